@@ -1,0 +1,47 @@
+# Flux towers, ERA5 and MODIS to global maps of GPP, RECO and NEE. See README.md and docs/architecture.md.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/twin.smk"
+include: "workflow/rules/towers.smk"
+include: "workflow/rules/drivers.smk"
+include: "workflow/rules/samples.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/inference.smk"
+include: "workflow/rules/maps.smk"
+include: "workflow/rules/evaluation.smk"
+
+
+wildcard_constraints:
+    run="|".join(CONFIGS),
+    network="|".join(registry.names(registry.NETWORKS)),
+    model="|".join(registry.names(registry.MODELS)),
+    drivers="grid|tower",
+    fold=r"all|\d+|test",
+    member=r"\d+",
+    flux="gpp|reco|nee",
+    label=r"\d{4}|climatology",
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        f"{BASE}/report.html",
+        f"{BASE}/provenance.json",
+
+
+onsuccess:
+    print(f"Done. Maps: {BASE}/maps/   Report: {BASE}/report.html")
+
+
+onerror:
+    print(f"Stopped. Every finished step is kept: mend the cause and give the same command again. Logs: {BASE}/logs/")

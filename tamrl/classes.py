@@ -1,0 +1,18 @@
+"""Names and order of the classes that towers and grids share."""
+
+IGBP = ("ENF", "EBF", "DNF", "DBF", "MF", "CSH", "OSH", "WSA", "SAV", "GRA", "WET", "CRO", "URB", "CVM", "SNO", "BSV", "WAT")
+"""IGBP classes in the order of MCD12C1 codes 1..16, then water (code 0 there, 17 elsewhere)."""
+
+UNVEGETATED = ("SNO", "BSV", "WAT")
+"""Classes that carry no flux: ice, barren land and inland water."""
+
+KOPPEN = ("Tropical", "Arid", "Temperate", "Continental", "Polar")
+"""Main Köppen-Geiger groups A, B, C, D, E (Beck et al. 2023, doi 10.1038/s41597-023-02549-6)."""
+
+LATITUDE_BANDS = {"90S-60S": (-90, -60), "60S-23S": (-60, -23), "23S-0": (-23, 0), "0-23N": (0, 23), "23N-50N": (23, 50), "50N-90N": (50, 90)}
+"""Bands of the budgets, degrees north."""
+
+
+def igbp_index(code: int) -> int:
+    """Position in `IGBP` of an MCD12C1 code (0 and 17 are water)."""
+    return len(IGBP) - 1 if code in (0, 17) else code - 1

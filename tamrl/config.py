@@ -1,0 +1,360 @@
+"""The configuration: one frozen, strict tree. Defaults stand here and nowhere else.
+
+`config/config.yaml` (the defaults as YAML) and `config/schema.json` are generated from this file by `make config`.
+Options of plug-ins (networks, sources, models) stand in the plug-in's own file, class `Options`.
+
+Paths may hold `{results}` (this run's folder) and `{data}` (`TAMRL_DATA`, default `../shared/data`).
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, create_model, field_validator, model_validator
+
+from tamrl import registry, variables
+from tamrl.errors import ConfigError, near
+from tamrl.grid import Grid as GlobalGrid
+from tamrl.options import Strict
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Year = Annotated[int, Field(ge=1850, le=2200)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Time(Strict):
+    """The time axis of the run."""
+
+    step: Literal["day", "month"] = "day"
+    """Length of a step."""
+    years: tuple[Year, ...] = (2010, 2011, 2012)
+    """Years of the gridded drivers, consecutive; empty where the sources hold a climatology only."""
+    map_years: tuple[Year, ...] = (2012,)
+    """Years to map; empty for one mean year (`climatology`)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Time":
+        if list(self.years) != list(range(min(self.years, default=0), min(self.years, default=0) + len(self.years))):
+            raise ValueError(f"years must be consecutive, found {list(self.years)}")
+        if outside := set(self.map_years) - set(self.years):
+            raise ValueError(f"map_years {sorted(outside)} lie outside years {list(self.years)}")
+        if not self.map_years and self.step == "day":
+            raise ValueError("a climatology (map_years: []) needs step: month")
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the files of the maps are called after."""
+        return tuple(str(y) for y in self.map_years) or ("climatology",)
+
+
+class Grid(Strict):
+    """The grid of the maps."""
+
+    resolution: Annotated[float, Field(gt=0, le=30)] = 1.0
+    """Degrees; a divisor of 180."""
+    tile: Annotated[int, Field(ge=1)] = 30
+    """Cells per side of a tile; any size gives the same maps."""
+
+    @field_validator("resolution")
+    @classmethod
+    def _divides(cls, value: float) -> float:
+        GlobalGrid(value)
+        return value
+
+
+class Twin(Strict):
+    """The virtual Earth: raw files of a world whose fluxes are known."""
+
+    towers: Annotated[int, Field(ge=1, le=1000)] = 120
+    """Number of towers."""
+    spinup_years: Annotated[int, Field(ge=1)] = 1
+    """Years simulated before the first one written, so that vegetation and soil forget their start."""
+    modis_ratio: Annotated[int, Field(ge=1, le=20)] = 5
+    """Satellite pixels per cell side."""
+    noise: Annotated[float, Field(ge=0)] = 1.0
+    """Measurement noise of towers relative to real ones (Richardson et al. 2006, doi 10.1016/j.agrformet.2006.01.007)."""
+
+
+class Quality(Strict):
+    """Which tower records to trust."""
+
+    nee_qc: Share = 0.8
+    """Smallest share of measured or well-filled half hours in a step."""
+    min_steps: Annotated[int, Field(ge=1)] = 60
+    """Towers with fewer good steps are left out."""
+    managed: Literal["keep", "drop"] = "drop"
+    """Towers that do not stand for their class (irrigated, flooded, ...), from metadata and `towers.managed`."""
+
+
+class Towers(Strict):
+    """Tower networks. Each network named in `networks` may have a section of its own with its options."""
+
+    networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("fluxnet2015", "fluxnet")
+    """Networks to read, newest processing last: where two hold the same tower, the later wins."""
+    partitioning: Literal["NT", "DT"] = "NT"
+    """Night-time (Reichstein et al. 2005) or day-time (Lasslop et al. 2010) partitioning of GPP and RECO."""
+    exclude: tuple[str, ...] = ()
+    """Site ids to leave out."""
+    managed: dict[str, str] = Field(default_factory=dict)
+    """Site id: reason. Adds to what the networks' metadata say of management."""
+    quality: Quality = Quality()
+
+
+class DriverVariables(Strict):
+    """What the cube holds; names of `config/variables.yaml`."""
+
+    dynamic: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "air_temperature",
+        "vapour_pressure_deficit",
+        "shortwave_radiation",
+        "precipitation",
+        "evi",
+        "ndvi",
+        "potential_radiation",
+        "day_length",
+    )
+    static: tuple[str, ...] = ("igbp_fraction", "koppen_fraction", "elevation")
+
+    @model_validator(mode="after")
+    def _known(self) -> "DriverVariables":
+        for role, names in (("dynamic", self.dynamic), ("static", self.static)):
+            for name in names:
+                if variables.get(name).role != role:
+                    raise ValueError(f"{name} is {variables.get(name).role}, not {role}")
+        return self
+
+
+class Drivers(Strict):
+    """Gridded drivers. Each source named in `sources` may have a section of its own with its options."""
+
+    sources: Annotated[tuple[str, ...], Field(min_length=1)] = ("cds_era5", "modis", "static")
+    """Sources to read; a variable is taken from the first that has it, or derived."""
+    variables: DriverVariables = DriverVariables()
+    max_distance_km: Annotated[float, Field(ge=0)] = 150.0
+    """A tower on a sea cell takes the nearest land cell within this distance, else it is left out."""
+
+
+class Samples(Strict):
+    """What the models see."""
+
+    drivers: Literal["grid", "tower"] = "grid"
+    """Train on collocated grid drivers, or on those measured at the tower."""
+    dynamic: tuple[str, ...] | None = None
+    """Dynamic variables; null takes all of `drivers.variables`."""
+    static: tuple[str, ...] | None = None
+    """Static variables; null takes all of `drivers.variables`."""
+
+
+class Splits(Strict):
+    """How towers are held out: always whole groups of neighbouring towers."""
+
+    scheme: Literal["kfold", "sites"] = "kfold"
+    folds: Annotated[int, Field(ge=2)] = 3
+    """Number of folds of `kfold`."""
+    distance_km: Annotated[float, Field(ge=0)] = 30.0
+    """Towers closer than this belong to one group."""
+    test_sites: str | None = None
+    """File with one site id a line, held out by `sites`."""
+
+    @model_validator(mode="after")
+    def _file(self) -> "Splits":
+        if self.scheme == "sites" and not self.test_sites:
+            raise ValueError("scheme: sites needs test_sites: FILE")
+        return self
+
+
+class Training(Strict):
+    """Training of the models. Each model named in `models` may have a section of its own with its options."""
+
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("tamrl", "lightgbm")
+    members: Annotated[int, Field(ge=1)] = 5
+    """Members of an ensemble: independent seeds and resampled towers."""
+    sequence: Annotated[int, Field(ge=2)] = 365
+    """Steps of a training sequence that are scored."""
+    spinup: Annotated[int, Field(ge=0)] = 60
+    """Steps before those that only fill the memory."""
+    batch: Annotated[int, Field(ge=1)] = 32
+    """Sequences per step."""
+    steps: Annotated[int, Field(ge=1)] = 250
+    """Optimiser steps at most."""
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    """Peak of the one-cycle schedule (Smith & Topin 2019, doi 10.1117/12.2520589)."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    validation: Share = 0.1
+    """Share of the training groups that choose the best weights."""
+    class_weights: bool = True
+    """Weigh sites by the inverse root frequency of their IGBP class."""
+    input_noise: Annotated[float, Field(ge=0)] = 0.05
+    """Standard deviation of noise added to scaled inputs while training."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Inference(Strict):
+    """Prediction over the globe."""
+
+    model: str = "tamrl"
+    """The model that makes the maps."""
+    batch: Annotated[int, Field(ge=1)] = 2048
+    """Cells decoded at once."""
+    spinup: Annotated[int, Field(ge=0)] = 365
+    """Steps before the mapped year that only fill the memory."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Maps(Strict):
+    """The products."""
+
+    units: Literal["gC m-2 d-1", "kg m-2 s-1"] = "gC m-2 d-1"
+    vegetated_only: bool = True
+    """Multiply by the vegetated share of the cell's land, so that deserts and ice carry no flux."""
+    min_land_fraction: Share = 0.02
+    """Cells with less land are missing."""
+    members: bool = True
+    """Write the members too."""
+    compression: Annotated[int, Field(ge=0, le=9)] = 1
+
+
+class Reference(Strict):
+    """Gridded fluxes to compare the maps with: the truth of a virtual world, or another product."""
+
+    label: str = "truth"
+    path: str = "{results}/inputs/truth/{flux}_{label}.nc"
+    """`{flux}` and `{label}` are filled in."""
+
+
+class Evaluation(Strict):
+    """Scores at held-out towers and the report."""
+
+    members: Annotated[int, Field(ge=1)] | None = 2
+    """Members trained per fold; null takes `training.members`."""
+    drivers: Annotated[tuple[Literal["grid", "tower"], ...], Field(min_length=1)] = ("grid",)
+    """Inputs at held-out towers: what the map has, what the tower measured, or both."""
+    qc: Share = 0.8
+    """Steps with a lower NEE quality are not scored."""
+    reference: Reference | None = Reference()
+    title: str = "A virtual Earth"
+    """Headline of the report."""
+
+
+class Config(Strict):
+    """All of it."""
+
+    run: Name = "default"
+    """Name of the run and of its folder under `results/`."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    time: Time = Time()
+    grid: Grid = Grid()
+    twin: Twin | None = Twin()
+    towers: Towers = Towers()
+    drivers: Drivers = Drivers()
+    samples: Samples = Samples()
+    splits: Splits = Splits()
+    training: Training = Training()
+    inference: Inference = Inference()
+    maps: Maps = Maps()
+    evaluation: Evaluation = Evaluation()
+    choices: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    """Defensible alternatives: name: {section: {key: value}} laid over towers, samples, splits, training or maps."""
+
+
+PLUGINS = {
+    "towers": ("networks", registry.NETWORKS),
+    "drivers": ("sources", registry.SOURCES),
+    "training": ("models", registry.MODELS),
+}
+"""Sections whose plug-ins have subsections: the key that lists them and their package."""
+
+CHOOSABLE = ("towers", "samples", "splits", "training", "maps")
+
+
+def _with_plugins(section: str, base: type[Strict]) -> type[Strict]:
+    """The section's class with one optional field per plug-in file, typed by the plug-in's own `Options`."""
+    _, package = PLUGINS[section]
+    fields = {n: (registry.options(package, n), registry.options(package, n)()) for n in registry.names(package)}
+    return create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields)
+
+
+def model() -> type[Config]:
+    """The configuration class including every plug-in present."""
+    sections = {s: _with_plugins(s, Config.model_fields[s].annotation) for s in PLUGINS}
+    return create_model("Config", __base__=Config, __doc__=Config.__doc__, **{s: (t, t()) for s, t in sections.items()})
+
+
+def load(raw: dict[str, Any]) -> Config:
+    """Validate a raw mapping; raises `ConfigError` that names each wrong key with its near misses."""
+    kind = model()
+    try:
+        config = kind(**_expand(raw))
+    except ValidationError as error:
+        raise ConfigError("the configuration is not valid", found="\n" + _explain(error, kind)) from None
+    _check_plugins(config)
+    return config
+
+
+def _check_plugins(config: Config) -> None:
+    for section, (key, package) in PLUGINS.items():
+        for name in getattr(getattr(config, section), key):
+            if name not in registry.names(package):
+                raise ConfigError(f"{section}.{key}: no plug-in {name!r}", todo=near(name, registry.names(package)))
+    if config.inference.model not in config.training.models:
+        raise ConfigError(
+            f"inference.model {config.inference.model!r} is not trained", where="training.models", found=config.training.models
+        )
+    for name, overlay in config.choices.items():
+        if wrong := set(overlay) - set(CHOOSABLE):
+            raise ConfigError(f"choices.{name} may not change {sorted(wrong)}", todo=f"only {', '.join(CHOOSABLE)}")
+
+
+def choice(raw: dict[str, Any], name: str) -> Config:
+    """The configuration of choice `name`: the raw mapping with the choice's keys laid over it."""
+    return load(_overlay({k: v for k, v in raw.items() if k != "choices"}, raw["choices"][name]))
+
+
+def _overlay(base: Any, top: Any) -> Any:
+    if isinstance(base, dict) and isinstance(top, dict):
+        return base | {k: _overlay(base.get(k), v) for k, v in top.items()}
+    return top
+
+
+def data_folder() -> Path:
+    """Where shared data lie: `TAMRL_DATA`, default `../shared/data`."""
+    return Path(os.environ.get("TAMRL_DATA", "../shared/data"))
+
+
+def _expand(raw: dict[str, Any]) -> dict[str, Any]:
+    """Replace `{results}` and `{data}` in every string of the mapping."""
+    places = {"{results}": f"results/{raw.get('run', 'default')}", "{data}": str(data_folder())}
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: walk(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [walk(v) for v in value]
+        if isinstance(value, str):
+            for mark, place in places.items():
+                value = value.replace(mark, place)
+        return value
+
+    return walk(_overlay(model()().model_dump(mode="json"), raw))
+
+
+def _explain(error: ValidationError, kind: type[Strict]) -> str:
+    lines = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        hint = ""
+        if item["type"] == "extra_forbidden":
+            hint = f"; {near(str(item['loc'][-1]), _keys(kind, item['loc'][:-1]))}"
+        lines.append(f"  {where}: {item['msg']}{hint} (value: {item['input']!r})")
+    return "\n".join(lines)
+
+
+def _keys(kind: type[Strict], path: tuple) -> list[str]:
+    for part in path:
+        annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
+        kinds = [a for a in (annotation, *getattr(annotation, "__args__", ())) if isinstance(a, type) and issubclass(a, Strict)]
+        if not kinds:
+            return []
+        kind = kinds[0]
+    return list(kind.model_fields)

@@ -1,0 +1,191 @@
+"""What the files between stages hold. Each is checked when it is written and when it is read.
+
+The tables are pandera schemas; the datasets are checked by dimension, coordinate and variable.
+`docs/architecture.md` lists the files with their paths.
+"""
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+import xarray as xr
+
+from tamrl import classes, variables
+from tamrl.carbon import FLUXES
+from tamrl.errors import ContractError
+
+SITE = r"^[A-Za-z0-9]{2,}-[A-Za-z0-9]{1,10}$"
+"""Site ids: a country or network code, a dash, a code. Nothing that could be a path."""
+
+_site = pa.Column(str, pa.Check.str_matches(SITE))
+_fraction = pa.Column(float, pa.Check.in_range(0, 1), nullable=True, coerce=True)
+_flux = pa.Column(float, nullable=True, coerce=True)
+_date = pa.Column("datetime64[ns]", coerce=True)
+
+TOWERS = pa.DataFrameSchema(
+    {
+        "site": _site,
+        "date": _date,
+        "gpp": _flux,
+        "reco": _flux,
+        "nee": _flux,
+        "nee_qc": _fraction,
+    },
+    unique=["site", "date"],
+    strict=False,
+    name="towers",
+)
+"""One row a site and step: fluxes (gC m-2 d-1), quality, and drivers measured at the tower under their vocabulary names."""
+
+SITES = pa.DataFrameSchema(
+    {
+        "site": pa.Column(str, pa.Check.str_matches(SITE), unique=True),
+        "network": pa.Column(str),
+        "lat": pa.Column(float, pa.Check.in_range(-90, 90), coerce=True),
+        "lon": pa.Column(float, pa.Check.in_range(-180, 180), coerce=True),
+        "igbp": pa.Column(str, pa.Check.isin(classes.IGBP), nullable=True),
+        "koppen": pa.Column(str, pa.Check.isin(classes.KOPPEN), nullable=True),
+        "elevation": pa.Column(float, nullable=True, coerce=True),
+        "utc_offset": pa.Column(float, pa.Check.in_range(-14, 14), nullable=True, coerce=True),
+        "managed": pa.Column(str, nullable=True),
+    },
+    strict=False,
+    name="sites",
+)
+"""One row a tower; `managed` holds the reason where the tower does not stand for its class (irrigated, ...)."""
+
+QUALITY = pa.DataFrameSchema(
+    {
+        "site": _site,
+        "test": pa.Column(str),
+        "dropped": pa.Column(int, pa.Check.ge(0), coerce=True),
+        "kept": pa.Column(int, pa.Check.ge(0), coerce=True),
+        "note": pa.Column(str, nullable=True),
+    },
+    name="quality",
+)
+"""What each quality test took away per site."""
+
+SPLITS = pa.DataFrameSchema(
+    {
+        "site": pa.Column(str, pa.Check.str_matches(SITE), unique=True),
+        "group": pa.Column(int, coerce=True),
+        "fold": pa.Column(str),
+    },
+    name="splits",
+)
+"""The fold that holds each site out (`none`: in training always); towers of a group share the fold."""
+
+PREDICTIONS = pa.DataFrameSchema(
+    {
+        "model": pa.Column(str),
+        "split": pa.Column(str),
+        "fold": pa.Column(str),
+        "site": _site,
+        "date": _date,
+        "flux": pa.Column(str, pa.Check.isin(FLUXES)),
+        "observed": pa.Column(float, nullable=True, coerce=True),
+        "qc": _fraction,
+        "predicted": pa.Column(float, nullable=True, coerce=True),
+        "std": pa.Column(float, nullable=True, coerce=True),
+        "q05": pa.Column(float, nullable=True, coerce=True),
+        "q95": pa.Column(float, nullable=True, coerce=True),
+    },
+    strict=True,
+    ordered=True,
+    name="predictions",
+)
+"""`evaluation/predictions.parquet`: held-out towers only. An interface: columns are fixed."""
+
+METRICS = pa.DataFrameSchema(
+    {
+        "model": pa.Column(str),
+        "split": pa.Column(str),
+        "fold": pa.Column(str),
+        "site": _site,
+        "igbp": pa.Column(str, nullable=True),
+        "koppen": pa.Column(str, nullable=True),
+        "flux": pa.Column(str, pa.Check.isin(FLUXES)),
+        "scale": pa.Column(str),
+        "n": pa.Column(int, pa.Check.ge(0), coerce=True),
+        "rmse": _flux,
+        "mae": _flux,
+        "bias": _flux,
+        "r2": _flux,
+        "nse": _flux,
+    },
+    strict=True,
+    ordered=True,
+    name="site_metrics",
+)
+"""`evaluation/site_metrics.csv`. An interface: columns are fixed."""
+
+BUDGETS = pa.DataFrameSchema(
+    {
+        "flux": pa.Column(str, pa.Check.isin(FLUXES)),
+        "year": pa.Column(str),
+        "region": pa.Column(str),
+        "area_m2": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "mean": pa.Column(float, coerce=True),
+        "std": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "minimum": pa.Column(float, coerce=True),
+        "maximum": pa.Column(float, coerce=True),
+    },
+    strict=True,
+    name="budgets",
+)
+"""`budgets.csv`: PgC yr-1; spread over the members."""
+
+
+def table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> pd.DataFrame:
+    """Check a table against its schema; raises `ContractError` that names the first failures."""
+    try:
+        return schema.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases.head(5)[["column", "check", "failure_case"]].to_string(index=False)
+        raise ContractError(f"the table {schema.name!r} breaks its contract", where=where, found=f"\n{cases}") from None
+
+
+def _require(ds: xr.Dataset, *, dims: tuple[str, ...], names: tuple[str, ...], where: object) -> None:
+    missing = [d for d in dims if d not in ds.dims] + [n for n in names if n not in ds]
+    if missing:
+        raise ContractError(f"the dataset lacks {', '.join(missing)}", where=where, found=f"{dict(ds.sizes)}, {list(ds)}")
+
+
+def _dims(ds: xr.Dataset, name: str, expected: tuple[str, ...], where: object) -> None:
+    if ds[name].dims != expected:
+        raise ContractError(f"{name} must have dimensions {expected}", where=where, found=ds[name].dims)
+
+
+def _increasing(ds: xr.Dataset, where: object) -> None:
+    time = ds["time"].values
+    if time.size > 1 and not (np.diff(time) > np.timedelta64(0)).all():
+        raise ContractError("time must increase without duplicates", where=where)
+
+
+def cube(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
+    """Gridded drivers: dynamic (time, lat, lon), static (lat, lon) or (class, lat, lon); lat falls, lon rises."""
+    _require(ds, dims=("time", "lat", "lon"), names=(*dynamic, *static, "land_fraction"), where=where)
+    _increasing(ds, where)
+    for name in dynamic:
+        _dims(ds, name, ("time", "lat", "lon"), where)
+    for name in static:
+        kind = variables.get(name).classes
+        _dims(ds, name, (*([kind] if kind else []), "lat", "lon"), where)
+    if not ((np.diff(ds["lat"]) < 0).all() and (np.diff(ds["lon"]) > 0).all()):
+        raise ContractError("lat must fall and lon must rise", where=where)
+    return ds
+
+
+def samples(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
+    """Drivers and targets of towers: (site, time), static (site) or (site, class); fluxes and nee_qc (site, time)."""
+    names = (*dynamic, *static, *FLUXES, "nee_qc", "lat", "lon", "igbp_class", "koppen_class")
+    _require(ds, dims=("site", "time"), names=names, where=where)
+    _increasing(ds, where)
+    for name in (*dynamic, *FLUXES, "nee_qc"):
+        _dims(ds, name, ("site", "time"), where)
+    for name in static:
+        kind = variables.get(name).classes
+        _dims(ds, name, ("site", *([kind] if kind else [])), where)
+    for name in (*dynamic, *static, *FLUXES):
+        variables.check_range(ds[name].values, name=name, where=where)
+    return ds

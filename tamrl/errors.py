@@ -1,0 +1,59 @@
+"""Named errors: each says what was asked, where it was looked for, what was found and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class TamrlError(Exception):
+    """Base of every error this package raises on purpose.
+
+    Parameters
+    ----------
+    asked : str
+        What was wanted.
+    where : object, optional
+        The file, key or place where it was looked for.
+    found : object, optional
+        What was there instead.
+    todo : str, optional
+        What the reader can do about it.
+    """
+
+    def __init__(self, asked: str, *, where: object = None, found: object = None, todo: str | None = None):
+        self.asked, self.where, self.found, self.todo = asked, where, found, todo
+        lines = [asked]
+        lines += [f"  where: {where}"] if where is not None else []
+        lines += [f"  found: {found}"] if found is not None else []
+        lines += [f"  to do: {todo}"] if todo else []
+        super().__init__("\n".join(lines))
+
+
+class ConfigError(TamrlError):
+    """A key, value or combination in the configuration is not allowed."""
+
+
+class InputError(TamrlError):
+    """A raw input is missing, unreadable or not what its format says."""
+
+
+class UnitError(TamrlError):
+    """A unit is unknown, or values cannot have the unit they claim."""
+
+
+class ContractError(TamrlError):
+    """A file between two stages does not hold what its contract promises."""
+
+
+class DownloadError(TamrlError):
+    """A download failed, or its bytes do not match their checksum."""
+
+
+class PluginError(TamrlError):
+    """A plug-in file is missing or lacks a part of its contract."""
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A hint that lists the near misses of `name` among `known`, or all of them if none is near."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(close)}?" if close else f"choose from: {', '.join(known)}"

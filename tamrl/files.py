@@ -1,0 +1,59 @@
+"""Writing so that a half-written file never carries a final name, and checksums."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; on success sync it and rename it, on error remove it.
+
+    Works for files and for directories (Zarr stores).
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part-{os.getpid()}-{path.name}")
+    try:
+        yield part
+        _sync(part)
+        if part.is_dir() and path.exists():
+            shutil.rmtree(path)
+        os.replace(part, path)
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    for file in [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]:
+        with open(file, "rb") as handle:
+            os.fsync(handle.fileno())
+
+
+def write_json(path: str | Path, content: object) -> None:
+    """Write `content` as sorted, indented JSON."""
+    with atomic(path) as part:
+        part.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> dict:
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file, or of a directory's relative names and contents."""
+    path, digest = Path(path), hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        digest.update(str(file.relative_to(path)).encode())
+        with open(file, "rb") as handle:
+            while block := handle.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,83 @@
+"""Digests of code, configuration and inputs, so that what changed reruns and every product says what made it."""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from tamrl import __version__
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("torch", "numpy", "xarray", "zarr", "netCDF4", "dask", "lightgbm", "snakemake")
+
+
+def config_digest(section: object) -> str:
+    """Short SHA-256 of any JSON-like content, independent of key order."""
+    text = json.dumps(section, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def code_digest(*modules: str) -> str:
+    """Short SHA-256 of the source of `modules` and all they import from this package, docstrings and comments ignored."""
+    seen: set[str] = set()
+    todo = list(modules)
+    while todo:
+        module = todo.pop()
+        if module in seen or _file(module) is None:
+            continue
+        seen.add(module)
+        todo += imports(module)
+    text = "\n".join(f"{m} {_source_digest(_file(m))}" for m in sorted(seen))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _file(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split("."))
+    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    return next((p for p in candidates if p.exists()), None)
+
+
+@cache
+def imports(module: str) -> tuple[str, ...]:
+    """Modules of this package that `module` imports by name, at any depth of its code."""
+    file = _file(module)
+    found: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            children = [f"{node.module}.{a.name}" for a in node.names]
+            found += [node.module, *(c for c in children if _file(c))]
+    return tuple(sorted({m for m in found if m.split(".")[0] == "tamrl" and _file(m)}))
+
+
+@cache
+def _source_digest(file: Path) -> str:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [n for n in body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def software() -> dict[str, str]:
+    """Versions of this package, Python and the libraries that shape numbers."""
+    found = {"tamrl": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def revision() -> str:
+    """The git commit of the project, with `-dirty` where files differ, or `unknown` outside a checkout."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,131 @@
+"""The vocabulary of `config/variables.yaml`: canonical names, units, ranges and roles.
+
+A variable that arrives under another name or unit is renamed and converted here and checked against its
+valid range, because attributes lie (values are believed, never the unit attribute alone).
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+import yaml
+from pydantic import Field
+
+from tamrl import classes, units
+from tamrl.errors import ConfigError, InputError, UnitError, near
+from tamrl.options import Strict
+
+FILE = Path(__file__).parents[1] / "config" / "variables.yaml"
+
+FILL_VALUES = (-9999.0, -9999.9, -6999.0, 1e20, 9.969209968386869e36)
+"""Numbers that stand for missing in files that do not say so; magnitudes above 1e19 always do."""
+
+
+class Alias(Strict):
+    """How one source names a variable, and in which unit its values are."""
+
+    name: str
+    units: str
+
+
+class TowerAlias(Strict):
+    """Column names of a variable in tower files, first found wins, and their unit."""
+
+    names: tuple[str, ...]
+    units: str
+
+
+class Variable(Strict):
+    """One entry of the vocabulary."""
+
+    units: str
+    standard_name: str | None
+    long_name: str
+    range: tuple[float, float]
+    daily: Literal["mean", "sum", "none"] = "none"
+    role: Literal["dynamic", "static", "target"]
+    classes: Literal["igbp", "koppen"] | None = None
+    derived: str | None = None
+    towers: TowerAlias | None = None
+    sources: dict[str, Alias] = Field(default_factory=dict)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The classes of a fraction, or an empty tuple."""
+        return {"igbp": classes.IGBP, "koppen": classes.KOPPEN}.get(self.classes or "", ())
+
+
+@cache
+def vocabulary(file: Path = FILE) -> dict[str, Variable]:
+    """All entries by canonical name; raises `ConfigError` for a malformed file."""
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        return {name: Variable(**entry) for name, entry in content.items()}
+    except (ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise ConfigError("the vocabulary cannot be read", where=file, found=error) from error
+
+
+def get(name: str) -> Variable:
+    """One entry; raises `ConfigError` with near misses."""
+    known = vocabulary()
+    if name not in known:
+        raise ConfigError(f"no variable named {name!r}", where=FILE, todo=near(name, known))
+    return known[name]
+
+
+def mask_fill(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """Replace fill values by NaN; returns the array (float) and how many were replaced."""
+    values = np.array(values, dtype=np.result_type(values, np.float32))
+    missing = np.isin(values, np.asarray(FILL_VALUES, dtype=values.dtype)) | (np.abs(values) > 1e19)
+    values[missing] = np.nan
+    return values, int(missing.sum())
+
+
+def canonical(values: xr.DataArray, *, name: str, source_units: str, where: object) -> xr.DataArray:
+    """Rename to `name`, convert from `source_units`, set attributes; values stay lazy if they are."""
+    entry = get(name)
+    converted = units.convert(values, source=source_units, target=entry.units).astype("float32")
+    converted.attrs = attributes(name) | {"source": str(where)}
+    return converted.rename(name)
+
+
+def attributes(name: str) -> dict[str, str]:
+    """CF attributes of a variable: units, long_name and, where CF has one, standard_name."""
+    entry = get(name)
+    found = {"units": entry.units, "long_name": entry.long_name}
+    return found | ({"standard_name": entry.standard_name} if entry.standard_name else {})
+
+
+def check_range(values: np.ndarray, *, name: str, where: object, tolerance: float = 0.0) -> None:
+    """Refuse values outside the vocabulary's valid range (any shape, canonical units, NaN allowed).
+
+    Parameters
+    ----------
+    tolerance : float
+        Share of the finite values that may lie outside (spikes that a later quality test removes).
+
+    Raises
+    ------
+    UnitError
+        With the values seen, because the usual reason is a wrong unit.
+    """
+    low, high = get(name).range
+    values = np.asarray(values)
+    finite = values[np.isfinite(values)]
+    outside = (finite < low) | (finite > high)
+    if finite.size and outside.mean() > tolerance:
+        raise UnitError(
+            f"{name} must lie within {low} and {high} {get(name).units}",
+            where=where,
+            found=f"values from {finite.min():.6g} to {finite.max():.6g}, {outside.mean():.1%} outside",
+            todo="check the unit: its attribute or column map probably says something else than the values",
+        )
+
+
+def require_dynamic(names: tuple[str, ...]) -> None:
+    """Refuse names that are unknown or not dynamic."""
+    for name in names:
+        if get(name).role != "dynamic":
+            raise InputError(f"{name} is {get(name).role}, not dynamic", where=FILE)

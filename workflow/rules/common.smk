@@ -1,0 +1,74 @@
+# What the rules share: the checked configuration of the run and of its choices, and digests of code.
+import sys
+
+sys.path.insert(0, str(workflow.basedir))
+
+from tamrl import config as configuration, provenance, registry
+
+MAIN = configuration.load(config)
+configuration.check_inputs(MAIN)
+
+# A choice is the same chain with a few keys changed; it shares the drivers of its run.
+CONFIGS = {MAIN.run: MAIN} | {
+    f"{MAIN.run}/choices/{name}": configuration.choice(config, name) for name in MAIN.choices
+}
+RUN = "results/{run}"
+BASE = f"results/{MAIN.run}"
+ENV = "../../envs/cpu.yaml"
+DYNAMIC = MAIN.drivers.variables.dynamic
+STATIC = MAIN.drivers.variables.static
+
+
+def section(name, *keys):
+    """The section `name` of the run's configuration as plain values, or only some of its keys."""
+
+    def get(wildcards):
+        found = getattr(CONFIGS[getattr(wildcards, "run", MAIN.run)], name)
+        plain = found.model_dump(mode="json")
+        return {k: plain[k] for k in keys} if keys else plain
+
+    return get
+
+
+def options(name):
+    """The options of the plug-in that the rule's wildcard names: `options("towers")` looks at {network}."""
+    wildcard = {"towers": "network", "training": "model"}[name]
+    return lambda w: getattr(getattr(CONFIGS[w.run], name), getattr(w, wildcard)).model_dump(mode="json")
+
+
+def code(*modules):
+    """Digest of the code that a rule runs: its stage and plug-ins with all they import."""
+    return provenance.code_digest(*modules)
+
+
+def plugins(package, names):
+    """Modules of the named plug-ins, for `code`."""
+    return [f"{package}.{name}" for name in names]
+
+
+def features(wildcards):
+    """Names of the variables that models see, dynamic and static."""
+    chosen = CONFIGS[wildcards.run].samples
+    pick = lambda own, default: list(default if own is None else own)
+    return {"dynamic": pick(chosen.dynamic, DYNAMIC), "static": pick(chosen.static, STATIC)}
+
+
+def folds(wildcards):
+    """Folds of the split, without `all`."""
+    splits = CONFIGS[wildcards.run].splits
+    return [str(k) for k in range(splits.folds)] if splits.scheme == "kfold" else ["test"]
+
+
+def fold_models(wildcards):
+    """Folders of the models that predict held-out towers: every fold and evaluation member."""
+    conf = CONFIGS[wildcards.run]
+    members = range(conf.evaluation.members or conf.training.members)
+    return expand(f"{RUN}/models/{{model}}/fold-{{fold}}/member-{{member}}", run=wildcards.run,
+                  model=wildcards.model, fold=folds(wildcards), member=members)
+
+
+def map_models(wildcards):
+    """Folders of the models that make the maps: all towers in training, every member."""
+    conf = CONFIGS[wildcards.run]
+    return expand(f"{RUN}/models/{conf.inference.model}/fold-all/member-{{member}}", run=wildcards.run,
+                  member=range(conf.training.members))

@@ -1,0 +1,43 @@
+# Gridded drivers: one cube for the globe, and the same cube at the towers.
+rule build_cube:
+    input:
+        [
+            path
+            for name in MAIN.drivers.sources
+            for path in registry.load(registry.SOURCES, name).inputs(getattr(MAIN.drivers, name))
+        ],
+    output:
+        cube=directory(f"{BASE}/drivers/cube.zarr"),
+    log:
+        f"{BASE}/logs/build_cube.log",
+    benchmark:
+        f"{BASE}/benchmarks/build_cube.tsv"
+    threads: 2
+    params:
+        drivers=section("drivers"),
+        time=section("time", "step", "years"),
+        resolution=MAIN.grid.resolution,
+        code=code("tamrl.drivers.stage", *plugins(registry.SOURCES, MAIN.drivers.sources)),
+    conda:
+        ENV
+    script:
+        "../scripts/build_cube.py"
+
+
+rule collocate_drivers:
+    input:
+        cube=rules.build_cube.output.cube,
+        towers=f"{RUN}/towers/towers.csv",
+    output:
+        drivers=f"{RUN}/drivers/towers.nc",
+    log:
+        f"{RUN}/logs/collocate_drivers.log",
+    benchmark:
+        f"{RUN}/benchmarks/collocate_drivers.tsv"
+    params:
+        max_distance_km=MAIN.drivers.max_distance_km,
+        code=code("tamrl.drivers.stage"),
+    conda:
+        ENV
+    script:
+        "../scripts/collocate_drivers.py"

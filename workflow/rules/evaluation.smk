@@ -1,0 +1,89 @@
+# Scores at held-out towers, the report, and the record of how a run came about.
+rule evaluate_models:
+    input:
+        members=lambda w: expand(
+            f"{RUN}/evaluation/members/{{model}}-{{drivers}}.parquet",
+            run=w.run,
+            model=CONFIGS[w.run].training.models,
+            drivers=CONFIGS[w.run].evaluation.drivers,
+        ),
+        towers=f"{RUN}/towers/towers.csv",
+    output:
+        predictions=f"{RUN}/evaluation/predictions.parquet",
+        metrics=f"{RUN}/evaluation/site_metrics.csv",
+        calibration=f"{RUN}/evaluation/calibration.json",
+    log:
+        f"{RUN}/logs/evaluate_models.log",
+    benchmark:
+        f"{RUN}/benchmarks/evaluate_models.tsv"
+    params:
+        scheme=lambda w: CONFIGS[w.run].splits.scheme,
+        qc=lambda w: CONFIGS[w.run].evaluation.qc,
+        map_model=lambda w: CONFIGS[w.run].inference.model,
+        step=MAIN.time.step,
+        code=code("tamrl.evaluation.stage"),
+    conda:
+        ENV
+    script:
+        "../scripts/evaluate_models.py"
+
+
+rule write_report:
+    input:
+        maps=expand(f"{BASE}/maps/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels),
+        members=expand(f"{BASE}/maps/members/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels)
+        if MAIN.maps.members
+        else [],
+        reference=expand(MAIN.evaluation.reference.path, flux=["gpp", "reco", "nee"], label=MAIN.time.labels)
+        if MAIN.evaluation.reference
+        else [],
+        applicability=f"{BASE}/maps/applicability.nc",
+        budgets=f"{BASE}/budgets.csv",
+        choices=expand(f"{BASE}/choices/{{name}}/budgets.csv", name=MAIN.choices),
+        predictions=f"{BASE}/evaluation/predictions.parquet",
+        metrics=f"{BASE}/evaluation/site_metrics.csv",
+        calibration=f"{BASE}/evaluation/calibration.json",
+        towers=f"{BASE}/towers/towers.csv",
+        quality=f"{BASE}/towers/quality.csv",
+    output:
+        report=f"{BASE}/report.html",
+        figures=directory(f"{BASE}/figures"),
+    log:
+        f"{BASE}/logs/write_report.log",
+    benchmark:
+        f"{BASE}/benchmarks/write_report.tsv"
+    params:
+        title=MAIN.evaluation.title,
+        run=MAIN.run,
+        labels=MAIN.time.labels,
+        step=MAIN.time.step,
+        reference=MAIN.evaluation.reference.label if MAIN.evaluation.reference else None,
+        map_model=MAIN.inference.model,
+        config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
+        code=code("tamrl.evaluation.report"),
+    conda:
+        ENV
+    script:
+        "../scripts/write_report.py"
+
+
+rule record_provenance:
+    input:
+        report=f"{BASE}/report.html",
+        cube=rules.build_cube.output.cube,
+        tables=expand(f"{BASE}/towers/{{network}}.parquet", network=MAIN.towers.networks),
+        maps=expand(f"{BASE}/maps/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels),
+    output:
+        provenance=f"{BASE}/provenance.json",
+    log:
+        f"{BASE}/logs/record_provenance.log",
+    benchmark:
+        f"{BASE}/benchmarks/record_provenance.tsv"
+    params:
+        config=MAIN.model_dump(mode="json"),
+        benchmarks=f"{BASE}/benchmarks",
+        code=code("tamrl.provenance"),
+    conda:
+        ENV
+    script:
+        "../scripts/record_provenance.py"

@@ -1,0 +1,64 @@
+# Trained members predict held-out towers and the globe.
+rule predict_towers:
+    input:
+        samples=f"{RUN}/samples/{{drivers}}.nc",
+        splits=f"{RUN}/samples/splits.csv",
+        models=fold_models,
+    output:
+        table=f"{RUN}/evaluation/members/{{model}}-{{drivers}}.parquet",
+    log:
+        f"{RUN}/logs/predict_towers/{{model}}-{{drivers}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/predict_towers/{{model}}-{{drivers}}.tsv"
+    params:
+        inference=section("inference", "batch", "device"),
+        code=lambda w: code("tamrl.inference.stage", f"{registry.MODELS}.{w.model}"),
+    conda:
+        ENV
+    script:
+        "../scripts/predict_towers.py"
+
+
+# The tile store is no declared output: it survives an interruption, and finished tiles are not computed again.
+rule predict_tiles:
+    input:
+        cube=rules.build_cube.output.cube,
+        models=map_models,
+    output:
+        manifest=f"{RUN}/predictions/{{label}}.json",
+    log:
+        f"{RUN}/logs/predict_tiles/{{label}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/predict_tiles/{{label}}.tsv"
+    threads: workflow.cores
+    params:
+        store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
+        tile=MAIN.grid.tile,
+        min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
+        inference=section("inference", "batch", "spinup", "device"),
+        code=lambda w: code("tamrl.inference.stage", f"{registry.MODELS}.{CONFIGS[w.run].inference.model}"),
+    conda:
+        ENV
+    script:
+        "../scripts/predict_tiles.py"
+
+
+rule assess_applicability:
+    input:
+        cube=rules.build_cube.output.cube,
+        samples=f"{RUN}/samples/grid.nc",
+        splits=f"{RUN}/samples/splits.csv",
+    output:
+        map=f"{RUN}/maps/applicability.nc",
+    log:
+        f"{RUN}/logs/assess_applicability.log",
+    benchmark:
+        f"{RUN}/benchmarks/assess_applicability.tsv"
+    params:
+        features=features,
+        min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
+        code=code("tamrl.uncertainty.stage"),
+    conda:
+        ENV
+    script:
+        "../scripts/assess_applicability.py"

@@ -1,0 +1,41 @@
+# Samples: which towers are held out together, and drivers beside fluxes.
+rule split_sites:
+    input:
+        towers=f"{RUN}/towers/towers.csv",
+        test_sites=lambda w: CONFIGS[w.run].splits.test_sites or [],
+    output:
+        splits=f"{RUN}/samples/splits.csv",
+    log:
+        f"{RUN}/logs/split_sites.log",
+    benchmark:
+        f"{RUN}/benchmarks/split_sites.tsv"
+    params:
+        splits=section("splits"),
+        seed=MAIN.seed,
+        code=code("tamrl.samples.stage"),
+    conda:
+        ENV
+    script:
+        "../scripts/split_sites.py"
+
+
+rule build_samples:
+    input:
+        table=f"{RUN}/towers/towers.parquet",
+        towers=f"{RUN}/towers/towers.csv",
+        drivers=f"{RUN}/drivers/towers.nc",
+    output:
+        grid=f"{RUN}/samples/grid.nc",
+        tower=f"{RUN}/samples/tower.nc",
+    log:
+        f"{RUN}/logs/build_samples.log",
+    benchmark:
+        f"{RUN}/benchmarks/build_samples.tsv"
+    params:
+        features=features,
+        step=MAIN.time.step,
+        code=code("tamrl.samples.stage"),
+    conda:
+        ENV
+    script:
+        "../scripts/build_samples.py"

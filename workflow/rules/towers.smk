@@ -1,0 +1,58 @@
+# Tower networks: read each, then harmonise, judge and merge.
+rule download_towers:
+    input:
+        sources="config/sources.tsv",
+    output:
+        folder=directory("downloads/{network}"),
+    log:
+        f"{BASE}/logs/download_towers/{{network}}.log",
+    benchmark:
+        f"{BASE}/benchmarks/download_towers/{{network}}.tsv"
+    retries: 2
+    conda:
+        ENV
+    script:
+        "../scripts/download_towers.py"
+
+
+rule read_network:
+    input:
+        lambda w: registry.load(registry.NETWORKS, w.network).inputs(getattr(CONFIGS[w.run].towers, w.network)),
+    output:
+        table=f"{RUN}/towers/{{network}}.parquet",
+        sites=f"{RUN}/towers/{{network}}_sites.csv",
+    log:
+        f"{RUN}/logs/read_network/{{network}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/read_network/{{network}}.tsv"
+    params:
+        options=options("towers"),
+        partitioning=lambda w: CONFIGS[w.run].towers.partitioning,
+        step=MAIN.time.step,
+        code=lambda w: code("tamrl.towers.stage", f"{registry.NETWORKS}.{w.network}"),
+    conda:
+        ENV
+    script:
+        "../scripts/read_network.py"
+
+
+rule harmonise_towers:
+    input:
+        tables=lambda w: expand(f"{RUN}/towers/{{network}}.parquet", run=w.run, network=CONFIGS[w.run].towers.networks),
+        sites=lambda w: expand(f"{RUN}/towers/{{network}}_sites.csv", run=w.run, network=CONFIGS[w.run].towers.networks),
+    output:
+        table=f"{RUN}/towers/towers.parquet",
+        towers=f"{RUN}/towers/towers.csv",
+        quality=f"{RUN}/towers/quality.csv",
+    log:
+        f"{RUN}/logs/harmonise_towers.log",
+    benchmark:
+        f"{RUN}/benchmarks/harmonise_towers.tsv"
+    params:
+        towers=section("towers", "exclude", "managed", "quality"),
+        step=MAIN.time.step,
+        code=code("tamrl.towers.stage"),
+    conda:
+        ENV
+    script:
+        "../scripts/harmonise_towers.py"

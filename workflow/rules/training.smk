@@ -1,0 +1,27 @@
+# One job per model, fold and member. Fold `all` trains on every tower and makes the maps.
+rule train_model:
+    input:
+        samples=lambda w: f"{RUN}/samples/{CONFIGS[w.run].samples.drivers}.nc",
+        splits=f"{RUN}/samples/splits.csv",
+    output:
+        model=directory(f"{RUN}/models/{{model}}/fold-{{fold}}/member-{{member}}"),
+    log:
+        f"{RUN}/logs/train_model/{{model}}-{{fold}}-{{member}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/train_model/{{model}}-{{fold}}-{{member}}.tsv"
+    threads: 1
+    params:
+        features=features,
+        training=section(
+            "training",
+            "sequence", "spinup", "batch", "steps", "learning_rate", "weight_decay",
+            "validation", "class_weights", "input_noise", "device",
+        ),
+        options=options("training"),
+        step=MAIN.time.step,
+        seed=MAIN.seed,
+        code=lambda w: code("tamrl.training.stage", f"{registry.MODELS}.{w.model}"),
+    conda:
+        ENV
+    script:
+        "../scripts/train_model.py"

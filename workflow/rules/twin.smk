@@ -1,0 +1,107 @@
+# The virtual Earth writes raw files in the providers' formats; no rule after these knows that the world is virtual.
+if MAIN.twin:
+
+    rule simulate_world:
+        output:
+            world=directory(f"{BASE}/inputs/world.zarr"),
+        log:
+            f"{BASE}/logs/simulate_world.log",
+        benchmark:
+            f"{BASE}/benchmarks/simulate_world.tsv"
+        params:
+            twin=section("twin"),
+            time=section("time", "step", "years"),
+            resolution=MAIN.grid.resolution,
+            seed=MAIN.seed,
+            code=code("tamrl.twin.stage"),
+        conda:
+            ENV
+        script:
+            "../scripts/simulate_world.py"
+
+    rule write_archives:
+        input:
+            world=rules.simulate_world.output.world,
+        output:
+            fluxnet2015=directory(f"{BASE}/inputs/towers/fluxnet2015"),
+            fluxnet=directory(f"{BASE}/inputs/towers/fluxnet"),
+        log:
+            f"{BASE}/logs/write_archives.log",
+        benchmark:
+            f"{BASE}/benchmarks/write_archives.tsv"
+        params:
+            twin=section("twin"),
+            seed=MAIN.seed,
+            code=code("tamrl.twin.stage"),
+        conda:
+            ENV
+        script:
+            "../scripts/write_archives.py"
+
+    rule write_era5:
+        input:
+            world=rules.simulate_world.output.world,
+        output:
+            folder=directory(f"{BASE}/inputs/era5"),
+        log:
+            f"{BASE}/logs/write_era5.log",
+        benchmark:
+            f"{BASE}/benchmarks/write_era5.tsv"
+        params:
+            code=code("tamrl.twin.stage"),
+        conda:
+            ENV
+        script:
+            "../scripts/write_era5.py"
+
+    rule write_modis:
+        input:
+            world=rules.simulate_world.output.world,
+        output:
+            folder=directory(f"{BASE}/inputs/modis"),
+        log:
+            f"{BASE}/logs/write_modis.log",
+        benchmark:
+            f"{BASE}/benchmarks/write_modis.tsv"
+        params:
+            twin=section("twin"),
+            seed=MAIN.seed,
+            code=code("tamrl.twin.stage"),
+        conda:
+            ENV
+        script:
+            "../scripts/write_modis.py"
+
+    rule write_static:
+        input:
+            world=rules.simulate_world.output.world,
+        output:
+            folder=directory(f"{BASE}/inputs/static"),
+        log:
+            f"{BASE}/logs/write_static.log",
+        benchmark:
+            f"{BASE}/benchmarks/write_static.tsv"
+        params:
+            twin=section("twin"),
+            seed=MAIN.seed,
+            code=code("tamrl.twin.stage"),
+        conda:
+            ENV
+        script:
+            "../scripts/write_static.py"
+
+    rule write_truth:
+        input:
+            world=rules.simulate_world.output.world,
+        output:
+            expand(f"{BASE}/inputs/truth/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels),
+        log:
+            f"{BASE}/logs/write_truth.log",
+        benchmark:
+            f"{BASE}/benchmarks/write_truth.tsv"
+        params:
+            code=code("tamrl.twin.stage"),
+        conda:
+            ENV
+        script:
+            "../scripts/write_truth.py"

@@ -1,0 +1,14 @@
+"""Bring all drivers onto the grid of the maps."""
+
+from tamrl.log import to_file
+from tamrl.drivers.stage import build_cube
+
+to_file(snakemake.log[0])
+build_cube(
+    paths=list(snakemake.input),
+    cube=snakemake.output.cube,
+    drivers=snakemake.params.drivers,
+    time=snakemake.params.time,
+    resolution=snakemake.params.resolution,
+    threads=snakemake.threads,
+)

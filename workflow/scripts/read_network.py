@@ -1,0 +1,15 @@
+"""Read one network into a table of records and a table of sites."""
+
+from tamrl.log import to_file
+from tamrl.towers.stage import read_network
+
+to_file(snakemake.log[0])
+read_network(
+    paths=list(snakemake.input),
+    table=snakemake.output.table,
+    sites=snakemake.output.sites,
+    network=snakemake.wildcards.network,
+    options=snakemake.params.options,
+    partitioning=snakemake.params.partitioning,
+    step=snakemake.params.step,
+)

@@ -1,0 +1,13 @@
+"""Decide which towers are held out together."""
+
+from tamrl.log import to_file
+from tamrl.samples.stage import split_sites
+
+to_file(snakemake.log[0])
+split_sites(
+    towers=snakemake.input.towers,
+    test_sites=snakemake.input.test_sites,
+    output=snakemake.output.splits,
+    splits=snakemake.params.splits,
+    seed=snakemake.params.seed,
+)
