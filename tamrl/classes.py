@@ -9,7 +9,14 @@ UNVEGETATED = ("SNO", "BSV", "WAT")
 KOPPEN = ("Tropical", "Arid", "Temperate", "Continental", "Polar")
 """Main Köppen-Geiger groups A, B, C, D, E (Beck et al. 2023, doi 10.1038/s41597-023-02549-6)."""
 
-LATITUDE_BANDS = {"90S-60S": (-90, -60), "60S-23S": (-60, -23), "23S-0": (-23, 0), "0-23N": (0, 23), "23N-50N": (23, 50), "50N-90N": (50, 90)}
+LATITUDE_BANDS = {
+    "90S-60S": (-90, -60),
+    "60S-23S": (-60, -23),
+    "23S-0": (-23, 0),
+    "0-23N": (0, 23),
+    "23N-50N": (23, 50),
+    "50N-90N": (50, 90),
+}
 """Bands of the budgets, degrees north."""
 
 

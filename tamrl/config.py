@@ -6,10 +6,12 @@ Options of plug-ins (networks, sources, models) stand in the plug-in's own file,
 Paths may hold `{results}` (this run's folder) and `{data}` (`TAMRL_DATA`, default `../shared/data`).
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import Field, ValidationError, create_model, field_validator, model_validator
 
 from tamrl import registry, variables
@@ -59,7 +61,10 @@ class Grid(Strict):
     @field_validator("resolution")
     @classmethod
     def _divides(cls, value: float) -> float:
-        GlobalGrid(value)
+        try:
+            GlobalGrid(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
         return value
 
 
@@ -120,8 +125,12 @@ class DriverVariables(Strict):
     def _known(self) -> "DriverVariables":
         for role, names in (("dynamic", self.dynamic), ("static", self.static)):
             for name in names:
-                if variables.get(name).role != role:
-                    raise ValueError(f"{name} is {variables.get(name).role}, not {role}")
+                try:
+                    found = variables.get(name).role
+                except ConfigError as error:
+                    raise ValueError(str(error)) from None
+                if found != role:
+                    raise ValueError(f"{name} is {found}, not {role}")
         return self
 
 
@@ -317,6 +326,32 @@ def _overlay(base: Any, top: Any) -> Any:
     return top
 
 
+def check_inputs(config: Config) -> None:
+    """Refuse a run whose raw inputs are not there and that no rule makes; says where they were looked for.
+
+    Files below the run's `inputs/` come from the virtual Earth, those below `downloads/` are fetched by a rule.
+    """
+    made = ("downloads/", *([f"results/{config.run}/inputs/"] if config.twin else []))
+    wanted = {f"{s}.{n}": p for s in ("towers", "drivers") for n, p in _raw_paths(config, s)}
+    if config.splits.test_sites:
+        wanted["splits.test_sites"] = [config.splits.test_sites]
+    for key, paths in wanted.items():
+        for path in paths:
+            if not path.startswith(made) and not Path(path).exists():
+                raise ConfigError(
+                    f"the input of {key} is not there",
+                    where=path,
+                    found="nothing",
+                    todo=f"set {key}.path, or TAMRL_DATA (now {data_folder()}); docs/inputs.md says how to get each input",
+                )
+
+
+def _raw_paths(config: Config, section: str) -> list[tuple[str, list[str]]]:
+    key, package = PLUGINS[section]
+    chosen = getattr(config, section)
+    return [(n, registry.load(package, n).inputs(getattr(chosen, n))) for n in getattr(chosen, key)]
+
+
 def data_folder() -> Path:
     """Where shared data lie: `TAMRL_DATA`, default `../shared/data`."""
     return Path(os.environ.get("TAMRL_DATA", "../shared/data"))
@@ -358,3 +393,29 @@ def _keys(kind: type[Strict], path: tuple) -> list[str]:
             return []
         kind = kinds[0]
     return list(kind.model_fields)
+
+
+HEADER = (
+    "# Generated from tamrl/config.py by `make config`: the defaults of every key. Lay your own file over it with --configfile.\n"
+)
+
+
+def defaults_yaml() -> str:
+    """`config/config.yaml`: every default, with placeholders unexpanded."""
+    content = model()().model_dump(mode="json")
+    return HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+
+
+def schema_json() -> str:
+    """`config/schema.json`, for editors that complete and check YAML."""
+    return json.dumps(model().model_json_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def write_generated(folder: Path) -> None:
+    """Write both generated files into `folder`."""
+    (folder / "config.yaml").write_text(defaults_yaml(), encoding="utf-8")
+    (folder / "schema.json").write_text(schema_json(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_generated(variables.FILE.parent)

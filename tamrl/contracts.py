@@ -13,8 +13,8 @@ from tamrl import classes, variables
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 
-SITE = r"^[A-Za-z0-9]{2,}-[A-Za-z0-9]{1,10}$"
-"""Site ids: a country or network code, a dash, a code. Nothing that could be a path."""
+SITE = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$"
+"""Site ids: letters, digits, dash and underscore, such as `DE-Hai`. Nothing that could be a path; `NA` and `NO` are strings."""
 
 _site = pa.Column(str, pa.Check.str_matches(SITE))
 _fraction = pa.Column(float, pa.Check.in_range(0, 1), nullable=True, coerce=True)
@@ -30,7 +30,7 @@ TOWERS = pa.DataFrameSchema(
         "nee": _flux,
         "nee_qc": _fraction,
     },
-    unique=["site", "date"],
+    checks=pa.Check(lambda t: ~t.duplicated(["site", "date"], keep=False), name="one row a site and date"),
     strict=False,
     name="towers",
 )
@@ -141,7 +141,7 @@ def table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> 
     try:
         return schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:
-        cases = error.failure_cases.head(5)[["column", "check", "failure_case"]].to_string(index=False)
+        cases = error.failure_cases[["column", "check", "failure_case"]].drop_duplicates().head(5).to_string(index=False)
         raise ContractError(f"the table {schema.name!r} breaks its contract", where=where, found=f"\n{cases}") from None
 
 

@@ -9,9 +9,7 @@ MAIN = configuration.load(config)
 configuration.check_inputs(MAIN)
 
 # A choice is the same chain with a few keys changed; it shares the drivers of its run.
-CONFIGS = {MAIN.run: MAIN} | {
-    f"{MAIN.run}/choices/{name}": configuration.choice(config, name) for name in MAIN.choices
-}
+CONFIGS = {MAIN.run: MAIN} | {f"{MAIN.run}/choices/{name}": configuration.choice(config, name) for name in MAIN.choices}
 RUN = "results/{run}"
 BASE = f"results/{MAIN.run}"
 ENV = "../../envs/cpu.yaml"
@@ -63,12 +61,18 @@ def fold_models(wildcards):
     """Folders of the models that predict held-out towers: every fold and evaluation member."""
     conf = CONFIGS[wildcards.run]
     members = range(conf.evaluation.members or conf.training.members)
-    return expand(f"{RUN}/models/{{model}}/fold-{{fold}}/member-{{member}}", run=wildcards.run,
-                  model=wildcards.model, fold=folds(wildcards), member=members)
+    return expand(
+        f"{RUN}/models/{{model}}/fold-{{fold}}/member-{{member}}",
+        run=wildcards.run,
+        model=wildcards.model,
+        fold=folds(wildcards),
+        member=members,
+    )
 
 
 def map_models(wildcards):
     """Folders of the models that make the maps: all towers in training, every member."""
     conf = CONFIGS[wildcards.run]
-    return expand(f"{RUN}/models/{conf.inference.model}/fold-all/member-{{member}}", run=wildcards.run,
-                  member=range(conf.training.members))
+    return expand(
+        f"{RUN}/models/{conf.inference.model}/fold-all/member-{{member}}", run=wildcards.run, member=range(conf.training.members)
+    )

@@ -12,14 +12,14 @@ rule build_cube:
         f"{BASE}/logs/build_cube.log",
     benchmark:
         f"{BASE}/benchmarks/build_cube.tsv"
+    conda:
+        ENV
     threads: 2
     params:
         drivers=section("drivers"),
         time=section("time", "step", "years"),
         resolution=MAIN.grid.resolution,
         code=code("tamrl.drivers.stage", *plugins(registry.SOURCES, MAIN.drivers.sources)),
-    conda:
-        ENV
     script:
         "../scripts/build_cube.py"
 
@@ -34,10 +34,10 @@ rule collocate_drivers:
         f"{RUN}/logs/collocate_drivers.log",
     benchmark:
         f"{RUN}/benchmarks/collocate_drivers.tsv"
+    conda:
+        ENV
     params:
         max_distance_km=MAIN.drivers.max_distance_km,
         code=code("tamrl.drivers.stage"),
-    conda:
-        ENV
     script:
         "../scripts/collocate_drivers.py"

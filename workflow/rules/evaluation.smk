@@ -16,14 +16,14 @@ rule evaluate_models:
         f"{RUN}/logs/evaluate_models.log",
     benchmark:
         f"{RUN}/benchmarks/evaluate_models.tsv"
+    conda:
+        ENV
     params:
         scheme=lambda w: CONFIGS[w.run].splits.scheme,
         qc=lambda w: CONFIGS[w.run].evaluation.qc,
         map_model=lambda w: CONFIGS[w.run].inference.model,
         step=MAIN.time.step,
         code=code("tamrl.evaluation.stage"),
-    conda:
-        ENV
     script:
         "../scripts/evaluate_models.py"
 
@@ -31,12 +31,16 @@ rule evaluate_models:
 rule write_report:
     input:
         maps=expand(f"{BASE}/maps/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels),
-        members=expand(f"{BASE}/maps/members/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels)
-        if MAIN.maps.members
-        else [],
-        reference=expand(MAIN.evaluation.reference.path, flux=["gpp", "reco", "nee"], label=MAIN.time.labels)
-        if MAIN.evaluation.reference
-        else [],
+        members=(
+            expand(f"{BASE}/maps/members/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels)
+            if MAIN.maps.members
+            else []
+        ),
+        reference=(
+            expand(MAIN.evaluation.reference.path, flux=["gpp", "reco", "nee"], label=MAIN.time.labels)
+            if MAIN.evaluation.reference
+            else []
+        ),
         applicability=f"{BASE}/maps/applicability.nc",
         budgets=f"{BASE}/budgets.csv",
         choices=expand(f"{BASE}/choices/{{name}}/budgets.csv", name=MAIN.choices),
@@ -52,6 +56,8 @@ rule write_report:
         f"{BASE}/logs/write_report.log",
     benchmark:
         f"{BASE}/benchmarks/write_report.tsv"
+    conda:
+        ENV
     params:
         title=MAIN.evaluation.title,
         run=MAIN.run,
@@ -61,8 +67,6 @@ rule write_report:
         map_model=MAIN.inference.model,
         config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
         code=code("tamrl.evaluation.report"),
-    conda:
-        ENV
     script:
         "../scripts/write_report.py"
 
@@ -79,11 +83,11 @@ rule record_provenance:
         f"{BASE}/logs/record_provenance.log",
     benchmark:
         f"{BASE}/benchmarks/record_provenance.tsv"
+    conda:
+        ENV
     params:
         config=MAIN.model_dump(mode="json"),
         benchmarks=f"{BASE}/benchmarks",
         code=code("tamrl.provenance"),
-    conda:
-        ENV
     script:
         "../scripts/record_provenance.py"

@@ -10,11 +10,11 @@ rule predict_towers:
         f"{RUN}/logs/predict_towers/{{model}}-{{drivers}}.log",
     benchmark:
         f"{RUN}/benchmarks/predict_towers/{{model}}-{{drivers}}.tsv"
+    conda:
+        ENV
     params:
         inference=section("inference", "batch", "device"),
         code=lambda w: code("tamrl.inference.stage", f"{registry.MODELS}.{w.model}"),
-    conda:
-        ENV
     script:
         "../scripts/predict_towers.py"
 
@@ -30,6 +30,8 @@ rule predict_tiles:
         f"{RUN}/logs/predict_tiles/{{label}}.log",
     benchmark:
         f"{RUN}/benchmarks/predict_tiles/{{label}}.tsv"
+    conda:
+        ENV
     threads: workflow.cores
     params:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
@@ -37,8 +39,6 @@ rule predict_tiles:
         min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
         inference=section("inference", "batch", "spinup", "device"),
         code=lambda w: code("tamrl.inference.stage", f"{registry.MODELS}.{CONFIGS[w.run].inference.model}"),
-    conda:
-        ENV
     script:
         "../scripts/predict_tiles.py"
 
@@ -54,11 +54,11 @@ rule assess_applicability:
         f"{RUN}/logs/assess_applicability.log",
     benchmark:
         f"{RUN}/benchmarks/assess_applicability.tsv"
+    conda:
+        ENV
     params:
         features=features,
         min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
         code=code("tamrl.uncertainty.stage"),
-    conda:
-        ENV
     script:
         "../scripts/assess_applicability.py"

@@ -11,14 +11,14 @@ rule write_map:
         f"{RUN}/logs/write_map/{{flux}}_{{label}}.log",
     benchmark:
         f"{RUN}/benchmarks/write_map/{{flux}}_{{label}}.tsv"
+    conda:
+        ENV
     params:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
         maps=section("maps", "units", "vegetated_only", "compression"),
         run=lambda w: w.run,
         config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
         code=code("tamrl.maps.stage"),
-    conda:
-        ENV
     script:
         "../scripts/write_map.py"
 
@@ -33,14 +33,14 @@ rule write_members:
         f"{RUN}/logs/write_members/{{flux}}_{{label}}.log",
     benchmark:
         f"{RUN}/benchmarks/write_members/{{flux}}_{{label}}.tsv"
+    conda:
+        ENV
     params:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
         maps=section("maps", "units", "vegetated_only", "compression"),
         run=lambda w: w.run,
         config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
         code=code("tamrl.maps.stage"),
-    conda:
-        ENV
     script:
         "../scripts/write_members.py"
 
@@ -55,12 +55,12 @@ rule sum_budgets:
         f"{RUN}/logs/sum_budgets.log",
     benchmark:
         f"{RUN}/benchmarks/sum_budgets.tsv"
+    conda:
+        ENV
     params:
         stores=expand(f"{RUN}/predictions/{{label}}.zarr", label=MAIN.time.labels, allow_missing=True),
         labels=MAIN.time.labels,
         maps=section("maps", "vegetated_only"),
         code=code("tamrl.maps.stage"),
-    conda:
-        ENV
     script:
         "../scripts/sum_budgets.py"

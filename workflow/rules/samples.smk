@@ -9,12 +9,12 @@ rule split_sites:
         f"{RUN}/logs/split_sites.log",
     benchmark:
         f"{RUN}/benchmarks/split_sites.tsv"
+    conda:
+        ENV
     params:
         splits=section("splits"),
         seed=MAIN.seed,
         code=code("tamrl.samples.stage"),
-    conda:
-        ENV
     script:
         "../scripts/split_sites.py"
 
@@ -31,11 +31,11 @@ rule build_samples:
         f"{RUN}/logs/build_samples.log",
     benchmark:
         f"{RUN}/benchmarks/build_samples.tsv"
+    conda:
+        ENV
     params:
         features=features,
         step=MAIN.time.step,
         code=code("tamrl.samples.stage"),
-    conda:
-        ENV
     script:
         "../scripts/build_samples.py"

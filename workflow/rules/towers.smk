@@ -25,13 +25,13 @@ rule read_network:
         f"{RUN}/logs/read_network/{{network}}.log",
     benchmark:
         f"{RUN}/benchmarks/read_network/{{network}}.tsv"
+    conda:
+        ENV
     params:
         options=options("towers"),
         partitioning=lambda w: CONFIGS[w.run].towers.partitioning,
         step=MAIN.time.step,
         code=lambda w: code("tamrl.towers.stage", f"{registry.NETWORKS}.{w.network}"),
-    conda:
-        ENV
     script:
         "../scripts/read_network.py"
 
@@ -48,11 +48,11 @@ rule harmonise_towers:
         f"{RUN}/logs/harmonise_towers.log",
     benchmark:
         f"{RUN}/benchmarks/harmonise_towers.tsv"
+    conda:
+        ENV
     params:
         towers=section("towers", "exclude", "managed", "quality"),
         step=MAIN.time.step,
         code=code("tamrl.towers.stage"),
-    conda:
-        ENV
     script:
         "../scripts/harmonise_towers.py"

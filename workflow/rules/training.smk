@@ -9,19 +9,27 @@ rule train_model:
         f"{RUN}/logs/train_model/{{model}}-{{fold}}-{{member}}.log",
     benchmark:
         f"{RUN}/benchmarks/train_model/{{model}}-{{fold}}-{{member}}.tsv"
+    conda:
+        ENV
     threads: 1
     params:
         features=features,
         training=section(
             "training",
-            "sequence", "spinup", "batch", "steps", "learning_rate", "weight_decay",
-            "validation", "class_weights", "input_noise", "device",
+            "sequence",
+            "spinup",
+            "batch",
+            "steps",
+            "learning_rate",
+            "weight_decay",
+            "validation",
+            "class_weights",
+            "input_noise",
+            "device",
         ),
         options=options("training"),
         step=MAIN.time.step,
         seed=MAIN.seed,
         code=lambda w: code("tamrl.training.stage", f"{registry.MODELS}.{w.model}"),
-    conda:
-        ENV
     script:
         "../scripts/train_model.py"

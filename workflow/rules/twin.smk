@@ -8,14 +8,14 @@ if MAIN.twin:
             f"{BASE}/logs/simulate_world.log",
         benchmark:
             f"{BASE}/benchmarks/simulate_world.tsv"
+        conda:
+            ENV
         params:
             twin=section("twin"),
             time=section("time", "step", "years"),
             resolution=MAIN.grid.resolution,
             seed=MAIN.seed,
             code=code("tamrl.twin.stage"),
-        conda:
-            ENV
         script:
             "../scripts/simulate_world.py"
 
@@ -29,12 +29,12 @@ if MAIN.twin:
             f"{BASE}/logs/write_archives.log",
         benchmark:
             f"{BASE}/benchmarks/write_archives.tsv"
+        conda:
+            ENV
         params:
             twin=section("twin"),
             seed=MAIN.seed,
             code=code("tamrl.twin.stage"),
-        conda:
-            ENV
         script:
             "../scripts/write_archives.py"
 
@@ -47,10 +47,10 @@ if MAIN.twin:
             f"{BASE}/logs/write_era5.log",
         benchmark:
             f"{BASE}/benchmarks/write_era5.tsv"
-        params:
-            code=code("tamrl.twin.stage"),
         conda:
             ENV
+        params:
+            code=code("tamrl.twin.stage"),
         script:
             "../scripts/write_era5.py"
 
@@ -63,12 +63,12 @@ if MAIN.twin:
             f"{BASE}/logs/write_modis.log",
         benchmark:
             f"{BASE}/benchmarks/write_modis.tsv"
+        conda:
+            ENV
         params:
             twin=section("twin"),
             seed=MAIN.seed,
             code=code("tamrl.twin.stage"),
-        conda:
-            ENV
         script:
             "../scripts/write_modis.py"
 
@@ -81,12 +81,12 @@ if MAIN.twin:
             f"{BASE}/logs/write_static.log",
         benchmark:
             f"{BASE}/benchmarks/write_static.tsv"
+        conda:
+            ENV
         params:
             twin=section("twin"),
             seed=MAIN.seed,
             code=code("tamrl.twin.stage"),
-        conda:
-            ENV
         script:
             "../scripts/write_static.py"
 
@@ -99,9 +99,9 @@ if MAIN.twin:
             f"{BASE}/logs/write_truth.log",
         benchmark:
             f"{BASE}/benchmarks/write_truth.tsv"
-        params:
-            code=code("tamrl.twin.stage"),
         conda:
             ENV
+        params:
+            code=code("tamrl.twin.stage"),
         script:
             "../scripts/write_truth.py"

@@ -1,7 +1,7 @@
 """Bring all drivers onto the grid of the maps."""
 
-from tamrl.log import to_file
 from tamrl.drivers.stage import build_cube
+from tamrl.log import to_file
 
 to_file(snakemake.log[0])
 build_cube(

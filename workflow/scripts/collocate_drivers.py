@@ -1,7 +1,7 @@
 """Take the drivers at the towers from the cube."""
 
-from tamrl.log import to_file
 from tamrl.drivers.stage import collocate_drivers
+from tamrl.log import to_file
 
 to_file(snakemake.log[0])
 collocate_drivers(

@@ -1,7 +1,7 @@
 """Score held-out towers and calibrate the intervals."""
 
-from tamrl.log import to_file
 from tamrl.evaluation.stage import evaluate_models
+from tamrl.log import to_file
 
 to_file(snakemake.log[0])
 evaluate_models(

@@ -1,7 +1,7 @@
 """Predict the globe with every member, tile by tile."""
 
-from tamrl.log import to_file
 from tamrl.inference.stage import predict_tiles
+from tamrl.log import to_file
 
 to_file(snakemake.log[0])
 predict_tiles(

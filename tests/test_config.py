@@ -1,0 +1,93 @@
+"""The configuration refuses what it cannot honour and names the near miss (fault 14)."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tamrl import config, registry
+from tamrl.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_generated_files_are_in_step():
+    assert (ROOT / "config/config.yaml").read_text() == config.defaults_yaml(), "run `make config`"
+    assert (ROOT / "config/schema.json").read_text() == config.schema_json(), "run `make config`"
+
+
+def test_the_defaults_are_the_empty_configuration():
+    assert config.load({}) == config.load(yaml.safe_load((ROOT / "config/config.yaml").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"training": {"member": 3}}, "members"),
+        ({"tim": {}}, "time"),
+        ({"training": {"tamrl": {"hiden": 3}}}, "hidden"),
+        ({"grid": {"resolution": 0.7}}, "divide"),
+        ({"towers": {"networks": []}}, "networks"),
+        ({"towers": {"networks": ["fluxnet2016"]}}, "fluxnet2015"),
+        ({"drivers": {"variables": {"dynamic": ["air_temprature"]}}}, "air_temperature"),
+        ({"drivers": {"variables": {"dynamic": ["gpp"]}}}, "target"),
+        ({"time": {"years": [2010, 2012]}}, "consecutive"),
+        ({"time": {"map_years": [1999]}}, "map_years"),
+        ({"splits": {"scheme": "sites"}}, "test_sites"),
+        ({"inference": {"model": "lightgbm"}, "training": {"models": ["tamrl"]}}, "not trained"),
+        ({"run": "../../x"}, "run"),
+        ({"choices": {"a": {"grid": {"resolution": 2}}}}, "may not change"),
+        ({"choices": {"a": {"towers": {"qualty": {}}}}}, "quality"),
+        ({"seed": "one"}, "seed"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_with_a_hint(raw, message):
+    with pytest.raises(ConfigError, match=message):
+        config.load(raw)
+
+
+def test_yaml_python_tags_are_refused(tmp_path):
+    evil = tmp_path / "evil.yaml"
+    evil.write_text("run: !!python/object/apply:os.system ['touch pwned']\n")
+    done = subprocess.run(
+        [ROOT / ".venv/bin/snakemake", "-n", "--configfile", evil], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert not (ROOT / "pwned").exists()
+
+
+def test_places_are_filled_in(monkeypatch):
+    monkeypatch.setenv("TAMRL_DATA", "/somewhere")
+    conf = config.load({"run": "mine"})
+    assert conf.drivers.cds_era5.path == "results/mine/inputs/era5"
+    assert conf.towers.metaflux.path == "/somewhere/towers/metaflux"
+
+
+def test_a_missing_input_says_where_and_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("TAMRL_DATA", str(tmp_path))
+    conf = config.load({"twin": None})
+    with pytest.raises(ConfigError, match="TAMRL_DATA"):
+        config.check_inputs(conf)
+
+
+def test_a_choice_lays_its_keys_over_the_run():
+    raw = {"seed": 7, "choices": {"half": {"towers": {"quality": {"nee_qc": 0.5}}}}}
+    chosen = config.choice(raw, "half")
+    assert (chosen.towers.quality.nee_qc, chosen.seed, chosen.choices) == (0.5, 7, {})
+
+
+@pytest.mark.parametrize("package", [registry.NETWORKS, registry.SOURCES, registry.MODELS])
+def test_every_plug_in_has_typed_options_in_the_schema(package):
+    schema = json.loads(config.schema_json())
+    text = json.dumps(schema)
+    for name in registry.names(package):
+        assert f'"{name}"' in text
+        assert registry.options(package, name)().model_dump() is not None
+
+
+def test_every_key_of_the_configuration_is_documented():
+    text = (ROOT / "config/README.md").read_text()
+    for name in config.Config.model_fields:
+        assert f"`{name}`" in text, f"config/README.md does not explain {name}"

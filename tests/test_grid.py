@@ -1,0 +1,62 @@
+"""The grid covers the sphere once, and block sums do not depend on how the globe is cut."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tamrl.errors import ConfigError
+from tamrl.grid import EARTH_RADIUS, Grid, coarsen, great_circle_km
+
+DIVISORS = st.sampled_from([0.25, 0.5, 1.0, 1.5, 2.0, 5.0])
+
+
+@given(DIVISORS)
+def test_areas_add_up_to_the_sphere(resolution):
+    grid = Grid(resolution)
+    total = grid.area().sum() * grid.shape[1]
+    assert total == pytest.approx(4 * np.pi * EARTH_RADIUS**2, rel=1e-12)
+
+
+def test_quarter_degree_centres_are_those_of_the_conventions():
+    grid = Grid(0.25)
+    assert grid.shape == (720, 1440)
+    assert (grid.lat[0], grid.lat[-1], grid.lon[0], grid.lon[-1]) == (89.875, -89.875, -179.875, 179.875)
+
+
+@given(DIVISORS, st.floats(-90, 90), st.floats(-360, 720))
+def test_a_point_lies_in_the_cell_it_is_given(resolution, lat, lon):
+    grid = Grid(resolution)
+    row, column = grid.index(lat=np.array(lat), lon=np.array(lon))
+    assert abs(grid.lat[row] - lat) <= resolution / 2 + 1e-9
+    apart = (grid.lon[column] - lon + 180) % 360 - 180
+    assert abs(apart) <= resolution / 2 + 1e-9
+
+
+@given(DIVISORS, st.integers(1, 200))
+@settings(max_examples=25, deadline=None)
+def test_tiles_cover_every_cell_once(resolution, size):
+    grid = Grid(resolution)
+    seen = np.zeros(grid.shape, int)
+    names = [tile.name for tile in grid.tiles(size) if not np.add.at(seen, (tile.rows, tile.columns), 1)]
+    assert (seen == 1).all()
+    assert len(set(names)) == len(names)
+
+
+def test_a_resolution_that_divides_nothing_is_refused():
+    with pytest.raises(ConfigError, match="divide"):
+        Grid(0.7)
+
+
+def test_coarsening_ignores_missing_pixels_and_keeps_sums():
+    values = np.arange(16.0).reshape(4, 4)
+    values[0, 0] = np.nan
+    total, weight = coarsen(values, np.ones((4, 1)), 2)
+    assert weight[0, 0] == 3
+    assert total[0, 0] == 1 + 4 + 5
+    assert total.sum() == np.nansum(values)
+
+
+def test_distance_from_pole_to_equator():
+    quarter = np.pi / 2 * EARTH_RADIUS / 1000
+    assert great_circle_km(lat1=90.0, lon1=0.0, lat2=0.0, lon2=77.0) == pytest.approx(quarter)

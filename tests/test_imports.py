@@ -1,0 +1,74 @@
+"""Who may import whom (docs/architecture.md), and that torch stays where it is needed."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+GROUND = {"errors", "units", "registry", "log", "options", "classes", "files"}
+MIDDLE = GROUND | {"provenance", "variables", "contracts", "grid", "carbon", "stores"}
+ALLOWED = {
+    **dict.fromkeys(GROUND, GROUND),
+    **dict.fromkeys(MIDDLE - GROUND, MIDDLE),
+    "config": MIDDLE,
+    "towers": MIDDLE,
+    "drivers": MIDDLE,
+    "twin": MIDDLE,
+    "samples": MIDDLE,
+    "models": {"errors", "options", "carbon"},
+    "training": MIDDLE | {"models", "samples"},
+    "inference": MIDDLE | {"models", "samples", "training"},
+    "uncertainty": MIDDLE,
+    "maps": MIDDLE | {"uncertainty"},
+    "evaluation": MIDDLE | {"uncertainty"},
+    "record": MIDDLE,
+}
+TORCH = {"samples/dataset.py", "models", "training", "inference"}
+FILES = sorted((ROOT / "tamrl").rglob("*.py"))
+
+
+def _imported(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names if node.module == "tamrl"}
+    return found
+
+
+def _part(file: Path) -> str:
+    relative = file.relative_to(ROOT / "tamrl")
+    return relative.parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT / "tamrl")))
+def test_imports_follow_the_order_of_the_house(file):
+    part = _part(file)
+    if part == "__init__":
+        return
+    imported = {name.split(".")[1] for name in _imported(file) if name.startswith("tamrl.")} - {part, "__version__"}
+    assert imported <= ALLOWED[part], f"{file} imports {sorted(imported - ALLOWED[part])}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT / "tamrl")))
+def test_torch_is_imported_only_where_tensors_live(file):
+    relative = file.relative_to(ROOT / "tamrl")
+    if str(relative) in TORCH or relative.parts[0] in TORCH:
+        return
+    assert not {n for n in _imported(file) if n.split(".")[0] == "torch"}
+
+
+def test_a_dry_run_needs_no_torch():
+    code = "import sys; from tamrl import config; config.load({}); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "workflow/scripts").glob("*.py")), ids=lambda f: f.stem)
+def test_scripts_call_one_stage_function_and_the_log(script):
+    imported = [n for n in ast.parse(script.read_text()).body if isinstance(n, ast.ImportFrom)]
+    assert sorted(alias.name for n in imported for alias in n.names) == sorted(["to_file", script.stem])
+    assert len(script.read_text().splitlines()) <= 32

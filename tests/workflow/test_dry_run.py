@@ -1,0 +1,39 @@
+"""Every configuration that ships plans to the last rule, and bad ones stop before the plan."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.stem not in ("variables",))
+
+
+def plan(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    import os
+
+    command = [SNAKEMAKE, "--dry-run", "--quiet", "rules", "--nolock", "--forceall", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | environment, timeout=120
+    )
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda f: f.stem)
+def test_every_configuration_plans_to_the_last_rule(file, shared_data):
+    done = plan("--configfile", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_misspelt_key_stops_before_the_plan():
+    done = plan("--config", "training={member: 3}")
+    assert done.returncode != 0
+    assert "did you mean members" in done.stdout + done.stderr
+
+
+def test_a_missing_input_stops_before_the_plan(tmp_path):
+    done = plan("--configfile", "config/real.yaml", "--config", "towers={networks: [table], table: {path: nothere.csv}}")
+    assert done.returncode != 0
+    assert "nothere.csv" in done.stdout + done.stderr
+    assert "to do" in done.stdout + done.stderr

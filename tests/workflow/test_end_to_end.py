@@ -1,0 +1,117 @@
+"""The whole chain on a tiny virtual Earth: its products keep their promises, and it can be stopped and repeated."""
+
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from tamrl import carbon, contracts, files
+from tamrl.grid import Grid
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("end-to-end")]
+FLUXES = carbon.FLUXES
+
+
+def test_every_product_is_there(finished):
+    expected = ["budgets.csv", "report.html", "provenance.json", "evaluation/predictions.parquet", "evaluation/site_metrics.csv"]
+    expected += [f"maps/{folder}{flux}_2012.nc" for folder in ("", "members/") for flux in FLUXES]
+    assert [name for name in expected if not (finished.results / name).exists()] == []
+    assert not list(finished.results.rglob(".part-*")), "a temporary file was left"
+
+
+@pytest.mark.parametrize("flux", FLUXES)
+def test_maps_hold_mean_spread_and_quantiles_over_land_only(finished, flux):
+    ds = xr.open_dataset(finished.results / f"maps/{flux}_2012.nc")
+    grid = Grid(5.0)
+    assert ds[flux].dims == ("time", "lat", "lon")
+    assert ds[flux].shape == (366, *grid.shape)
+    assert ds.attrs["Conventions"] == "CF-1.11"
+    np.testing.assert_allclose(ds.lat, grid.lat)
+    land = (ds.land_fraction > 0.02).values
+    assert np.isnan(ds[flux].values[:, ~land]).all()
+    assert np.isfinite(ds[flux].values[:, land]).mean() > 0.95
+    known = np.isfinite(ds[flux].values)
+    assert (ds[f"{flux}_std"].values[known] >= 0).all()
+    assert (ds[f"{flux}_q05"].values[known] <= ds[f"{flux}_q95"].values[known]).all()
+
+
+def test_the_balance_closes_in_every_member_cell_and_day(finished):
+    gpp, reco, nee = (xr.open_dataset(finished.results / f"maps/members/{f}_2012.nc")[f] for f in FLUXES)
+    assert gpp.dims == ("time", "member", "lat", "lon")
+    residual = np.abs(carbon.residual(gpp=gpp, reco=reco, nee=nee).values)
+    assert np.nanmax(residual) < 1e-5
+    assert np.isfinite(residual).sum() > 366 * 500
+    assert float(gpp.std("member").mean()) > 0, "members must differ"
+
+
+def test_tables_keep_their_contracts(finished):
+    predictions = pd.read_parquet(finished.results / "evaluation/predictions.parquet")
+    contracts.table(predictions, contracts.PREDICTIONS, where="predictions")
+    metrics = pd.read_csv(finished.results / "evaluation/site_metrics.csv", dtype={"fold": str}, keep_default_na=True)
+    contracts.table(metrics, contracts.METRICS, where="metrics")
+    assert set(predictions.model) == {"tamrl", "lightgbm"}
+    splits = pd.read_csv(finished.results / "samples/splits.csv", dtype=str).set_index("site").fold
+    held = predictions.drop_duplicates(["site", "fold"])
+    assert (splits.loc[held.site].to_numpy() == held.fold.to_numpy()).all(), "only held-out towers are scored"
+
+
+def test_budgets_agree_with_the_maps(finished):
+    budgets = pd.read_csv(finished.results / "budgets.csv")
+    contracts.table(budgets.astype({"year": str}), contracts.BUDGETS, where="budgets")
+    globe = budgets[budgets.region == "globe"].set_index("flux")["mean"]
+    for flux in FLUXES:
+        ds = xr.open_dataset(finished.results / f"maps/{flux}_2012.nc")
+        total = float((ds[flux].astype("float64") * ds.cell_area * ds.land_fraction).sum()) * 1e-15
+        assert total == pytest.approx(globe[flux], rel=1e-3, abs=0.02)
+    assert globe.nee == pytest.approx(globe.reco - globe.gpp, abs=1e-3)
+
+
+def test_the_report_stands_alone(finished):
+    text = (finished.results / "report.html").read_text()
+    assert "<img" in text and "data:image/" in text
+    assert 'src="http' not in text and "<script src" not in text and "@import" not in text
+
+
+def test_a_second_call_has_nothing_to_do(finished):
+    done = finished.snakemake("--cores", "1")
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_a_new_learning_rate_extracts_no_driver_again(finished):
+    done = finished.snakemake("--dry-run", "--config", "training={learning_rate: 0.001}")
+    text = done.stdout
+    assert "train_model" in text
+    assert "build_cube" not in text and "harmonise_towers" not in text
+
+
+def test_interrupted_with_other_tiles_and_threads_the_same_bits_come_out(finished, tmp_path_factory):
+    from tests.workflow.conftest import Project
+
+    other = Project(tmp_path_factory.mktemp("interrupted"))
+    once_more = ("--cores", "2", "--config", "grid={resolution: 5, tile: 7}")
+    first = subprocess.Popen(
+        other.command(*once_more), cwd=other.folder, env=other.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _wait_for(lambda: list(other.results.glob("models/*/fold-*/member-*/spec.json")), first)
+    first.send_signal(signal.SIGINT)
+    assert first.wait(timeout=120) != 0
+    done = other.snakemake(*once_more)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    for flux in FLUXES:
+        a, b = (xr.open_dataset(p.results / f"maps/members/{flux}_2012.nc")[flux].values for p in (finished, other))
+        np.testing.assert_array_equal(a, b)
+    weights = "models/tamrl/fold-all/member-0"
+    names = [p.name for p in (finished.results / weights).glob("*.safetensors")]
+    assert names and all(files.sha256(finished.results / weights / n) == files.sha256(other.results / weights / n) for n in names)
+
+
+def _wait_for(condition, process, seconds: float = 300) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be interrupted"
+        assert time.monotonic() < end, "nothing was trained in time"
+        time.sleep(0.2)
