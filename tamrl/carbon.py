@@ -26,3 +26,13 @@ def nee(*, gpp: A, reco: A) -> A:
 def residual(*, gpp: A, reco: A, nee: A) -> A:
     """NEE - (RECO - GPP): zero where the balance closes."""
     return nee - (reco - gpp)
+
+
+def reconcile(*, gpp: A, reco: A, nee: A) -> tuple[A, A]:
+    """GPP and RECO of the nearest triple that closes: the imbalance is shared out equally among three estimates.
+
+    Least squares with equal error variances (Wickramasuriya et al. 2019, doi 10.1080/01621459.2018.1448825); the NEE of that
+    triple is `nee(gpp, reco)` of what is returned. Same shape and unit as the inputs.
+    """
+    share = residual(gpp=gpp, reco=reco, nee=nee) / 3
+    return gpp - share, reco + share

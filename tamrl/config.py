@@ -221,7 +221,18 @@ class Maps(Strict):
     """Cells with less land are missing."""
     members: bool = True
     """Write the members too."""
+    products: tuple[str, ...] = ()
+    """Further products: files of `tamrl/maps/products`, written to `maps/<product>/`."""
     compression: Annotated[int, Field(ge=0, le=9)] = 1
+
+    @field_validator("products")
+    @classmethod
+    def _there(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        further = [n for n in registry.names(registry.PRODUCTS) if n not in ("ensemble", "members")]
+        for name in value:
+            if name not in further:
+                raise ValueError(f"no further product named {name!r}; {near(name, further)}")
+        return value
 
 
 class Reference(Strict):

@@ -126,14 +126,14 @@ BUDGETS = pa.DataFrameSchema(
         "region": pa.Column(str),
         "area_m2": pa.Column(float, pa.Check.ge(0), coerce=True),
         "mean": pa.Column(float, coerce=True),
-        "std": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "std": pa.Column(float, pa.Check.ge(0), nullable=True, coerce=True),
         "minimum": pa.Column(float, coerce=True),
         "maximum": pa.Column(float, coerce=True),
     },
     strict=True,
     name="budgets",
 )
-"""`budgets.csv`: PgC yr-1; spread over the members."""
+"""`budgets.csv`: PgC yr-1; spread over the members, whose `std` is missing where there is one member only."""
 
 
 def table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> pd.DataFrame:
@@ -143,6 +143,17 @@ def table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> 
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases[["column", "check", "failure_case"]].drop_duplicates().head(5).to_string(index=False)
         raise ContractError(f"the table {schema.name!r} breaks its contract", where=where, found=f"\n{cases}") from None
+
+
+def read_csv(path: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Read a CSV file and check it against its contract.
+
+    Text stays text (a tower may be called NA): columns that the contract declares as text are read as text even where
+    all cells are empty or look like numbers, and only empty cells are missing. Raises `ContractError`.
+    """
+    text = {name: str for name, column in schema.columns.items() if str(column.dtype) in ("str", "string", "string[pyarrow]")}
+    frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=["", "nan"])
+    return table(frame, schema, where=path)
 
 
 def _require(ds: xr.Dataset, *, dims: tuple[str, ...], names: tuple[str, ...], where: object) -> None:

@@ -44,6 +44,10 @@ class ContractError(TamrlError):
     """A file between two stages does not hold what its contract promises."""
 
 
+class TrainingError(TamrlError):
+    """Training cannot give usable weights."""
+
+
 class DownloadError(TamrlError):
     """A download failed, or its bytes do not match their checksum."""
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+FOREIGN = (".snakemake_timestamp",)
+"""Files that the workflow engine drops into folders it tracks; they are no content."""
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
@@ -51,7 +54,7 @@ def read_json(path: str | Path) -> dict:
 def sha256(path: str | Path) -> str:
     """SHA-256 of a file, or of a directory's relative names and contents."""
     path, digest = Path(path), hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+    for file in sorted(p for p in path.rglob("*") if p.is_file() and p.name not in FOREIGN) if path.is_dir() else [path]:
         digest.update(str(file.relative_to(path)).encode())
         with open(file, "rb") as handle:
             while block := handle.read(1 << 20):

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import xarray as xr
 import zarr
 from zarr.abc.store import ByteRequest
@@ -81,7 +82,9 @@ def open_sealed(path: str | Path, *, verify: bool = False) -> xr.Dataset:
     (`ContractError` with the chunk's name); `verify` reads and compares all of them now.
     """
     check(path, verify=verify)
-    return xr.open_zarr(_Sealed(Path(path), read_only=True), chunks=None, consolidated=False, decode_timedelta=False)
+    ds = xr.open_zarr(_Sealed(Path(path), read_only=True), chunks=None, consolidated=False, decode_timedelta=False)
+    names = {n: (c.dims, np.array(c.values.tolist(), dtype=str)) for n, c in ds.coords.items() if c.dtype.kind in "OT"}
+    return ds.assign_coords(names)
 
 
 def open_cube(path: str | Path, *, verify: bool = False) -> xr.Dataset:
@@ -104,7 +107,7 @@ def open_cube(path: str | Path, *, verify: bool = False) -> xr.Dataset:
 
 def _listing(path: str | Path) -> dict[str, Path]:
     root = Path(path)
-    found = (p for p in root.rglob("*") if p.is_file() and p.name != MANIFEST)
+    found = (p for p in root.rglob("*") if p.is_file() and p.name != MANIFEST and p.name not in files.FOREIGN)
     return {str(PurePosixPath(p.relative_to(root))): p for p in sorted(found)}
 
 

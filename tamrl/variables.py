@@ -44,6 +44,7 @@ class Variable(Strict):
     standard_name: str | None
     long_name: str
     range: tuple[float, float]
+    peak: float | None = None
     daily: Literal["mean", "sum", "none"] = "none"
     role: Literal["dynamic", "static", "target"]
     classes: Literal["igbp", "koppen"] | None = None

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from tamrl import stores
+from tamrl.classes import KOPPEN
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
 
@@ -23,11 +24,13 @@ def cube(tmp_path):
         {
             "air_temperature": (("time", "lat", "lon"), temperature),
             "land_fraction": (("lat", "lon"), np.ones(grid.shape, "float32")),
+            "koppen_fraction": (("koppen", "lat", "lon"), np.full((5, *grid.shape), 0.2, "float32")),
         },
         coords={
             "time": np.arange("2001-01-01", "2001-01-05", dtype="datetime64[D]").astype("datetime64[ns]"),
             "lat": grid.lat,
             "lon": grid.lon,
+            "koppen": np.array(KOPPEN, dtype=object),
         },
     )
     encoding = {
@@ -46,7 +49,9 @@ def chunk(path, name="air_temperature"):
 
 def test_a_sealed_store_gives_back_its_values(cube):
     path, ds = cube
-    xr.testing.assert_equal(stores.open_cube(path, verify=True).load(), ds)
+    opened = stores.open_cube(path, verify=True).load()
+    xr.testing.assert_equal(opened, ds)
+    assert opened["koppen"].dtype.kind == "U"
 
 
 def test_chunks_without_values_are_neither_stored_nor_missed(cube):

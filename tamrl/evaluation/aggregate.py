@@ -65,7 +65,7 @@ def _means(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 def weekly(scored: pd.DataFrame) -> pd.DataFrame:
     """Means over weeks counted from the first of January; the last week of a year has one or two days more."""
-    week = np.minimum((scored["date"].dt.dayofyear - 1) // 7, 51)
+    week = np.minimum((scored["date"].dt.day_of_year - 1) // 7, 51)
     frame = _means(scored.assign(year=scored["date"].dt.year, week=week), ["year", "week"])
     return frame.loc[frame["size"] >= SHARE * 7, [*KEYS, *VALUES]]
 
@@ -84,10 +84,9 @@ def seasonal(months: pd.DataFrame) -> pd.DataFrame:
 
 def anomalies(months: pd.DataFrame) -> pd.DataFrame:
     """Months minus the mean of their calendar month, each side its own."""
-    groups = months.groupby([*KEYS, "month"], observed=True, sort=False)[VALUES]
-    several = groups["observed"].transform("size")
+    groups = months.groupby([*KEYS, "month"], observed=True, sort=False)
     frame = months.assign(**{name: months[name] - groups[name].transform("mean") for name in VALUES})
-    return frame.loc[several >= 2, [*KEYS, *VALUES]]
+    return frame.loc[groups["observed"].transform("size") >= 2, [*KEYS, *VALUES]]
 
 
 def yearly(months: pd.DataFrame) -> pd.DataFrame:

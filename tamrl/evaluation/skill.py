@@ -5,7 +5,7 @@ A map can have a good seasonal cycle and still place its sinks at random, so thi
 
 import pandas as pd
 
-from tamrl.evaluation.bootstrap import Interval, coefficient_of_determination, resample
+from tamrl.evaluation.bootstrap import MIN_TOWERS, Interval, coefficient_of_determination, resample
 
 
 def of_site_means(pairs: pd.DataFrame) -> Interval:
@@ -18,6 +18,8 @@ def of_site_means(pairs: pd.DataFrame) -> Interval:
 
 def sentence(interval: Interval) -> str:
     """What maps and report say of a flux's spatial skill."""
+    if interval.n < MIN_TOWERS:
+        return f"no demonstrated spatial skill ({interval.n} held-out towers with a mean are too few to tell)"
     number = f"R² of site means {interval.text()} at {interval.n} held-out towers"
     if interval.low > 0:
         return number

@@ -1,0 +1,1 @@
+"""Inference: trained members predict towers and the globe, tile by tile."""

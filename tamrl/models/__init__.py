@@ -1,0 +1,45 @@
+"""Models: one file, one plug-in. They know arrays of numbers only: no names, files, xarray or configuration.
+
+A plug-in holds
+
+``class Options(Strict)``
+    Its options; light imports only, because it is read without importing the module. A field ``windows`` (days) asks
+    for running means of the drivers among the features, see `samples.dataset.Spec`.
+``CLOSES : bool``
+    Whether the NEE it delivers is RECO - GPP.
+``build(dims: Dims, options: Options) -> model``
+    A model with
+
+    ``predict(x, support, static, *, skip=0) -> (B, T - skip, 3)``
+        gpp, reco, nee in gC m-2 d-1 for features x (B, T, F), support (B, C, D) and static (B, S), deterministic; the first
+        `skip` steps only fill the memory. A site's numbers depend on no other site, a step's on no later one.
+    ``state_dict() -> dict[str, Tensor]`` and ``load_state_dict(state)``
+        All that training changes.
+    Either it is a `torch.nn.Module` whose ``forward(x, support, static) -> (B, T, 3)`` gives differentiable fluxes in
+    gC m-2 d-1, trained by `training.loop` (which calls ``begin(progress)``, 0 to 1, before each step), or it has
+    ``fit(x, support, static, y, weight, *, seed)`` with the tensors of `samples.dataset`.
+
+Tests run over every plug-in present.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Dims:
+    """Sizes that a model is built for.
+
+    Attributes
+    ----------
+    features : F, dynamic features a step
+    support : D, variables of the support set
+    static : S, static features
+    bins : C, bins of the support set
+    scale : scales of gpp, reco, nee, gC m-2 d-1
+    """
+
+    features: int
+    support: int
+    static: int
+    bins: int
+    scale: tuple[float, float, float]

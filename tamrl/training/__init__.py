@@ -1,0 +1,1 @@
+"""Training: sequences in memory, one loss, one loop, and checkpoints without pickles."""

@@ -91,7 +91,7 @@ def test_a_new_learning_rate_extracts_no_driver_again(finished):
 def test_interrupted_with_other_tiles_and_threads_the_same_bits_come_out(finished, tmp_path_factory):
     from tests.workflow.conftest import Project
 
-    other = Project(tmp_path_factory.mktemp("interrupted"))
+    other = type(finished)(tmp_path_factory.mktemp("interrupted"))
     once_more = ("--cores", "2", "--config", "grid={resolution: 5, tile: 7}")
     first = subprocess.Popen(
         other.command(*once_more), cwd=other.folder, env=other.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

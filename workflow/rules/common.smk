@@ -76,3 +76,11 @@ def map_models(wildcards):
     return expand(
         f"{RUN}/models/{conf.inference.model}/fold-all/member-{{member}}", run=wildcards.run, member=range(conf.training.members)
     )
+
+
+def predictions(wildcards, suffix):
+    """Predictions of every label. A choice that changes nothing before the maps takes those of its run."""
+    sections = ("towers", "samples", "splits", "training", "inference")
+    same = all(getattr(CONFIGS[wildcards.run], s) == getattr(MAIN, s) for s in sections)
+    run = MAIN.run if same else wildcards.run
+    return [f"results/{run}/predictions/{label}{suffix}" for label in MAIN.time.labels]

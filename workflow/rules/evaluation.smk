@@ -49,9 +49,12 @@ rule write_report:
         calibration=f"{BASE}/evaluation/calibration.json",
         towers=f"{BASE}/towers/towers.csv",
         quality=f"{BASE}/towers/quality.csv",
+        template="tamrl/evaluation/report/templates/report.html",
     output:
-        report=f"{BASE}/report.html",
-        figures=directory(f"{BASE}/figures"),
+        report=report(f"{BASE}/report.html", caption="../report/report.rst", category="Report"),
+        figures=report(
+            directory(f"{BASE}/figures"), patterns=["{name}.png"], caption="../report/figures.rst", category="Figures"
+        ),
     log:
         f"{BASE}/logs/write_report.log",
     benchmark:
@@ -63,10 +66,12 @@ rule write_report:
         run=MAIN.run,
         labels=MAIN.time.labels,
         step=MAIN.time.step,
-        reference=MAIN.evaluation.reference.label if MAIN.evaluation.reference else None,
+        reference_name=MAIN.evaluation.reference.label if MAIN.evaluation.reference else None,
         map_model=MAIN.inference.model,
+        qc=MAIN.evaluation.qc,
+        benchmarks=f"{BASE}/benchmarks",
         config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
-        code=code("tamrl.evaluation.report"),
+        code=code("tamrl.evaluation.report.stage"),
     script:
         "../scripts/write_report.py"
 
@@ -76,7 +81,21 @@ rule record_provenance:
         report=f"{BASE}/report.html",
         cube=rules.build_cube.output.cube,
         tables=expand(f"{BASE}/towers/{{network}}.parquet", network=MAIN.towers.networks),
-        maps=expand(f"{BASE}/maps/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels),
+        products=[
+            *rules.write_report.input.maps,
+            *rules.write_report.input.members,
+            *expand(
+                f"{BASE}/maps/{{product}}/{{flux}}_{{label}}.nc",
+                product=MAIN.maps.products,
+                flux=["gpp", "reco", "nee"],
+                label=MAIN.time.labels,
+            ),
+            rules.write_report.input.applicability,
+            rules.write_report.input.budgets,
+            rules.write_report.input.predictions,
+            rules.write_report.input.metrics,
+            rules.write_report.input.calibration,
+        ],
     output:
         provenance=f"{BASE}/provenance.json",
     log:
@@ -88,6 +107,6 @@ rule record_provenance:
     params:
         config=MAIN.model_dump(mode="json"),
         benchmarks=f"{BASE}/benchmarks",
-        code=code("tamrl.provenance"),
+        code=code("tamrl.record"),
     script:
         "../scripts/record_provenance.py"

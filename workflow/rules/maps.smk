@@ -18,7 +18,7 @@ rule write_map:
         maps=section("maps", "units", "vegetated_only", "compression"),
         run=lambda w: w.run,
         config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
-        code=code("tamrl.maps.stage"),
+        code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.ensemble"),
     script:
         "../scripts/write_map.py"
 
@@ -40,14 +40,41 @@ rule write_members:
         maps=section("maps", "units", "vegetated_only", "compression"),
         run=lambda w: w.run,
         config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
-        code=code("tamrl.maps.stage"),
+        code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.members"),
     script:
         "../scripts/write_members.py"
 
 
+# Further products: the files of tamrl/maps/products that `maps.products` names.
+rule write_product:
+    input:
+        manifest=f"{RUN}/predictions/{{label}}.json",
+        cube=rules.build_cube.output.cube,
+        calibration=f"{RUN}/evaluation/calibration.json",
+        applicability=f"{RUN}/maps/applicability.nc",
+    output:
+        map=f"{RUN}/maps/{{product}}/{{flux}}_{{label}}.nc",
+    log:
+        f"{RUN}/logs/write_product/{{product}}_{{flux}}_{{label}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/write_product/{{product}}_{{flux}}_{{label}}.tsv"
+    wildcard_constraints:
+        product="|".join(MAIN.maps.products) or "(?!)",
+    conda:
+        ENV
+    params:
+        store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
+        maps=section("maps", "units", "vegetated_only", "compression"),
+        run=lambda w: w.run,
+        config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
+        code=lambda w: code("tamrl.maps.stage", f"{registry.PRODUCTS}.{w.product}"),
+    script:
+        "../scripts/write_product.py"
+
+
 rule sum_budgets:
     input:
-        manifests=expand(f"{RUN}/predictions/{{label}}.json", label=MAIN.time.labels, allow_missing=True),
+        manifests=lambda w: predictions(w, ".json"),
         cube=rules.build_cube.output.cube,
     output:
         budgets=f"{RUN}/budgets.csv",
@@ -58,7 +85,7 @@ rule sum_budgets:
     conda:
         ENV
     params:
-        stores=expand(f"{RUN}/predictions/{{label}}.zarr", label=MAIN.time.labels, allow_missing=True),
+        stores=lambda w: predictions(w, ".zarr"),
         labels=MAIN.time.labels,
         maps=section("maps", "vegetated_only"),
         code=code("tamrl.maps.stage"),

@@ -1,0 +1,37 @@
+"""Sources of gridded drivers: one file here is one source (files that begin with an underscore are shared parts).
+
+A source offers a variable of the vocabulary by being named under the variable's `sources` in `config/variables.yaml`.
+Its module holds
+
+``class Options(Strict)``
+    Its options in the configuration, all with defaults. It is read from the source without importing the module, so it
+    may use nothing but `typing`, `pathlib`, `pydantic` and `tamrl.options`.
+``inputs(options) -> list[str]``
+    Paths that must exist before the cube is built; called while the workflow is planned, so the module imports no
+    heavy library at its top level beyond what `tamrl.variables` needs.
+``open_dynamic(options, *, names, years, step) -> dict[str, DataArray]``
+    The named dynamic variables (time, lat, lon), float32 in canonical units, lazy where large. `step` is `day` or `month`;
+    `years` is empty for a climatology.
+``open_static(options, *, names) -> dict[str, DataArray]``
+    The named static variables (lat, lon); a variable with classes holds positions in its class list, -1 where unknown.
+``version(options) -> dict``
+    What was read, for the provenance (JSON-like).
+
+Every array stands on the source's own grid, `lat` falling and `lon` rising within [-180, 180), with the attribute
+
+``grid``
+    `nodes` (values at points, poles included) or `pixels` (means over boxes).
+
+and, where they apply, with
+
+``nodes``
+    `land`: only nodes on land may stand for a land cell (default `all`).
+``cadence``
+    `step` (default): one value per step of the run on its complete time axis, missing where the files have none;
+    `composite`: `time` holds the middle of each composite, all composites of each year present; gaps are filled and steps
+    interpolated on the grid of the maps (`tamrl.drivers.composites`).
+coordinate ``weight``
+    Quality weight of each value, 0 to 1, same shape; absent means 1.
+
+A source that cannot serve what is asked raises `InputError` or `ConfigError`; it never returns other steps or years.
+"""

@@ -1,0 +1,24 @@
+"""Tower networks: one file, one network. Dropping a file here is all it takes to add one.
+
+The contract of a plug-in `networks/<name>.py` (held by `tests/towers/test_networks.py` for every file present):
+
+`class Options(Strict)`
+    Its section `towers.<name>` of the configuration, all with defaults. It is read from the source without importing the
+    module, so it may use only pathlib, typing, pydantic and `tamrl.options`. Strings may hold `{results}` and `{data}`.
+
+`inputs(options: Options) -> list[str]`
+    Files and folders that must exist before `read`, in the order in which `read` gets them. Snakemake calls it while it
+    builds the graph: it looks at no content, and the module imports neither torch nor anything slow.
+    A path below `downloads/` is made by rule `download_towers`.
+
+`read(paths: list[Path], options: Options, *, partitioning: "NT" | "DT", step: "day" | "month") -> (records, sites)`
+    Two tables. `records` by `contracts.TOWERS`: site, date (start of the step, local standard time), gpp, reco, nee
+    (gC m-2 d-1, NEE positive upwards), nee_qc (share of measured or well-filled half hours, 0 to 1), and drivers under the
+    names and in the units of `config/variables.yaml`; NaN where missing. `sites` by `contracts.SITES`, one row a tower; use
+    `sites.table`, which adds the columns `fills_targets` and `fills_drivers`. Readers end in `records.build`, which
+    converts units, masks and counts fill values, and refuses units, time stamps and duplicates that cannot be. The stage
+    then checks both tables against their contracts and each tower against what towers can show (`envelope`).
+
+`DOWNLOAD: str`, optional
+    Name of the network's public files in `config/sources.tsv`.
+"""

@@ -1,0 +1,147 @@
+"""Dynamic variables on the cells of the maps, for any part of the time axis: read, regridded, filled or derived.
+
+Reads lazily through the arrays it is given; opens and writes no file.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import dask
+import numpy as np
+import xarray as xr
+
+from tamrl import variables
+from tamrl.drivers import composites, derived, regrid
+from tamrl.errors import InputError
+from tamrl.grid import Grid
+
+log = logging.getLogger(__name__)
+
+PIECE_BYTES = 128 << 20
+"""About how much of a source's grid is read at once."""
+
+ACCEPTED_SHARE = 0.05
+"""Least share of a cell's best view that a composite must have seen."""
+
+
+@dataclass
+class Cells:
+    """Dynamic variables on the cells of `grid`, for any part of the run's time axis.
+
+    `arrays` are the sources' variables by name (whole globe); `land` is the land share of pixels, for nodes on land only.
+    """
+
+    grid: Grid
+    axis: derived.Axis
+    arrays: dict[str, xr.DataArray]
+    land: Callable[[], np.ndarray]
+    threads: int = 1
+    _weights: dict[str, np.ndarray | None] = field(default_factory=dict)
+    _on_land: dict[int, np.ndarray] = field(default_factory=dict)
+    _filled: tuple[str, np.ndarray] | None = None
+
+    def values(self, name: str, part: slice) -> np.ndarray:
+        """Cell values of the steps of `part`: float32, broadcastable to (time, lat, lon).
+
+        Raises
+        ------
+        UnitError
+            If values lie outside the vocabulary's range.
+        """
+        if name not in self.arrays:
+            entry = derived.get(name)
+            axis = derived.Axis(self.axis.time[part], self.axis.step, self.axis.lat)
+            found = entry.compute({need: self.values(need, part) for need in entry.needs}, axis)
+            variables.check_range(found, name=name, where=f"derived from {', '.join(entry.needs) or 'the calendar'}")
+            return found
+        if self.arrays[name].attrs.get("cadence") == "composite":
+            return self._from_composites(name, part)
+        pieces = [self._read(name, piece) for piece in self._pieces(name, part)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _pieces(self, name: str, part: slice) -> Iterator[slice]:
+        da = self.arrays[name]
+        size = max(1, PIECE_BYTES // (4 * da.sizes["lat"] * da.sizes["lon"]))
+        for piece in regrid.blocks(part.stop - part.start, size):
+            yield slice(part.start + piece.start, part.start + piece.stop)
+
+    def _load(self, da: xr.DataArray, name: str) -> np.ndarray:
+        try:
+            with dask.config.set(scheduler="threads", num_workers=self.threads):
+                return np.asarray(da.data.compute() if dask.is_dask_collection(da.data) else da.data)
+        except (OSError, RuntimeError) as error:
+            source = self.arrays[name].attrs.get("source")
+            raise InputError(
+                f"{name} cannot be read", where=source, found=error, todo="a file is damaged: fetch it again"
+            ) from error
+
+    def _read(self, name: str, part: slice) -> np.ndarray:
+        da = self.arrays[name]
+        values = self._load(da.isel(time=part), name)
+        variables.check_range(values, name=name, where=da.attrs.get("source"))
+        if da.attrs["grid"] == "nodes":
+            return regrid.nodes_to_cells(values, target=self.grid, weights=self._node_weights(name))
+        native = Grid(180.0 / da.sizes["lat"])
+        k = regrid.ratio(target=self.grid.resolution, native=native.resolution, what=name)
+        quality = self._load(da["weight"].isel(time=part), name) if "weight" in da.coords else None
+        return regrid.mean(*regrid.pixel_sums(values, native.area(), k, quality))
+
+    def _node_weights(self, name: str) -> np.ndarray | None:
+        """Nodes on land (as 1) that hold values in the first step, or None where all corners count."""
+        da = self.arrays[name]
+        if da.attrs.get("nodes") != "land":
+            return None
+        if name not in self._weights:
+            rows = da.sizes["lat"]
+            if rows not in self._on_land:
+                self._on_land[rows] = regrid.land_nodes(self.land(), 180.0 / (rows - 1))
+            present = np.isfinite(self._load(da.isel(time=0), name))
+            self._weights[name] = self._on_land[rows] * present
+            gone = (self._on_land[rows] * ~present).sum()
+            log.info("%s: %d nodes on land, %d more hold no values", name, self._weights[name].sum(), gone)
+        return self._weights[name]
+
+    def _from_composites(self, name: str, part: slice) -> np.ndarray:
+        if self._filled is None or self._filled[0] != name:
+            self._filled = (name, self._fill(name))
+        time = _days(self.arrays[name]["time"].values)
+        if self.axis.step == "day":
+            return composites.to_steps(self._filled[1], time=time, at=_days(self.axis.time[part]))
+        months = self.axis.time[part].astype("datetime64[M]")
+        at = [_days(np.arange(m.astype("datetime64[D]"), (m + 1).astype("datetime64[D]"))) for m in months]
+        return np.stack([composites.to_steps(self._filled[1], time=time, at=days).mean(0) for days in at])
+
+    def _fill(self, name: str) -> np.ndarray:
+        """All composites of a variable on the cells, gaps filled: (composite, lat, lon), float32."""
+        da = self.arrays[name]
+        native = Grid(180.0 / da.sizes["lat"])
+        k = regrid.ratio(target=self.grid.resolution, native=native.resolution, what=name)
+        shape = (da.sizes["time"], *self.grid.shape)
+        values, weights = np.empty(shape, "float32"), np.empty(shape, "float32")
+        for index in range(shape[0]):
+            pixels = self._load(da.isel(time=index), name)
+            quality = self._load(da["weight"].isel(time=index), name)
+            variables.check_range(pixels, name=name, where=da.attrs.get("source"))
+            sums, weight = regrid.pixel_sums(pixels, native.area(), k, quality)
+            values[index], weights[index] = regrid.mean(sums, weight), weight / native.area().max()
+        return self._filled_rows(values, weights, name)
+
+    def _filled_rows(self, values: np.ndarray, weights: np.ndarray, name: str) -> np.ndarray:
+        da, seen, count = self.arrays[name], 0, 0
+        season = (da["time"].values - da["time"].values.astype("datetime64[Y]")).astype("timedelta64[D]").astype(int)
+        for rows in regrid.blocks(self.grid.shape[0], 30):
+            part = np.where(composites.accept(weights[:, rows], ACCEPTED_SHARE), values[:, rows], np.nan)
+            ever = np.isfinite(part).any(0)
+            done, was = composites.fill_gaps(part.reshape(len(part), -1), time=_days(da["time"].values), season=season)
+            values[:, rows] = done.reshape(part.shape)
+            seen, count = seen + int(ever.sum()) * len(part), count + int(was.sum())
+        share = count / max(seen, 1)
+        da.attrs["filled_share"] = round(share, 6)
+        log.info("%s: %.2f %% of the composites of cells with data were filled in time", name, 100 * share)
+        return values
+
+
+def _days(time: np.ndarray) -> np.ndarray:
+    """Days since 1970 as float64."""
+    return time.astype("datetime64[ns]").astype("int64") / 86_400e9

@@ -1,0 +1,124 @@
+"""Variables computed from others: pure functions with their references, and the registry that `derived:` names.
+
+A function of the registry takes what it needs as arrays (time, lat, lon) with the time axis of the run and returns one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tamrl import variables
+from tamrl.errors import ConfigError, near
+
+SOLAR_CONSTANT = 1361.0
+"""W m-2 (Kopp & Lean 2011, doi 10.1029/2010GL045777)."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where and when: starts of the steps (datetime64), `day` or `month`, and latitudes of the rows in degrees north."""
+
+    time: np.ndarray
+    step: str
+    lat: np.ndarray
+
+    def per_step(self, of_day: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        """Mean over the days of each step of `of_day(lat, days)`, shape (time, lat, 1), float32."""
+        starts = self.time.astype("datetime64[D]")
+        if self.step == "day":
+            found = of_day(self.lat, starts)
+        else:
+            ends = (self.time.astype("datetime64[M]") + 1).astype("datetime64[D]")
+            months = [np.arange(a, b) for a, b in zip(starts, ends, strict=True)]
+            found = np.stack([of_day(self.lat, days).mean(0) for days in months])
+        return found[:, :, None].astype("float32")
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A derived variable: names it needs and the function (inputs by name, axis) -> array broadcastable to (time, lat, lon)."""
+
+    needs: tuple[str, ...]
+    compute: Callable[[Mapping[str, np.ndarray], Axis], np.ndarray]
+
+
+def saturation_vapour_pressure(temperature: np.ndarray) -> np.ndarray:
+    """Saturation vapour pressure over water in hPa, from K (Bolton 1980, doi 10.1175/1520-0493(1980)108<1046:TCOEPT>2.0.CO;2).
+
+    Equation 10: e = 6.112 exp(17.67 t / (t + 243.5)), t in °C; within 0.1 % from -30 to 35 °C. Over water also below
+    freezing, as dew point is reported.
+    """
+    celsius = temperature - temperature.dtype.type(273.15)
+    return (6.112 * np.exp(17.67 * celsius / (celsius + 243.5))).astype(temperature.dtype)
+
+
+def vapour_pressure_deficit(*, air_temperature: np.ndarray, dew_point_temperature: np.ndarray) -> np.ndarray:
+    """Vapour pressure deficit in hPa from air temperature and dew point in K (same shape); never below zero.
+
+    Computed from means of a step it is biased low, because saturation pressure is convex in temperature (Jensen): for
+    a daily range of 10 K by about 1 hPa at 20 °C. Monthly means add to that.
+    """
+    deficit = saturation_vapour_pressure(air_temperature) - saturation_vapour_pressure(dew_point_temperature)
+    return np.maximum(deficit, deficit.dtype.type(0))
+
+
+def sun(days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Declination in radians and distance in astronomical units at 12:00 UTC of dates (datetime64[D], any shape).
+
+    The Astronomical Almanac's approximate position, 0.01° for 1950 to 2050 (Michalsky 1988, doi 10.1016/0038-092X(88)90045-X).
+    Formulas of the day of the year alone (Spencer 1971; FAO 56) are up to half a degree off at the equinoxes.
+    """
+    n = (days.astype("datetime64[D]") - np.datetime64("2000-01-01")).astype("float64")
+    anomaly = np.deg2rad(357.528 + 0.9856003 * n)
+    longitude = np.deg2rad(280.460 + 0.9856474 * n + 1.915 * np.sin(anomaly) + 0.020 * np.sin(2 * anomaly))
+    obliquity = np.deg2rad(23.439 - 4e-7 * n)
+    distance = 1.00014 - 0.01671 * np.cos(anomaly) - 0.00014 * np.cos(2 * anomaly)
+    return np.arcsin(np.sin(obliquity) * np.sin(longitude)), distance
+
+
+def _sunset_angle(lat: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """Hour angle of sunset in radians, 0 in polar night and π in polar day (FAO 56, equation 25): (time, lat)."""
+    return np.arccos(np.clip(-np.tan(np.deg2rad(lat))[None] * np.tan(delta)[:, None], -1, 1))
+
+
+def potential_radiation(lat: np.ndarray, days: np.ndarray) -> np.ndarray:
+    """Daily mean shortwave radiation at the top of the atmosphere, W m-2 (Allen et al. 1998, FAO 56, equation 21).
+
+    Parameters
+    ----------
+    lat : array (lat), degrees north
+    days : array (time) of dates, datetime64[D]
+
+    Returns
+    -------
+    array (time, lat)
+    """
+    delta, distance = sun(days)
+    angle, phi = _sunset_angle(lat, delta), np.deg2rad(lat)[None]
+    sin, cos = np.sin(phi) * np.sin(delta)[:, None], np.cos(phi) * np.cos(delta)[:, None]
+    overhead = SOLAR_CONSTANT / distance[:, None] ** 2
+    return np.maximum(overhead / np.pi * (angle * sin + cos * np.sin(angle)), 0.0)
+
+
+def day_length(lat: np.ndarray, days: np.ndarray) -> np.ndarray:
+    """Hours between sunrise and sunset of the sun's centre, refraction left out (FAO 56, equation 34): (time, lat)."""
+    return 24.0 / np.pi * _sunset_angle(lat, sun(days)[0])
+
+
+REGISTRY: dict[str, Derived] = {
+    "vapour_pressure_deficit": Derived(
+        ("air_temperature", "dew_point_temperature"), lambda given, axis: vapour_pressure_deficit(**given)
+    ),
+    "potential_radiation": Derived((), lambda given, axis: axis.per_step(potential_radiation)),
+    "day_length": Derived((), lambda given, axis: axis.per_step(day_length)),
+}
+"""What `derived:` in `config/variables.yaml` may name."""
+
+
+def get(name: str) -> Derived:
+    """The function that `derived:` of variable `name` names; raises `ConfigError` if there is none."""
+    function = variables.get(name).derived
+    if function not in REGISTRY:
+        raise ConfigError(f"{name}: no derived function {function!r}", where=variables.FILE, todo=near(str(function), REGISTRY))
+    return REGISTRY[function]

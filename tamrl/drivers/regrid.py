@@ -1,0 +1,176 @@
+"""From a source's grid to the cells of the maps. Pure functions on arrays; sums Σw·x and Σw, so no tiling changes a number.
+
+Nodes (ERA5) are points at the corners of cells: a cell is the mean of its four corners, and a coarser cell the
+area-weighted mean of such cells. Taking the nearest node instead shifts the field by half a cell.
+Pixels (MODIS, land cover) are boxes that nest in cells.
+All arrays are north-up with `lon` from -180, the first node at -180 and the first pixel centre half a pixel east of it.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tamrl.errors import ConfigError
+from tamrl.grid import Grid, coarsen
+
+LAND_NODE = 0.5
+"""Share of land in the box around a node from which on it counts as land, as in ERA5's binary mask."""
+
+
+def ratio(*, target: float, native: float, what: str) -> int:
+    """How many native steps make a target cell side; raises `ConfigError` unless it is a whole number."""
+    found = target / native
+    if round(found) < 1 or abs(found - round(found)) > 1e-6 * found:
+        raise ConfigError(
+            f"cells of {target:g}° are not a whole multiple of the {native:g}° of {what}",
+            where="grid.resolution",
+            todo=f"take a multiple of {native:g} that divides 180",
+        )
+    return round(found)
+
+
+def blocks(count: int, size: int) -> Iterator[slice]:
+    """Consecutive slices of at most `size`."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+def corners(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Mean of the four corner nodes of each cell.
+
+    Parameters
+    ----------
+    values : array (..., lat + 1, lon), both poles and every longitude once; the last column's eastern neighbour is the first
+    weights : array (lat + 1, lon) of 0 and 1, optional
+        Nodes to use (land). Cells without any such corner take all four.
+
+    Returns
+    -------
+    array (..., lat, lon), dtype of `values`. A missing node among those used makes its cells missing.
+    """
+    if weights is None:
+        return _corner_sum(values) / values.dtype.type(4)
+    used = weights > 0
+    count = _corner_sum(used.astype(values.dtype))
+    some = count > 0
+    chosen = _corner_sum(np.where(used, values, values.dtype.type(0))) / np.where(some, count, 1)
+    return np.where(some, chosen, _corner_sum(values) / values.dtype.type(4))
+
+
+def _corner_sum(values: np.ndarray) -> np.ndarray:
+    pairs = values[..., :-1, :] + values[..., 1:, :]
+    return pairs + np.concatenate([pairs[..., 1:], pairs[..., :1]], axis=-1)
+
+
+def nodes_to_cells(values: np.ndarray, *, target: Grid, weights: np.ndarray | None = None) -> np.ndarray:
+    """Global node values (..., lat + 1, lon) as area-weighted means of the cells of `target`, dtype of `values`.
+
+    Raises
+    ------
+    ConfigError
+        If the cells are not a whole multiple of the node spacing.
+    """
+    native = Grid(180.0 / (values.shape[-2] - 1))
+    k = ratio(target=target.resolution, native=native.resolution, what="the nodes")
+    fine = corners(values, weights)
+    return fine if k == 1 else _mean(*coarsen_strict(fine, native.area(), k)).astype(values.dtype)
+
+
+def coarsen_strict(values: np.ndarray, weights: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of `tamrl.grid.coarsen`, but one missing value makes its block missing (meteorology has no gaps in space)."""
+    sums, weight = coarsen(values, weights, k)
+    *rest, rows, columns = values.shape
+    missing = ~np.isfinite(values).reshape(*rest, rows // k, k, columns // k, k).all((-3, -1))
+    sums[missing] = np.nan
+    return sums, weight
+
+
+def pixel_sums(values: np.ndarray, area: np.ndarray, k: int, quality: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Sums Σw·x and Σw of pixels in cells of k x k, w = area x quality; missing pixels weigh nothing.
+
+    Parameters
+    ----------
+    values : array (..., lat, lon)
+    area : array (lat, 1)
+    quality : array like `values`, 0 to 1, optional
+    """
+    if quality is None:
+        return coarsen(values, area, k)
+    usable = np.where(np.isfinite(quality), quality, 0.0)
+    return coarsen(values, area * usable, k)
+
+
+def _mean(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return np.divide(sums, weights, out=np.full(sums.shape, np.nan), where=weights > 0)
+
+
+def mean(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Σw·x / Σw, missing where nothing weighs; float32 of the same shape."""
+    return _mean(sums, weights).astype("float32")
+
+
+def class_areas(positions: np.ndarray, area: np.ndarray, k: int, classes: int) -> np.ndarray:
+    """Area of each class in cells of k x k pixels.
+
+    Parameters
+    ----------
+    positions : int array (lat, lon) of positions in the class list, negative where unknown
+    area : array (lat, 1), pixel areas
+
+    Returns
+    -------
+    array (classes, lat / k, lon / k), float64, unit of `area`. In a cell of one class the others are exactly zero.
+    """
+    rows, columns = positions.shape
+    blocks = positions.reshape(rows, columns // k, k)
+    found = np.zeros((classes, rows // k, columns // k))
+    for index in range(classes):
+        counts = np.count_nonzero(blocks == index, axis=-1)
+        found[index] = (counts * area).reshape(rows // k, k, -1).sum(1)
+    return found
+
+
+def fractions(areas: np.ndarray, *, without: int | None = None) -> np.ndarray:
+    """Class areas (class, lat, lon) as fractions of their sum, float32; class `without` (water) counts as none.
+
+    Missing where the sum is zero. A cell of one class holds exactly 1 there and exactly 0 elsewhere: rounding leaves no
+    trace of vegetation on ice.
+    """
+    areas = areas.copy()
+    if without is not None:
+        areas[without] = 0.0
+    total = areas.sum(0)
+    return np.divide(areas, total, out=np.full(areas.shape, np.nan), where=total > 0).astype("float32")
+
+
+def land_nodes(land: np.ndarray, spacing: float) -> np.ndarray:
+    """Which nodes lie on land: at least half of the box of one spacing around them.
+
+    Parameters
+    ----------
+    land : array (lat, lon) of land shares of pixels, missing where unknown (counts as sea)
+    spacing : float
+        Distance of the nodes, degrees.
+
+    Returns
+    -------
+    float32 array (lat + 1, lon) of 0 and 1. The area change within a box is neglected.
+    """
+    share = np.where(np.isfinite(land), land, 0).astype("float32")
+    rows, columns = share.shape
+    size = 180.0 / rows
+    lat = _overlap(count=round(180.0 / spacing) + 1, pixels=rows, spacing=spacing, size=size, wrap=False)
+    lon = _overlap(count=round(360.0 / spacing), pixels=columns, spacing=spacing, size=size, wrap=True)
+    return (lat @ (share @ lon.T) >= LAND_NODE - 1e-6).astype("float32")
+
+
+def _overlap(*, count: int, pixels: int, spacing: float, size: float, wrap: bool) -> np.ndarray:
+    """Share of each pixel in the box around each node of one axis, rows summing to one: (count, pixels), float32."""
+    centre = np.arange(count)[:, None] * spacing
+    edge = np.arange(pixels)[None] * size
+    shares = np.zeros((count, pixels))
+    for shift in (-pixels * size, 0.0, pixels * size) if wrap else (0.0,):
+        low = np.maximum(centre - spacing / 2, edge + shift)
+        high = np.minimum(centre + spacing / 2, edge + shift + size)
+        shares += np.clip(high - low, 0, None)
+    return (shares / shares.sum(1, keepdims=True)).astype("float32")

@@ -1,0 +1,145 @@
+"""Opening NetCDF files as providers deliver them: by content, with one set of names and one orientation."""
+
+import logging
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import xarray as xr
+
+from tamrl import files, variables
+from tamrl.errors import InputError
+
+log = logging.getLogger(__name__)
+
+NAMES = {"valid_time": "time", "date": "time", "latitude": "lat", "longitude": "lon"}
+SUFFIXES = (".nc", ".nc4", ".zip")
+LARGEST_RATIO = 200
+"""A zip member that grows by more than this is refused (NetCDF inside is already compressed)."""
+
+_BLOCK = 1 << 20
+_KINDS = {
+    b"\x89HDF": "netcdf",
+    b"CDF\x01": "netcdf",
+    b"CDF\x02": "netcdf",
+    b"CDF\x05": "netcdf",
+    b"PK\x03\x04": "zip",
+    b"GRIB": "grib",
+    b"\x0e\x03\x13\x01": "hdf4",
+}
+
+
+def kind(path: Path) -> str:
+    """What a file is by its first bytes: netcdf, zip, grib or hdf4; raises `InputError` for anything else."""
+    with open(path, "rb") as handle:
+        start = handle.read(4)
+    if start not in _KINDS:
+        found = f"{path.stat().st_size} bytes, starting with {start!r}"
+        raise InputError("the file is no NetCDF", where=path, found=found, todo="fetch it again")
+    return _KINDS[start]
+
+
+def listing(folder: str | Path) -> list[Path]:
+    """The NetCDF and zip files of a folder, sorted; raises `InputError` if there is none."""
+    found = sorted(p for p in Path(folder).glob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    if not found:
+        raise InputError("no NetCDF files", where=folder, todo="put the files there, or correct the source's `path`")
+    return found
+
+
+def open_all(folder: str | Path) -> Iterator[tuple[Path, xr.Dataset]]:
+    """Every dataset of a folder with its file; what is inside a zip comes as datasets of their own."""
+    for path in listing(folder):
+        found = kind(path)
+        if found not in ("netcdf", "zip"):
+            raise InputError(f"{found} files are not read here", where=path, todo="order the files as NetCDF")
+        parts = sorted(Path(_unpacked(path).name).glob("*.nc")) if found == "zip" else [path]
+        for part in parts:
+            yield path, _open(part, path)
+
+
+def _open(part: Path, path: Path) -> xr.Dataset:
+    try:
+        ds = xr.open_dataset(part, chunks={}, decode_timedelta=False)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
+    return ds.rename({old: new for old, new in NAMES.items() if old in ds.variables and new not in ds.variables})
+
+
+@cache
+def _unpacked(path: Path) -> tempfile.TemporaryDirectory:
+    """A temporary folder with the NetCDF members of a zip; it lives as long as the process."""
+    folder = tempfile.TemporaryDirectory(prefix="tamrl-")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.filename.lower().endswith(".nc"):
+                    _extract(archive, member, Path(folder.name), path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError("the zip file cannot be read", where=path, found=error, todo="fetch it again") from error
+    return folder
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, path: Path) -> None:
+    name = PurePosixPath(member.filename)
+    is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
+    if name.is_absolute() or ".." in name.parts or "\\" in member.filename or is_link:
+        raise InputError("the zip file holds an unsafe name", where=path, found=member.filename, todo="do not use this file")
+    most, written = LARGEST_RATIO * max(member.compress_size, _BLOCK), 0
+    with archive.open(member) as source, open(folder / "-".join(name.parts), "wb") as target:
+        while block := source.read(_BLOCK):
+            written += len(block)
+            if written > most:
+                raise InputError(f"a member grows by more than {LARGEST_RATIO} times", where=path, found=member.filename)
+            target.write(block)
+
+
+def orient(da: xr.DataArray, where: object) -> xr.DataArray:
+    """`lat` falling and `lon` rising within [-180, 180); values are only moved, never changed.
+
+    Raises
+    ------
+    InputError
+        If latitudes exceed 90° (swapped with longitudes, usually) or a coordinate has duplicates.
+    """
+    lat, lon = (np.round(da[name].values.astype("float64"), 6) for name in ("lat", "lon"))
+    if np.abs(lat).max() > 90 or lon.min() < -180 or lon.max() > 360:
+        raise InputError(
+            "latitudes must lie within ±90 and longitudes within -180 and 360",
+            where=where,
+            found=f"lat {lat.min():g} to {lat.max():g}, lon {lon.min():g} to {lon.max():g}",
+            todo="check whether they are swapped",
+        )
+    lon = np.round((lon + 180.0) % 360.0 - 180.0, 6)
+    rows, columns = np.argsort(-lat, kind="stable"), np.argsort(lon, kind="stable")
+    if (np.diff(lat[rows]) == 0).any() or (np.diff(lon[columns]) == 0).any():
+        raise InputError("a latitude or longitude occurs twice", where=where, todo="drop the repeated column (often ±180°)")
+    da = da.assign_coords(lat=lat, lon=lon)
+    for name, order in (("lat", rows), ("lon", columns)):
+        if (order != np.arange(order.size)).any():
+            da = da.isel({name: order})
+    return da
+
+
+def without_fill(da: xr.DataArray, *, name: str, where: object) -> xr.DataArray:
+    """Fill values (-9999, 1e20, 9.97e36 ...) become missing when the values are read; the log says how many."""
+
+    def mask(block: np.ndarray) -> np.ndarray:
+        masked, count = variables.mask_fill(block)
+        if count:
+            log.warning("%s: %d fill values masked as missing (%s)", name, count, where)
+        return masked.astype("float32")
+
+    if hasattr(da.data, "map_blocks"):
+        return da.copy(data=da.data.map_blocks(mask, dtype="float32", meta=np.empty((0,) * da.ndim, "float32")))
+    return da.copy(data=mask(da.values))
+
+
+def fingerprint(folder: str | Path) -> dict[str, object]:
+    """Number, bytes and SHA-256 of a folder's files, for the provenance."""
+    found = [p for p in Path(folder).rglob("*") if p.is_file() and p.name not in files.FOREIGN]
+    size = sum(p.stat().st_size for p in found)
+    return {"path": str(folder), "files": len(found), "bytes": size, "sha256": files.sha256(folder)}

@@ -1,0 +1,200 @@
+"""The stage: sources to `cube.zarr`, and the cube at the towers."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import dask
+import numpy as np
+import xarray as xr
+import zarr
+
+from tamrl import contracts, files, provenance, registry, stores, variables
+from tamrl.drivers import collocate, derived, regrid
+from tamrl.drivers import cube as cubes
+from tamrl.drivers.cells import Cells
+from tamrl.errors import InputError
+from tamrl.grid import Grid
+from tamrl.log import progress
+
+log = logging.getLogger(__name__)
+
+
+def build_cube(
+    *, paths: list[str], cube: str, drivers: dict[str, Any], time: dict[str, Any], resolution: float, threads: int
+) -> None:
+    """Bring all drivers onto the grid of the maps.
+
+    Parameters
+    ----------
+    paths : list of str
+        Files or folders that the sources need; must exist.
+    cube : str
+        The Zarr store to write (`contracts.cube`); appears only when whole.
+    drivers, time : dict
+        The configuration's section `drivers`, and `step` and `years` of `time`.
+    resolution : float
+        Degrees.
+
+    Raises
+    ------
+    ConfigError, InputError, UnitError, ContractError
+    """
+    for path in paths:
+        if not Path(path).exists():
+            raise InputError("an input of the drivers is missing", where=path)
+    sources, years = tuple(drivers["sources"]), tuple(time["years"])
+    dynamic, static = (tuple(drivers["variables"][role]) for role in ("dynamic", "static"))
+    grid, axis = Grid(resolution), cubes.steps(time["step"], years)
+    maps = _open_static(sources, drivers, tuple(dict.fromkeys(("land_fraction", *static))))
+    arrays = _open_dynamic(sources, drivers, dynamic, years, time["step"])
+    statics = _statics(maps, grid, threads)
+    cells = Cells(grid, derived.Axis(axis, time["step"], grid.lat), arrays, lambda: maps["land_fraction"].values, threads)
+    with files.atomic(cube) as part:
+        _template(statics, axis, grid, time["step"], not years).to_zarr(part, zarr_format=3, consolidated=False, mode="w")
+        with zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads}):
+            for name in progress(dynamic, "drivers"):
+                _write_dynamic(part, name, cells, statics["land_fraction"] > 0)
+        modules = [f"{registry.SOURCES}.{source}" for source in sources]
+        stores.seal(part, about={"sources": _versions(sources, drivers), "code": provenance.code_digest(__name__, *modules)})
+        stores.open_cube(part)
+
+
+def _options(source: str, drivers: dict[str, Any]) -> Any:
+    return registry.options(registry.SOURCES, source)(**drivers.get(source, {}))
+
+
+def _versions(sources: tuple[str, ...], drivers: dict[str, Any]) -> dict[str, Any]:
+    return {s: registry.load(registry.SOURCES, s).version(_options(s, drivers)) for s in sources}
+
+
+def _open_static(sources: tuple[str, ...], drivers: dict[str, Any], names: tuple[str, ...]) -> dict[str, xr.DataArray]:
+    found: dict[str, xr.DataArray] = {}
+    for source, wanted in cubes.plan(names, sources).items():
+        found |= registry.load(registry.SOURCES, source).open_static(_options(source, drivers), names=wanted)
+    return found
+
+
+def _open_dynamic(
+    sources: tuple[str, ...], drivers: dict[str, Any], names: tuple[str, ...], years: tuple[int, ...], step: str
+) -> dict[str, xr.DataArray]:
+    found: dict[str, xr.DataArray] = {}
+    for source, wanted in cubes.plan(names, sources).items():
+        plugin = registry.load(registry.SOURCES, source)
+        found |= plugin.open_dynamic(_options(source, drivers), names=wanted, years=years, step=step)
+    placed = {name: cubes.on_globe(da) for name, da in found.items()}
+    return {name: dask.optimize(da)[0] for name, da in placed.items()}  # once here instead of once per block
+
+
+def _statics(maps: dict[str, xr.DataArray], grid: Grid, threads: int) -> dict[str, np.ndarray]:
+    """Static maps on the cells, missing over sea, and the log of what is missing on land."""
+    found = {name: cubes.static_cells(da, name=name, grid=grid, threads=threads) for name, da in maps.items()}
+    share = found["land_fraction"]
+    land = share > 0
+    log.info("land_fraction: %d of %d cells hold land, %d are unknown", land.sum(), land.size, np.isnan(share).sum())
+    for name, values in found.items():
+        if name == "land_fraction":
+            continue
+        there = np.isfinite(values).all(0) if values.ndim == 3 else np.isfinite(values)
+        log.info("%s: %d land cells missing; %d cells have values but no land (islands, lakes)", name, *_counts(there, land))
+        values[..., ~land] = np.nan
+        if variables.get(name).members:
+            _check_fractions(values, name)
+    return found
+
+
+def _counts(there: np.ndarray, land: np.ndarray) -> tuple[int, int]:
+    return int((land & ~there).sum()), int((~land & there).sum())
+
+
+def _check_fractions(values: np.ndarray, name: str) -> None:
+    total = values.sum(0)
+    off = np.abs(total[np.isfinite(total)] - 1)
+    if off.size and off.max() > 1e-5:
+        raise InputError(f"{name} does not sum to one", found=f"off by {off.max():.2g}")
+
+
+def _template(statics: dict[str, np.ndarray], axis: np.ndarray, grid: Grid, step: str, climatology: bool) -> xr.Dataset:
+    """The cube without its dynamic variables: coordinates, statics and attributes."""
+    ds = xr.Dataset(coords={"time": ("time", axis), "lat": ("lat", grid.lat), "lon": ("lon", grid.lon)})
+    ds["time"].attrs = {"standard_name": "time", "long_name": "start of the step"}
+    ds["time"].encoding = {"units": "days since 1970-01-01", "dtype": "int64", "chunks": (axis.size,)}
+    ds["lat"].attrs = {"standard_name": "latitude", "units": "degrees_north"}
+    ds["lon"].attrs = {"standard_name": "longitude", "units": "degrees_east"}
+    for name, values in statics.items():
+        kind = variables.get(name).classes
+        dims = (*([kind] if kind else []), "lat", "lon")
+        ds[name] = (dims, values, variables.attributes(name))
+        lead = values.shape[:-2]
+        ds[name].encoding = {"chunks": (*lead, *_chunk(grid)[1:]), "compressors": stores.compressors()}
+        if kind:
+            ds = ds.assign_coords({kind: (kind, np.array(variables.get(name).members, dtype=object))})
+    ds.attrs = {"title": "Drivers on the grid of the maps", "time_step": step, "resolution": grid.resolution}
+    ds.attrs |= {"climatology": "months of the mean year"} if climatology else {}
+    return ds
+
+
+def _chunk(grid: Grid, count: int = cubes.CHUNK[0]) -> tuple[int, int, int]:
+    return min(cubes.CHUNK[0], count), min(cubes.CHUNK[1], grid.shape[0]), min(cubes.CHUNK[2], grid.shape[1])
+
+
+def _write_dynamic(store: Path, name: str, cells: Cells, land: np.ndarray) -> None:
+    """Write one variable block by block of whole chunks in time."""
+    count = cells.axis.time.size
+    array = zarr.open_group(store, mode="r+", zarr_format=3).create_array(
+        name,
+        shape=(count, *cells.grid.shape),
+        chunks=_chunk(cells.grid, count),
+        dtype="float32",
+        fill_value=np.nan,
+        compressors=stores.compressors(),
+        dimension_names=("time", "lat", "lon"),
+    )
+    tally = cubes.Tally(name)
+    for block in regrid.blocks(count, cubes.CHUNK[0]):
+        values = np.full((block.stop - block.start, *cells.grid.shape), np.nan, "float32")
+        for part in cubes.pieces(cells.axis.time, block):
+            inside = values[part.start - block.start : part.stop - block.start]
+            np.copyto(inside, cells.values(name, part), where=land)
+        tally.add(values, land)
+        array[block] = values
+    source = cells.arrays[name].attrs if name in cells.arrays else {"source": "derived"}
+    kept = {k: v for k, v in source.items() if k in ("source", "expver", "filled_share", "climatology", "nodes")}
+    array.update_attributes(variables.attributes(name) | kept | {"missing_over_land": tally.missing})
+    tally.check(cells.axis.time, source.get("source"))
+
+
+def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: float) -> None:
+    """Take the drivers at the towers from the cube.
+
+    Each tower takes its cell, or the nearest one with land and drivers within `max_distance_km`; a tower without such
+    a cell is left out, and the log says so. Writes dims (site, time) with `distance_km` (to the nearest point of the cell used),
+    `cell_lat`, `cell_lon` and the tower's own `lat`, `lon`.
+
+    Raises
+    ------
+    ContractError
+        If the cube or the table of towers breaks its contract.
+    InputError
+        If no tower is left.
+    """
+    ds = stores.open_cube(cube)
+    sites = contracts.read_csv(towers, contracts.SITES)
+    grid = Grid(ds.attrs["resolution"])
+    series = collocate.Series(ds)
+    places = [
+        collocate.candidates(series.usable, lat=s.lat, lon=s.lon, grid=grid, max_distance_km=max_distance_km)
+        for s in sites.itertuples()
+    ]
+    chosen = collocate.choose(places, series.has_drivers)
+    for site, place in zip(sites["site"], chosen, strict=True):
+        if place is None:
+            log.warning("%s is left out: no cell with land and drivers within %g km", site, max_distance_km)
+        elif place[2] > 0:
+            log.info("%s takes a cell %.1f km away", site, place[2])
+    kept = [k for k, place in enumerate(chosen) if place is not None]
+    if not kept:
+        raise InputError("no tower lies on or near land of the cube", where=towers, todo="raise drivers.max_distance_km")
+    found = collocate.at_towers(series, sites.iloc[kept], [chosen[k] for k in kept], grid)
+    with files.atomic(drivers) as part:
+        found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in series.dynamic})

@@ -1,0 +1,142 @@
+"""Figures of uncertainty at held-out towers: example records with their intervals, coverage, and the PIT."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.dates import ConciseDateFormatter, MonthLocator
+from matplotlib.figure import Figure
+from scipy.special import ndtr
+
+from tamrl.evaluation.report import style
+from tamrl.evaluation.report.reference import NOMINAL
+from tamrl.evaluation.report.scores import present
+from tamrl.evaluation.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_NAMES, FLUX_UNITS
+
+YEARS_SHOWN = 2
+
+
+def choose(metrics: pd.DataFrame, *, scale: str) -> dict[str, str]:
+    """Best, median and worst tower by a rule fixed beforehand, so that no example is picked by eye.
+
+    Towers with at least half the median number of scored steps are ranked by their RMSE at `scale` divided by the median
+    over towers, averaged over the fluxes (rows of one model and split).
+    """
+    rows = metrics[metrics["scale"] == scale]
+    relative = rows["rmse"] / rows.groupby("flux")["rmse"].transform("median")
+    table = rows.assign(relative=relative).groupby("site").agg(rank=("relative", "mean"), n=("n", "min"))
+    table = table[table["n"] >= table["n"].median() / 2].sort_values("rank")
+    places = {"best": 0, "median": len(table) // 2, "worst": len(table) - 1}
+    return {name: str(table.index[at]) for name, at in places.items()} if len(table) else {}
+
+
+def series(predictions: pd.DataFrame, chosen: dict[str, str], towers: pd.DataFrame, *, qc: float, step: str) -> Figure:
+    """Observed and predicted records of the chosen towers with the 90 % interval; pale points are not scored."""
+    fluxes = present(predictions)
+    about = towers.set_index("site")
+    with style.styled():
+        figure = style.figure(11, 2.15 * len(chosen) + 0.4)
+        panels = style.cells(figure, list(chosen), fluxes, sharex="row")
+        for cell in panels:
+            site = chosen[cell.row]
+            rows = predictions[predictions["site"] == site]
+            rows = rows[rows["date"].dt.year.isin(_fullest_years(rows, qc)) & (rows["flux"] == cell.column)]
+            _record(cell.axes, rows.sort_values("date"), FLUX_COLOURS[cell.column], qc=qc, step=step)
+            cell.axes.set_title(FLUX_LONG[cell.column] if cell.top else "")
+            if cell.left:
+                cell.axes.set_ylabel(
+                    f"{cell.row}: {site}\n{about.loc[site, 'igbp']}, {about.loc[site, 'koppen']}\n{FLUX_UNITS}", fontsize=8
+                )
+        figure.legend(*panels[0].axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def _fullest_years(rows: pd.DataFrame, qc: float) -> list[int]:
+    """Consecutive years with the most good observations."""
+    good = rows.loc[(rows["qc"] >= qc) & rows["observed"].notna(), "date"].dt.year.value_counts().sort_index()
+    years = {year: sum(good.get(year + k, 0) for k in range(YEARS_SHOWN)) for year in good.index}
+    first = max(years, key=years.get) if years else int(rows["date"].dt.year.min())
+    return [first + k for k in range(YEARS_SHOWN)]
+
+
+def _record(axes: Axes, rows: pd.DataFrame, colour: str, *, qc: float, step: str) -> None:
+    full = rows.set_index("date").asfreq("D" if step == "day" else "MS")  # a gap stays a gap
+    axes.fill_between(full.index, full["q05"], full["q95"], color=colour, alpha=0.22, linewidth=0, label="90 % interval")
+    good = (full["qc"] >= qc).to_numpy(bool)
+    size = 5 if step == "day" else 14
+    axes.scatter(full.index[good], full["observed"][good], s=size, color=style.INK, alpha=0.55, linewidths=0, label="observed")
+    axes.scatter(
+        full.index[~good], full["observed"][~good], s=size, color="#b8c2c8", linewidths=0, label="observed, not scored", zorder=1
+    )
+    axes.plot(full.index, full["predicted"], color=colour, linewidth=1.2, label="predicted")
+    axes.axhline(0, color=style.SOFT, linewidth=0.6)
+    locator = MonthLocator(bymonth=(1, 7))
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+
+
+def coverage_and_pit(scored: pd.DataFrame) -> Figure:
+    """Coverage of each tower's 90 % interval (left), PIT histogram (middle) and error against spread (right).
+
+    `scored` holds the maps' model with one kind of inputs. The PIT takes a normal distribution with the predicted mean and
+    standard deviation; flat is right, a hump means too wide, a bowl too narrow. Towers weigh the same in all three.
+    """
+    fluxes = present(scored)
+    with style.styled():
+        figure = style.figure(11, 3.5)
+        left, middle, right = figure.subplots(1, 3)
+        names = []
+        for k, flux in enumerate(fluxes):
+            rows = scored[scored["flux"] == flux].dropna(subset=["q05", "q95", "std"])
+            names.append(FLUX_NAMES[flux])
+            if rows.empty:
+                continue
+            weight = 1 / rows.groupby("site")["site"].transform("size").to_numpy()
+            names[-1] += f"\n{_tower_coverage(left, k, rows, FLUX_COLOURS[flux]):.1f} %"
+            pit = ndtr(((rows["observed"] - rows["predicted"]) / rows["std"]).to_numpy())
+            share = np.histogram(pit, bins=20, range=(0, 1), weights=weight)[0] / weight.sum() * 20
+            middle.stairs(
+                share, np.linspace(0, 1, 21), color=FLUX_COLOURS[flux], linewidth=1.5, label=FLUX_NAMES[flux], baseline=None
+            )
+            _spread_error(right, rows, weight, FLUX_COLOURS[flux], FLUX_NAMES[flux])
+        left.axhline(100 * NOMINAL, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
+        left.set_xticks(range(len(fluxes)), names)
+        left.set(
+            ylim=(0, 102),
+            xlim=(-0.6, len(fluxes) - 0.4),
+            ylabel="% of a tower's steps inside",
+            title="Coverage of the 90 % interval",
+        )
+        left.grid(axis="x", visible=False)
+        middle.axhline(1, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
+        middle.set(
+            xlim=(0, 1), ylim=(0, None), xlabel="probability integral transform", ylabel="density", title="PIT (flat is right)"
+        )
+        middle.legend(loc="lower center", ncols=3)
+        right.set(
+            xlabel=f"predicted standard deviation ({FLUX_UNITS})",
+            ylabel=f"error found, RMS ({FLUX_UNITS})",
+            title="Error against spread",
+        )
+        top = max(right.get_xlim()[1], right.get_ylim()[1])
+        right.plot([0, top], [0, top], color=style.SOFT, linewidth=0.9, zorder=1)
+        right.set(xlim=(0, top), ylim=(0, top), aspect="equal")
+        right.legend(loc="upper left")
+    return figure
+
+
+def _tower_coverage(axes: Axes, at: int, rows: pd.DataFrame, colour: str) -> float:
+    """Points of the towers' coverage with their mean, which is returned, in percent."""
+    inside = 100 * rows["observed"].between(rows["q05"], rows["q95"]).groupby(rows["site"]).mean().to_numpy()
+    jitter = np.random.default_rng(0).uniform(-0.25, 0.25, inside.size)
+    axes.scatter(at + jitter, inside, s=10, color=colour, alpha=0.5, linewidths=0)
+    axes.plot([at - 0.34, at + 0.34], [inside.mean()] * 2, color=colour, linewidth=2.6)
+    return float(inside.mean())
+
+
+def _spread_error(axes: Axes, rows: pd.DataFrame, weight: np.ndarray, colour: str, name: str) -> None:
+    edges = np.unique(np.quantile(rows["std"], np.linspace(0, 1, 11)))
+    found = np.clip(np.searchsorted(edges, rows["std"]) - 1, 0, max(len(edges) - 2, 0))
+    total = np.bincount(found, weight)
+    spread = np.sqrt(np.bincount(found, weight * rows["std"] ** 2) / total)
+    error = np.sqrt(np.bincount(found, weight * (rows["observed"] - rows["predicted"]) ** 2) / total)
+    axes.plot(spread, error, color=colour, marker="o", markersize=3.5, linewidth=1, label=name)

@@ -1,0 +1,183 @@
+"""What stands in the report, in which order: pictures first, tables last."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from tamrl.carbon import FLUXES
+from tamrl.evaluation.bootstrap import LEVEL
+from tamrl.evaluation.report import budgets, calibration, maps, reference, scores, tables, texts, towers
+from tamrl.evaluation.report.material import Material
+from tamrl.evaluation.report.page import Note, Page, Picture, Section, Tile, picture
+from tamrl.evaluation.report.style import FLUX_LONG, number
+
+
+def page(m: Material, *, date: str) -> Page:
+    """The whole report."""
+    sections = [
+        maps_section(m),
+        *([reference_section(m)] if m.reference else []),
+        towers_section(m),
+        uncertainty_section(m),
+        budgets_section(m),
+        quality_section(m),
+        tables_section(m),
+        provenance_section(m),
+    ]
+    facts = [(name, value) for name, value in m.provenance.items() if "digest" in name or name == "revision"]
+    return Page(m.title, m.run, date, lead(m), facts, tiles(m), sections)
+
+
+def lead(m: Material) -> str:
+    """What this is, in one paragraph."""
+    text = texts.LEAD.format(
+        world="a virtual Earth whose true fluxes are known" if m.virtual else "the land surface",
+        step="daily" if m.step == "day" else "monthly",
+        resolution=m.resolution,
+        period=m.period,
+        made=f"an ensemble of {m.members} members of {m.map_model}" if m.members else f"an ensemble of {m.map_model}",
+        held=m.metrics_of(m.split)["site"].nunique(),
+    )
+    return text + texts.LEAD_VIRTUAL if m.virtual else text
+
+
+def tiles(m: Material) -> list[Tile]:
+    """Global totals with what is known of their skill, and the tested coverage."""
+    table = budgets.years_mean(m.budgets)
+    globe = table[table["region"] == budgets.GLOBE].set_index("flux")
+    found = []
+    for flux in FLUXES:
+        value = f"{number(globe.loc[flux, 'mean'], 1)} ± {globe.loc[flux, 'std']:.1f}"
+        skill = m.calibration["skill"][flux]
+        found.append(Tile(f"{FLUX_LONG[flux]}, globe ± members", value, "PgC yr⁻¹", skill[0].upper() + skill[1:], flux))
+    shares = " · ".join(f"{100 * m.calibration['coverage'][flux]:.0f}" for flux in FLUXES)
+    found.append(
+        Tile("Held-out observations inside the 90 % interval", shares, "%", "GPP · RECO · NEE, towers weighing the same", "")
+    )
+    return found
+
+
+def shown(name: str, figure: Figure, *, text: str | None = None, **fields: Any) -> Picture:
+    """A figure with its caption and alternative text; `text` names these where they differ from `name`."""
+    key = text or name
+    return picture(figure, name, caption=texts.CAPTIONS[key].format(**fields), alt=texts.ALTERNATIVES[key].format(**fields))
+
+
+def maps_section(m: Material) -> Section:
+    """Means and spread, applicability, seasonal cycles, Hovmöller."""
+    missing = 100 * max(sums.missing / max(1, sums.steps * sums.land.area.size) for sums in m.fluxes.values())
+    skill = m.calibration["skill"]["nee"]
+    section = Section("maps", f"Maps: {m.period}")
+    section.items += [
+        shown("maps", maps.overview(m.fluxes, m.base), step=m.step, missing=missing),
+        Note(f"NEE: {skill}.", "warning" if skill.startswith("no ") else "plain"),
+        shown("member_spread", maps.member_spread(m.fluxes, m.base), members=m.members)
+        if m.members > 1
+        else Note(texts.NO_MEMBERS),
+        shown("applicability", maps.applicability(m.dissimilarity, m.inside, m.base, threshold=m.threshold)),
+        shown(
+            "seasonal_cycles",
+            maps.seasonal(m.fluxes, reference=m.reference),
+            bins="five-day means" if m.step == "day" else "months",
+            band=f"; band: 5th to 95th percentile of the {m.members} members" if m.members > 1 else "",
+            dashed=f"; dashed: {m.reference}" if m.reference else "",
+        ),
+        shown("latitude_time", maps.hovmoeller(m.fluxes)),
+    ]
+    return section
+
+
+def reference_section(m: Material) -> Section:
+    """Everything against the reference."""
+    label = str(m.reference)
+    section = Section("reference", f"Against the {label}: where the maps are right and where not")
+    section.items += [Note(texts.VIRTUAL)] if m.virtual else []
+    for flux, sums in m.fluxes.items():
+        figure = reference.four_maps(flux, sums, m.base, label=label)
+        fields = {"flux": FLUX_LONG[flux], "label": label, "step": m.step}
+        section.items.append(shown(f"reference_{flux}", figure, text="reference_flux", **fields))
+    section.items += [
+        shown("reference_scatter", reference.scatter(m.fluxes, label=label), label=label),
+        shown("reference_budgets", reference.budgets(m.fluxes, label=label), label=label),
+        shown("reference_reliability", reference.reliability(m.fluxes, label=label), label=label),
+    ]
+    return section
+
+
+def towers_section(m: Material) -> Section:
+    """Scores and records of held-out towers."""
+    metrics, model, step, percent = m.metrics, m.map_model, m.step, 100 * LEVEL
+    differences = scores.differences(metrics, map_model=model)
+    classes = scores.classes(metrics, scale=step, map_model=model, split=m.split)
+    section = Section("towers", "Held-out towers: scores")
+    section.items += [
+        shown("tower_rmse", scores.rmse_distributions(metrics, scale=step, map_model=model), step=step, qc=m.qc),
+        shown("tower_differences", differences, step=step, percent=percent) if differences else Note(texts.NO_RIVAL),
+        shown("tower_scales", scores.scales(metrics, map_model=model)),
+        shown("tower_density", towers.observed_predicted(m.ours, step=step), step=step, model=model),
+        shown("tower_means", towers.site_means(m.site_means, m.spatial_skill()), model=model, percent=percent),
+        shown("tower_classes", classes, model=model),
+        shown("tower_map", towers.tower_map(m.metrics_of(m.split), m.towers, m.base, scale=step), model=model),
+    ]
+    return section
+
+
+def uncertainty_section(m: Material) -> Section:
+    """Coverage, PIT, and records with intervals."""
+    ours = m.ours[m.ours["split"] == m.split]
+    every = m.predictions[(m.predictions["model"] == m.map_model) & (m.predictions["split"] == m.split)]
+    chosen = calibration.choose(m.metrics_of(m.split), scale=m.step)
+    folds = "Each fold is calibrated on the towers of the other folds."
+    halves = "Each half of the held-out towers is calibrated on the other half."
+    section = Section("uncertainty", "Uncertainty at held-out towers: is it right?")
+    section.items += [
+        shown(
+            "tower_calibration",
+            calibration.coverage_and_pit(ours),
+            step=m.step,
+            calibrated=folds if every["fold"].nunique() > 1 else halves,
+        ),
+        shown("tower_series", calibration.series(every, chosen, m.towers, qc=m.qc, step=m.step)),
+    ]
+    return section
+
+
+def budgets_section(m: Material) -> Section:
+    """Totals, published ranges and choices."""
+    section = Section("budgets", "Budgets: totals and how far to trust them")
+    section.items += [
+        shown("budgets", budgets.bars(m.budgets), period=m.period),
+        shown("choices", budgets.choices(m.budgets, m.choices)) if m.choices else Note(texts.NO_CHOICES),
+    ]
+    return section
+
+
+def quality_section(m: Material) -> Section:
+    """What the quality tests took away."""
+    left_out = tables.dropped_towers(m.quality)
+    section = Section("quality", "Quality: what was taken away from the tower records, and why")
+    section.items += [shown("quality", budgets.quality(m.quality)), left_out if left_out.rows else Note(texts.NONE_LEFT_OUT)]
+    return section
+
+
+def tables_section(m: Material) -> Section:
+    """All scores and budgets as numbers."""
+    section = Section("tables", "Tables")
+    section.items += [tables.tower_scores(m.metrics), tables.hard_places(m.metrics, scale=m.step)]
+    if m.metrics["model"].nunique() > 1:
+        section.items.append(tables.paired_differences(m.metrics, map_model=m.map_model))
+    section.items.append(tables.budgets(m.budgets))
+    return section
+
+
+def provenance_section(m: Material) -> Section:
+    """Timings, provenance, citation and licence."""
+    terms = texts.TERMS_VIRTUAL if m.virtual else texts.TERMS_REAL
+    section = Section("provenance", "Provenance: how this came about, and how to cite it")
+    section.items += [tables.timings(m.benchmarks)] if m.benchmarks else []
+    section.items += [
+        tables.pairs("Provenance", m.provenance),
+        tables.pairs("Method and data: please cite", texts.SOURCES),
+        Note(texts.CITE.format(licence=m.licence or "not stated in the files", terms=terms)),
+    ]
+    return section

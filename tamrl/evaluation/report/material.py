@@ -1,0 +1,86 @@
+"""What the report is made from, after reading and summing; no files from here on."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tamrl.evaluation import aggregate, scoring, skill
+from tamrl.evaluation.bootstrap import Interval
+from tamrl.evaluation.report.fields import FluxSums, Step
+from tamrl.evaluation.report.projection import Basemap
+
+
+@dataclass
+class Material:
+    """Everything that the sections show."""
+
+    title: str
+    run: str
+    labels: list[str]
+    step: Step
+    reference: str | None
+    """How the reference is called; None where there is none."""
+    map_model: str
+    qc: float
+    fluxes: dict[str, FluxSums]
+    base: Basemap
+    resolution: float
+    dissimilarity: np.ndarray
+    inside: np.ndarray
+    threshold: float | None
+    budgets: pd.DataFrame
+    choices: dict[str, pd.DataFrame]
+    predictions: pd.DataFrame
+    metrics: pd.DataFrame
+    calibration: dict[str, Any]
+    towers: pd.DataFrame
+    quality: pd.DataFrame
+    benchmarks: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    provenance: dict[str, str] = field(default_factory=dict)
+    licence: str = ""
+
+    @property
+    def virtual(self) -> bool:
+        """Whether the reference is the truth of a virtual world."""
+        return self.reference == "truth"
+
+    @property
+    def members(self) -> int:
+        """Members in the maps' files of members; 0 where these were not written."""
+        return len(next(iter(self.fluxes.values())).members)
+
+    @property
+    def split(self) -> str:
+        """The split with the inputs of the maps."""
+        return self.calibration.get("split", min(self.metrics["split"]))
+
+    @property
+    def period(self) -> str:
+        """The mapped years in words."""
+        if self.labels == ["climatology"]:
+            return "a mean year"
+        return self.labels[0] if len(self.labels) == 1 else f"{self.labels[0]}–{self.labels[-1]}"
+
+    @cached_property
+    def ours(self) -> pd.DataFrame:
+        """Scored predictions of the maps' model, all splits."""
+        scored = self.predictions[scoring.is_scored(self.predictions, qc=self.qc)]
+        return scored[scored["model"] == self.map_model]
+
+    @cached_property
+    def site_means(self) -> pd.DataFrame:
+        """Means of towers by the maps' model, with their climate."""
+        means = aggregate.scales(self.ours, step=self.step)["site"]
+        return means.merge(self.towers[["site", "igbp", "koppen"]], on="site", how="left")
+
+    def spatial_skill(self) -> dict[tuple[str, str], Interval]:
+        """R² of site means per (split, flux)."""
+        groups = self.site_means.groupby(["split", "flux"], observed=True)
+        return {key: skill.of_site_means(rows) for key, rows in groups}
+
+    def metrics_of(self, split: str) -> pd.DataFrame:
+        """Scores of the maps' model in one split."""
+        return self.metrics[(self.metrics["model"] == self.map_model) & (self.metrics["split"] == split)]

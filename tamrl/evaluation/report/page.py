@@ -1,0 +1,100 @@
+"""The HTML page: what it consists of, and how it is rendered. Everything is inside the one file; nothing is fetched."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import jinja2
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its caption and what a reader who cannot see it should know."""
+
+    name: str
+    """Also the name of its file in `figures/`."""
+    png: bytes
+    width: int
+    height: int
+    caption: str
+    alt: str
+
+    @property
+    def uri(self) -> str:
+        """The picture as a data URI."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts; the first `labels` columns are left-aligned."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    labels: int = 1
+
+
+@dataclass(frozen=True)
+class Note:
+    """A paragraph; `kind` is `plain` or `warning`."""
+
+    text: str
+    kind: str = "plain"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A headline number."""
+
+    label: str
+    value: str
+    unit: str
+    detail: str
+    flux: str
+
+
+@dataclass
+class Section:
+    """A part of the page."""
+
+    anchor: str
+    title: str
+    items: list[Picture | Table | Note] = field(default_factory=list)
+
+    @property
+    def short(self) -> str:
+        """The title up to its first colon, for the contents."""
+        return self.title.split(":")[0]
+
+
+@dataclass(frozen=True)
+class Page:
+    """All of it."""
+
+    title: str
+    run: str
+    date: str
+    lead: str
+    facts: Sequence[tuple[str, str]]
+    tiles: Sequence[Tile]
+    sections: Sequence[Section]
+
+
+def picture(figure: Figure, name: str, *, caption: str, alt: str) -> Picture:
+    """Draw a figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Title": alt, "Software": None})
+    width, height = (round(v * figure.dpi) for v in figure.get_size_inches())
+    return Picture(name, buffer.getvalue(), width, height, caption, alt)
+
+
+def render(page: Page, template: str) -> str:
+    """The page as HTML from the text of `templates/report.html`; everything that comes from data is escaped."""
+    options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    environment = jinja2.Environment(**options)
+    environment.tests["picture"] = lambda item: isinstance(item, Picture)
+    environment.tests["table"] = lambda item: isinstance(item, Table)
+    return environment.from_string(template).render(page=page) + "\n"

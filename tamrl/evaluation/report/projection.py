@@ -1,0 +1,142 @@
+"""Maps in the Equal Earth projection (Šavrič et al. 2019, doi 10.1080/13658816.2018.1504949), which shows areas true.
+
+A field is drawn as a picture: each pixel of the map looks up the cell it lies in, so a grid of 0.25° draws as fast as one of 5°.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import contourpy
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Colormap, ListedColormap, Normalize
+from matplotlib.image import AxesImage
+from matplotlib.patches import Polygon
+from pyproj import Transformer
+
+from tamrl.evaluation.report import style
+from tamrl.grid import Grid
+
+PROJECTION = "+proj=eqearth +lon_0=0 +R=6371007.181 +units=m"
+CROP_SOUTH = -60.0
+"""Maps end here where no land south of it has a value."""
+
+
+@cache
+def _forward() -> Transformer:
+    return Transformer.from_crs("+proj=longlat +R=6371007.181", PROJECTION, always_xy=True)
+
+
+def project(*, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Map coordinates x, y (m) of points in degrees."""
+    x, y = _forward().transform(np.asarray(lon, "f8"), np.asarray(lat, "f8"))
+    return np.asarray(x), np.asarray(y)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """The cell of each pixel of a map picture: rows and columns (y, x), -1 outside the globe; extent in m."""
+
+    row: np.ndarray
+    column: np.ndarray
+    extent: tuple[float, float, float, float]
+
+
+@cache
+def lookup(resolution: float, width: int, south: float) -> Lookup:
+    """The picture of `width` pixels of a global grid, cut off at latitude `south`."""
+    right, top = (float(v[0]) for v in (project(lat=[0], lon=[180])[0], project(lat=[90], lon=[0])[1]))
+    bottom = float(project(lat=[south], lon=[0])[1][0])
+    height = round(width * (top - bottom) / (2 * right))
+    x = (np.arange(width) + 0.5) / width * 2 * right - right
+    y = top - (np.arange(height) + 0.5) / height * (top - bottom)
+    xx, yy = np.meshgrid(x, y)
+    lon, lat = _forward().transform(xx, yy, direction="INVERSE")
+    inside = np.isfinite(lat)
+    edge = project(lat=np.where(inside, lat, 0.0), lon=np.full(lat.shape, 180.0))[0]
+    inside &= np.abs(xx) <= edge  # beyond the outline the inverse wraps round and would repeat land
+    row, column = Grid(resolution).index(lat=np.where(inside, lat, 0), lon=np.where(inside, lon, 0))
+    row, column = (np.where(inside, v, -1).astype("i2") for v in (row, column))
+    return Lookup(row, column, (-right, right, bottom, top))
+
+
+def picture(values: np.ndarray, *, width: int, south: float) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """`values` (lat, lon) on the pixels of the map, missing outside the globe; and the extent."""
+    table = lookup(180.0 / values.shape[0], width, south)
+    pixels = np.where(table.row >= 0, values[table.row, table.column], np.nan)
+    return pixels, table.extent
+
+
+@dataclass(frozen=True)
+class Basemap:
+    """What every map shows beneath its field: land, coast and graticule. Build with `basemap`."""
+
+    land: np.ndarray
+    coast: tuple[np.ndarray, ...]
+    south: float
+
+
+def basemap(land_fraction: np.ndarray, shown: np.ndarray | None = None) -> Basemap:
+    """Land and its coastline from the land fraction (lat, lon), missing = sea.
+
+    Parameters
+    ----------
+    shown : bool array (lat, lon), optional
+        Cells that carry values; without any south of 60° S the maps end there.
+    """
+    land = np.where(np.isfinite(land_fraction), land_fraction, 0.0)
+    grid = Grid(180.0 / land.shape[0])
+    wrapped = np.concatenate([land[:, -1:], land, land[:, :1]], axis=1)  # closes the coast across the date line
+    lon = np.concatenate([[-180.0], grid.lon, [180.0 - 1e-9]])
+    wrapped[:, 0] = wrapped[:, -1] = (wrapped[:, 0] + wrapped[:, -1]) / 2
+    lines = contourpy.contour_generator(lon, grid.lat, wrapped).lines(0.35)
+    coast = tuple(np.stack(project(lat=line[:, 1], lon=line[:, 0]), 1) for line in lines if len(line) > 3)
+    has = shown if shown is not None else land > 0
+    return Basemap(land > 0, coast, -90.0 if has[grid.lat < CROP_SOUTH].any() else CROP_SOUTH)
+
+
+def draw(axes: Axes, values: np.ndarray, base: Basemap, *, cmap: Colormap, norm: Normalize, width: int = 900) -> AxesImage:
+    """Draw a field (lat, lon) with land, coast and graticule; missing land stays grey. Returns the image for a colour bar."""
+    frame(axes, base, width=width)
+    pixels, extent = picture(np.asarray(values, dtype="f4"), width=width, south=base.south)
+    return axes.imshow(pixels, extent=extent, cmap=cmap, norm=norm, interpolation="nearest", zorder=2, aspect="equal")
+
+
+def frame(axes: Axes, base: Basemap, *, width: int = 900) -> None:
+    """Ocean, grey land, coast, graticule and the outline of the globe."""
+    axes.set_axis_off()
+    axes.set(xticks=[], yticks=[])  # hidden tick labels would still push the title up
+    land, extent = picture(base.land.astype("f4"), width=width, south=base.south)
+    colours = ListedColormap([style.OCEAN, style.BARE_LAND])
+    axes.imshow(land, extent=extent, cmap=colours, norm=Normalize(0, 1), interpolation="nearest", zorder=1, aspect="equal")
+    axes.add_collection(LineCollection(base.coast, colors=style.SOFT, linewidths=0.45, zorder=4))
+    axes.add_collection(LineCollection(_graticule(base.south), colors="#90a0aa", linewidths=0.3, alpha=0.55, zorder=3))
+    axes.add_patch(Polygon(_outline(base.south), closed=True, fill=False, edgecolor=style.SOFT, linewidth=0.6, zorder=5))
+    for lat in (-60, -30, 0, 30, 60):
+        if lat > base.south:
+            x, y = project(lat=[lat], lon=[-180])
+            name = "0°" if lat == 0 else f"{abs(lat)}° {'N' if lat > 0 else 'S'}"
+            axes.annotate(
+                name, (x[0], y[0]), (-3, 0), textcoords="offset points", ha="right", va="center", fontsize=6, color=style.SOFT
+            )
+    pad = 0.005 * (extent[1] - extent[0])
+    axes.set_xlim(extent[0] - pad, extent[1] + pad)
+    axes.set_ylim(extent[2] - pad, extent[3] + pad)
+
+
+@cache
+def _graticule(south: float) -> tuple[np.ndarray, ...]:
+    along = np.linspace(south, 90, 91)
+    across = np.linspace(-180, 180, 181)
+    meridians = [np.stack(project(lat=along, lon=np.full(91, lon)), 1) for lon in range(-120, 180, 60)]
+    parallels = [np.stack(project(lat=np.full(181, lat), lon=across), 1) for lat in (-60, -30, 0, 30, 60) if lat > south]
+    return (*meridians, *parallels)
+
+
+@cache
+def _outline(south: float) -> np.ndarray:
+    up, across = np.linspace(south, 90, 181), np.linspace(-180, 180, 91)
+    lat = np.concatenate([up, np.full(91, 90.0), up[::-1], np.full(91, south)])
+    lon = np.concatenate([np.full(181, -180.0), across, np.full(181, 180.0), across[::-1]])
+    return np.stack(project(lat=lat, lon=lon), 1)

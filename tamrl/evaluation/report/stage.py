@@ -1,0 +1,220 @@
+"""Stage of the report: opens the files of a run, sums the maps block by block, and writes `report.html` and `figures/`."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tamrl import carbon, contracts, files, provenance, units
+from tamrl.carbon import FLUXES
+from tamrl.errors import ContractError
+from tamrl.evaluation.report import contents, page
+from tamrl.evaluation.report.fields import FluxSums, Land
+from tamrl.evaluation.report.material import Material
+from tamrl.evaluation.report.projection import basemap
+from tamrl.log import progress
+
+logger = logging.getLogger(__name__)
+
+BLOCK = 16_000_000
+"""Bytes of one field read at once."""
+
+
+def write_report(
+    *,
+    maps: Sequence[str],
+    members: Sequence[str],
+    reference: Sequence[str],
+    applicability: str,
+    budgets: str,
+    choices: Sequence[str],
+    predictions: str,
+    metrics: str,
+    calibration: str,
+    towers: str,
+    quality: str,
+    template: str,
+    report: str,
+    figures: str,
+    title: str,
+    run: str,
+    labels: Sequence[str],
+    step: str,
+    reference_name: str | None,
+    map_model: str,
+    qc: float,
+    benchmarks: str,
+    config_digest: str,
+    code: str,
+) -> None:
+    """Write the report of a run: one HTML file that needs nothing else, and its figures as PNG.
+
+    Parameters
+    ----------
+    maps, members, reference : lists of paths
+        `{flux}_{label}.nc` of all fluxes and labels; the latter two may be empty.
+    applicability, budgets, predictions, metrics, calibration, towers, quality : paths
+        As in `docs/architecture.md`.
+    choices : list of paths
+        `results/<run>/choices/<name>/budgets.csv`.
+    template : path
+        The page without its contents, `templates/report.html`.
+    report, figures : paths
+        Outputs.
+    reference_name : str or None
+        How the reference is called.
+    qc : float
+        Steps with a lower NEE quality are not scored.
+    benchmarks : path
+        Folder of the rules' times and memory; what is not there is not told.
+    config_digest, code : str
+        Digests shown in the report.
+
+    Raises
+    ------
+    ContractError
+        If files do not fit together.
+    """
+    with xr.open_dataset(maps[0]) as first:
+        land = Land.of(lat=first["lat"].values, land_fraction=first["land_fraction"].values, cell_area=first["cell_area"].values)
+        fraction, attributes = first["land_fraction"].values, dict(first.attrs)
+    places = {"maps": maps, "members": members, "reference": reference}
+    fluxes = {flux: _sum_flux(flux, list(labels), places, land, step) for flux in FLUXES}
+    shown = np.isfinite(fluxes["gpp"].mean.mean(land))
+    with xr.open_dataset(applicability, mask_and_scale=True) as ds:
+        index, inside = ds["dissimilarity"].values, ds["applicability"].values
+        threshold = ds["dissimilarity"].attrs.get("threshold")
+    material = Material(
+        title=title,
+        run=run,
+        labels=list(labels),
+        step=step,
+        reference=reference_name if reference else None,
+        map_model=map_model,
+        qc=qc,
+        fluxes=fluxes,
+        base=basemap(fraction, shown),
+        resolution=180.0 / land.lat.size,
+        dissimilarity=index,
+        inside=inside,
+        threshold=None if threshold is None else float(threshold),
+        budgets=contracts.read_csv(budgets, contracts.BUDGETS),
+        choices={Path(path).parent.name: contracts.read_csv(path, contracts.BUDGETS) for path in choices},
+        predictions=contracts.table(pd.read_parquet(predictions), contracts.PREDICTIONS, where=predictions),
+        metrics=contracts.read_csv(metrics, contracts.METRICS),
+        calibration=files.read_json(calibration),
+        towers=contracts.read_csv(towers, contracts.SITES),
+        quality=contracts.read_csv(quality, contracts.QUALITY),
+        benchmarks=_read_benchmarks(Path(benchmarks)),
+        provenance=_provenance(attributes, config_digest, code),
+        licence=attributes.get("license", ""),
+    )
+    _write(
+        contents.page(material, date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC"),
+        report,
+        figures,
+        template=Path(template).read_text(encoding="utf-8"),
+    )
+
+
+def _sum_flux(flux: str, labels: list[str], places: dict[str, Sequence[str]], land: Land, step: str) -> FluxSums:
+    """All sums of one flux over all labels."""
+    found = {kind: [_pick(paths, flux, label) for label in labels] if paths else [] for kind, paths in places.items()}
+    count = 0
+    for path in found["members"][:1]:
+        with xr.open_dataset(path) as ds:
+            count = ds.sizes["member"]
+    sums = FluxSums(land, step=step, members=count, reference=bool(found["reference"]))
+    for k, path in enumerate(progress(found["maps"], f"summing {flux}")):
+        _sum_map(sums, flux, path, found["reference"][k] if found["reference"] else None)
+    for path in found["members"]:
+        _sum_members(sums, flux, path)
+    return sums
+
+
+def _pick(paths: Sequence[str], flux: str, label: str) -> str:
+    name = f"{flux}_{label}.nc"
+    matches = [p for p in paths if Path(p).name == name]
+    if len(matches) != 1:
+        raise ContractError(f"there must be one file {name}", found=[Path(p).name for p in paths])
+    return matches[0]
+
+
+def _sum_map(sums: FluxSums, flux: str, path: str, reference: str | None) -> None:
+    names = {"mean": flux, "std": f"{flux}_std", "q05": f"{flux}_q05", "q95": f"{flux}_q95"}
+    with xr.open_dataset(path) as ds, xr.open_dataset(reference) if reference else xr.Dataset() as truth:
+        if lacking := [n for n in names.values() if n not in ds]:
+            raise ContractError(f"the map lacks {', '.join(lacking)}", where=path, found=list(ds))
+        if reference:
+            _same_grid(ds, truth, reference)
+        factor = _factor(ds[flux])
+        for when in _blocks(ds):
+            block = {name: ds[variable].isel(time=when).values * factor for name, variable in names.items()}
+            if reference:
+                block["truth"] = truth[flux].isel(time=when).values * _factor(truth[flux])
+            sums.add(ds["time"].isel(time=when).values, block)
+
+
+def _sum_members(sums: FluxSums, flux: str, path: str) -> None:
+    with xr.open_dataset(path) as ds:
+        values = ds[flux].transpose("time", "member", "lat", "lon")
+        factor = _factor(values)
+        for when in _blocks(ds, parallel=ds.sizes["member"]):
+            sums.add_members(ds["time"].isel(time=when).values, values.isel(time=when).values * factor)
+
+
+def _factor(values: xr.DataArray) -> np.float32:
+    """What turns the file's unit into gC m-2 d-1."""
+    source = values.attrs.get("units", carbon.UNITS)
+    source = carbon.CF_UNITS if source == carbon.UNITS else source
+    return np.float32(units.convert(1.0, source=source, target=carbon.CF_UNITS))
+
+
+def _blocks(ds: xr.Dataset, parallel: int = 1) -> Iterator[slice]:
+    """Steps that are read together."""
+    steps = max(1, BLOCK // (4 * ds.sizes["lat"] * ds.sizes["lon"] * parallel))
+    for start in range(0, ds.sizes["time"], steps):
+        yield slice(start, min(start + steps, ds.sizes["time"]))
+
+
+def _same_grid(ds: xr.Dataset, truth: xr.Dataset, where: str) -> None:
+    same = all(ds.sizes[d] == truth.sizes.get(d) for d in ("time", "lat", "lon"))
+    if not same or not (np.allclose(ds["lat"], truth["lat"]) and np.allclose(ds["lon"], truth["lon"])):
+        raise ContractError(
+            "the reference lies on another grid or time axis than the map",
+            where=where,
+            found=f"{dict(truth.sizes)}, the map has {dict(ds.sizes)}",
+            todo="bring the reference onto the grid and the steps of the map, or set evaluation.reference to null",
+        )
+
+
+def _read_benchmarks(folder: Path) -> dict[str, list[tuple[float, float]]]:
+    """Seconds and memory (MB) of the jobs of each rule; Snakemake writes a dash where a job was too short to measure."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for file in sorted(folder.rglob("*.tsv")):
+        row = pd.read_csv(file, sep="\t", na_values=["-"]).iloc[0]
+        rule = file.relative_to(folder).parts[0].removesuffix(".tsv")
+        found.setdefault(rule, []).append((float(row["s"]), float(row["max_rss"])))
+    return found
+
+
+def _provenance(attributes: dict[str, str], config_digest: str, code: str) -> dict[str, str]:
+    """What the report tells of its making; digests of the maps as their files state them."""
+    found = {"configuration digest": config_digest, "maps' code digest": str(attributes.get("code_digest", "not stated"))}
+    found |= {"report's code digest": code, "revision": provenance.revision()}
+    return found | {f"version of {name}": version for name, version in provenance.software().items()}
+
+
+def _write(content: page.Page, report: str, figures: str, *, template: str) -> None:
+    pictures = [item for section in content.sections for item in section.items if isinstance(item, page.Picture)]
+    with files.atomic(figures) as part:
+        part.mkdir()
+        for item in pictures:
+            (part / f"{item.name}.png").write_bytes(item.png)
+    with files.atomic(report) as part:
+        part.write_text(page.render(content, template), encoding="utf-8")
+    logger.info("%d figures, %.1f MB", len(pictures), Path(report).stat().st_size / 1e6)

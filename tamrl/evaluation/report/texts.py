@@ -1,0 +1,110 @@
+"""Captions, alternative texts and notes of the report; `{...}` is filled in by `contents`."""
+
+CAPTIONS = {
+    "maps": "Left: mean over the mapped time. Right: predictive standard deviation of one {step}, averaged over time; it is "
+    "calibrated on held-out towers and says how far a measured {step} may lie from the map, not how uncertain the mean is. "
+    "Equal Earth projection, which shows areas true; grey land has no value ({missing:.1f} % of the land cells' {step}s).",
+    "member_spread": "How much the mean over time differs among the {members} members (independent seeds and resampled towers). "
+    "What all members get wrong together is not in it.",
+    "applicability": "Dissimilarity index and area of applicability (Meyer & Pebesma 2021): outside, a cell is less like the "
+    "training towers than a held-out tower was. The black line in the colour bar is the threshold. "
+    "The mask is part of every map file.",
+    "seasonal_cycles": "Mean seasonal cycle over the land of each latitude band, {bins}{band}{dashed}.",
+    "latitude_time": "Mean over the land of each latitude against the time of the year.",
+    "reference_flux": "{flux}: {label} and estimate on the same colours, their difference, and the share of {step}s in which the "
+    "{label} lies inside the 90 % interval. The interval is calibrated on noisy tower records, so it should cover the {label} "
+    "at least that often wherever the land is like the towers.",
+    "reference_scatter": "Means over time of all land cells, estimate against {label}; R² (1 − SSE/SST), RMSE and bias are "
+    "weighted by land area. Axes hold 99.8 % of the cells.",
+    "reference_budgets": "Totals by latitude band, estimate (± one standard deviation of the members) and {label}, over the same "
+    "land.",
+    "reference_reliability": "Left: coverage of the 90 % interval by latitude. Middle: share of land and time with the {label} "
+    "below, inside and above it. Right: error found where a given standard deviation was predicted; on the diagonal the "
+    "prediction is right, below it too cautious.",
+    "tower_rmse": "RMSE by {step} of every held-out tower (a point each; NEE quality ≥ {qc:g}). Box: quartiles and median, which "
+    "is written beside it; whiskers: 10th to 90th percentile. Points above the axis lie on its edge.",
+    "tower_differences": "Paired differences of RMSE at the same tower and the same scored {step}s, median over towers with its "
+    "{percent:.0f} % bootstrap interval over towers. Filled: the interval excludes zero.",
+    "tower_scales": "Nash–Sutcliffe efficiency by time scale: median over towers and interquartile range. Zero is what the "
+    "tower's own mean would score. Anomalies and years are what trends are made of.",
+    "tower_density": "All scored {step}s of all held-out towers, {model}. Axes hold 99.8 % of the values.",
+    "tower_means": "Mean of each tower (seasonal cycle of at least ten months) by {model}. R² = 1 − SSE/SST about the mean of "
+    "the towers, with its {percent:.0f} % bootstrap interval: zero is no spatial skill.",
+    "tower_classes": "Efficiency by IGBP class and climate (number of towers), {model}; line: median. Evergreen broadleaf forest "
+    "(EBF) and the tropics, where upscaling usually fails, are marked.",
+    "tower_map": "Where the held-out towers stand, and how well each is predicted by {model}.",
+    "tower_calibration": "Left: share of each tower's {step}s inside its 90 % interval (line: mean over towers). Middle: "
+    "probability integral transform under a normal distribution; a hump means too wide, a bowl too narrow. Right: error found "
+    "where a given standard deviation was predicted. {calibrated}",
+    "tower_series": "Records of three held-out towers with the calibrated 90 % interval, chosen by rule: lowest, median and "
+    "highest RMSE relative to the median of the towers, averaged over the fluxes; the two years with most good observations.",
+    "budgets": "Global and regional totals, {period}; error bars: one standard deviation of the members. Yellow: published "
+    "global totals of the real Earth, GPP 106 to 130 PgC yr⁻¹ (range of published products), NEE −5.75 ± 0.33 PgC yr⁻¹ (X-BASE: "
+    "Nelson & Walther et al. 2024, doi 10.5194/bg-21-5079-2024; fire and lateral fluxes excluded). For RECO there is none: "
+    "X-BASE gives no respiration. A plausible total proves nothing by itself.",
+    "choices": "Global totals of this run and of defensible alternatives (configuration: choices). Dot: mean; bar: range of the "
+    "members; yellow: published. Where the dots scatter wider than the bars, the choice of method is the larger uncertainty.",
+    "quality": "Records that lost a flux, or a driver where the test is named after drivers. They stay in the tables as missing; "
+    "nothing is filled.",
+}
+
+ALTERNATIVES = {
+    "maps": "Six world maps: mean GPP, RECO and NEE on the left, their predictive standard deviation on the right.",
+    "member_spread": "Three world maps of the members' standard deviation of mean GPP, RECO and NEE.",
+    "applicability": "Two world maps: dissimilarity to the towers, and the mask of where the models may be applied.",
+    "seasonal_cycles": "Seasonal cycles of GPP, RECO and NEE in latitude bands.",
+    "latitude_time": "Latitude against time of the year: GPP, RECO and NEE.",
+    "reference_flux": "Four world maps of {flux}: {label}, estimate, error and coverage.",
+    "reference_scatter": "Density plots of estimate against {label} for three fluxes.",
+    "reference_budgets": "Bars of regional totals, estimate beside {label}.",
+    "reference_reliability": "Coverage by latitude, shares outside the interval, and error against predicted spread.",
+    "tower_rmse": "Distributions over towers of the RMSE of each model for GPP, RECO and NEE.",
+    "tower_differences": "Differences of RMSE between the maps' model and its rivals, with intervals, by time scale.",
+    "tower_scales": "Efficiency by time scale and model.",
+    "tower_density": "Density of predicted against observed fluxes.",
+    "tower_means": "Predicted against observed mean fluxes of towers, coloured by climate.",
+    "tower_classes": "Efficiency of towers by land-cover class and climate.",
+    "tower_map": "World maps of towers by class and by efficiency.",
+    "tower_calibration": "Coverage by tower, PIT histogram, and error against predicted spread.",
+    "tower_series": "Observed and predicted fluxes of the best, a median and the worst held-out tower.",
+    "budgets": "Bars of global and regional totals of GPP, RECO and NEE beside published ranges.",
+    "choices": "Dot plot of global totals over defensible choices.",
+    "quality": "Bars of the values removed by each quality test.",
+}
+
+NO_MEMBERS = "This run wrote no files of members (maps.members: false), so the figures that need them are left out."
+NO_RIVAL = "Only one model was evaluated, so there are no paired differences."
+NO_CHOICES = "No alternative choices were run: the spread shown is that of the members alone, which is a lower limit."
+NONE_LEFT_OUT = "No tower was left out as a whole."
+VIRTUAL = (
+    "The towers of this world sample it with noise and gaps, as real ones do, and the models have seen nothing else. "
+    "The truth below covers every cell and step."
+)
+
+LEAD = (
+    "Maps of gross primary production (GPP), ecosystem respiration (RECO) and net ecosystem exchange (NEE) of {world}: {step} at "
+    "{resolution:g}°, {period}, made by {made} from weather, satellite vegetation indices and flux towers. Every score at a "
+    "tower is of a model that never saw it ({held} towers), and NEE = RECO − GPP holds in every cell and member."
+)
+LEAD_VIRTUAL = (
+    " Because this world is simulated, the maps are also compared with the truth, cell by cell; its numbers say nothing about "
+    "the real Earth."
+)
+
+SOURCES = {
+    "TAM-RL": "Rozanov, Renganathan, Kumar (2026), doi 10.48550/arXiv.2603.09974",
+    "towers": "FLUXNET2015: Pastorello et al. (2020), doi 10.1038/s41597-020-0534-3, and the DOI of each tower",
+    "meteorology": "ERA5: Hersbach et al. (2020), doi 10.1002/qj.3803",
+    "vegetation": "MOD13C1 v061, doi 10.5067/MODIS/MOD13C1.061; MCD12C1 v061, doi 10.5067/MODIS/MCD12C1.061",
+    "climate zones": "Beck et al. (2023), doi 10.1038/s41597-023-02549-6",
+    "intervals": "Romano et al. (2019), doi 10.48550/arXiv.1905.03222",
+    "applicability": "Meyer & Pebesma (2021), doi 10.1111/2041-210X.13650",
+    "projection": "Equal Earth: Šavrič et al. (2019), doi 10.1080/13658816.2018.1504949",
+}
+
+CITE = (
+    "Cite the maps by the run, the revision and the digest of the configuration at the top of this page. "
+    "Licence of the maps: {licence}. {terms}"
+)
+TERMS_VIRTUAL = "The inputs of this run are simulated: no terms of data providers apply to them."
+TERMS_REAL = "The inputs keep the terms of their providers."

@@ -1,0 +1,114 @@
+"""Stage of the scores: predictions of members at held-out towers in, predictions, scores and calibration out."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tamrl import contracts, files
+from tamrl.carbon import FLUXES
+from tamrl.errors import ContractError
+from tamrl.evaluation import aggregate, scoring, skill
+from tamrl.uncertainty import conformal
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate_models(
+    *,
+    members: list[str],
+    towers: str,
+    predictions: str,
+    metrics: str,
+    calibration: str,
+    scheme: str,
+    qc: float,
+    map_model: str,
+    step: str,
+) -> None:
+    """Score every model at the towers it has not seen, and calibrate the intervals of the maps.
+
+    Parameters
+    ----------
+    members : list of paths
+        `evaluation/members/{model}-{drivers}.parquet`.
+    towers : path
+        `towers/towers.csv`.
+    predictions, metrics, calibration : path
+        The outputs, by `contracts.PREDICTIONS`, `contracts.METRICS` and as JSON: per flux what `conformal.fit` found, and
+        `coverage` (share of observations inside the 90 % interval, towers weighing the same, each fold calibrated on the
+        others), `skill` (a sentence) and `site_means` (R² of site means of all models).
+        Their column `split` is the scheme for inputs from the grid and `<scheme>:tower` for inputs measured at the tower.
+    scheme : str
+        How towers were held out.
+    qc : float
+        Steps with a lower NEE quality, or none, are predicted but not scored and not calibrated on.
+    map_model : str
+        The model of the maps; its calibration with inputs from the grid is the one written.
+    step : {"day", "month"}
+
+    Raises
+    ------
+    ContractError
+        If members differ in their steps, a tower is unknown, or nothing can be scored.
+    """
+    sites = contracts.read_csv(towers, contracts.SITES)
+    parts = [_read_members(path, scheme, qc) for path in sorted(members)]
+    frame = pd.concat(parts, ignore_index=True)
+    if unknown := set(frame["site"].unique()) - set(sites["site"]):
+        raise ContractError("predicted towers are not in the table of towers", where=towers, found=sorted(unknown)[:5])
+    scored = frame[_scored(frame, qc)]
+    table = scoring.site_metrics(scored, sites, step=step)
+    files.write_json(calibration, _calibration(scored, map_model=map_model, scheme=scheme, step=step))
+    with files.atomic(metrics) as part:
+        contracts.table(table, contracts.METRICS, where=metrics).to_csv(part, index=False)
+    with files.atomic(predictions) as part:
+        columns = frame[list(contracts.PREDICTIONS.columns)]
+        contracts.table(columns, contracts.PREDICTIONS, where=predictions).to_parquet(part, index=False)
+
+
+def _read_members(path: str, scheme: str, qc: float) -> pd.DataFrame:
+    """One file of members, combined and with intervals."""
+    frame = scoring.combine(pd.read_parquet(path, columns=None), where=path)
+    drivers = frame["drivers"].unique()
+    if len(drivers) != 1 or frame["model"].nunique() != 1:
+        raise ContractError("a file of members holds one model and one kind of drivers", where=path, found=list(drivers))
+    frame = frame.assign(split=scoring.split_name(scheme, drivers[0]))
+    judged = (frame["qc"] >= qc) & frame["observed"].notna()
+    logger.info("%s: %d steps, %d of them scored", Path(path).name, len(frame), judged.sum())
+    return scoring.intervals(frame, judged=judged)
+
+
+def _scored(frame: pd.DataFrame, qc: float) -> pd.Series:
+    scored = scoring.is_scored(frame, qc=qc)
+    wanted = (frame["qc"] >= qc) & frame["observed"].notna()
+    if lost := int((wanted & ~scored).sum()):
+        logger.warning("%d of %d good observations are not scored: a model has no prediction there", lost, wanted.sum())
+    if not scored.any():
+        raise ContractError("nothing can be scored", found=f"{len(frame)} predictions, none with quality >= {qc}")
+    return scored
+
+
+def _calibration(scored: pd.DataFrame, *, map_model: str, scheme: str, step: str) -> dict[str, Any]:
+    """Content of `calibration.json`; where no inputs from the grid were evaluated, those of the tower are taken and said."""
+    ours = scored[scored["model"] == map_model]
+    splits = list(ours["split"].unique())
+    if not splits:
+        raise ContractError(f"the model of the maps, {map_model!r}, was not evaluated", found=sorted(scored["model"].unique()))
+    split = scheme if scheme in splits else splits[0]
+    ours = ours[ours["split"] == split]
+    means = aggregate.scales(scored, step=step)["site"]
+    table = [
+        {"model": model, "split": group, "flux": flux, "r2": r.estimate, "low": r.low, "high": r.high, "n": r.n}
+        for (model, group, flux), rows in means.groupby(["model", "split", "flux"], observed=True)
+        for r in [skill.of_site_means(rows)]
+    ]
+    found = means[(means["model"] == map_model) & (means["split"] == split)]
+    return {flux: conformal.fit_frame(ours, flux) for flux in FLUXES} | {
+        "model": map_model,
+        "split": split,
+        "coverage": {flux: conformal.coverage(ours[ours["flux"] == flux]) for flux in FLUXES},
+        "skill": {flux: skill.sentence(skill.of_site_means(found[found["flux"] == flux])) for flux in FLUXES},
+        "site_means": [{k: (None if v != v else v) for k, v in row.items()} for row in table],
+    }

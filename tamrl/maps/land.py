@@ -1,0 +1,100 @@
+"""What of each cell is land, and what of the land carries vegetation; pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from tamrl import classes
+from tamrl.errors import ContractError
+from tamrl.grid import Grid
+
+SHARE = f"the models' flux times the vegetated share of the land: 1 less the fractions of {', '.join(classes.UNVEGETATED)}"
+NO_CLASSES = "the models' flux for the whole land: the drivers hold no igbp_fraction to tell the vegetated share"
+WHOLE = "the models' flux for the whole land, bare or not (maps.vegetated_only: false)"
+
+
+@dataclass(frozen=True)
+class Land:
+    """The land of a grid.
+
+    Attributes
+    ----------
+    area : array (lat, lon)
+        Whole cells, m2.
+    fraction : array (lat, lon)
+        Share of the cell that is land.
+    share : array (lat, lon)
+        Share of that land that carries flux; NaN where its classes are unknown.
+    igbp : array (class, lat, lon) or None
+        Share of the land per class of `classes.IGBP`.
+    bare : tuple of str
+        Classes that carry no flux.
+    note : str
+        How `share` came about, for the products' comments.
+    """
+
+    area: np.ndarray
+    fraction: np.ndarray
+    share: np.ndarray
+    igbp: np.ndarray | None
+    bare: tuple[str, ...]
+    note: str
+
+    def rows(self, rows: slice) -> "Land":
+        """The same for a band of rows."""
+        igbp = None if self.igbp is None else self.igbp[:, rows]
+        return Land(self.area[rows], self.fraction[rows], self.share[rows], igbp, self.bare, self.note)
+
+
+def describe(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
+    """Land of the cube's grid; reads `land_fraction` and, where present, `igbp_fraction`.
+
+    Raises
+    ------
+    ContractError
+        If the cube does not lie on the global grid of its resolution, or its classes are named otherwise.
+    """
+    grid = Grid(180.0 / cube.sizes["lat"])
+    if cube.sizes["lon"] != grid.shape[1] or not (np.allclose(cube["lat"], grid.lat) and np.allclose(cube["lon"], grid.lon)):
+        raise ContractError(f"the cube is not on the global grid of {grid.resolution}°", found=cube["lat"].values[:2])
+    fraction = cube["land_fraction"].values.astype(float)
+    area = np.broadcast_to(grid.area(), fraction.shape)
+    igbp = _igbp(cube) if "igbp_fraction" in cube else None
+    if igbp is None or not vegetated_only:
+        return Land(area, fraction, np.ones_like(fraction), igbp, (), NO_CLASSES if vegetated_only else WHOLE)
+    bare = [classes.IGBP.index(name) for name in classes.UNVEGETATED]
+    share = np.clip(1.0 - igbp[bare].sum(0, dtype=float), 0.0, 1.0)
+    return Land(area, fraction, share, igbp, classes.UNVEGETATED, SHARE)
+
+
+def regions(land: Land, lat: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Land area of each region, and the part of it that carries flux.
+
+    Parameters
+    ----------
+    lat : array (lat)
+        Cell centres; a cell belongs to the latitude band of its centre.
+
+    Returns
+    -------
+    name: (land, carrying land), arrays (lat, lon) in m2, for the globe, the latitude bands and, where known, the IGBP
+    classes.
+    """
+    whole = land.area * land.fraction
+    inside = {"globe": np.ones_like(lat)}
+    inside |= {n: (lat >= south) & ((lat < north) | (north == 90)) for n, (south, north) in classes.LATITUDE_BANDS.items()}
+    found = {name: (whole * mask[:, None], whole * land.share * mask[:, None]) for name, mask in inside.items()}
+    for i, name in enumerate(classes.IGBP if land.igbp is not None else ()):
+        area = whole * land.igbp[i]
+        found[name] = (area, area * (name not in land.bare))
+    return found
+
+
+def _igbp(cube: xr.Dataset) -> np.ndarray:
+    """Fractions in the order of `classes.IGBP`, float32 (class, lat, lon)."""
+    names = [str(name) for name in cube["igbp"].values] if "igbp" in cube.coords else list(classes.IGBP)
+    if sorted(names) != sorted(classes.IGBP):
+        raise ContractError("the classes of igbp_fraction are not those of the package", found=names)
+    order = [names.index(name) for name in classes.IGBP]
+    return cube["igbp_fraction"].transpose("igbp", "lat", "lon").values[order].astype("float32")

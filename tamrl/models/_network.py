@@ -1,0 +1,47 @@
+"""What the recurrent models share: prediction block by block of steps, so that the states stay in the processor's cache."""
+
+import torch
+from torch import Tensor, nn
+
+from tamrl import carbon
+
+BLOCK = 64
+"""Steps decoded at once in prediction; the same blocks whatever the batch, so that no number depends on it."""
+
+
+class Network(nn.Module):
+    """A recurrent model of three fluxes.
+
+    A subclass gives `encode(support, static) -> z` and `decode(x, z, state) -> (fluxes, state)`, fluxes in gC m-2 d-1.
+    """
+
+    def begin(self, progress: float) -> None:
+        """Called before each training step with the share of steps done."""
+
+    def encode(self, support: Tensor, static: Tensor) -> Tensor:
+        """Support (B, C, D) and static (B, S) to what the decoder needs of the site."""
+        raise NotImplementedError
+
+    def decode(self, x: Tensor, z: Tensor, state: object = None) -> tuple[Tensor, object]:
+        """Features x (B, T, F) to fluxes (B, T, 3) and the state after the last step."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, support: Tensor, static: Tensor) -> Tensor:
+        """Features x (B, T, F), support (B, C, D) and static (B, S) to fluxes (B, T, 3) as they are trained."""
+        return self.decode(x, self.encode(support, static))[0]
+
+    @torch.inference_mode()
+    def predict(self, x: Tensor, support: Tensor, static: Tensor, *, skip: int = 0) -> Tensor:
+        """Fluxes (B, T - skip, 3) as they are delivered: the site is encoded once, the steps are decoded in one pass."""
+        training, _ = self.training, self.eval()
+        z, state, blocks = self.encode(support, static), None, []
+        for start in range(0, x.shape[1], BLOCK):
+            fluxes, state = self.decode(x[:, start : start + BLOCK], z, state)
+            blocks.append(fluxes[:, max(0, skip - start) :])
+        self.train(training)
+        return self.deliver(torch.cat(blocks, dim=1))
+
+    def deliver(self, fluxes: Tensor) -> Tensor:
+        """Make the balance exact: three estimates (B, T, 3) move to the nearest triple with NEE = RECO - GPP."""
+        gpp, reco = carbon.reconcile(gpp=fluxes[..., 0], reco=fluxes[..., 1], nee=fluxes[..., 2])
+        return torch.stack([gpp, reco, carbon.nee(gpp=gpp, reco=reco)], dim=-1)

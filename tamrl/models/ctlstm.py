@@ -1,0 +1,57 @@
+"""CT-LSTM, the rival without a code: an LSTM that reads drivers and static attributes side by side at every step.
+
+As in Kratzert et al. 2019 (doi 10.5194/hess-23-5089-2019) and the benchmark of arXiv 2603.09974, but decoded over
+consecutive steps like TAM-RL, so that the two differ in the modulation alone.
+"""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from tamrl.models import Dims
+from tamrl.models._decoder import State
+from tamrl.models._network import Network
+from tamrl.options import Strict
+
+CLOSES = True
+
+
+class Options(Strict):
+    """Options of CT-LSTM."""
+
+    hidden: Annotated[int, Field(ge=1)] = 64
+    """Width of the LSTM."""
+    layers: Annotated[int, Field(ge=1)] = 1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    windows: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Days over which running means of the drivers join the inputs."""
+
+
+class CtLstm(Network):
+    """Drivers and attributes to three fluxes in gC m-2 d-1."""
+
+    def __init__(self, dims: Dims, options: Options) -> None:
+        super().__init__()
+        self.drivers = nn.Linear(dims.features, options.hidden)
+        self.attributes = nn.Linear(dims.static, options.hidden, bias=False)
+        dropout = options.dropout if options.layers > 1 else 0.0
+        self.lstm = nn.LSTM(options.hidden, options.hidden, num_layers=options.layers, batch_first=True, dropout=dropout)
+        self.dropout = nn.Dropout(options.dropout)
+        self.head = nn.Linear(options.hidden, 3)
+        self.register_buffer("scale", torch.tensor(dims.scale))
+
+    def encode(self, support: Tensor, static: Tensor) -> Tensor:
+        """Static (B, S) to what it adds at every step (B, H); the support set is not used."""
+        return self.attributes(static)
+
+    def decode(self, x: Tensor, z: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Features x (B, T, F) and z (B, H) to fluxes (B, T, 3), gC m-2 d-1, and the state."""
+        h, state = self.lstm(torch.relu(self.drivers(x) + z[:, None]), state)
+        return self.head(self.dropout(h)) * self.scale, state
+
+
+def build(dims: Dims, options: Options) -> CtLstm:
+    """An untrained network."""
+    return CtLstm(dims, options)

@@ -1,0 +1,83 @@
+"""TAM-RL: task-aware modulation with representation learning (Rozanov, Renganathan & Kumar 2026, arXiv 2603.09974).
+
+A task is a site. The encoder reads its support set, here the site's own mean seasonal cycle of drivers, which is the same
+in training and on the map, and gives a code; the code modulates a decoder that runs over consecutive steps.
+"""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from tamrl.models import Dims
+from tamrl.models._decoder import Decoder, State
+from tamrl.models._encoder import Encoder
+from tamrl.models._network import Network
+from tamrl.options import Strict
+
+CLOSES = True
+
+
+class Options(Strict):
+    """Options of TAM-RL."""
+
+    hidden: Annotated[int, Field(ge=1)] = 64
+    """Width of the decoder."""
+    code: Annotated[int, Field(ge=1)] = 32
+    """Width of the code of a site."""
+    layers: Annotated[int, Field(ge=1)] = 1
+    """LSTM layers of the decoder."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    balance: Literal["exact", "penalty"] = "penalty"
+    """`exact`: GPP and RECO are predicted, NEE is their difference. `penalty`: three fluxes are predicted, the loss adds the
+    imbalance in gC m-2 d-1, and what is delivered is the nearest triple that closes."""
+    pretrain: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the training steps in which the decoder learns alone, before the encoder joins."""
+    windows: tuple[Annotated[int, Field(ge=1)], ...] = (30, 120, 365)
+    """Days over which running means of the drivers join the decoder's inputs."""
+
+
+class TamRl(Network):
+    """Encoder, modulated decoder, and fluxes in gC m-2 d-1."""
+
+    def __init__(self, dims: Dims, options: Options) -> None:
+        super().__init__()
+        self.options = options
+        self.outputs = 2 if options.balance == "exact" else 3
+        self.encoder = Encoder(
+            support=dims.support, static=dims.static, hidden=options.code, code=options.code, dropout=options.dropout
+        )
+        self.decoder = Decoder(
+            features=dims.features,
+            hidden=options.hidden,
+            layers=options.layers,
+            code=options.code,
+            dropout=options.dropout,
+            outputs=self.outputs,
+        )
+        self.register_buffer("scale", torch.tensor(dims.scale))
+        self.modulated = True
+
+    def begin(self, progress: float) -> None:
+        """Stage one trains the decoder alone, stage two both."""
+        self.modulated = progress >= self.options.pretrain
+
+    def encode(self, support: Tensor, static: Tensor) -> Tensor:
+        """Support (B, C, D) and static (B, S) to the code z (B, Z); 0, which modulates nothing, in stage one."""
+        if self.modulated:
+            return self.encoder(support, static)
+        return support.new_zeros(len(support), self.options.code)
+
+    def decode(self, x: Tensor, z: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Features x (B, T, F) and z (B, Z) to fluxes (B, T, 3), gC m-2 d-1, and the state."""
+        out, state = self.decoder(x, z, state)
+        fluxes = out * self.scale[: self.outputs]
+        if self.outputs == 2:
+            fluxes = torch.cat([fluxes, fluxes[..., 1:] - fluxes[..., :1]], dim=-1)  # (B, T, 3)
+        return fluxes, state
+
+
+def build(dims: Dims, options: Options) -> TamRl:
+    """An untrained network."""
+    return TamRl(dims, options)

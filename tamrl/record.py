@@ -1,0 +1,123 @@
+"""`provenance.json`: what a run was made from, with what, and at what cost, so that it can be repeated and compared."""
+
+import csv
+import logging
+import os
+import platform
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tamrl import files, provenance, registry, stores
+from tamrl.errors import InputError
+
+LOG = logging.getLogger(__name__)
+
+PLUGINS = (
+    ("towers", "networks", registry.NETWORKS),
+    ("drivers", "sources", registry.SOURCES),
+    ("training", "models", registry.MODELS),
+)
+"""Section and key of the configuration that name the plug-ins of a package."""
+
+
+def record_provenance(
+    *, cube: str, inputs: list[str], outputs: list[str], output: str, config: dict[str, Any], benchmarks: str
+) -> None:
+    """Write the record of a run.
+
+    Parameters
+    ----------
+    cube : path
+        `drivers/cube.zarr`: its manifest stands for its files and tells the sources' versions.
+    inputs, outputs : list of paths
+        Files whose SHA-256 is recorded: the towers' tables, and the products.
+    output : path
+        `provenance.json`.
+    config : dict
+        The whole configuration.
+    benchmarks : path
+        Folder of Snakemake's benchmark tables.
+    """
+    content = {
+        "run": config["run"],
+        "recorded": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "config": config,
+        "config_digest": provenance.config_digest(config),
+        "seed": config["seed"],
+        "code": code(config),
+        "git_revision": provenance.revision(),
+        "software": provenance.software(),
+        "hardware": hardware(),
+        "inputs": {"drivers": {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]}, "towers": _checksums(inputs)},
+        "outputs": _checksums(outputs),
+        "rules": costs(benchmarks),
+    }
+    files.write_json(output, content)
+    LOG.info("%d outputs, %d rules, %s", len(outputs), len(content["rules"]), content["git_revision"])
+
+
+def code(config: dict[str, Any]) -> dict[str, str]:
+    """Digest of each stage's modules with all they import, and of the plug-ins that the configuration names."""
+    root = Path(__file__).parent
+    modules = [f"tamrl.{stage.parent.name}.stage" for stage in sorted(root.glob("*/stage.py"))]
+    modules += [f"{package}.{name}" for section, key, package in PLUGINS for name in config[section][key]]
+    return {module: provenance.code_digest(module) for module in modules}
+
+
+def hardware() -> dict[str, Any]:
+    """Kind of processor and accelerator, cores and memory; nothing that names the machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory / 1024**3, 1) if memory else None,
+        "accelerators": _accelerators(),
+    }
+
+
+def costs(benchmarks: str | Path) -> dict[str, dict[str, float | None]]:
+    """Seconds, and peak memory in MiB where it was measured, of each job, from Snakemake's benchmark tables.
+
+    Raises
+    ------
+    InputError
+        If a table is not one of Snakemake's.
+    """
+    found = {}
+    for file in sorted(Path(benchmarks).rglob("*.tsv")):
+        with open(file, encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle, delimiter="\t"))
+        if not rows or not {"s", "max_rss"} <= rows[-1].keys():
+            raise InputError("not a benchmark of Snakemake", where=file, found=rows[-1:], todo="delete it and run its rule again")
+        name = str(file.relative_to(benchmarks).with_suffix(""))
+        found[name] = {"seconds": float(rows[-1]["s"]), "memory_mib": _number(rows[-1]["max_rss"])}
+    return found
+
+
+def _number(text: str) -> float | None:
+    """Jobs of less than some seconds have `-` or `NA` for their memory."""
+    return None if text.strip() in {"-", "NA", ""} else float(text)
+
+
+def _checksums(paths: list[str]) -> dict[str, str]:
+    return {str(path): files.sha256(path) for path in sorted(paths)}
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _accelerators() -> list[str]:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    done = subprocess.run([tool, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, check=False)
+    return done.stdout.split("\n")[:-1] if done.returncode == 0 else []

@@ -1,0 +1,225 @@
+"""From named variables to tensors: the only place where names become positions.
+
+The same function serves towers (samples with dimension `site`) and tiles of the map (cells stacked to `site`), so a map
+sees exactly what the models were trained on. Shape letters: B sites, T steps, F dynamic features, S static features,
+C bins of the seasonal cycle, D dynamic variables.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import xarray as xr
+
+from tamrl import variables
+from tamrl.carbon import FLUXES
+from tamrl.samples.scaling import Scaling
+from tamrl.units import SECONDS_PER_DAY
+
+DAYS_PER_MONTH = 30.4375
+WEEKS = 26
+"""Two-week bins of a year of days."""
+
+MONTHS = 12
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Which variables a model sees, in which order, at which step.
+
+    Attributes
+    ----------
+    dynamic, static : names of `config/variables.yaml`
+    step : "day" or "month"
+    windows : days
+        Running means of the drivers over these lengths join the dynamic features; those no longer than a step are left out.
+    """
+
+    dynamic: tuple[str, ...]
+    static: tuple[str, ...]
+    step: Literal["day", "month"]
+    windows: tuple[int, ...] = ()
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """The windows in steps."""
+        days = DAYS_PER_MONTH if self.step == "month" else 1.0
+        return tuple(n for n in (round(w / days) for w in self.windows) if n > 1)
+
+    @property
+    def bins(self) -> int:
+        """C: bins of the seasonal cycle."""
+        return MONTHS if self.step == "month" else WEEKS
+
+    @property
+    def year(self) -> int:
+        """Steps of a year."""
+        return MONTHS if self.step == "month" else 365
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the F dynamic features."""
+        return self.dynamic + tuple(f"{name}_mean_{n}" for n in self.spans for name in self.dynamic)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the S static features; a fraction has one for each class."""
+        expand = {name: variables.get(name).members for name in self.static}
+        return tuple(n for name, members in expand.items() for n in ([f"{name}:{m}" for m in members] or [name]))
+
+    def to_json(self) -> dict:
+        """Plain values for `spec.json`."""
+        return asdict(self) | {"features": self.features, "attributes": self.attributes}
+
+    @classmethod
+    def from_json(cls, content: dict) -> "Spec":
+        """Back from plain values."""
+        return cls(tuple(content["dynamic"]), tuple(content["static"]), content["step"], tuple(content["windows"]))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model gets, scaled, float32.
+
+    Attributes
+    ----------
+    x : (B, T, F)
+        Dynamic features; missing drivers are replaced so that the memory of a network goes on.
+    static : (B, S)
+    support : (B, C, D)
+        Support set of the task: the site's own mean seasonal cycle of drivers, in northern time.
+    valid : (B, T) of bool
+        False where a driver was missing: predictions there must be made missing.
+    """
+
+    x: torch.Tensor
+    static: torch.Tensor
+    support: torch.Tensor
+    valid: torch.Tensor
+
+    def to(self, device: torch.device) -> "Inputs":
+        """The same on `device`; copies to a GPU start from pinned memory and do not wait."""
+        pin = device.type == "cuda"
+        move = {n: (t.pin_memory() if pin else t).to(device, non_blocking=pin) for n, t in vars(self).items()}
+        return Inputs(**move)
+
+
+def inputs(ds: xr.Dataset, spec: Spec, scaling: Scaling, *, steps: np.ndarray | None = None) -> Inputs:
+    """Tensors of `ds` for a model.
+
+    Parameters
+    ----------
+    ds : dataset
+        Dynamic variables (site, time), statics (site) or (site, class), coordinate `lat` (site), attribute `units` each.
+    spec, scaling
+        Of the model.
+    steps : array of int, optional
+        Positions on `ds.time` to predict, in order; they may repeat. The seasonal cycle is always taken over all of
+        `ds.time`. Default: every step once.
+
+    Returns
+    -------
+    Inputs with B = site and T = `steps`.
+
+    Notes
+    -----
+    A missing (NaN or infinite) driver makes its step invalid and is replaced by the site's own seasonal cycle, or by the
+    training mean where the site has none. No site can influence another one's numbers.
+    """
+    order = np.arange(ds.sizes["time"]) if steps is None else np.asarray(steps)
+    scaled = _dynamic(ds, spec, scaling)  # (B, T, D)
+    static = _static(ds, spec, scaling)  # (B, S)
+    bins = calendar_bins(ds["time"].values, spec)
+    cycle = seasonal_cycle(scaled, bins, spec.bins)  # (B, C, D)
+    there = np.isfinite(scaled)
+    valid = there.all(-1) & np.isfinite(static).all(-1, keepdims=True)  # (B, T)
+    filled = np.where(there[:, order], scaled[:, order], cycle[:, bins[order]])
+    x = np.concatenate([filled, *(running_mean(filled, n) for n in spec.spans)], axis=-1)  # (B, T, F)
+    south = (ds["lat"].values < 0)[:, None, None]
+    support = np.where(south, np.roll(cycle, spec.bins // 2, axis=1), cycle)
+    known = np.where(np.isfinite(static), static, np.float32(0))  # the training mean; such a site is invalid at every step
+    return Inputs(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (x, known, support, valid[:, order])))
+
+
+def lead_in(start: int, count: int, year: int) -> np.ndarray:
+    """Positions of the `count` steps before position `start`; before the first step, the first year is repeated.
+
+    A memory that starts there has seen a plausible past: the site's own first year.
+    """
+    position = np.arange(start - count, start)
+    return np.where(position < 0, position % year, position)
+
+
+def targets(ds: xr.Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+    """Measured fluxes and their weights.
+
+    Returns
+    -------
+    y : (B, T, 3)
+        gpp, reco, nee in gC m-2 d-1, NaN where not measured.
+    weight : (B, T, 3)
+        The quality `nee_qc` (0 to 1; 1 where the network gives none), 0 where not measured.
+    """
+    y = np.stack([ds[f].transpose("site", "time").values for f in FLUXES], axis=-1).astype(np.float32)
+    quality = ds["nee_qc"].transpose("site", "time").values.astype(np.float32)[..., None]
+    weight = np.where(np.isfinite(y), np.where(np.isfinite(quality), quality, np.float32(1)), np.float32(0))
+    return torch.from_numpy(y), torch.from_numpy(weight)
+
+
+def calendar_bins(time: np.ndarray, spec: Spec) -> np.ndarray:
+    """The bin (0 to C - 1) of each time stamp (T): months, or pairs of weeks whose last takes the days left over."""
+    if spec.step == "month":
+        return time.astype("datetime64[M]").astype(int) % MONTHS
+    day = ((time - time.astype("datetime64[Y]")) / np.timedelta64(int(SECONDS_PER_DAY), "s")).astype(int)
+    return np.minimum(day // 14, WEEKS - 1)
+
+
+def seasonal_cycle(scaled: np.ndarray, bins: np.ndarray, count: int) -> np.ndarray:
+    """Mean of the finite values of each site in each bin.
+
+    Parameters
+    ----------
+    scaled : array (B, T, D), NaN where missing
+    bins : array (T) of int
+    count : number of bins C
+
+    Returns
+    -------
+    array (B, C, D) of float32: a bin without values is interpolated between its neighbours around the year; a site
+    without any value gets 0, the training mean.
+    """
+    there = np.isfinite(scaled)
+    number = np.stack([there[:, bins == c].sum(1) for c in range(count)], axis=1)  # (B, C, D)
+    total = np.stack([np.where(there[:, bins == c], scaled[:, bins == c], 0).sum(1, dtype=np.float64) for c in range(count)], 1)
+    mean = np.divide(total, number, out=np.zeros_like(total), where=number > 0)
+    partly = (number == 0).any(1) & (number > 0).any(1)  # (B, D)
+    for b, d in np.argwhere(partly):
+        known = np.flatnonzero(number[b, :, d])
+        mean[b, :, d] = np.interp(np.arange(count), known, mean[b, known, d], period=count)
+    return mean.astype(np.float32)
+
+
+def running_mean(x: np.ndarray, steps: int) -> np.ndarray:
+    """Mean of the last `steps` steps up to and with each one, of those there are at the beginning; (B, T, D) to (B, T, D)."""
+    total = np.cumsum(x, axis=1, dtype=np.float64)
+    total[:, steps:] -= total[:, :-steps].copy()
+    length = np.minimum(np.arange(1, x.shape[1] + 1), steps)[:, None]
+    return (total / length).astype(np.float32)
+
+
+def _dynamic(ds: xr.Dataset, spec: Spec, scaling: Scaling) -> np.ndarray:
+    columns = [scaling.apply(ds[n].transpose("site", "time").values, name=n, units=ds[n].attrs["units"]) for n in spec.dynamic]
+    return np.stack(columns, axis=-1)
+
+
+def _static(ds: xr.Dataset, spec: Spec, scaling: Scaling) -> np.ndarray:
+    columns = []
+    for name in spec.static:
+        kind = variables.get(name).classes
+        values = ds[name].transpose("site", *([kind] if kind else [])).values
+        if kind:
+            values = values[:, ds.get_index(kind).get_indexer(list(variables.get(name).members))]
+        scaled = scaling.apply(values, name=name, units=ds[name].attrs["units"])
+        columns.append(scaled if kind else scaled[:, None])
+    return np.concatenate(columns, axis=1) if columns else np.zeros((ds.sizes["site"], 0), dtype=np.float32)

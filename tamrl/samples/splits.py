@@ -1,0 +1,156 @@
+"""Holding out towers: neighbours form groups, and a group lies in one fold as a whole.
+
+Scores at a tower whose neighbour was in training say little about the rest of the globe (Ploton et al. 2020,
+doi 10.1038/s41467-020-18321-y), so whole groups are held out, never single towers or days.
+"""
+
+import logging
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from tamrl.errors import InputError, near
+from tamrl.grid import great_circle_km
+
+LOG = logging.getLogger(__name__)
+
+ALL = "all"
+"""The fold that holds no tower out; its models make the maps."""
+
+NONE = "none"
+"""Fold of towers that are in training always."""
+
+TEST = "test"
+"""Fold of the towers of an explicit list."""
+
+NEAR_TEST = "near-test"
+"""Fold of towers that are neither listed nor in training, because they stand beside a listed tower."""
+
+
+def groups(*, lat: np.ndarray, lon: np.ndarray, distance_km: float) -> np.ndarray:
+    """Number the groups of towers that are linked by steps of at most `distance_km` (single linkage).
+
+    Parameters
+    ----------
+    lat, lon : array (site)
+        Degrees.
+    distance_km : float
+        Towers at the very same place are always in one group.
+
+    Returns
+    -------
+    array (site) of int, numbered in the order of their first tower.
+    """
+    distance = great_circle_km(lat1=lat[:, None], lon1=lon[:, None], lat2=lat[None], lon2=lon[None])
+    _, found = connected_components(csr_array(distance <= distance_km), directed=False)
+    _, first = np.unique(found, return_index=True)
+    return np.argsort(np.argsort(first))[found]
+
+
+def kfold(towers: pd.DataFrame, *, group: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Deal whole groups out to folds so that IGBP classes and numbers of steps are even.
+
+    The largest groups come first; each goes to the fold that has fewest towers of the group's classes, then fewest steps.
+
+    Parameters
+    ----------
+    towers : table with `igbp` and, if known, `n` (good steps)
+    group : array (site) of int
+    folds : int
+    seed : int
+        Orders groups of equal size.
+
+    Returns
+    -------
+    array (site) of the folds' names "0", "1", ...
+
+    Raises
+    ------
+    InputError
+        If there are fewer groups than folds.
+    """
+    count = int(group.max()) + 1
+    if count < folds:
+        raise InputError(
+            f"{folds} folds need at least {folds} groups of towers", found=count, todo="lower splits.folds or distance_km"
+        )
+    igbp = towers["igbp"].fillna("unknown").to_numpy()
+    steps = _steps(towers)
+    order = np.random.default_rng(seed).permutation(count)
+    order = order[np.argsort(-np.bincount(group, minlength=count)[order], kind="stable")]
+    per_class = [Counter() for _ in range(folds)]
+    load = np.zeros(folds)
+    chosen = np.empty(count, dtype=int)
+    for g in order:
+        own = group == g
+        costs = [(sum(per_class[k][c] for c in igbp[own]), load[k], k) for k in range(folds)]
+        chosen[g] = k = min(costs)[-1]
+        per_class[k].update(igbp[own])
+        load[k] += steps[own].sum()
+    return chosen[group].astype(str).astype(object)
+
+
+def _steps(towers: pd.DataFrame) -> np.ndarray:
+    return towers["n"].to_numpy(float) if "n" in towers else np.ones(len(towers))
+
+
+def listed(sites: pd.Series, *, group: np.ndarray, test_sites: list[str]) -> np.ndarray:
+    """Hold out the listed towers; their unlisted neighbours neither train nor score.
+
+    Parameters
+    ----------
+    sites : series of site ids
+    group : array (site) of int
+    test_sites : site ids to hold out; ids that are no tower of this run are named in the log
+
+    Returns
+    -------
+    array (site) of `TEST`, `NEAR_TEST` or `NONE`.
+
+    Raises
+    ------
+    InputError
+        If none of the listed towers is there, or no tower is left to train on.
+    """
+    absent = sorted(set(test_sites) - set(sites))
+    if absent:
+        LOG.warning("%d listed test sites are not among the towers of this run: %s", len(absent), ", ".join(absent))
+    test = sites.isin(test_sites).to_numpy()
+    if not test.any():
+        hint = near(test_sites[0], sites) if test_sites else "write one site id a line"
+        raise InputError("none of the listed test sites is a tower of this run", found=test_sites[:5], todo=hint)
+    beside = ~test & np.isin(group, group[test])
+    if beside.any():
+        LOG.info("%d towers stand beside a test site and neither train nor score: %s", beside.sum(), ", ".join(sites[beside]))
+    if (test | beside).all():
+        raise InputError("the list of test sites leaves no tower to train on", todo="shorten it or lower distance_km")
+    return np.select([test, beside], [TEST, NEAR_TEST], NONE).astype(object)
+
+
+def split(towers: pd.DataFrame, *, splits: dict, test_sites: list[str], seed: int) -> pd.DataFrame:
+    """The table of `contracts.SPLITS` for the section `splits` of the configuration.
+
+    Parameters
+    ----------
+    towers : table of `contracts.SITES`
+    splits : dict
+        `scheme`, `folds`, `distance_km`.
+    test_sites : list of str
+        Site ids that scheme `sites` holds out.
+    seed : int
+    """
+    group = groups(lat=towers["lat"].to_numpy(), lon=towers["lon"].to_numpy(), distance_km=splits["distance_km"])
+    if splits["scheme"] == "kfold":
+        fold = kfold(towers, group=group, folds=splits["folds"], seed=seed)
+    else:
+        fold = listed(towers["site"], group=group, test_sites=test_sites)
+    LOG.info("%d towers in %d groups: %s", len(towers), group.max() + 1, dict(sorted(Counter(fold).items())))
+    return pd.DataFrame({"site": towers["site"].to_numpy(), "group": group, "fold": fold})
+
+
+def training_sites(splits: pd.DataFrame, fold: str) -> pd.Series:
+    """Which rows of the table may train models of `fold`: all for `all`, else all but the fold and its neighbours."""
+    return pd.Series(True, splits.index) if fold == ALL else ~splits["fold"].isin([fold, NEAR_TEST])

@@ -1,0 +1,68 @@
+"""Stages of the rules split_sites and build_samples."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tamrl import contracts
+from tamrl.errors import ContractError
+from tamrl.files import atomic
+from tamrl.samples import build
+from tamrl.samples.splits import split
+
+LOG = logging.getLogger(__name__)
+
+
+def split_sites(*, towers: str, test_sites: str | list, output: str, splits: dict, seed: int) -> None:
+    """Write which fold holds each tower out.
+
+    Parameters
+    ----------
+    towers : table of `contracts.SITES`
+    test_sites : file with one site id a line for scheme `sites`, else empty; lines that begin with `#` are comments
+    output : table of `contracts.SPLITS`
+    splits : section `splits` of the configuration
+    seed : of the run
+    """
+    lines = Path(str(test_sites)).read_text(encoding="utf-8").splitlines() if test_sites else []
+    wanted = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    table = split(_towers(towers), splits=splits, test_sites=wanted, seed=seed)
+    contracts.table(table, contracts.SPLITS, where=output)
+    with atomic(output) as part:
+        table.to_csv(part, index=False)
+
+
+def build_samples(*, table: str, towers: str, drivers: str, grid: str, tower: str, features: dict, step: str) -> None:
+    """Write drivers and fluxes of all towers side by side, once with drivers of the grid, once with measured ones.
+
+    Parameters
+    ----------
+    table, towers : tables of `contracts.TOWERS` and `contracts.SITES`
+    drivers : collocated drivers, `drivers/towers.nc`
+    grid, tower : outputs, `contracts.samples`
+    features : `dynamic` and `static` names
+    step : "day" or "month"
+    """
+    dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
+    records = contracts.table(pd.read_parquet(table), contracts.TOWERS, where=table)
+    collocated = xr.load_dataset(drivers)
+    if lacking := [n for n in (*dynamic, *static) if n not in collocated]:
+        raise ContractError(f"the collocated drivers lack {', '.join(lacking)}", where=drivers, found=list(collocated))
+    ds = build.assemble(records, _towers(towers), collocated, dynamic=dynamic, static=static, step=step)
+    for output, found in {grid: ds, tower: build.with_measured(ds, records)}.items():
+        contracts.samples(found, dynamic=dynamic, static=static, where=output)
+        _write(found, output)
+        LOG.info("%s: %d towers, %d steps, %d with NEE", output, *found["nee"].shape, np.isfinite(found["nee"].values).sum())
+
+
+def _towers(path: str) -> pd.DataFrame:
+    return contracts.read_csv(path, contracts.SITES)
+
+
+def _write(ds: xr.Dataset, path: str) -> None:
+    encoding = {str(name): {"zlib": True, "complevel": 1, "shuffle": True, "_FillValue": np.float32(np.nan)} for name in ds}
+    with atomic(path) as part:
+        ds.astype({str(n): np.float32 for n in ds}).to_netcdf(part, engine="netcdf4", encoding=encoding)

@@ -1,0 +1,134 @@
+"""From the columns of tower files to the vocabulary: which column is which variable, fill values, units.
+
+The names and units of columns stand in `config/variables.yaml` under `towers`; only the two things a vocabulary cannot
+know are here: which partitioning of the fluxes is wanted, and whether drivers are the tower's own or from reanalysis.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tamrl import units, variables
+from tamrl.carbon import FLUXES
+from tamrl.errors import InputError, UnitError, near
+from tamrl.towers.sites import FILLS
+
+Partitioning = Literal["NT", "DT"]
+Drivers = Literal["tower", "era"]
+
+QC = "nee_qc"
+QC_COLUMNS = ("NEE_VUT_REF_QC",)
+"""Share of measured or well-filled half hours of a step, 0 to 1."""
+
+OUTSIDE = 0.05
+"""Share of a column's values that may lie outside of the valid range; the quality tests remove them later."""
+
+
+def choose(available: Iterable[str], *, partitioning: Partitioning, drivers: Drivers = "tower") -> dict[str, str]:
+    """Which column holds which variable: canonical name -> column, first alias of the vocabulary that is there.
+
+    Parameters
+    ----------
+    available : names of the file's columns
+    partitioning : `NT` (Reichstein et al. 2005, doi 10.1111/j.1365-2486.2005.001002.x) or `DT` (Lasslop et al. 2010,
+        doi 10.1111/j.1365-2486.2009.02041.x); columns of the other one are never taken.
+    drivers : `tower` takes measurements with their gaps filled first, `era` the reanalysis brought to the site first.
+    """
+    available = set(available)
+    found: dict[str, str] = {}
+    for name, entry in variables.vocabulary().items():
+        aliases = entry.towers.names if entry.towers else ()
+        aliases = [a for a in aliases if _partitioning(a) in (None, partitioning)]
+        if drivers == "era" and entry.role == "dynamic":
+            aliases = sorted(aliases, key=lambda a: not a.endswith("_ERA"))  # stable: else in the vocabulary's order
+        if column := next((a for a in aliases if a in available), None):
+            found[name] = column
+    if column := next((c for c in QC_COLUMNS if c in available), None):
+        found[QC] = column
+    return found
+
+
+def _partitioning(column: str) -> str | None:
+    return next((tag for tag in ("NT", "DT") if f"_{tag}_" in column), None)
+
+
+def require(mapping: Mapping[str, str], names: Iterable[str], *, available: Iterable[str], where: object) -> None:
+    """Refuse a file that lacks a variable; says which columns it could have had."""
+    for name in names:
+        if name not in mapping:
+            entry = variables.vocabulary().get(name)
+            known = entry.towers.names if entry and entry.towers else QC_COLUMNS
+            raise InputError(
+                f"no column for {name}",
+                where=where,
+                found=", ".join(sorted(available)[:12]),
+                todo=f"expected one of {', '.join(known)}; {near(known[0], available)}",
+            )
+
+
+def convert(
+    raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object, source_units: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Take the mapped columns in canonical units; fill values become NaN and are counted.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        Any rows, the file's own columns.
+    mapping : canonical name -> column
+    source_units : canonical name -> unit, where it is not the vocabulary's unit for towers
+
+    Returns
+    -------
+    values : DataFrame (same rows, canonical names, float64)
+    fills : DataFrame (same rows; columns `fills_targets`, `fills_drivers`: how many of each were masked)
+
+    Raises
+    ------
+    InputError
+        If a column is missing or holds text.
+    UnitError
+        If more than a few values lie outside of the valid range: the unit is wrong.
+    """
+    found, fills = {}, {name: np.zeros(len(raw), dtype=int) for name in FILLS}
+    for name, column in mapping.items():
+        at = f"{where}, column {column}"
+        if column not in raw:
+            raise InputError(f"no column {column!r} for {name}", where=where, todo=near(column, map(str, raw.columns)))
+        before = _numbers(raw[column], at)
+        values, _ = variables.mask_fill(before)
+        fills["fills_targets" if name in (*FLUXES, QC) else "fills_drivers"] += np.isnan(values) & ~np.isnan(before)
+        if name == QC:
+            _check_qc(values, at)
+        else:
+            values = units.convert(values, source=_unit(name, source_units), target=variables.get(name).units)
+            variables.check_range(values, name=name, where=at, tolerance=OUTSIDE)
+        found[name] = values
+    return pd.DataFrame(found, index=raw.index), pd.DataFrame(fills, index=raw.index)
+
+
+def _numbers(column: pd.Series, at: str) -> np.ndarray:
+    try:
+        return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        raise InputError("a column of numbers holds something else", where=at, found=error) from None
+
+
+def _unit(name: str, source_units: Mapping[str, str] | None) -> str:
+    if source_units and name in source_units:
+        return source_units[name]
+    entry = variables.get(name)
+    return entry.towers.units if entry.towers else entry.units
+
+
+def _check_qc(values: np.ndarray, at: str) -> None:
+    finite = values[np.isfinite(values)]
+    if finite.size and (finite.min() < 0 or finite.max() > 1):
+        raise UnitError(
+            f"{QC} is a share between 0 and 1",
+            where=at,
+            found=f"values from {finite.min():g} to {finite.max():g}",
+            todo="divide percentages by 100; flags 0 to 3 of half hours are no share",
+        )

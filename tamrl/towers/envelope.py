@@ -1,0 +1,167 @@
+"""Plausibility of a tower's record as a whole: what a wrong unit or sign looks like when no single value is impossible.
+
+The valid ranges of the vocabulary catch kelvin for degrees Celsius; they cannot catch kPa for hPa (all values are possible, only
+far too small) or MJ m-2 d-1 for W m-2. The bounds here lie well outside of what the driest, hottest, darkest real towers show
+over a year, so that they refuse units and never climates.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tamrl import variables
+from tamrl.carbon import FLUXES
+from tamrl.errors import UnitError
+from tamrl.towers.sites import IMPLAUSIBLE
+
+_log = logging.getLogger(__name__)
+
+MIN_STEPS = 24
+"""Fewer values of a site say nothing."""
+
+MIN_DAYS = 330
+"""A statistic of the whole year needs a record that spans one (polar night, monsoon)."""
+
+WRONG_SHARE = 0.5
+"""Share of the towers that must fail before it is the unit of the column and not a fault of the towers."""
+
+_WARM = 293.15
+"""K: warm steps, on which air is never close to saturated for long."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A statistic of one variable per site, its bounds, and what is wrong outside of them.
+
+    `statistic` takes the variable's values per site (Series) and all records of that site (DataFrame).
+    """
+
+    variable: str
+    says: str
+    low: float
+    high: float
+    hint: str
+    statistic: Callable[[pd.Series, pd.DataFrame], float]
+    yearly: bool = True
+
+
+def _mean(values: pd.Series, _: pd.DataFrame) -> float:
+    return float(values.mean())
+
+
+def _bright(values: pd.Series, _: pd.DataFrame) -> float:
+    return float(values.quantile(0.95))
+
+
+def _warm_median(values: pd.Series, records: pd.DataFrame) -> float:
+    if "air_temperature" not in records:
+        return np.nan
+    warm = values[records.loc[values.index, "air_temperature"] > _WARM]
+    return float(warm.median()) if len(warm) >= MIN_STEPS else np.nan
+
+
+def _upright(values: pd.Series, _: pd.DataFrame) -> float:
+    """Mean of a flux whose sign is mostly negative; 0 otherwise."""
+    return float(values.mean()) if (values < 0).mean() > 0.7 else 0.0
+
+
+def _balance(values: pd.Series, records: pd.DataFrame) -> float:
+    """Correlation of NEE with RECO - GPP. (They are never tested for equality: published products do not balance.)"""
+    both = pd.DataFrame({"nee": values, "rest": records["reco"] - records["gpp"]}).dropna()
+    if len(both) < MIN_STEPS or both.std().min() < 1e-6:
+        return np.nan
+    return float(both["nee"].corr(both["rest"]))
+
+
+_SIGN = "perhaps the sign is reversed: "
+CHECKS = (
+    Check("air_temperature", "mean", 230.0, 312.0, "perhaps the values are in Fahrenheit, or already in K", _mean),
+    Check("vapour_pressure_deficit", "median of warm steps", 1.8, 90.0, "perhaps the values are in kPa, not hPa", _warm_median),
+    Check("shortwave_radiation", "95th percentile", 50.0, 550.0, "perhaps the values are in MJ m-2 d-1, not W m-2", _bright),
+    Check("precipitation", "mean", 0.0, 40.0, "perhaps the values are sums of a month, not of a day", _mean),
+    Check("gpp", "mean where mostly negative", -0.5, 60.0, _SIGN + "GPP is positive", _upright, yearly=False),
+    Check("nee", "correlation with RECO - GPP", -0.3, 1.1, _SIGN + "NEE is positive upwards", _balance, yearly=False),
+)
+
+
+def find(records: pd.DataFrame) -> pd.DataFrame:
+    """All statistics of `CHECKS` by site: columns site, variable, says, seen, low, high, hint, fails."""
+    found = []
+    for site, rows in records.groupby("site", sort=False):
+        year = rows["date"].max() - rows["date"].min() >= pd.Timedelta(days=MIN_DAYS)
+        for test in CHECKS:
+            values = rows[test.variable].dropna() if test.variable in rows else ()
+            if len(values) >= MIN_STEPS and (year or not test.yearly):
+                seen = test.statistic(values, rows)
+                found.append((site, test.variable, test.says, seen, test.low, test.high, test.hint))
+    frame = pd.DataFrame(found, columns=["site", "variable", "says", "seen", "low", "high", "hint"]).dropna(subset="seen")
+    return frame.assign(fails=~frame["seen"].between(frame["low"], frame["high"]))
+
+
+def refuse(records: pd.DataFrame, *, where: object, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Refuse records in which at least `WRONG_SHARE` of the towers fail the same check: the unit or sign is wrong.
+
+    Parameters
+    ----------
+    records : DataFrame
+        site, date, gpp, reco, nee and drivers under vocabulary names, in canonical units; NaN where missing.
+    columns : mapping, optional
+        Canonical name: column of the file, for the message; else the vocabulary's names for tower files are given.
+
+    Returns
+    -------
+    DataFrame of `find`
+
+    Raises
+    ------
+    UnitError
+        Names the file, the column and a tower.
+    """
+    found = find(records)
+    share = found.groupby("variable")["fails"].mean()
+    for variable in share.index[share >= WRONG_SHARE]:
+        _raise(found[found["fails"] & (found["variable"] == variable)], share[variable], where, columns or {})
+    return found
+
+
+def settle(records: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`refuse` a network with a wrong unit, and make a variable missing where only single towers are implausible.
+
+    Published networks do hold such towers (reanalysis fitted to a broken sensor, for one): one of them is no reason to refuse
+    hundreds, and no reason to learn from it either.
+
+    Returns
+    -------
+    records : DataFrame
+        The same rows. An implausible driver is missing at its tower, and so are all fluxes of a tower with one
+        implausible flux.
+    report : DataFrame
+        By site: `implausible` (records that lost something) and `implausible_note` (why).
+    """
+    found = refuse(records, where=where)
+    records, report = records.copy(), []
+    for row in found[found["fails"]].itertuples():
+        names = list(FLUXES) if row.variable in FLUXES else [row.variable]
+        here = records["site"] == row.site
+        note = f"{row.variable}: {row.says} {row.seen:.4g}, expected within {row.low:g} and {row.high:g}"
+        report.append((row.site, int(records.loc[here, names].notna().any(axis=1).sum()), note))
+        _log.warning("%s, %s: %s; taken as missing", where, row.site, note)
+        records.loc[here, names] = np.nan
+    frame = pd.DataFrame(report, columns=["site", *IMPLAUSIBLE])
+    return records, frame.groupby("site").agg({"implausible": "sum", "implausible_note": "; ".join})
+
+
+def _raise(failed: pd.DataFrame, share: float, where: object, columns: Mapping[str, str]) -> None:
+    first = failed.iloc[0]
+    entry = variables.get(first["variable"])
+    column = columns.get(first["variable"]) or " or ".join(entry.towers.names if entry.towers else ())
+    raise UnitError(
+        f"{first['variable']} cannot have the unit or sign it claims",
+        where=f"{where}, column {column}",
+        found=f"{share:.0%} of the towers fail; at {first['site']} {first['says']} {first['seen']:.4g}, "
+        f"expected within {first['low']:g} and {first['high']:g}",
+        todo=f"check the column's unit: {first['hint']}",
+    )

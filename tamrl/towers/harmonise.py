@@ -1,0 +1,108 @@
+"""From several networks to one set of towers: merging, management, and the verdict of the quality tests."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import pandas as pd
+
+from tamrl import contracts
+from tamrl.towers import quality, sites
+
+_log = logging.getLogger(__name__)
+
+
+def merge(tables: Sequence[pd.DataFrame], places: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One table of records and one of sites; where two networks hold a tower, the later network has all of it.
+
+    Two processings of one tower are never mixed, as they differ in corrections and thresholds. Metadata that the
+    later network lacks (class, elevation, management, ...) are taken from the earlier.
+
+    Parameters
+    ----------
+    tables, places : sequences of DataFrame
+        By `contracts.TOWERS` and `contracts.SITES`, in the order of `towers.networks`.
+    """
+    tables, places = [_rename(t) for t in tables], [_rename(p) for p in places]
+    stacked = pd.concat(places, ignore_index=True)
+    owner = stacked.groupby("site")["network"].last()
+    for site, networks in stacked.groupby("site")["network"]:
+        if len(networks) > 1:
+            _log.info("%s: taken from %s, not from %s", site, networks.iloc[-1], ", ".join(networks.iloc[:-1]))
+    kept = [t[t["site"].map(owner) == p["network"].iloc[0]] for t, p in zip(tables, places, strict=True) if len(p)]
+    records = pd.concat(kept, ignore_index=True).sort_values(["site", "date"], ignore_index=True)
+    reading = stacked.drop_duplicates("site", keep="last").set_index("site")[list(sites.READING)]
+    merged = stacked.drop(columns=list(sites.READING)).groupby("site").last()  # the last that is not missing
+    return records, sites.table(merged.join(reading).reset_index().to_dict("records"))
+
+
+def _rename(frame: pd.DataFrame) -> pd.DataFrame:
+    """Renamed towers under their present id, so that both ids are one tower."""
+    return frame.assign(site=frame["site"].replace(sites.RENAMED))
+
+
+def flag_managed(places: pd.DataFrame, managed: Mapping[str, str]) -> pd.DataFrame:
+    """Add the configuration's reasons to those of the metadata: the configuration's word counts."""
+    managed = {sites.RENAMED.get(site, site): reason for site, reason in managed.items()}
+    if absent := sorted(set(managed) - set(places["site"])):
+        _log.info("managed towers that no network holds: %s", ", ".join(absent))
+    reasons = places["site"].map(managed)
+    return places.assign(managed=reasons.where(reasons.notna(), places["managed"]))
+
+
+def judge(
+    records: pd.DataFrame,
+    places: pd.DataFrame,
+    *,
+    step: Literal["day", "month"],
+    exclude: tuple[str, ...],
+    limits: Mapping[str, Any],
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Run all quality tests and leave out whole towers.
+
+    Parameters
+    ----------
+    records, places : DataFrame
+        As `merge` and `flag_managed` return them.
+    exclude : tuple of str
+        Site ids to leave out.
+    limits : mapping
+        `nee_qc`, `min_steps` and `managed` of section `towers.quality`.
+
+    Returns
+    -------
+    records : DataFrame
+        All records of the towers kept; what failed is missing.
+    places : DataFrame
+        The towers kept, with `first`, `last` (dates of the first and last good step) and `n` (number of good steps).
+    report : DataFrame by `contracts.QUALITY`
+    """
+    reading = _reading(records, places)
+    records, drivers = quality.mask_drivers(records)
+    records, tested = quality.apply(records, quality.checks(step, limits["nee_qc"]))
+    good = quality.good(records)
+    dropped = quality.towers_to_drop(
+        places,
+        good.groupby(records["site"]).sum(),
+        exclude=tuple(sites.RENAMED.get(site, site) for site in exclude),
+        managed=limits["managed"],
+        min_steps=limits["min_steps"],
+    )
+    left = ~places["site"].isin(dropped["site"])
+    _log.info("%d of %d towers kept; %d of %d records good", left.sum(), len(left), good.sum(), len(good))
+    dates = records.loc[good].groupby("site")["date"].agg(first="min", last="max", n="size")
+    places = places[left].drop(columns=list(sites.READING)).join(dates, on="site").reset_index(drop=True)
+    report = pd.concat([reading, drivers, tested, dropped], ignore_index=True)
+    return records[records["site"].isin(places["site"])].reset_index(drop=True), places, report[list(contracts.QUALITY.columns)]
+
+
+def _reading(records: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
+    """What reading has made missing, as a report: fill values, and variables that are implausible at a tower."""
+    targets, drivers = (places[c].astype(int) for c in sites.FILLS)
+    note = [f"values masked while reading: {t} of targets, {d} of drivers" for t, d in zip(targets, drivers, strict=True)]
+    kept = places["site"].map(quality.good(records).groupby(records["site"]).sum()).fillna(0).astype(int)
+    fills = pd.DataFrame(
+        {"site": places["site"], "test": "fill_values", "dropped": targets + drivers, "kept": kept, "note": note}
+    )
+    odd = fills.assign(test="implausible", dropped=places["implausible"], note=places["implausible_note"])
+    return pd.concat([fills, odd[odd["dropped"] > 0]], ignore_index=True)

@@ -1,0 +1,142 @@
+"""Any table of tower records, CSV or Parquet: its columns and units are named in the configuration.
+
+The defaults fit a table with the column names of FLUXNET2015, one row a tower and day.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+from pydantic import Field
+
+from tamrl import variables
+from tamrl.carbon import FLUXES
+from tamrl.errors import ConfigError, InputError, near
+from tamrl.options import Strict
+from tamrl.towers import columns, envelope, records, sites
+
+KEYS = ("site", "date")
+PLACE = ("lat", "lon", "igbp", "koppen", "elevation", "utc_offset", "managed")
+
+
+class Options(Strict):
+    """Which file, and what its columns are."""
+
+    path: str | None = None
+    """CSV or Parquet file."""
+    columns: dict[str, str | None] = Field(
+        default_factory=lambda: {
+            "site": "site",
+            "date": "date",
+            "lat": "lat",
+            "lon": "lon",
+            "igbp": "igbp",
+            "koppen": "climate5",
+            "gpp": "GPP_{partitioning}_VUT_REF",
+            "reco": "RECO_{partitioning}_VUT_REF",
+            "nee": "NEE_VUT_REF",
+            "nee_qc": "NEE_VUT_REF_QC",
+            "air_temperature": "TA_F",
+            "vapour_pressure_deficit": "VPD_F",
+            "shortwave_radiation": "SW_IN_F",
+            "precipitation": "mm_P_ERA",
+            "evi": "mm_EVI",
+            "lai": "mm_LAI",
+        }
+    )
+    """Canonical name: column. `{partitioning}` becomes NT or DT; null leaves a variable out. Keys: site, date, gpp, reco, nee,
+    nee_qc, any dynamic variable of the vocabulary, and lat, lon, igbp, koppen, elevation, utc_offset, managed of the tower.
+    Without nee_qc every record counts as measured; without reco it is nee + gpp."""
+    units: dict[str, str] = Field(default_factory=dict)
+    """Canonical name: unit of its column, where it is not the unit that tower files use (`config/variables.yaml`)."""
+
+
+def inputs(options: Options) -> list[str]:
+    """The file."""
+    if not options.path:
+        raise ConfigError(
+            "the network `table` needs a file", where="towers.table.path", found="null", todo="set it to a CSV or Parquet file"
+        )
+    return [options.path]
+
+
+def read(
+    paths: list[Path], options: Options, *, partitioning: columns.Partitioning, step: records.Step
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Records and sites of the table; see the contract in `networks`."""
+    file = paths[0]
+    chosen = {k: c.replace("{partitioning}", partitioning) for k, c in options.columns.items() if c}
+    _check_keys(chosen, options.units)
+    available = _columns(file)
+    derived = "reco" not in chosen or (partitioning == "DT" and chosen["reco"] not in available)
+    chosen = {k: c for k, c in chosen.items() if k != "reco" or not derived}
+    for key, column in chosen.items():
+        if column not in available:
+            raise InputError(
+                f"no column {column!r} for {key}", where=file, todo=f"set towers.table.columns.{key}; {near(column, available)}"
+            )
+    raw = _open(file, chosen)
+    mapping = {k: c for k, c in chosen.items() if k not in (*KEYS, *PLACE)}
+    ids = raw[chosen["site"]].astype(object).where(raw[chosen["site"]].notna(), "").astype(str).str.strip()  # "" is refused below
+    table, fills = records.build(
+        raw, mapping, site=ids, date=raw[chosen["date"]], step=step, where=file, source_units=options.units
+    )
+    if derived:
+        table["reco"] = table["nee"] + table["gpp"]
+    if columns.QC not in chosen:
+        table[columns.QC] = table["nee"].where(table["nee"].isna(), 1.0)
+    envelope.refuse(table, where=file, columns=chosen)
+    return table, _places(raw, ids, chosen, fills, file)
+
+
+def _check_keys(chosen: dict[str, str], units: dict[str, str]) -> None:
+    """Refuse keys that are no variables, and maps without the necessary ones."""
+    dynamic = [n for n, v in variables.vocabulary().items() if v.role == "dynamic"]
+    known = (*KEYS, *PLACE, *FLUXES, columns.QC, *dynamic)
+    for key in (*chosen, *units):
+        if key not in known:
+            raise ConfigError(f"no variable named {key!r}", where="towers.table", todo=near(key, known))
+    for key in (*KEYS, "lat", "lon", "gpp", "nee"):
+        if key not in chosen:
+            raise ConfigError(f"towers.table.columns.{key} is needed", where="towers.table.columns", found="null")
+
+
+def _columns(file: Path) -> list[str]:
+    """Names of the file's columns."""
+    try:
+        if file.suffix == ".parquet":
+            return list(pyarrow.parquet.read_schema(file).names)
+        return list(pd.read_csv(file, nrows=0, encoding="utf-8-sig").columns)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise InputError("the table cannot be read", where=file, found=error, todo="give a CSV or Parquet file") from error
+
+
+def _open(file: Path, chosen: dict[str, str]) -> pd.DataFrame:
+    """The chosen columns. Text stays text: a country or site named NA is no missing value."""
+    if file.suffix == ".parquet":
+        return pd.read_parquet(file, columns=list(dict.fromkeys(chosen.values())))
+    text = {c for k, c in chosen.items() if k in ("site", "date", "igbp", "koppen", "managed")}
+    numbers = [c for c in chosen.values() if c not in text]
+    return pd.read_csv(
+        file,
+        usecols=list(dict.fromkeys(chosen.values())),
+        dtype=dict.fromkeys(text, str),
+        keep_default_na=False,
+        na_values={c: ["", "NA", "NaN", "nan"] for c in numbers},
+        encoding="utf-8-sig",
+    )
+
+
+def _places(raw: pd.DataFrame, ids: pd.Series, chosen: dict[str, str], fills: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """One row a tower; refuses towers that move."""
+    place = pd.DataFrame({k: raw[chosen[k]] for k in PLACE if k in chosen}).assign(site=ids).drop_duplicates()
+    if (again := place["site"].duplicated(keep=False)).any():
+        found = place[again].sort_values("site").head(3).to_string(index=False)
+        raise InputError("a tower has several places or classes", where=file, found=f"\n{found}", todo="give one per site")
+    for name, read_class in (("igbp", sites.igbp), ("koppen", sites.koppen)):
+        if name in place:
+            place[name] = [read_class(v) for v in place[name]]
+    if "managed" in place:
+        place["managed"] = place["managed"].replace("", None)
+    return sites.table(place.assign(network="table").join(fills, on="site").to_dict("records"))

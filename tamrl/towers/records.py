@@ -1,0 +1,128 @@
+"""Tables of tower records: time stamps, order, duplicates. Every network's reader ends in `build`."""
+
+import logging
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tamrl import contracts
+from tamrl.carbon import FLUXES
+from tamrl.errors import InputError, TamrlError
+from tamrl.towers import columns, envelope, sites
+
+_log = logging.getLogger(__name__)
+
+Step = Literal["day", "month"]
+FORMATS = {"day": "%Y%m%d", "month": "%Y%m"}
+LEADING = ("site", "date", *FLUXES, columns.QC)
+
+
+def build(
+    raw: pd.DataFrame,
+    mapping: Mapping[str, str],
+    *,
+    site: str | pd.Series,
+    date: pd.Series,
+    step: Step,
+    where: object,
+    source_units: Mapping[str, str] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Records as `contracts.TOWERS` wants them, from the columns of a file.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        The file's rows and columns; `site` and `date` are aligned with them.
+    mapping : canonical name -> column
+    date : Series
+        Start of each step, as time stamps or in the digits of FLUXNET (YYYYMMDD, YYYYMM).
+
+    Returns
+    -------
+    records : DataFrame sorted by site and date
+        site, date, gpp, reco, nee, nee_qc, then drivers. A flux without a column is missing throughout.
+    fills : DataFrame by site
+        `fills_targets` and `fills_drivers`: how many fill values were masked.
+
+    Raises
+    ------
+    InputError
+        For site ids, time stamps or duplicates that cannot be; names the file.
+    UnitError
+        For units that cannot be; names the file and the column.
+    """
+    values, fills = columns.convert(raw, mapping, where=where, source_units=source_units)
+    values.insert(0, "date", dates(date, step=step, where=where).to_numpy())
+    values.insert(0, "site", site)
+    sites.check_ids(values["site"].unique(), where=where)
+    for name in (*FLUXES, columns.QC):
+        if name not in values:
+            values[name] = np.nan
+    records = unique(values[[*LEADING, *(c for c in values if c not in LEADING)]], where=where)
+    return records, fills.groupby(values["site"]).sum()
+
+
+def dates(stamps: pd.Series, *, step: Step, where: object) -> pd.Series:
+    """Time stamps of the starts of steps; refuses what is no date, has a time of day, or is of another step."""
+    try:
+        if pd.api.types.is_datetime64_any_dtype(stamps):
+            found = stamps.astype("datetime64[ns]")
+        else:
+            text = stamps.astype(str).str.strip()
+            digits = text.str.fullmatch(r"\d+").all()
+            found = pd.to_datetime(text, format=FORMATS[step] if digits else "ISO8601").astype("datetime64[ns]")
+    except (ValueError, TypeError) as error:
+        raise InputError(f"time stamps of a {step} cannot be read", where=where, found=error, todo=_todo(step)) from None
+    whole = found.dt.normalize() if step == "day" else found.dt.normalize().where(found.dt.day == 1)
+    if found.isna().any() or (wrong := found != whole).any():
+        first = "nothing" if found.isna().any() else found[wrong].iloc[0]
+        raise InputError(f"time stamps are not the starts of a {step}", where=where, found=first, todo=_todo(step))
+    return found
+
+
+def _todo(step: Step) -> str:
+    return f"give one row a {step} ({'YYYYMMDD' if step == 'day' else 'YYYYMM'} or ISO dates), or change time.step"
+
+
+def unique(records: pd.DataFrame, *, where: object) -> pd.DataFrame:
+    """Sort by site and date; drop rows that repeat exactly, refuse those that differ."""
+    records = records.sort_values(["site", "date"], ignore_index=True)
+    again = records.duplicated(["site", "date"], keep=False)
+    same = records[again].duplicated()
+    if same.any():
+        _log.warning("%s: %d exact duplicates dropped", where, int(same.sum()))
+        records = records.drop(index=same.index[same]).reset_index(drop=True)
+        again = records.duplicated(["site", "date"], keep=False)
+    if again.any():
+        found = records[again].head(2)[list(LEADING)].to_string(index=False)
+        raise InputError(
+            f"{int(again.sum())} records of the same site and date differ",
+            where=where,
+            found=f"\n{found}",
+            todo="remove one of each, or the older version of the file",
+        )
+    return records
+
+
+def check(records: pd.DataFrame, places: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Check both tables of a network against their contracts, each other and what towers can show.
+
+    Returns both in the contracts' types; the sites with what `envelope.settle` found.
+    """
+    sites.check_ids([*records["site"].unique(), *places["site"].unique()], where=where)
+    places = sites.check_places(places, where=where)
+    records, implausible = envelope.settle(records, where=where)
+    places = places.drop(columns=list(sites.IMPLAUSIBLE), errors="ignore").join(implausible, on="site")
+    records = contracts.table(records, contracts.TOWERS, where=where)
+    places = contracts.table(sites.table(places.to_dict("records")), contracts.SITES, where=where)
+    if lost := sorted(set(records["site"]) - set(places["site"])):
+        todo = "add these towers to the metadata (BIF), or remove their files"
+        raise InputError(f"no coordinates for {', '.join(lost[:5])}", where=where, todo=todo)
+    return records, places
+
+
+def empty(where: object, todo: str) -> TamrlError:
+    """The error of a folder in which there is nothing to read."""
+    return InputError("no tower files", where=where, found="nothing that fits", todo=todo)

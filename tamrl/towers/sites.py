@@ -1,0 +1,120 @@
+"""Tables of tower sites: names of classes, checks of places, and towers whose id has changed."""
+
+import logging
+import re
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from tamrl import classes, contracts
+from tamrl.errors import InputError
+
+_log = logging.getLogger(__name__)
+
+COLUMNS = tuple(contracts.SITES.columns)
+FILLS = ("fills_targets", "fills_drivers")
+IMPLAUSIBLE = ("implausible", "implausible_note")
+READING = (*FILLS, *IMPLAUSIBLE)
+"""Further columns of a network's table, for the report of quality: how many fill values reading has masked, how many values
+it has made missing because the tower's record as a whole is implausible, and why."""
+
+NUMBERS = ("lat", "lon", "elevation", "utc_offset")
+
+RENAMED = {"DK-NuF": "GL-NuF", "DK-ZaF": "GL-ZaF", "DK-ZaH": "GL-ZaH", "NO-Adv": "SJ-Adv", "NO-Blv": "SJ-Blv"}
+"""Towers of Greenland and Svalbard that FLUXNET2015 renamed after its metadata were written: old id, present id."""
+
+_KOPPEN = {"A": "Tropical", "B": "Arid", "C": "Temperate", "D": "Continental", "E": "Polar"}
+MAX_OFFSET_ERROR = 4.0
+"""Hours: the largest real difference of standard and solar time is some 3.5 h (western China)."""
+
+
+def koppen(text: object) -> str | None:
+    """Main Köppen-Geiger group from a group's name, `Arctic`, or a class such as `Dfb`; None if it is none of these."""
+    text = str(text).strip()
+    if text in classes.KOPPEN:
+        return text
+    if text == "Arctic":
+        return "Polar"
+    return _KOPPEN.get(text[:1]) if re.fullmatch(r"[ABCDE][A-Za-z]{1,2}", text) else None
+
+
+def igbp(text: object) -> str | None:
+    """The IGBP class, or None if the text is none."""
+    text = str(text).strip().upper()
+    return text if text in classes.IGBP else None
+
+
+def table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
+    """A table of sites with every column of `contracts.SITES`; what a row does not say is missing."""
+    frame = pd.DataFrame(list(rows))
+    frame = frame.reindex(columns=[*COLUMNS, *(c for c in frame.columns if c not in COLUMNS)])
+    for name in NUMBERS:
+        frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
+    for name in ("igbp", "koppen", "managed"):
+        frame[name] = _text(frame, name)
+    for name in (*FILLS, "implausible"):
+        frame[name] = frame[name].astype(float).fillna(0).astype(int) if name in frame else 0  # not counted is none
+    frame["implausible_note"] = _text(frame, "implausible_note")
+    return frame.sort_values("site", ignore_index=True)
+
+
+def _text(frame: pd.DataFrame, name: str) -> pd.Series:
+    """A column of text, None where missing."""
+    column = frame[name].astype(object) if name in frame else pd.Series(None, index=frame.index, dtype=object)
+    return column.where(column.notna() & (column != ""), None)
+
+
+def check_ids(ids: Iterable[object], *, where: object) -> None:
+    """Refuse site ids that could be more than a name (`../../x`, an empty text): they become parts of file names."""
+    wrong = sorted({str(i) for i in ids if not re.fullmatch(contracts.SITE, str(i))})
+    if wrong:
+        raise InputError(
+            "these are no site ids",
+            where=where,
+            found=", ".join(map(repr, wrong[:5])),
+            todo="take letters, digits, dash and underscore, such as DE-Hai",
+        )
+
+
+def check_places(sites: pd.DataFrame, *, where: object) -> pd.DataFrame:
+    """Refuse missing, impossible or swapped coordinates; make a UTC offset of another longitude missing.
+
+    Latitude and longitude count as swapped if the latitude is impossible, or if the UTC offset belongs to the latitude and not
+    to the longitude. An offset that belongs to neither is itself wrong (published metadata hold such) and is logged.
+
+    Parameters
+    ----------
+    sites : DataFrame
+        Columns used: site, lat and lon (degrees north and east), utc_offset (h, may be missing).
+
+    Raises
+    ------
+    InputError
+        Names the sites.
+    """
+    lat, lon, offset = (sites[c].to_numpy(float) for c in ("lat", "lon", "utc_offset"))
+    off = _clock_error(lon, offset) > MAX_OFFSET_ERROR
+    swapped = (np.abs(lat) > 90) & (np.abs(lat) <= 180) & (np.abs(lon) <= 90)
+    swapped |= off & (np.abs(lon) <= 90) & (_clock_error(lat, offset) < 1.5)
+    _refuse(sites, swapped, "the latitude and longitude of these sites look swapped", where)
+    wrong = ~((np.abs(lat) <= 90) & (np.abs(lon) <= 180)) | ((lat == 0) & (lon == 0))
+    _refuse(sites, wrong, "these sites have no possible coordinates", where)
+    for row in sites[off].itertuples():
+        _log.warning(
+            "%s: UTC offset %+g h does not belong to longitude %.2f; taken as missing", row.site, row.utc_offset, row.lon
+        )
+    return sites.assign(utc_offset=np.where(off, np.nan, offset))
+
+
+def _clock_error(lon: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Hours between a UTC offset and the sun's at a longitude, across the date line; 0 where the offset is not known."""
+    return np.nan_to_num(np.abs((offset - lon / 15 + 12) % 24 - 12))
+
+
+def _refuse(sites: pd.DataFrame, wrong: np.ndarray, asked: str, where: object) -> None:
+    if wrong.any():
+        found = sites.loc[wrong, ["site", "lat", "lon", "utc_offset"]].head(5).to_string(index=False)
+        raise InputError(
+            asked, where=where, found=f"\n{found}", todo="give lat in degrees north, lon in degrees east within -180 to 180"
+        )

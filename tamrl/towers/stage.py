@@ -1,0 +1,142 @@
+"""The tower stage: download, read and harmonise. The only place of this package that opens and writes the run's files."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tamrl import contracts, registry
+from tamrl.errors import ConfigError, InputError
+from tamrl.files import atomic
+from tamrl.towers import columns, download, harmonise, records
+from tamrl.towers import sites as site_tables
+
+_log = logging.getLogger(__name__)
+
+
+def download_towers(*, sources: str, folder: str, network: str) -> None:
+    """Download the public files of a network.
+
+    Parameters
+    ----------
+    sources : str
+        Table of sources (`config/sources.tsv`).
+    folder : str
+        Folder to make; it appears when all files are whole.
+    network : str
+        Plug-in with a `DOWNLOAD`.
+
+    Raises
+    ------
+    ConfigError
+        If the network has no public files.
+    DownloadError
+        If a file cannot be had as its checksum says.
+    """
+    dataset = getattr(registry.load(registry.NETWORKS, network), "DOWNLOAD", None)
+    if dataset is None:
+        raise ConfigError(
+            f"{network} has no files that can be downloaded without an account",
+            where=sources,
+            todo=f"set towers.{network}.path to the folder that holds them; docs/inputs.md says how to get them",
+        )
+    download.fetch(download.read_sources(Path(sources), dataset), Path(folder))
+
+
+def read_network(
+    *,
+    paths: Sequence[str],
+    table: str,
+    sites: str,
+    network: str,
+    options: Mapping[str, Any],
+    partitioning: columns.Partitioning,
+    step: records.Step,
+) -> None:
+    """Read one network into `table` (Parquet, `contracts.TOWERS`) and `sites` (CSV, `contracts.SITES`).
+
+    Parameters
+    ----------
+    paths : sequence of str
+        As the plug-in's `inputs` gave them.
+    options : mapping
+        The plug-in's options.
+    partitioning, step
+        `towers.partitioning` and `time.step` of the configuration.
+    """
+    plugin = registry.load(registry.NETWORKS, network)
+    frame, places = plugin.read([Path(p) for p in paths], plugin.Options(**options), partitioning=partitioning, step=step)
+    frame, places = records.check(frame, places, where=f"network {network}")
+    _log.info("%s: %d towers, %d records", network, len(places), len(frame))
+    _write(frame, table)
+    _write(places, sites)
+
+
+def harmonise_towers(
+    *,
+    tables: Sequence[str],
+    sites: Sequence[str],
+    merged: str,
+    towers_csv: str,
+    quality: str,
+    towers: Mapping[str, Any],
+    step: records.Step,
+) -> None:
+    """Merge the networks, judge the records, and write the towers that can be used.
+
+    Parameters
+    ----------
+    tables, sites : sequences of str
+        Output of `read_network`, in the order of `towers.networks`.
+    merged : str
+        Parquet by `contracts.TOWERS`: every record of the towers kept; fluxes that failed a test are missing.
+    towers_csv : str
+        CSV by `contracts.SITES` with `first`, `last` and `n` of the good steps.
+    quality : str
+        CSV by `contracts.QUALITY`: what each test took away per site, whole towers too.
+    towers : mapping
+        `exclude`, `managed` and `quality` of the section `towers`.
+
+    Raises
+    ------
+    InputError
+        If no tower is left; says what took them away.
+    """
+    frame, places = harmonise.merge([_read_table(t) for t in tables], [_read_sites(s) for s in sites])
+    places = harmonise.flag_managed(places, towers["managed"])
+    frame, places, report = harmonise.judge(frame, places, step=step, exclude=tuple(towers["exclude"]), limits=towers["quality"])
+    dropped = report.groupby("test", sort=False)["dropped"].agg(["sum", "size"])
+    _log.info("dropped by each test (records; rows of the report):\n%s", dropped.to_string())
+    if places.empty:
+        raise InputError(
+            "no tower is left to learn from",
+            where=", ".join(tables),
+            found=", ".join(f"{test} dropped {n}" for test, n in dropped["sum"].items() if n) or "no records with fluxes",
+            todo="lower towers.quality.nee_qc or towers.quality.min_steps, or add towers; the log says more",
+        )
+    _write(contracts.table(report, contracts.QUALITY, where=quality), quality)
+    _write(contracts.table(frame, contracts.TOWERS, where=merged), merged)
+    _write(contracts.table(places, contracts.SITES, where=towers_csv), towers_csv)
+
+
+def _write(frame: pd.DataFrame, path: str) -> None:
+    with atomic(path) as part:
+        if path.endswith(".parquet"):
+            frame.to_parquet(part, index=False)
+        else:
+            frame.to_csv(part, index=False)
+
+
+def _read_table(path: str) -> pd.DataFrame:
+    return contracts.table(pd.read_parquet(path), contracts.TOWERS, where=path)
+
+
+def _read_sites(path: str) -> pd.DataFrame:
+    """A table of sites; ids and reasons stay text, whatever they look like."""
+    text = ("site", "network", "igbp", "koppen", "managed", "implausible_note")
+    frame = pd.read_csv(
+        path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={c: [""] for c in site_tables.NUMBERS}
+    )
+    return contracts.table(site_tables.table(frame.to_dict("records")), contracts.SITES, where=path)

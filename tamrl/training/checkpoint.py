@@ -1,0 +1,143 @@
+"""A trained model on disk: `weights.safetensors` (tensors only, never a pickle) and `spec.json`, which says what they mean."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from tamrl import registry
+from tamrl.errors import ContractError
+from tamrl.files import read_json, sha256, write_json
+from tamrl.models import Dims
+from tamrl.provenance import config_digest
+from tamrl.samples.dataset import Spec
+from tamrl.samples.scaling import Scaling
+
+SPEC, WEIGHTS = "spec.json", "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with all that is needed to use it.
+
+    Attributes
+    ----------
+    model : what `build` of the plug-in gave, with its trained weights
+    name : of the plug-in
+    spec, scaling : how its inputs are made
+    fold, member : which one it is
+    about : whatever else is worth knowing (history, digests, options)
+    """
+
+    model: Any
+    name: str
+    spec: Spec
+    scaling: Scaling
+    fold: str
+    member: str
+    about: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the weights and of their meaning."""
+        return self.about["digest"]
+
+    @property
+    def inputs_key(self) -> str:
+        """Equal for models that can share one set of inputs."""
+        return config_digest([self.spec.to_json(), self.scaling.to_json()])
+
+
+def dims(spec: Spec, scaling: Scaling) -> Dims:
+    """Sizes of a model for these inputs."""
+    return Dims(len(spec.features), len(spec.dynamic), len(spec.attributes), spec.bins, scaling.flux_scale)
+
+
+def save(folder: Path, trained: Trained, *, options: dict) -> None:
+    """Write a model into `folder`."""
+    folder.mkdir(parents=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
+    save_file(state, folder / WEIGHTS)
+    content = {
+        "model": trained.name,
+        "options": options,
+        "inputs": trained.spec.to_json(),
+        "scaling": trained.scaling.to_json(),
+        "dims": asdict(dims(trained.spec, trained.scaling)),
+        "fold": trained.fold,
+        "member": trained.member,
+        "about": trained.about,
+        "weights": sha256(folder / WEIGHTS),
+    }
+    write_json(folder / SPEC, content)
+
+
+def load(folder: str | Path) -> Trained:
+    """Read a model back.
+
+    Raises
+    ------
+    ContractError
+        If a file is missing, the weights are no safetensors file, differ from what `spec.json` promises, or do not fit.
+    """
+    folder = Path(folder)
+    _require(folder)
+    content = read_json(folder / SPEC)
+    if sha256(folder / WEIGHTS) != content["weights"]:
+        raise ContractError(
+            "the weights differ from their checksum", where=folder / WEIGHTS, todo="delete the folder and train again"
+        )
+    try:
+        state = load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise ContractError(
+            "the weights are no safetensors file",
+            where=folder / WEIGHTS,
+            found=error,
+            todo="train again; other formats are refused",
+        ) from None
+    plugin = registry.load(registry.MODELS, content["model"])
+    spec, scaling = Spec.from_json(content["inputs"]), Scaling.from_json(content["scaling"])
+    model = plugin.build(dims(spec, scaling), plugin.Options(**content["options"]))
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ContractError("the weights do not fit the model", where=folder, found=error, todo="train again") from None
+    about = content["about"] | {"digest": config_digest(content)}
+    return Trained(model, content["model"], spec, scaling, content["fold"], content["member"], about)
+
+
+def load_ensemble(folders: list[str]) -> list[Trained]:
+    """Read models that belong together.
+
+    Raises
+    ------
+    ContractError
+        If they are not of one model, one configuration and one set of samples, or if one of them is there twice.
+    """
+    members = [load(folder) for folder in folders]
+    kin = [(m.name, m.spec, m.about["kin"]) for m in members]
+    strangers = [folder for folder, own in zip(folders, kin, strict=True) if own != kin[0]]
+    if strangers:
+        raise ContractError(
+            "members of an ensemble must come from one configuration and one set of samples",
+            where=folders[0],
+            found=f"trained otherwise: {', '.join(map(str, strangers[:5]))}",
+            todo="train them all again",
+        )
+    if len({(m.fold, m.member) for m in members}) < len(members):
+        raise ContractError("a member is there twice", where=folders[0], found=sorted((m.fold, m.member) for m in members))
+    return members
+
+
+def _require(folder: Path) -> None:
+    missing = [name for name in (SPEC, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        raise ContractError(
+            f"a trained model lacks {' and '.join(missing)}",
+            where=folder,
+            found=sorted(p.name for p in folder.glob("*")),
+            todo="run the rule train_model",
+        )

@@ -1,0 +1,143 @@
+"""The training loop of the networks; it reads in the order in which things happen."""
+
+import logging
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from tamrl.errors import TrainingError
+from tamrl.training.losses import flux_loss
+from tamrl.training.sequences import Batch, Sampler, Sequences
+
+LOG = logging.getLogger(__name__)
+
+CLIP = 1.0
+"""Largest norm of the gradient (Pascanu et al. 2013, arXiv 1211.5063)."""
+
+RISE, LOWEST = 0.2, 1e-3
+"""Share of the training in which the learning rate rises, and where it begins and ends, over its peak."""
+
+MOST_BAD_STEPS = 10
+"""Training ends early after this many steps whose loss or gradient was not finite."""
+
+CHECKS = 12
+"""Validations in a training, in its second half, where the learning rate falls."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Numbers of the configuration's section `training` that the loop needs."""
+
+    batch: int
+    steps: int
+    learning_rate: float
+    weight_decay: float
+    input_noise: float
+
+
+@dataclass
+class History:
+    """What happened: (step, loss) pairs, steps not applied, and the step whose weights were kept."""
+
+    training: list[tuple[int, float]] = field(default_factory=list)
+    validation: list[tuple[int, float]] = field(default_factory=list)
+    bad_steps: int = 0
+    best_step: int = 0
+
+
+def train(
+    network: nn.Module, sampler: Sampler, validation: Sequences | None, settings: Settings, *, scale: Tensor, seed: int
+) -> History:
+    """Train `network` in place; the weights left in it are those of the best validation, or the last ones without.
+
+    Parameters
+    ----------
+    network : with `begin(progress)` and `forward(x, support, static) -> (B, T, 3)` in gC m-2 d-1
+    sampler : draws the batches
+    validation : sites that are in training for nothing else
+    scale : (3,) scales of the fluxes, on the network's device
+    seed : int
+        Of dropout and input noise.
+
+    Raises
+    ------
+    TrainingError
+        If no step gave finite weights to keep.
+    """
+    torch.manual_seed(seed)
+    optimizer = AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    cover = _batches(validation, settings.batch) if validation else []
+    history, best, kept = History(), math.inf, None
+    for step in range(settings.steps):
+        network.train()
+        network.begin(step / settings.steps)
+        optimizer.param_groups[0]["lr"] = settings.learning_rate * one_cycle(step / settings.steps)
+        batch = sampler.draw(settings.batch)
+        fluxes = network(_noisy(batch.x, settings), _noisy(batch.support, settings), _noisy(batch.static, settings))
+        loss = flux_loss(fluxes, batch.y, batch.weight, scale)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+        if torch.isfinite(loss) and torch.isfinite(norm):
+            optimizer.step()
+        else:
+            history.bad_steps += 1
+            LOG.warning("step %d: loss %s, gradient %s: not applied", step, loss.item(), norm.item())
+            if history.bad_steps >= MOST_BAD_STEPS:
+                LOG.error("%d steps were not finite: training ends at step %d of %d", MOST_BAD_STEPS, step, settings.steps)
+                break
+        if _due(step, settings.steps):
+            history.training.append((step, loss.item()))
+            score = validate(network, cover, scale) if cover else -float(step)  # without validation the last weights win
+            history.validation += [(step, score)] if cover else []
+            LOG.info("step %d: training loss %.4f, validation loss %.4f", step, loss.item(), score if cover else math.nan)
+            if score < best:  # never true for NaN
+                best, kept, history.best_step = score, _clone(network), step
+    if kept is None:
+        raise TrainingError(
+            "training never reached finite weights",
+            found=f"{history.bad_steps} of {settings.steps} steps were not applied",
+            todo="lower training.learning_rate, or look for extreme values in the samples",
+        )
+    network.load_state_dict(kept)
+    network.begin(1.0)
+    network.eval()
+    return history
+
+
+@torch.no_grad()
+def validate(network: nn.Module, batches: list[Batch], scale: Tensor) -> float:
+    """Mean loss over `batches`, each weighted by the number of its sequences."""
+    network.eval()
+    network_losses = [flux_loss(network(b.x, b.support, b.static), b.y, b.weight, scale) * len(b.x) for b in batches]
+    return float(sum(network_losses) / sum(len(b.x) for b in batches))
+
+
+def one_cycle(progress: float) -> float:
+    """Learning rate over its peak at `progress` (0 to 1): up and down again along cosines (Smith & Topin 2019,
+    doi 10.1117/12.2520589).
+    """
+    phase = progress / RISE if progress < RISE else 1 + (progress - RISE) / (1 - RISE)
+    return LOWEST + (1 - LOWEST) * (1 - math.cos(math.pi * phase)) / 2
+
+
+def _due(step: int, steps: int) -> bool:
+    every = max(1, steps // (2 * CHECKS))
+    return step == steps - 1 or (2 * step >= steps and (steps - 1 - step) % every == 0)
+
+
+def _batches(validation: Sequences, size: int) -> list[Batch]:
+    site, start = validation.cover(most=3)
+    return [validation.gather(site[i : i + size], start[i : i + size]) for i in range(0, len(site), size)]
+
+
+def _noisy(values: Tensor, settings: Settings) -> Tensor:
+    return values + settings.input_noise * torch.randn_like(values) if settings.input_noise else values
+
+
+def _clone(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of the weights: `state_dict` alone would follow the training on."""
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}

@@ -1,0 +1,92 @@
+"""Stage of rule train_model: one member of one model on the towers of one fold."""
+
+import logging
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from tamrl import contracts, registry
+from tamrl.carbon import FLUXES
+from tamrl.errors import ContractError
+from tamrl.files import atomic, sha256
+from tamrl.provenance import config_digest
+from tamrl.samples import scaling
+from tamrl.samples.dataset import Spec
+from tamrl.samples.splits import ALL, training_sites
+from tamrl.training import checkpoint
+from tamrl.training.fit import fit, member_seed
+
+LOG = logging.getLogger(__name__)
+
+
+def train_model(
+    *,
+    samples: str,
+    splits: str,
+    output: str,
+    model: str,
+    fold: str,
+    member: str,
+    features: dict,
+    training: dict,
+    options: dict,
+    step: str,
+    seed: int,
+) -> None:
+    """Train a member and write it into the folder `output`.
+
+    Parameters
+    ----------
+    samples, splits : files of `contracts.samples` and `contracts.SPLITS`
+    model, fold, member : which one; fold `all` holds no tower out
+    features : `dynamic` and `static` names
+    training : section `training` of the configuration
+    options : of the model's plug-in
+    seed : of the run; every member derives its own
+    """
+    started = time.monotonic()
+    torch.set_num_threads(1)  # the same bits on any machine; jobs run side by side
+    plugin = registry.load(registry.MODELS, model)
+    chosen = plugin.Options(**options)
+    spec = Spec(tuple(features["dynamic"]), tuple(features["static"]), step, tuple(getattr(chosen, "windows", ())))
+    ds = contracts.samples(xr.load_dataset(samples), dynamic=spec.dynamic, static=spec.static, where=samples)
+    table = contracts.read_csv(splits, contracts.SPLITS)
+    ds, group = _training_towers(ds, table, fold, where=splits)
+    own_seed = member_seed(seed, model, fold, member)
+    scaled = scaling.fit(ds, dynamic=spec.dynamic, static=spec.static)
+    trained, about = fit(ds, group, plugin, chosen, spec, scaled, training, own_seed)
+    origin = {"training": training, "samples": sha256(samples), "splits": sha256(splits)}
+    about |= origin | {
+        "seed": own_seed,
+        "sites": ds["site"].values.tolist(),
+        "kin": config_digest([origin, chosen.model_dump(mode="json")]),
+    }
+    result = checkpoint.Trained(trained, model, spec, scaled, fold, member, about)
+    with atomic(output) as part:
+        checkpoint.save(part, result, options=chosen.model_dump(mode="json"))
+    LOG.info("%s fold %s member %s on %d towers: %.1f s", model, fold, member, len(group), time.monotonic() - started)
+
+
+def _training_towers(ds: xr.Dataset, splits: pd.DataFrame, fold: str, *, where: str) -> tuple[xr.Dataset, np.ndarray]:
+    """Samples and groups of the towers that may train models of `fold` and have a flux.
+
+    Raises
+    ------
+    ContractError
+        If the split does not know the fold, or a tower, or no tower is left.
+    """
+    if fold not in {ALL, *splits["fold"]}:
+        raise ContractError(f"the split has no fold {fold!r}", where=where, found=sorted(set(splits["fold"])))
+    group = splits.set_index("site")["group"]
+    if unknown := set(ds["site"].values) - set(group.index):
+        raise ContractError("towers of the samples are not in the split", where=where, found=sorted(unknown)[:5])
+    allowed = set(splits["site"][training_sites(splits, fold)])
+    measured = np.isfinite(ds[list(FLUXES)].to_array().values).any((0, 2))
+    keep = np.array([s in allowed for s in ds["site"].values]) & measured
+    if not keep.any():
+        raise ContractError(f"no tower is left to train fold {fold!r}", where=where, todo="use fewer folds or more towers")
+    chosen = ds.isel(site=keep)
+    return chosen, group.loc[chosen["site"].values].to_numpy()

@@ -1,0 +1,120 @@
+"""The virtual Earth before time starts: land, climate, land cover, hidden traits and towers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tamrl.grid import Grid
+from tamrl.twin import geography, landcover, mosaic, network
+from tamrl.twin.climate import Climate, monthly
+from tamrl.twin.nodes import Bilinear, Nodes, from_pixels
+from tamrl.twin.noise import generator, static_field
+
+ROWS_AT_ONCE = 20
+"""Rows of cells whose pixels are worked on together: bounds the memory, changes no number."""
+
+
+@dataclass(frozen=True)
+class Earth:
+    """All that stays.
+
+    Attributes
+    ----------
+    resolution, ratio, seed : degrees of a cell, pixels per cell side, seed
+    climate : mean climate at the nodes
+    land_cover, koppen : uint8 (pixel lat, pixel lon), codes of `landcover`
+    elevation : float32 (lat, lon), m at the cells, NaN where there is no land
+    mosaic : land cells and tiles
+    vigour, age : float32 (tile,), hidden traits
+    towers : the towers
+    """
+
+    resolution: float
+    ratio: int
+    seed: int
+    climate: Climate
+    land_cover: np.ndarray
+    koppen: np.ndarray
+    elevation: np.ndarray
+    mosaic: mosaic.Mosaic
+    vigour: np.ndarray
+    age: np.ndarray
+    towers: network.Towers
+
+    @property
+    def nodes(self) -> Nodes:
+        """The lattice of the weather."""
+        return Nodes(self.resolution)
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the cells."""
+        return Grid(self.resolution)
+
+    @property
+    def cell_lat(self) -> np.ndarray:
+        """Latitudes of the land cells, (cell,) degrees north."""
+        return self.grid.lat[self.mosaic.cell // self.grid.shape[1]]
+
+    @property
+    def cell_lon(self) -> np.ndarray:
+        """Longitudes of the land cells, (cell,) degrees east."""
+        return self.grid.lon[self.mosaic.cell % self.grid.shape[1]]
+
+
+def create(land: np.ndarray, *, resolution: float, ratio: int, towers: int, seed: int) -> Earth:
+    """Create a world from the share of land of its pixels, (lat, lon) of `resolution` / `ratio` degrees."""
+    nodes, grid, pixels = Nodes(resolution), Grid(resolution), Grid(resolution / ratio)
+    dry = (land >= 0.5) & ~geography.lakes(lat=pixels.lat[:, None], lon=pixels.lon)
+    climate = mean_climate(land, nodes, ratio=ratio, seed=seed)
+    cover, koppen = surface(dry, climate, nodes, pixels, seed=seed, rows=ROWS_AT_ONCE * ratio)
+    parts = mosaic.build(cover, resolution, ratio)
+    height = geography.elevation(lat=grid.lat[:, None], lon=grid.lon, seed=seed)
+    sea = np.ones(height.size, bool)
+    sea[parts.cell] = False
+    lat, lon = grid.lat[parts.cell // grid.shape[1]], grid.lon[parts.cell % grid.shape[1]]
+    vigour, age = mosaic.traits(parts, lat=lat, lon=lon, seed=seed)
+    tiles = mosaic.tile_of_pixels(parts, cover, grid.shape, ratio)
+    placed = network.place(parts, tiles, number=towers, resolution=pixels.resolution, rng=generator(seed, "towers"))
+    height = np.where(sea.reshape(grid.shape), np.float32(np.nan), height)
+    return Earth(resolution, ratio, seed, climate, cover, koppen, height, parts, vigour, age, placed)
+
+
+def mean_climate(land: np.ndarray, nodes: Nodes, *, ratio: int, seed: int) -> Climate:
+    """Mean climate at the nodes (latitude, longitude); at the poles all longitudes agree."""
+    share = from_pixels(land, ratio)
+    share[[0, -1]] = share[[0, -1]].mean(1, keepdims=True)
+    lat, lon = (v.astype("float32") for v in np.meshgrid(nodes.lat, nodes.lon, indexing="ij"))
+    lon[[0, -1]] = 0
+    height = geography.elevation(lat=lat, lon=lon, seed=seed) * share
+    inland = geography.continentality(share)
+    inland[[0, -1]] = inland[[0, -1]].mean(1, keepdims=True)
+    return Climate(lat, lon, height, inland)
+
+
+def surface(
+    land: np.ndarray, climate: Climate, nodes: Nodes, pixels: Grid, *, seed: int, rows: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Land cover and climate zone of the pixels, uint8 (lat, lon), worked on in blocks of `rows`."""
+    warmth, rain = monthly(climate)
+    coarse = Nodes(max(nodes.resolution, 1.0))
+    lat, lon = np.meshgrid(coarse.lat, coarse.lon, indexing="ij")
+    patches = [static_field(seed, f"cover {k}", lat=lat, lon=lon, scale_km=350, count=160) for k in range(3)]
+    rng = generator(seed, "cover pixels")
+    cover, koppen = np.empty(land.shape, "uint8"), np.empty(land.shape, "uint8")
+    for top in range(0, land.shape[0], rows):
+        part = slice(top, top + rows)
+        near = Bilinear.between(nodes, lat=pixels.lat[part], lon=pixels.lon)
+        far = Bilinear.between(coarse, lat=pixels.lat[part], lon=pixels.lon)
+        chance = np.stack([0.6 * far(p) for p in patches]) + 0.8 * _rows(rng, land[part].shape)
+        zone = landcover.bioclimate(near(warmth), near(rain))
+        farms = landcover.farmland(lat=pixels.lat[part][:, None], lon=pixels.lon)
+        koppen[part] = landcover.koppen(zone, land[part])
+        cover[part] = landcover.land_cover(zone, land=land[part], farms=farms, lon=pixels.lon, chance=chance)
+    koppen[cover == 0] = 0
+    return cover, koppen
+
+
+def _rows(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Three standard normal values per pixel, (3, lat, lon), drawn row by row so that blocks of any height agree."""
+    return np.stack([rng.standard_normal((3, shape[1]), dtype="float32") for _ in range(shape[0])], axis=1)

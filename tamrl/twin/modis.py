@@ -1,0 +1,100 @@
+"""Vegetation indices as MODIS gives them on its climate modelling grid: 16-day composites like MOD13C1, collection 6.1.
+
+Each pixel sees its own class with patchiness and noise of its own; under lasting cloud the composite is too low and
+flagged, snow is flagged, water is missing (Didan 2021, doi 10.5067/MODIS/MOD13C1.061).
+"""
+
+from datetime import date
+
+import numpy as np
+import xarray as xr
+
+from tamrl.grid import Grid
+
+EVI, NDVI, RELIABILITY = (f"CMG 0.05 Deg 16 days {n}" for n in ("EVI", "NDVI", "pixel reliability"))
+FILL, SCALE = -3000, 0.0001
+GOOD, MARGINAL, SNOW, CLOUD = range(4)
+
+INDEX = {"units": "1", "scale_factor": SCALE, "add_offset": 0.0, "valid_range": np.array([-2000, 10000], "int16")}
+
+
+def file_name(start: date) -> str:
+    """Name of the composite that starts on this day, e.g. `MOD13C1.A2010001.061.nc`."""
+    return f"MOD13C1.A{start:%Y%j}.061.nc"
+
+
+def texture(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """How much greener or browner each pixel always is than its class in the cell: a factor about 1, float32."""
+    return 1 + np.float32(0.06) * rng.standard_normal(shape, dtype="float32")
+
+
+def composite(
+    seen: dict[str, np.ndarray],
+    *,
+    tiles: np.ndarray,
+    cell_of_tile: np.ndarray,
+    texture: np.ndarray,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """Indices and reliability of the pixels.
+
+    Parameters
+    ----------
+    seen : dict
+        Means of the window: evi, ndvi and snow (tile,), overcast (cell,).
+    tiles : int array (lat, lon)
+        The tile of each pixel, -1 on water.
+    cell_of_tile : int array (tile,)
+    texture : array (lat, lon)
+
+    Returns
+    -------
+    dict of the file's variables: int16, int16 and int8 (lat, lon)
+    """
+    water = tiles < 0
+    chance, noise = rng.random(tiles.shape, dtype="float32"), rng.standard_normal(tiles.shape, dtype="float32")
+    overcast = np.append(seen["overcast"][cell_of_tile], 0).astype("float32")
+    # 16 looks in a window: a pixel stays cloudy only where hardly any of them is clear
+    cloudy = chance < np.minimum(0.02 + 1.6 * overcast**3, 0.6)[tiles]
+    marginal = ~cloudy & (chance > 0.9)
+    loss = np.where(cloudy, 0.35 + 0.6 * (chance * 97 % 1), np.where(marginal, 0.95, 1)).astype("float32")
+    found = {}
+    for name, key, spread in ((EVI, "evi", 0.012), (NDVI, "ndvi", 0.015)):
+        values = np.append(seen[key], 0).astype("float32")[tiles] * texture * loss + np.float32(spread) * noise
+        stored = np.clip(np.round(values / SCALE), -2000, 10000).astype("int16")
+        found[name] = np.where(water, np.int16(FILL), stored)
+    flags = np.where(cloudy, CLOUD, np.where(np.append(seen["snow"], 0)[tiles] > 0.5, SNOW, np.where(marginal, MARGINAL, GOOD)))
+    return {**found, RELIABILITY: np.where(water, -1, flags).astype("int8")}
+
+
+def dataset(values: dict[str, np.ndarray], *, start: date, end: date, pixels: Grid) -> xr.Dataset:
+    """One file's content, (lat, lon) north-up, with the window in the global attributes."""
+    attributes = {
+        EVI: {"long_name": EVI, "_FillValue": np.int16(FILL), **INDEX},
+        NDVI: {"long_name": NDVI, "_FillValue": np.int16(FILL), **INDEX},
+        RELIABILITY: {
+            "long_name": RELIABILITY,
+            "_FillValue": np.int8(-1),
+            "valid_range": np.array([0, 4], "int8"),
+            "flag_values": np.array([0, 1, 2, 3], "int8"),
+            "flag_meanings": "good_data marginal_data snow_ice cloudy",
+        },
+    }
+    north = {"units": "degrees_north", "standard_name": "latitude"}
+    east = {"units": "degrees_east", "standard_name": "longitude"}
+    return xr.Dataset(
+        {n: (("lat", "lon"), v, attributes[n]) for n, v in values.items()},
+        coords={"lat": ("lat", pixels.lat, north), "lon": ("lon", pixels.lon, east)},
+        attrs={
+            "RangeBeginningDate": start.isoformat(),
+            "RangeEndingDate": end.isoformat(),
+            "ShortName": "MOD13C1",
+            "VersionID": "061",
+            "history": "virtual Earth of tamrl: not a NASA product, only in its format",
+        },
+    )
+
+
+def encoding() -> dict[str, dict]:
+    """Compression of the variables."""
+    return {n: {"zlib": True, "complevel": 1, "shuffle": True} for n in (EVI, NDVI, RELIABILITY)}

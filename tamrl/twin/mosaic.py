@@ -1,0 +1,87 @@
+"""Cells and their tiles: which classes share the land of a cell, and how much of it each has."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tamrl.classes import IGBP, UNVEGETATED
+from tamrl.grid import Grid
+from tamrl.twin.noise import generator, static_field
+
+WATER = len(IGBP) - 1
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """Land cells and their tiles, in grid order.
+
+    Attributes
+    ----------
+    cell : int array (cell,)
+        Position of each land cell in the flat grid, rising.
+    land : float array (cell,)
+        Share of the cell that is land, inland water taken off.
+    tile_cell, tile_kind : int arrays (tile,)
+        Position of the tile's cell in `cell`, and of its class in `tamrl.classes.IGBP`.
+    tile_share : float array (tile,)
+        Share of the cell's land; sums to 1 in each cell.
+    """
+
+    cell: np.ndarray
+    land: np.ndarray
+    tile_cell: np.ndarray
+    tile_kind: np.ndarray
+    tile_share: np.ndarray
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Mean of (tile,) values per area of the cell's land, (cell,) float32."""
+        return np.bincount(self.tile_cell, self.tile_share * values, minlength=self.cell.size).astype("float32")
+
+
+def build(land_cover: np.ndarray, resolution: float, ratio: int) -> Mosaic:
+    """The mosaic of a land cover map of MCD12C1 codes (lat, lon) with `ratio` pixels per cell side, pixels weighed by area."""
+    grid, pixels = Grid(resolution), Grid(resolution / ratio)
+    flat = np.arange(np.prod(grid.shape)).reshape(grid.shape).repeat(ratio, 0).repeat(ratio, 1)
+    key = flat.ravel() * len(IGBP) + (land_cover.ravel().astype(int) - 1) % len(IGBP)
+    area = np.broadcast_to(pixels.area(), pixels.shape).ravel()
+    sums = np.bincount(key, area, minlength=flat.size // ratio**2 * len(IGBP)).reshape(-1, len(IGBP))
+    total = sums.sum(1)
+    sums[:, WATER] = 0
+    cell = np.flatnonzero(sums.sum(1) > 0)
+    shares = sums[cell] / sums[cell].sum(1, keepdims=True)
+    tile_cell, tile_kind = np.nonzero(shares)
+    return Mosaic(cell, sums[cell].sum(1) / total[cell], tile_cell, tile_kind, shares[tile_cell, tile_kind])
+
+
+def tile_of_pixels(mosaic: Mosaic, land_cover: np.ndarray, shape: tuple[int, int], ratio: int) -> np.ndarray:
+    """The tile that each pixel (lat, lon) belongs to, int32; -1 on water."""
+    position = np.full(shape[0] * shape[1], -1)
+    position[mosaic.cell] = np.arange(mosaic.cell.size)
+    lookup = np.full((mosaic.cell.size + 1, len(IGBP)), -1, "int32")
+    lookup[mosaic.tile_cell, mosaic.tile_kind] = np.arange(mosaic.tile_cell.size)
+    cells = position.reshape(shape).repeat(ratio, 0).repeat(ratio, 1)
+    return lookup[cells, (land_cover.astype(int) - 1) % len(IGBP)]
+
+
+def vegetated(kind: np.ndarray) -> np.ndarray:
+    """Whether classes (positions in `IGBP`) carry fluxes."""
+    return ~np.isin(kind, [IGBP.index(name) for name in UNVEGETATED])
+
+
+def traits(mosaic: Mosaic, *, lat: np.ndarray, lon: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Hidden traits of the tiles, float32: vigour about 1 and age about 0.9 (`ecosystem.Tiles`).
+
+    Each is log-normal: a field smooth over some 1100 km, a value of the class anywhere, and chance of the tile.
+
+    Parameters
+    ----------
+    lat, lon : arrays (cell,)
+        Centres of the land cells, degrees.
+    """
+    found = []
+    for name, middle, smooth, by_class, own in (("vigour", 1.0, 0.15, 0.05, 0.08), ("age", 0.88, 0.10, 0.04, 0.09)):
+        rng = generator(seed, f"trait {name}")
+        log = by_class * rng.standard_normal(len(IGBP))[mosaic.tile_kind] + own * rng.standard_normal(mosaic.tile_cell.size)
+        log += smooth * static_field(seed, f"trait field {name}", lat=lat, lon=lon, scale_km=1100)[mosaic.tile_cell]
+        found.append((middle * np.exp(log - (smooth**2 + by_class**2 + own**2) / 2)).astype("float32"))
+    return found[0], found[1]

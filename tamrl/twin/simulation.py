@@ -1,0 +1,198 @@
+"""Time in the virtual Earth: days of weather drive the tiles of all land cells and the towers, month by month."""
+
+import calendar
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+
+from tamrl.classes import IGBP
+from tamrl.twin import sky
+from tamrl.twin.earth import Earth
+from tamrl.twin.ecosystem import Air, Ecosystem, Tiles, greenness
+from tamrl.twin.nodes import centres
+from tamrl.twin.noise import generator
+from tamrl.twin.weather import Day, Weather
+
+COMPOSITE_DAYS = 16
+WEATHER = ("t2m", "d2m", "ssrd", "tp")
+TOWER = ("gpp", "reco", "celsius", "vpd", "shortwave", "rain", "potential")
+
+
+@dataclass(frozen=True)
+class Month:
+    """A simulated month.
+
+    Attributes
+    ----------
+    year, month : int
+    nodes : dict of arrays (day, latitude, longitude), the variables of `Day`
+    cells : dict of arrays (day, cell), gpp and reco per area of the cell's land, gC m-2 d-1
+    towers : dict of arrays (day, tower), `TOWER`: fluxes, and weather at the tower in degrees Celsius, hPa, W m-2 and mm
+    """
+
+    year: int
+    month: int
+    nodes: dict[str, np.ndarray]
+    cells: dict[str, np.ndarray]
+    towers: dict[str, np.ndarray]
+
+
+@dataclass
+class Composites:
+    """Sums over the days of each 16-day window, which begins anew each year."""
+
+    tiles: int
+    cells: int
+    sums: dict[str, np.ndarray] = field(default_factory=dict)
+    days: int = 0
+
+    def add(self, day: date, values: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+        """Add a day; returns the means of the window on its last day: evi, ndvi, snow (tile,) and overcast (cell,)."""
+        self.sums = {n: v.astype("float32") + self.sums.get(n, 0) for n, v in values.items()}
+        self.days += 1
+        last = day.timetuple().tm_yday % COMPOSITE_DAYS == 0 or (day.month, day.day) == (12, 31)
+        if not last:
+            return None
+        found = {n: v / np.float32(self.days) for n, v in self.sums.items()}
+        self.sums, self.days = {}, 0
+        return found
+
+
+def composite_dates(years: list[int]) -> list[tuple[date, date]]:
+    """First and last day of every composite of `years`: days 1, 17, ... 353 of the year."""
+    found = []
+    for year in years:
+        first = date(year, 1, 1).toordinal()
+        ends = [
+            *range(first + COMPOSITE_DAYS - 1, date(year, 12, 31).toordinal(), COMPOSITE_DAYS),
+            date(year, 12, 31).toordinal(),
+        ]
+        starts = [first + COMPOSITE_DAYS * k for k in range(len(ends))]
+        found += [(date.fromordinal(a), date.fromordinal(b)) for a, b in zip(starts, ends, strict=True)]
+    return found
+
+
+class Simulation:
+    """Runs an Earth through `spinup_years` and then `years`.
+
+    After use, `composites` holds what a satellite would have seen: dicts of (tile,) and (cell,) arrays, one a window of
+    `composite_dates(years)`; they are taken out by the caller as they are finished.
+    """
+
+    def __init__(self, earth: Earth, *, years: list[int], spinup_years: int):
+        self.earth, self.years = earth, years
+        self.first = date(years[0] - spinup_years, 1, 1)
+        days = (date(years[-1] + 1, 1, 1) - self.first).days
+        calm = (date(years[0], 1, 1) - self.first).days
+        self.weather = Weather(earth.climate, earth.nodes, first=self.first, days=days, calm=calm, seed=earth.seed)
+        self.composites: list[dict[str, np.ndarray]] = []
+        self._window = Composites(earth.mosaic.tile_cell.size, earth.mosaic.cell.size)
+        start = centres(earth.climate.temperature(1)).ravel()[earth.mosaic.cell].astype("float32")
+        zero = np.zeros_like(start)
+        cold = Air(start, zero, zero, zero)
+        self._tower_tile = earth.towers.tile
+        self._offsets = tower_offsets(earth)
+        self.tiles = Ecosystem(land_tiles(earth), _take(cold, earth.mosaic.tile_cell))
+        self.towers = Ecosystem(tower_tiles(earth), _take(cold, earth.mosaic.tile_cell[self._tower_tile]))
+
+    def months(self) -> Iterator[Month]:
+        """Live through all months; those of the spin-up are not given out."""
+        for year in range(self.first.year, self.years[-1] + 1):
+            if year in (self.years[0] - 1, self.years[0]):  # the last year of the spin-up sets the pools
+                self.tiles.settle()
+                self.towers.settle()
+            for month in range(1, 13):
+                found = self._month(year, month)
+                if year >= self.years[0]:
+                    yield found
+
+    def _month(self, year: int, month: int) -> Month:
+        length = calendar.monthrange(year, month)[1]
+        start = date(year, month, 1)
+        weather = self.weather.month((start - self.first).days, length)
+        cells: list[tuple[np.ndarray, ...]] = []
+        towers: list[tuple[np.ndarray, ...]] = []
+        for k, day in enumerate(weather):
+            today = start.replace(day=k + 1)
+            fluxes, seen = self._day(day, today)
+            cells.append(fluxes)
+            towers.append(seen)
+        return Month(
+            year,
+            month,
+            {n: np.stack([getattr(d, n) for d in weather]) for n in WEATHER},
+            {n: np.stack(v) for n, v in zip(("gpp", "reco"), zip(*cells, strict=True), strict=True)},
+            {n: np.stack(v).astype("float32") for n, v in zip(TOWER, zip(*towers, strict=True), strict=True)},
+        )
+
+    def _day(self, day: Day, today: date) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+        earth, parts = self.earth, self.earth.mosaic
+        day_of_year = today.timetuple().tm_yday
+        air = cell_air(day, parts.cell)
+        gpp, reco = self.tiles.step(_take(air, parts.tile_cell), day_of_year)
+        local = self._at_towers(air)
+        tower_gpp, tower_reco = self.towers.step(local, day_of_year)
+        if today.year >= self.years[0]:
+            self._look(air, today)
+        potential = sky.potential_radiation(earth.towers.lat, day_of_year)
+        seen = (tower_gpp, tower_reco, local.celsius, local.vpd, local.shortwave, local.rain, potential)
+        return (parts.mean(gpp), parts.mean(reco)), seen
+
+    def _at_towers(self, air: Air) -> Air:
+        cells = self.earth.mosaic.tile_cell[self._tower_tile]
+        warmer, drier, brighter, wetter = self._offsets
+        near = _take(air, cells)
+        return Air(near.celsius + warmer, near.vpd * drier, near.shortwave * brighter, near.rain * wetter)
+
+    def _look(self, air: Air, today: date) -> None:
+        evi, ndvi = greenness(self.tiles.state, self.tiles.tiles.kind)
+        potential = sky.potential_radiation(self.earth.cell_lat, today.timetuple().tm_yday)
+        clear = np.where(potential > 30, air.shortwave / (0.75 * np.maximum(potential, 30)), 0.5)
+        snow = self.tiles.state.snow > 5
+        found = self._window.add(today, {"evi": evi, "ndvi": ndvi, "snow": snow, "overcast": np.clip(1 - clear, 0, 1)})
+        if found:
+            self.composites.append(found)
+
+
+def cell_air(day: Day, cell: np.ndarray) -> Air:
+    """Weather at the land cells: means of four nodes; VPD from the means of temperature and dew point."""
+    t, d, sw, p = (centres(getattr(day, n)).ravel()[cell] for n in WEATHER)
+    celsius = t - np.float32(sky.KELVIN)
+    return Air(celsius, sky.vapour_pressure_deficit(t, d), sw / np.float32(86400), p * np.float32(1000))
+
+
+def _take(air: Air, index: np.ndarray) -> Air:
+    return Air(air.celsius[index], air.vpd[index], air.shortwave[index], air.rain[index])
+
+
+def land_tiles(earth: Earth) -> Tiles:
+    """Tiles of all land cells."""
+    parts = earth.mosaic
+    wet = centres(sum(earth.climate.rain(d) for d in range(15, 365, 30)) / 12).ravel()[parts.cell]
+    soil = np.clip(wet / 4, 0.02, 0.9).astype("float32")[parts.tile_cell]
+    lat = earth.cell_lat.astype("float32")[parts.tile_cell]
+    return Tiles(lat, parts.tile_kind, earth.vigour, earth.age, np.zeros(soil.size, bool), soil)
+
+
+def tower_tiles(earth: Earth) -> Tiles:
+    """The towers' tiles, with a little of their own in the hidden traits and irrigation where it is."""
+    every, at, rng = land_tiles(earth), earth.towers.tile, generator(earth.seed, "tower traits")
+    own = np.exp(0.07 * rng.standard_normal((2, at.size))).astype("float32")
+    return Tiles(
+        every.lat[at], every.kind[at], every.vigour[at] * own[0], every.age[at] * own[1], earth.towers.irrigated, every.soil[at]
+    )
+
+
+def tower_offsets(earth: Earth) -> tuple[np.ndarray, ...]:
+    """How the weather of a tower differs from its cell's: K added to temperature, factors on VPD, shortwave and rain."""
+    rng, size = generator(earth.seed, "tower weather"), earth.towers.tile.size
+    warmer = 0.5 * rng.standard_normal(size)
+    drier, brighter, wetter = (np.exp(s * rng.standard_normal(size)) for s in (0.06, 0.03, 0.10))
+    return tuple(v.astype("float32") for v in (warmer, drier, brighter, wetter))
+
+
+def class_names(kind: np.ndarray) -> list[str]:
+    """Names of classes given by position."""
+    return [IGBP[k] for k in kind]

@@ -1,0 +1,270 @@
+"""The twin's stage: simulate the virtual Earth once, then write raw files in the providers' formats from it."""
+
+import calendar
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import rasterio
+import xarray as xr
+import zarr
+from rasterio.transform import from_origin
+from threadpoolctl import threadpool_limits
+
+from tamrl import carbon, stores, variables
+from tamrl.classes import IGBP
+from tamrl.errors import ConfigError
+from tamrl.files import atomic
+from tamrl.grid import Grid
+from tamrl.log import progress
+from tamrl.twin import archives, earth, era5, geography, modis, mosaic, observe
+from tamrl.twin import world as layout
+from tamrl.twin.network import Towers
+from tamrl.twin.nodes import Nodes
+from tamrl.twin.noise import generator
+from tamrl.twin.simulation import Simulation
+
+LOG = logging.getLogger(__name__)
+
+
+def simulate_world(*, world: str, twin: dict[str, Any], time: dict[str, Any], resolution: float, seed: int) -> None:
+    """Simulate the virtual Earth into a sealed Zarr store.
+
+    Parameters
+    ----------
+    world : path
+        The store to write; see `tamrl.twin.world`.
+    twin, time : dict
+        Configuration sections: towers, spinup_years, modis_ratio; step, years.
+    resolution : float
+        Degrees of a cell.
+    seed : int
+        The same seed gives the same bits on the same machine.
+
+    Raises
+    ------
+    ConfigError
+        If the step is not a day, no year is asked for, or pixels do not divide the globe.
+    """
+    years = _years(time)
+    with geography.mask_file().open("rb") as handle:
+        land = geography.land_share(handle, resolution / twin["modis_ratio"])
+    LOG.info("land mask read: %.1f %% of the pixels are land", 100 * float((land >= 0.5).mean()))
+    with threadpool_limits(1, user_api="blas"), atomic(world) as part:  # more threads would round matrix products otherwise
+        created = earth.create(land, resolution=resolution, ratio=twin["modis_ratio"], towers=twin["towers"], seed=seed)
+        LOG.info("%d land cells, %d tiles", created.mosaic.cell.size, created.mosaic.tile_cell.size)
+        simulation = Simulation(created, years=years, spinup_years=twin["spinup_years"])
+        root = zarr.open_group(part, mode="w", zarr_format=3)
+        layout.create(root, created, years=years)
+        done = 0
+        for month in progress(simulation.months(), "months simulated", total=12 * len(years)):
+            layout.append(root, month)
+            done = layout.add_composites(root, simulation.composites, first=done)
+            simulation.composites.clear()
+        stores.seal(part, about={"seed": seed, "resolution": resolution, "years": years, "twin": twin})
+
+
+def _years(time: dict[str, Any]) -> list[int]:
+    if time["step"] != "day":
+        raise ConfigError(
+            "the virtual Earth lives by days",
+            where="time.step",
+            found=time["step"],
+            todo="set time.step: day, or twin: null to read a monthly climatology",
+        )
+    if not time["years"]:
+        raise ConfigError("the virtual Earth needs years", where="time.years", found="none", todo="name at least one year")
+    return list(time["years"])
+
+
+def _open(path: str) -> layout.World:
+    """Open a world after comparing it with its manifest."""
+    stores.check(path)
+    return layout.World.of(zarr.open_group(path, mode="r"), where=path)
+
+
+def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: dict[str, Any], seed: int) -> None:
+    """Write the towers, every other one in the FLUXNET2015 format, the rest in the newer FLUXNET format.
+
+    Parameters
+    ----------
+    world : path
+    fluxnet2015, fluxnet : path
+        Folders to write: zips with a daily table each; one BIF table in the first, one within each zip of the second.
+    twin : dict
+        Configuration section: noise.
+    seed : int
+    """
+    opened = _open(world)
+    series, towers, parts = opened.tower_series(), opened.towers, opened.mosaic
+    days = pd.date_range(f"{opened.years[0]}-01-01", f"{opened.years[-1]}-12-31")
+    old: list[archives.Site] = []
+    with atomic(fluxnet2015) as first, atomic(fluxnet) as second:
+        first.mkdir()
+        second.mkdir()
+        for number in progress(range(towers.site.size), "towers written"):
+            rng = generator(seed, f"tower {towers.site[number]}")
+            truth = {name: values[:, number] for name, values in series.items()}
+            height = _height(opened, towers, parts, number)
+            site, kept = _site(towers, parts, number, truth, days, height, rng)
+            record = observe.record(truth, elevation=height, noise=twin["noise"], rng=rng)[kept]
+            if number % 2 == 0:
+                old.append(site)
+            _write_site(site, record, days[kept], second if number % 2 else first, new=bool(number % 2), rng=rng)
+        (first / archives.BIF_2015).write_bytes(archives.bif_csv(archives.bif(old), separator=";"))
+
+
+def _height(opened: layout.World, towers: Towers, parts: mosaic.Mosaic, number: int) -> float:
+    cell = parts.cell[parts.tile_cell[towers.tile[number]]]
+    return float(opened.static("elevation").ravel()[cell])
+
+
+def _site(
+    towers: Towers,
+    parts: mosaic.Mosaic,
+    number: int,
+    truth: dict[str, np.ndarray],
+    days: pd.DatetimeIndex,
+    height: float,
+    rng: np.random.Generator,
+) -> tuple[archives.Site, np.ndarray]:
+    """A tower's metadata, and which days it ran (bool): whole years, sometimes not all of them."""
+    years = np.unique(days.year)
+    start = int(years[0]) if rng.random() < 0.7 else int(rng.choice(years))
+    end = int(years[-1]) if rng.random() < 0.7 else int(rng.integers(start, years[-1] + 1))
+    site = archives.Site(
+        site=str(towers.site[number]),
+        lat=float(towers.lat[number]),
+        lon=float(towers.lon[number]),
+        elevation=height,
+        igbp=IGBP[parts.tile_kind[towers.tile[number]]],
+        mean_temperature=float(truth["celsius"].mean()),
+        yearly_rain=float(truth["rain"].mean() * 365.25),
+        irrigated=bool(towers.irrigated[number]),
+        first_year=start,
+        last_year=end,
+    )
+    return site, np.asarray((days.year >= start) & (days.year <= end))
+
+
+def _write_site(
+    site: archives.Site, record: pd.DataFrame, days: pd.DatetimeIndex, folder: Path, *, new: bool, rng: np.random.Generator
+) -> None:
+    table = archives.daily_csv(record, days, archives.columns(rng, reanalysis=new))
+    if new:
+        meta = archives.bif_csv(archives.bif([site]), separator=",")
+        members = {archives.fluxnet_name(site, "FLUXMET_DD"): table, archives.fluxnet_name(site, "BIF"): meta}
+        stem = archives.fluxnet_name(site)
+    else:
+        members, stem = {archives.fluxnet2015_name(site, "DD"): table}, archives.fluxnet2015_name(site)
+    (folder / f"{stem}.zip").write_bytes(archives.zipped({f"{name}.csv": content for name, content in members.items()}))
+
+
+def write_era5(*, world: str, folder: str) -> None:
+    """Write the weather as files of the Climate Data Store, one a variable and month, into `folder`."""
+    opened = _open(world)
+    nodes = Nodes(opened.resolution)
+    months = [(year, month) for year in opened.years for month in range(1, 13)]
+    with atomic(folder) as part:
+        part.mkdir()
+        for year, month in progress(months, "months of ERA5 written"):
+            for name, values in opened.weather(year, month).items():
+                ds = era5.dataset(name, values, year=year, month=month, nodes=nodes)
+                path = part / era5.file_name(name, year, month)
+                ds.to_netcdf(path, engine="netcdf4", encoding=era5.encoding(name, values.shape))
+
+
+def write_modis(*, world: str, folder: str, twin: dict[str, Any], seed: int) -> None:
+    """Write vegetation indices as 16-day MODIS composites, one file each, into `folder`."""
+    opened = _open(world)
+    parts, pixels = opened.mosaic, Grid(opened.resolution / opened.ratio)
+    tiles = mosaic.tile_of_pixels(parts, opened.static("land_cover"), Grid(opened.resolution).shape, opened.ratio)
+    texture = modis.texture(tiles.shape, generator(seed, "modis texture"))
+    with atomic(folder) as part:
+        part.mkdir()
+        for start, end, seen in progress(opened.composites(), "composites written"):
+            rng = generator(seed, f"modis {start}")
+            values = modis.composite(seen, tiles=tiles, cell_of_tile=parts.tile_cell, texture=texture, rng=rng)
+            ds = modis.dataset(values, start=start, end=end, pixels=pixels)
+            ds.to_netcdf(part / modis.file_name(start), engine="netcdf4", encoding=modis.encoding())
+
+
+def write_static(*, world: str, folder: str, twin: dict[str, Any], seed: int) -> None:
+    """Write `land_cover.tif`, `koppen.tif` (uint8, pixels) and `elevation.tif` (float32, m, cells) into `folder`.
+
+    All are in WGS84, north-up. Water is 0 in the first two and missing (-9999) in the last; nothing here is drawn by chance.
+    """
+    opened = _open(world)
+    fine = opened.resolution / opened.ratio
+    height = opened.static("elevation")
+    with atomic(folder) as part:
+        part.mkdir()
+        _raster(part / "land_cover.tif", opened.static("land_cover"), fine, nodata=None)
+        _raster(part / "koppen.tif", opened.static("koppen"), fine, nodata=0)
+        _raster(part / "elevation.tif", np.where(np.isnan(height), np.float32(-9999), height), opened.resolution, nodata=-9999)
+
+
+def _raster(path: Path, values: np.ndarray, resolution: float, nodata: float | None) -> None:
+    rows, columns = values.shape
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=rows,
+        width=columns,
+        count=1,
+        dtype=values.dtype,
+        crs="EPSG:4326",
+        transform=from_origin(-180, 90, resolution, resolution),
+        nodata=nodata,
+        compress="deflate",
+    ) as target:
+        target.write(values, 1)
+
+
+def write_truth(*, world: str, files: list[str]) -> None:
+    """Write the true fluxes to `files`, named `{flux}_{year}.nc`.
+
+    (time, lat, lon) float32, gC m-2 d-1 per area of the cell's land, missing where there is no land. Raises `ConfigError` for
+    other names or years.
+    """
+    opened = _open(world)
+    wanted: dict[int, dict[str, Path]] = {}
+    for path in map(Path, files):
+        flux, year = path.stem.rsplit("_", 1)
+        if flux not in carbon.FLUXES or not year.isdigit() or int(year) not in opened.years:
+            raise ConfigError("no such truth", where=path, found=f"years {opened.years}", todo="name files {flux}_{year}.nc")
+        wanted.setdefault(int(year), {})[flux] = path
+    for year, paths in wanted.items():
+        fluxes = opened.fluxes(year)
+        fluxes["nee"] = carbon.nee(gpp=fluxes["gpp"], reco=fluxes["reco"])
+        for flux, path in paths.items():
+            _write_flux(path, flux, fluxes[flux], opened.mosaic.cell, Grid(opened.resolution), year)
+
+
+def _write_flux(path: Path, flux: str, values: np.ndarray, cell: np.ndarray, grid: Grid, year: int) -> None:
+    """One flux of a year, (day, cell), as a map file (time, lat, lon)."""
+    variables.check_range(values, name=flux, where=path)
+    days = 366 if calendar.isleap(year) else 365
+    full = np.full((days, grid.shape[0] * grid.shape[1]), np.nan, "float32")
+    full[:, cell] = values
+    ds = xr.Dataset(
+        {
+            flux: (
+                ("time", "lat", "lon"),
+                full.reshape(days, *grid.shape),
+                {**variables.attributes(flux), "units": carbon.CF_UNITS},
+            )
+        },
+        coords={
+            "time": pd.date_range(f"{year}-01-01", periods=days),
+            "lat": ("lat", grid.lat, {"units": "degrees_north", "standard_name": "latitude"}),
+            "lon": ("lon", grid.lon, {"units": "degrees_east", "standard_name": "longitude"}),
+        },
+        attrs={"title": "Truth of the virtual Earth", "comment": "per area of the cell's land, inland water taken off"},
+    )
+    options = {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": (1, *grid.shape)}
+    with atomic(path) as part:
+        ds.to_netcdf(part, engine="netcdf4", encoding={flux: options})

@@ -1,0 +1,139 @@
+"""Where the globe is unlike the towers: the area of applicability of Meyer & Pebesma (2021, doi 10.1111/2041-210X.13650).
+
+A place is described by predictors: mean and seasonal amplitude of each dynamic driver, and the statics. Its dissimilarity
+index is the distance to the nearest tower in the standardised predictors, divided by the mean distance between towers.
+A place is inside if its index does not exceed what held-out towers have towards the towers that trained without them.
+
+The published method weighs predictors by their importance; networks give none, so all weigh the same here. Fractions of
+classes together count as one predictor, so that seventeen land-cover classes do not drown the climate.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import KDTree
+from scipy.spatial.distance import pdist
+
+from tamrl.errors import ContractError
+
+MIN_VALID = 0.5
+"""Smallest share of valid steps in each calendar month; with less the place is not described (NaN)."""
+
+NEVER_HELD_OUT = ("none", "near-test")
+"""Labels of `splits.csv` that are no fold: always in training, and left out of both training and test."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The towers in standardised predictors.
+
+    Attributes
+    ----------
+    centre, scale : arrays (predictor)
+        Mean and scale over the towers; the scale is NaN for a predictor that is constant there and is left out.
+    tree : KDTree over (tower, kept predictor)
+    distance : float
+        Mean distance between towers.
+    threshold : float
+        Largest dissimilarity index that still counts as inside.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+    tree: KDTree
+    distance: float
+    threshold: float
+
+
+def season(values: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Annual mean and seasonal amplitude of a driver.
+
+    Parameters
+    ----------
+    values : array (time, ...)
+        Any unit. A calendar month with fewer than `MIN_VALID` of its steps present makes the place NaN.
+    month : array (time)
+        Calendar month of each step, 1 to 12.
+
+    Returns
+    -------
+    mean, amplitude : arrays (...), float64
+        Mean of the monthly means, and the largest less the smallest of them; months without any step are not asked for.
+    """
+    months = np.unique(month)
+    means = np.full((len(months), *values.shape[1:]), np.nan)
+    for i, m in enumerate(months):
+        part = values[month == m]
+        valid = np.isfinite(part)
+        count = valid.sum(0)
+        total = np.where(valid, part, 0.0).sum(0, dtype=float)
+        enough = count >= MIN_VALID * len(part)
+        means[i][enough] = total[enough] / count[enough]
+    return means.mean(0), means.max(0) - means.min(0)
+
+
+def reference(towers: np.ndarray, *, families: np.ndarray, folds: np.ndarray) -> Reference:
+    """Standardise the towers' predictors and find the threshold.
+
+    Parameters
+    ----------
+    towers : array (tower, predictor)
+        Finite.
+    families : array of str (predictor)
+        Predictors of one family (the classes of a fraction) share one scale: the root of their summed variances.
+    folds : array of str (tower)
+        Fold that holds the tower out.
+
+    Returns
+    -------
+    Reference; its threshold is the upper whisker (largest value up to 1.5 quartile ranges above the upper quartile) of the
+    index of held-out towers towards the towers of other folds.
+
+    Raises
+    ------
+    ContractError
+        With fewer than three towers, or predictors that are the same at all of them.
+    """
+    if len(towers) < 3:
+        raise ContractError("the area of applicability needs three towers", found=f"{len(towers)} with all predictors")
+    variance = towers.var(0, ddof=1)
+    scale = np.sqrt([variance[families == family].sum() for family in families])
+    scale = np.where(scale > 1e-9 * np.maximum(np.abs(towers).max(0), 1e-30), scale, np.nan)
+    if np.isnan(scale).all():
+        raise ContractError("all towers have the same predictors", todo="check samples/grid.nc")
+    centre = towers.mean(0)
+    points = _standard(towers, centre, scale)
+    distance = float(pdist(points).mean())
+    held_out = _held_out(points, folds) / distance
+    return Reference(centre, scale, KDTree(points), distance, _whisker(held_out))
+
+
+def dissimilarity(towers: Reference, places: np.ndarray) -> np.ndarray:
+    """Dissimilarity index of `places` (place, predictor); float64 (place), NaN where a predictor is missing."""
+    points = _standard(places, towers.centre, towers.scale)
+    good = np.isfinite(points).all(1)
+    index = np.full(len(points), np.nan)
+    index[good] = towers.tree.query(points[good])[0] / towers.distance
+    return index
+
+
+def _standard(values: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    keep = np.isfinite(scale)
+    return (values[:, keep] - centre[keep]) / scale[keep]
+
+
+def _held_out(points: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Distance of each held-out tower to the nearest one that trains while its fold is held out."""
+    found = []
+    for fold in sorted(set(folds) - set(NEVER_HELD_OUT)):
+        training = (folds != fold) & (folds != NEVER_HELD_OUT[1])
+        if training.any():
+            found.append(KDTree(points[training]).query(points[folds == fold])[0])
+    if not found:
+        raise ContractError("no tower is held out while others train", found=sorted(set(folds)), todo="check samples/splits.csv")
+    return np.concatenate(found)
+
+
+def _whisker(values: np.ndarray) -> float:
+    low, high = np.quantile(values, [0.25, 0.75])
+    return float(values[values <= high + 1.5 * (high - low)].max())

@@ -1,0 +1,143 @@
+"""Stage of uncertainty: `maps/applicability.nc`, where the globe is unlike the towers."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tamrl import contracts, files, georeference, stores, variables
+from tamrl.errors import ContractError
+from tamrl.log import progress
+from tamrl.uncertainty import applicability
+
+LOG = logging.getLogger(__name__)
+ROWS = 30
+"""Rows of the grid at once where the cube does not say its chunks."""
+
+OUTSIDE, INSIDE, MISSING = 0, 1, -1
+
+
+def assess_applicability(
+    *, cube: str, samples: str, splits: str, output: str, features: dict[str, list[str]], min_land_fraction: float
+) -> None:
+    """Compare every land cell with the towers and write dissimilarity index and mask (lat, lon).
+
+    Parameters
+    ----------
+    cube, samples, splits : path
+        `drivers/cube.zarr`, `samples/grid.nc` and `samples/splits.csv`.
+    output : path
+        `maps/applicability.nc`.
+    features : dict
+        Names of the models' `dynamic` and `static` variables.
+    min_land_fraction : float
+        Cells with less land are missing.
+    """
+    dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
+    with xr.open_dataset(samples) as towers:
+        contracts.samples(towers, dynamic=dynamic, static=static, where=samples)
+        described = _predictors(towers, dynamic, static).rename(site="place")
+    found = _reference(described, _folds(splits), where=samples)
+    grid = contracts.cube(stores.open_cube(cube), dynamic=dynamic, static=static, where=cube)
+    index = np.full(grid["land_fraction"].shape, np.nan, "float32")
+    for rows in progress(list(_strips(grid, dynamic)), "applicability"):
+        index[rows] = _strip(grid.isel(lat=rows), found, dynamic, static)
+    land = (grid["land_fraction"] >= min_land_fraction).values
+    _write(_dataset(grid, np.where(land, index, np.nan), found), output)
+    inside = np.nanmean(np.where(land & np.isfinite(index), index <= found.threshold, np.nan))
+    LOG.info("%.1f %% of the land cells lie inside the area of applicability (index up to %.3f)", 100 * inside, found.threshold)
+
+
+def _folds(splits: str) -> pd.Series:
+    return contracts.read_csv(splits, contracts.SPLITS).set_index("site")["fold"]
+
+
+def _predictors(ds: xr.Dataset, dynamic: tuple[str, ...], static: tuple[str, ...]) -> xr.DataArray:
+    """Predictors of all places of `ds` as (..., predictor), each with the family that shares its scale."""
+    month = ds["time"].dt.month.values
+    columns, families = [], []
+    for name in dynamic:
+        values = ds[name].transpose("time", ...)
+        for kind, column in zip(("mean", "amplitude"), applicability.season(values.values, month), strict=True):
+            columns.append(values.isel(time=0, drop=True).copy(data=column))
+            families.append(f"{name} {kind}")
+    for name in static:
+        kind = variables.get(name).classes
+        parts = [ds[name].isel({kind: i}, drop=True) for i in range(ds.sizes[kind])] if kind else [ds[name]]
+        columns += [part.astype(float) for part in parts]
+        families += [name] * len(parts)
+    stacked = xr.concat(columns, "predictor", coords="minimal", compat="override").transpose(..., "predictor")
+    return stacked.assign_coords(family=("predictor", families))
+
+
+def _reference(towers: xr.DataArray, folds: pd.Series, *, where: str) -> applicability.Reference:
+    good = np.isfinite(towers.values).all(1)
+    if not good.all():
+        LOG.warning("%d towers lack a predictor and describe nothing: %s", (~good).sum(), list(towers["place"].values[~good]))
+    sites = [str(site) for site in towers["place"].values[good]]
+    if unknown := sorted(set(sites) - set(folds.index)):
+        raise ContractError("towers of the samples are not in the splits", where=where, found=unknown[:5])
+    return applicability.reference(towers.values[good], families=towers["family"].values, folds=folds.loc[sites].to_numpy(str))
+
+
+def _strips(grid: xr.Dataset, dynamic: tuple[str, ...]) -> Iterator[slice]:
+    """Bands of rows as high as the cube's chunks, so that each chunk is read once."""
+    chunks = grid[dynamic[0]].encoding.get("chunks")
+    height = chunks[1] if chunks else ROWS
+    for top in range(0, grid.sizes["lat"], height):
+        yield slice(top, min(top + height, grid.sizes["lat"]))
+
+
+def _strip(grid: xr.Dataset, towers: applicability.Reference, dynamic: tuple[str, ...], static: tuple[str, ...]) -> np.ndarray:
+    """Dissimilarity index of a band of rows, float32 (lat, lon)."""
+    described = _predictors(grid, dynamic, static).transpose("lat", "lon", "predictor").values
+    flat = described.reshape(-1, described.shape[-1])
+    return applicability.dissimilarity(towers, flat).reshape(described.shape[:2]).astype("float32")
+
+
+def _dataset(grid: xr.Dataset, index: np.ndarray, towers: applicability.Reference) -> xr.Dataset:
+    ds = georeference.horizontal(lat=grid["lat"].values, lon=grid["lon"].values)
+    inside = np.where(np.isfinite(index), np.where(index <= towers.threshold, INSIDE, OUTSIDE), MISSING).astype("int8")
+    common = {"grid_mapping": georeference.MAPPING, "references": "https://doi.org/10.1111/2041-210X.13650"}
+    ds["dissimilarity"] = (
+        ("lat", "lon"),
+        index.astype("float32"),
+        common
+        | {
+            "long_name": "dissimilarity index towards the training towers",
+            "units": "1",
+            "threshold": towers.threshold,
+            "ancillary_variables": "applicability",
+        },
+    )
+    ds["applicability"] = (
+        ("lat", "lon"),
+        inside,
+        common
+        | {
+            "long_name": "area of applicability of the models",
+            "flag_values": np.array([OUTSIDE, INSIDE], "int8"),
+            "flag_meanings": "outside inside",
+            "threshold": towers.threshold,
+            "comment": "inside: no less like the towers than a held-out tower was like those that trained without it",
+        },
+    )
+    ds.attrs = {
+        "Conventions": "CF-1.11",
+        "title": "Area of applicability of the flux models",
+        "source": f"{towers.tree.n} towers, {towers.tree.m} standardised predictors",
+        "towers": towers.tree.n,
+    }
+    return ds
+
+
+def _write(ds: xr.Dataset, output: str) -> None:
+    encoding = {
+        "dissimilarity": {"zlib": True, "complevel": 1, "_FillValue": np.float32(9.969209968386869e36)},
+        "applicability": {"zlib": True, "complevel": 1, "_FillValue": np.int8(MISSING)},
+    }
+    with files.atomic(Path(output)) as part:
+        ds.to_netcdf(part, engine="netcdf4", encoding=encoding)

@@ -1,0 +1,109 @@
+"""Derived variables against published numbers and limits."""
+
+import numpy as np
+import pytest
+
+from tamrl import variables
+from tamrl.drivers import derived
+from tamrl.errors import ConfigError
+
+
+def kelvin(*celsius):
+    return np.array(celsius) + 273.15
+
+
+@pytest.mark.parametrize("celsius, hpa", [(0, 6.112), (10, 12.27), (20, 23.37), (30, 42.43), (-20, 1.256)])
+def test_saturation_pressure_as_tabulated(celsius, hpa):
+    assert derived.saturation_vapour_pressure(kelvin(celsius)).item() == pytest.approx(hpa, rel=2e-3)
+
+
+def test_vpd_is_zero_at_saturation_and_never_negative():
+    found = derived.vapour_pressure_deficit(air_temperature=kelvin(20, 20, 20), dew_point_temperature=kelvin(20, 20.01, 10))
+    assert found[0] == 0 and found[1] == 0 and found[2] == pytest.approx(23.37 - 12.27, abs=0.05)
+
+
+def test_vpd_keeps_missing_and_precision():
+    t = np.array([np.nan, 290.0], "float32")
+    found = derived.vapour_pressure_deficit(air_temperature=t, dew_point_temperature=np.array([280, np.nan], "float32"))
+    assert np.isnan(found).all() and found.dtype == np.float32
+
+
+def test_vpd_of_daily_means_is_biased_low():
+    hours = kelvin(15, 20, 25)
+    dew = kelvin(10, 10, 10)
+    mean = derived.vapour_pressure_deficit(air_temperature=hours, dew_point_temperature=dew).mean()
+    of_mean = derived.vapour_pressure_deficit(air_temperature=hours[1:2], dew_point_temperature=dew[:1]).item()
+    assert 0 < mean - of_mean < 1.5
+
+
+def dates(*text):
+    return np.array(text, "datetime64[D]")
+
+
+@pytest.mark.parametrize(
+    "date, degrees",
+    [("2011-06-21", 23.44), ("2011-12-22", -23.44), ("2011-03-20", -0.18), ("2011-09-23", -0.05), ("2000-01-01", -23.03)],
+)
+def test_declination_as_in_the_almanac(date, degrees):
+    assert np.rad2deg(derived.sun(dates(date))[0]).item() == pytest.approx(degrees, abs=0.03)
+
+
+def test_the_earth_is_nearest_in_january():
+    distance = derived.sun(np.arange("2011-01-01", "2012-01-01", dtype="datetime64[D]"))[1]
+    assert distance.min() == pytest.approx(0.9833, abs=2e-4) and distance.argmin() == pytest.approx(2, abs=1)
+    assert distance.max() == pytest.approx(1.0167, abs=2e-4) and distance.argmax() == pytest.approx(184, abs=2)
+
+
+def test_potential_radiation_of_example_8_in_fao_56():
+    found = derived.potential_radiation(np.array([-20.0]), dates("2011-09-03")).item()
+    assert found * 0.0864 == pytest.approx(32.2, rel=0.02)  # the declination of FAO 56 is half a degree off then
+
+
+@pytest.mark.parametrize("date", ["2011-01-15", "2011-03-21", "2011-06-21", "2012-12-21"])
+def test_potential_radiation_is_the_integral_over_the_day(date):
+    delta, distance = (v.item() for v in derived.sun(dates(date)))
+    lat, hour = np.arange(-85.0, 90, 10), np.linspace(-np.pi, np.pi, 20000, endpoint=False)
+    phi = np.deg2rad(lat)[:, None]
+    zenith = np.sin(phi) * np.sin(delta) + np.cos(phi) * np.cos(delta) * np.cos(hour)
+    expected = derived.SOLAR_CONSTANT / distance**2 * np.clip(zenith, 0, None).mean(1)
+    np.testing.assert_allclose(derived.potential_radiation(lat, dates(date))[0], expected, atol=0.01)
+
+
+def test_potential_radiation_of_the_globe_is_a_quarter_of_the_solar_constant():
+    lat, days = np.arange(-89.5, 90), np.arange("2011-01-01", "2012-01-01", dtype="datetime64[D]")
+    found = derived.potential_radiation(lat, days)
+    mean = np.average(found.mean(0), weights=np.cos(np.deg2rad(lat)))
+    assert mean == pytest.approx(derived.SOLAR_CONSTANT / 4, rel=2e-3)
+    assert found.min() == 0 and found.max() < variables.get("potential_radiation").range[1]
+
+
+def test_day_length():
+    lat = np.array([0.0, 50.0, 80.0, -80.0, 90.0, -90.0])
+    june, december = derived.day_length(lat, dates("2011-06-21", "2011-12-21"))
+    assert june[0] == pytest.approx(12) and june[1] == pytest.approx(16.2, abs=0.15)
+    assert june[2] == 24 and june[3] == 0 and december[2] == 0 and december[3] == 24
+    assert june[4] == 24 and june[5] == 0
+
+
+def test_a_month_is_the_mean_of_its_days():
+    months = np.array(["2012-02"], "datetime64[ns]")
+    lat = np.array([60.0, -10.0])
+    found = derived.REGISTRY["day_length"].compute({}, derived.Axis(months, "month", lat))
+    days = np.arange("2012-02-01", "2012-03-01", dtype="datetime64[D]")
+    assert days.size == 29
+    np.testing.assert_allclose(found[0, :, 0], derived.day_length(lat, days).mean(0), rtol=1e-6)
+
+
+def test_every_derived_variable_of_the_vocabulary_has_its_function_and_needs_known_variables():
+    named = {n: e.derived for n, e in variables.vocabulary().items() if e.derived}
+    assert named
+    for name in named:
+        for need in derived.get(name).needs:
+            assert variables.get(need).role == "dynamic"
+
+
+def test_a_misspelt_function_is_refused_with_a_hint(monkeypatch):
+    broken = variables.get("day_length").model_copy(update={"derived": "day_lenght"})
+    monkeypatch.setattr(derived.variables, "get", lambda name: broken)
+    with pytest.raises(ConfigError, match="day_length"):
+        derived.get("day_length")

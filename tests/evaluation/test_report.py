@@ -1,0 +1,161 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib import image
+
+from tamrl.errors import ContractError
+from tamrl.evaluation.report import budgets, calibration, page, reference, stage, style, tables
+from tamrl.evaluation.report.stage import write_report
+
+
+class Reader(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.ids, self.links, self.images = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [found["id"]] if "id" in found else []
+        self.links += [found["href"]] if "href" in found else []
+        self.images += [found] if tag == "img" else []
+
+
+@pytest.fixture(scope="module")
+def report(day_run):
+    write_report(**day_run.keywords())
+    text = (day_run.folder / "report.html").read_text()
+    reader = Reader()
+    reader.feed(text)
+    return text, reader, day_run
+
+
+def test_the_report_needs_nothing_from_outside(report):
+    text, reader, _ = report
+    assert all(i["src"].startswith("data:image/png;base64,") for i in reader.images)
+    assert "script" not in reader.tags and "link" not in reader.tags and "@import" not in text and "url(" not in text
+    assert all(link.startswith("#") for link in reader.links)
+    assert {link[1:] for link in reader.links} <= set(reader.ids)
+
+
+def test_every_picture_has_an_alternative_text_and_is_also_a_file(report):
+    _, reader, run = report
+    assert all(len(i["alt"]) > 20 for i in reader.images)
+    files = sorted((run.folder / "figures").glob("*.png"))
+    assert len(files) == len(reader.images) >= 20
+    for file in files:
+        pixels = image.imread(file)
+        assert pixels.shape[1] == 1760
+        assert pixels[..., :3].std() > 0.02, f"{file.name} is empty"
+
+
+def test_pictures_come_before_tables_in_the_agreed_order(report):
+    text, _, _ = report
+    wanted = ["maps", "reference", "towers", "uncertainty", "budgets", "quality", "tables", "provenance"]
+    places = [text.index(f'<section id="{name}"') for name in wanted]
+    assert places == sorted(places)
+    assert text.index('<figure id="maps"') < text.index("<table")
+
+
+def test_numbers_come_from_the_files(report):
+    text, _, run = report
+    table = pd.read_csv(run.folder / "budgets.csv")
+    globe = table[(table["region"] == "globe") & (table["flux"] == "gpp")].squeeze()
+    assert f"{globe['mean']:.1f} ± {globe['std']:.1f}" in text
+    metrics = pd.read_csv(run.folder / "evaluation/site_metrics.csv", keep_default_na=False, na_values=[""])
+    rows = metrics[
+        (metrics["model"] == "tamrl") & (metrics["split"] == "kfold") & (metrics["flux"] == "gpp") & (metrics["scale"] == "day")
+    ]
+    assert f"<td>{rows['rmse'].median():.2f}</td>" in text
+    assert f"<td>{rows['rmse'].quantile(0.9):.2f}</td>" in text
+    assert "feedc0de" in text and "c0ffee" in text and "irrigated orchard" in text
+
+
+def test_what_comes_from_data_is_escaped(report):
+    text = report[0]
+    assert "A &lt;virtual&gt; Earth" in text and "<virtual>" not in text
+
+
+def test_the_headline_of_nee_carries_its_spatial_skill(report):
+    text, _, _ = report
+    tile = re.search(r'<div class="tile nee">.*?</div>', text, re.S).group()
+    assert "R² of site means" in tile
+
+
+def test_a_climatology_without_reference_members_rivals_or_choices(make_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "DPI", 60)
+    options = {"step": "month", "labels": ("climatology",), "models": ("tamrl",), "members": 1, "reference": False}
+    run = make_run(tmp_path, units="kg m-2 s-1", **options)
+    write_report(**run.keywords())
+    text = (tmp_path / "report.html").read_text()
+    assert "maps.members: false" in text and "Only one model" in text and "No alternative choices" in text
+    assert '<section id="reference"' not in text and "a mean year" in text
+    assert not list((tmp_path / "figures").glob("reference*"))
+
+
+def test_a_reference_on_another_grid_is_refused_and_nothing_is_written(make_run, tmp_path):
+    run = make_run(tmp_path, step="month", labels=("2012",), models=("tamrl",), towers=8)
+    for flux in ("gpp", "reco", "nee"):
+        path = run.path(f"inputs/truth/{flux}_2012.nc")
+        ds = xr.load_dataset(path)
+        ds.isel(lat=slice(None, None, -1)).to_netcdf(path)
+    with pytest.raises(ContractError, match="another grid"):
+        write_report(**run.keywords())
+    assert not (tmp_path / "report.html").exists() and not (tmp_path / "figures").exists()
+
+
+def test_units_of_the_files_do_not_change_the_figures(make_run, tmp_path):
+    options = {"step": "month", "models": ("tamrl",), "members": 2, "towers": 8, "reference": False}
+    totals = []
+    for units in ("g m-2 d-1", "kg m-2 s-1"):
+        run = make_run(tmp_path / units.replace(" ", ""), units=units, **options)
+        places = {"maps": run.keywords()["maps"], "members": [], "reference": []}
+        with xr.open_dataset(places["maps"][0]) as ds:
+            land = stage.Land.of(lat=ds["lat"].values, land_fraction=ds["land_fraction"].values, cell_area=ds["cell_area"].values)
+        sums = stage._sum_flux("gpp", ["2012"], places, land, "month")
+        totals.append(reference.totals(sums, sums.mean)["globe"])
+    assert totals[0] == pytest.approx(totals[1], rel=1e-4) and totals[0] > 1
+
+
+def test_examples_are_chosen_by_rule():
+    sites = [f"XV-{c}aa" for c in "ABCDE"]
+    rows = [
+        {"site": s, "flux": f, "scale": "day", "rmse": k + 1.0, "n": 100} for k, s in enumerate(sites) for f in ("gpp", "nee")
+    ]
+    rows.append({"site": "XV-Zaa", "flux": "gpp", "scale": "day", "rmse": 0.01, "n": 3})
+    assert calibration.choose(pd.DataFrame(rows), scale="day") == {"best": "XV-Aaa", "median": "XV-Caa", "worst": "XV-Eaa"}
+
+
+def test_budgets_of_several_years_are_averaged():
+    row = {"flux": "gpp", "region": "globe", "area_m2": 1e14, "std": 1.0, "minimum": 0.0, "maximum": 9.0}
+    frame = pd.DataFrame([row | {"year": "2011", "mean": 100.0}, row | {"year": "2012", "mean": 110.0}])
+    assert budgets.years_mean(frame)["mean"].tolist() == [105.0]
+
+
+def test_a_table_of_differences_gives_a_verdict():
+    rng = np.random.default_rng(0)
+    rows = []
+    for k in range(30):
+        for model, shift in (("tamrl", 0.0), ("lightgbm", 0.3 + 0.05 * rng.normal())):
+            rows.append(
+                {"model": model, "split": "kfold", "flux": "gpp", "scale": "day", "site": f"XV-{k:02d}", "rmse": 1 + shift}
+            )
+    found = tables.paired_differences(pd.DataFrame(rows), map_model="tamrl")
+    assert found.rows[0][-1] == "better" and found.rows[0][5].startswith("−0.")
+
+
+def test_timings_sum_over_jobs():
+    found = tables.timings({"train_model": [(10.0, 500.0), (12.5, np.nan)], "build_cube": [(3.0, np.nan)]})
+    assert found.rows == [["train_model", "2", "22.5", "500"], ["build_cube", "1", "3.0", "–"]]
+
+
+def test_a_missing_field_of_the_page_is_an_error_not_a_blank(root):
+    template = (root / "tamrl/evaluation/report/templates/report.html").read_text()
+    empty = page.Page("t", "r", "d", "l", [], [], [page.Section("maps", "Maps")])
+    assert "<h2>Maps</h2>" in page.render(empty, template)
+    with pytest.raises(Exception, match="undefined"):
+        page.render(empty, template.replace("page.lead", "page.leed"))

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from tamrl.evaluation.report import projection, style
+from tamrl.grid import Grid
+
+
+@pytest.mark.parametrize("name", ["gpp", "reco", "spread", "score", "coverage", "density"])
+def test_sequential_colours_change_lightness_evenly(name):
+    light = style.lightness(style.palette(name).colors)
+    steps = np.diff(light)
+    assert (np.sign(steps[4:-4]) == np.sign(steps.mean())).all()
+    assert np.abs(steps).max() < 2.2 * np.abs(steps).mean()
+
+
+@pytest.mark.parametrize("name", ["nee", "error"])
+def test_diverging_colours_are_as_dark_on_both_sides_and_palest_at_zero(name):
+    light = style.lightness(style.palette(name).colors)
+    assert np.argmax(light) in (127, 128)
+    np.testing.assert_allclose(light[:128], light[:127:-1], atol=0.03)
+
+
+def test_limits_are_round_and_nee_is_centred_on_zero():
+    values = np.array([-1.7, 0.2, np.nan, 0.9])
+    centred = style.limits(values, centred=True)
+    assert centred.vmin == -centred.vmax and centred.vmax == 2.0
+    assert style.limits(np.abs(values), centred=False).vmin == 0
+    assert style.nice(0.0023) == pytest.approx(0.0025)
+    assert style.limits(np.full(3, np.nan), centred=False).vmax == 1
+
+
+def test_our_model_always_has_the_same_colour():
+    assert (
+        style.series_colours(["a", "tamrl", "z"], "tamrl")["tamrl"]
+        == style.SERIES[0]
+        == style.series_colours(["tamrl"], "tamrl")["tamrl"]
+    )
+
+
+def test_numbers_have_true_minus_signs():
+    assert style.number(-1.234) == "−1.23" and style.signed(0.5) == "+0.50" and style.number(np.nan) == "–"
+
+
+def test_the_projection_shows_areas_true():
+    table = projection.lookup(10.0, 800, -90.0)
+    drawn = np.bincount(table.row[table.row >= 0], minlength=18)
+    share = Grid(10.0).area()[:, 0] / Grid(10.0).area().sum()
+    np.testing.assert_allclose(drawn / drawn.sum(), share, atol=0.002)
+
+
+def test_each_place_shows_its_own_cell_once():
+    values = np.arange(18 * 36, dtype=float).reshape(18, 36)
+    pixels, (left, right, bottom, top) = projection.picture(values, width=600, south=-90.0)
+    for lat, lon in ((44, 12), (-33, 151), (65, -152), (2, -178)):
+        x, y = projection.project(lat=[lat], lon=[lon])
+        column = int((x[0] - left) / (right - left) * pixels.shape[1])
+        row = int((top - y[0]) / (top - bottom) * pixels.shape[0])
+        r, c = Grid(10.0).index(lat=[lat], lon=[lon])
+        assert pixels[row, column] == values[r[0], c[0]]
+    assert np.isnan(pixels[0, 0]), "outside the globe is nothing"
+
+
+def test_maps_are_cut_where_no_land_has_values():
+    land = np.ones((18, 36))
+    shown = np.zeros((18, 36), bool)
+    shown[5] = True
+    assert projection.basemap(land, shown).south == projection.CROP_SOUTH
+    assert projection.basemap(land).south == -90

@@ -1,0 +1,140 @@
+"""A small world on a 10° grid: a sealed cube, sealed predictions, calibrations and a mask, as the stages before leave them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from tamrl import classes, files, georeference, stores
+from tamrl.carbon import FLUXES
+from tamrl.grid import Grid
+from tamrl.maps.stage import write_map, write_members
+from tamrl.uncertainty import conformal
+
+
+@dataclass
+class World:
+    folder: Path
+    label: str
+    grid: Grid
+
+    @property
+    def common(self) -> dict:
+        return {
+            "manifest": self.folder / f"{self.label}.json",
+            "cube": self.folder / "cube.zarr",
+            "store": self.folder / f"{self.label}.zarr",
+            "label": self.label,
+            "run": "test",
+            "config_digest": "0123456789abcdef",
+            "code": "fedcba9876543210",
+        }
+
+    def maps(self, **changes) -> dict:
+        return {"units": "gC m-2 d-1", "vegetated_only": True, "compression": 1} | changes
+
+    def write_map(self, flux: str, name: str = "map", **changes) -> Path:
+        output = self.folder / f"{name}_{flux}.nc"
+        extra = {"calibration": self.folder / "calibration.json", "applicability": self.folder / "applicability.nc"}
+        write_map(**self.common, **extra, output=output, maps=self.maps(**changes), flux=flux)
+        return output
+
+    def write_members(self, flux: str, **changes) -> Path:
+        output = self.folder / f"members_{flux}.nc"
+        write_members(**self.common, output=output, maps=self.maps(**changes), flux=flux)
+        return output
+
+
+def seal(ds: xr.Dataset, path: Path, chunks: dict | None = None) -> None:
+    encoding = {name: {"chunks": chunks[name], "compressors": stores.compressors()} for name in chunks or {}}
+    ds.to_zarr(path, zarr_format=3, consolidated=False, encoding=encoding)
+    stores.seal(path, about={"sources": {"synthetic": {"version": "1"}}})
+
+
+def cube(grid: Grid, time: pd.DatetimeIndex, attrs: dict, *, igbp: bool = True) -> xr.Dataset:
+    """Sea in the west, a coast column with little land, desert in a band, else grass and forest."""
+    land = np.ones(grid.shape, "float32")
+    land[:, :9], land[:, 9] = 0, 0.01
+    land[:, 10] = 0.5
+    fraction = np.zeros((len(classes.IGBP), *grid.shape), "float32")
+    fraction[classes.IGBP.index("GRA")] = 0.6
+    fraction[classes.IGBP.index("EBF")] = 0.4
+    fraction[:, 6:8], fraction[classes.IGBP.index("BSV"), 6:8] = 0, 1
+    fraction[classes.IGBP.index("GRA"), 8], fraction[classes.IGBP.index("SNO"), 8] = 0.1, 0.5
+    fraction[:, land == 0] = np.nan
+    ds = xr.Dataset(
+        {"evi": (("time", "lat", "lon"), np.zeros((len(time), *grid.shape), "float32")), "land_fraction": (("lat", "lon"), land)},
+        coords={"time": time, "lat": grid.lat, "lon": grid.lon},
+        attrs={"time_step": "day", "resolution": grid.resolution} | attrs,
+    )
+    if igbp:
+        ds["igbp_fraction"] = ("igbp", "lat", "lon"), fraction
+        ds = ds.assign_coords(igbp=("igbp", np.array(classes.IGBP, dtype=object)))
+    return ds
+
+
+def predictions(grid: Grid, time: pd.DatetimeIndex, land: np.ndarray, members: int) -> xr.Dataset:
+    rng = np.random.default_rng(1)
+    shape = (members, len(time), *grid.shape)
+    season = 1 + 0.8 * np.cos(2 * np.pi * (time.day_of_year.to_numpy() - 200) / 365)[:, None, None] * np.sign(grid.lat)[:, None]
+    gpp = rng.gamma(4, 2, shape) * season
+    reco = 0.8 * gpp + rng.normal(0.5, 0.3, shape)
+    fluxes = {name: np.where(land >= 0.02, x, np.nan).astype("float32") for name, x in (("gpp", gpp), ("reco", reco))}
+    for values in fluxes.values():
+        values[1 % members, 2, 4, 20] = np.nan  # one member lacks one cell-step
+    return xr.Dataset(
+        {name: (("member", "time", "lat", "lon"), values) for name, values in fluxes.items()},
+        coords={"time": time, "lat": grid.lat, "lon": grid.lon},
+    )
+
+
+def calibration() -> dict:
+    rng = np.random.default_rng(2)
+    predicted = rng.gamma(4, 2, 2000)
+    towers = {"predicted": predicted, "spread": np.full(2000, 0.5), "site": rng.integers(0, 40, 2000)}
+    observed = predicted + rng.normal(0, 0.3 + 0.2 * predicted)
+    fitted = {flux: conformal.fit(observed=observed, flux=flux, **towers) for flux in FLUXES}
+    return fitted | {"coverage": dict.fromkeys(FLUXES, 0.9), "skill": {"nee": "no demonstrated spatial skill"}}
+
+
+def applicability(grid: Grid, land: np.ndarray) -> xr.Dataset:
+    ds = georeference.horizontal(lat=grid.lat, lon=grid.lon)
+    flags = np.where(land >= 0.02, (np.abs(grid.lat) < 60)[:, None], -1).astype("int8")
+    meaning = {"flag_values": np.array([0, 1], "int8"), "flag_meanings": "outside inside", "grid_mapping": "crs"}
+    ds["applicability"] = ("lat", "lon"), flags, {"long_name": "area of applicability of the models"} | meaning
+    ds["applicability"].encoding["_FillValue"] = np.int8(-1)
+    return ds
+
+
+def build(folder: Path, *, label: str, time: pd.DatetimeIndex, members: int = 3, igbp: bool = True, **attrs) -> World:
+    grid = Grid(10.0)
+    drivers = cube(grid, time, attrs, igbp=igbp)
+    land = drivers["land_fraction"].values
+    seal(drivers, folder / "cube.zarr")
+    shape = (1, len(time), 5, 7)  # a member and a tile a chunk, as inference writes
+    seal(predictions(grid, time, land, members), folder / f"{label}.zarr", {"gpp": shape, "reco": shape})
+    said = {"store": stores.digest(folder / f"{label}.zarr"), "cube": stores.digest(folder / "cube.zarr")}
+    files.write_json(folder / f"{label}.json", {"label": label, "digest": "0" * 64, "model": "tamrl"} | said)
+    files.write_json(folder / "calibration.json", calibration())
+    applicability(grid, land).to_netcdf(folder / "applicability.nc")
+    return World(folder, label, grid)
+
+
+@pytest.fixture(scope="session")
+def daily(tmp_path_factory) -> World:
+    return build(tmp_path_factory.mktemp("daily"), label="2012", time=pd.date_range("2012-01-01", "2012-12-31"))
+
+
+@pytest.fixture(scope="session")
+def climatology(tmp_path_factory) -> World:
+    months = pd.date_range("2001-01-01", periods=12, freq="MS")
+    attrs = {"time_step": "month", "climatology": "2000-2025"}
+    return build(tmp_path_factory.mktemp("climatology"), label="climatology", time=months, **attrs)
+
+
+@pytest.fixture
+def make_world(tmp_path):
+    return lambda **arguments: build(tmp_path, **arguments)

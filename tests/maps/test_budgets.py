@@ -1,0 +1,82 @@
+"""Sums: associative, missing adds nothing, totals finite."""
+
+from functools import reduce
+from operator import add
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tamrl.errors import ContractError
+from tamrl.maps import budgets
+
+
+def block(seed=0, members=3, shape=(10, 6, 8), missing=0.0):
+    rng = np.random.default_rng(seed)
+    gpp, reco = rng.gamma(3, 2, (2, members, *shape)).astype("float32")
+    gpp[rng.random(gpp.shape) < missing] = np.nan
+    area = rng.uniform(1e9, 1e10, shape[1:])
+    weights = {
+        "globe": (area, area * 0.8),
+        "north": (area * (np.arange(6) < 3)[:, None], area * 0.8 * (np.arange(6) < 3)[:, None]),
+    }
+    return gpp, reco, rng.uniform(28, 31, shape[0]), weights
+
+
+def sums(gpp, reco, days, weights, time=slice(None), rows=slice(None)):
+    regions = {name: (land[rows], carrying[rows]) for name, (land, carrying) in weights.items()}
+    return budgets.sums(gpp=gpp[:, time, rows], reco=reco[:, time, rows], days=days[time], regions=regions)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(0, 99))
+def test_sums_of_any_blocks_are_the_sums_of_the_whole(step, row, seed):
+    data = block(seed, missing=0.05)
+    times, rows = [slice(0, step), slice(step, 10)], [slice(0, row), slice(row, 6)]
+    parts = reduce(add, [sums(*data, time=t, rows=r) for t in times for r in rows])
+    whole = sums(*data)
+    for name in ("gpp", "reco", "area", "present", "wanted"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-12)
+
+
+def test_a_constant_flux_gives_flux_times_area_times_time():
+    _, _, _, weights = block()
+    flux = np.full((2, 12, 6, 8), 2.0)
+    total = budgets.sums(gpp=flux, reco=0.5 * flux, days=np.full(12, 365 / 12), regions=weights)
+    table = budgets.table(total, label="2001", days=365.0).set_index(["flux", "region"])
+    area, carrying = weights["globe"]
+    assert table.loc[("gpp", "globe"), "mean"] == pytest.approx(2 * carrying.sum() * 365 * 1e-15)
+    assert table.loc[("nee", "north"), "mean"] == pytest.approx(-table.loc[("gpp", "north"), "mean"] / 2)
+    assert table.loc[("gpp", "globe"), "area_m2"] == pytest.approx(area.sum())
+    assert (table["std"] == 0).all() and (table["minimum"] == table["maximum"]).all()
+
+
+def test_what_is_missing_adds_neither_mass_nor_area_and_is_counted():
+    gpp, reco, days, weights = block()
+    full = sums(gpp, reco, days, weights)
+    gpp[1, :, 0] = np.nan  # one member lacks a row of cells
+    part = sums(gpp, reco, days, weights)
+    without = {name: (np.vstack([0 * a[:1], a[1:]]), np.vstack([0 * b[:1], b[1:]])) for name, (a, b) in weights.items()}
+    expected = budgets.sums(gpp=np.nan_to_num(gpp), reco=reco, days=days, regions=without)
+    np.testing.assert_allclose(part.gpp, expected.gpp)
+    np.testing.assert_allclose(part.reco, expected.reco)
+    np.testing.assert_allclose(part.area, expected.area)
+    assert budgets.missing(full) == pytest.approx(0) and budgets.missing(part) > 0.1
+
+
+def test_cells_of_unknown_classes_are_missing_too():
+    gpp, reco, days, weights = block()
+    weights["globe"][1][2, 3] = np.nan
+    total = sums(gpp, reco, days, weights)
+    assert np.isfinite(total.gpp).all() and np.isfinite(budgets.missing(total))
+
+
+def test_totals_must_be_finite_and_of_the_same_regions():
+    gpp, reco, days, weights = block()
+    total = sums(gpp, reco, days, weights)
+    total.gpp[0, 0] = np.inf
+    with pytest.raises(ContractError, match="not finite"):
+        budgets.table(total, label="2001", days=365.0)
+    with pytest.raises(ContractError, match="different regions"):
+        _ = total + sums(gpp, reco, days, {"globe": weights["globe"]})

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from tamrl import classes
+from tamrl.errors import ContractError
+from tamrl.grid import EARTH_RADIUS, Grid
+from tamrl.maps import land
+
+
+def cube(resolution=30.0, **fractions):
+    grid = Grid(resolution)
+    igbp = np.zeros((len(classes.IGBP), *grid.shape))
+    for name, value in fractions.items():
+        igbp[classes.IGBP.index(name)] = value
+    return xr.Dataset(
+        {"land_fraction": (("lat", "lon"), np.full(grid.shape, 0.5)), "igbp_fraction": (("igbp", "lat", "lon"), igbp)},
+        coords={"lat": grid.lat, "lon": grid.lon, "igbp": list(classes.IGBP)},
+    )
+
+
+def test_the_share_leaves_out_ice_bare_land_and_water():
+    found = land.describe(cube(GRA=0.4, BSV=0.3, SNO=0.2, WAT=0.1), vegetated_only=True)
+    np.testing.assert_allclose(found.share, 0.4, rtol=1e-6)
+    assert found.bare == classes.UNVEGETATED and "SNO, BSV, WAT" in found.note
+    np.testing.assert_array_equal(land.describe(cube(BSV=1), vegetated_only=False).share, 1)
+
+
+def test_rounding_gives_no_negative_share():
+    assert land.describe(cube(BSV=0.7, SNO=0.3 + 1e-6), vegetated_only=True).share.min() == 0
+
+
+def test_regions_cover_the_sphere_once():
+    found = land.describe(cube(GRA=0.6, EBF=0.4), vegetated_only=True)
+    regions = land.regions(found, Grid(30.0).lat)
+    half = 2 * np.pi * EARTH_RADIUS**2
+    assert regions["globe"][0].sum() == pytest.approx(half)
+    assert sum(regions[name][0].sum() for name in classes.LATITUDE_BANDS) == pytest.approx(half)
+    assert regions["EBF"][1].sum() == pytest.approx(0.4 * half)
+
+
+def test_classes_in_another_order_are_put_in_ours_and_unknown_ones_refused():
+    swapped = cube(GRA=0.6, BSV=0.4).isel(igbp=slice(None, None, -1))
+    np.testing.assert_allclose(land.describe(swapped, vegetated_only=True).share, 0.6, rtol=1e-6)
+    wrong = cube(GRA=1).assign_coords(igbp=[f"c{i}" for i in range(17)])
+    with pytest.raises(ContractError, match="not those of the package"):
+        land.describe(wrong, vegetated_only=True)
+
+
+def test_a_cube_on_another_grid_is_refused():
+    with pytest.raises(ContractError, match="global grid"):
+        land.describe(cube().assign_coords(lat=-Grid(30.0).lat), vegetated_only=True)

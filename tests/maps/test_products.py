@@ -1,0 +1,72 @@
+"""The contract of a product, held for every file in `tamrl/maps/products`."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tamrl import registry
+from tamrl.maps import cf, land
+from tamrl.maps.products import Context
+from tamrl.uncertainty import conformal
+
+PRODUCTS = registry.names(registry.PRODUCTS)
+BARE = land.Land(*(np.ones((4, 5)) for _ in range(3)), None, (), land.WHOLE)
+
+
+@pytest.fixture(params=PRODUCTS)
+def product(request):
+    return registry.load(registry.PRODUCTS, request.param)
+
+
+@pytest.fixture
+def members():
+    rng = np.random.default_rng(1)
+    values = rng.gamma(3, 2, (3, 6, 4, 5)).astype("float32")
+    values[1, 2, 3, 4] = np.nan
+    coords = {"time": np.arange("2001-01-01", "2001-01-07", dtype="datetime64[D]").astype("datetime64[ns]")}
+    return xr.DataArray(
+        values, dims=("member", "time", "lat", "lon"), coords=coords | {"lat": np.arange(4.0), "lon": np.arange(5.0)}
+    )
+
+
+def context(units="gC m-2 d-1", share=None, flux="gpp"):
+    rng = np.random.default_rng(2)
+    predicted = rng.gamma(3, 2, 500)
+    observed = predicted + rng.normal(0, 1, 500)
+    fitted = conformal.fit(observed=observed, predicted=predicted, spread=np.ones(500), site=np.arange(500) % 30, flux=flux)
+    attributes = cf.flux_attributes(flux, units=units, step="day", land=BARE, skill=None)
+    return Context(flux, cf.UNITS[units], np.ones((4, 5)) if share is None else share, fitted, attributes)
+
+
+def test_both_products_of_the_rules_are_there():
+    assert {"ensemble", "members"} <= set(PRODUCTS)
+
+
+def test_fields_are_float32_on_time_and_place_with_the_attributes_of_their_flux(product, members):
+    ds = product.build(members, context())
+    assert len(ds.data_vars) and product.TITLE.format(flux="GPP", label="2012")
+    for field in ds.data_vars.values():
+        assert field.dtype == "float32" and field.dims[0] == "time" and field.dims[-2:] == ("lat", "lon")
+        assert {"units", "long_name", "cell_methods", "grid_mapping", "comment"} <= set(field.attrs)
+
+
+def test_a_product_works_point_by_point(product, members):
+    whole = product.build(members, context())
+    part = product.build(members.isel(time=slice(2, 5), lat=[3]), context(share=np.ones((1, 5))))
+    xr.testing.assert_equal(part, whole.isel(time=slice(2, 5), lat=[3]))
+
+
+def test_missing_is_carried_and_nothing_else_is_lost(product, members):
+    for field in product.build(members, context()).data_vars.values():
+        missing = np.isnan(field.values)
+        assert missing[2, ..., 3, 4].any()
+        missing[2, ..., 3, 4] = False
+        assert not missing.any()
+
+
+def test_what_is_delivered_is_of_the_land_and_in_the_unit_of_the_files(product, members):
+    usual = product.build(members, context())
+    half = product.build(members, context("kg m-2 s-1", np.full((4, 5), 0.5)))
+    for name, field in usual.data_vars.items():
+        assert half[name].units == "kg m-2 s-1"
+        np.testing.assert_allclose(half[name].values, field.values * 0.5 / 86400 / 1000, rtol=1e-5)

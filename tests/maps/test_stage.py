@@ -1,0 +1,169 @@
+"""Written files: values, closure, blocks that change nothing, errors, and budgets that agree with the maps."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from tamrl import carbon, contracts, files
+from tamrl.carbon import FLUXES
+from tamrl.errors import ContractError, PluginError
+from tamrl.maps import blocks, land, stage
+from tamrl.maps.stage import sum_budgets
+from tamrl.uncertainty import conformal
+
+
+def members(world, flux):
+    ds = xr.open_zarr(world.common["store"], consolidated=False)
+    gpp, reco = ds["gpp"].values.astype(float), ds["reco"].values.astype(float)
+    return {"gpp": gpp, "reco": reco, "nee": reco - gpp}[flux]
+
+
+def share(world):
+    return land.describe(xr.open_zarr(world.folder / "cube.zarr", consolidated=False), vegetated_only=True).share
+
+
+@pytest.mark.parametrize("flux", FLUXES)
+def test_a_map_holds_mean_spread_and_quantiles_of_the_land(daily, flux):
+    ds = xr.open_dataset(daily.write_map(flux))
+    values = members(daily, flux)
+    expected = values.mean(0)
+    np.testing.assert_allclose(ds[flux].values, expected * share(daily), rtol=1e-5, atol=1e-5)
+    fitted = files.read_json(daily.folder / "calibration.json")[flux]
+    q05, _, sigma = conformal.interval(fitted, expected, values.std(0, ddof=1))
+    np.testing.assert_allclose(ds[f"{flux}_std"].values, sigma * share(daily), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ds[f"{flux}_q05"].values, q05 * share(daily), rtol=1e-4, atol=1e-4)
+    desert = ds[flux].isel(lat=slice(6, 8), lon=slice(10, None))
+    assert (desert == 0).all() and (ds[f"{flux}_std"].isel(lat=6, lon=20) == 0).all()
+    assert np.isnan(ds[flux].isel(lon=slice(0, 10))).all(), "sea and cells with too little land"
+    assert np.isnan(ds[flux].values).sum() == 366 * 180 + 1, "what one member lacks is missing, and nothing else"
+
+
+def test_the_balance_closes_in_the_written_files(daily):
+    gpp, reco, nee = (xr.open_dataset(daily.write_members(flux))[flux] for flux in FLUXES)
+    assert gpp.dims == ("time", "member", "lat", "lon") and gpp.dtype == "float32"
+    assert float(np.abs(carbon.residual(gpp=gpp, reco=reco, nee=nee)).max()) < 1e-5
+    gpp, reco, nee = (xr.open_dataset(daily.write_map(flux))[flux] for flux in FLUXES)
+    assert float(np.abs(carbon.residual(gpp=gpp, reco=reco, nee=nee)).max()) < 1e-5
+
+
+def test_units_of_the_climate_modellers(daily):
+    usual = xr.open_dataset(daily.write_map("nee"))
+    other = xr.open_dataset(daily.write_map("nee", "si", units="kg m-2 s-1"))
+    assert (usual["nee"].units, other["nee"].units) == ("g m-2 d-1", "kg m-2 s-1")
+    for name in ("nee", "nee_std", "nee_q05", "nee_q95"):
+        np.testing.assert_allclose(other[name].values * 86400 * 1000, usual[name].values, rtol=1e-5, atol=1e-5)
+
+
+def test_blocks_of_any_size_write_the_same_values(daily, monkeypatch):
+    whole = xr.open_dataset(daily.write_map("nee")).load()
+    monkeypatch.setattr(blocks, "strips", lambda store: [slice(0, 3), slice(3, 4), slice(4, 18)])
+    real = blocks.steps
+    monkeypatch.setattr(blocks, "steps", lambda count, **_: real(count, bytes_per_step=1, memory=101))
+    monkeypatch.setattr(stage.export, "CHUNK", 3 * 18 * 36 * 4)
+    other = xr.open_dataset(daily.write_map("nee", "blocks")).load()
+    assert other["nee"].encoding["chunksizes"] == (3, 18, 36)
+    xr.testing.assert_equal(whole, other)
+
+
+def test_without_classes_or_by_choice_the_whole_land_counts(make_world):
+    world = make_world(label="2012", time=pd.date_range("2012-01-01", periods=5), igbp=False)
+    ds = xr.open_dataset(world.write_map("gpp"))
+    assert float(ds["gpp"].isel(lat=6, lon=20).min()) > 0
+    assert "no igbp_fraction" in ds["gpp"].comment
+    ds = xr.open_dataset(world.write_map("gpp", "choice", vegetated_only=False))
+    assert "vegetated_only: false" in ds["gpp"].comment
+
+
+def test_a_single_member_gets_the_calibrated_interval_without_spread(make_world):
+    world = make_world(label="2012", time=pd.date_range("2012-01-01", periods=3), members=1)
+    ds = xr.open_dataset(world.write_map("gpp"))
+    known = np.isfinite(ds["gpp"].values)
+    assert known.any() and np.isfinite(ds["gpp_std"].values[known]).all()
+    assert np.isnan(budgets(world)["std"]).all()
+
+
+def budgets(world, **maps):
+    output = world.folder / "budgets.csv"
+    sum_budgets(
+        manifests=[world.common["manifest"]],
+        cube=world.common["cube"],
+        output=output,
+        predictions=[world.common["store"]],
+        labels=[world.label],
+        maps={"vegetated_only": True} | maps,
+    )
+    return contracts.table(pd.read_csv(output, dtype={"year": str}), contracts.BUDGETS, where=output)
+
+
+@pytest.mark.parametrize("name", ["daily", "climatology"])
+def test_budgets_are_those_of_the_written_members(name, request):
+    world = request.getfixturevalue(name)
+    table = budgets(world).set_index(["flux", "region"])
+    for flux in FLUXES:
+        ds = xr.open_dataset(world.write_members(flux))
+        bounds = ds[ds["time"].attrs.get("bounds", "climatology_bnds")]
+        months = (ds["time"].values.astype("datetime64[M]") + 1).astype("datetime64[D]") - ds["time"].values.astype(
+            "datetime64[D]"
+        )
+        days = months.astype(float) if name == "climatology" else (bounds[:, 1] - bounds[:, 0]).dt.days
+        days = xr.DataArray(np.asarray(days, float), dims="time")
+        present = np.isfinite(ds[flux]).all("member")
+        per_member = (ds[flux].astype(float).where(present) * ds["cell_area"] * ds["land_fraction"] * days).sum(
+            ("time", "lat", "lon")
+        ) * 1e-15
+        row = table.loc[(flux, "globe")]
+        np.testing.assert_allclose(row["mean"], per_member.mean(), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(row["std"], per_member.std(ddof=1), rtol=1e-2, atol=1e-5)
+        np.testing.assert_allclose([row["minimum"], row["maximum"]], [per_member.min(), per_member.max()], rtol=1e-4, atol=1e-4)
+
+
+def test_regions_add_up_to_the_globe_and_bare_classes_carry_nothing(daily):
+    table = budgets(daily).pivot(index="region", columns="flux", values="mean")
+    bands = table.loc[[r for r in table.index if r[0].isdigit()]]
+    np.testing.assert_allclose(bands.sum(), table.loc["globe"], rtol=1e-4)
+    np.testing.assert_allclose(table.loc[[*land.classes.IGBP]].sum(), table.loc["globe"], rtol=1e-4)
+    assert (table.loc[["BSV", "SNO", "WAT"]] == 0).all(axis=None)
+    assert (table.loc["globe", "nee"]) == pytest.approx(table.loc["globe", "reco"] - table.loc["globe", "gpp"], abs=1e-3)
+
+
+def test_deserts_let_in_raise_the_total(daily):
+    closed, opened = (budgets(daily, vegetated_only=v).set_index(["flux", "region"])["mean"] for v in (True, False))
+    assert opened["gpp", "globe"] > closed["gpp", "globe"] * 1.05
+    assert opened["gpp", "BSV"] > 0
+
+
+@pytest.mark.parametrize("key", ["label", "store", "cube"])
+def test_predictions_of_another_label_store_or_cube_are_refused(make_world, key):
+    world = make_world(label="2012", time=pd.date_range("2012-01-01", periods=3))
+    manifest = world.common["manifest"]
+    files.write_json(manifest, files.read_json(manifest) | {key: "other"})
+    with pytest.raises(ContractError, match=f"not finished for this {key}"):
+        world.write_map("gpp")
+    with pytest.raises(ContractError, match=f"not finished for this {key}"):
+        budgets(world)
+
+
+def test_a_flux_without_calibration_is_refused(make_world):
+    world = make_world(label="2012", time=pd.date_range("2012-01-01", periods=3))
+    file = world.folder / "calibration.json"
+    files.write_json(file, {"gpp": files.read_json(file)["gpp"]})
+    with pytest.raises(ContractError, match="no calibration for reco"):
+        world.write_map("reco")
+    assert not list(world.folder.glob("*reco*"))
+
+
+def test_a_lost_chunk_of_the_predictions_is_refused_and_the_old_map_stays(make_world):
+    world = make_world(label="2012", time=pd.date_range("2012-01-01", periods=5))
+    before = files.sha256(world.write_map("gpp"))
+    next((world.common["store"] / "gpp/c/0/0").rglob("[0-9]*/[0-9]*")).unlink()
+    with pytest.raises(ContractError, match="differs from its manifest"):
+        world.write_map("gpp")
+    assert files.sha256(world.folder / "map_gpp.nc") == before
+    assert not list(world.folder.glob(".part-*"))
+
+
+def test_an_unknown_product_is_refused(daily):
+    extra = {"calibration": daily.folder / "calibration.json", "applicability": daily.folder / "applicability.nc"}
+    with pytest.raises(PluginError, match="no plug-in named"):
+        stage.write_product(**daily.common, **extra, output="x.nc", maps=daily.maps(), flux="gpp", product="ensmble")

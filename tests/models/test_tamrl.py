@@ -1,0 +1,86 @@
+"""TAM-RL: the code comes from the support set, modulates the decoder, and the balance is exact."""
+
+import pytest
+import torch
+
+from tamrl import carbon
+from tamrl.models import Dims, _network, tamrl
+from tamrl.models._film import Film
+
+DIMS = Dims(features=5, support=3, static=2, bins=12, scale=(5.0, 4.0, 2.5))
+
+
+def _model(**options) -> tamrl.TamRl:
+    torch.manual_seed(0)
+    return tamrl.build(DIMS, tamrl.Options(hidden=16, code=6, **options)).eval()
+
+
+def _arrays() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(2)
+    return torch.randn(4, 150, 5, generator=g), torch.randn(4, 12, 3, generator=g), torch.randn(4, 2, generator=g)
+
+
+def test_the_support_set_changes_the_fluxes():
+    model, (x, support, static) = _model(), _arrays()
+    assert not torch.allclose(model.predict(x, support, static), model.predict(x, support + 0.5, static))
+    assert not torch.allclose(model.predict(x, support, static), model.predict(x, support, static + 0.5))
+
+
+def test_the_code_is_bounded():
+    code = _model().encode(torch.full((2, 12, 3), 1e4), torch.full((2, 2), -1e4))
+    assert code.shape == (2, 6) and (code.abs() <= 1).all()
+
+
+def test_film_with_code_zero_changes_nothing():
+    film, x = Film(code=6, features=4), torch.randn(2, 7, 4)
+    assert torch.equal(film(x, torch.zeros(2, 6)), x)
+    assert not torch.equal(film(x, torch.ones(2, 6)), x)
+
+
+def test_stage_one_trains_the_decoder_alone():
+    model, (x, support, static) = _model(pretrain=0.5), _arrays()
+    model.begin(0.2)
+    assert torch.equal(model(x, support, static), model(x, support + 1, static + 1))
+    model.begin(0.5)
+    assert not torch.equal(model(x, support, static), model(x, support + 1, static + 1))
+
+
+@pytest.mark.parametrize("balance", ["exact", "penalty"])
+def test_the_balance_is_exact_in_what_is_delivered(balance):
+    gpp, reco, nee = _model(balance=balance).predict(*_arrays()).unbind(-1)
+    assert torch.equal(nee, reco - gpp)
+
+
+def test_three_estimates_move_to_the_nearest_triple():
+    raw = torch.tensor([[[5.0, 3.0, 1.0]]])  # closes with nee = -2, so the imbalance is 3
+    assert torch.allclose(_model().deliver(raw), torch.tensor([[[4.0, 4.0, 0.0]]]))
+    exact = torch.tensor([[[5.0, 3.0, -2.0]]])
+    assert torch.equal(_model().deliver(exact), exact)
+
+
+def test_reconciling_works_on_numbers_too():
+    assert carbon.reconcile(gpp=5.0, reco=3.0, nee=1.0) == (4.0, 4.0)
+
+
+def test_blocks_give_what_one_pass_gives():
+    model, (x, support, static) = _model(balance="exact"), _arrays()
+    with torch.no_grad():
+        whole = model(x, support, static)
+    assert x.shape[1] > 2 * _network.BLOCK
+    torch.testing.assert_close(model.predict(x, support, static), whole, atol=2e-5, rtol=0)
+
+
+def test_negative_fluxes_are_not_clipped():
+    gpp = _model().predict(*_arrays())[..., 0]
+    assert (gpp < 0).any()
+
+
+@pytest.mark.parametrize("size", [16, 32, 48])
+def test_batches_of_whole_rows_have_the_same_bits(size):
+    """From 16 rows on, kernels give a site the same bits in any batch; `inference.predict` fills its batches up to that."""
+    model, g = _model(), torch.Generator().manual_seed(5)
+    x, support, static = torch.randn(80, 70, 5, generator=g), torch.randn(80, 12, 3, generator=g), torch.randn(80, 2, generator=g)
+    whole = model.predict(x, support, static)
+    for start in range(0, 80 - size + 1, 8):
+        rows = slice(start, start + size)
+        assert torch.equal(model.predict(x[rows], support[rows], static[rows]), whole[rows])

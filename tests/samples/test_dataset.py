@@ -1,0 +1,143 @@
+"""Tensors from named variables: shapes, calendars, support sets, and missing drivers that touch nothing else."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tamrl import classes
+from tamrl.samples import build, dataset, scaling
+from tamrl.samples.dataset import Spec
+
+SPEC = Spec(("air_temperature", "shortwave_radiation"), ("igbp_fraction", "elevation"), "day", (30, 365))
+
+
+@pytest.fixture
+def samples(records, towers, drivers):
+    ds = build.assemble(records, towers, drivers, dynamic=SPEC.dynamic, static=SPEC.static, step="day")
+    noise = np.random.default_rng(1).normal(0, 3, ds["air_temperature"].shape).astype("f4")
+    ds["air_temperature"] = ds["air_temperature"].copy(data=ds["air_temperature"].values + noise)
+    return ds
+
+
+@pytest.fixture
+def scaled(samples):
+    return scaling.fit(samples, dynamic=SPEC.dynamic, static=SPEC.static)
+
+
+def test_names_and_shapes_agree(samples, scaled):
+    found = dataset.inputs(samples, SPEC, scaled)
+    sites, steps = samples.sizes["site"], samples.sizes["time"]
+    assert found.x.shape == (sites, steps, len(SPEC.features)) == (sites, steps, 6)
+    assert found.static.shape == (sites, len(SPEC.attributes)) == (sites, 18)
+    assert found.support.shape == (sites, 26, 2) and found.valid.shape == (sites, steps)
+    assert SPEC.features[2] == "air_temperature_mean_30" and SPEC.attributes[0] == "igbp_fraction:ENF"
+    assert all(t.is_contiguous() for t in vars(found).values()) and found.valid.all()
+
+
+def test_spec_survives_json():
+    assert Spec.from_json(SPEC.to_json()) == SPEC
+
+
+def test_windows_no_longer_than_a_step_are_left_out():
+    assert Spec((), (), "month", (7, 30, 120, 365)).spans == (4, 12)
+
+
+def test_class_fractions_are_taken_by_name(samples, scaled):
+    samples["igbp_fraction"][:, 0] = 0.25
+    shuffled = samples.isel(igbp=np.random.default_rng(0).permutation(len(classes.IGBP)))
+    assert torch.equal(dataset.inputs(shuffled, SPEC, scaled).static, dataset.inputs(samples, SPEC, scaled).static)
+
+
+def test_bins_of_the_calendar():
+    days = pd.date_range("2012-01-01", "2012-12-31").values
+    bins = dataset.calendar_bins(days, SPEC)
+    assert bins[0] == 0 and bins[13] == 0 and bins[14] == 1 and bins[-1] == 25 and set(bins) == set(range(26))
+    months = dataset.calendar_bins(pd.date_range("2010-01-01", periods=24, freq="MS").values, Spec((), (), "month"))
+    assert months.tolist() == [*range(12)] * 2
+
+
+def test_support_is_the_mean_seasonal_cycle_in_northern_time(samples, scaled):
+    found = dataset.inputs(samples, SPEC, scaled)
+    radiation = found.support[:, :, 1]
+    assert samples["site"].values.tolist() == ["DE-Aaa", "NA-Bbb", "AU-Ccc"]
+    assert radiation[0].argmax() in (13, 14)
+    assert torch.equal(radiation[2], radiation[0].roll(13))  # the same drivers, but at 30° S
+    own = scaled.apply(samples["shortwave_radiation"].values, name="shortwave_radiation", units="W m-2")
+    bins = dataset.calendar_bins(samples["time"].values, SPEC)
+    assert radiation[0, 5].item() == pytest.approx(own[0, bins == 5].mean(), abs=1e-6)
+
+
+def test_bins_without_values_are_interpolated_around_the_year():
+    scaled = np.zeros((1, 12, 2), "f4")
+    scaled[0, :, 0] = np.arange(12)
+    scaled[0, [0, 11], 0] = np.nan
+    scaled[0, :, 1] = np.nan
+    cycle = dataset.seasonal_cycle(scaled, np.arange(12), 12)
+    assert cycle[0, 11, 0] == pytest.approx(10 - 9 / 3) and cycle[0, 0, 0] == pytest.approx(10 - 2 * 9 / 3)
+    assert (cycle[0, :, 1] == 0).all()
+
+
+@given(st.integers(1, 40), st.integers(2, 60), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_running_mean_is_the_mean_of_the_last_steps(steps, length, seed):
+    x = np.random.default_rng(seed).normal(size=(2, length, 3)).astype("f4")
+    found = dataset.running_mean(x, steps)
+    for t in (0, length // 2, length - 1):
+        np.testing.assert_allclose(found[:, t], x[:, max(0, t + 1 - steps) : t + 1].mean(1), atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_missing_driver_makes_its_own_day_invalid_and_touches_no_other_site(samples, scaled, bad):
+    before = dataset.inputs(samples, SPEC, scaled)
+    broken = samples.copy(deep=True)
+    broken["air_temperature"][1, 100] = bad
+    after = dataset.inputs(broken, SPEC, scaled)
+    wrong = (~after.valid).nonzero().tolist()
+    assert wrong == [[1, 100]]
+    for name in ("x", "static", "support"):
+        a, b = getattr(before, name), getattr(after, name)
+        assert torch.equal(a[[0, 2]], b[[0, 2]]) and b.isfinite().all()
+
+
+def test_a_site_with_a_missing_attribute_is_never_valid(samples, scaled):
+    samples["elevation"][2] = np.nan
+    found = dataset.inputs(samples, SPEC, scaled)
+    assert not found.valid[2].any() and found.valid[:2].all() and found.static.isfinite().all()
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=3, unique=True))
+@settings(max_examples=7, deadline=None)
+def test_a_site_has_the_same_bits_in_any_company(chosen):
+    random = np.random.default_rng(7)
+    raw = random.normal(size=(3, 400, 2)).astype("f4")
+    raw[random.uniform(size=raw.shape) < 0.05] = np.nan
+    bins = np.arange(400) % 26
+    assert (dataset.seasonal_cycle(raw, bins, 26)[chosen] == dataset.seasonal_cycle(raw[chosen], bins, 26)).all()
+    filled = np.nan_to_num(raw)
+    assert (dataset.running_mean(filled, 30)[chosen] == dataset.running_mean(filled[chosen], 30)).all()
+
+
+def test_steps_choose_and_repeat_what_is_decoded_but_not_the_support(samples, scaled):
+    order = np.array([3, 4, 5, 3])
+    whole, part = dataset.inputs(samples, SPEC, scaled), dataset.inputs(samples, SPEC, scaled, steps=order)
+    assert torch.equal(part.support, whole.support)
+    assert torch.equal(part.x[..., :2], whole.x[:, order][..., :2])
+
+
+def test_lead_in_repeats_the_first_year():
+    assert dataset.lead_in(2, 4, 365).tolist() == [363, 364, 0, 1]
+    assert dataset.lead_in(0, 24, 12).tolist() == [*range(12)] * 2
+    assert dataset.lead_in(5, 3, 12).tolist() == [2, 3, 4]
+
+
+def test_targets_carry_missing_fluxes_with_weight_zero(samples):
+    samples["gpp"][0, 3] = np.nan
+    samples["nee_qc"][1, 160] = np.nan
+    y, weight = dataset.targets(samples)
+    assert y[0, 3, 0].isnan() and weight[0, 3, 0] == 0
+    first = int(np.isfinite(samples["nee"].values[1]).argmax())
+    assert (weight[1, :first] == 0).all() and weight[1, 160, 2] == 1
+    assert ((weight > 0) == y.isfinite()).all()

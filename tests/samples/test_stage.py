@@ -1,0 +1,49 @@
+"""The stages write files that hold their contracts."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from tamrl import contracts
+from tamrl.errors import ContractError
+from tamrl.samples.stage import build_samples, split_sites
+
+
+@pytest.fixture
+def files(tmp_path, towers, records, drivers) -> dict:
+    paths = {"towers": tmp_path / "towers.csv", "table": tmp_path / "towers.parquet", "drivers": tmp_path / "towers.nc"}
+    towers.to_csv(paths["towers"], index=False)
+    records.to_parquet(paths["table"], index=False)
+    drivers.to_netcdf(paths["drivers"])
+    return {name: str(path) for name, path in paths.items()}
+
+
+def test_samples_of_both_kinds_hold_their_contract(files, tmp_path, features):
+    outputs = {"grid": str(tmp_path / "grid.nc"), "tower": str(tmp_path / "tower.nc")}
+    build_samples(**files, **outputs, features=features, step="day")
+    for kind, path in outputs.items():
+        ds = xr.load_dataset(path)
+        contracts.samples(ds, dynamic=tuple(features["dynamic"]), static=tuple(features["static"]), where=path)
+        assert ds.attrs["drivers"] == kind and ds["air_temperature"].attrs["units"] == "K"
+        assert ds["gpp"].dtype == np.float32 and "NA-Bbb" in ds["site"].values
+
+
+def test_a_feature_without_drivers_is_refused_and_nothing_written(files, tmp_path, features):
+    features["dynamic"].append("evi")
+    with pytest.raises(ContractError, match="lack evi"):
+        build_samples(**files, grid=str(tmp_path / "g.nc"), tower=str(tmp_path / "t.nc"), features=features, step="day")
+    assert not list(tmp_path.glob("*g.nc"))
+
+
+def test_splits_of_both_schemes(files, tmp_path):
+    wanted = tmp_path / "test_sites.txt"
+    wanted.write_text("# held out\nNA-Bbb\n\n")
+    for scheme, listed in {"kfold": [], "sites": str(wanted)}.items():
+        output = tmp_path / f"{scheme}.csv"
+        conf = {"scheme": scheme, "folds": 2, "distance_km": 30.0, "test_sites": None}
+        split_sites(towers=files["towers"], test_sites=listed, output=str(output), splits=conf, seed=1)
+        table = pd.read_csv(output, keep_default_na=False, dtype={"fold": str}).set_index("site")
+        assert table.loc["DE-Aaa", "group"] == table.loc["NA-Bbb", "group"]
+        expected = {"kfold": table.loc["NA-Bbb", "fold"], "sites": "near-test"}[scheme]
+        assert table.loc["DE-Aaa", "fold"] == expected

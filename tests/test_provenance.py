@@ -1,0 +1,121 @@
+"""Digests that rerun what changed and nothing else, and the record of a run."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tamrl import files, provenance, record, stores
+from tamrl.errors import ContractError, InputError
+
+
+def test_the_digest_of_a_configuration_ignores_the_order_of_keys():
+    one, two = {"a": 1, "b": {"c": [1, 2]}}, {"b": {"c": [1, 2]}, "a": 1}
+    assert provenance.config_digest(one) == provenance.config_digest(two)
+    assert provenance.config_digest(one) != provenance.config_digest({"a": 1, "b": {"c": [2, 1]}})
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package `tamrl` of three modules: a imports b, b imports c inside a function; d stands apart."""
+    folder = tmp_path / "tamrl"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "a.py").write_text('"""A."""\nfrom tamrl import b\n\ndef f(x):\n    """Say."""\n    return b.g(x)\n')
+    (folder / "b.py").write_text("def g(x):\n    from tamrl.c import h\n    return h(x)\n")
+    (folder / "c.py").write_text("def h(x):\n    return x + 1  # one more\n")
+    (folder / "d.py").write_text("VALUE = 1\n")
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+
+    def digest():
+        provenance.imports.cache_clear()
+        provenance._source_digest.cache_clear()
+        return provenance.code_digest("tamrl.a")
+
+    yield folder, digest
+    provenance.imports.cache_clear()
+    provenance._source_digest.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changes"),
+    [
+        ("c.py", "x + 1", "x + 2", True),
+        ("c.py", "# one more", "# another word", False),
+        ("a.py", '"""Say."""', '"""Say more."""', False),
+        ("d.py", "1", "2", False),
+        ("b.py", "return h(x)", "return h(x) * 1", True),
+    ],
+)
+def test_the_digest_of_code_follows_imports_and_ignores_words(package, file, old, new, changes):
+    folder, digest = package
+    before = digest()
+    (folder / file).write_text((folder / file).read_text().replace(old, new))
+    assert (digest() != before) is changes
+
+
+def test_every_stage_has_a_digest_and_versions_are_known():
+    found = record.code({"towers": {"networks": []}, "drivers": {"sources": []}, "training": {"models": []}})
+    assert {"tamrl.maps.stage", "tamrl.uncertainty.stage"} <= set(found)
+    assert all(len(digest) == 16 for digest in found.values()) and len(set(found.values())) == len(found)
+    software = provenance.software()
+    assert software["numpy"] == np.__version__ and software["tamrl"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    ds = xr.Dataset({"evi": (("lat", "lon"), np.ones((2, 4), "float32"))})
+    ds.to_zarr(tmp_path / "cube.zarr", zarr_format=3, consolidated=False)
+    stores.seal(tmp_path / "cube.zarr", about={"sources": {"modis": {"version": "61"}}})
+    (tmp_path / "benchmarks/train_model").mkdir(parents=True)
+    head = "s\th:m:s\tmax_rss\tmax_vms\n"
+    (tmp_path / "benchmarks/build_cube.tsv").write_text(head + "12.5\t0:00:12\t512.25\t900\n")
+    (tmp_path / "benchmarks/train_model/tamrl-0-0.tsv").write_text(head + "0.2\t0:00:00\t-\t-\n")
+    for name in ("t.parquet", "map.nc", "report.html"):
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+def recorded(run):
+    config = {"run": "x", "seed": 7, "towers": {"networks": []}, "drivers": {"sources": []}, "training": {"models": []}}
+    record.record_provenance(
+        cube=run / "cube.zarr",
+        inputs=[run / "t.parquet"],
+        outputs=[run / "map.nc", run / "report.html"],
+        output=run / "provenance.json",
+        config=config,
+        benchmarks=run / "benchmarks",
+    )
+    return json.loads((run / "provenance.json").read_text()), config
+
+
+def test_the_record_tells_what_was_read_with_what_and_what_it_cost(run):
+    found, config = recorded(run)
+    assert found["config"] == config and found["seed"] == 7
+    assert found["config_digest"] == provenance.config_digest(config)
+    assert found["outputs"][str(run / "map.nc")] == files.sha256(run / "map.nc")
+    assert found["inputs"]["towers"] == {str(run / "t.parquet"): files.sha256(run / "t.parquet")}
+    assert found["inputs"]["drivers"]["sha256"] == stores.digest(run / "cube.zarr")
+    assert found["inputs"]["drivers"]["sources"] == {"modis": {"version": "61"}}
+    assert found["rules"]["build_cube"] == {"seconds": 12.5, "memory_mib": 512.25}
+    assert found["rules"]["train_model/tamrl-0-0"] == {"seconds": 0.2, "memory_mib": None}
+    assert found["hardware"]["cores"] >= 1 and found["hardware"]["memory_gib"] > 0
+
+
+def test_a_changed_input_changes_the_record(run):
+    before, _ = recorded(run)
+    (run / "t.parquet").write_text("other")
+    after, _ = recorded(run)
+    assert before["inputs"]["towers"] != after["inputs"]["towers"] and before["outputs"] == after["outputs"]
+
+
+def test_what_is_no_benchmark_or_no_finished_store_is_refused(run):
+    (run / "benchmarks/x.tsv").write_text("a\tb\n")
+    with pytest.raises(InputError, match="not a benchmark"):
+        recorded(run)
+    (run / "benchmarks/x.tsv").unlink()
+    (run / "cube.zarr/manifest.json").unlink()
+    with pytest.raises(ContractError, match="no manifest"):
+        recorded(run)
+    assert not (run / "provenance.json").exists()

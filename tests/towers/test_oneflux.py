@@ -1,0 +1,128 @@
+"""Archives of ONEFlux products that are not as they should be."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tamrl.errors import InputError
+from tamrl.towers import oneflux
+from tamrl.towers.networks import fluxnet, fluxnet2015
+
+NAME = "FLX_DE-Aaa_FLUXNET2015_SUBSET"
+
+
+def _read(sample, members, step="day", partitioning="NT"):
+    path = sample.zip(sample.folder / f"{NAME}_2010-2011_1-4.zip", members)
+    return oneflux.read(oneflux.Product("DE-Aaa", path), partitioning=partitioning, step=step)
+
+
+def _daily(rows):
+    return {f"{NAME}_DD_2010-2011_1-4.csv": rows.to_csv(index=False)}
+
+
+def test_a_missing_column_names_archive_and_column(sample):
+    with pytest.raises(InputError, match=r"no column for nee_qc[\s\S]*1-4\.zip[\s\S]*NEE_VUT_REF_QC"):
+        _read(sample, _daily(sample.rows().drop(columns="NEE_VUT_REF_QC")))
+
+
+def test_without_any_partitioning_the_archive_is_refused(sample):
+    with pytest.raises(InputError, match="no column for gpp"):
+        _read(sample, _daily(sample.rows().drop(columns=["GPP_NT_VUT_REF", "GPP_DT_VUT_REF"])))
+
+
+def test_without_the_chosen_partitioning_the_flux_is_missing(sample):
+    table, _, _ = _read(sample, _daily(sample.rows().drop(columns=["GPP_DT_VUT_REF", "RECO_DT_VUT_REF"])), partitioning="DT")
+    assert table[["gpp", "reco"]].isna().all(axis=None) and table["nee"].notna().all()
+
+
+def test_a_constant_threshold_is_taken_only_where_there_is_no_other(sample):
+    rows = sample.rows()
+    constant = {c: c.replace("VUT", "CUT") for c in rows if "VUT" in c}
+    both = pd.concat([rows, rows[list(constant)].rename(columns=constant) * 0.5], axis=1)
+    assert _read(sample, _daily(both))[0]["nee"][3] == pytest.approx(rows["NEE_VUT_REF"][3])
+    both[list(constant)] = -9999
+    table, _, _ = _read(sample, _daily(both))
+    assert table["nee"][3] == pytest.approx(rows["NEE_VUT_REF"][3] / 2)
+    assert table["nee_qc"][3] == pytest.approx(0.45)
+
+
+def test_a_file_that_breaks_off_is_refused(sample):
+    text = sample.rows().to_csv(index=False)
+    with pytest.raises(InputError, match="breaks off"):
+        _read(sample, {f"{NAME}_DD_2010-2011_1-4.csv": text[: len(text) // 2]})
+
+
+@pytest.mark.parametrize("text", ["", "TIMESTAMP,TA_F\n", "<html>no</html>"])
+def test_a_file_of_something_else_is_refused(sample, text):
+    with pytest.raises(InputError):
+        _read(sample, {f"{NAME}_DD_2010-2011_1-4.csv": text})
+
+
+def test_another_step_is_not_taken_for_this_one(sample):
+    with pytest.raises(InputError, match="one file of MM"):
+        _read(sample, _daily(sample.rows()), step="month")
+
+
+def test_an_archive_with_the_file_of_another_tower_is_refused(sample):
+    with pytest.raises(InputError, match="DE-Aaa holds a file of DE-Zzz"):
+        _read(sample, {"FLX_DE-Zzz_FLUXNET2015_SUBSET_DD_2010-2011_1-4.csv": sample.rows().to_csv(index=False)})
+
+
+def test_members_may_lie_in_a_folder_of_the_archive(sample):
+    ((name, text),) = _daily(sample.rows()).items()
+    assert len(_read(sample, {f"FLX_DE-Aaa/{name}": text})[0]) == 400
+
+
+FLX, AMF = "FLX_DE-Aaa_FLUXNET2015", "AMF_DE-Aaa_FLUXNET"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names", "kept"),
+    [
+        (fluxnet2015.FILES, [f"{FLX}_SUBSET_2010-2011_1-3.zip", f"{FLX}_SUBSET_2010-2011_1-4.zip"], 1),
+        (fluxnet2015.FILES, [f"{FLX}_SUBSET_2010-2011_1-9.zip", f"{FLX}_SUBSET_2010-2011_1-10.zip"], 1),
+        (fluxnet2015.FILES, [f"{FLX}_SUBSET_2010-2011_1-4.zip", f"{FLX}_FULLSET_2010-2011_1-4.zip"], 1),
+        (fluxnet2015.FILES, [f"{FLX}_SUBSET_DD_2010-2011_1-4.csv", f"{FLX}_SUBSET_MM_2010-2011_1-4.csv"], 0),
+        (fluxnet.FILES, [f"{AMF}_2010-2011_v1.3_r1.zip", f"{AMF}_2010-2011_v1.3_r2.zip"], 1),
+        (fluxnet.FILES, [f"{AMF}_FULLSET_2010-2011_3-5.zip", "AMF_DE-Aaa_BASE-BADM_4-5.zip"], 0),
+    ],
+)
+def test_the_newest_and_fullest_product_of_a_tower_is_taken(tmp_path, pattern, names, kept):
+    for name in [*names, ".snakemake_timestamp", "notes.txt"]:
+        (tmp_path / name).touch()
+    assert [p.path.name for p in oneflux.products(tmp_path, pattern, "day")] == [names[kept]]
+
+
+def test_every_product_of_the_real_shuttle_is_recognised(shared_data):
+    snapshot = pd.read_csv(
+        shared_data / "archives" / "metadata" / "fluxnet_shuttle_snapshot_20260624T095651.csv", dtype=str, keep_default_na=False
+    )
+    matches = [fluxnet.FILES.match(name) for name in snapshot["fluxnet_product_name"]]
+    assert len(matches) == 767 and all(matches)
+    assert [m["site"] for m in matches] == snapshot["site_id"].tolist()
+
+
+def test_an_older_archive_takes_its_place_from_a_table_of_many(sample):
+    rows = sample.rows()
+    member = "AMF_DE-Aaa_FLUXNET_FULLSET_DD_2010-2011_3-5.csv"
+    sample.zip(sample.folder / "AMF_DE-Aaa_FLUXNET_FULLSET_2010-2011_3-5.zip", {member: rows.to_csv(index=False)})
+    options = fluxnet.Options(path=str(sample.folder))
+    with pytest.raises(InputError, match=r"no coordinates of DE-Aaa"):
+        fluxnet.read([sample.folder], options, partitioning="NT", step="day")
+    (sample.folder / "AMF_AA-Flx_BIF_CCBY4_20201218.csv").write_bytes(sample.bif("DE-Aaa"))
+    table, places = fluxnet.read([sample.folder], options, partitioning="NT", step="day")
+    assert places["lat"].tolist() == [51.0] and len(table) == 400
+
+
+@pytest.mark.parametrize("network", [fluxnet, fluxnet2015])
+def test_an_empty_folder_says_what_to_put_there(tmp_path, network):
+    with pytest.raises(InputError, match=r"no tower files[\s\S]*zip"):
+        network.read([tmp_path], network.Options(), partitioning="NT", step="day")
+
+
+def test_fills_written_in_other_ways_reach_nothing(sample):
+    rows = sample.rows().astype(object)
+    rows.loc[10, "NEE_VUT_REF"], rows.loc[11, "NEE_VUT_REF"], rows.loc[12, "SW_IN_F"] = "-9999.0", "1e20", "9.96921e+36"
+    table, fills, _ = _read(sample, _daily(rows))
+    assert np.isnan(table.loc[[10, 11], "nee"]).all() and np.isnan(table.loc[12, "shortwave_radiation"])
+    assert fills.loc["DE-Aaa"].tolist() == [1 + 2, 1 + 1]

@@ -1,0 +1,74 @@
+"""Checkpoints: tensors and JSON only; anything else, or anything changed, is refused."""
+
+import json
+import pickle
+
+import pytest
+import torch
+
+from tamrl import registry
+from tamrl.errors import ContractError
+from tamrl.samples import scaling
+from tamrl.training import checkpoint
+
+
+@pytest.fixture
+def trained(samples, spec) -> checkpoint.Trained:
+    own = scaling.fit(samples, dynamic=spec.dynamic, static=spec.static)
+    plugin = registry.load(registry.MODELS, "tamrl")
+    torch.manual_seed(4)
+    model = plugin.build(checkpoint.dims(spec, own), plugin.Options(hidden=8)).eval()
+    return checkpoint.Trained(model, "tamrl", spec, own, "all", "0", {"kin": "k", "sites": []})
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    checkpoint.save(tmp_path / "member-0", trained, options={"hidden": 8})
+    return tmp_path / "member-0"
+
+
+def test_a_model_survives(trained, folder):
+    again = checkpoint.load(folder)
+    assert again.spec == trained.spec and again.scaling == trained.scaling and again.digest
+    x, support, static = torch.randn(3, 20, len(again.spec.features)), torch.randn(3, 12, 2), torch.randn(3, 17)
+    assert torch.equal(again.model.predict(x, support, static), trained.model.predict(x, support, static))
+
+
+def test_a_pickle_is_refused_and_never_run(folder, tmp_path):
+    ran = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(ran), "w"))
+
+    (folder / checkpoint.WEIGHTS).write_bytes(pickle.dumps(Evil()))
+    spec = json.loads((folder / checkpoint.SPEC).read_text())
+    spec["weights"] = checkpoint.sha256(folder / checkpoint.WEIGHTS)
+    (folder / checkpoint.SPEC).write_text(json.dumps(spec))
+    with pytest.raises(ContractError, match="no safetensors file"):
+        checkpoint.load(folder)
+    assert not ran.exists()
+
+
+def test_changed_or_missing_weights_are_refused(folder):
+    file = folder / checkpoint.WEIGHTS
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ContractError, match="checksum"):
+        checkpoint.load(folder)
+    file.unlink()
+    with pytest.raises(ContractError, match="lacks weights"):
+        checkpoint.load(folder)
+
+
+def test_an_ensemble_of_strangers_is_refused(trained, folder, tmp_path):
+    for member, kin in (("1", "k"), ("2", "other")):
+        own = checkpoint.Trained(trained.model, "tamrl", trained.spec, trained.scaling, "all", member, {"kin": kin, "sites": []})
+        checkpoint.save(tmp_path / f"member-{member}", own, options={"hidden": 8})
+    paths = [str(tmp_path / f"member-{k}") for k in range(3)]
+    assert [m.member for m in checkpoint.load_ensemble(paths[:2])] == ["0", "1"]
+    with pytest.raises(ContractError, match="member-2"):
+        checkpoint.load_ensemble(paths)
+    with pytest.raises(ContractError, match="twice"):
+        checkpoint.load_ensemble([paths[0], paths[0]])

@@ -1,0 +1,67 @@
+"""One member: its seed, its share of the towers, and that models learn what drivers betray of a site."""
+
+import numpy as np
+import pytest
+import torch
+
+from tamrl import registry
+from tamrl.errors import ConfigError
+from tamrl.samples import dataset, scaling
+from tamrl.samples.dataset import Spec
+from tamrl.training import device
+from tamrl.training import fit as module
+
+
+def _fit(samples, group, settings, name="tamrl", seed=5, **options):
+    plugin = registry.load(registry.MODELS, name)
+    chosen = plugin.Options(**options)
+    spec = Spec(("air_temperature", "evi"), ("igbp_fraction",), "month", chosen.windows)
+    own = scaling.fit(samples, dynamic=spec.dynamic, static=spec.static)
+    return *module.fit(samples, group, plugin, chosen, spec, own, settings, seed), spec, own
+
+
+def test_every_member_has_its_own_seed():
+    seeds = {module.member_seed(s, m, f, k) for s in (1, 2) for m in ("tamrl", "x") for f in ("0", "all") for k in "01"}
+    assert len(seeds) == 16 and module.member_seed(1, "tamrl", "all", "0") == module.member_seed(1, "tamrl", "all", "0")
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.01, 1), (0.3, 3), (1.0, 9)])
+def test_whole_groups_are_held_back(share, expected):
+    group = np.repeat(np.arange(10), 2)
+    back = module.held_back(group, share, seed=3)
+    assert len(set(group[back])) == expected and back.sum() == 2 * expected
+
+
+def test_towers_of_a_group_are_resampled_together():
+    weights = module.resampled(np.array([4, 4, 7, 9]), seed=1)
+    assert weights[0] == weights[1] and len(set(weights)) == 3 and (weights > 0).all()
+
+
+@pytest.mark.parametrize("name", registry.names(registry.MODELS))
+def test_models_learn_and_repeat(samples, group, settings, name):
+    options = {"hidden": 16} if "hidden" in registry.options(registry.MODELS, name).model_fields else {"trees": 30, "min_leaf": 5}
+    model, about, spec, own = _fit(samples, group, settings | {"steps": 80}, name, **options)
+    again, _, _, _ = _fit(samples, group, settings | {"steps": 80}, name, **options)
+    inputs = dataset.inputs(samples, spec, own)
+    found = model.predict(inputs.x, inputs.support, inputs.static)
+    assert torch.equal(found, again.predict(inputs.x, inputs.support, inputs.static))
+    y, weight = dataset.targets(samples)
+    back = np.isin(samples["site"].values, about["held_back"])
+    for k in range(2):
+        seen = weight[..., k] > 0
+        seen[~torch.from_numpy(back)] = False
+        error = (found - y)[..., k][seen].square().mean()
+        assert error < 0.5 * y[..., k][seen].var(), name
+    assert len(about["held_back"]) == 4
+
+
+def test_another_seed_gives_another_member(samples, group, settings):
+    a, b = (_fit(samples, group, settings | {"steps": 5}, seed=s, hidden=8)[0] for s in (1, 2))
+    assert not torch.equal(a.decoder.head.weight, b.decoder.head.weight)
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert device.choose("auto").type == "cpu"
+    with pytest.raises(ConfigError, match="no GPU"):
+        device.choose("cuda")

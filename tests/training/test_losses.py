@@ -1,0 +1,72 @@
+"""The loss: scaled, weighted, blind to what was not measured, and with the balance in physical units."""
+
+import pytest
+import torch
+
+from tamrl.training import losses
+from tamrl.training.losses import flux_loss
+
+SCALE = torch.tensor([5.0, 4.0, 2.0])
+
+
+def _closing(sites: int = 2, steps: int = 6) -> torch.Tensor:
+    g = torch.Generator().manual_seed(0)
+    gpp, reco = torch.randn(sites, steps, generator=g), torch.randn(sites, steps, generator=g)
+    return torch.stack([gpp, reco, reco - gpp], -1)
+
+
+def test_a_perfect_prediction_costs_nothing():
+    y = _closing()
+    assert flux_loss(y, y, torch.ones_like(y), SCALE) == 0
+
+
+def test_it_is_the_huber_loss_of_scaled_fluxes():
+    y = _closing()
+    predicted = y + torch.tensor([1.0, 1.0, 0.0])  # the balance still closes
+    expected = (0.5 * (1 / 5) ** 2 + 0.5 * (1 / 4) ** 2) / 3
+    assert flux_loss(predicted, y, torch.ones_like(y), SCALE).item() == pytest.approx(expected, rel=1e-4)
+    far = y + torch.tensor([50.0, 50.0, 0.0])  # beyond δ = 1 it grows linearly
+    assert flux_loss(far, y, torch.ones_like(y), SCALE).item() == pytest.approx((10 - 0.5 + 12.5 - 0.5) / 3, rel=1e-4)
+
+
+def test_the_imbalance_is_taken_in_physical_units():
+    y = _closing()
+    predicted = (y + torch.tensor([0.0, 0.0, 2.0])).requires_grad_()
+    unseen = torch.zeros_like(y)
+    loss = flux_loss(predicted, y, unseen, SCALE)
+    assert loss.item() == pytest.approx(losses.BALANCE_WEIGHT * 4, rel=1e-5)
+    loss.backward()
+    assert (predicted.grad.abs() > 0).all()  # the term is alive for all three fluxes
+
+
+def test_what_was_not_measured_has_no_influence_and_no_gradient():
+    y, weight = _closing(), torch.ones(2, 6, 3)
+    y[0, 2, 0], weight[0, 2, 0] = float("nan"), 0
+    predicted = _closing().add(0.3).requires_grad_()
+    loss = flux_loss(predicted, y, weight, SCALE)
+    loss.backward()
+    assert loss.isfinite() and predicted.grad.isfinite().all()
+
+
+def test_quality_weighs():
+    y = _closing(1, 2)
+    error = torch.zeros_like(y)
+    error[0, 0] = torch.tensor([1.0, 1.0, 0.0])
+    weight = torch.ones_like(y)
+    low = weight.clone()
+    low[0, 0] = 0.1
+    assert flux_loss(y + error, y, low, SCALE) < flux_loss(y + error, y, weight, SCALE) / 2
+
+
+def test_the_sum_over_a_batch_is_the_sum_over_its_elements():
+    y, g = _closing(5, 8), torch.Generator().manual_seed(1)
+    predicted, weight = y + torch.randn(y.shape, generator=g), torch.rand(y.shape, generator=g)
+    total = torch.zeros(3)
+    for b in range(5):
+        for t in range(8):
+            for k in range(3):
+                e = ((predicted - y)[b, t, k] / SCALE[k]).abs()
+                total[k] += weight[b, t, k] * (0.5 * e**2 if e < 1 else e - 0.5)
+    imbalance = (predicted[..., 2] - predicted[..., 1] + predicted[..., 0]).square().mean()
+    expected = (total / weight.sum((0, 1))).mean() + losses.BALANCE_WEIGHT * imbalance
+    torch.testing.assert_close(flux_loss(predicted, y, weight, SCALE), expected)

@@ -1,0 +1,51 @@
+"""The stage: held-out towers stay out, and what it writes can be read."""
+
+import pytest
+
+from tamrl.errors import ContractError
+from tamrl.training import checkpoint
+from tamrl.training.stage import train_model
+
+FEATURES = {"dynamic": ["air_temperature", "evi"], "static": ["igbp_fraction"]}
+
+
+def _train(files, output, settings, fold="0", seed=1, **changes):
+    train_model(
+        **files,
+        output=str(output),
+        model="tamrl",
+        fold=fold,
+        member="0",
+        features=FEATURES,
+        training=settings | {"steps": 6} | changes,
+        options={"hidden": 8, "code": 4},
+        step="month",
+        seed=seed,
+    )
+    return checkpoint.load(output)
+
+
+def test_towers_of_the_fold_are_not_seen(files, settings, samples, tmp_path):
+    sites = samples["site"].values.tolist()
+    held = _train(files, tmp_path / "a", settings)
+    assert held.about["sites"] == sites[1::2] and set(held.about["held_back"]) < set(sites[1::2])
+    everyone = _train(files, tmp_path / "b", settings, fold="all")
+    assert everyone.about["sites"] == sites
+    assert held.scaling != everyone.scaling  # scaled by the training towers alone
+
+
+def test_the_same_seed_gives_the_same_file(files, settings, tmp_path):
+    digests = [_train(files, tmp_path / name, settings, seed=seed).digest for name, seed in (("a", 1), ("b", 1), ("c", 2))]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_kin_are_members_of_one_configuration(files, settings, tmp_path):
+    a, b = _train(files, tmp_path / "a", settings, fold="0"), _train(files, tmp_path / "b", settings, fold="1")
+    c = _train(files, tmp_path / "c", settings, learning_rate=2e-3)
+    assert a.about["kin"] == b.about["kin"] != c.about["kin"]
+
+
+def test_an_unknown_fold_is_refused_and_nothing_written(files, settings, tmp_path):
+    with pytest.raises(ContractError, match="no fold '7'"):
+        _train(files, tmp_path / "a", settings, fold="7")
+    assert not (tmp_path / "a").exists()

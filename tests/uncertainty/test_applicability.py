@@ -1,0 +1,157 @@
+"""The index by hand, the threshold's rule, and the stage on a small world."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from tamrl import classes, stores
+from tamrl.carbon import FLUXES
+from tamrl.errors import ContractError
+from tamrl.grid import Grid
+from tamrl.uncertainty import applicability
+from tamrl.uncertainty.stage import assess_applicability
+
+MONTHS = np.repeat(np.arange(1, 13), 30)
+
+
+def test_the_season_is_mean_and_amplitude_of_monthly_means():
+    wave = 10 + 5 * np.cos(2 * np.pi * (MONTHS - 1) / 12)
+    mean, amplitude = applicability.season(np.stack([wave, 2 * wave], 1), MONTHS)
+    np.testing.assert_allclose(mean, [10, 20])
+    np.testing.assert_allclose(amplitude, [10, 20])
+
+
+def test_a_month_mostly_missing_leaves_the_place_undescribed():
+    values = np.ones((360, 3))
+    values[:20, 1] = np.nan
+    values[:10, 2] = np.nan
+    mean, amplitude = applicability.season(values, MONTHS)
+    assert np.isnan(mean).tolist() == np.isnan(amplitude).tolist() == [False, True, False]
+
+
+def line(folds):
+    """Towers at 0, 1, 2, 3 and 10 on one predictor, another that is the same everywhere."""
+    towers = np.array([[0.0, 5], [1, 5], [2, 5], [3, 5], [10, 5]])
+    return applicability.reference(towers, families=np.array(["a", "b"]), folds=np.array(folds)), towers
+
+
+def test_the_index_is_distance_to_the_nearest_tower_over_the_mean_distance():
+    found, _ = line(["0", "1", "0", "1", "0"])
+    mean_distance = np.mean([1, 2, 3, 10, 1, 2, 9, 1, 8, 7])
+    places = np.array([[0.0, 5], [5.0, -3], [14.0, 5], [np.nan, 5]])
+    expected = np.array([0, 2, 4, np.nan]) / mean_distance
+    np.testing.assert_allclose(applicability.dissimilarity(found, places), expected)
+
+
+def test_the_threshold_is_the_upper_whisker_of_held_out_towers():
+    found, _ = line(["0", "1", "0", "1", "0"])
+    distances = np.array([1, 1, 1, 1, 7])  # each to the nearest tower of the other fold; the last is an outlier
+    assert distances.max() > np.quantile(distances, 0.75) * 1.5
+    assert found.threshold == pytest.approx(1 / np.mean([1, 2, 3, 10, 1, 2, 9, 1, 8, 7]))
+
+
+def test_towers_near_a_test_site_neither_train_nor_test():
+    found, _ = line(["test", "near-test", "none", "none", "none"])
+    assert found.threshold == pytest.approx(2 / np.mean([1, 2, 3, 10, 1, 2, 9, 1, 8, 7]))
+
+
+def test_the_classes_of_a_fraction_count_as_one_predictor():
+    rng = np.random.default_rng(1)
+    towers = np.column_stack([rng.normal(0, 3, 50), rng.dirichlet(np.ones(5), 50)])
+    families = np.array(["t", *["igbp"] * 5])
+    found = applicability.reference(towers, families=families, folds=np.array(["0", "1"] * 25))
+    variance = ((towers - towers.mean(0)) / found.scale).var(0, ddof=1)
+    assert variance[0] == pytest.approx(1) and variance[1:].sum() == pytest.approx(1)
+
+
+def test_too_few_or_equal_towers_are_refused():
+    folds = np.array(["0", "1"])
+    with pytest.raises(ContractError, match="three towers"):
+        applicability.reference(np.ones((2, 1)), families=np.array(["a"]), folds=folds)
+    with pytest.raises(ContractError, match="same predictors"):
+        applicability.reference(np.ones((4, 1)), families=np.array(["a"]), folds=np.array(["0", "1"] * 2))
+    with pytest.raises(ContractError, match="held out"):
+        applicability.reference(np.eye(4), families=np.array(list("abcd")), folds=np.array(["none"] * 4))
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Two years of temperature that falls with latitude; towers at 30 to 60 degrees north only."""
+    grid, rng = Grid(15.0), np.random.default_rng(2)
+    time = pd.date_range("2001-01-01", "2002-12-31")
+    lat = np.broadcast_to(grid.lat[:, None], grid.shape)
+    season = np.cos(2 * np.pi * (time.day_of_year.to_numpy() - 200) / 365)[:, None, None]
+    temperature = 300 - 0.5 * np.abs(lat) + 0.3 * lat * season + rng.normal(0, 1, (len(time), *grid.shape))
+    land = np.ones(grid.shape)
+    land[:, :4] = 0
+    land[:, 4] = 0.01
+    fraction = np.zeros((len(classes.IGBP), *grid.shape))
+    fraction[classes.IGBP.index("GRA")] = 1
+    cube = xr.Dataset(
+        {
+            "air_temperature": (("time", "lat", "lon"), np.where(land > 0, temperature, np.nan).astype("float32")),
+            "igbp_fraction": (("igbp", "lat", "lon"), np.where(land > 0, fraction, np.nan).astype("float32")),
+            "land_fraction": (("lat", "lon"), land.astype("float32")),
+        },
+        coords={"time": time, "lat": grid.lat, "lon": grid.lon, "igbp": list(classes.IGBP)},
+        attrs={"time_step": "day", "resolution": 15.0},
+    )
+    cube["air_temperature"][5:40, 6, 12] = np.nan  # most of a January, in both years' mean only a part
+    cube["air_temperature"][365 + 5 : 365 + 31, 6, 12] = np.nan
+    cube.to_zarr(tmp_path / "cube.zarr", zarr_format=3, consolidated=False)
+    stores.seal(tmp_path / "cube.zarr", about={})
+    sites = [f"XX-{i}" for i in range(9)]
+    rows, columns = np.repeat([2, 3, 4], 3), np.tile([6, 9, 12], 3)
+    point = {"lat": xr.DataArray(rows, dims="site"), "lon": xr.DataArray(columns, dims="site")}
+    towers = cube[["air_temperature", "igbp_fraction"]].isel(point)
+    towers = towers.transpose("site", "igbp", "time").assign_coords(site=sites)
+    towers = towers.assign({flux: (("site", "time"), np.ones((9, len(time)))) for flux in (*FLUXES, "nee_qc")})
+    towers = towers.assign_coords(igbp_class=("site", ["GRA"] * 9), koppen_class=("site", ["Temperate"] * 9))
+    towers["air_temperature"] = towers["air_temperature"] + xr.DataArray(rng.normal(0, 0.5, 9), dims="site")
+    towers.to_netcdf(tmp_path / "grid.nc")
+    pd.DataFrame({"site": sites, "group": range(9), "fold": [str(i % 3) for i in range(9)]}).to_csv(
+        tmp_path / "splits.csv", index=False
+    )
+    return tmp_path
+
+
+def assess(folder, **features):
+    assess_applicability(
+        cube=folder / "cube.zarr",
+        samples=folder / "grid.nc",
+        splits=folder / "splits.csv",
+        output=folder / "applicability.nc",
+        features={"dynamic": ["air_temperature"], "static": ["igbp_fraction"]} | features,
+        min_land_fraction=0.02,
+    )
+    return xr.open_dataset(folder / "applicability.nc", mask_and_scale=False)
+
+
+def test_the_stage_maps_where_towers_stand_and_where_they_do_not(inputs):
+    ds = assess(inputs)
+    flags = ds["applicability"].values
+    assert flags.dtype == np.int8 and ds["applicability"].attrs["flag_meanings"] == "outside inside"
+    assert (flags[:, :5] == -1).all(), "sea, and cells with too little land"
+    assert flags[6, 12] == -1, "a cell without a described January"
+    assert (flags[3, 6:] == 1).mean() > 0.8 and (flags[[0, -1], 6:] == 0).all()
+    index = ds["dissimilarity"].values
+    known = flags >= 0
+    np.testing.assert_array_equal(index[known] <= ds["dissimilarity"].attrs["threshold"], flags[known] == 1)
+    assert ds["dissimilarity"].attrs["grid_mapping"] == "crs" and "crs_wkt" in ds["crs"].attrs
+
+
+def test_strips_of_any_height_give_the_same_map(inputs, monkeypatch):
+    from tamrl.uncertainty import stage
+
+    whole = assess(inputs)["dissimilarity"].values
+    monkeypatch.setattr(stage, "_strips", lambda grid, dynamic: [slice(i, i + 1) for i in range(grid.sizes["lat"])])
+    np.testing.assert_array_equal(assess(inputs)["dissimilarity"].values, whole)
+
+
+def test_towers_without_a_fold_are_refused(inputs):
+    table = pd.read_csv(inputs / "splits.csv", dtype=str)
+    table.iloc[:-1].to_csv(inputs / "splits.csv", index=False)
+    with pytest.raises(ContractError, match="not in the splits"):
+        assess(inputs)
+    assert not (inputs / "applicability.nc").exists()

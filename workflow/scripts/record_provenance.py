@@ -1,0 +1,14 @@
+"""Record how the run came about."""
+
+from tamrl.log import to_file
+from tamrl.record import record_provenance
+
+to_file(snakemake.log[0])
+record_provenance(
+    cube=snakemake.input.cube,
+    inputs=snakemake.input.tables,
+    outputs=[snakemake.input.report, *snakemake.input.products],
+    output=snakemake.output.provenance,
+    config=snakemake.params.config,
+    benchmarks=snakemake.params.benchmarks,
+)

@@ -1,0 +1,14 @@
+"""Sum the members over regions."""
+
+from tamrl.log import to_file
+from tamrl.maps.stage import sum_budgets
+
+to_file(snakemake.log[0])
+sum_budgets(
+    manifests=snakemake.input.manifests,
+    cube=snakemake.input.cube,
+    output=snakemake.output.budgets,
+    predictions=snakemake.params.stores,
+    labels=snakemake.params.labels,
+    maps=snakemake.params.maps,
+)

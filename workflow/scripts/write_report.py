@@ -1,0 +1,7 @@
+"""Write the report of a run: one HTML file, and its figures."""
+
+from tamrl.evaluation.report.stage import write_report
+from tamrl.log import to_file
+
+to_file(snakemake.log[0])
+write_report(**snakemake.input, **snakemake.output, **snakemake.params)
