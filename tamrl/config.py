@@ -8,6 +8,7 @@ Paths may hold `{results}` (this run's folder) and `{data}` (`TAMRL_DATA`, defau
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -295,6 +296,7 @@ def _with_plugins(section: str, base: type[Strict]) -> type[Strict]:
     return create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields)
 
 
+@cache
 def model() -> type[Config]:
     """The configuration class including every plug-in present."""
     sections = {s: _with_plugins(s, Config.model_fields[s].annotation) for s in PLUGINS}

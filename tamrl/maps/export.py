@@ -42,11 +42,14 @@ def write(
         full[name].encoding["_FillValue"] = None
     packed = {"zlib": compression > 0, "complevel": compression, "shuffle": True}
     encoding = {n: full[n].encoding | packed for n in full.data_vars if full[n].dims == ("lat", "lon")}
-    full.to_netcdf(path, engine="netcdf4", encoding=encoding)
-    with netCDF4.Dataset(path, "a") as file:
-        file.set_fill_off()  # every value is written below
+    with netCDF4.Dataset(path, "w") as file:  # fields come first in the file: what GIS offer first is what is wanted
+        for dim, size in full.sizes.items():
+            file.createDimension(str(dim), size)
         for name, field in fields.data_vars.items():
             _create(file, str(name), field, packed)
+    full.to_netcdf(path, mode="a", engine="netcdf4", encoding=encoding)
+    with netCDF4.Dataset(path, "a") as file:
+        file.set_fill_off()  # every value is written below
         for when, arrays in slabs:
             for name, values in arrays.items():
                 _fill(file[name], when.start, values)
@@ -65,5 +68,4 @@ def _create(file: netCDF4.Dataset, name: str, field: xr.DataArray, packed: dict)
     first = steps_per_chunk(sizes)
     chunks = [{"time": first, "lat": size, "lon": size}.get(dim, 1) for dim, size in sizes.items()]
     variable = file.createVariable(name, "f4", field.dims, fill_value=FILL, chunksizes=chunks, **packed)
-    variable.set_auto_maskandscale(False)
     variable.setncatts(field.attrs)

@@ -47,7 +47,7 @@ def test_rain_is_divided_by_the_days_of_its_month(climate, installed):
 def test_static_maps(installed):
     found = packaged.open_static(packaged.Options(), names=("igbp_fraction", "koppen_fraction", "ndvi_max", "land_fraction"))
     assert found["igbp_fraction"].shape == (3600, 7200) and found["koppen_fraction"].shape == (21600, 43200)
-    here = {"lat": -3.025, "lon": -60.525, "method": "nearest"}
+    here = {"lat": -5.025, "lon": -65.025, "method": "nearest"}
     assert found["igbp_fraction"].sel(**here).compute().item() == 1, "evergreen broadleaf forest"
     assert found["koppen_fraction"].sel(**here).compute().item() == 0, "tropical"
     assert 0.7 < found["ndvi_max"].sel(**here).compute().item() <= 1

@@ -52,9 +52,7 @@ rule write_report:
         template="tamrl/evaluation/report/templates/report.html",
     output:
         report=report(f"{BASE}/report.html", caption="../report/report.rst", category="Report"),
-        figures=report(
-            directory(f"{BASE}/figures"), patterns=["{name}.png"], caption="../report/figures.rst", category="Figures"
-        ),
+        figures=report(directory(f"{BASE}/figures"), patterns=["{name}.png"], caption="../report/figures.rst", category="Figures"),
     log:
         f"{BASE}/logs/write_report.log",
     benchmark:

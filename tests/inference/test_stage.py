@@ -1,0 +1,210 @@
+"""The stages: maps that no tiling can change, that survive interruption, and towers predicted by strangers."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from tamrl import files, stores, variables
+from tamrl.errors import ContractError, InputError
+from tamrl.inference import stage, tiled
+from tamrl.inference.stage import predict_tiles, predict_towers
+
+INFERENCE = {"batch": 64, "spinup": 12, "device": "cpu"}
+
+
+def _map(cube, models, folder, *, tile=5, label="2011", threads=1, **changes):
+    folder.mkdir(exist_ok=True)
+    predict_tiles(
+        cube=str(cube),
+        models=models,
+        manifest=str(folder / f"{label}.json"),
+        label=label,
+        store=str(folder / f"{label}.zarr"),
+        tile=tile,
+        min_land_fraction=0.02,
+        inference=INFERENCE | changes,
+        threads=threads,
+    )
+    return stores.open_sealed(folder / f"{label}.zarr").load(), files.read_json(folder / f"{label}.json")
+
+
+@pytest.fixture(scope="module")
+def untiled(cube, models, tmp_path_factory):
+    return _map(cube, models, tmp_path_factory.mktemp("untiled"), tile=500)
+
+
+def test_the_store_has_its_dimensions_and_the_manifest_its_record(untiled, world):
+    ds, manifest = untiled
+    assert ds["gpp"].dims == ("member", "time", "lat", "lon") and ds["gpp"].shape == (2, 12, 12, 24)
+    assert ds["gpp"].dtype == np.float32 and set(ds.data_vars) == {"gpp", "reco"}
+    assert (ds["time"].values == world["time"].values[12:]).all() and (ds["lat"] == world["lat"]).all()
+    land = world["land_fraction"].values >= 0.02
+    assert (np.isfinite(ds["gpp"].values) == land).all() and manifest["cells"] == land.sum() and manifest["missing"] == 0
+    assert {"label", "tiles", "digest", "members"} <= set(manifest) and manifest["label"] == "2011"
+
+
+@pytest.mark.parametrize(("tile", "batch", "threads"), [(5, 64, 2), (7, 3, 1), (1, 64, 1), (12, 17, 2)])
+def test_tiled_equals_untiled_bit_for_bit(cube, models, untiled, tmp_path, tile, batch, threads):
+    ds, _ = _map(cube, models, tmp_path, tile=tile, batch=batch, threads=threads)
+    for flux in ("gpp", "reco"):
+        assert ds[flux].values.tobytes() == untiled[0][flux].values.tobytes()
+
+
+def test_a_climatology_is_mapped(climatology_cube, models, tmp_path):
+    ds, manifest = _map(climatology_cube, models, tmp_path, label="climatology")
+    assert ds.sizes["time"] == 12 and manifest["missing"] == 0
+
+
+def test_missing_drivers_are_counted_and_carried(world, models, save_cube, untiled, tmp_path):
+    broken = world.copy(deep=True)
+    row, column = np.argwhere(world["land_fraction"].values >= 0.02)[3]
+    broken["evi"][15, row, column] = np.nan
+    ds, manifest = _map(save_cube(broken, tmp_path / "cube.zarr"), models, tmp_path / "out")
+    assert manifest["missing"] == 1 and np.isnan(ds["gpp"].values[:, 3, row, column]).all()
+    others = np.ones(ds["gpp"].shape[2:], bool)
+    others[row, column] = False
+    assert ds["gpp"].values[..., others].tobytes() == untiled[0]["gpp"].values[..., others].tobytes()
+
+
+def test_an_interrupted_map_continues_where_it_stopped(cube, models, untiled, tmp_path, monkeypatch):
+    real, calls = stage.predict_tile, []
+
+    def fails_late(*args, **kwargs):
+        calls.append(args[2].name)
+        if len(calls) == 6:
+            raise RuntimeError("interrupted")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(stage, "predict_tile", fails_late)
+    with pytest.raises(RuntimeError, match="interrupted"):
+        _map(cube, models, tmp_path)
+    assert not (tmp_path / "2011.json").exists()
+    done = len(list((tmp_path / "2011.tiles").glob("*.json")))
+    calls.clear()
+    monkeypatch.setattr(stage, "predict_tile", lambda *a, **k: calls.append(a[2].name) or real(*a, **k))
+    ds, manifest = _map(cube, models, tmp_path)
+    assert done == 5 and len(calls) == len(manifest["tiles"]) - 5
+    assert ds["reco"].values.tobytes() == untiled[0]["reco"].values.tobytes()
+
+
+@pytest.mark.parametrize("after", [0.02, 0.15, 0.4])
+def test_a_killed_map_continues_to_the_same_bits(cube, models, untiled, tmp_path, after):
+    """SIGKILL at some moment of the writing; no half tile is ever taken over."""
+    code = (
+        "import sys, json; sys.path.insert(0, sys.argv[1]); from tamrl.inference.stage import predict_tiles;"
+        "print('ready', flush=True); predict_tiles(**json.loads(sys.argv[2]))"
+    )
+    arguments = {
+        "cube": str(cube),
+        "models": models,
+        "manifest": str(tmp_path / "2011.json"),
+        "label": "2011",
+        "store": str(tmp_path / "2011.zarr"),
+        "tile": 2,
+        "min_land_fraction": 0.02,
+        "inference": INFERENCE,
+        "threads": 1,
+    }
+    command = [sys.executable, "-c", code, str(Path(__file__).parents[2]), __import__("json").dumps(arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+        process.stdout.readline()
+        records = tmp_path / "2011.tiles"
+        while process.poll() is None and len(list(records.glob("r*.json"))) < 3:
+            time.sleep(0.005)
+        time.sleep(after)
+        process.send_signal(signal.SIGKILL)
+    ds, _ = _map(cube, models, tmp_path, tile=2)
+    for flux in ("gpp", "reco"):
+        assert ds[flux].values.tobytes() == untiled[0][flux].values.tobytes()
+
+
+def test_a_damaged_or_deleted_tile_is_computed_again(cube, models, untiled, tmp_path):
+    _, before = _map(cube, models, tmp_path)
+    chunks = sorted(p for p in (tmp_path / "2011.zarr" / "gpp" / "c").rglob("*") if p.is_file())
+    chunks[0].unlink()
+    chunks[1].write_bytes(chunks[1].read_bytes()[:-40])
+    with pytest.raises(ContractError):
+        stores.open_sealed(tmp_path / "2011.zarr")
+    (tmp_path / "2011.json").unlink()
+    ds, after = _map(cube, models, tmp_path)
+    assert after["digest"] == before["digest"]
+    assert ds["gpp"].values.tobytes() == untiled[0]["gpp"].values.tobytes()
+
+
+def test_other_models_make_the_store_anew(cube, models, save_member, tmp_path):
+    first, a = _map(cube, models, tmp_path)
+    others = [save_member(tmp_path / f"m{k}", member=k) for k in (5, 6, 7)]
+    second, b = _map(cube, others, tmp_path)
+    assert second.sizes["member"] == 3 and a["key"] != b["key"] and second["member"].values.tolist() == [5, 6, 7]
+    assert not np.array_equal(first["gpp"].values[0], second["gpp"].values[0], equal_nan=True)
+
+
+def test_a_second_writer_is_refused(cube, models, tmp_path):
+    with tiled.locked(tmp_path / "2011.tiles"), pytest.raises(InputError, match="another process"):
+        _map(cube, models, tmp_path)
+
+
+def test_a_full_disk_is_said_and_finished_tiles_are_kept(cube, models, untiled, tmp_path, monkeypatch):
+    real, written = files.write_json, []
+
+    def full(path, content):
+        written.append(path)
+        if len(written) == 4:
+            raise OSError(28, "No space left on device", str(path))
+        real(path, content)
+
+    monkeypatch.setattr(files, "write_json", full)
+    with pytest.raises(InputError, match="cannot be written"):
+        _map(cube, models, tmp_path)
+    monkeypatch.setattr(files, "write_json", real)
+    ds, _ = _map(cube, models, tmp_path)
+    assert ds["gpp"].values.tobytes() == untiled[0]["gpp"].values.tobytes()
+
+
+@pytest.fixture
+def tower_files(world, tmp_path) -> dict:
+    sites = ["DE-Aaa", "NA-Bbb", "AU-Ccc"]
+    row, column = np.argwhere(world["land_fraction"].values > 0)[[3, 40, 70]].T
+    ds = world.isel(lat=xr.DataArray(row, dims="site"), lon=xr.DataArray(column, dims="site")).drop_vars("land_fraction")
+    ds = ds.transpose("site", "time", ...).assign_coords(site=sites)
+    random = np.random.default_rng(0)
+    for flux in ("gpp", "reco", "nee"):
+        ds[flux] = (("site", "time"), random.normal(2, 1, (3, 24)).astype("f4"), variables.attributes(flux))
+    ds["nee"][1, :20] = np.nan
+    ds["nee_qc"] = (("site", "time"), np.full((3, 24), 0.9, "f4"))
+    ds = ds.assign_coords(igbp_class=("site", ["ENF"] * 3), koppen_class=("site", ["Temperate"] * 3))
+    ds.to_netcdf(tmp_path / "grid.nc")
+    table = pd.DataFrame({"site": sites, "group": [0, 1, 2], "fold": ["0", "1", "near-test"]})
+    table.to_csv(tmp_path / "splits.csv", index=False)
+    return {"samples": str(tmp_path / "grid.nc"), "splits": str(tmp_path / "splits.csv")}
+
+
+def _towers(tower_files, folders, tmp_path):
+    table = tmp_path / "members.parquet"
+    predict_towers(**tower_files, models=folders, table=str(table), model="tamrl", drivers="grid", inference=INFERENCE)
+    return pd.read_parquet(table)
+
+
+def test_towers_are_predicted_by_the_members_that_did_not_see_them(tower_files, save_member, tmp_path):
+    folders = [save_member(tmp_path / f"{f}-{m}", member=m, fold=f) for f in "01" for m in range(2)]
+    rows = _towers(tower_files, folders, tmp_path)
+    assert list(rows) == ["model", "fold", "drivers", "member", "site", "date", "flux", "observed", "qc", "predicted"]
+    assert rows.groupby("site")["fold"].unique().str[0].to_dict() == {"DE-Aaa": "0", "NA-Bbb": "1"}
+    assert rows.groupby(["site", "member", "flux"]).size().loc["NA-Bbb", 0].to_dict() == {"gpp": 24, "nee": 4, "reco": 24}
+    assert rows["predicted"].notna().all() and rows["member"].nunique() == 2
+    wide = rows[rows["site"] == "DE-Aaa"].pivot(index=["member", "date"], columns="flux", values="predicted")
+    np.testing.assert_array_equal(wide["nee"], wide["reco"] - wide["gpp"])
+
+
+def test_a_member_that_saw_the_tower_is_refused(tower_files, save_member, tmp_path):
+    folders = [save_member(tmp_path / f"{f}", fold=f, sites=("DE-Aaa",)) for f in "01"]
+    with pytest.raises(ContractError, match="DE-Aaa"):
+        _towers(tower_files, folders, tmp_path)
