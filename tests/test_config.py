@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tamrl import config, registry
+from tamrl import config, registry, sections
 from tamrl.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -89,5 +89,5 @@ def test_every_plug_in_has_typed_options_in_the_schema(package):
 
 def test_every_key_of_the_configuration_is_documented():
     text = (ROOT / "config/README.md").read_text()
-    for name in config.Config.model_fields:
+    for name in sections.Config.model_fields:
         assert f"`{name}`" in text, f"config/README.md does not explain {name}"

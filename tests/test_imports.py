@@ -13,7 +13,8 @@ MIDDLE = GROUND | {"provenance", "variables", "contracts", "grid", "carbon", "st
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(MIDDLE - GROUND, MIDDLE),
-    "config": MIDDLE,
+    "sections": MIDDLE,
+    "config": MIDDLE | {"sections"},
     "towers": MIDDLE,
     "drivers": MIDDLE,
     "twin": MIDDLE,

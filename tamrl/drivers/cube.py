@@ -101,8 +101,8 @@ def on_globe(da: xr.DataArray) -> xr.DataArray:
         If the coordinates are not those of a regular global grid.
     """
     kind, size, where = da.attrs["grid"], _spacing(da), da.attrs.get("source")
-    half = 0.0 if kind == "nodes" else size / 2
-    lat = np.arange(90.0 - half, -90.0 - 1e-6, -size)
+    half, rows = (0.0, round(180.0 / size) + 1) if kind == "nodes" else (size / 2, round(180.0 / size))
+    lat = 90.0 - half - np.arange(rows) * size
     lon = -180.0 + half + np.arange(round(360.0 / size)) * size
     places = [np.searchsorted(whole, da[n].values - 1e-3) for n, whole in (("lat", lat[::-1]), ("lon", lon))]
     whole = (lat[::-1][np.clip(places[0], 0, lat.size - 1)], lon[np.clip(places[1], 0, lon.size - 1)])

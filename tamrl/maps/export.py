@@ -42,14 +42,11 @@ def write(
         full[name].encoding["_FillValue"] = None
     packed = {"zlib": compression > 0, "complevel": compression, "shuffle": True}
     encoding = {n: full[n].encoding | packed for n in full.data_vars if full[n].dims == ("lat", "lon")}
-    with netCDF4.Dataset(path, "w") as file:  # fields come first in the file: what GIS offer first is what is wanted
-        for dim, size in full.sizes.items():
-            file.createDimension(str(dim), size)
-        for name, field in fields.data_vars.items():
-            _create(file, str(name), field, packed)
-    full.to_netcdf(path, mode="a", engine="netcdf4", encoding=encoding)
+    full.to_netcdf(path, engine="netcdf4", encoding=encoding)
     with netCDF4.Dataset(path, "a") as file:
         file.set_fill_off()  # every value is written below
+        for name, field in fields.data_vars.items():  # after cell_area, else CDO warns of it
+            _create(file, str(name), field, packed)
         for when, arrays in slabs:
             for name, values in arrays.items():
                 _fill(file[name], when.start, values)

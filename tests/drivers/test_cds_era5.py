@@ -275,7 +275,7 @@ def test_an_incomplete_day_is_missing(write, tmp_path):
     assert found.notnull().all(["lat", "lon"]).values.tolist() == [True, False, True]
 
 
-@pytest.mark.parametrize("fill", [-9999.0, 1e20, 9.96921e36])
+@pytest.mark.parametrize("fill", [-9999.0, 1e20, 9.96921e36, np.inf])
 def test_fault_16_fill_values_are_masked_before_conversion_and_counted(plain, write, tmp_path, fill, caplog):
     ds = daily(write, "ssrd", units="J m**-2")
     ds["ssrd"][5, 3, 0] = fill

@@ -48,6 +48,7 @@ def test_what_is_refused(write, tmp_path):
     (tmp_path / "elevation.tif").write_bytes(b"II*\0 nothing")
     with pytest.raises(InputError, match="cannot be read"):
         read(tmp_path, "elevation")
+    (tmp_path / "elevation.tif").unlink()
     write.write_tif(tmp_path / "elevation.tif", np.zeros((18, 30), "float32"))
     with pytest.raises(InputError, match="cover the globe"):
         read(tmp_path, "elevation")

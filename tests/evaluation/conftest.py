@@ -112,13 +112,14 @@ class Run:
             coords,
         )
         ds.attrs = {"code_digest": "0123456789abcdef", "license": "CC-BY-4.0", "run": "test"}
-        light = {"zlib": True, "complevel": 1}
+        chunk = min(len(time), max(1, 2**20 // (4 * sea.size)))
+        light = {"zlib": True, "complevel": 1, "chunksizes": (chunk, *sea.shape)}
         ds.to_netcdf(self.path(f"maps/{flux}_{label}.nc"), encoding=dict.fromkeys(fields, light))
         if self.members > 1:
             four = ("time", "member", "lat", "lon")
             values = np.where(sea, np.nan, members * factor).astype("f4")
             xr.Dataset({flux: (four, values, {"units": self.units})}, coords).to_netcdf(
-                self.path(f"maps/members/{flux}_{label}.nc"), encoding={flux: light}
+                self.path(f"maps/members/{flux}_{label}.nc"), encoding={flux: light | {"chunksizes": (chunk, 1, *sea.shape)}}
             )
         if self.reference:
             values = np.where(sea, np.nan, truth).astype("f4")

@@ -163,7 +163,8 @@ def quality_section(m: Material) -> Section:
 def tables_section(m: Material) -> Section:
     """All scores and budgets as numbers."""
     section = Section("tables", "Tables")
-    section.items += [tables.tower_scores(m.metrics), tables.hard_places(m.metrics, scale=m.step)]
+    hard = tables.hard_places(m.metrics, scale=m.step)
+    section.items += [tables.tower_scores(m.metrics), hard if hard.rows else Note(texts.NONE_HARD)]
     if m.metrics["model"].nunique() > 1:
         section.items.append(tables.paired_differences(m.metrics, map_model=m.map_model))
     section.items.append(tables.budgets(m.budgets))

@@ -152,7 +152,7 @@ def _sum_map(sums: FluxSums, flux: str, path: str, reference: str | None) -> Non
         if reference:
             _same_grid(ds, truth, reference)
         factor = _factor(ds[flux])
-        for when in _blocks(ds):
+        for when in _blocks(ds[flux]):
             block = {name: ds[variable].isel(time=when).values * factor for name, variable in names.items()}
             if reference:
                 block["truth"] = truth[flux].isel(time=when).values * _factor(truth[flux])
@@ -163,7 +163,7 @@ def _sum_members(sums: FluxSums, flux: str, path: str) -> None:
     with xr.open_dataset(path) as ds:
         values = ds[flux].transpose("time", "member", "lat", "lon")
         factor = _factor(values)
-        for when in _blocks(ds, parallel=ds.sizes["member"]):
+        for when in _blocks(values):
             sums.add_members(ds["time"].isel(time=when).values, values.isel(time=when).values * factor)
 
 
@@ -174,16 +174,20 @@ def _factor(values: xr.DataArray) -> np.float32:
     return np.float32(units.convert(1.0, source=source, target=carbon.CF_UNITS))
 
 
-def _blocks(ds: xr.Dataset, parallel: int = 1) -> Iterator[slice]:
-    """Steps that are read together."""
-    steps = max(1, BLOCK // (4 * ds.sizes["lat"] * ds.sizes["lon"] * parallel))
-    for start in range(0, ds.sizes["time"], steps):
-        yield slice(start, min(start + steps, ds.sizes["time"]))
+def _blocks(values: xr.DataArray) -> Iterator[slice]:
+    """Steps that are read together: whole chunks of the file, so that none is decompressed twice."""
+    steps = max(1, BLOCK // (4 * values.isel(time=0).size))
+    chunk = dict(zip(values.dims, values.encoding.get("chunksizes") or (), strict=False)).get("time", 1)
+    steps = max(chunk, steps // chunk * chunk)
+    for start in range(0, values.sizes["time"], steps):
+        yield slice(start, min(start + steps, values.sizes["time"]))
 
 
 def _same_grid(ds: xr.Dataset, truth: xr.Dataset, where: str) -> None:
+    """Refuse a reference whose cells or steps are not those of the map (the year may differ, as for a climatology)."""
     same = all(ds.sizes[d] == truth.sizes.get(d) for d in ("time", "lat", "lon"))
-    if not same or not (np.allclose(ds["lat"], truth["lat"]) and np.allclose(ds["lon"], truth["lon"])):
+    same = same and np.allclose(ds["lat"], truth["lat"]) and np.allclose(ds["lon"], truth["lon"])
+    if not same or not all((getattr(ds["time"].dt, n) == getattr(truth["time"].dt, n).values).all() for n in ("month", "day")):
         raise ContractError(
             "the reference lies on another grid or time axis than the map",
             where=where,

@@ -75,6 +75,7 @@ ALTERNATIVES = {
 NO_MEMBERS = "This run wrote no files of members (maps.members: false), so the figures that need them are left out."
 NO_RIVAL = "Only one model was evaluated, so there are no paired differences."
 NO_CHOICES = "No alternative choices were run: the spread shown is that of the members alone, which is a lower limit."
+NONE_HARD = "No held-out tower stands in the tropics or in evergreen broadleaf forest, so nothing is known of the models there."
 NONE_LEFT_OUT = "No tower was left out as a whole."
 VIRTUAL = (
     "The towers of this world sample it with noise and gaps, as real ones do, and the models have seen nothing else. "

@@ -1,0 +1,271 @@
+"""The sections of the configuration: frozen, strict, typed; defaults stand here and nowhere else.
+
+Options of plug-ins (networks, sources, models) stand in the plug-in's own file, class `Options`. `tamrl.config` puts both together.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tamrl import variables
+from tamrl.errors import ConfigError
+from tamrl.grid import Grid as GlobalGrid
+from tamrl.options import Strict
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Year = Annotated[int, Field(ge=1850, le=2200)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Time(Strict):
+    """The time axis of the run."""
+
+    step: Literal["day", "month"] = "day"
+    """Length of a step."""
+    years: tuple[Year, ...] = (2010, 2011, 2012)
+    """Years of the gridded drivers, consecutive; empty where the sources hold a climatology only."""
+    map_years: tuple[Year, ...] = (2012,)
+    """Years to map; empty for one mean year (`climatology`)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Time":
+        if list(self.years) != list(range(min(self.years, default=0), min(self.years, default=0) + len(self.years))):
+            raise ValueError(f"years must be consecutive, found {list(self.years)}")
+        if outside := set(self.map_years) - set(self.years):
+            raise ValueError(f"map_years {sorted(outside)} lie outside years {list(self.years)}")
+        if not self.map_years and self.step == "day":
+            raise ValueError("a climatology (map_years: []) needs step: month")
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the files of the maps are called after."""
+        return tuple(str(y) for y in self.map_years) or ("climatology",)
+
+
+class Grid(Strict):
+    """The grid of the maps."""
+
+    resolution: Annotated[float, Field(gt=0, le=30)] = 1.0
+    """Degrees; a divisor of 180."""
+    tile: Annotated[int, Field(ge=1)] = 30
+    """Cells per side of a tile; any size gives the same maps."""
+
+    @field_validator("resolution")
+    @classmethod
+    def _divides(cls, value: float) -> float:
+        try:
+            GlobalGrid(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+
+class Twin(Strict):
+    """The virtual Earth: raw files of a world whose fluxes are known."""
+
+    towers: Annotated[int, Field(ge=1, le=1000)] = 120
+    """Number of towers."""
+    spinup_years: Annotated[int, Field(ge=1)] = 1
+    """Years simulated before the first one written, so that vegetation and soil forget their start."""
+    modis_ratio: Annotated[int, Field(ge=1, le=20)] = 5
+    """Satellite pixels per cell side."""
+    noise: Annotated[float, Field(ge=0)] = 1.0
+    """Measurement noise of towers relative to real ones (Richardson et al. 2006, doi 10.1016/j.agrformet.2006.01.007)."""
+
+
+class Quality(Strict):
+    """Which tower records to trust."""
+
+    nee_qc: Share = 0.8
+    """Smallest share of measured or well-filled half hours in a step."""
+    min_steps: Annotated[int, Field(ge=1)] = 60
+    """Towers with fewer good steps are left out."""
+    managed: Literal["keep", "drop"] = "drop"
+    """Towers that do not stand for their class (irrigated, flooded, ...), from metadata and `towers.managed`."""
+
+
+class Towers(Strict):
+    """Tower networks. Each network named in `networks` may have a section of its own with its options."""
+
+    networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("fluxnet2015", "fluxnet")
+    """Networks to read, newest processing last: where two hold the same tower, the later wins."""
+    partitioning: Literal["NT", "DT"] = "NT"
+    """Night-time (Reichstein et al. 2005) or day-time (Lasslop et al. 2010) partitioning of GPP and RECO."""
+    exclude: tuple[str, ...] = ()
+    """Site ids to leave out."""
+    managed: dict[str, str] = Field(default_factory=dict)
+    """Site id: reason. Adds to what the networks' metadata say of management."""
+    quality: Quality = Quality()
+
+
+class DriverVariables(Strict):
+    """What the cube holds; names of `config/variables.yaml`."""
+
+    dynamic: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "air_temperature",
+        "vapour_pressure_deficit",
+        "shortwave_radiation",
+        "precipitation",
+        "evi",
+        "ndvi",
+        "potential_radiation",
+        "day_length",
+    )
+    static: tuple[str, ...] = ("igbp_fraction", "koppen_fraction", "elevation")
+
+    @model_validator(mode="after")
+    def _known(self) -> "DriverVariables":
+        for role, names in (("dynamic", self.dynamic), ("static", self.static)):
+            for name in names:
+                try:
+                    found = variables.get(name).role
+                except ConfigError as error:
+                    raise ValueError(str(error)) from None
+                if found != role:
+                    raise ValueError(f"{name} is {found}, not {role}")
+        return self
+
+
+class Drivers(Strict):
+    """Gridded drivers. Each source named in `sources` may have a section of its own with its options."""
+
+    sources: Annotated[tuple[str, ...], Field(min_length=1)] = ("cds_era5", "modis", "static")
+    """Sources to read; a variable is taken from the first that has it, or derived."""
+    variables: DriverVariables = DriverVariables()
+    max_distance_km: Annotated[float, Field(ge=0)] = 150.0
+    """A tower on a sea cell takes the nearest land cell within this distance, else it is left out."""
+
+
+class Samples(Strict):
+    """What the models see."""
+
+    drivers: Literal["grid", "tower"] = "grid"
+    """Train on collocated grid drivers, or on those measured at the tower."""
+    dynamic: tuple[str, ...] | None = None
+    """Dynamic variables; null takes all of `drivers.variables`."""
+    static: tuple[str, ...] | None = None
+    """Static variables; null takes all of `drivers.variables`."""
+
+
+class Splits(Strict):
+    """How towers are held out: always whole groups of neighbouring towers."""
+
+    scheme: Literal["kfold", "sites"] = "kfold"
+    folds: Annotated[int, Field(ge=2)] = 3
+    """Number of folds of `kfold`."""
+    distance_km: Annotated[float, Field(ge=0)] = 30.0
+    """Towers closer than this belong to one group."""
+    test_sites: str | None = None
+    """File with one site id a line, held out by `sites`."""
+
+    @model_validator(mode="after")
+    def _file(self) -> "Splits":
+        if self.scheme == "sites" and not self.test_sites:
+            raise ValueError("scheme: sites needs test_sites: FILE")
+        return self
+
+
+class Training(Strict):
+    """Training of the models. Each model named in `models` may have a section of its own with its options."""
+
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("tamrl", "lightgbm")
+    members: Annotated[int, Field(ge=1)] = 5
+    """Members of an ensemble: independent seeds and resampled towers."""
+    sequence: Annotated[int, Field(ge=2)] = 365
+    """Steps of a training sequence that are scored."""
+    spinup: Annotated[int, Field(ge=0)] = 60
+    """Steps before those that only fill the memory."""
+    batch: Annotated[int, Field(ge=1)] = 32
+    """Sequences per step."""
+    steps: Annotated[int, Field(ge=1)] = 250
+    """Optimiser steps at most."""
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    """Peak of the one-cycle schedule (Smith & Topin 2019, doi 10.1117/12.2520589)."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    validation: Share = 0.1
+    """Share of the training groups that choose the best weights."""
+    class_weights: bool = True
+    """Weigh sites by the inverse root frequency of their IGBP class."""
+    input_noise: Annotated[float, Field(ge=0)] = 0.05
+    """Standard deviation of noise added to scaled inputs while training."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Inference(Strict):
+    """Prediction over the globe."""
+
+    model: str = "tamrl"
+    """The model that makes the maps."""
+    batch: Annotated[int, Field(ge=1)] = 2048
+    """Cells decoded at once."""
+    spinup: Annotated[int, Field(ge=0)] = 365
+    """Steps before the mapped year that only fill the memory."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Maps(Strict):
+    """The products."""
+
+    units: Literal["gC m-2 d-1", "kg m-2 s-1"] = "gC m-2 d-1"
+    vegetated_only: bool = True
+    """Multiply by the vegetated share of the cell's land, so that deserts and ice carry no flux."""
+    min_land_fraction: Share = 0.02
+    """Cells with less land are missing."""
+    members: bool = True
+    """Write the members too."""
+    products: tuple[str, ...] = ()
+    """Further products: files of `tamrl/maps/products`, written to `maps/<product>/`."""
+    compression: Annotated[int, Field(ge=0, le=9)] = 1
+
+    @field_validator("products")
+    @classmethod
+    def _there(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        further = [n for n in registry.names(registry.PRODUCTS) if n not in ("ensemble", "members")]
+        for name in value:
+            if name not in further:
+                raise ValueError(f"no further product named {name!r}; {near(name, further)}")
+        return value
+
+
+class Reference(Strict):
+    """Gridded fluxes to compare the maps with: the truth of a virtual world, or another product."""
+
+    label: str = "truth"
+    path: str = "{results}/inputs/truth/{flux}_{label}.nc"
+    """`{flux}` and `{label}` are filled in."""
+
+
+class Evaluation(Strict):
+    """Scores at held-out towers and the report."""
+
+    members: Annotated[int, Field(ge=1)] | None = 2
+    """Members trained per fold; null takes `training.members`."""
+    drivers: Annotated[tuple[Literal["grid", "tower"], ...], Field(min_length=1)] = ("grid",)
+    """Inputs at held-out towers: what the map has, what the tower measured, or both."""
+    qc: Share = 0.8
+    """Steps with a lower NEE quality are not scored."""
+    reference: Reference | None = Reference()
+    title: str = "A virtual Earth"
+    """Headline of the report."""
+
+
+class Config(Strict):
+    """All of it."""
+
+    run: Name = "default"
+    """Name of the run and of its folder under `results/`."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    time: Time = Time()
+    grid: Grid = Grid()
+    twin: Twin | None = Twin()
+    towers: Towers = Towers()
+    drivers: Drivers = Drivers()
+    samples: Samples = Samples()
+    splits: Splits = Splits()
+    training: Training = Training()
+    inference: Inference = Inference()
+    maps: Maps = Maps()
+    evaluation: Evaluation = Evaluation()
+    choices: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    """Defensible alternatives: name: {section: {key: value}} laid over towers, samples, splits, training or maps."""
