@@ -151,7 +151,7 @@ def _keys(kind: type[Strict], path: tuple) -> list[str]:
     return list(kind.model_fields)
 
 
-HEADER = "# Generated from tamrl/sections.py by `make config`: the defaults of every key. Lay your own file over it with --configfile.\n"
+HEADER = "# Generated from tamrl/sections.py by `make config`: all defaults. Lay your own file over it with --configfile.\n"
 
 
 def defaults_yaml() -> str:

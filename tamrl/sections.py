@@ -1,14 +1,15 @@
 """The sections of the configuration: frozen, strict, typed; defaults stand here and nowhere else.
 
-Options of plug-ins (networks, sources, models) stand in the plug-in's own file, class `Options`. `tamrl.config` puts both together.
+Options of plug-ins (networks, sources, models) stand in the plug-in's own file, class `Options`; `tamrl.config` puts both
+together.
 """
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tamrl import variables
-from tamrl.errors import ConfigError
+from tamrl import registry, variables
+from tamrl.errors import ConfigError, near
 from tamrl.grid import Grid as GlobalGrid
 from tamrl.options import Strict
 

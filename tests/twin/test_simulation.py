@@ -1,11 +1,13 @@
 """A simulated year: complete, repeatable, and the same whoever asks."""
 
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from tamrl.twin.mosaic import vegetated
+from tamrl.twin.nodes import centres
 from tamrl.twin.simulation import Composites, Simulation, composite_dates
 
 pytestmark = pytest.mark.xdist_group("twin")
@@ -17,7 +19,7 @@ def test_composites_are_23_a_year_and_begin_anew_each_year():
     assert [d[0].timetuple().tm_yday for d in dates[:3]] == [1, 17, 33]
     assert dates[22] == (date(2011, 12, 19), date(2011, 12, 31))
     assert dates[45] == (date(2012, 12, 18), date(2012, 12, 31))
-    assert all((b[0] - a[1]).days == 1 for a, b in zip(dates, dates[1:], strict=False))
+    assert all((b[0] - a[1]).days == 1 for a, b in pairwise(dates))
 
 
 def test_a_composite_is_the_mean_of_its_window():
@@ -59,8 +61,6 @@ def test_towers_feel_the_weather_of_their_cell(simulated, small_earth):
     month = simulated.months[6]
     parts, towers = small_earth.mosaic, small_earth.towers
     cell = parts.cell[parts.tile_cell[towers.tile]]
-    from tamrl.twin.nodes import centres
-
     near = centres(month.nodes["t2m"]).reshape(31, -1)[:, cell] - 273.15
     difference = month.towers["celsius"] - near
     assert np.ptp(difference, axis=0).max() < 1e-3, "a constant offset"

@@ -1,6 +1,7 @@
 """The stage end to end on a world of 5 degrees: totals, regions, files, refusals."""
 
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -156,8 +157,6 @@ def test_truth_of_another_year_or_flux_is_refused(written, tmp_path):
 
 
 def test_a_world_that_lost_a_chunk_or_is_of_another_layout_is_refused(written, tmp_path):
-    import shutil
-
     copy = tmp_path / "world.zarr"
     shutil.copytree(written.world, copy)
     (copy / "months/2011-07/tp/c/0/0/0").unlink()

@@ -4,7 +4,7 @@ Each composite comes as values and a quality weight from its pixel reliability: 
 only where little else was seen (snow is what the winter looks like, so it is no gap), cloudy ones not at all. Aggregation,
 filling of gaps and interpolation to steps happen on the grid of the maps (`tamrl.drivers.composites`).
 
-Files are NetCDF-4 (`MOD13C1.A2010001.061.nc`) with the variable names of the HDF4 original; `_raw` is where a reader of HDF4
+Files are NetCDF-4 (`MOD13C1.A2010001.061.nc`) with the variable names of the HDF4 original; `_layer` is where a reader of HDF4
 (pyhdf) belongs.
 """
 
@@ -12,8 +12,10 @@ import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import xarray as xr
+from dask import delayed
 from pydantic import Field
 
 from tamrl import variables
@@ -22,7 +24,7 @@ from tamrl.errors import ConfigError, InputError
 from tamrl.options import Strict
 
 FILE = re.compile(r"^M[OY]D13C1\.A(\d{4})(\d{3})\.\d{3}(\.\d+)?\.(nc|hdf)$")
-LAYER = re.compile(r"^CMG 0\.05 Deg 16 days (.+)$")
+LAYER = "CMG 0.05 Deg 16 days"
 RELIABILITY = "pixel reliability"
 LENGTH = 16
 """Days of a composite."""
@@ -69,8 +71,7 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, 
     if not names:
         return {}
     found = composites(options.path, years)
-    datasets = {start: _raw(path) for start, path in found.items()}
-    return {name: _variable(name, datasets, options) for name in names}
+    return {name: _variable(name, found, options) for name in names}
 
 
 def composites(folder: str, years: tuple[int, ...]) -> dict[datetime, Path]:
@@ -92,58 +93,72 @@ def composites(folder: str, years: tuple[int, ...]) -> dict[datetime, Path]:
     return dict(sorted(found.items()))
 
 
-def _raw(path: Path) -> xr.Dataset:
-    """The layers of a file by their short names (EVI, NDVI, pixel reliability), packed numbers as stored, lazy."""
-    if _netcdf.kind(path) != "netcdf":
-        raise InputError(
-            "only NetCDF-4 files are read so far", where=path, found=_netcdf.kind(path), todo="convert it to NetCDF-4"
-        )
-    try:
-        ds = xr.open_dataset(path, chunks={}, mask_and_scale=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
-    ds = ds.rename({n: m.group(1) for n in ds.data_vars if (m := LAYER.match(str(n)))})
-    return ds.rename({old: new for old, new in _netcdf.NAMES.items() if old in ds.dims})
-
-
-def _variable(name: str, datasets: dict[datetime, xr.Dataset], options: Options) -> xr.DataArray:
+def _variable(name: str, found: dict[datetime, Path], options: Options) -> xr.DataArray:
     alias = variables.get(name).sources["modis"]
-    starts = _axis(list(datasets))
-    some = next(iter(datasets.values()))
-    empty = xr.full_like(some[RELIABILITY], np.nan, dtype="float32")
-    parts, weights = [], []
-    for start in starts:
-        ds = datasets.get(start)
-        parts.append(empty if ds is None else _scaled(ds, alias.name))
-        weights.append(empty if ds is None else _weight(ds[RELIABILITY], options))
+    layer = f"{LAYER} {alias.name}"
+    starts, some = axis(list(found)), _layer(next(iter(found.values())), layer)
+    shape, dims = some.shape, [_netcdf.NAMES.get(str(d), str(d)) for d in some.dims]
+    values = _stack([delayed(_values)(found[s], layer, shape) if s in found else None for s in starts], shape)
+    weight = _stack([delayed(_weights)(found[s], options, shape) if s in found else None for s in starts], shape)
     middle = np.array([np.datetime64(s + timedelta(LENGTH / 2), "ns") for s in starts])
-    values = xr.concat(parts, "time", join="exact", coords="minimal", compat="override", combine_attrs="drop")
-    weight = xr.concat(weights, "time", join="exact", coords="minimal", compat="override", combine_attrs="drop")
-    values = values.assign_coords(time=middle, weight=(("time", *values.dims[1:]), weight.data)).transpose("time", "lat", "lon")
-    done = variables.canonical(_netcdf.orient(values, options.path), name=name, source_units=alias.units, where=options.path)
+    coords = {"time": middle, **{d: some[old].values for d, old in zip(dims, some.dims, strict=True)}}
+    raw = xr.DataArray(values, dims=("time", *dims), coords=coords)
+    raw = raw.assign_coords(weight=(raw.dims, weight)).transpose("time", "lat", "lon")
+    done = variables.canonical(_netcdf.orient(raw, options.path), name=name, source_units=alias.units, where=options.path)
     return done.assign_attrs(grid="pixels", cadence="composite")
 
 
-def _axis(starts: list[datetime]) -> list[datetime]:
+def axis(starts: list[datetime]) -> list[datetime]:
     """First days of all composites between the first and the last one: files that are not there become gaps to fill."""
     days = {s.timetuple().tm_yday for s in starts}
     whole = [datetime(y, 1, 1) + timedelta(d - 1) for y in range(starts[0].year, starts[-1].year + 1) for d in sorted(days)]
     return [s for s in whole if starts[0] <= s <= starts[-1]]
 
 
-def _scaled(ds: xr.Dataset, layer: str) -> xr.DataArray:
-    """Values from stored numbers: missing outside the valid range. In the HDF4 original `scale_factor` 10000 means divide."""
-    if layer not in ds:
-        raise InputError(f"no layer {layer!r}", where=ds.encoding.get("source"), found=list(ds.data_vars))
-    raw = ds[layer]
-    scale = float(raw.attrs.get("scale_factor", 1.0))
-    low, high = raw.attrs.get("valid_range", (-2000, 10000))
-    number = raw.astype("float32") * np.float32(1 / scale if scale > 1 else scale)
-    return number.where((raw != raw.attrs.get("_FillValue", -3000)) & (raw >= low) & (raw <= high))
+def _stack(parts: list, shape: tuple[int, int]) -> da.Array:
+    """Lazy maps as one array (composite, ...); None is a map of missing values."""
+    empty = da.full(shape, np.nan, dtype="float32", chunks=-1)
+    return da.stack([empty if p is None else da.from_delayed(p, shape, dtype="float32") for p in parts])
 
 
-def _weight(reliability: xr.DataArray, options: Options) -> xr.DataArray:
-    found = xr.zeros_like(reliability, dtype="float32")
-    for code, weight in enumerate((options.good, options.marginal, options.snow, options.cloudy)):
-        found = found.where(reliability != code, np.float32(weight))
-    return found
+def _layer(path: Path, name: str) -> xr.DataArray:
+    """A layer of a file, numbers as stored."""
+    if _netcdf.kind(path) != "netcdf":
+        raise InputError(
+            "only NetCDF-4 files are read so far", where=path, found=_netcdf.kind(path), todo="convert it to NetCDF-4"
+        )
+    try:
+        with xr.open_dataset(path, mask_and_scale=False) as ds:
+            if name not in ds:
+                raise InputError(f"no layer {name!r}", where=path, found=list(ds.data_vars))
+            return ds[name].load()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
+
+
+def _values(path: Path, layer: str, shape: tuple[int, int]) -> np.ndarray:
+    raw = _layer(path, layer)
+    if raw.shape != shape:
+        raise InputError("the composites differ in shape", where=path, found=f"{raw.shape} instead of {shape}")
+    return scaled(raw.values, raw.attrs)
+
+
+def _weights(path: Path, options: Options, shape: tuple[int, int]) -> np.ndarray:
+    raw = _layer(path, f"{LAYER} {RELIABILITY}")
+    if raw.shape != shape:
+        raise InputError("the quality layer differs in shape", where=path, found=f"{raw.shape} instead of {shape}")
+    return weights(raw.values, options)
+
+
+def scaled(stored: np.ndarray, attrs: dict) -> np.ndarray:
+    """Values (float32) of stored numbers: missing outside the valid range. A scale above 1 divides, as in the HDF4 original."""
+    scale = float(attrs.get("scale_factor", 1.0))
+    low, high = attrs.get("valid_range", (-2000, 10000))
+    good = (stored != attrs.get("_FillValue", -3000)) & (stored >= low) & (stored <= high)
+    return np.where(good, stored * np.float32(1 / scale if scale > 1 else scale), np.nan).astype("float32")
+
+
+def weights(reliability: np.ndarray, options: Options) -> np.ndarray:
+    """Quality weights (float32) of pixel reliability 0 good, 1 marginal, 2 snow or ice, 3 cloudy; anything else weighs nothing."""
+    table = np.array([options.good, options.marginal, options.snow, options.cloudy, 0.0], "float32")
+    return table[np.where((reliability >= 0) & (reliability <= 3), reliability, 4)]
