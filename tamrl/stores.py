@@ -136,9 +136,9 @@ class _Sealed(LocalStore):
         return found
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """Names in a folder of the store; the manifest is no part of the hierarchy."""
+        """Names in a folder of the store; the manifest and foreign files are no part of the hierarchy."""
         async for name in super().list_dir(prefix):
-            if name != MANIFEST:
+            if name not in (MANIFEST, *files.FOREIGN):
                 yield name
 
     def _compare(self, key: str, found: Buffer) -> None:

@@ -124,3 +124,12 @@ def test_an_open_cube_travels_to_other_processes(cube):
     path, ds = cube
     there = pickle.loads(pickle.dumps(stores.open_cube(path)))
     xr.testing.assert_equal(there.load(), ds)
+
+
+def test_what_the_workflow_engine_drops_into_the_store_is_no_content(cube, recwarn):
+    path, ds = cube
+    before = stores.digest(path)
+    (path / ".snakemake_timestamp").touch()
+    xr.testing.assert_equal(stores.open_cube(path, verify=True).load(), ds)
+    assert stores.digest(path) == before
+    assert not [w for w in recwarn.list if "not recognized" in str(w.message)]

@@ -96,7 +96,9 @@ def _statics(maps: dict[str, xr.DataArray], grid: Grid, threads: int) -> dict[st
         if name == "land_fraction":
             continue
         there = np.isfinite(values).all(0) if values.ndim == 3 else np.isfinite(values)
-        log.info("%s: %d land cells missing; %d cells have values but no land (islands, lakes)", name, *_counts(there, land))
+        log.info(
+            "%s: %d land cells missing; values of %d cells without land dropped (islands, lakes)", name, *_counts(there, land)
+        )
         values[..., ~land] = np.nan
         if variables.get(name).members:
             _check_fractions(values, name)

@@ -1,0 +1,1 @@
+"""Maps: members become products with CF metadata, and budgets."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tamrl.models import Dims
-from tamrl.models._decoder import State
+from tamrl.models._decoder import LockedDropout, State
 from tamrl.models._network import Network
 from tamrl.options import Strict
 
@@ -38,7 +38,7 @@ class CtLstm(Network):
         self.attributes = nn.Linear(dims.static, options.hidden, bias=False)
         dropout = options.dropout if options.layers > 1 else 0.0
         self.lstm = nn.LSTM(options.hidden, options.hidden, num_layers=options.layers, batch_first=True, dropout=dropout)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = LockedDropout(options.dropout)
         self.head = nn.Linear(options.hidden, 3)
         self.register_buffer("scale", torch.tensor(dims.scale))
 

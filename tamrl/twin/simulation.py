@@ -7,7 +7,6 @@ from datetime import date
 
 import numpy as np
 
-from tamrl.classes import IGBP
 from tamrl.twin import sky
 from tamrl.twin.earth import Earth
 from tamrl.twin.ecosystem import Air, Ecosystem, Tiles, greenness
@@ -17,6 +16,7 @@ from tamrl.twin.weather import Day, Weather
 
 COMPOSITE_DAYS = 16
 WEATHER = ("t2m", "d2m", "ssrd", "tp")
+COMPOSITE = ("evi", "ndvi", "snow", "overcast")
 TOWER = ("gpp", "reco", "celsius", "vpd", "shortwave", "rain", "potential")
 
 
@@ -43,8 +43,6 @@ class Month:
 class Composites:
     """Sums over the days of each 16-day window, which begins anew each year."""
 
-    tiles: int
-    cells: int
     sums: dict[str, np.ndarray] = field(default_factory=dict)
     days: int = 0
 
@@ -88,7 +86,7 @@ class Simulation:
         calm = (date(years[0], 1, 1) - self.first).days
         self.weather = Weather(earth.climate, earth.nodes, first=self.first, days=days, calm=calm, seed=earth.seed)
         self.composites: list[dict[str, np.ndarray]] = []
-        self._window = Composites(earth.mosaic.tile_cell.size, earth.mosaic.cell.size)
+        self._window = Composites()
         start = centres(earth.climate.temperature(1)).ravel()[earth.mosaic.cell].astype("float32")
         zero = np.zeros_like(start)
         cold = Air(start, zero, zero, zero)
@@ -191,8 +189,3 @@ def tower_offsets(earth: Earth) -> tuple[np.ndarray, ...]:
     warmer = 0.5 * rng.standard_normal(size)
     drier, brighter, wetter = (np.exp(s * rng.standard_normal(size)) for s in (0.06, 0.03, 0.10))
     return tuple(v.astype("float32") for v in (warmer, drier, brighter, wetter))
-
-
-def class_names(kind: np.ndarray) -> list[str]:
-    """Names of classes given by position."""
-    return [IGBP[k] for k in kind]

@@ -1,6 +1,7 @@
 """The twin's stage: simulate the virtual Earth once, then write raw files in the providers' formats from it."""
 
 import calendar
+import itertools
 import logging
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,13 @@ def simulate_world(*, world: str, twin: dict[str, Any], time: dict[str, Any], re
         simulation = Simulation(created, years=years, spinup_years=twin["spinup_years"])
         root = zarr.open_group(part, mode="w", zarr_format=3)
         layout.create(root, created, years=years)
-        done = 0
+        towers, composites = [], itertools.count()
         for month in progress(simulation.months(), "months simulated", total=12 * len(years)):
             layout.append(root, month)
-            done = layout.add_composites(root, simulation.composites, first=done)
-            simulation.composites.clear()
+            towers.append(month.towers)
+            while simulation.composites:
+                layout.add_composite(root, next(composites), simulation.composites.pop(0))
+        layout.add_towers(root, towers)
         stores.seal(part, about={"seed": seed, "resolution": resolution, "years": years, "twin": twin})
 
 
@@ -99,6 +102,7 @@ def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: dict[str
     """
     opened = _open(world)
     series, towers, parts = opened.tower_series(), opened.towers, opened.mosaic
+    heights = opened.static("elevation").ravel()[parts.cell[parts.tile_cell[towers.tile]]]
     days = pd.date_range(f"{opened.years[0]}-01-01", f"{opened.years[-1]}-12-31")
     old: list[archives.Site] = []
     with atomic(fluxnet2015) as first, atomic(fluxnet) as second:
@@ -107,18 +111,13 @@ def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: dict[str
         for number in progress(range(towers.site.size), "towers written"):
             rng = generator(seed, f"tower {towers.site[number]}")
             truth = {name: values[:, number] for name, values in series.items()}
-            height = _height(opened, towers, parts, number)
+            height = float(heights[number])
             site, kept = _site(towers, parts, number, truth, days, height, rng)
             record = observe.record(truth, elevation=height, noise=twin["noise"], rng=rng)[kept]
             if number % 2 == 0:
                 old.append(site)
             _write_site(site, record, days[kept], second if number % 2 else first, new=bool(number % 2), rng=rng)
         (first / archives.BIF_2015).write_bytes(archives.bif_csv(archives.bif(old), separator=";"))
-
-
-def _height(opened: layout.World, towers: Towers, parts: mosaic.Mosaic, number: int) -> float:
-    cell = parts.cell[parts.tile_cell[towers.tile[number]]]
-    return float(opened.static("elevation").ravel()[cell])
 
 
 def _site(

@@ -1,7 +1,8 @@
 """The layout of `inputs/world.zarr`, the twin's own store: written once, month by month, and read by the writers.
 
-Groups: `static` (maps), `mosaic` (cells and tiles), `towers`, `months/YYYY-MM` (weather at nodes, fluxes of cells, towers)
-and `composites` (what the satellite sees). Names and shapes are those of `Earth`, `Month` and `Simulation.composites`.
+Groups: `static` (maps), `mosaic` (cells and tiles), `towers` (places, and `towers/series`: what happened there),
+`months/YYYY-MM` (weather at nodes, fluxes of cells) and `composites` (what the satellite sees, one chunk a composite). Names
+and shapes are those of `Earth`, `Month` and `Simulation.composites`.
 """
 
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from tamrl.errors import ContractError
 from tamrl.twin.earth import Earth
 from tamrl.twin.mosaic import Mosaic
 from tamrl.twin.network import Towers
-from tamrl.twin.simulation import TOWER, WEATHER, Month, composite_dates
+from tamrl.twin.simulation import COMPOSITE, TOWER, WEATHER, Month, composite_dates
 
 LAYOUT = 1
 
@@ -42,25 +43,31 @@ def create(root: zarr.Group, earth: Earth, *, years: list[int]) -> None:
     for name in ("lat", "lon", "tile", "irrigated"):
         _put(towers, name, getattr(earth.towers, name))
     root.create_group("months")
-    root.create_group("composites")
+    seen, sizes = root.create_group("composites"), {"overcast": earth.mosaic.cell.size}
+    for name in COMPOSITE:
+        size, count = sizes.get(name, earth.mosaic.tile_cell.size), len(composite_dates(years))
+        seen.create_array(name, shape=(count, size), chunks=(1, size), dtype="float32", compressors=stores.compressors())
 
 
 def append(root: zarr.Group, month: Month) -> None:
-    """Write a month."""
+    """Write a month's weather and fluxes."""
     group = root["months"].create_group(f"{month.year}-{month.month:02d}")
-    for name, values in {**month.nodes, **month.cells, **{f"tower_{n}": v for n, v in month.towers.items()}}.items():
+    for name, values in {**month.nodes, **month.cells}.items():
         _put(group, name, values)
 
 
-def add_composites(root: zarr.Group, composites: Iterable[dict[str, np.ndarray]], *, first: int) -> int:
-    """Write composites under their numbers from `first`; returns the next number."""
-    number = first
-    for composite in composites:
-        group = root["composites"].create_group(f"{number:05d}")
-        for name, values in composite.items():
-            _put(group, name, values)
-        number += 1
-    return number
+def add_composite(root: zarr.Group, number: int, composite: dict[str, np.ndarray]) -> None:
+    """Write the composite with this number, counted from 0 over all years."""
+    for name in COMPOSITE:
+        root["composites"][name][number] = composite[name]
+
+
+def add_towers(root: zarr.Group, months: list[dict[str, np.ndarray]]) -> None:
+    """Write what happened at the towers in all months, and with it `complete`: the last thing to be written."""
+    group = root["towers"].create_group("series")
+    for name in TOWER:
+        _put(group, name, np.concatenate([month[name] for month in months]))
+    root.attrs["complete"] = True
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class World:
 
     @classmethod
     def of(cls, root: zarr.Group, *, where: object) -> "World":
-        """Check the layout and that all months and composites are there; raises `ContractError`."""
+        """Check the layout and that the world was finished; raises `ContractError`."""
         if root.attrs.get("layout") != LAYOUT:
             raise ContractError(
                 "this is no world of this version of the twin",
@@ -79,13 +86,9 @@ class World:
                 found=f"layout {root.attrs.get('layout')} instead of {LAYOUT}",
                 todo="delete it and run again",
             )
-        world = cls(root)
-        wanted = {f"{y}-{m:02d}" for y in world.years for m in range(1, 13)}
-        lacking = sorted(wanted - set(root["months"].group_keys()))
-        seen = len(list(root["composites"].group_keys()))
-        if lacking or seen != len(composite_dates(world.years)):
-            raise ContractError("the world is not complete", where=where, found=f"months missing {lacking}, {seen} composites")
-        return world
+        if not root.attrs.get("complete"):
+            raise ContractError("the world is not complete", where=where, todo="delete it and run again")
+        return cls(root)
 
     @property
     def years(self) -> list[int]:
@@ -124,16 +127,14 @@ class World:
 
     def fluxes(self, year: int) -> dict[str, np.ndarray]:
         """GPP and RECO of a year, each (day, cell), gC m-2 d-1 per area of the cell's land."""
-        return {name: self._year(year, name) for name in ("gpp", "reco")}
+        months = [self.root[f"months/{year}-{month:02d}"] for month in range(1, 13)]
+        return {name: np.concatenate([month[name][:] for month in months]) for name in ("gpp", "reco")}
 
     def tower_series(self) -> dict[str, np.ndarray]:
         """What happened at the towers, all years, each (day, tower); see `simulation.TOWER`."""
-        return {name: np.concatenate([self._year(y, f"tower_{name}") for y in self.years]) for name in TOWER}
-
-    def _year(self, year: int, name: str) -> np.ndarray:
-        return np.concatenate([self.root[f"months/{year}-{m:02d}/{name}"][:] for m in range(1, 13)])
+        return {name: self.root[f"towers/series/{name}"][:] for name in TOWER}
 
     def composites(self) -> Iterable[tuple[date, date, dict[str, np.ndarray]]]:
         """First day, last day and content of every composite, in order."""
         for number, (start, end) in enumerate(composite_dates(self.years)):
-            yield start, end, {name: array[:] for name, array in self.root[f"composites/{number:05d}"].arrays()}
+            yield start, end, {name: self.root["composites"][name][number] for name in COMPOSITE}

@@ -1,6 +1,7 @@
 """Towers take their cell, or the nearest one with drivers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,3 +62,23 @@ def test_the_first_candidate_with_drivers_is_chosen():
         (np.array([9]), np.array([9]), np.array([0.0])),
     ]
     assert collocate.choose(places, lambda row, column: row == 2) == [(2, 5, 10.0), None]
+
+
+def test_six_coastal_towers_find_land_on_the_real_quarter_degree_grid(shared_data):
+    from tamrl.drivers import cube
+    from tamrl.drivers.sources import packaged
+    from tamrl.errors import InputError
+
+    try:
+        land = packaged.open_static(packaged.Options(), names=("land_fraction",))["land_fraction"]
+    except InputError as error:
+        pytest.skip(str(error))
+    grid = Grid(0.25)
+    usable = cube.static_cells(land, name="land_fraction", grid=grid, threads=1) > 0
+    sites = pd.read_csv(shared_data / "towers/fluxnet2015_sites.csv", keep_default_na=False).set_index("site")
+    coastal = ["IT-Noe", "IT-SRo", "IT-SR2", "ES-Amo", "US-CRT", "IT-Cp2"]
+    for site, lat, lon in zip(sites.index, sites["lat"].astype(float), sites["lon"].astype(float), strict=True):
+        rows, columns, distance = collocate.candidates(usable, lat=lat, lon=lon, grid=grid, max_distance_km=150)
+        assert rows.size and usable[rows[0], columns[0]], site
+        assert distance[0] < 30, site
+        assert site not in coastal or distance[0] < 15, site

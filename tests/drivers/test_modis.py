@@ -102,3 +102,17 @@ def test_a_truncated_file_is_refused_by_name(folder):
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(InputError, match="A2011017"):
         read(folder)
+
+
+def test_files_that_differ_in_shape_are_refused(write, folder):
+    ds = write.composite(np.ones((6, 12)) / 2, np.ones((6, 12)) / 4, np.zeros((6, 12)))
+    write.save(ds, folder / "MOD13C1.A2011033.061.nc")
+    with pytest.raises(InputError, match=r"differ in shape(.|\n)*A2011033"):
+        read(folder)
+
+
+def test_a_missing_layer_is_refused(write, folder):
+    ds = write.composite(np.ones(SHAPE) / 2, np.ones(SHAPE) / 4, np.zeros(SHAPE))
+    write.save(ds.drop_vars("CMG 0.05 Deg 16 days EVI"), folder / "MOD13C1.A2011033.061.nc")
+    with pytest.raises(InputError, match=r"no layer 'CMG 0\.05 Deg 16 days EVI'"):
+        read(folder, name="evi")

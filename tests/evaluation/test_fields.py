@@ -57,7 +57,8 @@ def test_means_are_those_of_numpy_and_missing_steps_are_counted(land):
     expected = np.nanmean(whole["mean"][:, land.mask], axis=0)
     np.testing.assert_allclose(sums.mean.mean(land)[land.mask], expected, rtol=1e-5)
     assert np.isnan(sums.mean.mean(land)[~land.mask]).all()
-    assert sums.missing == np.isnan(whole["mean"][:, land.mask]).sum()
+    gone = np.isnan(whole["mean"][:, land.mask]).mean(0)
+    assert sums.missing == pytest.approx((gone * land.area).sum() / land.area.sum())
     rows = (GRID.lat >= -23) & (GRID.lat < 0)
     weight = np.where(land.mask, 0.0, 0.0)
     weight[land.mask] = land.area
@@ -89,6 +90,17 @@ def test_coverage_and_reliability_of_a_right_forecast(land):
     good = share > 0.02
     np.testing.assert_allclose(error[good], spread[good], rtol=0.05)
     assert share.sum() == pytest.approx(1)
+
+
+def test_bare_land_flatters_no_coverage_but_a_flux_that_was_not_expected_counts(land):
+    sums = FluxSums(land, step="day", members=0, reference=True)
+    none = np.zeros((1, *GRID.shape))
+    truth = none.copy()
+    truth[0, : GRID.shape[0] // 2] = 1.0
+    sums.add(TIME[:1], {"mean": none, "std": none, "q05": none, "q95": none, "truth": truth})
+    coverage = sums.comparison.coverage(land)
+    assert (coverage[land.mask & (truth[0] > 0)] == 0).all()
+    assert np.isnan(coverage[land.mask & (truth[0] == 0)]).all()
 
 
 def test_totals_are_flux_times_area_times_days(land):

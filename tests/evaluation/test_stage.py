@@ -7,13 +7,12 @@ import pytest
 from tamrl import contracts
 from tamrl.errors import ContractError
 from tamrl.evaluation.aggregate import SCALES
-from tamrl.evaluation.reading import read_table
 
 
 @pytest.fixture(scope="module")
 def outputs(day_run):
     calibration = json.loads((day_run.folder / "evaluation/calibration.json").read_text())
-    metrics = read_table(day_run.path("evaluation/site_metrics.csv"), contracts.METRICS)
+    metrics = contracts.read_csv(day_run.path("evaluation/site_metrics.csv"), contracts.METRICS)
     predictions = pd.read_parquet(day_run.path("evaluation/predictions.parquet"))
     return predictions, metrics, calibration
 
@@ -65,7 +64,7 @@ def test_monthly_steps_and_a_single_kind_of_inputs_work(make_run, tmp_path):
     run = make_run(
         tmp_path, step="month", labels=("climatology",), drivers=("tower",), models=("tamrl",), members=1, reference=False
     )
-    metrics = read_table(run.path("evaluation/site_metrics.csv"), contracts.METRICS)
+    metrics = contracts.read_csv(run.path("evaluation/site_metrics.csv"), contracts.METRICS)
     assert set(metrics["scale"]) == set(SCALES) - {"day", "week"}
     assert json.loads((tmp_path / "evaluation/calibration.json").read_text())["split"] == "kfold:tower"
 

@@ -39,10 +39,11 @@ def test_our_model_always_has_the_same_colour():
 
 def test_numbers_have_true_minus_signs():
     assert style.number(-1.234) == "−1.23" and style.signed(0.5) == "+0.50" and style.number(np.nan) == "–"
+    assert style.number(-0.001) == "0.00" and style.minus("R² -0.02 [-0.21, 0.14], GPP-NEE") == "R² −0.02 [−0.21, 0.14], GPP-NEE"
 
 
 def test_the_projection_shows_areas_true():
-    table = projection.lookup(10.0, 800, -90.0)
+    table = projection.lookup(10.0, 2400, -90.0)
     drawn = np.bincount(table.row[table.row >= 0], minlength=18)
     share = Grid(10.0).area()[:, 0] / Grid(10.0).area().sum()
     np.testing.assert_allclose(drawn / drawn.sum(), share, atol=0.002)

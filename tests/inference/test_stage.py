@@ -1,5 +1,6 @@
 """The stages: maps that no tiling can change, that survive interruption, and towers predicted by strangers."""
 
+import json
 import os
 import signal
 import subprocess
@@ -95,7 +96,7 @@ def test_an_interrupted_map_continues_where_it_stopped(cube, models, untiled, tm
     assert ds["reco"].values.tobytes() == untiled[0]["reco"].values.tobytes()
 
 
-@pytest.mark.parametrize("after", [0.02, 0.15, 0.4])
+@pytest.mark.parametrize("after", [0.0, 0.1])
 def test_a_killed_map_continues_to_the_same_bits(cube, models, untiled, tmp_path, after):
     """SIGKILL at some moment of the writing; no half tile is ever taken over."""
     code = (
@@ -113,7 +114,7 @@ def test_a_killed_map_continues_to_the_same_bits(cube, models, untiled, tmp_path
         "inference": INFERENCE,
         "threads": 1,
     }
-    command = [sys.executable, "-c", code, str(Path(__file__).parents[2]), __import__("json").dumps(arguments)]
+    command = [sys.executable, "-c", code, str(Path(__file__).parents[2]), json.dumps(arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
         process.stdout.readline()
         records = tmp_path / "2011.tiles"
@@ -121,6 +122,7 @@ def test_a_killed_map_continues_to_the_same_bits(cube, models, untiled, tmp_path
             time.sleep(0.005)
         time.sleep(after)
         process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "2011.json").exists(), "the map was finished before it was killed"
     ds, _ = _map(cube, models, tmp_path, tile=2)
     for flux in ("gpp", "reco"):
         assert ds[flux].values.tobytes() == untiled[0][flux].values.tobytes()

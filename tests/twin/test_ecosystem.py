@@ -78,12 +78,12 @@ def test_past_warmth_opens_the_leaves():
 def test_respiration_answers_to_past_production():
     rich, poor = (Ecosystem(_tiles(["DBF"]), _air(1)) for _ in range(2))
     for system in (rich, poor):
-        _live(system, _air(1), 120, 100)
+        _live(system, _air(1, rain=10.0), 120, 100)
         system.settle()
-    _live(rich, _air(1), 20, 220)
-    _live(poor, _air(1, shortwave=30.0), 20, 220)
+    _live(rich, _air(1, rain=10.0), 20, 220)
+    _live(poor, _air(1, rain=10.0, shortwave=30.0), 20, 220)
     today = _air(1)
-    assert rich.step(today, 240)[1] > 1.1 * poor.step(today, 240)[1]
+    assert rich.step(today, 240)[1] > 1.15 * poor.step(today, 240)[1]
 
 
 def test_the_books_close_but_for_age():

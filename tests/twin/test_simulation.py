@@ -23,7 +23,7 @@ def test_composites_are_23_a_year_and_begin_anew_each_year():
 
 
 def test_a_composite_is_the_mean_of_its_window():
-    window = Composites(1, 1)
+    window = Composites()
     results = [window.add(date(2011, 1, 1 + k), {"evi": np.array([float(k)])}) for k in range(16)]
     assert results[:-1] == [None] * 15
     assert results[-1]["evi"][0] == pytest.approx(7.5)

@@ -20,17 +20,11 @@ def _weather(resolution=10.0, *, days=62, seed=1):
 
 @pytest.mark.parametrize("mean", [0.1, 1.0, 4.0, 10.0])
 def test_rain_has_the_mean_of_the_climate(mean):
-    storm = np.random.default_rng(1).standard_normal(400_000)
-    rain = rainfall(np.float64(mean), storm=storm, wet=np.zeros(1))
-    assert rain.mean() == pytest.approx(mean, rel=0.03)
+    storm, wet = np.random.default_rng(1).standard_normal((2, 1_000_000))
+    rain = rainfall(np.float64(mean), storm=storm, wet=wet)
+    assert rain.mean() == pytest.approx(mean, rel=0.015)
     assert 0.1 < (rain > 0).mean() < 0.7
-
-
-def test_wet_seasons_have_more_rain_and_no_other_mean_over_the_years():
-    wet = np.random.default_rng(2).standard_normal(200_000)
-    rain = rainfall(np.float64(3.0), storm=np.ones(1), wet=wet)
-    assert rain.mean() == pytest.approx(rainfall(np.float64(3.0), storm=np.ones(1), wet=np.zeros(1))[0], rel=0.01)
-    assert rain[wet > 1].mean() > rain[wet < -1].mean()
+    assert rain[wet > 1].mean() > 1.3 * rain[wet < -1].mean()
 
 
 def test_humidity_stays_within_bounds_and_rises_with_rain():
@@ -61,8 +55,9 @@ def test_weather_is_the_same_for_the_same_seed_and_another_for_another():
     assert not np.array_equal(one.tp, other.tp)
 
 
-def test_finer_nodes_have_the_same_storms():
-    coarse, fine = _weather(1.0, days=3).month(0, 3)[2], _weather(0.5, days=3).month(0, 3)[2]
+def test_finer_nodes_have_the_same_storms(monkeypatch):
+    monkeypatch.setattr("tamrl.twin.weather.NOISE_RESOLUTION", 10.0)
+    coarse, fine = _weather(10.0, days=3).month(0, 3)[2], _weather(5.0, days=3).month(0, 3)[2]
     np.testing.assert_allclose(fine.t2m[::2, ::2], coarse.t2m, atol=0.05)
 
 

@@ -65,7 +65,7 @@ rule write_report:
         labels=MAIN.time.labels,
         step=MAIN.time.step,
         reference_name=MAIN.evaluation.reference.label if MAIN.evaluation.reference else None,
-        map_model=MAIN.inference.model,
+        map_model=lambda w: MAIN.inference.model,
         qc=MAIN.evaluation.qc,
         benchmarks=f"{BASE}/benchmarks",
         config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+import netCDF4
 import numpy as np
 import xarray as xr
 
@@ -19,6 +20,9 @@ NAMES = {"valid_time": "time", "date": "time", "latitude": "lat", "longitude": "
 SUFFIXES = (".nc", ".nc4", ".zip")
 LARGEST_RATIO = 200
 """A zip member that grows by more than this is refused (NetCDF inside is already compressed)."""
+
+CACHE_BYTES = 1 << 20
+"""Decoded data that each open file may keep; the library's default would keep whole files, hundreds at a time."""
 
 _BLOCK = 1 << 20
 _KINDS = {
@@ -62,6 +66,7 @@ def open_all(folder: str | Path) -> Iterator[tuple[Path, xr.Dataset]]:
 
 
 def _open(part: Path, path: Path) -> xr.Dataset:
+    netCDF4.set_chunk_cache(CACHE_BYTES)
     try:
         ds = xr.open_dataset(part, chunks={}, decode_timedelta=False)
     except (OSError, ValueError, RuntimeError, KeyError) as error:

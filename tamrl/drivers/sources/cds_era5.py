@@ -71,11 +71,10 @@ def _variable(name: str, datasets: list, options: Options, years: tuple[int, ...
     where = f"{options.path} ({alias.name})"
     raw = series([ds[alias.name] for _, ds in datasets if alias.name in ds], where=where)
     raw = _netcdf.without_fill(_netcdf.orient(raw, where), name=name, where=where)
-    found = on_steps(
-        raw, years=years, step=step, total=alias.units.endswith("d-1"), accumulation=options.accumulation, where=where
-    )
+    total = alias.units.endswith("d-1")
+    found = on_steps(raw, years=years, step=step, total=total, accumulation=options.accumulation, where=where)
     done = variables.canonical(found, name=name, source_units=alias.units, where=where)
-    if alias.units.endswith("d-1"):
+    if total:
         done = done.where((done >= 0) | (done < -ROUNDING) | done.isnull(), np.float32(0))
     return done.assign_attrs(grid="nodes", nodes=options.nodes, expver=_count_expver(raw))
 

@@ -87,9 +87,8 @@ def composites(folder: str, years: tuple[int, ...]) -> dict[datetime, Path]:
             found[start] = path
     for year in years:
         if not any(start.year == year for start in found):
-            raise InputError(
-                f"no composites of {year}", where=folder, todo="fetch that year's MOD13C1 files, or change time.years"
-            )
+            todo = "fetch MOD13C1 of that year, or change time.years"
+            raise InputError(f"no composites of {year}", where=folder, todo=todo)
     return dict(sorted(found.items()))
 
 
@@ -121,33 +120,29 @@ def _stack(parts: list, shape: tuple[int, int]) -> da.Array:
     return da.stack([empty if p is None else da.from_delayed(p, shape, dtype="float32") for p in parts])
 
 
-def _layer(path: Path, name: str) -> xr.DataArray:
-    """A layer of a file, numbers as stored."""
-    if _netcdf.kind(path) != "netcdf":
-        raise InputError(
-            "only NetCDF-4 files are read so far", where=path, found=_netcdf.kind(path), todo="convert it to NetCDF-4"
-        )
+def _layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.DataArray:
+    """A layer of a file, numbers as stored; raises `InputError` if it is not there or not of that shape."""
+    if (kind := _netcdf.kind(path)) != "netcdf":
+        raise InputError("only NetCDF-4 files are read so far", where=path, found=kind, todo="convert it to NetCDF-4")
     try:
         with xr.open_dataset(path, mask_and_scale=False) as ds:
             if name not in ds:
                 raise InputError(f"no layer {name!r}", where=path, found=list(ds.data_vars))
-            return ds[name].load()
+            layer = ds[name].load()
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
+    if shape not in (None, layer.shape):
+        raise InputError("the composites differ in shape", where=path, found=f"{layer.shape} instead of {shape}")
+    return layer
 
 
 def _values(path: Path, layer: str, shape: tuple[int, int]) -> np.ndarray:
-    raw = _layer(path, layer)
-    if raw.shape != shape:
-        raise InputError("the composites differ in shape", where=path, found=f"{raw.shape} instead of {shape}")
+    raw = _layer(path, layer, shape)
     return scaled(raw.values, raw.attrs)
 
 
 def _weights(path: Path, options: Options, shape: tuple[int, int]) -> np.ndarray:
-    raw = _layer(path, f"{LAYER} {RELIABILITY}")
-    if raw.shape != shape:
-        raise InputError("the quality layer differs in shape", where=path, found=f"{raw.shape} instead of {shape}")
-    return weights(raw.values, options)
+    return weights(_layer(path, f"{LAYER} {RELIABILITY}", shape).values, options)
 
 
 def scaled(stored: np.ndarray, attrs: dict) -> np.ndarray:
@@ -159,6 +154,6 @@ def scaled(stored: np.ndarray, attrs: dict) -> np.ndarray:
 
 
 def weights(reliability: np.ndarray, options: Options) -> np.ndarray:
-    """Quality weights (float32) of pixel reliability 0 good, 1 marginal, 2 snow or ice, 3 cloudy; anything else weighs nothing."""
+    """Quality weights (float32) of pixel reliability: 0 good, 1 marginal, 2 snow or ice, 3 cloudy; others weigh nothing."""
     table = np.array([options.good, options.marginal, options.snow, options.cloudy, 0.0], "float32")
     return table[np.where((reliability >= 0) & (reliability <= 3), reliability, 4)]

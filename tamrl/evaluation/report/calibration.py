@@ -14,6 +14,9 @@ from tamrl.evaluation.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_NAMES, F
 
 YEARS_SHOWN = 2
 
+GAP = {"day": 15, "month": 45}
+"""Longest gap in days that a line is drawn across, by step."""
+
 
 def choose(metrics: pd.DataFrame, *, scale: str) -> dict[str, str]:
     """Best, median and worst tower by a rule fixed beforehand, so that no example is picked by eye.
@@ -43,9 +46,8 @@ def series(predictions: pd.DataFrame, chosen: dict[str, str], towers: pd.DataFra
             _record(cell.axes, rows.sort_values("date"), FLUX_COLOURS[cell.column], qc=qc, step=step)
             cell.axes.set_title(FLUX_LONG[cell.column] if cell.top else "")
             if cell.left:
-                cell.axes.set_ylabel(
-                    f"{cell.row}: {site}\n{about.loc[site, 'igbp']}, {about.loc[site, 'koppen']}\n{FLUX_UNITS}", fontsize=8
-                )
+                kind = ", ".join(about.loc[site, ["igbp", "koppen"]].dropna())
+                cell.axes.set_ylabel(f"{cell.row}: {site}\n{kind}\n{FLUX_UNITS}", fontsize=8)
         figure.legend(*panels[0].axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
@@ -59,19 +61,25 @@ def _fullest_years(rows: pd.DataFrame, qc: float) -> list[int]:
 
 
 def _record(axes: Axes, rows: pd.DataFrame, colour: str, *, qc: float, step: str) -> None:
-    full = rows.set_index("date").asfreq("D" if step == "day" else "MS")  # a gap stays a gap
+    full = _broken(rows.set_index("date"), step)
     axes.fill_between(full.index, full["q05"], full["q95"], color=colour, alpha=0.22, linewidth=0, label="90 % interval")
-    good = (full["qc"] >= qc).to_numpy(bool)
+    good = (rows["qc"] >= qc).to_numpy(bool)
     size = 5 if step == "day" else 14
-    axes.scatter(full.index[good], full["observed"][good], s=size, color=style.INK, alpha=0.55, linewidths=0, label="observed")
-    axes.scatter(
-        full.index[~good], full["observed"][~good], s=size, color="#b8c2c8", linewidths=0, label="observed, not scored", zorder=1
-    )
+    seen = {"s": size, "linewidths": 0}
+    axes.scatter(rows["date"][good], rows["observed"][good], color=style.INK, alpha=0.55, label="observed", **seen)
+    axes.scatter(rows["date"][~good], rows["observed"][~good], color="#b8c2c8", label="observed, not scored", zorder=1, **seen)
     axes.plot(full.index, full["predicted"], color=colour, linewidth=1.2, label="predicted")
     axes.axhline(0, color=style.SOFT, linewidth=0.6)
     locator = MonthLocator(bymonth=(1, 7))
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+
+
+def _broken(rows: pd.DataFrame, step: str) -> pd.DataFrame:
+    """Break the lines where the record has a gap longer than `GAP` (rows indexed by date)."""
+    after = rows.index[:-1][np.diff(rows.index) > np.timedelta64(GAP[step], "D")]
+    empty = pd.DataFrame(np.nan, index=after + pd.Timedelta(days=1), columns=["predicted", "q05", "q95"])
+    return pd.concat([rows[["predicted", "q05", "q95"]], empty]).sort_index()
 
 
 def coverage_and_pit(scored: pd.DataFrame) -> Figure:
@@ -80,48 +88,38 @@ def coverage_and_pit(scored: pd.DataFrame) -> Figure:
     `scored` holds the maps' model with one kind of inputs. The PIT takes a normal distribution with the predicted mean and
     standard deviation; flat is right, a hump means too wide, a bowl too narrow. Towers weigh the same in all three.
     """
-    fluxes = present(scored)
     with style.styled():
         figure = style.figure(11, 3.5)
         left, middle, right = figure.subplots(1, 3)
         names = []
-        for k, flux in enumerate(fluxes):
+        for flux in present(scored):
             rows = scored[scored["flux"] == flux].dropna(subset=["q05", "q95", "std"])
-            names.append(FLUX_NAMES[flux])
-            if rows.empty:
-                continue
             weight = 1 / rows.groupby("site")["site"].transform("size").to_numpy()
-            names[-1] += f"\n{_tower_coverage(left, k, rows, FLUX_COLOURS[flux]):.1f} %"
-            pit = ndtr(((rows["observed"] - rows["predicted"]) / rows["std"]).to_numpy())
-            share = np.histogram(pit, bins=20, range=(0, 1), weights=weight)[0] / weight.sum() * 20
-            middle.stairs(
-                share, np.linspace(0, 1, 21), color=FLUX_COLOURS[flux], linewidth=1.5, label=FLUX_NAMES[flux], baseline=None
-            )
+            mean = _tower_coverage(left, len(names), rows, FLUX_COLOURS[flux])
+            names.append(f"{FLUX_NAMES[flux]}\n{mean:.1f} %")
+            _pit(middle, rows, weight, FLUX_COLOURS[flux], FLUX_NAMES[flux])
             _spread_error(right, rows, weight, FLUX_COLOURS[flux], FLUX_NAMES[flux])
         left.axhline(100 * NOMINAL, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
-        left.set_xticks(range(len(fluxes)), names)
-        left.set(
-            ylim=(0, 102),
-            xlim=(-0.6, len(fluxes) - 0.4),
-            ylabel="% of a tower's steps inside",
-            title="Coverage of the 90 % interval",
-        )
+        left.set_xticks(range(len(names)), names)
+        left.set(ylim=(max(0, left.get_ylim()[0]), 102), xlim=(-0.6, len(names) - 0.4), title="Coverage of the 90 % interval")
+        left.set_ylabel("% of a tower's steps inside")
         left.grid(axis="x", visible=False)
         middle.axhline(1, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
-        middle.set(
-            xlim=(0, 1), ylim=(0, None), xlabel="probability integral transform", ylabel="density", title="PIT (flat is right)"
-        )
+        middle.set(xlim=(0, 1), ylim=(0, None), xlabel="probability integral transform", title="PIT (flat is right)")
+        middle.set_ylabel("density")
         middle.legend(loc="lower center", ncols=3)
-        right.set(
-            xlabel=f"predicted standard deviation ({FLUX_UNITS})",
-            ylabel=f"error found, RMS ({FLUX_UNITS})",
-            title="Error against spread",
-        )
         top = max(right.get_xlim()[1], right.get_ylim()[1])
         right.plot([0, top], [0, top], color=style.SOFT, linewidth=0.9, zorder=1)
-        right.set(xlim=(0, top), ylim=(0, top), aspect="equal")
+        right.set(xlim=(0, top), ylim=(0, top), box_aspect=1, title="Error against spread")
+        right.set(xlabel=f"predicted standard deviation ({FLUX_UNITS})", ylabel=f"error found, RMS ({FLUX_UNITS})")
         right.legend(loc="upper left")
     return figure
+
+
+def _pit(axes: Axes, rows: pd.DataFrame, weight: np.ndarray, colour: str, name: str) -> None:
+    pit = ndtr(((rows["observed"] - rows["predicted"]) / rows["std"]).to_numpy())
+    share = np.histogram(pit, bins=20, range=(0, 1), weights=weight)[0] / weight.sum() * 20
+    axes.stairs(share, np.linspace(0, 1, 21), color=colour, linewidth=1.5, label=name, baseline=None)
 
 
 def _tower_coverage(axes: Axes, at: int, rows: pd.DataFrame, colour: str) -> float:

@@ -9,7 +9,7 @@ from tamrl.evaluation.bootstrap import LEVEL
 from tamrl.evaluation.report import budgets, calibration, maps, reference, scores, tables, texts, towers
 from tamrl.evaluation.report.material import Material
 from tamrl.evaluation.report.page import Note, Page, Picture, Section, Tile, picture
-from tamrl.evaluation.report.style import FLUX_LONG, number
+from tamrl.evaluation.report.style import FLUX_LONG, minus, number
 
 
 def page(m: Material, *, date: str) -> Page:
@@ -48,7 +48,7 @@ def tiles(m: Material) -> list[Tile]:
     found = []
     for flux in FLUXES:
         value = f"{number(globe.loc[flux, 'mean'], 1)} ± {globe.loc[flux, 'std']:.1f}"
-        skill = m.calibration["skill"][flux]
+        skill = minus(m.calibration["skill"][flux])
         found.append(Tile(f"{FLUX_LONG[flux]}, globe ± members", value, "PgC yr⁻¹", skill[0].upper() + skill[1:], flux))
     shares = " · ".join(f"{100 * m.calibration['coverage'][flux]:.0f}" for flux in FLUXES)
     found.append(
@@ -65,12 +65,12 @@ def shown(name: str, figure: Figure, *, text: str | None = None, **fields: Any) 
 
 def maps_section(m: Material) -> Section:
     """Means and spread, applicability, seasonal cycles, Hovmöller."""
-    missing = 100 * max(sums.missing / max(1, sums.steps * sums.land.area.size) for sums in m.fluxes.values())
+    missing = 100 * max(sums.missing for sums in m.fluxes.values())
     skill = m.calibration["skill"]["nee"]
     section = Section("maps", f"Maps: {m.period}")
     section.items += [
         shown("maps", maps.overview(m.fluxes, m.base), step=m.step, missing=missing),
-        Note(f"NEE: {skill}.", "warning" if skill.startswith("no ") else "plain"),
+        Note(f"NEE: {minus(skill)}.", "warning" if skill.startswith("no ") else "plain"),
         shown("member_spread", maps.member_spread(m.fluxes, m.base), members=m.members)
         if m.members > 1
         else Note(texts.NO_MEMBERS),
@@ -137,7 +137,7 @@ def uncertainty_section(m: Material) -> Section:
             step=m.step,
             calibrated=folds if every["fold"].nunique() > 1 else halves,
         ),
-        shown("tower_series", calibration.series(every, chosen, m.towers, qc=m.qc, step=m.step)),
+        shown("tower_series", calibration.series(every, chosen, m.towers, qc=m.qc, step=m.step), gap=calibration.GAP[m.step]),
     ]
     return section
 

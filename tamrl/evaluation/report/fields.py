@@ -17,6 +17,9 @@ PENTADS = 73
 SPREAD_EDGES = np.geomspace(0.02, 20.0, 29)
 """Edges of the classes of predicted standard deviation, gC m-2 d-1."""
 
+BARE = 0.02
+"""Where spread and reference are both smaller (gC m-2 d-1), nothing is predicted: ice and deserts would only flatter coverage."""
+
 Step = Literal["day", "month"]
 
 
@@ -118,6 +121,11 @@ class Sums:
         return float(_divide((self.cell * land.area).sum(), (self.cell_weight * land.area).sum()))
 
 
+def is_bare(*, std: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Where neither the predicted spread nor the reference reaches `BARE` (inputs of one shape, gC m-2 d-1)."""
+    return (std < BARE) & (np.abs(truth) < BARE)
+
+
 def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(np.asarray(b) > 0, np.asarray(a) / b, np.nan)
@@ -146,6 +154,7 @@ class Comparison:
         truth = block["truth"]
         self.truth.add(np.where(np.isfinite(block["mean"]), truth, np.nan), land=land, bins=bins, length=length)
         there = np.isfinite(truth) & np.isfinite(block["mean"]) & np.isfinite(block["q05"]) & np.isfinite(block["q95"])
+        there &= ~is_bare(std=block["std"], truth=truth)
         below, above = there & (truth < block["q05"]), there & (truth > block["q95"])
         for sums, what in ((self.below, below), (self.above, above), (self.inside, there & ~below & ~above), (self.pairs, there)):
             sums += (what * length[:, None]).sum(0)
@@ -191,16 +200,13 @@ class FluxSums:
         self.mean, self.std = Sums.zero(land, bins), Sums.zero(land, bins)
         self.members = [Sums.zero(land, bins) for _ in range(members)]
         self.comparison = Comparison.zero(land, bins) if reference else None
-        self.steps = self.missing = 0
         self.length = 0.0
 
     def add(self, time: np.ndarray, block: dict[str, np.ndarray]) -> None:
         """Add steps `time` (T,): fields mean, std, q05, q95 and perhaps truth, each (T, lat, lon), gC m-2 d-1."""
         bins, length = bin_of_year(time, self.step), days(time, self.step)
         on_land = {name: self.land.take(values) for name, values in block.items()}
-        self.steps += len(time)
         self.length += float(length.sum())
-        self.missing += int((~np.isfinite(on_land["mean"])).sum())
         self.mean.add(on_land["mean"], land=self.land, bins=bins, length=length)
         self.std.add(on_land["std"], land=self.land, bins=bins, length=length)
         if self.comparison is not None:
@@ -218,6 +224,12 @@ class FluxSums:
     def days_of_year(self) -> float:
         """Days of a year: those summed, divided by the years that they fill (at least one)."""
         return self.length / max(1, round(self.length / 365.25))
+
+    @property
+    def missing(self) -> float:
+        """Share of land and time without a value."""
+        total = self.land.area.sum() * self.length
+        return float(1 - (self.mean.cell_weight * self.land.area).sum() / total) if total else 0.0
 
     def member_spread(self) -> np.ndarray | None:
         """Standard deviation over the members of the mean over time (lat, lon)."""

@@ -8,7 +8,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from tamrl.evaluation.report import style
-from tamrl.evaluation.report.fields import FluxSums, Sums
+from tamrl.evaluation.report.fields import FluxSums, Sums, is_bare
 from tamrl.evaluation.report.maps import BAND_NAMES, bar
 from tamrl.evaluation.report.projection import Basemap, draw
 from tamrl.evaluation.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
@@ -47,8 +47,8 @@ def scatter(fluxes: Mapping[str, FluxSums], *, label: str) -> Figure:
         figure = style.figure(11, 3.8)
         row = figure.subplots(1, len(fluxes), squeeze=False)[0]
         for axes, (name, sums) in zip(row, fluxes.items(), strict=True):
-            x, y = (sums.land.take(s.mean(sums.land)) for s in (sums.comparison.truth, sums.mean))
-            good = np.isfinite(x) & np.isfinite(y)
+            x, y, std = (sums.land.take(s.mean(sums.land)) for s in (sums.comparison.truth, sums.mean, sums.std))
+            good = np.isfinite(x) & np.isfinite(y) & ~is_bare(std=std, truth=x)
             found = weighted_scores(x[good], y[good], sums.land.area[good])
             image = density(axes, x[good], y[good])
             axes.set(xlabel=f"{label} ({FLUX_UNITS})", ylabel=f"estimate ({FLUX_UNITS})", title=FLUX_LONG[name])
@@ -89,7 +89,7 @@ def density(axes: Axes, x: np.ndarray, y: np.ndarray) -> object:
         x, y, gridsize=55, extent=(*span, *span), mincnt=1, bins="log", cmap=style.palette("density"), linewidths=0
     )
     axes.plot(span, span, color=style.SOFT, linewidth=0.9, zorder=5)
-    axes.set(xlim=span, ylim=span, aspect="equal")
+    axes.set(xlim=span, ylim=span, box_aspect=1)
     return image
 
 
@@ -151,13 +151,12 @@ def reliability(fluxes: Mapping[str, FluxSums], *, label: str) -> Figure:
             left.plot(100 * smooth, sums.land.lat, color=colour, linewidth=1.5, label=FLUX_NAMES[name])
             _reliability(right, sums, colour, FLUX_NAMES[name])
         left.axvline(100 * NOMINAL, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
-        left.set(
-            xlabel="% inside the 90 % interval", ylabel="latitude", title="Coverage by latitude", xlim=(40, 101), ylim=(-60, 85)
-        )
+        left.set(xlim=(max(0, min(60, left.get_xlim()[0])), 101), ylim=(-60, 85), title="Coverage by latitude")
+        left.set(xlabel="% inside the 90 % interval", ylabel="latitude")
         left.set_yticks([-60, -30, 0, 30, 60], ["60° S", "30° S", "0°", "30° N", "60° N"])
-        left.legend(loc="lower left")
+        left.legend(loc="best")
         _tails(middle, fluxes, label)
-        right.set(xscale="log", yscale="log", aspect="equal", title="Error against spread")
+        right.set(xscale="log", yscale="log", box_aspect=1, title="Error against spread")
         right.set(xlabel=f"predicted standard deviation ({FLUX_UNITS})", ylabel=f"error found, RMS ({FLUX_UNITS})")
         span = np.array([min(right.get_xlim()[0], right.get_ylim()[0]), max(right.get_xlim()[1], right.get_ylim()[1])])
         right.plot(span, span, color=style.SOFT, linewidth=0.9, zorder=1)

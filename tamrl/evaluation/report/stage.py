@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,68 +58,61 @@ def write_report(
     ----------
     maps, members, reference : lists of paths
         `{flux}_{label}.nc` of all fluxes and labels; the latter two may be empty.
-    applicability, budgets, predictions, metrics, calibration, towers, quality : paths
-        As in `docs/architecture.md`.
     choices : list of paths
         `results/<run>/choices/<name>/budgets.csv`.
-    template : path
-        The page without its contents, `templates/report.html`.
-    report, figures : paths
-        Outputs.
+    applicability ... quality, benchmarks : paths
+        As in `docs/architecture.md`; of `benchmarks`, what is not there is not told.
+    template, report, figures : paths
+        The page without its contents (`templates/report.html`), and the outputs.
     reference_name : str or None
         How the reference is called.
-    qc : float
-        Steps with a lower NEE quality are not scored.
-    benchmarks : path
-        Folder of the rules' times and memory; what is not there is not told.
-    config_digest, code : str
-        Digests shown in the report.
 
     Raises
     ------
     ContractError
         If files do not fit together.
     """
-    with xr.open_dataset(maps[0]) as first:
-        land = Land.of(lat=first["lat"].values, land_fraction=first["land_fraction"].values, cell_area=first["cell_area"].values)
-        fraction, attributes = first["land_fraction"].values, dict(first.attrs)
-    places = {"maps": maps, "members": members, "reference": reference}
-    fluxes = {flux: _sum_flux(flux, list(labels), places, land, step) for flux in FLUXES}
+    summed = _sum_maps(list(labels), {"maps": maps, "members": members, "reference": reference}, step)
+    tables = _read_tables(budgets, choices, predictions, metrics, calibration, towers, quality)
+    about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
+    material = Material(**about, **summed, **tables, **_read_mask(applicability), reference=reference_name if reference else None)
+    material.benchmarks = _read_benchmarks(Path(benchmarks))
+    material.provenance = _provenance(material.provenance, config_digest, code)
+    content = contents.page(material, date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC")
+    _write(content, report, figures, template=Path(template).read_text(encoding="utf-8"))
+
+
+def _sum_maps(labels: list[str], places: dict[str, Sequence[str]], step: str) -> dict[str, Any]:
+    """Sums of all fluxes, the map beneath them, and what the first file says of itself, as `Material` names them."""
+    with xr.open_dataset(places["maps"][0]) as first:
+        lat, fraction, attributes = first["lat"].values, first["land_fraction"].values, dict(first.attrs)
+        land = Land.of(lat=lat, land_fraction=fraction, cell_area=first["cell_area"].values)
+    fluxes = {flux: _sum_flux(flux, labels, places, land, step) for flux in FLUXES}
     shown = np.isfinite(fluxes["gpp"].mean.mean(land))
+    base = basemap(fraction, shown)
+    licence = attributes.get("license", "")
+    return {"fluxes": fluxes, "base": base, "resolution": 180.0 / lat.size, "licence": licence, "provenance": attributes}
+
+
+def _read_mask(applicability: str) -> dict[str, Any]:
     with xr.open_dataset(applicability, mask_and_scale=True) as ds:
-        index, inside = ds["dissimilarity"].values, ds["applicability"].values
         threshold = ds["dissimilarity"].attrs.get("threshold")
-    material = Material(
-        title=title,
-        run=run,
-        labels=list(labels),
-        step=step,
-        reference=reference_name if reference else None,
-        map_model=map_model,
-        qc=qc,
-        fluxes=fluxes,
-        base=basemap(fraction, shown),
-        resolution=180.0 / land.lat.size,
-        dissimilarity=index,
-        inside=inside,
-        threshold=None if threshold is None else float(threshold),
-        budgets=contracts.read_csv(budgets, contracts.BUDGETS),
-        choices={Path(path).parent.name: contracts.read_csv(path, contracts.BUDGETS) for path in choices},
-        predictions=contracts.table(pd.read_parquet(predictions), contracts.PREDICTIONS, where=predictions),
-        metrics=contracts.read_csv(metrics, contracts.METRICS),
-        calibration=files.read_json(calibration),
-        towers=contracts.read_csv(towers, contracts.SITES),
-        quality=contracts.read_csv(quality, contracts.QUALITY),
-        benchmarks=_read_benchmarks(Path(benchmarks)),
-        provenance=_provenance(attributes, config_digest, code),
-        licence=attributes.get("license", ""),
-    )
-    _write(
-        contents.page(material, date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC"),
-        report,
-        figures,
-        template=Path(template).read_text(encoding="utf-8"),
-    )
+        found = {"dissimilarity": ds["dissimilarity"].values, "inside": ds["applicability"].values}
+    return found | {"threshold": None if threshold is None else float(threshold)}
+
+
+def _read_tables(
+    budgets: str, choices: Sequence[str], predictions: str, metrics: str, calibration: str, towers: str, quality: str
+) -> dict[str, Any]:
+    return {
+        "budgets": contracts.read_csv(budgets, contracts.BUDGETS),
+        "choices": {Path(path).parent.name: contracts.read_csv(path, contracts.BUDGETS) for path in choices},
+        "predictions": contracts.table(pd.read_parquet(predictions), contracts.PREDICTIONS, where=predictions),
+        "metrics": contracts.read_csv(metrics, contracts.METRICS),
+        "calibration": files.read_json(calibration),
+        "towers": contracts.read_csv(towers, contracts.SITES),
+        "quality": contracts.read_csv(quality, contracts.QUALITY),
+    }
 
 
 def _sum_flux(flux: str, labels: list[str], places: dict[str, Sequence[str]], land: Land, step: str) -> FluxSums:

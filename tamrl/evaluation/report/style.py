@@ -5,6 +5,7 @@ steps look equal: lightness falls evenly along a sequential map and on both arms
 brown and sinks teal, a pair that red-green blindness does not confuse.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -173,12 +174,17 @@ def plain_log(axis: Axis) -> None:
 
 def signed(value: float, digits: int = 2) -> str:
     """A number with a true minus sign, `+` where positive."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return minus(f"{value:+z.{digits}f}")
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A number with a true minus sign; a dash where it is missing."""
-    return f"{value:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+    """A number with a true minus sign, zero without one; a dash where it is missing."""
+    return minus(f"{value:z.{digits}f}") if np.isfinite(value) else "–"
+
+
+def minus(text: str) -> str:
+    """Hyphens before digits become minus signs."""
+    return re.sub(r"(?<!\w)-(?=[\d.])", "−", text)
 
 
 def series_colours(names: Sequence[str], first: str | None = None) -> dict[str, str]:

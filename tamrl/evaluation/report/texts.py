@@ -3,7 +3,8 @@
 CAPTIONS = {
     "maps": "Left: mean over the mapped time. Right: predictive standard deviation of one {step}, averaged over time; it is "
     "calibrated on held-out towers and says how far a measured {step} may lie from the map, not how uncertain the mean is. "
-    "Equal Earth projection, which shows areas true; grey land has no value ({missing:.1f} % of the land cells' {step}s).",
+    "Equal Earth projection, which shows areas true; grey land has no value ({missing:.1f} % of land and time, Antarctica "
+    "included).",
     "member_spread": "How much the mean over time differs among the {members} members (independent seeds and resampled towers). "
     "What all members get wrong together is not in it.",
     "applicability": "Dissimilarity index and area of applicability (Meyer & Pebesma 2021): outside, a cell is less like the "
@@ -13,9 +14,10 @@ CAPTIONS = {
     "latitude_time": "Mean over the land of each latitude against the time of the year.",
     "reference_flux": "{flux}: {label} and estimate on the same colours, their difference, and the share of {step}s in which the "
     "{label} lies inside the 90 % interval. The interval is calibrated on noisy tower records, so it should cover the {label} "
-    "at least that often wherever the land is like the towers.",
+    "at least that often wherever the land is like the towers. Steps of bare land and ice, where neither spread nor {label} "
+    "reaches 0.02 gC m⁻² d⁻¹, are not counted.",
     "reference_scatter": "Means over time of all land cells, estimate against {label}; R² (1 − SSE/SST), RMSE and bias are "
-    "weighted by land area. Axes hold 99.8 % of the cells.",
+    "weighted by land area; cells without flux (bare land, ice) are left out. Axes hold 99.8 % of the cells.",
     "reference_budgets": "Totals by latitude band, estimate (± one standard deviation of the members) and {label}, over the same "
     "land.",
     "reference_reliability": "Left: coverage of the 90 % interval by latitude. Middle: share of land and time with the {label} "
@@ -37,7 +39,8 @@ CAPTIONS = {
     "probability integral transform under a normal distribution; a hump means too wide, a bowl too narrow. Right: error found "
     "where a given standard deviation was predicted. {calibrated}",
     "tower_series": "Records of three held-out towers with the calibrated 90 % interval, chosen by rule: lowest, median and "
-    "highest RMSE relative to the median of the towers, averaged over the fluxes; the two years with most good observations.",
+    "highest RMSE relative to the median of the towers, averaged over the fluxes; the two years with most good observations. "
+    "Lines bridge gaps of up to {gap} days.",
     "budgets": "Global and regional totals, {period}; error bars: one standard deviation of the members. Yellow: published "
     "global totals of the real Earth, GPP 106 to 130 PgC yr⁻¹ (range of published products), NEE −5.75 ± 0.33 PgC yr⁻¹ (X-BASE: "
     "Nelson & Walther et al. 2024, doi 10.5194/bg-21-5079-2024; fire and lateral fluxes excluded). For RECO there is none: "

@@ -6,7 +6,6 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tamrl.classes import KOPPEN
 from tamrl.evaluation import bootstrap
 from tamrl.evaluation.report import style
 from tamrl.evaluation.report.maps import bar
@@ -28,7 +27,15 @@ GROUPS = {
 }
 """IGBP classes as the maps of towers show them: classes, colour, marker."""
 
-KOPPEN_COLOURS = {"Tropical": "#d55e00", "Arid": "#e6b422", "Temperate": "#009e73", "Continental": "#0072b2", "Polar": "#7a7a9a"}
+UNKNOWN = "climate not known"
+KOPPEN_COLOURS = {
+    "Tropical": "#d55e00",
+    "Arid": "#e6b422",
+    "Temperate": "#009e73",
+    "Continental": "#0072b2",
+    "Polar": "#7a7a9a",
+    UNKNOWN: "#9aa5ab",
+}
 
 
 def observed_predicted(scored: pd.DataFrame, *, step: str) -> Figure:
@@ -66,21 +73,22 @@ def site_means(means: pd.DataFrame, intervals: dict[tuple[str, str], bootstrap.I
         (split, flux): R² with its bootstrap interval.
     """
     splits, fluxes = sorted(means["split"].unique()), present(means)
+    colours = {zone: colour for zone, colour in KOPPEN_COLOURS.items() if zone in set(means["koppen"].fillna(UNKNOWN))}
     with style.styled():
         figure = style.figure(11, 3.7 * len(splits) + 0.3)
         for cell in style.cells(figure, splits, fluxes):
             part = means[(means["split"] == cell.row) & (means["flux"] == cell.column)]
-            for zone, colour in KOPPEN_COLOURS.items():
-                here = part[part["koppen"] == zone]
+            for zone, colour in colours.items():
+                here = part[part["koppen"].fillna(UNKNOWN) == zone]
                 look = {"s": 22, "color": colour, "edgecolor": "white", "linewidth": 0.5, "zorder": 3}
                 cell.axes.scatter(here["observed"], here["predicted"], **look)
             _equality(cell.axes, part)
             if (cell.row, cell.column) in intervals:
                 found = intervals[cell.row, cell.column]
-                note(cell.axes, f"R² = {found.text().replace('-', '−')}\n{found.n} towers")
+                note(cell.axes, f"R² = {style.minus(found.text())}\n{found.n} towers")
             _heads(cell)
-        handles = [Line2D([], [], color=c, marker="o", linestyle="") for c in KOPPEN_COLOURS.values()]
-        figure.legend(handles, list(KOPPEN_COLOURS), loc="outside lower center", ncols=len(KOPPEN))
+        handles = [Line2D([], [], color=c, marker="o", linestyle="", label=zone) for zone, c in colours.items()]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -90,7 +98,7 @@ def _equality(axes: Axes, part: pd.DataFrame) -> None:
     pad = 0.06 * max(high - low, 0.1)
     span = (low - pad, high + pad)
     axes.plot(span, span, color=style.SOFT, linewidth=0.9, zorder=1)
-    axes.set(xlim=span, ylim=span, aspect="equal")
+    axes.set(xlim=span, ylim=span, box_aspect=1)
 
 
 def tower_map(metrics: pd.DataFrame, towers: pd.DataFrame, base: Basemap, *, scale: str) -> Figure:
