@@ -16,7 +16,7 @@ maps: .venv $(REAL)
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
 
 test: .venv .venv/real
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv
 	$(BIN)/ruff check .

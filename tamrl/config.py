@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError, create_model
 
-from tamrl import registry, variables
+from tamrl import provenance, registry, variables
 from tamrl.errors import ConfigError, near
 from tamrl.options import Strict
 from tamrl.sections import Config
@@ -26,6 +26,15 @@ PLUGINS = {
     "training": ("models", registry.MODELS),
 }
 """Sections whose plug-ins have subsections: the key that lists them and their package."""
+
+FORM = {
+    "grid": {"tile"},
+    "inference": {"batch"},
+    "maps": {"members", "products", "compression"},
+    "evaluation": {"title", "reference"},
+    "choices": None,
+}
+"""Keys that change how results are cut, shown or compared, not one number of a map; None stands for the whole section."""
 
 CHOOSABLE = ("towers", "samples", "splits", "training", "maps")
 
@@ -80,6 +89,15 @@ def _overlay(base: Any, top: Any) -> Any:
     if isinstance(base, dict) and isinstance(top, dict):
         return base | {k: _overlay(base.get(k), v) for k, v in top.items()}
     return top
+
+
+def digest(config: Config) -> str:
+    """Digest of the keys that shape the numbers of the maps; a new title, say, must not rewrite them."""
+    plain = config.model_dump(mode="json")
+    for section, keys in FORM.items():
+        kept = {k: v for k, v in plain.pop(section).items() if keys and k not in keys} if keys else None
+        plain |= {section: kept} if kept else {}
+    return provenance.config_digest(plain)
 
 
 def check_inputs(config: Config) -> None:

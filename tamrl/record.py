@@ -24,7 +24,7 @@ PLUGINS = (
 
 
 def record_provenance(
-    *, cube: str, inputs: list[str], outputs: list[str], output: str, config: dict[str, Any], benchmarks: str
+    *, cube: str, inputs: list[str], outputs: list[str], output: str, config: dict[str, Any], config_digest: str, benchmarks: str
 ) -> None:
     """Write the record of a run.
 
@@ -38,6 +38,8 @@ def record_provenance(
         `provenance.json`.
     config : dict
         The whole configuration.
+    config_digest : str
+        Of the keys that shape numbers, as the maps carry it.
     benchmarks : path
         Folder of Snakemake's benchmark tables.
     """
@@ -45,7 +47,7 @@ def record_provenance(
         "run": config["run"],
         "recorded": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "config": config,
-        "config_digest": provenance.config_digest(config),
+        "config_digest": config_digest,
         "seed": config["seed"],
         "code": code(config),
         "git_revision": provenance.revision(),

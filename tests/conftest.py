@@ -10,6 +10,11 @@ from tamrl import config
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_collection_modifyitems(items: list) -> None:
+    """The longest tests first: workers that run beside them are done at about the same time."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT

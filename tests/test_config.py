@@ -48,6 +48,14 @@ def test_what_cannot_be_honoured_is_refused_with_a_hint(raw, message):
         config.load(raw)
 
 
+def test_the_digest_follows_what_shapes_numbers_only():
+    plain = config.digest(config.load({}))
+    same = {"evaluation": {"title": "Other"}, "grid": {"tile": 15}, "maps": {"members": False}, "inference": {"batch": 7}}
+    assert config.digest(config.load(same)) == plain
+    for changed in ({"seed": 2}, {"training": {"steps": 7}}, {"maps": {"vegetated_only": False}}, {"evaluation": {"qc": 0.1}}):
+        assert config.digest(config.load(changed)) != plain
+
+
 def test_yaml_python_tags_are_refused(tmp_path):
     evil = tmp_path / "evil.yaml"
     evil.write_text("run: !!python/object/apply:os.system ['touch pwned']\n")

@@ -85,6 +85,7 @@ def recorded(run):
         outputs=[run / "map.nc", run / "report.html"],
         output=run / "provenance.json",
         config=config,
+        config_digest="feed",
         benchmarks=run / "benchmarks",
     )
     return json.loads((run / "provenance.json").read_text()), config
@@ -93,7 +94,7 @@ def recorded(run):
 def test_the_record_tells_what_was_read_with_what_and_what_it_cost(run):
     found, config = recorded(run)
     assert found["config"] == config and found["seed"] == 7
-    assert found["config_digest"] == provenance.config_digest(config)
+    assert found["config_digest"] == "feed"
     assert found["outputs"][str(run / "map.nc")] == files.sha256(run / "map.nc")
     assert found["inputs"]["towers"] == {str(run / "t.parquet"): files.sha256(run / "t.parquet")}
     assert found["inputs"]["drivers"]["sha256"] == stores.digest(run / "cube.zarr")

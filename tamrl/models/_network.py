@@ -33,12 +33,12 @@ class Network(nn.Module):
     @torch.inference_mode()
     def predict(self, x: Tensor, support: Tensor, static: Tensor, *, skip: int = 0) -> Tensor:
         """Fluxes (B, T - skip, 3) as they are delivered: the site is encoded once, the steps are decoded in one pass."""
-        training, _ = self.training, self.eval()
+        if self.training:  # switching here would race with other threads that predict
+            raise RuntimeError("predict needs eval(): dropout would be on")
         z, state, blocks = self.encode(support, static), None, []
         for start in range(0, x.shape[1], BLOCK):
             fluxes, state = self.decode(x[:, start : start + BLOCK], z, state)
             blocks.append(fluxes[:, max(0, skip - start) :])
-        self.train(training)
         return self.deliver(torch.cat(blocks, dim=1))
 
     def deliver(self, fluxes: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -105,6 +106,8 @@ def load(folder: str | Path) -> Trained:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise ContractError("the weights do not fit the model", where=folder, found=error, todo="train again") from None
+    if isinstance(model, torch.nn.Module):
+        model.eval()
     about = content["about"] | {"digest": config_digest(content)}
     return Trained(model, content["model"], spec, scaling, content["fold"], content["member"], about)
 

@@ -90,6 +90,7 @@ def fit(
         sampler = Sampler(sets[0], chance[~back], seed)
         scale = torch.tensor(scaling.flux_scale, device=device)
         history = loop.train(model, sampler, sets[1], settings, scale=scale, seed=seed)
+        model.eval()
         about = asdict(history)
     else:
         row_weight = weight * _per_row(chance, weight)

@@ -12,7 +12,7 @@ import xarray as xr
 from tamrl import carbon, contracts, files
 from tamrl.grid import Grid
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("end-to-end")]
+pytestmark = pytest.mark.slow
 FLUXES = carbon.FLUXES
 
 
@@ -51,8 +51,7 @@ def test_the_balance_closes_in_every_member_cell_and_day(finished):
 def test_tables_keep_their_contracts(finished):
     predictions = pd.read_parquet(finished.results / "evaluation/predictions.parquet")
     contracts.table(predictions, contracts.PREDICTIONS, where="predictions")
-    metrics = pd.read_csv(finished.results / "evaluation/site_metrics.csv", dtype={"fold": str}, keep_default_na=True)
-    contracts.table(metrics, contracts.METRICS, where="metrics")
+    contracts.read_csv(finished.results / "evaluation/site_metrics.csv", contracts.METRICS)
     assert set(predictions.model) == {"tamrl", "lightgbm"}
     splits = pd.read_csv(finished.results / "samples/splits.csv", dtype=str).set_index("site").fold
     held = predictions.drop_duplicates(["site", "fold"])
@@ -89,8 +88,6 @@ def test_a_new_learning_rate_extracts_no_driver_again(finished):
 
 
 def test_interrupted_with_other_tiles_and_threads_the_same_bits_come_out(finished, tmp_path_factory):
-    from tests.workflow.conftest import Project
-
     other = type(finished)(tmp_path_factory.mktemp("interrupted"))
     once_more = ("--cores", "2", "--config", "grid={resolution: 5, tile: 7}")
     first = subprocess.Popen(

@@ -29,13 +29,13 @@ def section(name, *keys):
 
 
 def options(name):
-    """The options of the plug-in that the rule's wildcard names: `options("towers")` looks at {network}."""
+    """The options of the plug-in that a wildcard names; `options("towers")` looks at {network}."""
     wildcard = {"towers": "network", "training": "model"}[name]
     return lambda w: getattr(getattr(CONFIGS[w.run], name), getattr(w, wildcard)).model_dump(mode="json")
 
 
 def code(*modules):
-    """Digest of the code that a rule runs: its stage and plug-ins with all they import."""
+    """Digest of the code behind a rule, its stage and plug-ins with all they import."""
     return provenance.code_digest(*modules)
 
 

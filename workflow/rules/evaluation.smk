@@ -68,7 +68,7 @@ rule write_report:
         map_model=lambda w: MAIN.inference.model,
         qc=MAIN.evaluation.qc,
         benchmarks=f"{BASE}/benchmarks",
-        config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
+        config_digest=configuration.digest(MAIN),
         code=code("tamrl.evaluation.report.stage"),
     script:
         "../scripts/write_report.py"
@@ -104,6 +104,7 @@ rule record_provenance:
         ENV
     params:
         config=MAIN.model_dump(mode="json"),
+        config_digest=configuration.digest(MAIN),
         benchmarks=f"{BASE}/benchmarks",
         code=code("tamrl.record"),
     script:

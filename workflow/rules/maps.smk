@@ -17,7 +17,7 @@ rule write_map:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
         maps=section("maps", "units", "vegetated_only", "compression"),
         run=lambda w: w.run,
-        config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
+        config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.ensemble"),
     script:
         "../scripts/write_map.py"
@@ -39,7 +39,7 @@ rule write_members:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
         maps=section("maps", "units", "vegetated_only", "compression"),
         run=lambda w: w.run,
-        config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
+        config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.members"),
     script:
         "../scripts/write_members.py"
@@ -66,7 +66,7 @@ rule write_product:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
         maps=section("maps", "units", "vegetated_only", "compression"),
         run=lambda w: w.run,
-        config_digest=provenance.config_digest(MAIN.model_dump(mode="json")),
+        config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         code=lambda w: code("tamrl.maps.stage", f"{registry.PRODUCTS}.{w.product}"),
     script:
         "../scripts/write_product.py"

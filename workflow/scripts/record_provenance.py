@@ -10,5 +10,6 @@ record_provenance(
     outputs=[snakemake.input.report, *snakemake.input.products],
     output=snakemake.output.provenance,
     config=snakemake.params.config,
+    config_digest=snakemake.params.config_digest,
     benchmarks=snakemake.params.benchmarks,
 )

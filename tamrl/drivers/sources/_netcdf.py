@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import netCDF4
 import numpy as np
 import xarray as xr
+from xarray.backends.locks import HDF5_LOCK
 
 from tamrl import files, variables
 from tamrl.errors import InputError
@@ -72,6 +73,21 @@ def _open(part: Path, path: Path) -> xr.Dataset:
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
     return ds.rename({old: new for old, new in NAMES.items() if old in ds.variables and new not in ds.variables})
+
+
+def stored(path: Path, name: str) -> xr.DataArray:
+    """A variable of a file with the numbers as stored; safe in threads, where `xarray.open_dataset` is not.
+
+    Opening reads attributes outside the lock under which xarray reads values, and HDF5 stands no two threads at once.
+    """
+    with HDF5_LOCK, netCDF4.Dataset(path) as file:
+        if name not in file.variables:
+            raise InputError(f"no layer {name!r}", where=path, found=list(file.variables))
+        file.set_auto_maskandscale(False)
+        variable = file[name]
+        coords = {d: file[d][:] for d in variable.dimensions if d in file.variables}
+        attrs = {k: variable.getncattr(k) for k in variable.ncattrs()}
+        return xr.DataArray(variable[...], dims=variable.dimensions, coords=coords, attrs=attrs, name=name)
 
 
 @cache

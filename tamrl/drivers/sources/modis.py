@@ -125,10 +125,7 @@ def _layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.Da
     if (kind := _netcdf.kind(path)) != "netcdf":
         raise InputError("only NetCDF-4 files are read so far", where=path, found=kind, todo="convert it to NetCDF-4")
     try:
-        with xr.open_dataset(path, mask_and_scale=False) as ds:
-            if name not in ds:
-                raise InputError(f"no layer {name!r}", where=path, found=list(ds.data_vars))
-            layer = ds[name].load()
+        layer = _netcdf.stored(path, name)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
     if shape not in (None, layer.shape):
