@@ -27,7 +27,9 @@ def _trained(name: str):
     plugin = registry.load(registry.MODELS, name)
     torch.manual_seed(1)
     model = plugin.build(DIMS, _small(plugin))
-    if not isinstance(model, torch.nn.Module):
+    if isinstance(model, torch.nn.Module):
+        model.eval()
+    else:
         arrays = _arrays()
         gpp, reco = arrays["x"][..., 0] + 3, arrays["x"][..., 1] + arrays["static"][:, :1] + 2
         y = torch.stack([gpp, reco, reco - gpp], -1)
@@ -51,6 +53,14 @@ def test_plugin_holds_its_contract(case):
     assert isinstance(plugin.CLOSES, bool)
     assert all(isinstance(t, torch.Tensor) for t in model.state_dict().values()) and model.state_dict()
     assert isinstance(model, torch.nn.Module) or hasattr(model, "fit")
+
+
+def test_prediction_in_training_mode_is_refused(case):
+    _, model, arrays = case
+    if isinstance(model, torch.nn.Module):
+        with pytest.raises(RuntimeError, match="eval"):
+            model.train().predict(**arrays)
+        model.eval()
 
 
 def test_prediction_has_its_shape_and_repeats(case):
