@@ -40,10 +40,11 @@ rule all:
     input:
         f"{BASE}/report.html",
         f"{BASE}/provenance.json",
+        f"{BASE}/summary.md",
 
 
 onsuccess:
-    print(f"Done. Maps: {BASE}/maps/   Report: {BASE}/report.html")
+    print(f"Done. Maps: {BASE}/maps/   Report: {BASE}/report.html   Numbers: {BASE}/summary.md")
 
 
 onerror:

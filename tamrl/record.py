@@ -24,7 +24,14 @@ PLUGINS = (
 
 
 def record_provenance(
-    *, cube: str, inputs: list[str], outputs: list[str], output: str, config: dict[str, Any], config_digest: str, benchmarks: str
+    *,
+    cube: str,
+    inputs: list[str],
+    outputs: list[str],
+    output: str,
+    config: dict[str, Any],
+    config_digest: str,
+    benchmarks: list[str],
 ) -> None:
     """Write the record of a run.
 
@@ -40,8 +47,8 @@ def record_provenance(
         The whole configuration.
     config_digest : str
         Of the keys that shape numbers, as the maps carry it.
-    benchmarks : path
-        Folder of Snakemake's benchmark tables.
+    benchmarks : list of paths
+        Folders of Snakemake's benchmark tables: the run's, then those of its choices.
     """
     content = {
         "run": config["run"],
@@ -82,21 +89,26 @@ def hardware() -> dict[str, Any]:
     }
 
 
-def costs(benchmarks: str | Path) -> dict[str, dict[str, float | None]]:
+def costs(folders: list[str]) -> dict[str, dict[str, float | None]]:
     """Seconds, and peak memory in MiB where it was measured, of each job, from Snakemake's benchmark tables.
+
+    Parameters
+    ----------
+    folders : list of paths
+        `benchmarks/` of the run, and of its choices, whose jobs get the choice's name in front.
 
     Raises
     ------
     InputError
         If a table is not one of Snakemake's.
     """
-    found = {}
-    for file in sorted(Path(benchmarks).rglob("*.tsv")):
+    found, run = {}, Path(folders[0]).parent
+    for file in sorted(file for folder in folders for file in Path(folder).rglob("*.tsv")):
         with open(file, encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle, delimiter="\t"))
         if not rows or not {"s", "max_rss"} <= rows[-1].keys():
             raise InputError("not a benchmark of Snakemake", where=file, found=rows[-1:], todo="delete it and run its rule again")
-        name = str(file.relative_to(benchmarks).with_suffix(""))
+        name = "/".join(part for part in file.relative_to(run).with_suffix("").parts if part != "benchmarks")
         found[name] = {"seconds": float(rows[-1]["s"]), "memory_mib": _number(rows[-1]["max_rss"])}
     return found
 

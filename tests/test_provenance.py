@@ -86,7 +86,7 @@ def recorded(run):
         output=run / "provenance.json",
         config=config,
         config_digest="feed",
-        benchmarks=run / "benchmarks",
+        benchmarks=[run / "benchmarks"],
     )
     return json.loads((run / "provenance.json").read_text()), config
 

@@ -125,7 +125,7 @@ def one_cycle(progress: float) -> float:
 
 
 def _due(step: int, steps: int) -> bool:
-    every = max(1, steps // (2 * CHECKS))
+    every = -(-steps // (2 * CHECKS))
     return step == steps - 1 or (2 * step >= steps and (steps - 1 - step) % every == 0)
 
 

@@ -105,7 +105,30 @@ rule record_provenance:
     params:
         config=MAIN.model_dump(mode="json"),
         config_digest=configuration.digest(MAIN),
-        benchmarks=f"{BASE}/benchmarks",
+        benchmarks=[f"{BASE}/benchmarks", *expand(f"{BASE}/choices/{{name}}/benchmarks", name=MAIN.choices)],
         code=code("tamrl.record"),
     script:
         "../scripts/record_provenance.py"
+
+
+rule write_summary:
+    input:
+        budget=f"{BASE}/budgets.csv",
+        choices=rules.write_report.input.choices,
+        metrics=f"{BASE}/evaluation/site_metrics.csv",
+        calibration=f"{BASE}/evaluation/calibration.json",
+        applicability=f"{BASE}/maps/applicability.nc",
+        provenance=rules.record_provenance.output.provenance,
+    output:
+        summary=f"{BASE}/summary.md",
+    log:
+        f"{BASE}/logs/write_summary.log",
+    conda:
+        ENV
+    params:
+        title=MAIN.evaluation.title,
+        run=MAIN.run,
+        step=MAIN.time.step,
+        code=code("tamrl.evaluation.summary"),
+    script:
+        "../scripts/write_summary.py"

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import jinja2
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,12 @@ class Page:
 
 def picture(figure: Figure, name: str, *, caption: str, alt: str) -> Picture:
     """Draw a figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Title": alt, "Software": None})
-    width, height = (round(v * figure.dpi) for v in figure.get_size_inches())
-    return Picture(name, buffer.getvalue(), width, height, caption, alt)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # once; `savefig` draws every figure with a layout twice
+    image, title, buffer = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), PngInfo(), io.BytesIO()
+    title.add_itxt("Title", alt)
+    image.save(buffer, format="png", pnginfo=title)
+    return Picture(name, buffer.getvalue(), *image.size, caption, alt)
 
 
 def render(page: Page, template: str) -> str:

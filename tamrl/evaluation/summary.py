@@ -1,0 +1,131 @@
+"""`summary.md`: the numbers of a run on one page that reads in a terminal, in a browser and in a pull request."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tamrl import contracts, files
+from tamrl.carbon import FLUXES
+from tamrl.evaluation.report import budgets, tables
+from tamrl.grid import Grid
+
+TOTALS = "PgC yr⁻¹"
+
+
+def write_summary(
+    *,
+    budget: str,
+    choices: Sequence[str],
+    metrics: str,
+    calibration: str,
+    applicability: str,
+    provenance: str,
+    output: str,
+    title: str,
+    run: str,
+    step: str,
+) -> None:
+    """Write totals, scores and costs of a run as Markdown.
+
+    Parameters
+    ----------
+    budget, choices : paths
+        `budgets.csv` of the run and of its choices.
+    metrics, calibration, applicability, provenance : paths
+        As in `docs/architecture.md`.
+    output : path
+    title, run : str
+    step : {"day", "month"}
+    """
+    found, record = files.read_json(calibration), files.read_json(provenance)
+    scores = contracts.read_csv(metrics, contracts.METRICS)
+    others = {path.split("/")[-2]: contracts.read_csv(path, contracts.BUDGETS) for path in choices}
+    parts = [
+        f"# {title}",
+        f"Run `{run}`, configuration `{record['config_digest']}`, revision `{record['git_revision']}`.",
+        "## Global totals",
+        _markdown(_totals({"this run": contracts.read_csv(budget, contracts.BUDGETS)} | others)),
+        _published(),
+        "## Held-out towers",
+        f"Medians over towers, by {step}; inputs `grid` are what the map has, inputs `tower` were measured beside the fluxes.",
+        _markdown(_scores(scores, step)),
+        "R² of site means (does a model know which of two unseen towers has the larger mean flux?), with 95 % intervals:",
+        _markdown(_site_means(found)),
+        "".join(f"* {flux.upper()}: {found['skill'][flux]}.\n" for flux in FLUXES).rstrip(),
+        _coverage(found),
+        _inside(applicability),
+        "## Cost",
+        _cost(record),
+    ]
+    with files.atomic(output) as part:
+        part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _totals(runs: dict[str, pd.DataFrame]) -> list[list[str]]:
+    """Mean ± standard deviation over members, one line a choice, and the range over the choices."""
+    rows = {name: budgets.years_mean(table).query("region == 'globe'").set_index("flux") for name, table in runs.items()}
+    lines = [["choice", *(f"{flux.upper()} ({TOTALS})" for flux in FLUXES)]]
+    lines += [[name, *(f"{r.loc[f, 'mean']:.1f} ± {r.loc[f, 'std']:.1f}" for f in FLUXES)] for name, r in rows.items()]
+    if len(rows) > 1:
+        ends = {f: [r.loc[f, "mean"] for r in rows.values()] for f in FLUXES}
+        lines.append(["range over choices", *(f"{min(ends[f]):.1f} to {max(ends[f]):.1f}" for f in FLUXES)])
+    return lines
+
+
+def _published() -> str:
+    named = budgets.PUBLISHED.items()
+    lines = [f"* {flux.upper()}, published: {p.low:.1f} to {p.high:.1f} {TOTALS}, {p.source}" for flux, p in named]
+    return "\n".join(["± is the standard deviation over the members.", "", *lines])
+
+
+def _scores(metrics: pd.DataFrame, step: str) -> list[list[str]]:
+    lines = [["flux", "inputs", "model", "towers", "RMSE (gC m⁻² d⁻¹)", "bias", "R²", "NSE"]]
+    own = metrics[metrics["scale"] == step]
+    for flux in FLUXES:
+        for (split, model), group in own[own["flux"] == flux].groupby(["split", "model"]):
+            median = group[["rmse", "bias", "r2", "nse"]].median()
+            values = [f"{median[name]:.2f}" for name in ("rmse", "bias", "r2", "nse")]
+            lines.append([flux.upper(), tables.inputs_of(split), model, str(len(group)), *values])
+    return lines
+
+
+def _site_means(calibration: dict[str, Any]) -> list[list[str]]:
+    lines = [["flux", "inputs", "model", "towers", "R² of site means"]]
+    order = sorted(calibration["site_means"], key=lambda r: (FLUXES.index(r["flux"]), r["split"], r["model"]))
+    for row in order:
+        value = f"{row['r2']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        lines.append([row["flux"].upper(), tables.inputs_of(row["split"]), row["model"], str(row["n"]), value])
+    return lines
+
+
+def _coverage(calibration: dict[str, Any]) -> str:
+    shares = ", ".join(f"{flux.upper()} {100 * calibration['coverage'][flux]:.0f} %" for flux in FLUXES)
+    return f"Share of held-out observations inside the 90 % interval, towers weighing the same: {shares}."
+
+
+def _inside(applicability: str) -> str:
+    with xr.open_dataset(applicability) as ds:
+        inside, lat = ds["applicability"].values, ds["lat"].values
+    area = np.where(np.isfinite(inside), Grid(180.0 / lat.size).area(), 0.0)  # (lat, lon), m2
+    belts = {"of the mapped land": np.abs(lat) <= 90, "of it between 23.5° S and 23.5° N": np.abs(lat) < 23.5}
+    shares = [f"{100 * np.nansum((inside * area)[rows]) / area[rows].sum():.0f} % {name}" for name, rows in belts.items()]
+    return f"Inside the area of applicability: {', '.join(shares)}."
+
+
+def _cost(record: dict[str, Any]) -> str:
+    rows = record["rules"].values()
+    seconds = sum(row["seconds"] for row in rows)
+    memory = max(row["memory_mib"] or 0 for row in rows)
+    hardware = record["hardware"]
+    return (
+        f"{len(rows)} jobs, {seconds / 60:.1f} minutes of jobs in all, at most {memory / 1024:.1f} GiB in one job, "
+        f"on {hardware['cores']} cores ({hardware['processor']})."
+    )
+
+
+def _markdown(lines: list[list[str]]) -> str:
+    head, *rows = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([head, "|" + "---|" * len(lines[0]), *rows])

@@ -1,0 +1,71 @@
+"""The page of numbers: every number is that of the files it was made from."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from tamrl import contracts
+from tamrl.evaluation.summary import write_summary
+
+
+@pytest.fixture(scope="module")
+def page(day_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("summary")
+    rules = {"build_cube": {"seconds": 90.0, "memory_mib": 2048.0}, "x": {"seconds": 30.0, "memory_mib": None}}
+    record = {
+        "config_digest": "feedc0de",
+        "git_revision": "abc",
+        "rules": rules,
+        "hardware": {"cores": 2, "processor": "one of many"},
+    }
+    (folder / "provenance.json").write_text(json.dumps(record))
+    own = {
+        name: value
+        for name, value in day_run.keywords().items()
+        if name in ("choices", "metrics", "calibration", "applicability")
+    }
+    write_summary(
+        budget=day_run.path("budgets.csv"),
+        provenance=str(folder / "provenance.json"),
+        output=str(folder / "summary.md"),
+        title="A virtual Earth",
+        run="test",
+        step="day",
+        **own,
+    )
+    return (folder / "summary.md").read_text()
+
+
+def _row(page, *starts):
+    found = [line for line in page.splitlines() if line.startswith("| " + " | ".join(starts) + " |")]
+    assert len(found) == 1, found
+    return [cell.strip() for cell in found[0].strip("|").split("|")]
+
+
+def test_totals_are_those_of_the_budgets(page, day_run):
+    table = pd.read_csv(day_run.path("budgets.csv"))
+    globe = table[table["region"] == "globe"].groupby("flux")[["mean", "std"]].mean()
+    assert _row(page, "this run")[1] == f"{globe.loc['gpp', 'mean']:.1f} ± {globe.loc['gpp', 'std']:.1f}"
+    assert "to" in _row(page, "range over choices")[3] and _row(page, "managed-kept")
+
+
+def test_scores_are_medians_over_held_out_towers(page, day_run):
+    metrics = contracts.read_csv(day_run.path("evaluation/site_metrics.csv"), contracts.METRICS)
+    keys = {"flux": "nee", "split": "kfold:tower", "model": "lightgbm", "scale": "day"}
+    rows = metrics[(metrics[list(keys)] == pd.Series(keys)).all(axis=1)]
+    medians = rows[["rmse", "bias", "r2", "nse"]].median()
+    starts = ("NEE", "tower", "lightgbm", str(len(rows)))
+    found = next(line for line in page.splitlines() if line.startswith("| " + " | ".join(starts) + " |"))
+    assert found.endswith(" | ".join(f"{v:.2f}" for v in medians) + " |")
+
+
+def test_cost_and_revision_are_told(page):
+    assert "2 jobs, 2.0 minutes of jobs in all, at most 2.0 GiB in one job, on 2 cores" in page
+    assert "`feedc0de`" in page and "`abc`" in page
+
+
+def test_the_area_of_applicability_is_a_share(page):
+    share = re.search(r"applicability: (\d+) % of the mapped land, (\d+) % of it", page)
+    assert share and all(0 <= int(v) <= 100 for v in share.groups())
