@@ -48,16 +48,25 @@ def candidates(
 def choose(
     places: list[tuple[np.ndarray, np.ndarray, np.ndarray]], has_drivers: Callable[[int, int], bool]
 ) -> list[tuple[int, int, float] | None]:
-    """The first candidate of each tower that has drivers, as (row, column, distance in km), or None."""
-    found: list[tuple[int, int, float] | None] = []
-    for rows, columns, distances in places:
-        cells = zip(rows.tolist(), columns.tolist(), distances.tolist(), strict=True)
-        found.append(next((cell for cell in cells if has_drivers(cell[0], cell[1])), None))
+    """The first candidate of each tower that has drivers, as (row, column, distance in km), or None.
+
+    Towers of one chunk are looked at one after the other, so that a chunk is read once.
+    """
+    found: list[tuple[int, int, float] | None] = [None] * len(places)
+    nearest = [chunk(rows[0], columns[0]) if rows.size else () for rows, columns, _ in places]
+    for k in sorted(range(len(places)), key=nearest.__getitem__):
+        cells = zip(*(values.tolist() for values in places[k]), strict=True)
+        found[k] = next((cell for cell in cells if has_drivers(cell[0], cell[1])), None)
     return found
 
 
+def chunk(row: int, column: int) -> tuple[int, int]:
+    """The chunk of the cube that holds a cell."""
+    return int(row) // CHUNK[1], int(column) // CHUNK[2]
+
+
 class Series:
-    """Drivers of single cells, read chunk by chunk and kept while towers of the same chunk follow."""
+    """Drivers of single cells, each kept once read, and the last chunk they were read from."""
 
     def __init__(self, ds: xr.Dataset):
         self.ds = ds
@@ -65,16 +74,19 @@ class Series:
         statics = ds[[str(n) for n in ds if "time" not in ds[n].dims]].load()
         whole = [statics[n].notnull().all([d for d in statics[n].dims if d in ("igbp", "koppen")]) for n in statics]
         self.usable = ((statics["land_fraction"] > 0) & np.logical_and.reduce(whole)).values
-        self._kept: dict[tuple[int, int], xr.Dataset] = {}
+        self._cells: dict[tuple[int, int], xr.Dataset] = {}
+        self._last: tuple[tuple[int, int] | None, xr.Dataset] = (None, statics)
 
     def at(self, row: int, column: int) -> xr.Dataset:
         """All variables of one cell."""
-        height, width = CHUNK[1:]
-        key = (row // height, column // width)
-        if key not in self._kept:
-            rows, columns = slice(key[0] * height, (key[0] + 1) * height), slice(key[1] * width, (key[1] + 1) * width)
-            self._kept = {key: self.ds.isel(lat=rows, lon=columns).load()}
-        return self._kept[key].isel(lat=row % height, lon=column % width, drop=True)
+        if (row, column) not in self._cells:
+            (_, height, width), key = CHUNK, chunk(row, column)
+            if key != self._last[0]:
+                rows, columns = (slice(k * size, (k + 1) * size) for k, size in zip(key, (height, width), strict=True))
+                self._last = (key, self.ds.isel(lat=rows, lon=columns).load())
+            cell = self._last[1].isel(lat=row % height, lon=column % width, drop=True)
+            self._cells[row, column] = cell.copy(deep=True)  # a view would hold its whole chunk in memory
+        return self._cells[row, column]
 
     def has_drivers(self, row: int, column: int) -> bool:
         """Whether each dynamic variable has at least one value there."""
