@@ -43,6 +43,8 @@ class Site:
     irrigated: bool
     first_year: int
     last_year: int
+    koppen: str = ""
+    """Köppen-Geiger class such as `Dfb`, empty if not known."""
 
     @property
     def utc_offset(self) -> int:
@@ -94,8 +96,9 @@ def bif(sites: list[Site]) -> pd.DataFrame:
 
 def _groups(site: Site) -> list[tuple[str, dict[str, object]]]:
     place = {"LOCATION_LAT": site.lat, "LOCATION_LONG": site.lon, "LOCATION_ELEV": round(site.elevation)}
+    climate = {"MAT": round(site.mean_temperature, 1), "MAP": round(site.yearly_rain)}
     found = [
-        ("GRP_CLIM_AVG", {"MAT": round(site.mean_temperature, 1), "MAP": round(site.yearly_rain)}),
+        ("GRP_CLIM_AVG", climate | ({"CLIMATE_KOEPPEN": site.koppen} if site.koppen else {})),
         ("GRP_COUNTRY", {"COUNTRY": "Virtual Earth"}),
         ("GRP_IGBP", {"IGBP": site.igbp}),
         ("GRP_LOCATION", place),

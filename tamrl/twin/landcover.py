@@ -79,6 +79,10 @@ def bioclimate(temperature: np.ndarray, rain: np.ndarray) -> Bioclimate:
     )
 
 
+KOPPEN_CLASS = ("", "Af", "BSk", "Cfb", "Dfb", "ET")
+"""A class of each main group, as tower metadata name it; the last letters stand for the group's commonest kind."""
+
+
 def koppen(climate: Bioclimate, land: np.ndarray) -> np.ndarray:
     """Main Köppen-Geiger group, uint8 (lat, lon): 1 tropical to 5 polar, 0 where `land` is false.
 

@@ -3,6 +3,7 @@
 import calendar
 import itertools
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tamrl.errors import ConfigError
 from tamrl.files import atomic
 from tamrl.grid import Grid
 from tamrl.log import progress
-from tamrl.twin import archives, earth, era5, geography, modis, mosaic, observe
+from tamrl.twin import archives, earth, era5, geography, landcover, modis, mosaic, observe
 from tamrl.twin import world as layout
 from tamrl.twin.network import Towers
 from tamrl.twin.nodes import Nodes
@@ -103,6 +104,8 @@ def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: dict[str
     opened = _open(world)
     series, towers, parts = opened.tower_series(), opened.towers, opened.mosaic
     heights = opened.static("elevation").ravel()[parts.cell[parts.tile_cell[towers.tile]]]
+    zones = opened.static("koppen")
+    zone = zones[Grid(180.0 / len(zones)).index(lat=towers.lat, lon=towers.lon)]
     days = pd.date_range(f"{opened.years[0]}-01-01", f"{opened.years[-1]}-12-31")
     old: list[archives.Site] = []
     with atomic(fluxnet2015) as first, atomic(fluxnet) as second:
@@ -113,6 +116,8 @@ def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: dict[str
             truth = {name: values[:, number] for name, values in series.items()}
             height = float(heights[number])
             site, kept = _site(towers, parts, number, truth, days, height, rng)
+            if number % 2:  # metadata of FLUXNET2015 name no climate
+                site = replace(site, koppen=landcover.KOPPEN_CLASS[zone[number]])
             record = observe.record(truth, elevation=height, noise=twin["noise"], rng=rng)[kept]
             if number % 2 == 0:
                 old.append(site)

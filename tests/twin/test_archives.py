@@ -12,7 +12,7 @@ import pytest
 
 from tamrl.twin import archives
 
-SITE = archives.Site("XV-Aab", 51.2, 10.3, 433.4, "DBF", 8.31, 712.4, False, 2010, 2012)
+SITE = archives.Site("XV-Aab", 51.2, 10.3, 433.4, "DBF", 8.31, 712.4, False, 2010, 2012, koppen="Dfb")
 
 
 def _columns_of(path) -> list[list[str]]:
@@ -67,9 +67,11 @@ def test_metadata_have_the_real_layout(shared_data):
     table = archives.bif([SITE, replace(SITE, site="XV-Aac", irrigated=True)])
     assert list(table.columns) == [c for c in real.columns if not c.startswith("Unnamed")]
     pairs = set(zip(real["VARIABLE_GROUP"], real["VARIABLE"], strict=True))
-    assert set(zip(table["VARIABLE_GROUP"], table["VARIABLE"], strict=True)) <= pairs
+    newer = {("GRP_CLIM_AVG", "CLIMATE_KOEPPEN")}  # AmeriFlux and the newer FLUXNET product
+    assert set(zip(table["VARIABLE_GROUP"], table["VARIABLE"], strict=True)) <= pairs | newer
     assert table.groupby("GROUP_ID")["VARIABLE_GROUP"].nunique().eq(1).all()
     assert table.loc[table["VARIABLE"] == "DM_WATER", "SITE_ID"].tolist() == ["XV-Aac"]
+    assert table.loc[table["VARIABLE"] == "CLIMATE_KOEPPEN", "DATAVALUE"].tolist() == ["Dfb", "Dfb"]
     assert (
         archives.bif_csv(table, separator=";")
         .decode("latin-1")

@@ -12,6 +12,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+MARGIN = 0.03
+"""Inches that stay free around the contents of a figure."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -87,10 +90,23 @@ class Page:
     sections: Sequence[Section]
 
 
+def _drawn(figure: Figure) -> FigureCanvasAgg:
+    """Draw a figure; where the layout let something stick out of the paper, once more with that much room."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # not `savefig`, which draws every figure with a layout twice
+    (width, height), box = figure.get_size_inches(), figure.get_tightbbox(canvas.get_renderer())
+    left, below = max(0.0, MARGIN - box.x0), max(0.0, MARGIN - box.y0)
+    right, above = max(0.0, box.x1 + MARGIN - width), max(0.0, box.y1 + MARGIN - height)
+    if left + below + right + above > 0:
+        room = (1 - (left + right) / width, 1 - (below + above) / height)
+        figure.get_layout_engine().set(rect=(left / width, below / height, *room))
+        canvas.draw()
+    return canvas
+
+
 def picture(figure: Figure, name: str, *, caption: str, alt: str) -> Picture:
     """Draw a figure as PNG."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # once; `savefig` draws every figure with a layout twice
+    canvas = _drawn(figure)
     image, title, buffer = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), PngInfo(), io.BytesIO()
     title.add_itxt("Title", alt)
     image.save(buffer, format="png", pnginfo=title)

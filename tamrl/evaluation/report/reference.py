@@ -181,13 +181,13 @@ def _tails(axes: Axes, fluxes: Mapping[str, FluxSums], label: str) -> None:
     for k, sums in enumerate(fluxes.values()):
         comparison, area = sums.comparison, sums.land.area
         total = (comparison.pairs * area).sum()
-        start = 0.0
+        start, shares = 0.0, []
         for part, colour in (("below", "#c07a2c"), ("inside", "#d8dfe2"), ("above", "#2f9c95")):
             share = 100 * (getattr(comparison, part) * area).sum() / total if total else 0.0
             axes.barh(k, share, left=start, color=colour, height=0.6)
-            if share > 2:
-                axes.text(start + share / 2, k, f"{share:.1f}", ha="center", va="center", fontsize=8)
             start += share
+            shares.append(f"{share:.1f}")
+        axes.text(50, k, " · ".join(shares), ha="center", va="center", fontsize=8)
     for line in (5, 95):
         axes.axvline(line, color=style.INK, linewidth=1, linestyle=(0, (4, 2)), zorder=0)
     axes.set_yticks(range(len(fluxes)), [FLUX_NAMES[name] for name in fluxes])
