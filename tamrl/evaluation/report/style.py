@@ -64,7 +64,6 @@ _RC = {
     "legend.fontsize": 8,
     "figure.facecolor": PAPER,
     "savefig.facecolor": PAPER,
-    "axes.formatter.use_mathtext": True,
 }
 
 
