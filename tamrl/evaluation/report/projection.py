@@ -110,9 +110,13 @@ def frame(axes: Axes, base: Basemap, *, width: int = 900) -> None:
     land, extent = picture(base.land.astype("f4"), width=width, south=base.south)
     colours = ListedColormap([style.OCEAN, style.BARE_LAND])
     axes.imshow(land, extent=extent, cmap=colours, norm=Normalize(0, 1), interpolation="nearest", zorder=1, aspect="equal")
-    axes.add_collection(LineCollection(base.coast, colors=style.SOFT, linewidths=0.45, zorder=4))
-    axes.add_collection(LineCollection(_graticule(base.south), colors="#90a0aa", linewidths=0.3, alpha=0.55, zorder=3))
-    axes.add_patch(Polygon(_outline(base.south), closed=True, fill=False, edgecolor=style.SOFT, linewidth=0.6, zorder=5))
+    globe = Polygon(_outline(base.south), closed=True, fill=False, edgecolor=style.SOFT, linewidth=0.6, zorder=5)
+    axes.add_patch(globe)
+    coast = LineCollection(base.coast, colors=style.SOFT, linewidths=0.45, zorder=4)
+    graticule = LineCollection(_graticule(base.south), colors="#90a0aa", linewidths=0.3, alpha=0.55, zorder=3)
+    for lines in (coast, graticule):
+        axes.add_collection(lines)
+        lines.set_clip_path(globe)
     for lat in (-60, -30, 0, 30, 60):
         if lat > base.south:
             x, y = project(lat=[lat], lon=[-180])
