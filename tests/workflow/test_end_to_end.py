@@ -91,7 +91,12 @@ def test_interrupted_with_other_tiles_and_threads_the_same_bits_come_out(finishe
     other = type(finished)(tmp_path_factory.mktemp("interrupted"))
     once_more = ("--cores", "2", "--config", "grid={resolution: 5, tile: 7}")
     first = subprocess.Popen(
-        other.command(*once_more), cwd=other.folder, env=other.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        other.command(*once_more),
+        cwd=other.folder,
+        env=other.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in a shell's background inherit it ignored
     )
     _wait_for(lambda: list(other.results.glob("models/*/fold-*/member-*/spec.json")), first)
     first.send_signal(signal.SIGINT)
