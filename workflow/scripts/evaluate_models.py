@@ -14,4 +14,5 @@ evaluate_models(
     qc=snakemake.params.qc,
     map_model=snakemake.params.map_model,
     step=snakemake.params.step,
+    gridded=snakemake.params.gridded,
 )
