@@ -10,8 +10,8 @@ from tamrl import contracts
 from tests.workflow.conftest import Project
 
 pytestmark = pytest.mark.slow
-TOWERS = ("DE-Hai", "DE-Tha", "FI-Hyy", "US-Ha1", "US-MMS", "NL-Loo", "CA-Oas", "AU-Tum", "IT-Ren", "US-Var", "RU-Fyo", "BE-Vie")
-TEST = ("FI-Hyy", "US-Var")
+TOWERS = ("DE-Hai", "DE-Tha", "FI-Hyy", "US-Ha1", "US-MMS", "NL-Loo", "CA-Obs", "AU-Tum", "IT-Ren", "US-Ton", "RU-Fyo", "CH-Dav")
+TEST = ("FI-Hyy", "US-Ton", "DE-Tha", "CA-Obs", "AU-Tum", "IT-Ren")
 
 
 @pytest.fixture(scope="module")
