@@ -70,10 +70,12 @@ SPLITS = pa.DataFrameSchema(
         "site": pa.Column(str, pa.Check.str_matches(SITE), unique=True),
         "group": pa.Column(int, coerce=True),
         "fold": pa.Column(str),
+        "since": pa.Column("datetime64[ns]", nullable=True, required=False, coerce=True),
     },
     name="splits",
 )
-"""The fold that holds each site out (`none`: in training always); towers of a group share the fold."""
+"""The fold that holds each site out (`none`: in training always); towers of a group share the fold. `since` stands in a split
+in time alone: the first time stamp at which the tower is held out."""
 
 PREDICTIONS = pa.DataFrameSchema(
     {

@@ -152,9 +152,13 @@ class Samples(Strict):
 class Splits(Strict):
     """How towers are held out: always whole groups of neighbouring towers."""
 
-    scheme: Literal["kfold", "sites"] = "kfold"
+    scheme: Literal["kfold", "koppen", "warm", "temporal", "sites"] = "kfold"
+    """`kfold`: folds even in IGBP classes. `koppen`: folds even in climates. `warm`: the warmest towers are held out, the
+    coldest train. `temporal`: the last steps of each group are held out. `sites`: the towers of a list are."""
     folds: Annotated[int, Field(ge=2)] = 3
-    """Number of folds of `kfold`."""
+    """Number of folds of `kfold` and `koppen`."""
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Share that `warm` (of the towers) and `temporal` (of a group's measured steps) hold out."""
     distance_km: Annotated[float, Field(ge=0)] = 30.0
     """Towers closer than this belong to one group."""
     test_sites: str | None = None
