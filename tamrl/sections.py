@@ -241,6 +241,18 @@ class Reference(Strict):
     """`{flux}` and `{label}` are filled in."""
 
 
+class Target(Strict):
+    """By how many percent the median RMSE of the maps' model is to lie below that of a rival; null: no target."""
+
+    rival: str
+    """A model of `training.models`; one that is not trained is told as not evaluated."""
+    gpp: Annotated[float, Field(ge=0, lt=100)] | None = None
+    reco: Annotated[float, Field(ge=0, lt=100)] | None = None
+    nee: Annotated[float, Field(ge=0, lt=100)] | None = None
+    tail: bool = False
+    """Whether the 90th percentile of the towers must be lower too."""
+
+
 class Evaluation(Strict):
     """Scores at held-out towers and the report."""
 
@@ -250,6 +262,8 @@ class Evaluation(Strict):
     """Inputs at held-out towers: what the map has, what the tower measured, or both."""
     qc: Share = 0.8
     """Steps with a lower NEE quality are not scored."""
+    targets: tuple[Target, ...] = ()
+    """Targets at held-out towers; report and summary say which are met."""
     reference: Reference | None = Reference()
     title: str = "A virtual Earth"
     """Headline of the report."""

@@ -17,6 +17,13 @@ from tamrl.grid import Grid
 TEMPLATE = Path(__file__).parents[2] / "tamrl/evaluation/report/templates/report.html"
 
 
+TARGETS = [
+    {"rival": "lightgbm", "gpp": 5.0, "reco": 99.0, "nee": None, "tail": True},
+    {"rival": "ctlstm", "gpp": 10.0, "reco": None, "nee": None, "tail": False},
+]
+"""One that is met, one that cannot be, and a rival that is not there."""
+
+
 def climate(lat, lon, day, trait):
     """GPP and RECO (gC m-2 d-1) of places on a day of the year; arrays broadcast."""
     season = np.sin(np.deg2rad(lat)) * -np.cos(2 * np.pi * (day - 15) / 365)
@@ -243,6 +250,10 @@ class Run:
             predictions=self.path("evaluation/predictions.parquet"),
             metrics=self.path("evaluation/site_metrics.csv"),
             calibration=self.path("evaluation/calibration.json"),
+            scores=self.path("evaluation/scores.csv"),
+            comparisons=self.path("evaluation/comparisons.csv"),
+            reliability=self.path("evaluation/reliability.csv"),
+            targets=TARGETS,
             scheme="kfold",
             qc=0.8,
             map_model="tamrl",

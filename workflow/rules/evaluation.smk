@@ -12,6 +12,9 @@ rule evaluate_models:
         predictions=f"{RUN}/evaluation/predictions.parquet",
         metrics=f"{RUN}/evaluation/site_metrics.csv",
         calibration=f"{RUN}/evaluation/calibration.json",
+        scores=f"{RUN}/evaluation/scores.csv",
+        comparisons=f"{RUN}/evaluation/comparisons.csv",
+        reliability=f"{RUN}/evaluation/reliability.csv",
     log:
         f"{RUN}/logs/evaluate_models.log",
     benchmark:
@@ -23,6 +26,7 @@ rule evaluate_models:
         qc=lambda w: CONFIGS[w.run].evaluation.qc,
         map_model=lambda w: CONFIGS[w.run].inference.model,
         step=MAIN.time.step,
+        targets=lambda w: section("evaluation")(w)["targets"],
         code=code("tamrl.evaluation.stage"),
     script:
         "../scripts/evaluate_models.py"
