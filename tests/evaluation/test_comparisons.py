@@ -58,7 +58,9 @@ def test_a_rival_that_was_not_evaluated_is_told():
 def test_the_stage_says_which_targets_are_met(day_run):
     table = contracts.read_csv(day_run.path("evaluation/comparisons.csv"), contracts.COMPARISONS)
     day = table[(table["scale"] == "day") & (table["split"] == "kfold")].set_index(["rival", "flux"])
-    assert day.loc[("lightgbm", "gpp"), "met"] == "yes" and day.loc[("lightgbm", "reco"), "met"] == "no"
+    gpp = day.loc[("lightgbm", "gpp")]
+    assert gpp["change"] < -5 and gpp["high"] > 0 and gpp["met"] == "no", "24 towers cannot tell so small a difference"
+    assert day.loc[("lightgbm", "reco"), "met"] == "no"
     assert pd.isna(day.loc[("lightgbm", "nee"), "met"]) and day.loc[("ctlstm", "gpp"), "met"] == "not evaluated"
     assert table.loc[table["scale"] != "day", "target"].isna().all()
     own = contracts.read_csv(day_run.path("evaluation/site_metrics.csv"), contracts.METRICS)

@@ -32,6 +32,25 @@ rule evaluate_models:
         "../scripts/evaluate_models.py"
 
 
+rule assess_towers:
+    input:
+        samples=lambda w: f"{RUN}/samples/{CONFIGS[w.run].samples.drivers}.nc",
+        splits=f"{RUN}/samples/splits.csv",
+    output:
+        table=f"{RUN}/evaluation/dissimilarity.csv",
+    log:
+        f"{RUN}/logs/assess_towers.log",
+    benchmark:
+        f"{RUN}/benchmarks/assess_towers.tsv"
+    conda:
+        ENV
+    params:
+        features=features,
+        code=code("tamrl.uncertainty.stage"),
+    script:
+        "../scripts/assess_towers.py"
+
+
 rule write_report:
     input:
         maps=expand(f"{BASE}/maps/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels),
@@ -51,6 +70,10 @@ rule write_report:
         predictions=f"{BASE}/evaluation/predictions.parquet",
         metrics=f"{BASE}/evaluation/site_metrics.csv",
         calibration=f"{BASE}/evaluation/calibration.json",
+        scores=f"{BASE}/evaluation/scores.csv",
+        comparisons=f"{BASE}/evaluation/comparisons.csv",
+        reliability=f"{BASE}/evaluation/reliability.csv",
+        dissimilarity=f"{BASE}/evaluation/dissimilarity.csv",
         towers=f"{BASE}/towers/towers.csv",
         quality=f"{BASE}/towers/quality.csv",
         template="tamrl/evaluation/report/templates/report.html",
@@ -97,6 +120,10 @@ rule record_provenance:
             rules.write_report.input.predictions,
             rules.write_report.input.metrics,
             rules.write_report.input.calibration,
+            rules.write_report.input.scores,
+            rules.write_report.input.comparisons,
+            rules.write_report.input.reliability,
+            rules.write_report.input.dissimilarity,
         ],
     output:
         provenance=f"{BASE}/provenance.json",
@@ -121,6 +148,8 @@ rule write_summary:
         choices=rules.write_report.input.choices,
         metrics=f"{BASE}/evaluation/site_metrics.csv",
         calibration=f"{BASE}/evaluation/calibration.json",
+        comparisons=f"{BASE}/evaluation/comparisons.csv",
+        reliability=f"{BASE}/evaluation/reliability.csv",
         applicability=f"{BASE}/maps/applicability.nc",
         provenance=rules.record_provenance.output.provenance,
     output:
