@@ -32,6 +32,7 @@ FORM = {
     "inference": {"batch"},
     "maps": {"members", "products", "compression"},
     "evaluation": {"title", "reference", "targets"},
+    "adaptation": None,
     "choices": None,
 }
 """Keys that change how results are cut, shown or compared, not one number of a map; None stands for the whole section."""

@@ -162,6 +162,15 @@ RELIABILITY = pa.DataFrameSchema(
 DISSIMILARITY = pa.DataFrameSchema({"site": _site, "fold": _text, "dissimilarity": _number}, strict=True, name="dissimilarity")
 """`evaluation/dissimilarity.csv`: how unlike each held-out tower is to those that trained without it."""
 
+ADAPTATION = pa.DataFrameSchema(
+    {"model": _text, "method": _text, "start": _text, "months": _count, "fold": _text, "site": _site, "flux": _fluxname}
+    | {"n": _count}
+    | dict.fromkeys(("rmse", "mae", "bias", "zero_rmse"), _number),
+    strict=True,
+    name="adaptation",
+)
+"""`adaptation/{model}.csv`: scores of adapted models on the steps outside the months used; `zero_rmse`: before, same steps."""
+
 BUDGETS = pa.DataFrameSchema(
     {
         "flux": pa.Column(str, pa.Check.isin(FLUXES)),

@@ -269,6 +269,45 @@ class Evaluation(Strict):
     """Headline of the report."""
 
 
+class Adaptation(Strict):
+    """Few-shot: models of held-out towers are adapted with a few months of their fluxes and scored on what remains."""
+
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("tamrl", "ctlstm", "lightgbm")
+    """The first is compared with the others; where a model has a code of the site, the code is adjusted and the decoder stays,
+    other networks are fine-tuned, trees are continued."""
+    months: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1, 3, 12, 24)
+    starts: Annotated[tuple[Literal["summer", "record"], ...], Field(min_length=1)] = ("summer", "record")
+    """The months begin with the first summer month that was measured, or with the record, whatever its season."""
+    light: bool = False
+    """Fine-tune the weights of models with a code, too."""
+    steps: Annotated[int, Field(ge=1)] = 40
+    """Gradient steps."""
+    code_rate: Annotated[float, Field(gt=0)] = 0.2
+    """Learning rate of the code, in standard deviations of the towers' codes."""
+    weight_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Learning rate of the weights."""
+    per_month: Annotated[float, Field(gt=0)] = 10.0
+    """Independent measurements that a month of fluxes is worth, against one that the drivers' code is worth."""
+    gain: Annotated[float, Field(ge=0)] = 0.3
+    """Standard deviation of the logarithm of a site's own factors on GPP and RECO beside its code; 0 leaves them at one."""
+    anchor: Annotated[float, Field(ge=0)] = 0.1
+    """How strongly weights are held to those trained, over the number of months."""
+    trees: Annotated[int, Field(ge=1)] = 20
+    """Further trees."""
+    tree_rate: Annotated[float, Field(gt=0)] = 0.05
+    """Their learning rate."""
+    min_steps: Annotated[int, Field(ge=1)] = 60
+    """Towers with fewer scored steps left are not scored."""
+
+    @field_validator("models")
+    @classmethod
+    def _there(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in registry.names(registry.MODELS):
+                raise ValueError(f"no model named {name!r}; {near(name, registry.names(registry.MODELS))}")
+        return value
+
+
 class Config(Strict):
     """All of it."""
 
@@ -286,5 +325,7 @@ class Config(Strict):
     inference: Inference = Inference()
     maps: Maps = Maps()
     evaluation: Evaluation = Evaluation()
+    adaptation: Adaptation | None = None
+    """Set it (`{}` for the defaults) to adapt models to held-out towers instead of making maps."""
     choices: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """Defensible alternatives: name: {section: {key: value}} laid over towers, samples, splits, training or maps."""
