@@ -19,6 +19,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/inference.smk"
 include: "workflow/rules/maps.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/adaptation.smk"
 
 
 wildcard_constraints:
@@ -38,11 +39,15 @@ localrules:
 
 rule all:
     input:
-        FINAL,
+        rules.write_adaptation.output if MAIN.adaptation else FINAL,
 
 
 onsuccess:
-    print(f"Done. Maps: {BASE}/maps/   Report: {BASE}/report.html   Numbers: {BASE}/summary.md")
+    print(
+        f"Done. Table: {BASE}/adaptation/adaptation.md   Predictions: {BASE}/adaptation/"
+        if MAIN.adaptation
+        else f"Done. Maps: {BASE}/maps/   Report: {BASE}/report.html   Numbers: {BASE}/summary.md"
+    )
 
 
 onerror:

@@ -31,7 +31,8 @@ FORM = {
     "grid": {"tile"},
     "inference": {"batch"},
     "maps": {"members", "products", "compression"},
-    "evaluation": {"title", "reference"},
+    "evaluation": {"title", "reference", "targets"},
+    "adaptation": None,
     "choices": None,
 }
 """Keys that change how results are cut, shown or compared, not one number of a map; None stands for the whole section."""

@@ -70,10 +70,12 @@ SPLITS = pa.DataFrameSchema(
         "site": pa.Column(str, pa.Check.str_matches(SITE), unique=True),
         "group": pa.Column(int, coerce=True),
         "fold": pa.Column(str),
+        "since": pa.Column("datetime64[ns]", nullable=True, required=False, coerce=True),
     },
     name="splits",
 )
-"""The fold that holds each site out (`none`: in training always); towers of a group share the fold."""
+"""The fold that holds each site out (`none`: in training always); towers of a group share the fold. `since` stands in a split
+in time alone: the first time stamp at which the tower is held out."""
 
 PREDICTIONS = pa.DataFrameSchema(
     {
@@ -118,6 +120,56 @@ METRICS = pa.DataFrameSchema(
     name="site_metrics",
 )
 """`evaluation/site_metrics.csv`. An interface: columns are fixed."""
+
+_number = pa.Column(float, nullable=True, coerce=True)
+_count = pa.Column(int, pa.Check.ge(0), coerce=True)
+_text = pa.Column(str)
+_verdict = pa.Column(str, nullable=True)
+_fluxname = pa.Column(str, pa.Check.isin(FLUXES))
+
+SCORES = pa.DataFrameSchema(
+    dict.fromkeys(("model", "split"), _text)
+    | {"flux": _fluxname}
+    | dict.fromkeys(("scale", "kind", "group", "score"), _text)
+    | {"towers": _count}
+    | dict.fromkeys(("q25", "median", "q75", "p90"), _number),
+    strict=True,
+    name="scores",
+)
+"""`evaluation/scores.csv`: quantiles over held-out towers of every score, of all towers and by class, climate and tropics."""
+
+COMPARISONS = pa.DataFrameSchema(
+    dict.fromkeys(("model", "rival", "split"), _text)
+    | {"flux": _fluxname, "scale": _text, "towers": _count}
+    | dict.fromkeys(("median", "rival_median", "change", "low", "high"), _number)
+    | dict.fromkeys(("p90_change", "p90_low", "p90_high", "target"), _number)
+    | {"met": _verdict},
+    strict=True,
+    name="comparisons",
+)
+"""`evaluation/comparisons.csv`: change of RMSE in percent from a rival to the maps' model, and whether a target is met."""
+
+RELIABILITY = pa.DataFrameSchema(
+    dict.fromkeys(("model", "split", "intervals"), _text)
+    | {"flux": _fluxname, "kind": _text, "group": _text, "towers": _count, "coverage": _fraction}
+    | dict.fromkeys(("width", "crps", "interval_score", "least", "most"), _number)
+    | {"met": _verdict},
+    strict=True,
+    name="reliability",
+)
+"""`evaluation/reliability.csv`: coverage, width and proper scores of intervals at held-out towers."""
+
+DISSIMILARITY = pa.DataFrameSchema({"site": _site, "fold": _text, "dissimilarity": _number}, strict=True, name="dissimilarity")
+"""`evaluation/dissimilarity.csv`: how unlike each held-out tower is to those that trained without it."""
+
+ADAPTATION = pa.DataFrameSchema(
+    {"model": _text, "method": _text, "start": _text, "months": _count, "fold": _text, "site": _site, "flux": _fluxname}
+    | {"n": _count}
+    | dict.fromkeys(("rmse", "mae", "bias", "zero_rmse"), _number),
+    strict=True,
+    name="adaptation",
+)
+"""`adaptation/{model}.csv`: scores of adapted models on the steps outside the months used; `zero_rmse`: before, same steps."""
 
 BUDGETS = pa.DataFrameSchema(
     {

@@ -153,9 +153,13 @@ class Samples(Strict):
 class Splits(Strict):
     """How towers are held out: always whole groups of neighbouring towers."""
 
-    scheme: Literal["kfold", "sites"] = "kfold"
+    scheme: Literal["kfold", "koppen", "warm", "temporal", "sites"] = "kfold"
+    """`kfold`: folds even in IGBP classes. `koppen`: folds even in climates. `warm`: the warmest towers are held out, the
+    coldest train. `temporal`: the last steps of each group are held out. `sites`: the towers of a list are."""
     folds: Annotated[int, Field(ge=2)] = 3
-    """Number of folds of `kfold`."""
+    """Number of folds of `kfold` and `koppen`."""
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Share that `warm` (of the towers) and `temporal` (of a group's measured steps) hold out."""
     distance_km: Annotated[float, Field(ge=0)] = 30.0
     """Towers closer than this belong to one group."""
     test_sites: str | None = None
@@ -238,6 +242,18 @@ class Reference(Strict):
     """`{flux}` and `{label}` are filled in."""
 
 
+class Target(Strict):
+    """By how many percent the median RMSE of the maps' model is to lie below that of a rival; null: no target."""
+
+    rival: str
+    """A model of `training.models`; one that is not trained is told as not evaluated."""
+    gpp: Annotated[float, Field(ge=0, lt=100)] | None = None
+    reco: Annotated[float, Field(ge=0, lt=100)] | None = None
+    nee: Annotated[float, Field(ge=0, lt=100)] | None = None
+    tail: bool = False
+    """Whether the 90th percentile of the towers must be lower too."""
+
+
 class Evaluation(Strict):
     """Scores at held-out towers and the report."""
 
@@ -247,9 +263,50 @@ class Evaluation(Strict):
     """Inputs at held-out towers: what the map has, what the tower measured, or both."""
     qc: Share = 0.8
     """Steps with a lower NEE quality are not scored."""
+    targets: tuple[Target, ...] = ()
+    """Targets at held-out towers; report and summary say which are met."""
     reference: Reference | None = Reference()
     title: str = "A virtual Earth"
     """Headline of the report."""
+
+
+class Adaptation(Strict):
+    """Few-shot: models of held-out towers are adapted with a few months of their fluxes and scored on what remains."""
+
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("tamrl", "ctlstm", "lightgbm")
+    """The first is compared with the others; where a model has a code of the site, the code is adjusted and the decoder stays,
+    other networks are fine-tuned, trees are continued."""
+    months: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1, 3, 12, 24)
+    starts: Annotated[tuple[Literal["summer", "record"], ...], Field(min_length=1)] = ("summer", "record")
+    """The months begin with the first summer month that was measured, or with the record, whatever its season."""
+    light: bool = False
+    """Fine-tune the weights of models with a code, too."""
+    steps: Annotated[int, Field(ge=1)] = 40
+    """Gradient steps."""
+    code_rate: Annotated[float, Field(gt=0)] = 0.2
+    """Learning rate of the code, in standard deviations of the towers' codes."""
+    weight_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Learning rate of the weights."""
+    per_month: Annotated[float, Field(gt=0)] = 10.0
+    """Independent measurements that a month of fluxes is worth, against one that the drivers' code is worth."""
+    gain: Annotated[float, Field(ge=0)] = 0.3
+    """Standard deviation of the logarithm of a site's own factors on GPP and RECO beside its code; 0 leaves them at one."""
+    anchor: Annotated[float, Field(ge=0)] = 0.1
+    """How strongly weights are held to those trained, over the number of months."""
+    trees: Annotated[int, Field(ge=1)] = 20
+    """Further trees."""
+    tree_rate: Annotated[float, Field(gt=0)] = 0.05
+    """Their learning rate."""
+    min_steps: Annotated[int, Field(ge=1)] = 60
+    """Towers with fewer scored steps left are not scored."""
+
+    @field_validator("models")
+    @classmethod
+    def _there(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in registry.names(registry.MODELS):
+                raise ValueError(f"no model named {name!r}; {near(name, registry.names(registry.MODELS))}")
+        return value
 
 
 class Config(Strict):
@@ -269,5 +326,7 @@ class Config(Strict):
     inference: Inference = Inference()
     maps: Maps = Maps()
     evaluation: Evaluation = Evaluation()
+    adaptation: Adaptation | None = None
+    """Set it (`{}` for the defaults) to adapt models to held-out towers instead of making maps."""
     choices: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """Defensible alternatives: name: {section: {key: value}} laid over towers, samples, splits, training or maps."""

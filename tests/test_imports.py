@@ -22,12 +22,13 @@ ALLOWED = {
     "models": {"errors", "options", "carbon"},
     "training": MIDDLE | {"models", "samples"},
     "inference": MIDDLE | {"models", "samples", "training"},
+    "adaptation": MIDDLE | {"models", "samples", "training", "inference"},
     "uncertainty": MIDDLE,
     "maps": MIDDLE | {"uncertainty"},
     "evaluation": MIDDLE | {"uncertainty"},
     "record": MIDDLE,
 }
-TORCH = {"samples/dataset.py", "models", "training", "inference"}
+TORCH = {"samples/dataset.py", "models", "training", "inference", "adaptation"}
 FILES = sorted((ROOT / "tamrl").rglob("*.py"))
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from tamrl import contracts
 from tamrl.errors import ContractError
-from tamrl.evaluation import aggregate, metrics
+from tamrl.evaluation import aggregate, metrics, normalised
 from tamrl.uncertainty import conformal
 
 MEMBER_COLUMNS = ("model", "fold", "drivers", "member", "site", "date", "flux", "observed", "qc", "predicted")
@@ -82,7 +82,7 @@ def intervals(frame: pd.DataFrame, *, judged: pd.Series) -> pd.DataFrame:
     Parameters
     ----------
     frame : DataFrame
-        One model and split: site, flux, fold, observed, predicted, spread.
+        One model and split: site, flux, fold, observed, predicted, spread, and season and igbp where they are known.
     judged : Series of bool
         Rows good enough to calibrate on; the others get an interval too.
     """
@@ -91,14 +91,15 @@ def intervals(frame: pd.DataFrame, *, judged: pd.Series) -> pd.DataFrame:
 
 
 def site_metrics(scored: pd.DataFrame, towers: pd.DataFrame, *, step: str) -> pd.DataFrame:
-    """Scores per model, split, tower, flux and scale by `contracts.METRICS`.
+    """Scores per model, split, tower, flux and scale: the columns of `contracts.METRICS`, then `normalised.SCORES`.
 
     The scale `site` has one pair a tower, so n is 1 there, bias is the error of the tower's mean and r2 and nse are missing.
     """
     parts = []
     for scale, pairs in aggregate.scales(scored, step=step).items():
         sums = metrics.grouped_sums(pairs, aggregate.KEYS)
-        parts.append(pd.concat([sums[[*aggregate.KEYS, "n"]], metrics.scores(sums)], axis=1).assign(scale=scale))
+        extra = normalised.scores(pairs, aggregate.KEYS)[list(normalised.SCORES)]  # groups in the same order
+        parts.append(pd.concat([sums[[*aggregate.KEYS, "n"]], metrics.scores(sums), extra], axis=1).assign(scale=scale))
     table = pd.concat(parts, ignore_index=True).merge(towers[["site", "igbp", "koppen"]], on="site", how="left")
-    table = table.astype({"n": int})[list(contracts.METRICS.columns)]
+    table = table.astype({"n": int})[[*contracts.METRICS.columns, *normalised.SCORES]]
     return table.sort_values(["model", "split", "flux", "scale", "site"], ignore_index=True)

@@ -4,13 +4,18 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pandera.pandas as pa
 
 from tamrl import contracts, files
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
-from tamrl.evaluation import aggregate, scoring, skill
-from tamrl.uncertainty import conformal
+from tamrl.evaluation import aggregate, distribution, normalised, scoring, skill
+from tamrl.evaluation import comparisons as compare
+from tamrl.evaluation import metrics as pair_scores
+from tamrl.evaluation import reliability as certainty
+from tamrl.uncertainty import conformal, strata
 
 logger = logging.getLogger(__name__)
 
@@ -22,10 +27,14 @@ def evaluate_models(
     predictions: str,
     metrics: str,
     calibration: str,
+    scores: str,
+    comparisons: str,
+    reliability: str,
     scheme: str,
     qc: float,
     map_model: str,
     step: str,
+    targets: list[dict[str, Any]],
     gridded: bool = True,
 ) -> None:
     """Score every model at the towers it has not seen, and calibrate the intervals of the maps.
@@ -41,6 +50,8 @@ def evaluate_models(
         `coverage` (share of observations inside the 90 % interval, towers weighing the same, each fold calibrated on the
         others), `skill` (a sentence) and `site_means` (R² of site means of all models).
         Their column `split` is the scheme for inputs from the grid and `<scheme>:tower` for inputs measured at the tower.
+    scores, comparisons, reliability : path
+        Tables by `contracts.SCORES`, `contracts.COMPARISONS` and `contracts.RELIABILITY`.
     scheme : str
         How towers were held out.
     qc : float
@@ -48,6 +59,8 @@ def evaluate_models(
     map_model : str
         The model of the maps; its calibration with inputs from the grid is the one written.
     step : {"day", "month"}
+    targets : list of dict
+        `evaluation.targets` of the configuration.
     gridded : bool
         Whether the run has gridded drivers; where the towers' own are all there is, the split is the scheme.
 
@@ -57,27 +70,51 @@ def evaluate_models(
         If members differ in their steps, a tower is unknown, or nothing can be scored.
     """
     sites = contracts.read_csv(towers, contracts.SITES)
-    parts = [_read_members(path, scheme, qc, gridded) for path in sorted(members)]
+    parts = [_read_members(path, sites, scheme, qc, gridded) for path in sorted(members)]
     frame = pd.concat(parts, ignore_index=True)
     if unknown := set(frame["site"].unique()) - set(sites["site"]):
         raise ContractError("predicted towers are not in the table of towers", where=towers, found=sorted(unknown)[:5])
     scored = frame[_scored(frame, qc)]
     table = scoring.site_metrics(scored, sites, step=step)
     files.write_json(calibration, _calibration(scored, map_model=map_model, scheme=scheme, step=step))
-    with files.atomic(metrics) as part:
-        contracts.table(table, contracts.METRICS, where=metrics).to_csv(part, index=False)
+    own = table[list(contracts.METRICS.columns)]
+    compared = compare.changes(own, model=map_model, targets=targets, step=step)
+    spread = distribution.summary(table, sites, scores=(*pair_scores.SCORES, *normalised.SCORES))
+    _write(own, contracts.METRICS, metrics)
+    _write(spread, contracts.SCORES, scores)
+    _write(compared, contracts.COMPARISONS, comparisons)
+    _write(_reliability(scored), contracts.RELIABILITY, reliability)
     with files.atomic(predictions) as part:
         columns = frame[list(contracts.PREDICTIONS.columns)]
         contracts.table(columns, contracts.PREDICTIONS, where=predictions).to_parquet(part, index=False)
 
 
-def _read_members(path: str, scheme: str, qc: float, gridded: bool) -> pd.DataFrame:
-    """One file of members, combined and with intervals."""
+def _write(table: pd.DataFrame, schema: pa.DataFrameSchema, path: str) -> None:
+    with files.atomic(path) as part:
+        contracts.table(table, schema, where=path).to_csv(part, index=False)
+
+
+def _reliability(scored: pd.DataFrame) -> pd.DataFrame:
+    """Every model with the intervals it delivers, and with intervals from its residuals alone, as any model could have."""
+    found = []
+    for _, rows in scored.groupby(["model", "split"], observed=True):
+        plain = conformal.cross_fit(rows.assign(spread=np.nan)[[*conformal.KEYS, "fold", "model", "split", *conformal.STRATA]])
+        for name, frame in (("members", rows), ("residuals", plain)):
+            if name == "residuals" or rows["spread"].notna().any():
+                found.append(certainty.of_steps(frame).assign(intervals=name))
+    return certainty.table(pd.concat(found, ignore_index=True))
+
+
+def _read_members(path: str, sites: pd.DataFrame, scheme: str, qc: float, gridded: bool) -> pd.DataFrame:
+    """One file of members, combined and with intervals by season and class."""
     frame = scoring.combine(pd.read_parquet(path, columns=None), where=path)
     drivers = frame["drivers"].unique()
     if len(drivers) != 1 or frame["model"].nunique() != 1:
         raise ContractError("a file of members holds one model and one kind of drivers", where=path, found=list(drivers))
-    frame = frame.assign(split=scoring.split_name(scheme, drivers[0] if gridded else "grid"))
+    about = sites.set_index("site").reindex(frame["site"])
+    season = strata.season(frame["date"].dt.month.to_numpy(), about["lat"].to_numpy())
+    kinds = {"season": season, "igbp": about["igbp"].to_numpy(object)}
+    frame = frame.assign(split=scoring.split_name(scheme, drivers[0] if gridded else "grid"), **kinds)
     judged = (frame["qc"] >= qc) & frame["observed"].notna()
     logger.info("%s: %d steps, %d of them scored", Path(path).name, len(frame), judged.sum())
     return scoring.intervals(frame, judged=judged)

@@ -21,6 +21,8 @@ def write_summary(
     choices: Sequence[str],
     metrics: str,
     calibration: str,
+    comparisons: str,
+    reliability: str,
     applicability: str,
     provenance: str,
     output: str,
@@ -34,7 +36,7 @@ def write_summary(
     ----------
     budget, choices : paths
         `budgets.csv` of the run and of its choices.
-    metrics, calibration, applicability, provenance : paths
+    metrics, calibration, comparisons, reliability, applicability, provenance : paths
         As in `docs/architecture.md`.
     output : path
     title, run : str
@@ -55,7 +57,10 @@ def write_summary(
         "R² of site means (does a model know which of two unseen towers has the larger mean flux?), with 95 % intervals:",
         _markdown(_site_means(found)),
         "".join(f"* {flux.upper()}: {found['skill'][flux]}.\n" for flux in FLUXES).rstrip(),
+        *_against(contracts.read_csv(comparisons, contracts.COMPARISONS), step),
+        "## Intervals",
         _coverage(found),
+        *_intervals(contracts.read_csv(reliability, contracts.RELIABILITY), found["model"]),
         _inside(applicability),
         "## Cost",
         _cost(record),
@@ -99,6 +104,36 @@ def _site_means(calibration: dict[str, Any]) -> list[list[str]]:
         value = f"{row['r2']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
         lines.append([row["flux"].upper(), tables.inputs_of(row["split"]), row["model"], str(row["n"]), value])
     return lines
+
+
+def _against(comparisons: pd.DataFrame, step: str) -> list[str]:
+    """What the maps' model gains on its rivals, and which targets are met."""
+    own = comparisons[comparisons["scale"] == step]
+    if own.empty:
+        return []
+    lines = [["flux", "inputs", "against", "towers", "median of RMSE (%)", "90th percentile (%)", "target (%)", "met"]]
+    for flux in FLUXES:
+        for row in own[own["flux"] == flux].itertuples(index=False):
+            lines.append([flux.upper(), tables.inputs_of(row.split), row.rival, str(row.towers), *tables.change_texts(row)])
+    named = f"Change of the RMSE by {step} from each rival to `{own['model'].iloc[0]}` over the same towers, with 95 % intervals:"
+    return [named, _markdown(lines)]
+
+
+def _intervals(reliability: pd.DataFrame, model: str) -> list[str]:
+    """Coverage and proper scores of all models over all towers, and where the limits of the maps' model are broken."""
+    lines = [["flux", "inputs", "model", "intervals from", "inside (%)", "width", "CRPS", "interval score"]]
+    for flux in FLUXES:
+        for r in reliability[(reliability["flux"] == flux) & (reliability["kind"] == "all")].itertuples(index=False):
+            head = [flux.upper(), tables.inputs_of(r.split), r.model, r.intervals, f"{100 * r.coverage:.1f}"]
+            lines.append([*head, f"{r.width:.2f}", f"{r.crps:.3f}", f"{r.interval_score:.2f}"])
+    own = reliability[reliability["model"] == model]
+    broken = own[(own["met"] == "no") & (own["intervals"] == own["intervals"].min())]  # `members` where there are some
+    where = [
+        f"{r.flux.upper()} {r.group} {100 * r.coverage:.0f} % (inputs {tables.inputs_of(r.split)}, {r.towers} towers)"
+        for r in broken.itertuples(index=False)
+    ]
+    limits = "Limits of coverage (87 to 93 % of a flux, 80 to 97 % of a class of five towers or more)"
+    return [_markdown(lines), f"{limits} broken by `{model}`: {'; '.join(where) or 'none'}."]
 
 
 def _coverage(calibration: dict[str, Any]) -> str:

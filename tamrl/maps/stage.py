@@ -170,7 +170,7 @@ def _block(
     rows: slice,
 ) -> xr.Dataset:
     """Fields of the block of `members` (member, time, lat, lon) whose cells are `rows` of the grid."""
-    context = Context(flux, units, whole.share[rows], calibration, attributes)
+    context = Context(flux, units, whole.share[rows], calibration, attributes, whole.rows(rows).igbp)
     return module.build(members, context)
 
 

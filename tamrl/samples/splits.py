@@ -14,20 +14,16 @@ from scipy.sparse.csgraph import connected_components
 
 from tamrl.errors import InputError, near
 from tamrl.grid import great_circle_km
+from tamrl.samples import shifts
+from tamrl.samples.shifts import NEAR_TEST, NONE, TEST
 
 LOG = logging.getLogger(__name__)
 
 ALL = "all"
 """The fold that holds no tower out; its models make the maps."""
 
-NONE = "none"
-"""Fold of towers that are in training always."""
-
-TEST = "test"
-"""Fold of the towers of an explicit list."""
-
-NEAR_TEST = "near-test"
-"""Fold of towers that are neither listed nor in training, because they stand beside a listed tower."""
+STRATA = {"kfold": "igbp", "koppen": "koppen"}
+"""Schemes of k folds, and the column of the towers whose classes they deal out evenly."""
 
 
 def groups(*, lat: np.ndarray, lon: np.ndarray, distance_km: float) -> np.ndarray:
@@ -50,18 +46,20 @@ def groups(*, lat: np.ndarray, lon: np.ndarray, distance_km: float) -> np.ndarra
     return np.argsort(np.argsort(first))[found]
 
 
-def kfold(towers: pd.DataFrame, *, group: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Deal whole groups out to folds so that IGBP classes and numbers of steps are even.
+def kfold(towers: pd.DataFrame, *, group: np.ndarray, folds: int, seed: int, by: str = "igbp") -> np.ndarray:
+    """Deal whole groups out to folds so that classes and numbers of steps are even.
 
     The largest groups come first; each goes to the fold that has fewest towers of the group's classes, then fewest steps.
 
     Parameters
     ----------
-    towers : table with `igbp` and, if known, `n` (good steps)
+    towers : table with the column `by` and, if known, `n` (good steps)
     group : array (site) of int
     folds : int
     seed : int
         Orders groups of equal size.
+    by : {"igbp", "koppen"}
+        The classes that are dealt out evenly.
 
     Returns
     -------
@@ -77,7 +75,7 @@ def kfold(towers: pd.DataFrame, *, group: np.ndarray, folds: int, seed: int) -> 
         raise InputError(
             f"{folds} folds need at least {folds} groups of towers", found=count, todo="lower splits.folds or distance_km"
         )
-    igbp = towers["igbp"].fillna("unknown").to_numpy()
+    kind = towers[by].fillna("unknown").to_numpy()
     steps = _steps(towers)
     order = np.random.default_rng(seed).permutation(count)
     order = order[np.argsort(-np.bincount(group, minlength=count)[order], kind="stable")]
@@ -86,9 +84,9 @@ def kfold(towers: pd.DataFrame, *, group: np.ndarray, folds: int, seed: int) -> 
     chosen = np.empty(count, dtype=int)
     for g in order:
         own = group == g
-        costs = [(sum(per_class[k][c] for c in igbp[own]), load[k], k) for k in range(folds)]
+        costs = [(sum(per_class[k][c] for c in kind[own]), load[k], k) for k in range(folds)]
         chosen[g] = k = min(costs)[-1]
-        per_class[k].update(igbp[own])
+        per_class[k].update(kind[own])
         load[k] += steps[own].sum()
     return chosen[group].astype(str).astype(object)
 
@@ -130,27 +128,61 @@ def listed(sites: pd.Series, *, group: np.ndarray, test_sites: list[str]) -> np.
     return np.select([test, beside], [TEST, NEAR_TEST], NONE).astype(object)
 
 
-def split(towers: pd.DataFrame, *, splits: dict, test_sites: list[str], seed: int) -> pd.DataFrame:
+def split(
+    towers: pd.DataFrame,
+    *,
+    splits: dict,
+    test_sites: list[str],
+    seed: int,
+    warmth: pd.Series | None = None,
+    records: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """The table of `contracts.SPLITS` for the section `splits` of the configuration.
 
     Parameters
     ----------
     towers : table of `contracts.SITES`
     splits : dict
-        `scheme`, `folds`, `distance_km`.
+        `scheme`, `distance_km`, and of `folds` and `test_share` what the scheme needs.
     test_sites : list of str
         Site ids that scheme `sites` holds out.
     seed : int
+    warmth : series, K, indexed by site
+        Mean air temperature, for scheme `warm`.
+    records : table of site and date
+        Measured steps, for scheme `temporal`, which adds the column `since`.
     """
     group = groups(lat=towers["lat"].to_numpy(), lon=towers["lon"].to_numpy(), distance_km=splits["distance_km"])
-    if splits["scheme"] == "kfold":
-        fold = kfold(towers, group=group, folds=splits["folds"], seed=seed)
+    table = pd.DataFrame({"site": towers["site"].to_numpy(), "group": group})
+    scheme = splits["scheme"]
+    if scheme in STRATA:
+        table["fold"] = kfold(towers, group=group, folds=splits["folds"], seed=seed, by=STRATA[scheme])
+    elif scheme == "sites":
+        table["fold"] = listed(towers["site"], group=group, test_sites=test_sites)
+    elif scheme == "warm":
+        known = towers["site"].map(warmth).to_numpy(float)
+        table["fold"] = shifts.warm(known, group=group, share=splits["test_share"])
     else:
-        fold = listed(towers["site"], group=group, test_sites=test_sites)
-    LOG.info("%d towers in %d groups: %s", len(towers), group.max() + 1, dict(sorted(Counter(fold).items())))
-    return pd.DataFrame({"site": towers["site"].to_numpy(), "group": group, "fold": fold})
+        table["since"] = shifts.since(towers["site"], records, group=group, share=splits["test_share"])
+        table["fold"] = np.where(table["since"].notna(), TEST, NEAR_TEST)
+        table = table[["site", "group", "fold", "since"]]
+    LOG.info("%d towers in %d groups: %s", len(towers), group.max() + 1, dict(sorted(Counter(table["fold"]).items())))
+    return table
 
 
 def training_sites(splits: pd.DataFrame, fold: str) -> pd.Series:
-    """Which rows of the table may train models of `fold`: all for `all`, else all but the fold and its neighbours."""
-    return pd.Series(True, splits.index) if fold == ALL else ~splits["fold"].isin([fold, NEAR_TEST])
+    """Which rows of the table may train models of `fold`: all for `all`, else all but the fold and its neighbours.
+
+    In a split in time (column `since`) the towers of the fold train too, with their steps before `since`; see `cut`.
+    """
+    if fold == ALL:
+        return pd.Series(True, splits.index)
+    held_out = [NEAR_TEST] if "since" in splits else [fold, NEAR_TEST]
+    return ~splits["fold"].isin(held_out)
+
+
+def cut(splits: pd.DataFrame, sites: np.ndarray) -> np.ndarray | None:
+    """First held-out time stamp of each of `sites` (site, datetime64) in a split in time; None in any other split."""
+    if "since" not in splits:
+        return None
+    return pd.to_datetime(splits.set_index("site")["since"]).loc[sites].to_numpy("datetime64[ns]")

@@ -16,7 +16,7 @@ from tamrl.samples.splits import split
 LOG = logging.getLogger(__name__)
 
 
-def split_sites(*, towers: str, test_sites: str | list, output: str, splits: dict, seed: int) -> None:
+def split_sites(*, towers: str, test_sites: str | list, output: str, splits: dict, seed: int, samples: str | list = ()) -> None:
     """Write which fold holds each tower out.
 
     Parameters
@@ -26,13 +26,32 @@ def split_sites(*, towers: str, test_sites: str | list, output: str, splits: dic
     output : table of `contracts.SPLITS`
     splits : section `splits` of the configuration
     seed : of the run
+    samples : samples that schemes `warm` and `temporal` read warmth and measured steps from, else empty
     """
     lines = Path(str(test_sites)).read_text(encoding="utf-8").splitlines() if test_sites else []
     wanted = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    table = split(_towers(towers), splits=splits, test_sites=wanted, seed=seed)
+    seen = _warmth_and_records(str(samples)) if samples else {}
+    table = split(_towers(towers), splits=splits, test_sites=wanted, seed=seed, **seen)
     contracts.table(table, contracts.SPLITS, where=output)
     with atomic(output) as part:
         table.to_csv(part, index=False)
+
+
+def _warmth_and_records(samples: str) -> dict[str, pd.Series | pd.DataFrame]:
+    """Mean of the monthly means of air temperature by site (K), and the sites and dates with a measured NEE."""
+    ds = xr.load_dataset(samples)
+    if "air_temperature" not in ds:
+        raise ContractError(
+            "the samples hold no air_temperature to tell warm towers by",
+            where=samples,
+            found=list(ds),
+            todo="have air_temperature among samples.dynamic",
+        )
+    months = ds["air_temperature"].groupby("time.month").mean()  # every calendar month weighs the same
+    site, step = np.nonzero(np.isfinite(ds["nee"].transpose("site", "time").values))
+    sites = ds["site"].values.astype(str)
+    records = pd.DataFrame({"site": sites[site], "date": ds["time"].values[step]})
+    return {"warmth": pd.Series(months.mean("month").values, index=sites), "records": records}
 
 
 def build_samples(*, table: str, towers: str, drivers: str, grid: str, tower: str, features: dict, step: str) -> None:

@@ -16,7 +16,7 @@ from tamrl.options import Schedule
 from tamrl.provenance import config_digest
 from tamrl.samples import scaling
 from tamrl.samples.dataset import Spec
-from tamrl.samples.splits import ALL, training_sites
+from tamrl.samples.splits import ALL, cut, training_sites
 from tamrl.training import checkpoint
 from tamrl.training.fit import fit, member_seed
 
@@ -91,4 +91,14 @@ def _training_towers(ds: xr.Dataset, splits: pd.DataFrame, fold: str, *, where: 
     if not keep.any():
         raise ContractError(f"no tower is left to train fold {fold!r}", where=where, todo="use fewer folds or more towers")
     chosen = ds.isel(site=keep)
+    if fold != ALL:
+        chosen = _before(chosen, cut(splits, chosen["site"].values))
     return chosen, group.loc[chosen["site"].values].to_numpy()
+
+
+def _before(ds: xr.Dataset, since: np.ndarray | None) -> xr.Dataset:
+    """In a split in time, fluxes from the held-out time stamp of each tower on are missing; drivers stay."""
+    if since is None:
+        return ds
+    earlier = xr.DataArray(ds["time"].values[None] < since[:, None], dims=("site", "time"))
+    return ds.assign({flux: ds[flux].where(earlier) for flux in FLUXES})

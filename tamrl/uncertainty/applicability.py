@@ -105,7 +105,21 @@ def reference(towers: np.ndarray, *, families: np.ndarray, folds: np.ndarray) ->
     points = _standard(towers, centre, scale)
     distance = float(pdist(points).mean())
     held_out = _held_out(points, folds) / distance
+    held_out = held_out[np.isfinite(held_out)]
+    if not held_out.size:
+        raise ContractError("no tower is held out while others train", found=sorted(set(folds)), todo="check samples/splits.csv")
     return Reference(centre, scale, KDTree(points), distance, _whisker(held_out))
+
+
+def of_held_out(towers: np.ndarray, *, families: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Dissimilarity index of each tower towards those that trained without it; arrays as of `reference`.
+
+    Returns
+    -------
+    array (tower), NaN for towers that no fold holds out.
+    """
+    found = reference(towers, families=families, folds=folds)
+    return _held_out(_standard(towers, found.centre, found.scale), folds) / found.distance
 
 
 def dissimilarity(towers: Reference, places: np.ndarray) -> np.ndarray:
@@ -123,15 +137,13 @@ def _standard(values: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.n
 
 
 def _held_out(points: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Distance of each held-out tower to the nearest one that trains while its fold is held out."""
-    found = []
+    """Distance of each held-out tower to the nearest one that trains while its fold is held out; NaN for the others."""
+    found = np.full(len(points), np.nan)
     for fold in sorted(set(folds) - set(NEVER_HELD_OUT)):
         training = (folds != fold) & (folds != NEVER_HELD_OUT[1])
         if training.any():
-            found.append(KDTree(points[training]).query(points[folds == fold])[0])
-    if not found:
-        raise ContractError("no tower is held out while others train", found=sorted(set(folds)), todo="check samples/splits.csv")
-    return np.concatenate(found)
+            found[folds == fold] = KDTree(points[training]).query(points[folds == fold])[0]
+    return found
 
 
 def _whisker(values: np.ndarray) -> float:

@@ -14,6 +14,9 @@ r-th smallest covers a new tower with probability r / (K + 1), and r = p (K + 1)
 repeated and averaged (repeated subsampling of Dunn et al. 2022, doi 10.1080/01621459.2022.2060112). Every tower weighs the
 same, however long its record. Fewer than 19 towers cannot carry a tail of 5 %: then the largest score is taken and the
 calibration says `exact: false`.
+
+Where the season and the class of a place are known, sigma^2 is multiplied by their factors (`tamrl.uncertainty.strata`), and c,
+low and high are those of the scores after that.
 """
 
 import hashlib
@@ -23,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from tamrl.errors import ContractError
+from tamrl.uncertainty import strata
 
 LEVELS = (0.05, 0.95)
 """The interval's ends: q05 and q95."""
@@ -37,10 +41,22 @@ FLOOR = 0.05
 DRAWS = 1000
 """Repetitions of drawing one score from every tower; they sweep each tower's distribution evenly."""
 
+STRATA = ("season", "igbp")
+"""Further columns of the tables; where both are there the calibration holds their factors too."""
+
 KEYS = ("site", "flux", "observed", "predicted", "spread")
 
 
-def fit(*, observed: np.ndarray, predicted: np.ndarray, spread: np.ndarray | None, site: np.ndarray, flux: str) -> dict[str, Any]:
+def fit(
+    *,
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    spread: np.ndarray | None,
+    site: np.ndarray,
+    flux: str,
+    season: np.ndarray | None = None,
+    igbp: np.ndarray | None = None,
+) -> dict[str, Any]:
     """Calibrate intervals on held-out towers.
 
     Parameters
@@ -53,11 +69,14 @@ def fit(*, observed: np.ndarray, predicted: np.ndarray, spread: np.ndarray | Non
         Tower of each row.
     flux : str
         Name of the flux, for the record.
+    season, igbp : arrays (row), optional
+        As `strata.fit` takes them; both or none.
 
     Returns
     -------
     JSON-able dict: `flux`, `towers`, `n`, `missing`, `levels`, `exact`, and two calibrations, `with_spread` (None without
-    members) and `residual_only` (for a map of one member), each with `knots`, `variance`, `scale`, `low`, `high`.
+    members) and `residual_only` (for a map of one member), each with `knots`, `variance`, `scale`, `low`, `high` and `strata`:
+    None, or the factors of seasons and classes with a `scale`, `low` and `high` of their own.
 
     Raises
     ------
@@ -74,6 +93,7 @@ def fit(*, observed: np.ndarray, predicted: np.ndarray, spread: np.ndarray | Non
     nothing = np.zeros_like(residual)
     variance = nothing if spread is None else np.asarray(spread, float)[good] ** 2
     known = spread is not None and bool(np.isfinite(variance).all())
+    kinds = None if season is None or igbp is None else {"season": np.asarray(season)[good], "igbp": np.asarray(igbp)[good]}
     return {
         "flux": flux,
         "towers": len(towers),
@@ -81,12 +101,19 @@ def fit(*, observed: np.ndarray, predicted: np.ndarray, spread: np.ndarray | Non
         "missing": int((~good).sum()),
         "levels": list(LEVELS),
         "exact": _rank(len(towers)) <= len(towers),
-        "with_spread": _calibrate(residual, centre, variance, weight, position) if known else None,
-        "residual_only": _calibrate(residual, centre, nothing, weight, position),
+        "with_spread": _calibrate(residual, centre, variance, weight, position, kinds) if known else None,
+        "residual_only": _calibrate(residual, centre, nothing, weight, position, kinds),
     }
 
 
-def interval(calibration: dict[str, Any], mean: np.ndarray, std: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def interval(
+    calibration: dict[str, Any],
+    mean: np.ndarray,
+    std: np.ndarray | None,
+    *,
+    season: np.ndarray | None = None,
+    shares: dict[str, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ends of the calibrated 90 % interval and the predictive standard deviation.
 
     Parameters
@@ -97,6 +124,9 @@ def interval(calibration: dict[str, Any], mean: np.ndarray, std: np.ndarray | No
         Mean of the members, gC m-2 d-1; NaN is carried.
     std : array (same shape) or None
         Standard deviation of the members; None where there is one member.
+    season, shares : optional
+        Season and class shares of each point as `strata.factor` takes them, broadcast against `mean`. Without both the
+        calibration of all seasons and classes together is used.
 
     Returns
     -------
@@ -106,7 +136,11 @@ def interval(calibration: dict[str, Any], mean: np.ndarray, std: np.ndarray | No
     part = calibration["with_spread"] if std is not None else None
     variance = np.asarray(std, float) ** 2 if part else 0.0
     part = part or calibration["residual_only"]
-    sigma = part["scale"] * np.sqrt(variance + np.interp(mean, part["knots"], part["variance"]))
+    variance = variance + np.interp(mean, part["knots"], part["variance"])
+    if part.get("strata") and season is not None and shares is not None:
+        part = part["strata"]
+        variance = variance * strata.factor(part, season=season, shares=shares)
+    sigma = part["scale"] * np.sqrt(variance)
     return mean + part["low"] * sigma, mean + part["high"] * sigma, sigma
 
 
@@ -119,7 +153,8 @@ def cross_fit(frame: pd.DataFrame, fold: str = "fold", group: str = "site") -> p
     Parameters
     ----------
     frame : table
-        Columns `site`, `flux`, `observed`, `predicted`, `spread` (of the members; NaN with one member) and the two named.
+        Columns `site`, `flux`, `observed`, `predicted`, `spread` (of the members; NaN with one member), the two named, and
+        `STRATA` where seasons and classes are to be told apart.
 
     Returns
     -------
@@ -150,7 +185,8 @@ def cross_fit(frame: pd.DataFrame, fold: str = "fold", group: str = "site") -> p
 def fit_frame(frame: pd.DataFrame, flux: str) -> dict[str, Any]:
     """`fit` on the rows of `flux` of a table as `cross_fit` takes it."""
     rows = frame[frame["flux"] == flux]
-    columns = {name: rows[name].to_numpy() for name in ("observed", "predicted", "spread", "site")}
+    kinds = STRATA if _stratified(frame) else ()
+    columns = {name: rows[name].to_numpy() for name in ("observed", "predicted", "spread", "site", *kinds)}
     return fit(**columns, flux=flux)
 
 
@@ -171,16 +207,32 @@ def weighted_quantile(values: np.ndarray, weight: np.ndarray, levels: np.ndarray
 
 
 def _calibrate(
-    residual: np.ndarray, centre: np.ndarray, variance: np.ndarray, weight: np.ndarray, tower: np.ndarray
+    residual: np.ndarray,
+    centre: np.ndarray,
+    variance: np.ndarray,
+    weight: np.ndarray,
+    tower: np.ndarray,
+    kinds: dict[str, np.ndarray] | None,
 ) -> dict[str, Any]:
-    """Residual variance by predicted flux, its scale, and the quantiles of the score (arrays (row))."""
+    """Residual variance by predicted flux, its scale, and the quantiles of the score (arrays (row)), for all and by strata."""
     knots, extra = _variance(residual, centre, variance, weight)
-    sigma = np.sqrt(variance + np.interp(centre, knots, extra))
-    scale = float(np.sqrt(np.sum(weight * (residual / sigma) ** 2)))
+    score = residual / np.sqrt(variance + np.interp(centre, knots, extra))
+    found = {"knots": knots.tolist(), "variance": extra.tolist()} | _tails(score, weight, tower)
+    if kinds is None:
+        return found | {"strata": None}
+    outside = score / np.sqrt(strata.cross_factor(score, **kinds, tower=tower))
+    return found | {"strata": strata.fit(score, **kinds, tower=tower) | _tails(outside, weight, tower)}
+
+
+def _tails(score: np.ndarray, weight: np.ndarray, tower: np.ndarray) -> dict[str, float]:
+    """Scale that gives the score a mean square of one, and the quantiles of what is then left."""
+    scale = float(np.sqrt(np.sum(weight * score**2)))
     scale = scale if scale > 0 else 1.0
-    score = residual / (scale * sigma)
-    low, high = -_tail(-score, tower), _tail(score, tower)
-    return {"knots": knots.tolist(), "variance": extra.tolist(), "scale": scale, "low": low, "high": high}
+    return {"scale": scale, "low": -_tail(-score / scale, tower), "high": _tail(score / scale, tower)}
+
+
+def _stratified(frame: pd.DataFrame) -> bool:
+    return set(STRATA) <= set(frame.columns)
 
 
 def _rank(towers: int) -> float:
@@ -218,7 +270,12 @@ def _variance(
 def _interval_of(frame: pd.DataFrame, calibration: dict[str, Any]) -> tuple[np.ndarray, ...]:
     spread = frame["spread"].to_numpy(float)
     known = calibration["with_spread"] is not None and not np.isnan(spread).all()
-    return interval(calibration, frame["predicted"].to_numpy(float), spread if known else None)
+    kinds = (
+        {"season": frame["season"].to_numpy(int), "shares": strata.one_hot(frame["igbp"].to_numpy(object))}
+        if _stratified(frame)
+        else {}
+    )
+    return interval(calibration, frame["predicted"].to_numpy(float), spread if known else None, **kinds)
 
 
 def _parts(frame: pd.DataFrame, fold: str, group: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Stage of uncertainty: `maps/applicability.nc`, where the globe is unlike the towers."""
+"""Stages of uncertainty: where the globe, and held-out towers, are unlike the towers that trained."""
 
 import logging
 from collections.abc import Iterator
@@ -51,8 +51,35 @@ def assess_applicability(
     LOG.info("%.1f %% of the land cells lie inside the area of applicability (index up to %.3f)", 100 * inside, found.threshold)
 
 
+def assess_towers(*, samples: str, splits: str, output: str, features: dict[str, list[str]]) -> None:
+    """Write how unlike each held-out tower is to those that train while it is held out.
+
+    Parameters
+    ----------
+    samples, splits : path
+        `samples/grid.nc` or `samples/tower.nc`, and `samples/splits.csv`.
+    output : path
+        Table of `contracts.DISSIMILARITY`; towers that lack a predictor, or are never held out, have no number.
+    features : dict
+        Names of the models' `dynamic` and `static` variables.
+    """
+    dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
+    with xr.open_dataset(samples) as towers:
+        contracts.samples(towers, dynamic=dynamic, static=static, where=samples)
+        described = _predictors(towers, dynamic, static).load()
+    good, folds = _described(described.rename(site="place"), _folds(splits), where=samples)
+    index = np.full(len(good), np.nan)
+    values, families = described.values[good], described["family"].values
+    index[good] = applicability.of_held_out(values, families=families, folds=folds[good])
+    table = pd.DataFrame({"site": described["site"].values.astype(str), "fold": folds, "dissimilarity": index})
+    with files.atomic(output) as part:
+        contracts.table(table, contracts.DISSIMILARITY, where=output).to_csv(part, index=False)
+
+
 def _folds(splits: str) -> pd.Series:
-    return contracts.read_csv(splits, contracts.SPLITS).set_index("site")["fold"]
+    """What holds each tower out; in a split in time no tower is, so the groups are taken in turn."""
+    table = contracts.read_csv(splits, contracts.SPLITS).set_index("site")
+    return table["group"].astype(str) if "since" in table else table["fold"]
 
 
 def _predictors(ds: xr.Dataset, dynamic: tuple[str, ...], static: tuple[str, ...]) -> xr.DataArray:
@@ -74,13 +101,19 @@ def _predictors(ds: xr.Dataset, dynamic: tuple[str, ...], static: tuple[str, ...
 
 
 def _reference(towers: xr.DataArray, folds: pd.Series, *, where: str) -> applicability.Reference:
+    good, fold = _described(towers, folds, where=where)
+    return applicability.reference(towers.values[good], families=towers["family"].values, folds=fold[good])
+
+
+def _described(towers: xr.DataArray, folds: pd.Series, *, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which towers have all predictors, and the fold of each tower."""
     good = np.isfinite(towers.values).all(1)
     if not good.all():
         LOG.warning("%d towers lack a predictor and describe nothing: %s", (~good).sum(), list(towers["place"].values[~good]))
-    sites = [str(site) for site in towers["place"].values[good]]
+    sites = [str(site) for site in towers["place"].values]
     if unknown := sorted(set(sites) - set(folds.index)):
         raise ContractError("towers of the samples are not in the splits", where=where, found=unknown[:5])
-    return applicability.reference(towers.values[good], families=towers["family"].values, folds=folds.loc[sites].to_numpy(str))
+    return good, folds.loc[sites].to_numpy(str)
 
 
 def _strips(grid: xr.Dataset, dynamic: tuple[str, ...]) -> Iterator[slice]:

@@ -17,6 +17,13 @@ from tamrl.grid import Grid
 TEMPLATE = Path(__file__).parents[2] / "tamrl/evaluation/report/templates/report.html"
 
 
+TARGETS = [
+    {"rival": "lightgbm", "gpp": 5.0, "reco": 99.0, "nee": None, "tail": True},
+    {"rival": "ctlstm", "gpp": 10.0, "reco": None, "nee": None, "tail": False},
+]
+"""Two that are missed, for two reasons, and a rival that is not there."""
+
+
 def climate(lat, lon, day, trait):
     """GPP and RECO (gC m-2 d-1) of places on a day of the year; arrays broadcast."""
     season = np.sin(np.deg2rad(lat)) * -np.cos(2 * np.pi * (day - 15) / 365)
@@ -149,6 +156,8 @@ class Run:
             }
         )
         sites.to_csv(self.path("towers/towers.csv"), index=False)
+        unlike = pd.DataFrame({"site": sites["site"], "fold": "0", "dissimilarity": np.linspace(0.1, 0.9, n)})
+        unlike.to_csv(self.path("evaluation/dissimilarity.csv"), index=False)
         table = pd.DataFrame(
             {"site": sites["site"], "test": "nee_qc", "dropped": rng.integers(0, 300, n), "kept": 700, "note": np.nan}
         )
@@ -243,6 +252,10 @@ class Run:
             predictions=self.path("evaluation/predictions.parquet"),
             metrics=self.path("evaluation/site_metrics.csv"),
             calibration=self.path("evaluation/calibration.json"),
+            scores=self.path("evaluation/scores.csv"),
+            comparisons=self.path("evaluation/comparisons.csv"),
+            reliability=self.path("evaluation/reliability.csv"),
+            targets=TARGETS,
             scheme="kfold",
             qc=0.8,
             map_model="tamrl",
@@ -262,6 +275,10 @@ class Run:
             "predictions": self.path("evaluation/predictions.parquet"),
             "metrics": self.path("evaluation/site_metrics.csv"),
             "calibration": self.path("evaluation/calibration.json"),
+            "scores": self.path("evaluation/scores.csv"),
+            "comparisons": self.path("evaluation/comparisons.csv"),
+            "reliability": self.path("evaluation/reliability.csv"),
+            "dissimilarity": self.path("evaluation/dissimilarity.csv"),
             "towers": self.path("towers/towers.csv"),
             "quality": self.path("towers/quality.csv"),
             "template": str(TEMPLATE),

@@ -24,7 +24,7 @@ def page(day_run, tmp_path_factory):
     own = {
         name: value
         for name, value in day_run.keywords().items()
-        if name in ("choices", "metrics", "calibration", "applicability")
+        if name in ("choices", "metrics", "calibration", "comparisons", "reliability", "applicability")
     }
     write_summary(
         budget=day_run.path("budgets.csv"),
@@ -69,3 +69,19 @@ def test_cost_and_revision_are_told(page):
 def test_the_area_of_applicability_is_a_share(page):
     share = re.search(r"applicability: (\d+) % of the mapped land, (\d+) % of it", page)
     assert share and all(0 <= int(v) <= 100 for v in share.groups())
+
+
+def test_changes_and_targets_are_those_of_the_comparisons(page, day_run):
+    table = contracts.read_csv(day_run.path("evaluation/comparisons.csv"), contracts.COMPARISONS)
+    row = table.query("rival == 'lightgbm' and flux == 'gpp' and split == 'kfold' and scale == 'day'").iloc[0]
+    change = f"{row['change']:.1f} [{row['low']:.1f}, {row['high']:.1f}]".replace("-", "−")
+    assert _row(page, "GPP", "grid", "lightgbm", "24", change)[-2:] == ["−5", "no"]
+    assert [line.split(" | ")[-1] for line in page.splitlines() if "| ctlstm | 0 |" in line] == ["not evaluated |"] * 2
+
+
+def test_limits_of_coverage_that_are_broken_are_named(page, day_run):
+    table = contracts.read_csv(day_run.path("evaluation/reliability.csv"), contracts.RELIABILITY)
+    own = table.query("model == 'tamrl' and intervals == 'members' and met == 'no'")
+    line = next(line for line in page.splitlines() if "broken by `tamrl`" in line)
+    assert all(f"{r.flux.upper()} {r.group} {100 * r.coverage:.0f} %" in line for r in own.itertuples())
+    assert own.empty == line.endswith("none.")

@@ -1,10 +1,12 @@
 """The contract of a product, held for every file in `tamrl/maps/products`."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
 
-from tamrl import registry
+from tamrl import classes, registry
 from tamrl.maps import cf, land
 from tamrl.maps.products import Context
 from tamrl.uncertainty import conformal
@@ -70,3 +72,24 @@ def test_what_is_delivered_is_of_the_land_and_in_the_unit_of_the_files(product, 
     for name, field in usual.data_vars.items():
         assert half[name].units == "kg m-2 s-1"
         np.testing.assert_allclose(half[name].values, field.values * 0.5 / 86400 / 1000, rtol=1e-5)
+
+
+def test_intervals_of_the_map_follow_season_and_class(members):
+    own = context()
+    strata = {"igbp": {"CRO": 4.0}, "season": [1.0, 1.0, 9.0, 1.0], "scale": 1.0, "low": -1.0, "high": 1.0}
+    fitted = own.calibration | {"with_spread": own.calibration["with_spread"] | {"strata": strata}}
+    igbp = np.zeros((len(classes.IGBP), 4, 5), "float32")
+    igbp[classes.IGBP.index("CRO"), 1] = 1  # the second row of cells
+    ensemble = registry.load(registry.PRODUCTS, "ensemble")
+    south = members.assign_coords(lat=[30.0, 20.0, -20.0, -30.0])
+    by_class = dataclasses.replace(own, calibration=fitted, igbp=igbp)
+    width = (
+        ensemble.build(south, by_class)["gpp_std"]
+        / ensemble.build(south, dataclasses.replace(by_class, igbp=np.zeros_like(igbp)))["gpp_std"]
+    )
+    np.testing.assert_allclose(width.isel(lat=1), 2, rtol=1e-5)  # twice the standard deviation on crops
+    np.testing.assert_allclose(width.isel(lat=[0, 2]), 1, rtol=1e-5)
+    summer = south.assign_coords(time=south["time"] + np.timedelta64(181, "D"))
+    change = ensemble.build(summer, by_class)["gpp_std"].values / ensemble.build(south, by_class)["gpp_std"].values
+    np.testing.assert_allclose(change[:, :2], 3, rtol=1e-5)
+    np.testing.assert_allclose(change[:2, 2:], 1 / 3, rtol=1e-5)

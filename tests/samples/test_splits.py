@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tamrl import contracts
@@ -86,3 +86,78 @@ def test_a_list_without_known_towers_is_refused(towers):
         splits.split(towers, splits=conf, test_sites=["DE-Aab"], seed=1)
     with pytest.raises(InputError, match="no tower to train on"):
         splits.split(towers, splits=conf, test_sites=towers["site"].tolist(), seed=1)
+
+
+def _known(towers: pd.DataFrame, seed: int) -> dict:
+    """Warmth and measured steps of towers, some of them unknown."""
+    random = np.random.default_rng(seed)
+    warmth = pd.Series(random.normal(285, 8, len(towers)), index=towers["site"]).where(random.random(len(towers)) < 0.9)
+    firsts = random.integers(0, 3000, len(towers))
+    days = [
+        pd.date_range("2001-01-01", periods=int(n), freq="D") + pd.Timedelta(days=int(f))
+        for n, f in zip(towers["n"], firsts, strict=True)
+    ]
+    records = pd.DataFrame({"site": np.repeat(towers["site"].to_numpy(), towers["n"]), "date": np.concatenate(days)})
+    return {"warmth": warmth.dropna(), "records": records}
+
+
+@pytest.mark.parametrize("scheme", ["kfold", "koppen", "warm", "temporal", "sites"])
+@given(st.integers(0, 10_000), st.floats(0, 300), st.floats(0.1, 0.6))
+@settings(max_examples=15, deadline=None)
+def test_no_group_straddles_a_split_of_any_scheme(scheme, seed, km, share):
+    towers = _many(40, seed).assign(koppen=np.random.default_rng(seed).choice(["Arid", "Temperate"], 40))
+    towers["n"] = towers["n"] % 50 + 2
+    conf = {"scheme": scheme, "folds": 2, "distance_km": km, "test_share": share}
+    wanted = towers["site"].sample(5, random_state=seed).tolist()
+    known = _known(towers, seed)
+    try:
+        table = splits.split(towers, splits=conf, test_sites=wanted, seed=seed, **known)
+    except InputError:
+        assume(False)  # one group of all towers cannot be split
+    contracts.table(table, contracts.SPLITS, where="test")
+    folds = table.groupby("group")["fold"]
+    if scheme == "sites":  # a group is in training as a whole, or not at all
+        assert all(set(g) == {"none"} or "none" not in set(g) for _, g in folds)
+    else:
+        assert folds.nunique().max() == 1
+    trains = {f: set(table["group"][splits.training_sites(table, f)]) for f in set(table["fold"]) - {"none", "near-test"}}
+    if scheme == "temporal":
+        records = known["records"].merge(table, on="site")
+        later = records["date"] >= records["since"]
+        last = records[~later].groupby("group")["date"].max()
+        first = records[later].groupby("group")["date"].min()
+        both = pd.concat([last, first], axis=1, keys=["last", "first"]).dropna()
+        assert len(both) and (both["last"] < both["first"]).all()
+        assert first.index.isin(table["group"][table["fold"] == "test"]).all()
+    else:
+        assert all(groups.isdisjoint(table["group"][table["fold"] == fold]) for fold, groups in trains.items())
+
+
+def test_the_coldest_towers_train_and_the_warmest_are_held_out():
+    towers = _many(50, 3)
+    warmth = pd.Series(np.linspace(270, 300, 50), index=towers["site"].sample(frac=1, random_state=1)).drop("XX-007")
+    conf = {"scheme": "warm", "distance_km": 0.0, "test_share": 0.3}
+    table = splits.split(towers, splits=conf, test_sites=[], seed=1, warmth=warmth).set_index("site")
+    assert table.loc["XX-007", "fold"] == "near-test"
+    own = warmth.groupby(table["fold"])
+    assert own.max()["none"] < own.min()["test"]
+    assert (table["fold"] == "test").sum() == pytest.approx(0.3 * 49, abs=1)
+
+
+def test_a_warm_split_needs_temperatures():
+    with pytest.raises(InputError, match="two groups of towers of known"):
+        splits.split(
+            _many(4), splits={"scheme": "warm", "distance_km": 0.0, "test_share": 0.3}, test_sites=[], seed=1, warmth=pd.Series()
+        )
+
+
+def test_a_split_in_time_holds_out_the_last_steps_of_a_group():
+    towers = pd.DataFrame({"site": ["A-1", "A-2", "B-1", "C-1"], "lat": [0.0, 0.1, 50, 60], "lon": [0.0, 0, 0, 0]})
+    days = {"A-1": range(0, 50), "A-2": range(50, 100), "B-1": range(20, 30), "C-1": [7]}
+    records = pd.DataFrame([(s, pd.Timestamp("2005-01-01") + pd.Timedelta(days=d)) for s, ds in days.items() for d in ds])
+    conf = {"scheme": "temporal", "distance_km": 30.0, "test_share": 0.2}
+    table = splits.split(towers, splits=conf, test_sites=[], seed=1, records=records.set_axis(["site", "date"], axis=1))
+    cut = splits.cut(table, table["site"].to_numpy())
+    assert cut[0] == cut[1] == np.datetime64("2005-01-01") + np.timedelta64(80, "D")
+    assert table["fold"].tolist() == ["test", "test", "test", "near-test"] and np.isnat(cut[3])
+    assert splits.training_sites(table, "test").tolist() == [True, True, True, False]

@@ -47,3 +47,26 @@ def test_splits_of_both_schemes(files, tmp_path):
         assert table.loc["DE-Aaa", "group"] == table.loc["NA-Bbb", "group"]
         expected = {"kfold": table.loc["NA-Bbb", "fold"], "sites": "near-test"}[scheme]
         assert table.loc["DE-Aaa", "fold"] == expected
+
+
+@pytest.mark.parametrize("scheme", ["warm", "temporal"])
+def test_splits_that_ask_the_samples(scheme, files, tmp_path, features):
+    outputs = {"grid": str(tmp_path / "grid.nc"), "tower": str(tmp_path / "tower.nc")}
+    build_samples(**files, **outputs, features=features, step="day")
+    conf = {"scheme": scheme, "folds": 2, "distance_km": 30.0, "test_share": 0.3}
+    output = tmp_path / "splits.csv"
+    split_sites(towers=files["towers"], test_sites=[], output=str(output), splits=conf, seed=1, samples=outputs["tower"])
+    table = contracts.read_csv(str(output), contracts.SPLITS).set_index("site")
+    assert table.loc["US-Far", "fold"] == "near-test", "no records, no temperature"
+    if scheme == "temporal":
+        assert table["since"].notna().tolist() == [True, True, True, False]
+        assert table["since"].iloc[0] == pd.Timestamp("2010-06-01") + pd.Timedelta(days=0.7 * 394) // pd.Timedelta(
+            "1D"
+        ) * pd.Timedelta("1D") + pd.Timedelta("1D")
+    else:
+        assert table.loc["DE-Aaa", "fold"] == table.loc["NA-Bbb", "fold"] == "test", "warmed to 285 K in the measurements"
+    xr.load_dataset(outputs["tower"]).drop_vars("air_temperature").to_netcdf(tmp_path / "no.nc")
+    with pytest.raises(ContractError, match="no air_temperature"):
+        split_sites(
+            towers=files["towers"], test_sites=[], output=str(output), splits=conf, seed=1, samples=str(tmp_path / "no.nc")
+        )

@@ -1,8 +1,12 @@
 """The stage: held-out towers stay out, and what it writes can be read."""
 
+import pandas as pd
 import pytest
+import torch
 
+from tamrl import contracts
 from tamrl.errors import ContractError
+from tamrl.inference.stage import predict_towers
 from tamrl.training import checkpoint
 from tamrl.training.stage import train_model
 
@@ -56,3 +60,29 @@ def test_an_unknown_fold_is_refused_and_nothing_written(files, settings, tmp_pat
     with pytest.raises(ContractError, match="no fold '7'"):
         _train(files, tmp_path / "a", settings, fold="7")
     assert not (tmp_path / "a").exists()
+
+
+def test_a_split_in_time_trains_on_what_came_before(files, settings, samples, tmp_path):
+    table = contracts.read_csv(files["splits"], contracts.SPLITS)
+    since = pd.Timestamp("2007-07-01")
+    table.assign(fold="test", since=since).to_csv(files["splits"], index=False)
+    later = samples.copy(deep=True)
+    for flux in ("gpp", "reco", "nee"):
+        later[flux].loc[{"time": slice(since, None)}] += 3.0  # what is held out cannot be learnt
+    later.to_netcdf(tmp_path / "later.nc")
+    one = _train(files, tmp_path / "a", settings, fold="test")
+    other = _train(files | {"samples": str(tmp_path / "later.nc")}, tmp_path / "b", settings, fold="test")
+    assert one.about["sites"] == samples["site"].values.tolist()
+    states = [m.model.state_dict() for m in (one, other)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    _predict(files, [tmp_path / "a"], tmp_path / "t.parquet")
+    rows = pd.read_parquet(tmp_path / "t.parquet")
+    assert rows["date"].min() == since and set(rows["site"]) == set(one.about["sites"])
+    table.assign(fold="test", since=since - pd.DateOffset(months=3)).to_csv(files["splits"], index=False)
+    with pytest.raises(ContractError, match="another split in time"):
+        _predict(files, [tmp_path / "a"], tmp_path / "u.parquet")
+
+
+def _predict(files, models, table):
+    inference = {"batch": 64, "device": "cpu"}
+    predict_towers(**files, models=models, table=str(table), model="tamrl", drivers="grid", inference=inference)

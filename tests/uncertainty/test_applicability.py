@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl import classes, stores
+from tamrl import classes, contracts, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
 from tamrl.uncertainty import applicability
-from tamrl.uncertainty.stage import assess_applicability
+from tamrl.uncertainty.stage import assess_applicability, assess_towers
 
 MONTHS = np.repeat(np.arange(1, 13), 30)
 
@@ -155,3 +155,20 @@ def test_towers_without_a_fold_are_refused(inputs):
     with pytest.raises(ContractError, match="not in the splits"):
         assess(inputs)
     assert not (inputs / "applicability.nc").exists()
+
+
+def test_every_held_out_tower_is_compared_with_those_that_trained(inputs):
+    table = pd.read_csv(inputs / "splits.csv", dtype=str)
+    table.loc[0, "fold"] = "none"
+    table.to_csv(inputs / "splits.csv", index=False)
+    assess_towers(
+        samples=inputs / "grid.nc",
+        splits=inputs / "splits.csv",
+        output=inputs / "dissimilarity.csv",
+        features={"dynamic": ["air_temperature"], "static": ["igbp_fraction"]},
+    )
+    found = contracts.read_csv(inputs / "dissimilarity.csv", contracts.DISSIMILARITY)
+    assert found["site"].tolist() == table["site"].tolist() and found["fold"].tolist() == table["fold"].tolist()
+    assert np.isnan(found["dissimilarity"][0]) and (found["dissimilarity"][1:] > 0).all()
+    threshold = assess(inputs)["dissimilarity"].attrs["threshold"]
+    assert (found["dissimilarity"][1:] <= threshold).mean() > 0.7, "the threshold is the upper whisker of just these"

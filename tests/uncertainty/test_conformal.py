@@ -71,6 +71,8 @@ def test_every_tower_weighs_the_same_however_long_its_record():
     repeated = pd.concat([frame, long], ignore_index=True)
     one, other = (conformal.fit_frame(f, "gpp")["with_spread"] for f in (frame, repeated))
     for name, value in one.items():
+        if name == "strata":
+            continue
         np.testing.assert_allclose(other[name], value, rtol=1e-9)
 
 

@@ -48,6 +48,17 @@ def test_the_balance_closes_in_every_member_cell_and_day(finished):
     assert float(gpp.std("member").mean()) > 0, "members must differ"
 
 
+def test_a_month_of_fluxes_makes_no_tower_worse_in_the_median(finished):
+    wanted = "adaptation={models: [tamrl, lightgbm], months: [1, 3]}"
+    done = finished.snakemake("--cores", "2", "--config", wanted)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    table = pd.read_csv(finished.results / "adaptation/adaptation.csv")
+    own = table[(table["model"] == "tamrl") & (table["months"] == 1)]
+    assert set(own["start"]) == {"summer", "record"} and (own["towers"] >= 20).all()
+    assert (own["change"] <= 0).all(), own[["start", "flux", "change"]].to_string()
+    assert (finished.results / "adaptation/tamrl.parquet").exists() and (finished.results / "report.html").exists()
+
+
 def test_tables_keep_their_contracts(finished):
     predictions = pd.read_parquet(finished.results / "evaluation/predictions.parquet")
     contracts.table(predictions, contracts.PREDICTIONS, where="predictions")

@@ -58,7 +58,7 @@ def features(wildcards):
 def folds(wildcards):
     """Folds of the split, without `all`."""
     splits = CONFIGS[wildcards.run].splits
-    return [str(k) for k in range(splits.folds)] if splits.scheme == "kfold" else ["test"]
+    return [str(k) for k in range(splits.folds)] if splits.scheme in ("kfold", "koppen") else ["test"]
 
 
 def fold_models(wildcards):

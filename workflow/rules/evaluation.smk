@@ -12,6 +12,9 @@ rule evaluate_models:
         predictions=f"{RUN}/evaluation/predictions.parquet",
         metrics=f"{RUN}/evaluation/site_metrics.csv",
         calibration=f"{RUN}/evaluation/calibration.json",
+        scores=f"{RUN}/evaluation/scores.csv",
+        comparisons=f"{RUN}/evaluation/comparisons.csv",
+        reliability=f"{RUN}/evaluation/reliability.csv",
     log:
         f"{RUN}/logs/evaluate_models.log",
     benchmark:
@@ -24,9 +27,29 @@ rule evaluate_models:
         map_model=lambda w: CONFIGS[w.run].inference.model,
         step=MAIN.time.step,
         gridded=GRIDDED,
+        targets=lambda w: section("evaluation")(w)["targets"],
         code=code("tamrl.evaluation.stage"),
     script:
         "../scripts/evaluate_models.py"
+
+
+rule assess_towers:
+    input:
+        samples=lambda w: f"{RUN}/samples/{CONFIGS[w.run].samples.drivers}.nc",
+        splits=f"{RUN}/samples/splits.csv",
+    output:
+        table=f"{RUN}/evaluation/dissimilarity.csv",
+    log:
+        f"{RUN}/logs/assess_towers.log",
+    benchmark:
+        f"{RUN}/benchmarks/assess_towers.tsv"
+    conda:
+        ENV
+    params:
+        features=features,
+        code=code("tamrl.uncertainty.stage"),
+    script:
+        "../scripts/assess_towers.py"
 
 
 rule write_report:
@@ -48,6 +71,10 @@ rule write_report:
         predictions=f"{BASE}/evaluation/predictions.parquet",
         metrics=f"{BASE}/evaluation/site_metrics.csv",
         calibration=f"{BASE}/evaluation/calibration.json",
+        scores=f"{BASE}/evaluation/scores.csv",
+        comparisons=f"{BASE}/evaluation/comparisons.csv",
+        reliability=f"{BASE}/evaluation/reliability.csv",
+        dissimilarity=f"{BASE}/evaluation/dissimilarity.csv",
         towers=f"{BASE}/towers/towers.csv",
         quality=f"{BASE}/towers/quality.csv",
         template="tamrl/evaluation/report/templates/report.html",
@@ -94,6 +121,10 @@ rule record_provenance:
             rules.write_report.input.predictions,
             rules.write_report.input.metrics,
             rules.write_report.input.calibration,
+            rules.write_report.input.scores,
+            rules.write_report.input.comparisons,
+            rules.write_report.input.reliability,
+            rules.write_report.input.dissimilarity,
         ],
     output:
         provenance=f"{BASE}/provenance.json",
@@ -118,6 +149,8 @@ rule write_summary:
         choices=rules.write_report.input.choices,
         metrics=f"{BASE}/evaluation/site_metrics.csv",
         calibration=f"{BASE}/evaluation/calibration.json",
+        comparisons=f"{BASE}/evaluation/comparisons.csv",
+        reliability=f"{BASE}/evaluation/reliability.csv",
         applicability=f"{BASE}/maps/applicability.nc",
         provenance=rules.record_provenance.output.provenance,
     output:

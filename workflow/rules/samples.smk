@@ -3,6 +3,9 @@ rule split_sites:
     input:
         towers=f"{RUN}/towers/towers.csv",
         test_sites=lambda w: CONFIGS[w.run].splits.test_sites or [],
+        samples=lambda w: (
+            f"{RUN}/samples/{CONFIGS[w.run].samples.drivers}.nc" if CONFIGS[w.run].splits.scheme in ("warm", "temporal") else []
+        ),
     output:
         splits=f"{RUN}/samples/splits.csv",
     log:

@@ -10,9 +10,13 @@ evaluate_models(
     predictions=snakemake.output.predictions,
     metrics=snakemake.output.metrics,
     calibration=snakemake.output.calibration,
+    scores=snakemake.output.scores,
+    comparisons=snakemake.output.comparisons,
+    reliability=snakemake.output.reliability,
     scheme=snakemake.params.scheme,
     qc=snakemake.params.qc,
     map_model=snakemake.params.map_model,
     step=snakemake.params.step,
     gridded=snakemake.params.gridded,
+    targets=snakemake.params.targets,
 )

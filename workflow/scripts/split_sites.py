@@ -9,5 +9,6 @@ split_sites(
     test_sites=snakemake.input.test_sites,
     output=snakemake.output.splits,
     splits=snakemake.params.splits,
+    samples=snakemake.input.samples,
     seed=snakemake.params.seed,
 )

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.bootstrap import LEVEL
-from tamrl.evaluation.report import budgets, calibration, maps, reference, scores, tables, texts, towers
+from tamrl.evaluation.report import budgets, calibration, improvement, maps, reference, scores, tables, texts, towers
 from tamrl.evaluation.report.material import Material
 from tamrl.evaluation.report.page import Note, Page, Picture, Section, Tile, picture
 from tamrl.evaluation.report.style import FLUX_LONG, minus, number
@@ -109,10 +109,12 @@ def towers_section(m: Material) -> Section:
     metrics, model, step, percent = m.metrics, m.map_model, m.step, 100 * LEVEL
     differences = scores.differences(metrics, map_model=model)
     classes = scores.classes(metrics, scale=step, map_model=model, split=m.split)
+    gains = improvement.changes(m.comparisons, scale=step, map_model=model)
     section = Section("towers", "Held-out towers: scores")
     section.items += [
         shown("tower_rmse", scores.rmse_distributions(metrics, scale=step, map_model=model), step=step, qc=m.qc),
         shown("tower_differences", differences, step=step, percent=percent) if differences else Note(texts.NO_RIVAL),
+        *([shown("tower_changes", gains, step=step, percent=percent)] if gains else []),
         shown("tower_scales", scores.scales(metrics, map_model=model)),
         shown("tower_density", towers.observed_predicted(m.ours, step=step), step=step, model=model),
         shown("tower_means", towers.site_means(m.site_means, m.spatial_skill()), model=model, percent=percent),
@@ -136,6 +138,13 @@ def uncertainty_section(m: Material) -> Section:
             calibration.coverage_and_pit(ours),
             step=m.step,
             calibrated=folds if every["fold"].nunique() > 1 else halves,
+        ),
+        shown(
+            "tower_dissimilarity",
+            improvement.by_dissimilarity(m.metrics_of(m.split), m.unlike, scale=m.step, threshold=m.threshold),
+            step=m.step,
+            model=m.map_model,
+            percent=100 * LEVEL,
         ),
         shown("tower_series", calibration.series(every, chosen, m.towers, qc=m.qc, step=m.step), gap=calibration.GAP[m.step]),
     ]
@@ -167,6 +176,11 @@ def tables_section(m: Material) -> Section:
     section.items += [tables.tower_scores(m.metrics), hard if hard.rows else Note(texts.NONE_HARD)]
     if m.metrics["model"].nunique() > 1:
         section.items.append(tables.paired_differences(m.metrics, map_model=m.map_model))
+    section.items += [
+        tables.normalised(m.scores, scale=m.step),
+        *([tables.changes(m.comparisons)] if len(m.comparisons) else []),
+        tables.reliability(m.reliability),
+    ]
     section.items.append(tables.budgets(m.budgets))
     return section
 

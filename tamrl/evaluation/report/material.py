@@ -38,6 +38,11 @@ class Material:
     calibration: dict[str, Any]
     towers: pd.DataFrame
     quality: pd.DataFrame
+    scores: pd.DataFrame
+    comparisons: pd.DataFrame
+    reliability: pd.DataFrame
+    unlike: pd.DataFrame
+    """How unlike held-out towers are to those that trained (`evaluation/dissimilarity.csv`)."""
     benchmarks: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
     licence: str = ""

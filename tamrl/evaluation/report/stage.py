@@ -36,6 +36,10 @@ def write_report(
     predictions: str,
     metrics: str,
     calibration: str,
+    scores: str,
+    comparisons: str,
+    reliability: str,
+    dissimilarity: str,
     towers: str,
     quality: str,
     template: str,
@@ -74,6 +78,12 @@ def write_report(
     """
     summed = _sum_maps(list(labels), {"maps": maps, "members": members, "reference": reference}, step)
     tables = _read_tables(budgets, choices, predictions, metrics, calibration, towers, quality)
+    tables |= {
+        "scores": contracts.read_csv(scores, contracts.SCORES),
+        "comparisons": contracts.read_csv(comparisons, contracts.COMPARISONS),
+        "reliability": contracts.read_csv(reliability, contracts.RELIABILITY),
+        "unlike": contracts.read_csv(dissimilarity, contracts.DISSIMILARITY),
+    }
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
     material = Material(**about, **summed, **tables, **_read_mask(applicability), reference=reference_name if reference else None)
     material.benchmarks = _read_benchmarks(Path(benchmarks))

@@ -79,6 +79,71 @@ def _interval(found: bootstrap.Interval) -> list[str]:
     return [number(found.estimate, 3), f"[{number(found.low, 3)}, {number(found.high, 3)}]", verdict]
 
 
+def normalised(scores: pd.DataFrame, *, scale: str) -> Table:
+    """Relative errors over towers (`contracts.SCORES`): median, quartiles and 90th percentile, by climate and for the tropics."""
+    rows = []
+    kept = scores[(scores["scale"] == scale) & scores["kind"].isin(["all", "koppen", "latitude"])]
+    names = {"nmae": "nMAE", "rae": "RAE"}
+    for flux in FLUX_NAMES:
+        for (score, group, split, model), part in kept[kept["flux"] == flux].groupby(["score", "group", "split", "model"]):
+            if score in names:
+                r = part.iloc[0]
+                values = [number(r[k]) for k in ("q25", "median", "q75", "p90")]
+                rows.append([FLUX_NAMES[flux], names[score], group, inputs_of(split), model, f"{r['towers']}", *values])
+    columns = ["flux", "score", "towers of", "inputs", "model", "towers", "25th pct.", "median", "75th pct.", "90th pct."]
+    title = "Errors relative to the mean absolute flux (nMAE) and to the error of the tower's own mean (RAE)"
+    return Table(f"{title}, by {scale}", columns, rows, labels=5)
+
+
+def changes(comparisons: pd.DataFrame) -> Table:
+    """Relative changes of RMSE against each rival with targets (`contracts.COMPARISONS`)."""
+    order = {name: k for k, name in enumerate((*FLUX_NAMES, *SCALE_NAMES))}
+    ranked = comparisons.assign(a=comparisons["flux"].map(order), b=comparisons["scale"].map(order))
+    rows = []
+    for r in ranked.sort_values(["rival", "a", "split", "b"]).itertuples(index=False):
+        head = [f"{r.model} against {r.rival}", FLUX_NAMES[r.flux], inputs_of(r.split), SCALE_NAMES[r.scale], f"{r.towers}"]
+        rows.append([*head, *change_texts(r)])
+    columns = ["models", "flux", "inputs", "scale", "towers", "median (%)", "90th pct. (%)", "target (%)", "met"]
+    return Table(
+        "Change of RMSE over towers in percent, with 95 % intervals; below zero the first model is better", columns, rows, 4
+    )
+
+
+def change_texts(row: object) -> list[str]:
+    """Change of the median and of the tail with their intervals, target, and whether it is met."""
+
+    def text(estimate: float, low: float, high: float) -> str:
+        return f"{number(estimate, 1)} [{number(low, 1)}, {number(high, 1)}]" if np.isfinite(estimate) else "–"
+
+    target = number(row.target, 0) if np.isfinite(row.target) else "–"
+    met = row.met if isinstance(row.met, str) else "–"
+    return [text(row.change, row.low, row.high), text(row.p90_change, row.p90_low, row.p90_high), target, met]
+
+
+def reliability(table: pd.DataFrame) -> Table:
+    """Coverage, width and proper scores of the intervals, where they fail first (`contracts.RELIABILITY`)."""
+    failed = (table["met"] != "no").astype(int)
+    rows = []
+    for r in table.assign(failed=failed).sort_values(["failed"], kind="stable").itertuples(index=False):
+        limits = f"{100 * r.least:.0f}–{100 * r.most:.0f}" if np.isfinite(r.least) else "–"
+        met = r.met if isinstance(r.met, str) else "–"
+        head = [FLUX_NAMES[r.flux], r.group, inputs_of(r.split), r.model, r.intervals, f"{r.towers}", number(100 * r.coverage, 1)]
+        rows.append([*head, limits, met, number(r.width), number(r.crps), number(r.interval_score)])
+    columns = [
+        "flux",
+        "towers of",
+        "inputs",
+        "model",
+        "intervals from",
+        "towers",
+        "inside 90 % interval (%)",
+        "limits (%)",
+        "held",
+    ]
+    columns += [f"width ({FLUX_UNITS})", "CRPS", "interval score"]
+    return Table("Intervals at held-out towers, by class and season; what fails stands first", columns, rows, labels=5)
+
+
 def budgets(table: pd.DataFrame) -> Table:
     """All of `budgets.csv`."""
     rows = [

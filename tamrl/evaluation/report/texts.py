@@ -27,6 +27,9 @@ CAPTIONS = {
     "is written beside it; whiskers: 10th to 90th percentile. Points above the axis lie on its edge.",
     "tower_differences": "Paired differences of RMSE at the same tower and the same scored {step}s, median over towers with its "
     "{percent:.0f} % bootstrap interval over towers. Filled: the interval excludes zero.",
+    "tower_changes": "How much lower the RMSE by {step} is than that of each rival at the same towers: change of the median "
+    "(dots) and of the 90th percentile (diamonds) over towers with {percent:.0f} % bootstrap intervals. Filled: the interval "
+    "excludes zero. Dashed: the target, where one is set.",
     "tower_scales": "Nash–Sutcliffe efficiency by time scale: median over towers and interquartile range. Zero is what the "
     "tower's own mean would score. Anomalies and years are what trends are made of.",
     "tower_density": "All scored {step}s of all held-out towers, {model}. Axes hold 99.8 % of the values.",
@@ -38,6 +41,9 @@ CAPTIONS = {
     "tower_calibration": "Left: share of each tower's {step}s inside its 90 % interval (line: mean over towers). Middle: "
     "probability integral transform under a normal distribution; a hump means too wide, a bowl too narrow. Right: error found "
     "where a given standard deviation was predicted. {calibrated}",
+    "tower_dissimilarity": "RMSE by {step} of {model} at every held-out tower against its dissimilarity to the towers that "
+    "trained without it; bars: medians of five equal groups of towers; dashed: threshold of the area of applicability. ρ: "
+    "Spearman's rank correlation with its {percent:.0f} % bootstrap interval over towers.",
     "tower_series": "Records of three held-out towers with the calibrated 90 % interval, chosen by rule: lowest, median and "
     "highest RMSE relative to the median of the towers, averaged over the fluxes; the two years with most good observations. "
     "Lines bridge gaps of up to {gap} days.",
@@ -63,12 +69,14 @@ ALTERNATIVES = {
     "reference_reliability": "Coverage by latitude, shares outside the interval, and error against predicted spread.",
     "tower_rmse": "Distributions over towers of the RMSE of each model for GPP, RECO and NEE.",
     "tower_differences": "Differences of RMSE between the maps' model and its rivals, with intervals, by time scale.",
+    "tower_changes": "Relative changes of RMSE against each rival, with intervals and targets.",
     "tower_scales": "Efficiency by time scale and model.",
     "tower_density": "Density of predicted against observed fluxes.",
     "tower_means": "Predicted against observed mean fluxes of towers, coloured by climate.",
     "tower_classes": "Efficiency of towers by land-cover class and climate.",
     "tower_map": "World maps of towers by class and by efficiency.",
     "tower_calibration": "Coverage by tower, PIT histogram, and error against predicted spread.",
+    "tower_dissimilarity": "Error of held-out towers against their dissimilarity to the training towers.",
     "tower_series": "Observed and predicted fluxes of the best, a median and the worst held-out tower.",
     "budgets": "Bars of global and regional totals of GPP, RECO and NEE beside published ranges.",
     "choices": "Dot plot of global totals over defensible choices.",

@@ -39,6 +39,8 @@ class Context:
         What `conformal.fit` returned for this flux; None where the rule reads none.
     attributes : dict
         CF attributes common to all fields of the flux (cell methods, grid mapping, comment, ...).
+    igbp : array (class, lat, lon) or None
+        Share of the land per class of `classes.IGBP`.
     """
 
     flux: str
@@ -46,6 +48,7 @@ class Context:
     share: np.ndarray
     calibration: dict[str, Any] | None
     attributes: dict[str, Any]
+    igbp: np.ndarray | None = None
 
     def deliver(self, values: np.ndarray) -> np.ndarray:
         """Flux of vegetated land (..., lat, lon), gC m-2 d-1, to flux of all land in `units`, float32."""

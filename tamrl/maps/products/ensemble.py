@@ -2,9 +2,10 @@
 
 import xarray as xr
 
+from tamrl import classes
 from tamrl.maps import cf
 from tamrl.maps.products import Context
-from tamrl.uncertainty import conformal, ensemble
+from tamrl.uncertainty import conformal, ensemble, strata
 
 TITLE = "{flux} {label}: ensemble mean and calibrated uncertainty"
 
@@ -13,7 +14,7 @@ def build(members: xr.DataArray, context: Context) -> xr.Dataset:
     """Fields `<flux>`, `<flux>_std`, `<flux>_q05` and `<flux>_q95`, each (time, lat, lon)."""
     flux = context.flux
     mean, std = ensemble.moments(members.values)
-    q05, q95, sigma = conformal.interval(context.calibration, mean, std)
+    q05, q95, sigma = conformal.interval(context.calibration, mean, std, **_strata(members, context))
     names = cf.names(flux)
     extra = {"ancillary_variables": f"{flux}_std {flux}_q05 {flux}_q95 applicability"}
     spread = cf.names(flux, modifier="standard_error") | {"long_name": f"predictive standard deviation of {names['long_name']}"}
@@ -22,3 +23,12 @@ def build(members: xr.DataArray, context: Context) -> xr.Dataset:
         long_name = f"calibrated {int(level)} % quantile of {names['long_name']}"
         fields[f"{flux}_q{level}"] = context.field(members, values, long_name=long_name)
     return xr.Dataset(fields)
+
+
+def _strata(members: xr.DataArray, context: Context) -> dict:
+    """Season (time, lat, 1) and class shares (lat, lon) of the block; nothing where the classes are unknown."""
+    if context.igbp is None:
+        return {}
+    month = members["time"].dt.month.values[:, None, None]
+    season = strata.season(month, members["lat"].values[:, None])
+    return {"season": season, "shares": dict(zip(classes.IGBP, context.igbp, strict=True))}

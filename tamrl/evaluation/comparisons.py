@@ -1,0 +1,77 @@
+"""How much lower the error of one model is than that of its rivals, in percent, and whether that reaches a stated target."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tamrl.carbon import FLUXES
+from tamrl.evaluation import bootstrap
+
+YES, NO, ABSENT = "yes", "no", "not evaluated"
+
+
+def changes(metrics: pd.DataFrame, *, model: str, targets: Sequence[dict[str, Any]], step: str) -> pd.DataFrame:
+    """Change of RMSE from each rival to `model` at the same towers, with bootstrap intervals over towers.
+
+    Parameters
+    ----------
+    metrics : table of `contracts.METRICS`
+    model : str
+        Whose errors are compared with all others'.
+    targets : list of dict
+        `rival`, by how many percent the median of each flux is to be lower (`gpp`, `reco`, `nee`; None: no target), and
+        `tail`: whether the 90th percentile must be lower too. They concern the scale of the steps.
+    step : {"day", "month"}
+
+    Returns
+    -------
+    DataFrame by `contracts.COMPARISONS`; `change` is 100 (median of model / median of rival - 1), so less is better. A target
+    is met where the change is at least as low, its interval excludes zero and, if asked for, the 90th percentile is lower.
+    A rival that was not evaluated has one row a flux without numbers.
+    """
+    wanted = {(t["rival"], flux): (t[flux], t["tail"]) for t in targets for flux in FLUXES if t[flux] is not None}
+    rivals = sorted(set(metrics["model"]) - {model})
+    rows = []
+    for (split, flux, scale), part in metrics.groupby(["split", "flux", "scale"], observed=True):
+        table = part.pivot(index="site", columns="model", values="rmse")
+        for rival in rivals if model in table else []:
+            if rival in table:
+                target = wanted.get((rival, flux)) if scale == step else None
+                found = _row(table[[model, rival]].dropna().to_numpy(), target)
+                rows.append({"model": model, "rival": rival, "split": split, "flux": flux, "scale": scale} | found)
+    absent = [(rival, flux) for rival, flux in wanted if rival not in rivals]
+    for split in sorted(set(metrics["split"])):
+        for rival, flux in absent:
+            key = {"model": model, "rival": rival, "split": split, "flux": flux, "scale": step, "towers": 0}
+            rows.append(key | {"target": -wanted[rival, flux][0], "met": ABSENT})
+    columns = ["model", "rival", "split", "flux", "scale", "towers", "median", "rival_median", "change", "low", "high"]
+    columns += ["p90_change", "p90_low", "p90_high", "target", "met"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _row(pairs: np.ndarray, target: tuple[float, bool] | None) -> dict[str, Any]:
+    """Numbers of one rival, split, flux and scale; `pairs` (tower, 2) holds our RMSE and theirs."""
+    if not len(pairs):
+        return {"towers": 0, "met": ABSENT if target else None}
+    centre, tail = (bootstrap.resample(pairs, relative(q)) for q in (0.5, 0.9))
+    found = {"towers": len(pairs), "median": np.median(pairs[:, 0]), "rival_median": np.median(pairs[:, 1])}
+    found |= {"change": centre.estimate, "low": centre.low, "high": centre.high}
+    found |= {"p90_change": tail.estimate, "p90_low": tail.low, "p90_high": tail.high}
+    if target:
+        percent, tail_too = target
+        met = centre.estimate <= -percent and centre.high < 0 and (not tail_too or tail.estimate < 0)
+        found |= {"target": -percent, "met": YES if met else NO}
+    return found
+
+
+def relative(level: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Statistic of rows (repeats, towers, 2): change in percent of the quantile `level` from the second to the first column."""
+
+    def statistic(rows: np.ndarray) -> np.ndarray:
+        ours, theirs = np.moveaxis(np.quantile(rows, level, axis=-2), -1, 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(theirs > 0, 100 * (ours / theirs - 1), np.nan)
+
+    return statistic

@@ -1,0 +1,118 @@
+"""Codes and weights: they move towards a site's fluxes, alone, and stay where nothing was measured; trees go on growing."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tamrl import registry
+from tamrl.adaptation import cases, networks, window
+from tamrl.samples import scaling
+from tamrl.samples.dataset import Spec
+from tamrl.sections import Adaptation
+from tamrl.training.checkpoint import Trained
+from tamrl.training.fit import fit
+
+SPEC = Spec(("air_temperature", "evi"), ("igbp_fraction",), "day")
+TRAINING = {"sequence": 180, "spinup": 30, "batch": 12, "steps": 60, "learning_rate": 1e-2, "weight_decay": 1e-2}
+TRAINING |= {"validation": 0.1, "class_weights": True, "input_noise": 0.05, "device": "cpu"}
+SETTINGS = Adaptation(per_month=20.0).model_dump(mode="json")
+
+
+@pytest.fixture(scope="module")
+def case_of(samples):
+    held_out, training = samples.isel(site=slice(0, 8)), samples.isel(site=slice(8, None))
+
+    def build(name: str, **options) -> cases.Case:
+        plugin = registry.load(registry.MODELS, name)
+        scaled = scaling.fit(training, dynamic=SPEC.dynamic, static=SPEC.static)
+        torch.set_num_threads(1)
+        model, _ = fit(training, np.arange(16), plugin, plugin.Options(**options), SPEC, scaled, TRAINING, 3)
+        member = Trained(model, name, SPEC, scaled, "0", "0", {"digest": "x", "sites": training["site"].values.tolist()})
+        return cases.build(member, held_out, training, qc=0.8, spinup=30)
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def tamrl(case_of):
+    return case_of("tamrl", hidden=16, code=8, windows=())
+
+
+@pytest.fixture(scope="module")
+def month(samples):
+    time = samples["time"].values
+    return np.tile(window.inside(time, int(np.datetime64("2005-06", "M").astype(int)), 1), (8, 1))
+
+
+def _errors(case, method, inside, **changes):
+    """RMSE of GPP outside the window of each site, before and after."""
+    before = cases.predict(case, method, np.zeros_like(inside), months=1, adaptation=SETTINGS | changes)
+    after = cases.predict(case, method, inside, months=1, adaptation=SETTINGS | changes)
+    wrong = [np.where(inside, np.nan, p[..., 0] - case.y[..., 0].numpy()) for p in (before, after)]
+    return before, after, *(np.sqrt(np.nanmean(e**2, axis=1)) for e in wrong)
+
+
+def test_one_month_of_fluxes_tells_what_drivers_do_not(tamrl, month):
+    _, after, zero, adapted = _errors(tamrl, cases.CODE, month)
+    assert np.median(adapted) < 0.9 * np.median(zero)
+    np.testing.assert_allclose(after[..., 2], after[..., 1] - after[..., 0], atol=1e-4)
+
+
+def test_without_fluxes_nothing_changes_and_no_site_moves_another(tamrl, month):
+    some = month.copy()
+    some[3:] = False
+    before, after, _, _ = _errors(tamrl, cases.CODE, some)
+    np.testing.assert_allclose(after[3:], before[3:], atol=1e-5)
+    whole = cases.predict(tamrl, cases.CODE, month, months=1, adaptation=SETTINGS)
+    np.testing.assert_allclose(whole[:3], after[:3], atol=2e-3)
+
+
+def test_the_decoder_stays_as_it_was(tamrl, month):
+    state = copy.deepcopy(tamrl.member.model.state_dict())
+    for method in (cases.CODE, cases.WEIGHTS):
+        cases.predict(tamrl, method, month, months=1, adaptation=SETTINGS | {"steps": 3})
+    assert all(torch.equal(value, tamrl.member.model.state_dict()[name]) for name, value in state.items())
+
+
+def test_what_lies_outside_the_window_is_not_seen(tamrl, month):
+    other = replace(tamrl, y=torch.where(torch.from_numpy(month)[..., None], tamrl.y, tamrl.y + 5))
+    found = [cases.predict(c, cases.CODE, month, months=1, adaptation=SETTINGS | {"steps": 5}) for c in (tamrl, other)]
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_strong_prior_keeps_the_code_of_the_drivers(tamrl, month):
+    before, free, _, _ = _errors(tamrl, cases.CODE, month)
+    _, held, _, _ = _errors(tamrl, cases.CODE, month, per_month=1e-6)
+    assert np.abs(held - before).mean() < 0.05 * np.abs(free - before).mean()
+
+
+def test_networks_without_a_code_are_tuned_lightly(case_of, month):
+    case = case_of("ctlstm", hidden=16)
+    assert cases.methods(case, light=False) == (cases.WEIGHTS,)
+    _, _, zero, tuned = _errors(case, cases.WEIGHTS, month)
+    assert np.median(tuned) < np.median(zero)
+    before, held, _, _ = _errors(case, cases.WEIGHTS, month, anchor=1e6, weight_rate=1e-4)
+    assert np.abs(held - before).max() < np.abs(before).max() * 0.05
+
+
+def test_the_way_of_adapting_follows_from_the_model(tamrl):
+    assert cases.methods(tamrl, light=False) == (cases.CODE,)
+    assert cases.methods(tamrl, light=True) == (cases.CODE, cases.WEIGHTS)
+
+
+def test_trees_go_on_growing(case_of, month):
+    case = case_of("lightgbm", trees=40, min_leaf=20)
+    assert cases.methods(case, light=True) == (cases.TREES,)
+    state = case.member.model.state_dict()
+    before, after, zero, adapted = _errors(case, cases.TREES, month)
+    assert np.median(adapted) < np.median(zero) and not np.array_equal(before, after)
+    assert all(torch.equal(value, case.member.model.state_dict()[name]) for name, value in state.items())
+
+
+def test_factors_change_gpp_and_reco_and_keep_the_imbalance():
+    fluxes = torch.tensor([[[4.0, 3.0, -0.5]]])
+    found = networks.amplified(fluxes, torch.tensor([[2.0, 0.5]]))
+    assert found.tolist() == [[[8.0, 1.5, -6.0]]]

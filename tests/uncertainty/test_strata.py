@@ -1,0 +1,103 @@
+"""Factors of seasons and classes: found where errors differ, near one where they do not, and kept through JSON to maps."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tamrl.uncertainty import conformal, strata
+
+
+def frame(rng, sites=60, rows=160, factor=3.0):
+    """Crops err `factor` times as much as forests, summers twice as much as winters; towers have a bias of their own."""
+    tables = []
+    for i in range(sites):
+        season = np.arange(rows) % 4
+        size = (factor if i % 3 == 0 else 1.0) * np.where(season == 2, 2.0, 1.0)
+        predicted = rng.gamma(2, 2, rows)
+        observed = predicted + size * (rng.normal(0, 1, rows) + rng.normal(0, 0.3))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "site": f"XX-{i:03d}",
+                    "flux": "gpp",
+                    "fold": str(i % 4),
+                    "observed": observed,
+                    "predicted": predicted,
+                    "spread": rng.uniform(0.1, 0.3, rows),
+                    "season": season,
+                    "igbp": "CRO" if i % 3 == 0 else "ENF",
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+@pytest.mark.parametrize(("month", "lat", "expected"), [(1, 50, 0), (12, 50, 0), (7, 50, 2), (7, -30, 0), (1, -30, 2), (4, 0, 1)])
+def test_seasons_turn_round_in_the_south(month, lat, expected):
+    assert strata.season(np.array(month), np.array(lat)) == expected
+
+
+def test_every_class_and_season_is_covered_where_errors_differ():
+    rng = np.random.default_rng(1)
+    fitted, new = conformal.fit_frame(frame(rng), "gpp"), frame(rng)
+    shares = strata.one_hot(new["igbp"].to_numpy(object))
+    ends = {
+        "pooled": conformal.interval(fitted, new["predicted"].to_numpy(), new["spread"].to_numpy()),
+        "strata": conformal.interval(
+            fitted, new["predicted"].to_numpy(), new["spread"].to_numpy(), season=new["season"].to_numpy(), shares=shares
+        ),
+    }
+    inside = {name: new["observed"].between(pd.Series(e[0]), pd.Series(e[1])) for name, e in ends.items()}
+    for by in ("igbp", "season"):
+        assert (inside["strata"].groupby(new[by]).mean() - 0.9).abs().max() < 0.04
+        assert (inside["pooled"].groupby(new[by]).mean() - 0.9).abs().max() > 0.06
+
+
+def test_where_errors_do_not_differ_the_factors_are_near_one():
+    found = strata.fit(
+        np.random.default_rng(2).normal(size=6000),
+        season=np.arange(6000) % 4,
+        igbp=np.array(["CRO", "ENF", None], object)[np.arange(6000) // 100 % 3],
+        tower=np.arange(6000) // 100,
+    )
+    assert set(found["igbp"]) == {"CRO", "ENF"}
+    np.testing.assert_allclose([*found["igbp"].values(), *found["season"]], 1, atol=0.2)
+
+
+def test_few_towers_move_a_factor_less_than_many():
+    def crops(count):
+        table = frame(np.random.default_rng(3), sites=3 * count)
+        tower = table["site"].str[-3:].astype(int).to_numpy()
+        keep = (tower % 3 > 0) | (tower < 3 * count // 10 * 3 if count > 20 else tower == 0)
+        score = (table["observed"] - table["predicted"]).to_numpy()
+        kinds = {"season": table["season"].to_numpy()[keep], "igbp": table["igbp"].to_numpy(object)[keep]}
+        return strata.fit(score[keep], **kinds, tower=pd.factorize(tower[keep])[0])["igbp"]["CRO"]
+
+    assert 1 < crops(10) < crops(40)
+
+
+def test_a_mixed_cell_takes_its_classes_by_their_share_and_the_unknown_take_one():
+    fitted = {"igbp": {"CRO": 3.0, "ENF": 0.5}, "season": [1.0, 1.0, 2.0, 1.0]}
+    shares = {"CRO": np.array([1.0, 0.5, 0.0, np.nan]), "ENF": np.array([0.0, 0.5, 0.0, np.nan]), "WAT": np.array([0, 0, 1.0, 0])}
+    np.testing.assert_allclose(strata.factor(fitted, season=np.array(0), shares=shares), [3.0, 1.75, 1.0, 1.0])
+    season = np.array([[0], [2]])
+    assert strata.factor(fitted, season=season, shares=shares).shape == (2, 4)
+
+
+def test_a_calibration_by_strata_survives_json_and_can_be_used_without_them():
+    fitted = conformal.fit_frame(frame(np.random.default_rng(4), sites=24), "gpp")
+    again = json.loads(json.dumps(fitted, allow_nan=False))
+    mean, std, where = np.full(3, 4.0), np.full(3, 0.2), {"CRO": np.array([1.0, 0, 0]), "ENF": np.array([0.0, 1, 1])}
+    q05, q95, _ = conformal.interval(again, mean, std, season=np.array([2, 2, 0]), shares=where)
+    assert (np.diff(q95 - q05) < 0).all(), "crops in summer, forest in summer, forest in winter"
+    plain = conformal.interval(again, mean, std)
+    assert np.ptp(plain[1] - plain[0]) == 0
+
+
+def test_tables_without_strata_are_calibrated_for_all_together():
+    table = frame(np.random.default_rng(5), sites=24)
+    one, other = conformal.fit_frame(table, "gpp"), conformal.fit_frame(table.drop(columns=["season", "igbp"]), "gpp")
+    assert other["with_spread"]["strata"] is None
+    assert one["with_spread"]["low"] == other["with_spread"]["low"]
