@@ -10,7 +10,7 @@ import pytest
 
 from tamrl import contracts, registry, variables
 from tamrl.errors import ConfigError
-from tamrl.towers import download, records, sites
+from tamrl.towers import download, gather, records, sites
 
 NAMES = registry.names(registry.NETWORKS)
 STEPS = {"metaflux": ("month",)}
@@ -51,7 +51,11 @@ def _read(name, step, sample, partitioning="NT"):
     plugin = registry.load(registry.NETWORKS, name)
     assert hasattr(sample, name), f"write a sample of {name} in tests/towers/conftest.py"
     options = plugin.Options(**getattr(sample, name)(step))
-    return plugin.read([Path(p) for p in plugin.inputs(options)], options, partitioning=partitioning, step=step)
+    table, places, aside = gather.read(
+        plugin, [Path(p) for p in plugin.inputs(options)], options, gather.Wanted(step, partitioning)
+    )
+    assert aside.empty
+    return table, places
 
 
 @pytest.mark.parametrize(("name", "step"), CASES)

@@ -37,11 +37,18 @@ def inputs(options: Options) -> list[str]:
 
 
 def read(
-    paths: list[Path], options: Options, *, partitioning: columns.Partitioning, step: records.Step
+    paths: list[Path],
+    options: Options,
+    *,
+    partitioning: columns.Partitioning,
+    step: records.Step,
+    ustar: columns.Ustar = "REF",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Records and sites of all files below the folder; see the contract in `networks`."""
     if step != "month":
         raise ConfigError("metaflux has monthly records only", where="time.step", found=step, todo="set time.step: month")
+    if ustar != "REF":
+        raise ConfigError("metaflux has fluxes of one u* threshold only", where="towers.ustar", found=ustar, todo="set REF")
     folder, metadata = paths[0], bif.read_file(paths[1]) if len(paths) > 1 else None
     files = sorted(folder.rglob("[!.]*_MM.csv"), key=lambda p: p.name)
     if not files:
