@@ -80,7 +80,9 @@ def read(
 
 
 def _mark(path: Path) -> tuple[str, int, int]:
-    """What changes when a file does."""
+    """What changes when a file does; a file that is not there has no time."""
+    if not path.exists():
+        return path.name, 0, 0
     status = path.stat()
     return path.name, status.st_size, status.st_mtime_ns
 

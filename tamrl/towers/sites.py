@@ -20,8 +20,9 @@ READING = (*FILLS, *IMPLAUSIBLE)
 it has made missing because the tower's record as a whole is implausible, and why."""
 
 FURTHER = ("height", "time_shift")
-"""Columns beyond the contract, missing where not known: height of measurement (m), and by how many hours the tower's clock is off
-(`shift.hours`)."""
+SAID = ("citation", "doi")
+"""Columns beyond the contract, missing where not known: height of measurement (m), by how many hours the tower's clock is off
+(`shift.hours`), and how the tower's data want to be cited."""
 
 NUMBERS = ("lat", "lon", "elevation", "utc_offset", *FURTHER)
 
@@ -50,13 +51,13 @@ def igbp(text: object) -> str | None:
 
 
 def table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """A table of sites with every column of `contracts.SITES` and `FURTHER`; what a row does not say is missing."""
+    """A table of sites with every column of `contracts.SITES`, `FURTHER` and `SAID`; what a row does not say is missing."""
     frame = pd.DataFrame(list(rows))
-    known = (*COLUMNS, *FURTHER)
+    known = (*COLUMNS, *FURTHER, *SAID)
     frame = frame.reindex(columns=[*known, *(c for c in frame.columns if c not in known)])
     for name in NUMBERS:
         frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
-    for name in ("igbp", "koppen", "managed"):
+    for name in ("igbp", "koppen", "managed", *SAID):
         frame[name] = _text(frame, name)
     for name in (*FILLS, "implausible"):
         frame[name] = frame[name].astype(float).fillna(0).astype(int) if name in frame else 0  # not counted is none

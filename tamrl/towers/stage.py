@@ -10,7 +10,7 @@ import pandas as pd
 from tamrl import contracts, registry
 from tamrl.errors import ConfigError, InputError
 from tamrl.files import atomic
-from tamrl.towers import columns, download, gather, geojson, harmonise, records
+from tamrl.towers import citations, columns, download, gather, geojson, harmonise, records
 from tamrl.towers import sites as site_tables
 
 _log = logging.getLogger(__name__)
@@ -101,6 +101,8 @@ def harmonise_towers(
     towers_csv: str,
     towers_geojson: str,
     quality: str,
+    citations_bib: str,
+    acknowledgements: str,
     towers: Mapping[str, Any],
     step: records.Step,
 ) -> None:
@@ -119,6 +121,8 @@ def harmonise_towers(
         The same as points, for any GIS (RFC 7946).
     quality : str
         CSV by `contracts.QUALITY`: what each test took away per site, whole towers too.
+    citations_bib, acknowledgements : str
+        Whom to cite (BibTeX) and to thank for the towers kept.
     towers : mapping
         `exclude`, `managed` and `quality` of the section `towers`.
 
@@ -143,8 +147,21 @@ def harmonise_towers(
     _write(contracts.table(report, contracts.QUALITY, where=quality), quality)
     _write(contracts.table(frame, contracts.TOWERS, where=merged), merged)
     _write(contracts.table(places, contracts.SITES, where=towers_csv), towers_csv)
-    with atomic(towers_geojson) as part:
-        part.write_text(geojson.points(places), encoding="utf-8")
+    cited = _publications(places)
+    _write_text(geojson.points(places), towers_geojson)
+    _write_text(citations.bibtex(places, cited), citations_bib)
+    _write_text(citations.thanks(places, cited), acknowledgements)
+
+
+def _publications(places: pd.DataFrame) -> dict[str, Mapping[str, str]]:
+    """What the networks themselves want cited."""
+    found = {n: getattr(registry.load(registry.NETWORKS, n), "CITATION", None) for n in places["network"].unique()}
+    return {name: about for name, about in found.items() if about}
+
+
+def _write_text(text: str, path: str) -> None:
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _write(frame: pd.DataFrame, path: str) -> None:
@@ -165,7 +182,7 @@ def _read_aside(path: str) -> pd.DataFrame:
 
 def _read_sites(path: str) -> pd.DataFrame:
     """A table of sites; ids and reasons stay text, whatever they look like."""
-    text = ("site", "network", "igbp", "koppen", "managed", "implausible_note")
+    text = ("site", "network", "igbp", "koppen", "managed", "implausible_note", *site_tables.SAID)
     frame = pd.read_csv(
         path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={c: [""] for c in site_tables.NUMBERS}
     )

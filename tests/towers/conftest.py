@@ -130,6 +130,16 @@ class Sample:
             zipped(self.folder / f"{name}_{years}.zip", members)
         return {"path": str(self.folder)}
 
+    def japanflux(self, step: str) -> dict:
+        code = {"day": "DD", "month": "MM"}[step]
+        for site in ("DE-Aaa", "NA-Bbb"):
+            rows = onflux_rows(step=step, days=400 if step == "day" else 36).assign(NEE_VUT_REF_QC=0.2)
+            name = f"FLX_{site}_JapanFLUX2024_COREVARS"
+            own = rows.rename(columns=lambda c: c.replace("VUT_REF", "vUT"))
+            zipped(self.folder / f"{name}_2010-2011_1-3.zip", {f"{name}_{code}_2010-2011_1-3.csv": own.to_csv(index=False)})
+        (self.folder / "FLX_AA-Flx_BIF_X.csv").write_bytes(bif_bytes("DE-Aaa", "NA-Bbb"))
+        return {"path": str(self.folder)}
+
     def metaflux(self, step: str) -> dict:
         for site, lat, lon in (("DE-Aaa", 51.0, 10.5), ("NA-Bbb", -22.5, 17.0)):
             rows = onflux_rows(step="month", days=36).drop(columns=["RECO_NT_VUT_REF", "RECO_DT_VUT_REF"])

@@ -34,7 +34,8 @@ def _read(network, sample, out, step="day", **how):
 
 def _harmonise(out, *networks, step="day", **changes):
     files = {"merged": out / "towers.parquet", "towers_csv": out / "towers.csv", "quality": out / "quality.csv"}
-    files |= {"towers_geojson": out / "towers.geojson"}
+    files |= {"towers_geojson": out / "towers.geojson", "citations_bib": out / "citations.bib"}
+    files |= {"acknowledgements": out / "acknowledgements.txt"}
     stage.harmonise_towers(
         tables=[t for t, _, _ in networks],
         sites=[s for _, s, _ in networks],

@@ -12,7 +12,8 @@ rule download_towers:
     conda:
         ENV
     params:
-        options=lambda w: getattr(MAIN.towers, w.network).model_dump(mode="json"),
+        # a fixed list of files does not depend on options
+        options=lambda w: getattr(MAIN.towers, w.network).model_dump(mode="json") if hasattr(registry.load(registry.NETWORKS, w.network), "fetch") else {},
     script:
         "../scripts/download_towers.py"
 
@@ -51,6 +52,8 @@ rule harmonise_towers:
         towers=f"{RUN}/towers/towers.csv",
         geojson=f"{RUN}/towers/towers.geojson",
         quality=f"{RUN}/towers/quality.csv",
+        citations=f"{RUN}/towers/citations.bib",
+        acknowledgements=f"{RUN}/towers/acknowledgements.txt",
     log:
         f"{RUN}/logs/harmonise_towers.log",
     benchmark:
@@ -60,6 +63,6 @@ rule harmonise_towers:
     params:
         towers=section("towers", "exclude", "managed", "quality"),
         step=MAIN.time.step,
-        code=code("tamrl.towers.stage"),
+        code=lambda w: code("tamrl.towers.stage", *plugins(registry.NETWORKS, CONFIGS[w.run].towers.networks)),
     script:
         "../scripts/harmonise_towers.py"

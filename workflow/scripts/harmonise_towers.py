@@ -12,6 +12,8 @@ harmonise_towers(
     towers_csv=snakemake.output.towers,
     towers_geojson=snakemake.output.geojson,
     quality=snakemake.output.quality,
+    citations_bib=snakemake.output.citations,
+    acknowledgements=snakemake.output.acknowledgements,
     towers=snakemake.params.towers,
     step=snakemake.params.step,
 )

@@ -28,6 +28,10 @@ The contract of a plug-in `networks/<name>.py` (held by `tests/towers/test_netwo
 `DOWNLOAD: str`, optional
     Name of the network's public files in `config/sources.tsv`.
 
+`CITATION: dict`, optional
+    title, author, year and doi of the network's publication, for `citations.bib`. What a single tower wants goes into the
+    columns `citation` and `doi` of its place.
+
 `fetch(options: Options, folder: Path) -> None`, optional
     Fills `downloads/<name>`, where the files are not those of a fixed list.
 """

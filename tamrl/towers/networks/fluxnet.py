@@ -18,6 +18,12 @@ FILES = re.compile(
     rf"(?P<version>v?\d+[\d.]*[-_]r?\d+)|ICOSETC_{oneflux.SITE.replace('<site>', '<icos>')}_"
     r"(?:ARCHIVE|FLUXNET(?:_(?:HH|DD|MM))?)(?:_INTERIM)?_L2)\.(?:zip|csv)$"
 )
+CITATION = {
+    "title": "The FLUXNET2015 dataset and the ONEFlux processing pipeline for eddy covariance data",
+    "author": "Pastorello, Gilberto and others",
+    "year": "2020",
+    "doi": "10.1038/s41597-020-0534-3",
+}
 
 
 class Options(Strict):

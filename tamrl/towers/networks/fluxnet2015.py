@@ -17,6 +17,12 @@ from tamrl.towers import bif, columns, oneflux, records
 FILES = re.compile(
     rf"^FLX_{oneflux.SITE}_FLUXNET2015_(?P<kind>SUBSET|FULLSET)_(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_(?P<version>(?:\d+|beta)-\d+)\.(?:zip|csv)$"
 )
+CITATION = {
+    "title": "The FLUXNET2015 dataset and the ONEFlux processing pipeline for eddy covariance data",
+    "author": "Pastorello, Gilberto and others",
+    "year": "2020",
+    "doi": "10.1038/s41597-020-0534-3",
+}
 
 
 class Options(Strict):

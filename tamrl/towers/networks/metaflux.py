@@ -15,6 +15,12 @@ from tamrl.options import Strict
 from tamrl.towers import bif, columns, records, sites
 
 DOWNLOAD = "metaflux"
+CITATION = {
+    "title": "MetaFlux: Meta-learning global carbon fluxes from sparse spatiotemporal observations",
+    "author": "Nathaniel, Juan and Liu, Jiangong and Gentine, Pierre",
+    "year": "2023",
+    "doi": "10.1038/s41597-023-02349-y",
+}
 PLACE = {"Lat": "lat", "Lon": "lon", "PFT": "igbp", "Climate": "koppen"}
 
 
