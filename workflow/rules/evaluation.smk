@@ -49,6 +49,8 @@ rule write_report:
         calibration=f"{BASE}/evaluation/calibration.json",
         towers=f"{BASE}/towers/towers.csv",
         quality=f"{BASE}/towers/quality.csv",
+        records=f"{BASE}/towers/towers.parquet",
+        sites=expand(f"{BASE}/towers/{{network}}_sites.csv", network=MAIN.towers.networks),
         template="tamrl/evaluation/report/templates/report.html",
     output:
         report=report(f"{BASE}/report.html", caption="../report/report.rst", category="Report"),

@@ -12,8 +12,7 @@ rule download_towers:
     conda:
         ENV
     params:
-        # a fixed list of files does not depend on options
-        options=lambda w: getattr(MAIN.towers, w.network).model_dump(mode="json") if hasattr(registry.load(registry.NETWORKS, w.network), "fetch") else {},
+        options=fetch_options,
     script:
         "../scripts/download_towers.py"
 

@@ -38,6 +38,10 @@ class Material:
     calibration: dict[str, Any]
     towers: pd.DataFrame
     quality: pd.DataFrame
+    every: pd.DataFrame | None = None
+    """All towers that were read, by network, those left out too."""
+    records: pd.DataFrame | None = None
+    """Records of the towers kept, after the tests."""
     benchmarks: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
     licence: str = ""
