@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import xarray as xr
 
-from tamrl import contracts, files
+from tamrl import classes, contracts, files
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.evaluation import aggregate, scoring, skill
@@ -26,6 +27,7 @@ def evaluate_models(
     qc: float,
     map_model: str,
     step: str,
+    samples: str | None = None,
 ) -> None:
     """Score every model at the towers it has not seen, and calibrate the intervals of the maps.
 
@@ -47,13 +49,15 @@ def evaluate_models(
     map_model : str
         The model of the maps; its calibration with inputs from the grid is the one written.
     step : {"day", "month"}
+    samples : path, optional
+        `samples/grid.nc`, whose `koppen_class` stands in for towers whose metadata name no climate.
 
     Raises
     ------
     ContractError
         If members differ in their steps, a tower is unknown, or nothing can be scored.
     """
-    sites = contracts.read_csv(towers, contracts.SITES)
+    sites = _with_climate(contracts.read_csv(towers, contracts.SITES), samples)
     parts = [_read_members(path, scheme, qc) for path in sorted(members)]
     frame = pd.concat(parts, ignore_index=True)
     if unknown := set(frame["site"].unique()) - set(sites["site"]):
@@ -66,6 +70,15 @@ def evaluate_models(
     with files.atomic(predictions) as part:
         columns = frame[list(contracts.PREDICTIONS.columns)]
         contracts.table(columns, contracts.PREDICTIONS, where=predictions).to_parquet(part, index=False)
+
+
+def _with_climate(sites: pd.DataFrame, samples: str | None) -> pd.DataFrame:
+    """Climate of the grid where the metadata name none; what the grid does not know stays missing."""
+    if samples is None:
+        return sites
+    with xr.open_dataset(samples) as ds:
+        grid = pd.Series(ds["koppen_class"].values.astype(str), index=ds["site"].values.astype(str))
+    return sites.assign(koppen=sites["koppen"].where(sites["koppen"].notna(), sites["site"].map(grid[grid.isin(classes.KOPPEN)])))
 
 
 def _read_members(path: str, scheme: str, qc: float) -> pd.DataFrame:

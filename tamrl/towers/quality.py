@@ -179,15 +179,17 @@ def apply(
     Returns
     -------
     records : DataFrame
-        The same rows; fluxes that fail are missing.
+        The same rows; fluxes that fail are missing, and `flags` names the tests that took one, empty where none did.
     report : DataFrame
         site, test, dropped (records that lost a flux), kept (records with a flux afterwards), note: every site and test.
     """
-    records, reports = records.copy(), []
+    records, reports = records.assign(flags=""), []
     for name, test in tests.items():
         mask = test(records) & records[list(FLUXES)].notna()
+        hit = mask.any(axis=1)
+        records.loc[hit, "flags"] += np.where(records.loc[hit, "flags"] == "", name, f",{name}")
         records[list(FLUXES)] = records[list(FLUXES)].mask(mask)
-        counts = pd.DataFrame({"dropped": mask.any(axis=1), "kept": good(records)}).groupby(records["site"]).sum()
+        counts = pd.DataFrame({"dropped": hit, "kept": good(records)}).groupby(records["site"]).sum()
         reports.append(counts.reset_index().assign(test=name, note=None))
     return records, pd.concat(reports, ignore_index=True)
 

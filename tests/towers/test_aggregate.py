@@ -133,3 +133,16 @@ def test_months_from_days_agree_with_the_official_months(shared_data):
     assert len(both) == 96
     for name, limit in {"air_temperature": 0.01, "shortwave_radiation": 0.05, "nee": 0.06, "gpp": 0.06, "nee_qc": 0.01}.items():
         assert (both[name] - both[f"{name}_official"]).abs().median() <= limit, name
+
+
+def test_a_real_file_of_half_hours(shared_data):
+    """AmeriFlux BASE of US-CRT, which has the same stamps and fill values."""
+    path = shared_data / "archives" / "formats" / "AMF_US-CRT_BASE_HH_2-5.csv"
+    raw = pd.read_csv(path, comment="#")
+    raw = raw[raw["TIMESTAMP_START"].notna()]
+    daily, fills = aggregate.days(raw, {"air_temperature": "TA", "precipitation": "P"}, where=path)
+    whole = raw.groupby(raw["TIMESTAMP_START"] // 10_000).filter(lambda day: len(day) == 48)
+    first = whole[whole["TIMESTAMP_START"] // 10_000 == whole["TIMESTAMP_START"].iloc[0] // 10_000]
+    assert (first["TA"] > -9999).all()
+    assert daily["TA"][0] == pytest.approx(first["TA"].mean()) and daily["P"][0] == pytest.approx(first["P"].sum())
+    assert fills["fills_drivers"] == (raw[["TA", "P"]] == -9999).sum().sum()

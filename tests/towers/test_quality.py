@@ -28,7 +28,8 @@ def _where(mask, flux="nee"):
 def test_a_good_record_passes_all_tests():
     records = pd.concat([_records(), _records(site="NA-Bbb", seed=2)], ignore_index=True)
     kept, report = quality.apply(records, quality.checks("day", LIMITS))
-    pd.testing.assert_frame_equal(kept, records)
+    pd.testing.assert_frame_equal(kept.drop(columns="flags"), records)
+    assert (kept["flags"] == "").all()
     assert (report["dropped"] == 0).all() and (report["kept"] == 400).all()
     assert len(report) == 2 * len(quality.checks("day", LIMITS))
 
@@ -146,6 +147,14 @@ def test_the_report_adds_up():
     assert rows.loc["nee_qc", ["dropped", "kept"]].tolist() == [10, 390]
     assert rows.loc["flat", ["dropped", "kept"]].tolist() == [5, 385]
     assert len(kept) == 400 and kept["nee"].notna().sum() == 385
+    assert kept["flags"].value_counts().to_dict() == {"": 385, "nee_qc": 10, "flat": 5}
+
+
+def test_a_record_that_fails_two_tests_names_both():
+    records = _records()
+    records.loc[10, "gpp"], records.loc[10, "nee_qc"] = 999.0, 0.1
+    kept, _ = quality.apply(records, quality.checks("day", LIMITS))
+    assert kept.loc[10, "flags"] == "valid_range,nee_qc"
 
 
 def test_a_residual_of_the_partitioning_takes_gpp_and_reco_alone():

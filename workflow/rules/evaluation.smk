@@ -8,6 +8,7 @@ rule evaluate_models:
             drivers=CONFIGS[w.run].evaluation.drivers,
         ),
         towers=f"{RUN}/towers/towers.csv",
+        samples=f"{RUN}/samples/grid.nc",
     output:
         predictions=f"{RUN}/evaluation/predictions.parquet",
         metrics=f"{RUN}/evaluation/site_metrics.csv",
