@@ -211,6 +211,11 @@ def _header(content: bytes, where: object, stamp: str) -> list[str]:
 def _mapping(available: list[str], reading: _Reading) -> dict[str, str]:
     """Columns of the variables; a flux that only the other partitioning has is missing, not an error."""
     partitioning, drivers, ustar = reading.partitioning, reading.drivers, reading.ustar
+    constant = {c.replace("_CUT_", "_VUT_"): c for c in available if "_CUT_" in c}
+    if not any(c.startswith("NEE_VUT_") for c in available) and constant:
+        _log.warning("%s: no NEE with a u* threshold per year, that with a constant threshold is taken", reading.where)
+        found = _mapping([c for c in [*available, *constant] if "_CUT_" not in c], reading)
+        return {name: constant.get(column, column) for name, column in found.items()}
     mapping = columns.choose(available, partitioning=partitioning, drivers=drivers, ustar=ustar)
     other = columns.choose(available, partitioning="DT" if partitioning == "NT" else "NT", ustar=ustar)
     columns.require(

@@ -46,6 +46,24 @@ def test_a_constant_threshold_is_taken_only_where_there_is_no_other(sample):
     assert table["nee_qc"][3] == pytest.approx(0.45)
 
 
+def test_a_file_with_a_constant_threshold_alone_is_read(sample):
+    rows = sample.rows()
+    table, _, _ = _read(sample, _daily(rows.rename(columns=lambda c: c.replace("VUT", "CUT"))))
+    assert table[["nee", "reco", "nee_qc"]].iloc[3].tolist() == pytest.approx(
+        rows[["NEE_VUT_REF", "RECO_NT_VUT_REF", "NEE_VUT_REF_QC"]].iloc[3].tolist()
+    )
+
+
+def test_a_whole_archive_as_distributed_gives_the_day_files(sample):
+    """All files of a FLUXNET2015 archive: steps, auxiliary files and reanalysis beside the one that is wanted."""
+    rows, years = sample.rows(), "2010-2011_1-4.csv"
+    members = {f"{NAME}_{step}_{years}": "TIMESTAMP\n1\n" for step in ("WW", "MM", "YY")}
+    members |= {f"{NAME}_HH_{years}": sample.fine(days=2).to_csv(index=False)}
+    members |= {f"FLX_DE-Aaa_FLUXNET2015_{aux}_{years}": "x\n" for aux in ("AUXMETEO", "AUXNEE", "ERAI_DD", "ERAI_HH")}
+    table, _, _ = _read(sample, members | _daily(rows))
+    assert len(table) == 400
+
+
 def test_a_file_that_breaks_off_is_refused(sample):
     text = sample.rows().to_csv(index=False)
     with pytest.raises(InputError, match="breaks off"):

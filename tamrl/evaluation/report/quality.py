@@ -46,7 +46,7 @@ def stations(kept: pd.DataFrame, every: pd.DataFrame, *, step: str, base: Basema
         look = {"s": 20, "cmap": style.palette("density"), "norm": Normalize(0, max(years.max(), 1)), "linewidth": 0.35}
         image = panels[1].scatter(x, y, c=years, edgecolor=style.INK, zorder=6, **look)
         panels[1].set_title(f"years of good {step}s: {years.sum():,.0f} in all")
-        bar(figure, image, panels[1], "years", extend="neither")
+        bar(figure, image, list(panels), "years", extend="neither")
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 10), handletextpad=0.1)
     return figure
 
