@@ -97,7 +97,7 @@ class Quality(Strict):
     """gC m-2 d-1: GPP and RECO go where NEE is further than this from RECO - GPP."""
     closure: tuple[float, float] = (0.5, 1.5)
     """Years of a tower go whose (LE + H) / (NETRAD - G) lies outside."""
-    max_shift: Annotated[float, Field(gt=0)] = 1.0
+    max_shift: Annotated[float, Field(gt=0)] = 0.8
     """Hours: towers go whose radiation is at least this much off the sun (a wrong UTC offset); seen in half hours only."""
 
 

@@ -210,4 +210,5 @@ def _mask(records: pd.DataFrame, test: str, mask: pd.DataFrame) -> tuple[pd.Data
     names = list(mask.columns)
     counts = pd.DataFrame({"dropped": mask.sum(axis=1), "kept": records[names].notna().sum(axis=1) - mask.sum(axis=1)})
     report = counts.groupby(records["site"]).sum().reset_index().assign(test=test, note="values of drivers")
+    report = report[report["dropped"] + report["kept"] > 0]  # a tower without the driver was not tested
     return records.assign(**records[names].mask(mask)), report

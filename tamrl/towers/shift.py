@@ -20,8 +20,8 @@ def hours(raw: pd.DataFrame, *, where: object) -> float:
     """Hours by which measured radiation comes later than the potential one (negative: earlier); NaN if it cannot be told.
 
     The shift is that of the largest correlation of the mean days of both (as Pastorello et al. 2014 look for wrong time stamps,
-    doi 10.1109/eScience.2014.45), to the length of a step. Morning fog moves it by less than an hour; a wrong UTC
-    offset or summer time by an hour or more.
+    doi 10.1109/eScience.2014.45), between the steps by the parabola through the best three. Morning fog or a mountain in the
+    east moves it by less than an hour; a wrong UTC offset or summer time by an hour or more.
 
     Parameters
     ----------
@@ -40,4 +40,13 @@ def hours(raw: pd.DataFrame, *, where: object) -> float:
     lags = np.arange(-MAX_HOURS * 60 // length, MAX_HOURS * 60 // length + 1)
     measured, potential = (day[c].to_numpy() for c in COLUMNS)
     fit = [np.corrcoef(np.roll(potential, lag), measured)[0, 1] for lag in lags]
-    return float(lags[int(np.argmax(fit))] * length / 60)
+    return round(float(_peak(lags, np.array(fit)) * length / 60), 1) + 0.0  # no minus zero
+
+
+def _peak(lags: np.ndarray, fit: np.ndarray) -> float:
+    """Where the parabola through the largest value and its neighbours has its top; at the ends, the largest value itself."""
+    best = int(np.argmax(fit))
+    if not 0 < best < len(fit) - 1:
+        return float(lags[best])
+    before, top, after = fit[best - 1 : best + 2]
+    return float(lags[best] + (before - after) / (2 * (before - 2 * top + after)))

@@ -196,6 +196,8 @@ def test_radiation_above_the_sun_goes_alone():
     assert kept["shortwave_radiation"].isna().tolist() == [False, True, True]
     assert report.set_index("test").loc["radiation", ["dropped", "kept"]].tolist() == [1, 1]
     pd.testing.assert_frame_equal(kept[list(FLUXES)], records[list(FLUXES)])
+    without = records.assign(air_temperature=np.nan, evi=np.nan, shortwave_radiation=np.nan)
+    assert quality.mask_drivers(without, PLACES, "day", LIMITS)[1].empty  # not tested is not left out
     off, _ = quality.mask_drivers(records, PLACES, "day", LIMITS | {"tests": []})
     assert off["shortwave_radiation"][1] == 140.0
 
