@@ -82,8 +82,23 @@ class Quality(Strict):
     """Smallest share of measured or well-filled half hours in a step."""
     min_steps: Annotated[int, Field(ge=1)] = 60
     """Towers with fewer good steps are left out."""
+    min_months: Annotated[int, Field(ge=1, le=12)] = 1
+    """Towers whose good steps lie in fewer of the twelve months are left out."""
     managed: Literal["keep", "drop"] = "drop"
     """Towers that do not stand for their class (irrigated, flooded, ...), from metadata and `towers.managed`."""
+    tests: tuple[
+        Literal[
+            "valid_range", "nee_qc", "flat", "spikes", "residual", "energy_balance", "radiation", "time_shift", "water", "months"
+        ],
+        ...,
+    ] = ("valid_range", "nee_qc", "flat", "spikes", "residual", "radiation", "time_shift", "water", "months")
+    """The tests that are on; `energy_balance` is not by default, as a poor closure says little of the carbon fluxes."""
+    residual: Annotated[float, Field(gt=0)] = 3.0
+    """gC m-2 d-1: GPP and RECO go where NEE is further than this from RECO - GPP."""
+    closure: tuple[float, float] = (0.5, 1.5)
+    """Years of a tower go whose (LE + H) / (NETRAD - G) lies outside."""
+    max_shift: Annotated[float, Field(gt=0)] = 0.8
+    """Hours: towers go whose radiation is at least this much off the sun (a wrong UTC offset); seen in half hours only."""
 
 
 class Towers(Strict):
@@ -93,6 +108,10 @@ class Towers(Strict):
     """Networks to read, newest processing last: where two hold the same tower, the later wins."""
     partitioning: Literal["NT", "DT"] = "NT"
     """Night-time (Reichstein et al. 2005) or day-time (Lasslop et al. 2010) partitioning of GPP and RECO."""
+    ustar: Literal["REF", "USTAR50"] = "REF"
+    """Threshold of friction velocity of the fluxes: the reference of ONEFlux, or the median of its distribution."""
+    strict: bool = False
+    """Stop at the first archive that cannot be read, instead of setting it aside with its reason (`quality.csv`)."""
     exclude: tuple[str, ...] = ()
     """Site ids to leave out."""
     managed: dict[str, str] = Field(default_factory=dict)

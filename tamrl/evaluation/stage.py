@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import xarray as xr
 
-from tamrl import contracts, files
+from tamrl import classes, contracts, files
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.evaluation import aggregate, distribution, normalised, scoring, skill
@@ -36,6 +37,7 @@ def evaluate_models(
     step: str,
     targets: list[dict[str, Any]],
     gridded: bool = True,
+    samples: str | None = None,
 ) -> None:
     """Score every model at the towers it has not seen, and calibrate the intervals of the maps.
 
@@ -63,13 +65,15 @@ def evaluate_models(
         `evaluation.targets` of the configuration.
     gridded : bool
         Whether the run has gridded drivers; where the towers' own are all there is, the split is the scheme.
+    samples : path, optional
+        `samples/grid.nc`, whose `koppen_class` stands in for towers whose metadata name no climate.
 
     Raises
     ------
     ContractError
         If members differ in their steps, a tower is unknown, or nothing can be scored.
     """
-    sites = contracts.read_csv(towers, contracts.SITES)
+    sites = _with_climate(contracts.read_csv(towers, contracts.SITES), samples)
     parts = [_read_members(path, sites, scheme, qc, gridded) for path in sorted(members)]
     frame = pd.concat(parts, ignore_index=True)
     if unknown := set(frame["site"].unique()) - set(sites["site"]):
@@ -103,6 +107,15 @@ def _reliability(scored: pd.DataFrame) -> pd.DataFrame:
             if name == "residuals" or rows["spread"].notna().any():
                 found.append(certainty.of_steps(frame).assign(intervals=name))
     return certainty.table(pd.concat(found, ignore_index=True))
+
+
+def _with_climate(sites: pd.DataFrame, samples: str | None) -> pd.DataFrame:
+    """Climate of the grid where the metadata name none; what the grid does not know stays missing."""
+    if samples is None:
+        return sites
+    with xr.open_dataset(samples) as ds:
+        grid = pd.Series(ds["koppen_class"].values.astype(str), index=ds["site"].values.astype(str))
+    return sites.assign(koppen=sites["koppen"].where(sites["koppen"].notna(), sites["site"].map(grid[grid.isin(classes.KOPPEN)])))
 
 
 def _read_members(path: str, sites: pd.DataFrame, scheme: str, qc: float, gridded: bool) -> pd.DataFrame:

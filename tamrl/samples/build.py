@@ -95,7 +95,19 @@ def assemble(
             variables.attributes(flux) if flux in FLUXES else {"units": "1", "long_name": "share of measured or well-filled NEE"}
         )
         ds[flux] = (("site", "time"), on_axes(records, flux, sites, time), attributes)
-    return ds.assign_coords(_coordinates(towers.set_index("site").loc[sites])).assign_attrs(time_step=step, drivers="grid")
+    places = with_climate(towers.set_index("site").loc[sites], drivers)
+    return ds.assign_coords(_coordinates(places)).assign_attrs(time_step=step, drivers="grid")
+
+
+def with_climate(towers: pd.DataFrame, drivers: xr.Dataset) -> pd.DataFrame:
+    """Towers (by site) whose metadata name no climate take the largest Köppen-Geiger group of their cell, if the cube has it."""
+    if "koppen_fraction" not in drivers:
+        return towers
+    share = drivers["koppen_fraction"].sel(site=list(towers.index)).transpose("site", "koppen")
+    known = share.notnull().all("koppen").values & (share.sum("koppen").values > 0)
+    largest = pd.Series(share["koppen"].values[share.fillna(-1).argmax("koppen").values], index=towers.index).where(known, None)
+    own = towers["koppen"].where(towers["koppen"].notna() & (towers["koppen"] != ""), None)
+    return towers.assign(koppen=own.where(own.notna(), largest))
 
 
 def _coordinates(towers: pd.DataFrame) -> dict:

@@ -1,17 +1,19 @@
 """The Biological, Ancillary, Disturbance and Metadata (BADM) of towers in the FLUXNET interchange format (BIF).
 
 A BIF table has one row a value (SITE_ID, GROUP_ID, VARIABLE_GROUP, VARIABLE, DATAVALUE); rows of one group belong together.
-Published tables differ in separator, encoding and order of columns, so all three are looked up in the file.
+Published tables differ in separator, encoding and order of columns, so all three are looked up in the file. Workbooks (xlsx)
+and wide tables (one row a site, one column a variable) are read too.
 """
 
 import io
 import logging
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
 from tamrl.errors import InputError
-from tamrl.towers import sites
+from tamrl.towers import sites, workbook
 
 _log = logging.getLogger(__name__)
 
@@ -28,13 +30,38 @@ _FIELDS = {
     "koppen": ("GRP_CLIM_AVG", "CLIMATE_KOEPPEN"),
     "utc_offset": ("GRP_UTC_OFFSET", "UTC_OFFSET"),
 }
+_VARIABLES = tuple(variable for _, variable in _FIELDS.values())
+
+
+_HEIGHT_OF = ("NEE", "FC", "CO2", "SC", "LE", "H", "WS", "TA")
+"""Variables whose height of measurement stands for the tower, best first."""
 
 
 def read(content: bytes, *, where: object) -> pd.DataFrame:
-    """Rows of a BIF table as text, with the columns `COLUMNS`; blank rows are left out.
+    """Rows of a BIF table (CSV or xlsx, long or wide) as text, with the columns `COLUMNS`; blank rows are left out.
 
     Raises `InputError` if the columns are not there.
     """
+    frame = workbook.read(content, where=where) if workbook.is_workbook(content) else _csv(content)
+    frame.columns = [str(c).strip().upper() for c in frame.columns]
+    if "VARIABLE" not in frame.columns and "SITE_ID" in frame.columns and set(_VARIABLES) & set(frame.columns):
+        frame = _long(frame)
+    if "VARIABLE_GROUP" not in frame.columns and {"SITE_ID", "VARIABLE"} <= set(frame.columns):
+        frame["VARIABLE_GROUP"] = ""  # as in SITEINFO files
+    if "GROUP_ID" not in frame.columns and "VARIABLE" in frame.columns:
+        frame["GROUP_ID"] = ""
+    if missing := [c for c in COLUMNS if c not in frame.columns]:
+        raise InputError(
+            f"the metadata table lacks {', '.join(missing)}",
+            where=where,
+            found=", ".join(frame.columns[:8]),
+            todo="give a BIF table",
+        )
+    frame = frame[list(COLUMNS)].apply(lambda column: column.str.strip())
+    return frame[frame["SITE_ID"] != ""].reset_index(drop=True)
+
+
+def _csv(content: bytes) -> pd.DataFrame:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -42,35 +69,40 @@ def read(content: bytes, *, where: object) -> pd.DataFrame:
     header = text.split("\n", 1)[0]
     separator = max(";,\t", key=header.count)
     # ids such as NA must stay text, so nothing is taken for a missing value
-    frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
-    frame.columns = [str(c).strip().upper() for c in frame.columns]
-    if missing := [c for c in COLUMNS if c not in frame.columns]:
-        raise InputError(
-            f"the metadata table lacks {', '.join(missing)}",
-            where=where,
-            found=", ".join(frame.columns[:8]),
-            todo="give a BIF table in CSV form",
-        )
-    frame = frame[list(COLUMNS)].apply(lambda column: column.str.strip())
-    return frame[frame["SITE_ID"] != ""].reset_index(drop=True)
+    return pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+
+
+def _long(wide: pd.DataFrame) -> pd.DataFrame:
+    """One row a value, from one row a site."""
+    names = [c for c in wide.columns if c in _VARIABLES]
+    long = wide.reset_index(drop=True).melt(id_vars="SITE_ID", value_vars=names, var_name="VARIABLE", value_name="DATAVALUE")
+    return long[long["DATAVALUE"].str.strip() != ""].assign(GROUP_ID="", VARIABLE_GROUP="")
 
 
 def find(folder: Path) -> Path | None:
     """The last by name of the BIF tables of many sites in a folder, such as `FLX_AA-Flx_BIF_LATEST.csv`, or None."""
-    return max(folder.glob("*_AA-Flx_BIF*.csv"), default=None, key=lambda path: path.name)
+    found = [p for p in folder.glob("[!.]*_AA-Flx_BIF*") if p.suffix in (".csv", ".xlsx")]
+    return max(found, default=None, key=lambda path: path.name)
 
 
 def read_file(path: Path) -> pd.DataFrame:
     """`places` of a BIF file."""
     try:
-        content = path.read_bytes()
+        status = path.stat()
+        return _read_once(path, status.st_mtime_ns, status.st_size).copy()
     except OSError as error:
         raise InputError("the metadata table cannot be read", where=path, found=error) from error
-    return places(read(content, where=path), where=path)
+
+
+@lru_cache(maxsize=8)
+def _read_once(path: Path, changed: int, size: int) -> pd.DataFrame:
+    """One table serves hundreds of archives; `changed` and `size` are there for the cache alone."""
+    return places(read(path.read_bytes(), where=path), where=path)
 
 
 def places(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
-    """One row a site: site, lat, lon, elevation (m), igbp, koppen, utc_offset (h), managed (reason or None).
+    """One row a site: site, lat, lon, elevation and height of measurement (m), igbp, koppen, utc_offset (h), managed (reason
+    or None).
 
     Of a value given for several periods the newest is taken. Towers that FLUXNET2015 renamed stand under both ids.
     """
@@ -80,14 +112,23 @@ def places(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
     found["igbp"] = [sites.igbp(v) for v in found["igbp"]]
     found["koppen"] = [sites.koppen(v) for v in found["koppen"]]
     found["managed"] = _managed(frame).reindex(found.index)
+    found["height"] = _height(frame).reindex(found.index)
     new = {old: new for old, new in sites.RENAMED.items() if old in found.index and new not in found.index}
     found = pd.concat([found, found.loc[list(new)].rename(index=new)])
     return sites.table(found.rename_axis("site").reset_index().to_dict("records")).drop(columns=["network", *sites.READING])
 
 
+def place(frame: pd.DataFrame | None, site: str, *, where: object, todo: str) -> dict[str, object]:
+    """The row of one site out of `places`; raises `InputError` if it has no coordinates there."""
+    row = frame[frame["site"] == site] if frame is not None else ()
+    if len(row) != 1 or row[["lat", "lon"]].isna().any(axis=None):
+        raise InputError(f"no coordinates of {site}", where=where, todo=todo)
+    return row.iloc[0].to_dict()
+
+
 def _newest(frame: pd.DataFrame, group: str, variable: str) -> pd.Series:
     """The value of `variable` per site, from the group with the latest start."""
-    rows = frame[frame["VARIABLE_GROUP"] == group]
+    rows = frame[frame["VARIABLE_GROUP"].isin((group, ""))]
     starts = rows[rows["VARIABLE"].str.endswith("_DATE_START")].drop_duplicates(["SITE_ID", "GROUP_ID"])
     values = rows[rows["VARIABLE"] == variable].merge(
         starts[["SITE_ID", "GROUP_ID", "DATAVALUE"]], on=["SITE_ID", "GROUP_ID"], how="left", suffixes=("", "_START")
@@ -102,3 +143,18 @@ def _managed(frame: pd.DataFrame) -> pd.Series:
     rows = frame[frame["VARIABLE"] == "DM_WATER"]
     reasons = rows["DATAVALUE"].str.lower().map(WATER)
     return reasons.dropna().groupby(rows["SITE_ID"]).agg(lambda found: ", ".join(sorted(set(found))))
+
+
+def _height(frame: pd.DataFrame) -> pd.Series:
+    """Height of measurement (m) per site, from what is said of single variables (`GRP_VAR_INFO`), the newest."""
+    rows = frame[frame["VARIABLE"].isin(("VAR_INFO_VARNAME", "VAR_INFO_HEIGHT", "VAR_INFO_DATE"))]
+    if rows.empty:
+        return pd.Series(dtype=object)
+    groups = rows.drop_duplicates(["SITE_ID", "GROUP_ID", "VARIABLE"]).pivot(
+        index=["SITE_ID", "GROUP_ID"], columns="VARIABLE", values="DATAVALUE"
+    )
+    groups = groups.reindex(columns=["VAR_INFO_VARNAME", "VAR_INFO_HEIGHT", "VAR_INFO_DATE"]).dropna(subset="VAR_INFO_HEIGHT")
+    stem = groups["VAR_INFO_VARNAME"].fillna("").str.split("_").str[0]
+    groups = groups.assign(order=stem.map({name: -k for k, name in enumerate(_HEIGHT_OF)})).dropna(subset="order")
+    groups = groups.assign(date=groups["VAR_INFO_DATE"].astype(object).fillna("")).sort_values(["order", "date"], kind="stable")
+    return groups.groupby("SITE_ID")["VAR_INFO_HEIGHT"].last()

@@ -17,6 +17,8 @@ from tamrl.towers.sites import FILLS
 
 Partitioning = Literal["NT", "DT"]
 Drivers = Literal["tower", "era"]
+Ustar = Literal["REF", "USTAR50"]
+"""Which of the u* thresholds: the one most like all others (`REF`), or the median of their distribution (`USTAR50`)."""
 
 QC = "nee_qc"
 QC_COLUMNS = ("NEE_VUT_REF_QC",)
@@ -26,7 +28,9 @@ OUTSIDE = 0.05
 """Share of a column's values that may lie outside of the valid range; the quality tests remove them later."""
 
 
-def choose(available: Iterable[str], *, partitioning: Partitioning, drivers: Drivers = "tower") -> dict[str, str]:
+def choose(
+    available: Iterable[str], *, partitioning: Partitioning, drivers: Drivers = "tower", ustar: Ustar = "REF"
+) -> dict[str, str]:
     """Which column holds which variable: canonical name -> column, first alias of the vocabulary that is there.
 
     Parameters
@@ -35,31 +39,39 @@ def choose(available: Iterable[str], *, partitioning: Partitioning, drivers: Dri
     partitioning : `NT` (Reichstein et al. 2005, doi 10.1111/j.1365-2486.2005.001002.x) or `DT` (Lasslop et al. 2010,
         doi 10.1111/j.1365-2486.2009.02041.x); columns of the other one are never taken.
     drivers : `tower` takes measurements with their gaps filled first, `era` the reanalysis brought to the site first.
+    ustar : fluxes of which threshold of friction velocity (Pastorello et al. 2020, doi 10.1038/s41597-020-0534-3).
     """
     available = set(available)
     found: dict[str, str] = {}
     for name, entry in variables.vocabulary().items():
         aliases = entry.towers.names if entry.towers else ()
-        aliases = [a for a in aliases if _partitioning(a) in (None, partitioning)]
+        aliases = [threshold(a, ustar) for a in aliases if _partitioning(a) in (None, partitioning)]
         if drivers == "era" and entry.role == "dynamic":
             aliases = sorted(aliases, key=lambda a: not a.endswith("_ERA"))  # stable: else in the vocabulary's order
         if column := next((a for a in aliases if a in available), None):
             found[name] = column
-    if column := next((c for c in QC_COLUMNS if c in available), None):
+    if column := next((c for c in (threshold(q, ustar) for q in QC_COLUMNS) if c in available), None):
         found[QC] = column
     return found
+
+
+def threshold(column: str, ustar: Ustar) -> str:
+    """The column of the same flux with another u* threshold: `NEE_VUT_REF_QC` becomes `NEE_VUT_USTAR50_QC`."""
+    return column.replace("_VUT_REF", f"_VUT_{ustar}")
 
 
 def _partitioning(column: str) -> str | None:
     return next((tag for tag in ("NT", "DT") if f"_{tag}_" in column), None)
 
 
-def require(mapping: Mapping[str, str], names: Iterable[str], *, available: Iterable[str], where: object) -> None:
+def require(
+    mapping: Mapping[str, str], names: Iterable[str], *, available: Iterable[str], where: object, ustar: Ustar = "REF"
+) -> None:
     """Refuse a file that lacks a variable; says which columns it could have had."""
     for name in names:
         if name not in mapping:
             entry = variables.vocabulary().get(name)
-            known = entry.towers.names if entry and entry.towers else QC_COLUMNS
+            known = [threshold(c, ustar) for c in (entry.towers.names if entry and entry.towers else QC_COLUMNS)]
             raise InputError(
                 f"no column for {name}",
                 where=where,
@@ -97,23 +109,31 @@ def convert(
         at = f"{where}, column {column}"
         if column not in raw:
             raise InputError(f"no column {column!r} for {name}", where=where, todo=near(column, map(str, raw.columns)))
-        before = _numbers(raw[column], at)
+        before = numbers(raw[column], at)
         values, _ = variables.mask_fill(before)
         fills["fills_targets" if name in (*FLUXES, QC) else "fills_drivers"] += np.isnan(values) & ~np.isnan(before)
         if name == QC:
             _check_qc(values, at)
         else:
-            values = units.convert(values, source=_unit(name, source_units), target=variables.get(name).units)
+            values = _canonical(values, name, _unit(name, source_units))
             variables.check_range(values, name=name, where=at, tolerance=OUTSIDE)
         found[name] = values
     return pd.DataFrame(found, index=raw.index), pd.DataFrame(fills, index=raw.index)
 
 
-def _numbers(column: pd.Series, at: str) -> np.ndarray:
+def numbers(column: pd.Series, at: str) -> np.ndarray:
+    """A column as floats; raises `InputError` for anything else."""
     try:
         return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     except (ValueError, TypeError) as error:
         raise InputError("a column of numbers holds something else", where=at, found=error) from None
+
+
+def _canonical(values: np.ndarray, name: str, unit: str) -> np.ndarray:
+    """Canonical units; moles of carbon dioxide per second are the one unit of fluxes that is no mass of carbon."""
+    if name in FLUXES and unit.replace("umolCO2", "umol") == "umol m-2 s-1":
+        return units.carbon_from_co2(values)
+    return units.convert(values, source=unit, target=variables.get(name).units)
 
 
 def _unit(name: str, source_units: Mapping[str, str] | None) -> str:

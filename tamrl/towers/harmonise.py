@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from tamrl import contracts
-from tamrl.towers import quality, sites
+from tamrl.towers import quality, screening, sites
 
 _log = logging.getLogger(__name__)
 
@@ -26,14 +26,23 @@ def merge(tables: Sequence[pd.DataFrame], places: Sequence[pd.DataFrame]) -> tup
     tables, places = [_rename(t) for t in tables], [_rename(p) for p in places]
     stacked = pd.concat(places, ignore_index=True)
     owner = stacked.groupby("site")["network"].last()
-    for site, networks in stacked.groupby("site")["network"]:
-        if len(networks) > 1:
-            _log.info("%s: taken from %s, not from %s", site, networks.iloc[-1], ", ".join(networks.iloc[:-1]))
+    others = stacked.groupby("site")["network"].agg(lambda found: ", ".join(found.iloc[:-1]))
+    for site, names in others[others != ""].items():
+        _log.info("%s: taken from %s, not from %s", site, owner[site], names)
     kept = [t[t["site"].map(owner) == p["network"].iloc[0]] for t, p in zip(tables, places, strict=True) if len(p)]
     records = pd.concat(kept, ignore_index=True).sort_values(["site", "date"], ignore_index=True)
     reading = stacked.drop_duplicates("site", keep="last").set_index("site")[list(sites.READING)]
     merged = stacked.drop(columns=list(sites.READING)).groupby("site").last()  # the last that is not missing
-    return records, sites.table(merged.join(reading).reset_index().to_dict("records"))
+    merged = merged.join(reading).assign(also_in=others.where(others != "", None))
+    return records, sites.table(merged.reset_index().to_dict("records"))
+
+
+def set_aside(lists: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Archives that could not be read (site, file, reason), as a report of quality."""
+    found = pd.concat(lists, ignore_index=True) if lists else pd.DataFrame(columns=["site", "file", "reason"])
+    return pd.DataFrame(
+        {"site": found["site"], "test": "set_aside", "dropped": 0, "kept": 0, "note": found["file"] + ": " + found["reason"]}
+    )
 
 
 def _rename(frame: pd.DataFrame) -> pd.DataFrame:
@@ -67,7 +76,7 @@ def judge(
     exclude : tuple of str
         Site ids to leave out.
     limits : mapping
-        `nee_qc`, `min_steps` and `managed` of section `towers.quality`.
+        Section `towers.quality`.
 
     Returns
     -------
@@ -78,16 +87,13 @@ def judge(
     report : DataFrame by `contracts.QUALITY`
     """
     reading = _reading(records, places)
-    records, drivers = quality.mask_drivers(records)
-    records, tested = quality.apply(records, quality.checks(step, limits["nee_qc"]))
+    records, drivers = quality.mask_drivers(records, places, step, limits)
+    records, tested = quality.apply(records, quality.checks(step, limits))
     good = quality.good(records)
-    dropped = quality.towers_to_drop(
-        places,
-        good.groupby(records["site"]).sum(),
-        exclude=tuple(sites.RENAMED.get(site, site) for site in exclude),
-        managed=limits["managed"],
-        min_steps=limits["min_steps"],
-    )
+    kept = records.loc[good, ["site"]].assign(month=records["date"].dt.month).groupby("site")["month"]
+    whole = pd.DataFrame({"steps": kept.size(), "months": kept.nunique()})
+    exclude = tuple(sites.RENAMED.get(site, site) for site in exclude)
+    dropped = screening.towers_to_drop(places, whole, exclude=exclude, limits=limits)
     left = ~places["site"].isin(dropped["site"])
     _log.info("%d of %d towers kept; %d of %d records good", left.sum(), len(left), good.sum(), len(good))
     dates = records.loc[good].groupby("site")["date"].agg(first="min", last="max", n="size")

@@ -2,16 +2,18 @@
 
 A record that fails keeps its row; its fluxes become missing. Each test gives a mask per flux (rows of the records, columns
 gpp, reco, nee). A mask over NEE covers all three fluxes, because GPP and RECO are made from NEE; a mask over GPP
-covers GPP and RECO, because their partitioning failed while NEE was measured.
+covers GPP and RECO, because their partitioning failed while NEE was measured. Whole towers are judged in `screening`.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tamrl import variables
+from tamrl import carbon, variables
 from tamrl.carbon import FLUXES
+from tamrl.towers import sun
 
 SPIKE = 10.0
 """Robust standard deviations beyond which a jump is a spike. Papale et al. (2006) take 4 to 7 for half hours; among daily means
@@ -20,9 +22,17 @@ those take away dark days between bright ones, which are weather, and would bias
 FLAT = 5
 """Steps with exactly the same NEE in a row: a filled gap or a stuck instrument."""
 
+ENERGY = ("net_radiation", "ground_heat_flux", "latent_heat_flux", "sensible_heat_flux")
+MIN_ENERGY = 100
+"""Days of a year with all of these that its balance needs."""
+MIN_AVAILABLE = 10.0
+"""W m-2, yearly mean: with less energy a ratio says nothing."""
+
+POTENTIAL_SHARE, POTENTIAL_MORE = 1.05, 15.0
+"""Factor and W m-2 above the potential that are still no fault: calibration, cloud edges, twilight, steps of a month."""
+
 _BLOCK = 20
 """Jumps that a calendar month must have to be judged."""
-
 
 _SCATTER = 0.3
 """gC m-2 d-1: least scatter of double differences, about the random error of a day (Richardson et al. 2006,
@@ -103,14 +113,57 @@ def flat(records: pd.DataFrame, *, length: int = FLAT) -> pd.DataFrame:
     return _spread(nee.notna() & (nee.groupby(run).transform("size") >= length))
 
 
-def checks(step: str, threshold: float) -> dict[str, Callable[[pd.DataFrame], pd.DataFrame]]:
-    """The tests of single records by name, in their order. Months have too few neighbours for spikes and flat lines."""
+def residual(records: pd.DataFrame, limit: float) -> pd.DataFrame:
+    """Steps on which NEE is further than `limit` (gC m-2 d-1) from RECO - GPP: the partitioning failed.
+
+    Published records need not balance, as the percentiles of each flux are chosen by themselves; the limit is far above that.
+    """
+    off = carbon.residual(gpp=records["gpp"], reco=records["reco"], nee=records["nee"]).abs() > limit
+    return pd.DataFrame({"gpp": off, "reco": off, "nee": False})
+
+
+def energy_balance(records: pd.DataFrame, closure: tuple[float, float]) -> pd.DataFrame:
+    """Years of a tower whose energy balance ratio, sum(LE + H) / sum(NETRAD - G), lies outside of `closure`.
+
+    Wilson et al. (2002, doi 10.1016/S0168-1923(02)00109-0, eq. 2), over the steps on which all four were measured. Years with
+    fewer than `MIN_ENERGY` of these, or with hardly any available energy, are not judged.
+    """
+    if not set(ENERGY) <= set(records):
+        return _spread(pd.Series(False, index=records.index))
+    known = records[list(ENERGY)].notna().all(axis=1)
+    net, ground, latent, sensible = (records[name].where(known) for name in ENERGY)
+    year = [records["site"], records["date"].dt.year]
+    sums = {"turbulent": latent + sensible, "available": net - ground}
+    turbulent, available = (values.groupby(year).transform("mean") for values in sums.values())
+    judged = (known.groupby(year).transform("sum") >= MIN_ENERGY) & (available > MIN_AVAILABLE)
+    return _spread(judged & ~(turbulent / available).between(*closure))
+
+
+def radiation(records: pd.DataFrame, places: pd.DataFrame, step: str) -> pd.Series:
+    """Steps whose incoming shortwave radiation is above what reaches the top of the atmosphere there."""
+    lat = records["site"].map(places.set_index("site")["lat"])
+    middle = records["date"] + pd.Timedelta(days=14 if step == "month" else 0)
+    potential = sun.daily_potential(lat=lat.to_numpy(), day=middle.dt.day_of_year.to_numpy())
+    return records["shortwave_radiation"] > POTENTIAL_SHARE * potential + POTENTIAL_MORE
+
+
+def checks(step: str, limits: Mapping[str, Any]) -> dict[str, Callable[[pd.DataFrame], pd.DataFrame]]:
+    """The tests of single records that are on, by name, in their order; `limits` is section `towers.quality`.
+
+    Months have too few neighbours for spikes and flat lines, and too few steps a year for the energy balance. What is left
+    of fill values is always looked for.
+    """
     found: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
         "fill_left": fill,
         "valid_range": valid_range,
-        "nee_qc": lambda records: nee_qc(records, threshold),
+        "nee_qc": lambda records: nee_qc(records, limits["nee_qc"]),
+        "flat": flat,
+        "spikes": spikes,
+        "residual": lambda records: residual(records, limits["residual"]),
+        "energy_balance": lambda records: energy_balance(records, tuple(limits["closure"])),
     }
-    return found | ({"flat": flat, "spikes": spikes} if step == "day" else {})
+    never = {"flat", "spikes", "energy_balance"} if step == "month" else set()
+    return {name: test for name, test in found.items() if name == "fill_left" or name in {*limits["tests"]} - never}
 
 
 def good(records: pd.DataFrame) -> pd.Series:
@@ -126,55 +179,36 @@ def apply(
     Returns
     -------
     records : DataFrame
-        The same rows; fluxes that fail are missing.
+        The same rows; fluxes that fail are missing, and `flags` names the tests that took one, empty where none did.
     report : DataFrame
         site, test, dropped (records that lost a flux), kept (records with a flux afterwards), note: every site and test.
     """
-    records, reports = records.copy(), []
+    records, reports = records.assign(flags=""), []
     for name, test in tests.items():
         mask = test(records) & records[list(FLUXES)].notna()
+        hit = mask.any(axis=1)
+        records.loc[hit, "flags"] += np.where(records.loc[hit, "flags"] == "", name, f",{name}")
         records[list(FLUXES)] = records[list(FLUXES)].mask(mask)
-        counts = pd.DataFrame({"dropped": mask.any(axis=1), "kept": good(records)}).groupby(records["site"]).sum()
+        counts = pd.DataFrame({"dropped": hit, "kept": good(records)}).groupby(records["site"]).sum()
         reports.append(counts.reset_index().assign(test=name, note=None))
     return records, pd.concat(reports, ignore_index=True)
 
 
-def mask_drivers(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make drivers outside of their range missing; returns the records and a report as `apply` does (counts of values)."""
-    mask = driver_range(records)
+def mask_drivers(
+    records: pd.DataFrame, places: pd.DataFrame, step: str, limits: Mapping[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make drivers missing that cannot be; returns the records and a report as `apply` does (counts of values)."""
+    records, first = _mask(records, "driver_range", driver_range(records))
+    if "radiation" not in limits["tests"] or "shortwave_radiation" not in records:
+        return records, first
+    above = pd.DataFrame({"shortwave_radiation": radiation(records, places, step)})
+    records, second = _mask(records, "radiation", above)
+    return records, pd.concat([first, second], ignore_index=True)
+
+
+def _mask(records: pd.DataFrame, test: str, mask: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     names = list(mask.columns)
     counts = pd.DataFrame({"dropped": mask.sum(axis=1), "kept": records[names].notna().sum(axis=1) - mask.sum(axis=1)})
-    report = counts.groupby(records["site"]).sum().reset_index().assign(test="driver_range", note="values of drivers")
+    report = counts.groupby(records["site"]).sum().reset_index().assign(test=test, note="values of drivers")
+    report = report[report["dropped"] + report["kept"] > 0]  # a tower without the driver was not tested
     return records.assign(**records[names].mask(mask)), report
-
-
-def towers_to_drop(
-    places: pd.DataFrame, kept: pd.Series, *, exclude: tuple[str, ...], managed: str, min_steps: int
-) -> pd.DataFrame:
-    """Whole towers to leave out, each for the first reason that holds.
-
-    Parameters
-    ----------
-    places : DataFrame by `contracts.SITES`
-    kept : Series
-        Good steps by site.
-    exclude, managed, min_steps
-        As in sections `towers` and `towers.quality` of the configuration.
-
-    Returns
-    -------
-    DataFrame as a report: site, test (`exclude`, `managed`, `min_steps`), dropped (good steps lost), kept = 0, note.
-    """
-    n = places["site"].map(kept).fillna(0).astype(int)
-    few = pd.Series([f"{k} good steps, fewer than {min_steps}" for k in n], index=places.index)
-    reasons = {
-        "exclude": (places["site"].isin(exclude), pd.Series("towers.exclude", index=places.index)),
-        "managed": (places["managed"].notna() & (managed == "drop"), places["managed"]),
-        "min_steps": (n < min_steps, few),
-    }
-    found, left = [], pd.Series(True, index=places.index)
-    for test, (holds, note) in reasons.items():
-        now = holds & left
-        left &= ~now
-        found.append(pd.DataFrame({"site": places["site"][now], "test": test, "dropped": n[now], "kept": 0, "note": note[now]}))
-    return pd.concat(found, ignore_index=True)

@@ -19,7 +19,12 @@ READING = (*FILLS, *IMPLAUSIBLE)
 """Further columns of a network's table, for the report of quality: how many fill values reading has masked, how many values
 it has made missing because the tower's record as a whole is implausible, and why."""
 
-NUMBERS = ("lat", "lon", "elevation", "utc_offset")
+FURTHER = ("height", "time_shift")
+SAID = ("citation", "doi")
+"""Columns beyond the contract, missing where not known: height of measurement (m), by how many hours the tower's clock is off
+(`shift.hours`), and how the tower's data want to be cited."""
+
+NUMBERS = ("lat", "lon", "elevation", "utc_offset", *FURTHER)
 
 RENAMED = {"DK-NuF": "GL-NuF", "DK-ZaF": "GL-ZaF", "DK-ZaH": "GL-ZaH", "NO-Adv": "SJ-Adv", "NO-Blv": "SJ-Blv"}
 """Towers of Greenland and Svalbard that FLUXNET2015 renamed after its metadata were written: old id, present id."""
@@ -46,12 +51,13 @@ def igbp(text: object) -> str | None:
 
 
 def table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """A table of sites with every column of `contracts.SITES`; what a row does not say is missing."""
+    """A table of sites with every column of `contracts.SITES`, `FURTHER` and `SAID`; what a row does not say is missing."""
     frame = pd.DataFrame(list(rows))
-    frame = frame.reindex(columns=[*COLUMNS, *(c for c in frame.columns if c not in COLUMNS)])
+    known = (*COLUMNS, *FURTHER, *SAID)
+    frame = frame.reindex(columns=[*known, *(c for c in frame.columns if c not in known)])
     for name in NUMBERS:
         frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
-    for name in ("igbp", "koppen", "managed"):
+    for name in ("igbp", "koppen", "managed", *SAID):
         frame[name] = _text(frame, name)
     for name in (*FILLS, "implausible"):
         frame[name] = frame[name].astype(float).fillna(0).astype(int) if name in frame else 0  # not counted is none

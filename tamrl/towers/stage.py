@@ -10,13 +10,13 @@ import pandas as pd
 from tamrl import contracts, registry
 from tamrl.errors import ConfigError, InputError
 from tamrl.files import atomic
-from tamrl.towers import columns, download, harmonise, records
+from tamrl.towers import citations, columns, download, gather, geojson, harmonise, records
 from tamrl.towers import sites as site_tables
 
 _log = logging.getLogger(__name__)
 
 
-def download_towers(*, sources: str, folder: str, network: str) -> None:
+def download_towers(*, sources: str, folder: str, network: str, options: Mapping[str, Any] | None = None) -> None:
     """Download the public files of a network.
 
     Parameters
@@ -26,7 +26,9 @@ def download_towers(*, sources: str, folder: str, network: str) -> None:
     folder : str
         Folder to make; it appears when all files are whole.
     network : str
-        Plug-in with a `DOWNLOAD`.
+        Plug-in with a `DOWNLOAD` or a `fetch`.
+    options : mapping
+        The plug-in's options, for `fetch`.
 
     Raises
     ------
@@ -35,7 +37,10 @@ def download_towers(*, sources: str, folder: str, network: str) -> None:
     DownloadError
         If a file cannot be had as its checksum says.
     """
-    dataset = getattr(registry.load(registry.NETWORKS, network), "DOWNLOAD", None)
+    plugin = registry.load(registry.NETWORKS, network)
+    if hasattr(plugin, "fetch"):
+        return plugin.fetch(plugin.Options(**(options or {})), Path(folder))
+    dataset = getattr(plugin, "DOWNLOAD", None)
     if dataset is None:
         raise ConfigError(
             f"{network} has no files that can be downloaded without an account",
@@ -50,10 +55,15 @@ def read_network(
     paths: Sequence[str],
     table: str,
     sites: str,
+    aside: str,
     network: str,
     options: Mapping[str, Any],
     partitioning: columns.Partitioning,
     step: records.Step,
+    ustar: columns.Ustar = "REF",
+    strict: bool = False,
+    store: str | None = None,
+    threads: int = 1,
 ) -> None:
     """Read one network into `table` (Parquet, `contracts.TOWERS`) and `sites` (CSV, `contracts.SITES`).
 
@@ -61,16 +71,24 @@ def read_network(
     ----------
     paths : sequence of str
         As the plug-in's `inputs` gave them.
+    aside : str
+        CSV of the archives that could not be read: site, file, reason.
     options : mapping
         The plug-in's options.
-    partitioning, step
-        `towers.partitioning` and `time.step` of the configuration.
+    partitioning, ustar, strict, step
+        `towers.partitioning`, `towers.ustar`, `towers.strict` and `time.step` of the configuration.
+    store : str, optional
+        Folder in which what was read of single archives is kept for the next time.
+    threads : int
+        Archives read at once.
     """
     plugin = registry.load(registry.NETWORKS, network)
-    frame, places = plugin.read([Path(p) for p in paths], plugin.Options(**options), partitioning=partitioning, step=step)
+    wanted = gather.Wanted(step, partitioning, ustar, strict, threads, Path(store) if store else None)
+    frame, places, left = gather.read(plugin, [Path(p) for p in paths], plugin.Options(**options), wanted)
     frame, places = records.check(frame, places, where=f"network {network}")
-    _log.info("%s: %d towers, %d records", network, len(places), len(frame))
+    _log.info("%s: %d towers, %d records, %d archives set aside", network, len(places), len(frame), len(left))
     _write(frame, table)
+    _write(left, aside)
     _write(places, sites)
 
 
@@ -78,9 +96,13 @@ def harmonise_towers(
     *,
     tables: Sequence[str],
     sites: Sequence[str],
+    aside: Sequence[str],
     merged: str,
     towers_csv: str,
+    towers_geojson: str,
     quality: str,
+    citations_bib: str,
+    acknowledgements: str,
     towers: Mapping[str, Any],
     step: records.Step,
 ) -> None:
@@ -88,14 +110,19 @@ def harmonise_towers(
 
     Parameters
     ----------
-    tables, sites : sequences of str
+    tables, sites, aside : sequences of str
         Output of `read_network`, in the order of `towers.networks`.
     merged : str
         Parquet by `contracts.TOWERS`: every record of the towers kept; fluxes that failed a test are missing.
     towers_csv : str
-        CSV by `contracts.SITES` with `first`, `last` and `n` of the good steps.
+        CSV by `contracts.SITES` with `first`, `last` and `n` of the good steps, `also_in` (networks that hold the tower too
+        and were not taken), `height` (m) and `time_shift` (h).
+    towers_geojson : str
+        The same as points, for any GIS (RFC 7946).
     quality : str
         CSV by `contracts.QUALITY`: what each test took away per site, whole towers too.
+    citations_bib, acknowledgements : str
+        Whom to cite (BibTeX) and to thank for the towers kept.
     towers : mapping
         `exclude`, `managed` and `quality` of the section `towers`.
 
@@ -107,6 +134,7 @@ def harmonise_towers(
     frame, places = harmonise.merge([_read_table(t) for t in tables], [_read_sites(s) for s in sites])
     places = harmonise.flag_managed(places, towers["managed"])
     frame, places, report = harmonise.judge(frame, places, step=step, exclude=tuple(towers["exclude"]), limits=towers["quality"])
+    report = pd.concat([report, harmonise.set_aside([_read_aside(a) for a in aside])], ignore_index=True)
     dropped = report.groupby("test", sort=False)["dropped"].agg(["sum", "size"])
     _log.info("dropped by each test (records; rows of the report):\n%s", dropped.to_string())
     if places.empty:
@@ -119,6 +147,21 @@ def harmonise_towers(
     _write(contracts.table(report, contracts.QUALITY, where=quality), quality)
     _write(contracts.table(frame, contracts.TOWERS, where=merged), merged)
     _write(contracts.table(places, contracts.SITES, where=towers_csv), towers_csv)
+    cited = _publications(places)
+    _write_text(geojson.points(places), towers_geojson)
+    _write_text(citations.bibtex(places, cited), citations_bib)
+    _write_text(citations.thanks(places, cited), acknowledgements)
+
+
+def _publications(places: pd.DataFrame) -> dict[str, Mapping[str, str]]:
+    """What the networks themselves want cited."""
+    found = {n: getattr(registry.load(registry.NETWORKS, n), "CITATION", None) for n in places["network"].unique()}
+    return {name: about for name, about in found.items() if about}
+
+
+def _write_text(text: str, path: str) -> None:
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _write(frame: pd.DataFrame, path: str) -> None:
@@ -133,9 +176,13 @@ def _read_table(path: str) -> pd.DataFrame:
     return contracts.table(pd.read_parquet(path), contracts.TOWERS, where=path)
 
 
+def _read_aside(path: str) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
 def _read_sites(path: str) -> pd.DataFrame:
     """A table of sites; ids and reasons stay text, whatever they look like."""
-    text = ("site", "network", "igbp", "koppen", "managed", "implausible_note")
+    text = ("site", "network", "igbp", "koppen", "managed", "implausible_note", *site_tables.SAID)
     frame = pd.read_csv(
         path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={c: [""] for c in site_tables.NUMBERS}
     )

@@ -51,6 +51,34 @@ def onflux_rows(days: int = 400, step: str = "day") -> pd.DataFrame:
     return frame
 
 
+def fine_rows(days: int = 120, minutes: int = 30, shift: float = 0.0, start: str = "2012-01-01") -> pd.DataFrame:
+    """Half hours (or hours) with ONEFlux columns and units: a clear sun at 51 N, flags 0 to 3, fluxes in µmol m-2 s-1."""
+    stamps = pd.date_range(start, periods=days * 24 * 60 // minutes, freq=f"{minutes}min")
+    hour = (stamps - stamps.normalize()).total_seconds().to_numpy() / 3600 + minutes / 120
+    season = -np.cos(2 * np.pi * stamps.day_of_year.to_numpy() / 365)
+    sun = np.clip(0.3 + 0.3 * season + 0.8 * np.cos(2 * np.pi * (hour - 12) / 24), 0, None)
+    seen = np.clip(0.3 + 0.3 * season + 0.8 * np.cos(2 * np.pi * (hour - 12 - shift) / 24), 0, None)
+    gpp, reco = 20 * sun, 4 + 2 * season
+    frame = pd.DataFrame(
+        {
+            "TIMESTAMP_START": stamps.strftime("%Y%m%d%H%M").astype("int64"),
+            "TIMESTAMP_END": (stamps + pd.Timedelta(minutes=minutes)).strftime("%Y%m%d%H%M").astype("int64"),
+            "TA_F": 10 + 12 * season + 4 * np.cos(2 * np.pi * (hour - 15) / 24),
+            "SW_IN_POT": 1000 * sun,
+            "SW_IN_F": 700 * seen,
+            "VPD_F": 6 + 5 * season,
+            "P_F": 0.05 * minutes / 30,
+            "NEE_VUT_REF": reco - gpp,
+            "NEE_VUT_REF_QC": np.arange(len(stamps)) % 4,
+            "GPP_NT_VUT_REF": gpp,
+            "RECO_NT_VUT_REF": reco,
+            "GPP_DT_VUT_REF": gpp,
+            "RECO_DT_VUT_REF": reco + 0.1,
+        }
+    )
+    return frame.round(6)
+
+
 def bif_bytes(*sites: str, separator: str = ";", columns: tuple[int, ...] = (0, 1, 2, 3, 4)) -> bytes:
     names = ["SITE_ID", "GROUP_ID", "VARIABLE_GROUP", "VARIABLE", "DATAVALUE"]
     lines = [[names[k] for k in columns]]
@@ -73,6 +101,7 @@ class Sample:
         self.folder = folder
 
     rows = staticmethod(onflux_rows)
+    fine = staticmethod(fine_rows)
     bif = staticmethod(bif_bytes)
     zip = staticmethod(zipped)
 
@@ -99,6 +128,16 @@ class Sample:
                 f"{name}_BIFVARINFO_{code}_{years}.csv": "SITE_ID,GROUP_ID,VARIABLE_GROUP,VARIABLE,DATAVALUE\n",
             }
             zipped(self.folder / f"{name}_{years}.zip", members)
+        return {"path": str(self.folder)}
+
+    def japanflux(self, step: str) -> dict:
+        code = {"day": "DD", "month": "MM"}[step]
+        for site in ("DE-Aaa", "NA-Bbb"):
+            rows = onflux_rows(step=step, days=400 if step == "day" else 36).assign(NEE_VUT_REF_QC=0.2)
+            name = f"FLX_{site}_JapanFLUX2024_COREVARS"
+            own = rows.rename(columns=lambda c: c.replace("VUT_REF", "vUT"))
+            zipped(self.folder / f"{name}_2010-2011_1-3.zip", {f"{name}_{code}_2010-2011_1-3.csv": own.to_csv(index=False)})
+        (self.folder / "FLX_AA-Flx_BIF_X.csv").write_bytes(bif_bytes("DE-Aaa", "NA-Bbb"))
         return {"path": str(self.folder)}
 
     def metaflux(self, step: str) -> dict:

@@ -59,3 +59,47 @@ def test_the_real_table(shared_data):
     assert found.loc["US-Tw4", "elevation"] == -5
     assert found.loc["DE-RuS", "lon"] == 6.4472
     assert found["igbp"].notna().all() and found[["lat", "lon"]].notna().all(axis=None)
+
+
+def test_the_real_workbook(shared_data):
+    path = shared_data / "archives" / "formats" / "AMF_AA-Flx_BIF_CCBY4_20201218.xlsx"
+    frame = bif.read(path.read_bytes(), where=path)
+    assert list(frame.columns) == list(bif.COLUMNS) and len(frame) == 443
+    found = bif.read_file(path).set_index("site")
+    assert found[["lat", "lon"]].notna().all(axis=None)
+    one = frame[(frame["SITE_ID"] == found.index[0]) & (frame["VARIABLE"] == "LOCATION_LAT")]["DATAVALUE"]
+    assert found["lat"].iloc[0] == float(one.iloc[-1])
+
+
+def test_a_workbook_that_is_none_or_a_bomb_is_refused(sample):
+    with pytest.raises(InputError, match="workbook cannot be read"):
+        bif.read(sample.zip(sample.folder / "a.xlsx", {"a.txt": "x"}).read_bytes(), where="x")
+    path = sample.zip(sample.folder / "b.xlsx", {"xl/worksheets/sheet1.xml": bytes((1 << 27) + 1)})
+    with pytest.raises(InputError, match="too large"):
+        bif.read(path.read_bytes(), where="x")
+    path = sample.zip(sample.folder / "c.xlsx", {"xl/worksheets/sheet1.xml": "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"})
+    with pytest.raises(InputError, match="declares entities"):
+        bif.read(path.read_bytes(), where="x")
+
+
+def test_a_wide_table():
+    text = (
+        "SITE_ID,SITE_NAME,LOCATION_LAT,LOCATION_LONG,LOCATION_ELEV,IGBP,CLIMATE_KOEPPEN,UTC_OFFSET\nNA,x,-22.5,17,,CRO,BSh,2\n"
+    )
+    row = _places(text).loc["NA"]
+    assert row[["lat", "lon", "igbp", "koppen", "utc_offset"]].tolist() == [-22.5, 17.0, "CRO", "Arid", 2.0]
+    assert np.isnan(row["elevation"])
+
+
+def test_height_of_measurement_of_the_newest_carbon_flux():
+    groups = {
+        1: ("TA_1_1_1", "30", "2012"),
+        2: ("NEE_PI", "38.5", "2001"),
+        3: ("NEE_PI", "40", "2010"),
+        4: ("SWC_1_1_1", "-0.1", "2015"),
+    }
+    rows = "DE-Aaa;9;GRP_LOCATION;LOCATION_LAT;51\n"
+    for k, content in groups.items():
+        for name, value in zip(("VAR_INFO_VARNAME", "VAR_INFO_HEIGHT", "VAR_INFO_DATE"), content, strict=True):
+            rows += f"DE-Aaa;{k};GRP_VAR_INFO;{name};{value}\n"
+    assert _places(HEAD + rows).loc["DE-Aaa", "height"] == 40.0

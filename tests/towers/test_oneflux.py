@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tamrl.errors import InputError
-from tamrl.towers import oneflux
+from tamrl.towers import gather, oneflux
 from tamrl.towers.networks import fluxnet, fluxnet2015
 
 NAME = "FLX_DE-Aaa_FLUXNET2015_SUBSET"
@@ -46,6 +46,24 @@ def test_a_constant_threshold_is_taken_only_where_there_is_no_other(sample):
     assert table["nee_qc"][3] == pytest.approx(0.45)
 
 
+def test_a_file_with_a_constant_threshold_alone_is_read(sample):
+    rows = sample.rows()
+    table, _, _ = _read(sample, _daily(rows.rename(columns=lambda c: c.replace("VUT", "CUT"))))
+    assert table[["nee", "reco", "nee_qc"]].iloc[3].tolist() == pytest.approx(
+        rows[["NEE_VUT_REF", "RECO_NT_VUT_REF", "NEE_VUT_REF_QC"]].iloc[3].tolist()
+    )
+
+
+def test_a_whole_archive_as_distributed_gives_the_day_files(sample):
+    """All files of a FLUXNET2015 archive: steps, auxiliary files and reanalysis beside the one that is wanted."""
+    rows, years = sample.rows(), "2010-2011_1-4.csv"
+    members = {f"{NAME}_{step}_{years}": "TIMESTAMP\n1\n" for step in ("WW", "MM", "YY")}
+    members |= {f"{NAME}_HH_{years}": sample.fine(days=2).to_csv(index=False)}
+    members |= {f"FLX_DE-Aaa_FLUXNET2015_{aux}_{years}": "x\n" for aux in ("AUXMETEO", "AUXNEE", "ERAI_DD", "ERAI_HH")}
+    table, _, _ = _read(sample, members | _daily(rows))
+    assert len(table) == 400
+
+
 def test_a_file_that_breaks_off_is_refused(sample):
     text = sample.rows().to_csv(index=False)
     with pytest.raises(InputError, match="breaks off"):
@@ -58,9 +76,19 @@ def test_a_file_of_something_else_is_refused(sample, text):
         _read(sample, {f"{NAME}_DD_2010-2011_1-4.csv": text})
 
 
-def test_another_step_is_not_taken_for_this_one(sample):
-    with pytest.raises(InputError, match="one file of MM"):
-        _read(sample, _daily(sample.rows()), step="month")
+def test_a_coarser_step_is_not_taken_for_this_one(sample):
+    rows = sample.rows(step="month", days=36)
+    with pytest.raises(InputError, match="one file of DD or HH or HR"):
+        _read(sample, {f"{NAME}_MM_2010-2011_1-4.csv": rows.to_csv(index=False)})
+
+
+def test_of_several_steps_the_one_wanted_is_read_and_else_the_coarsest(sample):
+    daily, monthly = sample.rows(days=730), sample.rows(step="month", days=24)
+    both = _daily(daily) | {f"{NAME}_MM_2010-2011_1-4.csv": monthly.to_csv(index=False)}
+    assert _read(sample, both, step="month")[0]["nee"][3] == pytest.approx(monthly["NEE_VUT_REF"][3])
+    made, _, _ = _read(sample, _daily(daily), step="month")
+    assert len(made) == 24
+    assert made["nee"][1] == pytest.approx(daily["NEE_VUT_REF"][31:59].mean(), abs=1e-6)
 
 
 def test_an_archive_with_the_file_of_another_tower_is_refused(sample):
@@ -83,6 +111,10 @@ FLX, AMF = "FLX_DE-Aaa_FLUXNET2015", "AMF_DE-Aaa_FLUXNET"
         (fluxnet2015.FILES, [f"{FLX}_SUBSET_2010-2011_1-9.zip", f"{FLX}_SUBSET_2010-2011_1-10.zip"], 1),
         (fluxnet2015.FILES, [f"{FLX}_SUBSET_2010-2011_1-4.zip", f"{FLX}_FULLSET_2010-2011_1-4.zip"], 1),
         (fluxnet2015.FILES, [f"{FLX}_SUBSET_DD_2010-2011_1-4.csv", f"{FLX}_SUBSET_MM_2010-2011_1-4.csv"], 0),
+        (fluxnet2015.FILES, [f"{FLX}_FULLSET_HH_2010-2011_1-4.csv", f"{FLX}_FULLSET_DD_2010-2011_1-4.csv"], 1),
+        (fluxnet2015.FILES, [f"{FLX}_FULLSET_2010-2011_2-4.zip", f"{FLX}_FULLSET_2010-2020_beta-3.zip"], 1),
+        (fluxnet.FILES, ["ICOSETC_DE-Aaa_FLUXNET_DD_L2.csv", "ICOSETC_DE-Aaa_FLUXNET_DD_INTERIM_L2.csv"], 0),
+        (fluxnet.FILES, ["ICOSETC_DE-Aaa_ARCHIVE_L2.zip", f"{AMF}_2010-2011_v1.3_r1.zip"], 1),
         (fluxnet.FILES, [f"{AMF}_2010-2011_v1.3_r1.zip", f"{AMF}_2010-2011_v1.3_r2.zip"], 1),
         (fluxnet.FILES, [f"{AMF}_FULLSET_2010-2011_3-5.zip", "AMF_DE-Aaa_BASE-BADM_4-5.zip"], 0),
     ],
@@ -108,16 +140,16 @@ def test_an_older_archive_takes_its_place_from_a_table_of_many(sample):
     sample.zip(sample.folder / "AMF_DE-Aaa_FLUXNET_FULLSET_2010-2011_3-5.zip", {member: rows.to_csv(index=False)})
     options = fluxnet.Options(path=str(sample.folder))
     with pytest.raises(InputError, match=r"no coordinates of DE-Aaa"):
-        fluxnet.read([sample.folder], options, partitioning="NT", step="day")
+        gather.read(fluxnet, [sample.folder], options, gather.Wanted("day"))
     (sample.folder / "AMF_AA-Flx_BIF_CCBY4_20201218.csv").write_bytes(sample.bif("DE-Aaa"))
-    table, places = fluxnet.read([sample.folder], options, partitioning="NT", step="day")
+    table, places, _ = gather.read(fluxnet, [sample.folder], options, gather.Wanted("day"))
     assert places["lat"].tolist() == [51.0] and len(table) == 400
 
 
 @pytest.mark.parametrize("network", [fluxnet, fluxnet2015])
 def test_an_empty_folder_says_what_to_put_there(tmp_path, network):
     with pytest.raises(InputError, match=r"no tower files[\s\S]*zip"):
-        network.read([tmp_path], network.Options(), partitioning="NT", step="day")
+        gather.read(network, [tmp_path], network.Options(), gather.Wanted("day"))
 
 
 def test_fills_written_in_other_ways_reach_nothing(sample):

@@ -5,7 +5,11 @@ import pandas as pd
 import pytest
 
 from tamrl.carbon import FLUXES
-from tamrl.towers import quality, sites
+from tamrl.sections import Quality
+from tamrl.towers import quality, screening, sites, sun
+
+LIMITS = Quality().model_dump(mode="json")
+PLACES = sites.table([{"site": s, "network": "x", "lat": 51.0, "lon": 10.5} for s in ("DE-Aaa", "NA-Bbb")])
 
 
 def _records(days=400, site="DE-Aaa", seed=1):
@@ -23,10 +27,11 @@ def _where(mask, flux="nee"):
 
 def test_a_good_record_passes_all_tests():
     records = pd.concat([_records(), _records(site="NA-Bbb", seed=2)], ignore_index=True)
-    kept, report = quality.apply(records, quality.checks("day", 0.8))
-    pd.testing.assert_frame_equal(kept, records)
+    kept, report = quality.apply(records, quality.checks("day", LIMITS))
+    pd.testing.assert_frame_equal(kept.drop(columns="flags"), records)
+    assert (kept["flags"] == "").all()
     assert (report["dropped"] == 0).all() and (report["kept"] == 400).all()
-    assert len(report) == 2 * len(quality.checks("day", 0.8))
+    assert len(report) == 2 * len(quality.checks("day", LIMITS))
 
 
 @pytest.mark.parametrize("value", [-9999.0, 1e20, 9.969209968386869e36])
@@ -57,7 +62,7 @@ def test_range_takes_the_flux_or_all_with_nee():
 def test_drivers_out_of_range_go_alone():
     records = _records(6)
     records.loc[2, "air_temperature"] = -9725.85  # a fill value that was converted
-    kept, report = quality.mask_drivers(records)
+    kept, report = quality.mask_drivers(records, PLACES, "day", LIMITS)
     assert np.isnan(kept.loc[2, "air_temperature"]) and kept.loc[2, "evi"] == 0.4
     assert report[["dropped", "kept"]].to_numpy().tolist() == [[1, 11]]
     pd.testing.assert_frame_equal(kept[list(FLUXES)], records[list(FLUXES)])
@@ -105,7 +110,7 @@ def test_the_test_for_spikes_leaves_weather_in_real_records(shared_data):
     table = pd.read_parquet(shared_data / "towers" / "fluxnet2015_daily.parquet")
     names = {"GPP_NT_VUT_REF": "gpp", "RECO_NT_VUT_REF": "reco", "NEE_VUT_REF": "nee", "NEE_VUT_REF_QC": "nee_qc"}
     records = table.rename(columns=names).sort_values(["site", "date"], ignore_index=True)
-    kept, report = quality.apply(records, quality.checks("day", 0.8))
+    kept, report = quality.apply(records, quality.checks("day", LIMITS))
     share = report.groupby("test")["dropped"].sum() / len(records)
     assert share["spikes"] < 0.002 and share["flat"] < 0.002 and 0.2 < share["nee_qc"] < 0.3
     assert kept["gpp"].max() < 45 and records["gpp"].max() > 76  # gC m-2 d-1, of a failed partitioning
@@ -130,18 +135,85 @@ def test_missing_values_are_no_flat_line():
 
 
 def test_months_are_not_tested_for_spikes():
-    assert set(quality.checks("day", 0.8)) - set(quality.checks("month", 0.8)) == {"flat", "spikes"}
+    assert set(quality.checks("day", LIMITS)) - set(quality.checks("month", LIMITS)) == {"flat", "spikes"}
 
 
 def test_the_report_adds_up():
     records = _records()
     records.loc[10:19, "nee_qc"] = 0.1
     records.loc[100:104, "nee"] = 0.5
-    kept, report = quality.apply(records, quality.checks("day", 0.8))
+    kept, report = quality.apply(records, quality.checks("day", LIMITS))
     rows = report.set_index("test")
     assert rows.loc["nee_qc", ["dropped", "kept"]].tolist() == [10, 390]
     assert rows.loc["flat", ["dropped", "kept"]].tolist() == [5, 385]
     assert len(kept) == 400 and kept["nee"].notna().sum() == 385
+    assert kept["flags"].value_counts().to_dict() == {"": 385, "nee_qc": 10, "flat": 5}
+
+
+def test_a_record_that_fails_two_tests_names_both():
+    records = _records()
+    records.loc[10, "gpp"], records.loc[10, "nee_qc"] = 999.0, 0.1
+    kept, _ = quality.apply(records, quality.checks("day", LIMITS))
+    assert kept.loc[10, "flags"] == "valid_range,nee_qc"
+
+
+def test_a_residual_of_the_partitioning_takes_gpp_and_reco_alone():
+    records = _records(5)
+    records.loc[2, "reco"] += 3.1
+    records.loc[3, "reco"] += 2.9
+    mask = quality.residual(records, 3.0)
+    assert [_where(mask, f) for f in FLUXES] == [[2], [2], []]
+
+
+def _energy(closure, days=400):
+    terms = {"net_radiation": 100.0, "ground_heat_flux": 20.0, "latent_heat_flux": 60.0, "sensible_heat_flux": 80 * closure - 60}
+    return _records(days).assign(**terms)
+
+
+@pytest.mark.parametrize(("closure", "fails"), [(0.45, True), (0.55, False), (1.45, False), (1.55, True)])
+def test_years_whose_energy_does_not_balance(closure, fails):
+    mask = quality.energy_balance(_energy(closure), (0.5, 1.5))
+    assert _where(mask) == (list(range(365)) if fails else [])  # of the second year 35 days are there: not judged
+
+
+def test_without_its_four_terms_the_energy_balance_judges_nothing():
+    assert _where(quality.energy_balance(_energy(0.1).drop(columns="ground_heat_flux"), (0.5, 1.5))) == []
+    gaps = _energy(0.1)
+    gaps.loc[99:, "ground_heat_flux"] = np.nan
+    assert _where(quality.energy_balance(gaps, (0.5, 1.5))) == []
+
+
+def test_tests_can_be_switched_off_and_on():
+    every = LIMITS | {"tests": [*LIMITS["tests"], "energy_balance"]}
+    assert set(quality.checks("day", every)) - set(quality.checks("day", LIMITS)) == {"energy_balance"}
+    assert list(quality.checks("day", LIMITS | {"tests": []})) == ["fill_left"]
+    assert "energy_balance" not in quality.checks("month", every)
+
+
+def test_radiation_above_the_sun_goes_alone():
+    records = _records(3).assign(shortwave_radiation=[80.0, 140.0, np.nan])  # January at 51 N: 88 W m-2 at the top
+    kept, report = quality.mask_drivers(records, PLACES, "day", LIMITS)
+    assert kept["shortwave_radiation"].isna().tolist() == [False, True, True]
+    assert report.set_index("test").loc["radiation", ["dropped", "kept"]].tolist() == [1, 1]
+    pd.testing.assert_frame_equal(kept[list(FLUXES)], records[list(FLUXES)])
+    without = records.assign(air_temperature=np.nan, evi=np.nan, shortwave_radiation=np.nan)
+    assert quality.mask_drivers(without, PLACES, "day", LIMITS)[1].empty  # not tested is not left out
+    off, _ = quality.mask_drivers(records, PLACES, "day", LIMITS | {"tests": []})
+    assert off["shortwave_radiation"][1] == 140.0
+
+
+@pytest.mark.parametrize(("lat", "day", "expected"), [(0, 80, 436.0), (52, 172, 482.0), (80, 355, 0.0), (-90, 355, 558.0)])
+def test_potential_radiation_of_textbook_days(lat, day, expected):
+    """Table A2.6 of FAO 56 (0 deg, 20 March: 37.9 MJ; 52 deg N, 21 June: 41.8 MJ) and the poles."""
+    assert sun.daily_potential(lat=np.array([lat]), day=np.array([day]))[0] == pytest.approx(expected, rel=0.02, abs=0.5)
+
+
+def test_real_radiation_is_below_the_potential(shared_data):
+    table = pd.read_parquet(shared_data / "towers" / "fluxnet2015_daily.parquet")
+    places = table.drop_duplicates("site")[["site", "lat"]]
+    records = table.rename(columns={"SW_IN_F": "shortwave_radiation"})
+    above = quality.radiation(records, places, "day")
+    assert 0 < above.sum() < 0.002 * len(records)
 
 
 def test_whole_towers_go_for_the_first_reason_that_holds():
@@ -154,9 +226,21 @@ def test_whole_towers_go_for_the_first_reason_that_holds():
             {"site": "EE-Eee", "network": "x", "lat": 1, "lon": 1},
         ]
     )
-    kept = pd.Series({"AA-Aaa": 100, "BB-Bbb": 100, "CC-Ccc": 100, "DD-Ddd": 59})
-    found = quality.towers_to_drop(places, kept, exclude=("CC-Ccc",), managed="drop", min_steps=60).set_index("site")
+    steps = pd.Series({"AA-Aaa": 100, "BB-Bbb": 100, "CC-Ccc": 100, "DD-Ddd": 59})
+    kept = pd.DataFrame({"steps": steps, "months": 4})
+    found = screening.towers_to_drop(places, kept, exclude=("CC-Ccc",), limits=LIMITS).set_index("site")
     assert found["test"].to_dict() == {"CC-Ccc": "exclude", "BB-Bbb": "managed", "DD-Ddd": "min_steps", "EE-Eee": "min_steps"}
     assert found.loc["BB-Bbb", ["dropped", "note"]].tolist() == [100, "irrigated"]
-    found = quality.towers_to_drop(places, kept, exclude=(), managed="keep", min_steps=60)
+    found = screening.towers_to_drop(places, kept, exclude=(), limits=LIMITS | {"managed": "keep"})
     assert set(found["site"]) == {"DD-Ddd", "EE-Eee"}
+
+
+def test_towers_over_water_off_the_sun_or_of_few_months():
+    rows = {"AA-Aaa": {"igbp": "WAT"}, "BB-Bbb": {"time_shift": -1.0}, "CC-Ccc": {"time_shift": 0.5}, "DD-Ddd": {}}
+    places = sites.table([{"site": s, "network": "x", "lat": 1, "lon": 1, **row} for s, row in rows.items()])
+    kept = pd.DataFrame({"steps": 100, "months": [12, 12, 12, 4]}, index=list(rows))
+    found = screening.towers_to_drop(places, kept, exclude=(), limits=LIMITS | {"min_months": 5}).set_index("site")
+    assert found["test"].to_dict() == {"AA-Aaa": "water", "BB-Bbb": "time_shift", "DD-Ddd": "months"}
+    assert "-1.0 h off the sun" in found.loc["BB-Bbb", "note"]
+    off = LIMITS | {"min_months": 5, "tests": []}
+    assert screening.towers_to_drop(places, kept, exclude=(), limits=off).empty

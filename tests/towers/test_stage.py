@@ -1,37 +1,45 @@
 """The stage from raw files to the files that the rest of the pipeline reads."""
 
+import json
+
 import pandas as pd
 import pytest
 
 from tamrl import contracts, registry
 from tamrl.errors import InputError, TamrlError
+from tamrl.sections import Quality
 from tamrl.towers import stage
 
-LIMITS = {"nee_qc": 0.8, "min_steps": 60, "managed": "drop"}
+LIMITS = Quality().model_dump(mode="json")
 TOWERS = {"exclude": [], "managed": {}, "quality": LIMITS}
 
 
-def _read(network, sample, out, step="day"):
+def _read(network, sample, out, step="day", **how):
     plugin = registry.load(registry.NETWORKS, network)
     options = plugin.Options(**getattr(sample, network)(step))
-    table, sites = out / f"{network}.parquet", out / f"{network}_sites.csv"
+    table, sites, aside = (str(out / f"{network}{end}") for end in (".parquet", "_sites.csv", "_aside.csv"))
     stage.read_network(
         paths=plugin.inputs(options),
-        table=str(table),
-        sites=str(sites),
+        table=table,
+        sites=sites,
+        aside=aside,
         network=network,
         options=options.model_dump(mode="json"),
         partitioning="NT",
         step=step,
+        **how,
     )
-    return str(table), str(sites)
+    return table, sites, aside
 
 
 def _harmonise(out, *networks, step="day", **changes):
     files = {"merged": out / "towers.parquet", "towers_csv": out / "towers.csv", "quality": out / "quality.csv"}
+    files |= {"towers_geojson": out / "towers.geojson", "citations_bib": out / "citations.bib"}
+    files |= {"acknowledgements": out / "acknowledgements.txt"}
     stage.harmonise_towers(
-        tables=[t for t, _ in networks],
-        sites=[s for _, s in networks],
+        tables=[t for t, _, _ in networks],
+        sites=[s for _, s, _ in networks],
+        aside=[a for _, _, a in networks],
         **{k: str(v) for k, v in files.items()},
         towers=TOWERS | changes,
         step=step,
@@ -72,6 +80,7 @@ def test_two_networks(sample, tmp_path):
     second = _read("table", sample, tmp_path)
     table, towers, _ = _harmonise(tmp_path, first, second)
     assert towers[["site", "network", "koppen"]].to_numpy().tolist() == [["DE-Aaa", "table", "Temperate"]]
+    assert towers["also_in"].tolist() == ["fluxnet2015"]
     assert "evi" in table and not table.duplicated(["site", "date"]).any()
 
 
@@ -86,14 +95,37 @@ def test_no_tower_left_says_why_and_what_to_do(sample, tmp_path):
     network = _read("fluxnet", sample, tmp_path)
     with pytest.raises(InputError, match=r"no tower is left[\s\S]*nee_qc dropped 800[\s\S]*lower towers\.quality"):
         _harmonise(tmp_path, network, exclude=["NA-Bbb"], quality=LIMITS | {"nee_qc": 0.95})
-    assert {p.name for p in tmp_path.iterdir()} == {"raw", "fluxnet.parquet", "fluxnet_sites.csv"}
+    assert {p.name for p in tmp_path.iterdir()} == {"raw", "fluxnet.parquet", "fluxnet_sites.csv", "fluxnet_aside.csv"}
 
 
-def test_a_broken_archive_leaves_nothing_behind(sample, tmp_path):
-    sample.fluxnet("day")
-    broken = next(sample.folder.glob("*.zip"))
+def _break(sample, site):
+    options = sample.fluxnet("day")
+    (broken,) = sample.folder.glob(f"*{site}*.zip")
     broken.write_bytes(broken.read_bytes()[:-100])
-    sample.fluxnet = lambda step: {"path": str(sample.folder)}
-    with pytest.raises(TamrlError, match=broken.name):
-        _read("fluxnet", sample, tmp_path)
+    sample.fluxnet = lambda step: options
+    return broken.name
+
+
+def test_a_broken_archive_leaves_nothing_behind_where_the_run_is_strict(sample, tmp_path):
+    broken = _break(sample, "NA-Bbb")
+    with pytest.raises(TamrlError, match=broken):
+        _read("fluxnet", sample, tmp_path, strict=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["raw"]
+
+
+def test_a_broken_archive_is_set_aside_with_its_reason(sample, tmp_path):
+    broken = _break(sample, "NA-Bbb")
+    _, towers, report = _harmonise(tmp_path, _read("fluxnet", sample, tmp_path))
+    assert towers["site"].tolist() == ["DE-Aaa"]
+    (row,) = report[report["test"] == "set_aside"].to_dict("records")
+    assert (row["site"], row["dropped"], row["kept"]) == ("NA-Bbb", 0, 0)
+    assert row["note"].startswith(f"{broken}: the archive cannot be read")
+
+
+def test_towers_as_points(sample, tmp_path):
+    _harmonise(tmp_path, _read("fluxnet", sample, tmp_path), quality=LIMITS | {"managed": "keep"})
+    found = json.loads((tmp_path / "towers.geojson").read_text())
+    first, second = found["features"]
+    assert (first["id"], first["geometry"]) == ("DE-Aaa", {"type": "Point", "coordinates": [10.5, 51.0, 430.0]})
+    assert second["geometry"]["coordinates"] == [17.0, -22.5] and second["properties"]["managed"] == "irrigated"
+    assert first["properties"]["first"] == "2010-01-01" and first["properties"]["time_shift"] is None

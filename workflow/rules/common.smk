@@ -38,6 +38,12 @@ def options(name):
     return lambda w: getattr(getattr(CONFIGS[w.run], name), getattr(w, wildcard)).model_dump(mode="json")
 
 
+def fetch_options(wildcards):
+    """Options of a network that chooses what it downloads; a fixed list of files depends on none."""
+    chooses = hasattr(registry.load(registry.NETWORKS, wildcards.network), "fetch")
+    return getattr(MAIN.towers, wildcards.network).model_dump(mode="json") if chooses else {}
+
+
 def code(*modules):
     """Digest of the code behind a rule, its stage and plug-ins with all they import."""
     return provenance.code_digest(*modules)

@@ -8,6 +8,7 @@ rule evaluate_models:
             drivers=CONFIGS[w.run].evaluation.drivers,
         ),
         towers=f"{RUN}/towers/towers.csv",
+        samples=f"{RUN}/samples/grid.nc",
     output:
         predictions=f"{RUN}/evaluation/predictions.parquet",
         metrics=f"{RUN}/evaluation/site_metrics.csv",
@@ -77,6 +78,8 @@ rule write_report:
         dissimilarity=f"{BASE}/evaluation/dissimilarity.csv",
         towers=f"{BASE}/towers/towers.csv",
         quality=f"{BASE}/towers/quality.csv",
+        records=f"{BASE}/towers/towers.parquet",
+        sites=expand(f"{BASE}/towers/{{network}}_sites.csv", network=MAIN.towers.networks),
         template="tamrl/evaluation/report/templates/report.html",
     output:
         report=report(f"{BASE}/report.html", caption="../report/report.rst", category="Report"),

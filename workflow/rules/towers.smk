@@ -11,6 +11,8 @@ rule download_towers:
     retries: 2
     conda:
         ENV
+    params:
+        options=fetch_options,
     script:
         "../scripts/download_towers.py"
 
@@ -21,16 +23,19 @@ rule read_network:
     output:
         table=f"{RUN}/towers/{{network}}.parquet",
         sites=f"{RUN}/towers/{{network}}_sites.csv",
+        aside=f"{RUN}/towers/{{network}}_aside.csv",
     log:
         f"{RUN}/logs/read_network/{{network}}.log",
     benchmark:
         f"{RUN}/benchmarks/read_network/{{network}}.tsv"
     conda:
         ENV
+    threads: 4
     params:
         options=options("towers"),
-        partitioning=lambda w: CONFIGS[w.run].towers.partitioning,
+        reading=section("towers", "partitioning", "ustar", "strict"),
         step=MAIN.time.step,
+        store=f"{RUN}/towers/archives/{{network}}",
         code=lambda w: code("tamrl.towers.stage", f"{registry.NETWORKS}.{w.network}"),
     script:
         "../scripts/read_network.py"
@@ -40,10 +45,14 @@ rule harmonise_towers:
     input:
         tables=lambda w: expand(f"{RUN}/towers/{{network}}.parquet", run=w.run, network=CONFIGS[w.run].towers.networks),
         sites=lambda w: expand(f"{RUN}/towers/{{network}}_sites.csv", run=w.run, network=CONFIGS[w.run].towers.networks),
+        aside=lambda w: expand(f"{RUN}/towers/{{network}}_aside.csv", run=w.run, network=CONFIGS[w.run].towers.networks),
     output:
         table=f"{RUN}/towers/towers.parquet",
         towers=f"{RUN}/towers/towers.csv",
+        geojson=f"{RUN}/towers/towers.geojson",
         quality=f"{RUN}/towers/quality.csv",
+        citations=f"{RUN}/towers/citations.bib",
+        acknowledgements=f"{RUN}/towers/acknowledgements.txt",
     log:
         f"{RUN}/logs/harmonise_towers.log",
     benchmark:
@@ -53,6 +62,6 @@ rule harmonise_towers:
     params:
         towers=section("towers", "exclude", "managed", "quality"),
         step=MAIN.time.step,
-        code=code("tamrl.towers.stage"),
+        code=lambda w: code("tamrl.towers.stage", *plugins(registry.NETWORKS, CONFIGS[w.run].towers.networks)),
     script:
         "../scripts/harmonise_towers.py"

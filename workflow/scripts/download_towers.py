@@ -8,4 +8,5 @@ download_towers(
     sources=snakemake.input.sources,
     folder=snakemake.output.folder,
     network=snakemake.wildcards.network,
+    options=snakemake.params.options,
 )

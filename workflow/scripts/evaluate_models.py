@@ -7,6 +7,7 @@ to_file(snakemake.log[0])
 evaluate_models(
     members=snakemake.input.members,
     towers=snakemake.input.towers,
+    samples=snakemake.input.samples,
     predictions=snakemake.output.predictions,
     metrics=snakemake.output.metrics,
     calibration=snakemake.output.calibration,

@@ -7,9 +7,13 @@ to_file(snakemake.log[0])
 harmonise_towers(
     tables=snakemake.input.tables,
     sites=snakemake.input.sites,
+    aside=snakemake.input.aside,
     merged=snakemake.output.table,
     towers_csv=snakemake.output.towers,
+    towers_geojson=snakemake.output.geojson,
     quality=snakemake.output.quality,
+    citations_bib=snakemake.output.citations,
+    acknowledgements=snakemake.output.acknowledgements,
     towers=snakemake.params.towers,
     step=snakemake.params.step,
 )

@@ -8,8 +8,11 @@ read_network(
     paths=list(snakemake.input),
     table=snakemake.output.table,
     sites=snakemake.output.sites,
+    aside=snakemake.output.aside,
     network=snakemake.wildcards.network,
     options=snakemake.params.options,
-    partitioning=snakemake.params.partitioning,
     step=snakemake.params.step,
+    store=snakemake.params.store,
+    threads=snakemake.threads,
+    **snakemake.params.reading,
 )

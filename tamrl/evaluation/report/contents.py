@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.bootstrap import LEVEL
-from tamrl.evaluation.report import budgets, calibration, improvement, maps, reference, scores, tables, texts, towers
+from tamrl.evaluation.report import budgets, calibration, improvement, maps, quality, reference, scores, tables, texts, towers
 from tamrl.evaluation.report.material import Material
 from tamrl.evaluation.report.page import Note, Page, Picture, Section, Tile, picture
 from tamrl.evaluation.report.style import FLUX_LONG, minus, number
@@ -165,6 +165,12 @@ def quality_section(m: Material) -> Section:
     """What the quality tests took away."""
     left_out = tables.dropped_towers(m.quality)
     section = Section("quality", "Quality: what was taken away from the tower records, and why")
+    if m.every is not None and m.records is not None:
+        section.items += [
+            shown("stations", quality.stations(m.towers, m.every, step=m.step, base=m.base), step=m.step),
+            shown("fingerprints", quality.fingerprints(m.records, m.towers, step=m.step)),
+            quality.networks(m.towers, m.every, m.quality),
+        ]
     section.items += [shown("quality", budgets.quality(m.quality)), left_out if left_out.rows else Note(texts.NONE_LEFT_OUT)]
     return section
 

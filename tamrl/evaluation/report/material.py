@@ -43,6 +43,10 @@ class Material:
     reliability: pd.DataFrame
     unlike: pd.DataFrame
     """How unlike held-out towers are to those that trained (`evaluation/dissimilarity.csv`)."""
+    every: pd.DataFrame | None = None
+    """All towers that were read, by network, those left out too."""
+    records: pd.DataFrame | None = None
+    """Records of the towers kept, after the tests."""
     benchmarks: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
     licence: str = ""

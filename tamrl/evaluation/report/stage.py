@@ -55,6 +55,8 @@ def write_report(
     benchmarks: str,
     config_digest: str,
     code: str,
+    records: str | None = None,
+    sites: Sequence[str] = (),
 ) -> None:
     """Write the report of a run: one HTML file that needs nothing else, and its figures as PNG.
 
@@ -70,6 +72,8 @@ def write_report(
         The page without its contents (`templates/report.html`), and the outputs.
     reference_name : str or None
         How the reference is called.
+    records, sites : paths
+        `towers/towers.parquet` and each network's sites, for the page on quality.
 
     Raises
     ------
@@ -87,6 +91,7 @@ def write_report(
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
     material = Material(**about, **summed, **tables, **_read_mask(applicability), reference=reference_name if reference else None)
     material.benchmarks = _read_benchmarks(Path(benchmarks))
+    material.records, material.every = _read_stations(records, sites)
     material.provenance = _provenance(material.provenance, config_digest, code)
     content = contents.page(material, date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC")
     _write(content, report, figures, template=Path(template).read_text(encoding="utf-8"))
@@ -123,6 +128,14 @@ def _read_tables(
         "towers": contracts.read_csv(towers, contracts.SITES),
         "quality": contracts.read_csv(quality, contracts.QUALITY),
     }
+
+
+def _read_stations(records: str | None, sites: Sequence[str]) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Records of the towers kept, and all towers of the networks; nothing where they are not given."""
+    if not (records and sites):
+        return None, None
+    every = pd.concat([contracts.read_csv(path, contracts.SITES) for path in sites], ignore_index=True)
+    return contracts.table(pd.read_parquet(records), contracts.TOWERS, where=records), every
 
 
 def _sum_flux(flux: str, labels: list[str], places: dict[str, Sequence[str]], land: Land, step: str) -> FluxSums:

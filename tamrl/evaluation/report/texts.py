@@ -53,6 +53,10 @@ CAPTIONS = {
     "X-BASE gives no respiration. A plausible total proves nothing by itself.",
     "choices": "Global totals of this run and of defensible alternatives (configuration: choices). Dot: mean; bar: range of the "
     "members; yellow: published. Where the dots scatter wider than the bars, the choice of method is the larger uncertainty.",
+    "stations": "Left: every tower that was read, by land-cover class, and those left out as a whole (the table below says why). "
+    "Right: years of good {step}s that each tower kept.",
+    "fingerprints": "NEE of the towers with most good records of different classes, one row a year. Grey: not measured, or taken "
+    "away by a test.",
     "quality": "Records that lost a flux, or a driver where the test is named after drivers. They stay in the tables as missing; "
     "nothing is filled.",
 }
@@ -80,6 +84,8 @@ ALTERNATIVES = {
     "tower_series": "Observed and predicted fluxes of the best, a median and the worst held-out tower.",
     "budgets": "Bars of global and regional totals of GPP, RECO and NEE beside published ranges.",
     "choices": "Dot plot of global totals over defensible choices.",
+    "stations": "Two world maps of the towers: by class with those left out, and by years of good records.",
+    "fingerprints": "Pictures of NEE by year and time of the year for a few towers.",
     "quality": "Bars of the values removed by each quality test.",
 }
 

@@ -11,7 +11,8 @@ The contract of a plug-in `networks/<name>.py` (held by `tests/towers/test_netwo
     builds the graph: it looks at no content, and the module imports neither torch nor anything slow.
     A path below `downloads/` is made by rule `download_towers`.
 
-`read(paths: list[Path], options: Options, *, partitioning: "NT" | "DT", step: "day" | "month") -> (records, sites)`
+`read(paths: list[Path], options: Options, *, partitioning: "NT" | "DT", step: "day" | "month", ustar: "REF" | "USTAR50")
+-> (records, sites)`
     Two tables. `records` by `contracts.TOWERS`: site, date (start of the step, local standard time), gpp, reco, nee
     (gC m-2 d-1, NEE positive upwards), nee_qc (share of measured or well-filled half hours, 0 to 1), and drivers under the
     names and in the units of `config/variables.yaml`; NaN where missing. `sites` by `contracts.SITES`, one row a tower; use
@@ -19,6 +20,18 @@ The contract of a plug-in `networks/<name>.py` (held by `tests/towers/test_netwo
     converts units, masks and counts fill values, and refuses units, time stamps and duplicates that cannot be. The stage
     then checks both tables against their contracts and each tower against what towers can show (`envelope`).
 
+`archives(paths, options, *, step) -> list[oneflux.Product]` and
+`read_archive(product, *, paths, options, partitioning, step, ustar) -> (records, place)`, instead of `read`
+    Where each tower is a file of its own: `gather` then reads them many at once and only what is new, and sets aside what
+    cannot be read. `place` is the tower's row of `sites` as a dict.
+
 `DOWNLOAD: str`, optional
     Name of the network's public files in `config/sources.tsv`.
+
+`CITATION: dict`, optional
+    title, author, year and doi of the network's publication, for `citations.bib`. What a single tower wants goes into the
+    columns `citation` and `doi` of its place.
+
+`fetch(options: Options, folder: Path) -> None`, optional
+    Fills `downloads/<name>`, where the files are not those of a fixed list.
 """

@@ -1,7 +1,8 @@
 """FLUXNET products of AmeriFlux, ICOS, TERN and other hubs (ONEFlux, CC-BY-4.0): one archive a tower, metadata inside.
 
-A folder of `AMF_XX-Xxx_FLUXNET_YYYY-YYYY_v1.3_r1.zip` (any hub's prefix), as the FLUXNET shuttle fetches them, or of the older
-`AMF_XX-Xxx_FLUXNET_{SUBSET,FULLSET}_YYYY-YYYY_V-V.zip` of AmeriFlux, whose BIF table comes as a file of its own.
+A folder of `AMF_XX-Xxx_FLUXNET_YYYY-YYYY_v1.3_r1.zip` (any hub's prefix), as the FLUXNET shuttle fetches them, of the older
+`AMF_XX-Xxx_FLUXNET_{SUBSET,FULLSET}_YYYY-YYYY_V-V.zip` of AmeriFlux, whose BIF table comes as a file of its own, or of the files
+`ICOSETC_XX-Xxx_FLUXNET_DD_L2.csv` of the ICOS thematic centre with `ICOSETC_XX-Xxx_SITEINFO_L2.csv` beside them, or zips of both.
 """
 
 import re
@@ -9,14 +10,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from tamrl.errors import InputError
 from tamrl.options import Strict
-from tamrl.towers import bif, columns, oneflux, records, sites
+from tamrl.towers import bif, columns, oneflux, records
 
 FILES = re.compile(
-    rf"^[A-Za-z0-9]+_{oneflux.SITE}_FLUXNET_(?:(?P<kind>FLUXMET|SUBSET|FULLSET)_)?(?:(?:DD|MM)_)?\d{{4}}-\d{{4}}_"
-    r"(?P<version>v?\d+[\d.]*[-_]r?\d+)\.(?:zip|csv)$"
+    rf"^(?:[A-Za-z0-9]+_{oneflux.SITE}_FLUXNET_(?:(?P<kind>FLUXMET|SUBSET|FULLSET)_)?(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_"
+    rf"(?P<version>v?\d+[\d.]*[-_]r?\d+)|ICOSETC_{oneflux.SITE.replace('<site>', '<icos>')}_"
+    r"(?:ARCHIVE|FLUXNET(?:_(?:HH|DD|MM))?)(?:_INTERIM)?_L2)\.(?:zip|csv)$"
 )
+CITATION = {
+    "title": "The FLUXNET2015 dataset and the ONEFlux processing pipeline for eddy covariance data",
+    "author": "Pastorello, Gilberto and others",
+    "year": "2020",
+    "doi": "10.1038/s41597-020-0534-3",
+}
 
 
 class Options(Strict):
@@ -33,32 +40,26 @@ def inputs(options: Options) -> list[str]:
     return [options.path, *([options.bif] if options.bif else [])]
 
 
-def read(
-    paths: list[Path], options: Options, *, partitioning: columns.Partitioning, step: records.Step
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Records and sites of all archives in the folder; see the contract in `networks`."""
-    folder, shared = paths[0], paths[1] if len(paths) > 1 else bif.find(paths[0])
-    others = bif.read_file(shared) if shared else None
-    tables, rows = [], []
-    for product in oneflux.products(folder, FILES, step):
-        table, fills, metadata = oneflux.read(product, partitioning=partitioning, step=step)
-        tables.append(table)
-        rows.append({**_place(product, metadata, others), "network": "fluxnet", **fills.loc[product.site]})
-    if not tables:
-        raise records.empty(folder, "put *_FLUXNET_*.zip there, or set towers.fluxnet.path")
-    return pd.concat(tables, ignore_index=True), sites.table(rows)
+def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
+    """The newest archive of each tower; see the contract in `networks`."""
+    if found := oneflux.products(paths[0], FILES, step):
+        return found
+    raise records.empty(paths[0], "put *_FLUXNET_*.zip there, or set towers.fluxnet.path")
 
 
-def _place(product: oneflux.Product, metadata: tuple[str, bytes] | None, others: pd.DataFrame | None) -> dict[str, object]:
-    """The tower's row of the metadata in its archive, else of the shared table."""
-    if metadata:
-        where = f"{product.path} ({metadata[0]})"
-        found = bif.places(bif.read(metadata[1], where=where), where=where)
-    else:
-        where, found = product.path, others
-    row = found[found["site"] == product.site] if found is not None else ()
-    if len(row) != 1 or row["lat"].isna().any():
-        raise InputError(
-            f"no coordinates of {product.site}", where=where, todo="set towers.fluxnet.bif to a BIF table (CSV) that has them"
-        )
-    return row.iloc[0].to_dict()
+def read_archive(
+    product: oneflux.Product,
+    *,
+    paths: list[Path],
+    options: Options,
+    partitioning: columns.Partitioning,
+    step: records.Step,
+    ustar: columns.Ustar = "REF",
+) -> tuple[pd.DataFrame, dict[str, object]]:
+    """Records and place of one tower, from the metadata in its archive or else the shared table; see `networks`."""
+    table, by_site, metadata = oneflux.read(product, partitioning=partitioning, step=step, ustar=ustar)
+    where = product.path
+    if metadata is None and (shared := paths[1] if len(paths) > 1 else bif.find(paths[0])):
+        metadata, where = bif.read_file(shared), shared
+    place = bif.place(metadata, product.site, where=where, todo="set towers.fluxnet.bif to a BIF table that has them")
+    return table, {**place, "network": "fluxnet", **by_site.loc[product.site]}

@@ -1,7 +1,8 @@
 """FLUXNET2015 (Pastorello et al. 2020, doi 10.1038/s41597-020-0534-3, CC-BY-4.0), archives as downloaded by the user.
 
-A folder of `FLX_XX-Xxx_FLUXNET2015_{SUBSET,FULLSET}_YYYY-YYYY_V-V.zip` (or the daily or monthly CSV files out of them), and
-one BIF table for all towers with coordinates, classes and management.
+A folder of `FLX_XX-Xxx_FLUXNET2015_{SUBSET,FULLSET}_YYYY-YYYY_V-V.zip` (or the CSV files out of them, down to half hours), and
+one BIF table for all towers with coordinates, classes and management. Version `beta-3` is the same format of the later
+Warm Winter 2020 release (doi 10.18160/2G60-ZHAK).
 """
 
 import re
@@ -11,11 +12,17 @@ import pandas as pd
 
 from tamrl.errors import InputError
 from tamrl.options import Strict
-from tamrl.towers import bif, columns, oneflux, records, sites
+from tamrl.towers import bif, columns, oneflux, records
 
 FILES = re.compile(
-    rf"^FLX_{oneflux.SITE}_FLUXNET2015_(?P<kind>SUBSET|FULLSET)_(?:(?:DD|MM)_)?\d{{4}}-\d{{4}}_(?P<version>\d+-\d+)\.(?:zip|csv)$"
+    rf"^FLX_{oneflux.SITE}_FLUXNET2015_(?P<kind>SUBSET|FULLSET)_(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_(?P<version>(?:\d+|beta)-\d+)\.(?:zip|csv)$"
 )
+CITATION = {
+    "title": "The FLUXNET2015 dataset and the ONEFlux processing pipeline for eddy covariance data",
+    "author": "Pastorello, Gilberto and others",
+    "year": "2020",
+    "doi": "10.1038/s41597-020-0534-3",
+}
 
 
 class Options(Strict):
@@ -32,18 +39,27 @@ def inputs(options: Options) -> list[str]:
     return [options.path, *([options.bif] if options.bif else [])]
 
 
-def read(
-    paths: list[Path], options: Options, *, partitioning: columns.Partitioning, step: records.Step
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Records and sites of all archives in the folder; see the contract in `networks`."""
-    folder, metadata = paths[0], paths[1] if len(paths) > 1 else bif.find(paths[0])
-    products = oneflux.products(folder, FILES, step)
-    if not products:
-        raise records.empty(folder, "put FLX_*_FLUXNET2015_*.zip there, or set towers.fluxnet2015.path")
+def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
+    """The newest archive of each tower; see the contract in `networks`."""
+    if found := oneflux.products(paths[0], FILES, step):
+        return found
+    raise records.empty(paths[0], "put FLX_*_FLUXNET2015_*.zip there, or set towers.fluxnet2015.path")
+
+
+def read_archive(
+    product: oneflux.Product,
+    *,
+    paths: list[Path],
+    options: Options,
+    partitioning: columns.Partitioning,
+    step: records.Step,
+    ustar: columns.Ustar = "REF",
+) -> tuple[pd.DataFrame, dict[str, object]]:
+    """Records and place of one tower; see the contract in `networks`."""
+    metadata = paths[1] if len(paths) > 1 else bif.find(paths[0])
     if metadata is None:
-        raise InputError("no BIF table", where=folder, todo="put FLX_AA-Flx_BIF_LATEST.csv there, or set towers.fluxnet2015.bif")
-    tables, fills, _ = zip(*(oneflux.read(p, partitioning=partitioning, step=step) for p in products), strict=True)
-    places = pd.concat(fills).reset_index().merge(bif.read_file(metadata), on="site", how="left").assign(network="fluxnet2015")
-    if lost := list(places.loc[places["lat"].isna(), "site"]):
-        raise InputError(f"no coordinates of {', '.join(lost[:5])}", where=metadata, todo="add them to the BIF table")
-    return pd.concat(tables, ignore_index=True), sites.table(places.to_dict("records"))
+        where = paths[0]
+        raise InputError("no BIF table", where=where, todo="put FLX_AA-Flx_BIF_LATEST.csv there, or set towers.fluxnet2015.bif")
+    table, by_site, _ = oneflux.read(product, partitioning=partitioning, step=step, ustar=ustar)
+    place = bif.place(bif.read_file(metadata), product.site, where=metadata, todo="add it to the BIF table")
+    return table, {**place, "network": "fluxnet2015", **by_site.loc[product.site]}

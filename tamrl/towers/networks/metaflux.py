@@ -15,6 +15,12 @@ from tamrl.options import Strict
 from tamrl.towers import bif, columns, records, sites
 
 DOWNLOAD = "metaflux"
+CITATION = {
+    "title": "MetaFlux: Meta-learning global carbon fluxes from sparse spatiotemporal observations",
+    "author": "Nathaniel, Juan and Liu, Jiangong and Gentine, Pierre",
+    "year": "2023",
+    "doi": "10.1038/s41597-023-02349-y",
+}
 PLACE = {"Lat": "lat", "Lon": "lon", "PFT": "igbp", "Climate": "koppen"}
 
 
@@ -37,11 +43,18 @@ def inputs(options: Options) -> list[str]:
 
 
 def read(
-    paths: list[Path], options: Options, *, partitioning: columns.Partitioning, step: records.Step
+    paths: list[Path],
+    options: Options,
+    *,
+    partitioning: columns.Partitioning,
+    step: records.Step,
+    ustar: columns.Ustar = "REF",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Records and sites of all files below the folder; see the contract in `networks`."""
     if step != "month":
         raise ConfigError("metaflux has monthly records only", where="time.step", found=step, todo="set time.step: month")
+    if ustar != "REF":
+        raise ConfigError("metaflux has fluxes of one u* threshold only", where="towers.ustar", found=ustar, todo="set REF")
     folder, metadata = paths[0], bif.read_file(paths[1]) if len(paths) > 1 else None
     files = sorted(folder.rglob("[!.]*_MM.csv"), key=lambda p: p.name)
     if not files:

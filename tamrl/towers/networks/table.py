@@ -14,7 +14,7 @@ from tamrl import variables
 from tamrl.carbon import FLUXES
 from tamrl.errors import ConfigError, InputError, near
 from tamrl.options import Strict
-from tamrl.towers import columns, envelope, records, sites
+from tamrl.towers import aggregate, columns, envelope, records, sites
 
 KEYS = ("site", "date")
 PLACE = ("lat", "lon", "igbp", "koppen", "elevation", "utc_offset", "managed")
@@ -49,7 +49,10 @@ class Options(Strict):
     nee_qc, any dynamic variable of the vocabulary, and lat, lon, igbp, koppen, elevation, utc_offset, managed of the tower.
     Without nee_qc every record counts as measured; without reco it is nee + gpp."""
     units: dict[str, str] = Field(default_factory=dict)
-    """Canonical name: unit of its column, where it is not the unit that tower files use (`config/variables.yaml`)."""
+    """Canonical name: unit of its column, where it is not the unit that tower files use (`config/variables.yaml`); fluxes may be
+    in `umol m-2 s-1` (of CO2)."""
+    daily: bool = False
+    """The file has one row a day: a monthly run takes the means of its months."""
 
 
 def inputs(options: Options) -> list[str]:
@@ -62,11 +65,17 @@ def inputs(options: Options) -> list[str]:
 
 
 def read(
-    paths: list[Path], options: Options, *, partitioning: columns.Partitioning, step: records.Step
+    paths: list[Path],
+    options: Options,
+    *,
+    partitioning: columns.Partitioning,
+    step: records.Step,
+    ustar: columns.Ustar = "REF",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Records and sites of the table; see the contract in `networks`."""
     file = paths[0]
-    chosen = {k: c.replace("{partitioning}", partitioning) for k, c in options.columns.items() if c}
+    named = {k: c.replace("{partitioning}", partitioning) for k, c in options.columns.items() if c}
+    chosen = {k: columns.threshold(c, ustar) for k, c in named.items()}
     _check_keys(chosen, options.units)
     available = _columns(file)
     derived = "reco" not in chosen or (partitioning == "DT" and chosen["reco"] not in available)
@@ -80,12 +89,20 @@ def read(
     mapping = {k: c for k, c in chosen.items() if k not in (*KEYS, *PLACE)}
     ids = raw[chosen["site"]].astype(object).where(raw[chosen["site"]].notna(), "").astype(str).str.strip()  # "" is refused below
     table, fills = records.build(
-        raw, mapping, site=ids, date=raw[chosen["date"]], step=step, where=file, source_units=options.units
+        raw,
+        mapping,
+        site=ids,
+        date=raw[chosen["date"]],
+        step="day" if options.daily else step,
+        where=file,
+        source_units=options.units,
     )
     if derived:
         table["reco"] = table["nee"] + table["gpp"]
     if columns.QC not in chosen:
         table[columns.QC] = table["nee"].where(table["nee"].isna(), 1.0)
+    if options.daily and step == "month":
+        table = aggregate.months(table)
     envelope.refuse(table, where=file, columns=chosen)
     return table, _places(raw, ids, chosen, fills, file)
 

@@ -1,0 +1,124 @@
+"""From half hours or hours to days, and from days to months: means of what is there, missing where too little is.
+
+Stamps of tower files are local standard time all year, so every day has as many steps as any other, 29 February too.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tamrl import units, variables
+from tamrl.carbon import FLUXES
+from tamrl.errors import InputError
+from tamrl.towers import columns
+
+MIN_SHARE = 44 / 48
+"""Share of a day's steps (44 of 48 half hours) or of a month's days that a mean needs."""
+
+GOOD_FLAG = 1
+"""Largest flag of a half hour that counts: 0 measured, 1 filled with confidence (Pastorello et al. 2020,
+doi 10.1038/s41597-020-0534-3; 2 and 3 are poor fillings)."""
+
+START, END = "TIMESTAMP_START", "TIMESTAMP_END"
+_STAMP = "%Y%m%d%H%M"
+_LENGTHS = (30, 60)
+
+
+def days(raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Daily rows from half-hourly or hourly ones, in the columns and units that daily files have.
+
+    Fluxes turn from µmol CO2 m-2 s-1 into gC m-2 d-1, precipitation into a day's sum, the quality flag into the share of
+    steps whose flag is at most `GOOD_FLAG`, all else into means; a variable with fewer than `MIN_SHARE` of a day's steps is
+    missing on that day.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        Columns `TIMESTAMP_START`, `TIMESTAMP_END` (YYYYMMDDHHMM, local standard time) and those of `mapping`.
+    mapping : canonical name -> column
+
+    Returns
+    -------
+    daily : DataFrame
+        `TIMESTAMP` (datetime64, days) and the columns of `mapping`; NaN where missing.
+    fills : dict
+        `fills_targets`, `fills_drivers`: fill values among the steps.
+
+    Raises
+    ------
+    InputError
+        If stamps cannot be read, repeat with other values, or are neither 30 nor 60 minutes long.
+    """
+    raw = raw.reset_index(drop=True)
+    start, length = stamps(raw, where=where)
+    raw = raw.assign(**{START: start})
+    raw = _unique(raw, mapping, where)
+    per_day = 24 * 60 // length
+    values, fills = _masked(raw, mapping, where)
+    groups = values.groupby(raw[START].dt.normalize())
+    enough = groups.count() >= MIN_SHARE * per_day
+    daily = groups.mean()
+    for name, column in mapping.items():
+        if name != columns.QC and variables.get(name).daily == "sum":
+            daily[column] *= per_day
+        if name in FLUXES:
+            daily[column] = units.carbon_from_co2(daily[column])
+    return daily.where(enough).rename_axis("TIMESTAMP").reset_index(), fills
+
+
+def stamps(raw: pd.DataFrame, *, where: object) -> tuple[pd.Series, int]:
+    """Starts of the steps and their length in minutes."""
+    try:
+        start, end = (pd.to_datetime(raw[name].astype("int64").astype(str), format=_STAMP) for name in (START, END))
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError("time stamps of half hours cannot be read", where=where, found=error, todo="YYYYMMDDHHMM") from None
+    lengths = (end - start).dt.total_seconds().div(60)
+    if not len(start) or lengths.nunique() != 1 or int(lengths.iloc[0]) not in _LENGTHS:
+        raise InputError(
+            "the steps must be of 30 or of 60 minutes, all alike",
+            where=where,
+            found=", ".join(f"{v:g} min" for v in lengths.unique()[:5]) or "no rows",
+            todo="fetch the file again",
+        )
+    if (start.dt.minute % int(lengths.iloc[0])).any():
+        raise InputError("the steps do not begin on the hour or half hour", where=where, found=start.iloc[0])
+    return start, int(lengths.iloc[0])
+
+
+def _unique(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> pd.DataFrame:
+    """Without rows that repeat exactly; those that differ are refused."""
+    raw = raw.drop_duplicates([START, *mapping.values()])
+    if (again := raw[START].duplicated()).any():
+        raise InputError(
+            f"{int(again.sum())} half hours stand twice with other values",
+            where=where,
+            found=raw.loc[again, START].iloc[0],
+            todo="stamps must be local standard time, without summer time; fetch the file again",
+        )
+    return raw
+
+
+def _masked(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The columns wanted with fill values missing, the flag as 1 (good) or 0, and how many fill values there were."""
+    found, fills = {}, {"fills_targets": 0, "fills_drivers": 0}
+    for name, column in mapping.items():
+        values, masked = variables.mask_fill(columns.numbers(raw[column], f"{where}, column {column}"))
+        fills["fills_targets" if name in (*FLUXES, columns.QC) else "fills_drivers"] += int(masked)
+        found[column] = np.where(np.isnan(values), np.nan, values <= GOOD_FLAG) if name == columns.QC else values
+    return pd.DataFrame(found, index=raw.index), fills
+
+
+def months(records: pd.DataFrame) -> pd.DataFrame:
+    """Monthly records from daily ones, both as `records.build` returns them.
+
+    Means over the days of a month; missing where fewer than `MIN_SHARE` of them have a value. Days without quality count as
+    not measured.
+    """
+    first = records["date"].dt.to_period("M").dt.to_timestamp().astype("datetime64[ns]")
+    values = records.drop(columns=["site", "date"])
+    groups = values.groupby([records["site"], first.rename("date")])
+    length = first.groupby([records["site"], first]).first().dt.days_in_month.to_numpy()[:, None]
+    monthly = groups.mean().where(groups.count() >= MIN_SHARE * length)
+    monthly[columns.QC] = groups[columns.QC].sum() / length[:, 0]
+    return monthly.reset_index()

@@ -1,0 +1,77 @@
+"""Whom to cite and to thank for the towers of a run: BibTeX entries and a text."""
+
+import re
+from collections.abc import Mapping
+
+import pandas as pd
+
+LICENCE = "CC-BY-4.0"
+_THANKS = """\
+Licence and acknowledgements of the tower data of this run
+==========================================================
+
+The data are shared under {licence} (https://creativecommons.org/licenses/by/4.0/): they may be used and passed on if their
+authors are credited. Cite the networks and every tower below; the entries stand in citations.bib.
+
+This work used eddy covariance data acquired and shared by the FLUXNET community, including AmeriFlux, ICOS, TERN OzFlux,
+JapanFlux, ChinaFlux, KoFlux and the other regional networks. The processing and harmonisation of the data was done with
+ONEFlux (Pastorello et al. 2020, doi 10.1038/s41597-020-0534-3). We thank the principal investigators and their teams.
+"""
+
+
+def bibtex(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]]) -> str:
+    """One entry a network and one a tower.
+
+    Parameters
+    ----------
+    places : DataFrame
+        site, network, and `citation`, `doi` where known.
+    networks : network -> title, author, year, doi
+    """
+    entries = [_entry("article", name, {**about}) for name, about in sorted(networks.items()) if name in set(places["network"])]
+    for row in places.sort_values("site").to_dict("records"):
+        if pd.notna(row.get("citation")):
+            fields = {"title": f"FLUXNET product of {row['site']}", "note": row["citation"], **_where(row), **_year(row)}
+            entries.append(_entry("misc", f"tower_{row['site']}", fields))
+    return "\n".join(entries)
+
+
+def _where(row: Mapping[str, object]) -> dict[str, str]:
+    """A DOI, or the handle that the citation ends in."""
+    if str(row.get("doi") or "").startswith("10."):
+        return {"doi": str(row["doi"])}
+    link = re.search(r"https?://\S+", str(row["citation"]))
+    return {"url": link.group().rstrip(".,;")} if link else {}
+
+
+def _year(row: Mapping[str, object]) -> dict[str, str]:
+    year = re.search(r"\((\d{4})\)", str(row["citation"]))
+    return {"year": year[1]} if year else {}
+
+
+def _entry(kind: str, key: str, fields: Mapping[str, str]) -> str:
+    lines = [f"  {name} = {{{_escape(name, str(value))}}}," for name, value in fields.items()]
+    return "\n".join([f"@{kind}{{{key},", *lines, "}", ""])
+
+
+def _escape(name: str, text: str) -> str:
+    """What BibTeX would read as markup; links and identifiers stay as they are."""
+    text = " ".join(text.split())
+    if name in ("doi", "url"):
+        return text
+    return re.sub(r"([&%$#_])", r"\\\1", re.sub(r"[{}\\]", "", text))
+
+
+def thanks(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]]) -> str:
+    """The text: licence, acknowledgement, and what to cite tower by tower."""
+    lines = [_THANKS.format(licence=LICENCE)]
+    for name, part in places.sort_values("site").groupby("network"):
+        about = networks.get(name, {})
+        lines.append(
+            f"{name}: {len(part)} towers" + (f"; {about['author']} ({about['year']}), doi {about['doi']}" if about else "")
+        )
+        for row in part.to_dict("records"):
+            cite = row.get("citation")
+            lines.append(f"  {row['site']}: {cite if pd.notna(cite) else 'cite the network'}")
+        lines.append("")
+    return "\n".join(lines)

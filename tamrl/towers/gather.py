@@ -1,0 +1,127 @@
+"""Reading of a network whose towers come as one archive each: many at once, only what is new, bad ones set aside.
+
+What an archive gave is kept in a folder, under the tower's id and a digest of the archive (name, size, time of change), the
+options and the code that reads it: a run of 767 archives with one new one reads one. This is one job of the workflow, not
+767, as starting Python and its libraries takes longer than reading an archive.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from tamrl import provenance
+from tamrl.errors import InputError, TamrlError
+from tamrl.files import atomic
+from tamrl.log import progress
+from tamrl.options import Strict
+from tamrl.towers import columns, oneflux, records, sites
+
+_log = logging.getLogger(__name__)
+
+ASIDE = ("site", "file", "reason")
+Tower = tuple[pd.DataFrame, dict[str, Any]]
+"""Records of one tower and its row of the table of sites."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of every archive, and how to go about it."""
+
+    step: records.Step
+    partitioning: columns.Partitioning = "NT"
+    ustar: columns.Ustar = "REF"
+    strict: bool = True
+    """Raise the first error, instead of setting the archive aside."""
+    threads: int = 1
+    store: Path | None = None
+    """Folder in which what was read is kept; None keeps nothing."""
+
+    @property
+    def reading(self) -> dict[str, str]:
+        """Arguments of a plug-in's `read` and `read_archive`."""
+        return {"step": self.step, "partitioning": self.partitioning, "ustar": self.ustar}
+
+
+def read(
+    plugin: ModuleType, paths: list[Path], options: Strict, wanted: Wanted
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Records and sites of a network, and the archives that were set aside (columns `ASIDE`).
+
+    Raises
+    ------
+    TamrlError
+        If nothing can be read, or, where `wanted.strict`, if any archive cannot.
+    """
+    if not hasattr(plugin, "archives"):
+        return *plugin.read(paths, options, **wanted.reading), pd.DataFrame(columns=list(ASIDE))
+    found = plugin.archives(paths, options, step=wanted.step)
+    one = partial(plugin.read_archive, paths=paths, options=options, **wanted.reading)
+    about = [plugin.__name__, options.model_dump(mode="json"), wanted.reading, [_mark(p) for p in paths if p.is_file()]]
+    about.append(provenance.code_digest(__name__, plugin.__name__))
+    call = partial(_attempt, one=one, about=provenance.config_digest(about), wanted=wanted)
+    with ThreadPoolExecutor(max(1, wanted.threads)) as pool:
+        results = list(progress(pool.map(call, found), f"archives of {plugin.__name__.rsplit('.', 1)[-1]}", len(found)))
+    good = [r for r in results if isinstance(r, tuple)]
+    aside = pd.DataFrame([r for r in results if isinstance(r, dict)], columns=list(ASIDE), dtype=object)
+    if not good:
+        raise InputError("no archive can be read", where=paths[0], found=aside["reason"].iloc[0], todo="fetch them again")
+    if len(aside):
+        _log.warning("%d of %d archives set aside:\n%s", len(aside), len(found), aside.to_string(index=False))
+    tables, rows = zip(*good, strict=True)
+    return pd.concat(tables, ignore_index=True), sites.table(rows), aside
+
+
+def _mark(path: Path) -> tuple[str, int, int]:
+    """What changes when a file does; a file that is not there has no time."""
+    if not path.exists():
+        return path.name, 0, 0
+    status = path.stat()
+    return path.name, status.st_size, status.st_mtime_ns
+
+
+def _attempt(product: oneflux.Product, *, one: Callable[..., Tower], about: str, wanted: Wanted) -> Tower | dict[str, str]:
+    """What the archive gives, or why it was set aside."""
+    try:
+        stem = f"{product.site}-{provenance.config_digest([about, _mark(product.path)])}"
+        kept = _kept(wanted.store, stem)
+        if kept is not None:
+            return kept
+        table, place = one(product)
+        sites.check_places(sites.table([place]), where=product.path)
+        _keep(wanted.store, stem, table, place)
+        return table, place
+    except TamrlError as error:
+        if wanted.strict:
+            raise
+        reason = "; ".join(str(part) for part in (error.asked, error.found) if part)
+        return {"site": product.site, "file": product.path.name, "reason": " ".join(reason.split())[:300]}
+
+
+def _kept(store: Path | None, stem: str) -> Tower | None:
+    """What an earlier run has kept; the description is written last, so that both are there or none."""
+    if store is None or not (store / f"{stem}.json").is_file():
+        return None
+    return pd.read_parquet(store / f"{stem}.parquet"), json.loads((store / f"{stem}.json").read_text(encoding="utf-8"))
+
+
+def _keep(store: Path | None, stem: str, table: pd.DataFrame, place: Mapping[str, Any]) -> None:
+    """Write both files, and remove those of the same tower that no longer hold."""
+    if store is None:
+        return
+    store.mkdir(parents=True, exist_ok=True)
+    for old in store.glob(f"{stem.rsplit('-', 1)[0]}-*.*"):
+        if not old.name.startswith(stem):
+            old.unlink(missing_ok=True)
+    with atomic(store / f"{stem}.parquet") as part:
+        table.to_parquet(part, index=False)
+    plain = pd.DataFrame([place]).to_json(orient="records", double_precision=15)
+    with atomic(store / f"{stem}.json") as part:
+        part.write_text(json.dumps(json.loads(plain)[0]), encoding="utf-8")

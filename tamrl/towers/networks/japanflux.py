@@ -1,0 +1,85 @@
+"""JapanFlux2024 (Ueyama et al. 2025, doi 10.5194/essd-17-3807-2025, CC-BY-4.0): towers of Japan and East Asia.
+
+A folder of `FLX_XX-Xxx_JapanFLUX2024_{COREVARS,ALLVARS}_…` zips or CSV files, with the metadata (BADM) in the zip, beside it, or
+in one table of many towers. The files are those of FLUXNET2015 but for two things: the reference of the variable u* threshold
+is called `_vUT`, and quality runs from 0 (best) to 3 (worst) in days too, as the mean flag of the half hours.
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from tamrl.options import Strict
+from tamrl.towers import bif, columns, oneflux, records
+
+FILES = re.compile(
+    rf"^FLX_{oneflux.SITE}_JapanFLUX2024_(?:(?P<kind>COREVARS|ALLVARS)_)?(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_"
+    r"(?P<version>\d+-\d+)\.(?:zip|csv)$"
+)
+CITATION = {
+    "title": "The JapanFlux2024 dataset for eddy covariance observations covering Japan and East Asia from 1990 to 2023",
+    "author": "Ueyama, Masahito and others",
+    "year": "2025",
+    "doi": "10.5194/essd-17-3807-2025",
+}
+_QC = re.compile(r"^NEE_[VC]UT_[A-Z0-9]+_QC$")
+
+
+class Options(Strict):
+    """Where the files lie."""
+
+    path: str = "{data}/towers/japanflux"
+    """Folder of the archives or CSV files."""
+    bif: str | None = None
+    """Table of metadata for towers whose archive has none; null takes `*_AA-Flx_BIF*` from the folder, if there is one."""
+
+
+def inputs(options: Options) -> list[str]:
+    """The folder, and the table of metadata if it lies elsewhere."""
+    return [options.path, *([options.bif] if options.bif else [])]
+
+
+def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
+    """The newest archive of each tower; see the contract in `networks`."""
+    if found := oneflux.products(paths[0], FILES, step):
+        return found
+    raise records.empty(paths[0], "put FLX_*_JapanFLUX2024_*.zip there, or set towers.japanflux.path")
+
+
+def read_archive(
+    product: oneflux.Product,
+    *,
+    paths: list[Path],
+    options: Options,
+    partitioning: columns.Partitioning,
+    step: records.Step,
+    ustar: columns.Ustar = "REF",
+) -> tuple[pd.DataFrame, dict[str, object]]:
+    """Records and place of one tower; see the contract in `networks`."""
+    table, by_site, metadata = oneflux.read(product, partitioning=partitioning, step=step, ustar=ustar, rename=to_oneflux)
+    where = product.path
+    if metadata is None and (shared := paths[1] if len(paths) > 1 else bif.find(paths[0])):
+        metadata, where = bif.read_file(shared), shared
+    place = bif.place(metadata, product.site, where=where, todo="set towers.japanflux.bif to a BIF table that has them")
+    return table, {**place, "network": "japanflux", **by_site.loc[product.site]}
+
+
+def to_oneflux(raw: pd.DataFrame) -> pd.DataFrame:
+    """The columns under their ONEFlux names, quality of days as a share of good half hours.
+
+    With flags 0 and 1 good, 2 and 3 not, a mean flag m means that at least 1 - m / 2 of the half hours are good; this least
+    share is taken.
+    """
+    renamed = raw.rename(columns=_name)
+    if "TIMESTAMP" not in renamed:
+        return renamed  # half hours: the flags themselves
+    qc = [c for c in renamed if _QC.match(c)]
+    flags = renamed[qc].where(renamed[qc] >= 0)
+    return renamed.assign(**(1 - flags / 2).clip(lower=0)) if len(raw) else renamed
+
+
+def _name(column: str) -> str:
+    """`NEE_vUT_QC` is `NEE_VUT_REF_QC`, `GPP_NT_vUT_USTAR50` is `GPP_NT_VUT_USTAR50`; `_cUT` alike."""
+    column = re.sub(r"_([vc])UT(?=$|_QC$)", lambda m: f"_{m[1].upper()}UT_REF", column)
+    return re.sub(r"_([vc])UT(?=_USTAR)", lambda m: f"_{m[1].upper()}UT", column)

@@ -1,0 +1,119 @@
+"""Half hours of 204 FLUXNET2015 towers in one Zarr store (EXCITED-CO2/zarr-fluxnet2015 on GitHub, CC-BY-4.0).
+
+What has to be known of that store: a time stamp is the *end* of its interval, moved to UTC by the offset that the tower's civil
+clock had on 1 January 2010, which is summer time in the south; VPD is in kPa; there is no respiration, so RECO = NEE + GPP;
+values are packed into 16 bits, quality flags too, and come back a little off.
+"""
+
+import logging
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tamrl.errors import InputError
+from tamrl.options import Strict
+from tamrl.towers import aggregate, bif, columns, oneflux, records
+
+_log = logging.getLogger(__name__)
+
+NAMES = {"ta": "TA_F", "sw_in": "SW_IN_F", "vpd": "VPD_F", "nee": "NEE_VUT_REF", "nee_qc": "NEE_VUT_REF_QC"}
+CITATION = {
+    "title": "The FLUXNET2015 dataset and the ONEFlux processing pipeline for eddy covariance data",
+    "author": "Pastorello, Gilberto and others",
+    "year": "2020",
+    "doi": "10.1038/s41597-020-0534-3",
+}
+_HPA_PER_KPA = 10.0
+_MAX_DIFFERENCE = 4.0
+"""Hours between a civil clock and the sun, beyond which an offset is none."""
+
+
+class Options(Strict):
+    """Where the store lies."""
+
+    path: str = "{data}/towers/fluxnet.zarr"
+    """The store `fluxnet.zarr` out of the repository."""
+    bif: str | None = "{data}/archives/metadata/FLX_AA-Flx_BIF_LATEST.csv"
+    """BIF table for classes, elevation and management; used only if the file exists."""
+
+
+def inputs(options: Options) -> list[str]:
+    """The store; the BIF table if it exists."""
+    return [options.path, *([options.bif] if options.bif and Path(options.bif).is_file() else [])]
+
+
+def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
+    """Every tower of the store; see the contract in `networks`."""
+    return [oneflux.Product(site, paths[0]) for site in sorted(map(str, _store(paths[0])["site"].values))]
+
+
+@lru_cache(maxsize=2)
+def _store(path: Path) -> xr.Dataset:
+    """The store, opened once; its variables are read tower by tower."""
+    try:
+        return xr.open_zarr(path, chunks=None)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError("the store cannot be read", where=path, found=error, todo="fetch fluxnet.zarr again") from error
+
+
+def read_archive(
+    product: oneflux.Product,
+    *,
+    paths: list[Path],
+    options: Options,
+    partitioning: columns.Partitioning,
+    step: records.Step,
+    ustar: columns.Ustar = "REF",
+) -> tuple[pd.DataFrame, dict[str, object]]:
+    """Records and place of one tower; see the contract in `networks`."""
+    where = f"{product.path} ({product.site})"
+    if ustar != "REF":
+        raise InputError("the store has fluxes of one u* threshold only", where=where, found=ustar, todo="set towers.ustar: REF")
+    tower = _store(product.path).sel(site=product.site).load()
+    raw = _rows(tower, partitioning, where)
+    mapping = columns.choose(raw.columns, partitioning=partitioning)
+    daily, fills = aggregate.days(raw, mapping, where=where)
+    table, by_site = records.build(daily, mapping, site=product.site, date=daily["TIMESTAMP"], step="day", where=where)
+    table = table if step == "day" else aggregate.months(table)
+    found = bif.read_file(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
+    place = found.loc[product.site].to_dict() if product.site in found.index else {}
+    place |= {"lat": float(tower["latitude"]), "lon": float(tower["longitude"])} if not place else {}
+    counts = {name: by_site.loc[product.site, name] + n for name, n in fills.items()}
+    return table, {**place, "site": product.site, "network": "zarr_fluxnet2015", **counts}
+
+
+def _rows(tower: xr.Dataset, partitioning: columns.Partitioning, where: object) -> pd.DataFrame:
+    """Half-hourly or hourly rows as ONEFlux writes them: local standard time at the start, its columns and units."""
+    frame = tower[[*NAMES, f"gpp_{partitioning.lower()}"]].reset_coords(drop=True).to_dataframe()
+    frame = frame.dropna(how="all")
+    if len(frame) < 2:
+        raise InputError("the tower has no records", where=where, found=f"{len(frame)} half hours")
+    minutes = int(pd.Series(frame.index).diff().mode()[0].total_seconds() // 60)
+    offset = _offset(frame.index[0], minutes, float(tower["longitude"]), where)
+    end = frame.index + pd.Timedelta(hours=offset)
+    frame = frame.rename(columns=NAMES | {f"gpp_{partitioning.lower()}": f"GPP_{partitioning}_VUT_REF"})
+    frame["VPD_F"] *= _HPA_PER_KPA
+    frame["NEE_VUT_REF_QC"] = np.rint(frame["NEE_VUT_REF_QC"])
+    frame[f"RECO_{partitioning}_VUT_REF"] = frame["NEE_VUT_REF"] + frame[f"GPP_{partitioning}_VUT_REF"]
+    start = end - pd.Timedelta(minutes=minutes)
+    stamps = {name: time.strftime("%Y%m%d%H%M").astype("int64") for name, time in zip(_STAMPS, (start, end), strict=True)}
+    return frame.assign(**stamps).reset_index(drop=True)
+
+
+_STAMPS = (aggregate.START, aggregate.END)
+
+
+def _offset(first: pd.Timestamp, minutes: int, lon: float, where: object) -> float:
+    """Hours by which the store was moved: FLUXNET2015 records begin with a year, so their first interval tells.
+
+    Where it does not (a record that begins late), the hour of the sun is taken.
+    """
+    new_year = (first + pd.Timedelta(days=182)).replace(month=1, day=1, hour=0, minute=0)
+    hours = (new_year + pd.Timedelta(minutes=minutes) - first).total_seconds() / 3600
+    if abs(hours - lon / 15) <= _MAX_DIFFERENCE:
+        return hours
+    _log.warning("%s: the first record %s tells no offset from UTC; that of the sun is taken", where, first)
+    return float(round(lon / 15))

@@ -1,0 +1,52 @@
+"""Is a tower's clock right? Measured radiation against the potential radiation of the same half hours."""
+
+import numpy as np
+import pandas as pd
+
+from tamrl.towers import aggregate, columns
+
+MEASURED, POTENTIAL = "SW_IN_F", "SW_IN_POT"
+COLUMNS = (MEASURED, POTENTIAL)
+
+MAX_HOURS = 6
+"""Largest shift looked for, to either side."""
+
+_MIN_DAYS = 60
+_BRIGHT = 50.0
+"""W m-2: mean radiation below which a mean day says nothing of the clock (polar night)."""
+
+
+def hours(raw: pd.DataFrame, *, where: object) -> float:
+    """Hours by which measured radiation comes later than the potential one (negative: earlier); NaN if it cannot be told.
+
+    The shift is that of the largest correlation of the mean days of both (as Pastorello et al. 2014 look for wrong time stamps,
+    doi 10.1109/eScience.2014.45), between the steps by the parabola through the best three. Morning fog or a mountain in the
+    east moves it by less than an hour; a wrong UTC offset or summer time by an hour or more.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        Half-hourly or hourly rows with `TIMESTAMP_START`, `TIMESTAMP_END` and `COLUMNS` (W m-2, -9999 where missing).
+    """
+    if not set(COLUMNS) <= set(raw):
+        return np.nan
+    start, length = aggregate.stamps(raw, where=where)
+    pair = pd.DataFrame({c: columns.numbers(raw[c], f"{where}, column {c}") for c in COLUMNS}).clip(lower=0)
+    known = (raw[list(COLUMNS)].to_numpy() > -9000).all(axis=1)
+    day = pair[known].groupby((start.dt.hour * 60 + start.dt.minute).to_numpy()[known] // length).mean()
+    per_day = 24 * 60 // length
+    if known.sum() < _MIN_DAYS * per_day or len(day) < per_day or day.mean().min() < _BRIGHT:
+        return np.nan
+    lags = np.arange(-MAX_HOURS * 60 // length, MAX_HOURS * 60 // length + 1)
+    measured, potential = (day[c].to_numpy() for c in COLUMNS)
+    fit = [np.corrcoef(np.roll(potential, lag), measured)[0, 1] for lag in lags]
+    return round(float(_peak(lags, np.array(fit)) * length / 60), 1) + 0.0  # no minus zero
+
+
+def _peak(lags: np.ndarray, fit: np.ndarray) -> float:
+    """Where the parabola through the largest value and its neighbours has its top; at the ends, the largest value itself."""
+    best = int(np.argmax(fit))
+    if not 0 < best < len(fit) - 1:
+        return float(lags[best])
+    before, top, after = fit[best - 1 : best + 2]
+    return float(lags[best] + (before - after) / (2 * (before - 2 * top + after)))

@@ -1,0 +1,79 @@
+"""Ratios of reading archives: cost per archive as they become more, and what is kept against what is read anew."""
+
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tamrl import config
+from tamrl.towers import gather
+from tamrl.towers.networks import fluxnet, fluxnet2015
+
+FEW, MANY = 6, 36
+ALLOWED = 20.0
+"""Seconds for 18 archives."""
+
+
+def run() -> list[dict]:
+    """All ratios on the same archive in the form of the newer product, copied under many ids."""
+    source = config.data_folder() / "archives"
+    example = source / "fluxnet2015" / "FLX_DE-Hai_FLUXNET2015_SUBSET_2000-2012_1-4.zip"
+    if not example.exists():
+        return []
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        return [*_scaling(folder, example), _eighteen(source)]
+
+
+def _row(name: str, value: float, unit: str, target: float, *, below: bool = False) -> dict:
+    met = value <= target if below else value >= target
+    return {"name": name, "value": value, "unit": unit, "target": target, "met": bool(met)}
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _copies(folder: Path, example: Path, n: int) -> None:
+    """`n` archives of the newer product, each with its own metadata."""
+    with zipfile.ZipFile(example) as archive:
+        content = archive.read(archive.namelist()[0])
+    for k in range(n):
+        site = f"DE-{k:03d}"
+        name, years = f"AMF_{site}_FLUXNET", "2000-2012_v1.3_r1"
+        rows = f"{site},1,GRP_LOCATION,LOCATION_LAT,51\n{site},1,GRP_LOCATION,LOCATION_LONG,10\n"
+        with zipfile.ZipFile(folder / f"{name}_{years}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr(f"{name}_FLUXMET_DD_{years}.csv", content)
+            archive.writestr(f"{name}_BIF_{years}.csv", "SITE_ID,GROUP_ID,VARIABLE_GROUP,VARIABLE,DATAVALUE\n" + rows)
+
+
+def _scaling(work: Path, example: Path) -> list[dict]:
+    folders = {n: work / str(n) for n in (FEW, MANY)}
+    for n, folder in folders.items():
+        folder.mkdir()
+        _copies(folder, example, n)
+
+    def read(n: int, store: Path | None = None) -> None:
+        options = fluxnet.Options(path=str(folders[n]))
+        gather.read(fluxnet, [folders[n]], options, gather.Wanted("day", threads=2, store=store))
+
+    read(FEW)
+    few = min(_seconds(lambda: read(FEW)) for _ in range(3)) / FEW
+    many = min(_seconds(lambda: read(MANY)) for _ in range(2)) / MANY
+    store = work / "store"
+    read(MANY, store)
+    kept = min(_seconds(lambda: read(MANY, store)) for _ in range(2)) / MANY
+    return [
+        _row(f"an archive among {MANY} over one among {FEW}", many / few, "times", 1.5, below=True),
+        _row("archives read anew over archives kept", many / kept, "times slower", 3),
+    ]
+
+
+def _eighteen(source: Path) -> dict:
+    paths = [source / "fluxnet2015", source / "metadata" / "FLX_AA-Flx_BIF_LATEST.csv"]
+    options = fluxnet2015.Options(path=str(paths[0]), bif=str(paths[1]))
+    seconds = _seconds(lambda: gather.read(fluxnet2015, paths, options, gather.Wanted("day", threads=2)))
+    return _row(f"18 real archives, of the {ALLOWED:g} s allowed", seconds / ALLOWED, "share", 1.0, below=True)

@@ -1,0 +1,62 @@
+"""The page on the quality of the towers: figures, tables and where they stand in the report."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tamrl.evaluation.report import quality
+from tamrl.evaluation.report.stage import write_report
+
+
+@pytest.fixture
+def kept():
+    return pd.DataFrame(
+        {
+            "site": ["A", "B", "C", "D", "E"],
+            "network": "fluxnet",
+            "lat": 50.0,
+            "lon": 10.0,
+            "igbp": ["ENF", "ENF", "GRA", None, "CRO"],
+            "n": [900, 800, 700, 600, 500],
+            "also_in": ["fluxnet2015", None, None, None, None],
+        }
+    )
+
+
+def test_the_longest_records_of_different_classes_are_shown(kept):
+    assert quality.choose(kept) == ["A", "C", "D", "E"]
+    assert quality.choose(kept[kept["igbp"] == "ENF"]) == ["A", "B"]
+
+
+@pytest.mark.parametrize(("step", "width", "at"), [("day", 366, 59), ("month", 12, 1)])
+def test_a_fingerprint_has_each_value_in_its_place(step, width, at):
+    dates = pd.Series(pd.to_datetime(["2011-01-01", "2012-02-29" if step == "day" else "2012-02-01"]))
+    found, first = quality.fingerprint(dates, pd.Series([1.0, 2.0]), step=step)
+    assert (first, found.shape) == (2011, (2, width))
+    assert found[0, 0] == 1.0 and found[1, at] == 2.0 and np.isfinite(found).sum() == 2
+
+
+def test_networks_are_counted(kept):
+    every = pd.concat([kept, kept.assign(network="fluxnet2015"), pd.DataFrame({"site": ["Z"], "network": ["fluxnet"]})])
+    report = pd.DataFrame({"site": ["Q"], "test": ["set_aside"], "dropped": [0], "kept": [0], "note": ["x.zip: broken"]})
+    table = quality.networks(kept, every, report)
+    assert table.rows == [["fluxnet", "6", "5", "1"], ["fluxnet2015", "5", "0", "0"]]
+    assert "1 archives could not be read" in table.caption
+
+
+@pytest.mark.parametrize("step", ["day", "month"])
+def test_the_report_has_the_page(make_run, tmp_path, step):
+    run = make_run(tmp_path, step=step, models=("tamrl",), labels=("2012",) if step == "day" else ("climatology",))
+    sites = pd.read_csv(run.path("towers/towers.csv"), keep_default_na=False, na_values={"managed": [""]})
+    dates = pd.date_range("2010-01-01", "2012-12-31", freq="D" if step == "day" else "MS")
+    wave = np.cos(2 * np.pi * dates.day_of_year / 365)
+    rows = [pd.DataFrame({"site": s, "date": dates, "gpp": 1.0, "reco": 1.0, "nee": wave, "nee_qc": 1.0}) for s in sites["site"]]
+    pd.concat(rows).to_parquet(run.path("towers/towers.parquet"), index=False)
+    sites.assign(n=len(dates)).to_csv(run.path("towers/towers.csv"), index=False)
+    left_out = sites.iloc[:1].assign(site="XX-Irr", lat=-20.0)
+    pd.concat([sites, left_out]).to_csv(run.path("towers/fluxnet2015_sites.csv"), index=False)
+    both = {"records": run.path("towers/towers.parquet"), "sites": [run.path("towers/fluxnet2015_sites.csv")]}
+    write_report(**run.keywords(), **both)
+    assert {"stations.png", "fingerprints.png", "quality.png"} <= {p.name for p in (tmp_path / "figures").iterdir()}
+    text = (tmp_path / "report.html").read_text()
+    assert "25</td>" in text and "24</td>" in text and "irrigated orchard" in text
