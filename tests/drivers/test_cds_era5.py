@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl.drivers.sources import cds_era5
+from tamrl.drivers.sources import _netcdf, _steps, cds_era5
 from tamrl.errors import ConfigError, InputError, UnitError
 from tamrl.variables import check_range
 
@@ -31,7 +31,7 @@ def read(folder, *names, years, step="day", **options):
 
 
 def series_of(path, name):
-    return cds_era5.series([ds[name] for _, ds in cds_era5._netcdf.open_all(path) if name in ds], where=path)
+    return _steps.series([ds[name] for _, ds in _netcdf.open_all(path) if name in ds], where=path)
 
 
 def test_monthly_means_on_a_date_axis(era5_of):
@@ -113,11 +113,10 @@ def test_one_time_alone_is_refused(era5_of):
         read(era5_of("geomodelagem_data_stream-moda.nc"), "air_temperature", years=(2025,), step="month")
 
 
-def test_grib_is_refused_by_its_content(era5_of):
+def test_grib_is_known_by_its_content(era5_of):
     folder = era5_of("era5-2mt-2019-03-uk.grib")
     (folder / "era5-2mt-2019-03-uk.grib").rename(folder / "era5.nc")
-    with pytest.raises(InputError, match="grib files are not read"):
-        read(folder, "air_temperature", years=(2019,))
+    assert read(folder, "air_temperature", years=(2019,))["air_temperature"].sizes["time"] == 365
 
 
 # The rest on files of our own making.
@@ -130,9 +129,10 @@ def daily(write, name="t2m", times=DAYS, **more):
 
 
 @pytest.fixture
-def plain(write, tmp_path):
-    write.save(daily(write), tmp_path / "plain" / "t2m.nc")
-    return read(tmp_path / "plain", "air_temperature", years=(2011,))["air_temperature"].load()
+def plain(write, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plain")
+    write.save(daily(write), folder / "t2m.nc")
+    return read(folder, "air_temperature", years=(2011,))["air_temperature"].load()
 
 
 def test_daily_statistics(plain, write):
@@ -150,6 +150,13 @@ def test_fault_20_longitude_convention_and_direction_of_latitude_give_the_same_b
     found = read(tmp_path, "air_temperature", years=(2011,))["air_temperature"].load()
     np.testing.assert_array_equal(found.values, plain.values)
     np.testing.assert_array_equal(found["lon"], plain["lon"])
+
+
+def test_files_on_different_grids_are_refused(write, tmp_path):
+    write.save(daily(write), tmp_path / "a.nc")
+    write.save(daily(write).isel(latitude=slice(0, 4)), tmp_path / "b.nc")
+    with pytest.raises(InputError, match="different grids"):
+        read(tmp_path, "air_temperature", years=(2011,))
 
 
 def test_swapped_coordinates_are_refused(write, tmp_path):
@@ -320,7 +327,7 @@ def test_members_of_an_ensemble_are_refused(write, tmp_path):
 
 
 def test_an_empty_folder_and_a_climatology_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no NetCDF files"):
+    with pytest.raises(InputError, match="no NetCDF or GRIB files"):
         read(tmp_path, "air_temperature", years=(2011,))
     with pytest.raises(ConfigError, match="no climatology"):
         read(tmp_path, "air_temperature", years=(), step="month")

@@ -20,7 +20,8 @@ Its module holds
 Every array stands on the source's own grid, `lat` falling and `lon` rising within [-180, 180), with the attribute
 
 ``grid``
-    `nodes` (values at points, poles included) or `pixels` (means over boxes).
+    `nodes` (values at points, poles included), `boxes` (values at such points that stand for the box of one spacing around
+    them, missing where that is sea) or `pixels` (means over boxes between the points).
 
 and, where they apply, with
 
