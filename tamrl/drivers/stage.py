@@ -1,6 +1,7 @@
 """The stage: sources to `cube.zarr`, and the cube at the towers."""
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,26 @@ def build_cube(
         modules = [f"{registry.SOURCES}.{source}" for source in sources]
         stores.seal(part, about={"sources": _versions(sources, drivers), "code": provenance.code_digest(__name__, *modules)})
         stores.open_cube(part)
+
+
+def download_drivers(*, folder: str, source: str, item: str, year: int, options: dict[str, Any]) -> None:
+    """Fetch one item of a source for one year into a folder that appears only when all its files are whole.
+
+    What has arrived is kept beside the folder (`.<name>.part`) when something fails, so that the next call fetches the rest.
+
+    Raises
+    ------
+    DownloadError
+        Names the file, its address and what happened.
+    """
+    target = Path(folder)
+    part = target.with_name(f".{target.name}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    plugin = registry.load(registry.SOURCES, source)
+    plugin.fetch(registry.options(registry.SOURCES, source)(**options), item=item, year=year, folder=part)
+    if target.is_dir():
+        shutil.rmtree(target)
+    part.replace(target)
 
 
 def _options(source: str, drivers: dict[str, Any]) -> Any:

@@ -1,11 +1,40 @@
 # Gridded drivers: one cube for the globe, and the same cube at the towers.
+def driver_files():
+    """Inputs of the cube: the folders of the sources, or one folder an item and year where a source is to be fetched."""
+    from tamrl.drivers.cube import plan
+
+    found = []
+    for name in MAIN.drivers.sources:
+        plugin, chosen = registry.load(registry.SOURCES, name), getattr(MAIN.drivers, name)
+        if getattr(chosen, "download", False):
+            items = plugin.items(chosen, plan((*DYNAMIC, *STATIC, "land_fraction"), MAIN.drivers.sources)[name])
+            found += expand(f"downloads/drivers/{name}/{{item}}/{{year}}", item=items, year=MAIN.time.years)
+        else:
+            found += plugin.inputs(chosen)
+    return found
+
+
+rule download_drivers:
+    output:
+        folder=directory("downloads/drivers/{source}/{item}/{year}"),
+    log:
+        f"{BASE}/logs/download_drivers/{{source}}/{{item}}/{{year}}.log",
+    benchmark:
+        f"{BASE}/benchmarks/download_drivers/{{source}}/{{item}}/{{year}}.tsv"
+    wildcard_constraints:
+        year=r"\d{4}",
+    retries: 2
+    conda:
+        ENV
+    params:
+        options=lambda w: getattr(MAIN.drivers, w.source).model_dump(mode="json"),
+    script:
+        "../scripts/download_drivers.py"
+
+
 rule build_cube:
     input:
-        [
-            path
-            for name in MAIN.drivers.sources
-            for path in registry.load(registry.SOURCES, name).inputs(getattr(MAIN.drivers, name))
-        ],
+        driver_files(),
     output:
         cube=directory(f"{BASE}/drivers/cube.zarr"),
     log:

@@ -32,7 +32,7 @@ def composites(folder: str, years: tuple[int, ...], names: re.Pattern[str], prod
     """
     first, last = datetime(years[0], 1, 1) - timedelta(AROUND), datetime(years[-1], 12, 31) + timedelta(AROUND)
     found: dict[datetime, Path] = {}
-    for path in sorted(Path(folder).rglob("*")):
+    for path in _netcdf.contents(folder):
         match = names.match(path.name)
         start = datetime.strptime("".join(match.group(1, 2)), "%Y%j") if match else None
         if start and start in found:

@@ -48,9 +48,16 @@ def kind(path: Path) -> str:
     return _KINDS[start]
 
 
+def contents(folder: str | Path) -> list[Path]:
+    """All files of a folder and its subfolders, sorted; hidden ones and those in hidden folders (half downloads) left out."""
+    root = Path(folder)
+    found = (p for p in root.rglob("*") if not any(part.startswith(".") for part in p.relative_to(root).parts))
+    return sorted(p for p in found if p.is_file())
+
+
 def listing(folder: str | Path) -> list[Path]:
     """The NetCDF, GRIB and zip files of a folder and its subfolders, sorted; raises `InputError` if there is none."""
-    found = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    found = [p for p in contents(folder) if p.suffix.lower() in SUFFIXES]
     if not found:
         raise InputError("no NetCDF or GRIB files", where=folder, todo="put the files there, or correct the source's `path`")
     return found
@@ -171,6 +178,6 @@ def without_fill(da: xr.DataArray, *, name: str, where: object) -> xr.DataArray:
 
 def fingerprint(folder: str | Path) -> dict[str, object]:
     """Number, bytes and SHA-256 of a folder's files, for the provenance."""
-    found = [p for p in Path(folder).rglob("*") if p.is_file() and p.name not in files.FOREIGN]
+    found = contents(folder)
     size = sum(p.stat().st_size for p in found)
     return {"path": str(folder), "files": len(found), "bytes": size, "sha256": files.sha256(folder)}

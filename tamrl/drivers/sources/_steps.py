@@ -144,7 +144,12 @@ def on_steps(
         if step == "day":
             raise InputError("the files hold monthly values, days were asked for", where=where, todo="set time.step: month")
         return _whole(_monthly_means(da, where), years, "M", where)
-    days = _daily_values(da, where) if between == DAY else _from_hours(da, between, total, accumulation, where)
+    if between == DAY:
+        days = _daily_values(da, where)
+        if total and accumulation == "day":  # only the hour 00:00 was kept: the total of the day before
+            days = days.assign_coords(time=days["time"].values - DAY)
+    else:
+        days = _from_hours(da, between, total, accumulation, where)
     found = _whole(days, years, "D", where)
     return found.resample(time="MS").mean(skipna=False) if step == "month" else found
 

@@ -23,7 +23,8 @@ from tamrl.errors import DownloadError
 log = logging.getLogger(__name__)
 
 BUSY = (408, 425, 429, 500, 502, 503, 504)
-BLOCK = 1 << 20
+BLOCK = 1 << 16
+"""Bytes written at once: what a broken connection may lose."""
 LONGEST_PAUSE = 300.0
 """Seconds to wait at most, whatever the server asks for."""
 

@@ -9,12 +9,13 @@ Accumulations (radiation, precipitation). An hourly value of ERA5 covers the hou
 Daily statistics and monthly means hold amounts per day.
 """
 
+from pathlib import Path
 from typing import Literal
 
 import xarray as xr
 
 from tamrl import variables
-from tamrl.drivers.sources import _netcdf, _steps
+from tamrl.drivers.sources import _cds, _netcdf, _steps
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
 
@@ -24,6 +25,8 @@ class Options(Strict):
 
     path: str = "{results}/inputs/era5"
     """Folder of NetCDF files (or zip files with them)."""
+    download: bool = False
+    """Fetch the files into `downloads/drivers/cds_era5` instead of reading `path`; ECMWF_DATASTORES_KEY must be set."""
     nodes: Literal["all", "land"] = "all"
     """Nodes that stand for a cell: all four corners, or those on land (for real ERA5)."""
     accumulation: Literal["auto", "hour", "day"] = "auto"
@@ -32,12 +35,26 @@ class Options(Strict):
 
 def inputs(options: Options) -> list[str]:
     """The folder of files."""
-    return [options.path]
+    return [_folder(options)]
+
+
+def _folder(options: Options) -> str:
+    return "downloads/drivers/cds_era5" if options.download else options.path
+
+
+def items(options: Options, names: tuple[str, ...]) -> list[str]:
+    """What is fetched separately: variables as ERA5 names them."""
+    return [variables.get(name).sources["cds_era5"].name for name in names]
+
+
+def fetch(options: Options, *, item: str, year: int, folder: Path) -> None:
+    """Daily statistics of a variable and year, one file a month; raises `DownloadError`."""
+    _cds.fetch(_cds.era5(item, year), folder)
 
 
 def version(options: Options) -> dict[str, object]:
     """Number, bytes and checksum of the files."""
-    return _netcdf.fingerprint(options.path)
+    return _netcdf.fingerprint(_folder(options))
 
 
 def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -51,13 +68,13 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, 
     """The named variables on the whole axis of `years`, lazy; see the contract in `tamrl.drivers.sources`."""
     if not years:
         raise ConfigError("cds_era5 has no climatology", where="time.years", todo="name the years")
-    datasets = list(_netcdf.open_all(options.path))
+    datasets = list(_netcdf.open_all(_folder(options)))
     return {name: _variable(name, datasets, options, years, step) for name in names}
 
 
 def _variable(name: str, datasets: list, options: Options, years: tuple[int, ...], step: str) -> xr.DataArray:
     alias = variables.get(name).sources["cds_era5"].name
-    where = f"{options.path} ({alias})"
+    where = f"{_folder(options)} ({alias})"
     raw = _steps.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
     return _steps.variable(
         name, raw, source="cds_era5", years=years, step=step, accumulation=options.accumulation, where=where

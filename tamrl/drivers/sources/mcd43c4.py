@@ -17,7 +17,7 @@ import xarray as xr
 from pydantic import Field
 
 from tamrl import variables
-from tamrl.drivers.sources import _cmg, _indices, _netcdf
+from tamrl.drivers.sources import _cmg, _earthdata, _indices, _netcdf
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
 
@@ -43,6 +43,8 @@ class Options(Strict):
 
     path: str = "{results}/inputs/mcd43c4"
     """Folder of files, subfolders included."""
+    download: bool = False
+    """Fetch the files into `downloads/drivers/mcd43c4` instead of reading `path`; EARTHDATA_TOKEN must be set."""
     product: Literal["MCD43C4", "VNP43C4"] = "MCD43C4"
     """MODIS (Terra and Aqua) or VIIRS."""
     every: int = Field(default=8, ge=1, le=16)
@@ -59,12 +61,26 @@ class Options(Strict):
 
 def inputs(options: Options) -> list[str]:
     """The folder of files."""
-    return [options.path]
+    return [_folder(options)]
+
+
+def _folder(options: Options) -> str:
+    return "downloads/drivers/mcd43c4" if options.download else options.path
+
+
+def items(options: Options, names: tuple[str, ...]) -> list[str]:
+    """What is fetched separately: the product holds all variables."""
+    return [options.product]
+
+
+def fetch(options: Options, *, item: str, year: int, folder: Path) -> None:
+    """The days of a year; raises `DownloadError`."""
+    _earthdata.fetch(item, year, folder)
 
 
 def version(options: Options) -> dict[str, object]:
     """The product, and number, bytes and checksum of the files."""
-    return {"product": options.product, **_netcdf.fingerprint(options.path)}
+    return {"product": options.product, **_netcdf.fingerprint(_folder(options))}
 
 
 def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -81,7 +97,7 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, 
     if not names:
         return {}
     pattern = re.compile(rf"^{options.product}\.A(\d{{4}})(\d{{3}})\.\d{{3}}(\.\d+)?\.(nc|hdf|h5)$")
-    found = _cmg.composites(options.path, years, pattern, options.product)
+    found = _cmg.composites(_folder(options), years, pattern, options.product)
     found = {day: path for day, path in found.items() if (day.timetuple().tm_yday - 1) % options.every == 0}
     return {
         name: _cmg.variable(
@@ -92,7 +108,7 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, 
             weights=partial(_weights, options),
             like="BRDF_Quality",
             middle=0.5,
-            where=options.path,
+            where=_folder(options),
         )
         for name in names
     }

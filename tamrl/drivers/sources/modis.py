@@ -18,7 +18,7 @@ import xarray as xr
 from pydantic import Field
 
 from tamrl import variables
-from tamrl.drivers.sources import _cmg, _indices, _netcdf
+from tamrl.drivers.sources import _cmg, _earthdata, _indices, _netcdf
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
 
@@ -36,6 +36,8 @@ class Options(Strict):
 
     path: str = "{results}/inputs/modis"
     """Folder of files, subfolders included."""
+    download: bool = False
+    """Fetch the files into `downloads/drivers/modis` instead of reading `path`; EARTHDATA_TOKEN must be set."""
     product: Literal["MOD13C1", "MYD13C1", "VNP13C1"] = "MOD13C1"
     """Terra or Aqua MODIS, or VIIRS; a run uses one of them."""
     good: float = Field(default=1.0, ge=0, le=1)
@@ -50,12 +52,26 @@ class Options(Strict):
 
 def inputs(options: Options) -> list[str]:
     """The folder of files."""
-    return [options.path]
+    return [_folder(options)]
+
+
+def _folder(options: Options) -> str:
+    return "downloads/drivers/modis" if options.download else options.path
+
+
+def items(options: Options, names: tuple[str, ...]) -> list[str]:
+    """What is fetched separately: the product holds all variables."""
+    return [options.product]
+
+
+def fetch(options: Options, *, item: str, year: int, folder: Path) -> None:
+    """The composites of a year; raises `DownloadError`."""
+    _earthdata.fetch(item, year, folder)
 
 
 def version(options: Options) -> dict[str, object]:
     """The product, and number, bytes and checksum of the files."""
-    return {"product": options.product, **_netcdf.fingerprint(options.path)}
+    return {"product": options.product, **_netcdf.fingerprint(_folder(options))}
 
 
 def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -72,7 +88,7 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, 
     if not names:
         return {}
     pattern = re.compile(rf"^{options.product}\.A(\d{{4}})(\d{{3}})\.\d{{3}}(\.\d+)?\.(nc|hdf|h5)$")
-    found = _cmg.composites(options.path, years, pattern, options.product)
+    found = _cmg.composites(_folder(options), years, pattern, options.product)
     return {
         name: _cmg.variable(
             name,
@@ -82,7 +98,7 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, 
             weights=partial(_weights, options),
             like=f"{LAYER} {RELIABILITY}",
             middle=LENGTH / 2,
-            where=options.path,
+            where=_folder(options),
         )
         for name in names
     }
