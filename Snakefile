@@ -41,6 +41,7 @@ rule all:
         f"{BASE}/report.html",
         f"{BASE}/provenance.json",
         f"{BASE}/summary.md",
+        f"{BASE}/drivers/comparison.csv",
 
 
 onsuccess:

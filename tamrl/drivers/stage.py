@@ -7,11 +7,12 @@ from typing import Any
 
 import dask
 import numpy as np
+import pandas as pd
 import xarray as xr
 import zarr
 
 from tamrl import contracts, files, provenance, registry, stores, variables
-from tamrl.drivers import collocate, derived, regrid
+from tamrl.drivers import collocate, compare, derived, regrid
 from tamrl.drivers import cube as cubes
 from tamrl.drivers.cells import Cells
 from tamrl.errors import InputError
@@ -221,3 +222,28 @@ def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: 
     found = collocate.at_towers(series, sites.iloc[kept], [chosen[k] for k in kept], grid)
     with files.atomic(drivers) as part:
         found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in series.dynamic})
+
+
+def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str) -> None:
+    """Compare the drivers of the cube with those measured at the towers, per tower and variable (`contracts.COMPARISON`).
+
+    Raises
+    ------
+    ContractError
+        If a table breaks its contract.
+    """
+    measured = contracts.table(pd.read_parquet(table), contracts.TOWERS, where=table)
+    with xr.open_dataset(drivers) as gridded:
+        found = compare.compare(gridded, measured, contracts.read_csv(towers, contracts.SITES))
+    for name, rows in found.groupby("variable"):
+        middle = rows[["bias", "r"]].median()
+        log.info(
+            "%s: %d towers, median bias %.3g %s, median r %.3f",
+            name,
+            len(rows),
+            middle["bias"],
+            rows["units"].iloc[0],
+            middle["r"],
+        )
+    with files.atomic(comparison) as part:
+        contracts.table(found, contracts.COMPARISON, where=comparison).to_csv(part, index=False)

@@ -1,19 +1,4 @@
 # Gridded drivers: one cube for the globe, and the same cube at the towers.
-def driver_files():
-    """Inputs of the cube: the folders of the sources, or one folder an item and year where a source is to be fetched."""
-    from tamrl.drivers.cube import plan
-
-    found = []
-    for name in MAIN.drivers.sources:
-        plugin, chosen = registry.load(registry.SOURCES, name), getattr(MAIN.drivers, name)
-        if getattr(chosen, "download", False):
-            items = plugin.items(chosen, plan((*DYNAMIC, *STATIC, "land_fraction"), MAIN.drivers.sources)[name])
-            found += expand(f"downloads/drivers/{name}/{{item}}/{{year}}", item=items, year=MAIN.time.years)
-        else:
-            found += plugin.inputs(chosen)
-    return found
-
-
 rule download_drivers:
     output:
         folder=directory("downloads/drivers/{source}/{item}/{year}"),
@@ -70,3 +55,22 @@ rule collocate_drivers:
         code=code("tamrl.drivers.stage"),
     script:
         "../scripts/collocate_drivers.py"
+
+
+rule compare_drivers:
+    input:
+        drivers=rules.collocate_drivers.output.drivers,
+        table=f"{RUN}/towers/towers.parquet",
+        towers=f"{RUN}/towers/towers.csv",
+    output:
+        comparison=f"{RUN}/drivers/comparison.csv",
+    log:
+        f"{RUN}/logs/compare_drivers.log",
+    benchmark:
+        f"{RUN}/benchmarks/compare_drivers.tsv"
+    conda:
+        ENV
+    params:
+        code=code("tamrl.drivers.stage"),
+    script:
+        "../scripts/compare_drivers.py"
