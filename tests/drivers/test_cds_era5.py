@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl.drivers.sources import _netcdf, _steps, cds_era5
+from tamrl.drivers.sources import _netcdf, _steps, cds_era5, cds_era5_land
 from tamrl.errors import ConfigError, InputError, UnitError
 from tamrl.variables import check_range
 
@@ -307,6 +307,51 @@ def test_fault_21_other_calendars_are_refused(write, tmp_path):
     write.save(ds, tmp_path / "t2m.nc")
     with pytest.raises(InputError, match="Gregorian"):
         read(tmp_path, "air_temperature", years=(2011,))
+
+
+def test_fault_21_years_of_360_days_are_refused(write, tmp_path):
+    ds = daily(write).isel(valid_time=slice(0, 360))
+    ds["valid_time"] = xr.date_range("2011-01-01", periods=360, calendar="360_day", use_cftime=True)
+    write.save(ds, tmp_path / "t2m.nc")
+    with pytest.raises(InputError, match="Gregorian"):
+        read(tmp_path, "air_temperature", years=(2011,))
+
+
+def test_fault_21_without_29_february_that_day_is_missing_and_nothing_shifts(write, tmp_path):
+    days = pd.date_range("2012-01-01", "2012-12-31")
+    ds = daily(write, times=days)
+    write.save(ds.isel(valid_time=days != pd.Timestamp("2012-02-29")), tmp_path / "t2m.nc")
+    found = read(tmp_path, "air_temperature", years=(2012,))["air_temperature"].sel(lon=0)
+    assert found.sizes["time"] == 366
+    gone = found.isnull().all("lat").values
+    assert gone.sum() == 1 and found["time"].values[gone][0] == np.datetime64("2012-02-29")
+    expected = write.weather("t2m", days, resolution=30)[:, :, 0].astype("float32")
+    np.testing.assert_array_equal(found.values[~gone], expected[~gone])
+
+
+def land_hours(write, times, increments):
+    """ERA5-Land: metres since 00:00, given at the end of each hour, so 00:00 holds the whole day before."""
+    hour = times.hour.values
+    total = np.zeros(times.size)
+    for k in range(times.size):
+        total[k] = increments[k] + (total[k - 1] if k and hour[k] != 1 else 0)
+    values = np.broadcast_to(total[:, None, None], (times.size, 7, 12))
+    return write.era5("tp", values, times, resolution=30, units="m", step_type="accum")
+
+
+def test_fault_19_era5_land_totals_come_from_the_accumulation(write, tmp_path):
+    times = pd.date_range("2011-01-01T01:00", "2011-01-06T00:00", freq="h")
+    increments = np.random.default_rng(1).random(times.size) * 1e-3
+    write.save(land_hours(write, times, increments), tmp_path / "all" / "tp.nc")
+    write.save(land_hours(write, times, increments).isel(valid_time=times.hour == 0), tmp_path / "midnight" / "tp.nc")
+    expected = 1000 * increments.reshape(5, 24).sum(1)
+    for folder in ("all", "midnight"):
+        options = cds_era5_land.Options(path=str(tmp_path / folder))
+        found = cds_era5_land.open_dynamic(options, names=("precipitation",), years=(2011,), step="day")["precipitation"]
+        np.testing.assert_allclose(found.sel(lat=0, lon=0).values[:5], expected, rtol=1e-5)
+        assert found.isnull().all(["lat", "lon"]).values.tolist() == [False] * 5 + [True] * 360
+    wrong = read(tmp_path / "all", "precipitation", years=(2011,), accumulation="hour")["precipitation"]
+    assert (wrong.sel(lat=0, lon=0).values[:5] > 5 * expected).all(), "what it would be if taken for hourly amounts"
 
 
 def test_fault_25_years_packed_differently_keep_their_values(write, tmp_path):

@@ -13,7 +13,7 @@ RESOLUTION, YEARS = 15.0, [2011]
 ROUTES = {
     "netcdf, netcdf": ("netcdf", "netcdf", "cds_era5", "era5"),
     "grib, netcdf": ("grib", "netcdf", "cds_era5", "era5"),
-    "zarr, hdf4": ("zarr", "hdf4", "arco_era5", "era5/arco.zarr"),
+    "zarr, hdf4": ("zarr", "hdf4", "arco_era5", "era5"),
 }
 
 

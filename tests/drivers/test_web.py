@@ -12,7 +12,7 @@ import pytest
 
 from tamrl.drivers import stage
 from tamrl.drivers.sources import _cds, _earthdata, _web, arco_era5
-from tamrl.errors import DownloadError
+from tamrl.errors import DownloadError, InputError
 
 CONTENT = os.urandom(300_000)
 KEY, TOKEN = "a-key", "a-token"
@@ -327,3 +327,11 @@ def test_the_store_on_the_web_gives_the_bits_of_a_copy(server, world):
     assert len({path for path in asked if path.startswith("/store/total_precipitation/")}) == 4, "only the chunks of three days"
     assert arco_era5.version(options)["sha256"] == arco_era5.version(arco_era5.Options(path=str(world / "arco.zarr")))["sha256"]
     assert arco_era5.inputs(options) == []
+
+
+def test_a_folder_without_one_store_is_refused(tmp_path):
+    for names in ((), ("a.zarr", "b.zarr")):
+        for name in names:
+            (tmp_path / name).mkdir()
+        with pytest.raises(InputError, match="no Zarr store, or several"):
+            arco_era5.version(arco_era5.Options(path=str(tmp_path)))

@@ -24,7 +24,7 @@ class Options(Strict):
     """ERA5 from the public Zarr store."""
 
     path: str = "https://storage.googleapis.com/gcp-public-data-arco-era5/ar/full_37-1h-0p25deg-chunk-1.zarr-v3"
-    """Address of the store, or a folder with a copy of it."""
+    """Address of the store, or a folder that is a copy of it or holds one."""
     nodes: Literal["all", "land"] = "land"
     """Nodes that stand for a cell: all four corners, or those on land."""
 
@@ -44,7 +44,17 @@ def version(options: Options) -> dict[str, object]:
 def _metadata(path: str) -> str:
     if _web.is_url(path):
         return _web.sha256_of(f"{path}/{METADATA[0]}")
-    return next(_web.sha256(Path(path) / name) for name in METADATA if (Path(path) / name).is_file())
+    return next(_web.sha256(_copy(path) / name) for name in METADATA if (_copy(path) / name).is_file())
+
+
+def _copy(path: str) -> Path:
+    """The store on this machine: the folder itself, or the one `*.zarr` in it."""
+    inside = sorted(Path(path).glob("*.zarr"))
+    if any((Path(path) / name).is_file() for name in METADATA):
+        return Path(path)
+    if len(inside) != 1:
+        raise InputError("no Zarr store, or several", where=path, found=[p.name for p in inside], todo="name the store itself")
+    return inside[0]
 
 
 def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -65,7 +75,7 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, 
 
 
 def _open(path: str) -> xr.Dataset:
-    store = _web.Remote(path) if _web.is_url(path) else path
+    store = _web.Remote(path) if _web.is_url(path) else _copy(path)
     try:
         ds = xr.open_zarr(store, chunks=None, decode_timedelta=False)
     except (OSError, ValueError, KeyError) as error:
