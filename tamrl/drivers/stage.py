@@ -14,6 +14,7 @@ import zarr
 from tamrl import contracts, files, provenance, registry, stores, variables
 from tamrl.drivers import collocate, compare, derived, regrid
 from tamrl.drivers import cube as cubes
+from tamrl.drivers import subsets as subset_tables
 from tamrl.drivers.cells import Cells
 from tamrl.errors import InputError
 from tamrl.grid import Grid
@@ -224,8 +225,13 @@ def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: 
         found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in series.dynamic})
 
 
-def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str) -> None:
+def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str, subsets: str | None = None) -> None:
     """Compare the drivers of the cube with those measured at the towers, per tower and variable (`contracts.COMPARISON`).
+
+    Parameters
+    ----------
+    subsets : path or None
+        Folder of MODIS subsets (`tamrl.drivers.subsets`), which speak for the vegetation around towers.
 
     Raises
     ------
@@ -234,7 +240,12 @@ def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str) -
     """
     measured = contracts.table(pd.read_parquet(table), contracts.TOWERS, where=table)
     with xr.open_dataset(drivers) as gridded:
-        found = compare.compare(gridded, measured, contracts.read_csv(towers, contracts.SITES))
+        sites = contracts.read_csv(towers, contracts.SITES)
+        found = compare.compare(gridded, measured, sites)
+        if subsets:
+            around = subset_tables.at_towers(subsets, step=gridded.attrs["time_step"])
+            found = pd.concat([found, compare.compare(gridded, around, sites)], ignore_index=True)
+            found = found.drop_duplicates(["site", "variable"], keep="last")
     for name, rows in found.groupby("variable"):
         middle = rows[["bias", "r"]].median()
         log.info(

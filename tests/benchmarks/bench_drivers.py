@@ -24,7 +24,7 @@ def run() -> list[dict]:
     """Rates of decoded float32 in one process; a year of one variable on 0.5°."""
     logging.getLogger("tamrl").setLevel(logging.ERROR)
     nodes = xr.DataArray(
-        np.random.default_rng(0).normal(280, 8, (DAYS, GRID.shape[0] + 1, GRID.shape[1])).astype("float32"),
+        _weather(),
         dims=("time", "lat", "lon"),
         coords={"lat": np.linspace(90, -90, GRID.shape[0] + 1), "lon": GRID.lon - GRID.resolution / 2},
         name="air_temperature",
@@ -33,6 +33,16 @@ def run() -> list[dict]:
     land = np.broadcast_to((np.arange(GRID.shape[1]) % 3 == 0)[None], GRID.shape).copy()
     with tempfile.TemporaryDirectory() as folder:
         return _rates(Path(folder), nodes, land)
+
+
+def _weather() -> np.ndarray:
+    """Temperature on nodes with the roughness of ERA5, which comes in steps of about 1/512 K."""
+    rng, shape = np.random.default_rng(0), (DAYS, GRID.shape[0] + 1, GRID.shape[1])
+    smooth = 280 + 20 * np.sin(np.linspace(0, 7, shape[2])) * np.cos(np.linspace(0, 3, shape[1]))[:, None]
+    rough = rng.standard_normal(shape, dtype="float32")
+    rough += smooth.astype("float32")
+    rough *= 512
+    return np.round(rough, out=rough) / np.float32(512)
 
 
 def _rates(folder: Path, nodes: xr.DataArray, land: np.ndarray) -> list[dict]:

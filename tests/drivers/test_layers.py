@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from pyhdf.SD import SD, SDC
 
-from tamrl.drivers.sources import _cmg, _hdf4, _indices, mcd43c4, modis
+from tamrl.drivers import indices
+from tamrl.drivers.sources import _cmg, _hdf4, mcd43c4, modis
 from tamrl.errors import InputError
 from tamrl.twin import modis as twin
 
@@ -34,13 +35,11 @@ def test_indices_of_a_real_granule(granule):
         bands[name] = _cmg.scaled(raw.values, raw.attrs)
     row, column = np.argwhere(np.isfinite(sum(bands.values())))[1000]
     red, nir, blue, swir = (float(bands[n][row, column]) for n in ("red", "nir", "blue", "swir"))
-    ndvi = _indices.ndvi(red=bands["red"], nir=bands["nir"])
+    ndvi = indices.ndvi(red=bands["red"], nir=bands["nir"])
     assert ndvi[row, column] == pytest.approx((nir - red) / (nir + red), rel=1e-5)
-    assert _indices.lswi(nir=bands["nir"], swir=bands["swir"])[row, column] == pytest.approx(
-        (nir - swir) / (nir + swir), rel=1e-5
-    )
+    assert indices.lswi(nir=bands["nir"], swir=bands["swir"])[row, column] == pytest.approx((nir - swir) / (nir + swir), rel=1e-5)
     assert np.nanmedian(ndvi) < 0.1, "nothing grows there"
-    evi = _indices.evi(red=bands["red"], nir=bands["nir"], blue=bands["blue"])[row, column]
+    evi = indices.evi(red=bands["red"], nir=bands["nir"], blue=bands["blue"])[row, column]
     expected = 2.5 * (nir - red) / (nir + 6 * red - 7.5 * blue + 1)
     assert np.isnan(evi) if not -0.2 <= expected <= 1 else evi == pytest.approx(expected, rel=1e-4)
 
@@ -123,14 +122,14 @@ def test_viirs_nests_its_layers_and_ranks_otherwise(tmp_path):
 
 def test_indices_by_hand():
     red, nir, blue, swir = (np.array([v], "float32") for v in (0.05, 0.35, 0.03, 0.2))
-    ndvi = _indices.ndvi(red=red, nir=nir)
+    ndvi = indices.ndvi(red=red, nir=nir)
     assert ndvi == pytest.approx(0.75)
-    assert _indices.evi(red=red, nir=nir, blue=blue) == pytest.approx(2.5 * 0.3 / (0.35 + 0.3 - 0.225 + 1))
-    assert _indices.nirv(ndvi=ndvi, nir=nir) == pytest.approx(0.2625)
-    assert _indices.kndvi(ndvi=ndvi) == pytest.approx(np.tanh(0.5625))
-    assert _indices.lswi(nir=nir, swir=swir) == pytest.approx(0.15 / 0.55)
-    assert np.isnan(_indices.ndvi(red=np.float32([0.02]), nir=np.float32([0.005]))), "water"
-    assert np.isnan(_indices.evi(red=np.float32([0.9]), nir=np.float32([0.85]), blue=np.float32([1.0]))), "a bright cloud"
+    assert indices.evi(red=red, nir=nir, blue=blue) == pytest.approx(2.5 * 0.3 / (0.35 + 0.3 - 0.225 + 1))
+    assert indices.nirv(ndvi=ndvi, nir=nir) == pytest.approx(0.2625)
+    assert indices.kndvi(ndvi=ndvi) == pytest.approx(np.tanh(0.5625))
+    assert indices.lswi(nir=nir, swir=swir) == pytest.approx(0.15 / 0.55)
+    assert np.isnan(indices.ndvi(red=np.float32([0.02]), nir=np.float32([0.005]))), "water"
+    assert np.isnan(indices.evi(red=np.float32([0.9]), nir=np.float32([0.85]), blue=np.float32([1.0]))), "a bright cloud"
 
 
 def test_nadir_reflectance(write, tmp_path):

@@ -71,6 +71,7 @@ rule compare_drivers:
     conda:
         ENV
     params:
+        subsets=MAIN.drivers.subsets,
         code=code("tamrl.drivers.stage"),
     script:
         "../scripts/compare_drivers.py"

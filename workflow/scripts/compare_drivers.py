@@ -9,4 +9,5 @@ compare_drivers(
     table=snakemake.input.table,
     towers=snakemake.input.towers,
     comparison=snakemake.output.comparison,
+    subsets=snakemake.params.subsets,
 )

@@ -17,7 +17,8 @@ import xarray as xr
 from pydantic import Field
 
 from tamrl import variables
-from tamrl.drivers.sources import _cmg, _earthdata, _indices, _netcdf
+from tamrl.drivers import indices
+from tamrl.drivers.sources import _cmg, _earthdata, _netcdf
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
 
@@ -121,9 +122,9 @@ def values(index: str, product: str, path: Path, shape: tuple[int, int]) -> np.n
         raw = _cmg.layer(path, f"Nadir_Reflectance_{BANDS[product][band]}", shape)
         bands[band] = _cmg.scaled(raw.values, {"valid_range": (0, 32766), "_FillValue": 32767, "scale_factor": 1e-4} | raw.attrs)
     if index in ("NIRv", "kNDVI"):
-        ndvi = _indices.ndvi(**bands)
-        return _indices.kndvi(ndvi=ndvi) if index == "kNDVI" else _indices.nirv(ndvi=ndvi, nir=bands["nir"])
-    return {"NDVI": _indices.ndvi, "EVI": _indices.evi, "LSWI": _indices.lswi}[index](**bands)
+        ndvi = indices.ndvi(**bands)
+        return indices.kndvi(ndvi=ndvi) if index == "kNDVI" else indices.nirv(ndvi=ndvi, nir=bands["nir"])
+    return {"NDVI": indices.ndvi, "EVI": indices.evi, "LSWI": indices.lswi}[index](**bands)
 
 
 def _weights(options: Options, path: Path, shape: tuple[int, int]) -> np.ndarray:

@@ -18,7 +18,8 @@ import xarray as xr
 from pydantic import Field
 
 from tamrl import variables
-from tamrl.drivers.sources import _cmg, _earthdata, _indices, _netcdf
+from tamrl.drivers import indices
+from tamrl.drivers.sources import _cmg, _earthdata, _netcdf
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
 
@@ -110,8 +111,8 @@ def values(index: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
         return _values(path, index, shape)
     ndvi = _values(path, "NDVI", shape)
     if index == "kNDVI":
-        return _indices.kndvi(ndvi=ndvi)
-    return _indices.nirv(ndvi=ndvi, nir=_values(path, "NIR reflectance", shape))
+        return indices.kndvi(ndvi=ndvi)
+    return indices.nirv(ndvi=ndvi, nir=_values(path, "NIR reflectance", shape))
 
 
 def _values(path: Path, layer: str, shape: tuple[int, int]) -> np.ndarray:
