@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -176,17 +177,29 @@ def _write_dynamic(store: Path, name: str, cells: Cells, land: np.ndarray) -> No
         dimension_names=("time", "lat", "lon"),
     )
     tally = cubes.Tally(name)
-    for block in regrid.blocks(count, cubes.CHUNK[0]):
-        values = np.full((block.stop - block.start, *cells.grid.shape), np.nan, "float32")
-        for part in cubes.pieces(cells.axis.time, block):
-            inside = values[part.start - block.start : part.stop - block.start]
-            np.copyto(inside, cells.values(name, part), where=land)
-        tally.add(values, land)
-        array[block] = values
+    with ThreadPoolExecutor(1) as writer:  # one block is written while the next is read: at most two are held
+        written: list[Future[None]] = []
+        for block in regrid.blocks(count, cubes.CHUNK[0]):
+            values = _block(name, cells, land, block)
+            tally.add(values, land)
+            for earlier in written:
+                earlier.result()
+            written = [writer.submit(array.__setitem__, block, values)]
+        for last in written:
+            last.result()
     source = cells.arrays[name].attrs if name in cells.arrays else {"source": "derived"}
     kept = {k: v for k, v in source.items() if k in ("source", "expver", "filled_share", "climatology", "nodes")}
     array.update_attributes(variables.attributes(name) | kept | {"missing_over_land": tally.missing})
     tally.check(cells.axis.time, source.get("source"))
+
+
+def _block(name: str, cells: Cells, land: np.ndarray, block: slice) -> np.ndarray:
+    """Values of the steps of a block (time, lat, lon), missing over sea."""
+    values = np.full((block.stop - block.start, *cells.grid.shape), np.nan, "float32")
+    for part in cubes.pieces(cells.axis.time, block):
+        inside = values[part.start - block.start : part.stop - block.start]
+        np.copyto(inside, cells.values(name, part), where=land)
+    return values
 
 
 def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: float) -> None:

@@ -254,3 +254,17 @@ def test_era5_land_is_averaged_over_its_boxes(cube, drivers, write, tmp_path):
     assert found["air_temperature"].sel(lat=45, lon=5).values[0] == pytest.approx(expected, abs=1e-3)
     land = found["land_fraction"].values > 0
     assert np.isfinite(found["air_temperature"].values[:, land]).all(), "a box at sea weighs nothing"
+
+
+def test_a_variable_of_the_vocabulary_arrives_by_its_name(cube, drivers, tmp_path):
+    chosen = drivers | {
+        "variables": {"dynamic": ["clearness", "relative_humidity", "growing_degrees", "nirv"], "static": ["elevation"]}
+    }
+    found = build(tmp_path / "cube.zarr", chosen)
+    land = found["land_fraction"].values > 0
+    for name in chosen["variables"]["dynamic"]:
+        assert np.isfinite(found[name].values[:, land]).all() and found[name].attrs["units"]
+    light = cube["shortwave_radiation"].values / cube["potential_radiation"].values
+    day = cube["potential_radiation"].values > 5
+    np.testing.assert_allclose(found["clearness"].values[day & land], np.minimum(light, 1)[day & land], rtol=1e-5)
+    np.testing.assert_allclose(found["nirv"].values[180, land], 0.3 * cube["ndvi"].values[180, land], atol=0.005)
