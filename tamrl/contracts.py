@@ -53,6 +53,24 @@ SITES = pa.DataFrameSchema(
 )
 """One row a tower; `managed` holds the reason where the tower does not stand for its class (irrigated, ...)."""
 
+COMPARISON = pa.DataFrameSchema(
+    {
+        "site": _site,
+        "variable": pa.Column(str),
+        "units": pa.Column(str),
+        "n": pa.Column(int, pa.Check.ge(1), coerce=True),
+        "bias": pa.Column(float, coerce=True),
+        "rmse": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "r": pa.Column(float, pa.Check.in_range(-1.0000001, 1.0000001), nullable=True, coerce=True),
+        "std_tower": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "std_grid": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "distance_km": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "utc_offset": pa.Column(float, nullable=True, coerce=True),
+    },
+    name="comparison",
+)
+"""`drivers/comparison.csv`: gridded minus measured drivers per tower, in the vocabulary's units."""
+
 QUALITY = pa.DataFrameSchema(
     {
         "site": _site,

@@ -71,6 +71,10 @@ class Twin(Strict):
     """Years simulated before the first one written, so that vegetation and soil forget their start."""
     modis_ratio: Annotated[int, Field(ge=1, le=20)] = 5
     """Satellite pixels per cell side."""
+    era5_format: Literal["netcdf", "grib", "zarr"] = "netcdf"
+    """Weather as files of the Climate Data Store (source cds_era5), or as the public store of hours (arco_era5)."""
+    modis_format: Literal["netcdf", "hdf4"] = "netcdf"
+    """Composites as NetCDF-4, or as HDF4 like the original."""
     noise: Annotated[float, Field(ge=0)] = 1.0
     """Measurement noise of towers relative to real ones (Richardson et al. 2006, doi 10.1016/j.agrformet.2006.01.007)."""
 
@@ -156,6 +160,8 @@ class Drivers(Strict):
     variables: DriverVariables = DriverVariables()
     max_distance_km: Annotated[float, Field(ge=0)] = 150.0
     """A tower on a sea cell takes the nearest land cell within this distance, else it is left out."""
+    subsets: str | None = None
+    """Folder of MODIS subsets around towers (one subfolder each), with which the gridded vegetation is compared."""
 
 
 class Samples(Strict):

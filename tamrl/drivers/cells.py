@@ -82,6 +82,8 @@ class Cells:
         variables.check_range(values, name=name, where=da.attrs.get("source"))
         if da.attrs["grid"] == "nodes":
             return regrid.nodes_to_cells(values, target=self.grid, weights=self._node_weights(name))
+        if da.attrs["grid"] == "boxes":
+            return regrid.boxes_to_cells(values, target=self.grid)
         native = Grid(180.0 / da.sizes["lat"])
         k = regrid.ratio(target=self.grid.resolution, native=native.resolution, what=name)
         quality = self._load(da["weight"].isel(time=part), name) if "weight" in da.coords else None

@@ -101,7 +101,7 @@ def on_globe(da: xr.DataArray) -> xr.DataArray:
         If the coordinates are not those of a regular global grid.
     """
     kind, size, where = da.attrs["grid"], _spacing(da), da.attrs.get("source")
-    half, rows = (0.0, round(180.0 / size) + 1) if kind == "nodes" else (size / 2, round(180.0 / size))
+    half, rows = (0.0, round(180.0 / size) + 1) if kind in ("nodes", "boxes") else (size / 2, round(180.0 / size))
     lat = 90.0 - half - np.arange(rows) * size
     lon = -180.0 + half + np.arange(round(360.0 / size)) * size
     places = [np.searchsorted(whole, da[n].values - 1e-3) for n, whole in (("lat", lat[::-1]), ("lon", lon))]

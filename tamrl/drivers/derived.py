@@ -63,6 +63,34 @@ def vapour_pressure_deficit(*, air_temperature: np.ndarray, dew_point_temperatur
     return np.maximum(deficit, deficit.dtype.type(0))
 
 
+def relative_humidity(*, air_temperature: np.ndarray, dew_point_temperature: np.ndarray) -> np.ndarray:
+    """Relative humidity over water, 0 to 1, from air temperature and dew point in K; dew point above temperature counts as 1."""
+    share = saturation_vapour_pressure(dew_point_temperature) / saturation_vapour_pressure(air_temperature)
+    return np.minimum(share, share.dtype.type(1))
+
+
+CLEAR_ABOVE = 5.0
+"""W m-2 at the top of the atmosphere below which a clearness says nothing."""
+
+
+def clearness(*, shortwave_radiation: np.ndarray, potential_radiation: np.ndarray) -> np.ndarray:
+    """Share of the potential radiation that arrives (clearness index, Liu & Jordan 1960, doi 10.1016/0038-092X(60)90062-1).
+
+    In the polar night (less than `CLEAR_ABOVE` at the top) there is nothing to share: 0, so that a year has no gaps there.
+    """
+    night = potential_radiation < CLEAR_ABOVE
+    share = shortwave_radiation / np.where(night, 1, potential_radiation)
+    return np.where(night & np.isfinite(shortwave_radiation), 0, np.minimum(share, 1)).astype("float32")
+
+
+def growing_degrees(*, air_temperature: np.ndarray) -> np.ndarray:
+    """Degrees of a mean day above 5 °C, K, as growing degree days sum them up.
+
+    McMaster & Wilhelm 1997, doi 10.1016/S0168-1923(97)00027-0.
+    """
+    return np.maximum(air_temperature - air_temperature.dtype.type(278.15), air_temperature.dtype.type(0))
+
+
 def sun(days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Declination in radians and distance in astronomical units at 12:00 UTC of dates (datetime64[D], any shape).
 
@@ -110,6 +138,9 @@ REGISTRY: dict[str, Derived] = {
     "vapour_pressure_deficit": Derived(
         ("air_temperature", "dew_point_temperature"), lambda given, axis: vapour_pressure_deficit(**given)
     ),
+    "relative_humidity": Derived(("air_temperature", "dew_point_temperature"), lambda given, axis: relative_humidity(**given)),
+    "clearness": Derived(("shortwave_radiation", "potential_radiation"), lambda given, axis: clearness(**given)),
+    "growing_degrees": Derived(("air_temperature",), lambda given, axis: growing_degrees(**given)),
     "potential_radiation": Derived((), lambda given, axis: axis.per_step(potential_radiation)),
     "day_length": Derived((), lambda given, axis: axis.per_step(day_length)),
 }

@@ -7,8 +7,10 @@ All arrays are north-up with `lon` from -180, the first node at -180 and the fir
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from tamrl.errors import ConfigError
 from tamrl.grid import Grid, coarsen
@@ -174,3 +176,42 @@ def _overlap(*, count: int, pixels: int, spacing: float, size: float, wrap: bool
         high = np.minimum(centre + spacing / 2, edge + shift + size)
         shares += np.clip(high - low, 0, None)
     return (shares / shares.sum(1, keepdims=True)).astype("float32")
+
+
+def boxes_to_cells(values: np.ndarray, *, target: Grid) -> np.ndarray:
+    """Means of the cells of `target` over boxes around nodes (..., lat + 1, lon), by shared area; any ratio of sizes.
+
+    A box reaches half a spacing around its node; the boxes at the poles are cut there. Missing boxes weigh nothing, a cell
+    without any is missing; dtype of `values`. The mean over the globe, by area, is conserved where nothing is missing.
+    """
+    rows, columns = _shares(values.shape[-2] - 1, target)
+    present = np.isfinite(values)
+    sums = _separable(np.where(present, values, 0), rows, columns)
+    weights = _separable(present.astype("float64"), rows, columns)
+    return _mean(sums, weights).astype(values.dtype)
+
+
+@cache
+def _shares(bands: int, target: Grid) -> tuple[csr_array, csr_array]:
+    """Area that rows (sine of latitude) and columns (degrees) of boxes share with those of cells: (cell, box), float64."""
+    spacing, size = 180.0 / bands, target.resolution
+    node, north = 90.0 - np.arange(bands + 1) * spacing, target.lat + size / 2
+    top, bottom = np.minimum(node + spacing / 2, 90), np.maximum(node - spacing / 2, -90)
+    high, low = np.minimum(north[:, None], top), np.maximum((north - size)[:, None], bottom)
+    rows = np.where(high > low, np.sin(np.deg2rad(high)) - np.sin(np.deg2rad(np.minimum(low, high))), 0.0)
+    west, node = target.lon - size / 2, -180.0 + np.arange(2 * bands) * spacing
+    columns = np.zeros((west.size, node.size))
+    for turn in (-360.0, 0.0, 360.0):
+        right = np.minimum((west + size)[:, None], node + turn + spacing / 2)
+        columns += np.clip(right - np.maximum(west[:, None], node + turn - spacing / 2), 0, None)
+    rows[rows < 1e-12], columns[columns < 1e-9] = 0, 0  # boxes that only touch a cell, by rounding
+    return csr_array(rows), csr_array(columns)
+
+
+def _separable(values: np.ndarray, rows: csr_array, columns: csr_array) -> np.ndarray:
+    """Σ over boxes of row share x column share x value: (..., lat, lon) of the cells, float64."""
+    flat = np.moveaxis(values.astype("float64"), -1, 0)
+    across = (columns @ flat.reshape(columns.shape[1], -1)).reshape(columns.shape[0], *flat.shape[1:])
+    flat = np.moveaxis(across, -1, 0)
+    down = (rows @ flat.reshape(rows.shape[1], -1)).reshape(rows.shape[0], *flat.shape[1:])
+    return np.moveaxis(down, (0, 1), (-2, -1))

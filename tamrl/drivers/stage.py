@@ -1,6 +1,8 @@
 """The stage: sources to `cube.zarr`, and the cube at the towers."""
 
 import logging
+import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import xarray as xr
 import zarr
 
 from tamrl import contracts, files, provenance, registry, stores, variables
-from tamrl.drivers import collocate, derived, places, regrid
+from tamrl.drivers import collocate, compare, derived, places, regrid
 from tamrl.drivers import cube as cubes
+from tamrl.drivers import subsets as subset_tables
 from tamrl.drivers.cells import Cells
 from tamrl.errors import InputError
 from tamrl.grid import Grid
@@ -59,6 +62,26 @@ def build_cube(
         modules = [f"{registry.SOURCES}.{source}" for source in sources]
         stores.seal(part, about={"sources": _versions(sources, drivers), "code": provenance.code_digest(__name__, *modules)})
         stores.open_cube(part)
+
+
+def download_drivers(*, folder: str, source: str, item: str, year: int, options: dict[str, Any]) -> None:
+    """Fetch one item of a source for one year into a folder that appears only when all its files are whole.
+
+    What has arrived is kept beside the folder (`.<name>.part`) when something fails, so that the next call fetches the rest.
+
+    Raises
+    ------
+    DownloadError
+        Names the file, its address and what happened.
+    """
+    target = Path(folder)
+    part = target.with_name(f".{target.name}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    plugin = registry.load(registry.SOURCES, source)
+    plugin.fetch(registry.options(registry.SOURCES, source)(**options), item=item, year=year, folder=part)
+    if target.is_dir():
+        shutil.rmtree(target)
+    part.replace(target)
 
 
 def _options(source: str, drivers: dict[str, Any]) -> Any:
@@ -154,17 +177,29 @@ def _write_dynamic(store: Path, name: str, cells: Cells, land: np.ndarray) -> No
         dimension_names=("time", "lat", "lon"),
     )
     tally = cubes.Tally(name)
-    for block in regrid.blocks(count, cubes.CHUNK[0]):
-        values = np.full((block.stop - block.start, *cells.grid.shape), np.nan, "float32")
-        for part in cubes.pieces(cells.axis.time, block):
-            inside = values[part.start - block.start : part.stop - block.start]
-            np.copyto(inside, cells.values(name, part), where=land)
-        tally.add(values, land)
-        array[block] = values
+    with ThreadPoolExecutor(1) as writer:  # one block is written while the next is read: at most two are held
+        written: list[Future[None]] = []
+        for block in regrid.blocks(count, cubes.CHUNK[0]):
+            values = _block(name, cells, land, block)
+            tally.add(values, land)
+            for earlier in written:
+                earlier.result()
+            written = [writer.submit(array.__setitem__, block, values)]
+        for last in written:
+            last.result()
     source = cells.arrays[name].attrs if name in cells.arrays else {"source": "derived"}
     kept = {k: v for k, v in source.items() if k in ("source", "expver", "filled_share", "climatology", "nodes")}
     array.update_attributes(variables.attributes(name) | kept | {"missing_over_land": tally.missing})
     tally.check(cells.axis.time, source.get("source"))
+
+
+def _block(name: str, cells: Cells, land: np.ndarray, block: slice) -> np.ndarray:
+    """Values of the steps of a block (time, lat, lon), missing over sea."""
+    values = np.full((block.stop - block.start, *cells.grid.shape), np.nan, "float32")
+    for part in cubes.pieces(cells.axis.time, block):
+        inside = values[part.start - block.start : part.stop - block.start]
+        np.copyto(inside, cells.values(name, part), where=land)
+    return values
 
 
 def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: float) -> None:
@@ -222,3 +257,38 @@ def place_drivers(*, table: str, towers: str, drivers: str, names: dict[str, Any
     with files.atomic(drivers) as part:
         found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in dynamic})
     log.info("%d towers, %d steps", *(found.sizes[name] for name in ("site", "time")))
+
+
+def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str, subsets: str | None = None) -> None:
+    """Compare the drivers of the cube with those measured at the towers, per tower and variable (`contracts.COMPARISON`).
+
+    Parameters
+    ----------
+    subsets : path or None
+        Folder of MODIS subsets (`tamrl.drivers.subsets`), which speak for the vegetation around towers.
+
+    Raises
+    ------
+    ContractError
+        If a table breaks its contract.
+    """
+    measured = contracts.table(pd.read_parquet(table), contracts.TOWERS, where=table)
+    with xr.open_dataset(drivers) as gridded:
+        sites = contracts.read_csv(towers, contracts.SITES)
+        found = compare.compare(gridded, measured, sites)
+        if subsets:
+            around = subset_tables.at_towers(subsets, step=gridded.attrs["time_step"])
+            found = pd.concat([found, compare.compare(gridded, around, sites)], ignore_index=True)
+            found = found.drop_duplicates(["site", "variable"], keep="last")
+    for name, rows in found.groupby("variable"):
+        middle = rows[["bias", "r"]].median()
+        log.info(
+            "%s: %d towers, median bias %.3g %s, median r %.3f",
+            name,
+            len(rows),
+            middle["bias"],
+            rows["units"].iloc[0],
+            middle["r"],
+        )
+    with files.atomic(comparison) as part:
+        contracts.table(found, contracts.COMPARISON, where=comparison).to_csv(part, index=False)

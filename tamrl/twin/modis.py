@@ -5,9 +5,11 @@ flagged, snow is flagged, water is missing (Didan 2021, doi 10.5067/MODIS/MOD13C
 """
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from pyhdf.SD import SD, SDC
 
 from tamrl.grid import Grid
 
@@ -98,3 +100,34 @@ def dataset(values: dict[str, np.ndarray], *, start: date, end: date, pixels: Gr
 def encoding() -> dict[str, dict]:
     """Compression of the variables."""
     return {n: {"zlib": True, "complevel": 1, "shuffle": True} for n in (EVI, NDVI, RELIABILITY)}
+
+
+def write_hdf4(path: Path, values: dict[str, np.ndarray], *, start: date, end: date) -> None:
+    """Write one file as NASA does: HDF4 with the attributes of HDF-EOS, no coordinates, a scale factor that divides."""
+    rows, columns = values[EVI].shape
+    file = SD(str(path), SDC.WRITE | SDC.CREATE)
+    try:
+        file.attr("StructMetadata.0").set(SDC.CHAR8, _structure(rows, columns))
+        file.attr("CoreMetadata.0").set(SDC.CHAR8, f"RANGEBEGINNINGDATE={start} RANGEENDINGDATE={end} SHORTNAME=MOD13C1\n")
+        for name, content in values.items():
+            small = content.dtype == np.int8
+            layer = file.create(name, SDC.INT8 if small else SDC.INT16, (rows, columns))
+            layer.dim(0).setname("YDim:MODIS_Grid_16Day_VI_CMG")
+            layer.dim(1).setname("XDim:MODIS_Grid_16Day_VI_CMG")
+            layer.setcompress(SDC.COMP_DEFLATE, 1)
+            kind = SDC.INT8 if small else SDC.INT16
+            layer.attr("valid_range").set(kind, [0, 4] if small else [-2000, 10000])
+            layer.attr("_FillValue").set(kind, -1 if small else FILL)
+            if not small:
+                layer.attr("scale_factor").set(SDC.FLOAT64, 1 / SCALE)
+                layer.attr("add_offset").set(SDC.FLOAT64, 0.0)
+            layer[:] = content
+            layer.endaccess()
+    finally:
+        file.end()
+
+
+def _structure(rows: int, columns: int) -> str:
+    corners = "UpperLeftPointMtrs=(-180000000.000000,90000000.000000)\n\t\tLowerRightMtrs=(180000000.000000,-90000000.000000)"
+    grid = f'GridName="MODIS_Grid_16Day_VI_CMG"\n\t\tXDim={columns}\n\t\tYDim={rows}\n\t\t{corners}\n\t\tProjection=GCTP_GEO'
+    return f"GROUP=GridStructure\n\tGROUP=GRID_1\n\t\t{grid}\n\tEND_GROUP=GRID_1\nEND_GROUP=GridStructure\nEND\n"

@@ -21,7 +21,7 @@ from tamrl.errors import ConfigError
 from tamrl.files import atomic
 from tamrl.grid import Grid
 from tamrl.log import progress
-from tamrl.twin import archives, earth, era5, geography, landcover, modis, mosaic, observe
+from tamrl.twin import archives, earth, era5, geography, hours, landcover, modis, mosaic, observe
 from tamrl.twin import world as layout
 from tamrl.twin.network import Towers
 from tamrl.twin.nodes import Nodes
@@ -166,22 +166,44 @@ def _write_site(
     (folder / f"{stem}.zip").write_bytes(archives.zipped({f"{name}.csv": content for name, content in members.items()}))
 
 
-def write_era5(*, world: str, folder: str) -> None:
-    """Write the weather as files of the Climate Data Store, one a variable and month, into `folder`."""
+def write_era5(*, world: str, folder: str, twin: dict[str, Any]) -> None:
+    """Write the weather as ERA5 comes, into `folder`.
+
+    Parameters
+    ----------
+    world, folder : path
+    twin : dict
+        Configuration section: `era5_format` is `netcdf` or `grib` (files of the Climate Data Store, one a variable and month)
+        or `zarr` (the public store of hours).
+    """
     opened = _open(world)
     nodes = Nodes(opened.resolution)
     months = [(year, month) for year in opened.years for month in range(1, 13)]
     with atomic(folder) as part:
         part.mkdir()
+        if twin["era5_format"] == "zarr":
+            hours.create_store(part / hours.STORE, years=opened.years, nodes=nodes)
         for year, month in progress(months, "months of ERA5 written"):
             for name, values in opened.weather(year, month).items():
-                ds = era5.dataset(name, values, year=year, month=month, nodes=nodes)
-                path = part / era5.file_name(name, year, month)
-                ds.to_netcdf(path, engine="netcdf4", encoding=era5.encoding(name, values.shape))
+                _write_weather(part, name, values, year=year, month=month, nodes=nodes, kind=twin["era5_format"])
+
+
+def _write_weather(part: Path, name: str, values: np.ndarray, *, year: int, month: int, nodes: Nodes, kind: str) -> None:
+    path = part / era5.file_name(name, year, month)
+    if kind == "netcdf":
+        ds = era5.dataset(name, values, year=year, month=month, nodes=nodes)
+        ds.to_netcdf(path, engine="netcdf4", encoding=era5.encoding(name, values.shape))
+        return
+    hourly = hours.hours(name, values)
+    times = hours.ends(name, year, month, len(hourly))
+    if kind == "grib":
+        path.with_suffix(".grib").write_bytes(hours.grib(name, hourly, times=times, nodes=nodes))
+    else:
+        hours.fill_store(part / hours.STORE, name, hourly, times=times)
 
 
 def write_modis(*, world: str, folder: str, twin: dict[str, Any], seed: int) -> None:
-    """Write vegetation indices as 16-day MODIS composites, one file each, into `folder`."""
+    """Write vegetation indices as 16-day MODIS composites, one file each (`modis_format`: netcdf or hdf4), into `folder`."""
     opened = _open(world)
     parts, pixels = opened.mosaic, Grid(opened.resolution / opened.ratio)
     tiles = mosaic.tile_of_pixels(parts, opened.static("land_cover"), Grid(opened.resolution).shape, opened.ratio)
@@ -191,6 +213,9 @@ def write_modis(*, world: str, folder: str, twin: dict[str, Any], seed: int) -> 
         for start, end, seen in progress(opened.composites(), "composites written"):
             rng = generator(seed, f"modis {start}")
             values = modis.composite(seen, tiles=tiles, cell_of_tile=parts.tile_cell, texture=texture, rng=rng)
+            if twin["modis_format"] == "hdf4":
+                modis.write_hdf4((part / modis.file_name(start)).with_suffix(".hdf"), values, start=start, end=end)
+                continue
             ds = modis.dataset(values, start=start, end=end, pixels=pixels)
             ds.to_netcdf(part / modis.file_name(start), engine="netcdf4", encoding=modis.encoding())
 

@@ -8,6 +8,9 @@ import pytest
 import rasterio
 import xarray as xr
 
+from tamrl.twin import hours
+from tamrl.twin.nodes import Nodes
+
 DIMS = ("valid_time", "latitude", "longitude")
 ENCODING = {"zlib": True, "complevel": 1, "shuffle": True}
 
@@ -65,7 +68,7 @@ def composite(ndvi, evi, reliability):
     size = 180 / rows
     packed = {"scale_factor": 0.0001, "_FillValue": np.int16(-3000), "valid_range": np.array([-2000, 10000], "int16")}
     layers = {}
-    for name, values in (("NDVI", ndvi), ("EVI", evi)):
+    for name, values in (("NDVI", ndvi), ("EVI", evi), ("NIR reflectance", ndvi * 0 + 0.3)):
         stored = np.where(np.isnan(values), -3000, np.round(np.nan_to_num(values) * 10000)).astype("int16")
         layers[f"CMG 0.05 Deg 16 days {name}"] = (("lat", "lon"), stored, packed)
     layers["CMG 0.05 Deg 16 days pixel reliability"] = (("lat", "lon"), reliability.astype("int8"), {"_FillValue": np.int8(-1)})
@@ -90,6 +93,38 @@ def write_modis(folder, *, pixel, years, seed=1):
             ndvi = np.where(reliability == 3, green - 0.3, green)
             ds = composite(ndvi, ndvi * 0.6, reliability)
             save(ds, folder / f"MOD13C1.A{year}{day:03d}.061.nc")
+
+
+def nadir(reflectance, quality, snow):
+    """An MCD43C4-like dataset from reflectances by band number, BRDF_Quality and Percent_Snow (lat, lon), north-up."""
+    rows, columns = quality.shape
+    size = 180 / rows
+    packed = {"scale_factor": 0.0001, "_FillValue": np.int16(32767), "valid_range": np.array([0, 32766], "int16")}
+    layers = {"BRDF_Quality": (("lat", "lon"), quality.astype("uint8")), "Percent_Snow": (("lat", "lon"), snow.astype("uint8"))}
+    for band, values in reflectance.items():
+        stored = np.where(np.isnan(values), 32767, np.round(np.nan_to_num(values) * 10000)).astype("int16")
+        layers[f"Nadir_Reflectance_Band{band}"] = (("lat", "lon"), stored, packed)
+    coords = {"lat": 90 - (np.arange(rows) + 0.5) * size, "lon": -180 + (np.arange(columns) + 0.5) * size}
+    return xr.Dataset(layers, coords=coords)
+
+
+def write_nadir(folder, *, pixel, year):
+    shape = (round(180 / pixel), round(360 / pixel))
+    whole = np.ones(shape)
+    bands = {1: 0.05 * whole, 2: 0.35 * whole, 3: 0.03 * whole, 6: 0.2 * whole}
+    for day in range(1, 366, 8):
+        save(nadir(bands, 0 * whole, 0 * whole), folder / f"MCD43C4.A{year}{day:03d}.061.nc")
+
+
+def write_arco(path, *, resolution, years):
+    """Hours that are the same all day, in the public store's format."""
+    nodes = Nodes(resolution)
+    hours.create_store(path, years=years, nodes=nodes)
+    for month in pd.period_range(f"{years[0]}-01", f"{years[-1]}-12", freq="M"):
+        days = pd.date_range(month.start_time, month.end_time.normalize(), freq="D")
+        for name in hours.ARCO:
+            values = hours.hours(name, weather(name, days, resolution=resolution).astype("float32"))
+            hours.fill_store(path, name, values, times=hours.ends(name, month.year, month.month, len(values)))
 
 
 def write_tif(path, values, nodata=None):
@@ -126,17 +161,19 @@ def write():
     """The writers, for tests that make files of their own."""
     return SimpleNamespace(
         era5=era5, save=save, weather=weather, write_era5=write_era5, composite=composite, write_modis=write_modis,
-        write_tif=write_tif, write_static=write_static, greenness=greenness,
+        write_tif=write_tif, write_static=write_static, greenness=greenness, nadir=nadir, write_arco=write_arco,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
-    """Folders era5, modis and static of a world of 10° and the year 2011."""
+    """Folders of a world of 10° and the year 2011."""
     folder = tmp_path_factory.mktemp("world")
     write_era5(folder / "era5", resolution=10, years=[2011])
     write_modis(folder / "modis", pixel=5, years=[2011])
     write_static(folder / "static", pixel=5, resolution=10)
+    write_nadir(folder / "mcd43c4", pixel=5, year=2011)
+    write_arco(folder / "arco.zarr", resolution=10, years=[2011])
     return folder
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl.drivers.sources import cds_era5
+from tamrl.drivers.sources import _netcdf, _steps, cds_era5, cds_era5_land
 from tamrl.errors import ConfigError, InputError, UnitError
 from tamrl.variables import check_range
 
@@ -31,7 +31,7 @@ def read(folder, *names, years, step="day", **options):
 
 
 def series_of(path, name):
-    return cds_era5.series([ds[name] for _, ds in cds_era5._netcdf.open_all(path) if name in ds], where=path)
+    return _steps.series([ds[name] for _, ds in _netcdf.open_all(path) if name in ds], where=path)
 
 
 def test_monthly_means_on_a_date_axis(era5_of):
@@ -113,11 +113,10 @@ def test_one_time_alone_is_refused(era5_of):
         read(era5_of("geomodelagem_data_stream-moda.nc"), "air_temperature", years=(2025,), step="month")
 
 
-def test_grib_is_refused_by_its_content(era5_of):
+def test_grib_is_known_by_its_content(era5_of):
     folder = era5_of("era5-2mt-2019-03-uk.grib")
     (folder / "era5-2mt-2019-03-uk.grib").rename(folder / "era5.nc")
-    with pytest.raises(InputError, match="grib files are not read"):
-        read(folder, "air_temperature", years=(2019,))
+    assert read(folder, "air_temperature", years=(2019,))["air_temperature"].sizes["time"] == 365
 
 
 # The rest on files of our own making.
@@ -130,9 +129,10 @@ def daily(write, name="t2m", times=DAYS, **more):
 
 
 @pytest.fixture
-def plain(write, tmp_path):
-    write.save(daily(write), tmp_path / "plain" / "t2m.nc")
-    return read(tmp_path / "plain", "air_temperature", years=(2011,))["air_temperature"].load()
+def plain(write, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plain")
+    write.save(daily(write), folder / "t2m.nc")
+    return read(folder, "air_temperature", years=(2011,))["air_temperature"].load()
 
 
 def test_daily_statistics(plain, write):
@@ -150,6 +150,13 @@ def test_fault_20_longitude_convention_and_direction_of_latitude_give_the_same_b
     found = read(tmp_path, "air_temperature", years=(2011,))["air_temperature"].load()
     np.testing.assert_array_equal(found.values, plain.values)
     np.testing.assert_array_equal(found["lon"], plain["lon"])
+
+
+def test_files_on_different_grids_are_refused(write, tmp_path):
+    write.save(daily(write), tmp_path / "a.nc")
+    write.save(daily(write).isel(latitude=slice(0, 4)), tmp_path / "b.nc")
+    with pytest.raises(InputError, match="different grids"):
+        read(tmp_path, "air_temperature", years=(2011,))
 
 
 def test_swapped_coordinates_are_refused(write, tmp_path):
@@ -302,6 +309,51 @@ def test_fault_21_other_calendars_are_refused(write, tmp_path):
         read(tmp_path, "air_temperature", years=(2011,))
 
 
+def test_fault_21_years_of_360_days_are_refused(write, tmp_path):
+    ds = daily(write).isel(valid_time=slice(0, 360))
+    ds["valid_time"] = xr.date_range("2011-01-01", periods=360, calendar="360_day", use_cftime=True)
+    write.save(ds, tmp_path / "t2m.nc")
+    with pytest.raises(InputError, match="Gregorian"):
+        read(tmp_path, "air_temperature", years=(2011,))
+
+
+def test_fault_21_without_29_february_that_day_is_missing_and_nothing_shifts(write, tmp_path):
+    days = pd.date_range("2012-01-01", "2012-12-31")
+    ds = daily(write, times=days)
+    write.save(ds.isel(valid_time=days != pd.Timestamp("2012-02-29")), tmp_path / "t2m.nc")
+    found = read(tmp_path, "air_temperature", years=(2012,))["air_temperature"].sel(lon=0)
+    assert found.sizes["time"] == 366
+    gone = found.isnull().all("lat").values
+    assert gone.sum() == 1 and found["time"].values[gone][0] == np.datetime64("2012-02-29")
+    expected = write.weather("t2m", days, resolution=30)[:, :, 0].astype("float32")
+    np.testing.assert_array_equal(found.values[~gone], expected[~gone])
+
+
+def land_hours(write, times, increments):
+    """ERA5-Land: metres since 00:00, given at the end of each hour, so 00:00 holds the whole day before."""
+    hour = times.hour.values
+    total = np.zeros(times.size)
+    for k in range(times.size):
+        total[k] = increments[k] + (total[k - 1] if k and hour[k] != 1 else 0)
+    values = np.broadcast_to(total[:, None, None], (times.size, 7, 12))
+    return write.era5("tp", values, times, resolution=30, units="m", step_type="accum")
+
+
+def test_fault_19_era5_land_totals_come_from_the_accumulation(write, tmp_path):
+    times = pd.date_range("2011-01-01T01:00", "2011-01-06T00:00", freq="h")
+    increments = np.random.default_rng(1).random(times.size) * 1e-3
+    write.save(land_hours(write, times, increments), tmp_path / "all" / "tp.nc")
+    write.save(land_hours(write, times, increments).isel(valid_time=times.hour == 0), tmp_path / "midnight" / "tp.nc")
+    expected = 1000 * increments.reshape(5, 24).sum(1)
+    for folder in ("all", "midnight"):
+        options = cds_era5_land.Options(path=str(tmp_path / folder))
+        found = cds_era5_land.open_dynamic(options, names=("precipitation",), years=(2011,), step="day")["precipitation"]
+        np.testing.assert_allclose(found.sel(lat=0, lon=0).values[:5], expected, rtol=1e-5)
+        assert found.isnull().all(["lat", "lon"]).values.tolist() == [False] * 5 + [True] * 360
+    wrong = read(tmp_path / "all", "precipitation", years=(2011,), accumulation="hour")["precipitation"]
+    assert (wrong.sel(lat=0, lon=0).values[:5] > 5 * expected).all(), "what it would be if taken for hourly amounts"
+
+
 def test_fault_25_years_packed_differently_keep_their_values(write, tmp_path):
     for year, scale, offset in ((2011, 0.01, 250.0), (2012, 0.002, 270.0)):
         ds = daily(write, times=pd.date_range(f"{year}-01-01", f"{year}-12-31"))
@@ -320,7 +372,7 @@ def test_members_of_an_ensemble_are_refused(write, tmp_path):
 
 
 def test_an_empty_folder_and_a_climatology_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no NetCDF files"):
+    with pytest.raises(InputError, match="no NetCDF or GRIB files"):
         read(tmp_path, "air_temperature", years=(2011,))
     with pytest.raises(ConfigError, match="no climatology"):
         read(tmp_path, "air_temperature", years=(), step="month")

@@ -107,3 +107,21 @@ def test_a_misspelt_function_is_refused_with_a_hint(monkeypatch):
     monkeypatch.setattr(derived.variables, "get", lambda name: broken)
     with pytest.raises(ConfigError, match="day_length"):
         derived.get("day_length")
+
+
+def test_relative_humidity_by_the_deficit_and_never_above_one():
+    air, dew = (np.array(v, "float32") for v in ([293.15, 293.15, 280.0], [283.15, 293.65, np.nan]))
+    found = derived.relative_humidity(air_temperature=air, dew_point_temperature=dew)
+    assert found[0] == pytest.approx(12.27 / 23.37, abs=2e-3), "saturation pressures at 10 and 20 °C"
+    assert found[1] == 1 and np.isnan(found[2])
+
+
+def test_clearness_in_polar_night_and_by_hand():
+    light, top = (np.array(v, "float32") for v in ([150, 0.5, 310, np.nan, np.nan], [300, 1, 300, 300, 0]))
+    found = derived.clearness(shortwave_radiation=light, potential_radiation=top)
+    assert found[:3].tolist() == [0.5, 0, 1] and np.isnan(found[3:]).all() and found.dtype == np.float32
+
+
+def test_growing_degrees():
+    found = derived.growing_degrees(air_temperature=np.array([288.15, 270, np.nan], "float32"))
+    assert found[0] == pytest.approx(10, abs=1e-4) and found[1] == 0 and np.isnan(found[2])

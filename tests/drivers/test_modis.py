@@ -1,11 +1,13 @@
 """MODIS composites: scale, quality weights, axis, and what is refused."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl.drivers.sources import modis
+from tamrl.drivers.sources import _cmg, modis
 from tamrl.errors import ConfigError, InputError
 
 SHAPE = (12, 24)
@@ -79,7 +81,7 @@ def test_neighbouring_composites_outside_the_years_are_used(write, tmp_path):
     for start in pd.to_datetime(["2010-10-16", "2010-12-19", "2011-01-01", "2012-01-01"]):
         ds = write.composite(np.ones(SHAPE) / 2, np.ones(SHAPE) / 4, np.zeros(SHAPE))
         write.save(ds, tmp_path / f"MOD13C1.A{start:%Y%j}.061.nc")
-    found = modis.composites(str(tmp_path), (2011,))
+    found = _cmg.composites(str(tmp_path), (2011,), re.compile(r"^MOD13C1\.A(\d{4})(\d{3})\."), "MOD13C1")
     assert [f"{start:%Y%j}" for start in found] == ["2010353", "2011001", "2012001"]
 
 
@@ -89,7 +91,10 @@ def test_what_is_refused(folder):
     with pytest.raises(ConfigError, match="no climatology"):
         read(folder, years=())
     (folder / "MOD13C1.A2011033.061.hdf").write_bytes(b"\x0e\x03\x13\x01" + bytes(100))
-    with pytest.raises(InputError, match="only NetCDF-4"):
+    with pytest.raises(InputError, match=r"HDF4 file cannot be read(.|\n)*A2011033"):
+        read(folder)
+    (folder / "MOD13C1.A2011033.061.hdf").write_bytes(b"GRIB" + bytes(100))
+    with pytest.raises(InputError, match="only HDF4, HDF5 and NetCDF-4"):
         read(folder)
     (folder / "MOD13C1.A2011033.061.hdf").unlink()
     (folder / "MOD13C1.A2011017.006.nc").write_bytes(next(folder.glob("*2011017*")).read_bytes())

@@ -174,3 +174,37 @@ def test_only_whole_multiples(target, native):
 @pytest.mark.parametrize("target, native, k", [(0.25, 0.05, 5), (0.25, 1 / 120, 30), (1, 0.25, 4), (5, 5, 1)])
 def test_ratios(target, native, k):
     assert regrid.ratio(target=target, native=native, what="the nodes") == k
+
+
+@pytest.mark.parametrize(("spacing", "resolution"), [(10, 30), (10, 15), (2, 5), (5, 2), (1, 2.5)])
+def test_boxes_conserve_the_area_mean(spacing, resolution):
+    values = np.random.default_rng(1).normal(280, 20, (2, round(180 / spacing) + 1, round(360 / spacing)))
+    target = Grid(resolution)
+    cells = regrid.boxes_to_cells(values, target=target)
+    edge = np.clip(90 - (np.arange(values.shape[1] + 1) - 0.5) * spacing, -90, 90)
+    band = -np.diff(np.sin(np.deg2rad(edge)))[:, None]
+    expected = (values * band).sum((1, 2)) / (band.sum() * values.shape[2])
+    found = (cells * target.area()).sum((1, 2)) / (target.area().sum() * target.shape[1])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_cell_takes_its_boxes_by_shared_area_and_no_sea():
+    nodes = np.arange(1801)[:, None] * 10.0 + np.zeros((1, 3600))
+    cells = regrid.boxes_to_cells(nodes.astype("float32"), target=Grid(0.25))
+    # 0 to 0.25° N: half the box at 0°, all at 0.1°, and the one at 0.2° whole; as good as equal areas there
+    assert cells[359, 0] == pytest.approx((0.05 * 9000 + 0.1 * 8990 + 0.1 * 8980) / 0.25, abs=0.01)
+    nodes[899] = np.nan
+    cells = regrid.boxes_to_cells(nodes, target=Grid(0.25))
+    assert cells[359, 0] == pytest.approx((0.05 * 9000 + 0.1 * 8980) / 0.15, abs=0.01)
+    nodes[897:903] = np.nan
+    assert np.isnan(regrid.boxes_to_cells(nodes, target=Grid(0.25))[359:361]).all(), "sea"
+
+
+def test_fault_22_a_missing_box_changes_only_cells_that_it_touches():
+    values = np.random.default_rng(2).normal(size=(91, 180))
+    whole = regrid.boxes_to_cells(values, target=Grid(3))
+    values[40, 100] = np.nan
+    found = regrid.boxes_to_cells(values, target=Grid(3))
+    changed = np.argwhere(found != whole)
+    assert 1 <= len(changed) <= 4 and np.isfinite(found).all()
+    assert set(changed[:, 0]) <= {2 * 40 // 3 - 1, 2 * 40 // 3} and set(changed[:, 1]) <= {199 // 3, 201 // 3}

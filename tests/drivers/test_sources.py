@@ -19,7 +19,8 @@ def name(request):
 
 @pytest.fixture
 def options(name, world):
-    folders = {"cds_era5": "era5", "modis": "modis", "static": "static"}
+    folders = {n: n for n in ("modis", "mcd43c4", "static")}
+    folders |= {"cds_era5": "era5", "cds_era5_land": "era5", "arco_era5": "arco.zarr"}
     path = {"path": str(world / folders[name])} if name in folders else {}
     return registry.options(registry.SOURCES, name)(**path)
 
@@ -43,7 +44,7 @@ def opened(call):
 
 
 def test_there_are_sources():
-    assert {"cds_era5", "modis", "static", "packaged"} <= set(NAMES)
+    assert {"cds_era5", "cds_era5_land", "arco_era5", "modis", "mcd43c4", "static", "packaged"} <= set(NAMES)
 
 
 def test_it_has_the_parts_of_the_contract(name):
@@ -100,7 +101,7 @@ def test_static_variables_keep_the_contract(name, options):
 def check_map(variable, da, part):
     entry = variables.get(variable)
     assert da.name == variable and da.attrs["units"] == entry.units and da.dtype == np.float32
-    assert da.attrs["grid"] in ("nodes", "pixels") and da.attrs.get("nodes", "all") in ("all", "land")
+    assert da.attrs["grid"] in ("nodes", "boxes", "pixels") and da.attrs.get("nodes", "all") in ("all", "land")
     assert (np.diff(da["lat"]) < 0).all() and (np.diff(da["lon"]) > 0).all()
     assert da["lon"].values.min() >= -180 and da["lon"].values.max() < 180
     assert da.chunks is not None, "lazy"

@@ -213,3 +213,58 @@ def test_a_damaged_cube_is_refused(cube, cube_path, tmp_path):
     next(p for p in (tmp_path / "cube.zarr/evi/c").rglob("*") if p.is_file()).unlink()
     with pytest.raises(ContractError, match="evi/c"):
         collocated(tmp_path / "cube.zarr", tmp_path, [("XX-One", 45.0, -5.0)])
+
+
+def a_chunk(path, name="air_temperature"):
+    return max((p for p in (path / name / "c").rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_fault_7_a_truncated_chunk_is_refused_by_name(cube, cube_path, tmp_path, share):
+    shutil.copytree(cube_path, tmp_path / "cube.zarr")
+    chunk = a_chunk(tmp_path / "cube.zarr")
+    chunk.write_bytes(chunk.read_bytes()[: int(share * chunk.stat().st_size)])
+    with pytest.raises(ContractError, match=str(chunk.relative_to(tmp_path / "cube.zarr"))):
+        collocated(tmp_path / "cube.zarr", tmp_path, [("XX-One", 45.0, -5.0)])
+
+
+def test_fault_6_a_flipped_bit_is_refused_by_name_when_the_chunk_is_read(cube, cube_path, tmp_path):
+    shutil.copytree(cube_path, tmp_path / "cube.zarr")
+    chunk = a_chunk(tmp_path / "cube.zarr")
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 1
+    chunk.write_bytes(content)
+    with pytest.raises(ContractError, match=f"{chunk.relative_to(tmp_path / 'cube.zarr')} does not match its checksum"):
+        collocated(tmp_path / "cube.zarr", tmp_path, [("XX-One", 45.0, -5.0)])
+
+
+def test_era5_land_is_averaged_over_its_boxes(cube, drivers, write, tmp_path):
+    """Daily means on a lattice that does not nest in the cells (5° boxes with sea missing, cells of 10°, for one variable)."""
+    lat, lon = np.arange(90, -90.1, -5.0), np.arange(0, 360, 5.0)
+    values = np.broadcast_to(300 - np.abs(lat)[:, None] / 3, (365, lat.size, lon.size)).copy()
+    values[:, 20, 20] = np.nan
+    days = pd.date_range("2011-01-01", "2011-12-31")
+    write.save(write.era5("t2m", values, days, lat=lat, lon=lon), tmp_path / "land" / "t2m.nc")
+    chosen = drivers | {"sources": ["cds_era5_land", *drivers["sources"]], "cds_era5_land": {"path": str(tmp_path / "land")}}
+    chosen["variables"] = drivers["variables"] | {"dynamic": ["air_temperature"]}
+    found = build(tmp_path / "cube.zarr", chosen)
+    assert found["air_temperature"].attrs["source"].startswith(str(tmp_path / "land")), "the first source named"
+    edge = np.sin(np.deg2rad([50, 47.5, 42.5, 40]))
+    expected = np.average(300 - np.array([50, 45, 40]) / 3, weights=edge[:-1] - edge[1:])
+    assert found["air_temperature"].sel(lat=45, lon=5).values[0] == pytest.approx(expected, abs=1e-3)
+    land = found["land_fraction"].values > 0
+    assert np.isfinite(found["air_temperature"].values[:, land]).all(), "a box at sea weighs nothing"
+
+
+def test_a_variable_of_the_vocabulary_arrives_by_its_name(cube, drivers, tmp_path):
+    chosen = drivers | {
+        "variables": {"dynamic": ["clearness", "relative_humidity", "growing_degrees", "nirv"], "static": ["elevation"]}
+    }
+    found = build(tmp_path / "cube.zarr", chosen)
+    land = found["land_fraction"].values > 0
+    for name in chosen["variables"]["dynamic"]:
+        assert np.isfinite(found[name].values[:, land]).all() and found[name].attrs["units"]
+    light = cube["shortwave_radiation"].values / cube["potential_radiation"].values
+    day = cube["potential_radiation"].values > 5
+    np.testing.assert_allclose(found["clearness"].values[day & land], np.minimum(light, 1)[day & land], rtol=1e-5)
+    np.testing.assert_allclose(found["nirv"].values[180, land], 0.3 * cube["ndvi"].values[180, land], atol=0.005)

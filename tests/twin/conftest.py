@@ -10,7 +10,7 @@ from tamrl.twin import earth, geography, stage
 from tamrl.twin.simulation import Simulation
 
 YEARS = [2011, 2012]
-TWIN = {"towers": 24, "spinup_years": 1, "modis_ratio": 2, "noise": 1.0}
+TWIN = {"towers": 24, "spinup_years": 1, "modis_ratio": 2, "noise": 1.0, "era5_format": "netcdf", "modis_format": "netcdf"}
 
 
 def _coarser(land: np.ndarray, resolution: float) -> np.ndarray:
@@ -57,7 +57,7 @@ def written(land, tmp_path_factory) -> SimpleNamespace:
         stage.simulate_world(world=str(found.world), twin=TWIN, time={"step": "day", "years": YEARS}, resolution=5.0, seed=1)
     world = str(found.world)
     stage.write_archives(world=world, fluxnet2015=str(found.fluxnet2015), fluxnet=str(found.fluxnet), twin=TWIN, seed=1)
-    stage.write_era5(world=world, folder=str(found.era5))
+    stage.write_era5(world=world, folder=str(found.era5), twin=TWIN)
     stage.write_modis(world=world, folder=str(found.modis), twin=TWIN, seed=1)
     stage.write_static(world=world, folder=str(found.static), twin=TWIN, seed=1)
     stage.write_truth(world=world, files=[str(path) for path in found.truth.values()])

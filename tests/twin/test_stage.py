@@ -161,7 +161,7 @@ def test_a_world_that_lost_a_chunk_or_is_of_another_layout_is_refused(written, t
     shutil.copytree(written.world, copy)
     (copy / "months/2011-07/tp/c/0/0/0").unlink()
     with pytest.raises(ContractError, match="differs from its manifest"):
-        stage.write_era5(world=str(copy), folder=str(tmp_path / "era5"))
+        stage.write_era5(world=str(copy), folder=str(tmp_path / "era5"), twin={"era5_format": "netcdf"})
     assert not (tmp_path / "era5").exists()
     other = zarr.open_group(tmp_path / "other.zarr", mode="w", attributes={"layout": 0})
     with pytest.raises(ContractError, match="no world of this version"):

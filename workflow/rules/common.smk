@@ -13,7 +13,7 @@ CONFIGS = {MAIN.run: MAIN} | {f"{MAIN.run}/choices/{name}": configuration.choice
 RUN = "results/{run}"
 BASE = f"results/{MAIN.run}"
 ENV = "../../envs/cpu.yaml"
-MAPPED = ("report.html", "provenance.json", "summary.md")
+MAPPED = ("report.html", "provenance.json", "summary.md", "drivers/comparison.csv")
 SCORED = ("evaluation/predictions.parquet", "evaluation/site_metrics.csv")
 DYNAMIC = MAIN.drivers.variables.dynamic
 STATIC = MAIN.drivers.variables.static
@@ -94,3 +94,18 @@ def predictions(wildcards, suffix):
     same = all(getattr(CONFIGS[wildcards.run], s) == getattr(MAIN, s) for s in sections)
     run = MAIN.run if same else wildcards.run
     return [f"results/{run}/predictions/{label}{suffix}" for label in MAIN.time.labels]
+
+
+def driver_files():
+    """Inputs of the cube: the folders of the sources, or one folder an item and year where a source is to be fetched."""
+    from tamrl.drivers.cube import plan
+
+    found = []
+    for name in MAIN.drivers.sources:
+        plugin, chosen = registry.load(registry.SOURCES, name), getattr(MAIN.drivers, name)
+        if getattr(chosen, "download", False):
+            items = plugin.items(chosen, plan((*DYNAMIC, *STATIC, "land_fraction"), MAIN.drivers.sources)[name])
+            found += expand(f"downloads/drivers/{name}/{{item}}/{{year}}", item=items, year=MAIN.time.years)
+        else:
+            found += plugin.inputs(chosen)
+    return found

@@ -1,11 +1,25 @@
 # Gridded drivers: one cube for the globe, and the same cube at the towers.
+rule download_drivers:
+    output:
+        folder=directory("downloads/drivers/{source}/{item}/{year}"),
+    log:
+        f"{BASE}/logs/download_drivers/{{source}}/{{item}}/{{year}}.log",
+    benchmark:
+        f"{BASE}/benchmarks/download_drivers/{{source}}/{{item}}/{{year}}.tsv"
+    wildcard_constraints:
+        year=r"\d{4}",
+    retries: 2
+    conda:
+        ENV
+    params:
+        options=lambda w: getattr(MAIN.drivers, w.source).model_dump(mode="json"),
+    script:
+        "../scripts/download_drivers.py"
+
+
 rule build_cube:
     input:
-        [
-            path
-            for name in MAIN.drivers.sources
-            for path in registry.load(registry.SOURCES, name).inputs(getattr(MAIN.drivers, name))
-        ],
+        driver_files(),
     output:
         cube=directory(f"{BASE}/drivers/cube.zarr"),
     log:
@@ -62,3 +76,23 @@ rule collocate_drivers:
         code=code("tamrl.drivers.stage"),
     script:
         "../scripts/collocate_drivers.py"
+
+
+rule compare_drivers:
+    input:
+        drivers=rules.collocate_drivers.output.drivers,
+        table=f"{RUN}/towers/towers.parquet",
+        towers=f"{RUN}/towers/towers.csv",
+    output:
+        comparison=f"{RUN}/drivers/comparison.csv",
+    log:
+        f"{RUN}/logs/compare_drivers.log",
+    benchmark:
+        f"{RUN}/benchmarks/compare_drivers.tsv"
+    conda:
+        ENV
+    params:
+        subsets=MAIN.drivers.subsets,
+        code=code("tamrl.drivers.stage"),
+    script:
+        "../scripts/compare_drivers.py"

@@ -11,7 +11,7 @@ if MAIN.twin:
         conda:
             ENV
         params:
-            twin=section("twin"),
+            twin=section("twin", "towers", "spinup_years", "modis_ratio"),
             time=section("time", "step", "years"),
             resolution=MAIN.grid.resolution,
             seed=MAIN.seed,
@@ -50,6 +50,7 @@ if MAIN.twin:
         conda:
             ENV
         params:
+            twin=section("twin"),
             code=code("tamrl.twin.stage"),
         script:
             "../scripts/write_era5.py"

@@ -7,4 +7,5 @@ to_file(snakemake.log[0])
 write_era5(
     world=snakemake.input.world,
     folder=snakemake.output.folder,
+    twin=snakemake.params.twin,
 )

@@ -17,10 +17,18 @@ Its module holds
 ``version(options) -> dict``
     What was read, for the provenance (JSON-like).
 
+and, where it can fetch its files itself (option `download`),
+
+``items(options, names) -> list[str]``
+    What is fetched separately for the named variables, so that only what failed is tried again.
+``fetch(options, *, item, year, folder) -> None``
+    Bring one item of one year into a folder; files that are there and whole are not fetched again.
+
 Every array stands on the source's own grid, `lat` falling and `lon` rising within [-180, 180), with the attribute
 
 ``grid``
-    `nodes` (values at points, poles included) or `pixels` (means over boxes).
+    `nodes` (values at points, poles included), `boxes` (values at such points that stand for the box of one spacing around
+    them, missing where that is sea) or `pixels` (means over boxes between the points).
 
 and, where they apply, with
 

@@ -1,4 +1,4 @@
-"""Opening NetCDF files as providers deliver them: by content, with one set of names and one orientation."""
+"""Opening NetCDF and GRIB files as providers deliver them: by content, with one set of names and one orientation."""
 
 import logging
 import tempfile
@@ -13,12 +13,13 @@ import xarray as xr
 from xarray.backends.locks import HDF5_LOCK
 
 from tamrl import files, variables
+from tamrl.drivers.sources import _grib
 from tamrl.errors import InputError
 
 log = logging.getLogger(__name__)
 
 NAMES = {"valid_time": "time", "date": "time", "latitude": "lat", "longitude": "lon"}
-SUFFIXES = (".nc", ".nc4", ".zip")
+SUFFIXES = (".nc", ".nc4", ".zip", ".grib", ".grb", ".grib1", ".grib2", ".grb2")
 LARGEST_RATIO = 200
 """A zip member that grows by more than this is refused (NetCDF inside is already compressed)."""
 
@@ -43,27 +44,37 @@ def kind(path: Path) -> str:
         start = handle.read(4)
     if start not in _KINDS:
         found = f"{path.stat().st_size} bytes, starting with {start!r}"
-        raise InputError("the file is no NetCDF", where=path, found=found, todo="fetch it again")
+        raise InputError("the file is neither NetCDF, HDF, GRIB nor zip", where=path, found=found, todo="fetch it again")
     return _KINDS[start]
 
 
+def contents(folder: str | Path) -> list[Path]:
+    """All files of a folder and its subfolders, sorted; hidden ones and those in hidden folders (half downloads) left out."""
+    root = Path(folder)
+    found = (p for p in root.rglob("*") if not any(part.startswith(".") for part in p.relative_to(root).parts))
+    return sorted(p for p in found if p.is_file())
+
+
 def listing(folder: str | Path) -> list[Path]:
-    """The NetCDF and zip files of a folder, sorted; raises `InputError` if there is none."""
-    found = sorted(p for p in Path(folder).glob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    """The NetCDF, GRIB and zip files of a folder and its subfolders, sorted; raises `InputError` if there is none."""
+    found = [p for p in contents(folder) if p.suffix.lower() in SUFFIXES]
     if not found:
-        raise InputError("no NetCDF files", where=folder, todo="put the files there, or correct the source's `path`")
+        raise InputError("no NetCDF or GRIB files", where=folder, todo="put the files there, or correct the source's `path`")
     return found
 
 
 def open_all(folder: str | Path) -> Iterator[tuple[Path, xr.Dataset]]:
     """Every dataset of a folder with its file; what is inside a zip comes as datasets of their own."""
     for path in listing(folder):
-        found = kind(path)
-        if found not in ("netcdf", "zip"):
-            raise InputError(f"{found} files are not read here", where=path, todo="order the files as NetCDF")
-        parts = sorted(Path(_unpacked(path).name).glob("*.nc")) if found == "zip" else [path]
+        parts = sorted(Path(_unpacked(path).name).iterdir()) if kind(path) == "zip" else [path]
         for part in parts:
-            yield path, _open(part, path)
+            found = kind(part)
+            if found == "grib":
+                yield from ((path, ds) for ds in _grib.open_file(part))
+            elif found == "netcdf":
+                yield path, _open(part, path)
+            else:
+                raise InputError(f"{found} files are not read here", where=path, todo="order the files as NetCDF or GRIB")
 
 
 def _open(part: Path, path: Path) -> xr.Dataset:
@@ -81,23 +92,29 @@ def stored(path: Path, name: str) -> xr.DataArray:
     Opening reads attributes outside the lock under which xarray reads values, and HDF5 stands no two threads at once.
     """
     with HDF5_LOCK, netCDF4.Dataset(path) as file:
-        if name not in file.variables:
-            raise InputError(f"no layer {name!r}", where=path, found=list(file.variables))
-        file.set_auto_maskandscale(False)
-        variable = file[name]
+        variable = _find(file, name)
+        if variable is None:
+            raise InputError(f"no layer {name!r}", where=path, found=list(file.variables) or list(file.groups))
+        variable.set_auto_maskandscale(False)
         coords = {d: file[d][:] for d in variable.dimensions if d in file.variables}
         attrs = {k: variable.getncattr(k) for k in variable.ncattrs()}
         return xr.DataArray(variable[...], dims=variable.dimensions, coords=coords, attrs=attrs, name=name)
 
 
+def _find(group: netCDF4.Group, name: str) -> netCDF4.Variable | None:
+    """A variable of a file or of a group within it (HDF-EOS 5 nests its grids)."""
+    found = (_find(inner, name) for inner in group.groups.values())
+    return group.variables[name] if name in group.variables else next((v for v in found if v is not None), None)
+
+
 @cache
 def _unpacked(path: Path) -> tempfile.TemporaryDirectory:
-    """A temporary folder with the NetCDF members of a zip; it lives as long as the process."""
+    """A temporary folder with the NetCDF and GRIB members of a zip; it lives as long as the process."""
     folder = tempfile.TemporaryDirectory(prefix="tamrl-")
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
-                if member.filename.lower().endswith(".nc"):
+                if member.filename.lower().endswith(SUFFIXES):
                     _extract(archive, member, Path(folder.name), path)
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError("the zip file cannot be read", where=path, found=error, todo="fetch it again") from error
@@ -161,6 +178,6 @@ def without_fill(da: xr.DataArray, *, name: str, where: object) -> xr.DataArray:
 
 def fingerprint(folder: str | Path) -> dict[str, object]:
     """Number, bytes and SHA-256 of a folder's files, for the provenance."""
-    found = [p for p in Path(folder).rglob("*") if p.is_file() and p.name not in files.FOREIGN]
+    found = contents(folder)
     size = sum(p.stat().st_size for p in found)
     return {"path": str(folder), "files": len(found), "bytes": size, "sha256": files.sha256(folder)}

@@ -1,42 +1,46 @@
-"""MODIS vegetation indices on the climate modelling grid, 16-day composites: MOD13C1 (doi 10.5067/MODIS/MOD13C1.061).
+"""Vegetation indices on the climate modelling grid, 16-day composites: MOD13C1, MYD13C1 and their successor VNP13C1.
 
-Each composite comes as values and a quality weight from its pixel reliability: good pixels speak first, marginal and snowy ones
-only where little else was seen (snow is what the winter looks like, so it is no gap), cloudy ones not at all. Aggregation,
-filling of gaps and interpolation to steps happen on the grid of the maps (`tamrl.drivers.composites`).
+doi 10.5067/MODIS/MOD13C1.061, 10.5067/MODIS/MYD13C1.061, 10.5067/VIIRS/VNP13C1.002. Each composite comes as values and a quality
+weight from its pixel reliability: good pixels speak first, marginal and snowy ones only where little else was seen (snow
+is what the winter looks like, so it is no gap), cloudy ones not at all. Aggregation, filling of gaps and interpolation to
+steps happen on the grid of the maps (`tamrl.drivers.composites`).
 
-Files are NetCDF-4 (`MOD13C1.A2010001.061.nc`) with the variable names of the HDF4 original; `_layer` is where a reader of HDF4
-(pyhdf) belongs.
+Files are HDF4 (MODIS) or HDF5 (VIIRS) as NASA delivers them, or NetCDF-4 with the same layers.
 """
 
 import re
-from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
-import dask.array as da
 import numpy as np
 import xarray as xr
-from dask import delayed
 from pydantic import Field
 
 from tamrl import variables
-from tamrl.drivers.sources import _netcdf
-from tamrl.errors import ConfigError, InputError
+from tamrl.drivers import indices
+from tamrl.drivers.sources import _cmg, _earthdata, _netcdf
+from tamrl.errors import ConfigError
 from tamrl.options import Strict
 
-FILE = re.compile(r"^M[OY]D13C1\.A(\d{4})(\d{3})\.\d{3}(\.\d+)?\.(nc|hdf)$")
 LAYER = "CMG 0.05 Deg 16 days"
 RELIABILITY = "pixel reliability"
 LENGTH = 16
 """Days of a composite."""
-AROUND = 64
-"""Days before and after the run from which composites are used too."""
+
+RANKS = {"VNP13C1": {0: 0, 1: 0, 2: 0, 3: 1, 4: 1, 5: 1, 8: 2}}
+"""MODIS rank of VIIRS reliability (0 excellent to 6 poor, 7 cloud shadow, 8 snow or ice, 9 cloud, 10 estimated)."""
 
 
 class Options(Strict):
-    """MODIS vegetation indices."""
+    """MODIS or VIIRS vegetation indices."""
 
     path: str = "{results}/inputs/modis"
-    """Folder of MOD13C1 files."""
+    """Folder of files, subfolders included."""
+    download: bool = False
+    """Fetch the files into `downloads/drivers/modis` instead of reading `path`; EARTHDATA_TOKEN must be set."""
+    product: Literal["MOD13C1", "MYD13C1", "VNP13C1"] = "MOD13C1"
+    """Terra or Aqua MODIS, or VIIRS; a run uses one of them."""
     good: float = Field(default=1.0, ge=0, le=1)
     """Weight of good pixels (reliability 0)."""
     marginal: float = Field(default=0.5, ge=0, le=1)
@@ -49,12 +53,26 @@ class Options(Strict):
 
 def inputs(options: Options) -> list[str]:
     """The folder of files."""
-    return [options.path]
+    return [_folder(options)]
+
+
+def _folder(options: Options) -> str:
+    return "downloads/drivers/modis" if options.download else options.path
+
+
+def items(options: Options, names: tuple[str, ...]) -> list[str]:
+    """What is fetched separately: the product holds all variables."""
+    return [options.product]
+
+
+def fetch(options: Options, *, item: str, year: int, folder: Path) -> None:
+    """The composites of a year; raises `DownloadError`."""
+    _earthdata.fetch(item, year, folder)
 
 
 def version(options: Options) -> dict[str, object]:
-    """Number, bytes and checksum of the files."""
-    return _netcdf.fingerprint(options.path)
+    """The product, and number, bytes and checksum of the files."""
+    return {"product": options.product, **_netcdf.fingerprint(_folder(options))}
 
 
 def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -70,87 +88,47 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, 
         raise ConfigError("modis has no climatology", where="time.years", todo="name the years")
     if not names:
         return {}
-    found = composites(options.path, years)
-    return {name: _variable(name, found, options) for name in names}
+    pattern = re.compile(rf"^{options.product}\.A(\d{{4}})(\d{{3}})\.\d{{3}}(\.\d+)?\.(nc|hdf|h5)$")
+    found = _cmg.composites(_folder(options), years, pattern, options.product)
+    return {
+        name: _cmg.variable(
+            name,
+            found,
+            source="modis",
+            values=partial(values, variables.get(name).sources["modis"].name),
+            weights=partial(_weights, options),
+            like=f"{LAYER} {RELIABILITY}",
+            middle=LENGTH / 2,
+            where=_folder(options),
+        )
+        for name in names
+    }
 
 
-def composites(folder: str, years: tuple[int, ...]) -> dict[datetime, Path]:
-    """First day and file of each composite of `years` and `AROUND` days on both sides; raises `InputError` if a year has none."""
-    first, last = datetime(years[0], 1, 1) - timedelta(AROUND), datetime(years[-1], 12, 31) + timedelta(AROUND)
-    found: dict[datetime, Path] = {}
-    for path in sorted(Path(folder).glob("*")):
-        match = FILE.match(path.name)
-        start = datetime.strptime("".join(match.group(1, 2)), "%Y%j") if match else None
-        if start and start in found:
-            raise InputError(f"two files of the composite {start:%Y-%j}", where=path, found=found[start].name, todo="keep one")
-        if start and first <= start <= last:
-            found[start] = path
-    for year in years:
-        if not any(start.year == year for start in found):
-            todo = "fetch MOD13C1 of that year, or change time.years"
-            raise InputError(f"no composites of {year}", where=folder, todo=todo)
-    return dict(sorted(found.items()))
-
-
-def _variable(name: str, found: dict[datetime, Path], options: Options) -> xr.DataArray:
-    alias = variables.get(name).sources["modis"]
-    layer = f"{LAYER} {alias.name}"
-    starts, some = axis(list(found)), _layer(next(iter(found.values())), layer)
-    shape, dims = some.shape, [_netcdf.NAMES.get(str(d), str(d)) for d in some.dims]
-    values = _stack([delayed(_values)(found[s], layer, shape) if s in found else None for s in starts], shape)
-    weight = _stack([delayed(_weights)(found[s], options, shape) if s in found else None for s in starts], shape)
-    middle = np.array([np.datetime64(s + timedelta(LENGTH / 2), "ns") for s in starts])
-    coords = {"time": middle, **{d: some[old].values for d, old in zip(dims, some.dims, strict=True)}}
-    raw = xr.DataArray(values, dims=("time", *dims), coords=coords)
-    raw = raw.assign_coords(weight=(raw.dims, weight)).transpose("time", "lat", "lon")
-    done = variables.canonical(_netcdf.orient(raw, options.path), name=name, source_units=alias.units, where=options.path)
-    return done.assign_attrs(grid="pixels", cadence="composite")
-
-
-def axis(starts: list[datetime]) -> list[datetime]:
-    """First days of all composites between the first and the last one: files that are not there become gaps to fill."""
-    days = {s.timetuple().tm_yday for s in starts}
-    whole = [datetime(y, 1, 1) + timedelta(d - 1) for y in range(starts[0].year, starts[-1].year + 1) for d in sorted(days)]
-    return [s for s in whole if starts[0] <= s <= starts[-1]]
-
-
-def _stack(parts: list, shape: tuple[int, int]) -> da.Array:
-    """Lazy maps as one array (composite, ...); None is a map of missing values."""
-    empty = da.full(shape, np.nan, dtype="float32", chunks=-1)
-    return da.stack([empty if p is None else da.from_delayed(p, shape, dtype="float32") for p in parts])
-
-
-def _layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.DataArray:
-    """A layer of a file, numbers as stored; raises `InputError` if it is not there or not of that shape."""
-    if (kind := _netcdf.kind(path)) != "netcdf":
-        raise InputError("only NetCDF-4 files are read so far", where=path, found=kind, todo="convert it to NetCDF-4")
-    try:
-        layer = _netcdf.stored(path, name)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
-    if shape not in (None, layer.shape):
-        raise InputError("the composites differ in shape", where=path, found=f"{layer.shape} instead of {shape}")
-    return layer
+def values(index: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """NDVI or EVI as in the file, NIRv or kNDVI from its layers (float32)."""
+    if index in ("NDVI", "EVI"):
+        return _values(path, index, shape)
+    ndvi = _values(path, "NDVI", shape)
+    if index == "kNDVI":
+        return indices.kndvi(ndvi=ndvi)
+    return indices.nirv(ndvi=ndvi, nir=_values(path, "NIR reflectance", shape))
 
 
 def _values(path: Path, layer: str, shape: tuple[int, int]) -> np.ndarray:
-    raw = _layer(path, layer, shape)
-    return scaled(raw.values, raw.attrs)
+    raw = _cmg.layer(path, f"{LAYER} {layer}", shape)
+    return _cmg.scaled(raw.values, raw.attrs)
 
 
-def _weights(path: Path, options: Options, shape: tuple[int, int]) -> np.ndarray:
-    return weights(_layer(path, f"{LAYER} {RELIABILITY}", shape).values, options)
-
-
-def scaled(stored: np.ndarray, attrs: dict) -> np.ndarray:
-    """Values (float32) of stored numbers: missing outside the valid range. A scale above 1 divides, as in the HDF4 original."""
-    scale = float(attrs.get("scale_factor", 1.0))
-    low, high = attrs.get("valid_range", (-2000, 10000))
-    good = (stored != attrs.get("_FillValue", -3000)) & (stored >= low) & (stored <= high)
-    return np.where(good, stored * np.float32(1 / scale if scale > 1 else scale), np.nan).astype("float32")
+def _weights(options: Options, path: Path, shape: tuple[int, int]) -> np.ndarray:
+    return weights(_cmg.layer(path, f"{LAYER} {RELIABILITY}", shape).values, options)
 
 
 def weights(reliability: np.ndarray, options: Options) -> np.ndarray:
     """Quality weights (float32) of pixel reliability: 0 good, 1 marginal, 2 snow or ice, 3 cloudy; others weigh nothing."""
-    table = np.array([options.good, options.marginal, options.snow, options.cloudy, 0.0], "float32")
-    return table[np.where((reliability >= 0) & (reliability <= 3), reliability, 4)]
+    table = np.zeros(257, "float32")  # the last entry is what has no rank
+    kinds = [options.good, options.marginal, options.snow, options.cloudy]
+    for rank, kind in RANKS.get(options.product, {k: k for k in range(4)}).items():
+        table[rank] = kinds[kind]
+    codes = reliability.astype("int32")
+    return table[np.where((codes >= 0) & (codes <= 255), codes, 256)]

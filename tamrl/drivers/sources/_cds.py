@@ -1,0 +1,129 @@
+"""Orders at the Copernicus Climate Data Store through its official client: one file a variable and month.
+
+The key stands in the environment (`ECMWF_DATASTORES_KEY`) and nowhere else. Jobs are submitted and awaited by the client; the
+file is fetched by `_web`, so that it is resumed after a break and compared with its announced size and checksum.
+"""
+
+import calendar
+import logging
+import os
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from ecmwf.datastores import Client, Results
+from ecmwf.datastores.processing import ProcessingFailedError
+
+from tamrl.drivers.sources import _web
+from tamrl.errors import DownloadError
+
+log = logging.getLogger(__name__)
+
+URL, KEY = "ECMWF_DATASTORES_URL", "ECMWF_DATASTORES_KEY"
+DEFAULT = "https://cds.climate.copernicus.eu/api"
+HOW = f"get a free account at cds.climate.copernicus.eu, accept the licence of the data set, and set {KEY} in the environment"
+ATTEMPTS = 3
+
+ORDERS = {
+    "t2m": ("2m_temperature", "daily_mean"),
+    "d2m": ("2m_dewpoint_temperature", "daily_mean"),
+    "ssrd": ("surface_solar_radiation_downwards", "daily_sum"),
+    "tp": ("total_precipitation", "daily_sum"),
+}
+"""Name of a variable in orders, and its statistic of the day."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One file."""
+
+    dataset: str
+    request: dict[str, Any]
+    file: str
+
+
+def era5(name: str, year: int) -> list[Order]:
+    """Daily statistics (UTC) of ERA5 for a variable (t2m, ...), one order a month."""
+    long, statistic = ORDERS[name]
+    common = {"product_type": "reanalysis", "daily_statistic": statistic, "time_zone": "utc+00:00", "frequency": "1_hourly"}
+    return [
+        Order(
+            "derived-era5-single-levels-daily-statistics",
+            {"variable": [long], **_days(year, month), **common},
+            f"era5_{long}_{statistic}_{year}_{month:02d}.nc",
+        )
+        for month in range(1, 13)
+    ]
+
+
+def era5_land(name: str, year: int) -> list[Order]:
+    """ERA5-Land: daily means, or for amounts the values of 00:00, which hold the day before (so 1 January after it too)."""
+    long, statistic = ORDERS[name]
+    if statistic == "daily_mean":
+        common = {"daily_statistic": statistic, "time_zone": "utc+00:00", "frequency": "1_hourly"}
+        dataset, tail = "derived-era5-land-daily-statistics", []
+    else:
+        common = {"time": ["00:00"], "data_format": "netcdf", "download_format": "unarchived"}
+        dataset, tail = "reanalysis-era5-land", [(year + 1, 1, {**_days(year + 1, 1), "day": ["01"]})]
+    months = [(year, month, _days(year, month)) for month in range(1, 13)] + tail
+    return [
+        Order(dataset, {"variable": [long], **days, **common}, f"era5_land_{long}_{y}_{month:02d}.nc")
+        for y, month, days in months
+    ]
+
+
+def _days(year: int, month: int) -> dict[str, Any]:
+    days = [f"{d:02d}" for d in range(1, calendar.monthrange(year, month)[1] + 1)]
+    return {"year": str(year), "month": [f"{month:02d}"], "day": days}
+
+
+def fetch(orders: list[Order], folder: Path, *, wait: float = 5.0) -> None:
+    """All files of the orders into a folder; those that are there are not ordered again.
+
+    Raises
+    ------
+    DownloadError
+        If there is no key, the key or an order is refused, or a file does not arrive whole.
+    """
+    missing = [order for order in orders if not (folder / order.file).is_file()]
+    if missing and not os.environ.get(KEY):
+        raise DownloadError("no key for the Climate Data Store", where=f"environment variable {KEY}", found="nothing", todo=HOW)
+    for order in missing:
+        _fetch(order, folder / order.file, wait)
+
+
+def _client(wait: float) -> Client:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # messages of the day that cannot be read are no failure
+        url, key = os.environ.get(URL, DEFAULT), os.environ[KEY]
+        return Client(url=url, key=key, progress=False, retry_after=wait, maximum_tries=5, sleep_max=120)
+
+
+def _fetch(order: Order, target: Path, wait: float) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            asset = _ready(order, wait)
+            break
+        except (requests.RequestException, ProcessingFailedError) as error:
+            status = getattr(getattr(error, "response", None), "status_code", None)
+            if status in (401, 403):
+                raise DownloadError(
+                    "the Climate Data Store refuses the key", where=order.dataset, found=error, todo=HOW
+                ) from error
+            if attempt == ATTEMPTS or status in (400, 404, 422):
+                todo = "look at the request on the web site, or try again later"
+                raise DownloadError(
+                    f"{order.file} could not be ordered", where=f"{order.dataset} {order.request}", found=error, todo=todo
+                ) from error
+            log.warning("%s: attempt %d failed (%s)", order.file, attempt, error)
+            time.sleep(wait * attempt)
+    digest = asset.asset.get("file:checksum")
+    known = ("md5", digest) if digest and len(digest) == 32 else None
+    _web.Client(wait=wait).download(asset.location, target, size=asset.content_length, checksum=known)
+
+
+def _ready(order: Order, wait: float) -> Results:
+    return _client(wait).submit(order.dataset, order.request).get_results()

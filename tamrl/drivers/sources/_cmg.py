@@ -1,0 +1,119 @@
+"""Daily and 16-day products on NASA's climate modelling grid: files by their first day, layers by name, maps stacked lazily.
+
+HDF-EOS 2 (HDF4) and HDF-EOS 5 files have no coordinates: the grid is global and north-up, which HDF4 files are asked to
+confirm. NetCDF-4 files (as the virtual Earth writes them) bring their own.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask import delayed
+
+from tamrl import variables
+from tamrl.drivers.sources import _hdf4, _netcdf
+from tamrl.errors import InputError
+
+AROUND = 64
+"""Days before and after the run from which files are used too."""
+
+Reader = Callable[[Path, tuple[int, int]], np.ndarray]
+"""Reads one map (float32, rows and columns as in the file) of a file, whose shape must be the one given."""
+
+
+def composites(folder: str, years: tuple[int, ...], names: re.Pattern[str], product: str) -> dict[datetime, Path]:
+    """First day and file of each map of `years` and `AROUND` days on both sides; raises `InputError` if a year has none.
+
+    `names` matches file names; its groups 1 and 2 are the year and the day of the year.
+    """
+    first, last = datetime(years[0], 1, 1) - timedelta(AROUND), datetime(years[-1], 12, 31) + timedelta(AROUND)
+    found: dict[datetime, Path] = {}
+    for path in _netcdf.contents(folder):
+        match = names.match(path.name)
+        start = datetime.strptime("".join(match.group(1, 2)), "%Y%j") if match else None
+        if start and start in found:
+            raise InputError(f"two files of the composite {start:%Y-%j}", where=path, found=found[start].name, todo="keep one")
+        if start and first <= start <= last:
+            found[start] = path
+    for year in years:
+        if not any(start.year == year for start in found):
+            todo = f"fetch {product} of that year, or change time.years"
+            raise InputError(f"no composites of {year}", where=folder, todo=todo)
+    return dict(sorted(found.items()))
+
+
+def axis(starts: list[datetime]) -> list[datetime]:
+    """First days of all composites between the first and the last one: files that are not there become gaps to fill."""
+    days = {s.timetuple().tm_yday for s in starts}
+    whole = [datetime(y, 1, 1) + timedelta(d - 1) for y in range(starts[0].year, starts[-1].year + 1) for d in sorted(days)]
+    return [s for s in whole if starts[0] <= s <= starts[-1]]
+
+
+def variable(
+    name: str, found: dict[datetime, Path], *, source: str, values: Reader, weights: Reader, like: str, middle: float, where: str
+) -> xr.DataArray:
+    """A variable of the vocabulary, one value per composite with its `weight`; see the contract in `tamrl.drivers.sources`.
+
+    Parameters
+    ----------
+    values, weights : callables (path, shape) -> float32 array of the file's shape
+    like : str
+        A layer that says how large the maps are and where they lie.
+    middle : float
+        Days from a composite's first day to its middle.
+    """
+    starts, some = axis(list(found)), layer(next(iter(found.values())), like)
+    shape, dims = some.shape, [_netcdf.NAMES.get(str(d), str(d)) for d in some.dims]
+    stacked = [
+        _stack([delayed(read)(found[s], shape) if s in found else None for s in starts], shape) for read in (values, weights)
+    ]
+    days = np.array([np.datetime64(s + timedelta(middle), "ns") for s in starts])
+    coords = {"time": days, **{d: some[old].values for d, old in zip(dims, some.dims, strict=True)}}
+    raw = xr.DataArray(stacked[0], dims=("time", *dims), coords=coords)
+    raw = raw.assign_coords(weight=(raw.dims, stacked[1])).transpose("time", "lat", "lon")
+    units = variables.get(name).sources[source].units
+    done = variables.canonical(_netcdf.orient(raw, where), name=name, source_units=units, where=where)
+    return done.assign_attrs(grid="pixels", cadence="composite")
+
+
+def _stack(parts: list, shape: tuple[int, int]) -> da.Array:
+    """Lazy maps as one array (composite, ...); None is a map of missing values."""
+    empty = da.full(shape, np.nan, dtype="float32", chunks=-1)
+    return da.stack([empty if p is None else da.from_delayed(p, shape, dtype="float32") for p in parts])
+
+
+def layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.DataArray:
+    """A layer of a file, numbers as stored; raises `InputError` if it is not there or not of that shape."""
+    kind = _netcdf.kind(path)
+    if kind not in ("netcdf", "hdf4"):
+        raise InputError("only HDF4, HDF5 and NetCDF-4 files are read here", where=path, found=kind, todo="fetch it again")
+    try:
+        found = _hdf4.stored(path, name) if kind == "hdf4" else _netcdf.stored(path, name)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
+    if shape not in (None, found.shape):
+        raise InputError("the composites differ in shape", where=path, found=f"{found.shape} instead of {shape}")
+    return found if found.coords else _placed(found, path, kind)
+
+
+def _placed(da: xr.DataArray, path: Path, kind: str) -> xr.DataArray:
+    """A map without coordinates on the global grid, north-up; HDF4 files must say that they are so."""
+    if da.ndim != 2 or da.shape[1] != 2 * da.shape[0]:
+        raise InputError("the grid must cover the globe", where=path, found=f"{da.dims} {da.shape}")
+    if kind == "hdf4":
+        _hdf4.require_global(path)
+    size = 180.0 / da.shape[0]
+    lat, lon = 90 - (np.arange(da.shape[0]) + 0.5) * size, -180 + (np.arange(da.shape[1]) + 0.5) * size
+    return xr.DataArray(da.values, dims=("lat", "lon"), coords={"lat": lat, "lon": lon}, attrs=da.attrs, name=da.name)
+
+
+def scaled(stored: np.ndarray, attrs: dict) -> np.ndarray:
+    """Values (float32) of stored numbers: missing outside the valid range. A scale above 1 divides, as in the HDF4 original."""
+    scale = float(attrs.get("scale_factor", 1.0))
+    low, high = attrs.get("valid_range", (-2000, 10000))
+    good = (stored != attrs.get("_FillValue", -3000)) & (stored >= low) & (stored <= high)
+    return np.where(good, stored * np.float32(1 / scale if scale > 1 else scale), np.nan).astype("float32")

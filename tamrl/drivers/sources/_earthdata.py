@@ -1,0 +1,80 @@
+"""Files of NASA's archives: found in the Common Metadata Repository, fetched with an Earthdata token.
+
+The token stands in the environment (`EARTHDATA_TOKEN`) and nowhere else. The repository names size and checksum of each file, so
+a half or changed one never gets its name. (The `earthaccess` library would log in as well, but checks neither.)
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlencode
+
+from tamrl.drivers.sources import _web
+from tamrl.errors import DownloadError
+
+TOKEN, SEARCH = "EARTHDATA_TOKEN", "TAMRL_CMR_URL"
+DEFAULT = "https://cmr.earthdata.nasa.gov"
+HOW = f"get a free account at urs.earthdata.nasa.gov, generate a token there, and set {TOKEN} in the environment"
+PAGE = 500
+VERSIONS = {"MOD13C1": "061", "MYD13C1": "061", "MCD43C4": "061", "VNP13C1": "002", "VNP43C4": "002"}
+SUFFIXES = (".hdf", ".h5")
+
+
+@dataclass(frozen=True)
+class Granule:
+    """One file."""
+
+    file: str
+    url: str
+    size: int | None
+    checksum: tuple[str, str] | None
+
+
+def search(product: str, first: str, last: str, *, wait: float = 2.0) -> list[Granule]:
+    """Files of a product whose days begin within two dates (yyyy-mm-dd); raises `DownloadError` if there are none."""
+    client, found, after = _web.Client(wait=wait), [], 1
+    query = {"short_name": product, "version": VERSIONS[product], "page_size": PAGE, "sort_key": "start_date"}
+    query["temporal"] = f"{first}T00:00:00Z,{last}T23:59:59Z"
+    base = os.environ.get(SEARCH, DEFAULT)
+    while True:
+        url = f"{base}/search/granules.umm_json?{urlencode(query | {'page_num': after})}"
+        answer = json.loads(client.get(url))
+        found += [_granule(item["umm"], product) for item in answer["items"]]
+        if len(found) >= int(answer["hits"]) or not answer["items"]:
+            break
+        after += 1
+    if not found:
+        raise DownloadError(f"no files of {product}", where=base, found=f"nothing from {first} to {last}", todo="check the years")
+    return found
+
+
+def _granule(umm: dict, product: str) -> Granule:
+    links = [r["URL"] for r in umm.get("RelatedUrls", []) if r.get("Type") == "GET DATA" and r["URL"].startswith("http")]
+    links = [link for link in links if link.endswith(SUFFIXES)]
+    if not links:
+        raise DownloadError(f"a file of {product} has no address", where=umm.get("GranuleUR"), todo="report it to the archive")
+    name = PurePosixPath(links[0]).name
+    parts = umm.get("DataGranule", {}).get("ArchiveAndDistributionInformation", [])
+    part = next((p for p in parts if p.get("Name") == name), {})
+    checksum = part.get("Checksum", {})
+    digest = (checksum["Algorithm"], checksum["Value"]) if checksum.get("Algorithm") in ("MD5", "SHA-256", "SHA-512") else None
+    return Granule(name, links[0], part.get("SizeInBytes"), digest)
+
+
+def fetch(product: str, year: int, folder: Path, *, wait: float = 2.0, gap: float = 0.2) -> None:
+    """All files of a product that begin in a year into a folder; those that are there and whole are not fetched again.
+
+    Raises
+    ------
+    DownloadError
+        If there is no token, it is refused, or a file does not arrive whole.
+    """
+    token = os.environ.get(TOKEN)
+    if not token:
+        raise DownloadError("no login for NASA's archives", where=f"environment variable {TOKEN}", found="nothing", todo=HOW)
+    client = _web.Client(headers={"Authorization": f"Bearer {token}"}, wait=wait, gap=gap)
+    stamp = f".A{year}"
+    for granule in search(product, f"{year}-01-01", f"{year}-12-31", wait=wait):
+        if stamp in granule.file:  # composites that reach in from the year before are that year's
+            client.download(granule.url, folder / granule.file, size=granule.size, checksum=granule.checksum)

@@ -1,0 +1,105 @@
+"""ERA5 as one public Zarr store of hours, no account needed: ARCO-ERA5 (Carver & Merose 2023, doi 10.24381/cds.adbb2d47).
+
+Only the chunks of the variables and years of the run are fetched: one hour of one variable is a chunk of about 2 MB. An hourly
+amount covers the hour that ends at its time, so the one of 00:00 belongs to the day before. Hours after the store's
+`valid_time_stop` are preliminary and count as `expver` 5; hours after `valid_time_stop_era5t` hold nothing yet.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from tamrl import variables
+from tamrl.drivers.sources import _netcdf, _steps, _web
+from tamrl.errors import ConfigError, InputError
+from tamrl.options import Strict
+
+HOUR = np.timedelta64(1, "h")
+METADATA = (".zmetadata", "zarr.json")
+
+
+class Options(Strict):
+    """ERA5 from the public Zarr store."""
+
+    path: str = "https://storage.googleapis.com/gcp-public-data-arco-era5/ar/full_37-1h-0p25deg-chunk-1.zarr-v3"
+    """Address of the store, or a folder that is a copy of it or holds one."""
+    nodes: Literal["all", "land"] = "land"
+    """Nodes that stand for a cell: all four corners, or those on land."""
+
+
+def inputs(options: Options) -> list[str]:
+    """The folder; none where the store is on the web."""
+    return [] if _web.is_url(options.path) else [options.path]
+
+
+def version(options: Options) -> dict[str, object]:
+    """Address and extent of the store, and the checksum of its metadata (the store itself is too large)."""
+    ds = _open(options.path)
+    until = {k: str(ds.attrs[k]) for k in ("valid_time_stop", "valid_time_stop_era5t", "last_updated") if k in ds.attrs}
+    return {"path": options.path, "sha256": _metadata(options.path), **until}
+
+
+def _metadata(path: str) -> str:
+    if _web.is_url(path):
+        return _web.sha256_of(f"{path}/{METADATA[0]}")
+    return next(_web.sha256(_copy(path) / name) for name in METADATA if (_copy(path) / name).is_file())
+
+
+def _copy(path: str) -> Path:
+    """The store on this machine: the folder itself, or the one `*.zarr` in it."""
+    inside = sorted(Path(path).glob("*.zarr"))
+    if any((Path(path) / name).is_file() for name in METADATA):
+        return Path(path)
+    if len(inside) != 1:
+        raise InputError("no Zarr store, or several", where=path, found=[p.name for p in inside], todo="name the store itself")
+    return inside[0]
+
+
+def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
+    """None so far."""
+    if names:
+        raise ConfigError(f"arco_era5 has no static variables, asked for {', '.join(names)}", where=variables.FILE)
+    return {}
+
+
+def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str) -> dict[str, xr.DataArray]:
+    """The named variables on the whole axis of `years`, lazy; see the contract in `tamrl.drivers.sources`."""
+    if not years:
+        raise ConfigError("arco_era5 has no climatology", where="time.years", todo="name the years")
+    if not names:
+        return {}
+    ds = _open(options.path)
+    return {name: _variable(name, ds, options, years, step) for name in names}
+
+
+def _open(path: str) -> xr.Dataset:
+    store = _web.Remote(path) if _web.is_url(path) else _copy(path)
+    try:
+        ds = xr.open_zarr(store, chunks=None, decode_timedelta=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError("the Zarr store cannot be read", where=path, found=error, todo="check the address") from error
+    return ds.rename({old: new for old, new in _netcdf.NAMES.items() if old in ds.variables and new not in ds.variables})
+
+
+def _variable(name: str, ds: xr.Dataset, options: Options, years: tuple[int, ...], step: str) -> xr.DataArray:
+    alias = variables.get(name).sources["arco_era5"]
+    where = f"{options.path} ({alias.name})"
+    if alias.name not in ds:
+        raise InputError("the store does not hold the variable", where=where, found=sorted(map(str, ds))[:20])
+    shift = HOUR if alias.units.endswith("d-1") else 0 * HOUR  # hours that end, or begin, with the first day
+    start, end = (np.datetime64(str(y), "ns") + shift for y in (years[0], years[-1] + 1))
+    last = np.datetime64(str(ds.attrs.get("valid_time_stop_era5t", "9999")), "D") + np.timedelta64(1, "D")
+    time = ds["time"].values
+    raw = ds[alias.name].isel(time=(time >= start) & (time < end) & (time < last))
+    if not raw.sizes["time"]:
+        raise InputError(f"the store holds no hour of {years[0]} to {years[-1]}", where=where, found=f"{time[:1]} to {time[-1:]}")
+    raw = _steps.series([_versioned(raw, ds).chunk({"time": 24, "lat": -1, "lon": -1})], where=where)
+    found = _steps.variable(name, raw, source="arco_era5", years=years, step=step, accumulation="hour", where=where)
+    return found.assign_attrs(nodes=options.nodes)
+
+
+def _versioned(raw: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
+    final = np.datetime64(str(ds.attrs.get("valid_time_stop", "9999")), "D") + np.timedelta64(1, "D")
+    return raw.assign_coords(expver=("time", np.where(raw["time"].values < final, 1, 5)))

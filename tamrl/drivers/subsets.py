@@ -1,0 +1,103 @@
+"""MODIS around towers: tables of statistics over the 500 m pixels near a tower, one CSV a product (ORNL and TERN subsets).
+
+Their quirks: header names begin with a blank, the letter F stands for a missing centre pixel, and a composite of which no pixel
+passed the quality test holds 0.0 in every statistic. Such rows are missing here.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from tamrl.drivers import indices
+from tamrl.errors import InputError
+
+BANDS = {"sur_refl_b01": "red", "sur_refl_b02": "nir", "sur_refl_b03": "blue", "sur_refl_b06": "swir"}
+LAI = "Lai_500m"
+LENGTH = 8
+"""Days of a composite."""
+
+GOOD = 0.5
+"""Least share of pixels that must have passed the quality test."""
+
+_NEEDED = ("product", "band", "dt", "value_mean", "value_center", "pixels_total", "pixels_pass_qa")
+
+
+def read(path: Path) -> pd.DataFrame:
+    """One file: band, start (first day), value (mean of the good pixels), centre (the tower's pixel), share (of good pixels).
+
+    Values are in the product's physical units, already scaled; missing where no pixel is good.
+
+    Raises
+    ------
+    InputError
+        If columns are lacking, a number cannot be read, or shares lie outside 0 to 1.
+    """
+    raw = pd.read_csv(path, skipinitialspace=True, na_values=["F"])
+    raw.columns = raw.columns.str.strip()
+    if lacking := [c for c in _NEEDED if c not in raw]:
+        raise InputError(f"the subset lacks {', '.join(lacking)}", where=path, found=list(raw.columns))
+    share = raw["pixels_pass_qa"] / raw["pixels_total"]
+    if not share.between(0, 1).all():
+        raise InputError("more pixels passed than there are", where=path, found=share.max())
+    seen = raw["pixels_pass_qa"] > 0
+    try:
+        values = {
+            name: pd.to_numeric(raw[column]).where(seen) for name, column in (("value", "value_mean"), ("centre", "value_center"))
+        }
+        start = pd.to_datetime(raw["dt"], format="%Y-%m-%d")
+    except (ValueError, TypeError) as error:
+        raise InputError("the subset cannot be read", where=path, found=error) from error
+    return pd.DataFrame({"band": raw["band"], "start": start, **values, "share": share})
+
+
+def at_site(folder: Path) -> pd.DataFrame:
+    """Vegetation around one tower: date (middle of the composite) and ndvi, evi, nirv, kndvi, lswi, lai where there are files.
+
+    Means over the pixels around the tower of composites of which at least `GOOD` passed; indices of mean reflectances.
+    """
+    parts = []
+    if (path := folder / "statistics_MOD09A1.csv").is_file():
+        parts.append(_indices(_wide(read(path)).rename(columns=BANDS)))
+    if (path := folder / "statistics_MOD15A2H.csv").is_file():
+        parts.append(_wide(read(path))[[LAI]].rename(columns={LAI: "lai"}))
+    if not parts:
+        return pd.DataFrame({"date": pd.DatetimeIndex([])})
+    found = pd.concat(parts, axis=1).sort_index()
+    found.index = found.index + pd.Timedelta(days=LENGTH // 2)
+    return found.dropna(how="all").rename_axis("date").reset_index()
+
+
+def _wide(table: pd.DataFrame) -> pd.DataFrame:
+    good = table[table["share"] >= GOOD]
+    return good.pivot(index="start", columns="band", values="value")
+
+
+def _indices(bands: pd.DataFrame) -> pd.DataFrame:
+    red, nir, blue, swir = (bands[name].to_numpy("float32") for name in BANDS.values())
+    ndvi = indices.ndvi(red=red, nir=nir)
+    found = {
+        "ndvi": ndvi,
+        "evi": indices.evi(red=red, nir=nir, blue=blue),
+        "nirv": indices.nirv(ndvi=ndvi, nir=nir),
+        "kndvi": indices.kndvi(ndvi=ndvi),
+        "lswi": indices.lswi(nir=nir, swir=swir),
+    }
+    return pd.DataFrame(found, index=bands.index)
+
+
+def at_towers(folder: str | Path, *, step: str) -> pd.DataFrame:
+    """All towers of a folder with one subfolder each: site, date and variables; monthly means where `step` is `month`.
+
+    Raises
+    ------
+    InputError
+        If no subfolder holds a table of vegetation.
+    """
+    found = [at_site(place).assign(site=place.name) for place in sorted(Path(folder).iterdir()) if place.is_dir()]
+    table = pd.concat([part for part in found if len(part)], ignore_index=True) if any(map(len, found)) else None
+    if table is None:
+        raise InputError("no subsets of MOD09A1 or MOD15A2H", where=folder, todo="one subfolder a tower, named after it")
+    if step == "month":
+        months = table["date"].to_numpy("datetime64[M]").astype("datetime64[ns]")
+        table = table.assign(date=months).groupby(["site", "date"]).mean().reset_index()
+    return table

@@ -1,0 +1,85 @@
+"""Rates of the cube: maps to pixel series, series back, and what reading tiles out of daily maps would cost."""
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+import zarr
+
+from tamrl import stores
+from tamrl.drivers import cube, derived, stage
+from tamrl.drivers.cells import Cells
+from tamrl.grid import Grid
+
+DAYS, GRID = 365, Grid(0.5)
+MB = 1e6
+
+
+def run() -> list[dict]:
+    """Rates of decoded float32 in one process; a year of one variable on 0.5°."""
+    logging.getLogger("tamrl").setLevel(logging.ERROR)
+    nodes = xr.DataArray(
+        _weather(),
+        dims=("time", "lat", "lon"),
+        coords={"lat": np.linspace(90, -90, GRID.shape[0] + 1), "lon": GRID.lon - GRID.resolution / 2},
+        name="air_temperature",
+        attrs={"grid": "nodes", "source": "bench"},
+    )
+    land = np.broadcast_to((np.arange(GRID.shape[1]) % 3 == 0)[None], GRID.shape).copy()
+    with tempfile.TemporaryDirectory() as folder:
+        return _rates(Path(folder), nodes, land)
+
+
+def _weather() -> np.ndarray:
+    """Temperature on nodes with the roughness of ERA5, which comes in steps of about 1/512 K."""
+    rng, shape = np.random.default_rng(0), (DAYS, GRID.shape[0] + 1, GRID.shape[1])
+    smooth = 280 + 20 * np.sin(np.linspace(0, 7, shape[2])) * np.cos(np.linspace(0, 3, shape[1]))[:, None]
+    rough = rng.standard_normal(shape, dtype="float32")
+    rough += smooth.astype("float32")
+    rough *= 512
+    return np.round(rough, out=rough) / np.float32(512)
+
+
+def _rates(folder: Path, nodes: xr.DataArray, land: np.ndarray) -> list[dict]:
+    size = DAYS * GRID.shape[0] * GRID.shape[1] * 4 / MB
+    axis = derived.Axis(pd.date_range("2011-01-01", periods=DAYS).values, "day", GRID.lat)
+    cells = Cells(GRID, axis, {"air_temperature": nodes.chunk({"time": 31})}, lambda: land, 1)
+
+    def write() -> None:
+        zarr.open_group(folder / "cube", mode="w", zarr_format=3)
+        stage._write_dynamic(folder / "cube", "air_temperature", cells, land)
+
+    rechunk = size / _seconds(write)
+    maps = zarr.create_array(
+        folder / "maps", shape=(DAYS, *GRID.shape), chunks=(1, *GRID.shape), dtype="float32", compressors=stores.compressors()
+    )
+    series = zarr.open_array(folder / "cube/air_temperature", mode="r")
+    maps[:] = series[:]
+    tile = (slice(None), slice(0, cube.CHUNK[1]), slice(0, cube.CHUNK[2]))
+    read, useful = size / _seconds(lambda: series[:]), DAYS * cube.CHUNK[1] * cube.CHUNK[2] * 4 / MB
+    gain = _seconds(lambda: maps[tile]) / _seconds(lambda: series[tile])
+    return [
+        _row("maps to pixel series (regrid, check, compress, write)", rechunk, "MB/s", 400),
+        _row("reading pixel series", read, "MB/s", 400),
+        _row(f"a tile ({useful:.1f} MB) from series over from daily maps", gain, "times faster", 10),
+    ]
+
+
+def _row(name: str, value: float, unit: str, target: float) -> dict:
+    return {"name": name, "value": value, "unit": unit, "target": target, "met": bool(value >= target)}
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    """The fastest of three calls after one that warms up."""
+    call()
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)
