@@ -18,6 +18,10 @@ RIDGE = 0.1
 """Share of the mean variance added to the variances of the codes, so that directions no tower uses stay closed, not infinite."""
 
 
+APART = 0.3
+"""How much less the factors on GPP and RECO differ from each other than from one: sites that take up more respire more."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Numbers of the configuration's section `adaptation` that networks need.
@@ -104,13 +108,19 @@ def fit_codes(
         optimizer.param_groups[0]["lr"] = settings.code_rate * (1 - step / settings.steps)
         fluxes, _ = model.decode(cells.x, start + (move * known.scale) @ known.axes.T)
         misfit = (
-            site_loss(amplified(fluxes, (settings.gain * level).exp()), y, weight, scale) * months * settings.per_month
+            site_loss(amplified(fluxes, factors(level, settings.gain)), y, weight, scale) * months * settings.per_month
         )  # (B,)
         loss = (misfit + 0.5 * (move.square().sum(-1) + level.square().sum(-1))).sum()
         move.grad, level.grad = torch.autograd.grad(loss, [move, level])
         optimizer.step()
     z = start + (move.detach() * known.scale) @ known.axes.T
-    return Adapted(z, (settings.gain * level.detach()).exp())
+    return Adapted(z, factors(level.detach(), settings.gain))
+
+
+def factors(level: Tensor, gain: float) -> Tensor:
+    """Factors on GPP and RECO (B, 2) of a common and a separate level (B, 2), of which the second counts `APART` as much."""
+    both, apart = level.unbind(-1)
+    return (gain * torch.stack([both + APART * apart, both - APART * apart], dim=-1)).exp()
 
 
 def amplified(fluxes: Tensor, gain: Tensor) -> Tensor:

@@ -48,7 +48,8 @@ def changes(metrics: pd.DataFrame, *, model: str, targets: Sequence[dict[str, An
             rows.append(key | {"target": -wanted[rival, flux][0], "met": ABSENT})
     columns = ["model", "rival", "split", "flux", "scale", "towers", "median", "rival_median", "change", "low", "high"]
     columns += ["p90_change", "p90_low", "p90_high", "target", "met"]
-    return pd.DataFrame(rows, columns=columns)
+    texts = dict.fromkeys(("model", "rival", "split", "flux", "scale", "met"), "str")
+    return pd.DataFrame(rows, columns=columns).astype(texts | {"towers": int})  # an empty column has no type of its own
 
 
 def _row(pairs: np.ndarray, target: tuple[float, bool] | None) -> dict[str, Any]:

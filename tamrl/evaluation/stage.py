@@ -20,6 +20,9 @@ from tamrl.uncertainty import conformal, strata
 
 logger = logging.getLogger(__name__)
 
+SUMMARISED = (*pair_scores.SCORES, *normalised.SCORES)
+"""Scores whose spread over the towers is written."""
+
 
 def evaluate_models(
     *,
@@ -43,10 +46,8 @@ def evaluate_models(
 
     Parameters
     ----------
-    members : list of paths
-        `evaluation/members/{model}-{drivers}.parquet`.
-    towers : path
-        `towers/towers.csv`.
+    members, towers : paths
+        `evaluation/members/{model}-{drivers}.parquet`, and `towers/towers.csv`.
     predictions, metrics, calibration : path
         The outputs, by `contracts.PREDICTIONS`, `contracts.METRICS` and as JSON: per flux what `conformal.fit` found, and
         `coverage` (share of observations inside the 90 % interval, towers weighing the same, each fold calibrated on the
@@ -60,9 +61,7 @@ def evaluate_models(
         Steps with a lower NEE quality, or none, are predicted but not scored and not calibrated on.
     map_model : str
         The model of the maps; its calibration with inputs from the grid is the one written.
-    step : {"day", "month"}
-    targets : list of dict
-        `evaluation.targets` of the configuration.
+    step, targets : {"day", "month"}, and `evaluation.targets` of the configuration
     gridded : bool
         Whether the run has gridded drivers; where the towers' own are all there is, the split is the scheme.
     samples : path, optional
@@ -79,13 +78,12 @@ def evaluate_models(
     if unknown := set(frame["site"].unique()) - set(sites["site"]):
         raise ContractError("predicted towers are not in the table of towers", where=towers, found=sorted(unknown)[:5])
     scored = frame[_scored(frame, qc)]
-    table = scoring.site_metrics(scored, sites, step=step)
     files.write_json(calibration, _calibration(scored, map_model=map_model, scheme=scheme, step=step))
+    table = scoring.site_metrics(scored, sites, step=step)
     own = table[list(contracts.METRICS.columns)]
-    compared = compare.changes(own, model=map_model, targets=targets, step=step)
-    spread = distribution.summary(table, sites, scores=(*pair_scores.SCORES, *normalised.SCORES))
     _write(own, contracts.METRICS, metrics)
-    _write(spread, contracts.SCORES, scores)
+    _write(distribution.summary(table, sites, scores=SUMMARISED), contracts.SCORES, scores)
+    compared = compare.changes(own, model=map_model, targets=targets, step=step)
     _write(compared, contracts.COMPARISONS, comparisons)
     _write(_reliability(scored), contracts.RELIABILITY, reliability)
     with files.atomic(predictions) as part:

@@ -45,7 +45,7 @@ class Reference:
     threshold: float
 
 
-def season(values: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def season(values: np.ndarray, month: np.ndarray, *, least: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Annual mean and seasonal amplitude of a driver.
 
     Parameters
@@ -54,6 +54,8 @@ def season(values: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndarra
         Any unit. A calendar month with fewer than `MIN_VALID` of its steps present makes the place NaN.
     month : array (time)
         Calendar month of each step, 1 to 12.
+    least : int, optional
+        So many present steps are enough for a calendar month, however long the time axis is: for records of towers.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def season(values: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndarra
         valid = np.isfinite(part)
         count = valid.sum(0)
         total = np.where(valid, part, 0.0).sum(0, dtype=float)
-        enough = count >= MIN_VALID * len(part)
+        enough = count >= (MIN_VALID * len(part) if least is None else least)
         means[i][enough] = total[enough] / count[enough]
     return means.mean(0), means.max(0) - means.min(0)
 

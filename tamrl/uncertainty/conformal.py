@@ -70,7 +70,7 @@ def fit(
     flux : str
         Name of the flux, for the record.
     season, igbp : arrays (row), optional
-        As `strata.fit` takes them; both or none.
+        As `strata.fit` takes them; both or none. Not used with so few towers that the calibration is not `exact`.
 
     Returns
     -------
@@ -93,14 +93,17 @@ def fit(
     nothing = np.zeros_like(residual)
     variance = nothing if spread is None else np.asarray(spread, float)[good] ** 2
     known = spread is not None and bool(np.isfinite(variance).all())
-    kinds = None if season is None or igbp is None else {"season": np.asarray(season)[good], "igbp": np.asarray(igbp)[good]}
+    exact = _rank(len(towers)) <= len(towers)
+    kinds = None  # too few towers for the tails of all tell seasons and classes apart even less
+    if exact and season is not None and igbp is not None:
+        kinds = {"season": np.asarray(season)[good], "igbp": np.asarray(igbp)[good]}
     return {
         "flux": flux,
         "towers": len(towers),
         "n": int(good.sum()),
         "missing": int((~good).sum()),
         "levels": list(LEVELS),
-        "exact": _rank(len(towers)) <= len(towers),
+        "exact": exact,
         "with_spread": _calibrate(residual, centre, variance, weight, position, kinds) if known else None,
         "residual_only": _calibrate(residual, centre, nothing, weight, position, kinds),
     }

@@ -17,6 +17,9 @@ LOG = logging.getLogger(__name__)
 ROWS = 30
 """Rows of the grid at once where the cube does not say its chunks."""
 
+DAYS = 15
+"""Days that are enough for a calendar month of a tower's record."""
+
 OUTSIDE, INSIDE, MISSING = 0, 1, -1
 
 
@@ -66,7 +69,7 @@ def assess_towers(*, samples: str, splits: str, output: str, features: dict[str,
     dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
     with xr.open_dataset(samples) as towers:
         contracts.samples(towers, dynamic=dynamic, static=static, where=samples)
-        described = _predictors(towers, dynamic, static).load()
+        described = _predictors(towers, dynamic, static, least=_least(towers)).load()
     good, folds = _described(described.rename(site="place"), _folds(splits), where=samples)
     index = np.full(len(good), np.nan)
     values, families = described.values[good], described["family"].values
@@ -82,13 +85,19 @@ def _folds(splits: str) -> pd.Series:
     return table["group"].astype(str) if "since" in table else table["fold"]
 
 
-def _predictors(ds: xr.Dataset, dynamic: tuple[str, ...], static: tuple[str, ...]) -> xr.DataArray:
+def _least(towers: xr.Dataset) -> int:
+    """Steps that describe a calendar month of a tower, whose record may be a small part of the time axis."""
+    daily = towers.sizes["time"] > 1 and towers["time"].values[1] - towers["time"].values[0] < np.timedelta64(7, "D")
+    return DAYS if daily else 1
+
+
+def _predictors(ds: xr.Dataset, dynamic: tuple[str, ...], static: tuple[str, ...], *, least: int | None = None) -> xr.DataArray:
     """Predictors of all places of `ds` as (..., predictor), each with the family that shares its scale."""
     month = ds["time"].dt.month.values
     columns, families = [], []
     for name in dynamic:
         values = ds[name].transpose("time", ...)
-        for kind, column in zip(("mean", "amplitude"), applicability.season(values.values, month), strict=True):
+        for kind, column in zip(("mean", "amplitude"), applicability.season(values.values, month, least=least), strict=True):
             columns.append(values.isel(time=0, drop=True).copy(data=column))
             families.append(f"{name} {kind}")
     for name in static:

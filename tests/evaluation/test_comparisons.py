@@ -67,3 +67,11 @@ def test_the_stage_says_which_targets_are_met(day_run):
     rows = own[(own["scale"] == "day") & (own["split"] == "kfold") & (own["flux"] == "gpp")]
     medians = rows.groupby("model")["rmse"].median()
     assert day.loc[("lightgbm", "gpp"), "change"] == pytest.approx(100 * (medians["tamrl"] / medians["lightgbm"] - 1))
+
+
+def test_without_targets_or_rivals_the_table_still_keeps_its_contract(tmp_path):
+    for models in ({"ours": [1.0] * 6, "theirs": [2.0] * 6}, {"ours": [1.0] * 6}):
+        table = comparisons.changes(metrics(**models), model="ours", targets=[], step="day")
+        contracts.table(table, contracts.COMPARISONS, where="test").to_csv(tmp_path / "c.csv", index=False)
+        again = contracts.read_csv(str(tmp_path / "c.csv"), contracts.COMPARISONS)
+        assert len(again) == len(models) - 1 and again["met"].isna().all()

@@ -172,3 +172,16 @@ def test_every_held_out_tower_is_compared_with_those_that_trained(inputs):
     assert np.isnan(found["dissimilarity"][0]) and (found["dissimilarity"][1:] > 0).all()
     threshold = assess(inputs)["dissimilarity"].attrs["threshold"]
     assert (found["dissimilarity"][1:] <= threshold).mean() > 0.7, "the threshold is the upper whisker of just these"
+
+
+def test_towers_with_short_records_are_described_by_what_they_have(inputs):
+    with xr.open_dataset(inputs / "grid.nc") as ds:
+        short = ds.load()
+    short["air_temperature"][3, 365:] = np.nan  # one year of two
+    short["air_temperature"][4, 10:] = np.nan  # ten days
+    short.to_netcdf(inputs / "tower.nc")
+    features = {"dynamic": ["air_temperature"], "static": ["igbp_fraction"]}
+    names = {"samples": inputs / "tower.nc", "splits": inputs / "splits.csv", "output": inputs / "dissimilarity.csv"}
+    assess_towers(**names, features=features)
+    found = contracts.read_csv(inputs / "dissimilarity.csv", contracts.DISSIMILARITY)["dissimilarity"]
+    assert np.isnan(found).tolist() == [k == 4 for k in range(9)]

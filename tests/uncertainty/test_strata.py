@@ -101,3 +101,8 @@ def test_tables_without_strata_are_calibrated_for_all_together():
     one, other = conformal.fit_frame(table, "gpp"), conformal.fit_frame(table.drop(columns=["season", "igbp"]), "gpp")
     assert other["with_spread"]["strata"] is None
     assert one["with_spread"]["low"] == other["with_spread"]["low"]
+
+
+def test_few_towers_are_calibrated_for_all_together():
+    found = [conformal.fit_frame(frame(np.random.default_rng(6), sites=n), "gpp")["with_spread"]["strata"] for n in (18, 19)]
+    assert found[0] is None and set(found[1]["igbp"]) == {"CRO", "ENF"}

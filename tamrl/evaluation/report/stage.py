@@ -82,12 +82,7 @@ def write_report(
     """
     summed = _sum_maps(list(labels), {"maps": maps, "members": members, "reference": reference}, step)
     tables = _read_tables(budgets, choices, predictions, metrics, calibration, towers, quality)
-    tables |= {
-        "scores": contracts.read_csv(scores, contracts.SCORES),
-        "comparisons": contracts.read_csv(comparisons, contracts.COMPARISONS),
-        "reliability": contracts.read_csv(reliability, contracts.RELIABILITY),
-        "unlike": contracts.read_csv(dissimilarity, contracts.DISSIMILARITY),
-    }
+    tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity)
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
     material = Material(**about, **summed, **tables, **_read_mask(applicability), reference=reference_name if reference else None)
     material.benchmarks = _read_benchmarks(Path(benchmarks))
@@ -136,6 +131,15 @@ def _read_stations(records: str | None, sites: Sequence[str]) -> tuple[pd.DataFr
         return None, None
     every = pd.concat([contracts.read_csv(path, contracts.SITES) for path in sites], ignore_index=True)
     return contracts.table(pd.read_parquet(records), contracts.TOWERS, where=records), every
+
+
+def _read_comparisons(scores: str, comparisons: str, reliability: str, dissimilarity: str) -> dict[str, pd.DataFrame]:
+    return {
+        "scores": contracts.read_csv(scores, contracts.SCORES),
+        "comparisons": contracts.read_csv(comparisons, contracts.COMPARISONS),
+        "reliability": contracts.read_csv(reliability, contracts.RELIABILITY),
+        "unlike": contracts.read_csv(dissimilarity, contracts.DISSIMILARITY),
+    }
 
 
 def _sum_flux(flux: str, labels: list[str], places: dict[str, Sequence[str]], land: Land, step: str) -> FluxSums:
