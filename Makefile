@@ -38,7 +38,7 @@ docs: results/real/summary.md
 
 # After a power cut or SIGKILL Snakemake keeps its lock: this releases it.
 unlock: .venv
-	$(BIN)/snakemake --unlock $(if $(CONFIG),--configfile $(CONFIG))
+	$(BIN)/snakemake --unlock --cores 1 $(if $(CONFIG),--configfile $(CONFIG))
 
 .venv: .venv/done
 .venv/done: requirements.lock.txt

@@ -38,9 +38,7 @@ localrules:
 
 rule all:
     input:
-        f"{BASE}/report.html",
-        f"{BASE}/provenance.json",
-        f"{BASE}/summary.md",
+        FINAL,
 
 
 onsuccess:

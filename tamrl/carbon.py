@@ -4,6 +4,7 @@ Works alike on floats, NumPy arrays, xarray objects and torch tensors, in any un
 (Chapin et al. 2006, doi 10.1007/s10021-005-0105-7, who write NEP = GPP - RECO = -NEE where lateral fluxes vanish).
 """
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 A = TypeVar("A")
@@ -28,11 +29,32 @@ def residual(*, gpp: A, reco: A, nee: A) -> A:
     return nee - (reco - gpp)
 
 
-def reconcile(*, gpp: A, reco: A, nee: A) -> tuple[A, A]:
-    """GPP and RECO of the nearest triple that closes: the imbalance is shared out equally among three estimates.
+EQUAL = (1 / 3, -1 / 3)
+"""Gain of `reconcile` for errors of equal variance that are not correlated."""
 
-    Least squares with equal error variances (Wickramasuriya et al. 2019, doi 10.1080/01621459.2018.1448825); the NEE of that
-    triple is `nee(gpp, reco)` of what is returned. Same shape and unit as the inputs.
+
+def reconcile(*, gpp: A, reco: A, nee: A, gain: tuple[float, float] = EQUAL) -> tuple[A, A]:
+    """GPP and RECO of the triple that closes and is nearest to three estimates in terms of their errors.
+
+    Minimum-trace reconciliation (Wickramasuriya et al. 2019, doi 10.1080/01621459.2018.1448825). The NEE of that triple is
+    `nee(gpp, reco)` of what is returned. Same shape and unit as the inputs.
+
+    Parameters
+    ----------
+    gain : what GPP and RECO take off of the imbalance, from `gain`; by default it is shared out equally
     """
-    share = residual(gpp=gpp, reco=reco, nee=nee) / 3
-    return gpp - share, reco + share
+    imbalance = residual(gpp=gpp, reco=reco, nee=nee)
+    return gpp - gain[0] * imbalance, reco - gain[1] * imbalance
+
+
+def gain(covariance: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Gain of `reconcile` for the covariance (3 x 3, gpp, reco, nee) of the estimates' errors.
+
+    With the balance a·y = 0, a = (1, -1, 1), the projection along W subtracts W a (a·W a)⁻¹ a·y.
+    """
+    balance = (1.0, -1.0, 1.0)
+    along = [sum(w * a for w, a in zip(row, balance, strict=True)) for row in covariance]
+    across = sum(a * w for a, w in zip(balance, along, strict=True))
+    if not across > 0:
+        return EQUAL  # the estimates already close
+    return along[0] / across, along[1] / across

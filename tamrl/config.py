@@ -71,6 +71,7 @@ def _check_plugins(config: Config) -> None:
         for name in getattr(getattr(config, section), key):
             if name not in registry.names(package):
                 raise ConfigError(f"{section}.{key}: no plug-in {name!r}", todo=near(name, registry.names(package)))
+    _check_grids(config)
     if config.inference.model not in config.training.models:
         raise ConfigError(
             f"inference.model {config.inference.model!r} is not trained", where="training.models", found=config.training.models
@@ -78,6 +79,17 @@ def _check_plugins(config: Config) -> None:
     for name, overlay in config.choices.items():
         if wrong := set(overlay) - set(CHOOSABLE):
             raise ConfigError(f"choices.{name} may not change {sorted(wrong)}", todo=f"only {', '.join(CHOOSABLE)}")
+
+
+def _check_grids(config: Config) -> None:
+    """Without gridded drivers models can only live on measured ones, and there is nothing to map."""
+    if config.drivers.sources:
+        return
+    if config.samples.drivers != "tower" or config.evaluation.drivers != ("tower",):
+        todo = "set samples: {drivers: tower} and evaluation: {drivers: [tower]}"
+        raise ConfigError("without drivers.sources there are only the towers' own drivers", todo=todo)
+    if config.choices:
+        raise ConfigError("without drivers.sources there are no budgets to compare", where="choices", todo="take them out")
 
 
 def choice(raw: dict[str, Any], name: str) -> Config:

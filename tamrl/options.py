@@ -1,9 +1,22 @@
 """The strict base of every configuration section and of every plug-in's options."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Strict(BaseModel):
     """Frozen; unknown keys and values of the wrong type are refused; defaults are checked too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+
+
+class Schedule(Strict):
+    """Options of networks: keys of the section `training` that a model wants otherwise; null takes the section's."""
+
+    sequence: Annotated[int, Field(ge=1)] | None = None
+    spinup: Annotated[int, Field(ge=0)] | None = None
+    batch: Annotated[int, Field(ge=1)] | None = None
+    steps: Annotated[int, Field(ge=1)] | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    validation: Annotated[float, Field(ge=0, lt=1)] | None = None

@@ -150,8 +150,9 @@ class DriverVariables(Strict):
 class Drivers(Strict):
     """Gridded drivers. Each source named in `sources` may have a section of its own with its options."""
 
-    sources: Annotated[tuple[str, ...], Field(min_length=1)] = ("cds_era5", "modis", "static")
-    """Sources to read; a variable is taken from the first that has it, or derived."""
+    sources: tuple[str, ...] = ("cds_era5", "modis", "static")
+    """Sources to read; a variable is taken from the first that has it, or derived. None: models live on what towers measured,
+    are scored, and no map is made."""
     variables: DriverVariables = DriverVariables()
     max_distance_km: Annotated[float, Field(ge=0)] = 150.0
     """A tower on a sea cell takes the nearest land cell within this distance, else it is left out."""

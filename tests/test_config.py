@@ -41,6 +41,7 @@ def test_the_defaults_are_the_empty_configuration():
         ({"choices": {"a": {"grid": {"resolution": 2}}}}, "may not change"),
         ({"choices": {"a": {"towers": {"qualty": {}}}}}, "quality"),
         ({"seed": "one"}, "seed"),
+        ({"drivers": {"sources": []}}, "towers' own drivers"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_with_a_hint(raw, message):

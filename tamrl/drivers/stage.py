@@ -6,11 +6,12 @@ from typing import Any
 
 import dask
 import numpy as np
+import pandas as pd
 import xarray as xr
 import zarr
 
 from tamrl import contracts, files, provenance, registry, stores, variables
-from tamrl.drivers import collocate, derived, regrid
+from tamrl.drivers import collocate, derived, places, regrid
 from tamrl.drivers import cube as cubes
 from tamrl.drivers.cells import Cells
 from tamrl.errors import InputError
@@ -200,3 +201,24 @@ def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: 
     found = collocate.at_towers(series, sites.iloc[kept], [chosen[k] for k in kept], grid)
     with files.atomic(drivers) as part:
         found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in series.dynamic})
+
+
+def place_drivers(*, table: str, towers: str, drivers: str, names: dict[str, Any], step: str) -> None:
+    """Write what place and date tell of the drivers at the towers, for a run without grids.
+
+    Parameters
+    ----------
+    table, towers : tables of `contracts.TOWERS` and `contracts.SITES`
+    drivers : output, in the form of collocated drivers; the measured ones join in `samples`
+    names : `dynamic` and `static` variables
+    step : "day" or "month"
+    """
+    sites = contracts.read_csv(towers, contracts.SITES)
+    dates = pd.read_parquet(table, columns=["date"])["date"]
+    first = dates.min() - pd.DateOffset(years=1)
+    time = pd.date_range(first, dates.max(), freq="D" if step == "day" else "MS")
+    dynamic, static = (tuple(names[role]) for role in ("dynamic", "static"))
+    found = places.at_places(sites, time, dynamic=dynamic, static=static, step=step)
+    with files.atomic(drivers) as part:
+        found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in dynamic})
+    log.info("%d towers, %d steps", *(found.sizes[name] for name in ("site", "time")))

@@ -28,6 +28,7 @@ def evaluate_models(
     map_model: str,
     step: str,
     samples: str | None = None,
+    gridded: bool = True,
 ) -> None:
     """Score every model at the towers it has not seen, and calibrate the intervals of the maps.
 
@@ -51,6 +52,8 @@ def evaluate_models(
     step : {"day", "month"}
     samples : path, optional
         `samples/grid.nc`, whose `koppen_class` stands in for towers whose metadata name no climate.
+    gridded : bool
+        Whether the run has gridded drivers; where the towers' own are all there is, the split is the scheme.
 
     Raises
     ------
@@ -58,7 +61,7 @@ def evaluate_models(
         If members differ in their steps, a tower is unknown, or nothing can be scored.
     """
     sites = _with_climate(contracts.read_csv(towers, contracts.SITES), samples)
-    parts = [_read_members(path, scheme, qc) for path in sorted(members)]
+    parts = [_read_members(path, scheme, qc, gridded) for path in sorted(members)]
     frame = pd.concat(parts, ignore_index=True)
     if unknown := set(frame["site"].unique()) - set(sites["site"]):
         raise ContractError("predicted towers are not in the table of towers", where=towers, found=sorted(unknown)[:5])
@@ -81,13 +84,13 @@ def _with_climate(sites: pd.DataFrame, samples: str | None) -> pd.DataFrame:
     return sites.assign(koppen=sites["koppen"].where(sites["koppen"].notna(), sites["site"].map(grid[grid.isin(classes.KOPPEN)])))
 
 
-def _read_members(path: str, scheme: str, qc: float) -> pd.DataFrame:
+def _read_members(path: str, scheme: str, qc: float, gridded: bool) -> pd.DataFrame:
     """One file of members, combined and with intervals."""
     frame = scoring.combine(pd.read_parquet(path, columns=None), where=path)
     drivers = frame["drivers"].unique()
     if len(drivers) != 1 or frame["model"].nunique() != 1:
         raise ContractError("a file of members holds one model and one kind of drivers", where=path, found=list(drivers))
-    frame = frame.assign(split=scoring.split_name(scheme, drivers[0]))
+    frame = frame.assign(split=scoring.split_name(scheme, drivers[0] if gridded else "grid"))
     judged = (frame["qc"] >= qc) & frame["observed"].notna()
     logger.info("%s: %d steps, %d of them scored", Path(path).name, len(frame), judged.sum())
     return scoring.intervals(frame, judged=judged)

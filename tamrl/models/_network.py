@@ -13,7 +13,18 @@ class Network(nn.Module):
     """A recurrent model of three fluxes.
 
     A subclass gives `encode(support, static) -> z` and `decode(x, z, state) -> (fluxes, state)`, fluxes in gC m-2 d-1.
+
+    Parameters
+    ----------
+    context : steps, optional
+        Length of the windows that are decoded on their own, each giving its second half; by default the memory is carried
+        along from the first step to the last.
     """
+
+    def __init__(self, context: int | None = None) -> None:
+        super().__init__()
+        self.context = context
+        self.register_buffer("gain", torch.tensor(carbon.EQUAL))
 
     def begin(self, progress: float) -> None:
         """Called before each training step with the share of steps done."""
@@ -35,13 +46,25 @@ class Network(nn.Module):
         """Fluxes (B, T - skip, 3) as they are delivered: the site is encoded once, the steps are decoded in one pass."""
         if self.training:  # switching here would race with other threads that predict
             raise RuntimeError("predict needs eval(): dropout would be on")
-        z, state, blocks = self.encode(support, static), None, []
+        z = self.encode(support, static)
+        if self.context:
+            return self.deliver(self._in_windows(x, z, skip))
+        state, blocks = None, []
         for start in range(0, x.shape[1], BLOCK):
             fluxes, state = self.decode(x[:, start : start + BLOCK], z, state)
             blocks.append(fluxes[:, max(0, skip - start) :])
         return self.deliver(torch.cat(blocks, dim=1))
 
+    def _in_windows(self, x: Tensor, z: Tensor, skip: int) -> Tensor:
+        """Fluxes (B, T - skip, 3), window by window; before the first step the first one is repeated."""
+        stride, steps = self.context // 2, x.shape[1]
+        first, blocks = skip // stride * stride, []
+        for start in range(first, steps, stride):
+            where = torch.arange(start + stride - self.context, start + stride, device=x.device).clamp(0, steps - 1)
+            blocks.append(self.decode(x[:, where], z)[0][:, -stride:])
+        return torch.cat(blocks, dim=1)[:, skip - first : steps - first]
+
     def deliver(self, fluxes: Tensor) -> Tensor:
         """Make the balance exact: three estimates (B, T, 3) move to the nearest triple with NEE = RECO - GPP."""
-        gpp, reco = carbon.reconcile(gpp=fluxes[..., 0], reco=fluxes[..., 1], nee=fluxes[..., 2])
+        gpp, reco = carbon.reconcile(gpp=fluxes[..., 0], reco=fluxes[..., 1], nee=fluxes[..., 2], gain=tuple(self.gain))
         return torch.stack([gpp, reco, carbon.nee(gpp=gpp, reco=reco)], dim=-1)

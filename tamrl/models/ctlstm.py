@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from tamrl.models import Dims
 from tamrl.models._decoder import LockedDropout, State
 from tamrl.models._network import Network
-from tamrl.options import Strict
+from tamrl.options import Schedule
 
 CLOSES = True
 
 
-class Options(Strict):
+class Options(Schedule):
     """Options of CT-LSTM."""
 
     hidden: Annotated[int, Field(ge=1)] = 64
@@ -27,15 +27,19 @@ class Options(Strict):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     windows: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Days over which running means of the drivers join the inputs."""
+    context: Annotated[int, Field(ge=2)] | None = None
+    """Days of the windows that are decoded on their own, each giving its second half; null carries the memory along."""
+    attributes: bool = True
+    """Whether the static attributes are read; without, it is a plain LSTM on the drivers."""
 
 
 class CtLstm(Network):
     """Drivers and attributes to three fluxes in gC m-2 d-1."""
 
     def __init__(self, dims: Dims, options: Options) -> None:
-        super().__init__()
+        super().__init__(options.context)
         self.drivers = nn.Linear(dims.features, options.hidden)
-        self.attributes = nn.Linear(dims.static, options.hidden, bias=False)
+        self.attributes = nn.Linear(dims.static, options.hidden, bias=False) if options.attributes else None
         dropout = options.dropout if options.layers > 1 else 0.0
         self.lstm = nn.LSTM(options.hidden, options.hidden, num_layers=options.layers, batch_first=True, dropout=dropout)
         self.dropout = LockedDropout(options.dropout)
@@ -44,7 +48,7 @@ class CtLstm(Network):
 
     def encode(self, support: Tensor, static: Tensor) -> Tensor:
         """Static (B, S) to what it adds at every step (B, H); the support set is not used."""
-        return self.attributes(static)
+        return self.attributes(static) if self.attributes else static.new_zeros(len(static), self.drivers.out_features)
 
     def decode(self, x: Tensor, z: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Features x (B, T, F) and z (B, H) to fluxes (B, T, 3), gC m-2 d-1, and the state."""

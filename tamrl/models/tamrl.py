@@ -10,16 +10,17 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from tamrl import carbon
 from tamrl.models import Dims
 from tamrl.models._decoder import Decoder, State
 from tamrl.models._encoder import Encoder
 from tamrl.models._network import Network
-from tamrl.options import Strict
+from tamrl.options import Schedule
 
 CLOSES = True
 
 
-class Options(Strict):
+class Options(Schedule):
     """Options of TAM-RL."""
 
     hidden: Annotated[int, Field(ge=1)] = 64
@@ -29,9 +30,12 @@ class Options(Strict):
     layers: Annotated[int, Field(ge=1)] = 1
     """LSTM layers of the decoder."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    balance: Literal["exact", "penalty"] = "penalty"
+    balance: Literal["exact", "penalty", "reconciled"] = "penalty"
     """`exact`: GPP and RECO are predicted, NEE is their difference. `penalty`: three fluxes are predicted, the loss adds the
-    imbalance in gC m-2 d-1, and what is delivered is the nearest triple that closes."""
+    imbalance in gC m-2 d-1, and what is delivered is the nearest triple that closes. `reconciled`: as `penalty`, and nearest
+    in terms of the errors at the validation towers (with `training.validation`; without, as `penalty`)."""
+    context: Annotated[int, Field(ge=2)] | None = None
+    """Days of the windows that are decoded on their own, each giving its second half; null carries the memory along."""
     pretrain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training steps in which the decoder learns alone, before the encoder joins."""
     windows: tuple[Annotated[int, Field(ge=1)], ...] = (30, 120, 365)
@@ -42,7 +46,7 @@ class TamRl(Network):
     """Encoder, modulated decoder, and fluxes in gC m-2 d-1."""
 
     def __init__(self, dims: Dims, options: Options) -> None:
-        super().__init__()
+        super().__init__(options.context)
         self.options = options
         self.outputs = 2 if options.balance == "exact" else 3
         self.encoder = Encoder(
@@ -62,6 +66,12 @@ class TamRl(Network):
     def begin(self, progress: float) -> None:
         """Stage one trains the decoder alone, stage two both."""
         self.modulated = progress >= self.options.pretrain
+
+    def calibrate(self, residuals: Tensor) -> None:
+        """Learn from validation residuals (N, 3), gpp, reco, nee, how an imbalance is shared out."""
+        if self.options.balance == "reconciled":
+            covariance = residuals.double().T @ residuals.double() / len(residuals)
+            self.gain.copy_(torch.tensor(carbon.gain(covariance.tolist())))
 
     def encode(self, support: Tensor, static: Tensor) -> Tensor:
         """Support (B, C, D) and static (B, S) to the code z (B, Z); 0, which modulates nothing, in stage one."""

@@ -105,7 +105,16 @@ def train(
     network.load_state_dict(kept)
     network.begin(1.0)
     network.eval()
+    if cover and hasattr(network, "calibrate"):
+        network.calibrate(residuals(network, cover))
     return history
+
+
+@torch.no_grad()
+def residuals(network: nn.Module, batches: list[Batch]) -> Tensor:
+    """Predicted less measured fluxes (N, 3) at the scored steps of `batches` that have all three."""
+    found = [(network(b.x, b.support, b.static) - b.y)[(b.weight > 0).all(-1)] for b in batches]
+    return torch.cat(found)
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from tamrl import contracts, registry
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256
+from tamrl.options import Schedule
 from tamrl.provenance import config_digest
 from tamrl.samples import scaling
 from tamrl.samples.dataset import Spec
@@ -57,6 +58,7 @@ def train_model(
     ds, group = _training_towers(ds, table, fold, where=splits)
     own_seed = member_seed(seed, model, fold, member)
     scaled = scaling.fit(ds, dynamic=spec.dynamic, static=spec.static)
+    training |= {key: value for key, value in options.items() if key in Schedule.model_fields and value is not None}
     trained, about = fit(ds, group, plugin, chosen, spec, scaled, training, own_seed)
     origin = {"training": training, "samples": sha256(samples), "splits": sha256(splits)}
     about |= origin | {

@@ -70,6 +70,34 @@ def test_blocks_give_what_one_pass_gives():
     torch.testing.assert_close(model.predict(x, support, static), whole, atol=2e-5, rtol=0)
 
 
+def test_estimates_are_reconciled_by_their_errors():
+    model = _model(balance="reconciled")
+    sure_of_nee = torch.randn(500, 3, generator=torch.Generator().manual_seed(1)) * torch.tensor([2.0, 1.0, 1e-4])
+    model.calibrate(sure_of_nee)
+    gpp, reco, nee = model.deliver(torch.tensor([[[5.0, 3.0, 1.0]]])).squeeze().tolist()
+    assert nee == pytest.approx(1.0, abs=1e-2) and gpp == pytest.approx(5 - 3 * 4 / 5, abs=0.2)
+    assert nee == pytest.approx(reco - gpp)
+    untouched = _model(balance="penalty")
+    untouched.calibrate(sure_of_nee)
+    assert untouched.gain.tolist() == pytest.approx(carbon.EQUAL)
+
+
+def test_a_covariance_without_imbalance_shares_equally():
+    assert carbon.gain([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]) == carbon.EQUAL
+
+
+@pytest.mark.parametrize("skip", [0, 7, 40])
+def test_windows_forget_what_lies_before_them(skip):
+    model, (x, support, static) = _model(context=30), _arrays()
+    found = model.predict(x, support, static, skip=skip)
+    assert found.shape == (4, 150 - skip, 3)
+    changed = x.clone()
+    changed[:, :60] += 3
+    other = model.predict(changed, support, static, skip=skip)
+    assert torch.equal(found[:, 90 - skip :], other[:, 90 - skip :]), "30 days later nothing is remembered"
+    assert not torch.equal(found[:, 60 - skip : 65 - skip], other[:, 60 - skip : 65 - skip])
+
+
 def test_negative_fluxes_are_not_clipped():
     gpp = _model().predict(*_arrays())[..., 0]
     assert (gpp < 0).any()

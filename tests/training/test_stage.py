@@ -9,7 +9,7 @@ from tamrl.training.stage import train_model
 FEATURES = {"dynamic": ["air_temperature", "evi"], "static": ["igbp_fraction"]}
 
 
-def _train(files, output, settings, fold="0", seed=1, **changes):
+def _train(files, output, settings, fold="0", seed=1, own=None, **changes):
     train_model(
         **files,
         output=str(output),
@@ -18,7 +18,7 @@ def _train(files, output, settings, fold="0", seed=1, **changes):
         member="0",
         features=FEATURES,
         training=settings | {"steps": 6} | changes,
-        options={"hidden": 8, "code": 4},
+        options={"hidden": 8, "code": 4} | (own or {}),
         step="month",
         seed=seed,
     )
@@ -43,6 +43,13 @@ def test_kin_are_members_of_one_configuration(files, settings, tmp_path):
     a, b = _train(files, tmp_path / "a", settings, fold="0"), _train(files, tmp_path / "b", settings, fold="1")
     c = _train(files, tmp_path / "c", settings, learning_rate=2e-3)
     assert a.about["kin"] == b.about["kin"] != c.about["kin"]
+
+
+def test_options_of_a_model_replace_those_of_the_section(files, settings, tmp_path):
+    plain = _train(files, tmp_path / "a", settings, steps=4)
+    shorter = _train(files, tmp_path / "b", settings, own={"steps": 4}, steps=9)
+    assert plain.about["training"]["steps"] == shorter.about["training"]["steps"] == 4
+    assert plain.about["best_step"] == shorter.about["best_step"]
 
 
 def test_an_unknown_fold_is_refused_and_nothing_written(files, settings, tmp_path):

@@ -17,7 +17,7 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        for name in ("Snakefile", "workflow", "tamrl", "config", "envs", "requirements.lock.txt"):
+        for name in ("Snakefile", "workflow", "tamrl", "config", "envs", "requirements.lock.txt", "Makefile"):
             source = ROOT / name
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, folder / name)

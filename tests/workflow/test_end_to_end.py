@@ -80,6 +80,19 @@ def test_a_second_call_has_nothing_to_do(finished):
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
+def test_make_unlock_releases_the_lock_of_a_killed_run(finished):
+    locks = finished.folder / ".snakemake/locks"
+    locks.mkdir(exist_ok=True)
+    (locks / "0.output.lock").write_text("results/test/budgets.csv\n")
+    refused = finished.snakemake("--cores", "1", "--forcerun", "sum_budgets")
+    assert refused.returncode != 0 and "cannot be locked" in refused.stdout + refused.stderr
+    binaries = finished.command()[0].removesuffix("/snakemake")
+    command = ["make", "-o", ".venv", "unlock", f"BIN={binaries}", "CONFIG=config/test.yaml"]
+    done = subprocess.run(command, cwd=finished.folder, env=finished.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not list(locks.glob("*.lock"))
+
+
 def test_a_new_learning_rate_extracts_no_driver_again(finished):
     done = finished.snakemake("--dry-run", "--config", "training={learning_rate: 0.001}")
     text = done.stdout
@@ -91,7 +104,12 @@ def test_interrupted_with_other_tiles_and_threads_the_same_bits_come_out(finishe
     other = type(finished)(tmp_path_factory.mktemp("interrupted"))
     once_more = ("--cores", "2", "--config", "grid={resolution: 5, tile: 7}")
     first = subprocess.Popen(
-        other.command(*once_more), cwd=other.folder, env=other.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        other.command(*once_more),
+        cwd=other.folder,
+        env=other.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in a shell's background inherit it ignored
     )
     _wait_for(lambda: list(other.results.glob("models/*/fold-*/member-*/spec.json")), first)
     first.send_signal(signal.SIGINT)

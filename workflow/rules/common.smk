@@ -13,8 +13,12 @@ CONFIGS = {MAIN.run: MAIN} | {f"{MAIN.run}/choices/{name}": configuration.choice
 RUN = "results/{run}"
 BASE = f"results/{MAIN.run}"
 ENV = "../../envs/cpu.yaml"
+MAPPED = ("report.html", "provenance.json", "summary.md")
+SCORED = ("evaluation/predictions.parquet", "evaluation/site_metrics.csv")
 DYNAMIC = MAIN.drivers.variables.dynamic
 STATIC = MAIN.drivers.variables.static
+GRIDDED = bool(MAIN.drivers.sources)
+FINAL = [f"{BASE}/{name}" for name in (MAPPED if GRIDDED else SCORED)]
 
 
 def section(name, *keys):

@@ -24,6 +24,27 @@ rule build_cube:
         "../scripts/build_cube.py"
 
 
+# Without gridded sources the towers' own drivers are all there is.
+rule place_drivers:
+    input:
+        table=f"{RUN}/towers/towers.parquet",
+        towers=f"{RUN}/towers/towers.csv",
+    output:
+        drivers=f"{RUN}/drivers/places.nc",
+    log:
+        f"{RUN}/logs/place_drivers.log",
+    benchmark:
+        f"{RUN}/benchmarks/place_drivers.tsv"
+    conda:
+        ENV
+    params:
+        names=section("drivers", "variables"),
+        step=MAIN.time.step,
+        code=code("tamrl.drivers.stage"),
+    script:
+        "../scripts/place_drivers.py"
+
+
 rule collocate_drivers:
     input:
         cube=rules.build_cube.output.cube,

@@ -24,6 +24,7 @@ rule evaluate_models:
         qc=lambda w: CONFIGS[w.run].evaluation.qc,
         map_model=lambda w: CONFIGS[w.run].inference.model,
         step=MAIN.time.step,
+        gridded=GRIDDED,
         code=code("tamrl.evaluation.stage"),
     script:
         "../scripts/evaluate_models.py"

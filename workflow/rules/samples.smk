@@ -23,7 +23,7 @@ rule build_samples:
     input:
         table=f"{RUN}/towers/towers.parquet",
         towers=f"{RUN}/towers/towers.csv",
-        drivers=f"{RUN}/drivers/towers.nc",
+        drivers=f"{RUN}/drivers/{'towers' if GRIDDED else 'places'}.nc",
     output:
         grid=f"{RUN}/samples/grid.nc",
         tower=f"{RUN}/samples/tower.nc",

@@ -15,4 +15,5 @@ evaluate_models(
     qc=snakemake.params.qc,
     map_model=snakemake.params.map_model,
     step=snakemake.params.step,
+    gridded=snakemake.params.gridded,
 )

@@ -1,0 +1,54 @@
+"""Models at unseen towers through the workflow: other towers and a list of test sites are laid over config/benchmark.yaml."""
+
+import subprocess
+
+import pandas as pd
+import pytest
+import yaml
+
+from tamrl import contracts
+from tests.workflow.conftest import Project
+
+pytestmark = pytest.mark.slow
+TOWERS = ("DE-Hai", "DE-Tha", "FI-Hyy", "US-Ha1", "US-MMS", "NL-Loo", "CA-Obs", "AU-Tum", "IT-Ren", "US-Ton", "RU-Fyo", "CH-Dav")
+TEST = ("FI-Hyy", "US-Ton", "DE-Tha", "CA-Obs", "AU-Tum", "IT-Ren")
+
+
+@pytest.fixture(scope="module")
+def judged(shared_data, tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("judge"))
+    table = pd.read_parquet(shared_data / "towers/fluxnet2015_daily.parquet")
+    table = table[table["site"].isin(TOWERS) & table["date"].dt.year.between(2007, 2009)]
+    table.to_parquet(project.folder / "towers.parquet")
+    (project.folder / "sites.txt").write_text("\n".join(TEST) + "\n")
+    overlay = {
+        "run": "judge",
+        "towers": {"networks": ["table"], "table": {"path": "towers.parquet"}},
+        "splits": {"scheme": "sites", "test_sites": "sites.txt"},
+        "training": {"models": ["tamrl", "lightgbm"], "members": 2, "steps": 8, "batch": 4, "lightgbm": {"trees": 9}},
+    }
+    (project.folder / "judge.yaml").write_text(yaml.safe_dump(overlay))
+    configs = ("--configfile", "config/benchmark.yaml", "judge.yaml")
+    command = [project.command()[0], "--cores", "2", *configs]
+    done = subprocess.run(
+        command, cwd=project.folder, env=project.environment, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return project.folder / "results/judge"
+
+
+def test_the_listed_towers_are_predicted_by_every_model(judged):
+    found = pd.read_parquet(judged / "evaluation/predictions.parquet")
+    contracts.table(found, contracts.PREDICTIONS, where="predictions")
+    assert set(found["site"]) == set(TEST) and set(found["model"]) == {"tamrl", "lightgbm"}
+    assert set(found["split"]) == {"sites"} and set(found["fold"]) == {"test"}
+    assert found["predicted"].notna().mean() > 0.95
+
+
+def test_no_grid_is_read_and_no_map_is_made(judged):
+    assert not (judged / "drivers/cube.zarr").exists() and not (judged / "maps").exists()
+
+
+def test_test_towers_train_no_model(judged):
+    for file in judged.glob("models/*/fold-test/member-*/spec.json"):
+        assert not set(TEST) & set(yaml.safe_load(file.read_text())["about"]["sites"])
