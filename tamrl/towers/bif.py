@@ -7,6 +7,7 @@ and wide tables (one row a site, one column a variable) are read too.
 
 import io
 import logging
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -118,12 +119,13 @@ def places(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
     return sites.table(found.rename_axis("site").reset_index().to_dict("records")).drop(columns=["network", *sites.READING])
 
 
-def place(frame: pd.DataFrame | None, site: str, *, where: object, todo: str) -> dict[str, object]:
-    """The row of one site out of `places`; raises `InputError` if it has no coordinates there."""
-    row = frame[frame["site"] == site] if frame is not None else ()
-    if len(row) != 1 or row[["lat", "lon"]].isna().any(axis=None):
-        raise InputError(f"no coordinates of {site}", where=where, todo=todo)
-    return row.iloc[0].to_dict()
+def place(frames: Sequence[pd.DataFrame | None], site: str, *, where: object, todo: str) -> dict[str, object]:
+    """The row of one site out of the first of several `places` that has its coordinates; raises `InputError` if none has."""
+    for frame in (f for f in frames if f is not None):
+        row = frame[frame["site"] == site]
+        if len(row) == 1 and row[["lat", "lon"]].notna().all(axis=None):
+            return row.iloc[0].to_dict()
+    raise InputError(f"no coordinates of {site}", where=where, todo=todo)
 
 
 def _newest(frame: pd.DataFrame, group: str, variable: str) -> pd.Series:

@@ -1,6 +1,6 @@
 """Reading of a network whose towers come as one archive each: many at once, only what is new, bad ones set aside.
 
-What an archive gave is kept in a folder, under the tower's id and a digest of the archive (name, size, time of change), the
+What an archive gave is kept in a folder of the tower, under a digest of the archive (name, size, time of change), the
 options and the code that reads it: a run of 767 archives with one new one reads one. This is one job of the workflow, not
 767, as starting Python and its libraries takes longer than reading an archive.
 """
@@ -90,13 +90,15 @@ def _mark(path: Path) -> tuple[str, int, int]:
 def _attempt(product: oneflux.Product, *, one: Callable[..., Tower], about: str, wanted: Wanted) -> Tower | dict[str, str]:
     """What the archive gives, or why it was set aside."""
     try:
-        stem = f"{product.site}-{provenance.config_digest([about, _mark(product.path)])}"
-        kept = _kept(wanted.store, stem)
+        # a folder a tower, so that looking for what no longer holds costs the same for the first and the last
+        store = wanted.store / product.site if wanted.store else None
+        stem = provenance.config_digest([about, _mark(product.path)])
+        kept = _kept(store, stem)
         if kept is not None:
             return kept
         table, place = one(product)
         sites.check_places(sites.table([place]), where=product.path)
-        _keep(wanted.store, stem, table, place)
+        _keep(store, stem, table, place)
         return table, place
     except TamrlError as error:
         if wanted.strict:
@@ -113,13 +115,12 @@ def _kept(store: Path | None, stem: str) -> Tower | None:
 
 
 def _keep(store: Path | None, stem: str, table: pd.DataFrame, place: Mapping[str, Any]) -> None:
-    """Write both files, and remove those of the same tower that no longer hold."""
+    """Write both files in place of those of the same tower that no longer hold."""
     if store is None:
         return
     store.mkdir(parents=True, exist_ok=True)
-    for old in store.glob(f"{stem.rsplit('-', 1)[0]}-*.*"):
-        if not old.name.startswith(stem):
-            old.unlink(missing_ok=True)
+    for old in store.iterdir():
+        old.unlink(missing_ok=True)
     with atomic(store / f"{stem}.parquet") as part:
         table.to_parquet(part, index=False)
     plain = pd.DataFrame([place]).to_json(orient="records", double_precision=15)

@@ -86,6 +86,14 @@ def test_older_ameriflux_archives_with_a_workbook_of_metadata(sample, code, shar
     assert len(table) == 60 and places[["site", "lat", "lon"]].iloc[0].tolist() == pytest.approx(["US-CRT", 41.6285, -83.3471])
 
 
+def test_metadata_without_coordinates_are_looked_up_in_the_shared_table(sample):
+    members = _members(sample, "EUF")
+    members["EUF_DE-Aaa_FLUXNET_BIF_2010-2011_v1.3_r1.csv"] = "SITE_ID,GROUP_ID,VARIABLE_GROUP,VARIABLE,DATAVALUE\n"
+    sample.zip(sample.folder / "EUF_DE-Aaa_FLUXNET_2010-2011_v1.3_r1.zip", members)
+    (sample.folder / "EUF_AA-Flx_BIF_X.csv").write_bytes(sample.bif("DE-Aaa"))
+    assert _read(fluxnet, sample.folder)[1][["lat", "lon"]].iloc[0].tolist() == [51.0, 10.5]
+
+
 def _with_percentiles(rows):
     """The columns of the other u* threshold, as FULLSET files have them."""
     names = {c: c.replace("_REF", "_USTAR50") for c in rows if "_VUT_REF" in c}

@@ -58,8 +58,8 @@ def read_archive(
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower, from the metadata in its archive or else the shared table; see `networks`."""
     table, by_site, metadata = oneflux.read(product, partitioning=partitioning, step=step, ustar=ustar)
-    where = product.path
-    if metadata is None and (shared := paths[1] if len(paths) > 1 else bif.find(paths[0])):
-        metadata, where = bif.read_file(shared), shared
-    place = bif.place(metadata, product.site, where=where, todo="set towers.fluxnet.bif to a BIF table that has them")
+    shared = paths[1] if len(paths) > 1 else bif.find(paths[0])
+    known = [metadata, bif.read_file(shared) if shared else None]
+    todo = "set towers.fluxnet.bif to a BIF table that has them"
+    place = bif.place(known, product.site, where=shared or product.path, todo=todo)
     return table, {**place, "network": "fluxnet", **by_site.loc[product.site]}

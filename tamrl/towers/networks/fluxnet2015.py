@@ -61,5 +61,5 @@ def read_archive(
         where = paths[0]
         raise InputError("no BIF table", where=where, todo="put FLX_AA-Flx_BIF_LATEST.csv there, or set towers.fluxnet2015.bif")
     table, by_site, _ = oneflux.read(product, partitioning=partitioning, step=step, ustar=ustar)
-    place = bif.place(bif.read_file(metadata), product.site, where=metadata, todo="add it to the BIF table")
+    place = bif.place([bif.read_file(metadata)], product.site, where=metadata, todo="add it to the BIF table")
     return table, {**place, "network": "fluxnet2015", **by_site.loc[product.site]}

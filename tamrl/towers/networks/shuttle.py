@@ -148,7 +148,7 @@ def read_archive(
     table, by_site, metadata = oneflux.read(product, partitioning=partitioning, step=step, ustar=ustar)
     listed = {"site": product.site, "lat": row["location_lat"], "lon": row["location_long"], "igbp": sites.igbp(row["igbp"])}
     try:
-        place = bif.place(metadata, product.site, where=product.path, todo="")
+        place = bif.place([metadata], product.site, where=product.path, todo="")
     except InputError:
         _log.info("%s: no coordinates in the archive, those of the snapshot are taken", product.site)
         place = listed
