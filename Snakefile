@@ -21,6 +21,10 @@ include: "workflow/rules/maps.smk"
 include: "workflow/rules/evaluation.smk"
 
 
+if not MAIN.twin and workflow.is_main_process:
+    print(f"{MAIN.run} will need", *estimated_needs(), sep="\n  ", file=sys.stderr)
+
+
 wildcard_constraints:
     run="|".join(CONFIGS),
     network="|".join(registry.names(registry.NETWORKS)),
