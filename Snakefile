@@ -22,6 +22,10 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/adaptation.smk"
 
 
+if not MAIN.twin and workflow.is_main_process:
+    print(f"{MAIN.run} will need", *estimated_needs(), sep="\n  ", file=sys.stderr)
+
+
 wildcard_constraints:
     run="|".join(CONFIGS),
     network="|".join(registry.names(registry.NETWORKS)),

@@ -4,6 +4,7 @@ Reads lazily through the arrays it is given; opens and writes no file.
 """
 
 import logging
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 PIECE_BYTES = 128 << 20
 """About how much of a source's grid is read at once."""
+
+SCRATCH_BYTES = 256 << 20
+"""From this size on, composites of all years lie on disk while they are filled."""
 
 ACCEPTED_SHARE = 0.05
 """Least share of a cell's best view that a composite must have seen."""
@@ -120,7 +124,7 @@ class Cells:
         native = Grid(180.0 / da.sizes["lat"])
         k = regrid.ratio(target=self.grid.resolution, native=native.resolution, what=name)
         shape = (da.sizes["time"], *self.grid.shape)
-        values, weights = np.empty(shape, "float32"), np.empty(shape, "float32")
+        values, weights = _scratch(shape), _scratch(shape)
         for index in range(shape[0]):
             pixels = self._load(da.isel(time=index), name)
             quality = self._load(da["weight"].isel(time=index), name)
@@ -142,6 +146,13 @@ class Cells:
         da.attrs["filled_share"] = round(share, 6)
         log.info("%s: %.2f %% of the composites of cells with data were filled in time", name, 100 * share)
         return values
+
+
+def _scratch(shape: tuple[int, ...]) -> np.ndarray:
+    """An empty float32 array; a large one lies in a file that vanishes, so that memory does not grow with the years."""
+    if 4 * np.prod(shape, dtype="int64") < SCRATCH_BYTES:
+        return np.empty(shape, "float32")
+    return np.memmap(tempfile.TemporaryFile(), dtype="float32", mode="w+", shape=shape)
 
 
 def _days(time: np.ndarray) -> np.ndarray:

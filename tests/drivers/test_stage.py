@@ -99,6 +99,15 @@ def test_two_threads_give_the_same_bits(cube, cube_path, drivers, tmp_path):
     assert a == b
 
 
+def test_composites_on_disk_give_the_same_bits(cube_path, cube, drivers, tmp_path, monkeypatch):
+    from tamrl.drivers import cells
+
+    monkeypatch.setattr(cells, "SCRATCH_BYTES", 0)
+    build(tmp_path / "cube.zarr", drivers)
+    a, b = (stores.manifest(p)["files"] for p in (cube_path, tmp_path / "cube.zarr"))
+    assert a == b
+
+
 def test_fault_20_other_longitudes_and_latitudes_give_the_same_cube(cube, cube_path, drivers, world, tmp_path):
     for path in (world / "era5").glob("*.nc"):
         with xr.open_dataset(path) as ds:

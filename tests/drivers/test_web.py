@@ -335,3 +335,18 @@ def test_a_folder_without_one_store_is_refused(tmp_path):
             (tmp_path / name).mkdir()
         with pytest.raises(InputError, match="no Zarr store, or several"):
             arco_era5.version(arco_era5.Options(path=str(tmp_path)))
+
+
+def test_preliminary_hours_are_counted_and_hours_to_come_are_none(write, tmp_path):
+    import zarr
+
+    path = tmp_path / "arco.zarr"
+    write.write_arco(path, resolution=30, years=[2011])
+    root = zarr.open_group(path, mode="r+", zarr_format=2, use_consolidated=False)
+    root.attrs.update({"valid_time_stop": "2011-10-31T23:00", "valid_time_stop_era5t": "2011-11-30"})
+    zarr.consolidate_metadata(path, zarr_format=2)
+    days = {"names": ("air_temperature",), "years": (2011,), "step": "day"}
+    found = arco_era5.open_dynamic(arco_era5.Options(path=str(path)), **days)["air_temperature"]
+    assert found.attrs["expver"] == f"0001: {304 * 24} times, 0005: {30 * 24} times"
+    gone = found.isnull().all(["lat", "lon"]).values
+    assert gone[334:].all() and not gone[:334].any()

@@ -109,3 +109,25 @@ def driver_files():
         else:
             found += plugin.inputs(chosen)
     return found
+
+
+def estimated_needs():
+    """What a run on real data will fetch, keep and take, as lines of text."""
+    from tamrl.drivers import cube, estimate
+
+    wanted = cube.plan((*DYNAMIC, *STATIC, "land_fraction"), MAIN.drivers.sources)
+    per_year, years, files, composites = {"day": 365.25, "month": 12}[MAIN.time.step], len(MAIN.time.years), {}, 0
+    for name in MAIN.drivers.sources:
+        chosen = getattr(MAIN.drivers, name)
+        product, every, count = getattr(chosen, "product", None), getattr(chosen, "every", 1), len(wanted[name])
+        files[name] = estimate.fetched(name, product=product, every=every, variables=count, years=years) if count else 0.0
+        composites += years * max(estimate.FILES[product][0] // every, 1) if product and count else 0
+    return estimate.needs(
+        resolution=MAIN.grid.resolution,
+        steps=round(max(years, 1) * per_year),
+        map_steps=round(max(len(MAIN.time.map_years), 1) * per_year),
+        variables=len(DYNAMIC),
+        members=MAIN.training.members,
+        composites=composites,
+        files=files,
+    )

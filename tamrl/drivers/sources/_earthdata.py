@@ -6,6 +6,7 @@ a half or changed one never gets its name. (The `earthaccess` library would log 
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode
@@ -62,8 +63,13 @@ def _granule(umm: dict, product: str) -> Granule:
     return Granule(name, links[0], part.get("SizeInBytes"), digest)
 
 
-def fetch(product: str, year: int, folder: Path, *, wait: float = 2.0, gap: float = 0.2) -> None:
-    """All files of a product that begin in a year into a folder; those that are there and whole are not fetched again.
+def fetch(product: str, year: int, folder: Path, *, every: int = 1, wait: float = 2.0, gap: float = 0.2) -> None:
+    """Files of a product that begin in a year into a folder; those that are there and whole are not fetched again.
+
+    Parameters
+    ----------
+    every : int
+        Only the days of the year 1, 1 + every, ...
 
     Raises
     ------
@@ -74,7 +80,9 @@ def fetch(product: str, year: int, folder: Path, *, wait: float = 2.0, gap: floa
     if not token:
         raise DownloadError("no login for NASA's archives", where=f"environment variable {TOKEN}", found="nothing", todo=HOW)
     client = _web.Client(headers={"Authorization": f"Bearer {token}"}, wait=wait, gap=gap)
-    stamp = f".A{year}"
     for granule in search(product, f"{year}-01-01", f"{year}-12-31", wait=wait):
-        if stamp in granule.file:  # composites that reach in from the year before are that year's
+        begins = re.search(
+            rf"\.A{year}(\d{{3}})\.", granule.file
+        )  # composites that reach in from the year before are that year's
+        if begins and (int(begins.group(1)) - 1) % every == 0:
             client.download(granule.url, folder / granule.file, size=granule.size, checksum=granule.checksum)

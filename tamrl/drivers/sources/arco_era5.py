@@ -90,9 +90,8 @@ def _variable(name: str, ds: xr.Dataset, options: Options, years: tuple[int, ...
         raise InputError("the store does not hold the variable", where=where, found=sorted(map(str, ds))[:20])
     shift = HOUR if alias.units.endswith("d-1") else 0 * HOUR  # hours that end, or begin, with the first day
     start, end = (np.datetime64(str(y), "ns") + shift for y in (years[0], years[-1] + 1))
-    last = np.datetime64(str(ds.attrs.get("valid_time_stop_era5t", "9999")), "D") + np.timedelta64(1, "D")
     time = ds["time"].values
-    raw = ds[alias.name].isel(time=(time >= start) & (time < end) & (time < last))
+    raw = ds[alias.name].isel(time=(time >= start) & (time < end) & (time < _day_after(ds, "valid_time_stop_era5t")))
     if not raw.sizes["time"]:
         raise InputError(f"the store holds no hour of {years[0]} to {years[-1]}", where=where, found=f"{time[:1]} to {time[-1:]}")
     raw = _steps.series([_versioned(raw, ds).chunk({"time": 24, "lat": -1, "lon": -1})], where=where)
@@ -101,5 +100,10 @@ def _variable(name: str, ds: xr.Dataset, options: Options, years: tuple[int, ...
 
 
 def _versioned(raw: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
-    final = np.datetime64(str(ds.attrs.get("valid_time_stop", "9999")), "D") + np.timedelta64(1, "D")
-    return raw.assign_coords(expver=("time", np.where(raw["time"].values < final, 1, 5)))
+    final = raw["time"].values < _day_after(ds, "valid_time_stop")
+    return raw.assign_coords(expver=("time", np.where(final, 1, 5)))
+
+
+def _day_after(ds: xr.Dataset, key: str) -> np.datetime64:
+    """The first midnight after the date of an attribute; far ahead where the store does not say."""
+    return np.datetime64(str(ds.attrs.get(key, "2200-01-01"))[:10], "D") + np.timedelta64(1, "D")

@@ -75,8 +75,8 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
 
 
 def fetch(options: Options, *, item: str, year: int, folder: Path) -> None:
-    """The days of a year; raises `DownloadError`."""
-    _earthdata.fetch(item, year, folder)
+    """The days of a year that are read; raises `DownloadError`."""
+    _earthdata.fetch(item, year, folder, every=options.every)
 
 
 def version(options: Options) -> dict[str, object]:

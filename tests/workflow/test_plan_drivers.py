@@ -1,0 +1,40 @@
+"""Runs on real data say what they will need, and fetch each variable and year by a job of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+
+
+@pytest.fixture
+def plan(tmp_path):
+    for name in ("fluxnet2015", "fluxnet", "era5", "modis", "static"):
+        (tmp_path / "global" / name).mkdir(parents=True)
+
+    def run(*drivers):
+        command = [SNAKEMAKE, "--dry-run", "--quiet", "reason", "--nolock", "--forceall", "--configfile", "config/global.yaml"]
+        command += ["--config", *drivers] if drivers else []
+        environment = os.environ | {"TAMRL_DATA": str(tmp_path)}
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+def test_the_global_run_says_what_it_needs(plan):
+    said = plan().stderr
+    for what in ("files of cds_era5", "files of modis", "cube of drivers", "memory of the largest job", "computing on two cores"):
+        assert what in said
+
+
+def test_what_is_fetched_is_fetched_variable_by_variable_and_year_by_year(plan):
+    done = plan("drivers={cds_era5: {download: true}, modis: {download: true}, static: {path: '{data}/global/static'}}")
+    for folder in ("cds_era5/t2m/2001", "cds_era5/d2m/2010", "cds_era5/tp/2024", "modis/MOD13C1/2003"):
+        assert f"downloads/drivers/{folder}" in done.stdout
+    assert done.stdout.count("rule download_drivers:") == 24 * 5
