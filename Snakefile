@@ -22,7 +22,7 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/adaptation.smk"
 
 
-if not MAIN.twin and workflow.is_main_process:
+if GRIDDED and not MAIN.twin and workflow.is_main_process:
     print(f"{MAIN.run} will need", *estimated_needs(), sep="\n  ", file=sys.stderr)
 
 

@@ -1,7 +1,7 @@
 """Files of NASA's archives: found in the Common Metadata Repository, fetched with an Earthdata token.
 
 The token stands in the environment (`EARTHDATA_TOKEN`) and nowhere else. The repository names size and checksum of each file, so
-a half or changed one never gets its name. (The `earthaccess` library would log in as well, but checks neither.)
+a half or changed one never gets its name.
 """
 
 import json

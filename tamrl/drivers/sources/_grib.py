@@ -1,7 +1,7 @@
 """GRIB files of edition 1 (the Climate Data Store's ERA5) as datasets named as its NetCDF files, values read lazily.
 
 The format is WMO FM 92 GRIB edition 1 (WMO-No. 306, part II): regular latitudes and longitudes, simple packing, bitmaps. It is
-decoded here because the binary wheels of ecCodes bring a PROJ library that breaks GDAL in the same process.
+decoded here: with the binary wheels of ecCodes in the environment, opening files beside rasterio crashed the process.
 """
 
 from collections import defaultdict
