@@ -55,12 +55,10 @@ def evaluate_models(
         Their column `split` is the scheme for inputs from the grid and `<scheme>:tower` for inputs measured at the tower.
     scores, comparisons, reliability : path
         Tables by `contracts.SCORES`, `contracts.COMPARISONS` and `contracts.RELIABILITY`.
-    scheme : str
-        How towers were held out.
+    scheme, map_model : str
+        How towers were held out; the model of the maps, whose calibration with inputs from the grid is the one written.
     qc : float
         Steps with a lower NEE quality, or none, are predicted but not scored and not calibrated on.
-    map_model : str
-        The model of the maps; its calibration with inputs from the grid is the one written.
     step, targets : {"day", "month"}, and `evaluation.targets` of the configuration
     gridded : bool
         Whether the run has gridded drivers; where the towers' own are all there is, the split is the scheme.
@@ -80,11 +78,9 @@ def evaluate_models(
     scored = frame[_scored(frame, qc)]
     files.write_json(calibration, _calibration(scored, map_model=map_model, scheme=scheme, step=step))
     table = scoring.site_metrics(scored, sites, step=step)
-    own = table[list(contracts.METRICS.columns)]
-    _write(own, contracts.METRICS, metrics)
+    _write(own := table[list(contracts.METRICS.columns)], contracts.METRICS, metrics)
     _write(distribution.summary(table, sites, scores=SUMMARISED), contracts.SCORES, scores)
-    compared = compare.changes(own, model=map_model, targets=targets, step=step)
-    _write(compared, contracts.COMPARISONS, comparisons)
+    _write(compare.changes(own, model=map_model, targets=targets, step=step), contracts.COMPARISONS, comparisons)
     _write(_reliability(scored), contracts.RELIABILITY, reliability)
     with files.atomic(predictions) as part:
         columns = frame[list(contracts.PREDICTIONS.columns)]
