@@ -53,8 +53,7 @@ def evaluate_models(
         `coverage` (share of observations inside the 90 % interval, towers weighing the same, each fold calibrated on the
         others), `skill` (a sentence) and `site_means` (R² of site means of all models).
         Their column `split` is the scheme for inputs from the grid and `<scheme>:tower` for inputs measured at the tower.
-    scores, comparisons, reliability : path
-        Tables by `contracts.SCORES`, `contracts.COMPARISONS` and `contracts.RELIABILITY`.
+    scores, comparisons, reliability : outputs by `contracts.SCORES`, `contracts.COMPARISONS` and `contracts.RELIABILITY`
     scheme, map_model : str
         How towers were held out; the model of the maps, whose calibration with inputs from the grid is the one written.
     qc : float
@@ -82,8 +81,8 @@ def evaluate_models(
     _write(distribution.summary(table, sites, scores=SUMMARISED), contracts.SCORES, scores)
     _write(compare.changes(own, model=map_model, targets=targets, step=step), contracts.COMPARISONS, comparisons)
     _write(_reliability(scored), contracts.RELIABILITY, reliability)
+    columns = frame[list(contracts.PREDICTIONS.columns)]
     with files.atomic(predictions) as part:
-        columns = frame[list(contracts.PREDICTIONS.columns)]
         contracts.table(columns, contracts.PREDICTIONS, where=predictions).to_parquet(part, index=False)
 
 
