@@ -62,16 +62,12 @@ def write_report(
 
     Parameters
     ----------
-    maps, members, reference : lists of paths
-        `{flux}_{label}.nc` of all fluxes and labels; the latter two may be empty.
-    choices : list of paths
-        `results/<run>/choices/<name>/budgets.csv`.
+    maps, members, reference, choices : lists of paths
+        `{flux}_{label}.nc` of all fluxes and labels, of which the second and third may be empty; `budgets.csv` of each choice.
     applicability ... quality, benchmarks : paths
         As in `docs/architecture.md`; of `benchmarks`, what is not there is not told.
-    template, report, figures : paths
-        The page without its contents (`templates/report.html`), and the outputs.
-    reference_name : str or None
-        How the reference is called.
+    template, report, figures : paths of the page without its contents (`templates/report.html`), and of the outputs
+    reference_name : how the reference is called, if there is one
     records, sites : paths
         `towers/towers.parquet` and each network's sites, for the page on quality.
 
