@@ -68,8 +68,7 @@ def write_report(
         As in `docs/architecture.md`; of `benchmarks`, what is not there is not told.
     template, report, figures : paths of the page without its contents (`templates/report.html`), and of the outputs
     reference_name : how the reference is called, if there is one
-    records, sites : paths
-        `towers/towers.parquet` and each network's sites, for the page on quality.
+    records, sites : `towers/towers.parquet` and each network's sites, for the page on quality
 
     Raises
     ------
@@ -84,8 +83,7 @@ def write_report(
     material.benchmarks = _read_benchmarks(Path(benchmarks))
     material.records, material.every = _read_stations(records, sites)
     material.provenance = _provenance(material.provenance, config_digest, code)
-    content = contents.page(material, date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC")
-    _write(content, report, figures, template=Path(template).read_text(encoding="utf-8"))
+    _write(contents.page(material, date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC"), report, figures, template=Path(template))
 
 
 def _sum_maps(labels: list[str], places: dict[str, Sequence[str]], step: str) -> dict[str, Any]:
@@ -230,12 +228,12 @@ def _provenance(attributes: dict[str, str], config_digest: str, code: str) -> di
     return found | {f"version of {name}": version for name, version in provenance.software().items()}
 
 
-def _write(content: page.Page, report: str, figures: str, *, template: str) -> None:
+def _write(content: page.Page, report: str, figures: str, *, template: Path) -> None:
     pictures = [item for section in content.sections for item in section.items if isinstance(item, page.Picture)]
     with files.atomic(figures) as part:
         part.mkdir()
         for item in pictures:
             (part / f"{item.name}.png").write_bytes(item.png)
     with files.atomic(report) as part:
-        part.write_text(page.render(content, template), encoding="utf-8")
+        part.write_text(page.render(content, template.read_text(encoding="utf-8")), encoding="utf-8")
     logger.info("%d figures, %.1f MB", len(pictures), Path(report).stat().st_size / 1e6)
