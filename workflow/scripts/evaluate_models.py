@@ -4,20 +4,5 @@ from tamrl.evaluation.stage import evaluate_models
 from tamrl.log import to_file
 
 to_file(snakemake.log[0])
-evaluate_models(
-    members=snakemake.input.members,
-    towers=snakemake.input.towers,
-    samples=snakemake.input.samples,
-    predictions=snakemake.output.predictions,
-    metrics=snakemake.output.metrics,
-    calibration=snakemake.output.calibration,
-    scores=snakemake.output.scores,
-    comparisons=snakemake.output.comparisons,
-    reliability=snakemake.output.reliability,
-    scheme=snakemake.params.scheme,
-    qc=snakemake.params.qc,
-    map_model=snakemake.params.map_model,
-    step=snakemake.params.step,
-    gridded=snakemake.params.gridded,
-    targets=snakemake.params.targets,
-)
+params = {name: value for name, value in snakemake.params.items() if name != "code"}
+evaluate_models(**snakemake.input, **snakemake.output, **params)
