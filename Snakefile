@@ -29,7 +29,7 @@ if GRIDDED and not MAIN.twin and workflow.is_main_process:
 wildcard_constraints:
     run="|".join(CONFIGS),
     network="|".join(registry.names(registry.NETWORKS)),
-    model="|".join(registry.names(registry.MODELS)),
+    model="|".join(MODELS),
     drivers="grid|tower",
     fold=r"all|\d+|test",
     member=r"\d+",

@@ -10,15 +10,15 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Union
 
 import yaml
-from pydantic import ValidationError, create_model
+from pydantic import Field, ValidationError, create_model
 
 from tamrl import provenance, registry, variables
 from tamrl.errors import ConfigError, near
 from tamrl.options import Strict
-from tamrl.sections import Config
+from tamrl.sections import Config, Name
 
 PLUGINS = {
     "towers": ("networks", registry.NETWORKS),
@@ -44,7 +44,16 @@ def _with_plugins(section: str, base: type[Strict]) -> type[Strict]:
     """The section's class with one optional field per plug-in file, typed by the plug-in's own `Options`."""
     _, package = PLUGINS[section]
     fields = {n: (registry.options(package, n), registry.options(package, n)()) for n in registry.names(package)}
+    if section == "training":
+        kind = Annotated[Union[tuple(_variant(n) for n in fields)], Field(discriminator="model")]  # noqa: UP007
+        fields["variants"] = (dict[Name, kind], base.model_fields["variants"])
     return create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields)
+
+
+def _variant(plugin: str) -> type[Strict]:
+    """Options of a variant of the plug-in: those of the plug-in itself, and its name."""
+    own = registry.options(registry.MODELS, plugin)
+    return create_model(f"Variant_{plugin}", __base__=own, __doc__=own.__doc__, model=(Literal[plugin], ...))
 
 
 @cache
@@ -68,10 +77,17 @@ def load(raw: dict[str, Any]) -> Config:
 
 
 def _check_plugins(config: Config) -> None:
+    models = [*registry.names(registry.MODELS), *config.training.variants]
     for section, (key, package) in PLUGINS.items():
+        known = models if section == "training" else registry.names(package)
         for name in getattr(getattr(config, section), key):
-            if name not in registry.names(package):
-                raise ConfigError(f"{section}.{key}: no plug-in {name!r}", todo=near(name, registry.names(package)))
+            if name not in known:
+                raise ConfigError(f"{section}.{key}: no plug-in {name!r}", todo=near(name, known))
+    if taken := set(config.training.variants) & set(registry.names(registry.MODELS)):
+        raise ConfigError(f"training.variants: {sorted(taken)} are names of plug-ins", todo="choose other names")
+    for name in config.adaptation.models if config.adaptation else ():
+        if name not in models:
+            raise ConfigError(f"adaptation.models: no model {name!r}", todo=near(name, models))
     _check_grids(config)
     if config.inference.model not in config.training.models:
         raise ConfigError(
@@ -168,11 +184,15 @@ def _explain(error: ValidationError, kind: type[Strict]) -> str:
         hint = ""
         if item["type"] == "extra_forbidden":
             hint = f"; {near(str(item['loc'][-1]), _keys(kind, item['loc'][:-1]))}"
+        elif item["type"] == "union_tag_invalid":
+            hint = f"; {near(str(item['ctx']['tag']), registry.names(registry.MODELS))}"
         lines.append(f"  {where}: {item['msg']}{hint} (value: {item['input']!r})")
     return "\n".join(lines)
 
 
 def _keys(kind: type[Strict], path: tuple) -> list[str]:
+    if path[1:2] == ("variants",):  # training.variants.NAME.PLUGIN
+        return list(registry.options(registry.MODELS, path[3]).model_fields)
     for part in path:
         annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
         kinds = [a for a in (annotation, *getattr(annotation, "__args__", ())) if isinstance(a, type) and issubclass(a, Strict)]

@@ -72,7 +72,8 @@ def code(config: dict[str, Any]) -> dict[str, str]:
     """Digest of each stage's modules with all they import, and of the plug-ins that the configuration names."""
     root = Path(__file__).parents[1]
     modules = [".".join(stage.relative_to(root).with_suffix("").parts) for stage in sorted(root.glob("tamrl/**/stage.py"))]
-    modules += [f"{package}.{name}" for section, key, package in PLUGINS for name in config[section][key]]
+    variants = {name: own["model"] for name, own in config["training"]["variants"].items()}
+    modules += [f"{package}.{variants.get(name, name)}" for section, key, package in PLUGINS for name in config[section][key]]
     return {module: provenance.code_digest(module) for module in modules}
 
 

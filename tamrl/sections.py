@@ -198,9 +198,13 @@ class Splits(Strict):
 
 
 class Training(Strict):
-    """Training of the models. Each model named in `models` may have a section of its own with its options."""
+    """Training of the models. Each plug-in may have a section of its own with its options."""
 
     models: Annotated[tuple[str, ...], Field(min_length=1)] = ("tamrl", "lightgbm")
+    """Plug-ins, and variants of them."""
+    variants: dict[Name, Any] = Field(default_factory=dict)
+    """Plug-ins once more with other options, `NAME: {model: PLUGIN, option: value}`. A variant starts from the plug-in's own
+    defaults, never from the plug-in's section here, and draws the same towers in each member as the plug-in does."""
     members: Annotated[int, Field(ge=1)] = 5
     """Members of an ensemble: independent seeds and resampled towers."""
     sequence: Annotated[int, Field(ge=2)] = 365
@@ -221,6 +225,16 @@ class Training(Strict):
     input_noise: Annotated[float, Field(ge=0)] = 0.05
     """Standard deviation of noise added to scaled inputs while training."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def plugin(self, name: str) -> str:
+        """The plug-in behind a model, which may be a variant."""
+        return self.variants[name].model if name in self.variants else name
+
+    def options(self, name: str) -> dict[str, Any]:
+        """Options of a model, which may be a variant, as plain values."""
+        if name not in self.variants:
+            return getattr(self, name).model_dump(mode="json")
+        return {k: v for k, v in self.variants[name].model_dump(mode="json").items() if k != "model"}
 
 
 class Inference(Strict):
@@ -324,14 +338,6 @@ class Adaptation(Strict):
     """Their learning rate."""
     min_steps: Annotated[int, Field(ge=1)] = 60
     """Towers with fewer scored steps left are not scored."""
-
-    @field_validator("models")
-    @classmethod
-    def _there(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if name not in registry.names(registry.MODELS):
-                raise ValueError(f"no model named {name!r}; {near(name, registry.names(registry.MODELS))}")
-        return value
 
 
 class Config(Strict):

@@ -38,6 +38,14 @@ def test_the_defaults_are_the_empty_configuration():
         ({"splits": {"scheme": "sites"}}, "test_sites"),
         ({"inference": {"model": "lightgbm"}, "training": {"models": ["tamrl"]}}, "not trained"),
         ({"run": "../../x"}, "run"),
+        ({"training": {"variants": {"a": {"leaves": 3}}}}, "discriminator 'model'"),
+        ({"training": {"variants": {"a": {"model": "lightbgm"}}}}, "did you mean lightgbm"),
+        ({"training": {"variants": {"a": {"model": "lightgbm", "leavs": 3}}}}, "did you mean leaves"),
+        ({"training": {"variants": {"a": {"model": "lightgbm", "leaves": 1}}}}, "greater than or equal to 2"),
+        ({"training": {"variants": {"../a": {"model": "lightgbm"}}}}, "pattern"),
+        ({"training": {"variants": {"ctlstm": {"model": "lightgbm"}}}}, "names of plug-ins"),
+        ({"training": {"variants": {"trees": {"model": "lightgbm"}}, "models": ["tamrl", "tree"]}}, "did you mean trees"),
+        ({"adaptation": {"models": ["tamlr"]}}, "did you mean tamrl"),
         ({"choices": {"a": {"grid": {"resolution": 2}}}}, "may not change"),
         ({"choices": {"a": {"towers": {"qualty": {}}}}}, "quality"),
         ({"seed": "one"}, "seed"),
@@ -47,6 +55,19 @@ def test_the_defaults_are_the_empty_configuration():
 def test_what_cannot_be_honoured_is_refused_with_a_hint(raw, message):
     with pytest.raises(ConfigError, match=message):
         config.load(raw)
+
+
+def test_a_variant_starts_from_the_defaults_of_its_plug_in_not_from_the_section():
+    raw = {
+        "models": ["tamrl", "few"],
+        "lightgbm": {"trees": 9, "rows": 7},
+        "variants": {"few": {"model": "lightgbm", "leaves": 5}},
+    }
+    training = config.load({"training": raw}).training
+    own = registry.options(registry.MODELS, "lightgbm")
+    assert training.options("few") == own(leaves=5).model_dump(mode="json") != training.options("lightgbm")
+    assert (training.plugin("few"), training.plugin("tamrl")) == ("lightgbm", "tamrl")
+    assert config.load({"training": raw, "inference": {"model": "few"}}).inference.model == "few"
 
 
 def test_the_digest_follows_what_shapes_numbers_only():

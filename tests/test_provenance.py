@@ -56,7 +56,7 @@ def test_the_digest_of_code_follows_imports_and_ignores_words(package, file, old
 
 
 def test_every_stage_has_a_digest_and_versions_are_known():
-    found = record.code({"towers": {"networks": []}, "drivers": {"sources": []}, "training": {"models": []}})
+    found = record.code({"towers": {"networks": []}, "drivers": {"sources": []}, "training": {"models": [], "variants": {}}})
     assert {"tamrl.maps.stage", "tamrl.uncertainty.stage"} <= set(found)
     assert all(len(digest) == 16 for digest in found.values()) and len(set(found.values())) == len(found)
     software = provenance.software()
@@ -78,7 +78,13 @@ def run(tmp_path):
 
 
 def recorded(run):
-    config = {"run": "x", "seed": 7, "towers": {"networks": []}, "drivers": {"sources": []}, "training": {"models": []}}
+    config = {
+        "run": "x",
+        "seed": 7,
+        "towers": {"networks": []},
+        "drivers": {"sources": []},
+        "training": {"models": [], "variants": {}},
+    }
     record.record_provenance(
         cube=run / "cube.zarr",
         inputs=[run / "t.parquet"],

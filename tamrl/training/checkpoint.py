@@ -26,7 +26,7 @@ class Trained:
     Attributes
     ----------
     model : what `build` of the plug-in gave, with its trained weights
-    name : of the plug-in
+    name : of the plug-in, or of a variant of it
     spec, scaling : how its inputs are made
     fold, member : which one it is
     about : whatever else is worth knowing (history, digests, options)
@@ -56,13 +56,14 @@ def dims(spec: Spec, scaling: Scaling) -> Dims:
     return Dims(len(spec.features), len(spec.dynamic), len(spec.attributes), spec.bins, scaling.flux_scale)
 
 
-def save(folder: Path, trained: Trained, *, options: dict) -> None:
-    """Write a model into `folder`."""
+def save(folder: Path, trained: Trained, *, options: dict, plugin: str | None = None) -> None:
+    """Write a model into `folder`; `plugin` is the file of `tamrl.models` behind it, by default the one of its name."""
     folder.mkdir(parents=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
     save_file(state, folder / WEIGHTS)
     content = {
         "model": trained.name,
+        "plugin": plugin or trained.name,
         "options": options,
         "inputs": trained.spec.to_json(),
         "scaling": trained.scaling.to_json(),
@@ -99,7 +100,7 @@ def load(folder: str | Path) -> Trained:
             found=error,
             todo="train again; other formats are refused",
         ) from None
-    plugin = registry.load(registry.MODELS, content["model"])
+    plugin = registry.load(registry.MODELS, content["plugin"])
     spec, scaling = Spec.from_json(content["inputs"]), Scaling.from_json(content["scaling"])
     model = plugin.build(dims(spec, scaling), plugin.Options(**content["options"]))
     try:

@@ -33,6 +33,7 @@ def train_model(
     member: str,
     features: dict,
     training: dict,
+    plugin: str,
     options: dict,
     step: str,
     seed: int,
@@ -45,21 +46,21 @@ def train_model(
     model, fold, member : which one; fold `all` holds no tower out
     features : `dynamic` and `static` names
     training : section `training` of the configuration
-    options : of the model's plug-in
+    plugin, options : the model's plug-in, of which `model` may be a variant, and its options
     seed : of the run; every member derives its own
     """
     started = time.monotonic()
     torch.set_num_threads(1)  # the same bits on any machine; jobs run side by side
-    plugin = registry.load(registry.MODELS, model)
-    chosen = plugin.Options(**options)
+    module = registry.load(registry.MODELS, plugin)
+    chosen = module.Options(**options)
     spec = Spec(tuple(features["dynamic"]), tuple(features["static"]), step, tuple(getattr(chosen, "windows", ())))
     ds = contracts.samples(xr.load_dataset(samples), dynamic=spec.dynamic, static=spec.static, where=samples)
     table = contracts.read_csv(splits, contracts.SPLITS)
     ds, group = _training_towers(ds, table, fold, where=splits)
-    own_seed = member_seed(seed, model, fold, member)
+    own_seed = member_seed(seed, plugin, fold, member)  # variants draw the same towers
     scaled = scaling.fit(ds, dynamic=spec.dynamic, static=spec.static)
     training |= {key: value for key, value in options.items() if key in Schedule.model_fields and value is not None}
-    trained, about = fit(ds, group, plugin, chosen, spec, scaled, training, own_seed)
+    trained, about = fit(ds, group, module, chosen, spec, scaled, training, own_seed)
     origin = {"training": training, "samples": sha256(samples), "splits": sha256(splits)}
     about |= origin | {
         "seed": own_seed,
@@ -68,7 +69,7 @@ def train_model(
     }
     result = checkpoint.Trained(trained, model, spec, scaled, fold, member, about)
     with atomic(output) as part:
-        checkpoint.save(part, result, options=chosen.model_dump(mode="json"))
+        checkpoint.save(part, result, plugin=plugin, options=chosen.model_dump(mode="json"))
     LOG.info("%s fold %s member %s on %d towers: %.1f s", model, fold, member, len(group), time.monotonic() - started)
 
 

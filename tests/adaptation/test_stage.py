@@ -31,7 +31,7 @@ def run(samples, tmp_path_factory):
     for model, options in OPTIONS.items():
         for fold in "01":
             about = {"features": features, "training": TRAINING, "options": options, "step": "day", "seed": 1}
-            train_model(**files, output=str(folder / model / fold), model=model, fold=fold, member="0", **about)
+            train_model(**files, output=str(folder / model / fold), model=model, plugin=model, fold=fold, member="0", **about)
         _adapt(folder, files, model)
     return folder, files
 

@@ -22,6 +22,7 @@ def _train(files, output, settings, fold="0", seed=1, own=None, **changes):
         member="0",
         features=FEATURES,
         training=settings | {"steps": 6} | changes,
+        plugin="tamrl",
         options={"hidden": 8, "code": 4} | (own or {}),
         step="month",
         seed=seed,

@@ -25,7 +25,17 @@ def judged(shared_data, tmp_path_factory):
         "run": "judge",
         "towers": {"networks": ["table"], "table": {"path": "towers.parquet"}},
         "splits": {"scheme": "sites", "test_sites": "sites.txt"},
-        "training": {"models": ["tamrl", "lightgbm"], "members": 2, "steps": 8, "batch": 4, "lightgbm": {"trees": 9}},
+        "training": {
+            "models": ["tamrl", "lightgbm", "same_day", "stumps"],
+            "variants": {
+                "same_day": {"model": "lightgbm", "windows": [], "trees": 9},
+                "stumps": {"model": "lightgbm", "leaves": 2, "trees": 9},
+            },
+            "members": 2,
+            "steps": 8,
+            "batch": 4,
+            "lightgbm": {"trees": 9},
+        },
     }
     (project.folder / "judge.yaml").write_text(yaml.safe_dump(overlay))
     configs = ("--configfile", "config/benchmark.yaml", "judge.yaml")
@@ -40,9 +50,21 @@ def judged(shared_data, tmp_path_factory):
 def test_the_listed_towers_are_predicted_by_every_model(judged):
     found = pd.read_parquet(judged / "evaluation/predictions.parquet")
     contracts.table(found, contracts.PREDICTIONS, where="predictions")
-    assert set(found["site"]) == set(TEST) and set(found["model"]) == {"tamrl", "lightgbm"}
+    assert set(found["site"]) == set(TEST) and set(found["model"]) == {"tamrl", "lightgbm", "same_day", "stumps"}
     assert set(found["split"]) == {"sites"} and set(found["fold"]) == {"test"}
     assert found["predicted"].notna().mean() > 0.95
+
+
+def test_variants_of_a_plug_in_are_scored_side_by_side(judged):
+    scores = pd.read_csv(judged / "evaluation/scores.csv")
+    day = scores[(scores["scale"] == "day") & (scores["kind"] == "all") & (scores["score"] == "rmse") & (scores["flux"] == "gpp")]
+    found = day.set_index("model")["median"]
+    assert {"lightgbm", "same_day", "stumps"} < set(found.index) and found.nunique() == len(found)
+    windows = {
+        m: yaml.safe_load((judged / f"models/{m}/fold-test/member-0/spec.json").read_text()) for m in ("lightgbm", "same_day")
+    }
+    assert windows["lightgbm"]["inputs"]["windows"] == [7, 30, 120, 365] and windows["same_day"]["inputs"]["windows"] == []
+    assert windows["same_day"]["about"]["seed"] == windows["lightgbm"]["about"]["seed"]
 
 
 def test_no_grid_is_read_and_no_map_is_made(judged):

@@ -17,7 +17,7 @@ rule adapt_towers:
         adaptation=section("adaptation"),
         qc=lambda w: CONFIGS[w.run].evaluation.qc,
         spinup=lambda w: CONFIGS[w.run].training.spinup,
-        code=lambda w: code("tamrl.adaptation.stage", f"{registry.MODELS}.{w.model}"),
+        code=model_code("tamrl.adaptation.stage"),
     script:
         "../scripts/adapt_towers.py"
 

@@ -10,6 +10,7 @@ configuration.check_inputs(MAIN)
 
 # A choice is the same chain with a few keys changed; it shares the drivers of its run.
 CONFIGS = {MAIN.run: MAIN} | {f"{MAIN.run}/choices/{name}": configuration.choice(config, name) for name in MAIN.choices}
+MODELS = sorted({*registry.names(registry.MODELS), *(v for c in CONFIGS.values() for v in c.training.variants)})
 RUN = "results/{run}"
 BASE = f"results/{MAIN.run}"
 ENV = "../../envs/cpu.yaml"
@@ -33,9 +34,20 @@ def section(name, *keys):
 
 
 def options(name):
-    """The options of the plug-in that a wildcard names; `options("towers")` looks at {network}."""
-    wildcard = {"towers": "network", "training": "model"}[name]
-    return lambda w: getattr(getattr(CONFIGS[w.run], name), getattr(w, wildcard)).model_dump(mode="json")
+    """The options of the plug-in, or of a model's variant, that a wildcard names; `options("towers")` looks at {network}."""
+    if name == "training":
+        return lambda w: CONFIGS[w.run].training.options(w.model)
+    return lambda w: getattr(getattr(CONFIGS[w.run], name), w.network).model_dump(mode="json")
+
+
+def plugin(wildcards, model=None):
+    """Name of the plug-in behind {model}, which may be a variant of it."""
+    return CONFIGS[wildcards.run].training.plugin(model or wildcards.model)
+
+
+def model_code(stage, model=None):
+    """Digest of the code of a stage with the plug-in behind {model}, or behind the model that a function of the wildcards names."""
+    return lambda w: code(stage, f"{registry.MODELS}.{plugin(w, model and model(w))}")
 
 
 def fetch_options(wildcards):

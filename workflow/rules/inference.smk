@@ -14,7 +14,7 @@ rule predict_towers:
         ENV
     params:
         inference=section("inference", "batch", "device"),
-        code=lambda w: code("tamrl.inference.stage", f"{registry.MODELS}.{w.model}"),
+        code=model_code("tamrl.inference.stage"),
     script:
         "../scripts/predict_towers.py"
 
@@ -38,7 +38,7 @@ rule predict_tiles:
         tile=MAIN.grid.tile,
         min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
         inference=section("inference", "batch", "spinup", "device"),
-        code=lambda w: code("tamrl.inference.stage", f"{registry.MODELS}.{CONFIGS[w.run].inference.model}"),
+        code=model_code("tamrl.inference.stage", lambda w: CONFIGS[w.run].inference.model),
     script:
         "../scripts/predict_tiles.py"
 

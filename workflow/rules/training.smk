@@ -30,6 +30,7 @@ rule train_model:
         options=options("training"),
         step=MAIN.time.step,
         seed=MAIN.seed,
-        code=lambda w: code("tamrl.training.stage", f"{registry.MODELS}.{w.model}"),
+        plugin=plugin,
+        code=model_code("tamrl.training.stage"),
     script:
         "../scripts/train_model.py"

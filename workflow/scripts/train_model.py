@@ -13,6 +13,7 @@ train_model(
     member=snakemake.wildcards.member,
     features=snakemake.params.features,
     training=snakemake.params.training,
+    plugin=snakemake.params.plugin,
     options=snakemake.params.options,
     step=snakemake.params.step,
     seed=snakemake.params.seed,
