@@ -12,7 +12,7 @@ from pathlib import Path
 from tamrl import __version__
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("torch", "numpy", "xarray", "zarr", "netCDF4", "dask", "lightgbm", "snakemake")
+PACKAGES = ("torch", "numpy", "xarray", "zarr", "netCDF4", "dask", "lightgbm", "xgboost-cpu", "snakemake")
 
 
 def config_digest(section: object) -> str:

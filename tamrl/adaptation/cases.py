@@ -9,7 +9,9 @@ import xarray as xr
 from torch import Tensor
 
 from tamrl.adaptation import networks, trees
+from tamrl.errors import ContractError
 from tamrl.models._network import Network
+from tamrl.models.lightgbm import Trees
 from tamrl.samples import dataset
 from tamrl.samples.dataset import Inputs
 from tamrl.training.checkpoint import Trained
@@ -64,8 +66,12 @@ def build(member: Trained, held_out: xr.Dataset, training: xr.Dataset, *, qc: fl
 def methods(case: Case, *, light: bool) -> tuple[str, ...]:
     """How a model is adapted: its code where that follows from the support set, else its weights, or its trees."""
     model = case.member.model
-    if not isinstance(model, Network):
+    if isinstance(model, Trees):
         return (TREES,)
+    if not isinstance(model, Network):
+        raise ContractError(
+            f"{case.member.name} cannot be adapted", where="adaptation.models", todo="choose a network or lightgbm"
+        )
     with torch.no_grad():
         own, static = case.cells.support, case.cells.static
         has_code = not torch.equal(model.encode(own, static), model.encode(own + 1.0, static))

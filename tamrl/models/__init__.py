@@ -3,8 +3,9 @@
 A plug-in holds
 
 ``class Options(Strict)``
-    Its options; light imports only, because it is read without importing the module. A field ``windows`` (days) asks
-    for running means of the drivers among the features, see `samples.dataset.Spec`.
+    Its options; light imports only, because it is read without importing the module. Some fields ask for inputs, see
+    `samples.dataset.Spec`: ``windows`` (days) for running means of the drivers among the features, ``calendar`` for the
+    season as their last two, ``static`` for these attributes alone.
 ``CLOSES : bool``
     Whether the NEE it delivers is RECO - GPP.
 ``build(dims: Dims, options: Options) -> model``

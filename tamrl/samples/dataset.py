@@ -6,7 +6,7 @@ C bins of the seasonal cycle, D dynamic variables.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -34,12 +34,22 @@ class Spec:
     step : "day" or "month"
     windows : days
         Running means of the drivers over these lengths join the dynamic features; those no longer than a step are left out.
+    calendar : bool
+        Cosine and sine of the time of year, in northern time, are the last two dynamic features.
     """
 
     dynamic: tuple[str, ...]
     static: tuple[str, ...]
     step: Literal["day", "month"]
     windows: tuple[int, ...] = ()
+    calendar: bool = False
+
+    @classmethod
+    def asked(cls, options: Any, *, dynamic: tuple[str, ...], static: tuple[str, ...], step: Literal["day", "month"]) -> "Spec":
+        """What a plug-in's options ask for: `windows`, `calendar`, and `static`, the only ones it wants of those there are."""
+        own = {name: getattr(options, name) for name in ("windows", "calendar") if hasattr(options, name)}
+        wanted = getattr(options, "static", static)
+        return cls(tuple(dynamic), tuple(n for n in static if n in wanted), step, **own)
 
     @property
     def spans(self) -> tuple[int, ...]:
@@ -60,7 +70,8 @@ class Spec:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the F dynamic features."""
-        return self.dynamic + tuple(f"{name}_mean_{n}" for n in self.spans for name in self.dynamic)
+        means = tuple(f"{name}_mean_{n}" for n in self.spans for name in self.dynamic)
+        return self.dynamic + means + (("season_cos", "season_sin") if self.calendar else ())
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -75,7 +86,8 @@ class Spec:
     @classmethod
     def from_json(cls, content: dict) -> "Spec":
         """Back from plain values."""
-        return cls(tuple(content["dynamic"]), tuple(content["static"]), content["step"], tuple(content["windows"]))
+        named = (tuple(content[name]) for name in ("dynamic", "static"))
+        return cls(*named, content["step"], tuple(content["windows"]), content["calendar"])
 
 
 @dataclass(frozen=True)
@@ -135,8 +147,9 @@ def inputs(ds: xr.Dataset, spec: Spec, scaling: Scaling, *, steps: np.ndarray | 
     there = np.isfinite(scaled)
     valid = there.all(-1) & np.isfinite(static).all(-1, keepdims=True)  # (B, T)
     filled = np.where(there[:, order], scaled[:, order], cycle[:, bins[order]])
-    x = np.concatenate([filled, *(running_mean(filled, n) for n in spec.spans)], axis=-1)  # (B, T, F)
     south = (ds["lat"].values < 0)[:, None, None]
+    season = [season_of(ds["time"].values[order], south, spec)] if spec.calendar else []
+    x = np.concatenate([filled, *(running_mean(filled, n) for n in spec.spans), *season], axis=-1)  # (B, T, F)
     support = np.where(south, np.roll(cycle, spec.bins // 2, axis=1), cycle)
     known = np.where(np.isfinite(static), static, np.float32(0))  # the training mean; such a site is invalid at every step
     return Inputs(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (x, known, support, valid[:, order])))
@@ -173,6 +186,16 @@ def calendar_bins(time: np.ndarray, spec: Spec) -> np.ndarray:
         return time.astype("datetime64[M]").astype(int) % MONTHS
     day = ((time - time.astype("datetime64[Y]")) / np.timedelta64(int(SECONDS_PER_DAY), "s")).astype(int)
     return np.minimum(day // 14, WEEKS - 1)
+
+
+def season_of(time: np.ndarray, south: np.ndarray, spec: Spec) -> np.ndarray:
+    """Cosine and sine of the time of year of each step (T), turned by half a year where `south` (B, 1, 1); to (B, T, 2)."""
+    begin = time.astype("datetime64[Y]")
+    length = (begin + 1).astype("datetime64[D]") - begin.astype("datetime64[D]")
+    half = 0.5 if spec.step == "day" else DAYS_PER_MONTH / 2
+    days = (time - begin) / np.timedelta64(int(SECONDS_PER_DAY), "s") + half
+    angle = 2 * np.pi * days / (length / np.timedelta64(1, "D"))
+    return np.where(south, -1, 1) * np.stack([np.cos(angle), np.sin(angle)], axis=-1).astype(np.float32)
 
 
 def seasonal_cycle(scaled: np.ndarray, bins: np.ndarray, count: int) -> np.ndarray:

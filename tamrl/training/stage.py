@@ -53,7 +53,7 @@ def train_model(
     torch.set_num_threads(1)  # the same bits on any machine; jobs run side by side
     module = registry.load(registry.MODELS, plugin)
     chosen = module.Options(**options)
-    spec = Spec(tuple(features["dynamic"]), tuple(features["static"]), step, tuple(getattr(chosen, "windows", ())))
+    spec = Spec.asked(chosen, **features, step=step)
     ds = contracts.samples(xr.load_dataset(samples), dynamic=spec.dynamic, static=spec.static, where=samples)
     table = contracts.read_csv(splits, contracts.SPLITS)
     ds, group = _training_towers(ds, table, fold, where=splits)

@@ -18,6 +18,9 @@ TRAINING |= {"validation": 0.1, "class_weights": True, "input_noise": 0.05, "dev
 OPTIONS = {"tamrl": {"hidden": 16, "code": 8, "windows": ()}, "lightgbm": {"trees": 40, "min_leaf": 20}}
 
 
+FEATURES = {"dynamic": ["air_temperature", "evi"], "static": ["igbp_fraction"]}
+
+
 @pytest.fixture(scope="module")
 def run(samples, tmp_path_factory):
     """Two folds of two models, adapted."""
@@ -27,10 +30,9 @@ def run(samples, tmp_path_factory):
     split = pd.DataFrame({"site": sites, "group": range(len(sites)), "fold": [str(k % 2) for k in range(len(sites))]})
     split.to_csv(folder / "splits.csv", index=False)
     files = {"samples": str(folder / "grid.nc"), "splits": str(folder / "splits.csv")}
-    features = {"dynamic": ["air_temperature", "evi"], "static": ["igbp_fraction"]}
     for model, options in OPTIONS.items():
         for fold in "01":
-            about = {"features": features, "training": TRAINING, "options": options, "step": "day", "seed": 1}
+            about = {"features": FEATURES, "training": TRAINING, "options": options, "step": "day", "seed": 1}
             train_model(**files, output=str(folder / model / fold), model=model, plugin=model, fold=fold, member="0", **about)
         _adapt(folder, files, model)
     return folder, files
@@ -105,3 +107,13 @@ def test_towers_without_anything_left_to_score_are_not_scored(run):
     folder, files = run
     with pytest.raises(ContractError, match="steps left to score"):
         _adapt(folder, files, "lightgbm", name="none", months=[24], starts=["record"], min_steps=100_000)
+
+
+def test_a_model_without_code_weights_or_trees_is_refused(run):
+    folder, files = run
+    about = {"features": FEATURES, "training": TRAINING, "options": {}, "step": "day", "seed": 1, "member": "0"}
+    for fold in "01":
+        train_model(**files, output=str(folder / "seasonal" / fold), model="seasonal", plugin="seasonal", fold=fold, **about)
+    with pytest.raises(ContractError, match="seasonal cannot be adapted"):
+        _adapt(folder, files, "seasonal", name="no")
+    assert not (folder / "no.csv").exists()

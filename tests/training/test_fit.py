@@ -15,7 +15,7 @@ from tamrl.training import fit as module
 def _fit(samples, group, settings, name="tamrl", seed=5, **options):
     plugin = registry.load(registry.MODELS, name)
     chosen = plugin.Options(**options)
-    spec = Spec(("air_temperature", "evi"), ("igbp_fraction",), "month", chosen.windows)
+    spec = Spec.asked(chosen, dynamic=("air_temperature", "evi"), static=("igbp_fraction",), step="month")
     own = scaling.fit(samples, dynamic=spec.dynamic, static=spec.static)
     return *module.fit(samples, group, plugin, chosen, spec, own, settings, seed), spec, own
 
@@ -39,7 +39,8 @@ def test_towers_of_a_group_are_resampled_together():
 
 @pytest.mark.parametrize("name", registry.names(registry.MODELS))
 def test_models_learn_and_repeat(samples, group, settings, name):
-    options = {"hidden": 16} if "hidden" in registry.options(registry.MODELS, name).model_fields else {"trees": 30, "min_leaf": 5}
+    small = {"hidden": 16, "trees": 30, "min_leaf": 5}
+    options = {k: v for k, v in small.items() if k in registry.options(registry.MODELS, name).model_fields}
     model, about, spec, own = _fit(samples, group, settings | {"steps": 80}, name, **options)
     again, _, _, _ = _fit(samples, group, settings | {"steps": 80}, name, **options)
     inputs = dataset.inputs(samples, spec, own)
