@@ -173,6 +173,9 @@ class Samples(Strict):
     """Dynamic variables; null takes all of `drivers.variables`."""
     static: tuple[str, ...] | None = None
     """Static variables; null takes all of `drivers.variables`."""
+    climatology: tuple[str, ...] = ()
+    """Dynamic variables that may be missing: the step takes the site's own mean seasonal cycle and is trained on, predicted and
+    scored (vegetation before the satellites). A step that misses any other variable is missing."""
 
 
 class Splits(Strict):

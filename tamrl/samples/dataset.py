@@ -36,6 +36,8 @@ class Spec:
         Running means of the drivers over these lengths join the dynamic features; those no longer than a step are left out.
     calendar : bool
         Cosine and sine of the time of year, in northern time, are the last two dynamic features.
+    climatology : names
+        Dynamic variables whose missing steps may take the site's own seasonal cycle and stay valid.
     """
 
     dynamic: tuple[str, ...]
@@ -43,13 +45,22 @@ class Spec:
     step: Literal["day", "month"]
     windows: tuple[int, ...] = ()
     calendar: bool = False
+    climatology: tuple[str, ...] = ()
 
     @classmethod
-    def asked(cls, options: Any, *, dynamic: tuple[str, ...], static: tuple[str, ...], step: Literal["day", "month"]) -> "Spec":
+    def asked(
+        cls,
+        options: Any,
+        *,
+        dynamic: tuple[str, ...],
+        static: tuple[str, ...],
+        step: Literal["day", "month"],
+        climatology: tuple[str, ...] = (),
+    ) -> "Spec":
         """What a plug-in's options ask for: `windows`, `calendar`, and `static`, the only ones it wants of those there are."""
         own = {name: getattr(options, name) for name in ("windows", "calendar") if hasattr(options, name)}
         wanted = getattr(options, "static", static)
-        return cls(tuple(dynamic), tuple(n for n in static if n in wanted), step, **own)
+        return cls(tuple(dynamic), tuple(n for n in static if n in wanted), step, climatology=tuple(climatology), **own)
 
     @property
     def spans(self) -> tuple[int, ...]:
@@ -87,7 +98,7 @@ class Spec:
     def from_json(cls, content: dict) -> "Spec":
         """Back from plain values."""
         named = (tuple(content[name]) for name in ("dynamic", "static"))
-        return cls(*named, content["step"], tuple(content["windows"]), content["calendar"])
+        return cls(*named, content["step"], tuple(content["windows"]), content["calendar"], tuple(content["climatology"]))
 
 
 @dataclass(frozen=True)
@@ -137,7 +148,8 @@ def inputs(ds: xr.Dataset, spec: Spec, scaling: Scaling, *, steps: np.ndarray | 
     Notes
     -----
     A missing (NaN or infinite) driver makes its step invalid and is replaced by the site's own seasonal cycle, or by the
-    training mean where the site has none. No site can influence another one's numbers.
+    training mean where the site has none. One of `spec.climatology` leaves the step valid where the site has a cycle. No site
+    can influence another one's numbers.
     """
     order = np.arange(ds.sizes["time"]) if steps is None else np.asarray(steps)
     scaled = _dynamic(ds, spec, scaling)  # (B, T, D)
@@ -145,7 +157,8 @@ def inputs(ds: xr.Dataset, spec: Spec, scaling: Scaling, *, steps: np.ndarray | 
     bins = calendar_bins(ds["time"].values, spec)
     cycle = seasonal_cycle(scaled, bins, spec.bins)  # (B, C, D)
     there = np.isfinite(scaled)
-    valid = there.all(-1) & np.isfinite(static).all(-1, keepdims=True)  # (B, T)
+    usable = there | (there.any(1, keepdims=True) & np.isin(spec.dynamic, spec.climatology))  # (B, T, D)
+    valid = usable.all(-1) & np.isfinite(static).all(-1, keepdims=True)  # (B, T)
     filled = np.where(there[:, order], scaled[:, order], cycle[:, bins[order]])
     south = (ds["lat"].values < 0)[:, None, None]
     season = [season_of(ds["time"].values[order], south, spec)] if spec.calendar else []

@@ -1,5 +1,7 @@
 """Tensors from named variables: shapes, calendars, support sets, and missing drivers that touch nothing else."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,6 +102,19 @@ def test_a_missing_driver_makes_its_own_day_invalid_and_touches_no_other_site(sa
     for name in ("x", "static", "support"):
         a, b = getattr(before, name), getattr(after, name)
         assert torch.equal(a[[0, 2]], b[[0, 2]]) and b.isfinite().all()
+
+
+def test_a_variable_of_the_climatology_leaves_its_day_valid_where_the_site_has_a_cycle(samples, scaled):
+    spec = dataclasses.replace(SPEC, climatology=("shortwave_radiation",))
+    samples["shortwave_radiation"][1, 100] = np.nan
+    samples["air_temperature"][1, 101] = np.nan
+    samples["shortwave_radiation"][2] = np.nan
+    found = dataset.inputs(samples, spec, scaled)
+    assert (~found.valid[:2]).nonzero().tolist() == [[1, 101]] and not found.valid[2].any()
+    bins = dataset.calendar_bins(samples["time"].values, spec)
+    cycle = dataset.seasonal_cycle(found.x[1:2, :, :2].numpy(), bins, spec.bins)
+    assert found.x[1, 100, 1] == pytest.approx(cycle[0, bins[100], 1], abs=1e-5)
+    assert Spec.from_json(spec.to_json()) == spec
 
 
 def test_a_site_with_a_missing_attribute_is_never_valid(samples, scaled):

@@ -13,7 +13,7 @@ rule train_model:
         ENV
     threads: 1
     params:
-        features=features,
+        features=lambda w: features(w) | section("samples", "climatology")(w),
         training=section(
             "training",
             "sequence",
