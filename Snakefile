@@ -50,7 +50,7 @@ onsuccess:
     print(
         f"Done. Table: {BASE}/adaptation/adaptation.md   Predictions: {BASE}/adaptation/"
         if MAIN.adaptation
-        else f"Done. Maps: {BASE}/maps/   Report: {BASE}/report.html   Numbers: {BASE}/summary.md"
+        else f"Done. {f'Maps: {BASE}/maps/   ' if GRIDDED else ''}Report: {BASE}/report.html   Numbers: {BASE}/summary.md"
     )
 
 

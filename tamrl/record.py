@@ -25,20 +25,18 @@ PLUGINS = (
 
 def record_provenance(
     *,
-    cube: str,
     inputs: list[str],
     outputs: list[str],
     output: str,
     config: dict[str, Any],
     config_digest: str,
     benchmarks: list[str],
+    cube: str | None = None,
 ) -> None:
     """Write the record of a run.
 
     Parameters
     ----------
-    cube : path
-        `drivers/cube.zarr`: its manifest stands for its files and tells the sources' versions.
     inputs, outputs : list of paths
         Files whose SHA-256 is recorded: the towers' tables, and the products.
     output : path
@@ -49,7 +47,10 @@ def record_provenance(
         Of the keys that shape numbers, as the maps carry it.
     benchmarks : list of paths
         Folders of Snakemake's benchmark tables: the run's, then those of its choices.
+    cube : path
+        `drivers/cube.zarr`: its manifest stands for its files and tells the sources' versions. A run without grids has none.
     """
+    drivers = {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]} if cube else None
     content = {
         "run": config["run"],
         "recorded": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -60,7 +61,7 @@ def record_provenance(
         "git_revision": provenance.revision(),
         "software": provenance.software(),
         "hardware": hardware(),
-        "inputs": {"drivers": {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]}, "towers": _checksums(inputs)},
+        "inputs": {"drivers": drivers, "towers": _checksums(inputs)},
         "outputs": _checksums(outputs),
         "rules": costs(benchmarks),
     }

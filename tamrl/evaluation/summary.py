@@ -17,56 +17,77 @@ TOTALS = "PgC yr⁻¹"
 
 def write_summary(
     *,
-    budget: str,
-    choices: Sequence[str],
     metrics: str,
     calibration: str,
     comparisons: str,
     reliability: str,
-    applicability: str,
     provenance: str,
     output: str,
     title: str,
     run: str,
     step: str,
+    budget: str | None = None,
+    choices: Sequence[str] = (),
+    applicability: str | None = None,
 ) -> None:
     """Write totals, scores and costs of a run as Markdown.
 
     Parameters
     ----------
-    budget, choices : paths
-        `budgets.csv` of the run and of its choices.
-    metrics, calibration, comparisons, reliability, applicability, provenance : paths
+    metrics, calibration, comparisons, reliability, provenance : paths
         As in `docs/architecture.md`.
+    budget, choices, applicability : paths
+        `budgets.csv` of the run and of its choices, and the mask; a run without grids has none.
     output : path
     title, run : str
     step : {"day", "month"}
     """
     found, record = files.read_json(calibration), files.read_json(provenance)
-    scores = contracts.read_csv(metrics, contracts.METRICS)
-    others = {path.split("/")[-2]: contracts.read_csv(path, contracts.BUDGETS) for path in choices}
+    scores, changes, kept = _read(metrics, comparisons, reliability)
+    if not budget:
+        scores, changes, kept = (tables.measured(table) for table in (scores, changes, kept))
+        found = tables.told(found)
     parts = [
         f"# {title}",
-        f"Run `{run}`, configuration `{record['config_digest']}`, revision `{record['git_revision']}`.",
-        "## Global totals",
-        _markdown(_totals({"this run": contracts.read_csv(budget, contracts.BUDGETS)} | others)),
-        _published(),
+        _origin(run, record),
+        *(_globe(budget, choices) if budget else []),
         "## Held-out towers",
         f"Medians over towers, by {step}; inputs `grid` are what the map has, inputs `tower` were measured beside the fluxes.",
         _markdown(_scores(scores, step)),
         "R² of site means (does a model know which of two unseen towers has the larger mean flux?), with 95 % intervals:",
         _markdown(_site_means(found)),
         "".join(f"* {flux.upper()}: {found['skill'][flux]}.\n" for flux in FLUXES).rstrip(),
-        *_against(contracts.read_csv(comparisons, contracts.COMPARISONS), step),
+        *_against(changes, step),
         "## Intervals",
         _coverage(found),
-        *_intervals(contracts.read_csv(reliability, contracts.RELIABILITY), found["model"]),
-        _inside(applicability),
+        *_intervals(kept, found["model"]),
+        *([_inside(applicability)] if applicability else []),
         "## Cost",
         _cost(record),
     ]
     with files.atomic(output) as part:
         part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _read(metrics: str, comparisons: str, reliability: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    known = {metrics: contracts.METRICS, comparisons: contracts.COMPARISONS, reliability: contracts.RELIABILITY}
+    return tuple(contracts.read_csv(path, schema) for path, schema in known.items())
+
+
+def _origin(run: str, record: dict[str, Any]) -> str:
+    """When the run ended, with what; enough to give the same command again."""
+    training = record["config"]["training"]
+    members, models = record["config"]["evaluation"]["members"] or training["members"], ", ".join(training["models"])
+    return (
+        f"Run `{run}` of {record['recorded'][:10]}, configuration `{record['config_digest']}`, "
+        f"revision `{record['git_revision']}`, seed {record['seed']}; {members} members of each model per fold: {models}."
+    )
+
+
+def _globe(budget: str, choices: Sequence[str]) -> list[str]:
+    own = {"this run": contracts.read_csv(budget, contracts.BUDGETS)}
+    others = {path.split("/")[-2]: contracts.read_csv(path, contracts.BUDGETS) for path in choices}
+    return ["## Global totals", _markdown(_totals(own | others)), _published()]
 
 
 def _totals(runs: dict[str, pd.DataFrame]) -> list[list[str]]:
@@ -87,12 +108,13 @@ def _published() -> str:
 
 
 def _scores(metrics: pd.DataFrame, step: str) -> list[list[str]]:
-    lines = [["flux", "inputs", "model", "towers", "RMSE (gC m⁻² d⁻¹)", "bias", "R²", "NSE"]]
+    lines = [["flux", "inputs", "model", "towers", "RMSE (gC m⁻² d⁻¹)", "90th percentile", "bias", "R²", "NSE"]]
     own = metrics[metrics["scale"] == step]
     for flux in FLUXES:
         for (split, model), group in own[own["flux"] == flux].groupby(["split", "model"]):
             median = group[["rmse", "bias", "r2", "nse"]].median()
-            values = [f"{median[name]:.2f}" for name in ("rmse", "bias", "r2", "nse")]
+            tail = f"{group['rmse'].quantile(0.9):.2f}"
+            values = [f"{median['rmse']:.2f}", tail, *(f"{median[name]:.2f}" for name in ("bias", "r2", "nse"))]
             lines.append([flux.upper(), tables.inputs_of(split), model, str(len(group)), *values])
     return lines
 

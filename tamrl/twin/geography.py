@@ -4,19 +4,11 @@ Coasts come from the GLOBE elevation model (global-land-mask, doi 10.7289/V52R3P
 along the axes of the large ranges so that the virtual Earth has its Andes where the real one has them.
 """
 
-from importlib.util import find_spec
-from pathlib import Path
-from typing import BinaryIO
-from zipfile import ZipFile
-
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from tamrl.errors import InputError
 from tamrl.grid import EARTH_RADIUS, great_circle_km
 from tamrl.twin.noise import static_field, unit_vectors
-
-MASK_ROWS = 21600
 
 # name, start (lat, lon), end (lat, lon), half width km, height m above its surroundings
 RANGES = (
@@ -94,48 +86,6 @@ LAKES = (
     ("Aral", 45.0, 60.0, 110),
 )
 """The land mask takes these for land."""
-
-
-def mask_file() -> Path:
-    """Where the installed package global-land-mask keeps its mask; the package is not imported, as that loads 1 GB."""
-    spec = find_spec("global_land_mask")
-    if spec is None or not spec.submodule_search_locations:
-        raise InputError("the package global-land-mask is not installed", todo="install requirements.lock.txt")
-    return Path(spec.submodule_search_locations[0]) / "globe_combined_mask_compressed.npz"
-
-
-def land_share(handle: BinaryIO, resolution: float) -> np.ndarray:
-    """Share of land in global pixels of `resolution` degrees, read as a stream (30 MB instead of 1 GB).
-
-    Parameters
-    ----------
-    handle : binary file
-        The mask of global-land-mask: a zip with `mask.npy`, bool (21600, 43200), true at sea, north-up.
-
-    Returns
-    -------
-    array (lat, lon), float32, 0-1
-
-    Raises
-    ------
-    InputError
-        If the file is not that mask.
-    """
-    rows = round(180 / resolution)
-    edges = np.round(np.arange(rows + 1) * (MASK_ROWS / rows)).astype(int)
-    columns = np.round(np.arange(2 * rows) * (MASK_ROWS / rows)).astype(int)
-    widths = np.diff(np.append(columns, 2 * MASK_ROWS))
-    out = np.empty((rows, 2 * rows), "float32")
-    with ZipFile(handle) as archive, archive.open("mask.npy") as stream:
-        np.lib.format.read_magic(stream)
-        shape, fortran, kind = np.lib.format.read_array_header_1_0(stream)
-        if shape != (MASK_ROWS, 2 * MASK_ROWS) or fortran or kind != np.dtype(bool):
-            raise InputError("the land mask has another shape", where=mask_file(), found=(shape, kind))
-        for row in range(rows):
-            height = edges[row + 1] - edges[row]
-            sea = np.frombuffer(stream.read(int(height) * 2 * MASK_ROWS), "uint8").reshape(height, -1).sum(0, dtype="uint16")
-            out[row] = 1 - np.add.reduceat(sea, columns, dtype="int64") / (height * widths)
-    return out
 
 
 def elevation(*, lat: np.ndarray, lon: np.ndarray, seed: int) -> np.ndarray:

@@ -15,13 +15,13 @@ import zarr
 from rasterio.transform import from_origin
 from threadpoolctl import threadpool_limits
 
-from tamrl import carbon, stores, variables
+from tamrl import carbon, landmask, stores, variables
 from tamrl.classes import IGBP
 from tamrl.errors import ConfigError
 from tamrl.files import atomic
 from tamrl.grid import Grid
 from tamrl.log import progress
-from tamrl.twin import archives, earth, era5, geography, hours, landcover, modis, mosaic, observe
+from tamrl.twin import archives, earth, era5, hours, landcover, modis, mosaic, observe
 from tamrl.twin import world as layout
 from tamrl.twin.network import Towers
 from tamrl.twin.nodes import Nodes
@@ -51,8 +51,8 @@ def simulate_world(*, world: str, twin: dict[str, Any], time: dict[str, Any], re
         If the step is not a day, no year is asked for, or pixels do not divide the globe.
     """
     years = _years(time)
-    with geography.mask_file().open("rb") as handle:
-        land = geography.land_share(handle, resolution / twin["modis_ratio"])
+    with landmask.mask_file().open("rb") as handle:
+        land = landmask.land_share(handle, resolution / twin["modis_ratio"])
     LOG.info("land mask read: %.1f %% of the pixels are land", 100 * float((land >= 0.5).mean()))
     with threadpool_limits(1, user_api="blas"), atomic(world) as part:  # more threads would round matrix products otherwise
         created = earth.create(land, resolution=resolution, ratio=twin["modis_ratio"], towers=twin["towers"], seed=seed)

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tamrl.twin import earth, geography, stage
+from tamrl import landmask
+from tamrl.twin import earth, stage
 from tamrl.twin.simulation import Simulation
 
 YEARS = [2011, 2012]
@@ -22,8 +23,8 @@ def _coarser(land: np.ndarray, resolution: float) -> np.ndarray:
 @pytest.fixture(scope="session")
 def land() -> np.ndarray:
     """Share of land of half-degree pixels: the real coasts."""
-    with geography.mask_file().open("rb") as handle:
-        return geography.land_share(handle, 0.5)
+    with landmask.mask_file().open("rb") as handle:
+        return landmask.land_share(handle, 0.5)
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +54,7 @@ def written(land, tmp_path_factory) -> SimpleNamespace:
         truth={flux: root / f"truth/{flux}_2012.nc" for flux in ("gpp", "reco", "nee")},
     )
     with pytest.MonkeyPatch.context() as patch:  # the mask is read once for all tests
-        patch.setattr(geography, "land_share", lambda handle, resolution: _coarser(land, resolution))
+        patch.setattr(landmask, "land_share", lambda handle, resolution: _coarser(land, resolution))
         stage.simulate_world(world=str(found.world), twin=TWIN, time={"step": "day", "years": YEARS}, resolution=5.0, seed=1)
     world = str(found.world)
     stage.write_archives(world=world, fluxnet2015=str(found.fluxnet2015), fluxnet=str(found.fluxnet), twin=TWIN, seed=1)

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from tamrl import landmask
 from tamrl.errors import InputError
 from tamrl.grid import Grid
 from tamrl.twin import geography
@@ -34,7 +35,7 @@ def test_a_mask_of_another_shape_is_refused():
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("mask.npy", array.getvalue())
     with pytest.raises(InputError, match="another shape"):
-        geography.land_share(buffer, 5.0)
+        landmask.land_share(buffer, 5.0)
 
 
 def test_mountains_stand_where_they_should():

@@ -71,6 +71,18 @@ def test_no_grid_is_read_and_no_map_is_made(judged):
     assert not (judged / "drivers/cube.zarr").exists() and not (judged / "maps").exists()
 
 
+def test_report_and_numbers_tell_of_every_model_without_a_map(judged):
+    page, summary = (judged / "report.html").read_text(), (judged / "summary.md").read_text()
+    record = yaml.safe_load((judged / "provenance.json").read_text())
+    figures = {f.stem for f in (judged / "figures").glob("*.png")}
+    assert "Global totals" not in summary and "maps" not in figures
+    assert {"tower_rmse", "tower_changes", "tower_calibration", "stations"} <= figures
+    metrics = contracts.read_csv(judged / "evaluation/site_metrics.csv", contracts.METRICS)
+    median = metrics.query("flux == 'gpp' and model == 'lightgbm' and scale == 'day'")["rmse"].median()
+    assert f"| GPP | tower | lightgbm | {len(TEST)} | {median:.2f} |" in summary and "lightgbm" in page
+    assert f"seed {record['seed']}" in summary and record["inputs"]["drivers"] is None
+
+
 def test_test_towers_train_no_model(judged):
     for file in judged.glob("models/*/fold-test/member-*/spec.json"):
         assert not set(TEST) & set(yaml.safe_load(file.read_text())["about"]["sites"])

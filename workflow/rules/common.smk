@@ -14,12 +14,31 @@ MODELS = sorted({*registry.names(registry.MODELS), *(v for c in CONFIGS.values()
 RUN = "results/{run}"
 BASE = f"results/{MAIN.run}"
 ENV = "../../envs/cpu.yaml"
-MAPPED = ("report.html", "provenance.json", "summary.md", "drivers/comparison.csv")
-SCORED = ("evaluation/predictions.parquet", "evaluation/site_metrics.csv")
 DYNAMIC = MAIN.drivers.variables.dynamic
 STATIC = MAIN.drivers.variables.static
 GRIDDED = bool(MAIN.drivers.sources)
-FINAL = [f"{BASE}/{name}" for name in (MAPPED if GRIDDED else SCORED)]
+FINAL = [f"{BASE}/{name}" for name in ("report.html", "provenance.json", "summary.md")]
+FINAL += [f"{BASE}/drivers/comparison.csv"] if GRIDDED else []
+
+
+def flux_files(pattern):
+    """One file a flux and label of the maps."""
+    return expand(pattern, flux=["gpp", "reco", "nee"], label=MAIN.time.labels)
+
+
+# What only a run with grids has, as the report names it; then the further files whose checksums are recorded.
+MAPPED = {
+    "maps": flux_files(f"{BASE}/maps/{{flux}}_{{label}}.nc"),
+    "members": flux_files(f"{BASE}/maps/members/{{flux}}_{{label}}.nc") if MAIN.maps.members else [],
+    "reference": flux_files(MAIN.evaluation.reference.path) if MAIN.evaluation.reference else [],
+    "applicability": f"{BASE}/maps/applicability.nc",
+    "budgets": f"{BASE}/budgets.csv",
+    "choices": expand(f"{BASE}/choices/{{name}}/budgets.csv", name=MAIN.choices),
+}
+MAPPED = MAPPED if GRIDDED else {}
+PRODUCTS = [path for product in MAIN.maps.products for path in flux_files(f"{BASE}/maps/{product}/{{flux}}_{{label}}.nc")]
+PRODUCTS += [path for key in ("maps", "members") for path in MAPPED.get(key, [])]
+PRODUCTS += [MAPPED[key] for key in ("applicability", "budgets") if key in MAPPED]
 
 
 def section(name, *keys):

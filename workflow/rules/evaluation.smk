@@ -55,20 +55,7 @@ rule assess_towers:
 
 rule write_report:
     input:
-        maps=expand(f"{BASE}/maps/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels),
-        members=(
-            expand(f"{BASE}/maps/members/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels)
-            if MAIN.maps.members
-            else []
-        ),
-        reference=(
-            expand(MAIN.evaluation.reference.path, flux=["gpp", "reco", "nee"], label=MAIN.time.labels)
-            if MAIN.evaluation.reference
-            else []
-        ),
-        applicability=f"{BASE}/maps/applicability.nc",
-        budgets=f"{BASE}/budgets.csv",
-        choices=expand(f"{BASE}/choices/{{name}}/budgets.csv", name=MAIN.choices),
+        **MAPPED,
         predictions=f"{BASE}/evaluation/predictions.parquet",
         metrics=f"{BASE}/evaluation/site_metrics.csv",
         calibration=f"{BASE}/evaluation/calibration.json",
@@ -107,20 +94,11 @@ rule write_report:
 
 rule record_provenance:
     input:
+        **({"cube": rules.build_cube.output.cube} if GRIDDED else {}),
         report=f"{BASE}/report.html",
-        cube=rules.build_cube.output.cube,
         tables=expand(f"{BASE}/towers/{{network}}.parquet", network=MAIN.towers.networks),
         products=[
-            *rules.write_report.input.maps,
-            *rules.write_report.input.members,
-            *expand(
-                f"{BASE}/maps/{{product}}/{{flux}}_{{label}}.nc",
-                product=MAIN.maps.products,
-                flux=["gpp", "reco", "nee"],
-                label=MAIN.time.labels,
-            ),
-            rules.write_report.input.applicability,
-            rules.write_report.input.budgets,
+            *PRODUCTS,
             rules.write_report.input.predictions,
             rules.write_report.input.metrics,
             rules.write_report.input.calibration,
@@ -148,13 +126,12 @@ rule record_provenance:
 
 rule write_summary:
     input:
-        budget=f"{BASE}/budgets.csv",
-        choices=rules.write_report.input.choices,
+        **({"budget": MAPPED["budgets"], "choices": MAPPED["choices"]} if GRIDDED else {}),
+        **({"applicability": MAPPED["applicability"]} if GRIDDED else {}),
         metrics=f"{BASE}/evaluation/site_metrics.csv",
         calibration=f"{BASE}/evaluation/calibration.json",
         comparisons=f"{BASE}/evaluation/comparisons.csv",
         reliability=f"{BASE}/evaluation/reliability.csv",
-        applicability=f"{BASE}/maps/applicability.nc",
         provenance=rules.record_provenance.output.provenance,
     output:
         summary=f"{BASE}/summary.md",

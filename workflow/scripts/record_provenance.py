@@ -5,7 +5,7 @@ from tamrl.record import record_provenance
 
 to_file(snakemake.log[0])
 record_provenance(
-    cube=snakemake.input.cube,
+    cube=snakemake.input.get("cube"),
     inputs=snakemake.input.tables,
     outputs=[snakemake.input.report, *snakemake.input.products],
     output=snakemake.output.provenance,

@@ -9,23 +9,24 @@ from tamrl.evaluation.bootstrap import LEVEL
 from tamrl.evaluation.report import budgets, calibration, improvement, maps, quality, reference, scores, tables, texts, towers
 from tamrl.evaluation.report.material import Material
 from tamrl.evaluation.report.page import Note, Page, Picture, Section, Tile, picture
-from tamrl.evaluation.report.style import FLUX_LONG, minus, number
+from tamrl.evaluation.report.style import FLUX_LONG, FLUX_UNITS, minus, number
 
 
 def page(m: Material, *, date: str) -> Page:
     """The whole report."""
     sections = [
-        maps_section(m),
+        *([maps_section(m)] if m.mapped else []),
         *([reference_section(m)] if m.reference else []),
         towers_section(m),
         uncertainty_section(m),
-        budgets_section(m),
+        *([budgets_section(m)] if m.mapped else []),
         quality_section(m),
         tables_section(m),
         provenance_section(m),
     ]
     facts = [(name, value) for name, value in m.provenance.items() if "digest" in name or name == "revision"]
-    return Page(m.title, m.run, date, lead(m), facts, tiles(m), sections)
+    own = tiles(m) if m.mapped else tower_tiles(m)
+    return Page(m.title, m.run, date, lead(m) if m.mapped else tower_lead(m), facts, [*own, coverage_tile(m)], sections)
 
 
 def lead(m: Material) -> str:
@@ -41,8 +42,34 @@ def lead(m: Material) -> str:
     return text + texts.LEAD_VIRTUAL if m.virtual else text
 
 
+def tower_lead(m: Material) -> str:
+    """What a run without grids is, in one paragraph."""
+    own = m.metrics_of(m.split)
+    rivals = sorted(set(m.metrics["model"]) - {m.map_model})
+    return texts.LEAD_TOWERS.format(
+        step="daily" if m.step == "day" else "monthly",
+        model=m.map_model,
+        rivals=", ".join(rivals) or "no rival",
+        held=own["site"].nunique(),
+        folds=m.predictions["fold"].nunique(),
+    )
+
+
+def tower_tiles(m: Material) -> list[Tile]:
+    """Median error at held-out towers, and what it is against the best of the rivals."""
+    rows = m.metrics[(m.metrics["scale"] == m.step) & (m.metrics["split"] == m.split)]
+    medians = rows.groupby(["flux", "model"], observed=True)["rmse"].median()
+    found = []
+    for flux in (f for f in FLUXES if f in medians):
+        rivals = medians[flux].drop(m.map_model)
+        best = f"best rival {rivals.idxmin()}: {rivals.min():.2f}" if len(rivals) else texts.NO_RIVAL
+        label = f"{FLUX_LONG[flux]}, median RMSE by {m.step}"
+        found.append(Tile(label, number(medians[flux, m.map_model]), FLUX_UNITS, best, flux))
+    return found
+
+
 def tiles(m: Material) -> list[Tile]:
-    """Global totals with what is known of their skill, and the tested coverage."""
+    """Global totals with what is known of their skill."""
     table = budgets.years_mean(m.budgets)
     globe = table[table["region"] == budgets.GLOBE].set_index("flux")
     found = []
@@ -50,11 +77,13 @@ def tiles(m: Material) -> list[Tile]:
         value = f"{number(globe.loc[flux, 'mean'], 1)} ± {globe.loc[flux, 'std']:.1f}"
         skill = minus(m.calibration["skill"][flux])
         found.append(Tile(f"{FLUX_LONG[flux]}, globe ± members", value, "PgC yr⁻¹", skill[0].upper() + skill[1:], flux))
-    shares = " · ".join(f"{100 * m.calibration['coverage'][flux]:.0f}" for flux in FLUXES)
-    found.append(
-        Tile("Held-out observations inside the 90 % interval", shares, "%", "GPP · RECO · NEE, towers weighing the same", "")
-    )
     return found
+
+
+def coverage_tile(m: Material) -> Tile:
+    """The tested coverage."""
+    shares = " · ".join(f"{100 * m.calibration['coverage'][flux]:.0f}" for flux in FLUXES)
+    return Tile("Held-out observations inside the 90 % interval", shares, "%", "GPP · RECO · NEE, towers weighing the same", "")
 
 
 def shown(name: str, figure: Figure, *, text: str | None = None, **fields: Any) -> Picture:
@@ -187,7 +216,7 @@ def tables_section(m: Material) -> Section:
         *([tables.changes(m.comparisons)] if len(m.comparisons) else []),
         tables.reliability(m.reliability),
     ]
-    section.items.append(tables.budgets(m.budgets))
+    section.items += [tables.budgets(m.budgets)] if m.mapped else []
     return section
 
 

@@ -25,14 +25,7 @@ class Material:
     """How the reference is called; None where there is none."""
     map_model: str
     qc: float
-    fluxes: dict[str, FluxSums]
     base: Basemap
-    resolution: float
-    dissimilarity: np.ndarray
-    inside: np.ndarray
-    threshold: float | None
-    budgets: pd.DataFrame
-    choices: dict[str, pd.DataFrame]
     predictions: pd.DataFrame
     metrics: pd.DataFrame
     calibration: dict[str, Any]
@@ -43,6 +36,14 @@ class Material:
     reliability: pd.DataFrame
     unlike: pd.DataFrame
     """How unlike held-out towers are to those that trained (`evaluation/dissimilarity.csv`)."""
+    fluxes: dict[str, FluxSums] = field(default_factory=dict)
+    """Sums of the maps; empty in a run without grids, which has none of what follows up to `choices`."""
+    resolution: float = np.nan
+    dissimilarity: np.ndarray | None = None
+    inside: np.ndarray | None = None
+    threshold: float | None = None
+    budgets: pd.DataFrame | None = None
+    choices: dict[str, pd.DataFrame] = field(default_factory=dict)
     every: pd.DataFrame | None = None
     """All towers that were read, by network, those left out too."""
     records: pd.DataFrame | None = None
@@ -50,6 +51,11 @@ class Material:
     benchmarks: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
     licence: str = ""
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the run made maps."""
+        return bool(self.fluxes)
 
     @property
     def virtual(self) -> bool:

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import carbon, contracts, files, provenance, units
+from tamrl import carbon, contracts, files, landmask, provenance, units
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.evaluation.report import contents, page
 from tamrl.evaluation.report.fields import FluxSums, Land
 from tamrl.evaluation.report.material import Material
 from tamrl.evaluation.report.projection import basemap
+from tamrl.evaluation.report.tables import measured, told
 from tamrl.log import progress
 
 logger = logging.getLogger(__name__)
@@ -27,12 +28,6 @@ BLOCK = 16_000_000
 
 def write_report(
     *,
-    maps: Sequence[str],
-    members: Sequence[str],
-    reference: Sequence[str],
-    applicability: str,
-    budgets: str,
-    choices: Sequence[str],
     predictions: str,
     metrics: str,
     calibration: str,
@@ -49,12 +44,18 @@ def write_report(
     run: str,
     labels: Sequence[str],
     step: str,
-    reference_name: str | None,
     map_model: str,
     qc: float,
     benchmarks: str,
     config_digest: str,
     code: str,
+    maps: Sequence[str] = (),
+    members: Sequence[str] = (),
+    reference: Sequence[str] = (),
+    reference_name: str | None = None,
+    applicability: str | None = None,
+    budgets: str | None = None,
+    choices: Sequence[str] = (),
     records: str | None = None,
     sites: Sequence[str] = (),
 ) -> None:
@@ -62,24 +63,24 @@ def write_report(
 
     Parameters
     ----------
-    maps, members, reference, choices : lists of paths
-        `{flux}_{label}.nc` of all fluxes and labels, of which the second and third may be empty; `budgets.csv` of each choice.
-    applicability ... quality, benchmarks : paths
+    predictions ... quality, benchmarks : paths
         As in `docs/architecture.md`; of `benchmarks`, what is not there is not told.
     template, report, figures : paths of the page without its contents (`templates/report.html`), and of the outputs
-    reference_name : how the reference is called, if there is one
+    maps, members, reference, choices : lists of paths
+        `{flux}_{label}.nc` of all fluxes and labels, of which the second and third may be empty; `budgets.csv` of each choice.
+    applicability, budgets : paths, given with `maps`; a run without grids has none of these
     records, sites : `towers/towers.parquet` and each network's sites, for the page on quality
-
-    Raises
-    ------
-    ContractError
-        If files do not fit together.
     """
-    summed = _sum_maps(list(labels), {"maps": maps, "members": members, "reference": reference}, step)
-    tables = _read_tables(budgets, choices, predictions, metrics, calibration, towers, quality)
+    places = {"maps": maps, "members": members, "reference": reference}
+    summed = _sum_maps(list(labels), places, step) if maps else {"base": basemap(_land())}
+    tables = _read_tables(predictions, metrics, calibration, towers, quality)
     tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity)
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
-    material = Material(**about, **summed, **tables, **_read_mask(applicability), reference=reference_name if reference else None)
+    if budgets and applicability:
+        tables |= _read_budgets(budgets, choices) | _read_mask(applicability)
+    else:
+        tables |= _without_grids(tables)
+    material = Material(**about, **summed, **tables, reference=reference_name if reference else None)
     material.benchmarks = _read_benchmarks(Path(benchmarks))
     material.records, material.every = _read_stations(records, sites)
     material.provenance = _provenance(material.provenance, config_digest, code)
@@ -105,12 +106,26 @@ def _read_mask(applicability: str) -> dict[str, Any]:
     return found | {"threshold": None if threshold is None else float(threshold)}
 
 
-def _read_tables(
-    budgets: str, choices: Sequence[str], predictions: str, metrics: str, calibration: str, towers: str, quality: str
-) -> dict[str, Any]:
+def _land() -> np.ndarray:
+    """Share of land, (lat, lon) of one degree: what a run without grids draws its towers on."""
+    with landmask.mask_file().open("rb") as handle:
+        return landmask.land_share(handle, 1.0)
+
+
+def _read_budgets(budgets: str, choices: Sequence[str]) -> dict[str, Any]:
     return {
         "budgets": contracts.read_csv(budgets, contracts.BUDGETS),
         "choices": {Path(path).parent.name: contracts.read_csv(path, contracts.BUDGETS) for path in choices},
+    }
+
+
+def _without_grids(tables: dict[str, Any]) -> dict[str, Any]:
+    named = ("predictions", "metrics", "scores", "comparisons", "reliability")
+    return {name: measured(tables[name]) for name in named} | {"calibration": told(tables["calibration"])}
+
+
+def _read_tables(predictions: str, metrics: str, calibration: str, towers: str, quality: str) -> dict[str, Any]:
+    return {
         "predictions": contracts.table(pd.read_parquet(predictions), contracts.PREDICTIONS, where=predictions),
         "metrics": contracts.read_csv(metrics, contracts.METRICS),
         "calibration": files.read_json(calibration),

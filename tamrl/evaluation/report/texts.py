@@ -104,6 +104,11 @@ LEAD = (
     "{resolution:g}°, {period}, made by {made} from weather, satellite vegetation indices and flux towers. Every score at a "
     "tower is of a model that never saw it ({held} towers), and NEE = RECO − GPP holds in every cell and member."
 )
+LEAD_TOWERS = (
+    "{model} against {rivals} at {held} flux towers that trained none of them, {step}: gross primary production (GPP), ecosystem "
+    "respiration (RECO) and net ecosystem exchange (NEE), in {folds} folds of whole groups of neighbouring towers. No map is "
+    "made. Every interval is over towers, and what a model predicts closes, NEE = RECO − GPP, unless it is a rival that does not."
+)
 LEAD_VIRTUAL = (
     " Because this world is simulated, the maps are also compared with the truth, cell by cell; its numbers say nothing about "
     "the real Earth."
