@@ -173,7 +173,7 @@ class Samples(Strict):
     """Dynamic variables; null takes all of `drivers.variables`."""
     static: tuple[str, ...] | None = None
     """Static variables; null takes all of `drivers.variables`."""
-    climatology: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
     """Dynamic variables that may be missing: the step takes the site's own mean seasonal cycle and is trained on, predicted and
     scored (vegetation before the satellites). A step that misses any other variable is missing."""
 

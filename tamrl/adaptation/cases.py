@@ -68,7 +68,7 @@ def methods(case: Case, *, light: bool) -> tuple[str, ...]:
     model = case.member.model
     if isinstance(model, Trees):
         return (TREES,)
-    if not isinstance(model, Network):
+    if not isinstance(model, Network) or model.own_window:
         raise ContractError(
             f"{case.member.name} cannot be adapted", where="adaptation.models", todo="choose a network or lightgbm"
         )

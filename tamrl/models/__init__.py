@@ -5,7 +5,7 @@ A plug-in holds
 ``class Options(Strict)``
     Its options; light imports only, because it is read without importing the module. Some fields ask for inputs, see
     `samples.dataset.Spec`: ``windows`` (days) for running means of the drivers among the features, ``calendar`` for the
-    season as their last two, ``static`` for these attributes alone.
+    season as their last two, ``static`` for these attributes alone, ``support`` for another support set.
 ``CLOSES : bool``
     Whether the NEE it delivers is RECO - GPP.
 ``build(dims: Dims, options: Options) -> model``

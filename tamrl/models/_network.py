@@ -19,11 +19,13 @@ class Network(nn.Module):
     context : steps, optional
         Length of the windows that are decoded on their own, each giving its second half; by default the memory is carried
         along from the first step to the last.
+    own_window : bool
+        The window to predict is its own support set (needs `context`): `encode` gets its features instead of the support.
     """
 
-    def __init__(self, context: int | None = None) -> None:
+    def __init__(self, context: int | None = None, *, own_window: bool = False) -> None:
         super().__init__()
-        self.context = context
+        self.context, self.own_window = context, own_window
         self.register_buffer("gain", torch.tensor(carbon.EQUAL))
 
     def begin(self, progress: float) -> None:
@@ -39,29 +41,31 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor, support: Tensor, static: Tensor) -> Tensor:
         """Features x (B, T, F), support (B, C, D) and static (B, S) to fluxes (B, T, 3) as they are trained."""
-        return self.decode(x, self.encode(support, static))[0]
+        return self.decode(x, self.encode(x if self.own_window else support, static))[0]
 
     @torch.inference_mode()
     def predict(self, x: Tensor, support: Tensor, static: Tensor, *, skip: int = 0) -> Tensor:
         """Fluxes (B, T - skip, 3) as they are delivered: the site is encoded once, the steps are decoded in one pass."""
         if self.training:  # switching here would race with other threads that predict
             raise RuntimeError("predict needs eval(): dropout would be on")
-        z = self.encode(support, static)
         if self.context:
-            return self.deliver(self._in_windows(x, z, skip))
+            return self.deliver(self._in_windows(x, support, static, skip))
+        z = self.encode(support, static)
         state, blocks = None, []
         for start in range(0, x.shape[1], BLOCK):
             fluxes, state = self.decode(x[:, start : start + BLOCK], z, state)
             blocks.append(fluxes[:, max(0, skip - start) :])
         return self.deliver(torch.cat(blocks, dim=1))
 
-    def _in_windows(self, x: Tensor, z: Tensor, skip: int) -> Tensor:
+    def _in_windows(self, x: Tensor, support: Tensor, static: Tensor, skip: int) -> Tensor:
         """Fluxes (B, T - skip, 3), window by window; before the first step the first one is repeated."""
         stride, steps = self.context // 2, x.shape[1]
         first, blocks = skip // stride * stride, []
+        z = None if self.own_window else self.encode(support, static)
         for start in range(first, steps, stride):
             where = torch.arange(start + stride - self.context, start + stride, device=x.device).clamp(0, steps - 1)
-            blocks.append(self.decode(x[:, where], z)[0][:, -stride:])
+            window = x[:, where]
+            blocks.append(self.decode(window, self.encode(window, static) if z is None else z)[0][:, -stride:])
         return torch.cat(blocks, dim=1)[:, skip - first : steps - first]
 
     def deliver(self, fluxes: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ in training and on the map, and gives a code; the code modulates a decoder that 
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from tamrl import carbon
@@ -36,21 +36,34 @@ class Options(Schedule):
     in terms of the errors at the validation towers (with `training.validation`; without, as `penalty`)."""
     context: Annotated[int, Field(ge=2)] | None = None
     """Days of the windows that are decoded on their own, each giving its second half; null carries the memory along."""
+    support: Literal["climatology", "years", "window"] = "climatology"
+    """What a site's code is read from: its mean seasonal cycle of drivers; its three most complete years; or, as in the public
+    code, the window to predict itself (needs `context`; a day then sees the later days of its own window too)."""
     pretrain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training steps in which the decoder learns alone, before the encoder joins."""
     windows: tuple[Annotated[int, Field(ge=1)], ...] = (30, 120, 365)
     """Days over which running means of the drivers join the decoder's inputs."""
+
+    @model_validator(mode="after")
+    def _has_windows(self) -> "Options":
+        if self.support == "window" and self.context is None:
+            raise ValueError("support: window needs context: DAYS")
+        return self
 
 
 class TamRl(Network):
     """Encoder, modulated decoder, and fluxes in gC m-2 d-1."""
 
     def __init__(self, dims: Dims, options: Options) -> None:
-        super().__init__(options.context)
+        super().__init__(options.context, own_window=options.support == "window")
         self.options = options
         self.outputs = 2 if options.balance == "exact" else 3
         self.encoder = Encoder(
-            support=dims.support, static=dims.static, hidden=options.code, code=options.code, dropout=options.dropout
+            support=dims.features if self.own_window else dims.support,
+            static=dims.static,
+            hidden=options.code,
+            code=options.code,
+            dropout=options.dropout,
         )
         self.decoder = Decoder(
             features=dims.features,

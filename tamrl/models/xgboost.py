@@ -1,8 +1,8 @@
 """XGBoost on the drivers of the day and the attributes of the site: the recipe of FLUXCOM-X.
 
 One model a flux (Chen & Guestrin 2016, doi 10.1145/2939672.2939785) without memory of earlier days, as the product X-BASE was
-made (Nelson, Walther et al. 2024, doi 10.5194/bg-21-5079-2024); its settings there are not all published, those here were
-chosen on held-out towers. The three are independent, so NEE does not close.
+made (Nelson, Walther et al. 2024, doi 10.5194/bg-21-5079-2024); its settings are not taken over, those here are the
+LightGBM rival's where both have them. The three are independent, so NEE does not close.
 """
 
 from typing import Annotated

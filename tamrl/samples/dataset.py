@@ -23,6 +23,9 @@ WEEKS = 26
 
 MONTHS = 12
 
+YEARS = 3
+"""Years of a support set of years."""
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -36,7 +39,10 @@ class Spec:
         Running means of the drivers over these lengths join the dynamic features; those no longer than a step are left out.
     calendar : bool
         Cosine and sine of the time of year, in northern time, are the last two dynamic features.
-    climatology : names
+    support : "climatology", "years" or "window"
+        The support set: the site's mean seasonal cycle; its `YEARS` most complete years, one after the other; or none, because
+        the model reads the window that it is to predict.
+    filled : names
         Dynamic variables whose missing steps may take the site's own seasonal cycle and stay valid.
     """
 
@@ -45,7 +51,8 @@ class Spec:
     step: Literal["day", "month"]
     windows: tuple[int, ...] = ()
     calendar: bool = False
-    climatology: tuple[str, ...] = ()
+    support: Literal["climatology", "years", "window"] = "climatology"
+    filled: tuple[str, ...] = ()
 
     @classmethod
     def asked(
@@ -55,12 +62,12 @@ class Spec:
         dynamic: tuple[str, ...],
         static: tuple[str, ...],
         step: Literal["day", "month"],
-        climatology: tuple[str, ...] = (),
+        filled: tuple[str, ...] = (),
     ) -> "Spec":
-        """What a plug-in's options ask for: `windows`, `calendar`, and `static`, the only ones it wants of those there are."""
-        own = {name: getattr(options, name) for name in ("windows", "calendar") if hasattr(options, name)}
+        """What a plug-in's options ask for: `windows`, `calendar`, `support`, and `static`, the only attributes it wants."""
+        own = {name: getattr(options, name) for name in ("windows", "calendar", "support") if hasattr(options, name)}
         wanted = getattr(options, "static", static)
-        return cls(tuple(dynamic), tuple(n for n in static if n in wanted), step, climatology=tuple(climatology), **own)
+        return cls(tuple(dynamic), tuple(n for n in static if n in wanted), step, filled=tuple(filled), **own)
 
     @property
     def spans(self) -> tuple[int, ...]:
@@ -70,8 +77,13 @@ class Spec:
 
     @property
     def bins(self) -> int:
-        """C: bins of the seasonal cycle."""
+        """C: bins of a year."""
         return MONTHS if self.step == "month" else WEEKS
+
+    @property
+    def length(self) -> int:
+        """Bins of the support set."""
+        return self.bins * (YEARS if self.support == "years" else 1)
 
     @property
     def year(self) -> int:
@@ -98,7 +110,8 @@ class Spec:
     def from_json(cls, content: dict) -> "Spec":
         """Back from plain values."""
         named = (tuple(content[name]) for name in ("dynamic", "static"))
-        return cls(*named, content["step"], tuple(content["windows"]), content["calendar"], tuple(content["climatology"]))
+        own = {name: content[name] for name in ("calendar", "support")}
+        return cls(*named, content["step"], tuple(content["windows"]), filled=tuple(content["filled"]), **own)
 
 
 @dataclass(frozen=True)
@@ -111,7 +124,7 @@ class Inputs:
         Dynamic features; missing drivers are replaced so that the memory of a network goes on.
     static : (B, S)
     support : (B, C, D)
-        Support set of the task: the site's own mean seasonal cycle of drivers, in northern time.
+        Support set of the task: the site's own mean seasonal cycle of drivers, or several years of them, in northern time.
     valid : (B, T) of bool
         False where a driver was missing: predictions there must be made missing.
     """
@@ -148,7 +161,7 @@ def inputs(ds: xr.Dataset, spec: Spec, scaling: Scaling, *, steps: np.ndarray | 
     Notes
     -----
     A missing (NaN or infinite) driver makes its step invalid and is replaced by the site's own seasonal cycle, or by the
-    training mean where the site has none. One of `spec.climatology` leaves the step valid where the site has a cycle. No site
+    training mean where the site has none. One of `spec.filled` leaves the step valid where the site has a cycle. No site
     can influence another one's numbers.
     """
     order = np.arange(ds.sizes["time"]) if steps is None else np.asarray(steps)
@@ -157,13 +170,15 @@ def inputs(ds: xr.Dataset, spec: Spec, scaling: Scaling, *, steps: np.ndarray | 
     bins = calendar_bins(ds["time"].values, spec)
     cycle = seasonal_cycle(scaled, bins, spec.bins)  # (B, C, D)
     there = np.isfinite(scaled)
-    usable = there | (there.any(1, keepdims=True) & np.isin(spec.dynamic, spec.climatology))  # (B, T, D)
+    usable = there | (there.any(1, keepdims=True) & np.isin(spec.dynamic, spec.filled))  # (B, T, D)
     valid = usable.all(-1) & np.isfinite(static).all(-1, keepdims=True)  # (B, T)
     filled = np.where(there[:, order], scaled[:, order], cycle[:, bins[order]])
     south = (ds["lat"].values < 0)[:, None, None]
     season = [season_of(ds["time"].values[order], south, spec)] if spec.calendar else []
     x = np.concatenate([filled, *(running_mean(filled, n) for n in spec.spans), *season], axis=-1)  # (B, T, F)
-    support = np.where(south, np.roll(cycle, spec.bins // 2, axis=1), cycle)
+    years = yearly_cycles(scaled, ds["time"].values, bins, cycle) if spec.support == "years" else cycle[:, None]  # (B, Y, C, D)
+    turned = np.where(south[..., None], np.roll(years, spec.bins // 2, axis=2), years)
+    support = turned.reshape(len(turned), spec.length, -1)
     known = np.where(np.isfinite(static), static, np.float32(0))  # the training mean; such a site is invalid at every step
     return Inputs(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (x, known, support, valid[:, order])))
 
@@ -225,15 +240,47 @@ def seasonal_cycle(scaled: np.ndarray, bins: np.ndarray, count: int) -> np.ndarr
     array (B, C, D) of float32: a bin without values is interpolated between its neighbours around the year; a site
     without any value gets 0, the training mean.
     """
-    there = np.isfinite(scaled)
-    number = np.stack([there[:, bins == c].sum(1) for c in range(count)], axis=1)  # (B, C, D)
-    total = np.stack([np.where(there[:, bins == c], scaled[:, bins == c], 0).sum(1, dtype=np.float64) for c in range(count)], 1)
-    mean = np.divide(total, number, out=np.zeros_like(total), where=number > 0)
+    mean, number = _means(scaled, bins, count)
     partly = (number == 0).any(1) & (number > 0).any(1)  # (B, D)
     for b, d in np.argwhere(partly):
         known = np.flatnonzero(number[b, :, d])
         mean[b, :, d] = np.interp(np.arange(count), known, mean[b, known, d], period=count)
     return mean.astype(np.float32)
+
+
+def yearly_cycles(scaled: np.ndarray, time: np.ndarray, bins: np.ndarray, cycle: np.ndarray) -> np.ndarray:
+    """The `YEARS` most complete years of each site in the order of time; of equally complete ones the earlier.
+
+    Parameters
+    ----------
+    scaled : array (B, T, D), NaN where missing
+    time, bins : arrays (T)
+    cycle : array (B, C, D)
+        What stands where a year has no value; where there are fewer years, the first ones are repeated.
+
+    Returns
+    -------
+    array (B, `YEARS`, C, D) of float32.
+    """
+    year = time.astype("datetime64[Y]").astype(int)
+    each = np.unique(year)
+    complete = np.stack([np.isfinite(scaled[:, year == y]).mean((1, 2)) for y in each], axis=1)  # (B, years)
+    chosen = np.sort(np.argsort(-complete, axis=1, kind="stable")[:, :YEARS], axis=1)
+    chosen = chosen[:, np.arange(YEARS) % chosen.shape[1]]
+    out = np.repeat(cycle[:, None], YEARS, axis=1)
+    for k, y in enumerate(each):
+        site, place = np.nonzero(chosen == k)
+        mean, number = _means(scaled[site][:, year == y], bins[year == y], cycle.shape[1])
+        out[site, place] = np.where(number > 0, mean, out[site, place])
+    return out.astype(np.float32)
+
+
+def _means(scaled: np.ndarray, bins: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Means and numbers of the finite values in each bin; (B, T, D) to (B, C, D) each, 0 where there is none."""
+    there = np.isfinite(scaled)
+    number = np.stack([there[:, bins == c].sum(1) for c in range(count)], axis=1)  # (B, C, D)
+    total = np.stack([np.where(there[:, bins == c], scaled[:, bins == c], 0).sum(1, dtype=np.float64) for c in range(count)], 1)
+    return np.divide(total, number, out=np.zeros_like(total), where=number > 0), number
 
 
 def running_mean(x: np.ndarray, steps: int) -> np.ndarray:

@@ -53,7 +53,7 @@ class Trained:
 
 def dims(spec: Spec, scaling: Scaling) -> Dims:
     """Sizes of a model for these inputs."""
-    return Dims(len(spec.features), len(spec.dynamic), len(spec.attributes), spec.bins, scaling.flux_scale)
+    return Dims(len(spec.features), len(spec.dynamic), len(spec.attributes), spec.length, scaling.flux_scale)
 
 
 def save(folder: Path, trained: Trained, *, options: dict, plugin: str | None = None) -> None:

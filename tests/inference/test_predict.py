@@ -1,10 +1,14 @@
 """Prediction: the same bits in any batch, and missing exactly where a driver is."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from tamrl.inference.predict import predict
+from tamrl.models import tamrl
+from tamrl.training import checkpoint
 from tamrl.training.checkpoint import load_ensemble
 
 CPU = torch.device("cpu")
@@ -35,6 +39,17 @@ def test_shape_and_balance(members, cells):
 @pytest.mark.parametrize("batch", [1, 3, 7, 50, 131])
 def test_no_number_depends_on_the_batch(members, cells, batch):
     assert (_predict(members, cells, batch) == _predict(members, cells)).all()
+
+
+@pytest.mark.parametrize("options", [{"support": "years"}, {"support": "window", "context": 6}], ids=["years", "window"])
+def test_no_number_depends_on_the_batch_with_other_support_sets(cells, spec, scaling, options):
+    own = dataclasses.replace(spec, support=options["support"])
+    torch.manual_seed(1)
+    model = tamrl.build(checkpoint.dims(own, scaling), tamrl.Options(hidden=16, code=8, **options)).eval()
+    member = checkpoint.Trained(model, "tamrl", own, scaling, "all", "0", {})
+    whole = _predict([member], cells)
+    assert np.isfinite(whole).all() and (whole != _predict([member], cells.assign(evi=cells["evi"].roll(time=1)))).any()
+    assert all((_predict([member], cells, batch) == whole).all() for batch in (7, 50))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -98,6 +98,23 @@ def test_windows_forget_what_lies_before_them(skip):
     assert not torch.equal(found[:, 60 - skip : 65 - skip], other[:, 60 - skip : 65 - skip])
 
 
+def test_the_window_itself_can_be_the_support_set():
+    model, (x, support, static) = _model(context=30, support="window"), _arrays()
+    found = model.predict(x, support, static)
+    assert torch.equal(found, model.predict(x, support + 1, static)) and torch.equal(found, model.predict(x, support, static))
+    changed = x.clone()
+    changed[:, 74] += 3  # the last day of the window that delivers days 60 to 74
+    other = model.predict(changed, support, static)
+    assert torch.equal(found[:, :60], other[:, :60]) and not torch.equal(found[:, 60:74], other[:, 60:74])
+    assert torch.equal(found[:, 90:], other[:, 90:])
+    assert not torch.equal(model(x, support, static)[:, 0], model(changed, support, static)[:, 0])
+
+
+def test_a_window_as_support_set_needs_windows():
+    with pytest.raises(ValueError, match="needs context"):
+        tamrl.Options(support="window")
+
+
 def test_negative_fluxes_are_not_clipped():
     gpp = _model().predict(*_arrays())[..., 0]
     assert (gpp < 0).any()

@@ -53,6 +53,37 @@ def test_class_fractions_are_taken_by_name(samples, scaled):
     assert torch.equal(dataset.inputs(shuffled, SPEC, scaled).static, dataset.inputs(samples, SPEC, scaled).static)
 
 
+YEARS = dataclasses.replace(SPEC, support="years")
+
+
+def test_years_are_the_most_complete_ones_in_their_order(samples, scaled):
+    assert dataset.inputs(samples, YEARS, scaled).support.shape == (samples.sizes["site"], 78, 2)
+    time = pd.date_range("2001-01-01", "2005-12-31").values
+    year = time.astype("M8[Y]").astype(int) - 31
+    values = np.repeat((year + np.linspace(0, 0.5, len(time)))[None, :, None].astype("f4"), 2, axis=0)
+    values[0, year == 0], values[0, np.flatnonzero(year == 2)[:40]] = np.nan, np.nan
+    bins = dataset.calendar_bins(time, SPEC)
+    found = dataset.yearly_cycles(values, time, bins, dataset.seasonal_cycle(values, bins, 26))
+    assert np.floor(found[..., 5, 0]).tolist() == [[1, 3, 4], [0, 1, 2]]  # the gap of the first site's third year is left out
+    few = dataset.yearly_cycles(values[:, year < 2], time[year < 2], bins[year < 2], found[:, 0])
+    assert np.floor(few[1, :, 5, 0]).tolist() == [0, 1, 0]
+    assert (few[0, [0, 2], :, 0] == found[0, 0, :, 0]).all(), "a year without a value takes the mean cycle"
+
+
+def test_years_of_the_south_are_turned_by_half_a_year(samples, scaled):
+    south = samples.assign_coords(lat=-samples["lat"])
+    north = dataset.inputs(samples, YEARS, scaled).support.unflatten(1, (3, 26))
+    assert torch.equal(dataset.inputs(south, YEARS, scaled).support.unflatten(1, (3, 26)), north.roll(13, dims=2))
+
+
+@pytest.mark.parametrize("support", ["climatology", "years", "window"])
+def test_a_site_has_the_same_support_in_any_company(samples, scaled, support):
+    spec = dataclasses.replace(SPEC, support=support)
+    whole = dataset.inputs(samples, spec, scaled).support
+    for k in range(samples.sizes["site"]):
+        assert torch.equal(dataset.inputs(samples.isel(site=[k]), spec, scaled).support[0], whole[k])
+
+
 def test_bins_of_the_calendar():
     days = pd.date_range("2012-01-01", "2012-12-31").values
     bins = dataset.calendar_bins(days, SPEC)
@@ -104,8 +135,8 @@ def test_a_missing_driver_makes_its_own_day_invalid_and_touches_no_other_site(sa
         assert torch.equal(a[[0, 2]], b[[0, 2]]) and b.isfinite().all()
 
 
-def test_a_variable_of_the_climatology_leaves_its_day_valid_where_the_site_has_a_cycle(samples, scaled):
-    spec = dataclasses.replace(SPEC, climatology=("shortwave_radiation",))
+def test_a_filled_variable_leaves_its_day_valid_where_the_site_has_a_cycle(samples, scaled):
+    spec = dataclasses.replace(SPEC, filled=("shortwave_radiation",))
     samples["shortwave_radiation"][1, 100] = np.nan
     samples["air_temperature"][1, 101] = np.nan
     samples["shortwave_radiation"][2] = np.nan

@@ -13,7 +13,7 @@ rule train_model:
         ENV
     threads: 1
     params:
-        features=lambda w: features(w) | section("samples", "climatology")(w),
+        features=lambda w: features(w) | section("samples", "filled")(w),
         training=section(
             "training",
             "sequence",
