@@ -20,3 +20,4 @@ class Schedule(Strict):
     steps: Annotated[int, Field(ge=1)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     validation: Annotated[float, Field(ge=0, lt=1)] | None = None
+    class_weights: bool | None = None
