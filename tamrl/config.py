@@ -88,6 +88,9 @@ def _check_plugins(config: Config) -> None:
     for name in config.adaptation.models if config.adaptation else ():
         if name not in models:
             raise ConfigError(f"adaptation.models: no model {name!r}", todo=near(name, models))
+    if "co2" in config.drivers.variables.dynamic and not config.drivers.co2:
+        todo = "name a CSV with year,ppm; docs/inputs.md says where such series are published"
+        raise ConfigError("the driver co2 needs a series of annual means", where="drivers.co2", todo=todo)
     _check_grids(config)
     if config.inference.model not in config.training.models:
         raise ConfigError(
@@ -136,6 +139,8 @@ def check_inputs(config: Config) -> None:
     """
     made = ("downloads/", *([f"results/{config.run}/inputs/"] if config.twin else []))
     wanted = {f"{s}.{n}": p for s in ("towers", "drivers") for n, p in _raw_paths(config, s)}
+    if config.drivers.co2:
+        wanted["drivers.co2"] = [config.drivers.co2]
     if config.splits.test_sites:
         wanted["splits.test_sites"] = [config.splits.test_sites]
     for key, paths in wanted.items():

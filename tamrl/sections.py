@@ -162,6 +162,8 @@ class Drivers(Strict):
     """A tower on a sea cell takes the nearest land cell within this distance, else it is left out."""
     subsets: str | None = None
     """Folder of MODIS subsets around towers (one subfolder each), with which the gridded vegetation is compared."""
+    co2: str | None = None
+    """CSV of global annual means of CO2 with the columns year and ppm, for the driver `co2`."""
 
 
 class Samples(Strict):

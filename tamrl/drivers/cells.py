@@ -6,7 +6,7 @@ Reads lazily through the arrays it is given; opens and writes no file.
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import dask
 import numpy as np
@@ -55,7 +55,7 @@ class Cells:
         """
         if name not in self.arrays:
             entry = derived.get(name)
-            axis = derived.Axis(self.axis.time[part], self.axis.step, self.axis.lat)
+            axis = replace(self.axis, time=self.axis.time[part])
             found = entry.compute({need: self.values(need, part) for need in entry.needs}, axis)
             variables.check_range(found, name=name, where=f"derived from {', '.join(entry.needs) or 'the calendar'}")
             return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tamrl import variables
+from tamrl.drivers.co2 import Series, on_days
 from tamrl.errors import ConfigError, near
 
 SOLAR_CONSTANT = 1361.0
@@ -17,11 +18,15 @@ SOLAR_CONSTANT = 1361.0
 
 @dataclass(frozen=True)
 class Axis:
-    """Where and when: starts of the steps (datetime64), `day` or `month`, and latitudes of the rows in degrees north."""
+    """Where and when: starts of the steps (datetime64), `day` or `month`, and latitudes of the rows in degrees north.
+
+    Beside them, where the run has one, the annual series of CO2.
+    """
 
     time: np.ndarray
     step: str
     lat: np.ndarray
+    co2: Series | None = None
 
     def per_step(self, of_day: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
         """Mean over the days of each step of `of_day(lat, days)`, shape (time, lat, 1), float32."""
@@ -134,6 +139,14 @@ def day_length(lat: np.ndarray, days: np.ndarray) -> np.ndarray:
     return 24.0 / np.pi * _sunset_angle(lat, sun(days)[0])
 
 
+def carbon_dioxide(axis: Axis) -> np.ndarray:
+    """Global mean mole fraction of CO2, µmol mol-1, (time, lat, 1); raises `ConfigError` where the run has no series."""
+    if axis.co2 is None:
+        raise ConfigError("the driver co2 needs a series of annual means", where="drivers.co2", todo="name a CSV with year,ppm")
+    known = axis.co2
+    return axis.per_step(lambda lat, days: np.repeat(on_days(known, days)[:, None], lat.size, axis=1))
+
+
 REGISTRY: dict[str, Derived] = {
     "vapour_pressure_deficit": Derived(
         ("air_temperature", "dew_point_temperature"), lambda given, axis: vapour_pressure_deficit(**given)
@@ -142,6 +155,7 @@ REGISTRY: dict[str, Derived] = {
     "clearness": Derived(("shortwave_radiation", "potential_radiation"), lambda given, axis: clearness(**given)),
     "growing_degrees": Derived(("air_temperature",), lambda given, axis: growing_degrees(**given)),
     "potential_radiation": Derived((), lambda given, axis: axis.per_step(potential_radiation)),
+    "co2": Derived((), lambda given, axis: carbon_dioxide(axis)),
     "day_length": Derived((), lambda given, axis: axis.per_step(day_length)),
 }
 """What `derived:` in `config/variables.yaml` may name."""

@@ -6,10 +6,17 @@ import xarray as xr
 
 from tamrl import variables
 from tamrl.drivers import derived
+from tamrl.drivers.co2 import Series
 
 
 def at_places(
-    sites: pd.DataFrame, time: pd.DatetimeIndex, *, dynamic: tuple[str, ...], static: tuple[str, ...], step: str
+    sites: pd.DataFrame,
+    time: pd.DatetimeIndex,
+    *,
+    dynamic: tuple[str, ...],
+    static: tuple[str, ...],
+    step: str,
+    co2: Series | None = None,
 ) -> xr.Dataset:
     """Drivers of towers in the form of collocated ones, missing where neither place nor date tells them.
 
@@ -19,6 +26,7 @@ def at_places(
     time : starts of the steps
     dynamic, static : names of the vocabulary
     step : "day" or "month"
+    co2 : annual means, for the driver `co2`
 
     Returns
     -------
@@ -26,7 +34,7 @@ def at_places(
     """
     ds = xr.Dataset(coords={"site": ("site", sites["site"].to_numpy(object)), "time": ("time", time.values)})
     ds = ds.assign_coords({name: ("site", sites[name].to_numpy(float)) for name in ("lat", "lon")})
-    axis = derived.Axis(time.values, step, ds["lat"].values)
+    axis = derived.Axis(time.values, step, ds["lat"].values, co2)
     for name in dynamic:
         ds[name] = (("site", "time"), _dynamic(name, axis), variables.attributes(name))
     for name in static:

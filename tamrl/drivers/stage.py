@@ -13,6 +13,7 @@ import xarray as xr
 import zarr
 
 from tamrl import contracts, files, provenance, registry, stores, variables
+from tamrl.drivers import co2 as co2_series
 from tamrl.drivers import collocate, compare, derived, places, regrid
 from tamrl.drivers import cube as cubes
 from tamrl.drivers import subsets as subset_tables
@@ -53,7 +54,8 @@ def build_cube(
     maps = _open_static(sources, drivers, tuple(dict.fromkeys(("land_fraction", *static))))
     arrays = _open_dynamic(sources, drivers, dynamic, years, time["step"])
     statics = _statics(maps, grid, threads)
-    cells = Cells(grid, derived.Axis(axis, time["step"], grid.lat), arrays, lambda: maps["land_fraction"].values, threads)
+    where = derived.Axis(axis, time["step"], grid.lat, _co2(drivers.get("co2")))
+    cells = Cells(grid, where, arrays, lambda: maps["land_fraction"].values, threads)
     with files.atomic(cube) as part:
         _template(statics, axis, grid, time["step"], not years).to_zarr(part, zarr_format=3, consolidated=False, mode="w")
         with zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads}):
@@ -82,6 +84,10 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
     if target.is_dir():
         shutil.rmtree(target)
     part.replace(target)
+
+
+def _co2(path: str | None) -> co2_series.Series | None:
+    return co2_series.series(pd.read_csv(path, comment="#"), where=path) if path else None
 
 
 def _options(source: str, drivers: dict[str, Any]) -> Any:
@@ -238,7 +244,7 @@ def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: 
         found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in series.dynamic})
 
 
-def place_drivers(*, table: str, towers: str, drivers: str, names: dict[str, Any], step: str) -> None:
+def place_drivers(*, table: str, towers: str, drivers: str, names: dict[str, Any], step: str, co2: str | None = None) -> None:
     """Write what place and date tell of the drivers at the towers, for a run without grids.
 
     Parameters
@@ -247,13 +253,14 @@ def place_drivers(*, table: str, towers: str, drivers: str, names: dict[str, Any
     drivers : output, in the form of collocated drivers; the measured ones join in `samples`
     names : `dynamic` and `static` variables
     step : "day" or "month"
+    co2 : CSV of annual means, for the driver `co2`
     """
     sites = contracts.read_csv(towers, contracts.SITES)
     dates = pd.read_parquet(table, columns=["date"])["date"]
     first = dates.min() - pd.DateOffset(years=1)
     time = pd.date_range(first, dates.max(), freq="D" if step == "day" else "MS")
     dynamic, static = (tuple(names[role]) for role in ("dynamic", "static"))
-    found = places.at_places(sites, time, dynamic=dynamic, static=static, step=step)
+    found = places.at_places(sites, time, dynamic=dynamic, static=static, step=step, co2=_co2(co2))
     with files.atomic(drivers) as part:
         found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in dynamic})
     log.info("%d towers, %d steps", *(found.sizes[name] for name in ("site", "time")))

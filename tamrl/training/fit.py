@@ -17,6 +17,7 @@ from tamrl.samples.scaling import Scaling
 from tamrl.training import loop
 from tamrl.training.checkpoint import dims
 from tamrl.training.device import choose
+from tamrl.training.resume import Resume
 from tamrl.training.sequences import Sampler, Sequences, site_chance
 
 LOG = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ def fit(
     scaling: Scaling,
     training: dict,
     seed: int,
+    resume: Resume | None = None,
 ) -> tuple[Any, dict]:
     """Build and train a model on the samples `ds` of its training towers.
 
@@ -71,6 +73,7 @@ def fit(
     group : array (site) of int
     plugin, options : of the model
     training : section `training` of the configuration
+    resume : where a network's training is kept and taken up from
 
     Returns
     -------
@@ -89,7 +92,7 @@ def fit(
         settings = loop.Settings(**{k: training[k] for k in loop.Settings.__dataclass_fields__})
         sampler = Sampler(sets[0], chance[~back], seed)
         scale = torch.tensor(scaling.flux_scale, device=device)
-        history = loop.train(model, sampler, sets[1], settings, scale=scale, seed=seed)
+        history = loop.train(model, sampler, sets[1], settings, scale=scale, seed=seed, resume=resume)
         model.eval()
         about = asdict(history)
     else:

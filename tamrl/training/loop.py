@@ -2,7 +2,7 @@
 
 import logging
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.optim import AdamW
 
 from tamrl.errors import TrainingError
 from tamrl.training.losses import flux_loss
+from tamrl.training.resume import Resume, State
 from tamrl.training.sequences import Batch, Sampler, Sequences
 
 LOG = logging.getLogger(__name__)
@@ -49,7 +50,14 @@ class History:
 
 
 def train(
-    network: nn.Module, sampler: Sampler, validation: Sequences | None, settings: Settings, *, scale: Tensor, seed: int
+    network: nn.Module,
+    sampler: Sampler,
+    validation: Sequences | None,
+    settings: Settings,
+    *,
+    scale: Tensor,
+    seed: int,
+    resume: Resume | None = None,
 ) -> History:
     """Train `network` in place; the weights left in it are those of the best validation, or the last ones without.
 
@@ -61,6 +69,7 @@ def train(
     scale : (3,) scales of the fluxes, on the network's device
     seed : int
         Of dropout and input noise.
+    resume : where the state of the training is kept, and taken up from
 
     Raises
     ------
@@ -70,8 +79,10 @@ def train(
     torch.manual_seed(seed)
     optimizer = AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     cover = _batches(validation, settings.batch) if validation else []
-    history, best, kept = History(), math.inf, None
-    for step in range(settings.steps):
+    history, best, kept, first = History(), math.inf, None, 0
+    if resume and (state := resume.restore(network, optimizer, sampler.random)):
+        history, best, kept, first = History(**state.history), state.best, state.kept, state.step
+    for step in range(first, settings.steps):
         network.train()
         network.begin(step / settings.steps)
         optimizer.param_groups[0]["lr"] = settings.learning_rate * one_cycle(step / settings.steps)
@@ -83,12 +94,8 @@ def train(
         norm = nn.utils.clip_grad_norm_(network.parameters(), CLIP)
         if torch.isfinite(loss) and torch.isfinite(norm):
             optimizer.step()
-        else:
-            history.bad_steps += 1
-            LOG.warning("step %d: loss %s, gradient %s: not applied", step, loss.item(), norm.item())
-            if history.bad_steps >= MOST_BAD_STEPS:
-                LOG.error("%d steps were not finite: training ends at step %d of %d", MOST_BAD_STEPS, step, settings.steps)
-                break
+        elif _too_many(history, f"step {step} of {settings.steps}: loss {loss.item()}, gradient {norm.item()}"):
+            break
         if _due(step, settings.steps):
             history.training.append((step, loss.item()))
             score = validate(network, cover, scale) if cover else -float(step)  # without validation the last weights win
@@ -96,6 +103,25 @@ def train(
             LOG.info("step %d: training loss %.4f, validation loss %.4f", step, loss.item(), score if cover else math.nan)
             if score < best:  # never true for NaN
                 best, kept, history.best_step = score, _clone(network), step
+        if resume:
+            resume.keep(State(step + 1, asdict(history), best, kept), network, optimizer, sampler.random)
+    _finish(network, kept, history, settings)
+    if cover and hasattr(network, "calibrate"):
+        network.calibrate(residuals(network, cover))
+    return history
+
+
+def _too_many(history: History, what: str) -> bool:
+    """Count a step that is not applied; whether training must end."""
+    history.bad_steps += 1
+    LOG.warning("%s: not applied", what)
+    if history.bad_steps >= MOST_BAD_STEPS:
+        LOG.error("%d steps were not finite: training ends at %s", MOST_BAD_STEPS, what)
+    return history.bad_steps >= MOST_BAD_STEPS
+
+
+def _finish(network: nn.Module, kept: dict[str, Tensor] | None, history: History, settings: Settings) -> None:
+    """Put the best weights into the network."""
     if kept is None:
         raise TrainingError(
             "training never reached finite weights",
@@ -105,9 +131,6 @@ def train(
     network.load_state_dict(kept)
     network.begin(1.0)
     network.eval()
-    if cover and hasattr(network, "calibrate"):
-        network.calibrate(residuals(network, cover))
-    return history
 
 
 @torch.no_grad()

@@ -13,12 +13,13 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256
 from tamrl.options import Schedule
-from tamrl.provenance import config_digest
+from tamrl.provenance import code_digest, config_digest
 from tamrl.samples import scaling
 from tamrl.samples.dataset import Spec
 from tamrl.samples.splits import ALL, cut, training_sites
 from tamrl.training import checkpoint
 from tamrl.training.fit import fit, member_seed
+from tamrl.training.resume import Resume
 
 LOG = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def train_model(
     step: str,
     seed: int,
 ) -> None:
-    """Train a member and write it into the folder `output`.
+    """Train a member and write it into the folder `output`; a killed job continues where its state was kept last.
 
     Parameters
     ----------
@@ -60,8 +61,10 @@ def train_model(
     own_seed = member_seed(seed, plugin, fold, member)  # variants draw the same towers
     scaled = scaling.fit(ds, dynamic=spec.dynamic, static=spec.static)
     training |= {key: value for key, value in options.items() if key in Schedule.model_fields and value is not None}
-    trained, about = fit(ds, group, module, chosen, spec, scaled, training, own_seed)
     origin = {"training": training, "samples": sha256(samples), "splits": sha256(splits)}
+    made_by = code_digest("tamrl.training.stage", module.__name__), torch.__version__
+    resume = Resume(output, key=config_digest([origin, spec.to_json(), chosen.model_dump(mode="json"), fold, own_seed, made_by]))
+    trained, about = fit(ds, group, module, chosen, spec, scaled, training, own_seed, resume)
     about |= origin | {
         "seed": own_seed,
         "sites": ds["site"].values.tolist(),
@@ -70,6 +73,7 @@ def train_model(
     result = checkpoint.Trained(trained, model, spec, scaled, fold, member, about)
     with atomic(output) as part:
         checkpoint.save(part, result, plugin=plugin, options=chosen.model_dump(mode="json"))
+    resume.clear()
     LOG.info("%s fold %s member %s on %d towers: %.1f s", model, fold, member, len(group), time.monotonic() - started)
 
 

@@ -220,9 +220,10 @@ def write_modis(*, world: str, folder: str, twin: dict[str, Any], seed: int) -> 
             ds.to_netcdf(part / modis.file_name(start), engine="netcdf4", encoding=modis.encoding())
 
 
-def write_static(*, world: str, folder: str, twin: dict[str, Any], seed: int) -> None:
+def write_static(*, world: str, folder: str, co2: str, twin: dict[str, Any], seed: int) -> None:
     """Write `land_cover.tif`, `koppen.tif` (uint8, pixels) and `elevation.tif` (float32, m, cells) into `folder`.
 
+    Beside it the file `co2`: annual means of CO2 that rise by 2 ppm a year; no flux of the virtual Earth follows them.
     All are in WGS84, north-up. Water is 0 in the first two and missing (-9999) in the last; nothing here is drawn by chance.
     """
     opened = _open(world)
@@ -233,6 +234,9 @@ def write_static(*, world: str, folder: str, twin: dict[str, Any], seed: int) ->
         _raster(part / "land_cover.tif", opened.static("land_cover"), fine, nodata=None)
         _raster(part / "koppen.tif", opened.static("koppen"), fine, nodata=0)
         _raster(part / "elevation.tif", np.where(np.isnan(height), np.float32(-9999), height), opened.resolution, nodata=-9999)
+    rows = [f"{year},{370 + 2 * (year - 2000)}" for year in range(1985, 2031)]
+    with atomic(co2) as part:
+        part.write_text("\n".join(["# virtual Earth", "year,ppm", *rows]) + "\n", encoding="utf-8")
 
 
 def _raster(path: Path, values: np.ndarray, resolution: float, nodata: float | None) -> None:

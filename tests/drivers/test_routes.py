@@ -22,7 +22,9 @@ def world(tmp_path_factory):
     path = tmp_path_factory.mktemp("routes") / "world.zarr"
     time = {"step": "day", "years": YEARS}
     twin_stage.simulate_world(world=str(path), twin=TWIN, time=time, resolution=RESOLUTION, seed=1)
-    twin_stage.write_static(world=str(path), folder=str(path.parent / "static"), twin=TWIN, seed=1)
+    twin_stage.write_static(
+        world=str(path), folder=str(path.parent / "static"), co2=str(path.parent / "co2.csv"), twin=TWIN, seed=1
+    )
     return path
 
 

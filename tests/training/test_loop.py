@@ -102,6 +102,19 @@ def test_a_step_that_is_not_finite_is_not_applied_and_counted(caplog):
     assert _train(clean).bad_steps == 0
 
 
+@pytest.mark.parametrize("bad", [float("inf"), float("-inf"), float("nan")])
+def test_a_gradient_that_is_not_finite_is_not_applied_though_the_loss_is(bad):
+    network, calls = Line(), []
+
+    def poison(gradient):
+        calls.append(1)
+        return gradient * bad if len(calls) == 50 else gradient
+
+    network.layer.weight.register_hook(poison)
+    history = _train(network)
+    assert history.bad_steps == 1 and len(calls) == 120 and all(p.isfinite().all() for p in network.parameters())
+
+
 def test_training_ends_after_too_many_bad_steps_and_keeps_the_best():
     network = Line(poisoned=tuple(range(80, 120)))
     history = _train(network)

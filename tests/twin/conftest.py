@@ -60,7 +60,7 @@ def written(land, tmp_path_factory) -> SimpleNamespace:
     stage.write_archives(world=world, fluxnet2015=str(found.fluxnet2015), fluxnet=str(found.fluxnet), twin=TWIN, seed=1)
     stage.write_era5(world=world, folder=str(found.era5), twin=TWIN)
     stage.write_modis(world=world, folder=str(found.modis), twin=TWIN, seed=1)
-    stage.write_static(world=world, folder=str(found.static), twin=TWIN, seed=1)
+    stage.write_static(world=world, folder=str(found.static), co2=str(found.static) + "-co2.csv", twin=TWIN, seed=1)
     stage.write_truth(world=world, files=[str(path) for path in found.truth.values()])
     assert not list(Path(root).rglob(".part-*"))
     return found

@@ -131,7 +131,7 @@ def driver_files():
     """Inputs of the cube: the folders of the sources, or one folder an item and year where a source is to be fetched."""
     from tamrl.drivers.cube import plan
 
-    found = []
+    found = [MAIN.drivers.co2] if MAIN.drivers.co2 else []
     for name in MAIN.drivers.sources:
         plugin, chosen = registry.load(registry.SOURCES, name), getattr(MAIN.drivers, name)
         if getattr(chosen, "download", False):

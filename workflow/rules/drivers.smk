@@ -43,6 +43,7 @@ rule place_drivers:
     input:
         table=f"{RUN}/towers/towers.parquet",
         towers=f"{RUN}/towers/towers.csv",
+        co2=MAIN.drivers.co2 or [],
     output:
         drivers=f"{RUN}/drivers/places.nc",
     log:
@@ -53,6 +54,7 @@ rule place_drivers:
         ENV
     params:
         names=section("drivers", "variables"),
+        co2=MAIN.drivers.co2,
         step=MAIN.time.step,
         code=code("tamrl.drivers.stage"),
     script:

@@ -78,6 +78,7 @@ if MAIN.twin:
             world=rules.simulate_world.output.world,
         output:
             folder=directory(f"{BASE}/inputs/static"),
+            co2=f"{BASE}/inputs/co2.csv",
         log:
             f"{BASE}/logs/write_static.log",
         benchmark:

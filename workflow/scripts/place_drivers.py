@@ -10,4 +10,5 @@ place_drivers(
     drivers=snakemake.output.drivers,
     names=snakemake.params.names["variables"],
     step=snakemake.params.step,
+    co2=snakemake.params.co2,
 )

@@ -7,6 +7,7 @@ to_file(snakemake.log[0])
 write_static(
     world=snakemake.input.world,
     folder=snakemake.output.folder,
+    co2=snakemake.output.co2,
     twin=snakemake.params.twin,
     seed=snakemake.params.seed,
 )

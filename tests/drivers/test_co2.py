@@ -1,0 +1,69 @@
+"""CO2: an annual series that the user supplies becomes a smooth driver; without one nothing is made up."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tamrl import config
+from tamrl.drivers import co2, derived, places
+from tamrl.errors import ConfigError, InputError, UnitError
+
+TABLE = pd.DataFrame({"year": [2009, 2010, 2011, 2012], "ppm": [387.0, 389.0, 391.0, 394.0], "unc": 0.1})
+SITES = pd.DataFrame({"site": ["DE-Hai", "NA-Aaa"], "lat": [51.1, -20.0], "lon": [10.4, 17.0]})
+DAYS = np.arange(np.datetime64("2009-01-01"), np.datetime64("2013-01-01"))
+
+
+def test_days_rise_smoothly_and_years_keep_their_means():
+    found = co2.on_days(co2.series(TABLE, where="t"), DAYS)
+    steps = np.diff(found)
+    assert (steps > 0).all() and np.abs(np.diff(steps)).max() < 1e-4 and steps.max() < 0.012
+    means = pd.Series(found).groupby(DAYS.astype("M8[Y]")).mean()
+    np.testing.assert_allclose(means, TABLE["ppm"], atol=0.15)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (TABLE.rename(columns={"ppm": "CO2"}), "lacks ppm"),
+        (TABLE.drop(index=1), "consecutive"),
+        (TABLE.assign(ppm=["a", 1, 2, 3]), "consecutive"),
+        (TABLE.head(1), "two or more"),
+    ],
+)
+def test_a_series_that_is_none_is_refused(table, message):
+    with pytest.raises(InputError, match=message):
+        co2.series(table, where="t.csv")
+
+
+def test_another_unit_is_refused():
+    with pytest.raises(UnitError, match="co2"):
+        co2.series(TABLE.assign(ppm=TABLE["ppm"] * 1e-6), where="t.csv")
+
+
+def test_a_year_that_is_not_there_is_named():
+    with pytest.raises(InputError, match="2013"):
+        co2.on_days(co2.series(TABLE, where="t"), np.array(["2013-05-01"], "M8[D]"))
+
+
+def test_every_place_has_the_same_and_months_are_means_of_days():
+    time = pd.date_range("2010-01-01", "2010-12-01", freq="MS")
+    known = co2.series(TABLE, where="t")
+    found = places.at_places(SITES, time, dynamic=("co2",), static=(), step="month", co2=known)["co2"]
+    assert (found[0] == found[1]).all() and found.attrs["units"] == "umol mol-1"
+    daily = pd.Series(co2.on_days(known, DAYS), index=DAYS)["2010"].resample("MS").mean()
+    np.testing.assert_allclose(found[0], daily, rtol=1e-6)
+
+
+def test_without_a_file_it_is_refused_before_anything_runs():
+    raw = {"drivers": {"variables": {"dynamic": ["air_temperature", "co2"]}}}
+    with pytest.raises(ConfigError, match=r"drivers\.co2"):
+        config.load(raw)
+    assert config.load({"drivers": raw["drivers"] | {"co2": "mine.csv"}}).drivers.co2 == "mine.csv"
+    with pytest.raises(ConfigError, match=r"drivers\.co2"):
+        derived.get("co2").compute({}, derived.Axis(DAYS, "day", np.zeros(1)))
+
+
+def test_a_file_that_is_not_there_stops_the_run(tmp_path):
+    raw = {"drivers": {"variables": {"dynamic": ["co2"]}, "co2": str(tmp_path / "no.csv")}}
+    with pytest.raises(ConfigError, match=r"no\.csv"):
+        config.check_inputs(config.load(raw))
