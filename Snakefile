@@ -50,7 +50,11 @@ onsuccess:
     print(
         f"Done. Table: {BASE}/adaptation/adaptation.md   Predictions: {BASE}/adaptation/"
         if MAIN.adaptation
-        else f"Done. Maps: {BASE}/maps/   Report: {BASE}/report.html   Numbers: {BASE}/summary.md"
+        else (
+            f"Done. Maps: {BASE}/maps/   Report: {BASE}/report.html   Numbers: {BASE}/summary.md"
+            if GRIDDED
+            else f"Done. Report: {BASE}/scores.html   Predictions: {BASE}/evaluation/predictions.parquet"
+        )
     )
 
 

@@ -67,6 +67,13 @@ def test_variants_of_a_plug_in_are_scored_side_by_side(judged):
     assert windows["same_day"]["about"]["seed"] == windows["lightgbm"]["about"]["seed"]
 
 
+def test_a_report_shows_the_models_side_by_side(judged):
+    text = (judged / "scores.html").read_text()
+    pictures = {file.stem for file in (judged / "scores").glob("*.png")}
+    assert {"model_errors", "tower_changes", "tower_scales", "tower_calibration", "tower_dissimilarity"} <= pictures
+    assert "stumps" in text and "inputs from the grid" not in text
+
+
 def test_no_grid_is_read_and_no_map_is_made(judged):
     assert not (judged / "drivers/cube.zarr").exists() and not (judged / "maps").exists()
 

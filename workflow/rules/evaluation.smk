@@ -105,6 +105,41 @@ rule write_report:
         "../scripts/write_report.py"
 
 
+# Of a run without grids: its models side by side.
+rule write_scores:
+    input:
+        predictions=f"{BASE}/evaluation/predictions.parquet",
+        metrics=f"{BASE}/evaluation/site_metrics.csv",
+        calibration=f"{BASE}/evaluation/calibration.json",
+        scores=f"{BASE}/evaluation/scores.csv",
+        comparisons=f"{BASE}/evaluation/comparisons.csv",
+        reliability=f"{BASE}/evaluation/reliability.csv",
+        dissimilarity=f"{BASE}/evaluation/dissimilarity.csv",
+        towers=f"{BASE}/towers/towers.csv",
+        quality=f"{BASE}/towers/quality.csv",
+        template="tamrl/evaluation/report/templates/report.html",
+    output:
+        report=report(f"{BASE}/scores.html", caption="../report/report.rst", category="Report"),
+        figures=report(directory(f"{BASE}/scores"), patterns=["{name}.png"], caption="../report/figures.rst", category="Figures"),
+    log:
+        f"{BASE}/logs/write_scores.log",
+    benchmark:
+        f"{BASE}/benchmarks/write_scores.tsv"
+    conda:
+        ENV
+    params:
+        title=MAIN.evaluation.title,
+        run=MAIN.run,
+        step=MAIN.time.step,
+        map_model=MAIN.inference.model,
+        qc=MAIN.evaluation.qc,
+        benchmarks=f"{BASE}/benchmarks",
+        config_digest=configuration.digest(MAIN),
+        code=code("tamrl.evaluation.report.gridless"),
+    script:
+        "../scripts/write_scores.py"
+
+
 rule record_provenance:
     input:
         report=f"{BASE}/report.html",

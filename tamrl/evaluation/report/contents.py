@@ -6,8 +6,20 @@ from matplotlib.figure import Figure
 
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.bootstrap import LEVEL
-from tamrl.evaluation.report import budgets, calibration, improvement, maps, quality, reference, scores, tables, texts, towers
-from tamrl.evaluation.report.material import Material
+from tamrl.evaluation.report import (
+    budgets,
+    calibration,
+    improvement,
+    maps,
+    quality,
+    reference,
+    rivals,
+    scores,
+    tables,
+    texts,
+    towers,
+)
+from tamrl.evaluation.report.material import Material, Scored
 from tamrl.evaluation.report.page import Note, Page, Picture, Section, Tile, picture
 from tamrl.evaluation.report.style import FLUX_LONG, minus, number
 
@@ -50,11 +62,13 @@ def tiles(m: Material) -> list[Tile]:
         value = f"{number(globe.loc[flux, 'mean'], 1)} ± {globe.loc[flux, 'std']:.1f}"
         skill = minus(m.calibration["skill"][flux])
         found.append(Tile(f"{FLUX_LONG[flux]}, globe ± members", value, "PgC yr⁻¹", skill[0].upper() + skill[1:], flux))
+    return [*found, coverage_tile(m)]
+
+
+def coverage_tile(m: Scored) -> Tile:
+    """The tested coverage."""
     shares = " · ".join(f"{100 * m.calibration['coverage'][flux]:.0f}" for flux in FLUXES)
-    found.append(
-        Tile("Held-out observations inside the 90 % interval", shares, "%", "GPP · RECO · NEE, towers weighing the same", "")
-    )
-    return found
+    return Tile("Held-out observations inside the 90 % interval", shares, "%", "GPP · RECO · NEE, towers weighing the same", "")
 
 
 def shown(name: str, figure: Figure, *, text: str | None = None, **fields: Any) -> Picture:
@@ -108,23 +122,33 @@ def towers_section(m: Material) -> Section:
     """Scores and records of held-out towers."""
     metrics, model, step, percent = m.metrics, m.map_model, m.step, 100 * LEVEL
     differences = scores.differences(metrics, map_model=model)
-    classes = scores.classes(metrics, scale=step, map_model=model, split=m.split)
     gains = improvement.changes(m.comparisons, scale=step, map_model=model)
     section = Section("towers", "Held-out towers: scores")
+    first, *others = tower_figures(m)
     section.items += [
-        shown("tower_rmse", scores.rmse_distributions(metrics, scale=step, map_model=model), step=step, qc=m.qc),
+        first,
         shown("tower_differences", differences, step=step, percent=percent) if differences else Note(texts.NO_RIVAL),
         *([shown("tower_changes", gains, step=step, percent=percent)] if gains else []),
         shown("tower_scales", scores.scales(metrics, map_model=model)),
-        shown("tower_density", towers.observed_predicted(m.ours, step=step), step=step, model=model),
-        shown("tower_means", towers.site_means(m.site_means, m.spatial_skill()), model=model, percent=percent),
-        shown("tower_classes", classes, model=model),
+        *others,
         shown("tower_map", towers.tower_map(m.metrics_of(m.split), m.towers, m.base, scale=step), model=model),
     ]
     return section
 
 
-def uncertainty_section(m: Material) -> Section:
+def tower_figures(m: Scored) -> list[Picture]:
+    """Errors of all models at every tower, then what the maps' model does there."""
+    model, step = m.map_model, m.step
+    classes = scores.classes(m.metrics, scale=step, map_model=model, split=m.split)
+    return [
+        shown("tower_rmse", scores.rmse_distributions(m.metrics, scale=step, map_model=model), step=step, qc=m.qc),
+        shown("tower_density", towers.observed_predicted(m.ours, step=step), step=step, model=model),
+        shown("tower_means", towers.site_means(m.site_means, m.spatial_skill()), model=model, percent=100 * LEVEL),
+        shown("tower_classes", classes, model=model),
+    ]
+
+
+def uncertainty_section(m: Scored) -> Section:
     """Coverage, PIT, and records with intervals."""
     ours = m.ours[m.ours["split"] == m.split]
     every = m.predictions[(m.predictions["model"] == m.map_model) & (m.predictions["split"] == m.split)]
@@ -132,6 +156,7 @@ def uncertainty_section(m: Material) -> Section:
     folds = "Each fold is calibrated on the towers of the other folds."
     halves = "Each half of the held-out towers is calibrated on the other half."
     section = Section("uncertainty", "Uncertainty at held-out towers: is it right?")
+    by_class = rivals.coverage(m.reliability[m.reliability["split"] == m.split], model=m.map_model)
     section.items += [
         shown(
             "tower_calibration",
@@ -139,6 +164,7 @@ def uncertainty_section(m: Material) -> Section:
             step=m.step,
             calibrated=folds if every["fold"].nunique() > 1 else halves,
         ),
+        *([shown("class_coverage", by_class, model=m.map_model)] if by_class else []),
         shown(
             "tower_dissimilarity",
             improvement.by_dissimilarity(m.metrics_of(m.split), m.unlike, scale=m.step, threshold=m.threshold),
@@ -175,8 +201,8 @@ def quality_section(m: Material) -> Section:
     return section
 
 
-def tables_section(m: Material) -> Section:
-    """All scores and budgets as numbers."""
+def tables_section(m: Scored) -> Section:
+    """All scores and, where there are maps, budgets as numbers."""
     section = Section("tables", "Tables")
     hard = tables.hard_places(m.metrics, scale=m.step)
     section.items += [tables.tower_scores(m.metrics), hard if hard.rows else Note(texts.NONE_HARD)]
@@ -187,11 +213,11 @@ def tables_section(m: Material) -> Section:
         *([tables.changes(m.comparisons)] if len(m.comparisons) else []),
         tables.reliability(m.reliability),
     ]
-    section.items.append(tables.budgets(m.budgets))
+    section.items += [tables.budgets(m.budgets)] if isinstance(m, Material) else []
     return section
 
 
-def provenance_section(m: Material) -> Section:
+def provenance_section(m: Scored) -> Section:
     """Timings, provenance, citation and licence."""
     terms = texts.TERMS_VIRTUAL if m.virtual else texts.TERMS_REAL
     section = Section("provenance", "Provenance: how this came about, and how to cite it")

@@ -13,26 +13,15 @@ from tamrl.evaluation.report.fields import FluxSums, Step
 from tamrl.evaluation.report.projection import Basemap
 
 
-@dataclass
-class Material:
-    """Everything that the sections show."""
+@dataclass(kw_only=True)
+class Scored:
+    """What is known of the models at held-out towers."""
 
     title: str
     run: str
-    labels: list[str]
     step: Step
-    reference: str | None
-    """How the reference is called; None where there is none."""
     map_model: str
     qc: float
-    fluxes: dict[str, FluxSums]
-    base: Basemap
-    resolution: float
-    dissimilarity: np.ndarray
-    inside: np.ndarray
-    threshold: float | None
-    budgets: pd.DataFrame
-    choices: dict[str, pd.DataFrame]
     predictions: pd.DataFrame
     metrics: pd.DataFrame
     calibration: dict[str, Any]
@@ -43,35 +32,18 @@ class Material:
     reliability: pd.DataFrame
     unlike: pd.DataFrame
     """How unlike held-out towers are to those that trained (`evaluation/dissimilarity.csv`)."""
-    every: pd.DataFrame | None = None
-    """All towers that were read, by network, those left out too."""
-    records: pd.DataFrame | None = None
-    """Records of the towers kept, after the tests."""
+    threshold: float | None = None
+    """Of the dissimilarity; None where no map has one."""
     benchmarks: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
     licence: str = ""
-
-    @property
-    def virtual(self) -> bool:
-        """Whether the reference is the truth of a virtual world."""
-        return self.reference == "truth"
-
-    @property
-    def members(self) -> int:
-        """Members in the maps' files of members; 0 where these were not written."""
-        return len(next(iter(self.fluxes.values())).members)
+    virtual: bool = False
+    """Whether the world is simulated."""
 
     @property
     def split(self) -> str:
         """The split with the inputs of the maps."""
         return self.calibration.get("split", min(self.metrics["split"]))
-
-    @property
-    def period(self) -> str:
-        """The mapped years in words."""
-        if self.labels == ["climatology"]:
-            return "a mean year"
-        return self.labels[0] if len(self.labels) == 1 else f"{self.labels[0]}–{self.labels[-1]}"
 
     @cached_property
     def ours(self) -> pd.DataFrame:
@@ -93,3 +65,38 @@ class Material:
     def metrics_of(self, split: str) -> pd.DataFrame:
         """Scores of the maps' model in one split."""
         return self.metrics[(self.metrics["model"] == self.map_model) & (self.metrics["split"] == split)]
+
+
+@dataclass(kw_only=True)
+class Material(Scored):
+    """Everything that the sections of a report with maps show."""
+
+    labels: list[str]
+    reference: str | None
+    """How the reference is called; None where there is none."""
+    fluxes: dict[str, FluxSums]
+    base: Basemap
+    resolution: float
+    dissimilarity: np.ndarray
+    inside: np.ndarray
+    budgets: pd.DataFrame
+    choices: dict[str, pd.DataFrame]
+    every: pd.DataFrame | None = None
+    """All towers that were read, by network, those left out too."""
+    records: pd.DataFrame | None = None
+    """Records of the towers kept, after the tests."""
+
+    def __post_init__(self) -> None:
+        self.virtual = self.reference == "truth"
+
+    @property
+    def members(self) -> int:
+        """Members in the maps' files of members; 0 where these were not written."""
+        return len(next(iter(self.fluxes.values())).members)
+
+    @property
+    def period(self) -> str:
+        """The mapped years in words."""
+        if self.labels == ["climatology"]:
+            return "a mean year"
+        return self.labels[0] if len(self.labels) == 1 else f"{self.labels[0]}–{self.labels[-1]}"

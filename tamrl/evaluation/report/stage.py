@@ -76,14 +76,14 @@ def write_report(
         If files do not fit together.
     """
     summed = _sum_maps(list(labels), {"maps": maps, "members": members, "reference": reference}, step)
-    tables = _read_tables(budgets, choices, predictions, metrics, calibration, towers, quality)
-    tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity)
+    tables = read_tables(predictions, metrics, calibration, towers, quality) | _read_budgets(budgets, choices)
+    tables |= read_comparisons(scores, comparisons, reliability, dissimilarity)
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
     material = Material(**about, **summed, **tables, **_read_mask(applicability), reference=reference_name if reference else None)
-    material.benchmarks = _read_benchmarks(Path(benchmarks))
+    material.benchmarks = read_benchmarks(Path(benchmarks))
     material.records, material.every = _read_stations(records, sites)
-    material.provenance = _provenance(material.provenance, config_digest, code)
-    _write(contents.page(material, date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC"), report, figures, template=Path(template))
+    material.provenance = described(material.provenance, config_digest, code)
+    write(contents.page(material, date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC"), report, figures, template=Path(template))
 
 
 def _sum_maps(labels: list[str], places: dict[str, Sequence[str]], step: str) -> dict[str, Any]:
@@ -105,12 +105,14 @@ def _read_mask(applicability: str) -> dict[str, Any]:
     return found | {"threshold": None if threshold is None else float(threshold)}
 
 
-def _read_tables(
-    budgets: str, choices: Sequence[str], predictions: str, metrics: str, calibration: str, towers: str, quality: str
-) -> dict[str, Any]:
+def _read_budgets(budgets: str, choices: Sequence[str]) -> dict[str, Any]:
+    found = {Path(path).parent.name: contracts.read_csv(path, contracts.BUDGETS) for path in choices}
+    return {"budgets": contracts.read_csv(budgets, contracts.BUDGETS), "choices": found}
+
+
+def read_tables(predictions: str, metrics: str, calibration: str, towers: str, quality: str) -> dict[str, Any]:
+    """Predictions, scores, calibration and towers, as `Scored` names them."""
     return {
-        "budgets": contracts.read_csv(budgets, contracts.BUDGETS),
-        "choices": {Path(path).parent.name: contracts.read_csv(path, contracts.BUDGETS) for path in choices},
         "predictions": contracts.table(pd.read_parquet(predictions), contracts.PREDICTIONS, where=predictions),
         "metrics": contracts.read_csv(metrics, contracts.METRICS),
         "calibration": files.read_json(calibration),
@@ -127,7 +129,8 @@ def _read_stations(records: str | None, sites: Sequence[str]) -> tuple[pd.DataFr
     return contracts.table(pd.read_parquet(records), contracts.TOWERS, where=records), every
 
 
-def _read_comparisons(scores: str, comparisons: str, reliability: str, dissimilarity: str) -> dict[str, pd.DataFrame]:
+def read_comparisons(scores: str, comparisons: str, reliability: str, dissimilarity: str) -> dict[str, pd.DataFrame]:
+    """Tables over towers, as `Scored` names them."""
     return {
         "scores": contracts.read_csv(scores, contracts.SCORES),
         "comparisons": contracts.read_csv(comparisons, contracts.COMPARISONS),
@@ -211,7 +214,7 @@ def _same_grid(ds: xr.Dataset, truth: xr.Dataset, where: str) -> None:
         )
 
 
-def _read_benchmarks(folder: Path) -> dict[str, list[tuple[float, float]]]:
+def read_benchmarks(folder: Path) -> dict[str, list[tuple[float, float]]]:
     """Seconds and memory (MB) of the jobs of each rule; Snakemake writes a dash where a job was too short to measure."""
     found: dict[str, list[tuple[float, float]]] = {}
     for file in sorted(folder.rglob("*.tsv")):
@@ -221,14 +224,15 @@ def _read_benchmarks(folder: Path) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def _provenance(attributes: dict[str, str], config_digest: str, code: str) -> dict[str, str]:
+def described(attributes: dict[str, str], config_digest: str, code: str) -> dict[str, str]:
     """What the report tells of its making; digests of the maps as their files state them."""
     found = {"configuration digest": config_digest, "maps' code digest": str(attributes.get("code_digest", "not stated"))}
     found |= {"report's code digest": code, "revision": provenance.revision()}
     return found | {f"version of {name}": version for name, version in provenance.software().items()}
 
 
-def _write(content: page.Page, report: str, figures: str, *, template: Path) -> None:
+def write(content: page.Page, report: str, figures: str, *, template: Path) -> None:
+    """Write the page and, beside it, its pictures as files."""
     pictures = [item for section in content.sections for item in section.items if isinstance(item, page.Picture)]
     with files.atomic(figures) as part:
         part.mkdir()
