@@ -230,6 +230,8 @@ class Training(Strict):
     input_noise: Annotated[float, Field(ge=0)] = 0.05
     """Standard deviation of noise added to scaled inputs while training."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["exact", "fast"] = "exact"
+    """`fast` compiles networks and trains them in bfloat16 on a GPU; on a processor it changes nothing."""
 
     def plugin(self, name: str) -> str:
         """The plug-in behind a model, which may be a variant."""

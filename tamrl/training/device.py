@@ -1,6 +1,9 @@
-"""Where the numbers are crunched."""
+"""Where the numbers are crunched, and how exactly."""
+
+from collections.abc import Callable
 
 import torch
+from torch import Tensor, nn
 
 from tamrl.errors import ConfigError
 
@@ -11,3 +14,21 @@ def choose(name: str) -> torch.device:
     if name == "cuda" and not there:
         raise ConfigError("device: cuda, but no GPU can be used", found=f"torch {torch.__version__}", todo="set device: auto")
     return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+def runner(network: nn.Module, device: torch.device, precision: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The forward pass of a training step: the network itself, unless a GPU is to be `fast`.
+
+    Then it is compiled and runs in bfloat16 where that is safe (Kalamkar et al. 2019, arXiv 1905.12322); weights, loss and what
+    is returned stay in single precision. Validation and prediction never go through it.
+    """
+    if precision != "fast" or device.type != "cuda":
+        return network
+    compiled = torch.compile(network)
+
+    def forward(x: Tensor, support: Tensor, static: Tensor) -> Tensor:
+        """Fluxes (B, T, 3) in single precision."""
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            return compiled(x, support, static).float()
+
+    return forward

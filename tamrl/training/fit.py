@@ -89,7 +89,7 @@ def fit(
     if isinstance(model, torch.nn.Module):
         sets = _sequences(inputs, y, weight, back, training, device)
         model.to(device)
-        settings = loop.Settings(**{k: training[k] for k in loop.Settings.__dataclass_fields__})
+        settings = loop.Settings(**{k: training[k] for k in loop.Settings.__dataclass_fields__ if k in training})
         sampler = Sampler(sets[0], chance[~back], seed)
         scale = torch.tensor(scaling.flux_scale, device=device)
         history = loop.train(model, sampler, sets[1], settings, scale=scale, seed=seed, resume=resume)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from tamrl.errors import TrainingError
+from tamrl.training.device import runner
 from tamrl.training.losses import flux_loss
 from tamrl.training.resume import Resume, State
 from tamrl.training.sequences import Batch, Sampler, Sequences
@@ -37,6 +38,7 @@ class Settings:
     learning_rate: float
     weight_decay: float
     input_noise: float
+    precision: str = "exact"
 
 
 @dataclass
@@ -67,8 +69,7 @@ def train(
     sampler : draws the batches
     validation : sites that are in training for nothing else
     scale : (3,) scales of the fluxes, on the network's device
-    seed : int
-        Of dropout and input noise.
+    seed : of dropout and input noise
     resume : where the state of the training is kept, and taken up from
 
     Raises
@@ -82,12 +83,13 @@ def train(
     history, best, kept, first = History(), math.inf, None, 0
     if resume and (state := resume.restore(network, optimizer, sampler.random)):
         history, best, kept, first = History(**state.history), state.best, state.kept, state.step
+    forward = runner(network, scale.device, settings.precision)
     for step in range(first, settings.steps):
         network.train()
         network.begin(step / settings.steps)
         optimizer.param_groups[0]["lr"] = settings.learning_rate * one_cycle(step / settings.steps)
         batch = sampler.draw(settings.batch)
-        fluxes = network(_noisy(batch.x, settings), _noisy(batch.support, settings), _noisy(batch.static, settings))
+        fluxes = forward(_noisy(batch.x, settings), _noisy(batch.support, settings), _noisy(batch.static, settings))
         loss = flux_loss(fluxes, batch.y, batch.weight, scale)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -296,11 +296,12 @@ class Run:
             "code": "c0ffee",
         }
 
-    def build(self):
-        """All of it."""
-        self.write_maps()
+    def build(self, maps=True):
+        """All of it, or all but the maps."""
+        if maps:
+            self.write_maps()
+            self.write_budgets()
         self.write_towers()
-        self.write_budgets()
         self.evaluate()
         return self
 
@@ -311,7 +312,7 @@ assert "50N-90N" in LATITUDE_BANDS
 @pytest.fixture(scope="session")
 def make_run():
     """Build a run in a folder: `make_run(folder, step="month", ...)`."""
-    return lambda folder, **options: Run(Path(folder), **options).build()
+    return lambda folder, *, maps=True, **options: Run(Path(folder), **options).build(maps)
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,26 @@ def test_another_seed_gives_another_member(samples, group, settings):
     assert not torch.equal(a.decoder.head.weight, b.decoder.head.weight)
 
 
+def test_fast_changes_nothing_on_a_processor(samples, group, settings):
+    exact, fast = (
+        _fit(samples, group, settings | {"steps": 5, "precision": precision}, hidden=8)[0] for precision in ("exact", "fast")
+    )
+    states = [model.state_dict() for model in (exact, fast)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_fast_compiles_and_returns_single_precision_on_a_gpu_alone(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or (lambda *inputs: inputs[0].bfloat16()))
+    monkeypatch.setattr(torch, "autocast", lambda kind, dtype: torch.amp.autocast("cpu", dtype=dtype))
+    network, cuda = torch.nn.Identity(), torch.device("cuda")
+    assert (
+        device.runner(network, torch.device("cpu"), "fast") is device.runner(network, cuda, "exact") is network and not compiled
+    )
+    found = device.runner(network, cuda, "fast")(torch.ones(2, 3, 3), torch.ones(1), torch.ones(1))
+    assert compiled == [network] and found.dtype == torch.float32
+
+
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert device.choose("auto").type == "cpu"

@@ -26,6 +26,7 @@ rule train_model:
             "class_weights",
             "input_noise",
             "device",
+            "precision",
         ),
         options=options("training"),
         step=MAIN.time.step,

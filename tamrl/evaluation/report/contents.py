@@ -6,7 +6,19 @@ from matplotlib.figure import Figure
 
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.bootstrap import LEVEL
-from tamrl.evaluation.report import budgets, calibration, improvement, maps, quality, reference, scores, tables, texts, towers
+from tamrl.evaluation.report import (
+    budgets,
+    calibration,
+    improvement,
+    maps,
+    quality,
+    reference,
+    rivals,
+    scores,
+    tables,
+    texts,
+    towers,
+)
 from tamrl.evaluation.report.material import Material
 from tamrl.evaluation.report.page import Note, Page, Picture, Section, Tile, picture
 from tamrl.evaluation.report.style import FLUX_LONG, FLUX_UNITS, minus, number
@@ -140,10 +152,15 @@ def towers_section(m: Material) -> Section:
     classes = scores.classes(metrics, scale=step, map_model=model, split=m.split)
     gains = improvement.changes(m.comparisons, scale=step, map_model=model)
     section = Section("towers", "Held-out towers: scores")
+    here = metrics[metrics["split"] == m.split]
+    by_group = rivals.by_group(here, m.towers, scale=step, map_model=model)
+    about = {"step": step, "percent": percent}
     section.items += [
+        shown("model_errors", rivals.errors(here, scale=step, map_model=model), qc=m.qc, **about),
         shown("tower_rmse", scores.rmse_distributions(metrics, scale=step, map_model=model), step=step, qc=m.qc),
         shown("tower_differences", differences, step=step, percent=percent) if differences else Note(texts.NO_RIVAL),
         *([shown("tower_changes", gains, step=step, percent=percent)] if gains else []),
+        *([shown("model_groups", by_group, least=rivals.LEAST, **about)] if by_group else []),
         shown("tower_scales", scores.scales(metrics, map_model=model)),
         shown("tower_density", towers.observed_predicted(m.ours, step=step), step=step, model=model),
         shown("tower_means", towers.site_means(m.site_means, m.spatial_skill()), model=model, percent=percent),
@@ -161,6 +178,7 @@ def uncertainty_section(m: Material) -> Section:
     folds = "Each fold is calibrated on the towers of the other folds."
     halves = "Each half of the held-out towers is calibrated on the other half."
     section = Section("uncertainty", "Uncertainty at held-out towers: is it right?")
+    by_class = rivals.coverage(m.reliability[m.reliability["split"] == m.split], model=m.map_model)
     section.items += [
         shown(
             "tower_calibration",
@@ -168,6 +186,7 @@ def uncertainty_section(m: Material) -> Section:
             step=m.step,
             calibrated=folds if every["fold"].nunique() > 1 else halves,
         ),
+        *([shown("class_coverage", by_class, model=m.map_model)] if by_class else []),
         shown(
             "tower_dissimilarity",
             improvement.by_dissimilarity(m.metrics_of(m.split), m.unlike, scale=m.step, threshold=m.threshold),

@@ -35,7 +35,7 @@ def changes(comparisons: pd.DataFrame, *, scale: str, map_model: str) -> Figure 
             cell.axes.set_yticks(range(len(rivals)), rivals)
             cell.axes.set_ylim(len(rivals) - 0.5, -0.5)
             cell.axes.set_title(FLUX_LONG[cell.column] if cell.top else "")
-            if cell.left:
+            if cell.left and len(splits) > 1:
                 cell.axes.set_ylabel(split_label(cell.row), fontsize=8)
             if cell.bottom:
                 cell.axes.set_xlabel(f"change of RMSE (%)\n← {map_model} better · rival better →")

@@ -138,7 +138,7 @@ def scales(metrics: pd.DataFrame, *, map_model: str) -> Figure:
         for cell in panels:
             part = metrics[(metrics["split"] == cell.row) & (metrics["flux"] == cell.column)]
             for k, (model, colour) in enumerate(colours.items()):
-                at = np.arange(len(shown)) + (k - (len(colours) - 1) / 2) * 0.16
+                at = np.arange(len(shown)) + (k - (len(colours) - 1) / 2) * min(0.16, 0.8 / len(colours))
                 values = [part.loc[(part["model"] == model) & (part["scale"] == s), "nse"].dropna() for s in shown]
                 _quartiles(cell.axes, at, values, colour, model)
             cell.axes.axhline(0, color=style.SOFT, linewidth=0.8)

@@ -53,6 +53,13 @@ CAPTIONS = {
     "X-BASE gives no respiration. A plausible total proves nothing by itself.",
     "choices": "Global totals of this run and of defensible alternatives (configuration: choices). Dot: mean; bar: range of the "
     "members; yellow: published. Where the dots scatter wider than the bars, the choice of method is the larger uncertainty.",
+    "model_errors": "RMSE by {step} of each model (NEE quality ≥ {qc:g}): median (dots) and 90th percentile (diamonds) over the "
+    "held-out towers with {percent:.0f} % bootstrap intervals over towers.",
+    "model_groups": "Median RMSE by {step} of each model by IGBP class, by climate and in the tropics (within 23.5° of the "
+    "equator; number of towers; groups of {least} or more). Marked: evergreen broadleaf forest (EBF) and the tropics, where "
+    "upscaling usually fails.",
+    "class_coverage": "Share of observations inside the calibrated 90 % interval of {model}, towers weighing the same: of all, "
+    "by class and by season. Grey: limits, where they are set; hollow: outside them.",
     "stations": "Left: every tower that was read, by land-cover class, and those left out as a whole (the table below says why). "
     "Right: years of good {step}s that each tower kept.",
     "fingerprints": "NEE of the towers with most good records of different classes, one row a year. Grey: not measured, or taken "
@@ -84,6 +91,9 @@ ALTERNATIVES = {
     "tower_series": "Observed and predicted fluxes of the best, a median and the worst held-out tower.",
     "budgets": "Bars of global and regional totals of GPP, RECO and NEE beside published ranges.",
     "choices": "Dot plot of global totals over defensible choices.",
+    "model_errors": "Median and 90th percentile of RMSE of each model for GPP, RECO and NEE, with intervals.",
+    "model_groups": "Median RMSE of each model by land-cover class, climate and in the tropics.",
+    "class_coverage": "Coverage of the 90 % interval of all towers, by class and by season.",
     "stations": "Two world maps of the towers: by class with those left out, and by years of good records.",
     "fingerprints": "Pictures of NEE by year and time of the year for a few towers.",
     "quality": "Bars of the values removed by each quality test.",
