@@ -31,7 +31,7 @@ def compressors() -> list[Any]:
 
 def seal(path: str | Path, *, about: dict[str, Any]) -> None:
     """Write the manifest of a finished store; `about` (JSON-like: sources, versions, code digest) goes into it too."""
-    found = {name: {"bytes": file.stat().st_size, "sha256": _sha256(file)} for name, file in _listing(path).items()}
+    found = {name: {"bytes": file.stat().st_size, "sha256": files.checksum(file)} for name, file in _listing(path).items()}
     files.write_json(Path(path) / MANIFEST, {"files": found, "about": about})
 
 
@@ -46,7 +46,7 @@ def manifest(path: str | Path) -> dict[str, Any]:
 def digest(path: str | Path) -> str:
     """SHA-256 of the manifest: two stores have the same one only if all their files agree."""
     manifest(path)
-    return _sha256(Path(path) / MANIFEST)
+    return files.checksum(Path(path) / MANIFEST)
 
 
 def check(path: str | Path, *, verify: bool = False) -> None:
@@ -64,7 +64,7 @@ def check(path: str | Path, *, verify: bool = False) -> None:
         size = there[name].stat().st_size
         if size != listed[name]["bytes"]:
             wrong.append(f"{name} has {size} bytes instead of {listed[name]['bytes']}")
-        elif verify and _sha256(there[name]) != listed[name]["sha256"]:
+        elif verify and files.checksum(there[name]) != listed[name]["sha256"]:
             wrong.append(f"{name} does not match its checksum")
     if wrong:
         raise ContractError(
@@ -109,11 +109,6 @@ def _listing(path: str | Path) -> dict[str, Path]:
     root = Path(path)
     found = (p for p in root.rglob("*") if p.is_file() and p.name != MANIFEST and p.name not in files.FOREIGN)
     return {str(PurePosixPath(p.relative_to(root))): p for p in sorted(found)}
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 class _Sealed(LocalStore):
