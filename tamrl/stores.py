@@ -25,8 +25,12 @@ MANIFEST = "manifest.json"
 
 
 def compressors() -> list[Any]:
-    """Codecs of every stored array: zstd level 1, then CRC32C, which makes any reader refuse a damaged chunk."""
-    return [zarr.codecs.ZstdCodec(level=1), zarr.codecs.Crc32cCodec()]
+    """Codecs of every stored array: bits of equal place side by side and LZ4, then CRC32C.
+
+    Weather on contiguous land packs tighter and five times faster so than with zstd level 1 (`make bench`). The checksum
+    is compared first when a chunk is read, so no reader unpacks a damaged one, which Blosc would not survive.
+    """
+    return [zarr.codecs.BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), zarr.codecs.Crc32cCodec()]
 
 
 def seal(path: str | Path, *, about: dict[str, Any]) -> None:

@@ -33,6 +33,11 @@ def version(options: Options) -> dict[str, object]:
     return _netcdf.fingerprint(options.path)
 
 
+def koppen_map(options: Options) -> Path:
+    """The map of climate groups."""
+    return Path(options.path) / f"{variables.get('koppen_fraction').sources['static'].name}.tif"
+
+
 def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str) -> dict[str, xr.DataArray]:
     """None: nothing here changes with time."""
     if names:
