@@ -2,11 +2,24 @@
 
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.bootstrap import LEVEL
-from tamrl.evaluation.report import budgets, calibration, improvement, maps, quality, reference, scores, tables, texts, towers
+from tamrl.evaluation.report import (
+    budgets,
+    calibration,
+    improvement,
+    maps,
+    quality,
+    reference,
+    scores,
+    tables,
+    texts,
+    towers,
+    weather,
+)
 from tamrl.evaluation.report.material import Material
 from tamrl.evaluation.report.page import Note, Page, Picture, Section, Tile, picture
 from tamrl.evaluation.report.style import FLUX_LONG, minus, number
@@ -21,6 +34,7 @@ def page(m: Material, *, date: str) -> Page:
         uncertainty_section(m),
         budgets_section(m),
         quality_section(m),
+        *([] if m.comparison is None or weather.nothing(m.comparison) else [drivers_section(m.comparison)]),
         tables_section(m),
         provenance_section(m),
     ]
@@ -172,6 +186,13 @@ def quality_section(m: Material) -> Section:
             quality.networks(m.towers, m.every, m.quality),
         ]
     section.items += [shown("quality", budgets.quality(m.quality)), left_out if left_out.rows else Note(texts.NONE_LEFT_OUT)]
+    return section
+
+
+def drivers_section(comparison: pd.DataFrame) -> Section:
+    """How far the weather of the cells is from that of the towers in them."""
+    section = Section("drivers", "Drivers: how far the grid's are from those of the towers")
+    section.items += [shown("drivers", weather.figure(comparison)), weather.table(comparison)]
     return section
 
 

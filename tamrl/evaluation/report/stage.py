@@ -57,6 +57,7 @@ def write_report(
     code: str,
     records: str | None = None,
     sites: Sequence[str] = (),
+    drivers: str | Sequence[str] = (),
 ) -> None:
     """Write the report of a run: one HTML file that needs nothing else, and its figures as PNG.
 
@@ -68,7 +69,7 @@ def write_report(
         As in `docs/architecture.md`; of `benchmarks`, what is not there is not told.
     template, report, figures : paths of the page without its contents (`templates/report.html`), and of the outputs
     reference_name : how the reference is called, if there is one
-    records, sites : `towers/towers.parquet` and each network's sites, for the page on quality
+    records, sites, drivers : `towers/towers.parquet`, each network's sites and `drivers/comparison.csv`, where there are any
 
     Raises
     ------
@@ -77,7 +78,7 @@ def write_report(
     """
     summed = _sum_maps(list(labels), {"maps": maps, "members": members, "reference": reference}, step)
     tables = _read_tables(budgets, choices, predictions, metrics, calibration, towers, quality)
-    tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity)
+    tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity, drivers)
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
     material = Material(**about, **summed, **tables, **_read_mask(applicability), reference=reference_name if reference else None)
     material.benchmarks = _read_benchmarks(Path(benchmarks))
@@ -127,12 +128,15 @@ def _read_stations(records: str | None, sites: Sequence[str]) -> tuple[pd.DataFr
     return contracts.table(pd.read_parquet(records), contracts.TOWERS, where=records), every
 
 
-def _read_comparisons(scores: str, comparisons: str, reliability: str, dissimilarity: str) -> dict[str, pd.DataFrame]:
+def _read_comparisons(
+    scores: str, comparisons: str, reliability: str, dissimilarity: str, drivers: str | Sequence[str]
+) -> dict[str, pd.DataFrame | None]:
     return {
         "scores": contracts.read_csv(scores, contracts.SCORES),
         "comparisons": contracts.read_csv(comparisons, contracts.COMPARISONS),
         "reliability": contracts.read_csv(reliability, contracts.RELIABILITY),
         "unlike": contracts.read_csv(dissimilarity, contracts.DISSIMILARITY),
+        "comparison": contracts.read_csv(drivers, contracts.COMPARISON) if isinstance(drivers, str) else None,
     }
 
 
