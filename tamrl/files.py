@@ -51,6 +51,12 @@ def read_json(path: str | Path) -> dict:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def checksum(path: str | Path, algorithm: str = "sha256") -> str:
+    """Checksum of the bytes of one file, hexadecimal; `algorithm` as publishers write it (MD5, SHA-256)."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, algorithm.lower().replace("-", "")).hexdigest()
+
+
 def sha256(path: str | Path) -> str:
     """SHA-256 of a file, or of a directory's relative names and contents."""
     path, digest = Path(path), hashlib.sha256()

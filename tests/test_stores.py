@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from tamrl import stores
 from tamrl.classes import KOPPEN
@@ -81,6 +82,17 @@ def test_a_truncated_chunk_is_refused(cube, share):
         stores.open_cube(path)
     with pytest.raises(ContractError, match="does not match its checksum"):
         opened["air_temperature"].load()
+
+
+@pytest.mark.parametrize("harm", ["bit", "half"])
+def test_a_reader_that_knows_no_manifest_refuses_a_damaged_chunk_too(cube, harm):
+    path, _ = cube
+    victim = chunk(path)
+    content = bytearray(victim.read_bytes())
+    content[20] ^= 1
+    victim.write_bytes(content if harm == "bit" else content[: len(content) // 2])
+    with pytest.raises(ValueError, match="checksum"):
+        zarr.open_group(path, mode="r")["air_temperature"][:]
 
 
 @pytest.mark.parametrize("position", [0, 20, -2])

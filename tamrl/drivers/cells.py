@@ -44,6 +44,7 @@ class Cells:
     _weights: dict[str, np.ndarray | None] = field(default_factory=dict)
     _on_land: dict[int, np.ndarray] = field(default_factory=dict)
     _filled: tuple[str, np.ndarray] | None = None
+    _sums: dict[str, tuple[int, np.ndarray]] = field(default_factory=dict)
 
     def values(self, name: str, part: slice) -> np.ndarray:
         """Cell values of the steps of `part`: float32, broadcastable to (time, lat, lon).
@@ -57,12 +58,28 @@ class Cells:
             entry = derived.get(name)
             axis = replace(self.axis, time=self.axis.time[part])
             found = entry.compute({need: self.values(need, part) for need in entry.needs}, axis)
+            if entry.summed:
+                found = self._summed(name, found, axis, part)
             variables.check_range(found, name=name, where=f"derived from {', '.join(entry.needs) or 'the calendar'}")
             return found
         if self.arrays[name].attrs.get("cadence") == "composite":
             return self._from_composites(name, part)
         pieces = [self._read(name, piece) for piece in self._pieces(name, part)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _summed(self, name: str, added: np.ndarray, axis: derived.Axis, part: slice) -> np.ndarray:
+        """Sums over the growing year, going on from the steps before; those are read again if they were not the last asked."""
+        until, before = self._sums.pop(name, (0, None))
+        if before is None or part.start == 0:
+            until, before = 0, np.full(self.grid.shape, np.nan)
+        if until != part.start:
+            back = slice(max(0, part.start - {"day": 366, "month": 12}[self.axis.step]), part.start)
+            self._sums[name] = (back.start, np.full(self.grid.shape, np.nan))
+            self.values(name, back)
+            _, before = self._sums.pop(name)
+        found, total = derived.season_sums(added, axis, before)
+        self._sums[name] = (part.stop, total)
+        return found
 
     def _pieces(self, name: str, part: slice) -> Iterator[slice]:
         da = self.arrays[name]

@@ -28,6 +28,14 @@ class Axis:
     lat: np.ndarray
     co2: Series | None = None
 
+    @property
+    def days(self) -> np.ndarray:
+        """Days of each step, shape (time), float32."""
+        if self.step == "day":
+            return np.ones(self.time.size, "float32")
+        months = self.time.astype("datetime64[M]")
+        return ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype("float32")
+
     def per_step(self, of_day: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
         """Mean over the days of each step of `of_day(lat, days)`, shape (time, lat, 1), float32."""
         starts = self.time.astype("datetime64[D]")
@@ -46,6 +54,8 @@ class Derived:
 
     needs: tuple[str, ...]
     compute: Callable[[Mapping[str, np.ndarray], Axis], np.ndarray]
+    summed: bool = False
+    """Whether the values are what each step adds to a sum over the growing year (`season_sums`)."""
 
 
 def saturation_vapour_pressure(temperature: np.ndarray) -> np.ndarray:
@@ -94,6 +104,31 @@ def growing_degrees(*, air_temperature: np.ndarray) -> np.ndarray:
     McMaster & Wilhelm 1997, doi 10.1016/S0168-1923(97)00027-0.
     """
     return np.maximum(air_temperature - air_temperature.dtype.type(278.15), air_temperature.dtype.type(0))
+
+
+def season_sums(added: np.ndarray, axis: Axis, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of `added` (time, lat, lon) since the last midwinter: 1 January north of the equator, 1 July south of it.
+
+    Parameters
+    ----------
+    before : array (lat, lon), the sums up to the step before the first; missing where the winter was not seen
+
+    Returns
+    -------
+    array (time, lat, lon), float32, and the sums up to the last step, float64 (lat, lon), for the steps after it. A missing
+    step makes the rest of its growing year missing.
+    """
+    month, day = axis.time.astype("datetime64[M]"), axis.time.astype("datetime64[D]")
+    begins = day == month.astype("datetime64[D]")
+    number = month.astype(int) % 12
+    south = (axis.lat < 0)[:, None]
+    found, total = np.empty(added.shape, "float32"), before.astype("float64")
+    for k in range(axis.time.size):
+        if begins[k] and number[k] in (0, 6):
+            total = np.where(south == (number[k] == 6), 0.0, total)
+        total = total + added[k]
+        found[k] = total
+    return found, total
 
 
 def sun(days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -154,6 +189,9 @@ REGISTRY: dict[str, Derived] = {
     "relative_humidity": Derived(("air_temperature", "dew_point_temperature"), lambda given, axis: relative_humidity(**given)),
     "clearness": Derived(("shortwave_radiation", "potential_radiation"), lambda given, axis: clearness(**given)),
     "growing_degrees": Derived(("air_temperature",), lambda given, axis: growing_degrees(**given)),
+    "growing_degree_days": Derived(
+        ("air_temperature",), lambda given, axis: growing_degrees(**given) * axis.days[:, None, None], summed=True
+    ),
     "potential_radiation": Derived((), lambda given, axis: axis.per_step(potential_radiation)),
     "co2": Derived((), lambda given, axis: carbon_dioxide(axis)),
     "day_length": Derived((), lambda given, axis: axis.per_step(day_length)),

@@ -36,3 +36,13 @@ def kndvi(*, ndvi: np.ndarray) -> np.ndarray:
 def lswi(*, nir: np.ndarray, swir: np.ndarray) -> np.ndarray:
     """Land surface water index, `swir` at 1.6 µm (Xiao et al. 2004, doi 10.1016/j.rse.2003.11.008)."""
     return _ratio(nir - swir, nir + swir)
+
+
+NAMES = ("ndvi", "evi", "nirv", "kndvi", "lswi")
+
+
+def of_bands(*, red: np.ndarray, nir: np.ndarray, blue: np.ndarray, swir: np.ndarray) -> dict[str, np.ndarray]:
+    """All of `NAMES` from the reflectances of four bands."""
+    index = ndvi(red=red, nir=nir)
+    others = {"nirv": nirv(ndvi=index, nir=nir), "kndvi": kndvi(ndvi=index), "lswi": lswi(nir=nir, swir=swir)}
+    return {"ndvi": index, "evi": evi(red=red, nir=nir, blue=blue)} | others

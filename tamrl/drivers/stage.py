@@ -14,7 +14,7 @@ import zarr
 
 from tamrl import contracts, files, provenance, registry, stores, variables
 from tamrl.drivers import co2 as co2_series
-from tamrl.drivers import collocate, compare, derived, places, regrid
+from tamrl.drivers import collocate, compare, derived, granules, places, regrid
 from tamrl.drivers import cube as cubes
 from tamrl.drivers import subsets as subset_tables
 from tamrl.drivers.cells import Cells
@@ -272,7 +272,8 @@ def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str, s
     Parameters
     ----------
     subsets : path or None
-        Folder of MODIS subsets (`tamrl.drivers.subsets`), which speak for the vegetation around towers.
+        Folder of MODIS subsets (`tamrl.drivers.subsets`) or granules (`tamrl.drivers.granules`), which speak for the
+        vegetation around towers.
 
     Raises
     ------
@@ -284,7 +285,7 @@ def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str, s
         sites = contracts.read_csv(towers, contracts.SITES)
         found = compare.compare(gridded, measured, sites)
         if subsets:
-            around = subset_tables.at_towers(subsets, step=gridded.attrs["time_step"])
+            around = _vegetation(subsets, sites, gridded.attrs["time_step"])
             found = pd.concat([found, compare.compare(gridded, around, sites)], ignore_index=True)
             found = found.drop_duplicates(["site", "variable"], keep="last")
     for name, rows in found.groupby("variable"):
@@ -299,3 +300,9 @@ def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str, s
         )
     with files.atomic(comparison) as part:
         contracts.table(found, contracts.COMPARISON, where=comparison).to_csv(part, index=False)
+
+
+def _vegetation(folder: str, sites: pd.DataFrame, step: str) -> pd.DataFrame:
+    """Vegetation around towers from granules where the folder holds some, else from subsets."""
+    daily = granules.at_towers(folder, sites)
+    return subset_tables.at_towers(folder, step=step) if daily.empty else subset_tables.on_steps(daily, step=step)

@@ -73,15 +73,7 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _indices(bands: pd.DataFrame) -> pd.DataFrame:
-    red, nir, blue, swir = (bands[name].to_numpy("float32") for name in BANDS.values())
-    ndvi = indices.ndvi(red=red, nir=nir)
-    found = {
-        "ndvi": ndvi,
-        "evi": indices.evi(red=red, nir=nir, blue=blue),
-        "nirv": indices.nirv(ndvi=ndvi, nir=nir),
-        "kndvi": indices.kndvi(ndvi=ndvi),
-        "lswi": indices.lswi(nir=nir, swir=swir),
-    }
+    found = indices.of_bands(**{name: bands[name].to_numpy("float32") for name in BANDS.values()})
     return pd.DataFrame(found, index=bands.index)
 
 
@@ -97,7 +89,12 @@ def at_towers(folder: str | Path, *, step: str) -> pd.DataFrame:
     table = pd.concat([part for part in found if len(part)], ignore_index=True) if any(map(len, found)) else None
     if table is None:
         raise InputError("no subsets of MOD09A1 or MOD15A2H", where=folder, todo="one subfolder a tower, named after it")
-    if step == "month":
-        months = table["date"].to_numpy("datetime64[M]").astype("datetime64[ns]")
-        table = table.assign(date=months).groupby(["site", "date"]).mean().reset_index()
-    return table
+    return on_steps(table, step=step)
+
+
+def on_steps(table: pd.DataFrame, *, step: str) -> pd.DataFrame:
+    """Vegetation by site and date as it is, or as monthly means where `step` is `month`."""
+    if step != "month" or table.empty:
+        return table
+    months = table["date"].to_numpy("datetime64[M]").astype("datetime64[ns]")
+    return table.assign(date=months).groupby(["site", "date"]).mean().reset_index()

@@ -4,7 +4,6 @@ A snapshot is the table that `fluxnet-shuttle listall` writes: one row a tower w
 """
 
 import base64
-import hashlib
 import logging
 import re
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tamrl import files
 from tamrl.errors import ConfigError, DownloadError, InputError, near
 
 _log = logging.getLogger(__name__)
@@ -110,8 +110,7 @@ def check(path: Path, row: pd.Series) -> str:
     A snapshot has no checksums of its own, but ids of ICOS are one: the first 18 bytes of the SHA-256. A column `sha256`, where
     a snapshot has one, counts as well. For all others the checksums within the zip must hold.
     """
-    with open(path, "rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    digest = files.checksum(path)
     start = row.get("sha256") or _icos(row["product_id"])
     if start and not digest.startswith(start):
         raise DownloadError("the archive is not what its checksum says", where=path.name, found=digest, todo=f"expected {start}…")

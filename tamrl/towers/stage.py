@@ -10,7 +10,7 @@ import pandas as pd
 from tamrl import contracts, registry
 from tamrl.errors import ConfigError, InputError
 from tamrl.files import atomic
-from tamrl.towers import citations, columns, download, gather, geojson, harmonise, records
+from tamrl.towers import citations, climate, columns, download, gather, geojson, harmonise, records
 from tamrl.towers import sites as site_tables
 
 _log = logging.getLogger(__name__)
@@ -105,6 +105,7 @@ def harmonise_towers(
     acknowledgements: str,
     towers: Mapping[str, Any],
     step: records.Step,
+    koppen: str | None = None,
 ) -> None:
     """Merge the networks, judge the records, and write the towers that can be used.
 
@@ -125,6 +126,8 @@ def harmonise_towers(
         Whom to cite (BibTeX) and to thank for the towers kept.
     towers : mapping
         `exclude`, `managed` and `quality` of the section `towers`.
+    koppen : str, optional
+        Map of Köppen-Geiger groups (`climate.fill`) for towers whose metadata name none.
 
     Raises
     ------
@@ -132,18 +135,10 @@ def harmonise_towers(
         If no tower is left; says what took them away.
     """
     frame, places = harmonise.merge([_read_table(t) for t in tables], [_read_sites(s) for s in sites])
-    places = harmonise.flag_managed(places, towers["managed"])
+    places = climate.fill(harmonise.flag_managed(places, towers["managed"]), koppen)
     frame, places, report = harmonise.judge(frame, places, step=step, exclude=tuple(towers["exclude"]), limits=towers["quality"])
     report = pd.concat([report, harmonise.set_aside([_read_aside(a) for a in aside])], ignore_index=True)
-    dropped = report.groupby("test", sort=False)["dropped"].agg(["sum", "size"])
-    _log.info("dropped by each test (records; rows of the report):\n%s", dropped.to_string())
-    if places.empty:
-        raise InputError(
-            "no tower is left to learn from",
-            where=", ".join(tables),
-            found=", ".join(f"{test} dropped {n}" for test, n in dropped["sum"].items() if n) or "no records with fluxes",
-            todo="lower towers.quality.nee_qc or towers.quality.min_steps, or add towers; the log says more",
-        )
+    _require_towers(places, report, where=", ".join(tables))
     _write(contracts.table(report, contracts.QUALITY, where=quality), quality)
     _write(contracts.table(frame, contracts.TOWERS, where=merged), merged)
     _write(contracts.table(places, contracts.SITES, where=towers_csv), towers_csv)
@@ -151,6 +146,19 @@ def harmonise_towers(
     _write_text(geojson.points(places), towers_geojson)
     _write_text(citations.bibtex(places, cited), citations_bib)
     _write_text(citations.thanks(places, cited), acknowledgements)
+
+
+def _require_towers(places: pd.DataFrame, report: pd.DataFrame, *, where: str) -> None:
+    """Log what each test took away; refuse to go on without towers."""
+    dropped = report.groupby("test", sort=False)["dropped"].agg(["sum", "size"])
+    _log.info("dropped by each test (records; rows of the report):\n%s", dropped.to_string())
+    if places.empty:
+        raise InputError(
+            "no tower is left to learn from",
+            where=where,
+            found=", ".join(f"{test} dropped {n}" for test, n in dropped["sum"].items() if n) or "no records with fluxes",
+            todo="lower towers.quality.nee_qc or towers.quality.min_steps, or add towers; the log says more",
+        )
 
 
 def _publications(places: pd.DataFrame) -> dict[str, Mapping[str, str]]:

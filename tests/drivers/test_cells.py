@@ -32,7 +32,7 @@ def warm():
 
 def test_any_cut_of_the_time_axis_gives_the_same_bits(warm):
     made = cells(air_temperature=nodes(warm), dew_point_temperature=nodes(warm - 9, "dew_point_temperature"))
-    for name in ("air_temperature", "vapour_pressure_deficit", "day_length"):
+    for name in ("air_temperature", "vapour_pressure_deficit", "day_length", "growing_degree_days"):
         whole = made.values(name, slice(0, 365))
         parts = [made.values(name, slice(a, b)) for a, b in ((0, 10), (10, 200), (200, 365))]
         np.testing.assert_array_equal(np.concatenate(parts), whole)
@@ -134,3 +134,12 @@ def test_a_file_that_breaks_while_reading_is_named(warm):
     broken = da.copy(data=dask.array.map_blocks(fail, da.data, dtype="float32", meta=np.empty((0, 0, 0), "float32")))
     with pytest.raises(InputError, match=r"air_temperature cannot be read(.|\n)*where: test"):
         cells(air_temperature=broken).values("air_temperature", slice(0, 10))
+
+
+def test_sums_of_the_season_go_back_for_steps_asked_out_of_turn(warm):
+    made = cells(air_temperature=nodes(warm))
+    whole = made.values("growing_degree_days", slice(0, 365))
+    np.testing.assert_array_equal(made.values("growing_degree_days", slice(250, 260)), whole[250:260])
+    north = made.values("air_temperature", slice(0, 365))[:, 0, 0].astype("float64") - 278.15
+    np.testing.assert_allclose(whole[:, 0, 0], np.cumsum(np.maximum(north, 0)), rtol=1e-5)
+    assert np.isnan(whole[180, -1]).all() and np.isfinite(whole[181:, -1]).all(), "1 July"

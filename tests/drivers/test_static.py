@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pyhdf.SD import SD, SDC
 
 from tamrl.classes import IGBP, KOPPEN
 from tamrl.drivers.sources import static
@@ -54,4 +55,41 @@ def test_what_is_refused(write, tmp_path):
         read(tmp_path, "elevation")
     write.write_tif(tmp_path / "land_cover.tif", np.zeros((18, 36), "float32"))
     with pytest.raises(InputError, match="8-bit"):
+        read(tmp_path, "igbp_fraction")
+
+
+def delivered(path, codes, corners="UpperLeftPointMtrs=(-180000000.0,90000000.0)\nLowerRightMtrs=(180000000.0,-90000000.0)"):
+    """A file of MCD12C1 with the layers that matter, as NASA delivers it."""
+    file = SD(str(path), SDC.WRITE | SDC.CREATE)
+    file.attr("StructMetadata.0").set(SDC.CHAR8, corners)
+    layer = file.create(static.LAYER, SDC.UINT8, codes.shape)
+    layer.attr("_FillValue").set(SDC.UINT8, 255)
+    layer[:] = codes
+    layer.endaccess()
+    file.end()
+
+
+def test_land_cover_as_nasa_delivers_it_gives_the_map_of_the_geotiff(write, tmp_path):
+    codes = (np.arange(18 * 36).reshape(18, 36) % 20).astype("uint8")
+    codes[5] = 255
+    (tmp_path / "tif").mkdir()
+    (tmp_path / "hdf").mkdir()
+    write.write_tif(tmp_path / "tif/land_cover.tif", codes, nodata=255)
+    delivered(tmp_path / "hdf/MCD12C1.A2019001.061.2022170020638.hdf", codes)
+    for name in ("igbp_fraction", "land_fraction"):
+        one, two = (read(tmp_path / kind, name)[name].load() for kind in ("tif", "hdf"))
+        np.testing.assert_array_equal(one.values, two.values)
+        np.testing.assert_allclose(one["lat"], two["lat"])
+        np.testing.assert_allclose(one["lon"], two["lon"])
+        assert one.attrs["grid"] == two.attrs["grid"] and two.attrs["source"].startswith("MCD12C1.A2019001")
+    assert static.version(static.Options(path=str(tmp_path / "hdf")))["files"] == 1
+
+
+def test_land_cover_of_several_years_or_of_a_tile_is_refused(tmp_path):
+    codes = np.zeros((18, 36), "uint8")
+    delivered(tmp_path / "MCD12C1.A2019001.061.2022170020638.hdf", codes, "UpperLeftPointMtrs=(0.0,90000000.0)\n")
+    with pytest.raises(InputError, match="cover the globe"):
+        read(tmp_path, "igbp_fraction")
+    delivered(tmp_path / "MCD12C1.A2020001.061.2022170020638.hdf", codes)
+    with pytest.raises(InputError, match="keep one"):
         read(tmp_path, "igbp_fraction")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tamrl.evaluation.report import quality
+from tamrl.evaluation.report import quality, weather
 from tamrl.evaluation.report.stage import write_report
 
 
@@ -60,3 +60,33 @@ def test_the_report_has_the_page(make_run, tmp_path, step):
     assert {"stations.png", "fingerprints.png", "quality.png"} <= {p.name for p in (tmp_path / "figures").iterdir()}
     text = (tmp_path / "report.html").read_text()
     assert "25</td>" in text and "24</td>" in text and "irrigated orchard" in text
+
+
+@pytest.fixture
+def comparison():
+    rows = []
+    for k, site in enumerate(("A", "B", "C")):
+        for name, units in (("air_temperature", "K"), ("precipitation", "mm d-1")):
+            values = {"n": 12, "bias": k - 1.0, "rmse": 2.0, "r": [0.9, 0.8, np.nan][k], "std_tower": 4.0, "std_grid": 4.0}
+            rows.append({"site": site, "variable": name, "units": units, **values, "distance_km": float(k), "utc_offset": 1.0})
+    return pd.DataFrame(rows).iloc[:-1]
+
+
+def test_drivers_are_compared_in_numbers(comparison):
+    table = weather.table(comparison)
+    first = dict(zip(table.columns, table.rows[0], strict=True))
+    assert [row[0] for row in table.rows] == ["2 m air temperature", "precipitation"] and first["towers"] == "3"
+    assert (first["bias"], first["RMSE / std."], first["r"], first["in another cell"]) == ("0.00", "0.50", "0.85", "2")
+    assert first["bias, 10th to 90th pct."] == "\u22120.80 to 0.80"
+
+
+def test_nothing_to_compare_is_no_section(comparison):
+    assert weather.nothing(None) and weather.nothing(comparison.iloc[:0]) and not weather.nothing(comparison)
+
+
+def test_the_report_shows_the_drivers(make_run, tmp_path, comparison):
+    run = make_run(tmp_path, step="month", models=("tamrl",), labels=("climatology",))
+    comparison.to_csv(run.path("drivers/comparison.csv"), index=False)
+    write_report(**run.keywords(), drivers=run.path("drivers/comparison.csv"))
+    assert (tmp_path / "figures/drivers.png").is_file()
+    assert "Drivers of the grid minus those measured at the towers" in (tmp_path / "report.html").read_text()

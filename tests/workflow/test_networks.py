@@ -1,4 +1,4 @@
-"""Three networks of real towers at once, read, averaged, merged and judged by the workflow."""
+"""Three networks of real towers at once, from their archives to maps and scores, by the workflow."""
 
 import json
 import os
@@ -6,18 +6,22 @@ import subprocess
 
 import pandas as pd
 import pytest
+import xarray as xr
 
 from tamrl import contracts
 from tests.workflow.conftest import Project
 
 pytestmark = pytest.mark.slow
+QUICK = ("grid={resolution: 10, tile: 18}", "training={models: [tamrl, lightgbm], members: 1, steps: 15, lightgbm: {trees: 30}}")
+"""As coarse and quick as a run can be: the towers are those of the whole configuration."""
+WANTED = ("budgets.csv", "evaluation/site_metrics.csv", "drivers/comparison.csv", "maps/gpp_climatology.nc")
 
 
 @pytest.fixture(scope="module")
 def towers(tmp_path_factory, shared_data):
     project = Project(tmp_path_factory.mktemp("networks"))
     command = [arg.replace("config/test.yaml", "config/networks.yaml") for arg in project.command("--cores", "2")]
-    command = [command[0], "results/networks/towers/towers.csv", *command[1:]]
+    command = [command[0], *(f"results/networks/{name}" for name in WANTED), *command[1:], "--config", *QUICK]
     done = subprocess.run(
         command,
         cwd=project.folder,
@@ -25,7 +29,7 @@ def towers(tmp_path_factory, shared_data):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return project.folder / "results/networks/towers"
@@ -55,3 +59,11 @@ def test_what_was_made_beside_them(towers):
     assert [f["id"] for f in features] == sites.tolist()
     assert "@article{fluxnet2015," in (towers / "citations.bib").read_text()
     assert "CC-BY-4.0" in (towers / "acknowledgements.txt").read_text()
+
+
+def test_scores_and_maps_are_made(towers):
+    run = towers.parent
+    with xr.open_dataset(run / "maps/gpp_climatology.nc") as ds:
+        assert ds.sizes["time"] == 12 and float(ds["gpp"].mean()) > 0
+    held = pd.read_csv(run / "evaluation/site_metrics.csv")["site"].nunique()
+    assert held > 140 and len(pd.read_csv(run / "budgets.csv")) > 3

@@ -127,6 +127,15 @@ def predictions(wildcards, suffix):
     return [f"results/{run}/predictions/{label}{suffix}" for label in MAIN.time.labels]
 
 
+def climate_map():
+    """Inputs and path of the map of climates for towers that name none: of the first source that has one."""
+    for name in MAIN.drivers.sources:
+        plugin, chosen = registry.load(registry.SOURCES, name), getattr(MAIN.drivers, name)
+        if hasattr(plugin, "koppen_map"):
+            return plugin.inputs(chosen), str(plugin.koppen_map(chosen))
+    return [], None
+
+
 def driver_files():
     """Inputs of the cube: the folders of the sources, or one folder an item and year where a source is to be fetched."""
     from tamrl.drivers.cube import plan

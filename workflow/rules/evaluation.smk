@@ -67,6 +67,7 @@ rule write_report:
         quality=f"{BASE}/towers/quality.csv",
         records=f"{BASE}/towers/towers.parquet",
         sites=expand(f"{BASE}/towers/{{network}}_sites.csv", network=MAIN.towers.networks),
+        drivers=f"{BASE}/drivers/comparison.csv" if GRIDDED else [],
         template="tamrl/evaluation/report/templates/report.html",
     output:
         report=report(f"{BASE}/report.html", caption="../report/report.rst", category="Report"),

@@ -46,6 +46,7 @@ rule harmonise_towers:
         tables=lambda w: expand(f"{RUN}/towers/{{network}}.parquet", run=w.run, network=CONFIGS[w.run].towers.networks),
         sites=lambda w: expand(f"{RUN}/towers/{{network}}_sites.csv", run=w.run, network=CONFIGS[w.run].towers.networks),
         aside=lambda w: expand(f"{RUN}/towers/{{network}}_aside.csv", run=w.run, network=CONFIGS[w.run].towers.networks),
+        maps=climate_map()[0],
     output:
         table=f"{RUN}/towers/towers.parquet",
         towers=f"{RUN}/towers/towers.csv",
@@ -62,6 +63,7 @@ rule harmonise_towers:
     params:
         towers=section("towers", "exclude", "managed", "quality"),
         step=MAIN.time.step,
+        koppen=climate_map()[1],
         code=lambda w: code("tamrl.towers.stage", *plugins(registry.NETWORKS, CONFIGS[w.run].towers.networks)),
     script:
         "../scripts/harmonise_towers.py"

@@ -16,4 +16,5 @@ harmonise_towers(
     acknowledgements=snakemake.output.acknowledgements,
     towers=snakemake.params.towers,
     step=snakemake.params.step,
+    koppen=snakemake.params.koppen,
 )

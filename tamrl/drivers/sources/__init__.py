@@ -24,6 +24,11 @@ and, where it can fetch its files itself (option `download`),
 ``fetch(options, *, item, year, folder) -> None``
     Bring one item of one year into a folder; files that are there and whole are not fetched again.
 
+and, where it holds one,
+
+``koppen_map(options) -> Path``
+    GeoTIFF of the main Köppen-Geiger groups (1 to 5, 0 sea), for towers whose metadata name no climate.
+
 Every array stands on the source's own grid, `lat` falling and `lon` rising within [-180, 180), with the attribute
 
 ``grid``

@@ -1,7 +1,7 @@
 """Orders at the Copernicus Climate Data Store through its official client: one file a variable and month.
 
 The key stands in the environment (`ECMWF_DATASTORES_KEY`) and nowhere else. Jobs are submitted and awaited by the client; the
-file is fetched by `_web`, so that it is resumed after a break and compared with its announced size and checksum.
+file is fetched by `tamrl.transfer`, so that it is resumed after a break and compared with its announced size and checksum.
 """
 
 import calendar
@@ -17,7 +17,7 @@ import requests
 from ecmwf.datastores import Client, Results
 from ecmwf.datastores.processing import ProcessingFailedError
 
-from tamrl.drivers.sources import _web
+from tamrl import transfer
 from tamrl.errors import DownloadError
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ def _fetch(order: Order, target: Path, wait: float) -> None:
             time.sleep(wait * attempt)
     digest = asset.asset.get("file:checksum")
     known = ("md5", digest) if digest and len(digest) == 32 else None
-    _web.Client(wait=wait).download(asset.location, target, size=asset.content_length, checksum=known)
+    transfer.Client(wait=wait).download(asset.location, target, size=asset.content_length, checksum=known)
 
 
 def _ready(order: Order, wait: float) -> Results:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode
 
-from tamrl.drivers.sources import _web
+from tamrl import transfer
 from tamrl.errors import DownloadError
 
 TOKEN, SEARCH = "EARTHDATA_TOKEN", "TAMRL_CMR_URL"
@@ -34,7 +34,7 @@ class Granule:
 
 def search(product: str, first: str, last: str, *, wait: float = 2.0) -> list[Granule]:
     """Files of a product whose days begin within two dates (yyyy-mm-dd); raises `DownloadError` if there are none."""
-    client, found, after = _web.Client(wait=wait), [], 1
+    client, found, after = transfer.Client(wait=wait), [], 1
     query = {"short_name": product, "version": VERSIONS[product], "page_size": PAGE, "sort_key": "start_date"}
     query["temporal"] = f"{first}T00:00:00Z,{last}T23:59:59Z"
     base = os.environ.get(SEARCH, DEFAULT)
@@ -79,7 +79,7 @@ def fetch(product: str, year: int, folder: Path, *, every: int = 1, wait: float 
     token = os.environ.get(TOKEN)
     if not token:
         raise DownloadError("no login for NASA's archives", where=f"environment variable {TOKEN}", found="nothing", todo=HOW)
-    client = _web.Client(headers={"Authorization": f"Bearer {token}"}, wait=wait, gap=gap)
+    client = transfer.Client(headers={"Authorization": f"Bearer {token}"}, wait=wait, gap=gap)
     for granule in search(product, f"{year}-01-01", f"{year}-12-31", wait=wait):
         begins = re.search(
             rf"\.A{year}(\d{{3}})\.", granule.file

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from tamrl import variables
+from tamrl import files, variables
 from tamrl.drivers.sources import _netcdf, _steps, _web
 from tamrl.errors import ConfigError, InputError
 from tamrl.options import Strict
@@ -44,7 +44,7 @@ def version(options: Options) -> dict[str, object]:
 def _metadata(path: str) -> str:
     if _web.is_url(path):
         return _web.sha256_of(f"{path}/{METADATA[0]}")
-    return next(_web.sha256(_copy(path) / name) for name in METADATA if (_copy(path) / name).is_file())
+    return next(files.checksum(_copy(path) / name) for name in METADATA if (_copy(path) / name).is_file())
 
 
 def _copy(path: str) -> Path:

@@ -68,6 +68,11 @@ def locate(key: str) -> Path:
     return path
 
 
+def koppen_map(options: Options) -> Path:
+    """The map of climate groups."""
+    return locate("koppen")
+
+
 def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str) -> dict[str, xr.DataArray]:
     """The named variables for twelve mean months; see the contract in `tamrl.drivers.sources`."""
     if years or step != "month":

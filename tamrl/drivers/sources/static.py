@@ -1,26 +1,31 @@
-"""Maps that do not change: land cover, climate groups and elevation as GeoTIFFs in one folder.
+"""Maps that do not change: land cover, climate groups and elevation in one folder.
 
-`land_cover.tif`: MCD12C1 IGBP codes 0 (water) to 16 (doi 10.5067/MODIS/MCD12C1.061); `koppen.tif`: main Köppen-Geiger groups
+Land cover: `MCD12C1.A*.hdf` as NASA delivers it (HDF4, majority class at 0.05°, doi 10.5067/MODIS/MCD12C1.061), or
+`land_cover.tif` with its IGBP codes, 0 (water) to 16. GeoTIFFs besides: `koppen.tif`: main Köppen-Geiger groups
 1 to 5, 0 sea (Beck et al. 2023, doi 10.1038/s41597-023-02549-6); `elevation.tif`: m.
 """
 
+import re
 from pathlib import Path
 
 import xarray as xr
 
 from tamrl import variables
-from tamrl.drivers.sources import _netcdf, _raster
+from tamrl.drivers.sources import _cmg, _netcdf, _raster
 from tamrl.errors import ConfigError, InputError
 from tamrl.options import Strict
 
 TABLES = {"igbp_fraction": _raster.igbp_table, "koppen_fraction": _raster.koppen_table, "land_fraction": _raster.land_table}
+COVER = re.compile(r"^MCD12C1\.A\d{7}\.\d{3}(\.\d+)?\.hdf$")
+LAYER = "Majority_Land_Cover_Type_1"
+"""IGBP codes in the file of MCD12C1."""
 
 
 class Options(Strict):
     """Static maps."""
 
     path: str = "{results}/inputs/static"
-    """Folder of GeoTIFFs, named as under `sources` in `config/variables.yaml`."""
+    """Folder of GeoTIFFs, named as under `sources` in `config/variables.yaml`; land cover may be a file of MCD12C1."""
 
 
 def inputs(options: Options) -> list[str]:
@@ -31,6 +36,11 @@ def inputs(options: Options) -> list[str]:
 def version(options: Options) -> dict[str, object]:
     """Number, bytes and checksum of the files."""
     return _netcdf.fingerprint(options.path)
+
+
+def koppen_map(options: Options) -> Path:
+    """The map of climate groups."""
+    return Path(options.path) / f"{variables.get('koppen_fraction').sources['static'].name}.tif"
 
 
 def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str) -> dict[str, xr.DataArray]:
@@ -48,6 +58,9 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
 def _map(name: str, folder: Path) -> xr.DataArray:
     alias = variables.get(name).sources["static"]
     path = folder / f"{alias.name}.tif"
+    delivered = sorted(p for p in folder.glob("MCD12C1*") if COVER.match(p.name)) if alias.name == "land_cover" else []
+    if delivered and not path.is_file():
+        return _raster.looked_up(_codes(delivered), TABLES[name](), name=name)
     if not path.is_file():
         found = sorted(p.name for p in folder.glob("*"))
         raise InputError(f"no map of {name}", where=path, found=found, todo="put the file there, or correct drivers.static.path")
@@ -55,3 +68,13 @@ def _map(name: str, folder: Path) -> xr.DataArray:
     if name in TABLES:
         return _raster.looked_up(raw, TABLES[name](), name=name)
     return _raster.numbers(raw, name=name, units=alias.units)
+
+
+def _codes(files: list[Path]) -> xr.DataArray:
+    """IGBP codes of the one file of MCD12C1, as `_raster.open_map` gives those of a GeoTIFF."""
+    if len(files) > 1:
+        found = [p.name for p in files]
+        raise InputError("several years of MCD12C1: land cover is one map", where=files[0].parent, found=found, todo="keep one")
+    raw = _cmg.layer(files[0], LAYER)
+    attrs = {"grid": "pixels", "nodata": raw.attrs.get("_FillValue"), "source": files[0].name}
+    return raw.chunk({"lat": _raster.STRIP}).drop_attrs().assign_attrs(attrs)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from tamrl.carbon import FLUXES
@@ -18,6 +19,7 @@ from tamrl.evaluation.report import (
     tables,
     texts,
     towers,
+    weather,
 )
 from tamrl.evaluation.report.material import Material
 from tamrl.evaluation.report.page import Note, Page, Picture, Section, Tile, picture
@@ -33,6 +35,7 @@ def page(m: Material, *, date: str) -> Page:
         uncertainty_section(m),
         *([budgets_section(m)] if m.mapped else []),
         quality_section(m),
+        *([] if m.comparison is None or weather.nothing(m.comparison) else [drivers_section(m.comparison)]),
         tables_section(m),
         provenance_section(m),
     ]
@@ -220,6 +223,13 @@ def quality_section(m: Material) -> Section:
             quality.networks(m.towers, m.every, m.quality),
         ]
     section.items += [shown("quality", budgets.quality(m.quality)), left_out if left_out.rows else Note(texts.NONE_LEFT_OUT)]
+    return section
+
+
+def drivers_section(comparison: pd.DataFrame) -> Section:
+    """How far the weather of the cells is from that of the towers in them."""
+    section = Section("drivers", "Drivers: how far the grid's are from those of the towers")
+    section.items += [shown("drivers", weather.figure(comparison)), weather.table(comparison)]
     return section
 
 

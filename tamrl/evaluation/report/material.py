@@ -48,6 +48,8 @@ class Material:
     """All towers that were read, by network, those left out too."""
     records: pd.DataFrame | None = None
     """Records of the towers kept, after the tests."""
+    comparison: pd.DataFrame | None = None
+    """Drivers of the grid against those of the towers (`drivers/comparison.csv`)."""
     benchmarks: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
     licence: str = ""

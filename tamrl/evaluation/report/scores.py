@@ -168,7 +168,7 @@ def classes(metrics: pd.DataFrame, *, scale: str, map_model: str, split: str) ->
             for k, entry in enumerate(order):
                 if entry is not None:
                     here = rows[(rows["flux"] == flux) & (rows[entry[0]] == entry[1])]
-                    _class_row(axes, k, here["nse"].dropna().to_numpy(), FLUX_COLOURS[flux])
+                    style.strip(axes, k, here["nse"].dropna().to_numpy(), FLUX_COLOURS[flux], low=-1)
                     if entry[1] in ("EBF", "Tropical"):
                         axes.axhspan(k - 0.5, k + 0.5, color="#fdf0d5", zorder=0)
             axes.axvline(0, color=style.SOFT, linewidth=0.8)
@@ -183,11 +183,3 @@ def classes(metrics: pd.DataFrame, *, scale: str, map_model: str, split: str) ->
         line[0].set_yticks(range(len(order)), [f"{e[1]} ({n})" if e else "" for e, n in zip(order, counts, strict=True)])
         line[0].tick_params(axis="y", length=0)
     return figure
-
-
-def _class_row(axes: Axes, at: int, values: np.ndarray, colour: str) -> None:
-    shown = np.maximum(values, -1)
-    jitter = np.random.default_rng(0).uniform(-0.18, 0.18, values.size)
-    axes.scatter(shown, at + jitter, s=9, color=colour, alpha=0.4, linewidths=0)
-    if values.size:
-        axes.plot([max(np.median(values), -1)] * 2, [at - 0.36, at + 0.36], color=colour, linewidth=2.4, solid_capstyle="butt")

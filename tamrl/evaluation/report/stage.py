@@ -58,6 +58,7 @@ def write_report(
     choices: Sequence[str] = (),
     records: str | None = None,
     sites: Sequence[str] = (),
+    drivers: str | Sequence[str] = (),
 ) -> None:
     """Write the report of a run: one HTML file that needs nothing else, and its figures as PNG.
 
@@ -69,12 +70,12 @@ def write_report(
     maps, members, reference, choices : lists of paths
         `{flux}_{label}.nc` of all fluxes and labels, of which the second and third may be empty; `budgets.csv` of each choice.
     applicability, budgets : paths, given with `maps`; a run without grids has none of these
-    records, sites : `towers/towers.parquet` and each network's sites, for the page on quality
+    records, sites, drivers : `towers/towers.parquet`, each network's sites and `drivers/comparison.csv`, where there are any
     """
     places = {"maps": maps, "members": members, "reference": reference}
     summed = _sum_maps(list(labels), places, step) if maps else {"base": basemap(_land())}
     tables = _read_tables(predictions, metrics, calibration, towers, quality)
-    tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity)
+    tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity, drivers)
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
     if budgets and applicability:
         tables |= _read_budgets(budgets, choices) | _read_mask(applicability)
@@ -142,12 +143,15 @@ def _read_stations(records: str | None, sites: Sequence[str]) -> tuple[pd.DataFr
     return contracts.table(pd.read_parquet(records), contracts.TOWERS, where=records), every
 
 
-def _read_comparisons(scores: str, comparisons: str, reliability: str, dissimilarity: str) -> dict[str, pd.DataFrame]:
+def _read_comparisons(
+    scores: str, comparisons: str, reliability: str, dissimilarity: str, drivers: str | Sequence[str]
+) -> dict[str, pd.DataFrame | None]:
     return {
         "scores": contracts.read_csv(scores, contracts.SCORES),
         "comparisons": contracts.read_csv(comparisons, contracts.COMPARISONS),
         "reliability": contracts.read_csv(reliability, contracts.RELIABILITY),
         "unlike": contracts.read_csv(dissimilarity, contracts.DISSIMILARITY),
+        "comparison": contracts.read_csv(drivers, contracts.COMPARISON) if isinstance(drivers, str) else None,
     }
 
 

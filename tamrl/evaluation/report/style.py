@@ -212,3 +212,12 @@ def cells(figure: Figure, rows: Sequence[str], columns: Sequence[str], **options
         for i, row in enumerate(rows)
         for j, column in enumerate(columns)
     ]
+
+
+def strip(axes: Axes, at: float, values: np.ndarray, colour: str, *, low: float = -np.inf, high: float = np.inf) -> None:
+    """A point a value along the row `at`, and the median; what lies beyond `low` or `high` is drawn there."""
+    jitter = np.random.default_rng(0).uniform(-0.18, 0.18, values.size)
+    axes.scatter(np.clip(values, low, high), at + jitter, s=9, color=colour, alpha=0.4, linewidths=0)
+    if values.size:
+        middle = np.clip(np.median(values), low, high)
+        axes.plot([middle] * 2, [at - 0.36, at + 0.36], color=colour, linewidth=2.4, solid_capstyle="butt")

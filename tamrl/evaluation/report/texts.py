@@ -66,6 +66,9 @@ CAPTIONS = {
     "away by a test.",
     "quality": "Records that lost a flux, or a driver where the test is named after drivers. They stay in the tables as missing; "
     "nothing is filled.",
+    "drivers": "Drivers of the cells that the towers take minus those measured at the towers, a point a tower; bar: median. "
+    "What differs here no model can know: errors of the maps are at least those of scores with inputs `grid`. A tower's "
+    "local day stands against the UTC day of the same date.",
 }
 
 ALTERNATIVES = {
@@ -97,6 +100,7 @@ ALTERNATIVES = {
     "stations": "Two world maps of the towers: by class with those left out, and by years of good records.",
     "fingerprints": "Pictures of NEE by year and time of the year for a few towers.",
     "quality": "Bars of the values removed by each quality test.",
+    "drivers": "Bias and correlation of each driver, grid against tower, a point a tower.",
 }
 
 NO_MEMBERS = "This run wrote no files of members (maps.members: false), so the figures that need them are left out."

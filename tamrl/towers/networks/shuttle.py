@@ -15,11 +15,12 @@ from typing import Annotated
 import pandas as pd
 from pydantic import Field
 
+from tamrl import transfer
 from tamrl.errors import ConfigError, DownloadError, InputError
 from tamrl.files import atomic
 from tamrl.log import progress
 from tamrl.options import Strict
-from tamrl.towers import bif, columns, download, oneflux, records, sites, snapshot
+from tamrl.towers import bif, columns, oneflux, records, sites, snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def fetch(options: Options, folder: Path, *, wait: float = 1.0) -> None:
     wanted = {name: getattr(options, name) for name in ("countries", "classes", "sites", "years")}
     rows = snapshot.choose(snapshot.read(source), **wanted, where=source)
     _log.info("%d towers of %s", len(rows), source)
-    get = partial(_bring, store=store, get=download.Resuming(attempts=options.attempts, wait=wait))
+    get = partial(_bring, store=store, attempts=options.attempts, wait=wait)
     with ThreadPoolExecutor(options.at_once) as pool:
         found = list(progress(pool.map(get, [row for _, row in rows.iterrows()]), "archives", len(rows)))
     rows[["arrived_sha256", "reason"]] = found
@@ -90,25 +91,25 @@ def fetch(options: Options, folder: Path, *, wait: float = 1.0) -> None:
         rows.to_csv(part / CHOSEN, index=False)
 
 
-def _bring(row: pd.Series, *, store: Path, get: download.Resuming) -> tuple[str, str]:
+def _bring(row: pd.Series, *, store: Path, attempts: int, wait: float) -> tuple[str, str]:
     """SHA-256 of the archive in the store, fetched if it is not there or not whole; or an empty text and why."""
     target = store / row["fluxnet_product_name"]
-    part = target.with_name(f".{target.name}.part")
+    arrived = target.with_name(f".arrived-{target.name}")
     try:
         if target.exists():
             try:
                 return snapshot.check(target, row), ""
             except DownloadError as error:
                 _log.warning("%s is fetched again: %s", target.name, error.asked)
-        get(row["download_link"], str(part), None)
-        digest = snapshot.check(part, row)
-        os.replace(part, target)
+        transfer.Client(attempts=attempts, wait=wait).download(row["download_link"], arrived)
+        digest = snapshot.check(arrived, row)
+        os.replace(arrived, target)
         return digest, ""
     except DownloadError as error:
         _log.warning("%s", error)
         return "", f"{error.asked}: {error.found}" if error.found else error.asked
     finally:
-        part.unlink(missing_ok=True)
+        arrived.unlink(missing_ok=True)
 
 
 def _link(source: Path, target: Path) -> None:

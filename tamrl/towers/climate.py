@@ -1,0 +1,72 @@
+"""The climate of towers whose metadata name none: the Köppen-Geiger group of the pixel beneath them."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from tamrl import classes
+from tamrl.errors import InputError
+
+_log = logging.getLogger(__name__)
+
+REACH = 0.1
+"""Degrees within which the nearest land pixel stands for a tower on a pixel of sea or lake (coasts are drawn coarsely)."""
+
+
+def fill(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
+    """The sites with `koppen` taken from the map where metadata name none; the log says at which. Without a map, as they are.
+
+    Parameters
+    ----------
+    places : DataFrame
+        site, lat, lon, koppen.
+    path : str, Path or None
+        North-up global GeoTIFF in degrees: main groups 1 to 5, 0 sea (Beck et al. 2023, doi 10.1038/s41597-023-02549-6).
+
+    Raises
+    ------
+    InputError
+        If the map cannot be read.
+    """
+    if path is None:
+        return places
+    lacking = places.index[places["koppen"].isna()]
+    found = groups(Path(path), lat=places.loc[lacking, "lat"].tolist(), lon=places.loc[lacking, "lon"].tolist())
+    koppen = places["koppen"].astype(object).copy()
+    koppen.loc[lacking] = found
+    known = [site for site, group in zip(places.loc[lacking, "site"], found, strict=True) if group]
+    _log.info("climate taken from %s at %d towers: %s", path, len(known), ", ".join(known))
+    return places.assign(koppen=koppen)
+
+
+def groups(path: Path, *, lat: Sequence[float], lon: Sequence[float]) -> list[str | None]:
+    """Main group at each place; None where there is no land within `REACH`."""
+    try:
+        with rasterio.open(path) as file:
+            return [_group(file, lat=y, lon=x) for y, x in zip(lat, lon, strict=True)]
+    except (RasterioError, OSError) as error:
+        raise InputError("the map of climates cannot be read", where=path, found=error, todo="fetch it again") from error
+
+
+def _group(file: rasterio.DatasetReader, *, lat: float, lon: float) -> str | None:
+    """The nearest pixel with a group; the window ends at the map's edges."""
+    row, column = (min(int(k), size - 1) for k, size in zip(file.index(lon, lat), file.shape, strict=True))
+    reach = int(np.ceil(REACH / file.res[0]))
+    top, left = max(row - reach, 0), max(column - reach, 0)
+    window = Window(left, top, min(column + reach + 1, file.width) - left, min(row + reach + 1, file.height) - top)
+    codes = file.read(1, window=window)
+    rows, columns = np.nonzero((codes >= 1) & (codes <= len(classes.KOPPEN)))
+    # centres against the place, in degrees; columns shrink towards the poles
+    y, x = file.transform.f + (rows + top + 0.5) * file.transform.e, file.transform.c + (columns + left + 0.5) * file.transform.a
+    away = np.hypot(y - lat, (x - lon) * np.cos(np.deg2rad(lat)))
+    near = away <= max(REACH, file.res[0])
+    if not near.any():
+        return None
+    best = int(np.argmin(np.where(near, away, np.inf)))
+    return classes.KOPPEN[int(codes[rows[best], columns[best]]) - 1]
