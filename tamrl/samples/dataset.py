@@ -223,7 +223,7 @@ def season_of(time: np.ndarray, south: np.ndarray, spec: Spec) -> np.ndarray:
     half = 0.5 if spec.step == "day" else DAYS_PER_MONTH / 2
     days = (time - begin) / np.timedelta64(int(SECONDS_PER_DAY), "s") + half
     angle = 2 * np.pi * days / (length / np.timedelta64(1, "D"))
-    return np.where(south, -1, 1) * np.stack([np.cos(angle), np.sin(angle)], axis=-1).astype(np.float32)
+    return (np.where(south, -1, 1) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)).astype(np.float32)
 
 
 def seasonal_cycle(scaled: np.ndarray, bins: np.ndarray, count: int) -> np.ndarray:

@@ -6,7 +6,9 @@ import pytest
 
 from tamrl import config
 from tamrl.drivers import co2, derived, places
+from tamrl.drivers.cells import Cells
 from tamrl.errors import ConfigError, InputError, UnitError
+from tamrl.grid import Grid
 
 TABLE = pd.DataFrame({"year": [2009, 2010, 2011, 2012], "ppm": [387.0, 389.0, 391.0, 394.0], "unc": 0.1})
 SITES = pd.DataFrame({"site": ["DE-Hai", "NA-Aaa"], "lat": [51.1, -20.0], "lon": [10.4, 17.0]})
@@ -67,3 +69,12 @@ def test_a_file_that_is_not_there_stops_the_run(tmp_path):
     raw = {"drivers": {"variables": {"dynamic": ["co2"]}, "co2": str(tmp_path / "no.csv")}}
     with pytest.raises(ConfigError, match=r"no\.csv"):
         config.check_inputs(config.load(raw))
+
+
+def test_the_cube_holds_it_the_same_in_every_cell_whatever_the_block():
+    grid, time = Grid(45), DAYS[:800].astype("datetime64[ns]")
+    cells = Cells(grid, derived.Axis(time, "day", grid.lat, co2.series(TABLE, where="t")), {}, lambda: np.ones(grid.shape), 1)
+    whole = np.broadcast_to(cells.values("co2", slice(0, 800)), (800, *grid.shape))
+    assert (whole == whole[:, :1, :1]).all()
+    part = np.broadcast_to(cells.values("co2", slice(300, 420)), (120, *grid.shape))
+    assert (part == whole[300:420]).all()

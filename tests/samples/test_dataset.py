@@ -53,6 +53,12 @@ def test_class_fractions_are_taken_by_name(samples, scaled):
     assert torch.equal(dataset.inputs(shuffled, SPEC, scaled).static, dataset.inputs(samples, SPEC, scaled).static)
 
 
+def test_the_season_joins_as_the_last_two_features(samples, scaled):
+    plain, found = (dataset.inputs(samples, spec, scaled).x for spec in (SPEC, dataclasses.replace(SPEC, calendar=True)))
+    assert found.dtype == torch.float32 and torch.equal(found[..., :-2], plain) and found.shape[-1] == len(SPEC.features) + 2
+    np.testing.assert_allclose(found[..., -2:].square().sum(-1), 1, rtol=1e-5)
+
+
 YEARS = dataclasses.replace(SPEC, support="years")
 
 

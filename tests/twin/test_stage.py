@@ -85,6 +85,16 @@ def test_modis_files_show_the_season(written):
     assert north["209"] > 2 * north["017"]
 
 
+def test_carbon_dioxide_is_a_series_that_drivers_can_read(written):
+    table = pd.read_csv(f"{written.static}-co2.csv", comment="#")
+    assert (
+        list(table) == ["year", "ppm"]
+        and (table["year"].diff().dropna() == 1).all()
+        and (table["ppm"].diff().dropna() == 2).all()
+    )
+    assert {1990, 2010, 2030} <= set(table["year"])
+
+
 def test_static_maps_lie_on_the_globe(written, world):
     with rasterio.open(written.static / "land_cover.tif") as cover, rasterio.open(written.static / "koppen.tif") as koppen:
         assert cover.crs.to_epsg() == koppen.crs.to_epsg() == 4326

@@ -75,7 +75,8 @@ def _boxes(axes: Axes, samples: list[np.ndarray], colours: dict[str, str]) -> No
         box["boxes"][0].set(facecolor=(1, 1, 1, 0.35))
         box["medians"][0].set(color=colours[name], linewidth=2.2)
         axes.annotate(f"{np.median(values):.2f}", (k + 0.3, np.median(values)), va="center", fontsize=8, color=style.INK)
-    axes.set_xticks(range(len(colours)), list(colours))
+    crowded = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if len(colours) > 3 else {}
+    axes.set_xticks(range(len(colours)), list(colours), **crowded)
     axes.set_xlim(-0.6, len(colours) - 0.4)
     axes.set_ylim(0, top)
     axes.grid(axis="x", visible=False)
@@ -107,7 +108,7 @@ def differences(metrics: pd.DataFrame, *, map_model: str) -> Figure | None:
             if cell.bottom:
                 cell.axes.set_xlabel(f"difference of RMSE ({FLUX_UNITS})\n← {map_model} better · rival better →")
         handles = [Line2D([], [], color=colours[r], marker="o", linewidth=1.6) for r in rivals]
-        figure.legend(handles, [f"{map_model} − {r}" for r in rivals], loc="outside lower center", ncols=len(rivals))
+        figure.legend(handles, [f"{map_model} − {r}" for r in rivals], loc="outside lower center", ncols=min(len(rivals), 4))
     return figure
 
 
