@@ -131,7 +131,7 @@ rule write_scores:
         title=MAIN.evaluation.title,
         run=MAIN.run,
         step=MAIN.time.step,
-        map_model=MAIN.inference.model,
+        map_model=lambda w: MAIN.inference.model,
         qc=MAIN.evaluation.qc,
         benchmarks=f"{BASE}/benchmarks",
         config_digest=configuration.digest(MAIN),
