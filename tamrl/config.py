@@ -29,7 +29,7 @@ PLUGINS = {
 
 FORM = {
     "grid": {"tile"},
-    "inference": {"batch"},
+    "inference": {"batch", "jobs"},
     "maps": {"members", "products", "compression"},
     "evaluation": {"title", "reference", "targets"},
     "adaptation": None,

@@ -229,9 +229,16 @@ class Inference(Strict):
     model: str = "tamrl"
     """The model that makes the maps."""
     batch: Annotated[int, Field(ge=1)] = 2048
-    """Cells decoded at once."""
+    """Cells whose inputs are made at once."""
     spinup: Annotated[int, Field(ge=0)] = 365
     """Steps before the mapped year that only fill the memory."""
+    memory: Literal["spinup", "carried"] = "spinup"
+    """`spinup`: every year stands alone, after `spinup` steps of its own past. `carried`: the memory goes on from year to year
+    since the cube begins, put down at the end of each mapped year: half the work, one year after the other."""
+    numerics: Literal["exact", "fast"] = "exact"
+    """`fast`: recurrent layers in bfloat16; the difference is measured and stands in the manifest of each map."""
+    jobs: Annotated[int, Field(ge=1)] = 1
+    """Jobs a map is divided into, for clusters; each computes its tiles side by side on its own cores."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

@@ -17,6 +17,7 @@ MAPPED = ("report.html", "provenance.json", "summary.md", "drivers/comparison.cs
 SCORED = ("evaluation/predictions.parquet", "evaluation/site_metrics.csv")
 DYNAMIC = MAIN.drivers.variables.dynamic
 STATIC = MAIN.drivers.variables.static
+ENGINE = ("batch", "spinup", "memory", "numerics", "device")
 GRIDDED = bool(MAIN.drivers.sources)
 FINAL = [f"{BASE}/{name}" for name in (MAPPED if GRIDDED else SCORED)]
 
@@ -86,6 +87,20 @@ def map_models(wildcards):
     return expand(
         f"{RUN}/models/{conf.inference.model}/fold-all/member-{{member}}", run=wildcards.run, member=range(conf.training.members)
     )
+
+
+def previous_map(wildcards):
+    """Where the memory is carried, the manifest of the mapped year before; its memory is taken up."""
+    before = [label for label in MAIN.time.labels if label < wildcards.label]
+    carried = CONFIGS[wildcards.run].inference.memory == "carried"
+    return f"results/{wildcards.run}/predictions/{max(before)}.json" if carried and before else []
+
+
+def map_parts(wildcards):
+    """Shares of a map's tiles, where jobs of their own compute them."""
+    jobs = CONFIGS[wildcards.run].inference.jobs
+    shares = range(jobs) if jobs > 1 else ()
+    return expand(f"{RUN}/predictions/parts/{{label}}-{{part}}.json", run=wildcards.run, label=wildcards.label, part=shares)
 
 
 def predictions(wildcards, suffix):
