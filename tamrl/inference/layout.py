@@ -1,4 +1,4 @@
-"""How the store of a map is laid out: `gpp` and `reco` (member, time, lat, lon), a chunk being one member, one tile, all steps."""
+"""The layout of the store of a map: `gpp` and `reco` (member, time, lat, lon), a chunk being one member, one tile, all steps."""
 
 import fcntl
 import logging

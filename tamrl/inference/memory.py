@@ -48,7 +48,9 @@ def load(store: Path, tile: str, member: str, sha256: str) -> Memory:
     try:
         found = load_file(path)
     except SafetensorError as error:
-        raise ContractError("a memory is no safetensors file", where=path, found=error, todo="run the year before again") from None
+        raise ContractError(
+            "a memory is no safetensors file", where=path, found=error, todo="run the year before again"
+        ) from None
     return tuple(found[name] for name in sorted(found))
 
 

@@ -1,4 +1,4 @@
-"""`numerics: fast`: the recurrent layers in bfloat16, everything else as it is; and how much that changes.
+"""`numerics: fast`: recurrent layers and wide layers over sequences in bfloat16, the rest as it is; and how much that changes.
 
 bfloat16 keeps the range of float32 and 8 bits of its fraction (Kalamkar et al. 2019, arXiv 1905.12322). What goes into the
 layers and their weights is rounded; sums, the modulation, the last layer and the balance of the fluxes stay in float32.
@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from tamrl.training.checkpoint import Trained
+
+WIDE = 16
+"""Outputs from which on a linear layer is rounded; the last one, which gives the fluxes, never is."""
 
 SAMPLE = 128
 """Cells on which the two are compared."""
@@ -35,15 +38,39 @@ class Rounded(nn.Module):
         return h.float(), state
 
 
+class RoundedLinear(nn.Module):
+    """An `nn.Linear` whose sequences are multiplied in bfloat16; takes and gives float32.
+
+    Parameters
+    ----------
+    exact : the layer whose weights are rounded
+    """
+
+    def __init__(self, exact: nn.Linear) -> None:
+        super().__init__()
+        self.exact, self.rounded = exact, copy.deepcopy(exact).bfloat16()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Inputs (B, T, N) to outputs (B, T, M); what is no sequence (B, N) stays exact."""
+        return self.rounded(x.bfloat16()).float() if x.dim() == 3 else self.exact(x)
+
+
+def _kind(layer: nn.Module) -> type[nn.Module] | None:
+    """What takes the place of a layer; nothing where it stays."""
+    if isinstance(layer, nn.LSTM):
+        return Rounded
+    return RoundedLinear if isinstance(layer, nn.Linear) and layer.out_features >= WIDE else None
+
+
 def rounded(member: Trained) -> Trained:
-    """The same member with every recurrent layer rounded; one without such layers is returned as it is."""
+    """The same member with rounded layers; a model that is no network is returned as it is."""
     if not isinstance(member.model, nn.Module):
         return member
     model = copy.deepcopy(member.model)
-    layers = [(parent, name) for parent in model.modules() for name, child in parent.named_children() if isinstance(child, nn.LSTM)]
-    for parent, name in layers:
-        setattr(parent, name, Rounded(getattr(parent, name)))
-    return replace(member, model=model.eval()) if layers else member
+    layers = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children() if _kind(child)]
+    for parent, name, child in layers:
+        setattr(parent, name, _kind(child)(child))
+    return replace(member, model=model.eval())
 
 
 def difference(exact: np.ndarray, fast: np.ndarray) -> dict[str, float]:

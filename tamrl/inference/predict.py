@@ -1,4 +1,4 @@
-"""From cells to fluxes with every member: inputs are made once for all, each cell is encoded once, steps are decoded in one pass."""
+"""From cells to fluxes with every member: inputs are made once for all, a cell is encoded once, steps are decoded in one pass."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

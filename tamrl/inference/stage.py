@@ -227,9 +227,7 @@ class _Map:
         """Compute what of the tiles is not there yet; their records."""
         group = open_store(self.store, self.layout)
         compute = partial(predict_tile, self)
-        return tiled.fill(
-            group, tiles, compute, store=self.store, layout=self.layout, remember=self.remember, threads=threads
-        )
+        return tiled.fill(group, tiles, compute, store=self.store, layout=self.layout, remember=self.remember, threads=threads)
 
     def measured(self) -> dict:
         """How the numbers were made; with `numerics: fast` their difference from exact ones over some cells, gC m-2 d-1."""

@@ -87,7 +87,10 @@ def _one(group: zarr.Group, tile: Tile, compute: Compute, store: Path, layout: L
         record |= {"key": layout.key, "cells": done.cells, "missing": missing(done.fluxes[0, 0], done.cells)}
         record |= {"members": record["members"] | own}
         if done.memory is not None and done.cells:
-            files_ = {layout.members[p]: memory.save(store, tile.name, layout.members[p], done.memory[k]) for k, p in enumerate(positions)}
+            files_ = {
+                layout.members[p]: memory.save(store, tile.name, layout.members[p], done.memory[k])
+                for k, p in enumerate(positions)
+            }
             record |= {"memory": record.get("memory", {}) | files_}
         files.write_json(_record(store, tile.name), record)
     except OSError as error:

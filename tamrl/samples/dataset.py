@@ -135,7 +135,7 @@ def inputs(ds: xr.Dataset, spec: Spec, scaling: Scaling, *, steps: np.ndarray | 
     there = np.isfinite(scaled)
     valid = there.all(-1) & np.isfinite(static).all(-1, keepdims=True)  # (B, T)
     filled = np.where(there[:, order], scaled[:, order], cycle[:, bins[order]])
-    x = np.concatenate([filled, *(running_mean(filled, n) for n in spec.spans)], axis=-1)  # (B, T, F)
+    x = np.concatenate([filled, *running_means(filled, spec.spans)], axis=-1)  # (B, T, F)
     south = (ds["lat"].values < 0)[:, None, None]
     support = np.where(south, np.roll(cycle, spec.bins // 2, axis=1), cycle)
     known = np.where(np.isfinite(static), static, np.float32(0))  # the training mean; such a site is invalid at every step
@@ -200,12 +200,30 @@ def seasonal_cycle(scaled: np.ndarray, bins: np.ndarray, count: int) -> np.ndarr
     return mean.astype(np.float32)
 
 
-def running_mean(x: np.ndarray, steps: int) -> np.ndarray:
-    """Mean of the last `steps` steps up to and with each one, of those there are at the beginning; (B, T, D) to (B, T, D)."""
-    total = np.cumsum(x, axis=1, dtype=np.float64)
-    total[:, steps:] -= total[:, :-steps].copy()
-    length = np.minimum(np.arange(1, x.shape[1] + 1), steps)[:, None]
-    return (total / length).astype(np.float32)
+def running_means(x: np.ndarray, spans: tuple[int, ...]) -> list[np.ndarray]:
+    """Means of the last steps up to and with each one, of those there are at the beginning.
+
+    Parameters
+    ----------
+    x : array (B, T, D)
+    spans : numbers of steps
+
+    Returns
+    -------
+    list
+        One array (B, T, D) of float32 a span; the sums behind them are made once.
+    """
+    total = np.cumsum(x, axis=1, dtype=np.float64) if spans else None
+    return [_mean_of_last(total, n) for n in spans]
+
+
+def _mean_of_last(total: np.ndarray, steps: int) -> np.ndarray:
+    """From sums since the first step (B, T, D) to means of the last `steps` steps."""
+    mean = np.empty(total.shape, dtype=np.float32)
+    first = total[:, :steps]
+    mean[:, :steps] = first / np.arange(1, first.shape[1] + 1)[:, None]
+    mean[:, steps:] = (total[:, steps:] - total[:, :-steps]) / steps
+    return mean
 
 
 def _dynamic(ds: xr.Dataset, spec: Spec, scaling: Scaling) -> np.ndarray:

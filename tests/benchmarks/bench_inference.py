@@ -67,7 +67,9 @@ class _Case:
         time_ = pd.date_range("2010-01-01", "2012-12-31")
         random = np.random.default_rng(0)
         sizes = {"igbp": classes.IGBP, "koppen": variables.get("koppen_fraction").members}
-        self.ds = xr.Dataset(coords={"time": time_, "lat": ("site", random.uniform(-60, 80, CELLS)), **{k: list(v) for k, v in sizes.items()}})
+        self.ds = xr.Dataset(
+            coords={"time": time_, "lat": ("site", random.uniform(-60, 80, CELLS)), **{k: list(v) for k, v in sizes.items()}}
+        )
         for name in DYNAMIC:
             self.ds[name] = ("site", "time"), random.normal(0, 1, (CELLS, len(time_))).astype("f4")
         for kind, names in sizes.items():
@@ -162,7 +164,10 @@ def _recurrent() -> dict:
     rates = []
     for size in (512, 1024):
         a, b = torch.randn(size, size), torch.randn(size, size)
-        rates += [2 * size**3 / _seconds(lambda a=a, b=b: a @ b, 5), 2 * size**3 / _seconds(lambda a=a.numpy(), b=b.numpy(): a @ b, 5)]
+        rates += [
+            2 * size**3 / _seconds(lambda a=a, b=b: a @ b, 5),
+            2 * size**3 / _seconds(lambda a=a.numpy(), b=b.numpy(): a @ b, 5),
+        ]
     with torch.inference_mode():
         own = cells * steps * 16 * hidden**2 / _seconds(lambda: layer(x), 5)
     return _row("recurrent part at hidden 128 over the matrix rate", own / max(rates), "share", 0.6)
