@@ -30,7 +30,7 @@ PLUGINS = {
 FORM = {
     "grid": {"tile"},
     "inference": {"batch", "jobs"},
-    "maps": {"members", "products", "compression"},
+    "maps": {"members", "products", "compression", "periods", "exports"},
     "evaluation": {"title", "reference", "targets"},
     "adaptation": None,
     "choices": None,

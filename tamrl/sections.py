@@ -255,6 +255,14 @@ class Maps(Strict):
     products: tuple[str, ...] = ()
     """Further products: files of `tamrl/maps/products`, written to `maps/<product>/`."""
     compression: Annotated[int, Field(ge=0, le=9)] = 1
+    significant_bits: Annotated[int, Field(ge=4, le=23)] | None = 13
+    """Bits kept of the fraction of each value (13: relative error below 6.1e-5); null keeps all. NEE stays RECO - GPP."""
+    attribution: dict[str, str] = Field(default_factory=dict)
+    """Global attributes of every file by ACDD 1.3: `creator_name`, `creator_email`, `institution`, `project`, ..."""
+    periods: tuple[Literal["monthly", "annual"], ...] = ("monthly", "annual")
+    """Means over calendar months and years, written to `maps/monthly/` and `maps/annual/`."""
+    exports: tuple[Literal["geotiff", "zarr"], ...] = ()
+    """The monthly means as Cloud-Optimised GeoTIFF with styles for QGIS, the main maps as Zarr; both with a STAC catalogue."""
 
     @field_validator("products")
     @classmethod

@@ -17,6 +17,7 @@ MAPPED = ("report.html", "provenance.json", "summary.md", "drivers/comparison.cs
 SCORED = ("evaluation/predictions.parquet", "evaluation/site_metrics.csv")
 DYNAMIC = MAIN.drivers.variables.dynamic
 STATIC = MAIN.drivers.variables.static
+FORMAT = ("units", "vegetated_only", "compression", "significant_bits", "attribution")
 ENGINE = ("batch", "spinup", "memory", "numerics", "device")
 GRIDDED = bool(MAIN.drivers.sources)
 FINAL = [f"{BASE}/{name}" for name in (MAPPED if GRIDDED else SCORED)]
@@ -109,6 +110,14 @@ def predictions(wildcards, suffix):
     same = all(getattr(CONFIGS[wildcards.run], s) == getattr(MAIN, s) for s in sections)
     run = MAIN.run if same else wildcards.run
     return [f"results/{run}/predictions/{label}{suffix}" for label in MAIN.time.labels]
+
+
+def further_maps():
+    """Means over months and years, and exports; a climatology is its own months, and has no year."""
+    wanted = {"label": MAIN.time.labels if MAIN.time.map_years else (), "flux": ["gpp", "reco", "nee"]}
+    kinds = [period for period in MAIN.maps.periods if not (period == "monthly" and MAIN.time.step == "month")]
+    exports = expand(f"{BASE}/maps/exports/{{label}}", label=MAIN.time.labels if MAIN.maps.exports else ())
+    return expand(f"{BASE}/maps/{{period}}/{{flux}}_{{label}}.nc", period=kinds, **wanted) + exports
 
 
 def driver_files():

@@ -119,6 +119,7 @@ rule record_provenance:
                 flux=["gpp", "reco", "nee"],
                 label=MAIN.time.labels,
             ),
+            *further_maps(),
             rules.write_report.input.applicability,
             rules.write_report.input.budgets,
             rules.write_report.input.predictions,
