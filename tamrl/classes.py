@@ -19,6 +19,18 @@ LATITUDE_BANDS = {
 }
 """Bands of the budgets, degrees north."""
 
+BOXES = {
+    "box N America": ((13, 90), (-170, -30)),
+    "box S America": ((-60, 13), (-90, -30)),
+    "box Europe": ((35, 90), (-30, 60)),
+    "box Africa and Arabia": ((-60, 35), (-30, 60)),
+    "box N Asia": ((45, 90), (60, 180)),
+    "box S and E Asia": ((0, 45), (60, 180)),
+    "box Oceania": ((-60, 0), (60, 180)),
+}
+"""Boxes of latitude and longitude (degrees; south and west edge inside, the other outside) about the size of the regions that
+carbon budgets are given for. They are boxes: none follows a border or a coast. What lies in none is `box none`."""
+
 
 def igbp_index(code: int) -> int:
     """Position in `IGBP` of an MCD12C1 code (0 and 17 are water)."""

@@ -29,8 +29,8 @@ PLUGINS = {
 
 FORM = {
     "grid": {"tile"},
-    "inference": {"batch"},
-    "maps": {"members", "products", "compression"},
+    "inference": {"batch", "jobs"},
+    "maps": {"members", "products", "compression", "periods", "exports"},
     "evaluation": {"title", "reference", "targets"},
     "adaptation": None,
     "choices": None,

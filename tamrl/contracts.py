@@ -205,6 +205,21 @@ BUDGETS = pa.DataFrameSchema(
 )
 """`budgets.csv`: PgC yr-1; spread over the members, whose `std` is missing where there is one member only."""
 
+BUDGET_MEMBERS = pa.DataFrameSchema(
+    {"flux": _fluxname, "year": _text, "region": _text, "member": _count, "total": pa.Column(float, coerce=True)},
+    strict=True,
+    name="budget_members",
+)
+"""`budget_members.csv`: PgC yr-1 of each member, the source of every spread and covariance of totals."""
+
+BUDGET_TRENDS = pa.DataFrameSchema(
+    {"flux": _fluxname, "region": _text, "years": _text, "n": _count}
+    | {"slope": _number, "std": _number, "error": pa.Column(float, pa.Check.ge(0), coerce=True)},
+    strict=True,
+    name="budget_trends",
+)
+"""`budget_trends.csv`: PgC yr-2 with the spread over members and the error of the fit; empty for fewer than three years."""
+
 
 def table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> pd.DataFrame:
     """Check a table against its schema; raises `ContractError` that names the first failures."""

@@ -250,9 +250,16 @@ class Inference(Strict):
     model: str = "tamrl"
     """The model that makes the maps."""
     batch: Annotated[int, Field(ge=1)] = 2048
-    """Cells decoded at once."""
+    """Cells whose inputs are made at once."""
     spinup: Annotated[int, Field(ge=0)] = 365
     """Steps before the mapped year that only fill the memory."""
+    memory: Literal["spinup", "carried"] = "spinup"
+    """`spinup`: every year stands alone, after `spinup` steps of its own past. `carried`: the memory goes on from year to year
+    since the cube begins, put down at the end of each mapped year: half the work, one year after the other."""
+    numerics: Literal["exact", "fast"] = "exact"
+    """`fast`: recurrent layers in bfloat16; the difference is measured and stands in the manifest of each map."""
+    jobs: Annotated[int, Field(ge=1)] = 1
+    """Jobs a map is divided into, for clusters; each computes its tiles side by side on its own cores."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
@@ -269,6 +276,14 @@ class Maps(Strict):
     products: tuple[str, ...] = ()
     """Further products: files of `tamrl/maps/products`, written to `maps/<product>/`."""
     compression: Annotated[int, Field(ge=0, le=9)] = 1
+    significant_bits: Annotated[int, Field(ge=4, le=23)] | None = 13
+    """Bits kept of the fraction of each value (13: relative error below 6.1e-5); null keeps all. NEE stays RECO - GPP."""
+    attribution: dict[str, str] = Field(default_factory=dict)
+    """Global attributes of every file by ACDD 1.3: `creator_name`, `creator_email`, `institution`, `project`, ..."""
+    periods: tuple[Literal["monthly", "annual"], ...] = ("monthly", "annual")
+    """Means over calendar months and years, written to `maps/monthly/` and `maps/annual/`."""
+    exports: tuple[Literal["geotiff", "zarr"], ...] = ()
+    """The monthly means as Cloud-Optimised GeoTIFF with styles for QGIS, the main maps as Zarr; both with a STAC catalogue."""
 
     @field_validator("products")
     @classmethod

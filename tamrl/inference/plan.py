@@ -1,6 +1,11 @@
-"""Which steps of the cube are decoded for a map."""
+"""Which steps of the cube are decoded for a map, and where the memory of the models comes from.
 
-from dataclasses import dataclass
+Either a year is decoded after `spinup` steps of its own past, so that every year stands alone; or the memory is carried from
+the first step of the cube to the last, year by year. A year is always cut into the same pieces, so its numbers are the same to
+the bit whether the years before it were mapped in the same run, in an earlier one or not at all.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,26 +16,41 @@ CLIMATOLOGY = "climatology"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Steps to decode.
+class Piece:
+    """Consecutive steps that are decoded in one go.
 
     Attributes
     ----------
     steps : array of int
-        Positions on the cube's time axis, the spin-up first.
+        Positions on the cube's time axis.
+    lead : int
+        How many of them only enter the running means of the first ones; they are not decoded.
     skip : int
-        Number of spin-up steps.
-    time : array of datetime64
-        Time stamps of the mapped steps.
+        How many of the decoded ones only fill the memory.
     """
 
     steps: np.ndarray
+    lead: int
     skip: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Pieces in the order in which they are decoded, the memory going on from one to the next.
+
+    Attributes
+    ----------
+    pieces : tuple of Piece
+    time : array of datetime64
+        Time stamps of the mapped steps: those of the last piece.
+    """
+
+    pieces: tuple[Piece, ...]
     time: np.ndarray
 
 
 def plan(time: np.ndarray, *, label: str, spinup: int, climatology: bool) -> Plan:
-    """Steps for the map `label`.
+    """Steps for the map `label`, which stands alone.
 
     Parameters
     ----------
@@ -49,10 +69,50 @@ def plan(time: np.ndarray, *, label: str, spinup: int, climatology: bool) -> Pla
         raise ContractError(f"the cube cannot give a map of {label!r}", found="a climatology" if climatology else "years")
     if climatology:
         cycles = -(-spinup // len(time))
-        return Plan(np.tile(np.arange(len(time)), cycles + 1), cycles * len(time), time)
+        return Plan((Piece(np.tile(np.arange(len(time)), cycles + 1), 0, cycles * len(time)),), time)
+    own, first = _year(time, int(label)), _first(time)
+    return Plan((Piece(np.concatenate([lead_in(int(own[0]), spinup, first), own]), 0, spinup),), time[own])
+
+
+def carried(time: np.ndarray, *, label: str, since: str | None, spinup: int, span: int) -> Plan:
+    """Steps for the year `label` with the memory of all the years before it.
+
+    Parameters
+    ----------
+    since : str, optional
+        The year at whose end the memory was put down; without it the memory begins with the cube, after `spinup` steps.
+    span : steps of the longest running mean
+
+    Raises
+    ------
+    ContractError
+        If the cube does not hold a year, or `since` is not before `label`.
+    """
+    first = _first(time)
+    years = np.arange(int(str(time[0])[:4]) if since is None else int(since) + 1, int(label) + 1)
+    if not years.size:
+        raise ContractError(f"the memory of {since} is not from before {label}")
+    pieces = []
+    for year in years:
+        own = _year(time, int(year))
+        start = since is None and not pieces
+        lead = lead_in(int(own[0]), spinup if start else span, first)
+        skip = spinup if start else 0
+        piece = Piece(np.concatenate([lead, own]), len(lead) - skip, skip)
+        pieces.append(piece if year == int(label) else replace(piece, skip=skip + len(own)))
+    return Plan(tuple(pieces), time[_year(time, int(label))])
+
+
+def _year(time: np.ndarray, year: int) -> np.ndarray:
+    """Positions of a year's steps."""
     years = time.astype("datetime64[Y]").astype(int) + 1970
-    own = np.flatnonzero(years == int(label))
+    own = np.flatnonzero(years == year)
     if not own.size:
-        raise ContractError(f"the cube does not hold the year {label}", found=f"{years.min()} to {years.max()}")
-    first = int((years == years[0]).sum())
-    return Plan(np.concatenate([lead_in(int(own[0]), spinup, first), own]), spinup, time[own])
+        raise ContractError(f"the cube does not hold the year {year}", found=f"{years.min()} to {years.max()}")
+    return own
+
+
+def _first(time: np.ndarray) -> int:
+    """Number of steps of the cube's first year."""
+    years = time.astype("datetime64[Y]")
+    return int((years == years[0]).sum())

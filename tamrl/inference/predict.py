@@ -1,12 +1,14 @@
-"""From cells to fluxes with every member: inputs are made once, each cell is encoded once, its steps are decoded in one pass."""
+"""From cells to fluxes with every member: inputs are made once for all, a cell is encoded once, steps are decoded in one pass."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
+from tamrl.inference.plan import Piece
 from tamrl.samples import dataset
 from tamrl.samples.dataset import Inputs
 from tamrl.training.checkpoint import Trained
@@ -17,11 +19,30 @@ CELLS = 128
 ROWS = 16
 """Batches are filled up to a multiple of this: kernels for very few rows add in another order."""
 
+Memory = tuple[Tensor, ...]
+"""State of one member for all cells of a tile: tensors whose second dimension is the cell."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the members say of some cells.
+
+    Attributes
+    ----------
+    fluxes : array (member, site, time, 3) of float32
+        gpp, reco, nee in gC m-2 d-1, NaN where a driver is missing.
+    memory : list of Memory, or None
+        After the last step, one a member; None where it was not asked for.
+    """
+
+    fluxes: np.ndarray
+    memory: list[Memory] | None
+
 
 def predict(
     members: list[Trained], ds: xr.Dataset, *, steps: np.ndarray, skip: int, batch: int, device: torch.device
 ) -> np.ndarray:
-    """Fluxes of all cells with all members.
+    """Fluxes of all cells with all members, the memory beginning with the first step.
 
     Parameters
     ----------
@@ -40,39 +61,96 @@ def predict(
     numbers depend neither on `batch` nor on its neighbours.
     """
     out = np.empty((len(members), ds.sizes["site"], len(steps) - skip, 3), dtype=np.float32)
-    for start in range(0, ds.sizes["site"], batch):
-        cells = slice(start, start + batch)
-        part = ds.isel(site=cells)
-        for key in dict.fromkeys(m.inputs_key for m in members):
-            own = [k for k, m in enumerate(members) if m.inputs_key == key]
-            found = dataset.inputs(part, members[own[0]].spec, members[own[0]].scaling, steps=steps)
-            for k, fluxes in zip(own, _each(members, own, found, skip, device), strict=True):
-                out[k, cells] = fluxes
+    for cells in _batches(ds.sizes["site"], batch):
+        for own, found in _inputs(members, ds.isel(site=cells), steps, device):
+            for k in own:
+                parts = [members[k].model.predict(*some, skip=skip) for some in _groups(found.x, found.support, found.static)]
+                out[k, cells] = _masked(torch.cat(parts), found, skip)
     return out
 
 
-def _each(members: list[Trained], own: list[int], found: Inputs, skip: int, device: torch.device) -> Iterator[np.ndarray]:
-    """Fluxes (B, T - skip, 3) of member after member for the same inputs."""
-    invalid = ~found.valid[:, skip:, None].numpy()
-    moved = found.to(device)
-    for k in own:
-        fluxes = _in_batches(members[k], moved, skip).cpu().numpy()
-        yield np.where(invalid, np.float32(np.nan), fluxes)
+def go_on(
+    members: list[Trained],
+    ds: xr.Dataset,
+    *,
+    pieces: tuple[Piece, ...],
+    memory: list[Memory] | None,
+    batch: int,
+    device: torch.device,
+) -> Result:
+    """Fluxes of the last piece, and the memory after it; keywords as of `predict`.
+
+    Parameters
+    ----------
+    members : with `encode` and `resume`
+    memory : of each member, from where the first piece goes on; by default from nothing
+
+    Returns
+    -------
+    Result, the same to the bit for any `batch`, and whether the pieces are decoded in one call or in several.
+    """
+    steps = len(pieces[-1].steps) - pieces[-1].lead - pieces[-1].skip
+    out = np.empty((len(members), ds.sizes["site"], steps, 3), dtype=np.float32)
+    after: list[list[Memory]] = [[] for _ in members]
+    for cells in _batches(ds.sizes["site"], batch):
+        state = {k: tuple(t[:, cells].to(device) for t in memory[k]) if memory else None for k in range(len(members))}
+        for piece in pieces:
+            for own, found in _inputs(members, ds.isel(site=cells), piece.steps, device):
+                for k in own:
+                    fluxes, state[k] = _resume(members[k], found, piece, state[k])
+                    if piece is pieces[-1]:
+                        out[k, cells] = _masked(fluxes, found, piece.lead + piece.skip)
+        for k, parts in enumerate(after):
+            parts.append(tuple(t.cpu() for t in state[k]))
+    return Result(out, [_joined(parts) for parts in after])
 
 
-def _in_batches(member: Trained, cells: Inputs, skip: int) -> Tensor:
-    count = len(cells.x)
-    size = CELLS if cells.x.device.type == "cpu" else count
-    parts = []
+def _resume(member: Trained, found: Inputs, piece: Piece, state: Memory | None) -> tuple[Tensor, Memory]:
+    """Fluxes (B, T, 3) of a piece and the state after it, group by group of cells."""
+    fluxes, states = [], []
+    tensors = (found.x[:, piece.lead :], found.support, found.static, *(t.transpose(0, 1) for t in state or ()))
+    with torch.inference_mode():
+        for x, support, static, *before in _groups(*tensors):
+            z = member.model.encode(support, static)
+            own = tuple(t.transpose(0, 1).contiguous() for t in before) or None
+            some, after = member.model.resume(x, z, own, skip=piece.skip)
+            fluxes.append(some)
+            states.append(after)
+    count = len(found.x)
+    return torch.cat(fluxes)[:count], tuple(t[:, :count] for t in _joined(states))
+
+
+def _joined(parts: list[Memory]) -> Memory:
+    return tuple(torch.cat(some, dim=1) for some in zip(*parts, strict=True))
+
+
+def _batches(count: int, batch: int) -> Iterator[slice]:
+    """Slices of `batch` cells."""
+    for start in range(0, count, batch):
+        yield slice(start, min(start + batch, count))
+
+
+def _inputs(
+    members: list[Trained], part: xr.Dataset, steps: np.ndarray, device: torch.device
+) -> Iterator[tuple[list[int], Inputs]]:
+    """Positions of the members that share their inputs, and these inputs on `device`."""
+    for key in dict.fromkeys(m.inputs_key for m in members):
+        own = [k for k, m in enumerate(members) if m.inputs_key == key]
+        yield own, dataset.inputs(part, members[own[0]].spec, members[own[0]].scaling, steps=steps).to(device)
+
+
+def _masked(fluxes: Tensor, found: Inputs, skip: int) -> np.ndarray:
+    """Fluxes (B, T, 3), missing where a driver was; what the groups were filled up with is cut off."""
+    invalid = ~found.valid[:, skip:, None].cpu().numpy()
+    return np.where(invalid, np.float32(np.nan), fluxes[: len(found.x)].cpu().numpy())
+
+
+def _groups(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Rows of the tensors, as many at once as fit a cache; the last row is repeated up to a multiple of `ROWS`."""
+    count, device = len(tensors[0]), tensors[0].device
+    size = CELLS if device.type == "cpu" else count
     for start in range(0, count, size):
-        rows = slice(start, min(start + size, count))
-        parts.append(member.model.predict(*_filled_up(cells, rows), skip=skip)[: rows.stop - start])
-    return torch.cat(parts)
-
-
-def _filled_up(cells: Inputs, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-    """x, support and static of the rows, the last one repeated up to a multiple of `ROWS`."""
-    count = rows.stop - rows.start
-    index = torch.arange(rows.start, rows.start + -(-count // ROWS) * ROWS, device=cells.x.device).clamp(max=rows.stop - 1)
-    whole = len(index) == count
-    return tuple(t[rows] if whole else t[index] for t in (cells.x, cells.support, cells.static))
+        stop = min(start + size, count)
+        index = torch.arange(start, start + -(-(stop - start) // ROWS) * ROWS, device=device).clamp(max=stop - 1)
+        whole = start + len(index) == stop
+        yield tuple(t[start:stop] if whole else t[index] for t in tensors)

@@ -1,16 +1,15 @@
-"""The tile store: members written tile by tile, so that an interrupted run continues where it stopped.
+"""The tiles of a map: members written tile by tile, so that an interrupted run continues where it stopped.
 
-`{label}.zarr` holds `gpp` and `reco` (member, time, lat, lon); beside it `{label}.tiles/` holds one record a tile, written
-after the tile: its key (models, cube, options), the SHA-256 of its numbers and its counts. A tile is taken over from an
-earlier run only if key and numbers agree with its record; anything else is computed again.
+Beside the store `{label}.zarr` (see `layout`), `{label}.tiles/` holds one record a tile, written after the tile: its key
+(drivers, options), its counts, and for each member the SHA-256 of its numbers. What an earlier run left is taken over only if
+key and numbers agree with the record; anything else is computed again. So a run that is killed at any moment loses at most
+the tiles at work, and one more member costs that member.
 """
 
-import fcntl
 import hashlib
 import logging
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dask
@@ -18,124 +17,82 @@ import numpy as np
 import zarr
 from dask.callbacks import Callback
 
-from tamrl import carbon, files, log, stores
+from tamrl import files, log, stores
 from tamrl.errors import ContractError, InputError
 from tamrl.grid import Tile
+from tamrl.inference import memory
+from tamrl.inference.layout import FLUXES, Layout, records_folder
+from tamrl.inference.predict import Memory
 
 LOG = logging.getLogger(__name__)
 
-FLUXES = ("gpp", "reco")
-"""What is stored; NEE is their difference."""
 
-Fluxes = tuple[np.ndarray, int]
-"""gpp and reco (2, member, time, lat, lon), and the number of land cells of the tile."""
+@dataclass(frozen=True)
+class Done:
+    """What a tile gave.
 
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder of records for this process; raises `InputError` if another one has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                "another process writes this map", where=folder, todo="wait for it, or end it and give the command again"
-            ) from None
-        yield
-
-
-def records_folder(store: Path) -> Path:
-    """Where the records of a store's tiles lie."""
-    return store.with_suffix(".tiles")
-
-
-def open_store(
-    store: Path, *, key: str, members: list[str], time: np.ndarray, lat: np.ndarray, lon: np.ndarray, tile: int
-) -> zarr.Group:
-    """Open the store for writing; one of another key, or of none, is deleted with its records.
-
-    Parameters
+    Attributes
     ----------
-    key : digest of all that shapes the numbers
-    members : names
-    time, lat, lon : coordinates
-    tile : cells per side; chunks hold one member and one tile, all steps
+    fluxes : array (2, member, time, lat, lon)
+        gpp and reco, NaN off land and where drivers are missing.
+    cells : int
+        Number of land cells.
+    memory : list of Memory, or None
+        One a member, if it is to be put down.
     """
-    found = _attributes(store)
-    if found.get("key") == key:
-        for leftover in [stores.MANIFEST, *(p.relative_to(store) for p in store.rglob("*.partial"))]:
-            (store / leftover).unlink(missing_ok=True)
-        LOG.info("%s is of the same models and drivers: finished tiles are kept", store)
-        return zarr.open_group(store, mode="r+")
-    if store.exists():
-        LOG.info("%s is of other models or drivers: it is made anew", store)
-        shutil.rmtree(store)
-    for record in records_folder(store).glob("*.json"):
-        record.unlink()
-    with files.atomic(store) as part:
-        _create(part, key=key, members=members, time=time, lat=lat, lon=lon, tile=tile)
-    return zarr.open_group(store, mode="r+")
+
+    fluxes: np.ndarray
+    cells: int
+    memory: list[Memory] | None = field(default=None)
 
 
-def _attributes(store: Path) -> dict:
-    return files.read_json(store / "zarr.json").get("attributes", {}) if (store / "zarr.json").is_file() else {}
-
-
-def _create(path: Path, *, key: str, members: list[str], time: np.ndarray, lat: np.ndarray, lon: np.ndarray, tile: int) -> None:
-    group = zarr.create_group(path, zarr_format=3, attributes={"key": key})
-    days = (time - np.datetime64("1970-01-01", "ns").astype(time.dtype)) / np.timedelta64(1, "D")
-    units = {"time": {"units": "days since 1970-01-01", "calendar": "standard"}}
-    for name, values in {"member": np.asarray(members, dtype=np.int32), "time": days, "lat": lat, "lon": lon}.items():
-        group.create_array(
-            name,
-            data=np.asarray(values),
-            dimension_names=(name,),
-            compressors=stores.compressors(),
-            attributes=units.get(name, {}),
-        )
-    shape = (len(members), len(time), len(lat), len(lon))
-    for flux in FLUXES:
-        group.create_array(
-            flux,
-            shape=shape,
-            chunks=(1, len(time), min(tile, len(lat)), min(tile, len(lon))),
-            dtype="float32",
-            fill_value=np.float32(np.nan),
-            compressors=stores.compressors(),
-            dimension_names=("member", "time", "lat", "lon"),
-            attributes={"units": carbon.UNITS},
-        )
+Compute = Callable[[Tile, list[int]], Done]
+"""Computes a tile for some of the members, given by position."""
 
 
 def fill(
-    group: zarr.Group, tiles: list[Tile], compute: Callable[[Tile], Fluxes], *, store: Path, key: str, threads: int
+    group: zarr.Group, tiles: list[Tile], compute: Compute, *, store: Path, layout: Layout, remember: bool, threads: int
 ) -> dict[str, dict]:
-    """Compute the tiles that have no valid record, `threads` at a time, and write each with its record.
+    """Compute what has no valid record, `threads` tiles at a time, and write each tile with its record.
+
+    Parameters
+    ----------
+    remember : whether memories are put down, and wanted of earlier runs
 
     Returns
     -------
     dict
-        Tile name: `sha256` of its numbers, `cells` of land, `missing` steps of these cells (counted once for all members).
+        Tile name: its record (`cells` of land, `missing` steps of these cells, counted once for all members; `members`: the
+        SHA-256 of each one's numbers; with `remember` `memory`: that of each one's file).
     """
-    known = {tile.name: record for tile in tiles if (record := _adopted(group, tile, store, key))}
-    LOG.info("%d of %d tiles are there already", len(known), len(tiles))
-    todo = [tile for tile in tiles if tile.name not in known]
+    known = {tile.name: _adopted(group, tile, store, layout, remember) for tile in tiles}
+    todo = [tile for tile in tiles if set(known[tile.name]["members"]) != set(layout.members)]
+    LOG.info("%d of %d tiles are there already", len(tiles) - len(todo), len(tiles))
     ticks = log.progress(range(len(todo)), "tiles")
-    tasks = [dask.delayed(_one)(group, tile, compute, store, key) for tile in todo]
+    tasks = [dask.delayed(_one)(group, tile, compute, store, layout, known[tile.name]) for tile in todo]
     with Callback(posttask=lambda *_: next(ticks, None)):
         made = dask.compute(*tasks, scheduler="threads", num_workers=threads)
-    known |= {tile.name: record for tile, record in zip(todo, made, strict=True)}
-    return {tile.name: {k: known[tile.name][k] for k in ("sha256", "cells", "missing")} for tile in tiles}
+    return known | {tile.name: record for tile, record in zip(todo, made, strict=True)}
 
 
-def _one(group: zarr.Group, tile: Tile, compute: Callable[[Tile], Fluxes], store: Path, key: str) -> dict:
-    fluxes, cells = compute(tile)
+def _one(group: zarr.Group, tile: Tile, compute: Compute, store: Path, layout: Layout, record: dict) -> dict:
+    """Compute the members that the record lacks, write them, then the record."""
+    positions = [k for k, digest in enumerate(layout.members) if digest not in record["members"]]
+    done = compute(tile, positions)
     try:
-        for flux, values in zip(FLUXES, fluxes, strict=True):
-            group[flux][:, :, tile.rows, tile.columns] = values
-        record = {"key": key, "sha256": digest(fluxes), "cells": cells, "missing": missing(fluxes[0, 0], cells)}
-        files.write_json(_record(store, tile), record)
+        for k, position in enumerate(positions):
+            for flux, values in zip(FLUXES, done.fluxes[:, k], strict=True):
+                group[flux][position, :, tile.rows, tile.columns] = values
+        own = {layout.members[p]: digest(done.fluxes[:, k]) for k, p in enumerate(positions)}
+        record |= {"key": layout.key, "cells": done.cells, "missing": missing(done.fluxes[0, 0], done.cells)}
+        record |= {"members": record["members"] | own}
+        if done.memory is not None and done.cells:
+            files_ = {
+                layout.members[p]: memory.save(store, tile.name, layout.members[p], done.memory[k])
+                for k, p in enumerate(positions)
+            }
+            record |= {"memory": record.get("memory", {}) | files_}
+        files.write_json(_record(store, tile.name), record)
     except OSError as error:
         raise InputError(
             f"tile {tile.name} cannot be written",
@@ -146,26 +103,52 @@ def _one(group: zarr.Group, tile: Tile, compute: Callable[[Tile], Fluxes], store
     return record
 
 
-def _adopted(group: zarr.Group, tile: Tile, store: Path, key: str) -> dict | None:
-    """The record of a tile whose stored numbers agree with it."""
-    if not _record(store, tile).is_file():
-        return None
-    record = files.read_json(_record(store, tile))
-    if record["key"] != key:
-        return None
+def _adopted(group: zarr.Group, tile: Tile, store: Path, layout: Layout, remember: bool) -> dict:
+    """The record of a tile, with the members alone whose stored numbers and memories agree with it."""
+    fresh = {"members": {}}
+    if not _record(store, tile.name).is_file():
+        return fresh
+    record = files.read_json(_record(store, tile.name))
+    if record["key"] != layout.key:
+        return fresh
+    kept = {}
+    for k, member in enumerate(layout.members):
+        said = record["members"].get(member)
+        if said and _agrees(group, tile, k, said) and (not remember or _remembered(record, store, tile.name, member)):
+            kept[member] = said
+        elif said:
+            LOG.warning("tile %s of member %s differs from its record and will be computed again", tile.name, layout.names[k])
+    own = {m: s for m, s in record.get("memory", {}).items() if m in kept}
+    return record | {"members": kept} | ({"memory": own} if own else {})
+
+
+def _agrees(group: zarr.Group, tile: Tile, member: int, said: str) -> bool:
     try:
-        fluxes = np.stack([group[flux][:, :, tile.rows, tile.columns] for flux in FLUXES])
+        fluxes = np.stack([group[flux][member, :, tile.rows, tile.columns] for flux in FLUXES])
     except (ValueError, RuntimeError, OSError) as error:
-        LOG.warning("tile %s is damaged and will be computed again: %s", tile.name, error)
-        return None
-    if digest(fluxes) != record["sha256"]:
-        LOG.warning("tile %s differs from its record and will be computed again", tile.name)
-        return None
-    return record
+        LOG.warning("tile %s is damaged: %s", tile.name, error)
+        return False
+    return digest(fluxes) == said
 
 
-def _record(store: Path, tile: Tile) -> Path:
-    return records_folder(store) / f"{tile.name}.json"
+def _remembered(record: dict, store: Path, tile: str, member: str) -> bool:
+    return record["cells"] == 0 or memory.intact(store, tile, member, record.get("memory", {}).get(member, ""))
+
+
+def _record(store: Path, tile: str) -> Path:
+    return records_folder(store) / f"{tile}.json"
+
+
+def recall(store: Path, tile: str, members: list[str]) -> list[Memory]:
+    """The memories that `fill` put down for a tile of another year's store.
+
+    Raises
+    ------
+    ContractError
+        If there is none of one of the members.
+    """
+    said = files.read_json(_record(store, tile)).get("memory", {}) if _record(store, tile).is_file() else {}
+    return [memory.load(store, tile, member, said.get(member, "")) for member in members]
 
 
 def digest(values: np.ndarray) -> str:
@@ -178,7 +161,7 @@ def missing(fluxes: np.ndarray, cells: int) -> int:
     return cells * len(fluxes) - int(np.isfinite(fluxes).sum())
 
 
-def finish(store: Path, records: dict[str, dict], *, manifest: str, label: str, key: str, about: dict) -> None:
+def finish(store: Path, records: dict[str, dict], *, manifest: str, label: str, layout: Layout, about: dict) -> None:
     """Seal the store and write the manifest of the map, which says that it is complete.
 
     Raises
@@ -189,14 +172,28 @@ def finish(store: Path, records: dict[str, dict], *, manifest: str, label: str, 
     cells = sum(r["cells"] for r in records.values())
     if cells == 0:
         raise ContractError("no cell of the cube is land", where=store, todo="check land_fraction and maps.min_land_fraction")
-    stores.seal(store, about={"label": label, "key": key})
+    stores.seal(store, about={"label": label, "key": layout.key})
+    tiles = {name: _summary(record, layout) for name, record in records.items()}
     content = about | {
         "label": label,
-        "key": key,
+        "key": layout.key,
+        "members": list(layout.members),
         "store": stores.digest(store),
-        "digest": hashlib.sha256("".join(f"{n} {r['sha256']}\n" for n, r in sorted(records.items())).encode()).hexdigest(),
+        "digest": _joined(f"{name} {tile['sha256']}" for name, tile in sorted(tiles.items())),
         "cells": cells,
         "missing": sum(r["missing"] for r in records.values()),
-        "tiles": records,
+        "tiles": tiles,
     }
     files.write_json(manifest, content)
+
+
+def _summary(record: dict, layout: Layout) -> dict:
+    return {
+        "sha256": _joined(record["members"][member] for member in layout.members),
+        "cells": record["cells"],
+        "missing": record["missing"],
+    }
+
+
+def _joined(lines: object) -> str:
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()

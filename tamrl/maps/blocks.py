@@ -14,16 +14,19 @@ from tamrl import carbon
 MEMORY = 2 * 1024**3
 """Bytes of a slab of results: a daily year at 1° in one go, at 0.25° in four (each decodes the store's chunks again)."""
 
-Build = Callable[[xr.DataArray, slice], xr.Dataset]
-"""Makes the fields of a block from its members (member, time, lat, lon) and its rows."""
+Build = Callable[[xr.DataArray, dict[str, xr.DataArray], slice], xr.Dataset]
+"""Makes the fields of a block from its members (member, time, lat, lon), for NEE those of `gpp` and `reco` too, and its rows."""
 
 
-def members(store: xr.Dataset, flux: str) -> xr.DataArray:
-    """Members of `flux` (member, time, lat, lon) of a block of the store; NEE is made here, exactly RECO - GPP."""
+def members(store: xr.Dataset, flux: str) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
+    """Members of `flux` (member, time, lat, lon) of a block of the store, and of what it is the difference of.
+
+    NEE is made here, exactly RECO - GPP; the other fluxes are the difference of nothing.
+    """
     if flux != "nee":
-        return store[flux].load()
-    gpp, reco = store["gpp"].load(), store["reco"].load()
-    return gpp.copy(data=carbon.nee(gpp=gpp.values, reco=reco.values)).rename("nee")
+        return store[flux].load(), {}
+    parts = {name: store[name].load() for name in ("gpp", "reco")}
+    return parts["gpp"].copy(data=carbon.nee(**{n: a.values for n, a in parts.items()})).rename("nee"), parts
 
 
 def strips(store: xr.Dataset) -> Iterator[slice]:
@@ -44,7 +47,7 @@ def steps(count: int, *, bytes_per_step: int, multiple: int = 1, memory: int = M
 def template(store: xr.Dataset, flux: str, build: Build) -> xr.Dataset:
     """Fields of one step and one strip: tells names, dimensions and attributes."""
     rows = next(iter(strips(store)))
-    return build(members(store.isel(time=slice(0, 1), lat=rows), flux), rows)
+    return build(*members(store.isel(time=slice(0, 1), lat=rows), flux), rows)
 
 
 def slabs(store: xr.Dataset, flux: str, build: Build, *, time: Iterator[slice]) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
@@ -52,7 +55,7 @@ def slabs(store: xr.Dataset, flux: str, build: Build, *, time: Iterator[slice]) 
     for when in time:
         whole: dict[str, np.ndarray] = {}
         for rows in strips(store):
-            block = build(members(store.isel(time=when, lat=rows), flux), rows)
+            block = build(*members(store.isel(time=when, lat=rows), flux), rows)
             for name, field in block.data_vars.items():
                 shape = (*field.shape[:-2], store.sizes["lat"], field.shape[-1])
                 whole.setdefault(str(name), np.empty(shape, "float32"))[..., rows, :] = field.values

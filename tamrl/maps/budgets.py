@@ -87,6 +87,63 @@ def missing(totals: Totals) -> float:
     return max(0.0, lost / totals.wanted[i]) if totals.wanted[i] else 0.0  # rounding may leave a little less than nothing
 
 
+TREND = 3
+"""Years from which on a trend is drawn."""
+
+
+def by_member(totals: Totals, *, label: str) -> pd.DataFrame:
+    """Rows of `contracts.BUDGET_MEMBERS`: PgC yr-1 of each member, from which any covariance can be had."""
+    masses = {"gpp": totals.gpp, "reco": totals.reco, "nee": carbon.nee(gpp=totals.gpp, reco=totals.reco)}
+    frames = []
+    for flux, mass in masses.items():
+        wide = pd.DataFrame(mass / PETAGRAM, index=pd.Index(totals.regions, name="region"))
+        long = wide.rename_axis(columns="member").stack().rename("total").reset_index()
+        frames.append(long.assign(flux=flux, year=label)[["flux", "year", "region", "member", "total"]])
+    return pd.concat(frames, ignore_index=True)
+
+
+def trends(members: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `contracts.BUDGET_TRENDS`: slopes over the years, PgC yr-2, by least squares.
+
+    `std` is the spread of the members' own slopes, `error` the standard error of the slope of their mean, which is what the
+    years' scatter leaves open (von Storch & Zwiers 1999, doi 10.1017/CBO9780511612336, chapter 8).
+
+    Parameters
+    ----------
+    members : rows of `by_member` of all years; fewer than `TREND` years give no rows
+    """
+    years = sorted(members["year"].unique())
+    rows = []
+    if len(years) >= TREND and all(y.isdigit() for y in years):
+        for (flux, region), own in members.groupby(["flux", "region"], sort=False):
+            series = own.pivot(index="year", columns="member", values="total").sort_index().to_numpy()  # (year, member)
+            slopes, error = _slopes(np.array(years, dtype=float), series)
+            std = slopes.std(ddof=1) if len(slopes) > 1 else np.nan
+            rows.append((flux, region, f"{years[0]}-{years[-1]}", len(years), slopes.mean(), std, error))
+    return pd.DataFrame(rows, columns=["flux", "region", "years", "n", "slope", "std", "error"]).astype(
+        dict.fromkeys(("flux", "region", "years"), str)  # also where there are no rows
+    )
+
+
+def _slopes(years: np.ndarray, series: np.ndarray) -> tuple[np.ndarray, float]:
+    """Slope of each column of `series` (year, member), and the standard error of that of their mean."""
+    x = years - years.mean()
+    slopes = x @ series / (x @ x)
+    mean = series.mean(1)
+    left = mean - mean.mean() - slopes.mean() * x
+    return slopes, float(np.sqrt(left @ left / (len(x) - 2) / (x @ x)))
+
+
+def line(rows: pd.DataFrame, members: pd.DataFrame) -> str:
+    """The globe in one line: totals, how far they close, and what independent errors would have made of the spread of NEE."""
+    own = rows[rows["region"] == "globe"].set_index("flux")
+    wide = members[members["region"] == "globe"].pivot(index="member", columns="flux", values="total")
+    off = carbon.residual(**{flux: wide[flux] for flux in FLUXES}).abs().max()
+    text = ", ".join(f"{flux.upper()} {own.loc[flux, 'mean']:.3f} ± {own.loc[flux, 'std']:.3f}" for flux in FLUXES)
+    apart = np.hypot(own.loc["gpp", "std"], own.loc["reco", "std"])
+    return f"{text} PgC yr-1; NEE - (RECO - GPP) is {off:.1e} at most; were the errors independent, NEE would be ± {apart:.3f}"
+
+
 def table(totals: Totals, *, label: str, days: float) -> pd.DataFrame:
     """Rows of `contracts.BUDGETS`: PgC yr-1 over the `days` of the year `label`.
 

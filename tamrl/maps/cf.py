@@ -8,9 +8,10 @@ import xarray as xr
 
 from tamrl import carbon, georeference, variables
 from tamrl.errors import ContractError
+from tamrl.maps import acdd
 from tamrl.maps.land import Land
 
-CONVENTIONS = "CF-1.11"
+CONVENTIONS = "CF-1.11, ACDD-1.3"
 FILL = np.float32(9.969209968386869e36)
 """NetCDF's own default, which every tool knows; a NaN would puzzle some of them."""
 
@@ -20,6 +21,7 @@ UNITS = {carbon.UNITS: carbon.CF_UNITS, "kg m-2 s-1": "kg m-2 s-1"}
 METHODS = {
     "day": "time: mean area: mean where land",
     "month": "time: mean area: mean where land",
+    "year": "time: mean area: mean where land",
     "climatology": "time: mean within years time: mean over years (area mean where land)",
 }
 """Cell methods. CF 7.4 and its checkers want a climatology's to end with the years, so there the area is a comment."""
@@ -41,16 +43,16 @@ LICENSE = "CC-BY-4.0; the inputs keep their own terms (see the report of the run
 
 
 def time_bounds(time: np.ndarray, step: str) -> np.ndarray:
-    """First and last instant of each step, datetime64[D] (time, 2); `step` is day or month, times are starts of steps."""
+    """First and last instant of each step, datetime64[D] (time, 2); `step` is day, month or year, times are starts of steps."""
     start = time.astype("datetime64[D]")
     if step == "day":
         return np.stack([start, start + 1], axis=1)
-    if step != "month":
+    if step not in ("month", "year"):
         raise ContractError(f"a step of {step!r} has no bounds", todo="time_step is day or month")
-    month = time.astype("datetime64[M]")
-    if (month.astype("datetime64[D]") != start).any():
-        raise ContractError("monthly times must be the first days of months", found=start[:3])
-    return np.stack([start, (month + 1).astype("datetime64[D]")], axis=1)
+    whole = time.astype("datetime64[M]" if step == "month" else "datetime64[Y]")
+    if (whole.astype("datetime64[D]") != start).any():
+        raise ContractError(f"times must be the first days of {step}s", found=start[:3])
+    return np.stack([start, (whole + 1).astype("datetime64[D]")], axis=1)
 
 
 def time_axis(time: np.ndarray, *, step: str, period: str | None = None) -> xr.Dataset:
@@ -61,7 +63,7 @@ def time_axis(time: np.ndarray, *, step: str, period: str | None = None) -> xr.D
     time : array of datetime64 (time)
         Starts of the steps.
     step : str
-        `day` or `month`.
+        `day`, `month` or `year`.
     period : str, optional
         Given for a climatology: the years it is the mean of, such as `2000-2025`; then `climatology_bnds` takes the place of
         `time_bnds` (CF 7.4). Without two years in it, the bounds are those of the axis itself.
@@ -129,12 +131,14 @@ def frame(*, lat: np.ndarray, lon: np.ndarray, axis: xr.Dataset, land: Land, app
     area = {"standard_name": "cell_area", "long_name": "area of the whole cell", "units": "m2"} | mapping
     ds["land_fraction"] = ("lat", "lon"), land.fraction.astype("float32"), fraction
     ds["cell_area"] = ("lat", "lon"), land.area.astype(float), area
+    for name in ("land_fraction", "cell_area"):
+        ds[name].attrs["coverage_content_type"] = acdd.content(name)
     ds = georeference.without_fill(ds)
     ds["land_fraction"].encoding["_FillValue"] = FILL
     if applicability is not None:
         flags = applicability["applicability"]
         attributes = {name: value for name, value in flags.attrs.items() if name != "_FillValue"}
-        ds["applicability"] = ("lat", "lon"), flags.values, attributes
+        ds["applicability"] = ("lat", "lon"), flags.values, attributes | {"coverage_content_type": acdd.content("applicability")}
         ds["applicability"].encoding["_FillValue"] = flags.attrs["_FillValue"]
     return ds
 

@@ -7,6 +7,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from tamrl.maps import acdd
 from tamrl.maps.cf import FILL
 
 CHUNK = 1024**2
@@ -42,7 +43,7 @@ def write(
         full[name].encoding["_FillValue"] = None
     packed = {"zlib": compression > 0, "complevel": compression, "shuffle": True}
     encoding = {n: full[n].encoding | packed for n in full.data_vars if full[n].dims == ("lat", "lon")}
-    full.to_netcdf(path, engine="netcdf4", encoding=encoding)
+    full.to_netcdf(path, engine="netcdf4", encoding=encoding, unlimited_dims=["time"])  # so that years can be joined
     with netCDF4.Dataset(path, "a") as file:
         file.set_fill_off()  # every value is written below
         for name, field in fields.data_vars.items():  # after cell_area, else CDO warns of it
@@ -65,4 +66,4 @@ def _create(file: netCDF4.Dataset, name: str, field: xr.DataArray, packed: dict)
     first = steps_per_chunk(sizes)
     chunks = [{"time": first, "lat": size, "lon": size}.get(dim, 1) for dim, size in sizes.items()]
     variable = file.createVariable(name, "f4", field.dims, fill_value=FILL, chunksizes=chunks, **packed)
-    variable.setncatts(field.attrs)
+    variable.setncatts(field.attrs | {"coverage_content_type": acdd.content(name)})

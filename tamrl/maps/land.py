@@ -32,6 +32,8 @@ class Land:
         Classes that carry no flux.
     note : str
         How `share` came about, for the products' comments.
+    koppen : array (class, lat, lon) or None
+        Share of the land per group of `classes.KOPPEN`.
     """
 
     area: np.ndarray
@@ -40,11 +42,12 @@ class Land:
     igbp: np.ndarray | None
     bare: tuple[str, ...]
     note: str
+    koppen: np.ndarray | None = None
 
     def rows(self, rows: slice) -> "Land":
         """The same for a band of rows."""
-        igbp = None if self.igbp is None else self.igbp[:, rows]
-        return Land(self.area[rows], self.fraction[rows], self.share[rows], igbp, self.bare, self.note)
+        igbp, koppen = (None if shares is None else shares[:, rows] for shares in (self.igbp, self.koppen))
+        return Land(self.area[rows], self.fraction[rows], self.share[rows], igbp, self.bare, self.note, koppen)
 
 
 def describe(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
@@ -60,41 +63,56 @@ def describe(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
         raise ContractError(f"the cube is not on the global grid of {grid.resolution}°", found=cube["lat"].values[:2])
     fraction = cube["land_fraction"].values.astype(float)
     area = np.broadcast_to(grid.area(), fraction.shape)
-    igbp = _igbp(cube) if "igbp_fraction" in cube else None
+    igbp = _shares(cube, "igbp", classes.IGBP) if "igbp_fraction" in cube else None
+    koppen = _shares(cube, "koppen", classes.KOPPEN) if "koppen_fraction" in cube else None
     if igbp is None or not vegetated_only:
-        return Land(area, fraction, np.ones_like(fraction), igbp, (), NO_CLASSES if vegetated_only else WHOLE)
+        return Land(area, fraction, np.ones_like(fraction), igbp, (), NO_CLASSES if vegetated_only else WHOLE, koppen)
     bare = [classes.IGBP.index(name) for name in classes.UNVEGETATED]
     share = np.clip(1.0 - igbp[bare].sum(0, dtype=float), 0.0, 1.0)
-    return Land(area, fraction, share, igbp, classes.UNVEGETATED, SHARE)
+    return Land(area, fraction, share, igbp, classes.UNVEGETATED, SHARE, koppen)
 
 
-def regions(land: Land, lat: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def regions(land: Land, lat: np.ndarray, lon: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Land area of each region, and the part of it that carries flux.
 
     Parameters
     ----------
-    lat : array (lat)
-        Cell centres; a cell belongs to the latitude band of its centre.
+    lat, lon : arrays (lat), (lon)
+        Cell centres; a cell belongs to the latitude band and the box of its centre.
 
     Returns
     -------
-    name: (land, carrying land), arrays (lat, lon) in m2, for the globe, the latitude bands and, where known, the IGBP
-    classes.
+    name: (land, carrying land), arrays (lat, lon) in m2, for the globe, the latitude bands, the boxes and, where known, the IGBP
+    classes and the Köppen groups. In a cell of several Köppen groups each has the cell's share of carrying land.
     """
     whole = land.area * land.fraction
-    inside = {"globe": np.ones_like(lat)}
-    inside |= {n: (lat >= south) & ((lat < north) | (north == 90)) for n, (south, north) in classes.LATITUDE_BANDS.items()}
-    found = {name: (whole * mask[:, None], whole * land.share * mask[:, None]) for name, mask in inside.items()}
+    inside = {"globe": np.ones_like(whole)} | _bands(lat, lon) | _boxes(lat, lon)
+    inside |= {f"climate {name}": land.koppen[i] for i, name in enumerate(classes.KOPPEN if land.koppen is not None else ())}
+    found = {name: (whole * part, whole * land.share * part) for name, part in inside.items()}
     for i, name in enumerate(classes.IGBP if land.igbp is not None else ()):
         area = whole * land.igbp[i]
         found[name] = (area, area * (name not in land.bare))
     return found
 
 
-def _igbp(cube: xr.Dataset) -> np.ndarray:
-    """Fractions in the order of `classes.IGBP`, float32 (class, lat, lon)."""
-    names = [str(name) for name in cube["igbp"].values] if "igbp" in cube.coords else list(classes.IGBP)
-    if sorted(names) != sorted(classes.IGBP):
-        raise ContractError("the classes of igbp_fraction are not those of the package", found=names)
-    order = [names.index(name) for name in classes.IGBP]
-    return cube["igbp_fraction"].transpose("igbp", "lat", "lon").values[order].astype("float32")
+def _bands(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
+    """Masks (lat, lon) of the latitude bands."""
+    bands = {n: (lat >= south) & ((lat < north) | (north == 90)) for n, (south, north) in classes.LATITUDE_BANDS.items()}
+    return {name: np.broadcast_to(mask[:, None], (len(lat), len(lon))) for name, mask in bands.items()}
+
+
+def _boxes(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
+    """Masks (lat, lon) of the boxes, and of what lies in none of them."""
+    found = {}
+    for name, ((south, north), (west, east)) in classes.BOXES.items():
+        found[name] = ((lat >= south) & (lat < north))[:, None] & ((lon >= west) & (lon < east))[None]
+    return found | {"box none": ~np.logical_or.reduce(list(found.values()))}
+
+
+def _shares(cube: xr.Dataset, kind: str, names: tuple[str, ...]) -> np.ndarray:
+    """Fractions of a classification in the order of `names`, float32 (class, lat, lon)."""
+    found = [str(name) for name in cube[kind].values] if kind in cube.coords else list(names)
+    if sorted(found) != sorted(names):
+        raise ContractError(f"the classes of {kind}_fraction are not those of the package", found=found)
+    order = [found.index(name) for name in names]
+    return cube[f"{kind}_fraction"].transpose(kind, "lat", "lon").values[order].astype("float32")

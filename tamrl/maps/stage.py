@@ -5,19 +5,26 @@ import os
 from datetime import UTC, datetime
 from functools import partial, reduce
 from operator import add
+from pathlib import Path
 from typing import Any
 
+import dask
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from tamrl import contracts, files, provenance, registry, stores
+from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.log import progress
-from tamrl.maps import blocks, budgets, cf, export, land
+from tamrl.maps import acdd, blocks, budgets, catalogue, cf, export, geotiff, land, periods, rounding
 from tamrl.maps.predictions import Predictions, open_predictions
 from tamrl.maps.products import Context
 
 LOG = logging.getLogger(__name__)
+
+ZARR = {"time": 31, "lat": 90, "lon": 180}
+"""Chunk of the exported store: a month of an eighth of each axis is a map of 2 MB, a series of a year is twelve chunks."""
 
 
 def write_map(**inputs: Any) -> None:
@@ -54,7 +61,7 @@ def write_product(
     output : path
         The file to write.
     maps : dict
-        `units`, `vegetated_only` and `compression` of the configuration.
+        `units`, `vegetated_only`, `compression` and `significant_bits` of the configuration.
     run, config_digest, code : str
         Written into the file.
 
@@ -93,10 +100,130 @@ def write_members(
     _write("members", output, predictions, cube=cube, maps=maps, flux=flux, label=label, made_by=made_by)
 
 
-def sum_budgets(
-    *, manifests: list[str], cube: str, output: str, predictions: list[str], labels: list[str], maps: dict[str, Any]
+def write_periods(
+    *,
+    manifest: str,
+    cube: str,
+    outputs: list[str],
+    store: str,
+    maps: dict[str, Any],
+    run: str,
+    config_digest: str,
+    label: str,
+    period: str,
+    code: str,
 ) -> None:
-    """Sum the members over the globe, latitude bands and land-cover classes (`contracts.BUDGETS`, PgC yr-1).
+    """Write the means over calendar months or years of all fluxes, one file each.
+
+    Parameters
+    ----------
+    outputs : list of path
+        Of gpp, reco and nee, in the order of `carbon.FLUXES`.
+    period : str
+        `monthly` or `annual`; other keywords as of `write_product`.
+    """
+    predictions = open_predictions(store, manifest, label=label, cube=cube)
+    drivers, ds = stores.open_cube(cube), predictions.ds
+    whole = land.describe(drivers, vegetated_only=maps["vegetated_only"])
+    own = periods.groups(ds["time"].values, step=_step(drivers)[0], period=period)
+    step, bits = periods.STEPS[period], maps.get("significant_bits")
+    axis = cf.time_axis(own.starts, step=step)
+    made_by = {"run": run, "config_digest": config_digest, "code_digest": code} | _origin(predictions, cube)
+    found = _period_fields(ds, own, whole, units=cf.UNITS[maps["units"]], bits=bits)
+    for flux, output in zip(FLUXES, outputs, strict=True):
+        attributes = cf.flux_attributes(flux, units=maps["units"], step=step, land=whole, skill=None)
+        attributes["comment"] += rounding.stated(bits)
+        fields = _labelled(found, flux, own, ds, attributes)
+        frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, applicability=None)
+        about = {"title": f"{flux.upper()} {label}: {period} means", "names": cf.names(flux)["long_name"], "label": label}
+        about |= {"first": (periods.__doc__ or "").splitlines()[0], "product": period, "step": step}
+        frame.attrs = _attributes(about, predictions, axis, maps, made_by)
+        slabs = [(slice(0, len(own.starts)), {str(n): f.values for n, f in fields.data_vars.items()})]
+        with files.atomic(output) as part:
+            export.write(part, frame=frame, fields=fields, slabs=slabs, compression=maps["compression"])
+
+
+def _period_fields(
+    ds: xr.Dataset, own: periods.Groups, whole: land.Land, *, units: str, bits: int | None
+) -> dict[str, np.ndarray]:
+    """Fields (period, lat, lon) of the globe, made strip by strip of rows."""
+    strips: list[dict[str, np.ndarray]] = []
+    for rows in progress(list(blocks.strips(ds)), "periods"):
+        strip = ds.isel(lat=rows)
+        context = Context("", units, whole.share[rows], None, {}, bits=bits)
+        strips.append(periods.build(strip["gpp"].load(), strip["reco"].load(), own, context))
+    return {name: np.concatenate([strip[name] for strip in strips], axis=1) for name in strips[0]}
+
+
+def _labelled(
+    found: dict[str, np.ndarray], flux: str, own: periods.Groups, ds: xr.Dataset, attributes: dict[str, Any]
+) -> xr.Dataset:
+    """Mean and spread of a flux with their coordinates and attributes."""
+    spread = cf.names(flux, modifier="standard_error")
+    spread |= {"long_name": f"standard deviation over the members of {spread['long_name']}"}
+    given = {flux: cf.names(flux) | {"ancillary_variables": f"{flux}_std"}, f"{flux}_std": spread}
+    coords = {"time": own.starts, "lat": ds["lat"].values, "lon": ds["lon"].values}
+    return xr.Dataset({n: (("time", "lat", "lon"), found[n], attributes | own_) for n, own_ in given.items()}, coords=coords)
+
+
+def write_exports(
+    *, maps: list[str], monthly: list[str], output: str, exports: list[str], run: str, label: str, code: str
+) -> None:
+    """Write what other tools like best: monthly GeoTIFF with styles, one Zarr store of the main maps, and a STAC catalogue.
+
+    Parameters
+    ----------
+    maps, monthly : list of path
+        The main maps and the monthly means of gpp, reco and nee, in the order of `carbon.FLUXES`.
+    output : path
+        A folder with `geotiff/`, `{label}.zarr` and `stac/`.
+    exports : list of str
+        Any of `geotiff` and `zarr`.
+    code : str
+        Digest of the code; makes the rule run again.
+    """
+    folder = Path(output)
+    with files.atomic(folder) as part:
+        part.mkdir()
+        by_month: dict[str, list[Path]] = {}
+        for flux, path in zip(FLUXES, monthly, strict=True):
+            with xr.open_dataset(path) as ds:
+                months = list(ds["time"].values.astype("datetime64[M]"))
+                for month in months:
+                    by_month.setdefault(str(month), [])
+                for raster in geotiff.write(part / "geotiff", ds, flux) if "geotiff" in exports else ():
+                    by_month[raster.stem.split("_")[1]] += [raster, raster.with_suffix(".qml")]
+        whole = [_zarr(part / f"{label}.zarr", maps)] if "zarr" in exports else []
+        catalogue.write(part / "stac", run=run, label=label, months=months, files=by_month, whole=whole)
+    LOG.info("%s: %d months, code %s", folder, len(months), code)
+
+
+def _zarr(path: Path, maps: list[str]) -> Path:
+    """One store (Zarr 2, which every reader knows, consolidated) of the main maps, its chunks made for maps and for series."""
+    ds = xr.merge(
+        [xr.open_dataset(file, chunks={"time": ZARR["time"]}) for file in maps], compat="override", combine_attrs="override"
+    )
+    for name, variable in ds.variables.items():
+        kept = {k: v for k, v in variable.encoding.items() if k in ("_FillValue", "units", "calendar", "dtype")}
+        chunks = tuple(min(ZARR.get(dim, size), size) for dim, size in zip(variable.dims, variable.shape, strict=True))
+        ds[name].encoding = kept | ({"chunks": chunks} if variable.ndim else {})
+    with dask.config.set(scheduler="single-threaded"):  # NetCDF-4 files are read one at a time
+        ds.chunk({dim: size for dim, size in ZARR.items() if dim in ds.dims}).to_zarr(path, zarr_format=2, consolidated=True)
+    return path
+
+
+def sum_budgets(
+    *,
+    manifests: list[str],
+    cube: str,
+    output: str,
+    members: str,
+    trends: str,
+    predictions: list[str],
+    labels: list[str],
+    maps: dict[str, Any],
+) -> None:
+    """Sum the members over the globe, latitude bands, boxes, climates and land-cover classes (`contracts.BUDGETS`, PgC yr-1).
 
     Parameters
     ----------
@@ -104,20 +231,30 @@ def sum_budgets(
         `predictions/{label}.json`, the store that it speaks of, and the label: one each per mapped year.
     cube : path
         `drivers/cube.zarr`.
-    output : path
-        `budgets.csv`.
+    output, members, trends : path
+        `budgets.csv`, `budget_members.csv` and `budget_trends.csv`.
     maps : dict
         `vegetated_only` of the configuration.
     """
     drivers = stores.open_cube(cube)
     whole = land.describe(drivers, vegetated_only=maps["vegetated_only"])
-    frames = []
+    frames, apart = [], []
     for manifest, store, label in zip(manifests, predictions, labels, strict=True):
         ds = open_predictions(store, manifest, label=label, cube=cube).ds
-        frames.append(_budget(ds, drivers, whole, label))
-    table = contracts.table(pd.concat(frames, ignore_index=True), contracts.BUDGETS, where=output)
+        totals, days = _totals(ds, drivers, whole, label)
+        frames.append(budgets.table(totals, label=label, days=days))
+        apart.append(budgets.by_member(totals, label=label))
+        LOG.info("%s: %s", label, budgets.line(frames[-1], apart[-1]))
+    of_members = pd.concat(apart, ignore_index=True)
+    _table(pd.concat(frames, ignore_index=True), contracts.BUDGETS, output, digits=6)
+    _table(of_members, contracts.BUDGET_MEMBERS, members, digits=10)
+    _table(budgets.trends(of_members), contracts.BUDGET_TRENDS, trends, digits=6)
+
+
+def _table(table: pd.DataFrame, schema: Any, output: str, *, digits: int) -> None:
+    checked = contracts.table(table, schema, where=output)
     with files.atomic(output) as part:
-        table.to_csv(part, index=False, float_format="%.6g")
+        checked.to_csv(part, index=False, float_format=f"%.{digits}g")
 
 
 def _write(
@@ -140,16 +277,14 @@ def _write(
     whole = land.describe(drivers, vegetated_only=maps["vegetated_only"])
     step, period = _step(drivers)
     attributes = cf.flux_attributes(flux, units=maps["units"], step="climatology" if period else step, land=whole, skill=skill)
-    build = partial(_block, module, flux, cf.UNITS[maps["units"]], whole, calibration, attributes)
+    bits = maps.get("significant_bits")
+    attributes["comment"] += rounding.stated(bits)
+    build = partial(_block, module, flux, cf.UNITS[maps["units"]], whole, calibration, attributes, bits)
     axis = cf.time_axis(ds["time"].values, step=step, period=period)
     frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, applicability=applicability)
-    frame.attrs = cf.global_attributes(
-        title=module.TITLE.format(flux=flux.upper(), label=label),
-        summary=f"{cf.names(flux)['long_name']}, {label}. {(module.__doc__ or '').splitlines()[0]}",
-        source=f"{ds.sizes['member']} members of the model {predictions.model!r} of tamrl, trained on eddy-covariance towers",
-        history=f"{_now()}: tamrl wrote the product {product!r}",
-        made_by=made_by | _origin(predictions, cube),
-    )
+    about = {"title": module.TITLE.format(flux=flux.upper(), label=label), "names": cf.names(flux)["long_name"], "label": label}
+    about |= {"first": (module.__doc__ or "").splitlines()[0], "product": product, "step": "climatology" if period else step}
+    frame.attrs = _attributes(about, predictions, axis, maps, made_by | _origin(predictions, cube))
     fields = blocks.template(ds, flux, build)
     multiple = export.steps_per_chunk(dict(ds.sizes))
     per_step = sum(field.nbytes // field.shape[-2] for field in fields.data_vars.values()) * ds.sizes["lat"]
@@ -159,6 +294,36 @@ def _write(
         export.write(part, frame=frame, fields=fields, slabs=slabs, compression=maps["compression"])
 
 
+def _attributes(
+    about: dict[str, str], predictions: Predictions, axis: xr.Dataset, maps: dict[str, Any], made_by: dict[str, str]
+) -> dict[str, Any]:
+    """Global attributes of a file; `about` tells `title`, `names` of its fluxes, `label`, `first` sentence, `product`, `step`."""
+    ds, now = predictions.ds, _now()
+    found = acdd.attributes(
+        lat=ds["lat"].values,
+        lon=ds["lon"].values,
+        bounds=_instants(axis),
+        step=about["step"],
+        name=f"{about['product']} {about['title']} {made_by['predictions_sha256']}",
+        created=now,
+        attribution=maps.get("attribution", {}),
+    )
+    return cf.global_attributes(
+        title=about["title"],
+        summary=f"{about['names']}, {about['label']}. {about['first']}",
+        source=f"{ds.sizes['member']} members of the model {predictions.model!r} of tamrl, trained on eddy-covariance towers",
+        history=f"{now}: tamrl wrote the product {about['product']!r}",
+        made_by=found | made_by,
+    )
+
+
+def _instants(axis: xr.Dataset) -> np.ndarray:
+    """Bounds (time, 2) of a time axis of `cf.time_axis` as datetime64."""
+    (name,) = axis.data_vars
+    origin = np.datetime64(axis["time"].attrs["units"].removeprefix("days since "), "D")
+    return origin + axis[name].values.astype("timedelta64[D]")
+
+
 def _block(
     module: Any,
     flux: str,
@@ -166,32 +331,34 @@ def _block(
     whole: land.Land,
     calibration: dict[str, Any] | None,
     attributes: dict[str, Any],
+    bits: int | None,
     members: xr.DataArray,
+    parts: dict[str, xr.DataArray],
     rows: slice,
 ) -> xr.Dataset:
     """Fields of the block of `members` (member, time, lat, lon) whose cells are `rows` of the grid."""
-    context = Context(flux, units, whole.share[rows], calibration, attributes, whole.rows(rows).igbp)
+    context = Context(flux, units, whole.share[rows], calibration, attributes, whole.rows(rows).igbp, parts, bits)
     return module.build(members, context)
 
 
-def _budget(ds: xr.Dataset, cube: xr.Dataset, whole: land.Land, label: str) -> pd.DataFrame:
-    """Rows of one label, added up block by block."""
+def _totals(ds: xr.Dataset, cube: xr.Dataset, whole: land.Land, label: str) -> tuple[budgets.Totals, float]:
+    """Sums of one label, added up block by block, and its length in days."""
     step, _ = _step(cube)
     bounds = cf.time_bounds(ds["time"].values, step)
     days = (bounds[:, 1] - bounds[:, 0]).astype(float)
     parts = []
     for rows in progress(list(blocks.strips(ds)), f"budgets {label}"):
-        weights = land.regions(whole.rows(rows), ds["lat"].values[rows])
+        weights = land.regions(whole.rows(rows), ds["lat"].values[rows], ds["lon"].values)
         strip = ds.isel(lat=rows)
         per_step = sum(strip[name].nbytes for name in ("gpp", "reco")) // ds.sizes["time"]
         for when in blocks.steps(ds.sizes["time"], bytes_per_step=per_step):
-            fluxes = {name: blocks.members(strip.isel(time=when), name).values for name in ("gpp", "reco")}
+            fluxes = {name: strip[name].isel(time=when).values for name in ("gpp", "reco")}
             parts.append(budgets.sums(**fluxes, days=days[when], regions=weights))
     totals = reduce(add, parts)
     share = budgets.missing(totals)
     level = logging.WARNING if share > budgets.NEVER_MISSING else logging.INFO
     LOG.log(level, "%s: %.2f %% of the land that carries flux has no value and is in no total", label, 100 * share)
-    return budgets.table(totals, label=label, days=float(days.sum()))
+    return totals, float(days.sum())
 
 
 def _step(cube: xr.Dataset) -> tuple[str, str | None]:

@@ -14,6 +14,8 @@ A plug-in holds
     ``predict(x, support, static, *, skip=0) -> (B, T - skip, 3)``
         gpp, reco, nee in gC m-2 d-1 for features x (B, T, F), support (B, C, D) and static (B, S), deterministic; the first
         `skip` steps only fill the memory. A site's numbers depend on no other site, a step's on no later one.
+    ``encode(support, static) -> z`` and ``resume(x, z, state, *, skip) -> (fluxes, state)``
+        only where the memory can be put down and taken up again (`_network.Network`): `predict` in two halves.
     ``state_dict() -> dict[str, Tensor]`` and ``load_state_dict(state)``
         All that training changes.
     Either it is a `torch.nn.Module` whose ``forward(x, support, static) -> (B, T, 3)`` gives differentiable fluxes in

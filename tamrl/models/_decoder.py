@@ -52,7 +52,7 @@ class Decoder(nn.Module):
 
     def forward(self, x: Tensor, z: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Features x (B, T, F) and z (B, Z) to outputs (B, T, N), and the state after the last step."""
-        h = torch.relu(self.film_input(self.embed(x), z))  # (B, T, H)
+        h = self.film_input(self.embed(x), z).relu_()  # (B, T, H)
         h, state = self.lstm(h, state)
         h = self.dropout(self.film_hidden(h, z))
         return self.head(h), state

@@ -1,5 +1,6 @@
 """Feature-wise linear modulation (Perez et al. 2018, doi 10.1609/aaai.v32i1.11671)."""
 
+import torch
 from torch import Tensor, nn
 
 
@@ -19,4 +20,4 @@ class Film(nn.Module):
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """Modulate x (B, T, N) by z (B, Z) to (B, T, N)."""
-        return x * (1 + self.scale(z))[:, None] + self.shift(z)[:, None]
+        return torch.addcmul(self.shift(z)[:, None], x, (1 + self.scale(z))[:, None])  # one pass over x

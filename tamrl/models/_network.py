@@ -5,8 +5,12 @@ from torch import Tensor, nn
 
 from tamrl import carbon
 
-BLOCK = 64
+BLOCK = 32
 """Steps decoded at once in prediction; the same blocks whatever the batch, so that no number depends on it."""
+
+
+State = tuple[Tensor, ...] | None
+"""What a decoder remembers: tensors whose second dimension is the site, as those of `nn.LSTM`."""
 
 
 class Network(nn.Module):
@@ -35,7 +39,7 @@ class Network(nn.Module):
         """Support (B, C, D) and static (B, S) to what the decoder needs of the site."""
         raise NotImplementedError
 
-    def decode(self, x: Tensor, z: Tensor, state: object = None) -> tuple[Tensor, object]:
+    def decode(self, x: Tensor, z: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Features x (B, T, F) to fluxes (B, T, 3) and the state after the last step."""
         raise NotImplementedError
 
@@ -50,12 +54,19 @@ class Network(nn.Module):
             raise RuntimeError("predict needs eval(): dropout would be on")
         if self.context:
             return self.deliver(self._in_windows(x, support, static, skip))
-        z = self.encode(support, static)
-        state, blocks = None, []
+        return self.resume(x, self.encode(support, static), skip=skip)[0]
+
+    @torch.inference_mode()
+    def resume(self, x: Tensor, z: Tensor, state: State = None, *, skip: int = 0) -> tuple[Tensor, State]:
+        """Go on from `state`, by default from none: fluxes (B, T - skip, 3) as they are delivered, and the state after the last.
+
+        A model with a `context` carries no state and has none to go on from.
+        """
+        blocks = []
         for start in range(0, x.shape[1], BLOCK):
             fluxes, state = self.decode(x[:, start : start + BLOCK], z, state)
             blocks.append(fluxes[:, max(0, skip - start) :])
-        return self.deliver(torch.cat(blocks, dim=1))
+        return self.deliver(torch.cat(blocks, dim=1)), state
 
     def _in_windows(self, x: Tensor, support: Tensor, static: Tensor, skip: int) -> Tensor:
         """Fluxes (B, T - skip, 3), window by window; before the first step the first one is repeated."""

@@ -175,7 +175,7 @@ def inputs(ds: xr.Dataset, spec: Spec, scaling: Scaling, *, steps: np.ndarray | 
     filled = np.where(there[:, order], scaled[:, order], cycle[:, bins[order]])
     south = (ds["lat"].values < 0)[:, None, None]
     season = [season_of(ds["time"].values[order], south, spec)] if spec.calendar else []
-    x = np.concatenate([filled, *(running_mean(filled, n) for n in spec.spans), *season], axis=-1)  # (B, T, F)
+    x = np.concatenate([filled, *running_means(filled, spec.spans), *season], axis=-1)  # (B, T, F)
     years = yearly_cycles(scaled, ds["time"].values, bins, cycle) if spec.support == "years" else cycle[:, None]  # (B, Y, C, D)
     turned = np.where(south[..., None], np.roll(years, spec.bins // 2, axis=2), years)
     support = turned.reshape(len(turned), spec.length, -1)
@@ -283,12 +283,30 @@ def _means(scaled: np.ndarray, bins: np.ndarray, count: int) -> tuple[np.ndarray
     return np.divide(total, number, out=np.zeros_like(total), where=number > 0), number
 
 
-def running_mean(x: np.ndarray, steps: int) -> np.ndarray:
-    """Mean of the last `steps` steps up to and with each one, of those there are at the beginning; (B, T, D) to (B, T, D)."""
-    total = np.cumsum(x, axis=1, dtype=np.float64)
-    total[:, steps:] -= total[:, :-steps].copy()
-    length = np.minimum(np.arange(1, x.shape[1] + 1), steps)[:, None]
-    return (total / length).astype(np.float32)
+def running_means(x: np.ndarray, spans: tuple[int, ...]) -> list[np.ndarray]:
+    """Means of the last steps up to and with each one, of those there are at the beginning.
+
+    Parameters
+    ----------
+    x : array (B, T, D)
+    spans : numbers of steps
+
+    Returns
+    -------
+    list
+        One array (B, T, D) of float32 a span; the sums behind them are made once.
+    """
+    total = np.cumsum(x, axis=1, dtype=np.float64) if spans else None
+    return [_mean_of_last(total, n) for n in spans]
+
+
+def _mean_of_last(total: np.ndarray, steps: int) -> np.ndarray:
+    """From sums since the first step (B, T, D) to means of the last `steps` steps."""
+    mean = np.empty(total.shape, dtype=np.float32)
+    first = total[:, :steps]
+    mean[:, :steps] = first / np.arange(1, first.shape[1] + 1)[:, None]
+    mean[:, steps:] = (total[:, steps:] - total[:, :-steps]) / steps
+    return mean
 
 
 def _dynamic(ds: xr.Dataset, spec: Spec, scaling: Scaling) -> np.ndarray:

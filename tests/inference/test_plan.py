@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tamrl.errors import ContractError
-from tamrl.inference.plan import plan
+from tamrl.inference.plan import carried, plan
 
 DAYS = pd.date_range("2010-01-01", "2012-12-31").values
 MONTHS = pd.date_range("2001-01-01", periods=12, freq="MS").values
@@ -13,19 +13,20 @@ MONTHS = pd.date_range("2001-01-01", periods=12, freq="MS").values
 
 def test_spinup_is_what_came_before():
     found = plan(DAYS, label="2012", spinup=30, climatology=False)
-    assert found.skip == 30 and len(found.steps) == 30 + 366 and len(found.time) == 366
-    assert (DAYS[found.steps[30:]] == found.time).all() and np.diff(found.steps).tolist() == [1] * 395
+    (piece,) = found.pieces
+    assert piece.skip == 30 and piece.lead == 0 and len(piece.steps) == 30 + 366 and len(found.time) == 366
+    assert (DAYS[piece.steps[30:]] == found.time).all() and np.diff(piece.steps).tolist() == [1] * 395
 
 
 def test_before_the_first_year_it_is_repeated():
-    found = plan(DAYS, label="2010", spinup=400, climatology=False)
+    (found,) = plan(DAYS, label="2010", spinup=400, climatology=False).pieces
     assert len(found.steps) == 765 and found.steps[399] == 364 and found.steps[35] == 0 and found.steps[0] == 330
 
 
 def test_a_climatology_is_repeated_as_whole_cycles():
     found = plan(MONTHS, label="climatology", spinup=13, climatology=True)
-    assert found.skip == 24 and found.steps.tolist() == [*range(12)] * 3 and (found.time == MONTHS).all()
-    assert plan(MONTHS, label="climatology", spinup=0, climatology=True).skip == 0
+    assert found.pieces[0].skip == 24 and found.pieces[0].steps.tolist() == [*range(12)] * 3 and (found.time == MONTHS).all()
+    assert plan(MONTHS, label="climatology", spinup=0, climatology=True).pieces[0].skip == 0
 
 
 def test_what_the_cube_does_not_hold_is_refused():
@@ -35,3 +36,24 @@ def test_what_the_cube_does_not_hold_is_refused():
         plan(DAYS, label="climatology", spinup=0, climatology=False)
     with pytest.raises(ContractError, match="2010"):
         plan(MONTHS, label="2010", spinup=0, climatology=True)
+
+
+def test_a_year_is_cut_alike_whatever_was_mapped_before_it():
+    whole = carried(DAYS, label="2012", since=None, spinup=60, span=365)
+    rest = carried(DAYS, label="2012", since="2010", spinup=60, span=365)
+    last = carried(DAYS, label="2012", since="2011", spinup=60, span=365)
+    assert [len(p.pieces) for p in (whole, rest, last)] == [3, 2, 1]
+    for some in (rest, last):
+        assert (some.pieces[-1].steps == whole.pieces[-1].steps).all() and some.pieces[-1].skip == 0
+        assert (some.time == whole.time).all() and len(some.time) == 366
+    first = whole.pieces[0]
+    assert (first.lead, first.skip, len(first.steps)) == (0, 60 + 365, 60 + 365), "nothing of 2010 is kept"
+    own = carried(DAYS, label="2010", since=None, spinup=60, span=365).pieces
+    assert len(own) == 1 and own[0].skip == 60 and (own[0].steps == first.steps).all()
+
+
+def test_running_means_of_the_first_days_reach_back():
+    (piece,) = carried(DAYS, label="2012", since="2011", spinup=60, span=120).pieces
+    assert piece.lead == 120 and (DAYS[piece.steps[:120]] == DAYS[730 - 120 : 730]).all()
+    with pytest.raises(ContractError, match="not from before"):
+        carried(DAYS, label="2011", since="2011", spinup=0, span=0)

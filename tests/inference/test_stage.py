@@ -11,17 +11,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import xarray as xr
 
 from tamrl import files, stores, variables
 from tamrl.errors import ContractError, InputError
-from tamrl.inference import stage, tiled
+from tamrl.inference import layout, stage
+from tamrl.inference.predict import predict
 from tamrl.inference.stage import predict_tiles, predict_towers
+from tamrl.training.checkpoint import load_ensemble
 
 INFERENCE = {"batch": 64, "spinup": 12, "device": "cpu"}
 
 
-def _map(cube, models, folder, *, tile=5, label="2011", threads=1, **changes):
+def _map(cube, models, folder, *, tile=5, label="2011", threads=1, previous=None, **changes):
     folder.mkdir(exist_ok=True)
     predict_tiles(
         cube=str(cube),
@@ -33,6 +36,7 @@ def _map(cube, models, folder, *, tile=5, label="2011", threads=1, **changes):
         min_land_fraction=0.02,
         inference=INFERENCE | changes,
         threads=threads,
+        previous=previous,
     )
     return stores.open_sealed(folder / f"{label}.zarr").load(), files.read_json(folder / f"{label}.json")
 
@@ -79,7 +83,7 @@ def test_an_interrupted_map_continues_where_it_stopped(cube, models, untiled, tm
     real, calls = stage.predict_tile, []
 
     def fails_late(*args, **kwargs):
-        calls.append(args[2].name)
+        calls.append(args[1].name)
         if len(calls) == 6:
             raise RuntimeError("interrupted")
         return real(*args, **kwargs)
@@ -90,7 +94,7 @@ def test_an_interrupted_map_continues_where_it_stopped(cube, models, untiled, tm
     assert not (tmp_path / "2011.json").exists()
     done = len(list((tmp_path / "2011.tiles").glob("*.json")))
     calls.clear()
-    monkeypatch.setattr(stage, "predict_tile", lambda *a, **k: calls.append(a[2].name) or real(*a, **k))
+    monkeypatch.setattr(stage, "predict_tile", lambda *a, **k: calls.append(a[1].name) or real(*a, **k))
     ds, manifest = _map(cube, models, tmp_path)
     assert done == 5 and len(calls) == len(manifest["tiles"]) - 5
     assert ds["reco"].values.tobytes() == untiled[0]["reco"].values.tobytes()
@@ -145,12 +149,106 @@ def test_other_models_make_the_store_anew(cube, models, save_member, tmp_path):
     first, a = _map(cube, models, tmp_path)
     others = [save_member(tmp_path / f"m{k}", member=k) for k in (5, 6, 7)]
     second, b = _map(cube, others, tmp_path)
-    assert second.sizes["member"] == 3 and a["key"] != b["key"] and second["member"].values.tolist() == [5, 6, 7]
+    assert second.sizes["member"] == 3 and a["members"] != b["members"] and second["member"].values.tolist() == [5, 6, 7]
     assert not np.array_equal(first["gpp"].values[0], second["gpp"].values[0], equal_nan=True)
 
 
+def _computed(monkeypatch) -> list[tuple[str, list[int]]]:
+    """Tiles and positions of members that are computed from now on."""
+    real, calls = stage.predict_tile, []
+
+    def counted(job, tile, positions):
+        calls.append((tile.name, positions))
+        return real(job, tile, positions)
+
+    monkeypatch.setattr(stage, "predict_tile", counted)
+    return calls
+
+
+@pytest.mark.parametrize("memory", ["spinup", "carried"])
+def test_one_more_member_costs_that_member(cube, models, save_member, tmp_path, monkeypatch, memory):
+    third = save_member(tmp_path / "third", member=7)
+    whole, _ = _map(cube, [models[0], third, models[1]], tmp_path / "whole", memory=memory)
+    _map(cube, models, tmp_path, memory=memory)
+    calls = _computed(monkeypatch)
+    ds, manifest = _map(cube, [models[0], third, models[1]], tmp_path, memory=memory)
+    assert {tuple(positions) for _, positions in calls} == {(1,)} and len(calls) == len(manifest["tiles"])
+    assert ds["member"].values.tolist() == [0, 7, 1]
+    for flux in ("gpp", "reco"):
+        assert ds[flux].values.tobytes() == whole[flux].values.tobytes()
+    calls.clear()
+    fewer, _ = _map(cube, [models[1]], tmp_path, memory=memory)
+    assert not calls and fewer["reco"].values.tobytes() == ds["reco"].values[2:].tobytes()
+
+
+def test_years_run_apart_are_years_run_together(cube, models, tmp_path):
+    """The memory at the end of 2010, put down and taken up, is the memory that never stopped."""
+    together, _ = _map(cube, models, tmp_path / "together", memory="carried", tile=500)
+    _map(cube, models, tmp_path, label="2010", memory="carried")
+    apart, _ = _map(cube, models, tmp_path, memory="carried", previous=str(tmp_path / "2010.json"), threads=2)
+    for flux in ("gpp", "reco"):
+        assert apart[flux].values.tobytes() == together[flux].values.tobytes()
+
+
+def test_a_carried_memory_is_one_pass_over_all_years(cube, models, tmp_path, world):
+    ds, _ = _map(cube, models, tmp_path, memory="carried", spinup=24)
+    row, column = np.argwhere(world["land_fraction"].values >= 0.02)[7]
+    cell = world.isel(lat=[row], lon=[column]).stack(site=("lat", "lon")).reset_index("site").transpose("site", "time", ...)
+    members = load_ensemble(models)
+    steps = np.r_[np.arange(12), np.arange(12), np.arange(24)]
+    expected = predict(members, cell, steps=steps, skip=36, batch=1, device=torch.device("cpu"))
+    np.testing.assert_allclose(ds["gpp"].values[:, :, row, column], expected[:, 0, :, 0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["lost", "damaged"])
+def test_a_memory_that_is_not_as_it_was_put_down_is_refused_and_made_anew(cube, models, tmp_path, how):
+    _map(cube, models, tmp_path, label="2010", memory="carried")
+    file = sorted((tmp_path / "2010.memory").rglob("*.safetensors"))[0]
+    file.unlink() if how == "lost" else file.write_bytes(file.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(ContractError, match="year before"):
+        _map(cube, models, tmp_path, memory="carried", previous=str(tmp_path / "2010.json"))
+    _map(cube, models, tmp_path, label="2010", memory="carried")
+    _, manifest = _map(cube, models, tmp_path, memory="carried", previous=str(tmp_path / "2010.json"))
+    assert manifest["missing"] == 0
+
+
+def test_a_model_without_memory_is_not_carried(cube, save_member, tmp_path, monkeypatch):
+    folder = save_member(tmp_path / "m", member=0)
+    monkeypatch.setattr(stage, "load_ensemble", lambda f: [_with_context(m) for m in load_ensemble(f)])
+    with pytest.raises(ContractError, match="carries no memory"):
+        _map(cube, [folder], tmp_path / "out", memory="carried")
+
+
+def _with_context(member):
+    member.model.context = 4
+    return member
+
+
+def test_fast_numbers_are_near_and_their_difference_is_measured(cube, models, untiled, tmp_path):
+    ds, manifest = _map(cube, models, tmp_path, tile=500, numerics="fast")
+    found = manifest["difference"]
+    assert manifest["numerics"] == "fast" and 0 < found["rms"] < 0.05 and found["rms"] < found["largest"] < 0.5
+    off = ds["gpp"].values - untiled[0]["gpp"].values
+    assert 0 < np.nanmax(np.abs(off)) < 0.5 and untiled[1]["numerics"] == "exact"
+    tiled, _ = _map(cube, models, tmp_path / "tiled", tile=7, numerics="fast", batch=3)
+    assert tiled["gpp"].values.tobytes() == ds["gpp"].values.tobytes()
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_jobs_share_a_store(cube, models, untiled, tmp_path, monkeypatch, parts):
+    given = {"cube": str(cube), "models": models, "label": "2011", "store": str(tmp_path / "2011.zarr"), "tile": 5}
+    given |= {"min_land_fraction": 0.02, "inference": INFERENCE, "threads": 1}
+    for part in reversed(range(parts)):
+        stage.predict_part(**given, output=str(tmp_path / f"{part}.json"), part=part, parts=parts)
+    calls = _computed(monkeypatch)
+    ds, manifest = _map(cube, models, tmp_path)
+    assert not calls and ds["gpp"].values.tobytes() == untiled[0]["gpp"].values.tobytes()
+    said = [set(files.read_json(tmp_path / f"{part}.json")["tiles"]) for part in range(parts)]
+    assert set().union(*said) == set(manifest["tiles"]) and sum(map(len, said)) == len(manifest["tiles"])
+
+
 def test_a_second_writer_is_refused(cube, models, tmp_path):
-    with tiled.locked(tmp_path / "2011.tiles"), pytest.raises(InputError, match="another process"):
+    with layout.locked(tmp_path / "2011.tiles"), pytest.raises(InputError, match="another process"):
         _map(cube, models, tmp_path)
 
 

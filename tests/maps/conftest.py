@@ -11,8 +11,24 @@ import xarray as xr
 from tamrl import classes, files, georeference, stores
 from tamrl.carbon import FLUXES
 from tamrl.grid import Grid
-from tamrl.maps.stage import write_map, write_members
+from tamrl.maps.stage import write_exports, write_map, write_members, write_periods
 from tamrl.uncertainty import conformal
+
+WHO = ("creator", "publisher")
+ATTRIBUTION = {f"{who}_{what}": "someone" for who in WHO for what in ("name", "institution")}
+ATTRIBUTION |= {f"{who}_type": "institution" for who in WHO} | {f"{who}_url": "https://example.org" for who in WHO}
+ATTRIBUTION |= {f"{who}_email": "someone@example.org" for who in WHO} | {"metadata_link": "https://example.org"}
+names = (
+    "acknowledgement",
+    "comment",
+    "institution",
+    "project",
+    "program",
+    "contributor_name",
+    "contributor_role",
+    "product_version",
+)
+ATTRIBUTION |= dict.fromkeys(names, "a test")
 
 
 @dataclass
@@ -34,12 +50,23 @@ class World:
         }
 
     def maps(self, **changes) -> dict:
-        return {"units": "gC m-2 d-1", "vegetated_only": True, "compression": 1} | changes
+        return {"units": "gC m-2 d-1", "vegetated_only": True, "compression": 1, "attribution": ATTRIBUTION} | changes
 
     def write_map(self, flux: str, name: str = "map", **changes) -> Path:
         output = self.folder / f"{name}_{flux}.nc"
         extra = {"calibration": self.folder / "calibration.json", "applicability": self.folder / "applicability.nc"}
         write_map(**self.common, **extra, output=output, maps=self.maps(**changes), flux=flux)
+        return output
+
+    def write_periods(self, period: str, **changes) -> dict[str, Path]:
+        outputs = {flux: self.folder / f"{period}_{flux}.nc" for flux in FLUXES}
+        write_periods(**self.common, outputs=list(outputs.values()), maps=self.maps(**changes), period=period)
+        return outputs
+
+    def write_exports(self, *exports: str) -> Path:
+        monthly, output = self.write_periods("monthly"), self.folder / "exports"
+        given = {"maps": [self.write_map(flux) for flux in FLUXES], "monthly": list(monthly.values()), "output": output}
+        write_exports(**given, exports=exports, run="test", label=self.label, code="0")
         return output
 
     def write_members(self, flux: str, **changes) -> Path:
@@ -109,8 +136,10 @@ def applicability(grid: Grid, land: np.ndarray) -> xr.Dataset:
     return ds
 
 
-def build(folder: Path, *, label: str, time: pd.DatetimeIndex, members: int = 3, igbp: bool = True, **attrs) -> World:
-    grid = Grid(10.0)
+def build(
+    folder: Path, *, label: str, time: pd.DatetimeIndex, members: int = 3, igbp: bool = True, resolution: float = 10.0, **attrs
+) -> World:
+    grid = Grid(resolution)
     drivers = cube(grid, time, attrs, igbp=igbp)
     land = drivers["land_fraction"].values
     seal(drivers, folder / "cube.zarr")

@@ -4,6 +4,7 @@ from functools import reduce
 from operator import add
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,3 +81,32 @@ def test_totals_must_be_finite_and_of_the_same_regions():
         budgets.table(total, label="2001", days=365.0)
     with pytest.raises(ContractError, match="different regions"):
         _ = total + sums(gpp, reco, days, {"globe": weights["globe"]})
+
+
+def test_trends_are_those_of_the_members_and_spread_knows_what_they_share():
+    rng, years = np.random.default_rng(3), np.arange(2001, 2009)
+    slopes = np.array([0.1, 0.2, 0.3])
+    rows = [
+        {"flux": "gpp", "year": str(y), "region": "globe", "member": m, "total": 100 + slope * (y - 2001)}
+        for y in years
+        for m, slope in enumerate(slopes)
+    ]
+    (found,) = budgets.trends(pd.DataFrame(rows)).itertuples()
+    assert found.slope == pytest.approx(0.2) and found.std == pytest.approx(0.1) and found.error == pytest.approx(0, abs=1e-9)
+    assert (found.years, found.n) == ("2001-2008", 8)
+    noise = {str(y): e for y, e in zip(years, rng.normal(0, 1, 8), strict=True)}
+    noisy = pd.DataFrame(rows).assign(total=lambda t: t["total"] + t["year"].map(noise))
+    (found,) = budgets.trends(noisy).itertuples()
+    assert found.std == pytest.approx(0.1), "what all members share is no spread between them"
+    assert 0.05 < found.error < 0.5
+    assert budgets.trends(pd.DataFrame(rows[:6])).empty
+
+
+def test_the_line_of_the_globe_tells_covariance_and_closure():
+    gpp, _, days, weights = block()
+    totals = budgets.sums(gpp=gpp, reco=0.9 * gpp, days=days, regions=weights)
+    rows, members = budgets.table(totals, label="2001", days=365.0), budgets.by_member(totals, label="2001")
+    text = budgets.line(rows, members)
+    own = rows[rows["region"] == "globe"].set_index("flux")["std"]
+    assert own["nee"] == pytest.approx(0.1 * own["gpp"], rel=1e-6), "errors that are shared cancel"
+    assert float(text.split("(RECO - GPP) is ")[1].split()[0]) < 1e-12 and f"± {np.hypot(own['gpp'], own['reco']):.3f}" in text

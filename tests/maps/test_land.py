@@ -32,7 +32,7 @@ def test_rounding_gives_no_negative_share():
 
 def test_regions_cover_the_sphere_once():
     found = land.describe(cube(GRA=0.6, EBF=0.4), vegetated_only=True)
-    regions = land.regions(found, Grid(30.0).lat)
+    regions = land.regions(found, Grid(30.0).lat, Grid(30.0).lon)
     half = 2 * np.pi * EARTH_RADIUS**2
     assert regions["globe"][0].sum() == pytest.approx(half)
     assert sum(regions[name][0].sum() for name in classes.LATITUDE_BANDS) == pytest.approx(half)
@@ -50,3 +50,18 @@ def test_classes_in_another_order_are_put_in_ours_and_unknown_ones_refused():
 def test_a_cube_on_another_grid_is_refused():
     with pytest.raises(ContractError, match="global grid"):
         land.describe(cube().assign_coords(lat=-Grid(30.0).lat), vegetated_only=True)
+
+
+def test_boxes_and_climates_add_up_to_the_globe():
+    ds = cube(5.0, GRA=0.6, BSV=0.4)
+    koppen = np.random.default_rng(1).dirichlet(np.ones(5), ds["land_fraction"].shape).transpose(2, 0, 1)
+    ds["koppen_fraction"] = ("koppen", "lat", "lon"), koppen
+    found = land.describe(ds.assign_coords(koppen=list(classes.KOPPEN)), vegetated_only=True)
+    regions = land.regions(found, ds["lat"].values, ds["lon"].values)
+    for kind in ("box ", "climate "):
+        parts = [regions[name] for name in regions if name.startswith(kind)]
+        for part, whole in zip(zip(*parts, strict=True), regions["globe"], strict=True):
+            np.testing.assert_allclose(np.sum(part, axis=0), whole, rtol=1e-5)
+    assert regions["box Europe"][0][8, 37] > 0 and regions["box Europe"][0][8, 20] == 0  # 47.5 N: 7.5 E, and 77.5 W
+    rows = found.rows(slice(3, 9))
+    assert rows.koppen.shape == (5, 6, 72)

@@ -89,6 +89,8 @@ def budgets(world, **maps):
         manifests=[world.common["manifest"]],
         cube=world.common["cube"],
         output=output,
+        members=world.folder / "budget_members.csv",
+        trends=world.folder / "budget_trends.csv",
         predictions=[world.common["store"]],
         labels=[world.label],
         maps={"vegetated_only": True} | maps,

@@ -16,6 +16,8 @@ BASE = f"results/{MAIN.run}"
 ENV = "../../envs/cpu.yaml"
 DYNAMIC = MAIN.drivers.variables.dynamic
 STATIC = MAIN.drivers.variables.static
+FORMAT = ("units", "vegetated_only", "compression", "significant_bits", "attribution")
+ENGINE = ("batch", "spinup", "memory", "numerics", "device")
 GRIDDED = bool(MAIN.drivers.sources)
 FINAL = [f"{BASE}/{name}" for name in ("report.html", "provenance.json", "summary.md")]
 FINAL += [f"{BASE}/drivers/comparison.csv"] if GRIDDED else []
@@ -119,6 +121,20 @@ def map_models(wildcards):
     )
 
 
+def previous_map(wildcards):
+    """Where the memory is carried, the manifest of the mapped year before; its memory is taken up."""
+    before = [label for label in MAIN.time.labels if label < wildcards.label]
+    carried = CONFIGS[wildcards.run].inference.memory == "carried"
+    return f"results/{wildcards.run}/predictions/{max(before)}.json" if carried and before else []
+
+
+def map_parts(wildcards):
+    """Shares of a map's tiles, where jobs of their own compute them."""
+    jobs = CONFIGS[wildcards.run].inference.jobs
+    shares = range(jobs) if jobs > 1 else ()
+    return expand(f"{RUN}/predictions/parts/{{label}}-{{part}}.json", run=wildcards.run, label=wildcards.label, part=shares)
+
+
 def predictions(wildcards, suffix):
     """Predictions of every label. A choice that changes nothing before the maps takes those of its run."""
     sections = ("towers", "samples", "splits", "training", "inference")
@@ -134,6 +150,14 @@ def climate_map():
         if hasattr(plugin, "koppen_map"):
             return plugin.inputs(chosen), str(plugin.koppen_map(chosen))
     return [], None
+
+
+def further_maps():
+    """Means over months and years, and exports; a climatology is its own months, and has no year."""
+    wanted = {"label": MAIN.time.labels if MAIN.time.map_years else (), "flux": ["gpp", "reco", "nee"]}
+    kinds = [period for period in MAIN.maps.periods if not (period == "monthly" and MAIN.time.step == "month")]
+    exports = expand(f"{BASE}/maps/exports/{{label}}", label=MAIN.time.labels if MAIN.maps.exports else ())
+    return expand(f"{BASE}/maps/{{period}}/{{flux}}_{{label}}.nc", period=kinds, **wanted) + exports
 
 
 def driver_files():

@@ -100,6 +100,7 @@ rule record_provenance:
         tables=expand(f"{BASE}/towers/{{network}}.parquet", network=MAIN.towers.networks),
         products=[
             *PRODUCTS,
+            *(further_maps() if GRIDDED else []),
             rules.write_report.input.predictions,
             rules.write_report.input.metrics,
             rules.write_report.input.calibration,

@@ -24,6 +24,8 @@ rule predict_tiles:
     input:
         cube=rules.build_cube.output.cube,
         models=map_models,
+        previous=previous_map,
+        parts=map_parts,
     output:
         manifest=f"{RUN}/predictions/{{label}}.json",
     log:
@@ -37,10 +39,38 @@ rule predict_tiles:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
         tile=MAIN.grid.tile,
         min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
-        inference=section("inference", "batch", "spinup", "device"),
+        inference=section("inference", *ENGINE),
         code=model_code("tamrl.inference.stage", lambda w: CONFIGS[w.run].inference.model),
     script:
         "../scripts/predict_tiles.py"
+
+
+# A share of the tiles, for `inference.jobs` above one: several machines fill the same store.
+rule predict_part:
+    input:
+        cube=rules.build_cube.output.cube,
+        models=map_models,
+        previous=previous_map,
+    output:
+        part=f"{RUN}/predictions/parts/{{label}}-{{part}}.json",
+    log:
+        f"{RUN}/logs/predict_part/{{label}}-{{part}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/predict_part/{{label}}-{{part}}.tsv"
+    wildcard_constraints:
+        part=r"\d+",
+    conda:
+        ENV
+    threads: 2
+    params:
+        store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
+        tile=MAIN.grid.tile,
+        min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
+        inference=section("inference", *ENGINE),
+        parts=lambda w: CONFIGS[w.run].inference.jobs,
+        code=model_code("tamrl.inference.stage", lambda w: CONFIGS[w.run].inference.model),
+    script:
+        "../scripts/predict_part.py"
 
 
 rule assess_applicability:

@@ -15,7 +15,7 @@ rule write_map:
         ENV
     params:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
-        maps=section("maps", "units", "vegetated_only", "compression"),
+        maps=section("maps", *FORMAT),
         run=lambda w: w.run,
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.ensemble"),
@@ -37,7 +37,7 @@ rule write_members:
         ENV
     params:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
-        maps=section("maps", "units", "vegetated_only", "compression"),
+        maps=section("maps", *FORMAT),
         run=lambda w: w.run,
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.members"),
@@ -64,12 +64,61 @@ rule write_product:
         ENV
     params:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
-        maps=section("maps", "units", "vegetated_only", "compression"),
+        maps=section("maps", *FORMAT),
         run=lambda w: w.run,
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         code=lambda w: code("tamrl.maps.stage", f"{registry.PRODUCTS}.{w.product}"),
     script:
         "../scripts/write_product.py"
+
+
+# Means over calendar months and years, all fluxes at once.
+rule write_periods:
+    input:
+        manifest=f"{RUN}/predictions/{{label}}.json",
+        cube=rules.build_cube.output.cube,
+    output:
+        maps=[f"{RUN}/maps/{{period}}/{flux}_{{label}}.nc" for flux in ("gpp", "reco", "nee")],
+    log:
+        f"{RUN}/logs/write_periods/{{period}}_{{label}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/write_periods/{{period}}_{{label}}.tsv"
+    wildcard_constraints:
+        period="monthly|annual",
+    conda:
+        ENV
+    params:
+        store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
+        maps=section("maps", *FORMAT),
+        run=lambda w: w.run,
+        config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
+        code=code("tamrl.maps.stage"),
+    script:
+        "../scripts/write_periods.py"
+
+
+# The same in the forms that GIS and clouds like best.
+rule write_exports:
+    input:
+        maps=[f"{RUN}/maps/{flux}_{{label}}.nc" for flux in ("gpp", "reco", "nee")],
+        monthly=lambda w: [
+            f"results/{w.run}/maps/{'' if MAIN.time.step == 'month' else 'monthly/'}{flux}_{w.label}.nc"
+            for flux in ("gpp", "reco", "nee")
+        ],
+    output:
+        folder=directory(f"{RUN}/maps/exports/{{label}}"),
+    log:
+        f"{RUN}/logs/write_exports/{{label}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/write_exports/{{label}}.tsv"
+    conda:
+        ENV
+    params:
+        exports=lambda w: list(CONFIGS[w.run].maps.exports),
+        run=lambda w: w.run,
+        code=code("tamrl.maps.stage"),
+    script:
+        "../scripts/write_exports.py"
 
 
 rule sum_budgets:
@@ -78,6 +127,8 @@ rule sum_budgets:
         cube=rules.build_cube.output.cube,
     output:
         budgets=f"{RUN}/budgets.csv",
+        members=f"{RUN}/budget_members.csv",
+        trends=f"{RUN}/budget_trends.csv",
     log:
         f"{RUN}/logs/sum_budgets.log",
     benchmark:

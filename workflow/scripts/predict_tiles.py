@@ -14,4 +14,5 @@ predict_tiles(
     min_land_fraction=snakemake.params.min_land_fraction,
     inference=snakemake.params.inference,
     threads=snakemake.threads,
+    previous=snakemake.input.get("previous") or None,
 )

@@ -8,6 +8,8 @@ sum_budgets(
     manifests=snakemake.input.manifests,
     cube=snakemake.input.cube,
     output=snakemake.output.budgets,
+    members=snakemake.output.members,
+    trends=snakemake.output.trends,
     predictions=snakemake.params.stores,
     labels=snakemake.params.labels,
     maps=snakemake.params.maps,

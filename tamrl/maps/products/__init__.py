@@ -14,13 +14,15 @@ A product is a module with
 `maps/<product>/{flux}_{label}.nc`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from tamrl import carbon, units
+from tamrl.maps import rounding
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class Context:
         CF attributes common to all fields of the flux (cell methods, grid mapping, comment, ...).
     igbp : array (class, lat, lon) or None
         Share of the land per class of `classes.IGBP`.
+    parts : dict
+        For NEE the members of `gpp` and `reco` that it is the difference of; empty for other fluxes.
+    bits : int or None
+        Significant bits kept of what is delivered; None for all.
     """
 
     flux: str
@@ -49,13 +55,25 @@ class Context:
     calibration: dict[str, Any] | None
     attributes: dict[str, Any]
     igbp: np.ndarray | None = None
+    parts: dict[str, xr.DataArray] = field(default_factory=dict)
+    bits: int | None = None
 
     def deliver(self, values: np.ndarray) -> np.ndarray:
-        """Flux of vegetated land (..., lat, lon), gC m-2 d-1, to flux of all land in `units`, float32."""
+        """Flux of vegetated land (..., lat, lon), gC m-2 d-1, to flux of all land in `units`, float32, rounded."""
         per_land = values * self.share
-        return units.convert(per_land, source=carbon.CF_UNITS, target=self.units).astype("float32")
+        converted = units.convert(per_land, source=carbon.CF_UNITS, target=self.units)
+        return rounding.significant(converted, self.bits)
 
-    def field(self, members: xr.DataArray, values: np.ndarray, **attributes: object) -> xr.DataArray:
-        """Deliver `values` (time, lat, lon) on the coordinates of `members`, with CF attributes."""
+    def balanced(self, members: xr.DataArray, central: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Deliver `central` of the members, such as their mean; NEE as the difference of what is delivered of RECO and GPP.
+
+        So the files of the three fluxes close however they are rounded.
+        """
+        if not self.parts:
+            return self.deliver(central(members.values))
+        return carbon.nee(**{name: self.deliver(central(part.values)) for name, part in self.parts.items()})
+
+    def field(self, members: xr.DataArray, delivered: np.ndarray, **attributes: object) -> xr.DataArray:
+        """What was delivered (time, lat, lon) on the coordinates of `members`, with CF attributes."""
         template = members.isel(member=0, drop=True)
-        return template.copy(data=self.deliver(values)).assign_attrs(self.attributes | attributes)
+        return template.copy(data=delivered).assign_attrs(self.attributes | attributes)

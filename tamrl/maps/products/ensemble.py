@@ -18,10 +18,12 @@ def build(members: xr.DataArray, context: Context) -> xr.Dataset:
     names = cf.names(flux)
     extra = {"ancillary_variables": f"{flux}_std {flux}_q05 {flux}_q95 applicability"}
     spread = cf.names(flux, modifier="standard_error") | {"long_name": f"predictive standard deviation of {names['long_name']}"}
-    fields = {flux: context.field(members, mean, **names, **extra), f"{flux}_std": context.field(members, sigma, **spread)}
+    central = context.balanced(members, lambda values: ensemble.moments(values)[0])
+    fields = {flux: context.field(members, central, **names, **extra)}
+    fields[f"{flux}_std"] = context.field(members, context.deliver(sigma), **spread)
     for level, values in (("05", q05), ("95", q95)):
         long_name = f"calibrated {int(level)} % quantile of {names['long_name']}"
-        fields[f"{flux}_q{level}"] = context.field(members, values, long_name=long_name)
+        fields[f"{flux}_q{level}"] = context.field(members, context.deliver(values), long_name=long_name)
     return xr.Dataset(fields)
 
 

@@ -11,7 +11,7 @@ TITLE = "{flux} {label}: members of the ensemble"
 
 def build(members: xr.DataArray, context: Context) -> xr.Dataset:
     """Field `<flux>` (time, member, lat, lon)."""
-    values = members.copy(data=context.deliver(members.values)).transpose("time", "member", "lat", "lon")
+    values = members.copy(data=context.balanced(members, lambda values: values)).transpose("time", "member", "lat", "lon")
     realization = {"standard_name": "realization", "long_name": "member of the ensemble", "units": "1"}
     number = ("member", np.arange(members.sizes["member"], dtype="int32"), realization)
     field = values.assign_attrs(context.attributes | cf.names(context.flux)).assign_coords(member=number)

@@ -1,0 +1,146 @@
+"""The layout of the store of a map: `gpp` and `reco` (member, time, lat, lon), a chunk being one member, one tile, all steps."""
+
+import fcntl
+import logging
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import zarr
+
+from tamrl import carbon, files, stores
+from tamrl.errors import InputError
+
+LOG = logging.getLogger(__name__)
+
+FLUXES = ("gpp", "reco")
+"""What is stored; NEE is their difference."""
+
+PATIENCE = 600.0
+"""Seconds that a job waits for another one to lay out their common store."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a store holds.
+
+    Attributes
+    ----------
+    key : digest of all that shapes a member's numbers but its weights
+    members : digest of each member, in order
+    names : name of each member
+    time, lat, lon : coordinates
+    tile : cells per side
+    """
+
+    key: str
+    members: tuple[str, ...]
+    names: tuple[str, ...]
+    time: np.ndarray
+    lat: np.ndarray
+    lon: np.ndarray
+    tile: int
+
+
+@contextmanager
+def locked(folder: Path, name: str = "lock", *, patience: float = 0.0) -> Iterator[None]:
+    """Hold a lock in the folder of records; raises `InputError` if another process has it for longer than `patience` seconds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + patience
+    with open(folder / name, "w") as handle:
+        while not _taken(handle):
+            if time.monotonic() >= until:
+                todo = "wait for it, or end it and give the command again"
+                raise InputError("another process writes this map", where=folder / name, todo=todo)
+            time.sleep(0.1)
+        yield
+
+
+def _taken(handle: object) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def records_folder(store: Path) -> Path:
+    """Where the records of a store's tiles lie."""
+    return store.with_suffix(".tiles")
+
+
+def open_store(store: Path, layout: Layout) -> zarr.Group:
+    """Open the store for writing; what an earlier run left of the same key is kept, everything else is deleted.
+
+    Members that the store has already keep their tiles, wherever they stand in the new order.
+    """
+    records = records_folder(store)
+    with locked(records, "opening", patience=PATIENCE):
+        found = _attributes(store)
+        if found.get("key") == layout.key and found.get("members") == list(layout.members):
+            for leftover in [stores.MANIFEST, *(p.relative_to(store) for p in store.rglob("*.partial"))]:
+                (store / leftover).unlink(missing_ok=True)
+            LOG.info("%s is of the same models and drivers: finished tiles are kept", store)
+        elif found.get("key") == layout.key:
+            LOG.info("%s is of other members: tiles of those that stay are kept", store)
+            with files.atomic(store) as part:
+                _create(part, layout)
+                _move(store, part, found["members"], list(layout.members))
+        else:
+            _discard(store)
+            with files.atomic(store) as part:
+                _create(part, layout)
+    return zarr.open_group(store, mode="r+")
+
+
+def _discard(store: Path) -> None:
+    """Delete a store of other drivers, with its records and memories."""
+    if store.exists():
+        LOG.info("%s is of other drivers or options: it is made anew", store)
+        shutil.rmtree(store)
+    for record in records_folder(store).glob("*.json"):
+        record.unlink()
+    shutil.rmtree(store.with_suffix(".memory"), ignore_errors=True)
+
+
+def _move(old: Path, new: Path, before: list[str], after: list[str]) -> None:
+    """Move the chunks of the members that stay; killed half-way, tiles that are lost are missed by their records."""
+    for flux in FLUXES:
+        (new / flux / "c").mkdir(parents=True, exist_ok=True)
+        for k, member in enumerate(after):
+            if member in before and (chunks := old / flux / "c" / str(before.index(member))).is_dir():
+                chunks.rename(new / flux / "c" / str(k))
+
+
+def _attributes(store: Path) -> dict:
+    return files.read_json(store / "zarr.json").get("attributes", {}) if (store / "zarr.json").is_file() else {}
+
+
+def _create(path: Path, layout: Layout) -> None:
+    group = zarr.create_group(path, zarr_format=3, attributes={"key": layout.key, "members": list(layout.members)})
+    steps, lat, lon = layout.time, layout.lat, layout.lon
+    days = (steps - np.datetime64("1970-01-01", "ns").astype(steps.dtype)) / np.timedelta64(1, "D")
+    units = {"time": {"units": "days since 1970-01-01", "calendar": "standard"}}
+    for name, values in {"member": np.asarray(layout.names, dtype=np.int32), "time": days, "lat": lat, "lon": lon}.items():
+        group.create_array(
+            name,
+            data=np.asarray(values),
+            dimension_names=(name,),
+            compressors=stores.compressors(),
+            attributes=units.get(name, {}),
+        )
+    for flux in FLUXES:
+        group.create_array(
+            flux,
+            shape=(len(layout.members), len(steps), len(lat), len(lon)),
+            chunks=(1, len(steps), min(layout.tile, len(lat)), min(layout.tile, len(lon))),
+            dtype="float32",
+            fill_value=np.float32(np.nan),
+            compressors=stores.compressors(),
+            dimension_names=("member", "time", "lat", "lon"),
+            attributes={"units": carbon.UNITS},
+        )

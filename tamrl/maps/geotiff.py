@@ -1,0 +1,85 @@
+"""Monthly means as Cloud-Optimised GeoTIFF, one file a flux and month, each with the style by which QGIS shows it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+import xarray as xr
+from rasterio.io import MemoryFile
+from rasterio.transform import from_origin
+
+from tamrl import carbon, units
+
+RANGES = {"gpp": (0.0, 12.0), "reco": (0.0, 10.0), "nee": (-5.0, 5.0)}
+"""What the colours span, gC m-2 d-1."""
+
+COLOURS = {
+    "gpp": ("#fffbe6", "#c9e08f", "#6bb35a", "#1f7a3d", "#003d19"),
+    "reco": ("#fff7ec", "#fdd49e", "#fc8d59", "#d7301f", "#7f0000"),
+    "nee": ("#1b5e20", "#8bc28b", "#f7f7f7", "#d8a0c8", "#762a83"),
+}
+"""From low to high; NEE is green where the land takes up carbon."""
+
+STYLE = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
+<qgis version="3.22" styleCategories="Symbology">
+ <pipe>
+  <rasterrenderer type="singlebandpseudocolor" band="1" opacity="1" classificationMin="{low:g}" classificationMax="{high:g}">
+   <rastershader>
+    <colorrampshader colorRampType="INTERPOLATED" classificationMode="1" clip="0" minimumValue="{low:g}" maximumValue="{high:g}">
+{items}
+    </colorrampshader>
+   </rastershader>
+  </rasterrenderer>
+ </pipe>
+</qgis>
+"""
+
+
+def style(flux: str, unit: str) -> str:
+    """QGIS style (QML) of a flux given in `unit` (as CF writes it)."""
+    low, high = (float(units.convert(edge, source=carbon.CF_UNITS, target=unit)) for edge in RANGES[flux])
+    at = np.linspace(low, high, len(COLOURS[flux]))
+    items = [
+        f'     <item value="{v:g}" color="{c}" alpha="255" label={quoteattr(f"{v:.3g}")}/>'
+        for v, c in zip(at, COLOURS[flux], strict=True)
+    ]
+    return STYLE.format(low=low, high=high, items="\n".join(items))
+
+
+def write(folder: Path, ds: xr.Dataset, flux: str) -> Iterator[Path]:
+    """Write every month of `ds` (time, lat, lon) into `folder`; band 1 is the flux, band 2 its spread over the members.
+
+    Parameters
+    ----------
+    ds : a file of `maps/monthly/`, opened
+
+    Yields
+    ------
+    Path
+        Each GeoTIFF; its style has the same name with the ending `qml`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for k, month in enumerate(ds["time"].values.astype("datetime64[M]").astype(str)):
+        path = folder / f"{flux}_{month}.tif"
+        _raster(path, ds.isel(time=k), flux, month)
+        path.with_suffix(".qml").write_text(style(flux, ds[flux].attrs["units"]), encoding="utf-8")
+        yield path
+
+
+def _raster(path: Path, ds: xr.Dataset, flux: str, month: str) -> None:
+    lat, lon = ds["lat"].values, ds["lon"].values
+    size = abs(float(lat[1] - lat[0]))
+    bands = (flux, f"{flux}_std")
+    profile = {"driver": "GTiff", "width": len(lon), "height": len(lat), "count": len(bands), "dtype": "float32"}
+    profile |= {"crs": "EPSG:4326", "transform": from_origin(lon[0] - size / 2, lat[0] + size / 2, size, size), "nodata": np.nan}
+    with MemoryFile() as memory:
+        with memory.open(**profile) as raster:
+            for number, name in enumerate(bands, 1):
+                raster.write(ds[name].values, number)
+                raster.set_band_description(number, ds[name].attrs["long_name"])
+                raster.set_band_unit(number, ds[name].attrs["units"])
+            raster.update_tags(time=month, comment=ds[flux].attrs["comment"])
+        rasterio.shutil.copy(memory.name, path, driver="COG", compress="DEFLATE", predictor="YES", overview_resampling="average")

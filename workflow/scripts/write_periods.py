@@ -1,0 +1,14 @@
+"""Write the means of all fluxes over calendar months or years."""
+
+from tamrl.log import to_file
+from tamrl.maps.stage import write_periods
+
+to_file(snakemake.log[0])
+write_periods(
+    manifest=snakemake.input.manifest,
+    cube=snakemake.input.cube,
+    outputs=snakemake.output.maps,
+    label=snakemake.wildcards.label,
+    period=snakemake.wildcards.period,
+    **snakemake.params,
+)
