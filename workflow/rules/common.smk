@@ -19,6 +19,7 @@ DYNAMIC = MAIN.drivers.variables.dynamic
 STATIC = MAIN.drivers.variables.static
 GRIDDED = bool(MAIN.drivers.sources)
 FINAL = [f"{BASE}/{name}" for name in (MAPPED if GRIDDED else SCORED)]
+ATLAS = [f"{BASE}/atlas"] if GRIDDED and MAIN.atlas else []
 
 
 def section(name, *keys):

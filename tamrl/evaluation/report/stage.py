@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def write_report(
     code: str,
     records: str | None = None,
     sites: Sequence[str] = (),
+    atlas: str | None = None,
 ) -> None:
     """Write the report of a run: one HTML file that needs nothing else, and its figures as PNG.
 
@@ -68,7 +70,7 @@ def write_report(
         As in `docs/architecture.md`; of `benchmarks`, what is not there is not told.
     template, report, figures : paths of the page without its contents (`templates/report.html`), and of the outputs
     reference_name : how the reference is called, if there is one
-    records, sites : `towers/towers.parquet` and each network's sites, for the page on quality
+    records, sites : `towers/towers.parquet` and each network's sites; atlas : where the atlas lies, relative to the report
 
     Raises
     ------
@@ -83,7 +85,11 @@ def write_report(
     material.benchmarks = _read_benchmarks(Path(benchmarks))
     material.records, material.every = _read_stations(records, sites)
     material.provenance = _provenance(material.provenance, config_digest, code)
-    _write(contents.page(material, date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC"), report, figures, template=Path(template))
+    _write(replace(contents.page(material, date=_now()), atlas=atlas), report, figures, template=Path(template))
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC"
 
 
 def _sum_maps(labels: list[str], places: dict[str, Sequence[str]], step: str) -> dict[str, Any]:
