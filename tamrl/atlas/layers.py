@@ -61,7 +61,7 @@ def monthly(values: np.ndarray) -> np.ndarray:
 
 def flux(name: str, quantity: str, *, quantum: float, limits: tuple[float, float], reference: str | None) -> Layer:
     """A layer of a flux; `quantity` is one of `QUANTITIES` or `truth`."""
-    titles = {"mean": "mean", "std": "spread", "q05": "5 % bound", "q95": "95 % bound", "truth": str(reference)}
+    titles = {"mean": "estimate", "std": "spread", "q05": "5 % bound", "q95": "95 % bound", "truth": str(reference)}
     palette = "spread" if quantity == "std" else name
     title = f"{FLUX_NAMES[name]}, {titles[quantity]}"
     return Layer(f"{name}.{quantity}", title, FLUX_UNITS, "flux", quantum, palette, *limits, MONTHS)

@@ -202,7 +202,10 @@ export class Page implements App {
       if (turn !== this.stages[0].turn) return;
       this.calm();
       await Promise.all(all.map((shown, k) => this.colourOne(this.stages[k], shown, turn)));
-      if (turn === this.stages[0].turn) document.documentElement.dataset.drawn = String(turn); // for those who wait for the picture
+      if (turn !== this.stages[0].turn) return;
+      const { dataset } = document.documentElement; // for those who wait for the picture
+      dataset.first ??= String(Math.round(performance.now()));
+      dataset.drawn = String(turn);
     } catch (error) {
       if (turn === this.stages[0].turn) this.fail(error, () => void this.colourAll());
     }

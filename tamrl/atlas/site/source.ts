@@ -72,6 +72,15 @@ export async function values(run: Run, source: Source, label: string, k: number,
   const parts = await Promise.all(source.needs.map((name) => run.block(name, label, k)));
   const { cells } = run.index.blocks[k];
   const out = new Float32Array(cells);
+  if (source.value === first && (month || !source.monthly)) {
+    const { quantum } = layers[0]; // the way of the slider: no detour for what is stored as it is shown
+    const from = source.monthly ? (month - 1) * cells : 0;
+    for (let c = 0; c < cells; c++) {
+      const number = parts[0][from + c];
+      out[c] = number === FILL ? NaN : number * quantum;
+    }
+    return out;
+  }
   const months = !source.monthly ? [0] : month === 0 ? DAYS.map((_, m) => m) : [month - 1];
   const total = months.reduce((sum, m) => sum + DAYS[m], 0);
   const found = new Array<number>(parts.length);
