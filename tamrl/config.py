@@ -32,6 +32,7 @@ FORM = {
     "inference": {"batch", "jobs"},
     "maps": {"members", "products", "compression", "periods", "exports"},
     "evaluation": {"title", "reference", "targets"},
+    "atlas": {"quantum"},
     "adaptation": None,
     "choices": None,
 }
@@ -127,7 +128,7 @@ def digest(config: Config) -> str:
     """Digest of the keys that shape the numbers of the maps; a new title, say, must not rewrite them."""
     plain = config.model_dump(mode="json")
     for section, keys in FORM.items():
-        kept = {k: v for k, v in plain.pop(section).items() if keys and k not in keys} if keys else None
+        kept = {k: v for k, v in (plain.pop(section) or {}).items() if keys and k not in keys} if keys else None
         plain |= {section: kept} if kept else {}
     return provenance.config_digest(plain)
 

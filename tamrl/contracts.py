@@ -220,6 +220,14 @@ BUDGET_TRENDS = pa.DataFrameSchema(
 )
 """`budget_trends.csv`: PgC yr-2 with the spread over members and the error of the fit; empty for fewer than three years."""
 
+REGIONS = BUDGETS.add_columns(
+    {
+        "month": pa.Column(int, pa.Check.in_range(0, 12), coerce=True),
+        "kind": pa.Column(str, pa.Check.isin(("globe", "band", "class", "region"))),
+    }
+)
+"""`regions.csv`: PgC of each month (of the year where `month` is 0), as `BUDGETS`."""
+
 
 def table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> pd.DataFrame:
     """Check a table against its schema; raises `ContractError` that names the first failures."""

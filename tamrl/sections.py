@@ -331,6 +331,13 @@ class Evaluation(Strict):
     """Headline of the report."""
 
 
+class Atlas(Strict):
+    """The atlas: a folder with the maps, towers and budgets to look at in a browser, without a server."""
+
+    quantum: Annotated[float, Field(gt=0, le=0.1)] = 0.004
+    """gC m-2 d-1: fluxes are shown as whole multiples of it, so off by half of it at most."""
+
+
 class Adaptation(Strict):
     """Few-shot: models of held-out towers are adapted with a few months of their fluxes and scored on what remains."""
 
@@ -379,6 +386,8 @@ class Config(Strict):
     inference: Inference = Inference()
     maps: Maps = Maps()
     evaluation: Evaluation = Evaluation()
+    atlas: Atlas | None = Atlas()
+    """null: no atlas. Its program is built once, which needs the npm registry."""
     adaptation: Adaptation | None = None
     """Set it (`{}` for the defaults) to adapt models to held-out towers instead of making maps."""
     choices: dict[Name, dict[str, Any]] = Field(default_factory=dict)

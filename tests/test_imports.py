@@ -26,6 +26,7 @@ ALLOWED = {
     "uncertainty": MIDDLE,
     "maps": MIDDLE | {"uncertainty"},
     "evaluation": MIDDLE | {"uncertainty"},
+    "atlas": MIDDLE | {"maps", "uncertainty", "evaluation"},
     "record": MIDDLE,
 }
 TORCH = {"samples/dataset.py", "models", "training", "inference", "adaptation"}

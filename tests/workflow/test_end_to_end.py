@@ -17,7 +17,16 @@ FLUXES = carbon.FLUXES
 
 
 def test_every_product_is_there(finished):
-    expected = ["budgets.csv", "report.html", "provenance.json", "evaluation/predictions.parquet", "evaluation/site_metrics.csv"]
+    expected = [
+        "budgets.csv",
+        "regions.csv",
+        "report.html",
+        "atlas/index.html",
+        "atlas/data/index.js",
+        "provenance.json",
+        "evaluation/predictions.parquet",
+        "evaluation/site_metrics.csv",
+    ]
     expected += [f"maps/{folder}{flux}_2012.nc" for folder in ("", "members/") for flux in FLUXES]
     assert [name for name in expected if not (finished.results / name).exists()] == []
     assert not list(finished.results.rglob(".part-*")), "a temporary file was left"
@@ -68,6 +77,14 @@ def test_tables_keep_their_contracts(finished):
     splits = pd.read_csv(finished.results / "samples/splits.csv", dtype=str).set_index("site").fold
     held = predictions.drop_duplicates(["site", "fold"])
     assert (splits.loc[held.site].to_numpy() == held.fold.to_numpy()).all(), "only held-out towers are scored"
+
+
+def test_months_of_regions_add_up_to_the_budgets(finished):
+    budgets = contracts.read_csv(str(finished.results / "budgets.csv"), contracts.BUDGETS).set_index(["flux", "region"])
+    regions = contracts.read_csv(str(finished.results / "regions.csv"), contracts.REGIONS)
+    year = regions[(regions.month == 0) & (regions.kind != "region")].set_index(["flux", "region"]).reindex(budgets.index)
+    for name in ("mean", "minimum", "maximum", "area_m2"):
+        np.testing.assert_allclose(year[name], budgets[name], rtol=1e-4, atol=1e-6)
 
 
 def test_budgets_agree_with_the_maps(finished):

@@ -41,6 +41,7 @@ MAPPED = MAPPED if GRIDDED else {}
 PRODUCTS = [path for product in MAIN.maps.products for path in flux_files(f"{BASE}/maps/{product}/{{flux}}_{{label}}.nc")]
 PRODUCTS += [path for key in ("maps", "members") for path in MAPPED.get(key, [])]
 PRODUCTS += [MAPPED[key] for key in ("applicability", "budgets") if key in MAPPED]
+ATLAS = [f"{BASE}/atlas"] if GRIDDED and MAIN.atlas else []
 
 
 def section(name, *keys):

@@ -87,6 +87,7 @@ rule write_report:
         map_model=lambda w: MAIN.inference.model,
         qc=MAIN.evaluation.qc,
         benchmarks=f"{BASE}/benchmarks",
+        atlas="atlas/index.html" if ATLAS else None,
         config_digest=configuration.digest(MAIN),
         code=code("tamrl.evaluation.report.stage"),
     script:

@@ -88,6 +88,8 @@ class Page:
     facts: Sequence[tuple[str, str]]
     tiles: Sequence[Tile]
     sections: Sequence[Section]
+    atlas: str | None = None
+    """Where the atlas of the run lies, relative to the page."""
 
 
 def _drawn(figure: Figure) -> FigureCanvasAgg:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def write_report(
     records: str | None = None,
     sites: Sequence[str] = (),
     drivers: str | Sequence[str] = (),
+    atlas: str | None = None,
 ) -> None:
     """Write the report of a run: one HTML file that needs nothing else, and its figures as PNG.
 
@@ -71,6 +73,7 @@ def write_report(
         `{flux}_{label}.nc` of all fluxes and labels, of which the second and third may be empty; `budgets.csv` of each choice.
     applicability, budgets : paths, given with `maps`; a run without grids has none of these
     records, sites, drivers : `towers/towers.parquet`, each network's sites and `drivers/comparison.csv`, where there are any
+    atlas : where the atlas lies, relative to the report
     """
     places = {"maps": maps, "members": members, "reference": reference}
     summed = _sum_maps(list(labels), places, step) if maps else {"base": basemap(_land())}
@@ -85,7 +88,11 @@ def write_report(
     material.benchmarks = _read_benchmarks(Path(benchmarks))
     material.records, material.every = _read_stations(records, sites)
     material.provenance = _provenance(material.provenance, config_digest, code)
-    _write(contents.page(material, date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC"), report, figures, template=Path(template))
+    _write(replace(contents.page(material, date=_now()), atlas=atlas), report, figures, template=Path(template))
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC"
 
 
 def _sum_maps(labels: list[str], places: dict[str, Sequence[str]], step: str) -> dict[str, Any]:

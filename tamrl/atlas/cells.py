@@ -1,0 +1,60 @@
+"""Which cells the atlas holds, and in which order: block by block, so that one block of one layer is one small file."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tamrl.grid import Grid, Tile
+
+BLOCK = 120
+"""Cells per side of a block: 30° at 0.25°."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells that carry a value anywhere, in the order of the atlas.
+
+    Attributes
+    ----------
+    grid : Grid
+    shown : bool array (lat, lon)
+    """
+
+    grid: Grid
+    shown: np.ndarray
+
+    @cached_property
+    def blocks(self) -> tuple[Tile, ...]:
+        """Blocks that hold a cell, row by row."""
+        return tuple(t for t in self.grid.tiles(BLOCK) if self.shown[t.rows, t.columns].any())
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Cells of each block."""
+        return tuple(int(self.shown[t.rows, t.columns].sum()) for t in self.blocks)
+
+    @property
+    def total(self) -> int:
+        """All cells."""
+        return sum(self.counts)
+
+    def pick(self, values: np.ndarray) -> np.ndarray:
+        """The cells (..., cell) of a field (..., lat, lon): block by block, row by row within the block."""
+        parts = [values[..., b.rows, b.columns][..., self.shown[b.rows, b.columns]] for b in self.blocks]
+        return np.concatenate(parts, axis=-1)
+
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
+        """`values` (..., cell) block by block."""
+        return np.split(values, np.cumsum(self.counts)[:-1], axis=-1)
+
+    def plain(self) -> list[dict[str, int]]:
+        """Where each block lies, and how many cells it has."""
+        return [
+            {"row": b.rows.start, "column": b.columns.start, "rows": _length(b.rows), "columns": _length(b.columns), "cells": n}
+            for b, n in zip(self.blocks, self.counts, strict=True)
+        ]
+
+
+def _length(part: slice) -> int:
+    return part.stop - part.start

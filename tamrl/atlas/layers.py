@@ -1,0 +1,138 @@
+"""What can be looked at: names, units, colours and colour limits of the layers, and the steps they are shown in."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tamrl import units, variables
+from tamrl.carbon import FLUXES
+from tamrl.evaluation.report import style
+from tamrl.evaluation.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
+
+MONTHS = 12
+QUANTITIES = {"mean": "", "std": "_std", "q05": "_q05", "q95": "_q95"}
+"""Quantity: ending of its variable in the maps."""
+
+PALETTES = ("gpp", "reco", "nee", "spread", "error", "score", "density", "coverage")
+SHOWN_UNITS = {"K": "degC"}
+"""Units that people read more easily than the canonical ones."""
+
+SIGNS = {"degC": "°C", "W m-2": "W m⁻²", "mm d-1": "mm d⁻¹", "1": "", "m2 m-2": "m² m⁻²"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A field of the atlas, monthly or constant."""
+
+    name: str
+    title: str
+    unit: str
+    group: str
+    """`flux`, `trust`, `land` or `driver`."""
+    quantum: float
+    """Values are whole multiples of it."""
+    palette: str
+    low: float
+    high: float
+    steps: int
+    """12 months, or 1."""
+    classes: tuple[str, ...] = ()
+    """Names of the values 0, 1, ... where the field is of classes."""
+
+    def plain(self) -> dict[str, Any]:
+        """For the index."""
+        return asdict(self)
+
+
+def months(times: np.ndarray) -> list[np.ndarray]:
+    """Positions of the steps of each of the twelve months; empty where a month has none."""
+    month = pd.DatetimeIndex(times).month.to_numpy()
+    return [np.flatnonzero(month == m + 1) for m in range(MONTHS)]
+
+
+def monthly(values: np.ndarray) -> np.ndarray:
+    """Mean of the steps of a month (time, lat, lon); missing where any of them is."""
+    return values.mean(0, dtype="f4") if len(values) else np.full(values.shape[1:], np.nan, "f4")
+
+
+def flux(name: str, quantity: str, *, quantum: float, limits: tuple[float, float], reference: str | None) -> Layer:
+    """A layer of a flux; `quantity` is one of `QUANTITIES` or `truth`."""
+    titles = {"mean": "estimate", "std": "spread", "q05": "5 % bound", "q95": "95 % bound", "truth": str(reference)}
+    palette = "spread" if quantity == "std" else name
+    title = f"{FLUX_NAMES[name]}, {titles[quantity]}"
+    return Layer(f"{name}.{quantity}", title, FLUX_UNITS, "flux", quantum, palette, *limits, MONTHS)
+
+
+def flux_limits(mean: np.ndarray, *, centred: bool) -> tuple[float, float]:
+    """Colour limits that all quantities of a flux share but its spread, from its monthly means (any shape)."""
+    norm = style.limits(mean, centred=centred)
+    return float(norm.vmin), float(norm.vmax)
+
+
+def driver(name: str, values: np.ndarray) -> tuple[Layer, np.ndarray]:
+    """A driver as a layer, and its `values` in the units that are shown."""
+    entry = variables.get(name)
+    unit = SHOWN_UNITS.get(entry.units, entry.units)
+    shown = np.asarray(units.convert(values, source=entry.units, target=unit), "f4")
+    low, high = spread(shown)
+    title = entry.long_name[0].upper() + entry.long_name[1:]
+    sign = SIGNS.get(unit, unit)
+    return Layer(name, title, sign, "driver", fine(shown), "score", low, high, len(values)), shown
+
+
+def trust(threshold: float | None) -> dict[str, Layer]:
+    """Layers of where the models may be applied, under their names in `maps/applicability.nc`."""
+    top = 2 * (threshold or 1.0)
+    flags = ("outside: the towers say little", "inside: like the towers")
+    return {
+        "applicability": Layer("applicability", "Area of applicability", "", "trust", 1, "coverage", 0, 1, 1, flags),
+        "dissimilarity": Layer("dissimilarity", "Dissimilarity to the towers", "", "trust", 0.005, "density", 0.0, top, 1),
+    }
+
+
+def of_classes(name: str, kinds: tuple[str, ...]) -> Layer:
+    """The layer of the dominant class, `igbp` or `koppen`."""
+    title = {"igbp": "Land cover (IGBP)", "koppen": "Climate (Köppen)"}[name]
+    return Layer(name, title, "", "land", 1, "classes", 0, len(kinds) - 1, 1, kinds)
+
+
+def spread(values: np.ndarray) -> tuple[float, float]:
+    """Colour limits that hold the central 98 % of the finite values."""
+    finite = values[np.isfinite(values)]
+    low, high = np.percentile(finite, [1, 99]) if finite.size else (0.0, 1.0)
+    return float(low), float(high if high > low else low + 1)
+
+
+def fine(values: np.ndarray) -> float:
+    """A power of ten that is at most a 500th of the range of the values, and that 16 bits can count."""
+    finite = values[np.isfinite(values)]
+    top = max(float(np.ptp(finite)) if finite.size else 1.0, 1e-6)
+    least = float(np.abs(finite).max()) / 32000 if finite.size else 0.0
+    wanted = 10.0 ** np.floor(np.log10(top / 500))
+    return float(max(wanted, 10.0 ** np.ceil(np.log10(least)) if least else wanted))
+
+
+def dominant(fractions: np.ndarray) -> np.ndarray:
+    """Position of the largest fraction (class, lat, lon), NaN where any is missing or all are zero."""
+    known = np.isfinite(fractions).all(0) & (fractions.sum(0) > 0)
+    return np.where(known, np.where(known, fractions, 0.0).argmax(0), np.nan).astype("f4")
+
+
+def palettes(size: int = 256) -> dict[str, str]:
+    """The report's colours from low to high, six hexadecimal digits each."""
+    ramps = {name: np.rint(255 * style.palette(name)(np.linspace(0, 1, size))[:, :3]).astype("u1") for name in PALETTES}
+    return {name: ramp.tobytes().hex() for name, ramp in ramps.items()}
+
+
+def names() -> dict[str, dict[str, str]]:
+    """How fluxes are called, and the colour of their lines."""
+    return {f: {"short": FLUX_NAMES[f], "long": FLUX_LONG[f], "colour": style.FLUX_COLOURS[f]} for f in FLUXES}
+
+
+def by_month(values: xr.DataArray, pick: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
+    """Monthly means (12, ...) of what `pick` takes of (lat, lon); a month is read at a time, never a year of days at once."""
+    return np.stack([pick(monthly(values.isel(time=at).values)) for at in months(values["time"].values)])

@@ -1,0 +1,37 @@
+// What the panels know of the page.
+import type { Run } from "./run";
+import type { Source } from "./source";
+import type { State } from "./state";
+import { MONTHS, type Tower } from "./types";
+
+export interface App {
+  readonly state: State;
+  readonly run: Run;
+  readonly sources: Map<string, Source>;
+  /** Change the state; the page follows. */
+  set(change: Partial<State>): void;
+  /** Move the map to a place, at least as close as `zoom`. */
+  fly(lat: number, lon: number, zoom: number): void;
+  /** Show a problem with a way to try again. */
+  fail(error: unknown, again: () => void): void;
+  /** What the layer of the flux is called that is shown now. */
+  source(): Source;
+}
+
+/** Name of the month that is shown, with the year where there is one. */
+export function period(state: State): string {
+  const month = state.month ? MONTHS[state.month - 1] : "mean of";
+  return state.label === "climatology" ? (state.month ? month : "mean of the year") : `${month} ${state.label}`;
+}
+
+/** The score of the maps' model at a tower for a flux, with the inputs of the maps. */
+export function scoreOf(app: App, tower: Tower): number | null {
+  const split = app.run.index.about.split ?? Object.keys(tower.scores)[0];
+  return tower.scores[split]?.[app.run.index.model]?.[app.state.flux]?.nse ?? null;
+}
+
+/** Colour of a score: better than the tower's own mean, or not. Told apart by lightness too. */
+export function skillColour(nse: number | null): string {
+  if (nse === null) return "#8a949a";
+  return nse >= 0.5 ? "#0b5563" : nse >= 0 ? "#45a6a0" : "#e0923a";
+}

@@ -1,0 +1,108 @@
+// The panel of regions: what each takes up and releases, month by month, and the year's budgets beside published ones.
+import type { App } from "./app";
+import { bars, monthBars, type Bar } from "./charts";
+import { digitsOf, h, mass, number } from "./dom";
+import { FLUXES, MONTHS, type Flux, type Regions, type Total } from "./types";
+
+const CLASSES: Record<string, string> = {
+  ENF: "Evergreen needleleaf forest", EBF: "Evergreen broadleaf forest", DNF: "Deciduous needleleaf forest", DBF: "Deciduous broadleaf forest", MF: "Mixed forest",
+  CSH: "Closed shrubland", OSH: "Open shrubland", WSA: "Woody savanna", SAV: "Savanna", GRA: "Grassland", WET: "Wetland", CRO: "Cropland", URB: "Urban land",
+  CVM: "Cropland mosaic", SNO: "Snow and ice", BSV: "Barren land", WAT: "Water",
+};
+const HEADINGS = { globe: "The Earth", region: "Regions (IPCC SREX)", band: "Latitude bands", class: "Land-cover classes" } as const;
+
+export function regionName(regions: Regions, code: string): string {
+  if (code === "globe") return "All land";
+  if (regions.outlines[code]) return regions.outlines[code].name;
+  if (CLASSES[code]) return CLASSES[code];
+  return code.replace(/(\d+)([NS])?-(\d+)([NS])?/, (_, a, ns1, b, ns2) => `${a}°${ns1 ? ` ${ns1}` : ""} to ${b}°${ns2 ? ` ${ns2}` : ""}`);
+}
+
+export async function regionsPanel(app: App, host: HTMLElement, current: () => boolean): Promise<void> {
+  const regions = await app.run.regions();
+  if (!current()) return;
+  const totals = regions.totals[app.state.label];
+  const region = totals[app.state.region] ? app.state.region : "globe";
+  host.replaceChildren(chooser(app, regions, region), sentence(app, regions, region), months(app, totals[region]), budgets(app, regions, region));
+}
+
+function chooser(app: App, regions: Regions, region: string): HTMLElement {
+  const select = h("select", { id: "region", change: () => choose(app, regions, select.value) });
+  for (const kind of ["globe", "region", "band", "class"] as const) {
+    const group = h("optgroup", { label: HEADINGS[kind] });
+    const codes = Object.keys(regions.kinds).filter((code) => regions.kinds[code] === kind && regions.area[code] > 0);
+    codes.sort((a, b) => (kind === "region" ? regionName(regions, a).localeCompare(regionName(regions, b)) : 0));
+    for (const code of codes) group.append(h("option", { value: code, selected: code === region }, regionName(regions, code)));
+    select.append(group);
+  }
+  return h("div", { class: "field" }, h("label", { for: "region" }, "Region"), select);
+}
+
+export function choose(app: App, regions: Regions, region: string): void {
+  app.set({ region, tab: "regions" });
+  const ring = regions.outlines[region]?.ring;
+  if (!ring) return;
+  const [lons, lats] = [ring.map(([lon]) => lon), ring.map(([, lat]) => lat)];
+  const middle = (values: number[]): number => (Math.min(...values) + Math.max(...values)) / 2;
+  const wide = Math.max(Math.max(...lons) - Math.min(...lons), 2 * (Math.max(...lats) - Math.min(...lats)));
+  app.fly(middle(lats), middle(lons), Math.min(5, 170 / wide));
+}
+
+/** The answer in words. */
+function sentence(app: App, regions: Regions, region: string): HTMLElement {
+  const { state } = app;
+  const of = regions.totals[state.label][region];
+  const pick = (flux: Flux): Total | null => of[flux][state.month];
+  const [gpp, reco, nee] = [pick("gpp"), pick("reco"), pick("nee")];
+  const year = state.label === "climatology" ? "a mean year" : state.label;
+  const when = state.month ? `In ${MONTHS[state.month - 1]} of ${year}` : `In ${year}`;
+  const name = regionName(regions, region);
+  if (!gpp || !reco || !nee) return h("p", { class: "note" }, `No values of ${name} in this month.`);
+  const spread = (total: Total): string => (total[1] === null ? "" : ` ± ${number(total[1], digitsOf(total[0]))}`);
+  const poor = app.run.index.about.skill.nee.startsWith("no ");
+  return h(
+    "section",
+    { class: "answer", "aria-live": "polite" },
+    h("h2", {}, name),
+    h("p", {}, `${when} its plants take up `, h("strong", { "data-answer": "gpp" }, `${mass(gpp[0])} PgC`), `${spread(gpp)} (GPP) and its ecosystems release `, h("strong", {}, `${mass(reco[0])} PgC`), `${spread(reco)} (RECO): a net `,
+      nee[0] < 0 ? "uptake" : "release", " of ", h("strong", { "data-answer": "nee" }, `${mass(Math.abs(nee[0]))} PgC`), `${spread(nee)}.`),
+    h("p", { class: "soft caption" }, `± is the standard deviation over the members. ${number(regions.area[region] / 1e12, 2)} million km² of land. 1 PgC = 10⁹ t of carbon.`),
+    poor && h("p", { class: "warn" }, `Take the net with care. NEE: ${app.run.index.about.skill.nee}.`),
+  );
+}
+
+function months(app: App, of: Record<Flux, (Total | null)[]>): HTMLElement {
+  const { state, run } = app;
+  const buttons = h("div", { class: "segmented", role: "group", "aria-label": "Flux" }, ...FLUXES.map((flux) => h("button", { type: "button", "aria-pressed": String(flux === state.flux), click: () => app.set({ flux }) }, run.index.fluxes[flux].short)));
+  const line = of[state.flux].slice(1).map((total) => total && { mean: total[0], least: total[2], most: total[3] });
+  const table = h("details", {}, h("summary", {}, "Numbers"), h("table", {},
+    h("caption", {}, "PgC per month, mean and range of the members"),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), ...FLUXES.map((flux) => h("th", { scope: "col" }, run.index.fluxes[flux].short)))),
+    h("tbody", {}, ...MONTHS.map((month, m) => h("tr", {}, h("th", { scope: "row" }, month.slice(0, 3)), ...FLUXES.map((flux) => {
+      const total = of[flux][m + 1];
+      return h("td", {}, total ? `${mass(total[0])} (${mass(total[2])} … ${mass(total[3])})` : "–");
+    }))))));
+  return h("section", {}, h("h3", {}, "Month by month"), buttons, monthBars(line, `var(--${state.flux})`, "PgC", state.month, (month) => app.set({ month })),
+    h("p", { class: "soft caption" }, "PgC per month; lines span the members. Choose a month."), table);
+}
+
+function budgets(app: App, regions: Regions, region: string): HTMLElement {
+  const { state, run } = app;
+  const totals = regions.totals[state.label];
+  const published = run.index.about.published[state.flux];
+  const row = (code: string): Bar | null => {
+    const total = totals[code][state.flux][0];
+    return total && { name: regionName(regions, code), mean: total[0], least: total[2], most: total[3], marked: code === region, choose: () => choose(app, regions, code) };
+  };
+  const list = (kind: string): Bar[] => Object.keys(regions.kinds).filter((code) => regions.kinds[code] === kind && regions.area[code] > 0).map(row).filter((bar): bar is Bar => !!bar && bar.most !== bar.least || (!!bar && bar.mean !== 0));
+  const colour = `var(--${state.flux})`;
+  const sorted = list("region").sort((a, b) => Math.abs(b.mean) - Math.abs(a.mean));
+  const virtual = run.index.reference === "truth";
+  return h("section", {},
+    h("h3", {}, `${run.index.fluxes[state.flux].long}: budgets of the year`),
+    bars([...list("globe"), ...list("band")], colour, "PgC yr⁻¹", published),
+    h("p", { class: "soft caption" }, "PgC per year; dark lines span the members. ",
+      published ? `Striped, behind all land: published, ${number(published.low, 1)} to ${number(published.high, 1)} (${published.source})${virtual ? ", of the real Earth" : ""}.` : "No comparable published total.", state.flux === "nee" ? " Fire and lateral fluxes excluded." : ""),
+    h("h4", {}, HEADINGS.region), bars(sorted, colour, "PgC yr⁻¹"),
+    h("h4", {}, HEADINGS.class), bars(list("class").sort((a, b) => Math.abs(b.mean) - Math.abs(a.mean)), colour, "PgC yr⁻¹"));
+}

@@ -1,0 +1,6 @@
+// One classic script and one style: pages opened from disk may not import modules.
+import { build } from "esbuild";
+
+const shared = { bundle: true, minify: true, format: "iife", target: ["es2022"], outdir: "out", legalComments: "none", logLevel: "error" };
+await build({ ...shared, entryPoints: { atlas: "main.ts" } });
+await build({ ...shared, entryPoints: { coast: "coast.ts" } });

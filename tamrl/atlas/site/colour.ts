@@ -1,0 +1,57 @@
+// From values to colours: the report's palettes, and one colour a class.
+import type { Run } from "./run";
+import type { Source } from "./source";
+
+/** Land-cover classes in the order of `classes.IGBP`: forests green, shrubs and savannas brown to yellow, others by kind. */
+const IGBP = ["0b5d3b", "1f8f4d", "5f8f3f", "7cc26b", "3f7f63", "a5694f", "cf9f6b", "a9b152", "d3cf6f", "e9e2a0", "4aa3b5", "e07b39", "7a3b69", "d9a441", "f7fbff", "cfc7bd", "7fa9d6"];
+const KOPPEN = ["1f7a5a", "e0b04c", "8fc36b", "6a8fc7", "c9d6e8"];
+
+const hex = (text: string, at = 0): number => {
+  const part = (i: number): number => parseInt(text.slice(at + 2 * i, at + 2 * i + 2), 16);
+  return (255 << 24) | (part(2) << 16) | (part(1) << 8) | part(0); // little-endian RGBA
+};
+
+export interface Scale {
+  low: number;
+  high: number;
+  lut: Uint32Array;
+  classes: string[];
+}
+
+export function scaleOf(run: Run, source: Source): Scale {
+  const { low, high, classes } = source;
+  if (!classes.length) return { low, high, classes, lut: ramp(run.index.palettes[source.palette]) };
+  const table = source.id === "igbp" ? IGBP : source.id === "koppen" ? KOPPEN : ["c98b43", "2f8f88"];
+  return { low, high, classes, lut: Uint32Array.from(classes, (_, k) => hex(table[k % table.length])) };
+}
+
+/** The scale of a difference: centred on zero. */
+export function differenceScale(run: Run, top: number): Scale {
+  return { low: -top, high: top, classes: [], lut: ramp(run.index.palettes.error) };
+}
+
+function ramp(text: string): Uint32Array {
+  return Uint32Array.from({ length: text.length / 6 }, (_, k) => hex(text, 6 * k));
+}
+
+/** Colours of values; 0 (clear) where missing. */
+export function paint(values: Float32Array, scale: Scale, out: Uint32Array, offset: number): void {
+  const { low, high, lut, classes } = scale;
+  const top = lut.length - 1;
+  const factor = classes.length ? 1 : (top + 1) / (high - low);
+  const from = classes.length ? 0 : low;
+  for (let i = 0; i < values.length; i++) {
+    const at = (values[i] - from) * factor;
+    out[offset + i] = at !== at ? 0 : lut[at < 0 ? 0 : at > top ? top : at | 0];
+  }
+}
+
+export const css = (colour: number): string =>
+  `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour >> 16) & 255})`;
+
+/** The colour of one value, for a legend or a mark. */
+export function cssOf(value: number, scale: Scale): string {
+  const out = new Uint32Array(1);
+  paint(Float32Array.of(value), scale, out, 0);
+  return css(out[0]);
+}

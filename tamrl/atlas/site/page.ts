@@ -1,0 +1,417 @@
+// The page at work: it follows the state, and keeps map, panel, controls and address in step.
+import { aboutPanel } from "./about";
+import { period, scoreOf, skillColour, type App } from "./app";
+import { choose, regionName, regionsPanel } from "./areas";
+import { Controls } from "./controls";
+import { byId, copy, digitsFor, h, number, placeName, signed } from "./dom";
+import { colour, comparable, scaleFor, type Shown } from "./fields";
+import { handle } from "./gestures";
+import { legend } from "./legend";
+import { DataError } from "./load";
+import { loadCoast, Pane, type Marks } from "./pane";
+import { savePicture } from "./picture";
+import { placePanel } from "./place";
+import { Run } from "./run";
+import { coordinates, Search, type Hit } from "./search";
+import { sources, valueAt, type Source } from "./source";
+import { decode, encode, type State } from "./state";
+import { filtered, towersPanel } from "./stations";
+import type { Regions } from "./types";
+import { HOME, placeAt, scaleOf, tidy, type View } from "./view";
+
+const VIEW = ["lon", "lat", "zoom", "projection"];
+const PANEL = ["tab", "cell", "tower", "region", "flux", "month", "label", "igbp", "koppen", "theme"];
+const MARKS = ["towers", "cell", "tower", "region", "tab", "igbp", "koppen", "flux", "theme"];
+const FIELDS = ["flux", "show", "label", "month", "compare", "other", "otherMonth", "otherRun"];
+
+interface Stage {
+  pane: Pane;
+  shown: Shown | null;
+  turn: number;
+}
+
+export class Page implements App {
+  state: State;
+  readonly sources: Map<string, Source>;
+  private readonly controls: Controls;
+  private readonly stages: Stage[] = [];
+  private beside: { name: string; run: Run; sources: Map<string, Source> } | null = null;
+  private regions: Regions | null = null;
+  private panelTurn = 0;
+  private panelWait = 0;
+  private hoverTurn = 0;
+
+  constructor(readonly run: Run) {
+    this.sources = sources(run);
+    this.state = this.checked(decode(window.location.hash));
+    this.controls = new Controls(this);
+    for (const id of ["pane-a", "pane-b"]) this.stages.push(this.stage(byId(id)));
+    new Search((text) => this.find(text));
+    this.frame();
+    this.listen();
+    this.apply(new Set([...VIEW, ...PANEL, ...MARKS, ...FIELDS]));
+    void run.regions().then((regions) => { this.regions = regions; this.drawMarks(); }).catch((error) => this.fail(error, () => window.location.reload()));
+    window.setTimeout(() => void loadCoast().then(() => this.look(false)).catch(() => this.say("Closer coastlines are missing; the coarse ones stay.")), 600);
+  }
+
+  /** A state that this run can show. */
+  private checked(state: State): State {
+    const { labels } = this.run.index;
+    if (!labels.includes(state.label)) state.label = labels[labels.length - 1];
+    if (!this.sources.has(this.idOf(state))) state.show = "mean";
+    return state;
+  }
+
+  private idOf(state: State): string {
+    return this.sources.has(`${state.flux}.${state.show}`) ? `${state.flux}.${state.show}` : state.show;
+  }
+
+  source(): Source {
+    return this.sources.get(this.idOf(this.state))!;
+  }
+
+  private frame(): void {
+    const { index } = this.run;
+    byId("title").textContent = index.title;
+    byId("run").textContent = `run ${index.run}`;
+  }
+
+  // ---- state ----
+
+  set(change: Partial<State>): void {
+    const changed = new Set(Object.keys(change).filter((key) => this.state[key as keyof State] !== change[key as keyof State]));
+    if (!changed.size) return;
+    if (change.cell && !change.tab) { change.tab = "place"; changed.add("tab"); }
+    this.state = { ...this.state, ...change };
+    this.apply(changed);
+  }
+
+  private address = 0;
+
+  private apply(changed: Set<string>): void {
+    const any = (keys: string[]): boolean => keys.some((key) => changed.has(key));
+    this.controls.sync(this.source());
+    if (any(["compare", "theme"])) this.arrange();
+    if (any(VIEW) || any(["compare", "theme"])) this.look(false);
+    if (any(FIELDS)) void this.colourAll();
+    if (any(MARKS)) this.drawMarks();
+    if (any(PANEL)) this.panelSoon(changed.size === 1 && changed.has("month"));
+    if (changed.has("label")) this.run.keep([this.state.label]);
+    window.clearTimeout(this.address);
+    this.address = window.setTimeout(() => window.history.replaceState(null, "", `#${encode(this.state)}`), 120);
+  }
+
+  // ---- maps ----
+
+  private stage(host: HTMLElement): Stage {
+    const stage: Stage = { pane: new Pane(host), shown: null, turn: 0 };
+    handle(host, {
+      view: () => this.state,
+      size: () => stage.pane,
+      degree: () => (scaleOf(this.state, stage.pane.width, stage.pane.height) * Math.PI) / 180,
+      move: (view, moving) => this.move(view, moving),
+      choose: (x, y, touch) => this.pick(stage, x, y, touch ? 16 : 9),
+      hover: (x, y) => void this.hover(stage, x, y),
+      leave: () => this.tip(null, 0, 0),
+    });
+    new ResizeObserver(() => { if (stage.pane.measure()) this.look(false); }).observe(host);
+    return stage;
+  }
+
+  private shownStages(): Stage[] {
+    return this.state.compare === "two" ? this.stages : [this.stages[0]];
+  }
+
+  /** One map or two. */
+  private arrange(): void {
+    const maps = byId("maps");
+    maps.classList.toggle("two", this.state.compare === "two");
+    maps.classList.toggle("rows", maps.clientWidth < 2.2 * maps.clientHeight);
+    byId("pane-b").hidden = this.state.compare !== "two";
+    for (const stage of this.shownStages()) stage.pane.measure();
+  }
+
+  private move(view: View, moving: boolean): void {
+    const { pane } = this.stages[0];
+    const { lon, lat, zoom } = tidy({ ...view, projection: this.state.projection }, pane.width, pane.height);
+    this.state = { ...this.state, lon, lat, zoom };
+    this.look(moving);
+    window.clearTimeout(this.address);
+    this.address = window.setTimeout(() => window.history.replaceState(null, "", `#${encode(this.state)}`), 200);
+  }
+
+  private looking = 0;
+
+  private look(moving: boolean): void {
+    window.cancelAnimationFrame(this.looking);
+    this.looking = window.requestAnimationFrame(() => {
+      const { pane } = this.stages[0];
+      if (!pane.width && !pane.measure()) return;
+      Object.assign(this.state, tidy(this.state, pane.width, pane.height));
+      for (const stage of this.shownStages()) stage.pane.look(stage.shown?.run ?? this.run, this.state, moving);
+    });
+  }
+
+  fly(lat: number, lon: number, zoom: number): void {
+    const from = { ...this.state };
+    const to = { lat, lon: from.lon + ((((lon - from.lon + 180) % 360) + 360) % 360) - 180, zoom: Math.max(zoom, 1) };
+    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      this.move({ ...from, ...to }, false);
+      return;
+    }
+    const begin = performance.now();
+    const step = (now: number): void => {
+      const t = Math.min(1, (now - begin) / 550);
+      const ease = t * t * (3 - 2 * t);
+      const mix = (a: number, b: number): number => a + (b - a) * ease;
+      this.move({ ...this.state, lat: mix(from.lat, to.lat), lon: mix(from.lon, to.lon), zoom: from.zoom * (to.zoom / from.zoom) ** ease }, t < 1);
+      if (t < 1) window.requestAnimationFrame(step);
+    };
+    window.requestAnimationFrame(step);
+  }
+
+  /** What each map shows. */
+  private async contents(): Promise<Shown[]> {
+    const { state } = this;
+    const first: Shown = { run: this.run, source: this.source(), label: state.label, month: state.month };
+    if (state.compare === "one") return [first];
+    const other = await this.otherRun();
+    const source = other.sources.get(state.other) ?? other.sources.get("gpp.mean")!;
+    const label = other.run.index.labels.includes(state.label) ? state.label : other.run.index.labels[other.run.index.labels.length - 1];
+    const second: Shown = { run: other.run, source, label, month: state.otherMonth < 0 ? state.month : state.otherMonth };
+    if (state.compare === "two") return [first, second];
+    if (!comparable(first.source, second.source)) throw new Error(`${first.source.title} and ${second.source.title} cannot be subtracted: they differ in unit, or are classes.`);
+    return [{ ...first, minus: second }];
+  }
+
+  private async otherRun(): Promise<{ run: Run; sources: Map<string, Source> }> {
+    const name = this.state.otherRun;
+    if (!name) return this;
+    if (this.beside?.name !== name) {
+      const base = name.includes("/") ? name.replace(/\/*$/, "/") : `../../${name}/atlas/`;
+      const run = await Run.open(base);
+      this.beside = { name, run, sources: sources(run) };
+    }
+    return this.beside;
+  }
+
+  private async colourAll(): Promise<void> {
+    const turn = ++this.stages[0].turn;
+    try {
+      const all = await this.contents();
+      if (turn !== this.stages[0].turn) return;
+      this.calm();
+      await Promise.all(all.map((shown, k) => this.colourOne(this.stages[k], shown, turn)));
+      if (turn !== this.stages[0].turn) return;
+      const { dataset } = document.documentElement; // for those who wait for the picture
+      dataset.first ??= String(Math.round(performance.now()));
+      dataset.drawn = String(turn);
+    } catch (error) {
+      if (turn === this.stages[0].turn) this.fail(error, () => void this.colourAll());
+    }
+  }
+
+  private async colourOne(stage: Stage, shown: Shown, turn: number): Promise<void> {
+    const before = stage.shown;
+    stage.shown = shown;
+    const scale = scaleFor(shown);
+    this.title(stage, shown);
+    if ((before?.run ?? this.run) !== shown.run) stage.pane.look(shown.run, this.state, false);
+    const out = new Uint32Array(shown.run.cells);
+    let waiting = 0;
+    const draw = (): void => {
+      waiting = 0;
+      if (turn === this.stages[0].turn) stage.pane.colour(out);
+    };
+    await colour(shown, scale, out, () => (waiting ||= window.requestAnimationFrame(draw)));
+    window.cancelAnimationFrame(waiting);
+    draw();
+  }
+
+  private title(stage: Stage, shown: Shown): void {
+    const k = this.stages.indexOf(stage);
+    const host = byId(`legend-${"ab"[k]}`);
+    const when = (part: { source: Source; month: number; label: string }): string => (part.source.monthly ? period({ ...this.state, month: part.month, label: part.label }) : "");
+    const named = (part: Shown | NonNullable<Shown["minus"]>): string => [part.source.title, when(part), part.run === this.run ? "" : `run ${part.run.index.run}`].filter(Boolean).join(", ");
+    const text = shown.minus ? `${named(shown)} − ${named(shown.minus)}` : named(shown);
+    host.replaceChildren(legend(scaleFor(shown), text, shown.source.unit));
+    byId(`pane-${"ab"[k]}`).setAttribute("aria-label", `World map of ${text}. Arrow keys move, plus and minus zoom, Enter chooses the cell in the middle.`);
+  }
+
+  private drawMarks(): void {
+    const { state, run } = this;
+    const chosen = state.tab === "towers" ? state.tower : "";
+    const dots = state.towers || state.tab === "towers" ? filtered(this).map((tower) => ({ id: tower.site, lon: tower.lon, lat: tower.lat, fill: state.tab === "towers" ? skillColour(scoreOf(this, tower)) : "#ffffff", chosen: tower.site === chosen })) : [];
+    const cell = state.cell && state.tab === "place" ? run.at(state.cell.lat, state.cell.lon) : -1;
+    const marks: Marks = {
+      dots,
+      cell: cell < 0 ? (state.cell && state.tab === "place" ? { ...state.cell, size: 0 } : null) : { ...run.place(cell), size: run.index.grid.resolution },
+      ring: (state.tab === "regions" && this.regions?.outlines[state.region]?.ring) || null,
+    };
+    for (const stage of this.stages) stage.pane.mark(marks);
+  }
+
+  // ---- hands ----
+
+  private pick(stage: Stage, x: number, y: number, reach: number): void {
+    const dot = stage.pane.dotAt(x, y, reach);
+    if (dot) {
+      this.set({ tab: "towers", tower: dot });
+      return;
+    }
+    const place = placeAt(this.state, stage.pane.width, stage.pane.height, x, y);
+    if (!place) return;
+    const cell = this.run.at(place.lat, place.lon);
+    this.set({ tab: "place", cell: cell < 0 ? place : this.run.place(cell) });
+    byId("panel").scrollTop = 0;
+  }
+
+  private async hover(stage: Stage, x: number, y: number): Promise<void> {
+    const turn = ++this.hoverTurn;
+    const dot = stage.pane.dotAt(x, y, 9);
+    if (dot) {
+      const tower = this.run.index.towers.find((t) => t.site === dot)!;
+      this.tip(`${dot}  ${[tower.igbp, tower.koppen].filter(Boolean).join(", ")}`, x, y, stage);
+      return;
+    }
+    const place = placeAt(this.state, stage.pane.width, stage.pane.height, x, y);
+    const shown = stage.shown;
+    const cell = place && shown ? shown.run.at(place.lat, place.lon) : -1;
+    if (!place || !shown || cell < 0) {
+      this.tip(null, 0, 0);
+      return;
+    }
+    try {
+      const text = await this.reading(shown, cell, place);
+      if (turn === this.hoverTurn) this.tip(`${placeName(place.lat, place.lon, 1)}\n${text}`, x, y, stage);
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error; // what is missing has been said over the map
+      this.tip(null, 0, 0);
+    }
+  }
+
+  /** The value of a cell as text. */
+  private async reading(shown: Shown, cell: number, place: { lat: number; lon: number }): Promise<string> {
+    const { source } = shown;
+    let value = await valueAt(shown.run, source, shown.label, cell, shown.month);
+    if (shown.minus) {
+      const other = shown.minus.run.at(place.lat, place.lon);
+      value -= other < 0 ? NaN : await valueAt(shown.minus.run, shown.minus.source, shown.minus.label, other, shown.minus.month);
+    }
+    if (source.classes.length) return source.classes[value] ?? "no value";
+    const digits = digitsFor(source.high - source.low);
+    return Number.isNaN(value) ? "no value" : `${shown.minus ? signed(value, digits) : number(value, digits)} ${source.unit}`;
+  }
+
+  private tip(text: string | null, x: number, y: number, stage?: Stage): void {
+    const tip = byId("tip");
+    tip.hidden = !text;
+    if (!text || !stage) return;
+    tip.textContent = text;
+    const box = stage.pane.element.getBoundingClientRect();
+    const right = box.left + x + 190 > window.innerWidth;
+    tip.style.left = `${box.left + x + (right ? -14 - tip.offsetWidth : 14)}px`;
+    tip.style.top = `${box.top + y + 14}px`;
+  }
+
+  private listen(): void {
+    byId("in").addEventListener("click", () => this.move({ ...this.state, zoom: this.state.zoom * 1.6 }, false));
+    byId("out").addEventListener("click", () => this.move({ ...this.state, zoom: this.state.zoom / 1.6 }, false));
+    byId("home").addEventListener("click", () => this.home());
+    byId("share").addEventListener("click", (event) => {
+      window.history.replaceState(null, "", `#${encode(this.state)}`);
+      void copy(window.location.href, event.currentTarget as HTMLElement);
+    });
+    byId("png").addEventListener("click", () => savePicture(this.run, this.shownStages().filter((s) => s.shown).map((s, k) => ({ pane: s.pane, scale: scaleFor(s.shown!), text: byId(`legend-${"ab"[k]}`).querySelector("p")!.textContent! }))));
+    window.addEventListener("hashchange", () => {
+      const next = this.checked(decode(window.location.hash));
+      const changed = new Set(Object.keys(next).filter((key) => next[key as keyof State] !== this.state[key as keyof State]));
+      this.state = next;
+      this.apply(changed);
+    });
+    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.apply(new Set(["theme"])));
+    document.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  private home(): void {
+    this.move({ ...this.state, ...HOME, projection: this.state.projection }, false);
+  }
+
+  private key(event: KeyboardEvent): void {
+    const target = event.target as HTMLElement;
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)) return;
+    const { month } = this.state;
+    const acts: Record<string, () => void> = {
+      "[": () => this.set({ month: month > 1 ? month - 1 : 12 }), "]": () => this.set({ month: (month % 12) + 1 }), "0": () => this.home(),
+      "1": () => this.set({ flux: "gpp" }), "2": () => this.set({ flux: "reco" }), "3": () => this.set({ flux: "nee" }),
+      g: () => this.set({ projection: this.state.projection === "map" ? "globe" : "map" }), "/": () => byId("search").focus(),
+      " ": () => this.controls.toggle(),
+    };
+    if (!acts[event.key] || (event.key === " " && target.tagName === "BUTTON")) return;
+    acts[event.key]();
+    event.preventDefault();
+  }
+
+  private find(text: string): Hit[] {
+    const hits: Hit[] = [];
+    const place = coordinates(text);
+    if (place) hits.push({ text: placeName(place.lat, place.lon), detail: "this place", go: () => { this.set({ tab: "place", cell: place }); this.fly(place.lat, place.lon, 4); } });
+    const wanted = text.toLowerCase();
+    for (const tower of this.run.index.towers) {
+      if (tower.site.toLowerCase().includes(wanted)) hits.push({ text: tower.site, detail: `tower, ${[tower.igbp, tower.koppen].filter(Boolean).join(", ")}`, go: () => { this.set({ tab: "towers", tower: tower.site }); this.fly(tower.lat, tower.lon, 4); } });
+    }
+    const { regions } = this;
+    for (const code of Object.keys(regions?.kinds ?? {})) {
+      const name = regionName(regions!, code);
+      if (name.toLowerCase().includes(wanted) || code.toLowerCase().replace("srex-", "") === wanted) hits.unshift({ text: name, detail: "region", go: () => choose(this, regions!, code) });
+    }
+    return hits;
+  }
+
+  // ---- panel ----
+
+  private panelSoon(later: boolean): void {
+    window.clearTimeout(this.panelWait);
+    this.panelWait = window.setTimeout(() => void this.panel(), later ? 140 : 0);
+  }
+
+  private async panel(): Promise<void> {
+    const turn = ++this.panelTurn;
+    const host = byId("panel");
+    const current = (): boolean => turn === this.panelTurn;
+    try {
+      const { tab } = this.state;
+      if (tab === "place") await placePanel(this, host, current);
+      else if (tab === "regions") await regionsPanel(this, host, current);
+      else if (tab === "towers") await towersPanel(this, host, current);
+      else aboutPanel(this, host);
+      host.dataset.shown = tab;
+      this.announce();
+    } catch (error) {
+      if (!current()) return;
+      if (!(error instanceof DataError)) console.warn(error);
+      host.replaceChildren(h("p", { class: "problem", role: "alert" }, error instanceof Error ? error.message : String(error)), h("button", { type: "button", click: () => void this.panel() }, "Try again"));
+    }
+  }
+
+  private announce(): void {
+    const text = [...document.querySelectorAll("#panel h2, #panel .big")].map((e) => e.textContent).join(" ");
+    this.say(text);
+  }
+
+  private say(text: string): void {
+    byId("live").textContent = text;
+  }
+
+  fail(error: unknown, again: () => void): void {
+    console.warn(error);
+    const text = error instanceof Error ? error.message : String(error);
+    const help = error instanceof DataError ? " Copy the whole folder of the atlas, or make it again with “make atlas”." : "";
+    byId("problem").replaceChildren(h("p", {}, text + help), h("button", { type: "button", click: () => { this.calm(); again(); } }, "Try again"), h("button", { type: "button", click: () => this.calm() }, "Close"));
+    byId("problem").hidden = false;
+  }
+
+  private calm(): void {
+    byId("problem").hidden = true;
+  }
+}

@@ -1,0 +1,110 @@
+// What the scripts under data/ hold; written by tamrl/atlas/stage.py.
+
+export type Flux = "gpp" | "reco" | "nee";
+export const FLUXES: readonly Flux[] = ["gpp", "reco", "nee"];
+export const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+
+export interface Layer {
+  name: string;
+  title: string;
+  unit: string;
+  group: "flux" | "trust" | "land" | "driver";
+  quantum: number;
+  palette: string;
+  low: number;
+  high: number;
+  steps: number;
+  classes: string[];
+}
+
+export interface Block {
+  row: number;
+  column: number;
+  rows: number;
+  columns: number;
+  cells: number;
+}
+
+export interface Score {
+  n: number;
+  rmse: number | null;
+  bias: number | null;
+  r2: number | null;
+  nse: number | null;
+}
+
+/** {split: {model: {flux: score}}} */
+export type Scores = Record<string, Record<string, Partial<Record<Flux, Score>>>>;
+
+export interface Tower {
+  site: string;
+  network: string | null;
+  igbp: string | null;
+  koppen: string | null;
+  first: string | null;
+  last: string | null;
+  doi: string | null;
+  lat: number;
+  lon: number;
+  elevation: number | null;
+  dissimilarity: number | null;
+  scores: Scores;
+}
+
+export interface About {
+  made: string;
+  digests: Record<string, string>;
+  software: Record<string, string>;
+  sources: Record<string, string>;
+  coast: string;
+  cite: string;
+  published: Partial<Record<Flux, { low: number; high: number; source: string }>>;
+  coverage: Partial<Record<Flux, number>>;
+  skill: Record<Flux, string>;
+  split: string | null;
+}
+
+export interface Index {
+  run: string;
+  title: string;
+  step: "day" | "month";
+  labels: string[];
+  model: string;
+  reference: string | null;
+  threshold: number | null;
+  grid: { resolution: number; rows: number; columns: number };
+  blocks: Block[];
+  cells: string;
+  layers: Layer[];
+  palettes: Record<string, string>;
+  fluxes: Record<Flux, { short: string; long: string; colour: string }>;
+  classes: { igbp: string[]; koppen: string[] };
+  towers: Tower[];
+  maps: string[];
+  credits: string[];
+  about: About;
+}
+
+/** Mean, standard deviation, least and most of the members, PgC. */
+export type Total = [number, number | null, number, number];
+
+export interface Regions {
+  totals: Record<string, Record<string, Record<Flux, (Total | null)[]>>>;
+  kinds: Record<string, "globe" | "band" | "class" | "region">;
+  outlines: Record<string, { name: string; ring: [number, number][] }>;
+  area: Record<string, number>;
+}
+
+export interface Records {
+  quantum: number;
+  days: number[];
+  fluxes: Partial<
+    Record<Flux, { observed: (number | null)[]; qc: (number | null)[]; splits: Record<string, Record<string, Prediction>> }>
+  >;
+}
+
+export interface Prediction {
+  p: (number | null)[];
+  lo?: (number | null)[];
+  hi?: (number | null)[];
+}

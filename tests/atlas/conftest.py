@@ -1,0 +1,150 @@
+"""Atlases of small synthetic runs: their files, the built program, and Chromium to open them in."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tamrl import files, stores
+from tamrl.atlas.bundle import build_site
+from tamrl.atlas.stage import build_atlas, sum_regions
+from tamrl.grid import Grid
+from tests.evaluation.conftest import Run
+from tests.maps.conftest import cube, predictions, seal
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "tamrl/atlas/site"
+SCREENSHOTS = ROOT / "results/atlas-screenshots"
+QUANTUM = 0.004
+CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", "--no-first-run")  # fmt: skip
+
+
+@dataclass
+class Made:
+    """A run's files, as the stages before the atlas leave them."""
+
+    folder: Path
+    run: Run
+    name: str
+    step: str
+
+    def path(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def write(self) -> "Made":
+        """Drivers, members' predictions, regions and credits beside the maps and tables of `Run`."""
+        grid = Grid(self.run.resolution)
+        label, time = self.run.labels[0], self.run.times(self.run.labels[0])
+        drivers = cube(grid, time, {"time_step": self.step} | ({"climatology": "2000-2025"} if label == "climatology" else {}))
+        season = 290 - 0.5 * np.abs(grid.lat)[:, None] + np.cos(2 * np.pi * time.day_of_year.to_numpy() / 365)[:, None, None]
+        drivers["air_temperature"] = ("time", "lat", "lon"), (season + 0 * drivers["evi"].values).astype("f4")
+        seal(drivers, self.folder / "cube.zarr")
+        members = predictions(grid, time, drivers["land_fraction"].values, 3)
+        shape = (1, len(time), 5, 7)
+        seal(members, self.folder / "predictions.zarr", {"gpp": shape, "reco": shape})
+        said = {"store": stores.digest(self.folder / "predictions.zarr"), "cube": stores.digest(self.folder / "cube.zarr")}
+        files.write_json(self.folder / "predictions.json", {"label": label, "digest": "0" * 64, "model": "tamrl"} | said)
+        sum_regions(
+            manifests=[self.path("predictions.json")],
+            predictions=[self.path("predictions.zarr")],
+            cube=self.path("cube.zarr"),
+            output=self.path("regions.csv"),
+            labels=[label],
+            maps={"vegetated_only": True},
+        )
+        for name in ("citations.bib", "acknowledgements.txt"):
+            (self.folder / name).write_text("@misc{nobody}\n")
+        return self
+
+    def keywords(self, site: Path) -> dict:
+        report = self.run.keywords()
+        same = ("maps", "reference", "applicability", "predictions", "metrics", "calibration", "dissimilarity", "towers")
+        return {name: report[name] for name in same} | {
+            "cube": self.path("cube.zarr"),
+            "regions": self.path("regions.csv"),
+            "credits": [self.path("citations.bib"), self.path("acknowledgements.txt")],
+            "site": str(site),
+            "template": str(SITE / "index.html"),
+            "atlas": self.path("atlas"),
+            "about": {
+                "title": "A <virtual> Earth",
+                "run": self.name,
+                "labels": list(self.run.labels),
+                "step": self.step,
+                "model": "tamrl",
+                "reference": report["reference_name"],
+                "quantum": QUANTUM,
+                "config_digest": "feedc0de",
+            },
+            "code": "c0ffee",
+        }
+
+
+def make(folder: Path, **options) -> Made:
+    run = Run(folder, towers=12, models=("tamrl", "lightgbm"), **options)
+    run.write_maps()
+    run.write_towers()
+    run.evaluate()
+    return Made(folder, run, folder.name, options["step"]).write()
+
+
+@pytest.fixture(scope="session")
+def daily(tmp_path_factory) -> Made:
+    """A run of days with its truth."""
+    return make(tmp_path_factory.mktemp("results") / "daily", step="day", labels=("2012",))
+
+
+@pytest.fixture(scope="session")
+def climatology(daily) -> Made:
+    """A mean year without truth, on another grid, beside the other run."""
+    return make(daily.folder.parent / "mean", step="month", labels=("climatology",), reference=False, resolution=15.0)
+
+
+@pytest.fixture(scope="session")
+def placeholder(tmp_path_factory) -> Path:
+    """Stands for the built program where only the data are looked at."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "atlas.js").write_text("")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The program, built as the workflow builds it."""
+    folder = tmp_path_factory.mktemp("built") / "site"
+    build_site(sources=[str(p) for p in sorted(SITE.glob("*.*"))], site=str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def atlas(daily, climatology, site) -> Path:
+    """The atlas of the daily run; that of the mean year lies beside it."""
+    for made in (daily, climatology):
+        build_atlas(**made.keywords(site))
+    return daily.folder / "atlas"
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's Chromium; missing is a failure in CI, a skip elsewhere."""
+    found = shutil.which("chromium")
+    if found is None:
+        reason = "no chromium to open the atlas in"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(CHROMIUM))
+        yield browser
+        browser.close()
+
+
+def monthly(values, times) -> np.ndarray:
+    """Monthly means by pandas, to compare with."""
+    frame = pd.DataFrame(values.reshape(len(values), -1), index=pd.DatetimeIndex(times))
+    return frame.groupby(frame.index.month).mean().to_numpy().reshape(-1, *values.shape[1:])

@@ -1,0 +1,190 @@
+"""The data of the atlas: packed numbers come back, files hold what the run holds, and regions add up."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tamrl import classes, contracts
+from tamrl.atlas import areas, layers, pack
+from tamrl.atlas.cells import Cells
+from tamrl.atlas.stage import build_atlas
+from tamrl.carbon import FLUXES
+from tamrl.errors import ContractError
+from tamrl.grid import Grid
+from tamrl.maps.stage import sum_budgets
+from tests.atlas.conftest import QUANTUM, monthly
+
+
+def content(path):
+    """What a script hands to the page."""
+    return json.loads(re.fullmatch(r'ATLAS\.put\("[^"]+",(.*)\);\n', path.read_text(), re.DOTALL).group(1))
+
+
+@pytest.fixture(scope="module")
+def written(daily, placeholder):
+    build_atlas(**daily.keywords(placeholder))
+    return daily.folder / "atlas"
+
+
+@given(arrays("i2", st.tuples(st.integers(1, 13), st.integers(1, 40))))
+def test_packed_numbers_come_back(numbers):
+    np.testing.assert_array_equal(pack.unpack(pack.pack(numbers), len(numbers)), numbers)
+
+
+def test_missing_stays_missing_and_the_rest_is_within_half_a_quantum():
+    values = np.array([np.nan, 0.0, 1.23456, -7.9])
+    numbers = pack.quantise(values, 0.01, name="x")
+    assert numbers[0] == pack.FILL
+    np.testing.assert_allclose(numbers[1:] * 0.01, values[1:], atol=0.005)
+
+
+@pytest.mark.parametrize("value", [1000.0, np.inf])
+def test_a_value_too_large_for_the_quantum_is_refused(value):
+    with pytest.raises(ContractError, match="too large"):
+        pack.quantise(np.array([value]), 0.01, name="gpp")
+
+
+def test_cells_are_picked_and_split_block_by_block():
+    shown = np.random.default_rng(1).random((720, 1440)) < 0.001
+    cells, field = Cells(Grid(0.25), shown), np.arange(720 * 1440.0).reshape(720, 1440)
+    parts = cells.split(cells.pick(field))
+    assert [p.size for p in parts] == list(cells.counts)
+    for block, part in zip(cells.plain(), parts, strict=True):
+        row, column = np.divmod(part.astype(int), 1440)
+        assert (row // 120 * 120 == block["row"]).all() and (column // 120 * 120 == block["column"]).all()
+    assert sorted(np.concatenate(parts)) == np.flatnonzero(shown).tolist()
+
+
+def test_a_month_with_a_missing_step_is_missing():
+    values = xr.DataArray(
+        np.ones((60, 1, 2)), dims=("time", "lat", "lon"), coords={"time": pd.date_range("2012-01-01", periods=60)}
+    )
+    values[3, 0, 1] = np.nan
+    found = layers.by_month(values)
+    assert np.isnan(found[0, 0, 1]) and found[0, 0, 0] == 1 and found[1, 0, 1] == 1
+    assert np.isnan(found[2:]).all(), "months without steps"
+
+
+@pytest.mark.parametrize("flux", FLUXES)
+def test_layers_hold_the_monthly_means_of_the_maps(written, daily, flux):
+    index = content(written / "data/index.js")
+    entries = {layer["name"]: layer for layer in index["layers"]}
+    for name, variable in {"mean": flux, "std": f"{flux}_std", "q05": f"{flux}_q05", "q95": f"{flux}_q95"}.items():
+        with xr.open_dataset(daily.path(f"maps/{flux}_2012.nc")) as ds:
+            expected = monthly(ds[variable].values, ds["time"].values)
+            shown = np.isfinite(ds[flux].values).all(0)
+        assert entries[f"{flux}.{name}"]["quantum"] == QUANTUM
+        numbers = pack.unpack(content(written / f"data/2012/{flux}.{name}/0.js"), 12)
+        np.testing.assert_allclose(numbers * QUANTUM, expected[:, shown], atol=QUANTUM / 2 + 1e-5)
+
+
+def test_the_truth_and_the_drivers_are_there(written, daily):
+    with xr.open_dataset(daily.path("inputs/truth/gpp_2012.nc")) as ds:
+        expected, shown = monthly(ds["gpp"].values, ds["time"].values), np.isfinite(ds["gpp"].values).all(0)
+    numbers = pack.unpack(content(written / "data/2012/gpp.truth/0.js"), 12)
+    np.testing.assert_allclose(numbers * QUANTUM, expected[:, shown], atol=QUANTUM / 2 + 1e-5)
+    entry = next(layer for layer in content(written / "data/index.js")["layers"] if layer["name"] == "air_temperature")
+    assert entry["unit"] == "°C"
+    shown_degrees = pack.unpack(content(written / "data/2012/air_temperature/0.js"), 12) * entry["quantum"]
+    assert -40 < shown_degrees.min() < shown_degrees.max() < 30
+
+
+def test_limits_of_nee_are_centred_and_those_of_gpp_begin_at_zero(written):
+    entries = {layer["name"]: layer for layer in content(written / "data/index.js")["layers"]}
+    assert entries["nee.mean"]["low"] == -entries["nee.mean"]["high"] < 0
+    assert entries["gpp.mean"]["low"] == 0 < entries["gpp.mean"]["high"] == entries["gpp.truth"]["high"]
+    assert entries["nee.std"]["low"] == 0
+
+
+def test_classes_are_the_dominant_ones():
+    share = np.array([[0.2, np.nan, 0.0], [0.5, 0.1, 0.0], [0.3, 0.2, 0.0]])
+    assert layers.dominant(share).tolist()[0] == 1
+    assert np.isnan(layers.dominant(share)[1:]).all()
+
+
+def test_towers_have_their_scores_and_records(written, daily):
+    metrics = contracts.read_csv(daily.path("evaluation/site_metrics.csv"), contracts.METRICS)
+    entry = next(t for t in content(written / "data/index.js")["towers"] if t["site"] == "NA-Aaa" or t["site"] == "XV-Aba")
+    row = metrics[
+        (metrics.site == entry["site"]) & (metrics.model == "tamrl") & (metrics.flux == "gpp") & (metrics.scale == "day")
+    ]
+    split = row["split"].iloc[0]
+    assert entry["scores"][split]["tamrl"]["gpp"]["rmse"] == pytest.approx(row["rmse"].iloc[0], abs=1e-4)
+    records = content(written / f"data/towers/{entry['site']}.js")
+    table = pd.read_parquet(daily.path("evaluation/predictions.parquet"))
+    own = table[(table.site == entry["site"]) & (table.model == "tamrl") & (table.flux == "gpp")].sort_values("date")
+    found = np.array(records["fluxes"]["gpp"]["splits"][split]["tamrl"]["p"], dtype=float) * records["quantum"]
+    np.testing.assert_allclose(found, own["predicted"], atol=records["quantum"] / 2 + 1e-9)
+    assert "lo" not in records["fluxes"]["gpp"]["splits"][split]["lightgbm"]
+
+
+def test_regions_add_up(daily):
+    table = contracts.read_csv(daily.path("regions.csv"), contracts.REGIONS)
+    year, months = table[table.month == 0].set_index(["flux", "region"]), table[table.month > 0]
+    total = months.groupby(["flux", "region"])["mean"].sum()
+    np.testing.assert_allclose(total.reindex(year.index), year["mean"], rtol=1e-4, atol=1e-6)
+    of = year["mean"].unstack("flux")
+    np.testing.assert_allclose(of["nee"], of["reco"] - of["gpp"], rtol=1e-4, atol=1e-4)
+    bands = year[year.kind == "band"]["mean"].groupby("flux").sum()
+    np.testing.assert_allclose(bands, year.xs("globe", level="region")["mean"].reindex(bands.index), rtol=1e-4)
+
+
+def test_no_two_regions_share_a_name():
+    names = ["globe", *classes.LATITUDE_BANDS, *classes.IGBP, *areas.SREX]
+    assert len(set(names)) == len(names) == 1 + 6 + 17 + 26
+
+
+def test_months_add_up_to_the_budgets(daily):
+    sum_budgets(
+        manifests=[daily.path("predictions.json")],
+        predictions=[daily.path("predictions.zarr")],
+        cube=daily.path("cube.zarr"),
+        output=daily.path("own_budgets.csv"),
+        labels=["2012"],
+        maps={"vegetated_only": True},
+    )
+    budgets = contracts.read_csv(daily.path("own_budgets.csv"), contracts.BUDGETS).set_index(["flux", "region"])
+    table = contracts.read_csv(daily.path("regions.csv"), contracts.REGIONS)
+    year = table[(table.month == 0) & (table.kind != "region")].set_index(["flux", "region"])
+    assert sorted(year.index) == sorted(budgets.index)
+    for name in ("mean", "std", "minimum", "maximum", "area_m2"):
+        np.testing.assert_allclose(year[name].reindex(budgets.index), budgets[name], rtol=1e-4, atol=1e-6)
+
+
+def test_the_amazon_lies_where_it_should():
+    grid = Grid(0.5)
+    masks = areas.masks(lat=grid.lat, lon=grid.lon)
+    manaus, recife, berlin = ((-3.1, -60.0), (-8.05, -34.9), (52.5, 13.4))
+    inside = {
+        name: [code for code, mask in masks.items() if mask[grid.index(lat=lat, lon=lon)]]
+        for name, (lat, lon) in {"manaus": manaus, "recife": recife, "berlin": berlin}.items()
+    }
+    assert inside == {"manaus": ["SREX-AMZ"], "recife": ["SREX-NEB"], "berlin": ["SREX-CEU"]}
+
+
+def test_a_map_that_is_missing_or_on_another_grid_is_told(daily, climatology, placeholder):
+    words = daily.keywords(placeholder)
+    with pytest.raises(ContractError, match=r"one map named reco_2012\.nc"):
+        build_atlas(**words | {"maps": [m for m in words["maps"] if "reco" not in m], "atlas": daily.path("none")})
+    other = climatology.run.keywords()["maps"]
+    with xr.open_dataset(other[2]) as ds:
+        ds.to_netcdf(daily.folder / "nee_2012.nc")
+    mixed = [daily.path("nee_2012.nc") if "nee" in m else m for m in words["maps"]]
+    with pytest.raises(ContractError, match="on the grid of the maps"):
+        build_atlas(**words | {"maps": mixed, "atlas": daily.path("none")})
+    assert not (daily.folder / "none").exists()
+
+
+def test_the_page_carries_its_origin_and_escapes_titles(written):
+    about = content(written / "data/index.js")["about"]
+    assert about["digests"]["configuration digest"] == "feedc0de" and about["digests"]["maps' code digest"] == "0123456789abcdef"
+    assert "CC-BY-4.0" in about["cite"] and "10.5194/bg-21-5079-2024" in about["published"]["nee"]["source"]
+    assert "A &lt;virtual&gt; Earth" in (written / "index.html").read_text()
+    assert {"citations.bib", "acknowledgements.txt"} <= {p.name for p in written.iterdir()}

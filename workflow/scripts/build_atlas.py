@@ -1,0 +1,7 @@
+"""Write the atlas of a run."""
+
+from tamrl.atlas.stage import build_atlas
+from tamrl.log import to_file
+
+to_file(snakemake.log[0])
+build_atlas(**snakemake.input, **snakemake.output, **snakemake.params)
