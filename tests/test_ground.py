@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 
@@ -170,3 +171,10 @@ def test_duplicate_days_are_refused():
 
 def test_the_schema_of_the_configuration_is_json(root):
     assert json.loads((root / "config/schema.json").read_text())["type"] == "object"
+
+
+@pytest.mark.parametrize("page", ["faults.md", "quality.md"])
+def test_the_tests_that_the_documents_name_exist(root, page):
+    named = set(re.findall(r"`(test_\w+)`", (root / "docs" / page).read_text()))
+    written = "\n".join(file.read_text() for file in (root / "tests").rglob("test_*.py"))
+    assert named and not [name for name in named if f"def {name}(" not in written]

@@ -1,19 +1,26 @@
 """Safe reading of zip archives that came from elsewhere.
 
-Nothing is ever unpacked to disk: wanted members are streamed into memory below a cap, so that neither a hostile name nor a
-lying header can do harm. An archive with one suspicious member is refused as a whole.
+Nothing is ever unpacked to disk: wanted members are streamed below a cap, so that neither a hostile name nor a lying header
+can do harm, and half hours of decades need no more memory than the columns wanted of them. An archive with one suspicious
+member is refused as a whole.
 """
 
+import io
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from tamrl.errors import InputError
 
-MAX_BYTES = 1 << 30
-"""Largest member read, in bytes as they come out of the decompressor (a daily file of 30 years has some 30 MB)."""
+MAX_BYTES = 1 << 32
+"""Largest member streamed, in bytes as they come out of the decompressor (half hours of 30 years have some 1.3 GB)."""
+
+MAX_WHOLE = 1 << 28
+"""Largest member held in memory: tables of metadata."""
 
 MAX_RATIO = 100
 """Largest ratio of bytes out to bytes in; tower files have 3 to 20."""
@@ -22,30 +29,89 @@ _FREE = 1 << 24
 """Members below this size may have any ratio."""
 
 _BLOCK = 1 << 20
+_TAIL = 1 << 16
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
-def read(
-    path: Path, choose: Callable[[list[str]], list[str]], *, max_bytes: int = MAX_BYTES, max_ratio: int = MAX_RATIO
-) -> dict[str, bytes]:
-    """Read the members of a zip archive that `choose` picks from the list of its names.
+class Capped(io.RawIOBase):
+    """A stream that counts what passes, refuses to pass more than `cap` bytes, and remembers the end of it."""
 
-    Returns
-    -------
-    dict of member name and content
+    def __init__(self, source: IO[bytes], *, cap: int, refusal: InputError):
+        self._source, self._cap, self._refusal = source, cap, refusal
+        self.passed, self.tail = 0, b""
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        """The next bytes; raises the refusal beyond the cap."""
+        block = self._source.read(len(buffer))
+        self.passed += len(block)
+        if self.passed > self._cap:
+            raise self._refusal
+        self.tail = (self.tail + block)[-_TAIL:]
+        buffer[: len(block)] = block
+        return len(block)
+
+
+def names(path: Path) -> list[str]:
+    """Names of the members of an archive, sorted.
 
     Raises
     ------
     InputError
-        If the file is no zip or damaged, if any member's name leaves the archive, is a link or encrypted, or if a member
-        grows beyond the caps while it is read (the sizes in its header are not believed).
+        If the file is no zip or damaged, or if any member's name leaves the archive, is a link or encrypted.
     """
+    with _archive(path) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        for info in infos:
+            _check(info, path)
+        return sorted({info.filename for info in infos})
+
+
+@contextmanager
+def opened(path: Path, name: str, *, max_bytes: int = MAX_BYTES, max_ratio: int = MAX_RATIO) -> Iterator[Capped]:
+    """A member of an archive as a stream, so that it never lies in memory as a whole.
+
+    Raises
+    ------
+    InputError
+        As `names` does, or if the member grows beyond the caps while it is read (the sizes in its header are not believed).
+    """
+    names(path)
+    with _archive(path) as archive, archive.open(name) as member:
+        size = path.stat().st_size
+        cap = min(max_bytes, max(_FREE, max_ratio * size))
+        refusal = InputError(
+            f"the archive is refused: member {name!r} grows beyond {cap:,} bytes",
+            where=path,
+            found=f"{size:,} bytes on disk",
+            todo="no tower file is packed so tightly; fetch it from its publisher",
+        )
+        yield Capped(member, cap=cap, refusal=refusal)
+
+
+def read(
+    path: Path, choose: Callable[[list[str]], list[str]], *, max_bytes: int = MAX_WHOLE, max_ratio: int = MAX_RATIO
+) -> dict[str, bytes]:
+    """Contents of the members that `choose` picks from the list of names; for small ones, as they are held in memory.
+
+    Raises `InputError` as `opened` does.
+    """
+    found = {}
+    for name in choose(names(path)):
+        with opened(path, name, max_bytes=max_bytes, max_ratio=max_ratio) as member:
+            found[name] = b"".join(iter(lambda: member.read(_BLOCK), b""))
+    return found
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The open archive; whatever is broken in it is an `InputError` that names it."""
     try:
         with zipfile.ZipFile(path) as archive:
-            infos = {info.filename: info for info in archive.infolist() if not info.is_dir()}
-            for info in infos.values():
-                _check(info, path)
-            return {name: _stream(archive, infos[name], path, max_bytes, max_ratio) for name in choose(sorted(infos))}
+            yield archive
     except FileNotFoundError:
         raise InputError("the archive is not there", where=path) from None
     except _BROKEN as error:
@@ -68,22 +134,3 @@ def _check(info: zipfile.ZipInfo, path: Path) -> None:
     for reason, holds in reasons.items():
         if holds:
             raise InputError(f"the archive is refused: member {name!r} {reason}", where=path, todo="fetch it from its publisher")
-
-
-def _stream(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, max_bytes: int, max_ratio: int) -> bytes:
-    """Decompress one member block by block, counting what really comes out."""
-    cap = min(max_bytes, max(_FREE, max_ratio * path.stat().st_size))
-    blocks: list[bytes] = []
-    size = 0
-    with archive.open(info) as member:
-        while block := member.read(_BLOCK):
-            size += len(block)
-            if size > cap:
-                raise InputError(
-                    f"the archive is refused: member {info.filename!r} grows beyond {cap:,} bytes",
-                    where=path,
-                    found=f"{path.stat().st_size:,} bytes on disk",
-                    todo="no tower file is packed so tightly; fetch it from its publisher",
-                )
-            blocks.append(block)
-    return b"".join(blocks)

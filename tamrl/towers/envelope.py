@@ -121,10 +121,15 @@ def refuse(records: pd.DataFrame, *, where: object, columns: Mapping[str, str] |
         Names the file, the column and a tower.
     """
     found = find(records)
+    judge(found, where=where, columns=columns)
+    return found
+
+
+def judge(found: pd.DataFrame, *, where: object, columns: Mapping[str, str] | None = None) -> None:
+    """`refuse` by the statistics alone, which may have been found tower by tower."""
     share = found.groupby("variable")["fails"].mean()
     for variable in share.index[share >= WRONG_SHARE]:
         _raise(found[found["fails"] & (found["variable"] == variable)], share[variable], where, columns or {})
-    return found
 
 
 def settle(records: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -141,7 +146,11 @@ def settle(records: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.Da
     report : DataFrame
         By site: `implausible` (records that lost something) and `implausible_note` (why).
     """
-    found = refuse(records, where=where)
+    return mask(records, refuse(records, where=where), where=where)
+
+
+def mask(records: pd.DataFrame, found: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What `settle` does where the statistics of these towers are known already."""
     records, report = records.copy(), []
     for row in found[found["fails"]].itertuples():
         names = list(FLUXES) if row.variable in FLUXES else [row.variable]

@@ -23,18 +23,34 @@ def merge(tables: Sequence[pd.DataFrame], places: Sequence[pd.DataFrame]) -> tup
     tables, places : sequences of DataFrame
         By `contracts.TOWERS` and `contracts.SITES`, in the order of `towers.networks`.
     """
-    tables, places = [_rename(t) for t in tables], [_rename(p) for p in places]
-    stacked = pd.concat(places, ignore_index=True)
+    owned, owner = owners(places)
+    names = [p["network"].iloc[0] if len(p) else "" for p in places]
+    records = pd.concat(take(tables, names, owner), ignore_index=True).sort_values(["site", "date"], ignore_index=True)
+    return records, owned
+
+
+def owners(places: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, pd.Series]:
+    """The merged sites of all networks, and the network from which each site's records are taken (Series by site)."""
+    stacked = pd.concat([_rename(p) for p in places], ignore_index=True)
     owner = stacked.groupby("site")["network"].last()
     others = stacked.groupby("site")["network"].agg(lambda found: ", ".join(found.iloc[:-1]))
     for site, names in others[others != ""].items():
         _log.info("%s: taken from %s, not from %s", site, owner[site], names)
-    kept = [t[t["site"].map(owner) == p["network"].iloc[0]] for t, p in zip(tables, places, strict=True) if len(p)]
-    records = pd.concat(kept, ignore_index=True).sort_values(["site", "date"], ignore_index=True)
     reading = stacked.drop_duplicates("site", keep="last").set_index("site")[list(sites.READING)]
     merged = stacked.drop(columns=list(sites.READING)).groupby("site").last()  # the last that is not missing
     merged = merged.join(reading).assign(also_in=others.where(others != "", None))
-    return records, sites.table(merged.reset_index().to_dict("records"))
+    return sites.table(merged.reset_index().to_dict("records")), owner
+
+
+def take(tables: Sequence[pd.DataFrame], networks: Sequence[str], owner: pd.Series) -> list[pd.DataFrame]:
+    """Of each network's records those of the sites that it owns; networks without any are left out."""
+    renamed = zip((_rename(t) for t in tables), networks, strict=True)
+    return [part for t, name in renamed if len(part := t[t["site"].map(owner) == name])]
+
+
+def aliases(chosen: Sequence[str]) -> list[str]:
+    """The ids under which networks may hold the sites: their present ones, and those from before they were renamed."""
+    return [*chosen, *(old for old, new in sites.RENAMED.items() if new in chosen)]
 
 
 def set_aside(lists: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -7,8 +7,10 @@ names of files and in where the metadata are. Half hours and hours become days, 
 import io
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +31,12 @@ KINDS = ("FULLSET", "FLUXMET", "COREVARS", "", "SUBSET", "ALLVARS")
 """Of several files of one resolution, the first of these is taken."""
 
 SITE = r"(?P<site>[A-Za-z0-9]{2,}-[A-Za-z0-9]{1,10})"
+_LINE = 1 << 16
+"""Bytes of the first line at most, and read at once."""
+
+Content = Callable[[], AbstractContextManager[archive.Capped]]
+"""Opens a file as a stream."""
+
 _DATA = re.compile(
     rf"^[A-Za-z0-9]+_{SITE}_(?:FLUXNET(?:2015)?|JapanFLUX2024)_(?:(?P<kind>FLUXMET|SUBSET|FULLSET|COREVARS|ALLVARS)_)?"
     r"(?P<step>HH|HR|DD|MM)_.+\.csv$"
@@ -113,15 +121,15 @@ def read(
 
     Raises `InputError` if there is no file to make the step from or it lacks the columns, `UnitError` for impossible values.
     """
-    content = _members(product, step)
-    data = _one(content, product, step)
+    names = archive.names(product.path) if product.path.suffix == ".zip" else [product.path.name]
+    data = _one(names, product, step)
     where = f"{product.path} ({data})" if product.path.suffix == ".zip" else product.path
     reading = _Reading(product.site, partitioning, drivers, ustar, where, rename or (lambda frame: frame))
     resolution = _resolution(data)
-    table, by_site = _table(content[data], reading, resolution)
+    table, by_site = _table(partial(_opened, product, data), reading, resolution)
     if step == "month" and resolution != "MM":
         table = aggregate.months(table)
-    found = {name: body for name, body in content.items() if _BIF.match(_base(name))}
+    found = _metadata(product)
     rows = [bif.read(body, where=f"{product.path} ({name})") for name, body in found.items() if body.strip()]
     return table, by_site, bif.places(pd.concat(rows), where=product.path) if rows else None
 
@@ -142,17 +150,23 @@ def _base(name: str) -> str:
     return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def _members(product: Product, step: records.Step) -> dict[str, bytes]:
-    """Content of the files wanted, by name; metadata may lie beside a loose CSV."""
-    if product.path.suffix != ".zip":
-        beside = [p for p in product.path.parent.glob(f"*_{product.site}_*") if _BIF.match(p.name)]
-        return {p.name: p.read_bytes() for p in (product.path, *sorted(beside)[:1])}
+@contextmanager
+def _opened(product: Product, name: str) -> Iterator[archive.Capped]:
+    """A file of the product as a stream."""
+    if product.path.suffix == ".zip":
+        with archive.opened(product.path, name) as stream:
+            yield stream
+    else:
+        with open(product.path, "rb") as handle:
+            yield archive.Capped(handle, cap=archive.MAX_BYTES, refusal=InputError("the file is too large", where=product.path))
 
-    def wanted(names: list[str]) -> list[str]:
-        data = [n for n in names if _resolution(n) in SOURCES[step]]
-        return [*([_one(data, product, step)] if data else []), *(n for n in names if _BIF.match(_base(n)))]
 
-    return archive.read(product.path, wanted)
+def _metadata(product: Product) -> dict[str, bytes]:
+    """Contents of the tables of metadata, by name; they may lie beside a loose CSV."""
+    if product.path.suffix == ".zip":
+        return archive.read(product.path, lambda names: [n for n in names if _BIF.match(_base(n))])
+    beside = [p for p in product.path.parent.glob(f"*_{product.site}_*") if _BIF.match(p.name)]
+    return {p.name: p.read_bytes() for p in sorted(beside)[:1]}
 
 
 def _one(names: Iterable[str], product: Product, step: records.Step) -> str:
@@ -172,7 +186,7 @@ def _one(names: Iterable[str], product: Product, step: records.Step) -> str:
     return best[0]
 
 
-def _table(content: bytes, reading: _Reading, resolution: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _table(content: Content, reading: _Reading, resolution: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Records of the file's own step, or days from half hours."""
     where = reading.where
     fine = resolution in ("HH", "HR")
@@ -183,7 +197,7 @@ def _table(content: bytes, reading: _Reading, resolution: str) -> tuple[pd.DataF
     stamps = {aggregate.START, aggregate.END} if fine else {"TIMESTAMP"}
     keep = {*stamps, *mapping.values(), *constant.values(), *(shift.COLUMNS if fine else ())}
     names = {own for own, new in zip(available, renamed, strict=True) if new in keep}
-    raw = reading.rename(_parse(content, names, where))
+    raw = reading.rename(_parse(content, names, len(available), where))
     if constant and not (raw[mapping["nee"]] > MISSING).any() and (raw[constant["nee"]] > MISSING).any():
         _log.warning("%s: no NEE with a u* threshold per year, that with a constant threshold is taken", where)
         mapping |= constant
@@ -195,16 +209,13 @@ def _table(content: bytes, reading: _Reading, resolution: str) -> tuple[pd.DataF
     return table, by_site.assign(**{k: by_site[k] + n for k, n in fills.items()}, time_shift=shift.hours(raw, where=where))
 
 
-def _header(content: bytes, where: object, stamp: str) -> list[str]:
-    """Names of the columns; refuses a file that breaks off within a row."""
-    end = content.find(b"\n")
-    first = content if end < 0 else content[:end]
+def _header(content: Content, where: object, stamp: str) -> list[str]:
+    """Names of the columns, as they stand in the first line."""
+    with content() as stream:
+        first = io.BufferedReader(stream, _LINE).readline(_LINE)
     names = [n.strip().strip('"') for n in first.decode("utf-8-sig", errors="replace").split(",")]
     if stamp not in names:
         raise InputError(f"no column {stamp}", where=where, found=", ".join(names[:8]), todo="fetch the file again")
-    last = content[-(1 << 20) :].rstrip().rsplit(b"\n", 1)[-1]
-    if end < 0 or last.count(b",") != len(names) - 1 or not content[end:].strip():
-        raise InputError("the file breaks off within a row", where=where, found=last[-60:], todo="fetch it again")
     return names
 
 
@@ -240,10 +251,14 @@ def _constant_threshold(mapping: dict[str, str], available: list[str]) -> dict[s
     return found if set(found.values()) <= set(available) else {}
 
 
-def _parse(content: bytes, names: set[str], where: object) -> pd.DataFrame:
+def _parse(content: Content, names: set[str], count: int, where: object) -> pd.DataFrame:
+    """The columns wanted, read as a stream; refuses a file without rows or that breaks off within one of its `count` values."""
     try:
-        return pd.read_csv(io.BytesIO(content), usecols=lambda c: c.strip() in names, encoding="utf-8-sig").rename(
-            columns=str.strip
-        )
+        with content() as stream:
+            frame = pd.read_csv(io.BufferedReader(stream, _LINE), usecols=lambda c: c.strip() in names, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError("the file is no readable CSV", where=where, found=error, todo="fetch it again") from error
+    last = stream.tail.rstrip().rsplit(b"\n", 1)[-1]
+    if last.count(b",") != count - 1 or frame.empty:
+        raise InputError("the file breaks off within a row", where=where, found=last[-60:], todo="fetch it again")
+    return frame.rename(columns=str.strip)

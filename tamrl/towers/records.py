@@ -1,7 +1,7 @@
 """Tables of tower records: time stamps, order, duplicates. Every network's reader ends in `build`."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -114,13 +114,18 @@ def check(records: pd.DataFrame, places: pd.DataFrame, *, where: object) -> tupl
     sites.check_ids([*records["site"].unique(), *places["site"].unique()], where=where)
     places = sites.check_places(places, where=where)
     records, implausible = envelope.settle(records, where=where)
-    places = places.drop(columns=list(sites.IMPLAUSIBLE), errors="ignore").join(implausible, on="site")
     records = contracts.table(records, contracts.TOWERS, where=where)
+    return records, settled_places(places, implausible, records["site"].unique(), where=where)
+
+
+def settled_places(places: pd.DataFrame, implausible: pd.DataFrame, known: Iterable[str], *, where: object) -> pd.DataFrame:
+    """The sites by contract, with what `envelope` found of them; refuses records (of towers `known`) without a place."""
+    places = places.drop(columns=list(sites.IMPLAUSIBLE), errors="ignore").join(implausible, on="site")
     places = contracts.table(sites.table(places.to_dict("records")), contracts.SITES, where=where)
-    if lost := sorted(set(records["site"]) - set(places["site"])):
+    if lost := sorted(set(known) - set(places["site"])):
         todo = "add these towers to the metadata (BIF), or remove their files"
         raise InputError(f"no coordinates for {', '.join(lost[:5])}", where=where, todo=todo)
-    return records, places
+    return places
 
 
 def empty(where: object, todo: str) -> TamrlError:

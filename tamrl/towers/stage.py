@@ -1,7 +1,7 @@
 """The tower stage: download, read and harmonise. The only place of this package that opens and writes the run's files."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,13 @@ import pandas as pd
 from tamrl import contracts, registry
 from tamrl.errors import ConfigError, InputError
 from tamrl.files import atomic
-from tamrl.towers import citations, climate, columns, download, gather, geojson, harmonise, records
+from tamrl.towers import citations, climate, columns, download, envelope, gather, geojson, harmonise, records, rows
 from tamrl.towers import sites as site_tables
 
 _log = logging.getLogger(__name__)
+
+AT_ONCE = 50
+"""Towers that are merged and judged together."""
 
 
 def download_towers(*, sources: str, folder: str, network: str, options: Mapping[str, Any] | None = None) -> None:
@@ -84,12 +87,33 @@ def read_network(
     """
     plugin = registry.load(registry.NETWORKS, network)
     wanted = gather.Wanted(step, partitioning, ustar, strict, threads, Path(store) if store else None)
-    frame, places, left = gather.read(plugin, [Path(p) for p in paths], plugin.Options(**options), wanted)
-    frame, places = records.check(frame, places, where=f"network {network}")
-    _log.info("%s: %d towers, %d records, %d archives set aside", network, len(places), len(frame), len(left))
-    _write(frame, table)
+    files, chosen, where = [Path(p) for p in paths], plugin.Options(**options), f"network {network}"
+    if hasattr(plugin, "archives"):
+        with gather.kept_in(wanted.store) as kept:
+            towers, left = gather.survey(plugin, files, chosen, wanted, kept)
+            places = _write_towers(towers, table, where=where)
+    else:
+        frame, places, left = gather.read(plugin, files, chosen, wanted)
+        frame, places = records.check(frame, places, where=where)
+        _write(frame, table)
+    _log.info("%s: %d towers, %d archives set aside", network, len(places), len(left))
     _write(left, aside)
     _write(places, sites)
+
+
+def _write_towers(towers: Sequence[gather.Kept], table: str, *, where: str) -> pd.DataFrame:
+    """Check and write the records tower by tower, as many in memory as one; returns the sites."""
+    places = site_tables.check_places(site_tables.table(t.place for t in towers), where=where)
+    site_tables.check_ids(places["site"], where=where)
+    found = pd.concat([t.found for t in towers], ignore_index=True)
+    envelope.judge(found, where=where)
+    names, implausible = dict.fromkeys(n for t in towers for n in t.columns), []
+    with rows.writer(table, list(names)) as write:
+        for tower in towers:
+            frame, report = envelope.mask(tower.table(), found[found["site"] == tower.place["site"]], where=where)
+            implausible.append(report)
+            write(contracts.table(frame, contracts.TOWERS, where=where))
+    return records.settled_places(places, pd.concat(implausible), [t.place["site"] for t in towers], where=where)
 
 
 def harmonise_towers(
@@ -134,18 +158,50 @@ def harmonise_towers(
     InputError
         If no tower is left; says what took them away.
     """
-    frame, places = harmonise.merge([_read_table(t) for t in tables], [_read_sites(s) for s in sites])
+    known = [_read_sites(s) for s in sites]
+    networks = [p["network"].iloc[0] for p in known]
+    places, owner = harmonise.owners(known)
     places = climate.fill(harmonise.flag_managed(places, towers["managed"]), koppen)
-    frame, places, report = harmonise.judge(frame, places, step=step, exclude=tuple(towers["exclude"]), limits=towers["quality"])
-    report = pd.concat([report, harmonise.set_aside([_read_aside(a) for a in aside])], ignore_index=True)
-    _require_towers(places, report, where=", ".join(tables))
+    with rows.writer(merged, [*rows.columns(tables), "flags"]) as write:
+        places, report = _judge(dict(zip(networks, tables, strict=True)), places, owner, write, step=step, towers=towers)
+        report = pd.concat([report, harmonise.set_aside([_read_aside(a) for a in aside])], ignore_index=True)
+        _require_towers(places, report, where=", ".join(tables))
     _write(contracts.table(report, contracts.QUALITY, where=quality), quality)
-    _write(contracts.table(frame, contracts.TOWERS, where=merged), merged)
     _write(contracts.table(places, contracts.SITES, where=towers_csv), towers_csv)
     cited = _publications(places)
     _write_text(geojson.points(places), towers_geojson)
     _write_text(citations.bibtex(places, cited), citations_bib)
     _write_text(citations.thanks(places, cited), acknowledgements)
+
+
+def _judge(
+    tables: Mapping[str, str],
+    places: pd.DataFrame,
+    owner: pd.Series,
+    write: Callable[[pd.DataFrame], None],
+    *,
+    step: records.Step,
+    towers: Mapping[str, Any],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Merge and judge some towers after the other, as no test looks beyond one; returns the towers kept and the report.
+
+    `tables` holds the path of each network's records.
+    """
+    exclude, kept, reports = tuple(towers["exclude"]), [], []
+    for start in range(0, len(places), AT_ONCE):
+        some = places.iloc[start : start + AT_ONCE]
+        ids = harmonise.aliases(some["site"].tolist())
+        read = [rows.read(path, ids) for path in tables.values()]
+        parts = harmonise.take(read, list(tables), owner) or read[:1]
+        frame = pd.concat(parts, ignore_index=True).sort_values(["site", "date"], ignore_index=True)
+        frame, good, report = harmonise.judge(frame, some, step=step, exclude=exclude, limits=towers["quality"])
+        write(contracts.table(frame, contracts.TOWERS, where=", ".join(tables.values())))
+        kept.append(good)
+        reports.append(report)
+    report = pd.concat(reports, ignore_index=True)
+    order = {test: k for k, test in enumerate(dict.fromkeys(report["test"]))}
+    report = report.sort_values("test", key=lambda tests: tests.map(order), kind="stable", ignore_index=True)
+    return pd.concat(kept, ignore_index=True), report
 
 
 def _require_towers(places: pd.DataFrame, report: pd.DataFrame, *, where: str) -> None:
@@ -178,10 +234,6 @@ def _write(frame: pd.DataFrame, path: str) -> None:
             frame.to_parquet(part, index=False)
         else:
             frame.to_csv(part, index=False)
-
-
-def _read_table(path: str) -> pd.DataFrame:
-    return contracts.table(pd.read_parquet(path), contracts.TOWERS, where=path)
 
 
 def _read_aside(path: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,16 @@ def _seconds(call: Callable[[], object], clock: Callable[[], float] = time.perf_
     return clock() - start
 
 
+def _peak(call: Callable[[], object]) -> float:
+    """Bytes that Python and numpy hold at most."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def _copies(folder: Path, example: Path, n: int) -> None:
     """`n` archives of the newer product, each with its own metadata."""
     with zipfile.ZipFile(example) as archive:
@@ -60,6 +71,11 @@ def _scaling(work: Path, example: Path) -> list[dict]:
         options = fluxnet.Options(path=str(folders[n]))
         gather.read(fluxnet, [folders[n]], options, gather.Wanted("day", threads=2, store=store))
 
+    def survey(n: int) -> None:
+        options = fluxnet.Options(path=str(folders[n]))
+        with gather.kept_in(None) as kept:
+            gather.survey(fluxnet, [folders[n]], options, gather.Wanted("day", threads=2), kept)
+
     read(FEW)
     # seconds of the processor: what other programs do does not count
     few = min(_seconds(lambda: read(FEW), time.process_time) for _ in range(3)) / FEW
@@ -67,7 +83,9 @@ def _scaling(work: Path, example: Path) -> list[dict]:
     store = work / "store"
     read(MANY, store)
     kept = min(_seconds(lambda: read(MANY, store), time.process_time) for _ in range(2)) / MANY
+    peaks = [_peak(lambda n=n: survey(n)) for n in (FEW, MANY)]
     return [
+        _row(f"memory of reading {MANY} archives over {FEW}", peaks[1] / peaks[0], "times", 1.5, below=True),
         _row(f"an archive among {MANY} over one among {FEW}", many / few, "times", 1.5, below=True),
         _row("archives read anew over archives kept", many / kept, "times slower", 3),
     ]

@@ -129,3 +129,15 @@ def test_towers_as_points(sample, tmp_path):
     assert (first["id"], first["geometry"]) == ("DE-Aaa", {"type": "Point", "coordinates": [10.5, 51.0, 430.0]})
     assert second["geometry"]["coordinates"] == [17.0, -22.5] and second["properties"]["managed"] == "irrigated"
     assert first["properties"]["first"] == "2010-01-01" and first["properties"]["time_shift"] is None
+
+
+@pytest.mark.parametrize("step", ["day", "month"])
+def test_towers_judged_one_after_the_other_or_all_at_once_give_the_same(sample, tmp_path, monkeypatch, step):
+    (tmp_path / "one").mkdir()
+    networks = [_read(name, sample, tmp_path, step) for name in ("fluxnet2015", "fluxnet")]
+    together = _harmonise(tmp_path, *networks, step=step, quality=LIMITS | {"managed": "keep", "min_steps": 1})
+    monkeypatch.setattr(stage, "AT_ONCE", 1)
+    apart = _harmonise(tmp_path / "one", *networks, step=step, quality=LIMITS | {"managed": "keep", "min_steps": 1})
+    assert together[1]["site"].tolist() == ["DE-Aaa", "NA-Bbb"]
+    for one, two in zip(together, apart, strict=True):
+        pd.testing.assert_frame_equal(one, two)
