@@ -80,6 +80,8 @@ def open_store(store: Path, layout: Layout) -> zarr.Group:
     """
     records = records_folder(store)
     with locked(records, "opening", patience=PATIENCE):
+        for killed in store.parent.glob(f".part-*-{store.name}"):
+            shutil.rmtree(killed)
         found = _attributes(store)
         if found.get("key") == layout.key and found.get("members") == list(layout.members):
             for leftover in [stores.MANIFEST, *(p.relative_to(store) for p in store.rglob("*.partial"))]:

@@ -172,6 +172,8 @@ def finish(store: Path, records: dict[str, dict], *, manifest: str, label: str, 
     cells = sum(r["cells"] for r in records.values())
     if cells == 0:
         raise ContractError("no cell of the cube is land", where=store, todo="check land_fraction and maps.min_land_fraction")
+    for killed in (*records_folder(store).glob(".part-*"), *memory.folder(store).glob("*/.part-*")):
+        killed.unlink()
     stores.seal(store, about={"label": label, "key": layout.key})
     tiles = {name: _summary(record, layout) for name, record in records.items()}
     content = about | {

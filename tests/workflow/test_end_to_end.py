@@ -38,7 +38,7 @@ def test_maps_hold_mean_spread_and_quantiles_over_land_only(finished, flux):
     grid = Grid(5.0)
     assert ds[flux].dims == ("time", "lat", "lon")
     assert ds[flux].shape == (366, *grid.shape)
-    assert ds.attrs["Conventions"] == "CF-1.11"
+    assert ds.attrs["Conventions"] == "CF-1.11, ACDD-1.3"
     np.testing.assert_allclose(ds.lat, grid.lat)
     land = (ds.land_fraction > 0.02).values
     assert np.isnan(ds[flux].values[:, ~land]).all()
