@@ -78,7 +78,7 @@ def _flux(rows: pd.DataFrame, dates: np.ndarray, model: str) -> dict[str, Any]:
                 models[str(name)] |= {"lo": _ints(line["q05"]), "hi": _ints(line["q95"])}
         splits[str(split)] = models
     seen = rows.drop_duplicates("date").set_index("date").reindex(dates)
-    return {"observed": _ints(seen["observed"]), "qc": _ints(seen["qc"]), "splits": splits}
+    return {"observed": _ints(seen["observed"]), "splits": splits}
 
 
 def _ints(values: pd.Series) -> list[int | None]:

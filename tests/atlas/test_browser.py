@@ -14,6 +14,7 @@ from tamrl.atlas.bundle import build_site
 from tamrl.errors import InputError
 from tests.atlas.conftest import QUANTUM, SCREENSHOTS, SITE, monthly
 
+PATIENCE = 90_000  # ms: a loaded machine is slow, not wrong
 PLACE = {"lat": 45.0, "lon": 25.0}  # the middle of a cell of 10 degrees
 
 
@@ -22,6 +23,7 @@ class Opened:
 
     def __init__(self, page):
         self.page, self.complaints, self.asked = page, [], []
+        page.set_default_timeout(PATIENCE)
         page.on("console", self._note)
         page.on("pageerror", lambda e: self.complaints.append(str(e)))
         page.on("request", lambda r: self.asked.append(r.url))
@@ -33,14 +35,14 @@ class Opened:
     def go(self, folder: Path, address: str = "", *, drawn: bool = True) -> "Opened":
         self.page.goto(f"file://{folder}/index.html#{address}")
         if drawn:
-            self.page.wait_for_selector("html[data-drawn]", state="attached", timeout=20_000)
+            self.page.wait_for_selector("html[data-drawn]", state="attached")
         return self
 
     def drawn(self, act) -> None:
         """Do something and wait for the map to follow."""
         before = self.page.get_attribute("html", "data-drawn")
         act()
-        self.page.wait_for_selector(f"html[data-drawn]:not([data-drawn='{before}'])", state="attached", timeout=10_000)
+        self.page.wait_for_selector(f"html[data-drawn]:not([data-drawn='{before}'])", state="attached")
 
     def coloured(self, pane: str = "pane-a") -> float:
         """Share of pixels of the map that carry a value."""
@@ -156,7 +158,7 @@ def test_the_slider_moves_map_and_numbers(opened, atlas):
     for _ in range(6):
         one.drawn(lambda: one.page.keyboard.press("ArrowRight"))
     assert one.text("#month-name") == "July 2012"
-    one.page.wait_for_timeout(400)
+    one.page.wait_for_selector(".headline [data-value=gpp]:not(:text-is('" + january + "'))")
     assert number(one.text("[data-value=gpp]")) > number(january)
     one.drawn(lambda: one.page.click("#play"))
     assert one.text("#month-name") == "August 2012"
@@ -165,8 +167,7 @@ def test_the_slider_moves_map_and_numbers(opened, atlas):
 
 def test_a_link_holds_the_whole_view(opened, atlas):
     one = opened().go(atlas, "f=nee&q=std&m=4&c=difference&b=nee.range&bm=9&at=45,25&v=20,40,3&p=globe&theme=dark&dots=false")
-    one.page.wait_for_timeout(400)
-    address = one.page.evaluate("location.hash")
+    address = one.page.evaluate("new Promise(done => setTimeout(() => done(location.hash), 500))")
     for part in ("f=nee", "q=std", "m=4", "c=difference", "b=nee.range", "bm=9", "p=globe", "theme=dark", "dots=false", "at=45"):
         assert part in address.replace("%2C", ",")
     two = opened().go(atlas, address[1:])
@@ -227,10 +228,9 @@ def test_how_much_carbon_does_the_amazon_take_up_in_july(opened, atlas, daily):
     one.page.click("#tab-regions")
     one.page.select_option("#region", "SREX-AMZ")
     one.page.click(".months button >> nth=6")
-    one.page.wait_for_timeout(300)
+    one.page.wait_for_selector(".answer:has-text('In July of 2012')")
     table = pd.read_csv(daily.path("regions.csv"))
     row = table[(table.region == "SREX-AMZ") & (table.month == 7)].set_index("flux")
-    assert "In July of 2012" in one.text(".answer")
     assert number(one.text("[data-answer=gpp]").split()[0]) == pytest.approx(row.loc["gpp", "mean"], abs=0.006)
     assert number(one.text("[data-answer=nee]").split()[0]) == pytest.approx(abs(row.loc["nee", "mean"]), abs=0.006)
     assert "10.5194/bg-21-5079-2024" not in one.text("#panel") or "published" in one.text("#panel")
@@ -263,10 +263,12 @@ def test_how_did_you_do_at_my_tower(opened, atlas, daily):
     ("text", "heading"), [("45 N 25 E", "45.0° N, 25.0° E"), ("44.1, 27.3", "45.0° N, 25.0° E"), ("amaz", "Amazon")]
 )
 def test_search_finds_places_and_regions(opened, atlas, text, heading):
-    one = opened().go(atlas)
-    one.page.wait_for_timeout(300)
+    one = opened().go(atlas, "tab=regions")
+    one.page.wait_for_selector("#region")
+    one.page.focus("#pane-a")
     one.page.keyboard.press("/")
     one.page.keyboard.type(text)
+    one.page.wait_for_selector("#hits [role=option]")
     one.page.keyboard.press("Enter")
     one.page.wait_for_selector(f"#panel h2:has-text('{heading}')")
 
@@ -277,7 +279,7 @@ def test_towers_are_filtered_by_class(opened, atlas):
     every = one.page.locator("#panel .list li").count()
     kind = one.page.locator("#filter-igbp option").nth(1).get_attribute("value")
     one.page.select_option("#filter-igbp", kind)
-    one.page.wait_for_timeout(300)
+    one.page.wait_for_selector("#panel p:has-text('Of 12 towers')", state="detached")
     kept = one.page.locator("#panel .list li").all_inner_texts()
     assert 0 < len(kept) < every == 12 and all(kind in text for text in kept)
 
@@ -303,8 +305,7 @@ def test_a_phone_shows_it_all(opened, atlas, theme):
     assert one.page.evaluate("document.documentElement.scrollWidth") <= 390
     box = one.page.locator("#pane-a").bounding_box()
     one.page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    one.page.wait_for_selector("#panel .headline")
-    one.page.wait_for_timeout(300)
+    one.page.wait_for_selector("#panel .plot canvas")
     for target in ("#play", "#theme", "[data-flux=gpp]", "#tab-place", "#in"):
         size = one.page.locator(target).bounding_box()
         assert min(size["width"], size["height"]) >= 40, f"{target} is too small for a finger"

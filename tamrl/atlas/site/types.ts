@@ -99,7 +99,7 @@ export interface Records {
   quantum: number;
   days: number[];
   fluxes: Partial<
-    Record<Flux, { observed: (number | null)[]; qc: (number | null)[]; splits: Record<string, Record<string, Prediction>> }>
+    Record<Flux, { observed: (number | null)[]; splits: Record<string, Record<string, Prediction>> }>
   >;
 }
 
