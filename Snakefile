@@ -37,8 +37,14 @@ wildcard_constraints:
     label=r"\d{4}|climatology",
 
 
+# On a cluster these stay where Snakemake runs: seconds each, or in want of the net, which compute nodes often lack.
 localrules:
     all,
+    download_towers,
+    download_drivers,
+    split_sites,
+    write_summary,
+    write_adaptation,
 
 
 rule all:

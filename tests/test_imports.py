@@ -27,6 +27,7 @@ ALLOWED = {
     "maps": MIDDLE | {"uncertainty"},
     "evaluation": MIDDLE | {"uncertainty"},
     "record": MIDDLE,
+    "scaling": MIDDLE | {"config"},
 }
 TORCH = {"samples/dataset.py", "models", "training", "inference", "adaptation"}
 FILES = sorted((ROOT / "tamrl").rglob("*.py"))
