@@ -38,10 +38,16 @@ wildcard_constraints:
     label=r"\d{4}|climatology",
 
 
+# On a cluster these stay where Snakemake runs: seconds each, or in want of the net, which compute nodes often lack.
 localrules:
     all,
     atlas,
     build_site,
+    download_towers,
+    download_drivers,
+    split_sites,
+    write_summary,
+    write_adaptation,
 
 
 rule all:

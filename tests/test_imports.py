@@ -28,6 +28,7 @@ ALLOWED = {
     "evaluation": MIDDLE | {"uncertainty"},
     "atlas": MIDDLE | {"maps", "uncertainty", "evaluation"},
     "record": MIDDLE,
+    "scaling": MIDDLE | {"config"},
 }
 TORCH = {"samples/dataset.py", "models", "training", "inference", "adaptation"}
 FILES = sorted((ROOT / "tamrl").rglob("*.py"))

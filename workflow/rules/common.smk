@@ -4,12 +4,14 @@ import sys
 sys.path.insert(0, str(workflow.basedir))
 
 from tamrl import config as configuration, provenance, registry
+from tamrl.scaling.needs import resources as resources_of
 
 MAIN = configuration.load(config)
 configuration.check_inputs(MAIN)
 
 # A choice is the same chain with a few keys changed; it shares the drivers of its run.
 CONFIGS = {MAIN.run: MAIN} | {f"{MAIN.run}/choices/{name}": configuration.choice(config, name) for name in MAIN.choices}
+PLAIN = MAIN.model_dump(mode="json")
 MODELS = sorted({*registry.names(registry.MODELS), *(v for c in CONFIGS.values() for v in c.training.variants)})
 RUN = "results/{run}"
 BASE = f"results/{MAIN.run}"
@@ -53,6 +55,11 @@ def section(name, *keys):
         return {k: plain[k] for k in keys} if keys else plain
 
     return get
+
+
+def needs(rule):
+    """Memory and minutes of a rule's jobs, which grow with the grid and with each attempt; only a cluster reads them."""
+    return resources_of(rule, PLAIN)
 
 
 def options(name):

@@ -29,6 +29,8 @@ rule build_cube:
     conda:
         ENV
     threads: 2
+    resources:
+        **needs("build_cube"),
     params:
         drivers=section("drivers"),
         time=section("time", "step", "years"),
@@ -73,6 +75,8 @@ rule collocate_drivers:
         f"{RUN}/benchmarks/collocate_drivers.tsv"
     conda:
         ENV
+    resources:
+        **needs("collocate_drivers"),
     params:
         max_distance_km=MAIN.drivers.max_distance_km,
         code=code("tamrl.drivers.stage"),
@@ -93,6 +97,8 @@ rule compare_drivers:
         f"{RUN}/benchmarks/compare_drivers.tsv"
     conda:
         ENV
+    resources:
+        **needs("compare_drivers"),
     params:
         subsets=MAIN.drivers.subsets,
         code=code("tamrl.drivers.stage"),

@@ -22,6 +22,8 @@ rule evaluate_models:
         f"{RUN}/benchmarks/evaluate_models.tsv"
     conda:
         ENV
+    resources:
+        **needs("evaluate_models"),
     params:
         scheme=lambda w: CONFIGS[w.run].splits.scheme,
         qc=lambda w: CONFIGS[w.run].evaluation.qc,
@@ -46,6 +48,8 @@ rule assess_towers:
         f"{RUN}/benchmarks/assess_towers.tsv"
     conda:
         ENV
+    resources:
+        **needs("assess_towers"),
     params:
         features=features,
         code=code("tamrl.uncertainty.stage"),
@@ -78,6 +82,8 @@ rule write_report:
         f"{BASE}/benchmarks/write_report.tsv"
     conda:
         ENV
+    resources:
+        **needs("write_report"),
     params:
         title=MAIN.evaluation.title,
         run=MAIN.run,
@@ -118,6 +124,8 @@ rule record_provenance:
         f"{BASE}/benchmarks/record_provenance.tsv"
     conda:
         ENV
+    resources:
+        **needs("record_provenance"),
     params:
         config=MAIN.model_dump(mode="json"),
         config_digest=configuration.digest(MAIN),

@@ -12,6 +12,8 @@ rule predict_towers:
         f"{RUN}/benchmarks/predict_towers/{{model}}-{{drivers}}.tsv"
     conda:
         ENV
+    resources:
+        **needs("predict_towers"),
     params:
         inference=section("inference", "batch", "device"),
         code=model_code("tamrl.inference.stage"),
@@ -35,6 +37,8 @@ rule predict_tiles:
     conda:
         ENV
     threads: workflow.cores
+    resources:
+        **needs("predict_tiles"),
     params:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
         tile=MAIN.grid.tile,
@@ -86,6 +90,8 @@ rule assess_applicability:
         f"{RUN}/benchmarks/assess_applicability.tsv"
     conda:
         ENV
+    resources:
+        **needs("assess_applicability"),
     params:
         features=features,
         min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,

@@ -13,6 +13,8 @@ rule write_map:
         f"{RUN}/benchmarks/write_map/{{flux}}_{{label}}.tsv"
     conda:
         ENV
+    resources:
+        **needs("write_map"),
     params:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
         maps=section("maps", *FORMAT),
@@ -35,6 +37,8 @@ rule write_members:
         f"{RUN}/benchmarks/write_members/{{flux}}_{{label}}.tsv"
     conda:
         ENV
+    resources:
+        **needs("write_members"),
     params:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
         maps=section("maps", *FORMAT),
@@ -62,6 +66,8 @@ rule write_product:
         product="|".join(MAIN.maps.products) or "(?!)",
     conda:
         ENV
+    resources:
+        **needs("write_map"),
     params:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
         maps=section("maps", *FORMAT),
@@ -135,6 +141,8 @@ rule sum_budgets:
         f"{RUN}/benchmarks/sum_budgets.tsv"
     conda:
         ENV
+    resources:
+        **needs("sum_budgets"),
     params:
         stores=lambda w: predictions(w, ".zarr"),
         labels=MAIN.time.labels,

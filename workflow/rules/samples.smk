@@ -36,6 +36,8 @@ rule build_samples:
         f"{RUN}/benchmarks/build_samples.tsv"
     conda:
         ENV
+    resources:
+        **needs("build_samples"),
     params:
         features=features,
         step=MAIN.time.step,

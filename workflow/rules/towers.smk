@@ -31,6 +31,8 @@ rule read_network:
     conda:
         ENV
     threads: 4
+    resources:
+        **needs("read_network"),
     params:
         options=options("towers"),
         reading=section("towers", "partitioning", "ustar", "strict"),
@@ -60,6 +62,8 @@ rule harmonise_towers:
         f"{RUN}/benchmarks/harmonise_towers.tsv"
     conda:
         ENV
+    resources:
+        **needs("harmonise_towers"),
     params:
         towers=section("towers", "exclude", "managed", "quality"),
         step=MAIN.time.step,

@@ -12,6 +12,8 @@ rule train_model:
     conda:
         ENV
     threads: 1
+    resources:
+        **needs("train_model"),
     params:
         features=lambda w: features(w) | section("samples", "filled")(w),
         training=section(

@@ -10,6 +10,8 @@ if MAIN.twin:
             f"{BASE}/benchmarks/simulate_world.tsv"
         conda:
             ENV
+        resources:
+            **needs("simulate_world"),
         params:
             twin=section("twin", "towers", "spinup_years", "modis_ratio"),
             time=section("time", "step", "years"),
@@ -31,6 +33,8 @@ if MAIN.twin:
             f"{BASE}/benchmarks/write_archives.tsv"
         conda:
             ENV
+        resources:
+            **needs("write_archives"),
         params:
             twin=section("twin"),
             seed=MAIN.seed,
@@ -49,6 +53,8 @@ if MAIN.twin:
             f"{BASE}/benchmarks/write_era5.tsv"
         conda:
             ENV
+        resources:
+            **needs("write_era5"),
         params:
             twin=section("twin"),
             code=code("tamrl.twin.stage"),
@@ -66,6 +72,8 @@ if MAIN.twin:
             f"{BASE}/benchmarks/write_modis.tsv"
         conda:
             ENV
+        resources:
+            **needs("write_modis"),
         params:
             twin=section("twin"),
             seed=MAIN.seed,
@@ -85,6 +93,8 @@ if MAIN.twin:
             f"{BASE}/benchmarks/write_static.tsv"
         conda:
             ENV
+        resources:
+            **needs("write_static"),
         params:
             twin=section("twin"),
             seed=MAIN.seed,
@@ -103,6 +113,8 @@ if MAIN.twin:
             f"{BASE}/benchmarks/write_truth.tsv"
         conda:
             ENV
+        resources:
+            **needs("write_truth"),
         params:
             code=code("tamrl.twin.stage"),
         script:

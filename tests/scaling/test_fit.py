@@ -1,0 +1,61 @@
+"""Rates are found again from measurements made with them, and the shipped ones are those of their own basis."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from tamrl import config
+from tamrl.errors import InputError
+from tamrl.scaling import fit, size
+from tamrl.scaling.work import RULES
+
+
+@pytest.mark.parametrize(("start", "slope"), [(2.0, 0.5), (0.0, 3.0), (4.0, 0.0)])
+def test_a_line_is_found_again(start, slope):
+    x = np.array([1.0, 10.0, 400.0])
+    assert fit.line(x, start + slope * x + 1e-12) == pytest.approx((start, slope), abs=1e-6)
+
+
+def test_a_unit_costs_no_less_than_told():
+    assert fit.line(np.array([1.0, 100.0]), np.array([5.0, 5.0]), least=0.02)[1] >= 0.02
+
+
+def test_the_shipped_rates_are_those_of_the_shipped_measurements():
+    again = fit.fit(fit.basis())
+    for rule, cost in fit.read().items():
+        assert asdict(cost) == pytest.approx(asdict(again[rule])), rule
+    assert set(again) == set(RULES), "a rule without a measurement"
+
+
+def test_measured_jobs_are_met_within_a_factor_of_two():
+    """On the largest run of each rule, where work outweighs the start."""
+    costs = fit.read()
+    for rule, work in RULES.items():
+        runs = [(size.Size(**run["size"]), run["rules"][rule]) for run in fit.basis() if rule in run["rules"]]
+        sizes, job = max(runs, key=lambda pair: work.units(pair[0]))
+        cost = costs[rule]
+        assert 0.5 < (cost.start + cost.per_unit * work.units(sizes)) / job["cpu"] < 2, rule
+        assert 0.5 < (cost.base + cost.held * work.memory(sizes) / fit.MIB) / job["mib"] < 2, rule
+
+
+def test_a_run_that_is_not_finished_is_refused(tmp_path):
+    with pytest.raises(InputError, match="not finished"):
+        fit.measured(tmp_path)
+
+
+def test_a_finished_run_is_measured(tmp_path):
+    from tamrl import files
+
+    conf = config.load({}).model_dump(mode="json")
+    hardware = {"processor": "p", "cores": 2, "memory_gib": 8}
+    files.write_json(tmp_path / "provenance.json", {"run": "a", "recorded": "now", "config": conf, "hardware": hardware})
+    (tmp_path / "towers").mkdir()
+    (tmp_path / "towers/towers.csv").write_text("site\nA\nB\nC\n")
+    (tmp_path / "benchmarks/train_model").mkdir(parents=True)
+    for name, seconds in {"tamrl-0-0": 1, "tamrl-1-0": 3, "tamrl-2-0": 8, "lightgbm-0-0": 5}.items():
+        (tmp_path / f"benchmarks/train_model/{name}.tsv").write_text(f"s\tmax_rss\tcpu_time\n{seconds}\t100\t{seconds}\n")
+    found = fit.measured(tmp_path)
+    assert found["size"]["towers"] == 3
+    assert found["rules"]["train_model"] == {"cpu": 3, "seconds": 3, "mib": 100, "jobs": 3}
+    assert found["rules"]["train_model/trees"]["seconds"] == 5

@@ -1,0 +1,71 @@
+"""Plans grow with the grid, shrink with nodes, and ask the queue for more after each failure."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tamrl import config
+from tamrl.scaling import needs, plan, size
+
+ROOT = Path(__file__).parents[2]
+
+
+def _plain(**changes) -> dict:
+    return config.load(changes).model_dump(mode="json")
+
+
+@pytest.fixture
+def coarse() -> dict:
+    return _plain(grid={"resolution": 2})
+
+
+@pytest.fixture
+def fine() -> dict:
+    return _plain(grid={"resolution": 0.5})
+
+
+def test_jobs_on_one_processor_wait_for_each_other():
+    assert plan.makespan([(10, 1), (20, 1)], nodes=1, cores=1) == pytest.approx(30 + 2 * plan.DISPATCH)
+    assert plan.makespan([(10, 1), (20, 1)], nodes=1, cores=2) == pytest.approx(20 + plan.DISPATCH)
+    assert plan.makespan([(10, 2), (20, 2)], nodes=1, cores=2) == pytest.approx(30 + 2 * plan.DISPATCH)
+    assert plan.makespan([(10, 2), (20, 2)], nodes=2, cores=2) == pytest.approx(20 + plan.DISPATCH)
+    assert plan.makespan([(10, 2), (20, 1), (5, 1)], nodes=1, cores=2) == pytest.approx(35 + 3 * plan.DISPATCH)
+
+
+def test_no_plan_is_faster_than_its_work_on_all_processors():
+    jobs = [(float(1 + i % 7), 1 + i % 3) for i in range(50)]
+    work = sum((seconds + plan.DISPATCH) * threads for seconds, threads in jobs)
+    for nodes in (1, 2, 5):
+        assert plan.makespan(jobs, nodes=nodes, cores=4) >= work / (4 * nodes)
+    assert plan.makespan(jobs, nodes=5, cores=4) < plan.makespan(jobs, nodes=1, cores=4)
+
+
+def test_a_finer_grid_takes_more_time_memory_and_disk(coarse, fine):
+    a, b = size.of(coarse), size.of(fine)
+    assert plan.disk(b) == pytest.approx(16 * plan.disk(a), rel=0.01)
+    assert plan.hours(plan.steps(b), nodes=1) > 2 * plan.hours(plan.steps(a), nodes=1)
+    assert plan.hours(plan.steps(b), nodes=16) < plan.hours(plan.steps(b), nodes=1)
+
+
+def test_a_job_asks_for_more_with_the_grid_and_with_each_attempt(coarse, fine):
+    a, b = (needs.resources("build_cube", conf) for conf in (coarse, fine))
+    assert b["mem_mb"](None, attempt=1) > a["mem_mb"](None, attempt=1) >= needs.LEAST_MIB
+    assert b["mem_mb"](None, attempt=2) == pytest.approx(2 * b["mem_mb"](None, attempt=1), abs=100)
+    assert b["runtime"](None, attempt=3, threads=1) == pytest.approx(4 * b["runtime"](None, attempt=1, threads=1), abs=4)
+    assert b["runtime"](None, attempt=1, threads=8) < b["runtime"](None, attempt=1, threads=1)
+
+
+def test_every_job_of_the_global_run_fits_a_common_node():
+    conf = config.load(yaml.safe_load((ROOT / "config/global.yaml").read_text())).model_dump(mode="json")
+    assert max(step.mib for step in plan.steps(size.of(conf))) < 64 * 1024
+
+
+def test_the_plan_is_printed_for_every_configuration():
+    done = subprocess.run(
+        [sys.executable, "-m", "tamrl.scaling.plan", "config/global.yaml"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "| 256 |" in done.stdout and "`predict_tiles` | 23 |" in done.stdout and "Fitted to the runs" in done.stdout
