@@ -41,8 +41,8 @@ rule build_site:
 
 rule build_atlas:
     input:
-        maps=rules.write_report.input.maps,
-        reference=rules.write_report.input.reference,
+        maps=MAPPED.get("maps", []),
+        reference=MAPPED.get("reference", []),
         applicability=f"{BASE}/maps/applicability.nc",
         cube=rules.build_cube.output.cube,
         regions=f"{BASE}/regions.csv",
