@@ -27,6 +27,7 @@ ALLOWED = {
     "maps": MIDDLE | {"uncertainty"},
     "evaluation": MIDDLE | {"uncertainty"},
     "record": MIDDLE,
+    "reproduce": MIDDLE | {"record"},
     "scaling": MIDDLE | {"config"},
 }
 TORCH = {"samples/dataset.py", "models", "training", "inference", "adaptation"}
