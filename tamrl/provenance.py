@@ -76,6 +76,12 @@ def software() -> dict[str, str]:
     return found
 
 
+def lock_digest() -> str:
+    """Short SHA-256 of the lock of packages, or `none` outside a checkout."""
+    lock = ROOT / "requirements.lock.txt"
+    return hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.exists() else "none"
+
+
 def revision() -> str:
     """The git commit of the project, with `-dirty` where files differ, or `unknown` outside a checkout."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]

@@ -1,14 +1,19 @@
 """`provenance.json`: what a run was made from, with what, and at what cost, so that it can be repeated and compared."""
 
 import csv
+import hashlib
 import logging
 import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import netCDF4
+import numpy as np
 
 from tamrl import files, provenance, registry, stores
 from tamrl.errors import InputError
@@ -32,6 +37,7 @@ def record_provenance(
     config_digest: str,
     benchmarks: list[str],
     cube: str | None = None,
+    raw: list[str] | None = None,
 ) -> None:
     """Write the record of a run.
 
@@ -49,24 +55,55 @@ def record_provenance(
         Folders of Snakemake's benchmark tables: the run's, then those of its choices.
     cube : path
         `drivers/cube.zarr`: its manifest stands for its files and tells the sources' versions. A run without grids has none.
+    raw : list of paths
+        Files and folders that the tower networks were read from.
     """
     drivers = {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]} if cube else None
-    content = {
+    written = {
         "run": config["run"],
         "recorded": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "config": config,
         "config_digest": config_digest,
         "seed": config["seed"],
         "code": code(config),
+        "lock": provenance.lock_digest(),
         "git_revision": provenance.revision(),
         "software": provenance.software(),
         "hardware": hardware(),
-        "inputs": {"drivers": drivers, "towers": _checksums(inputs)},
+        "inputs": {"drivers": drivers, "towers": _checksums(inputs), "raw": _checksums(raw or [])},
         "outputs": _checksums(outputs),
+        "contents": {path: content(path) for path in sorted(map(str, outputs)) if not path.endswith(".html")},
         "rules": costs(benchmarks),
     }
-    files.write_json(output, content)
-    LOG.info("%d outputs, %d rules, %s", len(outputs), len(content["rules"]), content["git_revision"])
+    files.write_json(output, written)
+    LOG.info("%d outputs, %d rules, %s", len(outputs), len(written["rules"]), written["git_revision"])
+
+
+def content(path: str | Path) -> str:
+    """SHA-256 of what a product says: of NetCDF the names, shapes and numbers of all variables, else of the bytes.
+
+    Two runs of the same code and inputs agree in it; their files differ in the time of writing.
+    """
+    path = Path(path)
+    if path.suffix != ".nc":
+        return files.sha256(path)
+    digest = hashlib.sha256()
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_maskandscale(False)
+        for name, variable in sorted(file.variables.items()):
+            digest.update(f"{name} {variable.dtype} {variable.dimensions} {variable.shape}".encode())
+            for part in _parts(variable):
+                digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
+
+
+def _parts(variable: netCDF4.Variable) -> Iterator[np.ndarray]:
+    """A variable step by step, so that a year of the globe is never held whole."""
+    if variable.ndim < 3:
+        yield np.asarray(variable[:])
+    else:
+        for step in range(variable.shape[0]):
+            yield np.asarray(variable[step])
 
 
 def code(config: dict[str, Any]) -> dict[str, str]:

@@ -28,6 +28,7 @@ ALLOWED = {
     "evaluation": MIDDLE | {"uncertainty"},
     "atlas": MIDDLE | {"maps", "uncertainty", "evaluation"},
     "record": MIDDLE,
+    "reproduce": MIDDLE | {"record"},
     "scaling": MIDDLE | {"config"},
 }
 TORCH = {"samples/dataset.py", "models", "training", "inference", "adaptation"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tamrl import files, provenance, record, stores
+from tamrl import files, provenance, record, reproduce, stores
 from tamrl.errors import ContractError, InputError
 
 
@@ -72,8 +72,9 @@ def run(tmp_path):
     head = "s\th:m:s\tmax_rss\tmax_vms\n"
     (tmp_path / "benchmarks/build_cube.tsv").write_text(head + "12.5\t0:00:12\t512.25\t900\n")
     (tmp_path / "benchmarks/train_model/tamrl-0-0.tsv").write_text(head + "0.2\t0:00:00\t-\t-\n")
-    for name in ("t.parquet", "map.nc", "report.html"):
+    for name in ("t.parquet", "report.html"):
         (tmp_path / name).write_text(name)
+    xr.Dataset({"gpp": (("time", "lat", "lon"), np.ones((2, 3, 4), "float32"))}).to_netcdf(tmp_path / "map.nc")
     return tmp_path
 
 
@@ -88,6 +89,7 @@ def recorded(run):
     record.record_provenance(
         cube=run / "cube.zarr",
         inputs=[run / "t.parquet"],
+        raw=[run / "benchmarks"],
         outputs=[run / "map.nc", run / "report.html"],
         output=run / "provenance.json",
         config=config,
@@ -103,6 +105,9 @@ def test_the_record_tells_what_was_read_with_what_and_what_it_cost(run):
     assert found["config_digest"] == "feed"
     assert found["outputs"][str(run / "map.nc")] == files.sha256(run / "map.nc")
     assert found["inputs"]["towers"] == {str(run / "t.parquet"): files.sha256(run / "t.parquet")}
+    assert found["contents"] == {str(run / "map.nc"): record.content(run / "map.nc")}
+    assert found["inputs"]["raw"] == {str(run / "benchmarks"): files.sha256(run / "benchmarks")}
+    assert found["lock"] == provenance.lock_digest() != "none"
     assert found["inputs"]["drivers"]["sha256"] == stores.digest(run / "cube.zarr")
     assert found["inputs"]["drivers"]["sources"] == {"modis": {"version": "61"}}
     assert found["rules"]["build_cube"] == {"seconds": 12.5, "memory_mib": 512.25}
@@ -126,3 +131,51 @@ def test_what_is_no_benchmark_or_no_finished_store_is_refused(run):
     with pytest.raises(ContractError, match="no manifest"):
         recorded(run)
     assert not (run / "provenance.json").exists()
+
+
+def _map(path, *, history, value=1.0):
+    field = np.full((2, 3, 4), value, "float32")
+    xr.Dataset({"gpp": (("time", "lat", "lon"), field)}, attrs={"history": history}).to_netcdf(path)
+    return path
+
+
+def test_the_content_of_a_map_is_its_numbers_and_not_its_dates(tmp_path):
+    one, two = _map(tmp_path / "a.nc", history="Monday"), _map(tmp_path / "b.nc", history="Tuesday, later")
+    other = _map(tmp_path / "c.nc", history="Monday", value=np.float32(1.0000001))
+    assert files.sha256(one) != files.sha256(two)
+    assert record.content(one) == record.content(two) != record.content(other)
+
+
+def test_a_repetition_is_the_recorded_configuration_under_another_name():
+    recorded = {
+        "run": "a",
+        "config": {"run": "a", "drivers": {"path": "results/a/inputs"}, "evaluation": {"x": ["results/ab/y"]}},
+    }
+    again = reproduce.configuration(recorded)
+    assert again == {"run": "a-again", "drivers": {"path": "results/a-again/inputs"}, "evaluation": {"x": ["results/ab/y"]}}
+
+
+def test_a_repetition_is_compared_product_by_product(tmp_path):
+    for run, second in (("a", "2"), ("a-again", "3")):
+        (tmp_path / f"results/{run}").mkdir(parents=True)
+        (tmp_path / f"results/{run}/one.csv").write_text("1")
+        (tmp_path / f"results/{run}/two.csv").write_text(second)
+    (tmp_path / "results/a/three.csv").write_text("3")
+    names = [f"results/a/{name}.csv" for name in ("one", "two", "three")]
+    recorded = {"run": "a", "contents": {name: record.content(tmp_path / name) for name in names}}
+    assert list(reproduce.compare(recorded, tmp_path).values()) == ["same", "differs", "missing"]
+    with pytest.raises(InputError, match="no digests"):
+        reproduce.compare({"run": "a"}, tmp_path)
+
+
+def test_what_changed_since_a_run_is_told():
+    config = {"towers": {"networks": []}, "drivers": {"sources": []}, "training": {"models": [], "variants": {}}}
+    recorded = {
+        "config": config,
+        "code": record.code(config),
+        "software": provenance.software(),
+        "lock": provenance.lock_digest(),
+    }
+    assert reproduce.changed(recorded) == []
+    assert "numpy: 1.0 then" in reproduce.changed(recorded | {"software": {"numpy": "1.0"}})[0]
+    assert "requirements.lock.txt" in reproduce.changed(recorded | {"lock": "old"})[0]

@@ -13,6 +13,8 @@ rule adapt_towers:
         f"{RUN}/benchmarks/adapt_towers/{{model}}.tsv"
     conda:
         ENV
+    resources:
+        **needs("train_model"),
     params:
         adaptation=section("adaptation"),
         qc=lambda w: CONFIGS[w.run].evaluation.qc,

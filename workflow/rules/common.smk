@@ -183,6 +183,12 @@ def driver_files():
     return found
 
 
+def tower_files():
+    """Inputs of the tower networks."""
+    own = lambda name: registry.load(registry.NETWORKS, name).inputs(getattr(MAIN.towers, name))
+    return sorted({str(path) for name in MAIN.towers.networks for path in own(name)})
+
+
 def estimated_needs():
     """What a run on real data will fetch, keep and take, as lines of text."""
     from tamrl.drivers import cube, estimate

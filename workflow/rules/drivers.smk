@@ -54,6 +54,8 @@ rule place_drivers:
         f"{RUN}/benchmarks/place_drivers.tsv"
     conda:
         ENV
+    resources:
+        **needs("build_samples"),
     params:
         names=section("drivers", "variables"),
         co2=MAIN.drivers.co2,

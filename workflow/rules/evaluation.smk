@@ -105,6 +105,7 @@ rule record_provenance:
         **({"cube": rules.build_cube.output.cube} if GRIDDED else {}),
         report=f"{BASE}/report.html",
         tables=expand(f"{BASE}/towers/{{network}}.parquet", network=MAIN.towers.networks),
+        raw=tower_files(),
         products=[
             *PRODUCTS,
             *(further_maps() if GRIDDED else []),
