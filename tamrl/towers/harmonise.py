@@ -12,25 +12,13 @@ from tamrl.towers import quality, screening, sites
 _log = logging.getLogger(__name__)
 
 
-def merge(tables: Sequence[pd.DataFrame], places: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One table of records and one of sites; where two networks hold a tower, the later network has all of it.
-
-    Two processings of one tower are never mixed, as they differ in corrections and thresholds. Metadata that the
-    later network lacks (class, elevation, management, ...) are taken from the earlier.
-
-    Parameters
-    ----------
-    tables, places : sequences of DataFrame
-        By `contracts.TOWERS` and `contracts.SITES`, in the order of `towers.networks`.
-    """
-    owned, owner = owners(places)
-    names = [p["network"].iloc[0] if len(p) else "" for p in places]
-    records = pd.concat(take(tables, names, owner), ignore_index=True).sort_values(["site", "date"], ignore_index=True)
-    return records, owned
-
-
 def owners(places: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, pd.Series]:
-    """The merged sites of all networks, and the network from which each site's records are taken (Series by site)."""
+    """The merged sites of all networks, and the network from which each site's records are taken (Series by site).
+
+    Where two networks hold a tower, the later of the list has all of it: two processings of one tower are never mixed, as
+    they differ in corrections and thresholds. Metadata that the later lacks (class, elevation, management, ...) are taken
+    from the earlier.
+    """
     stacked = pd.concat([_rename(p) for p in places], ignore_index=True)
     owner = stacked.groupby("site")["network"].last()
     others = stacked.groupby("site")["network"].agg(lambda found: ", ".join(found.iloc[:-1]))
@@ -88,7 +76,7 @@ def judge(
     Parameters
     ----------
     records, places : DataFrame
-        As `merge` and `flag_managed` return them.
+        As `take` and `flag_managed` return them.
     exclude : tuple of str
         Site ids to leave out.
     limits : mapping

@@ -15,7 +15,10 @@ def _network(name, *rows):
 
 
 def _merge(*networks):
-    return harmonise.merge([n[0] for n in networks], [n[1] for n in networks])
+    places, owner = harmonise.owners([sites for _, sites in networks])
+    names = [sites["network"].iloc[0] if len(sites) else "" for _, sites in networks]
+    parts = harmonise.take([records for records, _ in networks], names, owner)
+    return pd.concat(parts).sort_values(["site", "date"], ignore_index=True), places
 
 
 def test_the_later_network_has_the_whole_tower():
