@@ -39,3 +39,13 @@ def test_a_missing_input_stops_before_the_plan(tmp_path):
     assert done.returncode != 0
     assert "nothere.csv" in done.stdout + done.stderr
     assert "to do" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["local", "slurm", "slurm-gpu"])
+def test_profiles_are_understood(name):
+    command = [SNAKEMAKE, "--dry-run", "--nolock", "--forceall", "--configfile", "config/test.yaml"]
+    command += ["--workflow-profile", f"workflow/profiles/{name}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert ("gres=gpu:1" in done.stdout) == (name == "slurm-gpu")
+    assert ("runtime=" in done.stdout) and ("mem_mb=" in done.stdout)
