@@ -4,6 +4,7 @@ Regions are the globe, latitude bands, land-cover classes, and the 26 regions of
 one (Seneviratne et al. 2012, table 3.A-1, doi 10.1017/CBO9781139177245.006). A cell belongs to the region of its centre.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -18,6 +19,8 @@ from tamrl.atlas.stations import number
 from tamrl.maps import budgets
 
 Corners = tuple[tuple[float, float], ...]
+Weights = tuple[np.ndarray, np.ndarray]
+"""Land area and the part of it that carries flux, (lat, lon) in m2."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,15 @@ def masks(*, lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
     return {code: Polygon(region.ring).contains_points(points).reshape(y.shape) for code, region in SREX.items()}
 
 
-def weights(
-    globe: tuple[np.ndarray, np.ndarray], *, lat: np.ndarray, lon: np.ndarray
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def weights(globe: Weights, *, lat: np.ndarray, lon: np.ndarray) -> dict[str, Weights]:
     """Land of each region and the part of it that carries flux, as `maps.land.regions`; `globe` is its entry of the globe."""
     land, carrying = globe
     return {code: (land * mask, carrying * mask) for code, mask in masks(lat=lat, lon=lon).items()}
+
+
+def shown(regions: Mapping[str, Weights]) -> dict[str, Weights]:
+    """Of the regions of `maps.land.regions` those that the atlas shows: it has outlines of its own instead of boxes."""
+    return {name: found for name, found in regions.items() if name in {"globe", *classes.LATITUDE_BANDS, *classes.IGBP}}
 
 
 def kind(region: str) -> str:

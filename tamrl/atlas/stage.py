@@ -46,11 +46,11 @@ def _total(ds: xr.Dataset, whole: land.Land, at: np.ndarray, days: np.ndarray) -
     """Sums of the steps `at`, strip by strip of rows."""
     total = None
     for rows in blocks.strips(ds):
-        lat = ds["lat"].values[rows]
-        weights = land.regions(whole.rows(rows), lat)
-        weights |= areas.weights(weights["globe"], lat=lat, lon=ds["lon"].values)
+        lat, lon = ds["lat"].values[rows], ds["lon"].values
+        weights = areas.shown(land.regions(whole.rows(rows), lat, lon))
+        weights |= areas.weights(weights["globe"], lat=lat, lon=lon)
         strip = ds.isel(lat=rows, time=at)
-        fluxes = {name: blocks.members(strip, name).values for name in ("gpp", "reco")}
+        fluxes = {name: strip[name].values for name in ("gpp", "reco")}
         part = budgets.sums(**fluxes, days=days, regions=weights)
         total = part if total is None else total + part
     return total
