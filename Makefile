@@ -66,7 +66,8 @@ docs-real:
 	$(BIN)/python -c "$(SMALLER)" results/real/figures/maps.png docs/real-map.png
 docs-benchmark:
 	cp results/benchmark/summary.md docs/benchmark.md
-	$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/tower_rmse.png docs/benchmark-rmse.png
+	printf '\n![RMSE of each model: median and 90th percentile of the towers](benchmark-errors.png)\n\n![Change of RMSE against each rival, with targets](benchmark-changes.png)\n' >> docs/benchmark.md
+	$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/model_errors.png docs/benchmark-errors.png
 	$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/tower_changes.png docs/benchmark-changes.png
 
 # After a power cut or SIGKILL Snakemake keeps its lock: this releases it.
