@@ -147,13 +147,16 @@ def test_months_add_up_to_the_budgets(daily):
         predictions=[daily.path("predictions.zarr")],
         cube=daily.path("cube.zarr"),
         output=daily.path("own_budgets.csv"),
+        members=daily.path("own_members.csv"),
+        trends=daily.path("own_trends.csv"),
         labels=["2012"],
         maps={"vegetated_only": True},
     )
     budgets = contracts.read_csv(daily.path("own_budgets.csv"), contracts.BUDGETS).set_index(["flux", "region"])
     table = contracts.read_csv(daily.path("regions.csv"), contracts.REGIONS)
     year = table[(table.month == 0) & (table.kind != "region")].set_index(["flux", "region"])
-    assert sorted(year.index) == sorted(budgets.index)
+    assert {"globe", "ENF", "0-23N"} <= set(year.index.get_level_values("region"))
+    budgets = budgets.loc[year.index]  # which have boxes and climates besides
     for name in ("mean", "std", "minimum", "maximum", "area_m2"):
         np.testing.assert_allclose(year[name].reindex(budgets.index), budgets[name], rtol=1e-4, atol=1e-6)
 

@@ -72,18 +72,15 @@ def write_report(
     maps, members, reference, choices : lists of paths
         `{flux}_{label}.nc` of all fluxes and labels, of which the second and third may be empty; `budgets.csv` of each choice.
     applicability, budgets : paths, given with `maps`; a run without grids has none of these
-    records, sites, drivers : `towers/towers.parquet`, each network's sites and `drivers/comparison.csv`, where there are any
-    atlas : where the atlas lies, relative to the report
+    records, sites, drivers, atlas : `towers/towers.parquet`, each network's sites, `drivers/comparison.csv` and the atlas
     """
     places = {"maps": maps, "members": members, "reference": reference}
     summed = _sum_maps(list(labels), places, step) if maps else {"base": basemap(_land())}
     tables = _read_tables(predictions, metrics, calibration, towers, quality)
     tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity, drivers)
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
-    if budgets and applicability:
-        tables |= _read_budgets(budgets, choices) | _read_mask(applicability)
-    else:
-        tables |= _without_grids(tables)
+    mapped = budgets and applicability
+    tables |= _read_budgets(budgets, choices) | _read_mask(applicability) if mapped else _without_grids(tables)
     material = Material(**about, **summed, **tables, reference=reference_name if reference else None)
     material.benchmarks = _read_benchmarks(Path(benchmarks))
     material.records, material.every = _read_stations(records, sites)
