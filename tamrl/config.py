@@ -128,7 +128,8 @@ def digest(config: Config) -> str:
     """Digest of the keys that shape the numbers of the maps; a new title, say, must not rewrite them."""
     plain = config.model_dump(mode="json")
     for section, keys in FORM.items():
-        kept = {k: v for k, v in (plain.pop(section) or {}).items() if keys and k not in keys} if keys else None
+        values = plain.pop(section) or {}
+        kept = {k: v for k, v in values.items() if keys and k not in keys}
         plain |= {section: kept} if kept else {}
     return provenance.config_digest(plain)
 
@@ -171,6 +172,7 @@ def _expand(raw: dict[str, Any]) -> dict[str, Any]:
     places = {"{results}": f"results/{raw.get('run', 'default')}", "{data}": str(data_folder())}
 
     def walk(value: Any) -> Any:
+        """Fill the places into every text below `value`."""
         if isinstance(value, dict):
             return {k: walk(v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):

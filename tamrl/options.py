@@ -21,3 +21,26 @@ class Schedule(Strict):
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     validation: Annotated[float, Field(ge=0, lt=1)] | None = None
     class_weights: bool | None = None
+
+
+class Recurrent(Schedule):
+    """Options that all recurrent models have."""
+
+    hidden: Annotated[int, Field(ge=1)] = 64
+    """Width of the LSTM."""
+    layers: Annotated[int, Field(ge=1)] = 1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    windows: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Days over which running means of the drivers join the inputs."""
+
+
+class Boosting(Strict):
+    """Options that all boosted trees have."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 0.05
+    feature_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the features each tree may use."""
+    row_share: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """Share of the rows each tree sees."""
+    rows: Annotated[int, Field(ge=1)] = 100_000
+    """Rows drawn at random where there are more."""

@@ -63,6 +63,7 @@ class Client:
         limits = f"bytes={start or 0}-{'' if end is None else end - 1}" if start or end is not None else None
 
         def once() -> bytes | None:
+            """One request, without a second try."""
             with self._ask(url, {"Range": limits} if limits else {}) as answer:
                 if answer.status_code == 404 and missing:
                     return None

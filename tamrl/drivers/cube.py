@@ -77,6 +77,7 @@ def static_cells(da: xr.DataArray, *, name: str, grid: Grid, threads: int) -> np
     area = native.area()
 
     def cells(rows: slice) -> tuple[np.ndarray, ...]:
+        """Sums of a strip of rows of cells."""
         pixels = slice(rows.start * k, rows.stop * k)
         values = da.isel(lat=pixels).data.compute(scheduler="synchronous")
         if members:

@@ -71,6 +71,7 @@ def relative(level: float) -> Callable[[np.ndarray], np.ndarray]:
     """Statistic of rows (repeats, towers, 2): change in percent of the quantile `level` from the second to the first column."""
 
     def statistic(rows: np.ndarray) -> np.ndarray:
+        """Pairs (repeats, n, 2) to the change (repeats,) in percent."""
         ours, theirs = np.moveaxis(np.quantile(rows, level, axis=-2), -1, 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(theirs > 0, 100 * (ours / theirs - 1), np.nan)

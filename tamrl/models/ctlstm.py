@@ -13,20 +13,14 @@ from torch import Tensor, nn
 from tamrl.models import Dims
 from tamrl.models._decoder import LockedDropout, State
 from tamrl.models._network import Network
-from tamrl.options import Schedule
+from tamrl.options import Recurrent
 
 CLOSES = True
 
 
-class Options(Schedule):
+class Options(Recurrent):
     """Options of CT-LSTM."""
 
-    hidden: Annotated[int, Field(ge=1)] = 64
-    """Width of the LSTM."""
-    layers: Annotated[int, Field(ge=1)] = 1
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    windows: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    """Days over which running means of the drivers join the inputs."""
     context: Annotated[int, Field(ge=2)] | None = None
     """Days of the windows that are decoded on their own, each giving its second half; null carries the memory along."""
     attributes: bool = True

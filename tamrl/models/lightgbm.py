@@ -11,27 +11,20 @@ from pydantic import Field
 
 from tamrl.models import Dims
 from tamrl.models._trees import Boosters
-from tamrl.options import Strict
+from tamrl.options import Boosting
 
 CLOSES = False
 
 
-class Options(Strict):
+class Options(Boosting):
     """Options of the trees."""
 
     windows: tuple[Annotated[int, Field(ge=1)], ...] = (7, 30, 120)
     """Days over which running means of the drivers join the features."""
     trees: Annotated[int, Field(ge=1)] = 250
     leaves: Annotated[int, Field(ge=2)] = 31
-    learning_rate: Annotated[float, Field(gt=0)] = 0.05
     min_leaf: Annotated[int, Field(ge=1)] = 200
     """Fewest rows in a leaf."""
-    feature_share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the features each tree may use."""
-    row_share: Annotated[float, Field(gt=0, le=1)] = 0.7
-    """Share of the rows each tree sees."""
-    rows: Annotated[int, Field(ge=1)] = 100_000
-    """Rows drawn at random where there are more."""
 
 
 class Trees(Boosters):

@@ -9,20 +9,16 @@ from torch import Tensor, nn
 from tamrl.models import Dims
 from tamrl.models._decoder import Decoder, State
 from tamrl.models._network import Network
-from tamrl.options import Schedule
+from tamrl.options import Recurrent
 
 CLOSES = True
 
 
-class Options(Schedule):
+class Options(Recurrent):
     """Options of TAM-LSTM."""
 
-    hidden: Annotated[int, Field(ge=1)] = 64
-    """Width of the decoder."""
     code: Annotated[int, Field(ge=1)] = 32
     """Width of the code of a site."""
-    layers: Annotated[int, Field(ge=1)] = 1
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     windows: tuple[Annotated[int, Field(ge=1)], ...] = (30, 120, 365)
     """Days over which running means of the drivers join the decoder's inputs."""
 

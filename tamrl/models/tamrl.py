@@ -15,21 +15,16 @@ from tamrl.models import Dims
 from tamrl.models._decoder import Decoder, State
 from tamrl.models._encoder import Encoder
 from tamrl.models._network import Network
-from tamrl.options import Schedule
+from tamrl.options import Recurrent
 
 CLOSES = True
 
 
-class Options(Schedule):
+class Options(Recurrent):
     """Options of TAM-RL."""
 
-    hidden: Annotated[int, Field(ge=1)] = 64
-    """Width of the decoder."""
     code: Annotated[int, Field(ge=1)] = 32
     """Width of the code of a site."""
-    layers: Annotated[int, Field(ge=1)] = 1
-    """LSTM layers of the decoder."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     balance: Literal["exact", "penalty", "reconciled"] = "penalty"
     """`exact`: GPP and RECO are predicted, NEE is their difference. `penalty`: three fluxes are predicted, the loss adds the
     imbalance in gC m-2 d-1, and what is delivered is the nearest triple that closes. `reconciled`: as `penalty`, and nearest

@@ -9,24 +9,20 @@ from typing import Annotated
 from pydantic import Field
 
 from tamrl.models import Dims, tamrl
-from tamrl.options import Schedule
+from tamrl.options import Recurrent
 
 CLOSES = tamrl.CLOSES
 
 
-class Options(Schedule):
+class Options(Recurrent):
     """Options of the published TAM-RL."""
 
     hidden: Annotated[int, Field(ge=1)] = 128
     code: Annotated[int, Field(ge=1)] = 64
-    layers: Annotated[int, Field(ge=1)] = 1
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     pretrain: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Share of the training steps of stage one."""
     context: Annotated[int, Field(ge=2)] = 45
     """Days of a window."""
-    windows: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    """Days over which running means of the drivers join the decoder's inputs: none in the publication."""
     sequence: Annotated[int, Field(ge=1)] | None = 22
     spinup: Annotated[int, Field(ge=0)] | None = 23
     batch: Annotated[int, Field(ge=1)] | None = 256

@@ -13,12 +13,12 @@ from pydantic import Field
 
 from tamrl.models import Dims
 from tamrl.models._trees import Boosters
-from tamrl.options import Strict
+from tamrl.options import Boosting
 
 CLOSES = False
 
 
-class Options(Strict):
+class Options(Boosting):
     """Options of the trees."""
 
     windows: tuple[Annotated[int, Field(ge=1)], ...] = ()
@@ -26,15 +26,9 @@ class Options(Strict):
     trees: Annotated[int, Field(ge=1)] = 300
     depth: Annotated[int, Field(ge=1, le=16)] = 8
     """Largest depth of a tree."""
-    learning_rate: Annotated[float, Field(gt=0)] = 0.05
     min_leaf: Annotated[float, Field(ge=0)] = 200
     """Least weight in a leaf; a row weighs one on average."""
-    feature_share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the features each tree may use."""
-    row_share: Annotated[float, Field(gt=0, le=1)] = 0.7
-    """Share of the rows each tree sees."""
     rows: Annotated[int, Field(ge=1)] = 300_000
-    """Rows drawn at random where there are more."""
 
 
 class Trees(Boosters):

@@ -127,6 +127,7 @@ def _sequences(
     """Training and validation sets on the device."""
 
     def part(keep: np.ndarray) -> Sequences:
+        """The sequences of some of the sites."""
         chosen = torch.from_numpy(keep)
         own = dataset.Inputs(**{name: tensor[chosen] for name, tensor in vars(inputs).items()})
         return Sequences(

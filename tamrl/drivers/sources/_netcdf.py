@@ -166,6 +166,7 @@ def without_fill(da: xr.DataArray, *, name: str, where: object) -> xr.DataArray:
     """Fill values (-9999, 1e20, 9.97e36 ...) become missing when the values are read; the log says how many."""
 
     def mask(block: np.ndarray) -> np.ndarray:
+        """One block without its fill values, which are counted."""
         masked, count = variables.mask_fill(block)
         if count:
             log.warning("%s: %d fill values masked as missing (%s)", name, count, where)
