@@ -29,6 +29,9 @@ class Options(Recurrent):
     """`exact`: GPP and RECO are predicted, NEE is their difference. `penalty`: three fluxes are predicted, the loss adds the
     imbalance in gC m-2 d-1, and what is delivered is the nearest triple that closes. `reconciled`: as `penalty`, and nearest
     in terms of the errors at the validation towers (with `training.validation`; without, as `penalty`)."""
+    loss: Literal["laplace", "huber"] = "laplace"
+    """`laplace`: the likelihood of the fluxes under an error that the network estimates for every step, so that noisy towers do
+    not drown the others; `huber`: one scale of errors for all."""
     context: Annotated[int, Field(ge=2)] | None = None
     """Days of the windows that are decoded on their own, each giving its second half; null carries the memory along."""
     support: Literal["climatology", "years", "window"] = "climatology"
@@ -66,10 +69,15 @@ class TamRl(Network):
             layers=options.layers,
             code=options.code,
             dropout=options.dropout,
-            outputs=self.outputs,
+            outputs=self.outputs + (3 if options.loss == "laplace" else 0),
         )
         self.register_buffer("scale", torch.tensor(dims.scale))
         self.modulated = True
+
+    def forward(self, x: Tensor, support: Tensor, static: Tensor) -> Tensor:
+        """Fluxes (B, T, 3) as they are trained, followed by the logarithms of their expected errors where they are estimated."""
+        out, _ = self.decoder(x, self.encode(x if self.own_window else support, static))
+        return torch.cat([self._fluxes(out), out[..., self.outputs :]], dim=-1)
 
     def begin(self, progress: float) -> None:
         """Stage one trains the decoder alone, stage two both."""
@@ -90,10 +98,14 @@ class TamRl(Network):
     def decode(self, x: Tensor, z: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Features x (B, T, F) and z (B, Z) to fluxes (B, T, 3), gC m-2 d-1, and the state."""
         out, state = self.decoder(x, z, state)
-        fluxes = out * self.scale[: self.outputs]
+        return self._fluxes(out), state
+
+    def _fluxes(self, out: Tensor) -> Tensor:
+        """What the decoder gives (B, T, N) as gpp, reco, nee (B, T, 3) in gC m-2 d-1."""
+        fluxes = out[..., : self.outputs] * self.scale[: self.outputs]
         if self.outputs == 2:
             fluxes = torch.cat([fluxes, fluxes[..., 1:] - fluxes[..., :1]], dim=-1)  # (B, T, 3)
-        return fluxes, state
+        return fluxes
 
 
 def build(dims: Dims, options: Options) -> TamRl:

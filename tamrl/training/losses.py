@@ -1,5 +1,6 @@
 """The loss: one expression over whole batches, no loop over elements."""
 
+import torch
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
@@ -8,26 +9,51 @@ from tamrl import carbon
 BALANCE_WEIGHT = 0.1
 """Weight of the imbalance in the loss, per gC m-2 d-1 squared (arXiv 2603.09974)."""
 
+LIKELIHOOD_WEIGHT = 0.3
+"""Brings a likelihood to the size of the Huber loss, so that the balance weighs the same beside either."""
+
+LEAST_WIDTH, MOST_WIDTH = -4.0, 3.0
+"""Limits of the logarithm of an error's width: no step may be taken for certain, none for worthless."""
+
+ROUNDING = 0.01
+"""Square of the residual, in units of the scale, below which an absolute value is rounded off, so that its slope is smooth."""
+
 
 def flux_loss(predicted: Tensor, y: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
-    """Weighted Huber loss of scaled fluxes plus the balance penalty in physical units.
+    """Weighted loss of scaled fluxes plus the balance penalty in physical units.
 
     Parameters
     ----------
-    predicted, y : (B, T, 3)
-        gpp, reco, nee in gC m-2 d-1; y may be NaN where the weight is 0.
+    predicted : (B, T, 3) or (B, T, 6)
+        gpp, reco, nee in gC m-2 d-1, and, of networks that estimate it, the logarithm of each flux's expected error in units
+        of `scale`.
+    y : (B, T, 3)
+        Measured fluxes, gC m-2 d-1; may be NaN where the weight is 0.
     weight : (B, T, 3)
         Quality, 0 where not measured or not scored.
     scale : (3,)
-        gC m-2 d-1. The residual enters the Huber loss (doi 10.1214/aoms/1177703732, δ = 1) in units of it.
+        gC m-2 d-1.
 
     Returns
     -------
     Scalar: the mean over all scored values of each flux, averaged over fluxes, plus `BALANCE_WEIGHT` x mean imbalance².
+    Each value costs the Huber loss (doi 10.1214/aoms/1177703732, δ = 1) of its residual in units of `scale`, or, with an
+    estimated error, the negative logarithm of the Laplace likelihood (Kendall & Gal 2017, arXiv 1703.04977): towers and
+    seasons whose fluxes are large and noisy then weigh no more than the others.
     """
     scored = weight > 0
-    known = y.where(scored, predicted.detach())
-    each = huber_loss(predicted / scale, known / scale, reduction="none") * weight  # (B, T, 3)
+    fluxes, width = predicted[..., :3], predicted[..., 3:]
+    known = y.where(scored, fluxes.detach())
+    if width.shape[-1]:
+        each = LIKELIHOOD_WEIGHT * _laplace((fluxes - known) / scale, width.clamp(LEAST_WIDTH, MOST_WIDTH))
+    else:
+        each = huber_loss(fluxes / scale, known / scale, reduction="none")
+    each = each * weight  # (B, T, 3)
     fit = (each.sum((0, 1)) / weight.sum((0, 1)).clamp(min=1e-6)).mean()
-    gpp, reco, nee = predicted.unbind(-1)
+    gpp, reco, nee = fluxes.unbind(-1)
     return fit + BALANCE_WEIGHT * carbon.residual(gpp=gpp, reco=reco, nee=nee).square().mean()
+
+
+def _laplace(residual: Tensor, width: Tensor) -> Tensor:
+    """Negative logarithm of the Laplace likelihood but for its constant; `width` is the logarithm of the expected error."""
+    return (residual.square() + ROUNDING).sqrt() * torch.exp(-width) + width

@@ -51,6 +51,13 @@ def test_the_balance_is_exact_in_what_is_delivered(balance):
     assert torch.equal(nee, reco - gpp)
 
 
+def test_the_estimated_error_is_trained_and_never_delivered():
+    x, support, static = _arrays()
+    doubtful, sure = _model(), _model(loss="huber")
+    assert doubtful(x, support, static).shape == (4, 150, 6) and sure(x, support, static).shape == (4, 150, 3)
+    assert doubtful.predict(x, support, static).shape == sure.predict(x, support, static).shape == (4, 150, 3)
+
+
 def test_three_estimates_move_to_the_nearest_triple():
     raw = torch.tensor([[[5.0, 3.0, 1.0]]])  # closes with nee = -2, so the imbalance is 3
     assert torch.allclose(_model().deliver(raw), torch.tensor([[[4.0, 4.0, 0.0]]]))
@@ -65,7 +72,7 @@ def test_reconciling_works_on_numbers_too():
 def test_blocks_give_what_one_pass_gives():
     model, (x, support, static) = _model(balance="exact"), _arrays()
     with torch.no_grad():
-        whole = model(x, support, static)
+        whole = model(x, support, static)[..., :3]
     assert x.shape[1] > 2 * _network.BLOCK
     torch.testing.assert_close(model.predict(x, support, static), whole, atol=2e-5, rtol=0)
 

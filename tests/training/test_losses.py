@@ -1,5 +1,7 @@
 """The loss: scaled, weighted, blind to what was not measured, and with the balance in physical units."""
 
+import math
+
 import pytest
 import torch
 
@@ -27,6 +29,32 @@ def test_it_is_the_huber_loss_of_scaled_fluxes():
     assert flux_loss(predicted, y, torch.ones_like(y), SCALE).item() == pytest.approx(expected, rel=1e-4)
     far = y + torch.tensor([50.0, 50.0, 0.0])  # beyond δ = 1 it grows linearly
     assert flux_loss(far, y, torch.ones_like(y), SCALE).item() == pytest.approx((10 - 0.5 + 12.5 - 0.5) / 3, rel=1e-4)
+
+
+def test_with_an_estimated_error_it_is_the_laplace_likelihood():
+    y, weight = _closing(), torch.ones(2, 6, 3)
+    found = y + torch.tensor([5.0, 5.0, 0.0])
+
+    def loss(*width: float) -> torch.Tensor:
+        estimated = torch.tensor(width).expand_as(y)
+        return flux_loss(torch.cat([found, estimated], -1), y, weight, SCALE)
+
+    residual = [(e**2 + losses.ROUNDING) ** 0.5 for e in (1.0, 1.25, 0.0)]
+    assert loss(0, 0, 0).item() == pytest.approx(losses.LIKELIHOOD_WEIGHT * sum(residual) / 3, rel=1e-5)
+    best = [math.log(r) for r in residual]  # the width that explains the error best is its size
+    assert all(loss(*best) < loss(*(b + d for b in best)) for d in (-0.2, 0.2))
+    assert torch.equal(loss(*[-50.0] * 3), loss(*[losses.LEAST_WIDTH] * 3))
+    assert torch.equal(loss(*[50.0] * 3), loss(*[losses.MOST_WIDTH] * 3))
+
+
+def test_an_estimated_error_makes_noisy_steps_weigh_less():
+    y, weight = _closing(1, 2), torch.ones(1, 2, 3)
+    width = torch.zeros_like(y)
+    width[0, 1] = 2.0
+    fluxes = (y + torch.tensor([5.0, 5.0, 0.0])).requires_grad_()
+    flux_loss(torch.cat([fluxes, width], -1), y, weight, SCALE).backward()
+    quiet, noisy = fluxes.grad[0, :, 0]
+    assert noisy / quiet == pytest.approx(math.exp(-2), rel=1e-4)
 
 
 def test_the_imbalance_is_taken_in_physical_units():
