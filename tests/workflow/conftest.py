@@ -7,21 +7,24 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 
 
 class Project:
-    """A copy of the project's files, as a fresh clone has them, to run Snakemake in."""
+    """A copy of the project's files, as a fresh clone has them, to run Snakemake in; one that is there is taken as it is."""
 
     def __init__(self, folder: Path):
-        self.folder = folder
+        self.folder, self.results = folder, folder / "results/test"
+        if folder.exists() and any(folder.iterdir()):
+            return
+        folder.mkdir(parents=True, exist_ok=True)
         for name in ("Snakefile", "workflow", "tamrl", "config", "envs", "requirements.lock.txt", "Makefile"):
             source = ROOT / name
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, folder / name)
-        self.results = folder / "results/test"
 
     def command(self, *arguments: str) -> list[str]:
         return [SNAKEMAKE, "--configfile", "config/test.yaml", "--rerun-incomplete", *arguments]
@@ -44,8 +47,16 @@ class Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
-    project = Project(tmp_path_factory.mktemp("project"))
-    done = project.snakemake("--cores", "2")
-    logs = "\n".join(p.read_text()[-2000:] for p in project.folder.glob("results/**/*.log") if "Traceback" in p.read_text())
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:] + logs
+    """Read it, or copy it: the processes that run the tests side by side share one."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    with FileLock(folder.with_suffix(".lock")):
+        if (folder / "done").exists():
+            return Project(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        project = Project(folder)
+        done = project.snakemake("--cores", "2")
+        logs = "\n".join(p.read_text()[-2000:] for p in folder.glob("results/**/*.log") if "Traceback" in p.read_text())
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:] + logs
+        (folder / "done").touch()
     return project

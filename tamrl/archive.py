@@ -1,0 +1,202 @@
+"""`make archive RUN=results/x`: a finished run in one file, a Workflow Run RO-Crate, to be deposited and cited.
+
+The ZIP file holds the products that `provenance.json` names, that record itself, the workflow with its configuration, lock
+and citation, and `ro-crate-metadata.json`, which says what is what (Leo et al. 2024, doi 10.1371/journal.pone.0309210).
+"""
+
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from tamrl import files
+from tamrl.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+METADATA = "ro-crate-metadata.json"
+CODE = ("Snakefile", "workflow", "tamrl", "config", "envs", "requirements.lock.txt", "Makefile", "CITATION.cff", "LICENSE")
+"""What of the project goes into the archive, below `code/`."""
+
+SNAKEMAKE = "https://snakemake.github.io"
+CRATE = "https://w3id.org/ro/crate/1.1"
+PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
+    "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
+}
+MEDIA = {
+    ".nc": "application/netcdf",
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".html": "text/html",
+    ".geojson": "application/geo+json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".png": "image/png",
+    ".md": "text/markdown",
+}
+
+
+def archive(run: str | Path) -> Path:
+    """Write `<run>.crate.zip` beside the folder of a finished run.
+
+    Parameters
+    ----------
+    run : path
+        Folder with `provenance.json`.
+
+    Returns
+    -------
+    Path of the archive. Maps are stored as they are, for they are compressed already.
+
+    Raises
+    ------
+    InputError
+        If the run has no record, or a product is not there any more or not as it was recorded.
+    """
+    run = Path(run)
+    if not (run / "provenance.json").exists():
+        raise InputError("the run has no record", where=run, todo="let it end first: make maps CONFIG=...")
+    recorded = files.read_json(run / "provenance.json")
+    products = _products(run, recorded)
+    code = _code()
+    target = run.with_name(f"{run.name}.crate.zip")
+    with files.atomic(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, path in (products | code).items():
+            zipped.write(path, name, zipfile.ZIP_STORED if path.suffix in {".nc", ".parquet", ".png"} else None)
+        zipped.writestr(METADATA, files.as_json(metadata(recorded, products, list(code))))
+    return target
+
+
+def _products(run: Path, recorded: dict[str, Any]) -> dict[str, Path]:
+    """Files of the run by their names in the archive, each as it was recorded."""
+    found = {"provenance.json": run / "provenance.json"}
+    for name, digest in recorded["outputs"].items():
+        within = name.removeprefix(f"results/{recorded['run']}/")
+        path = run / within
+        if not path.exists() or files.sha256(path) != digest:
+            raise InputError(
+                "a product is not what was recorded",
+                where=path,
+                found="another file" if path.exists() else "no file",
+                todo="finish the run again before it is archived",
+            )
+        found[within] = path
+    return found
+
+
+def _code() -> dict[str, Path]:
+    """Files of the project by their names in the archive."""
+    there = [ROOT / name for name in CODE if (ROOT / name).exists()]
+    every = [file for place in there for file in (sorted(place.rglob("*")) if place.is_dir() else [place])]
+    kept = [file for file in every if file.is_file() and "__pycache__" not in file.parts]
+    return {f"code/{file.relative_to(ROOT).as_posix()}": file for file in kept}
+
+
+def metadata(recorded: dict[str, Any], products: dict[str, Path], code: list[str]) -> dict[str, Any]:
+    """The crate's description in JSON-LD.
+
+    Parameters
+    ----------
+    recorded : content of `provenance.json`
+    products : files of the run by their names in the archive
+    code : names of the project's files in the archive
+
+    Returns
+    -------
+    JSON-LD with one entity for each file, and one each for the workflow, its language and the action that was the run.
+    """
+    config, workflow = recorded["config"], "code/Snakefile"
+    title = config["evaluation"]["title"] or recorded["run"]
+    parts = [*products, *code]
+    action = {
+        "@id": "#run",
+        "@type": "CreateAction",
+        "name": f"Run {recorded['run']!r} of tamrl",
+        "instrument": {"@id": workflow},
+        "description": "All rules from raw inputs to products; configuration, seeds, inputs and costs are in provenance.json.",
+        "object": {"@id": "provenance.json"},
+        "result": [{"@id": name} for name in products if name != "provenance.json"],
+        "endTime": recorded["recorded"].replace("Z", "+00:00"),
+        "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+        "agent": {"@id": "#authors"},
+    }
+    root = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"tamrl: {title}",
+        "description": "Carbon fluxes (GPP, RECO, NEE) from flux towers, ERA5 and MODIS, with the workflow that made them.",
+        "datePublished": recorded["recorded"],
+        "license": {"@id": "https://spdx.org/licenses/MIT"},
+        "author": {"@id": "#authors"},
+        "publisher": {"@id": "#authors"},
+        "conformsTo": [{"@id": url} for url in PROFILES],
+        "mainEntity": {"@id": workflow},
+        "hasPart": [{"@id": name} for name in parts],
+        "mentions": {"@id": "#run"},
+    }
+    return {
+        "@context": f"{CRATE}/context",
+        "@graph": [
+            {
+                "@id": METADATA,
+                "@type": "CreativeWork",
+                "about": {"@id": "./"},
+                "conformsTo": [{"@id": CRATE}, {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"}],
+            },
+            root,
+            *({"@id": url, "@type": "CreativeWork", "name": name, "version": url[-3:]} for url, name in PROFILES.items()),
+            {
+                "@id": workflow,
+                "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
+                "name": "tamrl",
+                "version": recorded["git_revision"] or "unknown",
+                "license": {"@id": "https://spdx.org/licenses/MIT"},
+                "encodingFormat": "text/plain",
+                "programmingLanguage": {"@id": SNAKEMAKE},
+            },
+            {
+                "@id": SNAKEMAKE,
+                "@type": "ComputerLanguage",
+                "name": "Snakemake",
+                "url": SNAKEMAKE,
+                "version": recorded["software"].get("snakemake", "unknown"),
+            },
+            {"@id": "#authors", "@type": "Organization", "name": "The tamrl developers"},
+            {"@id": "https://spdx.org/licenses/MIT", "@type": "CreativeWork", "name": "MIT License"},
+            action,
+            *(_file(name, path) for name, path in products.items()),
+            *(
+                {"@id": name, "@type": "File", "name": name.removeprefix("code/"), "encodingFormat": "text/plain"}
+                for name in code
+                if name != workflow
+            ),
+        ],
+    }
+
+
+def _file(name: str, path: Path) -> dict[str, Any]:
+    """A product, with its size in bytes and its digest."""
+    return {
+        "@id": name,
+        "@type": "File",
+        "name": path.name,
+        "contentSize": str(path.stat().st_size),
+        "encodingFormat": MEDIA.get(path.suffix, "application/octet-stream"),
+        "sha256": files.sha256(path),
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Archive the run in the folder `arguments[0]`. Returns the exit code."""
+    try:
+        (folder,) = arguments
+    except ValueError:
+        print("one run, please: make archive RUN=results/default", file=sys.stderr)
+        return 2
+    target = archive(folder)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
