@@ -103,7 +103,9 @@ def _check_plugins(config: Config) -> None:
 
 
 def _check_grids(config: Config) -> None:
-    """Without gridded drivers models can only live on measured ones, and there is nothing to map."""
+    """Months hold no eight days; without gridded drivers models can only live on measured ones, and there is nothing to map."""
+    if "8day" in config.maps.periods and config.time.step == "month":
+        raise ConfigError("maps.periods: months hold no eight days", todo="take 8day out, or set time: {step: day}")
     if config.drivers.sources:
         return
     if config.samples.drivers != "tower" or config.evaluation.drivers != ("tower",):

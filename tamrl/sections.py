@@ -280,8 +280,9 @@ class Maps(Strict):
     """Bits kept of the fraction of each value (13: relative error below 6.1e-5); null keeps all. NEE stays RECO - GPP."""
     attribution: dict[str, str] = Field(default_factory=dict)
     """Global attributes of every file by ACDD 1.3: `creator_name`, `creator_email`, `institution`, `project`, ..."""
-    periods: tuple[Literal["monthly", "annual"], ...] = ("monthly", "annual")
-    """Means over calendar months and years, written to `maps/monthly/` and `maps/annual/`."""
+    periods: tuple[Literal["monthly", "annual", "8day", "seasonal"], ...] = ("monthly", "annual", "seasonal")
+    """Means over calendar months, years or eight days, written to `maps/<period>/`; `seasonal` is the mean seasonal cycle of
+    several mapped years, with its variation between them."""
     exports: tuple[Literal["geotiff", "zarr"], ...] = ()
     """The monthly means as Cloud-Optimised GeoTIFF with styles for QGIS, the main maps as Zarr; both with a STAC catalogue."""
 

@@ -34,7 +34,7 @@ FIXED = {
     "geospatial_bounds_vertical_crs": "EPSG:5829",
 }
 
-DURATIONS = {"day": "P1D", "month": "P1M", "year": "P1Y", "climatology": "P1M"}
+DURATIONS = {"day": "P1D", "month": "P1M", "year": "P1Y", "8 days": "P8D", "climatology": "P1M"}
 
 
 def content(name: str) -> str:

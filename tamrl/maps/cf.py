@@ -22,6 +22,7 @@ METHODS = {
     "day": "time: mean area: mean where land",
     "month": "time: mean area: mean where land",
     "year": "time: mean area: mean where land",
+    "8 days": "time: mean area: mean where land",
     "climatology": "time: mean within years time: mean over years (area mean where land)",
 }
 """Cell methods. CF 7.4 and its checkers want a climatology's to end with the years, so there the area is a comment."""
@@ -43,10 +44,15 @@ LICENSE = "CC-BY-4.0; the inputs keep their own terms (see the report of the run
 
 
 def time_bounds(time: np.ndarray, step: str) -> np.ndarray:
-    """First and last instant of each step, datetime64[D] (time, 2); `step` is day, month or year, times are starts of steps."""
+    """First and last instant of each step, datetime64[D] (time, 2), times are starts of steps.
+
+    `step` is `day`, `month`, `year` or `8 days`, which begin anew with each year, as those of MODIS do; the last is shorter.
+    """
     start = time.astype("datetime64[D]")
     if step == "day":
         return np.stack([start, start + 1], axis=1)
+    if step == "8 days":
+        return np.stack([start, np.minimum(start + 8, (start.astype("datetime64[Y]") + 1).astype("datetime64[D]"))], axis=1)
     if step not in ("month", "year"):
         raise ContractError(f"a step of {step!r} has no bounds", todo="time_step is day or month")
     whole = time.astype("datetime64[M]" if step == "month" else "datetime64[Y]")
@@ -63,7 +69,7 @@ def time_axis(time: np.ndarray, *, step: str, period: str | None = None) -> xr.D
     time : array of datetime64 (time)
         Starts of the steps.
     step : str
-        `day`, `month` or `year`.
+        As of `time_bounds`.
     period : str, optional
         Given for a climatology: the years it is the mean of, such as `2000-2025`; then `climatology_bnds` takes the place of
         `time_bnds` (CF 7.4). Without two years in it, the bounds are those of the axis itself.

@@ -1,4 +1,4 @@
-"""Means over calendar months and years, per member, so that their spread counts what the members share; pure.
+"""Means over calendar months, years and eight days, per member, so that their spread counts what the members share; pure.
 
 A mean is missing where one of its steps is: no value stands in for another. Steps weigh by their length in days, and sums are
 added, so that no division into blocks of cells changes a number.
@@ -15,11 +15,8 @@ from tamrl.maps import cf
 from tamrl.maps.products import Context
 from tamrl.uncertainty import ensemble
 
-UNITS = {"monthly": "M", "annual": "Y"}
-"""NumPy's name of the calendar unit of a period."""
-
-STEPS = {"monthly": "month", "annual": "year"}
-"""What `cf.time_axis` calls it."""
+STEPS = {"monthly": "month", "annual": "year", "8day": "8 days"}
+"""What `cf.time_bounds` calls the step of a period."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +47,20 @@ def groups(time: np.ndarray, *, step: str, period: str) -> Groups:
         If the steps do not cover a period, or leave one out.
     """
     bounds = cf.time_bounds(time, step)
-    of = bounds[:, 0].astype(f"datetime64[{UNITS[period]}]")
-    starts, first = np.unique(of, return_index=True)
+    starts, first = np.unique(_start(bounds[:, 0], period), return_index=True)
     days = (bounds[:, 1] - bounds[:, 0]).astype(float)
-    whole = ((starts + 1).astype("datetime64[D]") - starts.astype("datetime64[D]")).astype(float)
+    whole = np.diff(cf.time_bounds(starts, STEPS[period]), axis=1)[:, 0].astype(float)
     if not np.array_equal(np.add.reduceat(days, first), whole):
         raise ContractError(f"the steps do not fill their {STEPS[period]}s", found=f"{bounds[0, 0]} to {bounds[-1, 1]}")
     return Groups(first, days, starts.astype("datetime64[ns]"))
+
+
+def _start(day: np.ndarray, period: str) -> np.ndarray:
+    """First day of the period that each `day` (datetime64[D]) lies in."""
+    if period != "8day":
+        return day.astype("datetime64[M]" if period == "monthly" else "datetime64[Y]").astype("datetime64[D]")
+    year = day.astype("datetime64[Y]").astype("datetime64[D]")
+    return year + (day - year) // np.timedelta64(8, "D") * np.timedelta64(8, "D")
 
 
 def means(values: np.ndarray, own: Groups) -> np.ndarray:
@@ -65,13 +69,18 @@ def means(values: np.ndarray, own: Groups) -> np.ndarray:
     return sums / np.add.reduceat(own.days, own.first)[:, None, None]
 
 
-def build(gpp: xr.DataArray, reco: xr.DataArray, own: Groups, context: Context) -> dict[str, np.ndarray]:
+def of_members(gpp: xr.DataArray, reco: xr.DataArray, own: Groups) -> dict[str, np.ndarray]:
+    """Means (member, period, lat, lon), float64, of gpp and reco, members (member, time, lat, lon), and of nee."""
+    found = {name: np.stack([means(m, own) for m in flux.values]) for name, flux in (("gpp", gpp), ("reco", reco))}
+    return found | {"nee": carbon.nee(**found)}
+
+
+def build(found: dict[str, np.ndarray], context: Context) -> dict[str, np.ndarray]:
     """Fields of a block.
 
     Parameters
     ----------
-    gpp, reco : members (member, time, lat, lon), gC m-2 d-1
-    own : the periods of their steps
+    found : means of each flux (member, period, lat, lon), gC m-2 d-1
     context : share of the cells' vegetated land, unit and rounding
 
     Returns
@@ -80,11 +89,29 @@ def build(gpp: xr.DataArray, reco: xr.DataArray, own: Groups, context: Context) 
         For each flux `<flux>`, the mean over the members, and `<flux>_std`, their spread: arrays (period, lat, lon) of float32;
         the spread is missing for a single member.
     """
-    found = {name: np.stack([means(m, own) for m in flux.values]) for name, flux in (("gpp", gpp), ("reco", reco))}
-    found["nee"] = carbon.nee(**found)
     fields: dict[str, np.ndarray] = {}
     for flux, members in found.items():
         mean, std = ensemble.moments(members)
         fields[flux] = carbon.nee(gpp=fields["gpp"], reco=fields["reco"]) if flux == "nee" else context.deliver(mean)
         fields[f"{flux}_std"] = context.deliver(np.full_like(mean, np.nan) if std is None else std)
+    return fields
+
+
+def seasonal(years: list[dict[str, np.ndarray]], context: Context) -> dict[str, np.ndarray]:
+    """Fields of a block's mean seasonal cycle.
+
+    Parameters
+    ----------
+    years : for each year what `of_members` gave of its months
+    context : as of `build`
+
+    Returns
+    -------
+    dict
+        As of `build`, of the means over the years, and `<flux>_iav`, the standard deviation over the years of each calendar
+        month's mean over the members, at which a year that is missing makes the month missing.
+    """
+    fields = build({flux: np.mean([year[flux] for year in years], axis=0) for flux in years[0]}, context)
+    for flux in years[0]:
+        fields[f"{flux}_iav"] = context.deliver(np.std([year[flux].mean(0) for year in years], axis=0, ddof=1))
     return fields

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial, reduce
 from operator import add
@@ -113,57 +114,122 @@ def write_periods(
     period: str,
     code: str,
 ) -> None:
-    """Write the means over calendar months or years of all fluxes, one file each.
+    """Write the means over calendar months, eight days or years of all fluxes, one file each.
 
     Parameters
     ----------
     outputs : list of path
         Of gpp, reco and nee, in the order of `carbon.FLUXES`.
     period : str
-        `monthly` or `annual`; other keywords as of `write_product`.
+        `monthly`, `annual` or `8day`; other keywords as of `write_product`.
     """
     predictions = open_predictions(store, manifest, label=label, cube=cube)
     drivers, ds = stores.open_cube(cube), predictions.ds
     whole = land.describe(drivers, vegetated_only=maps["vegetated_only"])
     own = periods.groups(ds["time"].values, step=_step(drivers)[0], period=period)
-    step, bits = periods.STEPS[period], maps.get("significant_bits")
-    axis = cf.time_axis(own.starts, step=step)
-    made_by = {"run": run, "config_digest": config_digest, "code_digest": code} | _origin(predictions, cube)
-    found = _period_fields(ds, own, whole, units=cf.UNITS[maps["units"]], bits=bits)
+    found = _by_strips(
+        [predictions], whole, maps, lambda strips, context: periods.build(periods.of_members(*strips[0], own), context)
+    )
+    axis = cf.time_axis(own.starts, step=periods.STEPS[period])
+    about = {"product": period, "label": label, "step": periods.STEPS[period], "means": f"{period} means"}
+    made_by = {"run": run, "config_digest": config_digest, "code_digest": code} | _origin([predictions], cube)
+    _write_means(found, outputs, predictions, whole, axis=axis, maps=maps, about=about, made_by=made_by)
+
+
+def write_seasonal(
+    *,
+    manifests: list[str],
+    cube: str,
+    outputs: list[str],
+    predictions: list[str],
+    labels: list[str],
+    maps: dict[str, Any],
+    run: str,
+    config_digest: str,
+    code: str,
+) -> None:
+    """Write the mean seasonal cycle of several years of all fluxes, one file each, with its variation between the years.
+
+    Parameters
+    ----------
+    manifests, predictions, labels : list
+        `predictions/{label}.json`, the store that it speaks of, and the label: one each per mapped year.
+    outputs : list of path
+        Of gpp, reco and nee; other keywords as of `write_product`.
+    """
+    every = [
+        open_predictions(store, manifest, label=label, cube=cube)
+        for manifest, store, label in zip(manifests, predictions, labels, strict=True)
+    ]
+    drivers = stores.open_cube(cube)
+    whole, step = land.describe(drivers, vegetated_only=maps["vegetated_only"]), _step(drivers)[0]
+    own = [periods.groups(one.ds["time"].values, step=step, period="monthly") for one in every]
+
+    def cycle(strips: list[tuple[xr.DataArray, xr.DataArray]], context: Context) -> dict[str, np.ndarray]:
+        """Fields of the strips, one of each year."""
+        return periods.seasonal([periods.of_members(*strip, o) for strip, o in zip(strips, own, strict=True)], context)
+
+    found = _by_strips(every, whole, maps, cycle)
+    span = f"{labels[0]}-{labels[-1]}"
+    axis = cf.time_axis(own[0].starts, step="month", period=span)
+    about = {"product": "seasonal", "label": span, "step": "climatology", "means": "mean seasonal cycle"}
+    made_by = {"run": run, "config_digest": config_digest, "code_digest": code} | _origin(every, cube)
+    _write_means(found, outputs, every[0], whole, axis=axis, maps=maps, about=about, made_by=made_by)
+
+
+def _by_strips(
+    every: list[Predictions],
+    whole: land.Land,
+    maps: dict[str, Any],
+    build: Callable[[list[tuple[xr.DataArray, xr.DataArray]], Context], dict[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """Fields (period, lat, lon) of the globe; `build` makes them from gpp and reco of a strip of rows, of each year."""
+    strips: list[dict[str, np.ndarray]] = []
+    for rows in progress(list(blocks.strips(every[0].ds)), "periods"):
+        context = Context("", cf.UNITS[maps["units"]], whole.share[rows], None, {}, bits=maps.get("significant_bits"))
+        parts = [one.ds.isel(lat=rows) for one in every]
+        strips.append(build([(part["gpp"].load(), part["reco"].load()) for part in parts], context))
+    return {name: np.concatenate([strip[name] for strip in strips], axis=1) for name in strips[0]}
+
+
+def _write_means(
+    found: dict[str, np.ndarray],
+    outputs: list[str],
+    predictions: Predictions,
+    whole: land.Land,
+    *,
+    axis: xr.Dataset,
+    maps: dict[str, Any],
+    about: dict[str, str],
+    made_by: dict[str, str],
+) -> None:
+    """Write the fields of each flux; `about` tells `product`, `label`, `step` and what the `means` are."""
+    ds, bits = predictions.ds, maps.get("significant_bits")
+    coords = {"time": axis["time"].values, "lat": ds["lat"].values, "lon": ds["lon"].values}
     for flux, output in zip(FLUXES, outputs, strict=True):
-        attributes = cf.flux_attributes(flux, units=maps["units"], step=step, land=whole, skill=None)
+        attributes = cf.flux_attributes(flux, units=maps["units"], step=about["step"], land=whole, skill=None)
         attributes["comment"] += rounding.stated(bits)
-        fields = _labelled(found, flux, own, ds, attributes)
+        given = {name: attributes | own for name, own in _described(flux, found).items()}
+        fields = xr.Dataset({name: (("time", "lat", "lon"), found[name], own) for name, own in given.items()}, coords=coords)
         frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, applicability=None)
-        about = {"title": f"{flux.upper()} {label}: {period} means", "names": cf.names(flux)["long_name"], "label": label}
-        about |= {"first": (periods.__doc__ or "").splitlines()[0], "product": period, "step": step}
-        frame.attrs = _attributes(about, predictions, axis, maps, made_by)
-        slabs = [(slice(0, len(own.starts)), {str(n): f.values for n, f in fields.data_vars.items()})]
+        told = about | {"title": f"{flux.upper()} {about['label']}: {about['means']}", "names": cf.names(flux)["long_name"]}
+        told |= {"first": (periods.__doc__ or "").splitlines()[0]}
+        frame.attrs = _attributes(told, predictions, axis, maps, made_by)
+        slabs = [(slice(0, axis.sizes["time"]), {str(n): f.values for n, f in fields.data_vars.items()})]
         with files.atomic(output) as part:
             export.write(part, frame=frame, fields=fields, slabs=slabs, compression=maps["compression"])
 
 
-def _period_fields(
-    ds: xr.Dataset, own: periods.Groups, whole: land.Land, *, units: str, bits: int | None
-) -> dict[str, np.ndarray]:
-    """Fields (period, lat, lon) of the globe, made strip by strip of rows."""
-    strips: list[dict[str, np.ndarray]] = []
-    for rows in progress(list(blocks.strips(ds)), "periods"):
-        strip = ds.isel(lat=rows)
-        context = Context("", units, whole.share[rows], None, {}, bits=bits)
-        strips.append(periods.build(strip["gpp"].load(), strip["reco"].load(), own, context))
-    return {name: np.concatenate([strip[name] for strip in strips], axis=1) for name in strips[0]}
-
-
-def _labelled(
-    found: dict[str, np.ndarray], flux: str, own: periods.Groups, ds: xr.Dataset, attributes: dict[str, Any]
-) -> xr.Dataset:
-    """Mean and spread of a flux with their coordinates and attributes."""
-    spread = cf.names(flux, modifier="standard_error")
-    spread |= {"long_name": f"standard deviation over the members of {spread['long_name']}"}
-    given = {flux: cf.names(flux) | {"ancillary_variables": f"{flux}_std"}, f"{flux}_std": spread}
-    coords = {"time": own.starts, "lat": ds["lat"].values, "lon": ds["lon"].values}
-    return xr.Dataset({n: (("time", "lat", "lon"), found[n], attributes | own_) for n, own_ in given.items()}, coords=coords)
+def _described(flux: str, found: dict[str, np.ndarray]) -> dict[str, dict[str, str]]:
+    """Names of the fields of a flux that were found: its mean, the spread of the members, the variation between years."""
+    kinds = {"std": "standard deviation over the members of", "iav": "standard deviation over the years of"}
+    beside = {f"{flux}_{kind}": words for kind, words in kinds.items() if f"{flux}_{kind}" in found}
+    given = {flux: cf.names(flux) | {"ancillary_variables": " ".join(beside)}}
+    for name, words in beside.items():
+        own = cf.names(flux, modifier="standard_error") if name.endswith("std") else cf.names(flux)
+        own.pop("standard_name", None) if name.endswith("iav") else None
+        given[name] = own | {"long_name": f"{words} {cf.names(flux)['long_name']}"}
+    return given
 
 
 def write_exports(
@@ -284,7 +350,7 @@ def _write(
     frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, applicability=applicability)
     about = {"title": module.TITLE.format(flux=flux.upper(), label=label), "names": cf.names(flux)["long_name"], "label": label}
     about |= {"first": (module.__doc__ or "").splitlines()[0], "product": product, "step": "climatology" if period else step}
-    frame.attrs = _attributes(about, predictions, axis, maps, made_by | _origin(predictions, cube))
+    frame.attrs = _attributes(about, predictions, axis, maps, made_by | _origin([predictions], cube))
     fields = blocks.template(ds, flux, build)
     multiple = export.steps_per_chunk(dict(ds.sizes))
     per_step = sum(field.nbytes // field.shape[-2] for field in fields.data_vars.values()) * ds.sizes["lat"]
@@ -368,13 +434,13 @@ def _step(cube: xr.Dataset) -> tuple[str, str | None]:
     return cube.attrs["time_step"], cube.attrs.get("climatology")
 
 
-def _origin(predictions: Predictions, cube: str) -> dict[str, str]:
-    """What the file was made from and with."""
+def _origin(every: list[Predictions], cube: str) -> dict[str, str]:
+    """What the file was made from, the predictions of one or several years, and with what."""
     software = ", ".join(f"{name} {version}" for name, version in provenance.software().items())
     return {
         "drivers_sha256": stores.digest(cube),
-        "predictions_sha256": predictions.digest,
-        "model": predictions.model,
+        "predictions_sha256": " ".join(predictions.digest for predictions in every),
+        "model": every[0].model,
         "software": software,
         "git_revision": provenance.revision(),
     }

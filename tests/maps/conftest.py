@@ -11,7 +11,7 @@ import xarray as xr
 from tamrl import classes, files, georeference, stores
 from tamrl.carbon import FLUXES
 from tamrl.grid import Grid
-from tamrl.maps.stage import write_exports, write_map, write_members, write_periods
+from tamrl.maps.stage import write_exports, write_map, write_members, write_periods, write_seasonal
 from tamrl.uncertainty import conformal
 
 WHO = ("creator", "publisher")
@@ -29,6 +29,9 @@ names = (
     "product_version",
 )
 ATTRIBUTION |= dict.fromkeys(names, "a test")
+
+
+SEVERAL = {"manifests": "manifest", "predictions": "store", "labels": "label"}
 
 
 @dataclass
@@ -61,6 +64,14 @@ class World:
     def write_periods(self, period: str, **changes) -> dict[str, Path]:
         outputs = {flux: self.folder / f"{period}_{flux}.nc" for flux in FLUXES}
         write_periods(**self.common, outputs=list(outputs.values()), maps=self.maps(**changes), period=period)
+        return outputs
+
+    def write_seasonal(self, other: "World") -> dict[str, Path]:
+        """Over this year and that of another world with the same cube."""
+        outputs = {flux: self.folder / f"seasonal_{flux}.nc" for flux in FLUXES}
+        made_by = {name: self.common[name] for name in ("run", "config_digest", "code", "cube")}
+        each = {key: [world.common[name] for world in (self, other)] for key, name in SEVERAL.items()}
+        write_seasonal(**each, **made_by, outputs=list(outputs.values()), maps=self.maps())
         return outputs
 
     def write_exports(self, *exports: str) -> Path:
@@ -142,7 +153,8 @@ def build(
     grid = Grid(resolution)
     drivers = cube(grid, time, attrs, igbp=igbp)
     land = drivers["land_fraction"].values
-    seal(drivers, folder / "cube.zarr")
+    if not (folder / "cube.zarr").exists():
+        seal(drivers, folder / "cube.zarr")
     shape = (1, len(time), 5, 7)  # a member and a tile a chunk, as inference writes
     seal(predictions(grid, time, land, members), folder / f"{label}.zarr", {"gpp": shape, "reco": shape})
     said = {"store": stores.digest(folder / f"{label}.zarr"), "cube": stores.digest(folder / "cube.zarr")}

@@ -7,14 +7,15 @@ import xarray as xr
 
 from tamrl.errors import ContractError
 from tamrl.maps import periods
+from tests.maps.conftest import build
 from tests.maps.test_cf import complaints
 from tests.maps.test_stage import members, share
 
 
-@pytest.mark.parametrize(("period", "count"), [("monthly", 12), ("annual", 1)])
+@pytest.mark.parametrize(("period", "count"), [("monthly", 12), ("annual", 1), ("8day", 46)])
 def test_means_are_those_of_the_days_of_each_member(daily, period, count):
     files = daily.write_periods(period)
-    stamp = {"monthly": "MS", "annual": "YS"}[period]
+    stamp = {"monthly": "MS", "annual": "YS", "8day": "8D"}[period]
     days = xr.DataArray(members(daily, "gpp"), dims=("member", "time", "lat", "lon"))
     days = days.assign_coords(time=pd.date_range("2012-01-01", periods=366))
     per_member = days.resample(time=stamp).mean(skipna=False) * share(daily)
@@ -23,6 +24,12 @@ def test_means_are_those_of_the_days_of_each_member(daily, period, count):
     np.testing.assert_allclose(ds["gpp"].values, per_member.mean("member", skipna=False).values, rtol=1e-4, atol=1e-6)
     spread = per_member.std("member", ddof=1, skipna=False).values
     np.testing.assert_allclose(ds["gpp_std"].values, spread, rtol=1e-3, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def two_years(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("years")
+    return [build(folder, label=str(y), time=pd.date_range(f"{y}-01-01", f"{y}-12-31")) for y in (2012, 2013)]
 
 
 @pytest.mark.parametrize("bits", [None, 8])
@@ -37,7 +44,7 @@ def test_a_missing_day_makes_its_month_missing_and_no_other(daily):
     assert np.isnan(xr.open_dataset(daily.write_periods("annual")["gpp"])["gpp"].values[0, 4, 20])
 
 
-@pytest.mark.parametrize("period", ["monthly", "annual"])
+@pytest.mark.parametrize("period", ["monthly", "annual", "8day"])
 def test_they_comply(daily, period, tmp_path):
     assert complaints(daily.write_periods(period)["nee"], tmp_path) == []
 
@@ -47,3 +54,38 @@ def test_half_a_year_is_no_year():
     assert len(periods.groups(days, step="day", period="monthly").first) == 6
     with pytest.raises(ContractError, match="do not fill their years"):
         periods.groups(days, step="day", period="annual")
+
+
+def test_eight_days_begin_anew_with_each_year():
+    days = pd.date_range("2011-01-01", "2012-12-31").values
+    own = periods.groups(days, step="day", period="8day")
+    assert len(own.first) == 92 and str(own.starts[46])[:10] == "2012-01-01"
+    assert np.diff([*own.first, len(days)]).tolist() == [8] * 45 + [5] + [8] * 45 + [6]
+    with pytest.raises(ContractError, match="do not fill"):
+        periods.groups(days[:-1], step="day", period="8day")
+
+
+def test_the_seasonal_cycle_is_the_mean_over_years_of_each_member(two_years, tmp_path):
+    first, second = two_years
+    files = first.write_seasonal(second)
+    months = []
+    for world, year in ((first, 2012), (second, 2013)):
+        days = xr.DataArray(members(world, "gpp"), dims=("member", "time", "lat", "lon"))
+        days = days.assign_coords(time=pd.date_range(f"{year}-01-01", f"{year}-12-31"))
+        months.append(days.resample(time="MS").mean(skipna=False).values * share(world))
+    ds = xr.open_dataset(files["gpp"])
+    assert ds.sizes["time"] == 12
+    np.testing.assert_allclose(ds["gpp"].values, np.mean(months, axis=(0, 1)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(ds["gpp_std"].values, np.std(np.mean(months, 0), axis=0, ddof=1), rtol=1e-3, atol=1e-5)
+    between = np.std(np.mean(months, 1), axis=0, ddof=1)
+    np.testing.assert_allclose(ds["gpp_iav"].values, between, rtol=1e-3, atol=1e-5)
+    gpp, reco, nee = (xr.open_dataset(files[name])[name].values for name in ("gpp", "reco", "nee"))
+    np.testing.assert_array_equal(nee, reco - gpp)
+    assert complaints(files["nee"], tmp_path) == []
+
+
+def test_the_cycles_bounds_span_the_years(two_years):
+    first, second = two_years
+    ds = xr.open_dataset(first.write_seasonal(second)["reco"], decode_times=False)
+    assert ds["time"].attrs["climatology"] == "climatology_bnds"
+    assert ds["climatology_bnds"].values[[0, 11]].tolist() == [[0.0, 366.0 + 31], [335.0, 366.0 + 365]]

@@ -161,11 +161,14 @@ def climate_map():
 
 
 def further_maps():
-    """Means over months and years, and exports; a climatology is its own months, and has no year."""
-    wanted = {"label": MAIN.time.labels if MAIN.time.map_years else (), "flux": ["gpp", "reco", "nee"]}
-    kinds = [period for period in MAIN.maps.periods if not (period == "monthly" and MAIN.time.step == "month")]
-    exports = expand(f"{BASE}/maps/exports/{{label}}", label=MAIN.time.labels if MAIN.maps.exports else ())
-    return expand(f"{BASE}/maps/{{period}}/{{flux}}_{{label}}.nc", period=kinds, **wanted) + exports
+    """Means over periods, and exports; a climatology is its own months, and has no year."""
+    labels, fluxes = MAIN.time.labels if MAIN.time.map_years else (), ["gpp", "reco", "nee"]
+    own = ("seasonal", *(["monthly"] if MAIN.time.step == "month" else []))
+    kinds = [period for period in MAIN.maps.periods if period not in own]
+    found = expand(f"{BASE}/maps/{{period}}/{{flux}}_{{label}}.nc", period=kinds, label=labels, flux=fluxes)
+    if "seasonal" in MAIN.maps.periods and len(labels) > 1:
+        found += expand(f"{BASE}/maps/seasonal/{{flux}}_{labels[0]}-{labels[-1]}.nc", flux=fluxes)
+    return found + expand(f"{BASE}/maps/exports/{{label}}", label=MAIN.time.labels if MAIN.maps.exports else ())
 
 
 def driver_files():

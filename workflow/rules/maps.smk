@@ -78,7 +78,7 @@ rule write_product:
         "../scripts/write_product.py"
 
 
-# Means over calendar months and years, all fluxes at once.
+# Means over calendar months, years and eight days, all fluxes at once.
 rule write_periods:
     input:
         manifest=f"{RUN}/predictions/{{label}}.json",
@@ -90,7 +90,7 @@ rule write_periods:
     benchmark:
         f"{RUN}/benchmarks/write_periods/{{period}}_{{label}}.tsv"
     wildcard_constraints:
-        period="monthly|annual",
+        period="monthly|annual|8day",
     conda:
         ENV
     params:
@@ -101,6 +101,30 @@ rule write_periods:
         code=code("tamrl.maps.stage"),
     script:
         "../scripts/write_periods.py"
+
+
+# The mean seasonal cycle of the mapped years, and how it varies between them.
+rule write_seasonal:
+    input:
+        manifests=lambda w: predictions(w, ".json"),
+        cube=rules.build_cube.output.cube,
+    output:
+        maps=[f"{RUN}/maps/seasonal/{flux}_{{span}}.nc" for flux in ("gpp", "reco", "nee")],
+    log:
+        f"{RUN}/logs/write_seasonal/{{span}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/write_seasonal/{{span}}.tsv"
+    conda:
+        ENV
+    params:
+        stores=lambda w: predictions(w, ".zarr"),
+        labels=MAIN.time.labels,
+        maps=section("maps", *FORMAT),
+        run=lambda w: w.run,
+        config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
+        code=code("tamrl.maps.stage"),
+    script:
+        "../scripts/write_seasonal.py"
 
 
 # The same in the forms that GIS and clouds like best.

@@ -1,4 +1,4 @@
-"""Write the means of all fluxes over calendar months or years."""
+"""Write the means of all fluxes over calendar months, years or eight days."""
 
 from tamrl.log import to_file
 from tamrl.maps.stage import write_periods
