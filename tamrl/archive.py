@@ -17,12 +17,26 @@ METADATA = "ro-crate-metadata.json"
 CODE = ("Snakefile", "workflow", "tamrl", "config", "envs", "requirements.lock.txt", "Makefile", "CITATION.cff", "LICENSE")
 """What of the project goes into the archive, below `code/`."""
 
-SNAKEMAKE = "https://snakemake.github.io"
+WORKFLOW = "code/Snakefile"
 CRATE = "https://w3id.org/ro/crate/1.1"
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
     "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
+}
+MIT = {"@id": "https://spdx.org/licenses/MIT", "@type": "CreativeWork", "name": "MIT License"}
+AUTHORS = {"@id": "#authors", "@type": "Organization", "name": "The tamrl developers"}
+LANGUAGE = {
+    "@id": "https://snakemake.github.io",
+    "@type": "ComputerLanguage",
+    "name": "Snakemake",
+    "url": "https://snakemake.github.io",
+}
+DESCRIPTOR = {
+    "@id": METADATA,
+    "@type": "CreativeWork",
+    "about": {"@id": "./"},
+    "conformsTo": [{"@id": CRATE}, {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"}],
 }
 MEDIA = {
     ".nc": "application/netcdf",
@@ -105,73 +119,63 @@ def metadata(recorded: dict[str, Any], products: dict[str, Path], code: list[str
     -------
     JSON-LD with one entity for each file, and one each for the workflow, its language and the action that was the run.
     """
-    config, workflow = recorded["config"], "code/Snakefile"
-    title = config["evaluation"]["title"] or recorded["run"]
-    parts = [*products, *code]
-    action = {
+    parts = [{"@id": name} for name in (*products, *code)]
+    described = [*(_file(name, path) for name, path in products.items()), *(_code_file(name) for name in code)]
+    workflow = [entity | _workflow(recorded) if entity["@id"] == WORKFLOW else entity for entity in described]
+    profiles = [{"@id": url, "@type": "CreativeWork", "name": name, "version": url[-3:]} for url, name in PROFILES.items()]
+    graph = [DESCRIPTOR, _root(recorded, parts), _action(recorded, products), *workflow, *profiles, LANGUAGE, AUTHORS, MIT]
+    return {"@context": f"{CRATE}/context", "@graph": graph}
+
+
+def _root(recorded: dict[str, Any], parts: list[dict[str, str]]) -> dict[str, Any]:
+    """The archive as a whole."""
+    return {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"tamrl: {recorded['config']['evaluation']['title'] or recorded['run']}",
+        "description": "Carbon fluxes (GPP, RECO, NEE) from flux towers, ERA5 and MODIS, with the workflow that made them.",
+        "datePublished": recorded["recorded"],
+        "license": {"@id": MIT["@id"]},
+        "author": {"@id": AUTHORS["@id"]},
+        "publisher": {"@id": AUTHORS["@id"]},
+        "conformsTo": [{"@id": url} for url in PROFILES],
+        "mainEntity": {"@id": WORKFLOW},
+        "hasPart": parts,
+        "mentions": {"@id": "#run"},
+    }
+
+
+def _action(recorded: dict[str, Any], products: dict[str, Path]) -> dict[str, Any]:
+    """The run: what it read and what it gave."""
+    return {
         "@id": "#run",
         "@type": "CreateAction",
         "name": f"Run {recorded['run']!r} of tamrl",
-        "instrument": {"@id": workflow},
         "description": "All rules from raw inputs to products; configuration, seeds, inputs and costs are in provenance.json.",
+        "instrument": {"@id": WORKFLOW},
         "object": {"@id": "provenance.json"},
         "result": [{"@id": name} for name in products if name != "provenance.json"],
         "endTime": recorded["recorded"].replace("Z", "+00:00"),
         "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
-        "agent": {"@id": "#authors"},
+        "agent": {"@id": AUTHORS["@id"]},
     }
-    root = {
-        "@id": "./",
-        "@type": "Dataset",
-        "name": f"tamrl: {title}",
-        "description": "Carbon fluxes (GPP, RECO, NEE) from flux towers, ERA5 and MODIS, with the workflow that made them.",
-        "datePublished": recorded["recorded"],
-        "license": {"@id": "https://spdx.org/licenses/MIT"},
-        "author": {"@id": "#authors"},
-        "publisher": {"@id": "#authors"},
-        "conformsTo": [{"@id": url} for url in PROFILES],
-        "mainEntity": {"@id": workflow},
-        "hasPart": [{"@id": name} for name in parts],
-        "mentions": {"@id": "#run"},
-    }
+
+
+def _workflow(recorded: dict[str, Any]) -> dict[str, Any]:
+    """What makes the Snakefile the workflow of the crate."""
     return {
-        "@context": f"{CRATE}/context",
-        "@graph": [
-            {
-                "@id": METADATA,
-                "@type": "CreativeWork",
-                "about": {"@id": "./"},
-                "conformsTo": [{"@id": CRATE}, {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"}],
-            },
-            root,
-            *({"@id": url, "@type": "CreativeWork", "name": name, "version": url[-3:]} for url, name in PROFILES.items()),
-            {
-                "@id": workflow,
-                "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
-                "name": "tamrl",
-                "version": recorded["git_revision"] or "unknown",
-                "license": {"@id": "https://spdx.org/licenses/MIT"},
-                "encodingFormat": "text/plain",
-                "programmingLanguage": {"@id": SNAKEMAKE},
-            },
-            {
-                "@id": SNAKEMAKE,
-                "@type": "ComputerLanguage",
-                "name": "Snakemake",
-                "url": SNAKEMAKE,
-                "version": recorded["software"].get("snakemake", "unknown"),
-            },
-            {"@id": "#authors", "@type": "Organization", "name": "The tamrl developers"},
-            {"@id": "https://spdx.org/licenses/MIT", "@type": "CreativeWork", "name": "MIT License"},
-            action,
-            *(_file(name, path) for name, path in products.items()),
-            *(
-                {"@id": name, "@type": "File", "name": name.removeprefix("code/"), "encodingFormat": "text/plain"}
-                for name in code
-                if name != workflow
-            ),
-        ],
+        "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
+        "name": "tamrl",
+        "version": recorded["git_revision"] or "unknown",
+        "license": {"@id": MIT["@id"]},
+        "programmingLanguage": {"@id": LANGUAGE["@id"]},
+        "softwareVersion": recorded["software"].get("snakemake", "unknown"),
     }
+
+
+def _code_file(name: str) -> dict[str, Any]:
+    """A file of the project."""
+    return {"@id": name, "@type": "File", "name": name.removeprefix("code/"), "encodingFormat": "text/plain"}
 
 
 def _file(name: str, path: Path) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import xarray as xr
 from tamrl import classes, files, georeference, stores
 from tamrl.carbon import FLUXES
 from tamrl.grid import Grid
-from tamrl.maps.stage import write_exports, write_map, write_members, write_periods, write_seasonal
+from tamrl.maps.means.stage import write_periods, write_seasonal
+from tamrl.maps.stage import write_exports, write_map, write_members
 from tamrl.uncertainty import conformal
 
 WHO = ("creator", "publisher")

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from tamrl.errors import ContractError
-from tamrl.maps import periods
+from tamrl.maps.means import periods
 from tests.maps.conftest import build
 from tests.maps.test_cf import complaints
 from tests.maps.test_stage import members, share

@@ -98,7 +98,7 @@ rule write_periods:
         maps=section("maps", *FORMAT),
         run=lambda w: w.run,
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
-        code=code("tamrl.maps.stage"),
+        code=code("tamrl.maps.means.stage"),
     script:
         "../scripts/write_periods.py"
 
@@ -122,7 +122,7 @@ rule write_seasonal:
         maps=section("maps", *FORMAT),
         run=lambda w: w.run,
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
-        code=code("tamrl.maps.stage"),
+        code=code("tamrl.maps.means.stage"),
     script:
         "../scripts/write_seasonal.py"
 

@@ -1,7 +1,7 @@
 """Write the means of all fluxes over calendar months, years or eight days."""
 
 from tamrl.log import to_file
-from tamrl.maps.stage import write_periods
+from tamrl.maps.means.stage import write_periods
 
 to_file(snakemake.log[0])
 write_periods(

@@ -1,7 +1,7 @@
 """Write the mean seasonal cycle of all fluxes over the mapped years."""
 
 from tamrl.log import to_file
-from tamrl.maps.stage import write_seasonal
+from tamrl.maps.means.stage import write_seasonal
 
 to_file(snakemake.log[0])
 write_seasonal(

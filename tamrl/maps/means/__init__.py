@@ -1,0 +1,1 @@
+"""Means of the maps over calendar periods and over years."""
