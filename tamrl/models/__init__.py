@@ -18,9 +18,9 @@ A plug-in holds
         only where the memory can be put down and taken up again (`_network.Network`): `predict` in two halves.
     ``state_dict() -> dict[str, Tensor]`` and ``load_state_dict(state)``
         All that training changes.
-    Either it is a `torch.nn.Module` whose ``forward(x, support, static) -> (B, T, 3)`` gives differentiable fluxes in
-    gC m-2 d-1, trained by `training.loop` (which calls ``begin(progress)``, 0 to 1, before each step), or it has
-    ``fit(x, support, static, y, weight, *, seed)`` with the tensors of `samples.dataset`.
+    Either it is a `torch.nn.Module` whose ``forward(x, support, static)`` gives differentiable fluxes (B, T, 3) in gC m-2 d-1,
+    and what else `training.losses.flux_loss` knows, trained by `training.loop` (which calls ``begin(progress)``, 0 to 1,
+    before each step), or it has ``fit(x, support, static, y, weight, *, seed)`` with the tensors of `samples.dataset`.
 
 Tests run over every plug-in present.
 """

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from tamrl import carbon
 from tamrl.models import Dims
@@ -25,6 +25,8 @@ class Options(Recurrent):
 
     code: Annotated[int, Field(ge=1)] = 32
     """Width of the code of a site."""
+    streams: Annotated[int, Field(ge=1)] = 1
+    """Encoders with their decoders that learn side by side and are averaged."""
     balance: Literal["exact", "penalty", "reconciled"] = "penalty"
     """`exact`: GPP and RECO are predicted, NEE is their difference. `penalty`: three fluxes are predicted, the loss adds the
     imbalance in gC m-2 d-1, and what is delivered is the nearest triple that closes. `reconciled`: as `penalty`, and nearest
@@ -50,34 +52,35 @@ class Options(Recurrent):
 
 
 class TamRl(Network):
-    """Encoder, modulated decoder, and fluxes in gC m-2 d-1."""
+    """Encoders, modulated decoders, and fluxes in gC m-2 d-1.
+
+    Several streams, each an encoder with its decoder, begin and learn apart and are averaged: an ensemble inside a member, at
+    less cost than one decoder of their joint width (Lakshminarayanan et al. 2017, arXiv 1612.01474). Below K is their number.
+    """
 
     def __init__(self, dims: Dims, options: Options) -> None:
         super().__init__(options.context, own_window=options.support == "window")
         self.options = options
         self.outputs = 2 if options.balance == "exact" else 3
-        self.encoder = Encoder(
-            support=dims.features if self.own_window else dims.support,
-            static=dims.static,
-            hidden=options.code,
-            code=options.code,
-            dropout=options.dropout,
-        )
-        self.decoder = Decoder(
-            features=dims.features,
-            hidden=options.hidden,
-            layers=options.layers,
-            code=options.code,
-            dropout=options.dropout,
-            outputs=self.outputs + (3 if options.loss == "laplace" else 0),
-        )
+        reads = {"support": dims.features if self.own_window else dims.support, "static": dims.static, "hidden": options.code}
+        sizes = {"features": dims.features, "hidden": options.hidden, "layers": options.layers}
+        outputs = self.outputs + (3 if options.loss == "laplace" else 0)
+        shared = {"code": options.code, "dropout": options.dropout}
+        self.encoders, self.decoders = nn.ModuleList(), nn.ModuleList()
+        for _ in range(options.streams):
+            self.encoders.append(Encoder(**reads, **shared))
+            self.decoders.append(Decoder(**sizes, **shared, outputs=outputs))
         self.register_buffer("scale", torch.tensor(dims.scale))
         self.modulated = True
 
     def forward(self, x: Tensor, support: Tensor, static: Tensor) -> Tensor:
-        """Fluxes (B, T, 3) as they are trained, followed by the logarithms of their expected errors where they are estimated."""
-        out, _ = self.decoder(x, self.encode(x if self.own_window else support, static))
-        return torch.cat([self._fluxes(out), out[..., self.outputs :]], dim=-1)
+        """Fluxes (B, T, 3) as they are trained, followed by the logarithms of their expected errors where they are estimated.
+
+        Several streams come one by one, (K, B, T, 3) or (K, B, T, 6), because each learns on its own.
+        """
+        out, _ = self._streams(x, self.encode(x if self.own_window else support, static))
+        trained = torch.cat([self._fluxes(out), out[..., self.outputs :]], dim=-1)
+        return trained if len(trained) > 1 else trained[0]
 
     def begin(self, progress: float) -> None:
         """Stage one trains the decoder alone, stage two both."""
@@ -90,21 +93,30 @@ class TamRl(Network):
             self.gain.copy_(torch.tensor(carbon.gain(covariance.tolist())))
 
     def encode(self, support: Tensor, static: Tensor) -> Tensor:
-        """Support (B, C, D) and static (B, S) to the code z (B, Z); 0, which modulates nothing, in stage one."""
+        """Support (B, C, D) and static (B, S) to the codes z (B, K Z); 0, which modulates nothing, in stage one."""
         if self.modulated:
-            return self.encoder(support, static)
-        return support.new_zeros(len(support), self.options.code)
+            return torch.cat([encoder(support, static) for encoder in self.encoders], dim=-1)
+        return support.new_zeros(len(support), len(self.encoders) * self.options.code)
 
     def decode(self, x: Tensor, z: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Features x (B, T, F) and z (B, Z) to fluxes (B, T, 3), gC m-2 d-1, and the state."""
-        out, state = self.decoder(x, z, state)
-        return self._fluxes(out), state
+        """Features x (B, T, F) and z (B, K Z) to fluxes (B, T, 3), gC m-2 d-1, the mean of the streams, and the states."""
+        out, state = self._streams(x, z, state)
+        return self._fluxes(out).mean(0), state
+
+    def _streams(self, x: Tensor, z: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Features x (B, T, F) and z (B, K Z) to what each decoder gives (K, B, T, N), and the states, stream after stream."""
+        count = len(self.decoders)
+        codes = z.chunk(count, dim=-1)
+        before = [None] * count if state is None else zip(*(part.chunk(count) for part in state), strict=True)
+        found = [decode(x, code, own) for decode, code, own in zip(self.decoders, codes, before, strict=True)]
+        out = torch.stack([each for each, _ in found])  # (K, B, T, N)
+        return out, tuple(torch.cat(parts) for parts in zip(*(own for _, own in found), strict=True))
 
     def _fluxes(self, out: Tensor) -> Tensor:
-        """What the decoder gives (B, T, N) as gpp, reco, nee (B, T, 3) in gC m-2 d-1."""
+        """What the decoders give (..., N) as gpp, reco, nee (..., 3) in gC m-2 d-1."""
         fluxes = out[..., : self.outputs] * self.scale[: self.outputs]
         if self.outputs == 2:
-            fluxes = torch.cat([fluxes, fluxes[..., 1:] - fluxes[..., :1]], dim=-1)  # (B, T, 3)
+            fluxes = torch.cat([fluxes, fluxes[..., 1:] - fluxes[..., :1]], dim=-1)
         return fluxes
 
 

@@ -26,7 +26,7 @@ def flux_loss(predicted: Tensor, y: Tensor, weight: Tensor, scale: Tensor) -> Te
     ----------
     predicted : (B, T, 3) or (B, T, 6)
         gpp, reco, nee in gC m-2 d-1, and, of networks that estimate it, the logarithm of each flux's expected error in units
-        of `scale`.
+        of `scale`. A dimension in front holds streams of one network, of which each learns on its own.
     y : (B, T, 3)
         Measured fluxes, gC m-2 d-1; may be NaN where the weight is 0.
     weight : (B, T, 3)
@@ -36,22 +36,24 @@ def flux_loss(predicted: Tensor, y: Tensor, weight: Tensor, scale: Tensor) -> Te
 
     Returns
     -------
-    Scalar: the mean over all scored values of each flux, averaged over fluxes, plus `BALANCE_WEIGHT` x mean imbalance².
+    Scalar: the mean over all scored values of each flux, averaged over fluxes, plus `BALANCE_WEIGHT` x mean imbalance²,
+    added up over streams.
     Each value costs the Huber loss (doi 10.1214/aoms/1177703732, δ = 1) of its residual in units of `scale`, or, with an
     estimated error, the negative logarithm of the Laplace likelihood (Kendall & Gal 2017, arXiv 1703.04977): towers and
     seasons whose fluxes are large and noisy then weigh no more than the others.
     """
     scored = weight > 0
     fluxes, width = predicted[..., :3], predicted[..., 3:]
-    known = y.where(scored, fluxes.detach())
+    known = torch.where(scored, y, fluxes.detach())
     if width.shape[-1]:
         each = LIKELIHOOD_WEIGHT * _laplace((fluxes - known) / scale, width.clamp(LEAST_WIDTH, MOST_WIDTH))
     else:
         each = huber_loss(fluxes / scale, known / scale, reduction="none")
-    each = each * weight  # (B, T, 3)
-    fit = (each.sum((0, 1)) / weight.sum((0, 1)).clamp(min=1e-6)).mean()
+    each = each * weight  # (..., B, T, 3)
+    fit = (each.sum((-3, -2)) / weight.sum((0, 1)).clamp(min=1e-6)).mean(-1)
     gpp, reco, nee = fluxes.unbind(-1)
-    return fit + BALANCE_WEIGHT * carbon.residual(gpp=gpp, reco=reco, nee=nee).square().mean()
+    imbalance = carbon.residual(gpp=gpp, reco=reco, nee=nee).square().mean((-2, -1))
+    return (fit + BALANCE_WEIGHT * imbalance).sum()
 
 
 def _laplace(residual: Tensor, width: Tensor) -> Tensor:

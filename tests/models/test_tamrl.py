@@ -58,6 +58,19 @@ def test_the_estimated_error_is_trained_and_never_delivered():
     assert doubtful.predict(x, support, static).shape == sure.predict(x, support, static).shape == (4, 150, 3)
 
 
+def test_streams_are_averaged_and_remember_apart():
+    (x, support, static), model = _arrays(), _model(streams=3)
+    assert model(x, support, static).shape == (3, 4, 150, 6) and model.encode(support, static).shape == (4, 3 * 6)
+    with torch.no_grad():
+        each = model.deliver(model(x, support, static)[..., :3].mean(0))
+    torch.testing.assert_close(model.predict(x, support, static), each, atol=2e-5, rtol=0)
+    z = model.encode(support, static)
+    first, state = model.resume(x[:, :64], z)
+    second, _ = model.resume(x[:, 64:], z, state)
+    assert all(part.shape[:2] == (3, 4) for part in state)
+    assert torch.equal(torch.cat([first, second], 1), model.predict(x, support, static))
+
+
 def test_three_estimates_move_to_the_nearest_triple():
     raw = torch.tensor([[[5.0, 3.0, 1.0]]])  # closes with nee = -2, so the imbalance is 3
     assert torch.allclose(_model().deliver(raw), torch.tensor([[[4.0, 4.0, 0.0]]]))

@@ -58,7 +58,7 @@ def test_models_learn_and_repeat(samples, group, settings, name):
 
 def test_another_seed_gives_another_member(samples, group, settings):
     a, b = (_fit(samples, group, settings | {"steps": 5}, seed=s, hidden=8)[0] for s in (1, 2))
-    assert not torch.equal(a.decoder.head.weight, b.decoder.head.weight)
+    assert not torch.equal(a.decoders[0].head.weight, b.decoders[0].head.weight)
 
 
 def test_fast_changes_nothing_on_a_processor(samples, group, settings):

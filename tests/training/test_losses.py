@@ -47,6 +47,13 @@ def test_with_an_estimated_error_it_is_the_laplace_likelihood():
     assert torch.equal(loss(*[50.0] * 3), loss(*[losses.MOST_WIDTH] * 3))
 
 
+def test_streams_learn_apart():
+    y, weight, g = _closing(), torch.ones(2, 6, 3), torch.Generator().manual_seed(3)
+    streams = [y + torch.randn(y.shape, generator=g) for _ in range(3)]
+    together = flux_loss(torch.stack(streams), y, weight, SCALE)
+    torch.testing.assert_close(together, sum(flux_loss(stream, y, weight, SCALE) for stream in streams))
+
+
 def test_an_estimated_error_makes_noisy_steps_weigh_less():
     y, weight = _closing(1, 2), torch.ones(1, 2, 3)
     width = torch.zeros_like(y)
