@@ -61,6 +61,7 @@ rule atlas:
 
 
 onsuccess:
+    print(f"In all: {told(BASE)}")
     print(
         f"Done. Table: {BASE}/adaptation/adaptation.md   Predictions: {BASE}/adaptation/"
         if MAIN.adaptation
@@ -70,4 +71,5 @@ onsuccess:
 
 
 onerror:
+    print(f"In all: {told(BASE)}")
     print(f"Stopped. Every finished step is kept: mend the cause and give the same command again. Logs: {BASE}/logs/")

@@ -1,12 +1,16 @@
-"""Logging of a rule: everything into the rule's log file, progress on the terminal.
+"""Logging of a rule: everything into the rule's log file, progress on the terminal, and a line a job in `logs/jobs.tsv`.
 
 Scripts call `to_file` once; stages use `logging.getLogger(__name__)` and `progress`.
 """
 
+import atexit
 import logging
+import os
+import resource
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,9 +18,17 @@ T = TypeVar("T")
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _SECONDS_BETWEEN_LINES = 5.0
 
+JOURNAL = "jobs.tsv"
+COLUMNS = ("ended", "rule", "wildcards", "seconds", "memory_mib", "exit")
+_error: list[str] = []
+"""What ended this process, if it was an error."""
+
 
 def to_file(path: str | Path) -> None:
-    """Send all log records of this process to `path`, and warnings and errors to the terminal too."""
+    """Send all log records of this process to `path`, errors to the terminal too; at its end a line goes into the journal.
+
+    `path` is `<run>/logs/<rule>/<wildcards>.log` or `<run>/logs/<rule>.log`. A job that is killed leaves no line.
+    """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger()
     root.handlers.clear()
@@ -30,10 +42,45 @@ def to_file(path: str | Path) -> None:
     root.addHandler(screen)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
+    atexit.register(_note_end, Path(path), time.monotonic())
+
+
+def _note_end(path: Path, begun: float) -> None:
+    """Append a line to the journal of the run: one write, so that lines of jobs that end together do not mix."""
+    folder = next((parent for parent in path.parents if parent.name == "logs"), None)
+    if folder is None:
+        return
+    rule, *rest = path.relative_to(folder).with_suffix("").parts
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+    ended, seconds = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), time.monotonic() - begun
+    values = (ended, rule, "/".join(rest), f"{seconds:.1f}", f"{used:.0f}", _error[0] if _error else "0")
+    journal = folder / JOURNAL
+    for line, flags in ((COLUMNS, os.O_EXCL), (values, 0)):
+        try:
+            handle = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags, 0o644)
+        except FileExistsError:  # another job has written the heading
+            continue
+        os.write(handle, ("\t".join(line) + "\n").encode())
+        os.close(handle)
+
+
+def told(run: str | Path) -> str:
+    """What the jobs of the run in this folder came to, from the journal: the latest line of each."""
+    journal = Path(run) / "logs" / JOURNAL
+    lines = journal.read_text(encoding="utf-8").splitlines()[1:] if journal.exists() else []
+    latest = {tuple(fields[1:3]): fields for fields in (line.split("\t") for line in lines)}
+    if not latest:
+        return "no job has ended"
+    minutes = sum(float(fields[3]) for fields in latest.values()) / 60
+    most = max(latest.values(), key=lambda fields: float(fields[4]))
+    failed = sum(fields[5] != "0" for fields in latest.values())
+    trouble = f", {failed} of them failed" if failed else ""
+    return f"{len(latest)} jobs{trouble}, {minutes:.1f} minutes of jobs, most memory {most[4]} MiB ({most[1]}); each: {journal}"
 
 
 def _log_uncaught(kind: type, error: BaseException, trace: object) -> None:
     """Write an uncaught error with its trace to the log file; the terminal gets the message alone."""
+    _error.append(kind.__name__)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
             record = logging.LogRecord("tamrl", logging.ERROR, "", 0, str(error), None, (kind, error, trace))

@@ -111,6 +111,23 @@ def test_log_goes_to_the_file_and_progress_counts(tmp_path):
     assert "broken tower" in done.stderr
 
 
+def test_the_journal_has_a_line_for_each_job_that_ended(tmp_path):
+    run = tmp_path / "results/mine"
+    for name, end in (("train_model/tamrl-0-1", "pass"), ("write_report", "pass"), ("write_report", "raise ValueError('x')")):
+        code = f"import sys; from tamrl import log; log.to_file(sys.argv[1]); {end}"
+        subprocess.run([sys.executable, "-c", code, run / f"logs/{name}.log"], capture_output=True, check=False)
+    head, *lines = [line.split("\t") for line in (run / "logs/jobs.tsv").read_text().splitlines()]
+    assert head == list(log.COLUMNS)
+    assert [(rule, wildcards, end) for _, rule, wildcards, _, _, end in lines] == [
+        ("train_model", "tamrl-0-1", "0"),
+        ("write_report", "", "0"),
+        ("write_report", "", "ValueError"),
+    ]
+    assert all(0 <= float(line[3]) < 60 and 5 < float(line[4]) < 5000 for line in lines)
+    assert log.told(run).startswith("2 jobs, 1 of them failed, 0.0 minutes of jobs, most memory ")
+    assert log.told(tmp_path) == "no job has ended"
+
+
 def test_progress_yields_every_item(caplog):
     with caplog.at_level(logging.INFO):
         assert list(log.progress("abc", "letters")) == ["a", "b", "c"]

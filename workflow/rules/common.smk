@@ -4,6 +4,7 @@ import sys
 sys.path.insert(0, str(workflow.basedir))
 
 from tamrl import config as configuration, provenance, registry
+from tamrl.log import told
 from tamrl.scaling.needs import resources as resources_of
 
 MAIN = configuration.load(config)
