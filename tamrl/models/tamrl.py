@@ -23,9 +23,11 @@ CLOSES = True
 class Options(Recurrent):
     """Options of TAM-RL."""
 
-    code: Annotated[int, Field(ge=1)] = 32
-    """Width of the code of a site."""
-    streams: Annotated[int, Field(ge=1)] = 1
+    hidden: Annotated[int, Field(ge=1)] = 32
+    """Width of the LSTM of each stream."""
+    code: Annotated[int, Field(ge=1)] = 16
+    """Width of the code of a site, of each stream."""
+    streams: Annotated[int, Field(ge=1)] = 4
     """Encoders with their decoders that learn side by side and are averaged."""
     balance: Literal["exact", "penalty", "reconciled"] = "penalty"
     """`exact`: GPP and RECO are predicted, NEE is their difference. `penalty`: three fluxes are predicted, the loss adds the

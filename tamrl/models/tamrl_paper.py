@@ -32,4 +32,4 @@ class Options(Recurrent):
 def build(dims: Dims, options: Options) -> tamrl.TamRl:
     """An untrained network."""
     own = {name: getattr(options, name) for name in ("hidden", "code", "layers", "dropout", "pretrain", "context", "windows")}
-    return tamrl.build(dims, tamrl.Options(**own, balance="penalty", loss="huber"))
+    return tamrl.build(dims, tamrl.Options(**own, balance="penalty", loss="huber", streams=1))

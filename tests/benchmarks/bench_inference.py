@@ -47,21 +47,28 @@ DYNAMIC = (
 STATIC = ("igbp_fraction", "koppen_fraction", "elevation")
 
 
+MODELS = {
+    "default": tamrl.Options(),
+    "one stream of 64": tamrl.Options(hidden=64, code=32, streams=1),
+    "one stream of 128": tamrl.Options(hidden=128, code=32, streams=1),
+}
+
+
 def run() -> list[dict]:
-    """Ratios of rates of mapped cell-days, for the default model and for hidden 128, and the recurrent part's share."""
+    """Ratios of rates of mapped cell-days, for the default model and others, and the recurrent part's share."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [row for hidden in (64, 128) for row in _ratios(_Case(hidden))] + [_recurrent()]
+        return [row for options in MODELS.values() for row in _ratios(_Case(options))] + [_recurrent()]
     finally:
         torch.set_num_threads(threads)
 
 
 @dataclass
 class _Case:
-    """Cells and members of a width."""
+    """Cells, and members of a model."""
 
-    hidden: int
+    options: tamrl.Options
 
     def __post_init__(self) -> None:
         time_ = pd.date_range("2010-01-01", "2012-12-31")
@@ -90,7 +97,7 @@ class _Case:
 
     def _member(self, seed: int) -> Trained:
         torch.manual_seed(seed)
-        model = tamrl.build(checkpoint.dims(self.spec, self.scaling), tamrl.Options(hidden=self.hidden)).eval()
+        model = tamrl.build(checkpoint.dims(self.spec, self.scaling), self.options).eval()
         return Trained(model, "tamrl", self.spec, self.scaling, "all", str(seed), {"digest": str(seed)})
 
 
@@ -117,7 +124,7 @@ def _plain(case: _Case, cells: int) -> float:
     found = dataset.inputs(ds, member.spec, member.scaling, steps=np.arange(365, 365 + WINDOW - 1 + 60))
     for x, support, static in DataLoader(_Windows(found), batch_size=BATCH):
         with torch.no_grad():
-            count += len(member.model(x, support, static)[:, -1].numpy())
+            count += len(member.model.decode(x, member.model.encode(support, static))[0][:, -1].numpy())
     return count / (time.process_time() - start)
 
 
@@ -145,7 +152,7 @@ def _ratios(case: _Case) -> list[dict]:
     alone = _engine(case, case.members, 1, alone=True)
     many = _engine(case, case.members, CORES)
     fast, everything = _engine(case, case.fast, 1), _engine(case, case.fast, CORES)
-    name = f"hidden {case.hidden}"
+    name = next(name for name, options in MODELS.items() if options == case.options)
     return [
         _row(f"{name}: cell-days/s of the plain way, one thread", plain, "1/s", None),
         _row(f"{name}: the engine, one thread", one, "1/s", None),

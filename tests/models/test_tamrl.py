@@ -12,7 +12,7 @@ DIMS = Dims(features=5, support=3, static=2, bins=12, scale=(5.0, 4.0, 2.5))
 
 def _model(**options) -> tamrl.TamRl:
     torch.manual_seed(0)
-    return tamrl.build(DIMS, tamrl.Options(hidden=16, code=6, **options)).eval()
+    return tamrl.build(DIMS, tamrl.Options(**({"hidden": 16, "code": 6, "streams": 1} | options))).eval()
 
 
 def _arrays() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
