@@ -56,6 +56,7 @@ def fit(
     flux: str,
     season: np.ndarray | None = None,
     igbp: np.ndarray | None = None,
+    both: bool = True,
 ) -> dict[str, Any]:
     """Calibrate intervals on held-out towers.
 
@@ -71,6 +72,8 @@ def fit(
         Name of the flux, for the record.
     season, igbp : arrays (row), optional
         As `strata.fit` takes them; both or none. Not used with so few towers that the calibration is not `exact`.
+    both : bool
+        Whether `residual_only` is wanted where there is `with_spread` too; otherwise it is None then.
 
     Returns
     -------
@@ -105,7 +108,7 @@ def fit(
         "levels": list(LEVELS),
         "exact": exact,
         "with_spread": _calibrate(residual, centre, variance, weight, position, kinds) if known else None,
-        "residual_only": _calibrate(residual, centre, nothing, weight, position, kinds),
+        "residual_only": _calibrate(residual, centre, nothing, weight, position, kinds) if both or not known else None,
     }
 
 
@@ -180,17 +183,18 @@ def cross_fit(frame: pd.DataFrame, fold: str = "fold", group: str = "site") -> p
                 raise ContractError(
                     f"no other tower to calibrate {flux} on", found=f"one held-out group: {part}", todo="hold out more towers"
                 )
-            ends[rows] = np.stack(_interval_of(frame[rows], fit_frame(frame[others], flux)), axis=1)
+            without = bool(frame["spread"][rows].isna().all())  # rows of one member need the calibration without spread
+            ends[rows] = np.stack(_interval_of(frame[rows], fit_frame(frame[others], flux, both=without)), axis=1)
     result["q05"], result["q95"], result["std"] = ends.T
     return result
 
 
-def fit_frame(frame: pd.DataFrame, flux: str) -> dict[str, Any]:
-    """`fit` on the rows of `flux` of a table as `cross_fit` takes it."""
+def fit_frame(frame: pd.DataFrame, flux: str, *, both: bool = True) -> dict[str, Any]:
+    """`fit` on the rows of `flux` of a table as `cross_fit` takes it; `both` as there."""
     rows = frame[frame["flux"] == flux]
     kinds = STRATA if _stratified(frame) else ()
     columns = {name: rows[name].to_numpy() for name in ("observed", "predicted", "spread", "site", *kinds)}
-    return fit(**columns, flux=flux)
+    return fit(**columns, flux=flux, both=both)
 
 
 def coverage(frame: pd.DataFrame) -> float:

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+BINS = 65536
+"""Bins of the search for a quantile."""
+
 LEVEL = 0.9
 """Quantile of |score| that strata are compared at: that of the interval."""
 
@@ -105,8 +108,18 @@ def _factor(size: np.ndarray, tower: np.ndarray, inside: np.ndarray, whole: floa
 
 
 def _quantile(size: np.ndarray, tower: np.ndarray) -> float:
-    """The `LEVEL` quantile with towers weighing the same."""
+    """The `LEVEL` quantile of sizes (row), none below 0, with towers weighing the same.
+
+    Weights are added up in equal bins, and only the bin that holds the quantile is sorted: one pass instead of a sort of all.
+    """
     weight = 1.0 / np.bincount(tower)[tower]
-    order = np.argsort(size, kind="stable")
-    reached = np.cumsum(weight[order]) / weight.sum()
-    return float(size[order][min(np.searchsorted(reached, LEVEL), len(size) - 1)])
+    most = size.max()
+    which = np.minimum(size * (BINS / most) if most > 0 else np.zeros_like(size), BINS - 1).astype(np.int32)
+    reached = np.cumsum(np.bincount(which, weight))
+    wanted = LEVEL * reached[-1]
+    bin_ = min(int(np.searchsorted(reached, wanted)), len(reached) - 1)
+    inside = np.flatnonzero(which == bin_)
+    inside = inside[np.argsort(size[inside], kind="stable")]
+    before = reached[bin_ - 1] if bin_ else 0.0
+    last = min(int(np.searchsorted(before + np.cumsum(weight[inside]), wanted)), len(inside) - 1)
+    return float(size[inside[last]])

@@ -106,3 +106,14 @@ def test_tables_without_strata_are_calibrated_for_all_together():
 def test_few_towers_are_calibrated_for_all_together():
     found = [conformal.fit_frame(frame(np.random.default_rng(6), sites=n), "gpp")["with_spread"]["strata"] for n in (18, 19)]
     assert found[0] is None and set(found[1]["igbp"]) == {"CRO", "ENF"}
+
+
+def test_the_quantile_is_that_of_a_full_sort():
+    rng = np.random.default_rng(4)
+    for size, towers in ((rng.gamma(0.5, 2, 5000) ** 3, 30), (np.zeros(50), 5), (np.ones(7), 7), (rng.random(1), 1)):
+        tower = np.unique(rng.integers(0, towers, len(size)), return_inverse=True)[1]
+        weight = 1.0 / np.bincount(tower)[tower]
+        order = np.argsort(size, kind="stable")
+        reached = np.cumsum(weight[order]) / weight.sum()
+        expected = size[order][min(np.searchsorted(reached, strata.LEVEL), len(size) - 1)]
+        assert strata._quantile(size, tower) == expected
