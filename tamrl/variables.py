@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field
 
 from tamrl import classes, units
-from tamrl.errors import ConfigError, InputError, UnitError, near
+from tamrl.errors import ConfigError, UnitError, near
 from tamrl.options import Strict
 
 FILE = Path(__file__).parents[1] / "config" / "variables.yaml"
@@ -125,10 +125,3 @@ def check_range(values: np.ndarray, *, name: str, where: object, tolerance: floa
             found=f"values from {finite.min():.6g} to {finite.max():.6g}, {outside.mean():.1%} outside",
             todo="check the unit: its attribute or column map probably says something else than the values",
         )
-
-
-def require_dynamic(names: tuple[str, ...]) -> None:
-    """Refuse names that are unknown or not dynamic."""
-    for name in names:
-        if get(name).role != "dynamic":
-            raise InputError(f"{name} is {get(name).role}, not dynamic", where=FILE)

@@ -13,6 +13,18 @@ CONTENT = os.urandom(300_000)
 KEY, TOKEN = "a-key", "a-token"
 
 
+def send_range(handler, body, fault=None, *, ranges=True):
+    """Answer with `body` from the byte asked for on; with the fault `drop` the connection ends after two fifths of it."""
+    wanted = handler.headers.get("Range") if ranges else None
+    start = int(wanted.split("=")[1].split("-")[0]) if wanted else 0
+    handler.send_response(206 if wanted else 200)
+    if wanted:
+        handler.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+    handler.send_header("Content-Length", str(len(body) - start))
+    handler.end_headers()
+    handler.wfile.write(body[start : int(0.4 * len(body)) if fault == "drop" else None])
+
+
 class Server(http.server.ThreadingHTTPServer):
     """Files of `files` below /file/, the folder `root` below /store/, jobs below /retrieve/, the search below /search/.
 
@@ -58,14 +70,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.body(found.read_bytes(), fault) if found.is_file() else self.send_error(404)
 
     def body(self, body, fault):
-        wanted = self.headers.get("Range")
-        start = int(wanted.split("=")[1].split("-")[0]) if wanted and self.server.ranges else 0
-        self.send_response(206 if wanted and self.server.ranges else 200)
-        if wanted and self.server.ranges:
-            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(body) - start))
-        self.end_headers()
-        self.wfile.write(body[start : int(0.4 * len(body)) if fault == "drop" else None])
+        send_range(self, body, fault, ranges=self.server.ranges)
 
     def answer(self, content, status=200):
         text = json.dumps(content).encode()

@@ -86,6 +86,11 @@ def find(folder: Path) -> Path | None:
     return max(found, default=None, key=lambda path: path.name)
 
 
+def beside(paths: list[Path]) -> Path | None:
+    """The BIF table of many sites among the inputs of a network: the second of `paths`, else what `find` finds in the first."""
+    return paths[1] if len(paths) > 1 else find(paths[0])
+
+
 def read_file(path: Path) -> pd.DataFrame:
     """`places` of a BIF file."""
     try:

@@ -47,9 +47,9 @@ class Wanted:
     """Folder in which what was read is kept; None keeps nothing."""
 
     @property
-    def reading(self) -> dict[str, str]:
-        """Arguments of a plug-in's `read` and `read_archive`."""
-        return {"step": self.step, "partitioning": self.partitioning, "ustar": self.ustar}
+    def reading(self) -> records.Reading:
+        """What plug-ins are asked to read."""
+        return records.Reading(self.step, self.partitioning, self.ustar)
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def survey(
         If nothing can be read, or, where `wanted.strict`, if any archive cannot.
     """
     found = plugin.archives(paths, options, step=wanted.step)
-    one = partial(plugin.read_archive, paths=paths, options=options, **wanted.reading)
-    about = [plugin.__name__, options.model_dump(mode="json"), wanted.reading, [_mark(p) for p in paths if p.is_file()]]
+    one = partial(plugin.read_archive, paths=paths, options=options, how=wanted.reading)
+    about = [plugin.__name__, options.model_dump(mode="json"), vars(wanted.reading), [_mark(p) for p in paths if p.is_file()]]
     about.append(provenance.code_digest(__name__, plugin.__name__))
     call = partial(_attempt, one=one, about=provenance.config_digest(about), strict=wanted.strict, store=store)
     with ThreadPoolExecutor(max(1, wanted.threads)) as pool:
@@ -102,7 +102,7 @@ def read(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Records and sites of a network as whole tables, and the archives that were set aside; raises as `survey` does."""
     if not hasattr(plugin, "archives"):
-        return *plugin.read(paths, options, **wanted.reading), pd.DataFrame(columns=list(ASIDE))
+        return *plugin.read(paths, options, **vars(wanted.reading)), pd.DataFrame(columns=list(ASIDE))
     with kept_in(wanted.store) as store:
         good, aside = survey(plugin, paths, options, wanted, store)
         tables = [tower.table() for tower in good]

@@ -30,6 +30,14 @@ SOURCES = {"day": ("DD", "HH", "HR"), "month": ("MM", "DD", "HH", "HR")}
 KINDS = ("FULLSET", "FLUXMET", "COREVARS", "", "SUBSET", "ALLVARS")
 """Of several files of one resolution, the first of these is taken."""
 
+CITATION = {
+    "title": "The FLUXNET2015 dataset and the ONEFlux processing pipeline for eddy covariance data",
+    "author": "Pastorello, Gilberto and others",
+    "year": "2020",
+    "doi": "10.1038/s41597-020-0534-3",
+}
+"""The publication of the format, which the networks of such archives share."""
+
 SITE = r"(?P<site>[A-Za-z0-9]{2,}-[A-Za-z0-9]{1,10})"
 _LINE = 1 << 16
 """Bytes of the first line at most, and read at once."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,24 @@ from tamrl.towers import columns, envelope, sites
 _log = logging.getLogger(__name__)
 
 Step = Literal["day", "month"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read out of the records of a tower.
+
+    Attributes
+    ----------
+    step : length of a step
+    partitioning : by which GPP and RECO were told apart
+    ustar : which choice of the u* threshold
+    """
+
+    step: Step
+    partitioning: columns.Partitioning = "NT"
+    ustar: columns.Ustar = "REF"
+
+
 FORMATS = {"day": "%Y%m%d", "month": "%Y%m"}
 LEADING = ("site", "date", *FLUXES, columns.QC)
 

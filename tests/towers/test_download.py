@@ -10,6 +10,7 @@ import pytest
 
 from tamrl.errors import ConfigError, DownloadError, InputError
 from tamrl.towers import download, stage
+from tests.server import send_range
 
 CONTENT = {f"base/{k}.csv": os.urandom(200_000 + k) for k in range(5)}
 
@@ -38,13 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(int(fault))
             return
         body = CONTENT[name] if fault != "other" else b"x" * len(CONTENT[name])
-        start = int(wanted.split("=")[1].rstrip("-")) if wanted and self.server.ranges else 0
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(body) - start))
-        self.end_headers()
-        self.wfile.write(body[start : int(0.4 * len(body)) if fault == "drop" else None])
+        send_range(self, body, fault, ranges=self.server.ranges)
 
     def log_message(self, *args):
         pass

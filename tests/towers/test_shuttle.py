@@ -14,6 +14,7 @@ import pytest
 from tamrl.errors import ConfigError, DownloadError, InputError
 from tamrl.towers import gather, snapshot, stage
 from tamrl.towers.networks import shuttle
+from tests.server import send_range
 
 SITES = {"DE-Aaa": ("ICOS", "DBF"), "DE-Bbb": ("TERN", "GRA"), "US-Ccc": ("AMF", "CRO"), "NO-Ddd": ("EUF", "ENF")}
 
@@ -43,13 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(int(fault))
             return
         body = b"<html>sign in</html>" if fault == "page" else self.server.content[name]
-        start = int((self.headers.get("Range") or "=0-").split("=")[1].rstrip("-"))
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(body) - start))
-        self.end_headers()
-        self.wfile.write(body[start : int(0.4 * len(body)) if fault == "drop" else None])
+        send_range(self, body, fault)
 
     def log_message(self, *args):
         pass

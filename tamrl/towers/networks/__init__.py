@@ -21,7 +21,7 @@ The contract of a plug-in `networks/<name>.py` (held by `tests/towers/test_netwo
     then checks both tables against their contracts and each tower against what towers can show (`envelope`).
 
 `archives(paths, options, *, step) -> list[oneflux.Product]` and
-`read_archive(product, *, paths, options, partitioning, step, ustar) -> (records, place)`, instead of `read`
+`read_archive(product, *, paths, options, how: records.Reading) -> (records, place)`, instead of `read`
     Where each tower is a file of its own: `gather` then reads them many at once and only what is new, and sets aside what
     cannot be read. `place` is the tower's row of `sites` as a dict.
 

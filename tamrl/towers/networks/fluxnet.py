@@ -11,19 +11,14 @@ from pathlib import Path
 import pandas as pd
 
 from tamrl.options import Strict
-from tamrl.towers import bif, columns, oneflux, records
+from tamrl.towers import bif, oneflux, records
 
 FILES = re.compile(
     rf"^(?:[A-Za-z0-9]+_{oneflux.SITE}_FLUXNET_(?:(?P<kind>FLUXMET|SUBSET|FULLSET)_)?(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_"
     rf"(?P<version>v?\d+[\d.]*[-_]r?\d+)|ICOSETC_{oneflux.SITE.replace('<site>', '<icos>')}_"
     r"(?:ARCHIVE|FLUXNET(?:_(?:HH|DD|MM))?)(?:_INTERIM)?_L2)\.(?:zip|csv)$"
 )
-CITATION = {
-    "title": "The FLUXNET2015 dataset and the ONEFlux processing pipeline for eddy covariance data",
-    "author": "Pastorello, Gilberto and others",
-    "year": "2020",
-    "doi": "10.1038/s41597-020-0534-3",
-}
+CITATION = oneflux.CITATION
 
 
 class Options(Strict):
@@ -48,17 +43,11 @@ def archives(paths: list[Path], options: Options, *, step: records.Step) -> list
 
 
 def read_archive(
-    product: oneflux.Product,
-    *,
-    paths: list[Path],
-    options: Options,
-    partitioning: columns.Partitioning,
-    step: records.Step,
-    ustar: columns.Ustar = "REF",
+    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.Reading
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower, from the metadata in its archive or else the shared table; see `networks`."""
-    table, by_site, metadata = oneflux.read(product, partitioning=partitioning, step=step, ustar=ustar)
-    shared = paths[1] if len(paths) > 1 else bif.find(paths[0])
+    table, by_site, metadata = oneflux.read(product, **vars(how))
+    shared = bif.beside(paths)
     known = [metadata, bif.read_file(shared) if shared else None]
     todo = "set towers.fluxnet.bif to a BIF table that has them"
     place = bif.place(known, product.site, where=shared or product.path, todo=todo)

@@ -12,17 +12,12 @@ import pandas as pd
 
 from tamrl.errors import InputError
 from tamrl.options import Strict
-from tamrl.towers import bif, columns, oneflux, records
+from tamrl.towers import bif, oneflux, records
 
 FILES = re.compile(
     rf"^FLX_{oneflux.SITE}_FLUXNET2015_(?P<kind>SUBSET|FULLSET)_(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_(?P<version>(?:\d+|beta)-\d+)\.(?:zip|csv)$"
 )
-CITATION = {
-    "title": "The FLUXNET2015 dataset and the ONEFlux processing pipeline for eddy covariance data",
-    "author": "Pastorello, Gilberto and others",
-    "year": "2020",
-    "doi": "10.1038/s41597-020-0534-3",
-}
+CITATION = oneflux.CITATION
 
 
 class Options(Strict):
@@ -47,19 +42,13 @@ def archives(paths: list[Path], options: Options, *, step: records.Step) -> list
 
 
 def read_archive(
-    product: oneflux.Product,
-    *,
-    paths: list[Path],
-    options: Options,
-    partitioning: columns.Partitioning,
-    step: records.Step,
-    ustar: columns.Ustar = "REF",
+    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.Reading
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower; see the contract in `networks`."""
-    metadata = paths[1] if len(paths) > 1 else bif.find(paths[0])
+    metadata = bif.beside(paths)
     if metadata is None:
         where = paths[0]
         raise InputError("no BIF table", where=where, todo="put FLX_AA-Flx_BIF_LATEST.csv there, or set towers.fluxnet2015.bif")
-    table, by_site, _ = oneflux.read(product, partitioning=partitioning, step=step, ustar=ustar)
+    table, by_site, _ = oneflux.read(product, **vars(how))
     place = bif.place([bif.read_file(metadata)], product.site, where=metadata, todo="add it to the BIF table")
     return table, {**place, "network": "fluxnet2015", **by_site.loc[product.site]}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from tamrl.options import Strict
-from tamrl.towers import bif, columns, oneflux, records
+from tamrl.towers import bif, oneflux, records
 
 FILES = re.compile(
     rf"^FLX_{oneflux.SITE}_JapanFLUX2024_(?:(?P<kind>COREVARS|ALLVARS)_)?(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_"
@@ -48,17 +48,11 @@ def archives(paths: list[Path], options: Options, *, step: records.Step) -> list
 
 
 def read_archive(
-    product: oneflux.Product,
-    *,
-    paths: list[Path],
-    options: Options,
-    partitioning: columns.Partitioning,
-    step: records.Step,
-    ustar: columns.Ustar = "REF",
+    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.Reading
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower; see the contract in `networks`."""
-    table, by_site, metadata = oneflux.read(product, partitioning=partitioning, step=step, ustar=ustar, rename=to_oneflux)
-    shared = paths[1] if len(paths) > 1 else bif.find(paths[0])
+    table, by_site, metadata = oneflux.read(product, **vars(how), rename=to_oneflux)
+    shared = bif.beside(paths)
     known = [metadata, bif.read_file(shared) if shared else None]
     todo = "set towers.japanflux.bif to a BIF table that has them"
     place = bif.place(known, product.site, where=shared or product.path, todo=todo)

@@ -20,18 +20,13 @@ from tamrl.errors import ConfigError, DownloadError, InputError
 from tamrl.files import atomic
 from tamrl.log import progress
 from tamrl.options import Strict
-from tamrl.towers import bif, columns, oneflux, records, sites, snapshot
+from tamrl.towers import bif, oneflux, records, sites, snapshot
 
 _log = logging.getLogger(__name__)
 
 FOLDER = "downloads/shuttle"
 CHOSEN = "chosen.csv"
-CITATION = {
-    "title": "The FLUXNET2015 dataset and the ONEFlux processing pipeline for eddy covariance data",
-    "author": "Pastorello, Gilberto and others",
-    "year": "2020",
-    "doi": "10.1038/s41597-020-0534-3",
-}
+CITATION = oneflux.CITATION
 
 
 class Options(Strict):
@@ -134,19 +129,13 @@ def _chosen(folder: Path) -> pd.DataFrame:
 
 
 def read_archive(
-    product: oneflux.Product,
-    *,
-    paths: list[Path],
-    options: Options,
-    partitioning: columns.Partitioning,
-    step: records.Step,
-    ustar: columns.Ustar = "REF",
+    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.Reading
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower; where its archive has no metadata, the snapshot's are taken. See `networks`."""
     row = _chosen(paths[0]).loc[product.site]
     if row["reason"]:
         raise InputError("the archive could not be downloaded", where=row["download_link"], found=row["reason"])
-    table, by_site, metadata = oneflux.read(product, partitioning=partitioning, step=step, ustar=ustar)
+    table, by_site, metadata = oneflux.read(product, **vars(how))
     listed = {"site": product.site, "lat": row["location_lat"], "lon": row["location_long"], "igbp": sites.igbp(row["igbp"])}
     try:
         place = bif.place([metadata], product.site, where=product.path, todo="")

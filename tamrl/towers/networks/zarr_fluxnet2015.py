@@ -20,12 +20,7 @@ from tamrl.towers import aggregate, bif, columns, oneflux, records
 _log = logging.getLogger(__name__)
 
 NAMES = {"ta": "TA_F", "sw_in": "SW_IN_F", "vpd": "VPD_F", "nee": "NEE_VUT_REF", "nee_qc": "NEE_VUT_REF_QC"}
-CITATION = {
-    "title": "The FLUXNET2015 dataset and the ONEFlux processing pipeline for eddy covariance data",
-    "author": "Pastorello, Gilberto and others",
-    "year": "2020",
-    "doi": "10.1038/s41597-020-0534-3",
-}
+CITATION = oneflux.CITATION
 _HPA_PER_KPA = 10.0
 _MAX_DIFFERENCE = 4.0
 """Hours between a civil clock and the sun, beyond which an offset is none."""
@@ -60,24 +55,20 @@ def _store(path: Path) -> xr.Dataset:
 
 
 def read_archive(
-    product: oneflux.Product,
-    *,
-    paths: list[Path],
-    options: Options,
-    partitioning: columns.Partitioning,
-    step: records.Step,
-    ustar: columns.Ustar = "REF",
+    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.Reading
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower; see the contract in `networks`."""
     where = f"{product.path} ({product.site})"
-    if ustar != "REF":
-        raise InputError("the store has fluxes of one u* threshold only", where=where, found=ustar, todo="set towers.ustar: REF")
+    if how.ustar != "REF":
+        raise InputError(
+            "the store has fluxes of one u* threshold only", where=where, found=how.ustar, todo="set towers.ustar: REF"
+        )
     tower = _store(product.path).sel(site=product.site).load()
-    raw = _rows(tower, partitioning, where)
-    mapping = columns.choose(raw.columns, partitioning=partitioning)
+    raw = _rows(tower, how.partitioning, where)
+    mapping = columns.choose(raw.columns, partitioning=how.partitioning)
     daily, fills = aggregate.days(raw, mapping, where=where)
     table, by_site = records.build(daily, mapping, site=product.site, date=daily["TIMESTAMP"], step="day", where=where)
-    table = table if step == "day" else aggregate.months(table)
+    table = table if how.step == "day" else aggregate.months(table)
     found = bif.read_file(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
     place = found.loc[product.site].to_dict() if product.site in found.index else {}
     place |= {"lat": float(tower["latitude"]), "lon": float(tower["longitude"])} if not place else {}
