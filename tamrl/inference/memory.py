@@ -4,7 +4,8 @@ import hashlib
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as pack
 
 from tamrl import files
 from tamrl.errors import ContractError
@@ -20,7 +21,7 @@ def save(store: Path, tile: str, member: str, memory: Memory) -> str:
     """Put down the memory of `member` (its digest) over the land cells of a tile; returns the SHA-256 of the file."""
     path = _file(store, tile, member)
     with files.atomic(path) as part:
-        save_file({f"{k:02d}": t.contiguous() for k, t in enumerate(memory)}, part)
+        part.write_bytes(pack({f"{k:02d}": t.contiguous() for k, t in enumerate(memory)}))  # a full disk is then an OSError
     return _sha256(path)
 
 

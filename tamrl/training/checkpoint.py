@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as pack
 
 from tamrl import registry
 from tamrl.errors import ContractError
@@ -60,7 +61,7 @@ def save(folder: Path, trained: Trained, *, options: dict, plugin: str | None = 
     """Write a model into `folder`; `plugin` is the file of `tamrl.models` behind it, by default the one of its name."""
     folder.mkdir(parents=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
-    save_file(state, folder / WEIGHTS)
+    (folder / WEIGHTS).write_bytes(pack(state))  # a full disk is then an OSError
     content = {
         "model": trained.name,
         "plugin": plugin or trained.name,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as pack
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -64,7 +64,8 @@ class Resume:
         if torch.cuda.is_available():
             tensors["cuda"] = torch.cuda.get_rng_state()
         with atomic(self.path) as part:
-            save_file({n: t.detach().cpu().clone() for n, t in tensors.items()}, part, metadata={"about": json.dumps(about)})
+            kept = {n: t.detach().cpu().clone() for n, t in tensors.items()}
+            part.write_bytes(pack(kept, metadata={"about": json.dumps(about)}))  # a full disk is then an OSError
 
     def restore(self, network: nn.Module, optimizer: Optimizer, random: np.random.Generator) -> State | None:
         """Put everything back as it was kept; None, and nothing changed, where there is no state of this training."""

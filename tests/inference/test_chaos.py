@@ -5,6 +5,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -24,11 +25,14 @@ CODE = (
 INFERENCE = {"batch": 64, "spinup": 12, "device": "cpu", "memory": "carried", "numerics": "exact"}
 
 
-def _start(cube, models, folder: Path, threads: int) -> subprocess.Popen:
+def _start(cube, models, folder: Path, threads: int, most: int | None = None) -> subprocess.Popen:
+    """The map, begun; `most` bytes are all that a file may grow to."""
     arguments = {"cube": str(cube), "models": models, "manifest": str(folder / "2011.json"), "label": "2011", "tile": 2}
     arguments |= {"store": str(folder / "2011.zarr"), "min_land_fraction": 0.02, "inference": INFERENCE, "threads": threads}
     command = [sys.executable, "-c", CODE, str(Path(__file__).parents[2]), json.dumps(arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    limit = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))) if most else None
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE if most else None}
+    process = subprocess.Popen(command, **streams, env=os.environ | {"OMP_NUM_THREADS": "1"}, preexec_fn=limit)
     assert process.stdout.readline() == b"ready\n"
     return process
 
