@@ -48,10 +48,9 @@ export class Pane {
   private readonly canvases: HTMLCanvasElement[];
   private readonly buffer = document.createElement("canvas");
   private view!: View;
-  private table: Lookup | null = null;
+  private table: Lookup | null = null; // the cell of each pixel by its number in the run's list of cells, -1 for none
   private image: ImageData | null = null;
   private colours: Uint32Array | null = null;
-  private run!: Run;
   private marks: Marks = { dots: [], cell: null, ring: null };
   private drawnDots: { id: string; x: number; y: number }[] = [];
   width = 0;
@@ -83,10 +82,11 @@ export class Pane {
 
   /** Show a place; `moving` draws coarser, to keep up with a hand. */
   look(run: Run, view: View, moving: boolean): void {
-    this.run = run;
     this.view = view;
     const ratio = Math.min(RATIO(), Math.sqrt(MOST / Math.max(1, this.width * this.height))) * (moving ? 0.6 : 1);
     this.table = lookup(view, this.width, this.height, ratio, run.index.grid.resolution);
+    const { at } = this.table;
+    for (let i = 0; i < at.length; i++) if (at[i] >= 0) at[i] = run.ordinal[at[i]]; // once a look, not once a month
     this.image = null;
     this.drawEarth(moving);
     this.drawCells();
@@ -154,12 +154,8 @@ export class Pane {
       this.image = this.buffer.getContext("2d")!.createImageData(table.width, table.height);
     }
     const pixels = new Uint32Array(this.image.data.buffer);
-    const { ordinal } = this.run;
     const { at } = table;
-    for (let i = 0; i < at.length; i++) {
-      const cell = at[i] < 0 ? -1 : ordinal[at[i]];
-      pixels[i] = cell < 0 ? 0 : colours[cell];
-    }
+    for (let i = 0; i < at.length; i++) pixels[i] = at[i] < 0 ? 0 : colours[at[i]];
     this.buffer.getContext("2d")!.putImageData(this.image, 0, 0);
     const context = this.begin(1);
     context.imageSmoothingEnabled = false;
