@@ -91,7 +91,6 @@ def fit(
     if not good.any():
         raise ContractError(f"no held-out tower has both observed and predicted {flux}", found=f"{good.size} rows")
     towers, position, rows = np.unique(np.asarray(site)[good], return_inverse=True, return_counts=True)
-    weight = 1.0 / (len(towers) * rows[position])
     residual, centre = observed[good] - predicted[good], predicted[good]
     nothing = np.zeros_like(residual)
     variance = nothing if spread is None else np.asarray(spread, float)[good] ** 2
@@ -100,15 +99,13 @@ def fit(
     kinds = None  # too few towers for the tails of all tell seasons and classes apart even less
     if exact and season is not None and igbp is not None:
         kinds = {"season": np.asarray(season)[good], "igbp": np.asarray(igbp)[good]}
-    return {
-        "flux": flux,
-        "towers": len(towers),
-        "n": int(good.sum()),
-        "missing": int((~good).sum()),
+    told = {"weight": 1.0 / (len(towers) * rows[position]), "tower": position, "kinds": kinds}
+    about = {"flux": flux, "towers": len(towers), "n": int(good.sum()), "missing": int((~good).sum())}
+    return about | {
         "levels": list(LEVELS),
         "exact": exact,
-        "with_spread": _calibrate(residual, centre, variance, weight, position, kinds) if known else None,
-        "residual_only": _calibrate(residual, centre, nothing, weight, position, kinds) if both or not known else None,
+        "with_spread": _calibrate(residual, centre, variance, **told) if known else None,
+        "residual_only": _calibrate(residual, centre, nothing, **told) if both or not known else None,
     }
 
 
@@ -217,6 +214,7 @@ def _calibrate(
     residual: np.ndarray,
     centre: np.ndarray,
     variance: np.ndarray,
+    *,
     weight: np.ndarray,
     tower: np.ndarray,
     kinds: dict[str, np.ndarray] | None,
