@@ -4,17 +4,20 @@ The ZIP file holds the products that `provenance.json` names, that record itself
 and citation, and `ro-crate-metadata.json`, which says what is what (Leo et al. 2024, doi 10.1371/journal.pone.0309210).
 """
 
+import logging
 import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from tamrl import files
+from tamrl import files, reproduce
 from tamrl.errors import InputError
 
+LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[1]
 METADATA = "ro-crate-metadata.json"
-CODE = ("Snakefile", "workflow", "tamrl", "config", "envs", "requirements.lock.txt", "Makefile", "CITATION.cff", "LICENSE")
+LOCKS = ("requirements.lock.txt", "requirements-real.lock.txt")
+CODE = ("Snakefile", "workflow", "tamrl", "config", "envs", *LOCKS, "pyproject.toml", "Makefile", "CITATION.cff", "LICENSE")
 """What of the project goes into the archive, below `code/`."""
 
 WORKFLOW = "code/Snakefile"
@@ -25,6 +28,7 @@ PROFILES = {
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
 MIT = {"@id": "https://spdx.org/licenses/MIT", "@type": "CreativeWork", "name": "MIT License"}
+CC_BY = {"@id": "https://spdx.org/licenses/CC-BY-4.0", "@type": "CreativeWork", "name": "Creative Commons Attribution 4.0"}
 AUTHORS = {"@id": "#authors", "@type": "Organization", "name": "The tamrl developers"}
 LANGUAGE = {
     "@id": "https://snakemake.github.io",
@@ -71,8 +75,9 @@ def archive(run: str | Path) -> Path:
     if not (run / "provenance.json").exists():
         raise InputError("the run has no record", where=run, todo="let it end first: make maps CONFIG=...")
     recorded = files.read_json(run / "provenance.json")
-    products = _products(run, recorded)
-    code = _code()
+    for line in reproduce.changed(recorded):
+        LOG.warning("the code in the archive is not quite that of the run: %s", line)
+    products, code = _products(run, recorded), _code()
     target = run.with_name(f"{run.name}.crate.zip")
     with files.atomic(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, path in (products | code).items():
@@ -123,7 +128,7 @@ def metadata(recorded: dict[str, Any], products: dict[str, Path], code: list[str
     described = [*(_file(name, path) for name, path in products.items()), *(_code_file(name) for name in code)]
     workflow = [entity | _workflow(recorded) if entity["@id"] == WORKFLOW else entity for entity in described]
     profiles = [{"@id": url, "@type": "CreativeWork", "name": name, "version": url[-3:]} for url, name in PROFILES.items()]
-    graph = [DESCRIPTOR, _root(recorded, parts), _action(recorded, products), *workflow, *profiles, LANGUAGE, AUTHORS, MIT]
+    graph = [DESCRIPTOR, _root(recorded, parts), _action(recorded, products), *workflow, *profiles, LANGUAGE, AUTHORS, MIT, CC_BY]
     return {"@context": f"{CRATE}/context", "@graph": graph}
 
 
@@ -135,7 +140,7 @@ def _root(recorded: dict[str, Any], parts: list[dict[str, str]]) -> dict[str, An
         "name": f"tamrl: {recorded['config']['evaluation']['title'] or recorded['run']}",
         "description": "Carbon fluxes (GPP, RECO, NEE) from flux towers, ERA5 and MODIS, with the workflow that made them.",
         "datePublished": recorded["recorded"],
-        "license": {"@id": MIT["@id"]},
+        "license": {"@id": CC_BY["@id"]},  # of the products, as each map says; the code has its own
         "author": {"@id": AUTHORS["@id"]},
         "publisher": {"@id": AUTHORS["@id"]},
         "conformsTo": [{"@id": url} for url in PROFILES],

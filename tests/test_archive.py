@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from tamrl import archive, files
+from tamrl import archive, config, files
 from tamrl.errors import InputError
 
 
@@ -19,7 +19,7 @@ def run(tmp_path):
     recorded = {
         "run": "mine",
         "recorded": "2026-01-02T03:04:05Z",
-        "config": {"evaluation": {"title": None}},
+        "config": config.load({}).model_dump(mode="json"),
         "git_revision": "abc",
         "software": {"snakemake": "9.0"},
         "outputs": outputs,
@@ -28,8 +28,9 @@ def run(tmp_path):
     return folder
 
 
-def test_the_archive_holds_products_workflow_and_what_they_are(run):
+def test_the_archive_holds_products_workflow_and_what_they_are(run, caplog):
     found = archive.archive(run)
+    assert "not quite that of the run: software snakemake: 9.0 then" in caplog.text
     assert found == run.with_name("mine.crate.zip")
     with zipfile.ZipFile(found) as zipped:
         names = set(zipped.namelist())
@@ -42,6 +43,7 @@ def test_the_archive_holds_products_workflow_and_what_they_are(run):
     assert not [name for name in names if "__pycache__" in name or name.startswith("/")]
     assert "ComputationalWorkflow" in graph[graph["./"]["mainEntity"]["@id"]]["@type"]
     assert {result["@id"] for result in graph["#run"]["result"]} == {"maps/gpp_2012.nc", "budgets.csv"}
+    assert [graph[what]["license"]["@id"].rpartition("/")[2] for what in ("./", archive.WORKFLOW)] == ["CC-BY-4.0", "MIT"]
     assert graph["maps/gpp_2012.nc"]["encodingFormat"] == "application/netcdf"
     assert graph["maps/gpp_2012.nc"]["sha256"] == files.sha256(run / "maps/gpp_2012.nc")
 

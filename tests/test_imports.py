@@ -29,7 +29,7 @@ ALLOWED = {
     "atlas": MIDDLE | {"maps", "uncertainty", "evaluation"},
     "record": MIDDLE,
     "reproduce": MIDDLE | {"record"},
-    "archive": {"files", "errors"},
+    "archive": MIDDLE | {"reproduce"},
     "scaling": MIDDLE | {"config"},
 }
 TORCH = {"samples/dataset.py", "models", "training", "inference", "adaptation"}

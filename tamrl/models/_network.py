@@ -45,6 +45,10 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor, support: Tensor, static: Tensor) -> Tensor:
         """Features x (B, T, F), support (B, C, D) and static (B, S) to fluxes (B, T, 3) as they are trained."""
+        return self.estimate(x, support, static)
+
+    def estimate(self, x: Tensor, support: Tensor, static: Tensor) -> Tensor:
+        """Fluxes (B, T, 3) before they are made to close; arguments as of `forward`."""
         return self.decode(x, self.encode(x if self.own_window else support, static))[0]
 
     @torch.inference_mode()

@@ -28,7 +28,7 @@ class Size:
     towers, networks_read : towers, and tower networks
     folds, held_members, members : folds, members a fold, members of the maps
     network_models, tree_models : models of each kind
-    hidden : width of the recurrent network
+    hidden, streams : width of the recurrent networks of one model, and how many stand side by side
     samples : cell-steps that one training of a network reads
     trees : of one training of a tree model
     tile : cells per side of a tile
@@ -56,6 +56,12 @@ class Size:
     tile: int
     strip: float
     twin: bool
+    streams: int = 1
+
+    @property
+    def depth(self) -> float:
+        """Work of a step of the network over that of one stream of 64; narrow ones cost more than the square of their width."""
+        return self.streams * (self.hidden / 64) ** 1.5
 
 
 def of(config: dict[str, Any], *, towers: int | None = None) -> Size:
@@ -86,4 +92,5 @@ def of(config: dict[str, Any], *, towers: int | None = None) -> Size:
         tile=config["grid"]["tile"],
         strip=min(1.0, config["grid"]["tile"] / rows),
         twin=bool(twin),
+        streams=tamrl.get("streams", 1),  # runs of before had one
     )

@@ -107,7 +107,7 @@ def _map_cells(size: Size) -> float:
 
 def _forward(size: Size) -> float:
     """Cell-steps that the members walk for one label, weighted with the work of a step."""
-    return size.land * (size.map_steps + size.spinup) * size.members * (size.hidden / 64) ** 2
+    return size.land * (size.map_steps + size.spinup) * size.members * size.depth
 
 
 def _maps(size: Size) -> float:
@@ -153,7 +153,7 @@ RULES: dict[str, Work] = {
     "collocate_drivers": Work(4, _one, _tower_steps, _table),
     "compare_drivers": Work(5, _one, _tower_steps, _table),
     "build_samples": Work(5, _one, _tower_steps, _table),
-    NETWORK: Work(6, _networks, lambda s: s.samples * (s.hidden / 64) ** 2, _table),
+    NETWORK: Work(6, _networks, lambda s: s.samples * s.depth, _table),
     TREE: Work(6, lambda s: s.tree_models * _held(s), lambda s: s.trees * min(_tower_steps(s), 100_000), _table),
     "assess_applicability": Work(6, _one, _cell_steps, _field, reads=_cube),
     "assess_towers": Work(6, _one, _tower_steps, _table),

@@ -138,11 +138,7 @@ def _finish(network: nn.Module, kept: dict[str, Tensor] | None, history: History
 @torch.no_grad()
 def residuals(network: nn.Module, batches: list[Batch]) -> Tensor:
     """Predicted less measured fluxes (N, 3) at the scored steps of `batches` that have all three."""
-    found = []
-    for b in batches:
-        fluxes = network(b.x, b.support, b.static)[..., :3]
-        mean = fluxes.mean(0) if fluxes.dim() > b.y.dim() else fluxes  # of several streams
-        found.append((mean - b.y)[(b.weight > 0).all(-1)])
+    found = [(network.estimate(b.x, b.support, b.static) - b.y)[(b.weight > 0).all(-1)] for b in batches]
     return torch.cat(found)
 
 

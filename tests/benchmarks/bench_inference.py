@@ -59,7 +59,7 @@ def run() -> list[dict]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [row for options in MODELS.values() for row in _ratios(_Case(options))] + [_recurrent()]
+        return [row for name, options in MODELS.items() for row in _ratios(_Case(name, options))] + [_recurrent()]
     finally:
         torch.set_num_threads(threads)
 
@@ -68,6 +68,7 @@ def run() -> list[dict]:
 class _Case:
     """Cells, and members of a model."""
 
+    name: str
     options: tamrl.Options
 
     def __post_init__(self) -> None:
@@ -124,7 +125,7 @@ def _plain(case: _Case, cells: int) -> float:
     found = dataset.inputs(ds, member.spec, member.scaling, steps=np.arange(365, 365 + WINDOW - 1 + 60))
     for x, support, static in DataLoader(_Windows(found), batch_size=BATCH):
         with torch.no_grad():
-            count += len(member.model.decode(x, member.model.encode(support, static))[0][:, -1].numpy())
+            count += len(member.model.estimate(x, support, static)[:, -1].numpy())
     return count / (time.process_time() - start)
 
 
@@ -152,7 +153,7 @@ def _ratios(case: _Case) -> list[dict]:
     alone = _engine(case, case.members, 1, alone=True)
     many = _engine(case, case.members, CORES)
     fast, everything = _engine(case, case.fast, 1), _engine(case, case.fast, CORES)
-    name = next(name for name, options in MODELS.items() if options == case.options)
+    name = case.name
     return [
         _row(f"{name}: cell-days/s of the plain way, one thread", plain, "1/s", None),
         _row(f"{name}: the engine, one thread", one, "1/s", None),

@@ -1,6 +1,6 @@
 """Stage of the means of maps over time: `maps/{monthly,annual,8day}/{flux}_{label}.nc` and `maps/seasonal/{flux}_{span}.nc`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ from tamrl.maps import about, blocks, cf, export, land, rounding
 from tamrl.maps.means import periods
 from tamrl.maps.predictions import Predictions, open_predictions
 from tamrl.maps.products import Context
+
+Strip = tuple[xr.DataArray, xr.DataArray]
+"""gpp and reco of some rows (member, time, lat, lon)."""
 
 
 def write_periods(
@@ -42,7 +45,7 @@ def write_periods(
     whole = land.describe(drivers, vegetated_only=maps["vegetated_only"])
     own = periods.groups(ds["time"].values, step=about.step_of(drivers)[0], period=period)
     found = _by_strips(
-        [predictions], whole, maps, lambda strips, context: periods.build(periods.of_members(*strips[0], own), context)
+        [predictions], whole, maps, lambda strips, context: periods.build(periods.of_members(*next(strips), own), context)
     )
     axis = cf.time_axis(own.starts, step=periods.STEPS[period])
     told = {"product": period, "label": label, "step": periods.STEPS[period], "means": f"{period} means"}
@@ -79,7 +82,7 @@ def write_seasonal(
     whole, step = land.describe(drivers, vegetated_only=maps["vegetated_only"]), about.step_of(drivers)[0]
     own = [periods.groups(one.ds["time"].values, step=step, period="monthly") for one in every]
 
-    def cycle(strips: list[tuple[xr.DataArray, xr.DataArray]], context: Context) -> dict[str, np.ndarray]:
+    def cycle(strips: Iterator[Strip], context: Context) -> dict[str, np.ndarray]:
         """Fields of the strips, one of each year."""
         return periods.seasonal([periods.of_members(*strip, o) for strip, o in zip(strips, own, strict=True)], context)
 
@@ -95,14 +98,14 @@ def _by_strips(
     every: list[Predictions],
     whole: land.Land,
     maps: dict[str, Any],
-    build: Callable[[list[tuple[xr.DataArray, xr.DataArray]], Context], dict[str, np.ndarray]],
+    build: Callable[[Iterator[Strip], Context], dict[str, np.ndarray]],
 ) -> dict[str, np.ndarray]:
-    """Fields (period, lat, lon) of the globe; `build` makes them from gpp and reco of a strip of rows, of each year."""
+    """Fields (period, lat, lon) of the globe; `build` makes them of a strip of rows, of each year as it asks for it."""
     strips: list[dict[str, np.ndarray]] = []
     for rows in progress(list(blocks.strips(every[0].ds)), "periods"):
         context = Context("", cf.UNITS[maps["units"]], whole.share[rows], None, {}, bits=maps.get("significant_bits"))
-        parts = [one.ds.isel(lat=rows) for one in every]
-        strips.append(build([(part["gpp"].load(), part["reco"].load()) for part in parts], context))
+        parts = (one.ds.isel(lat=rows) for one in every)
+        strips.append(build(((part["gpp"].load(), part["reco"].load()) for part in parts), context))
     return {name: np.concatenate([strip[name] for strip in strips], axis=1) for name in strips[0]}
 
 
@@ -140,7 +143,8 @@ def _described(flux: str, found: dict[str, np.ndarray]) -> dict[str, dict[str, s
     beside = {f"{flux}_{kind}": words for kind, words in kinds.items() if f"{flux}_{kind}" in found}
     given = {flux: cf.names(flux) | {"ancillary_variables": " ".join(beside)}}
     for name, words in beside.items():
-        own = cf.names(flux, modifier="standard_error") if name.endswith("std") else cf.names(flux)
-        own.pop("standard_name", None) if name.endswith("iav") else None
+        own = cf.names(flux, modifier="standard_error")
+        if name.endswith("iav"):  # CF has no name for it
+            own = {key: value for key, value in own.items() if key != "standard_name"}
         given[name] = own | {"long_name": f"{words} {cf.names(flux)['long_name']}"}
     return given
