@@ -69,7 +69,8 @@ def fill(
     todo = [tile for tile in tiles if set(known[tile.name]["members"]) != set(layout.members)]
     LOG.info("%d of %d tiles are there already", len(tiles) - len(todo), len(tiles))
     ticks = log.progress(range(len(todo)), "tiles")
-    tasks = [dask.delayed(_one)(group, tile, compute, store, layout, known[tile.name]) for tile in todo]
+    one = dask.delayed(_one)  # named tasks come in one order; unnamed ones in a random order
+    tasks = [one(group, t, compute, store, layout, known[t.name], dask_key_name=f"tile-{t.name}") for t in todo]
     with Callback(posttask=lambda *_: next(ticks, None)):
         made = dask.compute(*tasks, scheduler="threads", num_workers=threads)
     return known | {tile.name: record for tile, record in zip(todo, made, strict=True)}

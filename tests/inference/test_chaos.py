@@ -25,10 +25,22 @@ CODE = (
 INFERENCE = {"batch": 64, "spinup": 12, "device": "cpu", "memory": "carried", "numerics": "exact"}
 
 
+def _arguments(cube, models, folder: Path) -> dict:
+    """Of the stages that fill the store in the folder."""
+    return {
+        "cube": str(cube),
+        "models": models,
+        "label": "2011",
+        "store": str(folder / "2011.zarr"),
+        "tile": 2,
+        "min_land_fraction": 0.02,
+        "inference": INFERENCE,
+    }
+
+
 def _start(cube, models, folder: Path, threads: int, most: int | None = None) -> subprocess.Popen:
     """The map, begun; `most` bytes are all that a file may grow to."""
-    arguments = {"cube": str(cube), "models": models, "manifest": str(folder / "2011.json"), "label": "2011", "tile": 2}
-    arguments |= {"store": str(folder / "2011.zarr"), "min_land_fraction": 0.02, "inference": INFERENCE, "threads": threads}
+    arguments = _arguments(cube, models, folder) | {"manifest": str(folder / "2011.json"), "threads": threads}
     command = [sys.executable, "-c", CODE, str(Path(__file__).parents[2]), json.dumps(arguments)]
     limit = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))) if most else None
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE if most else None}
