@@ -18,7 +18,8 @@ from pydantic import Field, ValidationError, create_model
 from tamrl import provenance, registry, variables
 from tamrl.errors import ConfigError, near
 from tamrl.options import Strict
-from tamrl.sections import Config, Name
+from tamrl.sections import Config
+from tamrl.sections.types import Name
 
 PLUGINS = {
     "towers": ("networks", registry.NETWORKS),
@@ -212,7 +213,7 @@ def _keys(kind: type[Strict], path: tuple) -> list[str]:
     return list(kind.model_fields)
 
 
-HEADER = "# Generated from tamrl/sections.py by `make config`: all defaults. Lay your own file over it with --configfile.\n"
+HEADER = "# Generated from tamrl/sections by `make config`: all defaults. Lay your own file over it with --configfile.\n"
 
 
 def defaults_yaml() -> str:

@@ -73,8 +73,8 @@ def records_folder(store: Path) -> Path:
     return store.with_suffix(".tiles")
 
 
-def open_store(store: Path, layout: Layout) -> zarr.Group:
-    """Open the store for writing; what an earlier run left of the same key is kept, everything else is deleted.
+def lay_out(store: Path, layout: Layout) -> None:
+    """Make the store ready; what an earlier run left of the same key is kept, everything else is deleted.
 
     Members that the store has already keep their tiles, wherever they stand in the new order.
     """
@@ -84,8 +84,7 @@ def open_store(store: Path, layout: Layout) -> zarr.Group:
             shutil.rmtree(killed)
         found = _attributes(store)
         if found.get("key") == layout.key and found.get("members") == list(layout.members):
-            for leftover in [stores.MANIFEST, *(p.relative_to(store) for p in store.rglob("*.partial"))]:
-                (store / leftover).unlink(missing_ok=True)
+            (store / stores.MANIFEST).unlink(missing_ok=True)
             LOG.info("%s is of the same models and drivers: finished tiles are kept", store)
         elif found.get("key") == layout.key:
             LOG.info("%s is of other members: tiles of those that stay are kept", store)
@@ -96,7 +95,6 @@ def open_store(store: Path, layout: Layout) -> zarr.Group:
             _discard(store)
             with files.atomic(store) as part:
                 _create(part, layout)
-    return zarr.open_group(store, mode="r+")
 
 
 def _discard(store: Path) -> None:

@@ -1,8 +1,8 @@
 """Stages of the rules predict_towers, predict_tiles and predict_part."""
 
+import json
 import logging
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,18 +12,16 @@ import xarray as xr
 from tamrl import contracts, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
-from tamrl.files import atomic, read_json, sha256, write_json
-from tamrl.grid import Grid, Tile
-from tamrl.inference import numerics, tiled
-from tamrl.inference.layout import Layout, locked, open_store, records_folder
+from tamrl.files import atomic, sha256, write_json
+from tamrl.inference import nodes as spread
+from tamrl.inference import tiled
+from tamrl.inference.layout import lay_out, locked, records_folder
+from tamrl.inference.mapping import Map, fill, prepare
 from tamrl.inference.numerics import to_device
-from tamrl.inference.plan import Plan, carried, plan
-from tamrl.inference.predict import Memory, go_on, predict
-from tamrl.provenance import config_digest
+from tamrl.inference.predict import predict
 from tamrl.samples.dataset import lead_in
 from tamrl.samples.splits import cut
 from tamrl.training.checkpoint import Trained, load_ensemble
-from tamrl.training.device import choose
 
 LOG = logging.getLogger(__name__)
 
@@ -130,6 +128,8 @@ def predict_tiles(
     inference: dict,
     threads: int,
     previous: str | None = None,
+    nodes: int = 1,
+    launcher: str = "",
 ) -> None:
     """Predict the globe with every member; an interrupted run continues.
 
@@ -143,12 +143,19 @@ def predict_tiles(
     tile : cells per side
     min_land_fraction : cells with less land stay missing
     inference : `batch`, `spinup`, `device`, and optionally `memory` and `numerics`
-    threads : tiles at work at the same time
+    threads : tiles at work at the same time, on each node
     previous : with `memory: carried`, the manifest of the mapped year before this one; without, the memory begins with the cube
+    nodes, launcher : workers that share the tiles, and what starts them (see `nodes.started`); one node is this process
     """
-    job = _Map(cube, models, label, store, tile, min_land_fraction, inference, previous)
+    arguments = (cube, tuple(models), label, store, tile, min_land_fraction, json.dumps(inference), previous)
+    job = Map(*arguments)
     with locked(records_folder(job.store)):
-        records = job.fill(job.tiles, threads)
+        lay_out(job.store, job.layout)
+        if nodes == 1:
+            records = tiled.fill(job.tiles, job.fill, threads=threads)
+        else:
+            with spread.started(nodes, threads=threads, launcher=launcher, folder=job.store.parent) as workers:
+                records = workers.fill(job.tiles, partial(fill, arguments))
         about = {"model": job.members[0].name, "cube": stores.digest(cube)} | job.measured()
         tiled.finish(job.store, records, manifest=manifest, label=label, layout=job.layout, about=about)
 
@@ -172,106 +179,8 @@ def predict_part(
 
     Keywords as of `predict_tiles`; `output` tells the tiles of this share.
     """
-    job = _Map(cube, models, label, store, tile, min_land_fraction, inference, previous)
+    job = Map(cube, tuple(models), label, store, tile, min_land_fraction, json.dumps(inference), previous)
     with locked(records_folder(job.store), f"lock-{part}"):
-        records = job.fill(job.tiles[part::parts], threads)
+        lay_out(job.store, job.layout)
+        records = tiled.fill(job.tiles[part::parts], job.fill, threads=threads)
     write_json(output, {"key": job.layout.key, "tiles": sorted(records)})
-
-
-class _Map:
-    """A map to be made: its members, drivers, plan and store; keywords as of `predict_tiles`."""
-
-    def __init__(
-        self, cube: str, models: list[str], label: str, store: str, tile: int, least: float, options: dict, previous: str | None
-    ) -> None:
-        self.device = prepare(options["device"])
-        exact = to_device(load_ensemble(models), self.device)
-        self.exact, self.batch = exact[0], options["batch"]
-        self.fast = options.get("numerics") == "fast"
-        self.members = [numerics.rounded(m) for m in exact] if self.fast else exact
-        self.remember = options.get("memory") == "carried" and label != "climatology"
-        self.store = Path(store)
-        ds, spec = stores.open_cube(cube), exact[0].spec
-        contracts.cube(ds, dynamic=spec.dynamic, static=spec.static, where=cube)
-        self.land = ds["land_fraction"].values >= least  # a missing fraction is no land
-        self.drivers = ds[[*spec.dynamic, *spec.static]]
-        self.tiles = list(Grid(180.0 / ds.sizes["lat"]).tiles(tile))
-        before = read_json(previous) if previous and self.remember else None
-        self.previous = Path(previous).with_suffix(".zarr") if before else None
-        self.plan = self._plan(ds, label, options["spinup"], before)
-        shaped = [stores.digest(cube), label, options["spinup"], least, tile, self.fast]
-        shaped += [self.remember, before["key"] if before else None]
-        self.layout = Layout(
-            config_digest(shaped),
-            tuple(m.digest for m in exact),
-            tuple(m.member for m in exact),
-            self.plan.time,
-            ds["lat"].values,
-            ds["lon"].values,
-            tile,
-        )
-
-    def _plan(self, ds: xr.Dataset, label: str, spinup: int, before: dict | None) -> Plan:
-        if not self.remember:
-            return plan(ds["time"].values, label=label, spinup=spinup, climatology="climatology" in ds.attrs)
-        if not hasattr(self.members[0].model, "resume") or getattr(self.members[0].model, "context", None):
-            raise ContractError(
-                f"the model {self.members[0].name!r} carries no memory from step to step",
-                where="inference.memory",
-                todo="set inference.memory: spinup",
-            )
-        span, since = max(self.members[0].spec.spans, default=0), before["label"] if before else None
-        return carried(ds["time"].values, label=label, since=since, spinup=spinup, span=span)
-
-    def fill(self, tiles: list[Tile], threads: int) -> dict[str, dict]:
-        """Compute what of the tiles is not there yet; their records."""
-        group = open_store(self.store, self.layout)
-        compute = partial(predict_tile, self)
-        return tiled.fill(group, tiles, compute, store=self.store, layout=self.layout, remember=self.remember, threads=threads)
-
-    def measured(self) -> dict:
-        """How the numbers were made; with `numerics: fast` their difference from exact ones over some cells, gC m-2 d-1."""
-        if not self.fast:
-            return {"numerics": "exact"}
-        row, column = (some[:: max(1, len(some) // numerics.SAMPLE)][: numerics.SAMPLE] for some in np.nonzero(self.land))
-        ds = _cells(self.drivers, row, column)
-        last = self.plan.pieces[-1]
-        given = {"steps": last.steps[last.lead :], "skip": last.skip, "batch": self.batch, "device": self.device}
-        exact, fast = (predict([member], ds, **given) for member in (self.exact, self.members[0]))
-        return {"numerics": "fast", "difference": numerics.difference(exact, fast)}
-
-
-def predict_tile(job: _Map, tile: Tile, positions: list[int]) -> tiled.Done:
-    """Fluxes of one tile with the members at `positions`; its drivers are read once for all of them."""
-    row, column = np.nonzero(job.land[tile.rows, tile.columns])
-    members, steps = [job.members[k] for k in positions], len(job.plan.time)
-    shape = (tile.rows.stop - tile.rows.start, tile.columns.stop - tile.columns.start)
-    out = np.full((2, len(members), steps, *shape), np.nan, dtype=np.float32)
-    memory = None
-    if row.size:
-        ds = _cells(job.drivers.isel(tile.region).load(), row, column)
-        found, memory = _decoded(job, members, ds, tile)  # (M, B, T, 3)
-        out[:, :, :, row, column] = found[..., :2].transpose(3, 0, 2, 1)
-    return tiled.Done(out, int(row.size), memory)
-
-
-def _decoded(job: _Map, members: list[Trained], ds: xr.Dataset, tile: Tile) -> tuple[np.ndarray, list[Memory] | None]:
-    """Fluxes of a tile's cells, from a spin-up or from the memory of the year before."""
-    if not job.remember:
-        (piece,) = job.plan.pieces
-        return predict(members, ds, steps=piece.steps, skip=piece.skip, batch=job.batch, device=job.device), None
-    before = tiled.recall(job.previous, tile.name, [m.digest for m in members]) if job.previous else None
-    result = go_on(members, ds, pieces=job.plan.pieces, memory=before, batch=job.batch, device=job.device)
-    return result.fluxes, result.memory
-
-
-def _cells(drivers: xr.Dataset, row: np.ndarray, column: np.ndarray) -> xr.Dataset:
-    """Drivers (site, time) of the cells at rows and columns."""
-    at = {"lat": xr.DataArray(row, dims="site"), "lon": xr.DataArray(column, dims="site")}
-    return drivers.isel(at).load().transpose("site", ...)
-
-
-def prepare(device: str) -> torch.device:
-    """One thread an operation, because tiles run side by side and one thread gives the same bits everywhere; and the device."""
-    torch.set_num_threads(1)
-    return choose(device)

@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import dask
@@ -50,10 +51,18 @@ Compute = Callable[[Tile, list[int]], Done]
 """Computes a tile for some of the members, given by position."""
 
 
-def fill(
-    group: zarr.Group, tiles: list[Tile], compute: Compute, *, store: Path, layout: Layout, remember: bool, threads: int
-) -> dict[str, dict]:
-    """Compute what has no valid record, `threads` tiles at a time, and write each tile with its record.
+def fill(tiles: list[Tile], one: Callable[[Tile], dict], *, threads: int) -> dict[str, dict]:
+    """Name and record of each tile (see `one`), `threads` tiles at a time."""
+    ticks = log.progress(range(len(tiles)), "tiles")
+    work = dask.delayed(one)
+    tasks = [work(tile, dask_key_name=f"tile-{tile.name}") for tile in tiles]  # without names their order is random
+    with Callback(posttask=lambda *_: next(ticks, None)):
+        records = dask.compute(*tasks, scheduler="threads", num_workers=threads)
+    return {tile.name: record for tile, record in zip(tiles, records, strict=True)}
+
+
+def one(tile: Tile, group: zarr.Group, compute: Compute, *, store: Path, layout: Layout, remember: bool) -> dict:
+    """Compute for a tile the members that have no valid record, write them, then the record.
 
     Parameters
     ----------
@@ -62,23 +71,13 @@ def fill(
     Returns
     -------
     dict
-        Tile name: its record (`cells` of land, `missing` steps of these cells, counted once for all members; `members`: the
-        SHA-256 of each one's numbers; with `remember` `memory`: that of each one's file).
+        The record: `cells` of land, `missing` steps of these cells, counted once for all members; `members`: the SHA-256 of
+        each one's numbers; with `remember` `memory`: that of each one's file.
     """
-    known = {tile.name: _adopted(group, tile, store, layout, remember) for tile in tiles}
-    todo = [tile for tile in tiles if set(known[tile.name]["members"]) != set(layout.members)]
-    LOG.info("%d of %d tiles are there already", len(tiles) - len(todo), len(tiles))
-    ticks = log.progress(range(len(todo)), "tiles")
-    one = dask.delayed(_one)  # named tasks come in one order; unnamed ones in a random order
-    tasks = [one(group, t, compute, store, layout, known[t.name], dask_key_name=f"tile-{t.name}") for t in todo]
-    with Callback(posttask=lambda *_: next(ticks, None)):
-        made = dask.compute(*tasks, scheduler="threads", num_workers=threads)
-    return known | {tile.name: record for tile, record in zip(todo, made, strict=True)}
-
-
-def _one(group: zarr.Group, tile: Tile, compute: Compute, store: Path, layout: Layout, record: dict) -> dict:
-    """Compute the members that the record lacks, write them, then the record."""
+    record = _adopted(group, tile, store, layout, remember)
     positions = [k for k, digest in enumerate(layout.members) if digest not in record["members"]]
+    if not positions:
+        return record
     done = compute(tile, positions)
     try:
         for k, position in enumerate(positions):
@@ -173,7 +172,8 @@ def finish(store: Path, records: dict[str, dict], *, manifest: str, label: str, 
     cells = sum(r["cells"] for r in records.values())
     if cells == 0:
         raise ContractError("no cell of the cube is land", where=store, todo="check land_fraction and maps.min_land_fraction")
-    for killed in (*records_folder(store).glob(".part-*"), *memory.folder(store).glob("*/.part-*")):
+    half = (records_folder(store).glob(".part-*"), memory.folder(store).glob("*/.part-*"), store.rglob("*.partial"))
+    for killed in chain(*half):
         killed.unlink()
     stores.seal(store, about={"label": label, "key": layout.key})
     tiles = {name: _summary(record, layout) for name, record in records.items()}

@@ -1,7 +1,5 @@
 """A disk that is full: the run ends with the name of what it could not write, and goes on once there is room (fault 3)."""
 
-from pathlib import Path
-
 import pytest
 
 from tamrl.inference.stage import predict_part

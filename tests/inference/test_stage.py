@@ -16,7 +16,7 @@ import xarray as xr
 
 from tamrl import files, stores, variables
 from tamrl.errors import ContractError, InputError
-from tamrl.inference import layout, stage
+from tamrl.inference import layout, mapping, stage
 from tamrl.inference.predict import predict
 from tamrl.inference.stage import predict_tiles, predict_towers
 from tamrl.training.checkpoint import load_ensemble
@@ -80,7 +80,7 @@ def test_missing_drivers_are_counted_and_carried(world, models, save_cube, until
 
 
 def test_an_interrupted_map_continues_where_it_stopped(cube, models, untiled, tmp_path, monkeypatch):
-    real, calls = stage.predict_tile, []
+    real, calls = mapping.predict_tile, []
 
     def fails_late(*args, **kwargs):
         calls.append(args[1].name)
@@ -88,13 +88,13 @@ def test_an_interrupted_map_continues_where_it_stopped(cube, models, untiled, tm
             raise RuntimeError("interrupted")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(stage, "predict_tile", fails_late)
+    monkeypatch.setattr(mapping, "predict_tile", fails_late)
     with pytest.raises(RuntimeError, match="interrupted"):
         _map(cube, models, tmp_path)
     assert not (tmp_path / "2011.json").exists()
     done = len(list((tmp_path / "2011.tiles").glob("*.json")))
     calls.clear()
-    monkeypatch.setattr(stage, "predict_tile", lambda *a, **k: calls.append(a[1].name) or real(*a, **k))
+    monkeypatch.setattr(mapping, "predict_tile", lambda *a, **k: calls.append(a[1].name) or real(*a, **k))
     ds, manifest = _map(cube, models, tmp_path)
     assert done == 5 and len(calls) == len(manifest["tiles"]) - 5
     assert ds["reco"].values.tobytes() == untiled[0]["reco"].values.tobytes()
@@ -155,13 +155,13 @@ def test_other_models_make_the_store_anew(cube, models, save_member, tmp_path):
 
 def _computed(monkeypatch) -> list[tuple[str, list[int]]]:
     """Tiles and positions of members that are computed from now on."""
-    real, calls = stage.predict_tile, []
+    real, calls = mapping.predict_tile, []
 
     def counted(job, tile, positions):
         calls.append((tile.name, positions))
         return real(job, tile, positions)
 
-    monkeypatch.setattr(stage, "predict_tile", counted)
+    monkeypatch.setattr(mapping, "predict_tile", counted)
     return calls
 
 
@@ -214,7 +214,7 @@ def test_a_memory_that_is_not_as_it_was_put_down_is_refused_and_made_anew(cube, 
 
 def test_a_model_without_memory_is_not_carried(cube, save_member, tmp_path, monkeypatch):
     folder = save_member(tmp_path / "m", member=0)
-    monkeypatch.setattr(stage, "load_ensemble", lambda f: [_with_context(m) for m in load_ensemble(f)])
+    monkeypatch.setattr(mapping, "load_ensemble", lambda f: [_with_context(m) for m in load_ensemble(f)])
     with pytest.raises(ContractError, match="carries no memory"):
         _map(cube, [folder], tmp_path / "out", memory="carried")
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tamrl.carbon import FLUXES
-from tamrl.sections import Quality
+from tamrl.sections.inputs import Quality
 from tamrl.towers import quality, screening, sites, sun
 
 LIMITS = Quality().model_dump(mode="json")

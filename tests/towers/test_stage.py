@@ -7,7 +7,7 @@ import pytest
 
 from tamrl import contracts, registry
 from tamrl.errors import InputError, TamrlError
-from tamrl.sections import Quality
+from tamrl.sections.inputs import Quality
 from tamrl.towers import stage
 
 LIMITS = Quality().model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""The tiny Earth through a real SLURM: jobs cancelled, out of time and failing once end in the same numbers as a local run."""
+"""The tiny Earth through a real SLURM of two nodes: accidents, and a map shared by nodes, end in the numbers of a local run."""
 
 import getpass
 import hashlib
@@ -33,17 +33,17 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 ReturnToService=2
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldPort={controller}
-SlurmdPort={node}
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 MinJobAge=3600
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 GresTypes=gpu
-NodeName=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:1 State=UNKNOWN
+NodeName=one NodeHostname=localhost NodeAddr=127.0.0.1 Port={one} CPUs={cpus} RealMemory={memory} Gres=gpu:1 State=UNKNOWN
+NodeName=two NodeHostname=localhost NodeAddr=127.0.0.1 Port={two} CPUs={cpus} RealMemory={memory} State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=ALL Default=NO MaxTime=INFINITE State=UP
 """
@@ -75,38 +75,38 @@ def _says(command: list[str], **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory) -> str:
-    """A controller and a node with a pretended GPU on this machine, as the path of their configuration."""
+    """A controller and two nodes, one with a pretended GPU, on this machine, as the path of their configuration."""
     search = f"{os.environ['PATH']}:/usr/sbin"
     missing = [tool for tool in TOOLS if not shutil.which(tool, path=search)]
     if missing:
         reason = f"no {', '.join(missing)}: install {PACKAGES}"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     folder = tmp_path_factory.mktemp("slurm")
-    for name in ("munge", "state", "spool"):
+    for name in ("munge", "state", "spool-one", "spool-two"):
         (folder / name).mkdir(mode=0o755)
     folder.chmod(0o755)
     (folder / "munge/key").write_bytes(os.urandom(128))
     (folder / "munge/key").chmod(0o600)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2 * 85 // 100
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2 * 85 // 200
     values = {"user": getpass.getuser(), "folder": folder, "cpus": os.cpu_count(), "memory": memory}
-    (folder / "slurm.conf").write_text(CONF.format(controller=_free_port(), node=_free_port(), **values))
-    (folder / "gres.conf").write_text("NodeName=localhost Name=gpu File=/dev/null\n")  # any device passes for a GPU
+    (folder / "slurm.conf").write_text(CONF.format(controller=_free_port(), one=_free_port(), two=_free_port(), **values))
+    (folder / "gres.conf").write_text("NodeName=one Name=gpu File=/dev/null\n")  # any device passes for a GPU
     keys = [f"--{name}={folder}/munge/{name}" for name in ("socket", "pid-file", "log-file", "seed-file")]
     daemons = [
         ["munged", "--foreground", "--force", f"--key-file={folder}/munge/key", *keys],
         ["slurmctld", "-D", "-i", "-f", f"{folder}/slurm.conf"],
-        ["slurmd", "-D", "-N", "localhost", "-f", f"{folder}/slurm.conf"],
+        *(["slurmd", "-D", "-N", node, "-f", f"{folder}/slurm.conf"] for node in ("one", "two")),
     ]
     environment = os.environ | {"PATH": search, "SLURM_CONF": f"{folder}/slurm.conf"}
     running = []
     try:
         for command in daemons:
-            with open(folder / f"{command[0]}.log", "w") as log:
+            with open(folder / f"{command[0]}.log", "a") as log:
                 running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
             if command[0] == "munged":
                 _wait_for((folder / "munge/socket").exists, "munge")
-        state = ["sinfo", "-h", "-o", "%T"]
-        _wait_for(lambda: "idle" in _says(state, SLURM_CONF=environment["SLURM_CONF"]), "an idle node")
+        state = ["sinfo", "-h", "-N", "-p", "main", "-o", "%T"]
+        _wait_for(lambda: _says(state, SLURM_CONF=environment["SLURM_CONF"]).split() == ["idle", "idle"], "two idle nodes")
         yield environment["SLURM_CONF"]
     finally:
         for process in reversed(running):
@@ -186,6 +186,27 @@ def _numbers(project) -> dict[str, str]:
 
 def _digest(content: np.ndarray | bytes) -> str:
     return hashlib.sha256(content if isinstance(content, bytes) else np.ascontiguousarray(content).tobytes()).hexdigest()
+
+
+def test_two_nodes_share_the_tiles_of_a_map(finished, slurm, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("nodes") / "project"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    project = type(finished)(folder)
+    (label,) = [file.stem for file in (project.results / "predictions").glob("*.json")]
+    alone = (project.results / f"predictions/{label}.json").read_bytes()
+    for part in (project.results / "predictions").iterdir():
+        part.unlink() if part.is_file() else shutil.rmtree(part)
+    with open(folder / "config/test.yaml", "a") as config:
+        config.write("\ninference: {nodes: 2}\n")
+    environment = project.environment | {"SLURM_CONF": slurm, "PATH": f"{_steps(slurm)}:{os.environ['PATH']}"}
+    target = f"results/test/predictions/{label}.json"
+    command = [*project.command(*_arguments()), "--set-resources", "predict_tiles:mem_mb=1500", "--", target]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    logs = "".join(log.read_text() for log in folder.glob(".snakemake/slurm_logs/rule_predict_tiles/**/*.log"))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:] + logs[-5000:]
+    said = (project.results / f"logs/predict_tiles/{label}.log").read_text()
+    assert "2 workers of 2 threads, by: srun --nodes=2" in said
+    assert (folder / target).read_bytes() == alone
 
 
 def test_the_queue_gives_its_gpu_to_jobs_that_ask_for_it(slurm):

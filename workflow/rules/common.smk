@@ -63,6 +63,12 @@ def needs(rule):
     return resources_of(rule, PLAIN)
 
 
+def allocation(inference):
+    """Nodes of the job that makes a map, and what starts its workers there; `mpi` keeps SLURM's executor from starting it."""
+    several = {"nodes": inference.nodes, "tasks": inference.nodes, "mpi": inference.launcher}
+    return several if inference.nodes > 1 else {}
+
+
 def options(name):
     """The options of the plug-in, or of a model's variant, that a wildcard names; `options("towers")` looks at {network}."""
     if name == "training":

@@ -39,6 +39,7 @@ rule predict_tiles:
     threads: workflow.cores
     resources:
         **needs("predict_tiles"),
+        **allocation(MAIN.inference),
     params:
         store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
         tile=MAIN.grid.tile,

@@ -14,5 +14,7 @@ predict_tiles(
     min_land_fraction=snakemake.params.min_land_fraction,
     inference=snakemake.params.inference,
     threads=snakemake.threads,
+    nodes=snakemake.resources.get("nodes", 1),
+    launcher=snakemake.resources.get("mpi", ""),
     previous=snakemake.input.get("previous") or None,
 )

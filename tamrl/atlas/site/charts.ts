@@ -80,7 +80,7 @@ function options(chart: Chart, width: number): uPlot.Options {
     scales: { x: chart.time ? { time: true } : { time: false, range: [0.5, 12.5] } },
     axes: [
       chart.time
-        ? { ...axis, size: 34 }
+        ? { ...axis, size: 48 }
         : { ...axis, size: 28, grid: { show: false }, splits: () => (chart.small ? [1, 4, 7, 10] : chart.x), values: (_, at) => at.map((m) => LETTERS[m - 1] ?? "") },
       { ...axis, size: chart.small ? 40 : 46, space: chart.small ? 22 : 34, values: (_, at) => at.map((v) => number(v, decimals(at))) },
     ],

@@ -1,0 +1,173 @@
+"""Sections of the configuration, what is read: time, grid, towers, drivers, samples."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tamrl import variables
+from tamrl.errors import ConfigError
+from tamrl.grid import Grid as GlobalGrid
+from tamrl.options import Strict
+from tamrl.sections.types import Share, Year
+
+
+class Time(Strict):
+    """The time axis of the run."""
+
+    step: Literal["day", "month"] = "day"
+    """Length of a step."""
+    years: tuple[Year, ...] = (2010, 2011, 2012)
+    """Years of the gridded drivers, consecutive; empty where the sources hold a climatology only."""
+    map_years: tuple[Year, ...] = (2012,)
+    """Years to map; empty for one mean year (`climatology`)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Time":
+        if list(self.years) != list(range(min(self.years, default=0), min(self.years, default=0) + len(self.years))):
+            raise ValueError(f"years must be consecutive, found {list(self.years)}")
+        if outside := set(self.map_years) - set(self.years):
+            raise ValueError(f"map_years {sorted(outside)} lie outside years {list(self.years)}")
+        if not self.map_years and self.step == "day":
+            raise ValueError("a climatology (map_years: []) needs step: month")
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the files of the maps are called after."""
+        return tuple(str(y) for y in self.map_years) or ("climatology",)
+
+
+class Grid(Strict):
+    """The grid of the maps."""
+
+    resolution: Annotated[float, Field(gt=0, le=30)] = 1.0
+    """Degrees; a divisor of 180."""
+    tile: Annotated[int, Field(ge=1)] = 30
+    """Cells per side of a tile; any size gives the same maps."""
+
+    @field_validator("resolution")
+    @classmethod
+    def _divides(cls, value: float) -> float:
+        try:
+            GlobalGrid(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+
+class Twin(Strict):
+    """The virtual Earth: raw files of a world whose fluxes are known."""
+
+    towers: Annotated[int, Field(ge=1, le=1000)] = 120
+    """Number of towers."""
+    spinup_years: Annotated[int, Field(ge=1)] = 1
+    """Years simulated before the first one written, so that vegetation and soil forget their start."""
+    modis_ratio: Annotated[int, Field(ge=1, le=20)] = 5
+    """Satellite pixels per cell side."""
+    era5_format: Literal["netcdf", "grib", "zarr"] = "netcdf"
+    """Weather as files of the Climate Data Store (source cds_era5), or as the public store of hours (arco_era5)."""
+    modis_format: Literal["netcdf", "hdf4"] = "netcdf"
+    """Composites as NetCDF-4, or as HDF4 like the original."""
+    noise: Annotated[float, Field(ge=0)] = 1.0
+    """Measurement noise of towers relative to real ones (Richardson et al. 2006, doi 10.1016/j.agrformet.2006.01.007)."""
+
+
+class Quality(Strict):
+    """Which tower records to trust."""
+
+    nee_qc: Share = 0.8
+    """Smallest share of measured or well-filled half hours in a step."""
+    min_steps: Annotated[int, Field(ge=1)] = 60
+    """Towers with fewer good steps are left out."""
+    min_months: Annotated[int, Field(ge=1, le=12)] = 1
+    """Towers whose good steps lie in fewer of the twelve months are left out."""
+    managed: Literal["keep", "drop"] = "drop"
+    """Towers that do not stand for their class (irrigated, flooded, ...), from metadata and `towers.managed`."""
+    tests: tuple[
+        Literal[
+            "valid_range", "nee_qc", "flat", "spikes", "residual", "energy_balance", "radiation", "time_shift", "water", "months"
+        ],
+        ...,
+    ] = ("valid_range", "nee_qc", "flat", "spikes", "residual", "radiation", "time_shift", "water", "months")
+    """The tests that are on; `energy_balance` is not by default, as a poor closure says little of the carbon fluxes."""
+    residual: Annotated[float, Field(gt=0)] = 3.0
+    """gC m-2 d-1: GPP and RECO go where NEE is further than this from RECO - GPP."""
+    closure: tuple[float, float] = (0.5, 1.5)
+    """Years of a tower go whose (LE + H) / (NETRAD - G) lies outside."""
+    max_shift: Annotated[float, Field(gt=0)] = 0.8
+    """Hours: towers go whose radiation is at least this much off the sun (a wrong UTC offset); seen in half hours only."""
+
+
+class Towers(Strict):
+    """Tower networks. Each network named in `networks` may have a section of its own with its options."""
+
+    networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("fluxnet2015", "fluxnet")
+    """Networks to read, newest processing last: where two hold the same tower, the later wins."""
+    partitioning: Literal["NT", "DT"] = "NT"
+    """Night-time (Reichstein et al. 2005) or day-time (Lasslop et al. 2010) partitioning of GPP and RECO."""
+    ustar: Literal["REF", "USTAR50"] = "REF"
+    """Threshold of friction velocity of the fluxes: the reference of ONEFlux, or the median of its distribution."""
+    strict: bool = False
+    """Stop at the first archive that cannot be read, instead of setting it aside with its reason (`quality.csv`)."""
+    exclude: tuple[str, ...] = ()
+    """Site ids to leave out."""
+    managed: dict[str, str] = Field(default_factory=dict)
+    """Site id: reason. Adds to what the networks' metadata say of management."""
+    quality: Quality = Quality()
+
+
+class DriverVariables(Strict):
+    """What the cube holds; names of `config/variables.yaml`."""
+
+    dynamic: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "air_temperature",
+        "vapour_pressure_deficit",
+        "shortwave_radiation",
+        "precipitation",
+        "evi",
+        "ndvi",
+        "potential_radiation",
+        "day_length",
+    )
+    static: tuple[str, ...] = ("igbp_fraction", "koppen_fraction", "elevation")
+
+    @model_validator(mode="after")
+    def _known(self) -> "DriverVariables":
+        for role, names in (("dynamic", self.dynamic), ("static", self.static)):
+            for name in names:
+                try:
+                    found = variables.get(name).role
+                except ConfigError as error:
+                    raise ValueError(str(error)) from None
+                if found != role:
+                    raise ValueError(f"{name} is {found}, not {role}")
+        return self
+
+
+class Drivers(Strict):
+    """Gridded drivers. Each source named in `sources` may have a section of its own with its options."""
+
+    sources: tuple[str, ...] = ("cds_era5", "modis", "static")
+    """Sources to read; a variable is taken from the first that has it, or derived. None: models live on what towers measured,
+    are scored, and no map is made."""
+    variables: DriverVariables = DriverVariables()
+    max_distance_km: Annotated[float, Field(ge=0)] = 150.0
+    """A tower on a sea cell takes the nearest land cell within this distance, else it is left out."""
+    subsets: str | None = None
+    """Folder of MODIS subsets around towers (one subfolder each), with which the gridded vegetation is compared."""
+    co2: str | None = None
+    """CSV of global annual means of CO2 with the columns year and ppm, for the driver `co2`."""
+
+
+class Samples(Strict):
+    """What the models see."""
+
+    drivers: Literal["grid", "tower"] = "grid"
+    """Train on collocated grid drivers, or on those measured at the tower."""
+    dynamic: tuple[str, ...] | None = None
+    """Dynamic variables; null takes all of `drivers.variables`."""
+    static: tuple[str, ...] | None = None
+    """Static variables; null takes all of `drivers.variables`."""
+    filled: tuple[str, ...] = ()
+    """Dynamic variables that may be missing: the step takes the site's own mean seasonal cycle and is trained on, predicted and
+    scored (vegetation before the satellites). A step that misses any other variable is missing."""

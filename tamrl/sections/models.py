@@ -1,0 +1,101 @@
+"""Sections of the configuration, what learns and predicts: splits, training, inference."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from tamrl.options import Strict
+from tamrl.sections.types import Name, Share
+
+
+class Splits(Strict):
+    """How towers are held out: always whole groups of neighbouring towers."""
+
+    scheme: Literal["kfold", "koppen", "warm", "temporal", "sites"] = "kfold"
+    """`kfold`: folds even in IGBP classes. `koppen`: folds even in climates. `warm`: the warmest towers are held out, the
+    coldest train. `temporal`: the last steps of each group are held out. `sites`: the towers of a list are."""
+    folds: Annotated[int, Field(ge=2)] = 3
+    """Number of folds of `kfold` and `koppen`."""
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Share that `warm` (of the towers) and `temporal` (of a group's measured steps) hold out."""
+    distance_km: Annotated[float, Field(ge=0)] = 30.0
+    """Towers closer than this belong to one group."""
+    test_sites: str | None = None
+    """File with one site id a line, held out by `sites`."""
+
+    @model_validator(mode="after")
+    def _file(self) -> "Splits":
+        if self.scheme == "sites" and not self.test_sites:
+            raise ValueError("scheme: sites needs test_sites: FILE")
+        return self
+
+
+class Training(Strict):
+    """Training of the models. Each plug-in may have a section of its own with its options."""
+
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("tamrl", "lightgbm")
+    """Plug-ins, and variants of them."""
+    variants: dict[Name, Any] = Field(default_factory=dict)
+    """Plug-ins once more with other options, `NAME: {model: PLUGIN, option: value}`. A variant starts from the plug-in's own
+    defaults, never from the plug-in's section here, and draws the same towers in each member as the plug-in does."""
+    members: Annotated[int, Field(ge=1)] = 5
+    """Members of an ensemble: independent seeds and resampled towers."""
+    sequence: Annotated[int, Field(ge=2)] = 365
+    """Steps of a training sequence that are scored."""
+    spinup: Annotated[int, Field(ge=0)] = 60
+    """Steps before those that only fill the memory."""
+    batch: Annotated[int, Field(ge=1)] = 32
+    """Sequences per step."""
+    steps: Annotated[int, Field(ge=1)] = 250
+    """Optimiser steps at most."""
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    """Peak of the one-cycle schedule (Smith & Topin 2019, doi 10.1117/12.2520589)."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    validation: Share = 0.1
+    """Share of the training groups that choose the best weights."""
+    class_weights: bool = True
+    """Weigh sites by the inverse root frequency of their IGBP class."""
+    input_noise: Annotated[float, Field(ge=0)] = 0.05
+    """Standard deviation of noise added to scaled inputs while training."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["exact", "fast"] = "exact"
+    """`fast` compiles networks and trains them in bfloat16 on a GPU; on a processor it changes nothing."""
+
+    def plugin(self, name: str) -> str:
+        """The plug-in behind a model, which may be a variant."""
+        return self.variants[name].model if name in self.variants else name
+
+    def options(self, name: str) -> dict[str, Any]:
+        """Options of a model, which may be a variant, as plain values."""
+        if name not in self.variants:
+            return getattr(self, name).model_dump(mode="json")
+        return {k: v for k, v in self.variants[name].model_dump(mode="json").items() if k != "model"}
+
+
+class Inference(Strict):
+    """Prediction over the globe."""
+
+    model: str = "tamrl"
+    """The model that makes the maps."""
+    batch: Annotated[int, Field(ge=1)] = 2048
+    """Cells whose inputs are made at once."""
+    spinup: Annotated[int, Field(ge=0)] = 365
+    """Steps before the mapped year that only fill the memory."""
+    memory: Literal["spinup", "carried"] = "spinup"
+    """`spinup`: every year stands alone, after `spinup` steps of its own past. `carried`: the memory goes on from year to year
+    since the cube begins, put down at the end of each mapped year: half the work, one year after the other."""
+    numerics: Literal["exact", "fast"] = "exact"
+    """`fast`: recurrent layers in bfloat16; the difference is measured and stands in the manifest of each map."""
+    jobs: Annotated[int, Field(ge=1)] = 1
+    """Jobs a map is divided into, for clusters; each computes its tiles side by side on its own cores."""
+    nodes: Annotated[int, Field(ge=1)] = 1
+    """Nodes of one allocation that share the tiles of a map through Dask; the other way to use many machines."""
+    launcher: str = "srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 --cpus-per-task={threads} --cpu-bind=none"
+    """What starts a worker on each of the nodes; `mpirun` of a site does too."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Inference":
+        if self.nodes > 1 and self.jobs > 1:
+            raise ValueError(f"nodes ({self.nodes}) and jobs ({self.jobs}) are two ways to divide a map; set one of them to 1")
+        return self

@@ -1,0 +1,117 @@
+"""Sections of the configuration, what comes out: maps, evaluation, atlas, adaptation."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from tamrl import registry
+from tamrl.errors import near
+from tamrl.options import Strict
+from tamrl.sections.types import Share
+
+
+class Maps(Strict):
+    """The products."""
+
+    units: Literal["gC m-2 d-1", "kg m-2 s-1"] = "gC m-2 d-1"
+    vegetated_only: bool = True
+    """Multiply by the vegetated share of the cell's land, so that deserts and ice carry no flux."""
+    min_land_fraction: Share = 0.02
+    """Cells with less land are missing."""
+    members: bool = True
+    """Write the members too."""
+    products: tuple[str, ...] = ()
+    """Further products: files of `tamrl/maps/products`, written to `maps/<product>/`."""
+    compression: Annotated[int, Field(ge=0, le=9)] = 1
+    significant_bits: Annotated[int, Field(ge=4, le=23)] | None = 13
+    """Bits kept of the fraction of each value (13: relative error below 6.1e-5); null keeps all. NEE stays RECO - GPP."""
+    attribution: dict[str, str] = Field(default_factory=dict)
+    """Global attributes of every file by ACDD 1.3: `creator_name`, `creator_email`, `institution`, `project`, ..."""
+    periods: tuple[Literal["monthly", "annual", "8day", "seasonal"], ...] = ("monthly", "annual", "seasonal")
+    """Means over calendar months, years or eight days, written to `maps/<period>/`; `seasonal` is the mean seasonal cycle of
+    several mapped years, with its variation between them."""
+    exports: tuple[Literal["geotiff", "zarr"], ...] = ()
+    """The monthly means as Cloud-Optimised GeoTIFF with styles for QGIS, the main maps as Zarr; both with a STAC catalogue."""
+
+    @field_validator("products")
+    @classmethod
+    def _there(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        further = [n for n in registry.names(registry.PRODUCTS) if n not in ("ensemble", "members")]
+        for name in value:
+            if name not in further:
+                raise ValueError(f"no further product named {name!r}; {near(name, further)}")
+        return value
+
+
+class Reference(Strict):
+    """Gridded fluxes to compare the maps with: the truth of a virtual world, or another product."""
+
+    label: str = "truth"
+    path: str = "{results}/inputs/truth/{flux}_{label}.nc"
+    """`{flux}` and `{label}` are filled in."""
+
+
+class Target(Strict):
+    """By how many percent the median RMSE of the maps' model is to lie below that of a rival; null: no target."""
+
+    rival: str
+    """A model of `training.models`; one that is not trained is told as not evaluated."""
+    gpp: Annotated[float, Field(ge=0, lt=100)] | None = None
+    reco: Annotated[float, Field(ge=0, lt=100)] | None = None
+    nee: Annotated[float, Field(ge=0, lt=100)] | None = None
+    tail: bool = False
+    """Whether the 90th percentile of the towers must be lower too."""
+
+
+class Evaluation(Strict):
+    """Scores at held-out towers and the report."""
+
+    members: Annotated[int, Field(ge=1)] | None = 2
+    """Members trained per fold; null takes `training.members`."""
+    drivers: Annotated[tuple[Literal["grid", "tower"], ...], Field(min_length=1)] = ("grid",)
+    """Inputs at held-out towers: what the map has, what the tower measured, or both."""
+    qc: Share = 0.8
+    """Steps with a lower NEE quality are not scored."""
+    targets: tuple[Target, ...] = ()
+    """Targets at held-out towers; report and summary say which are met."""
+    reference: Reference | None = Reference()
+    title: str = "A virtual Earth"
+    """Headline of the report."""
+
+
+class Atlas(Strict):
+    """The atlas: a folder with the maps, towers and budgets to look at in a browser, without a server."""
+
+    quantum: Annotated[float, Field(gt=0, le=0.1)] = 0.004
+    """gC m-2 d-1: fluxes are shown as whole multiples of it, so off by half of it at most."""
+
+
+class Adaptation(Strict):
+    """Few-shot: models of held-out towers are adapted with a few months of their fluxes and scored on what remains."""
+
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("tamrl", "ctlstm", "lightgbm")
+    """The first is compared with the others; where a model has a code of the site, the code is adjusted and the decoder stays,
+    other networks are fine-tuned, trees are continued."""
+    months: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1, 3, 12, 24)
+    starts: Annotated[tuple[Literal["summer", "record"], ...], Field(min_length=1)] = ("summer", "record")
+    """The months begin with the first summer month that was measured, or with the record, whatever its season."""
+    light: bool = False
+    """Fine-tune the weights of models with a code, too."""
+    steps: Annotated[int, Field(ge=1)] = 40
+    """Gradient steps."""
+    code_rate: Annotated[float, Field(gt=0)] = 0.2
+    """Learning rate of the code, in standard deviations of the towers' codes."""
+    weight_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Learning rate of the weights."""
+    per_month: Annotated[float, Field(gt=0)] = 10.0
+    """Independent measurements that a month of fluxes is worth, against one that the drivers' code is worth."""
+    gain: Annotated[float, Field(ge=0)] = 0.3
+    """Standard deviation of the logarithm of a site's own factors on GPP and RECO beside its code; 0 leaves them at one."""
+    anchor: Annotated[float, Field(ge=0)] = 0.1
+    """How strongly weights are held to those trained, over the number of months."""
+    trees: Annotated[int, Field(ge=1)] = 20
+    """Further trees."""
+    tree_rate: Annotated[float, Field(gt=0)] = 0.05
+    """Their learning rate."""
+    min_steps: Annotated[int, Field(ge=1)] = 60
+    """Towers with fewer scored steps left are not scored."""

@@ -1,0 +1,9 @@
+"""Types that several sections share."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Year = Annotated[int, Field(ge=1850, le=2200)]
+Share = Annotated[float, Field(ge=0, le=1)]

@@ -1,0 +1,106 @@
+"""Tiles over several workers: the same numbers as of one machine, whatever becomes of a worker."""
+
+import os
+import signal
+import stat
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tamrl import files, stores
+from tamrl.errors import InputError
+from tamrl.grid import Grid
+from tamrl.inference import nodes
+from tamrl.inference.stage import predict_tiles
+from tests.inference.test_chaos import _arguments
+
+TILES = list(Grid(30.0).tiles(2))[:5]
+
+
+@pytest.fixture
+def launcher(tmp_path) -> str:
+    """Starts a command twice, as a queue does on two nodes."""
+    script = tmp_path / "launch"
+    script.write_text('#!/bin/sh\n"$@" &\n"$@" &\nwait\n')
+    script.chmod(stat.S_IRWXU)
+    return str(script)
+
+
+def _told(tile, folder: str) -> dict:
+    """Which process had this tile; the first one dies of it."""
+    if not (first := Path(folder) / "first").exists():
+        first.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"name": tile.name, "process": os.getpid()}
+
+
+def _deadly(tile) -> dict:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def _wrong(tile) -> dict:
+    raise InputError("drivers are missing", where=tile.name, todo="build the cube again")
+
+
+def test_two_workers_make_the_map_of_one_machine(cube, models, launcher, tmp_path):
+    for name, given in {"one": {}, "two": {"nodes": 2, "launcher": launcher}}.items():
+        (folder := tmp_path / name).mkdir()
+        predict_tiles(**_arguments(cube, models, folder), manifest=str(folder / "2011.json"), threads=2, **given)
+    one, two = (files.read_json(tmp_path / name / "2011.json") for name in ("one", "two"))
+    assert one == two
+    chunks = [files.read_json(tmp_path / name / "2011.zarr" / stores.MANIFEST)["files"] for name in ("one", "two")]
+    assert chunks[0] == chunks[1] and len(chunks[0]) > 10
+    assert not list((tmp_path / "two").glob(".workers-*")), "the keys are gone with the workers"
+
+
+def test_what_one_machine_began_workers_finish(cube, models, launcher, tmp_path):
+    arguments = _arguments(cube, models, tmp_path) | {"manifest": str(tmp_path / "2011.json"), "threads": 1}
+    predict_tiles(**arguments)
+    whole = files.read_json(tmp_path / "2011.json")
+    tiles = sorted((tmp_path / "2011.tiles").glob("r*.json"))
+    times = {tile: tile.stat().st_mtime_ns for tile in tiles[1:]}
+    tiles[0].unlink()
+    predict_tiles(**arguments, nodes=2, launcher=launcher)
+    assert files.read_json(tmp_path / "2011.json") == whole
+    assert {tile: tile.stat().st_mtime_ns for tile in times} == times and tiles[0].exists()
+
+
+def test_a_tile_of_a_lost_worker_goes_to_another(launcher, tmp_path):
+    with nodes.started(2, threads=1, launcher=launcher, folder=tmp_path) as workers:
+        found = workers.fill(TILES, partial(_told, folder=str(tmp_path)))
+    assert [found[tile.name]["name"] for tile in TILES] == [tile.name for tile in TILES]
+    assert len({record["process"] for record in found.values()}) == 1
+
+
+def test_a_map_without_workers_ends_with_a_name(launcher, tmp_path):
+    with (
+        pytest.raises(InputError, match="have ended"),
+        nodes.started(2, threads=1, launcher=launcher, folder=tmp_path) as workers,
+    ):
+        workers.fill(TILES, _deadly)
+    with pytest.raises(InputError, match=r"cannot be launched(.|\n)*nowhere(.|\n)*inference\.nodes: 1"):
+        _start("nowhere", tmp_path)
+    with pytest.raises(InputError, match=r"have ended(.|\n)*exit status 3"):
+        _start("sh -c 'exit 3'", tmp_path)
+    assert not list(tmp_path.glob(".workers-*"))
+
+
+def test_errors_of_tiles_arrive_as_they_are(launcher, tmp_path):
+    with (
+        pytest.raises(InputError, match=r"drivers are missing(.|\n)*build the cube again"),
+        nodes.started(2, threads=1, launcher=launcher, folder=tmp_path) as workers,
+    ):
+        workers.fill(TILES, _wrong)
+
+
+def test_keys_are_for_this_user_alone(tmp_path):
+    nodes._keys(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["ca", "cert", "key"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+
+
+def _start(launcher: str, folder: Path) -> None:
+    with nodes.started(2, threads=1, launcher=launcher, folder=folder):
+        pytest.fail("there are no workers")
