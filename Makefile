@@ -64,10 +64,14 @@ config: .venv
 # The numbers and pictures that README and docs show are those of the latest runs; a run that was not made keeps its old ones.
 SMALLER = import sys; from PIL import Image; i = Image.open(sys.argv[1]); \
 	i.resize((i.width * 5 // 8, i.height * 5 // 8), 1).quantize(256, 0, 4).save(sys.argv[2], optimize=True)
-docs: $(patsubst results/%/summary.md,docs-%,$(wildcard results/real/summary.md results/benchmark/summary.md))
+docs: $(patsubst results/%/summary.md,docs-%,$(wildcard results/real/summary.md results/benchmark/summary.md results/ablations/summary.md))
 docs-real:
 	cp results/real/summary.md docs/real-run.md
 	$(BIN)/python -c "$(SMALLER)" results/real/figures/maps.png docs/real-map.png
+docs-ablations:
+	cp results/ablations/summary.md docs/ablations.md
+	printf '\n![Change of RMSE from each variant to the default](ablations.png)\n' >> docs/ablations.md
+	$(BIN)/python -c "$(SMALLER)" results/ablations/figures/tower_changes.png docs/ablations.png
 docs-benchmark:
 	cp results/benchmark/summary.md docs/benchmark.md
 	printf '\n![RMSE of each model: median and 90th percentile of the towers](benchmark-errors.png)\n\n![Change of RMSE against each rival, with targets](benchmark-changes.png)\n' >> docs/benchmark.md

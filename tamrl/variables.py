@@ -46,7 +46,7 @@ class Variable(Strict):
     range: tuple[float, float]
     peak: float | None = None
     daily: Literal["mean", "sum", "none"] = "none"
-    role: Literal["dynamic", "static", "target"]
+    role: Literal["dynamic", "static", "target", "quality"]
     classes: Literal["igbp", "koppen"] | None = None
     derived: str | None = None
     towers: TowerAlias | None = None

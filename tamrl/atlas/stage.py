@@ -45,7 +45,7 @@ def sum_regions(
 def _total(ds: xr.Dataset, whole: land.Land, at: np.ndarray, days: np.ndarray) -> budgets.Totals:
     """Sums of the steps `at`, strip by strip of rows."""
     total = None
-    for rows in blocks.strips(ds):
+    for rows in blocks.strips(ds["gpp"]):
         lat, lon = ds["lat"].values[rows], ds["lon"].values
         weights = areas.shown(land.regions(whole.rows(rows), lat, lon))
         weights |= areas.weights(weights["globe"], lat=lat, lon=lon)

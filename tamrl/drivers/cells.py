@@ -43,7 +43,7 @@ class Cells:
     threads: int = 1
     _weights: dict[str, np.ndarray | None] = field(default_factory=dict)
     _on_land: dict[int, np.ndarray] = field(default_factory=dict)
-    _filled: tuple[str, np.ndarray] | None = None
+    _composites: tuple[str, np.ndarray, np.ndarray] | None = None
     _sums: dict[str, tuple[int, np.ndarray]] = field(default_factory=dict)
 
     def values(self, name: str, part: slice) -> np.ndarray:
@@ -125,18 +125,36 @@ class Cells:
             log.info("%s: %d nodes on land, %d more hold no values", name, self._weights[name].sum(), gone)
         return self._weights[name]
 
+    def filled(self, name: str, part: slice) -> np.ndarray | None:
+        """Which values of the steps of `part` rest on a composite that was filled, bool (time, lat, lon).
+
+        A month does if it does on most of its days. None where a variable has no composites of its own.
+        """
+        if name not in self.arrays or self.arrays[name].attrs.get("cadence") != "composite":
+            return None
+        return self._on_steps(name, part, self._of(name)[1], composites.touched)
+
     def _from_composites(self, name: str, part: slice) -> np.ndarray:
-        if self._filled is None or self._filled[0] != name:
-            self._filled = (name, self._fill(name))
+        return self._on_steps(name, part, self._of(name)[0], composites.to_steps)
+
+    def _on_steps(self, name: str, part: slice, of: np.ndarray, at_days: Callable[..., np.ndarray]) -> np.ndarray:
+        """What `at_days` makes of composites, on days or as means of months; bools where they were bools."""
         time = _days(self.arrays[name]["time"].values)
         if self.axis.step == "day":
-            return composites.to_steps(self._filled[1], time=time, at=_days(self.axis.time[part]))
+            return at_days(of, time=time, at=_days(self.axis.time[part]))
         months = self.axis.time[part].astype("datetime64[M]")
         at = [_days(np.arange(m.astype("datetime64[D]"), (m + 1).astype("datetime64[D]"))) for m in months]
-        return np.stack([composites.to_steps(self._filled[1], time=time, at=days).mean(0) for days in at])
+        means = np.stack([at_days(of, time=time, at=days).mean(0) for days in at])
+        return means >= 0.5 if of.dtype == bool else means
 
-    def _fill(self, name: str) -> np.ndarray:
-        """All composites of a variable on the cells, gaps filled: (composite, lat, lon), float32."""
+    def _of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Composites of a variable on the cells, gaps filled, and which of them were; those of the last one are kept."""
+        if self._composites is None or self._composites[0] != name:
+            self._composites = (name, *self._fill(name))
+        return self._composites[1:]
+
+    def _fill(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """All composites of a variable on the cells (composite, lat, lon), float32, gaps filled; and which were, bool."""
         da = self.arrays[name]
         native = Grid(180.0 / da.sizes["lat"])
         k = regrid.ratio(target=self.grid.resolution, native=native.resolution, what=name)
@@ -150,26 +168,27 @@ class Cells:
             values[index], weights[index] = regrid.mean(sums, weight), weight / native.area().max()
         return self._filled_rows(values, weights, name)
 
-    def _filled_rows(self, values: np.ndarray, weights: np.ndarray, name: str) -> np.ndarray:
-        da, seen, count = self.arrays[name], 0, 0
+    def _filled_rows(self, values: np.ndarray, weights: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+        da, seen = self.arrays[name], 0
+        filled = _scratch(values.shape, bool)
         season = (da["time"].values - da["time"].values.astype("datetime64[Y]")).astype("timedelta64[D]").astype(int)
         for rows in regrid.blocks(self.grid.shape[0], 30):
             part = np.where(composites.accept(weights[:, rows], ACCEPTED_SHARE), values[:, rows], np.nan)
             ever = np.isfinite(part).any(0)
             done, was = composites.fill_gaps(part.reshape(len(part), -1), time=_days(da["time"].values), season=season)
-            values[:, rows] = done.reshape(part.shape)
-            seen, count = seen + int(ever.sum()) * len(part), count + int(was.sum())
-        share = count / max(seen, 1)
+            values[:, rows], filled[:, rows] = done.reshape(part.shape), was.reshape(part.shape)
+            seen += int(ever.sum()) * len(part)
+        share = int(filled.sum()) / max(seen, 1)
         da.attrs["filled_share"] = round(share, 6)
         log.info("%s: %.2f %% of the composites of cells with data were filled in time", name, 100 * share)
-        return values
+        return values, filled
 
 
-def _scratch(shape: tuple[int, ...]) -> np.ndarray:
-    """An empty float32 array; a large one lies in a file that vanishes, so that memory does not grow with the years."""
-    if 4 * np.prod(shape, dtype="int64") < SCRATCH_BYTES:
-        return np.empty(shape, "float32")
-    return np.memmap(tempfile.TemporaryFile(), dtype="float32", mode="w+", shape=shape)
+def _scratch(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
+    """An empty array; a large one lies in a file that vanishes, so that memory does not grow with the years."""
+    if np.dtype(dtype).itemsize * np.prod(shape, dtype="int64") < SCRATCH_BYTES:
+        return np.empty(shape, dtype)
+    return np.memmap(tempfile.TemporaryFile(), dtype=dtype, mode="w+", shape=shape)
 
 
 def _days(time: np.ndarray) -> np.ndarray:

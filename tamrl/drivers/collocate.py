@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from tamrl import variables
 from tamrl.drivers.cube import CHUNK
 from tamrl.grid import Grid, great_circle_km
 
@@ -70,8 +71,8 @@ class Series:
 
     def __init__(self, ds: xr.Dataset):
         self.ds = ds
-        self.dynamic = [str(n) for n in ds if "time" in ds[n].dims]
-        statics = ds[[str(n) for n in ds if "time" not in ds[n].dims]].load()
+        self.dynamic = [str(n) for n in ds if variables.get(str(n)).role == "dynamic"]
+        statics = ds[[str(n) for n in ds if variables.get(str(n)).role == "static"]].load()
         whole = [statics[n].notnull().all([d for d in statics[n].dims if d in ("igbp", "koppen")]) for n in statics]
         self.usable = ((statics["land_fraction"] > 0) & np.logical_and.reduce(whole)).values
         self._cells: dict[tuple[int, int], xr.Dataset] = {}

@@ -82,10 +82,21 @@ def to_steps(values: np.ndarray, *, time: np.ndarray, at: np.ndarray) -> np.ndar
     -------
     array (step, ...), float32
     """
-    right = np.clip(np.searchsorted(time, at), 1, len(time) - 1) if len(time) > 1 else np.zeros(len(at), int)
-    left = np.maximum(right - 1, 0)
-    span = np.where(right > left, time[right] - time[left], 1)
-    share = np.clip((at - time[left]) / span, 0, 1).astype("float32").reshape(-1, *[1] * (values.ndim - 1))
+    left, right, share = _neighbours(time, at, values.ndim)
     a, b = values[left], values[right]
     mixed = a + share * (b - a)
     return np.where(share == 0, a, np.where(share == 1, b, mixed)).astype("float32")
+
+
+def touched(filled: np.ndarray, *, time: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Where the values that `to_steps` gives rest on a filled composite; bool, arguments as there."""
+    left, right, share = _neighbours(time, at, filled.ndim)
+    return (filled[left] & (share < 1)) | (filled[right] & (share > 0))
+
+
+def _neighbours(time: np.ndarray, at: np.ndarray, ndim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The composites before and after days `at`, and the share of the later one, with `ndim` dimensions."""
+    right = np.clip(np.searchsorted(time, at), 1, len(time) - 1) if len(time) > 1 else np.zeros(len(at), int)
+    left = np.maximum(right - 1, 0)
+    span = np.where(right > left, time[right] - time[left], 1)
+    return left, right, np.clip((at - time[left]) / span, 0, 1).astype("float32").reshape(-1, *[1] * (ndim - 1))

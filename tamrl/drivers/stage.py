@@ -171,23 +171,17 @@ def _chunk(grid: Grid, count: int = cubes.CHUNK[0]) -> tuple[int, int, int]:
 
 
 def _write_dynamic(store: Path, name: str, cells: Cells, land: np.ndarray) -> None:
-    """Write one variable block by block of whole chunks in time."""
+    """Write one variable block by block of whole chunks in time, and count where it rests on filled composites."""
     count = cells.axis.time.size
-    array = zarr.open_group(store, mode="r+", zarr_format=3).create_array(
-        name,
-        shape=(count, *cells.grid.shape),
-        chunks=_chunk(cells.grid, count),
-        dtype="float32",
-        fill_value=np.nan,
-        compressors=stores.compressors(),
-        dimension_names=("time", "lat", "lon"),
-    )
+    group = zarr.open_group(store, mode="r+", zarr_format=3)
+    array = _create(group, name, cells, dtype="float32", fill_value=np.nan)
     tally = cubes.Tally(name)
     with ThreadPoolExecutor(1) as writer:  # one block is written while the next is read: at most two are held
         written: list[Future[None]] = []
         for block in regrid.blocks(count, cubes.CHUNK[0]):
             values = _block(name, cells, land, block)
             tally.add(values, land)
+            _count_filled(group, cells, name, land, block)
             for earlier in written:
                 earlier.result()
             written = [writer.submit(array.__setitem__, block, values)]
@@ -197,6 +191,28 @@ def _write_dynamic(store: Path, name: str, cells: Cells, land: np.ndarray) -> No
     kept = {k: v for k, v in source.items() if k in ("source", "expver", "filled_share", "climatology", "nodes")}
     array.update_attributes(variables.attributes(name) | kept | {"missing_over_land": tally.missing})
     tally.check(cells.axis.time, source.get("source"))
+
+
+def _create(group: zarr.Group, name: str, cells: Cells, **kind: Any) -> zarr.Array:
+    """An empty array (time, lat, lon) of the cube."""
+    count = cells.axis.time.size
+    layout = {"chunks": _chunk(cells.grid, count), "compressors": stores.compressors(), "dimension_names": ("time", "lat", "lon")}
+    return group.create_array(name, shape=(count, *cells.grid.shape), **layout, **kind)
+
+
+def _count_filled(group: zarr.Group, cells: Cells, name: str, land: np.ndarray, block: slice) -> None:
+    """Add a variable with composites to `filled_drivers` of the steps of a block."""
+    parts = [cells.filled(name, part) for part in cubes.pieces(cells.axis.time, block)]
+    if parts[0] is None:
+        return
+    if cubes.FILLED not in group:
+        _create(group, cubes.FILLED, cells, dtype="uint8", fill_value=0).update_attributes(
+            variables.attributes(cubes.FILLED) | {"of": 0}
+        )
+    array = group[cubes.FILLED]
+    array[block] = array[block] + (np.concatenate(parts) & land)
+    if block.start == 0:
+        array.update_attributes({"of": array.attrs["of"] + 1})
 
 
 def _block(name: str, cells: Cells, land: np.ndarray, block: slice) -> np.ndarray:

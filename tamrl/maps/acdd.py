@@ -9,7 +9,9 @@ KEYWORDS = (
     "EARTH SCIENCE > ATMOSPHERE > ATMOSPHERIC CHEMISTRY > CARBON AND HYDROCARBON COMPOUNDS > ATMOSPHERIC CARBON DIOXIDE"
 )
 
-CONTENT = {"cell_area": "coordinate", "land_fraction": "auxiliaryInformation", "applicability": "qualityInformation"}
+CONTENT = {"cell_area": "coordinate", "land_fraction": "auxiliaryInformation", "applicability": "qualityInformation"} | {
+    "filled_drivers": "qualityInformation"
+}
 """`coverage_content_type` (ISO 19115-1) of what is no flux."""
 
 FIXED = {

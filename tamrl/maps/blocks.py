@@ -29,12 +29,12 @@ def members(store: xr.Dataset, flux: str) -> tuple[xr.DataArray, dict[str, xr.Da
     return parts["gpp"].copy(data=carbon.nee(**{n: a.values for n, a in parts.items()})).rename("nee"), parts
 
 
-def strips(store: xr.Dataset) -> Iterator[slice]:
-    """Bands of rows, as high as the chunks of the store."""
-    chunks = store["gpp"].encoding.get("chunks")
+def strips(stored: xr.DataArray) -> Iterator[slice]:
+    """Bands of rows (second dimension from the end), as high as the chunks of the array in its store."""
+    chunks = stored.encoding.get("chunks")
     height = chunks[-2] if chunks else 30
-    for top in range(0, store.sizes["lat"], height):
-        yield slice(top, min(top + height, store.sizes["lat"]))
+    for top in range(0, stored.sizes["lat"], height):
+        yield slice(top, min(top + height, stored.sizes["lat"]))
 
 
 def steps(count: int, *, bytes_per_step: int, multiple: int = 1, memory: int = MEMORY) -> Iterator[slice]:
@@ -46,7 +46,7 @@ def steps(count: int, *, bytes_per_step: int, multiple: int = 1, memory: int = M
 
 def template(store: xr.Dataset, flux: str, build: Build) -> xr.Dataset:
     """Fields of one step and one strip: tells names, dimensions and attributes."""
-    rows = next(iter(strips(store)))
+    rows = next(iter(strips(store["gpp"])))
     return build(*members(store.isel(time=slice(0, 1), lat=rows), flux), rows)
 
 
@@ -54,7 +54,7 @@ def slabs(store: xr.Dataset, flux: str, build: Build, *, time: Iterator[slice]) 
     """Fields of the whole globe, slab by slab of steps: (steps, {name: array (time, ..., lat, lon)})."""
     for when in time:
         whole: dict[str, np.ndarray] = {}
-        for rows in strips(store):
+        for rows in strips(store["gpp"]):
             block = build(*members(store.isel(time=when, lat=rows), flux), rows)
             for name, field in block.data_vars.items():
                 shape = (*field.shape[:-2], store.sizes["lat"], field.shape[-1])

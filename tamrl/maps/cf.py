@@ -126,10 +126,11 @@ def flux_attributes(flux: str, *, units: str, step: str, land: Land, skill: str 
     return attributes | ({"skill": skill} if skill else {})
 
 
-def frame(*, lat: np.ndarray, lon: np.ndarray, axis: xr.Dataset, land: Land, applicability: xr.Dataset | None) -> xr.Dataset:
-    """Everything of a file but its fields: axes, bounds, `crs`, `land_fraction`, `cell_area` and, if given, `applicability`.
+def frame(*, lat: np.ndarray, lon: np.ndarray, axis: xr.Dataset, land: Land, quality: xr.Dataset | None) -> xr.Dataset:
+    """Everything of a file but its fields: axes, bounds, `crs`, `land_fraction`, `cell_area` and, if given, fields of `quality`.
 
-    `applicability` is `maps/applicability.nc` opened without decoding (`mask_and_scale=False`), so that flags stay flags.
+    `quality` is `maps/applicability.nc` opened without decoding (`mask_and_scale=False`), so that flags stay flags, and may hold
+    further fields (lat, lon) that say how good a cell is.
     """
     ds = georeference.horizontal(lat=lat, lon=lon).merge(axis)
     mapping = {"grid_mapping": georeference.MAPPING}
@@ -141,11 +142,10 @@ def frame(*, lat: np.ndarray, lon: np.ndarray, axis: xr.Dataset, land: Land, app
         ds[name].attrs["coverage_content_type"] = acdd.content(name)
     ds = georeference.without_fill(ds)
     ds["land_fraction"].encoding["_FillValue"] = FILL
-    if applicability is not None:
-        flags = applicability["applicability"]
-        attributes = {name: value for name, value in flags.attrs.items() if name != "_FillValue"}
-        ds["applicability"] = ("lat", "lon"), flags.values, attributes | {"coverage_content_type": acdd.content("applicability")}
-        ds["applicability"].encoding["_FillValue"] = flags.attrs["_FillValue"]
+    for name, found in ({} if quality is None else quality.data_vars).items():
+        attributes = {key: value for key, value in found.attrs.items() if key != "_FillValue"}
+        ds[name] = ("lat", "lon"), found.values, attributes | {"coverage_content_type": acdd.content(name)}
+        ds[name].encoding["_FillValue"] = found.attrs.get("_FillValue")
     return ds
 
 

@@ -14,7 +14,7 @@ from tamrl import contracts, files, registry, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.log import progress
-from tamrl.maps import about, blocks, budgets, catalogue, cf, export, geotiff, land, rounding
+from tamrl.maps import about, blocks, budgets, catalogue, cf, export, filled, geotiff, land, rounding
 from tamrl.maps.predictions import Predictions, open_predictions
 from tamrl.maps.products import Context
 
@@ -69,11 +69,12 @@ def write_product(
     """
     predictions = open_predictions(store, manifest, label=label, cube=cube)
     with xr.open_dataset(applicability, mask_and_scale=False) as mask:
-        flags = mask[["applicability"]].load()
+        quality = mask[["applicability"]].load()
+    quality = quality.assign(filled.mean_number(stores.open_cube(cube), predictions.ds["time"]))
     calibrated = files.read_json(calibration)
     if flux not in calibrated:
         raise ContractError(f"no calibration for {flux}", where=calibration, found=sorted(calibrated))
-    extra = {"calibration": calibrated[flux], "skill": calibrated.get("skill", {}).get(flux), "applicability": flags}
+    extra = {"calibration": calibrated[flux], "skill": calibrated.get("skill", {}).get(flux), "quality": quality}
     made_by = {"run": run, "config_digest": config_digest, "code_digest": code}
     _write(product, output, predictions, cube=cube, maps=maps, flux=flux, label=label, made_by=made_by, **extra)
 
@@ -200,7 +201,7 @@ def _write(
     made_by: dict[str, str],
     calibration: dict[str, Any] | None = None,
     skill: str | None = None,
-    applicability: xr.Dataset | None = None,
+    quality: xr.Dataset | None = None,
 ) -> None:
     """Write one product: frame, fields and how they came about."""
     module = registry.load(registry.PRODUCTS, product)
@@ -212,7 +213,7 @@ def _write(
     attributes["comment"] += rounding.stated(bits)
     build = partial(_block, module, flux, cf.UNITS[maps["units"]], whole, calibration, attributes, bits)
     axis = cf.time_axis(ds["time"].values, step=step, period=period)
-    frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, applicability=applicability)
+    frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, quality=quality)
     told = {"title": module.TITLE.format(flux=flux.upper(), label=label), "names": cf.names(flux)["long_name"], "label": label}
     told |= {"first": (module.__doc__ or "").splitlines()[0], "product": product, "step": "climatology" if period else step}
     frame.attrs = about.attributes(told, predictions, axis, maps, made_by | about.origin([predictions], cube))
@@ -248,7 +249,7 @@ def _totals(ds: xr.Dataset, cube: xr.Dataset, whole: land.Land, label: str) -> t
     bounds = cf.time_bounds(ds["time"].values, step)
     days = (bounds[:, 1] - bounds[:, 0]).astype(float)
     parts = []
-    for rows in progress(list(blocks.strips(ds)), f"budgets {label}"):
+    for rows in progress(list(blocks.strips(ds["gpp"])), f"budgets {label}"):
         weights = land.regions(whole.rows(rows), ds["lat"].values[rows], ds["lon"].values)
         strip = ds.isel(lat=rows)
         per_step = sum(strip[name].nbytes for name in ("gpp", "reco")) // ds.sizes["time"]

@@ -44,9 +44,9 @@ class Training(Strict):
     """Steps of a training sequence that are scored."""
     spinup: Annotated[int, Field(ge=0)] = 60
     """Steps before those that only fill the memory."""
-    batch: Annotated[int, Field(ge=1)] = 32
+    batch: Annotated[int, Field(ge=1)] = 16
     """Sequences per step."""
-    steps: Annotated[int, Field(ge=1)] = 250
+    steps: Annotated[int, Field(ge=1)] = 600
     """Optimiser steps at most."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     """Peak of the one-cycle schedule (Smith & Topin 2019, doi 10.1117/12.2520589)."""

@@ -63,6 +63,6 @@ def _slab(grid: Grid) -> tuple[xr.Dataset, xr.Dataset]:
     values = np.stack([np.where(dry, rough * (1 + 0.01 * k), np.nan) for k in range(STEPS)]).astype("float32")
     days = (np.datetime64("2012-01-01") + np.arange(STEPS)).astype("datetime64[ns]")
     known = land.Land(np.broadcast_to(grid.area(), grid.shape), dry.astype(float), np.ones(grid.shape), None, (), land.WHOLE)
-    frame = cf.frame(lat=grid.lat, lon=grid.lon, axis=cf.time_axis(days, step="day"), land=known, applicability=None)
+    frame = cf.frame(lat=grid.lat, lon=grid.lon, axis=cf.time_axis(days, step="day"), land=known, quality=None)
     coords = {"time": days, "lat": grid.lat, "lon": grid.lon}
     return xr.Dataset({"gpp": (("time", "lat", "lon"), values)}, coords=coords), frame

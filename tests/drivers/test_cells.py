@@ -108,6 +108,21 @@ def test_filled_composites_are_counted():
     assert da.attrs["filled_share"] == pytest.approx(1 / 23, abs=1e-5)
 
 
+def test_steps_know_whether_they_rest_on_a_filled_composite():
+    values, weight = np.full((23, 12, 24), 0.2), np.ones((23, 12, 24))
+    weight[5, :2, :2] = 0  # the first cell, where composites are at days 8, 24, 40, ...
+    made = cells(ndvi=composites(values, weight, STARTS))
+    found = made.filled("ndvi", slice(0, 365))
+    at = (STARTS - np.datetime64("2011-01-01")).astype(int)
+    assert np.flatnonzero(found[:, 0, 0]).tolist() == list(range(at[4] + 1, at[6]))
+    assert found.sum() == 31, "no other cell"
+    monthly = cells(ndvi=composites(values, weight, STARTS), step="month", time=cube.steps("month", (2011,)))
+    months = monthly.filled("ndvi", slice(0, 12))
+    assert np.flatnonzero(months[:, 0, 0]).tolist() == [2] and months.sum() == 1, "most of March"
+    assert cells(ndvi=composites(values, np.ones_like(weight), STARTS)).filled("ndvi", slice(0, 365)).sum() == 0
+    assert made.filled("day_length", slice(0, 365)) is None
+
+
 def test_cells_never_seen_stay_missing_and_do_not_count():
     values, weight = np.full((23, 12, 24), 0.2), np.ones((23, 12, 24))
     values[:, :2, :2] = np.nan

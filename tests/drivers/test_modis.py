@@ -1,6 +1,7 @@
 """MODIS composites: scale, quality weights, axis, and what is refused."""
 
 import re
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -73,8 +74,8 @@ def test_a_missing_file_becomes_a_gap(write, tmp_path):
                 tmp_path / f"MOD13C1.A{year}{day:03d}.061.nc",
             )
     found = read(tmp_path, years=(2011, 2012))
-    assert found.sizes["time"] == 6
-    assert found.isnull().all(["lat", "lon"]).values.tolist() == [False] * 4 + [True, False]
+    assert found.sizes["time"] == 26, "every sixteen days"
+    assert np.flatnonzero(found.notnull().all(["lat", "lon"])).tolist() == [0, 1, 2, 23, 25]
 
 
 def test_neighbouring_composites_outside_the_years_are_used(write, tmp_path):
@@ -121,3 +122,14 @@ def test_a_missing_layer_is_refused(write, folder):
     write.save(ds.drop_vars("CMG 0.05 Deg 16 days EVI"), folder / "MOD13C1.A2011033.061.nc")
     with pytest.raises(InputError, match=r"no layer 'CMG 0\.05 Deg 16 days EVI'"):
         read(folder, name="evi")
+
+
+def test_composites_lost_in_a_single_year_are_gaps_too():
+    first = datetime(2011, 1, 1)
+    sixteen = [first + timedelta(16 * k) for k in range(23)]
+    assert _cmg.axis([s for k, s in enumerate(sixteen) if k not in (3, 11, 12)]) == sixteen
+    daily = [datetime(2011, 12, 30) + timedelta(k) for k in range(5)]
+    assert _cmg.axis([daily[0], daily[1], daily[4]]) == daily, "the year's last day comes once"
+    assert _cmg.axis(sixteen[5:6]) == sixteen[5:6]
+    odd = [datetime(2011, 1, 1), datetime(2011, 1, 9), datetime(2011, 1, 20)]
+    assert _cmg.axis(odd) == odd, "without a rhythm nothing is known to be lost"

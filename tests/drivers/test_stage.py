@@ -38,7 +38,7 @@ def test_the_cube_keeps_its_contract(cube, drivers):
     assert cube.sizes["time"] == 365 and cube.attrs["time_step"] == "day" and cube.attrs["resolution"] == 10
     assert "climatology" not in cube.attrs
     assert cube["igbp"].values[9] == "GRA" and cube["koppen"].values[0] == "Tropical"
-    assert all(cube[n].dtype == np.float32 for n in cube)
+    assert all(cube[n].dtype == np.float32 for n in cube if n != "filled_drivers")
     assert cube["air_temperature"].attrs["units"] == "K"
 
 
@@ -70,7 +70,7 @@ def test_the_sea_is_missing_everywhere_but_in_land_fraction(cube):
     sea = cube["land_fraction"].values == 0
     assert sea.any() and not sea.all()
     for name in cube:
-        if name != "land_fraction":
+        if name not in ("land_fraction", "filled_drivers"):
             assert np.isnan(cube[name].values[..., sea]).all(), name
             assert np.isfinite(cube[name].values[..., ~sea]).all(), name
 
@@ -91,6 +91,20 @@ def test_vegetation_is_not_biased_by_clouds(cube, write):
     day = start + pd.Timedelta(days=8)
     found = cube["ndvi"].sel(time=day).values[:, 17]
     np.testing.assert_allclose(found[1:-2], season[1:-2], atol=0.004)
+
+
+def test_filled_composites_are_counted_step_by_step(cube, drivers, world, tmp_path):
+    shutil.copytree(world / "modis", tmp_path / "modis")
+    lost = sorted(file for file in (tmp_path / "modis").iterdir() if "2011193" in file.name)
+    for file in lost:
+        file.unlink()
+    found = build(tmp_path / "cube.zarr", drivers | {"modis": drivers["modis"] | {"path": str(tmp_path / "modis")}})
+    count, land = found["filled_drivers"], found["land_fraction"].values > 0
+    assert lost and count.dtype == "uint8" and count.attrs["of"] == 2, "NDVI and EVI"
+    assert found["ndvi"].attrs["filled_share"] == pytest.approx(1 / 23, abs=1e-4)
+    days = count["time"].dt.dayofyear.values[(count.values == 2).any((1, 2))]
+    assert days.tolist() == list(range(186, 217)), "between the middles of the composites before and after"
+    assert (count.sel(time="2011-07-20").values == 2 * land).all() and (cube["filled_drivers"].values == 0).all()
 
 
 def test_two_threads_give_the_same_bits(cube, cube_path, drivers, tmp_path):

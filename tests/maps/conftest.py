@@ -112,6 +112,10 @@ def cube(grid: Grid, time: pd.DatetimeIndex, attrs: dict, *, igbp: bool = True) 
     if igbp:
         ds["igbp_fraction"] = ("igbp", "lat", "lon"), fraction
         ds = ds.assign_coords(igbp=("igbp", np.array(classes.IGBP, dtype=object)))
+    if "climatology" not in attrs:
+        filled = np.zeros((len(time), *grid.shape), "uint8")
+        filled[: len(time) // 2, 3, 20:] = 1
+        ds["filled_drivers"] = ("time", "lat", "lon"), filled, {"of": 2}
     return ds
 
 

@@ -52,8 +52,8 @@ def test_the_compliance_checker_finds_nothing(world, flux, request, tmp_path):
 
 @pytest.mark.parametrize("flux", FLUXES)
 def test_catalogues_find_all_they_ask_for_but_names_that_do_not_exist(daily, flux, tmp_path):
-    """CF has no standard name for RECO, NEE and quantiles, so none is invented; a map has no vertical axis."""
-    unnamed = {f"{flux}_q05", f"{flux}_q95"} | ({flux, f"{flux}_std"} if flux != "gpp" else set())
+    """CF has no standard name for RECO, NEE, quantiles and what was filled, so none is invented; a map has no vertical axis."""
+    unnamed = {f"{flux}_q05", f"{flux}_q95", "filled_drivers"} | ({flux, f"{flux}_std"} if flux != "gpp" else set())
     expected = {f'variable "{name}" missing the following attributes:: standard_name' for name in unnamed}
     found = complaints(daily.write_map(flux), tmp_path, "acdd:1.3")
     assert {c for c in found if not c.startswith("geospatial_vertical_extents_match")} == expected

@@ -39,6 +39,16 @@ def test_a_map_holds_mean_spread_and_quantiles_of_the_land(daily, flux):
     assert np.isnan(ds[flux].values).sum() == 366 * 180 + 1, "what one member lacks is missing, and nothing else"
 
 
+def test_a_map_tells_how_many_drivers_were_filled(daily, climatology):
+    ds = xr.open_dataset(daily.write_map("gpp"))
+    filled = ds["filled_drivers"]
+    assert filled.dims == ("lat", "lon") and "Of 2 drivers" in filled.attrs["comment"]
+    np.testing.assert_array_equal(np.isnan(filled), ds["land_fraction"] == 0)
+    np.testing.assert_allclose(filled.isel(lat=3, lon=slice(20, None)), 0.5)
+    assert float(filled.isel(lat=slice(4, None)).max()) == 0
+    assert "filled_drivers" not in xr.open_dataset(climatology.write_map("gpp")), "a grid without composites has none"
+
+
 def test_the_balance_closes_in_the_written_files(daily):
     gpp, reco, nee = (xr.open_dataset(daily.write_members(flux))[flux] for flux in FLUXES)
     assert gpp.dims == ("time", "member", "lat", "lon") and gpp.dtype == "float32"

@@ -7,6 +7,7 @@ confirm. NetCDF-4 files (as the virtual Earth writes them) bring their own.
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import dask.array as da
@@ -47,10 +48,16 @@ def composites(folder: str, years: tuple[int, ...], names: re.Pattern[str], prod
 
 
 def axis(starts: list[datetime]) -> list[datetime]:
-    """First days of all composites between the first and the last one: files that are not there become gaps to fill."""
-    days = {s.timetuple().tm_yday for s in starts}
-    whole = [datetime(y, 1, 1) + timedelta(d - 1) for y in range(starts[0].year, starts[-1].year + 1) for d in sorted(days)]
-    return [s for s in whole if starts[0] <= s <= starts[-1]]
+    """First days of all composites between the first and the last one: files that are not there become gaps to fill.
+
+    Composites begin anew with each year, as far apart as the nearest two that are there.
+    """
+    days = sorted({s.timetuple().tm_yday for s in starts})
+    apart = min((b - a for a, b in pairwise(days)), default=366)
+    if all((day - days[0]) % apart == 0 for day in days):
+        days = range((days[0] - 1) % apart + 1, 367, apart)
+    every = [datetime(y, 1, 1) + timedelta(d - 1) for y in range(starts[0].year, starts[-1].year + 1) for d in days]
+    return [s for s in sorted(set(every)) if starts[0] <= s <= starts[-1]]
 
 
 def variable(

@@ -102,7 +102,7 @@ def _by_strips(
 ) -> dict[str, np.ndarray]:
     """Fields (period, lat, lon) of the globe; `build` makes them of a strip of rows, of each year as it asks for it."""
     strips: list[dict[str, np.ndarray]] = []
-    for rows in progress(list(blocks.strips(every[0].ds)), "periods"):
+    for rows in progress(list(blocks.strips(every[0].ds["gpp"])), "periods"):
         context = Context("", cf.UNITS[maps["units"]], whole.share[rows], None, {}, bits=maps.get("significant_bits"))
         parts = (one.ds.isel(lat=rows) for one in every)
         strips.append(build(((part["gpp"].load(), part["reco"].load()) for part in parts), context))
@@ -128,7 +128,7 @@ def _write_means(
         attributes["comment"] += rounding.stated(bits)
         given = {name: attributes | own for name, own in _described(flux, found).items()}
         fields = xr.Dataset({name: (("time", "lat", "lon"), found[name], own) for name, own in given.items()}, coords=coords)
-        frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, applicability=None)
+        frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, quality=None)
         own = told | {"title": f"{flux.upper()} {told['label']}: {told['means']}", "names": cf.names(flux)["long_name"]}
         own |= {"first": (periods.__doc__ or "").splitlines()[0]}
         frame.attrs = about.attributes(own, predictions, axis, maps, made_by)
