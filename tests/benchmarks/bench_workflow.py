@@ -1,0 +1,117 @@
+"""What the workflow itself costs: the plan of a full reproduction, and the tiles of a map on one worker and on two."""
+
+import json
+import resource
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from tamrl import classes, stores, variables
+from tamrl.grid import Grid
+from tamrl.inference import mapping, nodes, tiled
+from tamrl.inference.layout import lay_out
+from tamrl.models import tamrl
+from tamrl.samples.dataset import Spec
+from tamrl.samples.scaling import Moments, Scaling
+from tamrl.training import checkpoint
+
+ROOT = Path(__file__).parents[2]
+YEARS, JOBS, MEMBERS = 24, 100, 10
+DYNAMIC, STATIC = ("air_temperature", "shortwave_radiation", "evi"), ("igbp_fraction",)
+INFERENCE = {"batch": 2048, "spinup": 365, "device": "cpu"}
+
+
+def run() -> list[dict[str, Any]]:
+    """Seconds of planning, and how much faster two workers are than one."""
+    rows = [_row(f"planning {YEARS} years x {JOBS} jobs x {MEMBERS} members", _planning(), "s of processor", 60)]
+    with tempfile.TemporaryDirectory() as folder:
+        return rows + _workers(Path(folder))
+
+
+def _planning() -> float:
+    """Processor seconds of a dry run from towers to maps, a map shared by many jobs."""
+    years = list(range(2001, 2001 + YEARS))
+    overlay = {"time": {"years": years, "map_years": years}, "training": {"members": MEMBERS}, "inference": {"jobs": JOBS}}
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all", "--nolock", "--forceall", "--cores", "2"]
+    settings = [f"{key}={json.dumps(value)}" for key, value in overlay.items()]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([*command, "--config", "run=plan", *settings], cwd=ROOT, capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    count = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("predict_part"))
+    assert int(count) == YEARS * JOBS, f"planned {count} shares of maps"
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _workers(folder: Path) -> list[dict[str, Any]]:
+    """Wall time of the same tiles on one thread, on two, and on two Dask workers of one thread each."""
+    _cube(folder / "cube.zarr")
+    models = tuple(_member(folder / f"member-{k}", k) for k in range(2))
+    launcher = folder / "launch"
+    launcher.write_text('#!/bin/sh\n"$@" 2>/dev/null &\n"$@" 2>/dev/null &\nwait\n')
+    launcher.chmod(stat.S_IRWXU)
+    seconds = {}
+    for name in ("one", "two", "nodes"):
+        store = folder / name / "2011.zarr"
+        store.parent.mkdir()
+        arguments = (str(folder / "cube.zarr"), models, "2011", str(store), 6, 0.02, json.dumps(INFERENCE), None)
+        job = mapping.Map(*arguments)
+        lay_out(job.store, job.layout)
+        if name != "nodes":
+            threads = {"one": 1, "two": 2}[name]
+            seconds[name] = _seconds(partial(tiled.fill, job.tiles, job.fill, threads=threads))
+            continue
+        with nodes.started(2, threads=1, launcher=str(launcher), folder=store.parent) as workers:
+            seconds[name] = _seconds(partial(workers.fill, job.tiles, partial(mapping.fill, arguments)))
+    return [
+        _row("tiles of a map: two threads over one", seconds["one"] / seconds["two"], "times", None),
+        _row("tiles of a map: two Dask workers over one thread", seconds["one"] / seconds["nodes"], "times", None),
+    ]
+
+
+def _cube(path: Path) -> None:
+    """Two years of days at 5 degrees, all of it land."""
+    random, grid, days = np.random.default_rng(1), Grid(5.0), pd.date_range("2010-01-01", "2011-12-31")
+    ds = xr.Dataset(coords={"time": days, "lat": grid.lat, "lon": grid.lon, "igbp": list(classes.IGBP)})
+    for name, centre, spread in (("air_temperature", 285, 8), ("shortwave_radiation", 200, 60), ("evi", 0.4, 0.1)):
+        ds[name] = ("time", "lat", "lon"), random.normal(centre, spread, (len(days), *grid.shape)).clip(0).astype("f4")
+    ds["igbp_fraction"] = ("igbp", "lat", "lon"), random.dirichlet(np.ones(17), grid.shape).transpose(2, 0, 1).astype("f4")
+    ds["land_fraction"] = ("lat", "lon"), np.ones(grid.shape, "f4")
+    for name in ds:
+        ds[name].attrs = variables.attributes(str(name))
+    ds.to_zarr(path, zarr_format=3, consolidated=False)
+    stores.seal(path, about={})
+
+
+def _member(folder: Path, seed: int) -> str:
+    """A default model as it begins."""
+    spec = Spec(DYNAMIC, STATIC, "day", tamrl.Options().windows)
+    inputs = {n: Moments((0.0,), (100.0,), variables.get(n).units) for n in DYNAMIC}
+    inputs["igbp_fraction"] = Moments((0.0,) * 17, (1.0,) * 17, "1")
+    scaling = Scaling(inputs, {"gpp": 5.0, "reco": 4.0, "nee": 2.5})
+    torch.manual_seed(seed)
+    model = tamrl.build(checkpoint.dims(spec, scaling), tamrl.Options())
+    trained = checkpoint.Trained(model, "tamrl", spec, scaling, "all", str(seed), {"kin": "bench", "sites": []})
+    checkpoint.save(folder, trained, options=tamrl.Options().model_dump())
+    return str(folder)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _row(name: str, value: float, unit: str, limit: float | None) -> dict[str, Any]:
+    """A limit, where there is one, is not to be passed."""
+    return {"name": name, "value": value, "unit": unit, "target": limit, "met": limit is None or bool(value <= limit)}
