@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import zarr
 
 from tamrl import contracts, files, provenance, registry, stores, variables
 from tamrl.drivers import co2 as co2_series
-from tamrl.drivers import collocate, compare, derived, granules, places, regrid
+from tamrl.drivers import collocate, compare, derived, granules, places, store
 from tamrl.drivers import cube as cubes
 from tamrl.drivers import subsets as subset_tables
 from tamrl.drivers.cells import Cells
@@ -26,7 +25,14 @@ log = logging.getLogger(__name__)
 
 
 def build_cube(
-    *, paths: list[str], cube: str, drivers: dict[str, Any], time: dict[str, Any], resolution: float, threads: int
+    *,
+    paths: list[str],
+    cube: str,
+    drivers: dict[str, Any],
+    time: dict[str, Any],
+    resolution: float,
+    threads: int,
+    parts: list[str] | None = None,
 ) -> None:
     """Bring all drivers onto the grid of the maps.
 
@@ -40,30 +46,68 @@ def build_cube(
         The configuration's section `drivers`, and `step` and `years` of `time`.
     resolution : float
         Degrees.
+    parts : list of str, optional
+        What `build_driver` made of each dynamic variable, in their order; without, they are made here.
 
     Raises
     ------
     ConfigError, InputError, UnitError, ContractError
     """
+    names, statics, cells = _opened(paths, drivers, time, resolution, threads)
+    with files.atomic(cube) as part:
+        frame = store.template(statics, cells.axis.time, cells.grid, time["step"], not time["years"])
+        frame.to_zarr(part, zarr_format=3, consolidated=False, mode="w")
+        with _limited(threads):
+            for k, name in enumerate(progress(names, "drivers")):
+                if parts:
+                    store.take(part, Path(parts[k]))
+                else:
+                    store.write_dynamic(part, name, cells, statics["land_fraction"] > 0)
+        _seal(part, drivers)
+        stores.open_cube(part)
+
+
+def build_driver(
+    *, paths: list[str], part: str, name: str, drivers: dict[str, Any], time: dict[str, Any], resolution: float, threads: int
+) -> None:
+    """Bring one dynamic variable onto the grid of the maps, for `build_cube` to take; other keywords as there.
+
+    The store `part` holds it as the cube will, and `filled_drivers` where it comes as composites.
+    """
+    _, statics, cells = _opened(paths, drivers, time, resolution, threads, only=name)
+    with files.atomic(part) as building:
+        zarr.create_group(building, zarr_format=3)
+        with _limited(threads):
+            store.write_dynamic(building, name, cells, statics["land_fraction"] > 0)
+        _seal(building, drivers)
+
+
+def _opened(
+    paths: list[str], drivers: dict[str, Any], time: dict[str, Any], resolution: float, threads: int, *, only: str | None = None
+) -> tuple[tuple[str, ...], dict[str, np.ndarray], Cells]:
+    """Names of the dynamic variables, statics on the cells, and the cells; `only` one variable, with the land alone."""
     for path in paths:
         if not Path(path).exists():
             raise InputError("an input of the drivers is missing", where=path)
     sources, years = tuple(drivers["sources"]), tuple(time["years"])
-    dynamic, static = (tuple(drivers["variables"][role]) for role in ("dynamic", "static"))
+    dynamic, static = ((only,), ()) if only else (tuple(drivers["variables"][role]) for role in ("dynamic", "static"))
     grid, axis = Grid(resolution), cubes.steps(time["step"], years)
     maps = _open_static(sources, drivers, tuple(dict.fromkeys(("land_fraction", *static))))
     arrays = _open_dynamic(sources, drivers, dynamic, years, time["step"])
-    statics = _statics(maps, grid, threads)
     where = derived.Axis(axis, time["step"], grid.lat, _co2(drivers.get("co2")))
     cells = Cells(grid, where, arrays, lambda: maps["land_fraction"].values, threads)
-    with files.atomic(cube) as part:
-        _template(statics, axis, grid, time["step"], not years).to_zarr(part, zarr_format=3, consolidated=False, mode="w")
-        with zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads}):
-            for name in progress(dynamic, "drivers"):
-                _write_dynamic(part, name, cells, statics["land_fraction"] > 0)
-        modules = [f"{registry.SOURCES}.{source}" for source in sources]
-        stores.seal(part, about={"sources": _versions(sources, drivers), "code": provenance.code_digest(__name__, *modules)})
-        stores.open_cube(part)
+    return dynamic, _statics(maps, grid, threads), cells
+
+
+def _limited(threads: int) -> Any:
+    """Zarr keeps to the threads of the job."""
+    return zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads})
+
+
+def _seal(part: Path, drivers: dict[str, Any]) -> None:
+    sources = tuple(drivers["sources"])
+    modules = [f"{registry.SOURCES}.{source}" for source in sources]
+    stores.seal(part, about={"sources": _versions(sources, drivers), "code": provenance.code_digest(__name__, *modules)})
 
 
 def download_drivers(*, folder: str, source: str, item: str, year: int, options: dict[str, Any]) -> None:
@@ -144,84 +188,6 @@ def _check_fractions(values: np.ndarray, name: str) -> None:
     off = np.abs(total[np.isfinite(total)] - 1)
     if off.size and off.max() > 1e-5:
         raise InputError(f"{name} does not sum to one", found=f"off by {off.max():.2g}")
-
-
-def _template(statics: dict[str, np.ndarray], axis: np.ndarray, grid: Grid, step: str, climatology: bool) -> xr.Dataset:
-    """The cube without its dynamic variables: coordinates, statics and attributes."""
-    ds = xr.Dataset(coords={"time": ("time", axis), "lat": ("lat", grid.lat), "lon": ("lon", grid.lon)})
-    ds["time"].attrs = {"standard_name": "time", "long_name": "start of the step"}
-    ds["time"].encoding = {"units": "days since 1970-01-01", "dtype": "int64", "chunks": (axis.size,)}
-    ds["lat"].attrs = {"standard_name": "latitude", "units": "degrees_north"}
-    ds["lon"].attrs = {"standard_name": "longitude", "units": "degrees_east"}
-    for name, values in statics.items():
-        kind = variables.get(name).classes
-        dims = (*([kind] if kind else []), "lat", "lon")
-        ds[name] = (dims, values, variables.attributes(name))
-        lead = values.shape[:-2]
-        ds[name].encoding = {"chunks": (*lead, *_chunk(grid)[1:]), "compressors": stores.compressors()}
-        if kind:
-            ds = ds.assign_coords({kind: (kind, np.array(variables.get(name).members, dtype=object))})
-    ds.attrs = {"title": "Drivers on the grid of the maps", "time_step": step, "resolution": grid.resolution}
-    ds.attrs |= {"climatology": "months of the mean year"} if climatology else {}
-    return ds
-
-
-def _chunk(grid: Grid, count: int = cubes.CHUNK[0]) -> tuple[int, int, int]:
-    return min(cubes.CHUNK[0], count), min(cubes.CHUNK[1], grid.shape[0]), min(cubes.CHUNK[2], grid.shape[1])
-
-
-def _write_dynamic(store: Path, name: str, cells: Cells, land: np.ndarray) -> None:
-    """Write one variable block by block of whole chunks in time, and count where it rests on filled composites."""
-    count = cells.axis.time.size
-    group = zarr.open_group(store, mode="r+", zarr_format=3)
-    array = _create(group, name, cells, dtype="float32", fill_value=np.nan)
-    tally = cubes.Tally(name)
-    with ThreadPoolExecutor(1) as writer:  # one block is written while the next is read: at most two are held
-        written: list[Future[None]] = []
-        for block in regrid.blocks(count, cubes.CHUNK[0]):
-            values = _block(name, cells, land, block)
-            tally.add(values, land)
-            _count_filled(group, cells, name, land, block)
-            for earlier in written:
-                earlier.result()
-            written = [writer.submit(array.__setitem__, block, values)]
-        for last in written:
-            last.result()
-    source = cells.arrays[name].attrs if name in cells.arrays else {"source": "derived"}
-    kept = {k: v for k, v in source.items() if k in ("source", "expver", "filled_share", "climatology", "nodes")}
-    array.update_attributes(variables.attributes(name) | kept | {"missing_over_land": tally.missing})
-    tally.check(cells.axis.time, source.get("source"))
-
-
-def _create(group: zarr.Group, name: str, cells: Cells, **kind: Any) -> zarr.Array:
-    """An empty array (time, lat, lon) of the cube."""
-    count = cells.axis.time.size
-    layout = {"chunks": _chunk(cells.grid, count), "compressors": stores.compressors(), "dimension_names": ("time", "lat", "lon")}
-    return group.create_array(name, shape=(count, *cells.grid.shape), **layout, **kind)
-
-
-def _count_filled(group: zarr.Group, cells: Cells, name: str, land: np.ndarray, block: slice) -> None:
-    """Add a variable with composites to `filled_drivers` of the steps of a block."""
-    parts = [cells.filled(name, part) for part in cubes.pieces(cells.axis.time, block)]
-    if parts[0] is None:
-        return
-    if cubes.FILLED not in group:
-        _create(group, cubes.FILLED, cells, dtype="uint8", fill_value=0).update_attributes(
-            variables.attributes(cubes.FILLED) | {"of": 0}
-        )
-    array = group[cubes.FILLED]
-    array[block] = array[block] + (np.concatenate(parts) & land)
-    if block.start == 0:
-        array.update_attributes({"of": array.attrs["of"] + 1})
-
-
-def _block(name: str, cells: Cells, land: np.ndarray, block: slice) -> np.ndarray:
-    """Values of the steps of a block (time, lat, lon), missing over sea."""
-    values = np.full((block.stop - block.start, *cells.grid.shape), np.nan, "float32")
-    for part in cubes.pieces(cells.axis.time, block):
-        inside = values[part.start - block.start : part.stop - block.start]
-        np.copyto(inside, cells.values(name, part), where=land)
-    return values
 
 
 def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: float) -> None:

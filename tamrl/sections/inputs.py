@@ -153,6 +153,8 @@ class Drivers(Strict):
     variables: DriverVariables = DriverVariables()
     max_distance_km: Annotated[float, Field(ge=0)] = 150.0
     """A tower on a sea cell takes the nearest land cell within this distance, else it is left out."""
+    apart: bool = False
+    """Make each dynamic variable of the cube in a job of its own, for clusters: what fails is made again alone."""
     subsets: str | None = None
     """Folder of MODIS subsets around towers (one subfolder each), with which the gridded vegetation is compared."""
     co2: str | None = None

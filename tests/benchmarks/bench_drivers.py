@@ -12,7 +12,7 @@ import xarray as xr
 import zarr
 
 from tamrl import stores
-from tamrl.drivers import cube, derived, stage
+from tamrl.drivers import cube, derived, store
 from tamrl.drivers.cells import Cells
 from tamrl.grid import Grid
 
@@ -53,7 +53,7 @@ def _rates(folder: Path, nodes: xr.DataArray, land: np.ndarray) -> list[dict]:
 
     def write() -> None:
         zarr.open_group(folder / "cube", mode="w", zarr_format=3)
-        stage._write_dynamic(folder / "cube", "air_temperature", cells, land)
+        store.write_dynamic(folder / "cube", "air_temperature", cells, land)
 
     rechunk = size / _seconds(write)
     maps = zarr.create_array(

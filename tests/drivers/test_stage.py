@@ -1,14 +1,16 @@
 """The stage on files of a tiny world: the cube, the cube at towers, and what is refused."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import zarr
 
 from tamrl import contracts, stores
-from tamrl.drivers import derived, stage
+from tamrl.drivers import derived, stage, store
 from tamrl.errors import ContractError, InputError, UnitError
 from tamrl.grid import Grid
 
@@ -111,6 +113,28 @@ def test_two_threads_give_the_same_bits(cube, cube_path, drivers, tmp_path):
     build(tmp_path / "cube.zarr", drivers, threads=2)
     a, b = (stores.manifest(p)["files"] for p in (cube_path, tmp_path / "cube.zarr"))
     assert a == b
+
+
+def test_variables_made_apart_give_the_same_bits(cube_path, cube, drivers, world, tmp_path, monkeypatch):
+    given = {"paths": [], "drivers": drivers, "time": {"step": "day", "years": [2011]}, "resolution": 10.0, "threads": 1}
+    parts = [str(tmp_path / f"{name}.zarr") for name in drivers["variables"]["dynamic"]]
+    for name, part in zip(drivers["variables"]["dynamic"], parts, strict=True):
+        stage.build_driver(**given, name=name, part=part)
+    assert sorted(zarr.open_group(tmp_path / "evi.zarr").array_keys()) == ["evi", "filled_drivers"]
+    for linked in (True, False):
+        if not linked:
+            monkeypatch.setattr(store, "os", SimpleNamespace(link=_no_links))
+        stage.build_cube(**given, parts=parts, cube=str(tmp_path / f"{linked}.zarr"))
+        assert stores.manifest(tmp_path / f"{linked}.zarr") == stores.manifest(cube_path)
+    stores.check(tmp_path / "evi.zarr", verify=True)
+    next(file for file in (tmp_path / "ndvi.zarr/ndvi/c").rglob("*") if file.is_file()).unlink()
+    with pytest.raises(ContractError, match="ndvi"):
+        stage.build_cube(**given, parts=parts, cube=str(tmp_path / "broken.zarr"))
+    assert not (tmp_path / "broken.zarr").exists()
+
+
+def _no_links(*_):
+    raise OSError("no links here")
 
 
 def test_composites_on_disk_give_the_same_bits(cube_path, cube, drivers, tmp_path, monkeypatch):

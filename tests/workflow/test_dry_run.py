@@ -28,6 +28,13 @@ def test_every_configuration_plans_to_the_last_rule(file, shared_data, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_variables_of_the_cube_can_be_jobs_of_their_own():
+    done = plan("--config", "drivers={apart: true}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = dict(line.split()[:2] for line in done.stdout.splitlines() if line.startswith("build_"))
+    assert counts["build_driver"] == "8" and counts["build_cube"] == "1"
+
+
 def test_a_misspelt_key_stops_before_the_plan():
     done = plan("--config", "training={member: 3}")
     assert done.returncode != 0

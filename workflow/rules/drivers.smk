@@ -17,9 +17,39 @@ rule download_drivers:
         "../scripts/download_drivers.py"
 
 
-rule build_cube:
+DRIVERS = {
+    "drivers": section("drivers"),
+    "time": section("time", "step", "years"),
+    "resolution": MAIN.grid.resolution,
+    "code": code("tamrl.drivers.stage", *plugins(registry.SOURCES, MAIN.drivers.sources)),
+}
+
+
+# A variable of the cube by itself, with `drivers.apart`: what fails is made again alone, and a cluster makes many at once.
+rule build_driver:
     input:
         driver_files(),
+    output:
+        part=temp(directory(f"{BASE}/drivers/parts/{{variable}}.zarr")),
+    log:
+        f"{BASE}/logs/build_driver/{{variable}}.log",
+    benchmark:
+        f"{BASE}/benchmarks/build_driver/{{variable}}.tsv"
+    conda:
+        ENV
+    threads: 2
+    resources:
+        **needs("build_cube"),
+    params:
+        **DRIVERS,
+    script:
+        "../scripts/build_driver.py"
+
+
+rule build_cube:
+    input:
+        files=driver_files(),
+        parts=[f"{BASE}/drivers/parts/{name}.zarr" for name in MAIN.drivers.variables.dynamic if MAIN.drivers.apart],
     output:
         cube=directory(f"{BASE}/drivers/cube.zarr"),
     log:
@@ -32,10 +62,7 @@ rule build_cube:
     resources:
         **needs("build_cube"),
     params:
-        drivers=section("drivers"),
-        time=section("time", "step", "years"),
-        resolution=MAIN.grid.resolution,
-        code=code("tamrl.drivers.stage", *plugins(registry.SOURCES, MAIN.drivers.sources)),
+        **DRIVERS,
     script:
         "../scripts/build_cube.py"
 

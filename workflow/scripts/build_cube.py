@@ -5,7 +5,8 @@ from tamrl.log import to_file
 
 to_file(snakemake.log[0])
 build_cube(
-    paths=list(snakemake.input),
+    paths=list(snakemake.input.files),
+    parts=list(snakemake.input.parts),
     cube=snakemake.output.cube,
     drivers=snakemake.params.drivers,
     time=snakemake.params.time,

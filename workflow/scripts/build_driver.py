@@ -1,0 +1,15 @@
+"""Bring one dynamic variable onto the grid of the maps."""
+
+from tamrl.drivers.stage import build_driver
+from tamrl.log import to_file
+
+to_file(snakemake.log[0])
+build_driver(
+    paths=list(snakemake.input),
+    part=snakemake.output.part,
+    name=snakemake.wildcards.variable,
+    drivers=snakemake.params.drivers,
+    time=snakemake.params.time,
+    resolution=snakemake.params.resolution,
+    threads=snakemake.threads,
+)
