@@ -14,10 +14,13 @@ import numpy as np
 from tamrl import files
 from tamrl.errors import InputError
 from tamrl.scaling import size
-from tamrl.scaling.work import NETWORK, RULES, TREE
+from tamrl.scaling.work import LIKE, NETWORK, RULES, TREE
 
 COSTS = Path(__file__).with_name("costs.json")
 MIB = 1024**2
+
+OF_MAPS = {"write_report", "record_provenance"}
+"""Rules whose work is that of the maps, so that runs without grids say nothing of them."""
 
 WORK = 0.5
 """Share of the seconds of the largest run measured that counts as work at the least: small runs hide work behind the start."""
@@ -51,7 +54,8 @@ def measured(run: Path) -> dict[str, Any]:
         rule = table.relative_to(run / "benchmarks").parts[0].removesuffix(".tsv")
         tree = rule == NETWORK and table.name.split("-")[0] in size.TREES
         jobs.setdefault(TREE if tree else rule, []).append(_job(table))
-    rules = {rule: _median(rows) | {"jobs": len(rows)} for rule, rows in jobs.items() if rule in RULES}
+    known = set(RULES) - (set() if record["config"]["drivers"]["sources"] else OF_MAPS)
+    rules = {rule: _median(rows) | {"jobs": len(rows)} for rule, rows in jobs.items() if rule in known}
     about = {key: record["hardware"][key] for key in ("processor", "cores", "memory_gib")}
     return {"run": record["run"], "recorded": record["recorded"], "hardware": about, "size": asdict(found), "rules": rules}
 
@@ -96,7 +100,7 @@ def fit(found: list[dict[str, Any]]) -> dict[str, Cost]:
     costs = {}
     for rule, work in RULES.items():
         seen = [(size.Size(**run["size"]), run["rules"][rule]) for run in found if rule in run["rules"]]
-        if seen:
+        if seen and rule not in LIKE:
             units, held = (np.array([amount(s) for s, _ in seen]) for amount in (work.units, work.memory))
             seconds = np.array([max(job["cpu"], 0.01) for _, job in seen])
             start, per_unit = line(units, seconds, least=WORK * seconds[units.argmax()] / units.max())

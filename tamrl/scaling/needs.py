@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from tamrl.scaling import fit, size
-from tamrl.scaling.work import NETWORK, RULES, TREE
+from tamrl.scaling.work import LIKE, NETWORK, RULES, TREE
 
 MARGIN = 2.0
 """What a job asks for on its first try, over what the rates say: they are good to about that."""
@@ -27,14 +27,14 @@ def _costs() -> dict[str, fit.Cost]:
 
 def seconds(rule: str, sizes: size.Size, *, threads: int = 1) -> float:
     """Seconds of one job: its start, its work on `threads` processors, and its bytes through the file system."""
-    cost, work = _costs()[rule], RULES[rule]
+    cost, work = _costs()[LIKE.get(rule, rule)], RULES[rule]
     moved = work.reads(sizes) + work.writes(sizes)
     return cost.start + cost.per_unit * work.units(sizes) / threads + moved / BANDWIDTH
 
 
 def mib(rule: str, sizes: size.Size) -> float:
     """MiB of one job."""
-    cost = _costs()[rule]
+    cost = _costs()[LIKE.get(rule, rule)]
     return cost.base + cost.held * RULES[rule].memory(sizes) / fit.MIB
 
 

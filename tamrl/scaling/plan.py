@@ -83,7 +83,11 @@ def hours(found: list[Step], *, nodes: int, cores: int = CORES) -> float:
 
 def disk(sizes: size.Size) -> float:
     """Bytes that a finished run keeps: cube, predictions, maps and their members."""
-    kept = [rule for rule in RULES if rule in ("build_cube", "predict_tiles", "write_map", "write_members", "write_era5")]
+    kept = [
+        rule
+        for rule in RULES
+        if rule in ("build_driver", "build_cube", "predict_tiles", "write_map", "write_members", "write_era5")
+    ]
     return sum(RULES[rule].jobs(sizes) * RULES[rule].writes(sizes) for rule in kept)
 
 

@@ -34,6 +34,7 @@ class Size:
     tile : cells per side of a tile
     strip : share of the rows that one band of tiles takes
     twin : whether the world is virtual
+    apart : whether each variable of the cube is a job of its own
     """
 
     cells: int
@@ -57,6 +58,7 @@ class Size:
     strip: float
     twin: bool
     streams: int = 1
+    apart: bool = False
 
     @property
     def depth(self) -> float:
@@ -93,4 +95,5 @@ def of(config: dict[str, Any], *, towers: int | None = None) -> Size:
         strip=min(1.0, config["grid"]["tile"] / rows),
         twin=bool(twin),
         streams=tamrl.get("streams", 1),  # runs of before had one
+        apart=config["drivers"].get("apart", False),
     )

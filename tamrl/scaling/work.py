@@ -14,6 +14,9 @@ Amount = Callable[[Size], float]
 PACKED = 0.6
 """Size of compressed float32 on disk."""
 
+LIKE = {"build_driver": "build_cube"}
+"""Rules that take the rates of another one."""
+
 NETWORK, TREE = "train_model", "train_model/trees"
 
 
@@ -95,6 +98,16 @@ def _cube(size: Size) -> float:
     return size.land * size.steps * size.variables * 4 * PACKED
 
 
+def _driver(size: Size) -> float:
+    """Bytes of one variable of the cube on disk."""
+    return _cube(size) / size.variables
+
+
+def _whole(size: Size) -> float:
+    """Bytes that the cube adds to those of its parts, which it links."""
+    return 0.0 if size.apart else _cube(size)
+
+
 def _store(size: Size) -> float:
     """Bytes of the predictions of one label on disk."""
     return size.land * size.map_steps * size.members * 2 * 4 * PACKED
@@ -148,7 +161,10 @@ RULES: dict[str, Work] = {
     "write_static": Work(1, _twin, lambda s: s.cells, _field),
     "write_truth": Work(1, _twin, _cell_steps, _year),
     "read_network": Work(2, lambda s: s.networks_read, _tower_steps, _table, threads=16),
-    "build_cube": Work(2, _one, lambda s: _cell_steps(s) * s.variables, _year, reads=_cube, writes=_cube, threads=8),
+    "build_driver": Work(2, lambda s: s.apart * s.variables, _cell_steps, _year, reads=_driver, writes=_driver, threads=8),
+    "build_cube": Work(
+        2, _one, lambda s: _cell_steps(s) * s.variables * (not s.apart), _year, reads=_cube, writes=_whole, threads=8
+    ),
     "harmonise_towers": Work(3, _one, _tower_steps, _table),
     "collocate_drivers": Work(4, _one, _tower_steps, _table),
     "compare_drivers": Work(5, _one, _tower_steps, _table),
@@ -159,7 +175,7 @@ RULES: dict[str, Work] = {
     "assess_towers": Work(6, _one, _tower_steps, _table),
     "predict_towers": Work(7, _models, lambda s: _tower_steps(s) * s.held_members, _table),
     "predict_tiles": Work(7, lambda s: s.labels, _forward, _tiles, reads=_lead_in, writes=_store, threads=32),
-    "evaluate_models": Work(8, _one, lambda s: _tower_steps(s) * _models(s), _table),
+    "evaluate_models": Work(8, _one, lambda s: _tower_steps(s) * _models(s), lambda s: _table(s) * _models(s)),
     "write_map": Work(9, _maps, _map_cells, _slab(lambda s: 5), reads=_store, writes=_map_bytes(lambda s: 5)),
     "write_members": Work(9, _maps, _map_cells, _slab(lambda s: s.members), reads=_store, writes=_map_bytes(lambda s: s.members)),
     "sum_budgets": Work(9, _one, _all_maps, _field, reads=lambda s: _store(s) * s.labels),

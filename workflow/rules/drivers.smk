@@ -39,7 +39,7 @@ rule build_driver:
         ENV
     threads: 2
     resources:
-        **needs("build_cube"),
+        **needs("build_driver"),
     params:
         **DRIVERS,
     script:
