@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from distributed import Client, Future, LocalCluster, wait
@@ -138,7 +138,8 @@ def _stopped(process: subprocess.Popen) -> Iterator[None]:
     """Whatever happens, the launcher ends; workers that outlive it end themselves."""
     try:
         yield
-        process.wait(timeout=60)
+        with suppress(subprocess.TimeoutExpired):  # what does not end by itself is ended below
+            process.wait(timeout=60)
     finally:
         process.terminate()
         process.wait()

@@ -90,7 +90,9 @@ class Inference(Strict):
     """Jobs a map is divided into, for clusters; each computes its tiles side by side on its own cores."""
     nodes: Annotated[int, Field(ge=1)] = 1
     """Nodes of one allocation that share the tiles of a map through Dask; the other way to use many machines."""
-    launcher: str = "srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 --cpus-per-task={threads} --cpu-bind=none"
+    launcher: str = (
+        "srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 --cpus-per-task={threads} --cpu-bind=none --kill-on-bad-exit=0"
+    )
     """What starts a worker on each of the nodes; `mpirun` of a site does too."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

@@ -9,6 +9,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+PYTHON = "3.11"
+"""Version of the environments, the least that the package asks for."""
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,9 @@ def test_environments_hold_the_pins_of_the_lock():
         for name, version in pins:
             if name not in ("pytorch-gpu",):
                 assert lock[name.lower().replace("_", "-")] == version, f"{file.name}: {name}"
+        assert f"python={PYTHON}" in entries
+    recipe = (ROOT / "envs/apptainer.def").read_text()
+    assert f"From: python:{PYTHON}-" in recipe and "pip install" in recipe and "-r /opt/requirements.lock.txt" in recipe
 
 
 def test_modules_and_functions_keep_to_the_size_of_the_house():
