@@ -28,6 +28,7 @@ from tamrl.training import checkpoint
 
 ROOT = Path(__file__).parents[2]
 YEARS, JOBS, MEMBERS = 24, 100, 10
+TILE = 12
 DYNAMIC, STATIC = ("air_temperature", "shortwave_radiation", "evi"), ("igbp_fraction",)
 INFERENCE = {"batch": 2048, "spinup": 365, "device": "cpu"}
 
@@ -54,7 +55,7 @@ def _planning() -> float:
 
 
 def _workers(folder: Path) -> list[dict[str, Any]]:
-    """Wall time of the same tiles on one thread, on two, and on two Dask workers of one thread each."""
+    """Wall time of the same tiles on one thread, on two, and on two Dask workers of one thread each, which open the map first."""
     _cube(folder / "cube.zarr")
     models = tuple(_member(folder / f"member-{k}", k) for k in range(2))
     launcher = folder / "launch"
@@ -64,7 +65,7 @@ def _workers(folder: Path) -> list[dict[str, Any]]:
     for name in ("one", "two", "nodes"):
         store = folder / name / "2011.zarr"
         store.parent.mkdir()
-        arguments = (str(folder / "cube.zarr"), models, "2011", str(store), 6, 0.02, json.dumps(INFERENCE), None)
+        arguments = (str(folder / "cube.zarr"), models, "2011", str(store), TILE, 0.02, json.dumps(INFERENCE), None)
         job = mapping.Map(*arguments)
         lay_out(job.store, job.layout)
         if name != "nodes":
