@@ -19,11 +19,6 @@ def pytest_collection_modifyitems(items: list) -> None:
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than cores: the tests of the queue mostly wait."""
-    return len(os.sched_getaffinity(0)) + 1
-
-
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT
