@@ -33,9 +33,13 @@ def compressors() -> list[Any]:
     return [zarr.codecs.BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), zarr.codecs.Crc32cCodec()]
 
 
-def seal(path: str | Path, *, about: dict[str, Any]) -> None:
-    """Write the manifest of a finished store; `about` (JSON-like: sources, versions, code digest) goes into it too."""
-    found = {name: {"bytes": file.stat().st_size, "sha256": files.checksum(file)} for name, file in _listing(path).items()}
+def seal(path: str | Path, *, about: dict[str, Any], known: dict[str, dict[str, Any]] | None = None) -> None:
+    """Write the manifest of a finished store; `about` (JSON-like: sources, versions, code digest) goes into it too.
+
+    `known` are entries of another manifest for files that were linked from its store; they are not read again.
+    """
+    known = known or {}
+    found = {n: known.get(n) or {"bytes": f.stat().st_size, "sha256": files.checksum(f)} for n, f in _listing(path).items()}
     files.write_json(Path(path) / MANIFEST, {"files": found, "about": about})
 
 

@@ -22,6 +22,9 @@ FILE = Path(__file__).parents[1] / "config" / "variables.yaml"
 FILL_VALUES = (-9999.0, -9999.9, -6999.0, 1e20, 9.969209968386869e36)
 """Numbers that stand for missing in files that do not say so; magnitudes above 1e19 always do."""
 
+FILLED = "filled_drivers"
+"""Variable (time, lat, lon) of a cube with drivers that come as composites; its attribute `of` says how many do."""
+
 
 class Alias(Strict):
     """How one source names a variable, and in which unit its values are."""

@@ -122,3 +122,9 @@ def test_every_key_of_the_configuration_is_documented():
     text = (ROOT / "config/README.md").read_text()
     for name in sections.Config.model_fields:
         assert f"`{name}`" in text, f"config/README.md does not explain {name}"
+
+
+def test_a_map_is_divided_in_one_way():
+    with pytest.raises(ConfigError, match=r"two ways to divide a map"):
+        config.load({"inference": {"nodes": 2, "jobs": 3}})
+    assert config.load({"inference": {"nodes": 2}}).inference.jobs == 1

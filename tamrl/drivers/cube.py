@@ -21,9 +21,6 @@ log = logging.getLogger(__name__)
 CHUNK = (365, 30, 60)
 """Steps, rows and columns of a chunk: a tile's series lie in few chunks."""
 
-FILLED = "filled_drivers"
-"""Variable (time, lat, lon) of the cube, if any driver comes as composites; its attribute `of` says how many do."""
-
 WATER = classes.IGBP.index("WAT")
 
 

@@ -57,13 +57,16 @@ def build_cube(
     with files.atomic(cube) as part:
         frame = store.template(statics, cells.axis.time, cells.grid, time["step"], not time["years"])
         frame.to_zarr(part, zarr_format=3, consolidated=False, mode="w")
+        known: dict[str, dict[str, Any]] = {}
         with _limited(threads):
             for k, name in enumerate(progress(names, "drivers")):
                 if parts:
-                    store.take(part, Path(parts[k]))
+                    known |= store.take(part, Path(parts[k]))
                 else:
                     store.write_dynamic(part, name, cells, statics["land_fraction"] > 0)
-        _seal(part, drivers)
+        modules = [f"{registry.SOURCES}.{source}" for source in drivers["sources"]]
+        about = {"sources": _versions(drivers), "code": provenance.code_digest(__name__, *modules)}
+        stores.seal(part, about=about, known=known)
         stores.open_cube(part)
 
 
@@ -79,7 +82,7 @@ def build_driver(
         zarr.create_group(building, zarr_format=3)
         with _limited(threads):
             store.write_dynamic(building, name, cells, statics["land_fraction"] > 0)
-        _seal(building, drivers)
+        stores.seal(building, about={})  # the cube tells the sources, whose files are read through for that
 
 
 def _opened(
@@ -102,12 +105,6 @@ def _opened(
 def _limited(threads: int) -> Any:
     """Zarr keeps to the threads of the job."""
     return zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads})
-
-
-def _seal(part: Path, drivers: dict[str, Any]) -> None:
-    sources = tuple(drivers["sources"])
-    modules = [f"{registry.SOURCES}.{source}" for source in sources]
-    stores.seal(part, about={"sources": _versions(sources, drivers), "code": provenance.code_digest(__name__, *modules)})
 
 
 def download_drivers(*, folder: str, source: str, item: str, year: int, options: dict[str, Any]) -> None:
@@ -138,8 +135,8 @@ def _options(source: str, drivers: dict[str, Any]) -> Any:
     return registry.options(registry.SOURCES, source)(**drivers.get(source, {}))
 
 
-def _versions(sources: tuple[str, ...], drivers: dict[str, Any]) -> dict[str, Any]:
-    return {s: registry.load(registry.SOURCES, s).version(_options(s, drivers)) for s in sources}
+def _versions(drivers: dict[str, Any]) -> dict[str, Any]:
+    return {s: registry.load(registry.SOURCES, s).version(_options(s, drivers)) for s in drivers["sources"]}
 
 
 def _open_static(sources: tuple[str, ...], drivers: dict[str, Any], names: tuple[str, ...]) -> dict[str, xr.DataArray]:

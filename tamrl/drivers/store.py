@@ -77,11 +77,11 @@ def _count_filled(group: zarr.Group, cells: Cells, name: str, land: np.ndarray, 
     parts = [cells.filled(name, part) for part in cubes.pieces(cells.axis.time, block)]
     if parts[0] is None:
         return
-    if cubes.FILLED not in group:
-        _create(group, cubes.FILLED, cells, dtype="uint8", fill_value=0).update_attributes(
-            variables.attributes(cubes.FILLED) | {"of": 0}
+    if variables.FILLED not in group:
+        _create(group, variables.FILLED, cells, dtype="uint8", fill_value=0).update_attributes(
+            variables.attributes(variables.FILLED) | {"of": 0}
         )
-    array = group[cubes.FILLED]
+    array = group[variables.FILLED]
     array[block] = array[block] + (np.concatenate(parts) & land)
     if block.start == 0:
         array.update_attributes({"of": array.attrs["of"] + 1})
@@ -96,25 +96,27 @@ def _block(name: str, cells: Cells, land: np.ndarray, block: slice) -> np.ndarra
     return values
 
 
-def take(store: Path, part: Path) -> None:
-    """Take the variables of a finished part into the cube, without copying where the file system can link."""
+def take(store: Path, part: Path) -> dict[str, dict[str, Any]]:
+    """Take the variables of a finished part into the cube, without copying where the file system can link.
+
+    Returns the entries of the part's manifest for the files that are now the cube's, for `stores.seal`.
+    """
     stores.check(part)
+    known = stores.manifest(part)["files"]
     group, other = (zarr.open_group(path, mode=mode, zarr_format=3) for path, mode in ((store, "r+"), (part, "r")))
     for name in other.array_keys():
-        if name != cubes.FILLED or name not in group:
+        if name != variables.FILLED or name not in group:
             shutil.copytree(part / name, store / name, copy_function=_link)
             continue
         array, more = group[name], other[name]
         for block in regrid.blocks(array.shape[0], array.chunks[0]):
             array[block] = array[block] + more[block]
         array.update_attributes({"of": array.attrs["of"] + more.attrs["of"]})
+    return {name: entry for name, entry in known.items() if "/" in name and not name.startswith(f"{variables.FILLED}/")}
 
 
 def _link(source: str, target: str) -> None:
-    """One more name for the same file; what is changed later, counts and attributes, must be a file of its own."""
-    if cubes.FILLED in Path(source).parts:
-        shutil.copy2(source, target)
-        return
+    """One more name for the same file; Zarr replaces files and never writes into them, so the part stays as it is."""
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without links

@@ -85,7 +85,8 @@ def lay_out(store: Path, layout: Layout) -> None:
         found = _attributes(store)
         if found.get("key") == layout.key and found.get("members") == list(layout.members):
             (store / stores.MANIFEST).unlink(missing_ok=True)
-            LOG.info("%s is of the same models and drivers: finished tiles are kept", store)
+            there = sum(1 for _ in records.glob("*.json"))
+            LOG.info("%s is of the same models and drivers: its %d finished tiles are kept", store, there)
         elif found.get("key") == layout.key:
             LOG.info("%s is of other members: tiles of those that stay are kept", store)
             with files.atomic(store) as part:

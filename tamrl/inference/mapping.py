@@ -25,36 +25,36 @@ from tamrl.training.device import choose
 
 
 class Map:
-    """A map to be made: its members, drivers, plan and store; arguments as of `predict_tiles`, `inference` as JSON."""
+    """A map to be made: its members, drivers, plan and store; arguments as of `predict_tiles`."""
 
     def __init__(
         self,
+        *,
         cube: str,
-        models: tuple[str, ...],
+        models: list[str],
         label: str,
         store: str,
         tile: int,
-        least: float,
-        inference: str,
-        previous: str | None,
+        min_land_fraction: float,
+        inference: dict,
+        previous: str | None = None,
     ) -> None:
-        options = json.loads(inference)
-        self.device = prepare(options["device"])
+        self.device = prepare(inference["device"])
         exact = to_device(load_ensemble(models), self.device)
-        self.exact, self.batch = exact[0], options["batch"]
-        self.fast = options.get("numerics") == "fast"
+        self.exact, self.batch = exact[0], inference["batch"]
+        self.fast = inference.get("numerics") == "fast"
         self.members = [numerics.rounded(m) for m in exact] if self.fast else exact
-        self.remember = options.get("memory") == "carried" and label != "climatology"
+        self.remember = inference.get("memory") == "carried" and label != "climatology"
         self.store = Path(store)
         ds, spec = stores.open_cube(cube), exact[0].spec
         contracts.cube(ds, dynamic=spec.dynamic, static=spec.static, where=cube)
-        self.land = ds["land_fraction"].values >= least  # a missing fraction is no land
+        self.land = ds["land_fraction"].values >= min_land_fraction  # a missing fraction is no land
         self.drivers = ds[[*spec.dynamic, *spec.static]]
         self.tiles = list(Grid(180.0 / ds.sizes["lat"]).tiles(tile))
         before = read_json(previous) if previous and self.remember else None
         self.previous = Path(previous).with_suffix(".zarr") if before else None
-        self.plan = self._plan(ds, label, options["spinup"], before)
-        shaped = [stores.digest(cube), label, options["spinup"], least, tile, self.fast]
+        self.plan = self._plan(ds, label, inference["spinup"], before)
+        shaped = [stores.digest(cube), label, inference["spinup"], min_land_fraction, tile, self.fast]
         shaped += [self.remember, before["key"] if before else None]
         self.layout = Layout(
             config_digest(shaped),
@@ -132,16 +132,16 @@ def _cells(drivers: xr.Dataset, row: np.ndarray, column: np.ndarray) -> xr.Datas
 _opening = threading.Lock()
 
 
-def fill(arguments: tuple, tile: Tile) -> dict:
-    """The record of a tile of the map with these arguments, which the tiles of a process share."""
+def fill(arguments: str, tile: Tile) -> dict:
+    """The record of a tile of the map with these arguments, as JSON; the tiles of a process share the map."""
     with _opening:
         job = _opened(arguments)
     return job.fill(tile)
 
 
 @lru_cache(maxsize=1)
-def _opened(arguments: tuple) -> Map:
-    return Map(*arguments)
+def _opened(arguments: str) -> Map:
+    return Map(**json.loads(arguments))
 
 
 def prepare(device: str) -> torch.device:

@@ -13,7 +13,6 @@ from tamrl import contracts, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, write_json
-from tamrl.inference import nodes as spread
 from tamrl.inference import tiled
 from tamrl.inference.layout import lay_out, locked, records_folder
 from tamrl.inference.mapping import Map, fill, prepare
@@ -147,15 +146,18 @@ def predict_tiles(
     previous : with `memory: carried`, the manifest of the mapped year before this one; without, the memory begins with the cube
     nodes, launcher : workers that share the tiles, and what starts them (see `nodes.started`); one node is this process
     """
-    arguments = (cube, tuple(models), label, store, tile, min_land_fraction, json.dumps(inference), previous)
-    job = Map(*arguments)
+    arguments = {"cube": cube, "models": list(models), "label": label, "store": store, "tile": tile}
+    arguments |= {"min_land_fraction": min_land_fraction, "inference": inference, "previous": previous}
+    job = Map(**arguments)
     with locked(records_folder(job.store)):
         lay_out(job.store, job.layout)
         if nodes == 1:
             records = tiled.fill(job.tiles, job.fill, threads=threads)
         else:
+            from tamrl.inference import nodes as spread  # `distributed` is slow to import
+
             with spread.started(nodes, threads=threads, launcher=launcher, folder=job.store.parent) as workers:
-                records = workers.fill(job.tiles, partial(fill, arguments))
+                records = workers.fill(job.tiles, partial(fill, json.dumps(arguments)))
         about = {"model": job.members[0].name, "cube": stores.digest(cube)} | job.measured()
         tiled.finish(job.store, records, manifest=manifest, label=label, layout=job.layout, about=about)
 
@@ -179,7 +181,8 @@ def predict_part(
 
     Keywords as of `predict_tiles`; `output` tells the tiles of this share.
     """
-    job = Map(cube, tuple(models), label, store, tile, min_land_fraction, json.dumps(inference), previous)
+    shaped = {"tile": tile, "min_land_fraction": min_land_fraction, "inference": inference, "previous": previous}
+    job = Map(cube=cube, models=models, label=label, store=store, **shaped)
     with locked(records_folder(job.store), f"lock-{part}"):
         lay_out(job.store, job.layout)
         records = tiled.fill(job.tiles[part::parts], job.fill, threads=threads)

@@ -4,13 +4,18 @@ import hashlib
 
 import numpy as np
 
+from tamrl import variables
+
 KEYWORDS = (
     "EARTH SCIENCE > BIOSPHERE > ECOLOGICAL DYNAMICS > ECOSYSTEM FUNCTIONS > PRIMARY PRODUCTION, "
     "EARTH SCIENCE > ATMOSPHERE > ATMOSPHERIC CHEMISTRY > CARBON AND HYDROCARBON COMPOUNDS > ATMOSPHERIC CARBON DIOXIDE"
 )
 
-CONTENT = {"cell_area": "coordinate", "land_fraction": "auxiliaryInformation", "applicability": "qualityInformation"} | {
-    "filled_drivers": "qualityInformation"
+CONTENT = {
+    "cell_area": "coordinate",
+    "land_fraction": "auxiliaryInformation",
+    "applicability": "qualityInformation",
+    variables.FILLED: "qualityInformation",
 }
 """`coverage_content_type` (ISO 19115-1) of what is no flux."""
 

@@ -5,8 +5,7 @@ import xarray as xr
 
 from tamrl import georeference, variables
 from tamrl.maps import blocks
-
-NAME = "filled_drivers"
+from tamrl.variables import FILLED
 
 
 def mean_number(cube: xr.Dataset, time: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -14,14 +13,16 @@ def mean_number(cube: xr.Dataset, time: xr.DataArray) -> dict[str, xr.DataArray]
 
     Empty where no driver of the cube comes as composites. Missing off land.
     """
-    if NAME not in cube:
+    if FILLED not in cube:
         return {}
-    counted = cube[NAME].sel(time=time)
+    counted = cube[FILLED].sel(time=time)
     found = np.empty((cube.sizes["lat"], cube.sizes["lon"]), dtype="float32")
-    for rows in blocks.strips(cube[NAME]):
+    for rows in blocks.strips(cube[FILLED]):
         found[rows] = counted.isel(lat=rows).values.mean(0, dtype=float)
-    attributes = variables.attributes(NAME) | {
+    attributes = variables.attributes(FILLED) | {
         "grid_mapping": georeference.MAPPING,
-        "comment": f"Of {cube[NAME].attrs['of']} drivers that come as composites; the mean over all steps of this file.",
+        "comment": f"Of {cube[FILLED].attrs['of']} drivers that come as composites; the mean over all steps of this file.",
     }
-    return {NAME: xr.DataArray(np.where(cube["land_fraction"].values > 0, found, np.nan), dims=("lat", "lon"), attrs=attributes)}
+    return {
+        FILLED: xr.DataArray(np.where(cube["land_fraction"].values > 0, found, np.nan), dims=("lat", "lon"), attrs=attributes)
+    }

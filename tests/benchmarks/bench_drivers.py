@@ -2,8 +2,6 @@
 
 import logging
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from tamrl import stores
 from tamrl.drivers import cube, derived, store
 from tamrl.drivers.cells import Cells
 from tamrl.grid import Grid
+from tests.benchmarks.rows import fastest, row
 
 DAYS, GRID = 365, Grid(0.5)
 MB = 1e6
@@ -55,32 +54,17 @@ def _rates(folder: Path, nodes: xr.DataArray, land: np.ndarray) -> list[dict]:
         zarr.open_group(folder / "cube", mode="w", zarr_format=3)
         store.write_dynamic(folder / "cube", "air_temperature", cells, land)
 
-    rechunk = size / _seconds(write)
+    rechunk = size / fastest(write)
     maps = zarr.create_array(
         folder / "maps", shape=(DAYS, *GRID.shape), chunks=(1, *GRID.shape), dtype="float32", compressors=stores.compressors()
     )
     series = zarr.open_array(folder / "cube/air_temperature", mode="r")
     maps[:] = series[:]
     tile = (slice(None), slice(0, cube.CHUNK[1]), slice(0, cube.CHUNK[2]))
-    read, useful = size / _seconds(lambda: series[:]), DAYS * cube.CHUNK[1] * cube.CHUNK[2] * 4 / MB
-    gain = _seconds(lambda: maps[tile]) / _seconds(lambda: series[tile])
+    read, useful = size / fastest(lambda: series[:]), DAYS * cube.CHUNK[1] * cube.CHUNK[2] * 4 / MB
+    gain = fastest(lambda: maps[tile]) / fastest(lambda: series[tile])
     return [
-        _row("maps to pixel series (regrid, check, compress, write)", rechunk, "MB/s", 400),
-        _row("reading pixel series", read, "MB/s", 400),
-        _row(f"a tile ({useful:.1f} MB) from series over from daily maps", gain, "times faster", 10),
+        row("maps to pixel series (regrid, check, compress, write)", rechunk, "MB/s", 400),
+        row("reading pixel series", read, "MB/s", 400),
+        row(f"a tile ({useful:.1f} MB) from series over from daily maps", gain, "times faster", 10),
     ]
-
-
-def _row(name: str, value: float, unit: str, target: float) -> dict:
-    return {"name": name, "value": value, "unit": unit, "target": target, "met": bool(value >= target)}
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    """The fastest of three calls after one that warms up."""
-    call()
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)

@@ -8,7 +8,6 @@ as there are cores, a tile each.
 
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -27,24 +26,16 @@ from tamrl.models import tamrl
 from tamrl.samples import dataset
 from tamrl.samples.dataset import Inputs, Spec
 from tamrl.samples.scaling import Moments, Scaling
+from tamrl.sections.inputs import DriverVariables
 from tamrl.training import checkpoint
 from tamrl.training.checkpoint import Trained
+from tests.benchmarks.rows import fastest, row
 
 WINDOW, BATCH = 30, 32
 CELLS, MEMBERS, DAYS = 128, 10, 365
 CPU = torch.device("cpu")
 CORES = os.cpu_count() or 1
-DYNAMIC = (
-    "air_temperature",
-    "vapour_pressure_deficit",
-    "shortwave_radiation",
-    "precipitation",
-    "evi",
-    "ndvi",
-    "potential_radiation",
-    "day_length",
-)
-STATIC = ("igbp_fraction", "koppen_fraction", "elevation")
+DYNAMIC, STATIC = DriverVariables().dynamic, DriverVariables().static
 
 
 MODELS = {
@@ -142,7 +133,7 @@ def _engine(case: _Case, members: list[Trained], threads: int, *, alone: bool = 
             go_on(members, ds, pieces=case.carried.pieces, memory=memory, batch=2048, device=CPU)
 
     with ThreadPoolExecutor(threads) as pool:
-        seconds = _seconds(lambda: list(pool.map(tile, tiles)), 2)
+        seconds = fastest(lambda: list(pool.map(tile, tiles)), 2, time.process_time)
     return threads * CELLS * len(members) * DAYS / (seconds / threads)
 
 
@@ -155,13 +146,13 @@ def _ratios(case: _Case) -> list[dict]:
     fast, everything = _engine(case, case.fast, 1), _engine(case, case.fast, CORES)
     name = case.name
     return [
-        _row(f"{name}: cell-days/s of the plain way, one thread", plain, "1/s", None),
-        _row(f"{name}: the engine, one thread", one, "1/s", None),
-        _row(f"{name}: a year after a year of spin-up over plain, one thread", alone / plain, "times", None),
-        _row(f"{name}: sequences over plain, one thread", one / plain, "times", None),
-        _row(f"{name}: sequences in bfloat16 over plain, one thread", fast / plain, "times", None),
-        _row(f"{name}: sequences over plain, {CORES} cores", many / plain, "times", 120),
-        _row(f"{name}: everything over plain, {CORES} cores", everything / plain, "times", 250),
+        row(f"{name}: cell-days/s of the plain way, one thread", plain, "1/s", None),
+        row(f"{name}: the engine, one thread", one, "1/s", None),
+        row(f"{name}: a year after a year of spin-up over plain, one thread", alone / plain, "times", None),
+        row(f"{name}: sequences over plain, one thread", one / plain, "times", None),
+        row(f"{name}: sequences in bfloat16 over plain, one thread", fast / plain, "times", None),
+        row(f"{name}: sequences over plain, {CORES} cores", many / plain, "times", 120),
+        row(f"{name}: everything over plain, {CORES} cores", everything / plain, "times", 250),
     ]
 
 
@@ -173,24 +164,9 @@ def _recurrent() -> dict:
     for size in (512, 1024):
         a, b = torch.randn(size, size), torch.randn(size, size)
         rates += [
-            2 * size**3 / _seconds(lambda a=a, b=b: a @ b, 5),
-            2 * size**3 / _seconds(lambda a=a.numpy(), b=b.numpy(): a @ b, 5),
+            2 * size**3 / fastest(lambda a=a, b=b: a @ b, 5, time.process_time),
+            2 * size**3 / fastest(lambda a=a.numpy(), b=b.numpy(): a @ b, 5, time.process_time),
         ]
     with torch.inference_mode():
-        own = cells * steps * 16 * hidden**2 / _seconds(lambda: layer(x), 5)
-    return _row("recurrent part at hidden 128 over the matrix rate", own / max(rates), "share", 0.6)
-
-
-def _row(name: str, value: float, unit: str, target: float | None) -> dict:
-    return {"name": name, "value": value, "unit": unit, "target": target, "met": target is None or bool(value >= target)}
-
-
-def _seconds(call: Callable[[], object], repeat: int) -> float:
-    """Processor seconds of the fastest of `repeat` calls, after one that warms up."""
-    call()
-    times = []
-    for _ in range(repeat):
-        start = time.process_time()
-        call()
-        times.append(time.process_time() - start)
-    return min(times)
+        own = cells * steps * 16 * hidden**2 / fastest(lambda: layer(x), 5, time.process_time)
+    return row("recurrent part at hidden 128 over the matrix rate", own / max(rates), "share", 0.6)

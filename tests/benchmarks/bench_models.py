@@ -1,8 +1,5 @@
 """Ratios of the heart: one pass over consecutive steps against a window for every day, and gathering against a loop."""
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import torch
@@ -10,6 +7,7 @@ import torch
 from tamrl.models import Dims, tamrl
 from tamrl.samples.dataset import Inputs
 from tamrl.training.sequences import Sampler, Sequences
+from tests.benchmarks.rows import fastest, row
 
 WINDOW = 30
 """Days of a window, as in the public benchmark of TAM-RL."""
@@ -27,21 +25,6 @@ def run() -> list[dict]:
         torch.set_num_threads(threads)
 
 
-def _row(name: str, value: float, unit: str, target: float) -> dict:
-    return {"name": name, "value": value, "unit": unit, "target": target, "met": bool(value >= target)}
-
-
-def _seconds(call: Callable[[], object], repeat: int) -> float:
-    """The fastest of `repeat` calls, after one that warms up."""
-    call()
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def _decoding() -> dict:
     """Cell-days per second: a year in one pass after a year of spin-up, over a window of its own for each day."""
     torch.manual_seed(0)
@@ -53,9 +36,9 @@ def _decoding() -> dict:
         for day in range(year, year + days):
             model.predict(x[:, day + 1 - WINDOW : day + 1], support, static, skip=WINDOW - 1)
 
-    whole = year / _seconds(lambda: model.predict(x, support, static, skip=year), 3)
-    single = 20 / _seconds(lambda: windows(20), 3)
-    return _row("sequence decoding over a window for every day", whole / single, "times faster", 5)
+    whole = year / fastest(lambda: model.predict(x, support, static, skip=year), 3)
+    single = 20 / fastest(lambda: windows(20), 3)
+    return row("sequence decoding over a window for every day", whole / single, "times faster", 5)
 
 
 def _loading() -> dict:
@@ -77,5 +60,5 @@ def _loading() -> dict:
             samples.append(torch.tensor(rows.drop(columns="date").to_numpy(np.float32)))
         return torch.stack(samples)
 
-    ratio = _seconds(one_by_one, 3) / _seconds(lambda: sampler.draw(size), 5)
-    return _row("training batches gathered over a loop of samples", ratio, "times faster", 2)
+    ratio = fastest(one_by_one, 3) / fastest(lambda: sampler.draw(size), 5)
+    return row("training batches gathered over a loop of samples", ratio, "times faster", 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from tamrl import config
 from tamrl.towers import gather
 from tamrl.towers.networks import fluxnet, fluxnet2015
+from tests.benchmarks.rows import row, took
 
 FEW, MANY = 6, 36
 ALLOWED = 20.0
@@ -25,17 +26,6 @@ def run() -> list[dict]:
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         return [*_scaling(folder, example), _eighteen(source)]
-
-
-def _row(name: str, value: float, unit: str, target: float, *, below: bool = False) -> dict:
-    met = value <= target if below else value >= target
-    return {"name": name, "value": value, "unit": unit, "target": target, "met": bool(met)}
-
-
-def _seconds(call: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
-    start = clock()
-    call()
-    return clock() - start
 
 
 def _peak(call: Callable[[], object]) -> float:
@@ -78,21 +68,21 @@ def _scaling(work: Path, example: Path) -> list[dict]:
 
     read(FEW)
     # seconds of the processor: what other programs do does not count
-    few = min(_seconds(lambda: read(FEW), time.process_time) for _ in range(3)) / FEW
-    many = min(_seconds(lambda: read(MANY), time.process_time) for _ in range(2)) / MANY
+    few = min(took(lambda: read(FEW), time.process_time) for _ in range(3)) / FEW
+    many = min(took(lambda: read(MANY), time.process_time) for _ in range(2)) / MANY
     store = work / "store"
     read(MANY, store)
-    kept = min(_seconds(lambda: read(MANY, store), time.process_time) for _ in range(2)) / MANY
+    kept = min(took(lambda: read(MANY, store), time.process_time) for _ in range(2)) / MANY
     peaks = [_peak(lambda n=n: survey(n)) for n in (FEW, MANY)]
     return [
-        _row(f"memory of reading {MANY} archives over {FEW}", peaks[1] / peaks[0], "times", 1.5, below=True),
-        _row(f"an archive among {MANY} over one among {FEW}", many / few, "times", 1.5, below=True),
-        _row("archives read anew over archives kept", many / kept, "times slower", 3),
+        row(f"memory of reading {MANY} archives over {FEW}", peaks[1] / peaks[0], "times", 1.5, below=True),
+        row(f"an archive among {MANY} over one among {FEW}", many / few, "times", 1.5, below=True),
+        row("archives read anew over archives kept", many / kept, "times slower", 3),
     ]
 
 
 def _eighteen(source: Path) -> dict:
     paths = [source / "fluxnet2015", source / "metadata" / "FLX_AA-Flx_BIF_LATEST.csv"]
     options = fluxnet2015.Options(path=str(paths[0]), bif=str(paths[1]))
-    seconds = _seconds(lambda: gather.read(fluxnet2015, paths, options, gather.Wanted("day", threads=2)))
-    return _row(f"18 real archives, of the {ALLOWED:g} s allowed", seconds / ALLOWED, "share", 1.0, below=True)
+    seconds = took(lambda: gather.read(fluxnet2015, paths, options, gather.Wanted("day", threads=2)))
+    return row(f"18 real archives, of the {ALLOWED:g} s allowed", seconds / ALLOWED, "share", 1.0, below=True)

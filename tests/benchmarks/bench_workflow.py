@@ -6,8 +6,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from tamrl.models import tamrl
 from tamrl.samples.dataset import Spec
 from tamrl.samples.scaling import Moments, Scaling
 from tamrl.training import checkpoint
+from tests.benchmarks.rows import row, took
 
 ROOT = Path(__file__).parents[2]
 YEARS, JOBS, MEMBERS = 24, 100, 10
@@ -35,7 +34,7 @@ INFERENCE = {"batch": 2048, "spinup": 365, "device": "cpu"}
 
 def run() -> list[dict[str, Any]]:
     """Seconds of planning, and how much faster two workers are than one."""
-    rows = [_row(f"planning {YEARS} years x {JOBS} jobs x {MEMBERS} members", _planning(), "s of processor", 60)]
+    rows = [row(f"planning {YEARS} years x {JOBS} jobs x {MEMBERS} members", _planning(), "s of processor", 60, below=True)]
     with tempfile.TemporaryDirectory() as folder:
         return rows + _workers(Path(folder))
 
@@ -57,7 +56,7 @@ def _planning() -> float:
 def _workers(folder: Path) -> list[dict[str, Any]]:
     """Wall time of the same tiles on one thread, on two, and on two Dask workers of one thread each, which open the map first."""
     _cube(folder / "cube.zarr")
-    models = tuple(_member(folder / f"member-{k}", k) for k in range(2))
+    models = [_member(folder / f"member-{k}", k) for k in range(2)]
     launcher = folder / "launch"
     launcher.write_text('#!/bin/sh\n"$@" 2>/dev/null &\n"$@" 2>/dev/null &\nwait\n')
     launcher.chmod(stat.S_IRWXU)
@@ -65,18 +64,19 @@ def _workers(folder: Path) -> list[dict[str, Any]]:
     for name in ("one", "two", "nodes"):
         store = folder / name / "2011.zarr"
         store.parent.mkdir()
-        arguments = (str(folder / "cube.zarr"), models, "2011", str(store), TILE, 0.02, json.dumps(INFERENCE), None)
-        job = mapping.Map(*arguments)
+        arguments = {"cube": str(folder / "cube.zarr"), "models": models, "label": "2011", "store": str(store), "tile": TILE}
+        arguments |= {"min_land_fraction": 0.02, "inference": INFERENCE}
+        job = mapping.Map(**arguments)
         lay_out(job.store, job.layout)
         if name != "nodes":
             threads = {"one": 1, "two": 2}[name]
-            seconds[name] = _seconds(partial(tiled.fill, job.tiles, job.fill, threads=threads))
+            seconds[name] = took(partial(tiled.fill, job.tiles, job.fill, threads=threads))
             continue
         with nodes.started(2, threads=1, launcher=str(launcher), folder=store.parent) as workers:
-            seconds[name] = _seconds(partial(workers.fill, job.tiles, partial(mapping.fill, arguments)))
+            seconds[name] = took(partial(workers.fill, job.tiles, partial(mapping.fill, json.dumps(arguments))))
     return [
-        _row("tiles of a map: two threads over one", seconds["one"] / seconds["two"], "times", None),
-        _row("tiles of a map: two Dask workers over one thread", seconds["one"] / seconds["nodes"], "times", None),
+        row("tiles of a map: two threads over one", seconds["one"] / seconds["two"], "times", None),
+        row("tiles of a map: two Dask workers over one thread", seconds["one"] / seconds["nodes"], "times", None),
     ]
 
 
@@ -105,14 +105,3 @@ def _member(folder: Path, seed: int) -> str:
     trained = checkpoint.Trained(model, "tamrl", spec, scaling, "all", str(seed), {"kin": "bench", "sites": []})
     checkpoint.save(folder, trained, options=tamrl.Options().model_dump())
     return str(folder)
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def _row(name: str, value: float, unit: str, limit: float | None) -> dict[str, Any]:
-    """A limit, where there is one, is not to be passed."""
-    return {"name": name, "value": value, "unit": unit, "target": limit, "met": limit is None or bool(value <= limit)}
