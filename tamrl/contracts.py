@@ -160,7 +160,7 @@ COMPARISONS = pa.DataFrameSchema(
     dict.fromkeys(("model", "rival", "split"), _text)
     | {"flux": _fluxname, "scale": _text, "towers": _count}
     | dict.fromkeys(("median", "rival_median", "change", "low", "high"), _number)
-    | dict.fromkeys(("p90_change", "p90_low", "p90_high", "target"), _number)
+    | dict.fromkeys(("tower_change", "tower_low", "tower_high", "p90_change", "p90_low", "p90_high", "target"), _number)
     | {"met": _verdict},
     strict=True,
     name="comparisons",

@@ -79,11 +79,25 @@ def evaluate_models(
     table = scoring.site_metrics(scored, sites, step=step)
     _write(own := table[list(contracts.METRICS.columns)], contracts.METRICS, metrics)
     _write(distribution.summary(table, sites, scores=SUMMARISED), contracts.SCORES, scores)
-    _write(compare.changes(own, model=map_model, targets=targets, step=step), contracts.COMPARISONS, comparisons)
+    changes = [compare.changes(own, model=map_model, targets=targets, step=step)]
+    changes += [_fewer(path, scheme, qc, gridded, step) for path in sorted(members) if _model_of(path) == map_model]
+    _write(pd.concat(changes, ignore_index=True), contracts.COMPARISONS, comparisons)
     _write(_reliability(scored), contracts.RELIABILITY, reliability)
     columns = frame[list(contracts.PREDICTIONS.columns)]
     with files.atomic(predictions) as part:
         contracts.table(columns, contracts.PREDICTIONS, where=predictions).to_parquet(part, index=False)
+
+
+def _model_of(path: str) -> str:
+    return Path(path).stem.rpartition("-")[0]
+
+
+def _fewer(path: str, scheme: str, qc: float, gridded: bool, step: str) -> pd.DataFrame:
+    """Changes from the first members of the model to all of them."""
+    frame = scoring.check_members(pd.read_parquet(path), where=path)
+    split = scoring.split_name(scheme, frame["drivers"].iloc[0] if gridded else "grid")
+    errors = compare.smaller(frame, qc=qc).assign(split=split, scale=step)
+    return compare.changes(errors, model=str(frame["model"].iloc[0]), targets=(), step=step)
 
 
 def _write(table: pd.DataFrame, schema: pa.DataFrameSchema, path: str) -> None:

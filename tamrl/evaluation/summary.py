@@ -133,11 +133,15 @@ def _against(comparisons: pd.DataFrame, step: str) -> list[str]:
     own = comparisons[comparisons["scale"] == step]
     if own.empty:
         return []
-    lines = [["flux", "inputs", "against", "towers", "median of RMSE (%)", "90th percentile (%)", "target (%)", "met"]]
+    columns = ["median of RMSE (%)", "at the same tower (%)", "90th percentile (%)", "target (%)", "met"]
+    lines = [["flux", "inputs", "against", "towers", *columns]]
     for flux in FLUXES:
         for row in own[own["flux"] == flux].itertuples(index=False):
             lines.append([flux.upper(), tables.inputs_of(row.split), row.rival, str(row.towers), *tables.change_texts(row)])
-    named = f"Change of the RMSE by {step} from each rival to `{own['model'].iloc[0]}` over the same towers, with 95 % intervals:"
+    named = (
+        f"Change of the RMSE by {step} from each rival to `{own['model'].iloc[0]}` over the same towers, with 95 % intervals over "
+        "towers: of the median over towers, which targets concern; at the same tower (geometric mean); of the 90th percentile:"
+    )
     return [named, _markdown(lines)]
 
 

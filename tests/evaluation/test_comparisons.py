@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tamrl import contracts
-from tamrl.evaluation import comparisons
+from tamrl.evaluation import comparisons, scoring
 
 
 def metrics(**models):
@@ -33,6 +33,41 @@ def test_a_change_is_that_of_the_medians_and_its_interval_is_over_towers():
     row = change(0.8 * theirs, theirs, 15)
     assert row["change"] == pytest.approx(-20) and row["low"] == pytest.approx(-20) and row["met"] == "yes"
     assert row["median"] == pytest.approx(1.6) and row["p90_change"] == pytest.approx(-20) and row["target"] == -15
+
+
+def test_pairing_at_towers_tells_what_the_medians_cannot():
+    theirs = np.random.default_rng(0).lognormal(0.5, 0.8, 60)
+    row = change(0.95 * theirs * np.random.default_rng(1).lognormal(0, 0.05, 60), theirs, 1)
+    assert row["tower_change"] == pytest.approx(-5, abs=1.5) and row["tower_high"] < 0
+    assert row["high"] - row["low"] > row["tower_high"] - row["tower_low"]
+    assert change([2.0, 8.0] * 5, [4.0, 4.0] * 5, 1)["tower_change"] == pytest.approx(0)
+
+
+def test_a_tower_without_error_has_no_ratio():
+    assert np.isnan(change([0.0, *[1.0] * 9], [1.0] * 10, 1)["tower_change"])
+
+
+def members(**predicted):
+    """Three members at two towers of three steps; the last step is of too low quality."""
+    rows = [
+        {"model": "ours", "fold": "0", "drivers": "grid", "member": str(m), "site": site, "date": pd.Timestamp(2001, 1, day)}
+        | {"flux": "gpp", "observed": 1.0, "qc": 0.5 if day == 3 else 1.0, "predicted": 9.0 if day == 3 else value}
+        for m in range(3)
+        for site, value in (("XX-A", predicted["a"][m]), ("XX-B", predicted["b"][m]))
+        for day in (1, 2, 3)
+    ]
+    return scoring.check_members(pd.DataFrame(rows), where="test")
+
+
+def test_smaller_ensembles_are_the_first_members():
+    found = comparisons.smaller(members(a=(2, 0, 4), b=(1, 2, 3)), qc=0.8).pivot(index="site", columns="model", values="rmse")
+    assert found.loc["XX-A"].to_dict() == {"ours, 1 of 3 members": 1.0, "ours, 2 of 3 members": 0.0, "ours": 1.0}
+    assert found.loc["XX-B"].to_dict() == {"ours, 1 of 3 members": 0.0, "ours, 2 of 3 members": 0.5, "ours": 1.0}
+
+
+def test_a_step_that_a_later_member_misses_is_scored_for_none():
+    found = comparisons.smaller(members(a=(2, 2, np.nan), b=(1, 2, 3)), qc=0.8)
+    assert set(found["site"]) == {"XX-B"}
 
 
 def test_a_target_needs_the_change_the_interval_and_if_asked_the_tail():

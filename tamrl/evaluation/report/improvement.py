@@ -16,7 +16,7 @@ BINS = 5
 
 
 def changes(comparisons: pd.DataFrame, *, scale: str, map_model: str) -> Figure | None:
-    """Change of the median and of the 90th percentile of RMSE against each rival, with intervals and targets.
+    """Change of RMSE against each rival (of the median, at the same tower, of the tail), with intervals and targets.
 
     `comparisons` by `contracts.COMPARISONS`; None where nothing was compared.
     """
@@ -26,7 +26,7 @@ def changes(comparisons: pd.DataFrame, *, scale: str, map_model: str) -> Figure 
         return None
     splits, fluxes = sorted(rows["split"].unique()), present(rows)
     with style.styled():
-        figure = style.figure(11, (0.5 * len(rivals) + 1.0) * len(splits) + 0.5)
+        figure = style.figure(11, (0.6 * len(rivals) + 1.0) * len(splits) + 0.5)
         for cell in style.cells(figure, splits, fluxes, sharey=True):
             part = rows[(rows["split"] == cell.row) & (rows["flux"] == cell.column)].set_index("rival")
             for k, rival in enumerate(r for r in rivals if r in part.index):
@@ -41,15 +41,16 @@ def changes(comparisons: pd.DataFrame, *, scale: str, map_model: str) -> Figure 
                 cell.axes.set_xlabel(f"change of RMSE (%)\n← {map_model} better · rival better →")
         handles = figure.axes[0].get_legend_handles_labels()
         unique = dict(zip(handles[1], handles[0], strict=True))
-        figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=3)
+        figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=4)
     return figure
 
 
 def _change(axes: Axes, at: int, row: pd.Series, colour: str) -> None:
-    """One rival: the median above, the 90th percentile below, and the target where there is one."""
+    """One rival: the median, the same tower, the 90th percentile, one below the other, and the target where there is one."""
     for offset, names, marker, label in (
-        (-0.14, ("change", "low", "high"), "o", "median over towers"),
-        (0.14, ("p90_change", "p90_low", "p90_high"), "D", "90th percentile over towers"),
+        (-0.22, ("change", "low", "high"), "o", "median over towers"),
+        (0.0, ("tower_change", "tower_low", "tower_high"), "s", "at the same tower (geometric mean)"),
+        (0.22, ("p90_change", "p90_low", "p90_high"), "D", "90th percentile over towers"),
     ):
         estimate, low, high = row[list(names)].astype(float)
         axes.plot([low, high], [at + offset] * 2, color=colour, linewidth=2, alpha=0.75, solid_capstyle="round")

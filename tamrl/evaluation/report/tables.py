@@ -116,21 +116,22 @@ def changes(comparisons: pd.DataFrame) -> Table:
     for r in ranked.sort_values(["rival", "a", "split", "b"]).itertuples(index=False):
         head = [f"{r.model} against {r.rival}", FLUX_NAMES[r.flux], inputs_of(r.split), SCALE_NAMES[r.scale], f"{r.towers}"]
         rows.append([*head, *change_texts(r)])
-    columns = ["models", "flux", "inputs", "scale", "towers", "median (%)", "90th pct. (%)", "target (%)", "met"]
+    columns = ["models", "flux", "inputs", "scale", "towers", "median (%)", "same tower (%)", "90th pct. (%)", "target (%)", "met"]
     return Table(
         "Change of RMSE over towers in percent, with 95 % intervals; below zero the first model is better", columns, rows, 4
     )
 
 
 def change_texts(row: object) -> list[str]:
-    """Change of the median and of the tail with their intervals, target, and whether it is met."""
+    """Change of the median, at the same tower and of the tail with their intervals, target, and whether it is met."""
 
     def text(estimate: float, low: float, high: float) -> str:
         return f"{number(estimate, 1)} [{number(low, 1)}, {number(high, 1)}]" if np.isfinite(estimate) else "–"
 
     target = number(row.target, 0) if np.isfinite(row.target) else "–"
     met = row.met if isinstance(row.met, str) else "–"
-    return [text(row.change, row.low, row.high), text(row.p90_change, row.p90_low, row.p90_high), target, met]
+    tower, tail = (row.tower_change, row.tower_low, row.tower_high), (row.p90_change, row.p90_low, row.p90_high)
+    return [text(row.change, row.low, row.high), text(*tower), text(*tail), target, met]
 
 
 def reliability(table: pd.DataFrame) -> Table:
