@@ -49,7 +49,7 @@ def evaluate_models(
     members, towers : paths
         `evaluation/members/{model}-{drivers}.parquet`, and `towers/towers.csv`.
     predictions, metrics, calibration : path
-        The outputs, by `contracts.PREDICTIONS`, `contracts.METRICS` and as JSON: per flux what `conformal.fit` found, and
+        Outputs, by `contracts.PREDICTIONS`, `contracts.METRICS` and as JSON: per flux what `conformal.fit` found, and
         `coverage` (share of observations inside the 90 % interval, towers weighing the same, each fold calibrated on the
         others), `skill` (a sentence) and `site_means` (R² of site means of all models).
         Their column `split` is the scheme for inputs from the grid and `<scheme>:tower` for inputs measured at the tower.
@@ -70,22 +70,25 @@ def evaluate_models(
         If members differ in their steps, a tower is unknown, or nothing can be scored.
     """
     sites = _with_climate(contracts.read_csv(towers, contracts.SITES), samples)
-    parts = [_read_members(path, sites, scheme, qc, gridded) for path in sorted(members)]
-    frame = pd.concat(parts, ignore_index=True)
-    if unknown := set(frame["site"].unique()) - set(sites["site"]):
-        raise ContractError("predicted towers are not in the table of towers", where=towers, found=sorted(unknown)[:5])
+    frame = pd.concat([_read_members(path, sites, scheme, qc, gridded) for path in sorted(members)], ignore_index=True)
+    _check_known(frame, sites, towers)
     scored = frame[_scored(frame, qc)]
     files.write_json(calibration, _calibration(scored, map_model=map_model, scheme=scheme, step=step))
     table = scoring.site_metrics(scored, sites, step=step)
     _write(own := table[list(contracts.METRICS.columns)], contracts.METRICS, metrics)
     _write(distribution.summary(table, sites, scores=SUMMARISED), contracts.SCORES, scores)
-    changes = [compare.changes(own, model=map_model, targets=targets, step=step)]
-    changes += [_fewer(path, scheme, qc, gridded, step) for path in sorted(members) if _model_of(path) == map_model]
+    fewer = [_fewer(path, scheme, qc, gridded, step) for path in sorted(members) if _model_of(path) == map_model]
+    changes = [compare.changes(own, model=map_model, targets=targets, step=step), *fewer]
     _write(pd.concat(changes, ignore_index=True), contracts.COMPARISONS, comparisons)
     _write(_reliability(scored), contracts.RELIABILITY, reliability)
     columns = frame[list(contracts.PREDICTIONS.columns)]
     with files.atomic(predictions) as part:
         contracts.table(columns, contracts.PREDICTIONS, where=predictions).to_parquet(part, index=False)
+
+
+def _check_known(frame: pd.DataFrame, sites: pd.DataFrame, towers: str) -> None:
+    if unknown := set(frame["site"].unique()) - set(sites["site"]):
+        raise ContractError("predicted towers are not in the table of towers", where=towers, found=sorted(unknown)[:5])
 
 
 def _model_of(path: str) -> str:

@@ -139,8 +139,8 @@ def _against(comparisons: pd.DataFrame, step: str) -> list[str]:
         for row in own[own["flux"] == flux].itertuples(index=False):
             lines.append([flux.upper(), tables.inputs_of(row.split), row.rival, str(row.towers), *tables.change_texts(row)])
     named = (
-        f"Change of the RMSE by {step} from each rival to `{own['model'].iloc[0]}` over the same towers, with 95 % intervals over "
-        "towers: of the median over towers, which targets concern; at the same tower (geometric mean); of the 90th percentile:"
+        f"Change of the RMSE by {step} from each rival to `{own['model'].iloc[0]}` over the same towers, with 95 % intervals "
+        "over towers: of the median, which targets concern; at the same tower (geometric mean); of the 90th percentile:"
     )
     return [named, _markdown(lines)]
 

@@ -101,7 +101,7 @@ def lay_out(store: Path, layout: Layout) -> None:
 def _discard(store: Path) -> None:
     """Delete a store of other drivers, with its records and memories."""
     if store.exists():
-        LOG.info("%s is of other drivers or options: it is made anew", store)
+        LOG.info("%s is of other drivers, options or code: it is made anew", store)
         shutil.rmtree(store)
     for record in records_folder(store).glob("*.json"):
         record.unlink()

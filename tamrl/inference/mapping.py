@@ -17,9 +17,9 @@ from tamrl.grid import Grid, Tile
 from tamrl.inference import numerics, tiled
 from tamrl.inference.layout import Layout
 from tamrl.inference.numerics import to_device
-from tamrl.inference.plan import Plan, carried, plan
+from tamrl.inference.plan import Piece, Plan, carried, plan
 from tamrl.inference.predict import Memory, go_on, predict
-from tamrl.provenance import config_digest
+from tamrl.provenance import code_digest, config_digest
 from tamrl.training.checkpoint import Trained, load_ensemble
 from tamrl.training.device import choose
 
@@ -53,9 +53,10 @@ class Map:
         self.tiles = list(Grid(180.0 / ds.sizes["lat"]).tiles(tile))
         before = read_json(previous) if previous and self.remember else None
         self.previous = Path(previous).with_suffix(".zarr") if before else None
-        self.plan = self._plan(ds, label, inference["spinup"], before)
+        self.plan = self._plan(label, inference["spinup"], before)
+        self.label, self.spinup = label, inference["spinup"]
         shaped = [stores.digest(cube), label, inference["spinup"], min_land_fraction, tile, self.fast]
-        shaped += [self.remember, before["key"] if before else None]
+        shaped += [self.remember, before["key"] if before else None, _made_by(self.exact)]
         self.layout = Layout(
             config_digest(shaped),
             tuple(m.digest for m in exact),
@@ -66,17 +67,17 @@ class Map:
             tile,
         )
 
-    def _plan(self, ds: xr.Dataset, label: str, spinup: int, before: dict | None) -> Plan:
+    def _plan(self, label: str, spinup: int, before: dict | None) -> Plan:
+        time, span = self.drivers["time"].values, max(self.members[0].spec.spans, default=0)
         if not self.remember:
-            return plan(ds["time"].values, label=label, spinup=spinup, climatology="climatology" in ds.attrs)
+            return plan(time, label=label, spinup=spinup, span=span, climatology="climatology" in self.drivers.attrs)
         if not hasattr(self.members[0].model, "resume") or getattr(self.members[0].model, "context", None):
             raise ContractError(
                 f"the model {self.members[0].name!r} carries no memory from step to step",
                 where="inference.memory",
                 todo="set inference.memory: spinup",
             )
-        span, since = max(self.members[0].spec.spans, default=0), before["label"] if before else None
-        return carried(ds["time"].values, label=label, since=since, spinup=spinup, span=span)
+        return carried(time, label=label, since=before["label"] if before else None, spinup=spinup, span=span)
 
     @cached_property
     def _group(self) -> zarr.Group:
@@ -88,15 +89,33 @@ class Map:
         return tiled.one(tile, self._group, compute, store=self.store, layout=self.layout, remember=self.remember)
 
     def measured(self) -> dict:
-        """How the numbers were made; with `numerics: fast` their difference from exact ones over some cells, gC m-2 d-1."""
-        if not self.fast:
-            return {"numerics": "exact"}
+        """How the numbers were made, and over some cells what that changes, gC m-2 d-1.
+
+        With `numerics: fast` their `difference` from exact ones; with a memory from a spin-up, the `spinup_difference` of that
+        from one of twice its length.
+        """
         row, column = (some[:: max(1, len(some) // numerics.SAMPLE)][: numerics.SAMPLE] for some in np.nonzero(self.land))
         ds = _cells(self.drivers, row, column)
-        last = self.plan.pieces[-1]
-        given = {"steps": last.steps[last.lead :], "skip": last.skip, "batch": self.batch, "device": self.device}
-        exact, fast = (predict([member], ds, **given) for member in (self.exact, self.members[0]))
-        return {"numerics": "fast", "difference": numerics.difference(exact, fast)}
+        piece = self.plan.pieces[-1]
+        exact = self._sampled(self.exact, ds, piece)
+        found: dict = {"numerics": "fast" if self.fast else "exact"}
+        if self.fast:
+            found["difference"] = numerics.difference(exact, self._sampled(self.members[0], ds, piece))
+        if not self.remember:
+            (longer,) = self._plan(self.label, 2 * self.spinup, None).pieces
+            found["spinup_difference"] = numerics.difference(self._sampled(self.exact, ds, longer), exact)
+        return found
+
+    def _sampled(self, member: Trained, ds: xr.Dataset, piece: Piece) -> np.ndarray:
+        """Fluxes of a member over the cells of `ds`."""
+        given = {"steps": piece.steps, "lead": piece.lead, "skip": piece.skip, "batch": self.batch, "device": self.device}
+        return predict([member], ds, **given)
+
+
+def _made_by(member: Trained) -> list[str]:
+    """What shapes the numbers besides drivers and weights: tiles that other code left are not taken over."""
+    modules = ("tamrl.inference.plan", "tamrl.inference.predict", "tamrl.inference.numerics", type(member.model).__module__)
+    return [code_digest(*modules), torch.__version__]
 
 
 def predict_tile(job: Map, tile: Tile, positions: list[int]) -> tiled.Done:
@@ -117,7 +136,8 @@ def _decoded(job: Map, members: list[Trained], ds: xr.Dataset, tile: Tile) -> tu
     """Fluxes of a tile's cells, from a spin-up or from the memory of the year before."""
     if not job.remember:
         (piece,) = job.plan.pieces
-        return predict(members, ds, steps=piece.steps, skip=piece.skip, batch=job.batch, device=job.device), None
+        given = {"steps": piece.steps, "lead": piece.lead, "skip": piece.skip, "batch": job.batch, "device": job.device}
+        return predict(members, ds, **given), None
     before = tiled.recall(job.previous, tile.name, [m.digest for m in members]) if job.previous else None
     result = go_on(members, ds, pieces=job.plan.pieces, memory=before, batch=job.batch, device=job.device)
     return result.fluxes, result.memory

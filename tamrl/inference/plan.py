@@ -1,6 +1,7 @@
 """Which steps of the cube are decoded for a map, and where the memory of the models comes from.
 
-Either a year is decoded after `spinup` steps of its own past, so that every year stands alone; or the memory is carried from
+Either a year is decoded after `spinup` steps of its own past, so that every year stands alone, and steps before those are read
+for running means alone, which costs next to nothing; or the memory is carried from
 the first step of the cube to the last, year by year. A year is always cut into the same pieces, so its numbers are the same to
 the bit whether the years before it were mapped in the same run, in an earlier one or not at all.
 """
@@ -49,15 +50,16 @@ class Plan:
     time: np.ndarray
 
 
-def plan(time: np.ndarray, *, label: str, spinup: int, climatology: bool) -> Plan:
+def plan(time: np.ndarray, *, label: str, spinup: int, span: int, climatology: bool) -> Plan:
     """Steps for the map `label`, which stands alone.
 
     Parameters
     ----------
     time : of the cube
     label : a year of the cube, or `climatology`
-    spinup : steps
+    spinup : steps that fill the memory
         Before the cube begins, its first year is repeated; a climatology is repeated as whole cycles.
+    span : steps of the longest running mean
     climatology : whether the cube is one mean year
 
     Raises
@@ -68,10 +70,10 @@ def plan(time: np.ndarray, *, label: str, spinup: int, climatology: bool) -> Pla
     if climatology != (label == CLIMATOLOGY):
         raise ContractError(f"the cube cannot give a map of {label!r}", found="a climatology" if climatology else "years")
     if climatology:
-        cycles = -(-spinup // len(time))
-        return Plan((Piece(np.tile(np.arange(len(time)), cycles + 1), 0, cycles * len(time)),), time)
+        before = -(-(span + spinup) // len(time)) * len(time)
+        return Plan((Piece(np.arange(before + len(time)) % len(time), before - spinup, spinup),), time)
     own, first = _year(time, int(label)), _first(time)
-    return Plan((Piece(np.concatenate([lead_in(int(own[0]), spinup, first), own]), 0, spinup),), time[own])
+    return Plan((Piece(np.concatenate([lead_in(int(own[0]), span + spinup, first), own]), span, spinup),), time[own])
 
 
 def carried(time: np.ndarray, *, label: str, since: str | None, spinup: int, span: int) -> Plan:
@@ -96,9 +98,8 @@ def carried(time: np.ndarray, *, label: str, since: str | None, spinup: int, spa
     for year in years:
         own = _year(time, int(year))
         start = since is None and not pieces
-        lead = lead_in(int(own[0]), spinup if start else span, first)
         skip = spinup if start else 0
-        piece = Piece(np.concatenate([lead, own]), len(lead) - skip, skip)
+        piece = Piece(np.concatenate([lead_in(int(own[0]), span + skip, first), own]), span, skip)
         pieces.append(piece if year == int(label) else replace(piece, skip=skip + len(own)))
     return Plan(tuple(pieces), time[_year(time, int(label))])
 

@@ -40,7 +40,7 @@ class Result:
 
 
 def predict(
-    members: list[Trained], ds: xr.Dataset, *, steps: np.ndarray, skip: int, batch: int, device: torch.device
+    members: list[Trained], ds: xr.Dataset, *, steps: np.ndarray, skip: int, batch: int, device: torch.device, lead: int = 0
 ) -> np.ndarray:
     """Fluxes of all cells with all members, the memory beginning with the first step.
 
@@ -49,23 +49,24 @@ def predict(
     members : trained models, moved to `device`
     ds : drivers (site, time) as `samples.dataset.inputs` takes them
     steps : array of int
-        Positions on `ds.time`, the spin-up first.
-    skip : int
-        How many of them are spin-up.
+        Positions on `ds.time`: those that only enter running means, the spin-up, those to predict.
+    skip, lead : int
+        How many of them are spin-up, and how many come before it.
     batch : int
         Cells whose inputs are made at once.
 
     Returns
     -------
-    array (member, site, len(steps) - skip, 3) of float32, gpp, reco, nee in gC m-2 d-1, NaN where a driver is missing. A cell's
-    numbers depend neither on `batch` nor on its neighbours.
+    array (member, site, len(steps) - lead - skip, 3) of float32, gpp, reco, nee in gC m-2 d-1, NaN where a driver is missing. A
+    cell's numbers depend neither on `batch` nor on its neighbours.
     """
-    out = np.empty((len(members), ds.sizes["site"], len(steps) - skip, 3), dtype=np.float32)
+    out = np.empty((len(members), ds.sizes["site"], len(steps) - lead - skip, 3), dtype=np.float32)
     for cells in _batches(ds.sizes["site"], batch):
         for own, found in _inputs(members, ds.isel(site=cells), steps, device):
             for k in own:
-                parts = [members[k].model.predict(*some, skip=skip) for some in _groups(found.x, found.support, found.static)]
-                out[k, cells] = _masked(torch.cat(parts), found, skip)
+                groups = _groups(found.x[:, lead:], found.support, found.static)
+                parts = [members[k].model.predict(*some, skip=skip) for some in groups]
+                out[k, cells] = _masked(torch.cat(parts), found, lead + skip)
     return out
 
 

@@ -44,7 +44,9 @@ class Options(Recurrent):
     pretrain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training steps in which the decoder learns alone, before the encoder joins."""
     windows: tuple[Annotated[int, Field(ge=1)], ...] = (30, 120, 365)
-    """Days over which running means of the drivers join the decoder's inputs."""
+    """Days over which running means of the drivers join the decoders' inputs."""
+    plain: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the streams, rounded down, whose decoders do without these means: streams that differ err less together."""
 
     @model_validator(mode="after")
     def _has_windows(self) -> "Options":
@@ -65,13 +67,15 @@ class TamRl(Network):
         self.options = options
         self.outputs = 2 if options.balance == "exact" else 3
         reads = {"support": dims.features if self.own_window else dims.support, "static": dims.static, "hidden": options.code}
-        sizes = {"features": dims.features, "hidden": options.hidden, "layers": options.layers}
+        sizes = {"hidden": options.hidden, "layers": options.layers}
         outputs = self.outputs + (3 if options.loss == "laplace" else 0)
         shared = {"code": options.code, "dropout": options.dropout}
         self.encoders, self.decoders = nn.ModuleList(), nn.ModuleList()
-        for _ in range(options.streams):
+        plain = int(options.streams * options.plain)
+        self.seen = [dims.features] * (options.streams - plain) + [dims.support] * plain  # the drivers come before their means
+        for features in self.seen:
             self.encoders.append(Encoder(**reads, **shared))
-            self.decoders.append(Decoder(**sizes, **shared, outputs=outputs))
+            self.decoders.append(Decoder(**sizes, **shared, features=features, outputs=outputs))
         self.register_buffer("scale", torch.tensor(dims.scale))
         self.modulated = True
 
@@ -110,7 +114,8 @@ class TamRl(Network):
         count = len(self.decoders)
         codes = z.chunk(count, dim=-1)
         before = [None] * count if state is None else zip(*(part.chunk(count) for part in state), strict=True)
-        found = [decode(x, code, own) for decode, code, own in zip(self.decoders, codes, before, strict=True)]
+        streams = zip(self.decoders, self.seen, codes, before, strict=True)
+        found = [decode(x[..., :seen], code, own) for decode, seen, code, own in streams]
         out = torch.stack([each for each, _ in found])  # (K, B, T, N)
         return out, tuple(torch.cat(parts) for parts in zip(*(own for _, own in found), strict=True))
 

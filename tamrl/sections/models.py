@@ -79,8 +79,9 @@ class Inference(Strict):
     """The model that makes the maps."""
     batch: Annotated[int, Field(ge=1)] = 2048
     """Cells whose inputs are made at once."""
-    spinup: Annotated[int, Field(ge=0)] = 365
-    """Steps before the mapped year that only fill the memory."""
+    spinup: Annotated[int, Field(ge=0)] = 90
+    """Steps before the mapped year that only fill the memory; what twice as many would change stands in the manifest of each
+    map. Steps before those still enter running means."""
     memory: Literal["spinup", "carried"] = "spinup"
     """`spinup`: every year stands alone, after `spinup` steps of its own past. `carried`: the memory goes on from year to year
     since the cube begins, put down at the end of each mapped year: half the work, one year after the other."""

@@ -18,7 +18,10 @@ def test_the_rank_correlation_is_spearmans():
 def test_changes_are_drawn_with_targets(day_run):
     table = contracts.read_csv(day_run.path("evaluation/comparisons.csv"), contracts.COMPARISONS)
     figure = improvement.changes(table, scale="day", map_model="tamrl")
-    assert len(figure.axes) == 6 and [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["lightgbm", "tamrl, 1 of 2 members"]
+    assert len(figure.axes) == 6 and [t.get_text() for t in figure.axes[0].get_yticklabels()] == [
+        "lightgbm",
+        "tamrl, 1 of 2 members",
+    ]
     dashed = [line for line in figure.axes[0].lines if line.get_label() == "target"]
     assert [line.get_xdata()[0] for line in dashed] == [-5.0]
     assert improvement.changes(table[table["towers"] == 0], scale="day", map_model="tamrl") is None

@@ -12,30 +12,33 @@ MONTHS = pd.date_range("2001-01-01", periods=12, freq="MS").values
 
 
 def test_spinup_is_what_came_before():
-    found = plan(DAYS, label="2012", spinup=30, climatology=False)
+    found = plan(DAYS, label="2012", spinup=30, span=0, climatology=False)
     (piece,) = found.pieces
     assert piece.skip == 30 and piece.lead == 0 and len(piece.steps) == 30 + 366 and len(found.time) == 366
     assert (DAYS[piece.steps[30:]] == found.time).all() and np.diff(piece.steps).tolist() == [1] * 395
 
 
 def test_before_the_first_year_it_is_repeated():
-    (found,) = plan(DAYS, label="2010", spinup=400, climatology=False).pieces
+    (found,) = plan(DAYS, label="2010", spinup=40, span=360, climatology=False).pieces
+    assert (found.lead, found.skip) == (360, 40)
     assert len(found.steps) == 765 and found.steps[399] == 364 and found.steps[35] == 0 and found.steps[0] == 330
 
 
 def test_a_climatology_is_repeated_as_whole_cycles():
-    found = plan(MONTHS, label="climatology", spinup=13, climatology=True)
-    assert found.pieces[0].skip == 24 and found.pieces[0].steps.tolist() == [*range(12)] * 3 and (found.time == MONTHS).all()
-    assert plan(MONTHS, label="climatology", spinup=0, climatology=True).pieces[0].skip == 0
+    found = plan(MONTHS, label="climatology", spinup=13, span=3, climatology=True)
+    (piece,) = found.pieces
+    assert (piece.lead, piece.skip) == (11, 13) and piece.steps.tolist() == [*range(12)] * 3 and (found.time == MONTHS).all()
+    (bare,) = plan(MONTHS, label="climatology", spinup=0, span=0, climatology=True).pieces
+    assert (bare.lead, bare.skip, len(bare.steps)) == (0, 0, 12)
 
 
 def test_what_the_cube_does_not_hold_is_refused():
     with pytest.raises(ContractError, match="2013"):
-        plan(DAYS, label="2013", spinup=0, climatology=False)
+        plan(DAYS, label="2013", spinup=0, span=0, climatology=False)
     with pytest.raises(ContractError, match="climatology"):
-        plan(DAYS, label="climatology", spinup=0, climatology=False)
+        plan(DAYS, label="climatology", spinup=0, span=0, climatology=False)
     with pytest.raises(ContractError, match="2010"):
-        plan(MONTHS, label="2010", spinup=0, climatology=True)
+        plan(MONTHS, label="2010", spinup=0, span=0, climatology=True)
 
 
 def test_a_year_is_cut_alike_whatever_was_mapped_before_it():
@@ -47,9 +50,14 @@ def test_a_year_is_cut_alike_whatever_was_mapped_before_it():
         assert (some.pieces[-1].steps == whole.pieces[-1].steps).all() and some.pieces[-1].skip == 0
         assert (some.time == whole.time).all() and len(some.time) == 366
     first = whole.pieces[0]
-    assert (first.lead, first.skip, len(first.steps)) == (0, 60 + 365, 60 + 365), "nothing of 2010 is kept"
+    assert (first.lead, first.skip, len(first.steps)) == (365, 60 + 365, 365 + 60 + 365), "nothing of 2010 is kept"
     own = carried(DAYS, label="2010", since=None, spinup=60, span=365).pieces
     assert len(own) == 1 and own[0].skip == 60 and (own[0].steps == first.steps).all()
+
+
+def test_the_first_year_is_the_same_with_and_without_memory():
+    alone = plan(DAYS, label="2010", spinup=60, span=365, climatology=False)
+    assert (alone.pieces[0].steps == carried(DAYS, label="2010", since=None, spinup=60, span=365).pieces[0].steps).all()
 
 
 def test_running_means_of_the_first_days_reach_back():

@@ -195,8 +195,8 @@ def test_a_carried_memory_is_one_pass_over_all_years(cube, models, tmp_path, wor
     row, column = np.argwhere(world["land_fraction"].values >= 0.02)[7]
     cell = world.isel(lat=[row], lon=[column]).stack(site=("lat", "lon")).reset_index("site").transpose("site", "time", ...)
     members = load_ensemble(models)
-    steps = np.r_[np.arange(12), np.arange(12), np.arange(24)]
-    expected = predict(members, cell, steps=steps, skip=36, batch=1, device=torch.device("cpu"))
+    steps = np.r_[9:12, np.arange(12), np.arange(12), np.arange(24)]
+    expected = predict(members, cell, steps=steps, lead=3, skip=36, batch=1, device=torch.device("cpu"))
     np.testing.assert_allclose(ds["gpp"].values[:, :, row, column], expected[:, 0, :, 0], rtol=1e-5, atol=1e-6)
 
 
@@ -232,6 +232,22 @@ def test_fast_numbers_are_near_and_their_difference_is_measured(cube, models, un
     assert 0 < np.nanmax(np.abs(off)) < 0.5 and untiled[1]["numerics"] == "exact"
     tiled, _ = _map(cube, models, tmp_path / "tiled", tile=7, numerics="fast", batch=3)
     assert tiled["gpp"].values.tobytes() == ds["gpp"].values.tobytes()
+
+
+def test_what_a_longer_spinup_would_change_is_measured(cube, models, tmp_path):
+    found = [_map(cube, models, tmp_path / str(n), spinup=n)[1]["spinup_difference"] for n in (24, 384)]
+    assert found[0]["largest"] > 0.01 and found[0]["rms"] > 10 * found[1]["rms"]
+    assert "spinup_difference" not in _map(cube, models, tmp_path / "carried", memory="carried")[1]
+
+
+def test_tiles_of_other_code_are_not_taken_over(cube, models, tmp_path, monkeypatch):
+    _map(cube, models, tmp_path)
+    calls = _computed(monkeypatch)
+    _map(cube, models, tmp_path)
+    assert not calls
+    monkeypatch.setattr(mapping, "code_digest", lambda *modules: "other")
+    _, manifest = _map(cube, models, tmp_path)
+    assert len(calls) == len(manifest["tiles"])
 
 
 @pytest.mark.parametrize("parts", [1, 3])

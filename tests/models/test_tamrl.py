@@ -58,6 +58,15 @@ def test_the_estimated_error_is_trained_and_never_delivered():
     assert doubtful.predict(x, support, static).shape == sure.predict(x, support, static).shape == (4, 150, 3)
 
 
+def test_plain_streams_see_the_drivers_alone():
+    (x, support, static), model = _arrays(), _model(streams=2, plain=0.5)
+    assert model.decoders[0].embed.in_features == DIMS.features and model.decoders[1].embed.in_features == DIMS.support
+    before = model.eval()(x, support, static)
+    x[..., DIMS.support :] += 1  # the running means
+    after = model(x, support, static)
+    assert (before[1] == after[1]).all() and not torch.isclose(before[0], after[0]).all()
+
+
 def test_streams_are_averaged_and_remember_apart():
     (x, support, static), model = _arrays(), _model(streams=3)
     assert model(x, support, static).shape == (3, 4, 150, 6) and model.encode(support, static).shape == (4, 3 * 6)

@@ -29,8 +29,8 @@ CAPTIONS = {
     "{percent:.0f} % bootstrap interval over towers. Filled: the interval excludes zero.",
     "tower_changes": "How much lower the RMSE by {step} is than that of each rival at the same towers: change of the median "
     "over towers (dots), geometric mean of the changes at each tower (squares), change of the 90th percentile (diamonds), with "
-    "{percent:.0f} % bootstrap intervals over towers. Filled: the interval excludes zero. Dashed: the target of the median, where "
-    "one is set.",
+    "{percent:.0f} % bootstrap intervals over towers. Filled: the interval excludes zero. Dashed: the target of the median, "
+    "where one is set.",
     "tower_scales": "Nash–Sutcliffe efficiency by time scale: median over towers and interquartile range. Zero is what the "
     "tower's own mean would score. Anomalies and years are what trends are made of.",
     "tower_density": "All scored {step}s of all held-out towers, {model}. Axes hold 99.8 % of the values.",
