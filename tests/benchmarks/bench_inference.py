@@ -27,6 +27,7 @@ from tamrl.samples import dataset
 from tamrl.samples.dataset import Inputs, Spec
 from tamrl.samples.scaling import Moments, Scaling
 from tamrl.sections.inputs import DriverVariables
+from tamrl.sections.models import Inference
 from tamrl.training import checkpoint
 from tamrl.training.checkpoint import Trained
 from tests.benchmarks.rows import fastest, row
@@ -81,8 +82,9 @@ class _Case:
         self.scaling = Scaling(moments, {"gpp": 5.0, "reco": 4.0, "nee": 2.5})
         self.members = [self._member(k) for k in range(MEMBERS)]
         self.fast = [numerics.rounded(m) for m in self.members]
-        self.carried = carried(time_.values, label="2011", since="2010", spinup=365, span=max(self.spec.spans))
-        self.alone = plan(time_.values, label="2011", spinup=365, climatology=False)
+        steps = {"label": "2011", "spinup": Inference().spinup, "span": max(self.spec.spans)}
+        self.carried = carried(time_.values, since="2010", **steps)
+        self.alone = plan(time_.values, climatology=False, **steps)
 
     def _width(self, name: str) -> int:
         return self.ds[name].sizes.get(f"{name.removesuffix('_fraction')}", 1)
@@ -128,7 +130,7 @@ def _engine(case: _Case, members: list[Trained], threads: int, *, alone: bool = 
     def tile(ds: xr.Dataset) -> None:
         if alone:
             (piece,) = case.alone.pieces
-            predict(members, ds, steps=piece.steps, skip=piece.skip, batch=2048, device=CPU)
+            predict(members, ds, steps=piece.steps, lead=piece.lead, skip=piece.skip, batch=2048, device=CPU)
         else:
             go_on(members, ds, pieces=case.carried.pieces, memory=memory, batch=2048, device=CPU)
 
@@ -148,7 +150,7 @@ def _ratios(case: _Case) -> list[dict]:
     return [
         row(f"{name}: cell-days/s of the plain way, one thread", plain, "1/s", None),
         row(f"{name}: the engine, one thread", one, "1/s", None),
-        row(f"{name}: a year after a year of spin-up over plain, one thread", alone / plain, "times", None),
+        row(f"{name}: a year after a spin-up over plain, one thread", alone / plain, "times", None),
         row(f"{name}: sequences over plain, one thread", one / plain, "times", None),
         row(f"{name}: sequences in bfloat16 over plain, one thread", fast / plain, "times", None),
         row(f"{name}: sequences over plain, {CORES} cores", many / plain, "times", 120),

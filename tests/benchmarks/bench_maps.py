@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from tamrl.grid import Grid
 from tamrl.maps import cf, export, land, rounding
+from tests.benchmarks.rows import row
 
 STEPS, BITS = 40, 13
 CORES = os.cpu_count() or 1
@@ -23,24 +24,11 @@ def run() -> list[dict]:
     """Rate of a slab of a daily map at 0.5 degrees with and without rounding, and how much smaller the file is."""
     grid = Grid(0.5)
     exact, rounded = (_write(grid, bits) for bits in (None, BITS))
-    cores = rounded[0] * CORES
     return [
-        {"name": "writing NetCDF, every bit, one core", "value": exact[0], "unit": "MB/s", "target": None, "met": True},
-        {"name": f"writing NetCDF, {BITS} bits, one core", "value": rounded[0], "unit": "MB/s", "target": None, "met": True},
-        {
-            "name": f"writing NetCDF, {CORES} files at once",
-            "value": cores,
-            "unit": "MB/s",
-            "target": 300,
-            "met": bool(cores >= 300),
-        },
-        {
-            "name": "file with every bit over rounded file",
-            "value": exact[1] / rounded[1],
-            "unit": "times",
-            "target": 1.2,
-            "met": exact[1] > 1.2 * rounded[1],
-        },
+        row("writing NetCDF, every bit, one core", exact[0], "MB/s", None),
+        row(f"writing NetCDF, {BITS} bits, one core", rounded[0], "MB/s", None),
+        row(f"writing NetCDF, {CORES} files at once", rounded[0] * CORES, "MB/s", 300),
+        row("file with every bit over rounded file", exact[1] / rounded[1], "times", 1.2),
     ]
 
 
