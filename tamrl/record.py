@@ -7,8 +7,10 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ def record_provenance(
     benchmarks: list[str],
     cube: str | None = None,
     raw: list[str] | None = None,
+    threads: int = 1,
 ) -> None:
     """Write the record of a run.
 
@@ -57,6 +60,8 @@ def record_provenance(
         `drivers/cube.zarr`: its manifest stands for its files and tells the sources' versions. A run without grids has none.
     raw : list of paths
         Files and folders that the tower networks were read from.
+    threads : int
+        Processes that read the products side by side.
     """
     drivers = {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]} if cube else None
     written = {
@@ -71,8 +76,8 @@ def record_provenance(
         "software": provenance.software(),
         "hardware": hardware(),
         "inputs": {"drivers": drivers, "towers": _checksums(inputs), "raw": _checksums(raw or [])},
-        "outputs": _checksums(outputs),
-        "contents": {path: content(path) for path in sorted(map(str, outputs)) if not path.endswith(".html")},
+        "outputs": _checksums(outputs, threads),
+        "contents": _each(content, [path for path in map(str, outputs) if not path.endswith(".html")], threads),
         "rules": costs(benchmarks),
     }
     files.write_json(output, written)
@@ -97,13 +102,18 @@ def content(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _parts(variable: netCDF4.Variable) -> Iterator[np.ndarray]:
-    """A variable step by step, so that a year of the globe is never held whole."""
-    if variable.ndim < 3:
-        yield np.asarray(variable[:])
-    else:
-        for step in range(variable.shape[0]):
-            yield np.asarray(variable[step])
+def _parts(variable: netCDF4.Variable, at: tuple[int, ...] = ()) -> Iterator[np.ndarray]:
+    """A variable in order by whole chunks in time, so that nothing is unpacked twice and a year of the globe is never held."""
+    if variable.ndim - len(at) < 3:
+        yield np.asarray(variable[at or slice(None)])
+        return
+    chunks = variable.chunking()
+    steps = chunks[len(at)] if isinstance(chunks, list) else 1  # else "contiguous"
+    for start in range(0, variable.shape[len(at)], steps):
+        if steps == 1:
+            yield from _parts(variable, (*at, start))
+        else:
+            yield np.asarray(variable[(*at, slice(start, start + steps))])
 
 
 def code(config: dict[str, Any]) -> dict[str, str]:
@@ -157,8 +167,17 @@ def _number(text: str) -> float | None:
     return None if text.strip() in {"-", "NA", ""} else float(text)
 
 
-def _checksums(paths: list[str]) -> dict[str, str]:
-    return {str(path): files.sha256(path) for path in sorted(paths)}
+def _checksums(paths: list[str], threads: int = 1) -> dict[str, str]:
+    return _each(files.sha256, list(map(str, paths)), threads)
+
+
+def _each(function: Callable[[str], str], paths: list[str], processes: int) -> dict[str, str]:
+    """A function of each path; netCDF4 is not safe in threads."""
+    paths = sorted(paths)
+    if processes == 1:
+        return {path: function(path) for path in paths}
+    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:  # others would run the workflow's script again
+        return dict(zip(paths, pool.map(function, paths), strict=True))
 
 
 def _processor() -> str:

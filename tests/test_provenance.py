@@ -2,6 +2,7 @@
 
 import json
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -78,7 +79,7 @@ def run(tmp_path):
     return tmp_path
 
 
-def recorded(run):
+def recorded(run, **more):
     config = {
         "run": "x",
         "seed": 7,
@@ -95,6 +96,7 @@ def recorded(run):
         config=config,
         config_digest="feed",
         benchmarks=[run / "benchmarks"],
+        **more,
     )
     return json.loads((run / "provenance.json").read_text()), config
 
@@ -144,6 +146,22 @@ def test_the_content_of_a_map_is_its_numbers_and_not_its_dates(tmp_path):
     other = _map(tmp_path / "c.nc", history="Monday", value=np.float32(1.0000001))
     assert files.sha256(one) != files.sha256(two)
     assert record.content(one) == record.content(two) != record.content(other)
+
+
+@pytest.mark.parametrize("chunks", [None, (2, 2, 3, 4), (1, 2, 3, 4), (1, 1, 3, 4), (3, 1, 2, 2)])
+def test_the_content_of_a_map_is_read_in_order_whatever_its_chunks(tmp_path, chunks):
+    field = np.random.default_rng(0).normal(size=(5, 2, 3, 4)).astype("float32")
+    ds = xr.Dataset({"gpp": (("time", "member", "lat", "lon"), field)})
+    ds.to_netcdf(tmp_path / "a.nc", encoding={"gpp": {"chunksizes": chunks, "zlib": chunks is not None}})
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        parts = [part.tobytes() for part in record._parts(file["gpp"])]
+    assert b"".join(parts) == field.tobytes() and len(parts) > 1
+
+
+def test_products_are_read_side_by_side_to_the_same_record(run):
+    one, _ = recorded(run)
+    two, _ = recorded(run, threads=2)
+    assert [one[k] for k in ("outputs", "contents")] == [two[k] for k in ("outputs", "contents")]
 
 
 def test_a_repetition_is_the_recorded_configuration_under_another_name():

@@ -180,6 +180,6 @@ RULES: dict[str, Work] = {
     "write_members": Work(9, _maps, _map_cells, _slab(lambda s: s.members), reads=_store, writes=_map_bytes(lambda s: s.members)),
     "sum_budgets": Work(9, _one, _all_maps, _field, reads=lambda s: _store(s) * s.labels),
     "write_report": Work(10, _one, lambda s: s.cells * s.labels, _field, reads=_store),
-    "record_provenance": Work(11, _one, _all_maps, lambda s: 1.0),
+    "record_provenance": Work(11, _one, _all_maps, lambda s: 1.0, threads=8),
 }
 """Every rule that is worth counting, in the order of the chain. The rest take seconds."""

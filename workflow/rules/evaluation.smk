@@ -125,6 +125,7 @@ rule record_provenance:
         f"{BASE}/benchmarks/record_provenance.tsv"
     conda:
         ENV
+    threads: 2
     resources:
         **needs("record_provenance"),
     params:

@@ -13,4 +13,5 @@ record_provenance(
     config=snakemake.params.config,
     config_digest=snakemake.params.config_digest,
     benchmarks=snakemake.params.benchmarks,
+    threads=snakemake.threads,
 )
