@@ -64,10 +64,12 @@ config: .venv
 # The numbers and pictures that README and docs show are those of the latest runs; a run that was not made keeps its old ones.
 SMALLER = import sys; from PIL import Image; i = Image.open(sys.argv[1]); \
 	i.resize((i.width * 5 // 8, i.height * 5 // 8), 1).quantize(256, 0, 4).save(sys.argv[2], optimize=True)
-docs: $(patsubst results/%/summary.md,docs-%,$(wildcard results/real/summary.md results/benchmark/summary.md results/ablations/summary.md))
+docs: $(patsubst results/%/summary.md,docs-%,$(wildcard results/real/summary.md results/quarter/summary.md results/benchmark/summary.md results/ablations/summary.md))
 docs-real:
 	cp results/real/summary.md docs/real-run.md
 	$(BIN)/python -c "$(SMALLER)" results/real/figures/maps.png docs/real-map.png
+docs-quarter:
+	cp results/quarter/summary.md docs/quarter-run.md
 docs-ablations:
 	cp results/ablations/summary.md docs/ablations.md
 	printf '\n![Change of RMSE from each variant to the default](ablations.png)\n' >> docs/ablations.md

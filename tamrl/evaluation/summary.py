@@ -14,6 +14,9 @@ from tamrl.grid import Grid
 
 TOTALS = "PgC yr⁻¹"
 
+LONGEST = 8
+"""Rules whose time and memory are told."""
+
 
 def write_summary(
     *,
@@ -64,6 +67,7 @@ def write_summary(
         *([_inside(applicability)] if applicability else []),
         "## Cost",
         _cost(record),
+        _markdown(_longest(record)),
     ]
     with files.atomic(output) as part:
         part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -185,6 +189,19 @@ def _cost(record: dict[str, Any]) -> str:
         f"{len(rows)} jobs, {seconds / 60:.1f} minutes of jobs in all, at most {memory / 1024:.1f} GiB in one job, "
         f"on {hardware['cores']} cores ({hardware['processor']})."
     )
+
+
+def _longest(record: dict[str, Any]) -> list[list[str]]:
+    """The rules that took most of the time, with all their jobs."""
+    parts = [name.split("/") for name in record["rules"]]  # those of a choice begin with choices/NAME
+    rows = pd.DataFrame(record["rules"].values()).astype(float)
+    rows["rule"] = [own[2 if own[0] == "choices" else 0] for own in parts]
+    table = rows.groupby("rule").agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), memory=("memory_mib", "max"))
+    lines = [["rule", "jobs", "minutes in all", "GiB in one job"]]
+    for row in table.sort_values("seconds", ascending=False).head(LONGEST).itertuples():
+        memory = f"{row.memory / 1024:.1f}" if np.isfinite(row.memory) else "–"
+        lines.append([f"`{row.Index}`", str(row.jobs), f"{row.seconds / 60:.1f}", memory])
+    return lines
 
 
 def _markdown(lines: list[list[str]]) -> str:

@@ -14,6 +14,8 @@ from tamrl.evaluation.summary import write_summary
 def page(day_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("summary")
     rules = {"build_cube": {"seconds": 90.0, "memory_mib": 2048.0}, "x": {"seconds": 30.0, "memory_mib": None}}
+    rules |= {"choices/managed/write_map/gpp": {"seconds": 60.0, "memory_mib": 512.0}}
+    rules |= {f"write_map/{flux}": {"seconds": 120.0, "memory_mib": 1024.0} for flux in ("gpp", "reco")}
     record = {
         "config_digest": "feedc0de",
         "git_revision": "abc",
@@ -66,7 +68,8 @@ def test_scores_are_medians_over_held_out_towers(page, day_run):
 
 
 def test_cost_and_revision_are_told(page):
-    assert "2 jobs, 2.0 minutes of jobs in all, at most 2.0 GiB in one job, on 2 cores" in page
+    assert "5 jobs, 7.0 minutes of jobs in all, at most 2.0 GiB in one job, on 2 cores" in page
+    assert _row(page, "`write_map`") == ["`write_map`", "3", "5.0", "1.0"] and _row(page, "`x`")[-1] == "–"
     assert "`feedc0de`" in page and "`abc`" in page
 
 
