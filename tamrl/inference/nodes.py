@@ -1,4 +1,4 @@
-"""Tiles over the nodes of one allocation: a Dask scheduler here and one worker a node, which a launcher such as `srun` starts.
+"""Tiles over the nodes of one allocation: a Dask scheduler here, and workers on each node that a launcher such as `srun` starts.
 
 Each worker opens cube and models itself and computes its tiles as a machine alone does, so the bits are the same. Connections
 are encrypted with a key made for this map: nobody else on the cluster can give these workers something to do.
@@ -24,6 +24,7 @@ import tamrl
 from tamrl import log
 from tamrl.errors import InputError
 from tamrl.grid import Tile
+from tamrl.inference import processes
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 600.0
@@ -98,7 +99,7 @@ class Nodes:
 
 @contextmanager
 def started(count: int, *, threads: int, launcher: str, folder: Path) -> Iterator[Nodes]:
-    """Start `count` workers of `threads` tiles at a time.
+    """Start workers on `count` nodes, `threads` tiles at a time on each.
 
     Parameters
     ----------
@@ -115,7 +116,9 @@ def started(count: int, *, threads: int, launcher: str, folder: Path) -> Iterato
         local = {"host": get_ip(), "dashboard_address": "127.0.0.1:0"}  # without, its web pages were open to the cluster
         with LocalCluster(n_workers=0, protocol="tls", security=security, **local) as cluster:
             words = shlex.split(launcher.format(nodes=count, threads=threads))
-            options = ["--nthreads", threads, "--nworkers", 1, "--no-nanny", "--no-dashboard", "--memory-limit", 0]
+            own = processes.needed(threads)
+            options = ["--nthreads", threads // own, "--nworkers", own, "--no-dashboard", "--memory-limit", 0]
+            options += ["--no-nanny"] if own == 1 else []
             options += ["--death-timeout", 60, "--protocol", "tls"]
             options += ["--tls-ca-file", f"{private}/ca", "--tls-cert", f"{private}/cert", "--tls-key", f"{private}/key"]
             command = [*words, sys.executable, "-m", "distributed.cli.dask_worker", *map(str, options), cluster.scheduler_address]
@@ -127,8 +130,8 @@ def started(count: int, *, threads: int, launcher: str, folder: Path) -> Iterato
                 raise InputError("workers cannot be launched", where=words[0], found=error, todo=todo) from error
             with _stopped(process), Client(cluster, set_as_default=False) as client, client.as_current():
                 nodes = Nodes(client, process)
-                nodes.wait_for(count)
-                LOG.info("%d workers of %d threads, by: %s", count, threads, shlex.join(words))
+                nodes.wait_for(count * own)
+                LOG.info("%d nodes of %d processes of %d threads, by: %s", count, own, threads // own, shlex.join(words))
                 yield nodes
                 client.shutdown()
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,8 @@ from tamrl import contracts, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, write_json
-from tamrl.inference import tiled
+from tamrl.grid import Tile
+from tamrl.inference import processes, tiled
 from tamrl.inference.layout import lay_out, locked, records_folder
 from tamrl.inference.mapping import Map, fill, prepare
 from tamrl.inference.numerics import to_device
@@ -148,18 +150,19 @@ def predict_tiles(
     """
     arguments = {"cube": cube, "models": list(models), "label": label, "store": store, "tile": tile}
     arguments |= {"min_land_fraction": min_land_fraction, "inference": inference, "previous": previous}
-    job = Map(**arguments)
-    with locked(records_folder(job.store)):
-        lay_out(job.store, job.layout)
-        if nodes == 1:
-            records = tiled.fill(job.tiles, job.fill, threads=threads)
-        else:
-            from tamrl.inference import nodes as spread  # `distributed` is slow to import
+    with processes.started(threads if nodes == 1 else 1, device=inference["device"]) as pool:
+        job = Map(**arguments)
+        with locked(records_folder(job.store)):
+            lay_out(job.store, job.layout)
+            if nodes == 1:
+                records = _filled(job, job.tiles, arguments, threads, pool)
+            else:
+                from tamrl.inference import nodes as spread  # `distributed` is slow to import
 
-            with spread.started(nodes, threads=threads, launcher=launcher, folder=job.store.parent) as workers:
-                records = workers.fill(job.tiles, partial(fill, json.dumps(arguments)))
-        about = {"model": job.members[0].name, "cube": stores.digest(cube)} | job.measured()
-        tiled.finish(job.store, records, manifest=manifest, label=label, layout=job.layout, about=about)
+                with spread.started(nodes, threads=threads, launcher=launcher, folder=job.store.parent) as workers:
+                    records = workers.fill(job.tiles, partial(fill, json.dumps(arguments)))
+            about = {"model": job.members[0].name, "cube": stores.digest(cube)} | job.measured()
+            tiled.finish(job.store, records, manifest=manifest, label=label, layout=job.layout, about=about)
 
 
 def predict_part(
@@ -181,9 +184,17 @@ def predict_part(
 
     Keywords as of `predict_tiles`; `output` tells the tiles of this share.
     """
-    shaped = {"tile": tile, "min_land_fraction": min_land_fraction, "inference": inference, "previous": previous}
-    job = Map(cube=cube, models=models, label=label, store=store, **shaped)
-    with locked(records_folder(job.store), f"lock-{part}"):
-        lay_out(job.store, job.layout)
-        records = tiled.fill(job.tiles[part::parts], job.fill, threads=threads)
+    arguments = {"cube": cube, "models": list(models), "label": label, "store": store, "tile": tile}
+    arguments |= {"min_land_fraction": min_land_fraction, "inference": inference, "previous": previous}
+    with processes.started(threads, device=inference["device"]) as pool:
+        job = Map(**arguments)
+        with locked(records_folder(job.store), f"lock-{part}"):
+            lay_out(job.store, job.layout)
+            records = _filled(job, job.tiles[part::parts], arguments, threads, pool)
     write_json(output, {"key": job.layout.key, "tiles": sorted(records)})
+
+
+def _filled(job: Map, tiles: list[Tile], arguments: dict, threads: int, pool: ProcessPoolExecutor | None) -> dict[str, dict]:
+    """Records of the tiles, made by this process or by those of the pool."""
+    one = partial(fill, json.dumps(arguments)) if pool else job.fill
+    return tiled.fill(tiles, one, threads=threads, pool=pool)

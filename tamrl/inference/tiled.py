@@ -9,6 +9,8 @@ the tiles at work, and one more member costs that member.
 import hashlib
 import logging
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -51,13 +53,26 @@ Compute = Callable[[Tile, list[int]], Done]
 """Computes a tile for some of the members, given by position."""
 
 
-def fill(tiles: list[Tile], one: Callable[[Tile], dict], *, threads: int) -> dict[str, dict]:
-    """Name and record of each tile (see `one`), `threads` tiles at a time."""
+def fill(
+    tiles: list[Tile], one: Callable[[Tile], dict], *, threads: int, pool: ProcessPoolExecutor | None = None
+) -> dict[str, dict]:
+    """Name and record of each tile (see `one`), `threads` tiles at a time, by the processes of `pool` where there are some.
+
+    Raises
+    ------
+    InputError
+        If a process was ended from outside; errors of `one` as they are.
+    """
     ticks = log.progress(range(len(tiles)), "tiles")
     work = dask.delayed(one)
     tasks = [work(tile, dask_key_name=f"tile-{tile.name}") for tile in tiles]  # without names their order is random
-    with Callback(posttask=lambda *_: next(ticks, None)):
-        records = dask.compute(*tasks, scheduler="threads", num_workers=threads)
+    how = {"scheduler": "processes", "pool": pool, "chunksize": 1} if pool else {"scheduler": "threads", "num_workers": threads}
+    try:
+        with Callback(posttask=lambda *_: next(ticks, None)):
+            records = dask.compute(*tasks, **how)
+    except BrokenProcessPool as error:
+        todo = "give the job more memory, or fewer threads; the same command goes on with the tiles that are missing"
+        raise InputError("a process that made tiles was ended", found=error, todo=todo) from error
     return {tile.name: record for tile, record in zip(tiles, records, strict=True)}
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from tamrl.scaling import fit, size
-from tamrl.scaling.work import LIKE, NETWORK, RULES, TREE
+from tamrl.scaling.work import FEW, LIKE, NETWORK, RULES, TREE
 
 MARGIN = 2.0
 """What a job asks for on its first try, over what the rates say: they are good to about that."""
@@ -32,10 +32,11 @@ def seconds(rule: str, sizes: size.Size, *, threads: int = 1) -> float:
     return cost.start + cost.per_unit * work.units(sizes) / threads + moved / BANDWIDTH
 
 
-def mib(rule: str, sizes: size.Size) -> float:
-    """MiB of one job."""
-    cost = _costs()[LIKE.get(rule, rule)]
-    return cost.base + cost.held * RULES[rule].memory(sizes) / fit.MIB
+def mib(rule: str, sizes: size.Size, *, threads: int = 1) -> float:
+    """MiB of one job with its threads."""
+    cost, work = _costs()[LIKE.get(rule, rule)], RULES[rule]
+    processes = threads * work.process if threads > FEW else 0.0
+    return cost.base + cost.held * work.memory(sizes) / fit.MIB + processes
 
 
 def resources(rule: str, config: dict[str, Any]) -> dict[str, Amount]:
@@ -48,10 +49,10 @@ def resources(rule: str, config: dict[str, Any]) -> dict[str, Amount]:
     """
     sizes = size.of(config)
     kinds = [NETWORK, TREE] if rule == NETWORK else [rule]
-    memory = max(LEAST_MIB, MARGIN * max(mib(kind, sizes) for kind in kinds))
 
-    def mem_mb(wildcards: object, attempt: int) -> int:
-        """Of this attempt."""
+    def mem_mb(wildcards: object, attempt: int, threads: int) -> int:
+        """Of this attempt, with its threads."""
+        memory = max(LEAST_MIB, MARGIN * max(mib(kind, sizes, threads=threads) for kind in kinds))
         return math.ceil(memory * 2 ** (attempt - 1) / 100) * 100
 
     def runtime(wildcards: object, attempt: int, threads: int) -> int:

@@ -50,7 +50,14 @@ def steps(sizes: size.Size, *, cores: int = CORES) -> list[Step]:
             threads = min(work.threads, cores)
             moved = work.reads(sizes) + work.writes(sizes)
             found.append(
-                Step(rule, count, needs.seconds(rule, sizes, threads=threads), needs.mib(rule, sizes), threads, count * moved)
+                Step(
+                    rule,
+                    count,
+                    needs.seconds(rule, sizes, threads=threads),
+                    needs.mib(rule, sizes, threads=threads),
+                    threads,
+                    count * moved,
+                )
             )
     return found
 

@@ -17,6 +17,9 @@ PACKED = 0.6
 LIKE = {"build_driver": "build_cube"}
 """Rules that take the rates of another one."""
 
+FEW = 4
+"""Threads up to which the tiles of a map are threads (`inference.processes.THREADS`)."""
+
 NETWORK, TREE = "train_model", "train_model/trees"
 
 
@@ -32,6 +35,7 @@ class Work:
     memory : bytes of the arrays that one job holds at once
     reads, writes : bytes of one job
     threads : that one job can use
+    process : MiB that each thread takes for itself where a job has so many that they are processes
     """
 
     stage: int
@@ -41,6 +45,7 @@ class Work:
     reads: Amount = lambda s: 0.0
     writes: Amount = lambda s: 0.0
     threads: int = 1
+    process: float = 0.0
 
 
 def _one(size: Size) -> float:
@@ -174,7 +179,7 @@ RULES: dict[str, Work] = {
     "assess_applicability": Work(6, _one, _cell_steps, _field, reads=_cube),
     "assess_towers": Work(6, _one, _tower_steps, _table),
     "predict_towers": Work(7, _models, lambda s: _tower_steps(s) * s.held_members, _table),
-    "predict_tiles": Work(7, lambda s: s.labels, _forward, _tiles, reads=_lead_in, writes=_store, threads=32),
+    "predict_tiles": Work(7, lambda s: s.labels, _forward, _tiles, reads=_lead_in, writes=_store, threads=32, process=450),
     "evaluate_models": Work(8, _one, lambda s: _tower_steps(s) * _models(s), lambda s: _table(s) * _models(s)),
     "write_map": Work(9, _maps, _map_cells, _slab(lambda s: 5), reads=_store, writes=_map_bytes(lambda s: 5)),
     "write_members": Work(9, _maps, _map_cells, _slab(lambda s: s.members), reads=_store, writes=_map_bytes(lambda s: s.members)),

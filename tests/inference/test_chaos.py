@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tamrl import files, stores
+from tamrl.inference import processes
 
 KILLS = int(os.environ.get("CHAOS", "3"))
 CODE = (
@@ -66,7 +67,7 @@ def _hashes(folder: Path) -> dict[str, str]:
     return kept | memories | {"chunks": files.read_json(folder / "2011.zarr" / stores.MANIFEST)["files"]}
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2, processes.THREADS + 1])
 def test_kills_at_random_moments_end_in_the_same_hashes(cube, models, tmp_path, threads):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()

@@ -2,11 +2,12 @@
 
 import pytest
 
+from tamrl.inference import processes
 from tamrl.inference.stage import predict_part
 from tests.inference.test_chaos import _arguments, _finish, _hashes, _start
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2, processes.THREADS + 1])
 def test_fault_3_a_full_disk_is_named_and_nothing_is_lost(cube, models, tmp_path, threads):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()

@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import time
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from tamrl import files, stores
 from tamrl.errors import InputError
 from tamrl.grid import Grid
-from tamrl.inference import nodes
+from tamrl.inference import nodes, processes
 from tamrl.inference.stage import predict_tiles
 from tests.inference.test_chaos import _arguments
 
@@ -35,6 +36,11 @@ def _told(tile, folder: str) -> dict:
     return {"name": tile.name, "process": os.getpid()}
 
 
+def _process(tile) -> dict:
+    time.sleep(0.5)
+    return {"process": os.getpid()}
+
+
 def _deadly(tile) -> dict:
     os.kill(os.getpid(), signal.SIGKILL)
     return {}
@@ -53,6 +59,13 @@ def test_two_workers_make_the_map_of_one_machine(cube, models, launcher, tmp_pat
     chunks = [files.read_json(tmp_path / name / "2011.zarr" / stores.MANIFEST)["files"] for name in ("one", "two")]
     assert chunks[0] == chunks[1] and len(chunks[0]) > 10
     assert not list((tmp_path / "two").glob(".workers-*")), "the keys are gone with the workers"
+
+
+def test_beyond_a_few_threads_a_node_has_a_process_for_each(launcher, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "THREADS", 1)
+    with nodes.started(2, threads=2, launcher=launcher, folder=tmp_path) as workers:
+        found = workers.fill(TILES, _process)
+    assert len({record["process"] for record in found.values()}) > 2
 
 
 def test_what_one_machine_began_workers_finish(cube, models, launcher, tmp_path):

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from tamrl import config
-from tamrl.scaling import needs, plan, size
+from tamrl.inference import processes
+from tamrl.scaling import needs, plan, size, work
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,10 +51,16 @@ def test_a_finer_grid_takes_more_time_memory_and_disk(coarse, fine):
     assert plan.hours(plan.steps(b), nodes=16) < plan.hours(plan.steps(b), nodes=1)
 
 
+def test_tiles_in_processes_need_memory_each(coarse):
+    own = needs.resources("predict_tiles", coarse)["mem_mb"]
+    assert work.FEW == processes.THREADS
+    assert own(None, attempt=1, threads=32) > own(None, attempt=1, threads=work.FEW) + 32 * work.RULES["predict_tiles"].process
+
+
 def test_a_job_asks_for_more_with_the_grid_and_with_each_attempt(coarse, fine):
     a, b = (needs.resources("build_cube", conf) for conf in (coarse, fine))
-    assert b["mem_mb"](None, attempt=1) > a["mem_mb"](None, attempt=1) >= needs.LEAST_MIB
-    assert b["mem_mb"](None, attempt=2) == pytest.approx(2 * b["mem_mb"](None, attempt=1), abs=100)
+    assert b["mem_mb"](None, attempt=1, threads=1) > a["mem_mb"](None, attempt=1, threads=1) >= needs.LEAST_MIB
+    assert b["mem_mb"](None, attempt=2, threads=1) == pytest.approx(2 * b["mem_mb"](None, attempt=1, threads=1), abs=100)
     assert b["runtime"](None, attempt=3, threads=1) == pytest.approx(4 * b["runtime"](None, attempt=1, threads=1), abs=4)
     whole = needs.resources("build_cube", _plain(grid={"resolution": 0.1}))["runtime"]
     assert whole(None, attempt=1, threads=8) < whole(None, attempt=1, threads=1)
