@@ -205,6 +205,7 @@ def estimated_needs():
 
     wanted = cube.plan((*DYNAMIC, *STATIC, "land_fraction"), MAIN.drivers.sources)
     per_year, years, files, composites = {"day": 365.25, "month": 12}[MAIN.time.step], len(MAIN.time.years), {}, 0
+    axis = cube.steps(MAIN.time.step, MAIN.time.years, MAIN.time.until)
     for name in MAIN.drivers.sources:
         chosen = getattr(MAIN.drivers, name)
         product, every, count = getattr(chosen, "product", None), getattr(chosen, "every", 1), len(wanted[name])
@@ -212,7 +213,7 @@ def estimated_needs():
         composites += years * max(estimate.FILES[product][0] // every, 1) if product and count else 0
     return estimate.needs(
         resolution=MAIN.grid.resolution,
-        steps=round(max(years, 1) * per_year),
+        steps=len(axis),
         map_steps=round(max(len(MAIN.time.map_years), 1) * per_year),
         variables=len(DYNAMIC),
         members=MAIN.training.members,

@@ -82,14 +82,16 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
     return {}
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str) -> dict[str, xr.DataArray]:
+def open_dynamic(
+    options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str, until: str | None = None
+) -> dict[str, xr.DataArray]:
     """The named variables, one value per composite with its `weight`; see the contract in `tamrl.drivers.sources`."""
     if not years:
         raise ConfigError("modis has no climatology", where="time.years", todo="name the years")
     if not names:
         return {}
     pattern = re.compile(rf"^{options.product}\.A(\d{{4}})(\d{{3}})\.\d{{3}}(\.\d+)?\.(nc|hdf|h5)$")
-    found = _cmg.composites(_folder(options), years, pattern, options.product)
+    found = _cmg.composites(_folder(options), years, pattern, options.product, until)
     return {
         name: _cmg.variable(
             name,
