@@ -130,7 +130,13 @@ def _taken(
 def download_drivers(*, folder: str, source: str, item: str, year: int, options: dict[str, Any]) -> None:
     """Fetch one item of a source for one year into a folder that appears only when all its files are whole.
 
-    What has arrived is kept beside the folder (`.<name>.part`) when something fails, so that the next call fetches the rest.
+    What has arrived is kept beside the folder (`.<name>.part`) when something fails, so that the next call fetches the rest; by
+    hard links also while the year is unfinished, so that its earlier months stay the files they are.
+
+    Parameters
+    ----------
+    options : dict
+        Of the source; `months` among them where only the first of the year are to be fetched.
 
     Raises
     ------
@@ -141,7 +147,13 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
     part = target.with_name(f".{target.name}.part")
     part.mkdir(parents=True, exist_ok=True)
     plugin = registry.load(registry.SOURCES, source)
-    plugin.fetch(registry.options(registry.SOURCES, source)(**options), item=item, year=year, folder=part)
+    given = {k: v for k, v in options.items() if k != "months"}
+    months = options.get("months", 12)
+    plugin.fetch(registry.options(registry.SOURCES, source)(**given), item=item, year=year, folder=part, months=months)
+    if months < 12:
+        with files.atomic(target) as whole:
+            shutil.copytree(part, whole, copy_function=store.link)
+        return
     if target.is_dir():
         shutil.rmtree(target)
     part.replace(target)

@@ -193,6 +193,12 @@ def driver_files():
     return found
 
 
+def download_options(wildcards):
+    """Options of a source, with the `months` to fetch where the year is unfinished; finished years do not know of it."""
+    months = {"months": int(MAIN.time.until[5:])} if MAIN.time.unfinished == int(wildcards.year) else {}
+    return getattr(MAIN.drivers, wildcards.source).model_dump(mode="json") | months
+
+
 def tower_files():
     """Inputs of the tower networks."""
     own = lambda name: registry.load(registry.NETWORKS, name).inputs(getattr(MAIN.towers, name))

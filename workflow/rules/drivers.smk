@@ -12,7 +12,7 @@ rule download_drivers:
     conda:
         ENV
     params:
-        options=lambda w: getattr(MAIN.drivers, w.source).model_dump(mode="json"),
+        options=download_options,
     script:
         "../scripts/download_drivers.py"
 

@@ -29,8 +29,8 @@ and, where it can fetch its files itself (option `download`),
 
 ``items(options, names) -> list[str]``
     What is fetched separately for the named variables, so that only what failed is tried again.
-``fetch(options, *, item, year, folder) -> None``
-    Bring one item of one year into a folder; files that are there and whole are not fetched again.
+``fetch(options, *, item, year, folder, months=12) -> None``
+    Bring one item of one year, or of its first `months`, into a folder; files that are there and whole are not fetched again.
 
 and, where it holds one,
 

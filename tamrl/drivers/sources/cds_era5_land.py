@@ -38,9 +38,9 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
     return [variables.get(name).sources["cds_era5_land"].name for name in names]
 
 
-def fetch(options: Options, *, item: str, year: int, folder: Path) -> None:
-    """Daily means, or amounts at 00:00, of a variable and year, one file a month; raises `DownloadError`."""
-    _cds.fetch(_cds.era5_land(item, year), folder)
+def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
+    """Daily means, or amounts at 00:00, of a variable and year (its first `months`), one file a month; raises `DownloadError`."""
+    _cds.fetch(_cds.era5_land(item, year, months), folder)
 
 
 def listed(options: Options) -> dict[str, Path]:

@@ -74,9 +74,9 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
     return [options.product]
 
 
-def fetch(options: Options, *, item: str, year: int, folder: Path) -> None:
-    """The days of a year that are read; raises `DownloadError`."""
-    _earthdata.fetch(item, year, folder, every=options.every)
+def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
+    """The days of a year, or of its first `months`, that are read; raises `DownloadError`."""
+    _earthdata.fetch(item, year, folder, every=options.every, months=months)
 
 
 def version(options: Options) -> dict[str, object]:

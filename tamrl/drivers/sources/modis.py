@@ -65,9 +65,9 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
     return [options.product]
 
 
-def fetch(options: Options, *, item: str, year: int, folder: Path) -> None:
-    """The composites of a year; raises `DownloadError`."""
-    _earthdata.fetch(item, year, folder)
+def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
+    """The composites of a year that begin in its first `months`; raises `DownloadError`."""
+    _earthdata.fetch(item, year, folder, months=months)
 
 
 def version(options: Options) -> dict[str, object]:
