@@ -226,6 +226,34 @@ def test_amounts_of_a_day_that_stand_in_the_next_file(run, archive, write, caplo
     assert stores.manifest(here.cube)["files"] == folder.build()
 
 
+def test_boxes_of_era5_land_go_on_from_the_hour_that_ends_the_day(run, write, caplog, tmp_path):
+    caplog.set_level("INFO")
+    midnights, lat, lon = tmp_path / "midnights", np.arange(90, -90.1, -15.0), np.arange(0, 360, 15.0)
+    for month in ("2010-01", "2010-02", "2010-03"):  # 00:00 of each day of the month, and of the day after as it is fetched
+        first, last = pd.Period(month).start_time, pd.Period(month).end_time.normalize() + pd.Timedelta(days=1)
+        for name, times in ((month, pd.date_range(first, last - pd.Timedelta(days=1))), (f"{month}_after", [last])):
+            days = pd.DatetimeIndex(times)
+            values = 0.01 + 1e-4 * days.day_of_year.values[:, None, None] * np.abs(np.sin(lat))[:, None] * np.ones(lon.size)
+            values[:, 4, 4] = np.nan
+            write.save(write.era5("tp", values, days, lat=lat, lon=lon, units="m"), midnights / f"tp_{name}.nc")
+
+    def begin(name, *months):
+        """A run on the files that have come until the last of `months`."""
+        here = run(name, dynamic=("precipitation",))
+        here.drivers |= {"sources": ["cds_era5_land", "static"], "cds_era5_land": {"path": "era5"}}
+        for month in ("2010-01", "2010-02", "2010-03"):
+            here.time |= {"years": [2010], "until": month}
+            for file in midnights.glob(f"tp_{month}*.nc"):
+                shutil.copy2(file, here.folder / "era5")
+            if month in months:
+                files = here.build()
+        return files
+
+    appended = begin("run", "2010-02", "2010-03")
+    assert "precipitation goes on from step 58, reading all files" in caplog.text, "1 March 00:00 stands in two files"
+    assert appended == begin("at-once", "2010-03")
+
+
 @pytest.mark.parametrize("apart", [False, True])
 def test_what_changed_is_made_anew_and_the_log_says_why(run, caplog, write, apart):
     caplog.set_level("INFO")
