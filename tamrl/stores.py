@@ -95,6 +95,19 @@ def open_sealed(path: str | Path, *, verify: bool = False) -> xr.Dataset:
     return ds.assign_coords(names)
 
 
+def group(path: str | Path) -> zarr.Group:
+    """The arrays of a sealed store as they are stored; each chunk is compared with its checksum when it is read."""
+    return zarr.open_group(_Sealed(path, read_only=True), mode="r", zarr_format=3)
+
+
+def damaged(path: str | Path, folder: str) -> str | None:
+    """The first file of `folder` within a sealed store that is missing or differs from its checksum, or None."""
+    listed = manifest(path)["files"]
+    inside = {name: Path(path) / name for name in listed if name.startswith(f"{folder}/")}
+    wrong = (n for n, file in inside.items() if not file.is_file() or files.checksum(file) != listed[n]["sha256"])
+    return next(wrong, None)
+
+
 def open_cube(path: str | Path, *, verify: bool = False) -> xr.Dataset:
     """Open `drivers/cube.zarr` and check it against `contracts.cube`.
 

@@ -35,6 +35,10 @@ def test_the_defaults_are_the_empty_configuration():
         ({"drivers": {"variables": {"dynamic": ["gpp"]}}}, "target"),
         ({"time": {"years": [2010, 2012]}}, "consecutive"),
         ({"time": {"map_years": [1999]}}, "map_years"),
+        ({"time": {"until": "2012-13"}}, "pattern"),
+        ({"time": {"until": "2011-05"}}, "until 2011-05 is no month of the last of years, 2012"),
+        ({"time": {"until": "2012-05"}}, "only whole years are mapped; map_years names 2012, which ends with 2012-05"),
+        ({"time": {"step": "month", "years": [], "map_years": [], "until": "2012-05"}}, "no last month"),
         ({"splits": {"scheme": "sites"}}, "test_sites"),
         ({"inference": {"model": "lightgbm"}, "training": {"models": ["tamrl"]}}, "not trained"),
         ({"run": "../../x"}, "run"),
@@ -128,3 +132,9 @@ def test_a_map_is_divided_in_one_way():
     with pytest.raises(ConfigError, match=r"two ways to divide a map"):
         config.load({"inference": {"nodes": 2, "jobs": 3}})
     assert config.load({"inference": {"nodes": 2}}).inference.jobs == 1
+
+
+def test_a_year_may_be_unfinished_and_one_that_ends_with_december_is_not():
+    found = config.load({"time": {"until": "2012-05", "map_years": [2010, 2011]}}).time
+    assert found.unfinished == 2012 and found.labels == ("2010", "2011")
+    assert config.load({"time": {"until": "2012-12"}}).time.unfinished is None

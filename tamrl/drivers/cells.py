@@ -41,7 +41,8 @@ class Cells:
     arrays: dict[str, xr.DataArray]
     land: Callable[[], np.ndarray]
     threads: int = 1
-    _weights: dict[str, np.ndarray | None] = field(default_factory=dict)
+    weights: dict[str, np.ndarray | None] = field(default_factory=dict)
+    """Nodes that stand for land, by variable; found when it is first read."""
     _on_land: dict[int, np.ndarray] = field(default_factory=dict)
     _composites: tuple[str, np.ndarray, np.ndarray] | None = None
     _sums: dict[str, tuple[int, np.ndarray]] = field(default_factory=dict)
@@ -115,15 +116,15 @@ class Cells:
         da = self.arrays[name]
         if da.attrs.get("nodes") != "land":
             return None
-        if name not in self._weights:
+        if name not in self.weights:
             rows = da.sizes["lat"]
             if rows not in self._on_land:
                 self._on_land[rows] = regrid.land_nodes(self.land(), 180.0 / (rows - 1))
             present = np.isfinite(self._load(da.isel(time=0), name))
-            self._weights[name] = self._on_land[rows] * present
+            self.weights[name] = self._on_land[rows] * present
             gone = (self._on_land[rows] * ~present).sum()
-            log.info("%s: %d nodes on land, %d more hold no values", name, self._weights[name].sum(), gone)
-        return self._weights[name]
+            log.info("%s: %d nodes on land, %d more hold no values", name, self.weights[name].sum(), gone)
+        return self.weights[name]
 
     def filled(self, name: str, part: slice) -> np.ndarray | None:
         """Which values of the steps of `part` rest on a composite that was filled, bool (time, lat, lon).

@@ -54,11 +54,20 @@ def plan(names: tuple[str, ...], sources: tuple[str, ...]) -> dict[str, tuple[st
     return found
 
 
-def steps(step: str, years: tuple[int, ...]) -> np.ndarray:
-    """Starts of all steps of the run (datetime64[ns]); without years the months of 2001, which stand for a mean year."""
-    unit = {"day": "D", "month": "M"}[step]
-    first, last = (years[0], years[-1]) if years else (2001, 2001)
-    return np.arange(np.datetime64(str(first), unit), np.datetime64(str(last + 1), unit)).astype("datetime64[ns]")
+def steps(step: str, years: tuple[int, ...], until: str | None = None) -> np.ndarray:
+    """Starts of all steps of the run (datetime64[ns]); without years the months of 2001, which stand for a mean year.
+
+    `until` (yyyy-mm) is the last month of an unfinished last year.
+    """
+    unit = {"day": "datetime64[D]", "month": "datetime64[M]"}[step]
+    first, end = (month.astype(unit) for month in span(years or (2001,), until))
+    return np.arange(first, end).astype("datetime64[ns]")
+
+
+def span(years: tuple[int, ...], until: str | None = None) -> tuple[np.datetime64, np.datetime64]:
+    """The first month of `years` and the month after the last one (datetime64[M]); arguments as of `steps`."""
+    last = np.datetime64(until or f"{years[-1]}-12", "M")
+    return np.datetime64(f"{years[0]}-01", "M"), last + 1
 
 
 def pieces(time: np.ndarray, block: slice) -> list[slice]:
@@ -142,12 +151,19 @@ class Tally:
         self.seen += size
         self.missing += size - int(np.count_nonzero(np.isfinite(values)))
         self.largest = max(self.largest, float(np.fmax.reduce(values, axis=None, initial=-np.inf)))
+        self.see(values)
+
+    def see(self, values: np.ndarray) -> None:
+        """Keep the zonal means of steps without counting them: those before a series that goes on."""
         some = np.ascontiguousarray(values[:, :, :: max(1, values.shape[2] // 90)])  # gathered once, looked at twice
         count = np.isfinite(some).sum(2)
         self.profiles.append(np.where(count > 0, np.nansum(some, 2) / np.maximum(count, 1), np.nan))
 
     def check(self, time: np.ndarray, where: object) -> None:
-        """Refuse a variable without values, or one whose largest value is implausibly small (`peak` of the vocabulary)."""
+        """Refuse a variable without values, or one whose largest value is implausibly small (`peak` of the vocabulary).
+
+        `time` are the steps whose zonal means were kept.
+        """
         entry = variables.get(self.name)
         if self.seen and self.missing == self.seen:
             raise InputError(f"{self.name} has no value over land", where=where)

@@ -5,21 +5,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import dask
-import numpy as np
 import pandas as pd
 import xarray as xr
 import zarr
 
-from tamrl import contracts, files, provenance, registry, stores, variables
-from tamrl.drivers import co2 as co2_series
-from tamrl.drivers import collocate, compare, derived, granules, places, store
-from tamrl.drivers import cube as cubes
+from tamrl import contracts, files, provenance, registry, stores
+from tamrl.drivers import collocate, compare, granules, places, store
+from tamrl.drivers import kept as keeping
 from tamrl.drivers import subsets as subset_tables
-from tamrl.drivers.cells import Cells
+from tamrl.drivers.making import Making, limited
+from tamrl.drivers.opening import Opening, co2_series
 from tamrl.errors import InputError
 from tamrl.grid import Grid
-from tamrl.log import progress
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +30,7 @@ def build_cube(
     resolution: float,
     threads: int,
     parts: list[str] | None = None,
+    kept: str | None = None,
 ) -> None:
     """Bring all drivers onto the grid of the maps.
 
@@ -43,74 +41,102 @@ def build_cube(
     cube : str
         The Zarr store to write (`contracts.cube`); appears only when whole.
     drivers, time : dict
-        The configuration's section `drivers`, and `step` and `years` of `time`.
+        The configuration's section `drivers`, and `step`, `years` and `until` of `time`.
     resolution : float
         Degrees.
     parts : list of str, optional
         What `build_driver` made of each dynamic variable, in their order; without, they are made here.
+    kept : str, optional
+        Folder that keeps the cube by hard links, so that a longer one goes on from it (`tamrl.drivers.kept`).
 
     Raises
     ------
     ConfigError, InputError, UnitError, ContractError
     """
-    names, statics, cells = _opened(paths, drivers, time, resolution, threads)
+    opening = _opening(paths, drivers, time, resolution, threads)
+    names = tuple(drivers["variables"]["dynamic"])
+    statics = opening.statics(tuple(drivers["variables"]["static"]))
+    about = {"code": _code(drivers)}
+    making = None if parts else _making(opening, names, about["code"], kept, checksums=True)
     with files.atomic(cube) as part:
-        frame = store.template(statics, cells.axis.time, cells.grid, time["step"], not time["years"])
+        frame = store.template(statics, opening.axis, opening.grid, time["step"], not time["years"])
         frame.to_zarr(part, zarr_format=3, consolidated=False, mode="w")
-        known: dict[str, dict[str, Any]] = {}
-        with _limited(threads):
-            for k, name in enumerate(progress(names, "drivers")):
-                if parts:
-                    known |= store.take(part, Path(parts[k]))
-                else:
-                    store.write_dynamic(part, name, cells, statics["land_fraction"] > 0)
-        modules = [f"{registry.SOURCES}.{source}" for source in drivers["sources"]]
-        about = {"sources": _versions(drivers), "code": provenance.code_digest(__name__, *modules)}
-        stores.seal(part, about=about, known=known)
+        with limited(threads):
+            if making:
+                known, records = making.write(part, statics["land_fraction"] > 0)
+            else:
+                known, records = _taken(part, names, parts or [], opening, kept)
+        stores.seal(part, about=about | {"sources": opening.versions()}, known=known)
         stores.open_cube(part)
+    keeping.keep(kept, cube, records)
 
 
 def build_driver(
-    *, paths: list[str], part: str, name: str, drivers: dict[str, Any], time: dict[str, Any], resolution: float, threads: int
+    *,
+    paths: list[str],
+    part: str,
+    name: str,
+    drivers: dict[str, Any],
+    time: dict[str, Any],
+    resolution: float,
+    threads: int,
+    kept: str | None = None,
 ) -> None:
     """Bring one dynamic variable onto the grid of the maps, for `build_cube` to take; other keywords as there.
 
     The store `part` holds it as the cube will, and `filled_drivers` where it comes as composites.
     """
-    _, statics, cells = _opened(paths, drivers, time, resolution, threads, only=name)
+    opening = _opening(paths, drivers, time, resolution, threads)
+    land = opening.statics(())["land_fraction"] > 0
+    making = _making(opening, (name,), _code(drivers), kept, checksums=False)
     with files.atomic(part) as building:
         zarr.create_group(building, zarr_format=3)
-        with _limited(threads):
-            store.write_dynamic(building, name, cells, statics["land_fraction"] > 0)
-        stores.seal(building, about={})  # the cube tells the sources, whose files are read through for that
+        with limited(threads):
+            known, records = making.write(building, land)
+        # the cube tells the sources, whose files are read through for that
+        stores.seal(building, about={"record": records.get(name), "went on": making.starts[name] is not None}, known=known)
 
 
-def _opened(
-    paths: list[str], drivers: dict[str, Any], time: dict[str, Any], resolution: float, threads: int, *, only: str | None = None
-) -> tuple[tuple[str, ...], dict[str, np.ndarray], Cells]:
-    """Names of the dynamic variables, statics on the cells, and the cells; `only` one variable, with the land alone."""
+def _opening(paths: list[str], drivers: dict[str, Any], time: dict[str, Any], resolution: float, threads: int) -> Opening:
     for path in paths:
         if not Path(path).exists():
             raise InputError("an input of the drivers is missing", where=path)
-    sources, years = tuple(drivers["sources"]), tuple(time["years"])
-    dynamic, static = ((only,), ()) if only else (tuple(drivers["variables"][role]) for role in ("dynamic", "static"))
-    grid, axis = Grid(resolution), cubes.steps(time["step"], years)
-    maps = _open_static(sources, drivers, tuple(dict.fromkeys(("land_fraction", *static))))
-    arrays = _open_dynamic(sources, drivers, dynamic, years, time["step"])
-    where = derived.Axis(axis, time["step"], grid.lat, _co2(drivers.get("co2")))
-    cells = Cells(grid, where, arrays, lambda: maps["land_fraction"].values, threads)
-    return dynamic, _statics(maps, grid, threads), cells
+    return Opening(drivers, time, Grid(resolution), threads)
 
 
-def _limited(threads: int) -> Any:
-    """Zarr keeps to the threads of the job."""
-    return zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads})
+def _code(drivers: dict[str, Any]) -> str:
+    return provenance.code_digest(__name__, *(f"{registry.SOURCES}.{source}" for source in drivers["sources"]))
+
+
+def _making(opening: Opening, names: tuple[str, ...], code: str, kept: str | None, *, checksums: bool) -> Making:
+    return Making.planned(opening, names, code=code, kept=keeping.newest(kept), keeps=kept is not None, checksums=checksums)
+
+
+def _taken(
+    part: Path, names: tuple[str, ...], parts: list[str], opening: Opening, kept: str | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Take what was made apart into the cube: manifest entries of its files, and records of what is worth keeping."""
+    known, records, before = {}, {}, keeping.records(keeping.newest(kept))
+    for name, path in zip(names, parts, strict=True):
+        known |= store.take(part, Path(path))
+        about = stores.manifest(path)["about"]
+        if kept and about["record"]:
+            record = about["record"]
+            old = before[name]["files"] if about["went on"] else {}
+            records[name] = keeping.confirmed(record, old, opening.listed(record.get("files", ())), name=name)
+    return known, records
 
 
 def download_drivers(*, folder: str, source: str, item: str, year: int, options: dict[str, Any]) -> None:
     """Fetch one item of a source for one year into a folder that appears only when all its files are whole.
 
-    What has arrived is kept beside the folder (`.<name>.part`) when something fails, so that the next call fetches the rest.
+    What has arrived is kept beside the folder (`.<name>.part`) when something fails, so that the next call fetches the rest; by
+    hard links also while the year is unfinished, so that its earlier months stay the files they are.
+
+    Parameters
+    ----------
+    options : dict
+        Of the source; `months` among them where only the first of the year are to be fetched.
 
     Raises
     ------
@@ -121,70 +147,16 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
     part = target.with_name(f".{target.name}.part")
     part.mkdir(parents=True, exist_ok=True)
     plugin = registry.load(registry.SOURCES, source)
-    plugin.fetch(registry.options(registry.SOURCES, source)(**options), item=item, year=year, folder=part)
+    given = {k: v for k, v in options.items() if k != "months"}
+    months = options.get("months", 12)
+    plugin.fetch(registry.options(registry.SOURCES, source)(**given), item=item, year=year, folder=part, months=months)
+    if months < 12:
+        with files.atomic(target) as whole:
+            shutil.copytree(part, whole, copy_function=store.link)
+        return
     if target.is_dir():
         shutil.rmtree(target)
     part.replace(target)
-
-
-def _co2(path: str | None) -> co2_series.Series | None:
-    return co2_series.series(pd.read_csv(path, comment="#"), where=path) if path else None
-
-
-def _options(source: str, drivers: dict[str, Any]) -> Any:
-    return registry.options(registry.SOURCES, source)(**drivers.get(source, {}))
-
-
-def _versions(drivers: dict[str, Any]) -> dict[str, Any]:
-    return {s: registry.load(registry.SOURCES, s).version(_options(s, drivers)) for s in drivers["sources"]}
-
-
-def _open_static(sources: tuple[str, ...], drivers: dict[str, Any], names: tuple[str, ...]) -> dict[str, xr.DataArray]:
-    found: dict[str, xr.DataArray] = {}
-    for source, wanted in cubes.plan(names, sources).items():
-        found |= registry.load(registry.SOURCES, source).open_static(_options(source, drivers), names=wanted)
-    return found
-
-
-def _open_dynamic(
-    sources: tuple[str, ...], drivers: dict[str, Any], names: tuple[str, ...], years: tuple[int, ...], step: str
-) -> dict[str, xr.DataArray]:
-    found: dict[str, xr.DataArray] = {}
-    for source, wanted in cubes.plan(names, sources).items():
-        plugin = registry.load(registry.SOURCES, source)
-        found |= plugin.open_dynamic(_options(source, drivers), names=wanted, years=years, step=step)
-    placed = {name: cubes.on_globe(da) for name, da in found.items()}
-    return {name: dask.optimize(da)[0] for name, da in placed.items()}  # once here instead of once per block
-
-
-def _statics(maps: dict[str, xr.DataArray], grid: Grid, threads: int) -> dict[str, np.ndarray]:
-    """Static maps on the cells, missing over sea, and the log of what is missing on land."""
-    found = {name: cubes.static_cells(da, name=name, grid=grid, threads=threads) for name, da in maps.items()}
-    share = found["land_fraction"]
-    land = share > 0
-    log.info("land_fraction: %d of %d cells hold land, %d are unknown", land.sum(), land.size, np.isnan(share).sum())
-    for name, values in found.items():
-        if name == "land_fraction":
-            continue
-        there = np.isfinite(values).all(0) if values.ndim == 3 else np.isfinite(values)
-        log.info(
-            "%s: %d land cells missing; values of %d cells without land dropped (islands, lakes)", name, *_counts(there, land)
-        )
-        values[..., ~land] = np.nan
-        if variables.get(name).members:
-            _check_fractions(values, name)
-    return found
-
-
-def _counts(there: np.ndarray, land: np.ndarray) -> tuple[int, int]:
-    return int((land & ~there).sum()), int((~land & there).sum())
-
-
-def _check_fractions(values: np.ndarray, name: str) -> None:
-    total = values.sum(0)
-    off = np.abs(total[np.isfinite(total)] - 1)
-    if off.size and off.max() > 1e-5:
-        raise InputError(f"{name} does not sum to one", found=f"off by {off.max():.2g}")
 
 
 def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: float) -> None:
@@ -239,7 +211,7 @@ def place_drivers(*, table: str, towers: str, drivers: str, names: dict[str, Any
     first = dates.min() - pd.DateOffset(years=1)
     time = pd.date_range(first, dates.max(), freq="D" if step == "day" else "MS")
     dynamic, static = (tuple(names[role]) for role in ("dynamic", "static"))
-    found = places.at_places(sites, time, dynamic=dynamic, static=static, step=step, co2=_co2(co2))
+    found = places.at_places(sites, time, dynamic=dynamic, static=static, step=step, co2=co2_series(co2))
     with files.atomic(drivers) as part:
         found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in dynamic})
     log.info("%d towers, %d steps", *(found.sizes[name] for name in ("site", "time")))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -42,27 +43,92 @@ def chunk(grid: Grid, count: int = cubes.CHUNK[0]) -> tuple[int, int, int]:
     return min(cubes.CHUNK[0], count), min(cubes.CHUNK[1], grid.shape[0]), min(cubes.CHUNK[2], grid.shape[1])
 
 
-def write_dynamic(store: Path, name: str, cells: Cells, land: np.ndarray) -> None:
+def write_dynamic(store: Path, name: str, cells: Cells, land: np.ndarray) -> cubes.Tally:
     """Write one variable block by block of whole chunks in time, and count where it rests on filled composites."""
-    count = cells.axis.time.size
     group = zarr.open_group(store, mode="r+", zarr_format=3)
     array = _create(group, name, cells, dtype="float32", fill_value=np.nan)
     tally = cubes.Tally(name)
-    with ThreadPoolExecutor(1) as writer:  # one block is written while the next is read: at most two are held
-        written: list[Future[None]] = []
-        for block in regrid.blocks(count, cubes.CHUNK[0]):
+
+    def made() -> Iterator[tuple[slice, np.ndarray]]:
+        """Blocks and their values."""
+        for block in regrid.blocks(cells.axis.time.size, cubes.CHUNK[0]):
             values = _block(name, cells, land, block)
             tally.add(values, land)
             _count_filled(group, cells, name, land, block)
+            yield block, values
+
+    _write(array, made())
+    _finish(array, cells, tally, cells.axis.time)
+    return tally
+
+
+def extend(store: Path, name: str, cells: Cells, land: np.ndarray, *, kept: Path, start: int, largest: float) -> cubes.Tally:
+    """Write one variable of which the sealed store `kept` holds the steps before `start` as they would be made now.
+
+    Its chunks of whole blocks in time become files of `store` too; the block in which `start` lies is read back.
+
+    Parameters
+    ----------
+    largest : float
+        The largest value of the steps kept.
+    """
+    old = stores.group(kept)[name]
+    array = _create(zarr.open_group(store, mode="r+", zarr_format=3), name, cells, dtype="float32", fill_value=np.nan)
+    first = start // cubes.CHUNK[0]
+    for number in range(first):
+        if (chunks := kept / name / "c" / str(number)).is_dir():
+            shutil.copytree(chunks, store / name / "c" / str(number), copy_function=link)
+    gone = _missing(old, slice(start, old.shape[0]), land)  # of steps that are made anew
+    tally = cubes.Tally(name, largest, int(old.attrs["missing_over_land"]) - gone, start * int(land.sum()))
+    before = slice(max(0, start - 2), start)
+    tally.see(old[before])
+
+    def made() -> Iterator[tuple[slice, np.ndarray]]:
+        """Blocks and their values, those before `start` as they were."""
+        for block in list(regrid.blocks(cells.axis.time.size, cubes.CHUNK[0]))[first:]:
+            parts, new = [], slice(max(start, block.start), block.stop)
+            if block.start < start:
+                parts.append(old[block.start : min(start, block.stop)])
+            if new.start < new.stop:
+                parts.append(_block(name, cells, land, new))
+                tally.add(parts[-1], land)
+            yield block, np.concatenate(parts)
+
+    _write(array, made())
+    _finish(array, cells, tally, cells.axis.time[before.start :])
+    return tally
+
+
+def linked(kept: Path, name: str, start: int) -> dict[str, dict[str, Any]]:
+    """Entries in the manifest of `kept` for the files that `extend` links."""
+    whole = tuple(f"{name}/c/{number}/" for number in range(start // cubes.CHUNK[0]))
+    return {file: entry for file, entry in stores.manifest(kept)["files"].items() if whole and file.startswith(whole)}
+
+
+def _missing(array: zarr.Array, steps: slice, land: np.ndarray) -> int:
+    """How many values over land are missing in some steps of a stored variable."""
+    parts = (array[steps.start + b.start : steps.start + b.stop] for b in regrid.blocks(steps.stop - steps.start, cubes.CHUNK[0]))
+    return sum(int(np.isnan(part[:, land]).sum()) for part in parts)
+
+
+def _write(array: zarr.Array, made: Iterator[tuple[slice, np.ndarray]]) -> None:
+    """Write blocks in time; one is written while the next is made, so that at most two are held."""
+    with ThreadPoolExecutor(1) as writer:
+        written: list[Future[None]] = []
+        for block, values in made:
             for earlier in written:
                 earlier.result()
             written = [writer.submit(array.__setitem__, block, values)]
         for last in written:
             last.result()
-    source = cells.arrays[name].attrs if name in cells.arrays else {"source": "derived"}
-    kept = {k: v for k, v in source.items() if k in ("source", "expver", "filled_share", "climatology", "nodes")}
-    array.update_attributes(variables.attributes(name) | kept | {"missing_over_land": tally.missing})
-    tally.check(cells.axis.time, source.get("source"))
+
+
+def _finish(array: zarr.Array, cells: Cells, tally: cubes.Tally, seen: np.ndarray) -> None:
+    """Attributes of a variable, and what is said against its values in the steps `seen`."""
+    source = cells.arrays[tally.name].attrs if tally.name in cells.arrays else {"source": "derived"}
+    told = {k: v for k, v in source.items() if k in ("source", "expver", "filled_share", "climatology", "nodes")}
+    array.update_attributes(variables.attributes(tally.name) | told | {"missing_over_land": tally.missing})
+    tally.check(seen, source.get("source"))
 
 
 def _create(group: zarr.Group, name: str, cells: Cells, **kind: Any) -> zarr.Array:
@@ -93,6 +159,7 @@ def _block(name: str, cells: Cells, land: np.ndarray, block: slice) -> np.ndarra
     for part in cubes.pieces(cells.axis.time, block):
         inside = values[part.start - block.start : part.stop - block.start]
         np.copyto(inside, cells.values(name, part), where=land)
+    np.copyto(values, np.float32(np.nan), where=np.isnan(values))  # one kind of missing: chunks of it alone are not stored
     return values
 
 
@@ -106,7 +173,7 @@ def take(store: Path, part: Path) -> dict[str, dict[str, Any]]:
     group, other = (zarr.open_group(path, mode=mode, zarr_format=3) for path, mode in ((store, "r+"), (part, "r")))
     for name in other.array_keys():
         if name != variables.FILLED or name not in group:
-            shutil.copytree(part / name, store / name, copy_function=_link)
+            shutil.copytree(part / name, store / name, copy_function=link)
             continue
         array, more = group[name], other[name]
         for block in regrid.blocks(array.shape[0], array.chunks[0]):
@@ -115,7 +182,19 @@ def take(store: Path, part: Path) -> dict[str, dict[str, Any]]:
     return {name: entry for name, entry in known.items() if "/" in name and not name.startswith(f"{variables.FILLED}/")}
 
 
-def _link(source: str, target: str) -> None:
+def links(store: str | Path, folder: Path) -> bool:
+    """Whether files of a store can have a second name in `folder`, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        os.link(Path(store) / stores.MANIFEST, probe)
+    except OSError:
+        return False
+    probe.unlink()
+    return True
+
+
+def link(source: str, target: str) -> None:
     """One more name for the same file; Zarr replaces files and never writes into them, so the part stays as it is."""
     try:
         os.link(source, target)

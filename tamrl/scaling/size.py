@@ -66,6 +66,12 @@ class Size:
         return self.streams * (self.hidden / 64) ** 1.5
 
 
+def _years(time: dict[str, Any]) -> float:
+    """Years of the cube, the last one perhaps unfinished; a climatology counts as one."""
+    missing = 12 - int(until[5:]) if (until := time.get("until")) else 0
+    return max(len(time["years"]), 1) - missing / 12
+
+
 def of(config: dict[str, Any], *, towers: int | None = None) -> Size:
     """Sizes of a run from its whole configuration as plain values; `towers` where their number is known."""
     rows, columns = Grid(config["grid"]["resolution"]).shape
@@ -76,7 +82,7 @@ def of(config: dict[str, Any], *, towers: int | None = None) -> Size:
     return Size(
         cells=rows * columns,
         land=rows * columns * LAND,
-        steps=max(len(time["years"]), 1) * per_year,
+        steps=_years(time) * per_year,
         map_steps=per_year,
         spinup=config["inference"]["spinup"],
         labels=max(len(time["map_years"]), 1),

@@ -18,8 +18,10 @@ class Time(Strict):
     """Length of a step."""
     years: tuple[Year, ...] = (2010, 2011, 2012)
     """Years of the gridded drivers, consecutive; empty where the sources hold a climatology only."""
+    until: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] | None = None
+    """Last month (yyyy-mm) of the gridded drivers, where the last of `years` is not over; moved on, only new months are made."""
     map_years: tuple[Year, ...] = (2012,)
-    """Years to map; empty for one mean year (`climatology`)."""
+    """Years to map, whole ones only; empty for one mean year (`climatology`)."""
 
     @model_validator(mode="after")
     def _check(self) -> "Time":
@@ -27,9 +29,26 @@ class Time(Strict):
             raise ValueError(f"years must be consecutive, found {list(self.years)}")
         if outside := set(self.map_years) - set(self.years):
             raise ValueError(f"map_years {sorted(outside)} lie outside years {list(self.years)}")
+        self._check_until()
         if not self.map_years and self.step == "day":
             raise ValueError("a climatology (map_years: []) needs step: month")
         return self
+
+    def _check_until(self) -> None:
+        if self.until is None:
+            return
+        if not self.years:
+            raise ValueError("a climatology (years: []) has no last month; set until: null")
+        if int(self.until[:4]) != self.years[-1]:
+            raise ValueError(f"until {self.until} is no month of the last of years, {self.years[-1]}")
+        if self.unfinished in self.map_years:
+            found = f"map_years names {self.unfinished}, which ends with {self.until}"
+            raise ValueError(f"only whole years are mapped; {found}: take it out, or move until on to December")
+
+    @property
+    def unfinished(self) -> int | None:
+        """The last year, where `until` ends it before December."""
+        return self.years[-1] if self.until and not self.until.endswith("-12") else None
 
     @property
     def labels(self) -> tuple[str, ...]:

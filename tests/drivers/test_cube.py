@@ -155,3 +155,10 @@ def test_ordinary_weather_is_not_flagged():
     assert cube.upside_down(profiles[:2]).size == 0
     profiles[:, :18] = np.nan
     assert cube.upside_down(profiles).size == 0
+
+
+@pytest.mark.parametrize(("step", "size", "last"), [("day", 365 + 60, "2012-02-29"), ("month", 14, "2012-02-01")])
+def test_the_last_year_may_be_unfinished(step, size, last):
+    found = cube.steps(step, (2011, 2012), "2012-02")
+    assert found.size == size and str(found[-1])[:10] == last
+    np.testing.assert_array_equal(cube.steps(step, (2011, 2012), "2012-12"), cube.steps(step, (2011, 2012)))

@@ -55,7 +55,9 @@ def test_it_has_the_parts_of_the_contract(name):
     assert list(inspect.signature(plugin.version).parameters) == ["options"]
     dynamic = inspect.signature(plugin.open_dynamic).parameters
     static = inspect.signature(plugin.open_static).parameters
-    assert list(dynamic) == ["options", "names", "years", "step"] and list(static) == ["options", "names"]
+    tells = hasattr(plugin, "listed")
+    assert list(dynamic) == ["options", "names", "years", "step", "until", *(["only"] if tells else [])]
+    assert list(static) == ["options", "names"]
     assert all(p.kind is p.KEYWORD_ONLY for k, p in {**dynamic, **static}.items() if k != "options")
 
 
@@ -81,6 +83,28 @@ def test_dynamic_variables_keep_the_contract(name, options, axis):
             assert da["weight"].dims == da.dims
         if da.attrs.get("cadence") != "composite":
             assert da.sizes["time"] == {"day": 365, "month": 12}[axis["step"]]
+
+
+def test_the_last_year_may_be_unfinished(name, options, axis):
+    plugin, names = registry.load(registry.SOURCES, name), offered(name, "dynamic")
+    if not axis["years"]:
+        return
+    for variable, da in opened(lambda: plugin.open_dynamic(options, names=names, until="2011-03", **axis)).items():
+        if da.attrs.get("cadence") != "composite":
+            assert da.sizes["time"] == {"day": 90, "month": 3}[axis["step"]], variable
+        assert da["time"].values.max() < np.datetime64("2011-06-04"), "composites of 64 days after it, at most"
+
+
+def test_files_are_told_apart_by_those_that_can(name, options, axis):
+    plugin, names = registry.load(registry.SOURCES, name), offered(name, "dynamic")
+    if not hasattr(plugin, "listed"):
+        return
+    files = plugin.listed(options)
+    assert files and all(path.is_file() for path in files.values())
+    found = plugin.open_dynamic(options, names=names, only=frozenset(files), **axis)
+    for variable, da in plugin.open_dynamic(options, names=names, **axis).items():
+        assert {"times", "steps", "every", "grid"} <= set(da.attrs["extent"]) and da.attrs["expver"]
+        assert found[variable].attrs == da.attrs and found[variable].identical(da)
 
 
 def test_static_variables_keep_the_contract(name, options):

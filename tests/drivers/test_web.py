@@ -1,6 +1,8 @@
 """What is ordered, searched and read on the web, against a server that plays the providers."""
 
 import hashlib
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -43,6 +45,23 @@ def test_orders_become_files_one_a_month(server, login, tmp_path):
     assert job["request"]["day"][-1] == "28" and job["request"]["time_zone"] == "utc+00:00"
     assert (tmp_path / "downloads/2011" / names[1]).read_bytes() == CONTENT[:1002]
     assert [p.name for p in (tmp_path / "downloads").iterdir()] == ["2011"]
+
+
+@pytest.mark.parametrize(("source", "item", "more"), [("cds_era5", "t2m", 0), ("cds_era5_land", "tp", 1)])
+def test_an_unfinished_year_is_fetched_month_by_month(server, login, tmp_path, source, item, more):
+    given, folder = {"source": source, "item": item}, tmp_path / "downloads/2011"
+    first = fetched(tmp_path, **given, months=2)
+    files = {name: (folder / name).stat() for name in first}
+    assert len(first) == 2 + more and (not more or first[-1].endswith("_2011_03_01.nc")), "the hour that ends February"
+    shutil.rmtree(folder)  # as Snakemake does
+    before = len(server.jobs)
+    second = fetched(tmp_path, **given, months=3)
+    assert len(server.jobs) == before + 1 + more and set(second) > set(first)
+    for name, about in files.items():
+        assert os.path.samestat((folder / name).stat(), about) and (folder / name).stat().st_mtime_ns == about.st_mtime_ns
+    shutil.rmtree(folder)
+    last = fetched(tmp_path, **given)
+    assert set(last) > set(first) and len(server.jobs) == 12 + 3 * more and not (folder.parent / ".2011.part").exists()
 
 
 def test_a_file_that_breaks_off_leaves_the_others(server, login, tmp_path, monkeypatch):

@@ -193,6 +193,12 @@ def driver_files():
     return found
 
 
+def download_options(wildcards):
+    """Options of a source, with the `months` to fetch where the year is unfinished; finished years do not know of it."""
+    months = {"months": int(MAIN.time.until[5:])} if MAIN.time.unfinished == int(wildcards.year) else {}
+    return getattr(MAIN.drivers, wildcards.source).model_dump(mode="json") | months
+
+
 def tower_files():
     """Inputs of the tower networks."""
     own = lambda name: registry.load(registry.NETWORKS, name).inputs(getattr(MAIN.towers, name))
@@ -205,6 +211,7 @@ def estimated_needs():
 
     wanted = cube.plan((*DYNAMIC, *STATIC, "land_fraction"), MAIN.drivers.sources)
     per_year, years, files, composites = {"day": 365.25, "month": 12}[MAIN.time.step], len(MAIN.time.years), {}, 0
+    axis = cube.steps(MAIN.time.step, MAIN.time.years, MAIN.time.until)
     for name in MAIN.drivers.sources:
         chosen = getattr(MAIN.drivers, name)
         product, every, count = getattr(chosen, "product", None), getattr(chosen, "every", 1), len(wanted[name])
@@ -212,7 +219,7 @@ def estimated_needs():
         composites += years * max(estimate.FILES[product][0] // every, 1) if product and count else 0
     return estimate.needs(
         resolution=MAIN.grid.resolution,
-        steps=round(max(years, 1) * per_year),
+        steps=len(axis),
         map_steps=round(max(len(MAIN.time.map_years), 1) * per_year),
         variables=len(DYNAMIC),
         members=MAIN.training.members,

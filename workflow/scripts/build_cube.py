@@ -8,8 +8,6 @@ build_cube(
     paths=list(snakemake.input.files),
     parts=list(snakemake.input.parts),
     cube=snakemake.output.cube,
-    drivers=snakemake.params.drivers,
-    time=snakemake.params.time,
-    resolution=snakemake.params.resolution,
     threads=snakemake.threads,
+    **{key: value for key, value in snakemake.params.items() if key != "code"},
 )

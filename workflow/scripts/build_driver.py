@@ -8,8 +8,6 @@ build_driver(
     paths=list(snakemake.input),
     part=snakemake.output.part,
     name=snakemake.wildcards.variable,
-    drivers=snakemake.params.drivers,
-    time=snakemake.params.time,
-    resolution=snakemake.params.resolution,
     threads=snakemake.threads,
+    **{key: value for key, value in snakemake.params.items() if key != "code"},
 )

@@ -9,20 +9,28 @@ Its module holds
 ``inputs(options) -> list[str]``
     Paths that must exist before the cube is built; called while the workflow is planned, so the module imports no
     heavy library at its top level beyond what `tamrl.variables` needs.
-``open_dynamic(options, *, names, years, step) -> dict[str, DataArray]``
+``open_dynamic(options, *, names, years, step, until=None) -> dict[str, DataArray]``
     The named dynamic variables (time, lat, lon), float32 in canonical units, lazy where large. `step` is `day` or `month`;
-    `years` is empty for a climatology.
+    `years` is empty for a climatology; `until` (yyyy-mm) is the last month of an unfinished last year.
 ``open_static(options, *, names) -> dict[str, DataArray]``
     The named static variables (lat, lon); a variable with classes holds positions in its class list, -1 where unknown.
 ``version(options) -> dict``
     What was read, for the provenance (JSON-like).
 
+and, where a longer record leaves earlier steps as they are (`tamrl.drivers.kept`),
+
+``listed(options) -> dict[str, Path]``
+    The files that may be read, by name. `open_dynamic` then takes `only`, a set of these names: what the others hold is missing.
+    Its arrays carry the attribute ``extent`` (JSON-like): first and last of the `times` in the files opened, which `steps`
+    these tell something of (first and last day or month), `every` (hour, day, month, or None where that is not plain)
+    and the `grid`; `expver` adds up.
+
 and, where it can fetch its files itself (option `download`),
 
 ``items(options, names) -> list[str]``
     What is fetched separately for the named variables, so that only what failed is tried again.
-``fetch(options, *, item, year, folder) -> None``
-    Bring one item of one year into a folder; files that are there and whole are not fetched again.
+``fetch(options, *, item, year, folder, months=12) -> None``
+    Bring one item of one year, or of its first `months`, into a folder; files that are there and whole are not fetched again.
 
 and, where it holds one,
 

@@ -45,8 +45,8 @@ class Order:
     file: str
 
 
-def era5(name: str, year: int) -> list[Order]:
-    """Daily statistics (UTC) of ERA5 for a variable (t2m, ...), one order a month."""
+def era5(name: str, year: int, months: int = 12) -> list[Order]:
+    """Daily statistics (UTC) of ERA5 for a variable (t2m, ...), one order a month of the first `months` of a year."""
     long, statistic = ORDERS[name]
     common = {"product_type": "reanalysis", "daily_statistic": statistic, "time_zone": "utc+00:00", "frequency": "1_hourly"}
     return [
@@ -55,24 +55,23 @@ def era5(name: str, year: int) -> list[Order]:
             {"variable": [long], **_days(year, month), **common},
             f"era5_{long}_{statistic}_{year}_{month:02d}.nc",
         )
-        for month in range(1, 13)
+        for month in range(1, months + 1)
     ]
 
 
-def era5_land(name: str, year: int) -> list[Order]:
-    """ERA5-Land: daily means, or for amounts the values of 00:00, which hold the day before (so 1 January after it too)."""
+def era5_land(name: str, year: int, months: int = 12) -> list[Order]:
+    """ERA5-Land: daily means, or for amounts the values of 00:00, which hold the day before (so the day after the months too)."""
     long, statistic = ORDERS[name]
     if statistic == "daily_mean":
         common = {"daily_statistic": statistic, "time_zone": "utc+00:00", "frequency": "1_hourly"}
         dataset, tail = "derived-era5-land-daily-statistics", []
     else:
         common = {"time": ["00:00"], "data_format": "netcdf", "download_format": "unarchived"}
-        dataset, tail = "reanalysis-era5-land", [(year + 1, 1, {**_days(year + 1, 1), "day": ["01"]})]
-    months = [(year, month, _days(year, month)) for month in range(1, 13)] + tail
-    return [
-        Order(dataset, {"variable": [long], **days, **common}, f"era5_land_{long}_{y}_{month:02d}.nc")
-        for y, month, days in months
-    ]
+        y, month = (year + 1, 1) if months == 12 else (year, months + 1)
+        named = f"{y}_{month:02d}" + ("" if months == 12 else "_01")  # the name without it will be that of the whole month
+        dataset, tail = "reanalysis-era5-land", [(named, {**_days(y, month), "day": ["01"]})]
+    every = [(f"{year}_{month:02d}", _days(year, month)) for month in range(1, months + 1)] + tail
+    return [Order(dataset, {"variable": [long], **days, **common}, f"era5_land_{long}_{named}.nc") for named, days in every]
 
 
 def _days(year: int, month: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import xarray as xr
 from dask import delayed
 
 from tamrl import variables
+from tamrl.drivers import cube as cubes
 from tamrl.drivers.sources import _hdf4, _netcdf
 from tamrl.errors import InputError
 
@@ -26,12 +27,17 @@ Reader = Callable[[Path, tuple[int, int]], np.ndarray]
 """Reads one map (float32, rows and columns as in the file) of a file, whose shape must be the one given."""
 
 
-def composites(folder: str, years: tuple[int, ...], names: re.Pattern[str], product: str) -> dict[datetime, Path]:
-    """First day and file of each map of `years` and `AROUND` days on both sides; raises `InputError` if a year has none.
+def composites(
+    folder: str, years: tuple[int, ...], names: re.Pattern[str], product: str, until: str | None = None
+) -> dict[datetime, Path]:
+    """First day and file of each map of `years` (up to month `until`) and `AROUND` days on both sides.
+
+    Raises `InputError` if a year has none.
 
     `names` matches file names; its groups 1 and 2 are the year and the day of the year.
     """
-    first, last = datetime(years[0], 1, 1) - timedelta(AROUND), datetime(years[-1], 12, 31) + timedelta(AROUND)
+    begin, end = (month.astype("datetime64[s]").item() for month in cubes.span(years, until))
+    first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
     found: dict[datetime, Path] = {}
     for path in _netcdf.contents(folder):
         match = names.match(path.name)

@@ -4,6 +4,7 @@ The token stands in the environment (`EARTHDATA_TOKEN`) and nowhere else. The re
 a half or changed one never gets its name.
 """
 
+import calendar
 import json
 import os
 import re
@@ -63,8 +64,12 @@ def _granule(umm: dict, product: str) -> Granule:
     return Granule(name, links[0], part.get("SizeInBytes"), digest)
 
 
-def fetch(product: str, year: int, folder: Path, *, every: int = 1, wait: float = 2.0, gap: float = 0.2) -> None:
-    """Files of a product that begin in a year into a folder; those that are there and whole are not fetched again.
+def fetch(
+    product: str, year: int, folder: Path, *, months: int = 12, every: int = 1, wait: float = 2.0, gap: float = 0.2
+) -> None:
+    """Files of a product that begin in the first `months` of a year into a folder.
+
+    Those that are there and whole are not fetched again.
 
     Parameters
     ----------
@@ -80,7 +85,8 @@ def fetch(product: str, year: int, folder: Path, *, every: int = 1, wait: float 
     if not token:
         raise DownloadError("no login for NASA's archives", where=f"environment variable {TOKEN}", found="nothing", todo=HOW)
     client = transfer.Client(headers={"Authorization": f"Bearer {token}"}, wait=wait, gap=gap)
-    for granule in search(product, f"{year}-01-01", f"{year}-12-31", wait=wait):
+    last = f"{year}-{months:02d}-{calendar.monthrange(year, months)[1]}"
+    for granule in search(product, f"{year}-01-01", last, wait=wait):
         begins = re.search(
             rf"\.A{year}(\d{{3}})\.", granule.file
         )  # composites that reach in from the year before are that year's

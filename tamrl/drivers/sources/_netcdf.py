@@ -1,5 +1,6 @@
 """Opening NetCDF and GRIB files as providers deliver them: by content, with one set of names and one orientation."""
 
+import hashlib
 import logging
 import tempfile
 import zipfile
@@ -63,9 +64,16 @@ def listing(folder: str | Path) -> list[Path]:
     return found
 
 
-def open_all(folder: str | Path) -> Iterator[tuple[Path, xr.Dataset]]:
-    """Every dataset of a folder with its file; what is inside a zip comes as datasets of their own."""
+def listed(folder: str | Path) -> dict[str, Path]:
+    """All files of a folder by their names relative to it."""
+    return {str(PurePosixPath(path.relative_to(folder))): path for path in contents(folder)}
+
+
+def open_all(folder: str | Path, only: frozenset[str] | None = None) -> Iterator[tuple[Path, xr.Dataset]]:
+    """Every dataset of a folder with its file, or of the files `only` (names as in `listed`); a zip's members come one by one."""
     for path in listing(folder):
+        if only is not None and str(PurePosixPath(path.relative_to(folder))) not in only:
+            continue
         parts = sorted(Path(_unpacked(path).name).iterdir()) if kind(path) == "zip" else [path]
         for part in parts:
             found = kind(part)
@@ -178,7 +186,20 @@ def without_fill(da: xr.DataArray, *, name: str, where: object) -> xr.DataArray:
 
 
 def fingerprint(folder: str | Path) -> dict[str, object]:
-    """Number, bytes and SHA-256 of a folder's files, for the provenance."""
-    found = contents(folder)
-    size = sum(p.stat().st_size for p in found)
-    return {"path": str(folder), "files": len(found), "bytes": size, "sha256": files.sha256(folder)}
+    """Number and bytes of a folder's files, and the SHA-256 of the list of their names and checksums, for the provenance."""
+    found = listed(folder)
+    sums = {name: checksum(path) for name, path in found.items()}
+    size = sum(path.stat().st_size for path in found.values())
+    whole = hashlib.sha256(files.as_json(sums).encode()).hexdigest()
+    return {"path": str(folder), "files": len(found), "bytes": size, "sha256": whole}
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, read once by a process as long as nothing happens to it."""
+    about = path.stat()
+    return _checksum(path.resolve(), about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+
+
+@cache
+def _checksum(path: Path, size: int, *changed: int) -> str:
+    return files.checksum(path)

@@ -5,11 +5,14 @@ in the modules of the sources.
 """
 
 import logging
+from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from tamrl import variables
+from tamrl.drivers import cube as cubes
 from tamrl.drivers.sources import _netcdf
 from tamrl.errors import InputError
 
@@ -23,10 +26,23 @@ MEANS = ("avgua", "avgad", "avgas", "avg", None)
 """GRIB step types that monthly means may have; `instant` and `accum` are single hours of a month."""
 
 
-def variable(
-    name: str, raw: xr.DataArray, *, source: str, years: tuple[int, ...], step: str, accumulation: str, where: str
-) -> xr.DataArray:
-    """A raw series (time, lat, lon) with coordinate `expver` as the vocabulary's variable on every step of `years`, lazy.
+@dataclass(frozen=True)
+class Steps:
+    """The steps asked for: `step`, `years` and `until` as in `tamrl.drivers.cube.steps`.
+
+    `some` says that only some files were opened: the steps of the others are missing, and nothing is said of that.
+    """
+
+    step: str
+    years: tuple[int, ...]
+    until: str | None = None
+    some: bool = False
+
+
+def variable(name: str, raw: xr.DataArray, *, source: str, steps: Steps, accumulation: str, where: str) -> xr.DataArray:
+    """A raw series (time, lat, lon) with coordinate `expver` as the vocabulary's variable on every step asked for, lazy.
+
+    Its attribute `extent` says what the files hold (`tamrl.drivers.sources`).
 
     Parameters
     ----------
@@ -35,14 +51,17 @@ def variable(
     accumulation : str
         `hour`, `day` or `auto`: what hourly amounts are summed over (`on_steps`).
     """
+    times, grid = raw["time"].values, [[v.size, *map(float, v.values[[0, -1]])] for v in (raw["lat"], raw["lon"])]
+    extent = {"times": [str(times[0]), str(times[-1])], "every": every(times), "grid": [str(raw.dtype), *grid]}
     alias = variables.get(name).sources[source]
     raw = _netcdf.without_fill(_netcdf.orient(raw, where), name=name, where=where)
     total = alias.units.endswith("d-1")
-    found = on_steps(raw, years=years, step=step, total=total, accumulation=accumulation, where=where)
+    found = on_steps(raw, steps=steps, total=total, accumulation=accumulation, where=where)
+    extent |= {"steps": found.attrs["reach"]}
     done = variables.canonical(found, name=name, source_units=alias.units, where=where)
     if total:
         done = done.where((done >= 0) | (done < -ROUNDING) | done.isnull(), np.float32(0))
-    return done.assign_attrs(grid="nodes", expver=_count_expver(raw))
+    return done.assign_attrs(grid="nodes", expver=_count_expver(raw), extent=extent)
 
 
 def series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
@@ -119,7 +138,31 @@ def _merge_times(da: xr.DataArray, where: object) -> xr.DataArray:
 
 def _count_expver(da: xr.DataArray) -> str:
     versions, counts = np.unique(da["expver"].values, return_counts=True)
-    return ", ".join(f"{v:04d}: {c} times" for v, c in zip(versions, counts, strict=True))
+    return _told(dict(zip(versions.tolist(), counts.tolist(), strict=True)))
+
+
+def _told(counts: dict[int, int]) -> str:
+    return ", ".join(f"{v:04d}: {c} times" for v, c in sorted(counts.items()))
+
+
+def add_expver(first: str, second: str) -> str:
+    """What two attributes `expver` say together, of series that share no time."""
+    counts: Counter[int] = Counter()
+    for part in (p.split(": ") for text in (first, second) for p in text.split(", ")):
+        counts[int(part[0])] += int(part[1].removesuffix(" times"))
+    return _told(counts)
+
+
+def every(time: np.ndarray) -> str | None:
+    """`hour`, `day` or `month` where more than three quarters of the distances of rising times are that, else None.
+
+    Series of which each is so are so together, and `spacing` says the same of them and of their parts.
+    """
+    between = np.diff(time)
+    if between.size < 4:
+        return None
+    kinds = {"hour": between == HOUR, "day": between == DAY, "month": between >= 28 * DAY}
+    return next((kind for kind, so in kinds.items() if so.mean() > 0.75), None)
 
 
 def spacing(time: np.ndarray, where: object) -> np.timedelta64:
@@ -129,10 +172,10 @@ def spacing(time: np.ndarray, where: object) -> np.timedelta64:
     return np.sort(np.diff(time))[(time.size - 1) // 2]
 
 
-def on_steps(
-    da: xr.DataArray, *, years: tuple[int, ...], step: str, total: bool, accumulation: str, where: object
-) -> xr.DataArray:
-    """Values of a raw series for every step of `years`: means, or amounts per day where `total`; missing where incomplete.
+def on_steps(da: xr.DataArray, *, steps: Steps, total: bool, accumulation: str, where: object) -> xr.DataArray:
+    """Values of a raw series for every step asked for: means, or amounts per day where `total`; missing where incomplete.
+
+    The attribute `reach` names the first and last day, or month, that the series tells something of.
 
     Raises
     ------
@@ -141,17 +184,18 @@ def on_steps(
     """
     between = spacing(da["time"].values, where)
     if between >= 28 * DAY:
-        if step == "day":
+        if steps.step == "day":
             raise InputError("the files hold monthly values, days were asked for", where=where, todo="set time.step: month")
-        return _whole(_monthly_means(da, where), years, "M", where)
+        return _whole(_monthly_means(da, where), steps, "M", where)
     if between == DAY:
         days = _daily_values(da, where)
         if total and accumulation == "day":  # only the hour 00:00 was kept: the total of the day before
             days = days.assign_coords(time=days["time"].values - DAY)
     else:
         days = _from_hours(da, between, total, accumulation, where)
-    found = _whole(days, years, "D", where)
-    return found.resample(time="MS").mean(skipna=False) if step == "month" else found
+    found = _whole(days, steps, "D", where)
+    reach = {"reach": found.attrs["reach"]}
+    return found.resample(time="MS").mean(skipna=False).assign_attrs(reach) if steps.step == "month" else found
 
 
 def _monthly_means(da: xr.DataArray, where: object) -> xr.DataArray:
@@ -186,18 +230,18 @@ def _from_hours(da: xr.DataArray, between: np.timedelta64, total: bool, accumula
     return found.astype("float32").assign_coords(time=hours[::24])
 
 
-def _whole(da: xr.DataArray, years: tuple[int, ...], unit: str, where: object) -> xr.DataArray:
-    """The series on every day (`D`) or month (`M`) of `years`, missing where the files have none."""
-    start, end = np.datetime64(str(years[0]), unit), np.datetime64(str(years[-1] + 1), unit)
-    steps = np.arange(start, end).astype("datetime64[ns]")
-    have = np.isin(steps, da["time"].values)
-    for year in years:
-        inside = steps.astype("datetime64[Y]") == np.datetime64(str(year), "Y")
+def _whole(da: xr.DataArray, asked: Steps, unit: str, where: object) -> xr.DataArray:
+    """The series on every day (`D`) or month (`M`) of the years asked for, missing where the files have none."""
+    time = cubes.steps({"D": "day", "M": "month"}[unit], asked.years, asked.until)
+    have = np.isin(time, da["time"].values)
+    for year in () if asked.some else asked.years:
+        inside = time.astype("datetime64[Y]") == np.datetime64(str(year), "Y")
         if not have[inside].any():
             raise InputError(f"no values of {year}", where=where, found=_span(da), todo="fetch that year, or change time.years")
-    if not have.all():
-        log.warning("%s: %d of %d steps are in no file and stay missing", where, int((~have).sum()), steps.size)
-    return da.drop_vars("expver", errors="ignore").reindex(time=steps)
+    if not (have.all() or asked.some):
+        log.warning("%s: %d of %d steps are in no file and stay missing", where, int((~have).sum()), time.size)
+    reach = [str(t.astype(f"datetime64[{unit}]")) for t in da["time"].values[[0, -1]]]
+    return da.drop_vars("expver", errors="ignore").reindex(time=time).assign_attrs(reach=reach)
 
 
 def _span(da: xr.DataArray) -> str:

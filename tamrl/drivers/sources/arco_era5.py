@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from tamrl import files, variables
+from tamrl.drivers import cube as cubes
 from tamrl.drivers.sources import _netcdf, _steps, _web
 from tamrl.errors import ConfigError, InputError
 from tamrl.options import Strict
@@ -64,14 +65,17 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
     return {}
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str) -> dict[str, xr.DataArray]:
+def open_dynamic(
+    options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str, until: str | None = None
+) -> dict[str, xr.DataArray]:
     """The named variables on the whole axis of `years`, lazy; see the contract in `tamrl.drivers.sources`."""
     if not years:
         raise ConfigError("arco_era5 has no climatology", where="time.years", todo="name the years")
     if not names:
         return {}
     ds = _open(options.path)
-    return {name: _variable(name, ds, options, years, step) for name in names}
+    steps = _steps.Steps(step, years, until)
+    return {name: _variable(name, ds, options, steps) for name in names}
 
 
 def _open(path: str) -> xr.Dataset:
@@ -83,19 +87,19 @@ def _open(path: str) -> xr.Dataset:
     return ds.rename({old: new for old, new in _netcdf.NAMES.items() if old in ds.variables and new not in ds.variables})
 
 
-def _variable(name: str, ds: xr.Dataset, options: Options, years: tuple[int, ...], step: str) -> xr.DataArray:
+def _variable(name: str, ds: xr.Dataset, options: Options, steps: _steps.Steps) -> xr.DataArray:
     alias = variables.get(name).sources["arco_era5"]
     where = f"{options.path} ({alias.name})"
     if alias.name not in ds:
         raise InputError("the store does not hold the variable", where=where, found=sorted(map(str, ds))[:20])
     shift = HOUR if alias.units.endswith("d-1") else 0 * HOUR  # hours that end, or begin, with the first day
-    start, end = (np.datetime64(str(y), "ns") + shift for y in (years[0], years[-1] + 1))
+    start, end = (month.astype("datetime64[ns]") + shift for month in cubes.span(steps.years, steps.until))
     time = ds["time"].values
     raw = ds[alias.name].isel(time=(time >= start) & (time < end) & (time < _day_after(ds, "valid_time_stop_era5t")))
     if not raw.sizes["time"]:
-        raise InputError(f"the store holds no hour of {years[0]} to {years[-1]}", where=where, found=f"{time[:1]} to {time[-1:]}")
+        raise InputError(f"the store holds no hour from {start} to {end}", where=where, found=f"{time[:1]} to {time[-1:]}")
     raw = _steps.series([_versioned(raw, ds).chunk({"time": 24, "lat": -1, "lon": -1})], where=where)
-    found = _steps.variable(name, raw, source="arco_era5", years=years, step=step, accumulation="hour", where=where)
+    found = _steps.variable(name, raw, source="arco_era5", steps=steps, accumulation="hour", where=where)
     return found.assign_attrs(nodes=options.nodes)
 
 

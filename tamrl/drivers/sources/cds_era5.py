@@ -47,9 +47,14 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
     return [variables.get(name).sources["cds_era5"].name for name in names]
 
 
-def fetch(options: Options, *, item: str, year: int, folder: Path) -> None:
-    """Daily statistics of a variable and year, one file a month; raises `DownloadError`."""
-    _cds.fetch(_cds.era5(item, year), folder)
+def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
+    """Daily statistics of a variable and year (its first `months`), one file a month; raises `DownloadError`."""
+    _cds.fetch(_cds.era5(item, year, months), folder)
+
+
+def listed(options: Options) -> dict[str, Path]:
+    """The files by name."""
+    return _netcdf.listed(_folder(options))
 
 
 def version(options: Options) -> dict[str, object]:
@@ -64,18 +69,28 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
     return {}
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str) -> dict[str, xr.DataArray]:
+def open_dynamic(
+    options: Options,
+    *,
+    names: tuple[str, ...],
+    years: tuple[int, ...],
+    step: str,
+    until: str | None = None,
+    only: frozenset[str] | None = None,
+) -> dict[str, xr.DataArray]:
     """The named variables on the whole axis of `years`, lazy; see the contract in `tamrl.drivers.sources`."""
     if not years:
         raise ConfigError("cds_era5 has no climatology", where="time.years", todo="name the years")
-    datasets = list(_netcdf.open_all(_folder(options)))
-    return {name: _variable(name, datasets, options, years, step) for name in names}
+    if not names:
+        return {}
+    datasets = list(_netcdf.open_all(_folder(options), only))
+    steps = _steps.Steps(step, years, until, only is not None)
+    return {name: _variable(name, datasets, options, steps) for name in names}
 
 
-def _variable(name: str, datasets: list, options: Options, years: tuple[int, ...], step: str) -> xr.DataArray:
+def _variable(name: str, datasets: list, options: Options, steps: _steps.Steps) -> xr.DataArray:
     alias = variables.get(name).sources["cds_era5"].name
     where = f"{_folder(options)} ({alias})"
     raw = _steps.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
-    return _steps.variable(
-        name, raw, source="cds_era5", years=years, step=step, accumulation=options.accumulation, where=where
-    ).assign_attrs(nodes=options.nodes)
+    found = _steps.variable(name, raw, source="cds_era5", steps=steps, accumulation=options.accumulation, where=where)
+    return found.assign_attrs(nodes=options.nodes)

@@ -74,9 +74,9 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
     return [options.product]
 
 
-def fetch(options: Options, *, item: str, year: int, folder: Path) -> None:
-    """The days of a year that are read; raises `DownloadError`."""
-    _earthdata.fetch(item, year, folder, every=options.every)
+def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
+    """The days of a year, or of its first `months`, that are read; raises `DownloadError`."""
+    _earthdata.fetch(item, year, folder, every=options.every, months=months)
 
 
 def version(options: Options) -> dict[str, object]:
@@ -91,14 +91,16 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
     return {}
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str) -> dict[str, xr.DataArray]:
+def open_dynamic(
+    options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str, until: str | None = None
+) -> dict[str, xr.DataArray]:
     """The named variables, one value per day read with its `weight`; see the contract in `tamrl.drivers.sources`."""
     if not years:
         raise ConfigError("mcd43c4 has no climatology", where="time.years", todo="name the years")
     if not names:
         return {}
     pattern = re.compile(rf"^{options.product}\.A(\d{{4}})(\d{{3}})\.\d{{3}}(\.\d+)?\.(nc|hdf|h5)$")
-    found = _cmg.composites(_folder(options), years, pattern, options.product)
+    found = _cmg.composites(_folder(options), years, pattern, options.product, until)
     found = {day: path for day, path in found.items() if (day.timetuple().tm_yday - 1) % options.every == 0}
     return {
         name: _cmg.variable(

@@ -65,9 +65,9 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
     return [options.product]
 
 
-def fetch(options: Options, *, item: str, year: int, folder: Path) -> None:
-    """The composites of a year; raises `DownloadError`."""
-    _earthdata.fetch(item, year, folder)
+def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
+    """The composites of a year that begin in its first `months`; raises `DownloadError`."""
+    _earthdata.fetch(item, year, folder, months=months)
 
 
 def version(options: Options) -> dict[str, object]:
@@ -82,14 +82,16 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
     return {}
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str) -> dict[str, xr.DataArray]:
+def open_dynamic(
+    options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str, until: str | None = None
+) -> dict[str, xr.DataArray]:
     """The named variables, one value per composite with its `weight`; see the contract in `tamrl.drivers.sources`."""
     if not years:
         raise ConfigError("modis has no climatology", where="time.years", todo="name the years")
     if not names:
         return {}
     pattern = re.compile(rf"^{options.product}\.A(\d{{4}})(\d{{3}})\.\d{{3}}(\.\d+)?\.(nc|hdf|h5)$")
-    found = _cmg.composites(_folder(options), years, pattern, options.product)
+    found = _cmg.composites(_folder(options), years, pattern, options.product, until)
     return {
         name: _cmg.variable(
             name,

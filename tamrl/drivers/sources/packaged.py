@@ -73,7 +73,9 @@ def koppen_map(options: Options) -> Path:
     return locate("koppen")
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str) -> dict[str, xr.DataArray]:
+def open_dynamic(
+    options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str, until: str | None = None
+) -> dict[str, xr.DataArray]:
     """The named variables for twelve mean months; see the contract in `tamrl.drivers.sources`."""
     if years or step != "month":
         raise ConfigError(
