@@ -1,7 +1,6 @@
 """Tiles over the processes of one machine: the same numbers, errors with their names, and no process that outlives its map."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,27 +10,17 @@ import pytest
 
 from tamrl import files, stores
 from tamrl.errors import InputError
-from tamrl.grid import Grid
 from tamrl.inference import processes, tiled
 from tamrl.inference.stage import predict_part, predict_tiles
 from tests.inference.test_chaos import _arguments
+from tests.inference.test_nodes import TILES, _deadly, _wrong
 
 MANY = processes.THREADS + 1
-TILES = list(Grid(30.0).tiles(2))[:5]
 
 
 def _process(tile) -> dict:
     time.sleep(0.2)
     return {"process": os.getpid()}
-
-
-def _deadly(tile) -> dict:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return {}
-
-
-def _wrong(tile) -> dict:
-    raise InputError("drivers are missing", where=tile.name, todo="build the cube again")
 
 
 def test_processes_make_the_map_of_one_thread(cube, models, tmp_path):
