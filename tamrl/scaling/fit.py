@@ -1,6 +1,6 @@
 """Rates from finished runs: seconds and memory of a job as a start plus so much for each unit of its work.
 
-`python -m tamrl.scaling.fit results/a results/b` writes `costs.json`: the measurements and the rates fitted to them.
+`python -m tamrl.scaling.fit results/a results/b` writes `costs.json`: the measurements, those of other runs made before too, and the rates fitted to all of them.
 """
 
 import csv
@@ -120,8 +120,9 @@ def basis() -> list[dict[str, Any]]:
 
 
 def main(runs: list[str]) -> None:
-    """Measure `runs` and write `costs.json`."""
-    found = [measured(Path(run)) for run in runs]
+    """Measure `runs` and write `costs.json`; measurements of other runs stay."""
+    new = {run["run"]: run for run in (measured(Path(run)) for run in runs)}
+    found = [run for run in basis() if run["run"] not in new] + list(new.values())
     files.write_json(COSTS, {"basis": found, "costs": {rule: asdict(cost) for rule, cost in fit(found).items()}})
 
 

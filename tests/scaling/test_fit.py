@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from tamrl import config
+from tamrl import config, files
 from tamrl.errors import InputError
 from tamrl.scaling import fit, size
 from tamrl.scaling.work import LIKE, RULES
@@ -44,9 +44,9 @@ def test_a_run_that_is_not_finished_is_refused(tmp_path):
         fit.measured(tmp_path)
 
 
-def test_a_finished_run_is_measured(tmp_path):
-    from tamrl import files
-
+@pytest.fixture
+def finished(tmp_path):
+    """A finished run `a` with four trainings."""
     conf = config.load({}).model_dump(mode="json")
     hardware = {"processor": "p", "cores": 2, "memory_gib": 8}
     files.write_json(tmp_path / "provenance.json", {"run": "a", "recorded": "now", "config": conf, "hardware": hardware})
@@ -55,7 +55,21 @@ def test_a_finished_run_is_measured(tmp_path):
     (tmp_path / "benchmarks/train_model").mkdir(parents=True)
     for name, seconds in {"tamrl-0-0": 1, "tamrl-1-0": 3, "tamrl-2-0": 8, "lightgbm-0-0": 5}.items():
         (tmp_path / f"benchmarks/train_model/{name}.tsv").write_text(f"s\tmax_rss\tcpu_time\n{seconds}\t100\t{seconds}\n")
-    found = fit.measured(tmp_path)
+    return tmp_path
+
+
+def test_a_finished_run_is_measured(finished):
+    found = fit.measured(finished)
     assert found["size"]["towers"] == 3
     assert found["rules"]["train_model"] == {"cpu": 3, "seconds": 3, "mib": 100, "jobs": 3}
     assert found["rules"]["train_model/trees"]["seconds"] == 5
+
+
+def test_measurements_of_other_runs_stay_and_those_of_the_same_name_go(finished, tmp_path, monkeypatch):
+    before = [run["run"] for run in fit.basis()]
+    costs = tmp_path / "costs.json"
+    costs.write_bytes(fit.COSTS.read_bytes())
+    monkeypatch.setattr(fit, "COSTS", costs)
+    for _ in range(2):
+        fit.main([str(finished)])
+        assert [run["run"] for run in fit.basis()] == [*before, "a"]
