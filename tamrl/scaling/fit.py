@@ -1,7 +1,7 @@
 """Rates from finished runs: seconds and memory of a job as a start plus so much for each unit of its work.
 
-`python -m tamrl.scaling.fit results/a results/b` adds the measurements of these runs to those in `costs.json`, and fits the rates to
-all of them.
+`python -m tamrl.scaling.fit results/a results/b` adds the measurements of these runs to those in `costs.json`, and fits the rates
+to all of them.
 """
 
 import csv
