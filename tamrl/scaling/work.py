@@ -98,6 +98,11 @@ def _slab(layers: Amount) -> Amount:
     return amount
 
 
+def _band(size: Size) -> float:
+    """Bytes of two fluxes of all members over a year, in a band of rows."""
+    return 2 * size.strip * _field(size) * size.map_steps * size.members
+
+
 def _cube(size: Size) -> float:
     """Bytes of the cube on disk."""
     return size.land * size.steps * size.variables * 4 * PACKED
@@ -183,8 +188,8 @@ RULES: dict[str, Work] = {
     "evaluate_models": Work(8, _one, lambda s: _tower_steps(s) * _models(s), lambda s: _table(s) * _models(s)),
     "write_map": Work(9, _maps, _map_cells, _slab(lambda s: 5), reads=_store, writes=_map_bytes(lambda s: 5)),
     "write_members": Work(9, _maps, _map_cells, _slab(lambda s: s.members), reads=_store, writes=_map_bytes(lambda s: s.members)),
-    "sum_budgets": Work(9, _one, _all_maps, _field, reads=lambda s: _store(s) * s.labels),
-    "write_report": Work(10, _one, lambda s: s.cells * s.labels, _field, reads=_store),
+    "sum_budgets": Work(9, _one, _all_maps, _band, reads=lambda s: _store(s) * s.labels),
+    "write_report": Work(10, _one, _all_maps, _field, reads=_store),
     "record_provenance": Work(11, _one, _all_maps, lambda s: 1.0, threads=8),
 }
 """Every rule that is worth counting, in the order of the chain. The rest take seconds."""
