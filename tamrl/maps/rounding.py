@@ -9,17 +9,31 @@ import numpy as np
 FRACTION = 23
 """Bits of the fraction of a float32."""
 
+BLOCK = 2**15
+"""Values that are rounded at once, few enough for a processor's cache."""
+
 
 def significant(values: np.ndarray, bits: int | None) -> np.ndarray:
     """Float32 values (any shape) with `bits` bits of their fraction kept; all of them where `bits` is None. NaN stays NaN."""
     exact = np.ascontiguousarray(values, dtype=np.float32)
     if bits is None or bits >= FRACTION:
         return exact
-    dropped = FRACTION - bits
-    whole = exact.view(np.uint32)
-    nearest = whole + (np.uint32(2 ** (dropped - 1) - 1) + ((whole >> np.uint32(dropped)) & np.uint32(1)))
-    rounded = (nearest & np.uint32(2**32 - 2**dropped)).view(np.float32)
-    return np.where(np.isfinite(exact), rounded, exact)
+    rounded = exact.copy()
+    flat, whole = rounded.reshape(-1), rounded.reshape(-1).view(np.uint32)
+    for start in range(0, flat.size, BLOCK):
+        part = slice(start, start + BLOCK)
+        np.copyto(flat[part], _nearest(whole[part], FRACTION - bits).view(np.float32), where=np.isfinite(flat[part]))
+    return rounded
+
+
+def _nearest(whole: np.ndarray, dropped: int) -> np.ndarray:
+    """Bits of float32 (N) with the last `dropped` rounded away."""
+    nearest = whole >> np.uint32(dropped)
+    nearest &= np.uint32(1)
+    nearest += np.uint32(2 ** (dropped - 1) - 1)
+    nearest += whole
+    nearest &= np.uint32(2**32 - 2**dropped)
+    return nearest
 
 
 def stated(bits: int | None) -> str:
