@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -63,6 +63,7 @@ def record_provenance(
     threads : int
         Processes that read the products side by side.
     """
+    products = _products(sorted(map(str, outputs)), threads)
     drivers = {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]} if cube else None
     written = {
         "run": config["run"],
@@ -76,8 +77,8 @@ def record_provenance(
         "software": provenance.software(),
         "hardware": hardware(),
         "inputs": {"drivers": drivers, "towers": _checksums(inputs), "raw": _checksums(raw or [])},
-        "outputs": _checksums(outputs, threads),
-        "contents": _each(content, [path for path in map(str, outputs) if not path.endswith(".html")], threads),
+        "outputs": {path: told["file"] for path, told in products.items()},
+        "contents": {path: told["content"] for path, told in products.items() if not path.endswith(".html")},
         "rules": costs(benchmarks),
     }
     files.write_json(output, written)
@@ -167,17 +168,22 @@ def _number(text: str) -> float | None:
     return None if text.strip() in {"-", "NA", ""} else float(text)
 
 
-def _checksums(paths: list[str], threads: int = 1) -> dict[str, str]:
-    return _each(files.sha256, list(map(str, paths)), threads)
+def _checksums(paths: list[str]) -> dict[str, str]:
+    return {str(path): files.sha256(path) for path in sorted(paths)}
 
 
-def _each(function: Callable[[str], str], paths: list[str], processes: int) -> dict[str, str]:
-    """A function of each path; netCDF4 is not safe in threads."""
-    paths = sorted(paths)
+def _products(paths: list[str], processes: int) -> dict[str, dict[str, str]]:
+    """Checksums of each product; by processes, because netCDF4 is not safe in threads."""
     if processes == 1:
-        return {path: function(path) for path in paths}
+        return {path: _told(path) for path in paths}
     with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:  # others would run the workflow's script again
-        return dict(zip(paths, pool.map(function, paths), strict=True))
+        return dict(zip(paths, pool.map(_told, paths), strict=True))
+
+
+def _told(path: str) -> dict[str, str]:
+    """Checksums of the bytes of a product and of what it says, which are read once where the two are the same."""
+    own = files.sha256(path)
+    return {"file": own, "content": content(path) if path.endswith(".nc") else own}
 
 
 def _processor() -> str:

@@ -34,7 +34,7 @@ def combine(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
     Parameters
     ----------
     frame : DataFrame
-        `MEMBER_COLUMNS`, one row a member, flux, site and date.
+        Members that `check_members` has sorted.
 
     Returns
     -------
@@ -47,7 +47,6 @@ def combine(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
     ContractError
         If the members do not cover the same steps.
     """
-    frame = check_members(frame, where=where)
     count = frame["member"].nunique()
     rows = len(frame) // count
     one = frame.iloc[:rows]

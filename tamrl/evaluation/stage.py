@@ -70,15 +70,15 @@ def evaluate_models(
         If members differ in their steps, a tower is unknown, or nothing can be scored.
     """
     sites = _with_climate(contracts.read_csv(towers, contracts.SITES), samples)
-    frame = pd.concat([_read_members(path, sites, scheme, qc, gridded) for path in sorted(members)], ignore_index=True)
+    frame, smaller = _read(members, sites, scheme, qc, gridded, map_model)
     _check_known(frame, sites, towers)
     scored = frame[_scored(frame, qc)]
     files.write_json(calibration, _calibration(scored, map_model=map_model, scheme=scheme, step=step))
     table = scoring.site_metrics(scored, sites, step=step)
     _write(own := table[list(contracts.METRICS.columns)], contracts.METRICS, metrics)
     _write(distribution.summary(table, sites, scores=SUMMARISED), contracts.SCORES, scores)
-    fewer = [_fewer(path, scheme, qc, gridded, step) for path in sorted(members) if _model_of(path) == map_model]
-    changes = [compare.changes(own, model=map_model, targets=targets, step=step), *fewer]
+    changes = [compare.changes(own, model=map_model, targets=targets, step=step)]
+    changes += [compare.changes(errors.assign(scale=step), model=map_model, targets=(), step=step) for errors in smaller]
     _write(pd.concat(changes, ignore_index=True), contracts.COMPARISONS, comparisons)
     _write(_reliability(scored), contracts.RELIABILITY, reliability)
     columns = frame[list(contracts.PREDICTIONS.columns)]
@@ -91,16 +91,17 @@ def _check_known(frame: pd.DataFrame, sites: pd.DataFrame, towers: str) -> None:
         raise ContractError("predicted towers are not in the table of towers", where=towers, found=sorted(unknown)[:5])
 
 
-def _model_of(path: str) -> str:
-    return Path(path).stem.rpartition("-")[0]
-
-
-def _fewer(path: str, scheme: str, qc: float, gridded: bool, step: str) -> pd.DataFrame:
-    """Changes from the first members of the model to all of them."""
-    frame = scoring.check_members(pd.read_parquet(path), where=path)
-    split = scoring.split_name(scheme, frame["drivers"].iloc[0] if gridded else "grid")
-    errors = compare.smaller(frame, qc=qc).assign(split=split, scale=step)
-    return compare.changes(errors, model=str(frame["model"].iloc[0]), targets=(), step=step)
+def _read(
+    members: list[str], sites: pd.DataFrame, scheme: str, qc: float, gridded: bool, map_model: str
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """All models combined and with intervals, and the errors of smaller ensembles of the maps' model by kind of inputs."""
+    parts, smaller = [], []
+    for path in sorted(members):
+        own = scoring.check_members(pd.read_parquet(path), where=path)
+        parts.append(_combined(own, path, sites, scheme, qc, gridded))
+        if own["model"].iloc[0] == map_model:
+            smaller.append(compare.smaller(own, qc=qc).assign(split=parts[-1]["split"].iloc[0]))
+    return pd.concat(parts, ignore_index=True), smaller
 
 
 def _write(table: pd.DataFrame, schema: pa.DataFrameSchema, path: str) -> None:
@@ -128,9 +129,9 @@ def _with_climate(sites: pd.DataFrame, samples: str | None) -> pd.DataFrame:
     return sites.assign(koppen=sites["koppen"].where(sites["koppen"].notna(), sites["site"].map(grid[grid.isin(classes.KOPPEN)])))
 
 
-def _read_members(path: str, sites: pd.DataFrame, scheme: str, qc: float, gridded: bool) -> pd.DataFrame:
-    """One file of members, combined and with intervals by season and class."""
-    frame = scoring.combine(pd.read_parquet(path, columns=None), where=path)
+def _combined(members: pd.DataFrame, path: str, sites: pd.DataFrame, scheme: str, qc: float, gridded: bool) -> pd.DataFrame:
+    """One file of checked members, combined and with intervals by season and class."""
+    frame = scoring.combine(members, where=path)
     drivers = frame["drivers"].unique()
     if len(drivers) != 1 or frame["model"].nunique() != 1:
         raise ContractError("a file of members holds one model and one kind of drivers", where=path, found=list(drivers))

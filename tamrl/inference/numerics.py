@@ -16,8 +16,8 @@ from tamrl.training.checkpoint import Trained
 WIDE = 16
 """Outputs from which on a linear layer is rounded; the last one, which gives the fluxes, never is."""
 
-SAMPLE = 128
-"""Cells on which the two are compared."""
+SAMPLE, TILES = 128, 8
+"""Cells on which the two are compared, and tiles that they lie in, at most."""
 
 
 class Rounded(nn.Module):

@@ -1,8 +1,8 @@
 """Tiles over the processes of one machine.
 
-A thread that decodes holds the lock of the interpreter about an eighth of the time, so some eight threads are as fast as any
-number of them. Beyond `THREADS` tiles at a time each has a process of its own, which opens cube and models itself; the bits are
-the same.
+Threads that decode share the lock of the interpreter, which each needs again for every small operation, so that many are no
+faster than some. Beyond `THREADS` tiles at a time each has a process of its own, which opens cube and models itself; the bits
+are the same.
 """
 
 import ctypes

@@ -49,16 +49,8 @@ def steps(sizes: size.Size, *, cores: int = CORES) -> list[Step]:
         if count := round(work.jobs(sizes)):
             threads = min(work.threads, cores)
             moved = work.reads(sizes) + work.writes(sizes)
-            found.append(
-                Step(
-                    rule,
-                    count,
-                    needs.seconds(rule, sizes, threads=threads),
-                    needs.mib(rule, sizes, threads=threads),
-                    threads,
-                    count * moved,
-                )
-            )
+            seconds, mib = (amount(rule, sizes, threads=threads) for amount in (needs.seconds, needs.mib))
+            found.append(Step(rule, count, seconds, mib, threads, count * moved))
     return found
 
 
