@@ -9,6 +9,7 @@ import xarray as xr
 from torch import Tensor
 
 from tamrl.adaptation import networks, trees
+from tamrl.adaptation.networks import Given
 from tamrl.errors import ContractError
 from tamrl.models._network import Network
 from tamrl.models.lightgbm import Trees
@@ -30,6 +31,8 @@ class Case:
         The first year stands once more in front.
     lead : int
         Steps of that year.
+    season : (B, T, 3)
+        One, and cosine and sine of the time of year, in northern time.
     y, weight : (B, T, 3)
         Fluxes in gC m-2 d-1, and their weights, 0 where not good enough to use.
     spinup : int
@@ -41,6 +44,7 @@ class Case:
     member: Trained
     cells: Inputs
     lead: int
+    season: Tensor
     y: Tensor
     weight: Tensor
     spinup: int
@@ -60,7 +64,9 @@ def build(member: Trained, held_out: xr.Dataset, training: xr.Dataset, *, qc: fl
     y, weight = dataset.targets(held_out)
     weight = weight * cells.valid[:, lead:, None] * (weight >= qc)
     known = dataset.inputs(training, member.spec, member.scaling, steps=np.arange(1))
-    return Case(member, cells, lead, y, weight, min(spinup, lead), known)
+    turned = dataset.season_of(held_out["time"].values, held_out["lat"].values[:, None, None] < 0, member.spec)
+    season = torch.from_numpy(np.insert(turned, 0, 1, axis=-1))
+    return Case(member, cells, lead, season, y, weight, min(spinup, lead), known)
 
 
 def methods(case: Case, *, light: bool) -> tuple[str, ...]:
@@ -94,28 +100,29 @@ def predict(case: Case, method: str, inside: np.ndarray, *, months: int, adaptat
     -------
     array (B, T, 3), gC m-2 d-1, NaN where a driver is missing.
     """
-    cells, y, weight = gather(case, inside)
+    given = gather(case, inside)
     settings = networks.Settings(**{f.name: adaptation[f.name] for f in fields(networks.Settings)})
     own = {"months": months, "scale": case.scale, "settings": settings}
     model = case.member.model
     if method == CODE:
         known = networks.prior(model, case.training.support, case.training.static)
-        return networks.predict(model, case.cells, networks.fit_codes(model, cells, y, weight, known, **own), skip=case.lead)
+        found = networks.fit_codes(model, given, known, **own)
+        return networks.predict(model, case.cells, case.season, found, skip=case.lead)
     found = []
-    for k in range(len(y)):
-        one, site = rows(cells, slice(k, k + 1)), rows(case.cells, slice(k, k + 1))
-        flux = (y[k : k + 1], weight[k : k + 1])
+    for k in range(len(inside)):
+        here = slice(k, k + 1)
+        one, site = only(given, here), rows(case.cells, here)
         if method == TREES:
-            tuned = trees.refit(model, one, *flux, trees=adaptation["trees"], rate=adaptation["tree_rate"])
+            tuned = trees.refit(model, one, trees=adaptation["trees"], rate=adaptation["tree_rate"])
             found.append(trees.predict(tuned, site, skip=case.lead))
         else:
-            tuned = networks.fit_weights(model, one, *flux, **own)
-            found.append(networks.predict(tuned, site, networks.unadapted(tuned, site), skip=case.lead))
+            tuned = networks.fit_weights(model, one, **own)
+            found.append(networks.predict(tuned, site, case.season[here], networks.unadapted(tuned, site), skip=case.lead))
     return np.concatenate(found)
 
 
-def gather(case: Case, inside: np.ndarray) -> tuple[Inputs, Tensor, Tensor]:
-    """The window of each site with its spin-up: inputs (B, L, ...), y and weight (B, L, 3), weight 0 outside the window."""
+def gather(case: Case, inside: np.ndarray) -> Given:
+    """The window of each site with its spin-up, L steps; weight 0 outside the window."""
     there = inside.any(1)
     start = np.where(there, inside.argmax(1), 0)
     stop = np.where(there, inside.shape[1] - inside[:, ::-1].argmax(1), 0)
@@ -126,7 +133,12 @@ def gather(case: Case, inside: np.ndarray) -> tuple[Inputs, Tensor, Tensor]:
     position = torch.from_numpy(np.clip(where, -case.lead, inside.shape[1] - 1)) + case.lead
     own = case.cells
     cells = Inputs(own.x[site, position], own.static, own.support, own.valid[site, position])
-    return cells, case.y[site, step], case.weight[site, step] * counts[..., None]
+    return Given(cells, case.season[site, step], case.y[site, step], case.weight[site, step] * counts[..., None])
+
+
+def only(given: Given, which: slice) -> Given:
+    """Some of the sites."""
+    return Given(rows(given.cells, which), given.season[which], given.y[which], given.weight[which])
 
 
 def rows(cells: Inputs, which: slice) -> Inputs:

@@ -6,6 +6,7 @@ import lightgbm
 import numpy as np
 import torch
 
+from tamrl.adaptation.networks import Given
 from tamrl.carbon import FLUXES
 from tamrl.samples.dataset import Inputs
 
@@ -15,14 +16,13 @@ MIN_LEAF = 10
 steps would then give no split a gain, and no tree would grow."""
 
 
-def refit(model: object, cells: Inputs, y: torch.Tensor, weight: torch.Tensor, *, trees: int, rate: float) -> object:
+def refit(model: object, given: Given, *, trees: int, rate: float) -> object:
     """A copy of `models.lightgbm.Trees` with `trees` more trees for each flux of one site.
 
     Parameters
     ----------
-    cells : Inputs (1, T, ...)
-    y, weight : (1, T, 3)
-        gC m-2 d-1; weight 0 where not measured.
+    given : Given
+        Of one site.
     trees, rate : number of further trees and their learning rate
 
     Returns
@@ -31,6 +31,7 @@ def refit(model: object, cells: Inputs, y: torch.Tensor, weight: torch.Tensor, *
     """
     found = copy.copy(model)
     found.boosters = dict(model.boosters)
+    cells, y, weight = given.cells, given.y, given.weight
     table = torch.cat([cells.x[0], cells.static.expand(cells.x.shape[1], -1)], dim=1).numpy()
     for k, flux in enumerate(FLUXES):
         rows = (weight[0, :, k] > 0).numpy()

@@ -105,8 +105,10 @@ class Adaptation(Strict):
     """Learning rate of the weights."""
     per_month: Annotated[float, Field(gt=0)] = 10.0
     """Independent measurements that a month of fluxes is worth, against one that the drivers' code is worth."""
-    gain: Annotated[float, Field(ge=0)] = 0.3
-    """Standard deviation of the logarithm of a site's own factors on GPP and RECO beside its code; 0 leaves them at one."""
+    gain: Annotated[float, Field(ge=0)] = 0.5
+    """Standard deviation of the logarithm of a site's own factors on GPP and RECO beside its code; 0 leaves it at zero."""
+    gain_season: Annotated[float, Field(ge=0)] = 0.3
+    """The same of the amplitudes with which these logarithms swing over the year."""
     anchor: Annotated[float, Field(ge=0)] = 0.1
     """How strongly weights are held to those trained, over the number of months."""
     trees: Annotated[int, Field(ge=1)] = 20

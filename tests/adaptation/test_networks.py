@@ -1,7 +1,7 @@
 """Codes and weights: they move towards a site's fluxes, alone, and stay where nothing was measured; trees go on growing."""
 
 import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -114,5 +114,35 @@ def test_trees_go_on_growing(case_of, month):
 
 def test_factors_change_gpp_and_reco_and_keep_the_imbalance():
     fluxes = torch.tensor([[[4.0, 3.0, -0.5]]])
-    found = networks.amplified(fluxes, torch.tensor([[2.0, 0.5]]))
+    found = networks.amplified(fluxes, torch.tensor([[[2.0, 0.5]]]))
     assert found.tolist() == [[[8.0, 1.5, -6.0]]]
+
+
+def test_factors_swing_over_the_year():
+    own = {f.name: SETTINGS[f.name] for f in fields(networks.Settings)} | {"gain": 0.5, "gain_season": 0.2}
+    settings = networks.Settings(**own)
+    level = torch.tensor([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])  # in common: level and cosine; apart: sine
+    gain = networks.gains(level, settings)
+    torch.testing.assert_close(gain[0, 0], torch.tensor([0.5, 0.2, 0.2 * networks.APART]))
+    torch.testing.assert_close(gain[0, 1], torch.tensor([0.5, 0.2, -0.2 * networks.APART]))
+    year = torch.tensor([[[1.0, 1.0, 0.0], [1.0, -1.0, 0.0]]])  # January, July
+    torch.testing.assert_close(networks.factors(gain, year)[0, :, 0], torch.tensor([0.7, 0.3]).exp())
+
+
+def test_a_year_of_fluxes_that_swing_otherwise_is_learnt(tamrl, samples):
+    """Where summers are stronger and winters weaker than the model says, the swing of the factors takes it up."""
+    season = tamrl.season[..., 1:2]
+    other = replace(tamrl, y=tamrl.y * torch.cat([1 - 0.4 * season, 1 - 0.4 * season, 1 - 0.4 * season], dim=-1))
+    year = np.tile(window.inside(samples["time"].values, int(np.datetime64("2005-01", "M").astype(int)), 12), (8, 1))
+    errors = []
+    for swing in (0.0, 0.3):
+        after = cases.predict(other, cases.CODE, year, months=12, adaptation=SETTINGS | {"gain_season": swing})
+        errors.append(np.sqrt(np.nanmean((after[..., 0] - other.y[..., 0].numpy())[~year] ** 2)))
+    assert errors[1] < 0.9 * errors[0]
+
+
+def test_the_time_of_year_is_northern_time(tamrl, samples):
+    both = samples.isel(site=slice(0, 2)).assign_coords(lat=("site", [50.0, -30.0]))
+    season = cases.build(tamrl.member, both, samples.isel(site=slice(8, None)), qc=0.8, spinup=30).season
+    assert season.shape == (2, 730, 3) and (season[..., 0] == 1).all()
+    assert season[0, 0, 1] > 0.99 and season[1, 0, 1] < -0.99  # January

@@ -71,7 +71,9 @@ def test_scores_are_of_what_was_not_used(run):
 def test_the_page_tells_what_months_are_worth(run):
     folder, _ = run
     outputs = {name: str(folder / f"adaptation.{end}") for name, end in (("table", "csv"), ("page", "md"), ("picture", "png"))}
-    write_adaptation(scores=[str(folder / f"{m}.csv") for m in ("tamrl", "lightgbm")], **outputs)
+    about = {"run": "own", "seed": 3, "training": {"members": 1}, "adaptation": ADAPTATION}
+    scored = [str(folder / f"{m}.csv") for m in ("tamrl", "lightgbm")]
+    write_adaptation(scores=scored, **outputs, config=about, config_digest="a1b2")
     table = pd.read_csv(outputs["table"]).set_index(["model", "start", "months", "flux"])
     assert len(table) == 2 * 2 * 2 * 3 and (table["towers"] == 24).all()
     assert table.loc[("tamrl", "summer", 1, "gpp"), "change"] < -10
@@ -81,7 +83,12 @@ def test_the_page_tells_what_months_are_worth(run):
     part = scores.query("start == 'summer' and months == 1 and flux == 'gpp'")
     expected = 100 * (part["rmse"].median() / part["zero_rmse"].median() - 1)
     assert table.loc[("lightgbm", "summer", 1, "gpp"), "change"] == pytest.approx(expected)
+    own = part["rmse"] / part["zero_rmse"]
+    paired = table.loc[("lightgbm", "summer", 1, "gpp")]
+    assert paired["tower_change"] == pytest.approx(100 * (np.exp(np.log(own).mean()) - 1))
+    assert paired["tower_low"] < paired["tower_change"] < paired["tower_high"]
     page = (folder / "adaptation.md").read_text()
+    assert "Run `own`, configuration `a1b2`" in page and "seed 3; members of each model per fold: 1." in page
     assert page.count("\n| GPP |") == 8 and "from `tamrl`" in page
     assert Image.open(outputs["picture"]).size[0] > 800
 

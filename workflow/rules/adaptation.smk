@@ -38,6 +38,8 @@ rule write_adaptation:
     conda:
         ENV
     params:
+        config=PLAIN,
+        config_digest=configuration.digest(MAIN),
         code=code("tamrl.evaluation.adaptation"),
     script:
         "../scripts/write_adaptation.py"

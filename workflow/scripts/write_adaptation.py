@@ -9,4 +9,6 @@ write_adaptation(
     table=snakemake.output.table,
     page=snakemake.output.page,
     picture=snakemake.output.picture,
+    config=snakemake.params.config,
+    config_digest=snakemake.params.config_digest,
 )
