@@ -54,22 +54,6 @@ def plan(names: tuple[str, ...], sources: tuple[str, ...]) -> dict[str, tuple[st
     return found
 
 
-def steps(step: str, years: tuple[int, ...], until: str | None = None) -> np.ndarray:
-    """Starts of all steps of the run (datetime64[ns]); without years the months of 2001, which stand for a mean year.
-
-    `until` (yyyy-mm) is the last month of an unfinished last year.
-    """
-    unit = {"day": "datetime64[D]", "month": "datetime64[M]"}[step]
-    first, end = (month.astype(unit) for month in span(years or (2001,), until))
-    return np.arange(first, end).astype("datetime64[ns]")
-
-
-def span(years: tuple[int, ...], until: str | None = None) -> tuple[np.datetime64, np.datetime64]:
-    """The first month of `years` and the month after the last one (datetime64[M]); arguments as of `steps`."""
-    last = np.datetime64(until or f"{years[-1]}-12", "M")
-    return np.datetime64(f"{years[0]}-01", "M"), last + 1
-
-
 def pieces(time: np.ndarray, block: slice) -> list[slice]:
     """A block of the time axis in parts that end with months (days) or years (months), as providers cut their files."""
     unit = "M" if time.size < 2 or time[1] - time[0] < np.timedelta64(2, "D") else "Y"

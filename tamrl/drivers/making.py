@@ -49,11 +49,8 @@ class Making:
         paths = opening.listed(sorted(needed))
         stamps = {source: keeping.stamped(found, checksums=checksums) for source, found in paths.items()}
         land, options = opening.land_map(), {s: opening.options(s).model_dump(mode="json") for s in opening.sources}
-        form = {"step": opening.time["step"], "resolution": opening.grid.resolution}
-        keys = {
-            name: keeping.key(name, drivers=opening.drivers, options=options, code=code, land=land, axis=opening.axis, **form)
-            for name in names
-        }
+        form = {"axis": opening.steps.axis, "step": opening.steps.step, "resolution": opening.grid.resolution}
+        keys = {name: keeping.key(name, drivers=opening.drivers, options=options, code=code, land=land, **form) for name in names}
         making = cls(opening, kept, {}, keys, stamps)
         before = keeping.records(kept)
         starts = {name: making._start(name, before.get(name), paths) for name in names}
@@ -70,7 +67,7 @@ class Making:
                 paths=paths,
                 name=name,
                 kept=self.kept,
-                axis=self.opening.axis,
+                axis=self.opening.steps.axis,
                 summed=keeping.is_summed(name, self.opening.sources),
                 opened=lambda only: self.opening.arrays((name,), only),
             )

@@ -16,6 +16,7 @@ from tamrl import registry, variables
 from tamrl.drivers import co2, derived
 from tamrl.drivers import cube as cubes
 from tamrl.drivers.cells import Cells
+from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 from tamrl.grid import Grid
 
@@ -36,15 +37,10 @@ class Opening:
         """Names of the sources, the first that has a variable gives it."""
         return tuple(self.drivers["sources"])
 
-    @property
-    def years(self) -> dict[str, Any]:
-        """Years and the last month of the last one, as sources take them."""
-        return {"years": tuple(self.time["years"]), "until": self.time.get("until")}
-
     @cached_property
-    def axis(self) -> np.ndarray:
-        """Starts of the steps."""
-        return cubes.steps(self.time["step"], **self.years)
+    def steps(self) -> Steps:
+        """The steps of the run."""
+        return Steps(self.time["step"], tuple(self.time["years"]), self.time.get("until"))
 
     def options(self, source: str) -> Any:
         """Options of a source."""
@@ -82,17 +78,17 @@ class Opening:
         """What the named dynamic variables are made of, on the whole globe; `only` of some sources, from the files named."""
         found: dict[str, xr.DataArray] = {}
         for source, wanted in cubes.plan(tuple(names), self.sources).items():
-            if only is not None and source not in only:
+            if not wanted or (only is not None and source not in only):
                 continue
             given = {"only": only[source]} if only is not None else {}
             plugin = registry.load(registry.SOURCES, source)
-            found |= plugin.open_dynamic(self.options(source), names=wanted, step=self.time["step"], **self.years, **given)
+            found |= plugin.open_dynamic(self.options(source), names=wanted, steps=self.steps, **given)
         placed = {name: cubes.on_globe(da) for name, da in found.items()}
         return {name: dask.optimize(da)[0] for name, da in placed.items()}  # once here instead of once per block
 
     def cells(self, arrays: dict[str, xr.DataArray]) -> Cells:
         """Variables made of these arrays, on the cells."""
-        where = derived.Axis(self.axis, self.time["step"], self.grid.lat, co2_series(self.drivers.get("co2")))
+        where = derived.Axis(self.steps.axis, self.steps.step, self.grid.lat, co2_series(self.drivers.get("co2")))
         return Cells(self.grid, where, arrays, lambda: self._land.values, self.threads)
 
 

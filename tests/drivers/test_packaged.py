@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tamrl.drivers.sources import packaged
+from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 from tamrl.variables import check_range
 
@@ -20,7 +21,7 @@ def installed():
 
 @pytest.fixture(scope="module")
 def climate(installed):
-    return packaged.open_dynamic(packaged.Options(), names=("air_temperature", "precipitation"), years=(), step="month")
+    return packaged.open_dynamic(packaged.Options(), names=("air_temperature", "precipitation"), steps=Steps("month", ()))
 
 
 def test_twelve_months_of_2001(climate):
@@ -75,4 +76,4 @@ def test_a_missing_package_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize("years, step", [((2011,), "month"), ((), "day")])
 def test_years_and_days_are_refused(years, step):
     with pytest.raises(ConfigError, match="climatology of months"):
-        packaged.open_dynamic(packaged.Options(), names=(), years=years, step=step)
+        packaged.open_dynamic(packaged.Options(), names=(), steps=Steps(step, years))

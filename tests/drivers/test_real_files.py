@@ -8,6 +8,7 @@ import pytest
 
 from tamrl.drivers import derived
 from tamrl.drivers.sources import _netcdf, _steps, cds_era5
+from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
 AREA = "area-subset.-1.75.-48.7.-2.25.-49.2.nc"
@@ -59,7 +60,7 @@ def test_a_value_of_each_real_file(shared_data, tmp_path, file):
 
 
 def read(folder, *, year, step="day", name="air_temperature"):
-    return cds_era5.open_dynamic(cds_era5.Options(path=str(folder)), names=(name,), years=(year,), step=step)[name]
+    return cds_era5.open_dynamic(cds_era5.Options(path=str(folder)), names=(name,), steps=Steps(step, (year,)))[name]
 
 
 def test_hours_in_grib_become_days(shared_data, tmp_path):

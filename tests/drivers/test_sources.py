@@ -1,11 +1,13 @@
 """The contract of a source, held for every file in `drivers/sources`."""
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tamrl import registry, variables
+from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 from tamrl.options import Strict
 
@@ -26,8 +28,8 @@ def options(name, world):
 
 
 @pytest.fixture
-def axis(name):
-    return {"years": (), "step": "month"} if name == "packaged" else {"years": (2011,), "step": "day"}
+def steps(name):
+    return Steps("month") if name == "packaged" else Steps("day", (2011,))
 
 
 def offered(source, role):
@@ -56,7 +58,7 @@ def test_it_has_the_parts_of_the_contract(name):
     dynamic = inspect.signature(plugin.open_dynamic).parameters
     static = inspect.signature(plugin.open_static).parameters
     tells = hasattr(plugin, "listed")
-    assert list(dynamic) == ["options", "names", "years", "step", "until", *(["only"] if tells else [])]
+    assert list(dynamic) == ["options", "names", "steps", *(["only"] if tells else [])]
     assert list(static) == ["options", "names"]
     assert all(p.kind is p.KEYWORD_ONLY for k, p in {**dynamic, **static}.items() if k != "options")
 
@@ -70,9 +72,9 @@ def test_it_offers_something(name):
     assert offered(name, "dynamic") or offered(name, "static")
 
 
-def test_dynamic_variables_keep_the_contract(name, options, axis):
+def test_dynamic_variables_keep_the_contract(name, options, steps):
     plugin, names = registry.load(registry.SOURCES, name), offered(name, "dynamic")
-    found = opened(lambda: plugin.open_dynamic(options, names=names, **axis))
+    found = opened(lambda: plugin.open_dynamic(options, names=names, steps=steps))
     assert set(found) == set(names)
     for variable, da in found.items():
         check_map(variable, da, da.isel(time=0))
@@ -82,27 +84,28 @@ def test_dynamic_variables_keep_the_contract(name, options, axis):
         if "weight" in da.coords:
             assert da["weight"].dims == da.dims
         if da.attrs.get("cadence") != "composite":
-            assert da.sizes["time"] == {"day": 365, "month": 12}[axis["step"]]
+            assert da.sizes["time"] == {"day": 365, "month": 12}[steps.step]
 
 
-def test_the_last_year_may_be_unfinished(name, options, axis):
+def test_the_last_year_may_be_unfinished(name, options, steps):
     plugin, names = registry.load(registry.SOURCES, name), offered(name, "dynamic")
-    if not axis["years"]:
+    if not steps.years:
         return
-    for variable, da in opened(lambda: plugin.open_dynamic(options, names=names, until="2011-03", **axis)).items():
+    early = replace(steps, until="2011-03")
+    for variable, da in opened(lambda: plugin.open_dynamic(options, names=names, steps=early)).items():
         if da.attrs.get("cadence") != "composite":
-            assert da.sizes["time"] == {"day": 90, "month": 3}[axis["step"]], variable
+            assert da.sizes["time"] == {"day": 90, "month": 3}[steps.step], variable
         assert da["time"].values.max() < np.datetime64("2011-06-04"), "composites of 64 days after it, at most"
 
 
-def test_files_are_told_apart_by_those_that_can(name, options, axis):
+def test_files_are_told_apart_by_those_that_can(name, options, steps):
     plugin, names = registry.load(registry.SOURCES, name), offered(name, "dynamic")
     if not hasattr(plugin, "listed"):
         return
     files = plugin.listed(options)
     assert files and all(path.is_file() for path in files.values())
-    found = plugin.open_dynamic(options, names=names, only=frozenset(files), **axis)
-    for variable, da in plugin.open_dynamic(options, names=names, **axis).items():
+    found = plugin.open_dynamic(options, names=names, only=frozenset(files), steps=steps)
+    for variable, da in plugin.open_dynamic(options, names=names, steps=steps).items():
         assert {"times", "steps", "every", "grid"} <= set(da.attrs["extent"]) and da.attrs["expver"]
         assert found[variable].attrs == da.attrs and found[variable].identical(da)
 
@@ -139,11 +142,11 @@ def test_it_says_what_was_read(name, options):
     assert "sha256" in json.dumps(found)
 
 
-def test_it_refuses_what_it_does_not_have(name, options, axis):
+def test_it_refuses_what_it_does_not_have(name, options, steps):
     plugin = registry.load(registry.SOURCES, name)
     if not offered(name, "static"):
         with pytest.raises(Exception, match="no static variables"):
             plugin.open_static(options, names=("elevation",))
     if not offered(name, "dynamic"):
         with pytest.raises(Exception, match="no dynamic variables"):
-            plugin.open_dynamic(options, names=("air_temperature",), **axis)
+            plugin.open_dynamic(options, names=("air_temperature",), steps=steps)

@@ -16,8 +16,8 @@ import xarray as xr
 from dask import delayed
 
 from tamrl import variables
-from tamrl.drivers import cube as cubes
 from tamrl.drivers.sources import _hdf4, _netcdf
+from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
 AROUND = 64
@@ -27,16 +27,14 @@ Reader = Callable[[Path, tuple[int, int]], np.ndarray]
 """Reads one map (float32, rows and columns as in the file) of a file, whose shape must be the one given."""
 
 
-def composites(
-    folder: str, years: tuple[int, ...], names: re.Pattern[str], product: str, until: str | None = None
-) -> dict[datetime, Path]:
-    """First day and file of each map of `years` (up to month `until`) and `AROUND` days on both sides.
+def composites(folder: str, steps: Steps, names: re.Pattern[str], product: str) -> dict[datetime, Path]:
+    """First day and file of each map of the years asked for and `AROUND` days on both sides.
 
     Raises `InputError` if a year has none.
 
     `names` matches file names; its groups 1 and 2 are the year and the day of the year.
     """
-    begin, end = (month.astype("datetime64[s]").item() for month in cubes.span(years, until))
+    begin, end = (month.astype("datetime64[s]").item() for month in steps.span)
     first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
     found: dict[datetime, Path] = {}
     for path in _netcdf.contents(folder):
@@ -46,7 +44,7 @@ def composites(
             raise InputError(f"two files of the composite {start:%Y-%j}", where=path, found=found[start].name, todo="keep one")
         if start and first <= start <= last:
             found[start] = path
-    for year in years:
+    for year in steps.years:
         if not any(start.year == year for start in found):
             todo = f"fetch {product} of that year, or change time.years"
             raise InputError(f"no composites of {year}", where=folder, todo=todo)

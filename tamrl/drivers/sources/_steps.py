@@ -6,14 +6,14 @@ in the modules of the sources.
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from tamrl import variables
-from tamrl.drivers import cube as cubes
 from tamrl.drivers.sources import _netcdf
+from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -26,20 +26,9 @@ MEANS = ("avgua", "avgad", "avgas", "avg", None)
 """GRIB step types that monthly means may have; `instant` and `accum` are single hours of a month."""
 
 
-@dataclass(frozen=True)
-class Steps:
-    """The steps asked for: `step`, `years` and `until` as in `tamrl.drivers.cube.steps`.
-
-    `some` says that only some files were opened: the steps of the others are missing, and nothing is said of that.
-    """
-
-    step: str
-    years: tuple[int, ...]
-    until: str | None = None
-    some: bool = False
-
-
-def variable(name: str, raw: xr.DataArray, *, source: str, steps: Steps, accumulation: str, where: str) -> xr.DataArray:
+def variable(
+    name: str, raw: xr.DataArray, *, source: str, steps: Steps, accumulation: str, where: str, some: bool = False
+) -> xr.DataArray:
     """A raw series (time, lat, lon) with coordinate `expver` as the vocabulary's variable on every step asked for, lazy.
 
     Its attribute `extent` says what the files hold (`tamrl.drivers.sources`).
@@ -50,13 +39,15 @@ def variable(name: str, raw: xr.DataArray, *, source: str, steps: Steps, accumul
         Whose unit in `config/variables.yaml` the values have.
     accumulation : str
         `hour`, `day` or `auto`: what hourly amounts are summed over (`on_steps`).
+    some : bool
+        Only some files were opened: the steps of the others are missing, and nothing is said of that.
     """
     times, grid = raw["time"].values, [[v.size, *map(float, v.values[[0, -1]])] for v in (raw["lat"], raw["lon"])]
     extent = {"times": [str(times[0]), str(times[-1])], "every": every(times), "grid": [str(raw.dtype), *grid]}
     alias = variables.get(name).sources[source]
     raw = _netcdf.without_fill(_netcdf.orient(raw, where), name=name, where=where)
     total = alias.units.endswith("d-1")
-    found = on_steps(raw, steps=steps, total=total, accumulation=accumulation, where=where)
+    found = on_steps(raw, steps=steps, total=total, accumulation=accumulation, where=where, some=some)
     extent |= {"steps": found.attrs["reach"]}
     done = variables.canonical(found, name=name, source_units=alias.units, where=where)
     if total:
@@ -172,7 +163,9 @@ def spacing(time: np.ndarray, where: object) -> np.timedelta64:
     return np.sort(np.diff(time))[(time.size - 1) // 2]
 
 
-def on_steps(da: xr.DataArray, *, steps: Steps, total: bool, accumulation: str, where: object) -> xr.DataArray:
+def on_steps(
+    da: xr.DataArray, *, steps: Steps, total: bool, accumulation: str, where: object, some: bool = False
+) -> xr.DataArray:
     """Values of a raw series for every step asked for: means, or amounts per day where `total`; missing where incomplete.
 
     The attribute `reach` names the first and last day, or month, that the series tells something of.
@@ -186,14 +179,14 @@ def on_steps(da: xr.DataArray, *, steps: Steps, total: bool, accumulation: str, 
     if between >= 28 * DAY:
         if steps.step == "day":
             raise InputError("the files hold monthly values, days were asked for", where=where, todo="set time.step: month")
-        return _whole(_monthly_means(da, where), steps, "M", where)
+        return _whole(_monthly_means(da, where), steps, "M", where, some)
     if between == DAY:
         days = _daily_values(da, where)
         if total and accumulation == "day":  # only the hour 00:00 was kept: the total of the day before
             days = days.assign_coords(time=days["time"].values - DAY)
     else:
         days = _from_hours(da, between, total, accumulation, where)
-    found = _whole(days, steps, "D", where)
+    found = _whole(days, steps, "D", where, some)
     reach = {"reach": found.attrs["reach"]}
     return found.resample(time="MS").mean(skipna=False).assign_attrs(reach) if steps.step == "month" else found
 
@@ -230,15 +223,15 @@ def _from_hours(da: xr.DataArray, between: np.timedelta64, total: bool, accumula
     return found.astype("float32").assign_coords(time=hours[::24])
 
 
-def _whole(da: xr.DataArray, asked: Steps, unit: str, where: object) -> xr.DataArray:
+def _whole(da: xr.DataArray, asked: Steps, unit: str, where: object, some: bool) -> xr.DataArray:
     """The series on every day (`D`) or month (`M`) of the years asked for, missing where the files have none."""
-    time = cubes.steps({"D": "day", "M": "month"}[unit], asked.years, asked.until)
+    time = replace(asked, step={"D": "day", "M": "month"}[unit]).axis
     have = np.isin(time, da["time"].values)
-    for year in () if asked.some else asked.years:
+    for year in () if some else asked.years:
         inside = time.astype("datetime64[Y]") == np.datetime64(str(year), "Y")
         if not have[inside].any():
             raise InputError(f"no values of {year}", where=where, found=_span(da), todo="fetch that year, or change time.years")
-    if not (have.all() or asked.some):
+    if not (have.all() or some):
         log.warning("%s: %d of %d steps are in no file and stay missing", where, int((~have).sum()), time.size)
     reach = [str(t.astype(f"datetime64[{unit}]")) for t in da["time"].values[[0, -1]]]
     return da.drop_vars("expver", errors="ignore").reindex(time=time).assign_attrs(reach=reach)

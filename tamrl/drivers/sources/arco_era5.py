@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 
 from tamrl import files, variables
-from tamrl.drivers import cube as cubes
 from tamrl.drivers.sources import _netcdf, _steps, _web
+from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 from tamrl.options import Strict
 
@@ -65,16 +65,10 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
     return {}
 
 
-def open_dynamic(
-    options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str, until: str | None = None
-) -> dict[str, xr.DataArray]:
-    """The named variables on the whole axis of `years`, lazy; see the contract in `tamrl.drivers.sources`."""
-    if not years:
-        raise ConfigError("arco_era5 has no climatology", where="time.years", todo="name the years")
-    if not names:
-        return {}
+def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> dict[str, xr.DataArray]:
+    """The named variables on the whole axis of `steps`, lazy; see the contract in `tamrl.drivers.sources`."""
+    steps.need_years("arco_era5")
     ds = _open(options.path)
-    steps = _steps.Steps(step, years, until)
     return {name: _variable(name, ds, options, steps) for name in names}
 
 
@@ -87,13 +81,13 @@ def _open(path: str) -> xr.Dataset:
     return ds.rename({old: new for old, new in _netcdf.NAMES.items() if old in ds.variables and new not in ds.variables})
 
 
-def _variable(name: str, ds: xr.Dataset, options: Options, steps: _steps.Steps) -> xr.DataArray:
+def _variable(name: str, ds: xr.Dataset, options: Options, steps: Steps) -> xr.DataArray:
     alias = variables.get(name).sources["arco_era5"]
     where = f"{options.path} ({alias.name})"
     if alias.name not in ds:
         raise InputError("the store does not hold the variable", where=where, found=sorted(map(str, ds))[:20])
     shift = HOUR if alias.units.endswith("d-1") else 0 * HOUR  # hours that end, or begin, with the first day
-    start, end = (month.astype("datetime64[ns]") + shift for month in cubes.span(steps.years, steps.until))
+    start, end = (month.astype("datetime64[ns]") + shift for month in steps.span)
     time = ds["time"].values
     raw = ds[alias.name].isel(time=(time >= start) & (time < end) & (time < _day_after(ds, "valid_time_stop_era5t")))
     if not raw.sizes["time"]:

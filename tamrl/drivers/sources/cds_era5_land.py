@@ -11,6 +11,7 @@ import xarray as xr
 
 from tamrl import variables
 from tamrl.drivers.sources import _cds, _netcdf, _steps
+from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
 
@@ -61,27 +62,17 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
 
 
 def open_dynamic(
-    options: Options,
-    *,
-    names: tuple[str, ...],
-    years: tuple[int, ...],
-    step: str,
-    until: str | None = None,
-    only: frozenset[str] | None = None,
+    options: Options, *, names: tuple[str, ...], steps: Steps, only: frozenset[str] | None = None
 ) -> dict[str, xr.DataArray]:
-    """The named variables on the whole axis of `years`, lazy; see the contract in `tamrl.drivers.sources`."""
-    if not years:
-        raise ConfigError("cds_era5_land has no climatology", where="time.years", todo="name the years")
-    if not names:
-        return {}
+    """The named variables on the whole axis of `steps`, lazy; see the contract in `tamrl.drivers.sources`."""
+    steps.need_years("cds_era5_land")
     datasets = list(_netcdf.open_all(_folder(options), only))
-    steps = _steps.Steps(step, years, until, only is not None)
-    return {name: _variable(name, datasets, _folder(options), steps) for name in names}
+    return {name: _variable(name, datasets, _folder(options), steps, only is not None) for name in names}
 
 
-def _variable(name: str, datasets: list, folder: str, steps: _steps.Steps) -> xr.DataArray:
+def _variable(name: str, datasets: list, folder: str, steps: Steps, some: bool) -> xr.DataArray:
     alias = variables.get(name).sources["cds_era5_land"].name
     where = f"{folder} ({alias})"
     raw = _steps.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
-    found = _steps.variable(name, raw, source="cds_era5_land", steps=steps, accumulation="day", where=where)
+    found = _steps.variable(name, raw, source="cds_era5_land", steps=steps, accumulation="day", where=where, some=some)
     return found.assign_attrs(grid="boxes")

@@ -19,6 +19,7 @@ from pydantic import Field
 from tamrl import variables
 from tamrl.drivers import indices
 from tamrl.drivers.sources import _cmg, _earthdata, _netcdf
+from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
 
@@ -91,16 +92,11 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
     return {}
 
 
-def open_dynamic(
-    options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str, until: str | None = None
-) -> dict[str, xr.DataArray]:
+def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> dict[str, xr.DataArray]:
     """The named variables, one value per day read with its `weight`; see the contract in `tamrl.drivers.sources`."""
-    if not years:
-        raise ConfigError("mcd43c4 has no climatology", where="time.years", todo="name the years")
-    if not names:
-        return {}
+    steps.need_years("mcd43c4")
     pattern = re.compile(rf"^{options.product}\.A(\d{{4}})(\d{{3}})\.\d{{3}}(\.\d+)?\.(nc|hdf|h5)$")
-    found = _cmg.composites(_folder(options), years, pattern, options.product, until)
+    found = _cmg.composites(_folder(options), steps, pattern, options.product)
     found = {day: path for day, path in found.items() if (day.timetuple().tm_yday - 1) % options.every == 0}
     return {
         name: _cmg.variable(

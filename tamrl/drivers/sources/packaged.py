@@ -18,6 +18,7 @@ import xarray as xr
 
 from tamrl import files, variables
 from tamrl.drivers.sources import _netcdf, _raster
+from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 from tamrl.options import Strict
 
@@ -73,16 +74,12 @@ def koppen_map(options: Options) -> Path:
     return locate("koppen")
 
 
-def open_dynamic(
-    options: Options, *, names: tuple[str, ...], years: tuple[int, ...], step: str, until: str | None = None
-) -> dict[str, xr.DataArray]:
+def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> dict[str, xr.DataArray]:
     """The named variables for twelve mean months; see the contract in `tamrl.drivers.sources`."""
-    if years or step != "month":
+    if steps.years or steps.step != "month":
         raise ConfigError(
             "packaged holds a climatology of months", where="time", todo="set step: month, years: [], map_years: []"
         )
-    if not names:
-        return {}
     path = locate("climatology")
     ds = xr.open_dataset(path, chunks={}).rename({"month": "time", "latitude": "lat", "longitude": "lon"})
     return {name: _months(name, ds, path).assign_attrs(nodes=options.nodes) for name in names}
