@@ -1,7 +1,7 @@
 """Making the dynamic variables of a cube: those that can go on from the cube kept do, the others are made from all files."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,7 @@ class Making:
         keys = {name: keeping.key(name, drivers=opening.drivers, options=options, code=code, land=land, **form) for name in names}
         making = cls(opening, kept, {}, keys, stamps)
         before = keeping.records(kept)
-        starts = {name: making._start(name, before.get(name), paths) for name in names}
-        return cls(opening, kept, starts, keys, stamps)
+        return replace(making, starts={name: making._start(name, before.get(name), paths) for name in names})
 
     def _start(self, name: str, before: keeping.Record | None, paths: dict[str, dict[str, Path]]) -> keeping.Start | None:
         if self.kept is None:
