@@ -65,7 +65,7 @@ config: .venv
 SMALLER = import sys; from PIL import Image; i = Image.open(sys.argv[1]); \
 	i.resize((i.width * 5 // 8, i.height * 5 // 8), 1).quantize(256, 0, 4).save(sys.argv[2], optimize=True)
 docs: $(patsubst results/%/summary.md,docs-%,$(wildcard $(patsubst %,results/%/summary.md,real quarter benchmark ablations))) \
-	$(patsubst results/%/adaptation/adaptation.md,docs-%,$(wildcard results/adapt/adaptation/adaptation.md))
+	$(if $(wildcard results/benchmark/adaptation/adaptation.md),docs-few-shot)
 docs-real:
 	cp results/real/summary.md docs/real-run.md
 	$(BIN)/python -c "$(SMALLER)" results/real/figures/maps.png docs/real-map.png
@@ -80,10 +80,10 @@ docs-benchmark:
 	printf '\n![RMSE of each model: median and 90th percentile of the towers](benchmark-errors.png)\n\n![Change of RMSE against each rival, with targets](benchmark-changes.png)\n' >> docs/benchmark.md
 	$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/model_errors.png docs/benchmark-errors.png
 	$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/tower_changes.png docs/benchmark-changes.png
-docs-adapt:
-	cp results/adapt/adaptation/adaptation.md docs/few-shot.md
+docs-few-shot:
+	cp results/benchmark/adaptation/adaptation.md docs/few-shot.md
 	printf '\n![Change of RMSE over the months of fluxes that were used](few-shot.png)\n' >> docs/few-shot.md
-	$(BIN)/python -c "$(SMALLER)" results/adapt/adaptation/adaptation.png docs/few-shot.png
+	$(BIN)/python -c "$(SMALLER)" results/benchmark/adaptation/adaptation.png docs/few-shot.png
 
 # After a power cut or SIGKILL Snakemake keeps its lock: this releases it.
 unlock: .venv

@@ -21,6 +21,7 @@ class Schedule(Strict):
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     validation: Annotated[float, Field(ge=0, lt=1)] | None = None
     class_weights: bool | None = None
+    forgiven: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class Recurrent(Schedule):

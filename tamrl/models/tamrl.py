@@ -41,6 +41,8 @@ class Options(Recurrent):
     support: Literal["climatology", "years", "window"] = "climatology"
     """What a site's code is read from: its mean seasonal cycle of drivers; its three most complete years; or, as in the public
     code, the window to predict itself (needs `context`; a day then sees the later days of its own window too)."""
+    forgiven: Annotated[float, Field(ge=0, le=1)] | None = 0.5
+    """As in `training`: share of the mean residual of a training sequence that costs nothing."""
     pretrain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training steps in which the decoder learns alone, before the encoder joins."""
     windows: tuple[Annotated[int, Field(ge=1)], ...] = (30, 120, 365)

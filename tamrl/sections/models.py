@@ -57,6 +57,9 @@ class Training(Strict):
     """Weigh sites by the inverse root frequency of their IGBP class."""
     input_noise: Annotated[float, Field(ge=0)] = 0.05
     """Standard deviation of noise added to scaled inputs while training."""
+    forgiven: Share = 0.0
+    """Share of the mean residual of a training sequence that costs a network nothing: what a tower has of its own and no driver
+    tells then disturbs less what its days say of the response to the drivers. TAM-RL has another default."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["exact", "fast"] = "exact"
     """`fast` compiles networks and trains them in bfloat16 on a GPU; on a processor it changes nothing."""

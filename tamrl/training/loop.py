@@ -38,6 +38,7 @@ class Settings:
     learning_rate: float
     weight_decay: float
     input_noise: float
+    forgiven: float = 0.0
     precision: str = "exact"
 
 
@@ -90,7 +91,7 @@ def train(
         optimizer.param_groups[0]["lr"] = settings.learning_rate * one_cycle(step / settings.steps)
         batch = sampler.draw(settings.batch)
         fluxes = forward(_noisy(batch.x, settings), _noisy(batch.support, settings), _noisy(batch.static, settings))
-        loss = flux_loss(fluxes, batch.y, batch.weight, scale)
+        loss = flux_loss(fluxes, batch.y, batch.weight, scale, settings.forgiven)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(network.parameters(), CLIP)

@@ -19,7 +19,7 @@ ROUNDING = 0.01
 """Square of the residual, in units of the scale, below which an absolute value is rounded off, so that its slope is smooth."""
 
 
-def flux_loss(predicted: Tensor, y: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
+def flux_loss(predicted: Tensor, y: Tensor, weight: Tensor, scale: Tensor, forgiven: float = 0.0) -> Tensor:
     """Weighted loss of scaled fluxes plus the balance penalty in physical units.
 
     Parameters
@@ -33,6 +33,8 @@ def flux_loss(predicted: Tensor, y: Tensor, weight: Tensor, scale: Tensor) -> Te
         Quality, 0 where not measured or not scored.
     scale : (3,)
         gC m-2 d-1.
+    forgiven : float
+        Share of each sequence's mean residual that costs nothing, see `_without_mean`.
 
     Returns
     -------
@@ -44,16 +46,30 @@ def flux_loss(predicted: Tensor, y: Tensor, weight: Tensor, scale: Tensor) -> Te
     """
     scored = weight > 0
     fluxes, width = predicted[..., :3], predicted[..., 3:]
-    known = torch.where(scored, y, fluxes.detach())
+    residual = torch.where(scored, fluxes - y, 0) / scale
+    if forgiven:
+        residual = _without_mean(residual, weight, forgiven)
     if width.shape[-1]:
-        each = LIKELIHOOD_WEIGHT * _laplace((fluxes - known) / scale, width.clamp(LEAST_WIDTH, MOST_WIDTH))
+        each = LIKELIHOOD_WEIGHT * _laplace(residual, width.clamp(LEAST_WIDTH, MOST_WIDTH))
     else:
-        each = huber_loss(fluxes / scale, known / scale, reduction="none")
+        each = huber_loss(residual, torch.zeros_like(residual), reduction="none")
     each = each * weight  # (..., B, T, 3)
     fit = (each.sum((-3, -2)) / weight.sum((0, 1)).clamp(min=1e-6)).mean(-1)
     gpp, reco, nee = fluxes.unbind(-1)
     imbalance = carbon.residual(gpp=gpp, reco=reco, nee=nee).square().mean((-2, -1))
     return (fit + BALANCE_WEIGHT * imbalance).sum()
+
+
+def _without_mean(residual: Tensor, weight: Tensor, share: float) -> Tensor:
+    """Residuals (..., B, T, 3) less `share` of the mean that the steps of a sequence have in common.
+
+    Towers differ by more than any driver tells: the errors of a tower's steps are one draw of that difference and many of what
+    varies within it. Where errors have such a common part, partly taking away the mean gives the efficient estimate (Fuller &
+    Battese 1974, doi 10.1016/0304-4076(74)90030-X, for linear models); without, the few towers' levels drown what all their
+    days say of the response to the drivers.
+    """
+    mean = (residual * weight).sum(-2, keepdim=True) / weight.sum(-2, keepdim=True).clamp(min=1e-6)  # (..., B, 1, 3)
+    return residual - share * mean
 
 
 def _laplace(residual: Tensor, width: Tensor) -> Tensor:

@@ -105,3 +105,33 @@ def test_the_sum_over_a_batch_is_the_sum_over_its_elements():
     imbalance = (predicted[..., 2] - predicted[..., 1] + predicted[..., 0]).square().mean()
     expected = (total / weight.sum((0, 1))).mean() + losses.BALANCE_WEIGHT * imbalance
     torch.testing.assert_close(flux_loss(predicted, y, weight, SCALE), expected)
+
+
+def test_of_what_a_sequence_misses_throughout_a_share_is_forgiven():
+    y, weight = _closing(2, 6), torch.ones(2, 6, 3)
+    g = torch.Generator().manual_seed(2)
+    varying = 0.1 * torch.randn(2, 6, 2, generator=g)
+    varying = varying - varying.mean(1, keepdim=True)
+
+    def closing(gpp_and_reco: torch.Tensor) -> torch.Tensor:
+        return torch.cat([gpp_and_reco, gpp_and_reco[..., 1:] - gpp_and_reco[..., :1]], -1)
+
+    def loss(level: float, forgiven: float) -> torch.Tensor:
+        return flux_loss(y + closing(varying + level), y, weight, SCALE, forgiven)
+
+    torch.testing.assert_close(loss(0.4, 0.5), loss(0.2, 0.0))  # half of a constant error is not seen
+    torch.testing.assert_close(loss(0.0, 0.9), loss(0.0, 0.0))  # what varies about its mean costs the same
+    torch.testing.assert_close(loss(0.4, 1.0), loss(0.0, 0.0))
+
+
+def test_steps_not_measured_have_no_part_in_what_is_forgiven():
+    y, weight = _closing(1, 6), torch.ones(1, 6, 3)
+    weight[0, 4:] = 0
+    error = torch.tensor([0.4, 0.4, 0.0])
+    known = flux_loss(y[:, :4] + error, y[:, :4], weight[:, :4], SCALE, 0.5)
+    y[0, 4:] = float("nan")
+    predicted = (_closing(1, 6) + error).requires_grad_()
+    loss = flux_loss(predicted, y, weight, SCALE, 0.5)
+    loss.backward()
+    torch.testing.assert_close(loss, known)
+    assert predicted.grad.isfinite().all() and (predicted.grad[0, 4:].abs() < 1e-6).all()

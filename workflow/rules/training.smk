@@ -27,6 +27,7 @@ rule train_model:
             "validation",
             "class_weights",
             "input_noise",
+            "forgiven",
             "device",
             "precision",
         ),
