@@ -65,7 +65,7 @@ def test_a_month_of_fluxes_makes_towers_better_and_none_surely_worse(finished):
     own = table[(table["model"] == "tamrl") & (table["months"] == 1)]
     assert set(own["start"]) == {"summer", "record"} and (own["towers"] >= 20).all()
     assert (own["low"] <= 0).all(), own[["start", "flux", "change", "low"]].to_string()  # nowhere surely worse
-    assert own["tower_change"].median() < 0, own[["start", "flux", "tower_change"]].to_string()  # paired: medians of 22 towers jump
+    assert own["tower_change"].median() < 0, own[["start", "flux", "tower_change"]].to_string()  # medians of 22 jump
     assert (finished.results / "adaptation/tamrl.parquet").exists() and (finished.results / "report.html").exists()
 
 
