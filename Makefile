@@ -77,7 +77,7 @@ docs-ablations:
 	$(BIN)/python -c "$(SMALLER)" results/ablations/figures/tower_changes.png docs/ablations.png
 docs-benchmark:
 	cp results/benchmark/summary.md docs/benchmark.md
-	printf '\n![RMSE of each model: median and 90th percentile of the towers](benchmark-errors.png)\n\n![Change of RMSE against each rival, with targets](benchmark-changes.png)\n' >> docs/benchmark.md
+	printf '\n![RMSE of each model: median and 90th percentile of the towers](benchmark-errors.png)\n\n![Change of RMSE against each rival, with targets](benchmark-changes.png)\n\nWhat was tried to reach the targets: [tried.md](tried.md).\n' >> docs/benchmark.md
 	$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/model_errors.png docs/benchmark-errors.png
 	$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/tower_changes.png docs/benchmark-changes.png
 docs-few-shot:
