@@ -36,6 +36,10 @@ class InputError(TamrlError):
     """A raw input is missing, unreadable or not what its format says."""
 
 
+class MachineError(TamrlError):
+    """The machine or its file system refuses (no space, too many open files, a lost network drive): no input is to blame."""
+
+
 class UnitError(TamrlError):
     """A unit is unknown, or values cannot have the unit they claim."""
 

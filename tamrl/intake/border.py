@@ -1,0 +1,66 @@
+"""Any exception of a reader becomes a named error that says which file, and what to do."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tamrl.errors import InputError, MachineError, TamrlError
+
+MACHINE = {
+    errno.EMFILE: "close other programs, or raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close other programs, or raise the limit of open files of the system",
+    errno.ENOMEM: "give the job more memory",
+    errno.ENOSPC: "free space on the disk",
+    errno.EDQUOT: "free space within the quota",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EIO: "check the disk or the network drive, then try again",
+    errno.ESTALE: "the network drive has lost the file: try again",
+    errno.ETIMEDOUT: "the network drive does not answer: try again",
+    errno.ENOLCK: "the file system grants no locks: try again, or choose another file system",
+}
+"""Error numbers that speak of the machine or its file system, not of the file, and what to do."""
+
+
+@contextmanager
+def reading(asked: str, *, where: object, todo: str | None = None, error: type[TamrlError] = InputError) -> Iterator[None]:
+    """Run the block; what it raises comes out as a named error.
+
+    Parameters
+    ----------
+    asked : str
+        What could not be done, such as "the metadata table cannot be read".
+    where : object
+        The file, with its member, line or field where that is known.
+    todo : str, optional
+        What the user can do if the file itself is wrong.
+    error : type, optional
+        Kind of the error for a file that is wrong.
+
+    Raises
+    ------
+    TamrlError
+        As it is, where the block raises one.
+    MachineError
+        Where the operating system refuses for a reason that is not in the file (`MACHINE`).
+    InputError, or `error`
+        For any other exception; the exception itself is its cause.
+    """
+    try:
+        yield
+    except TamrlError:
+        raise
+    except MemoryError as reason:
+        raise MachineError(asked, where=where, found="not enough memory", todo=MACHINE[errno.ENOMEM]) from reason
+    except Exception as reason:
+        raise _named(reason, asked, where, todo, error) from reason
+
+
+def _named(reason: Exception, asked: str, where: object, todo: str | None, error: type[TamrlError]) -> TamrlError:
+    number = reason.errno if isinstance(reason, OSError) else None
+    if number in MACHINE:
+        return MachineError(asked, where=where, found=f"{reason.strerror} ({errno.errorcode[number]})", todo=MACHINE[number])
+    if number == errno.ENOENT:
+        return error(asked, where=where, found="no such file", todo="check the path")
+    if number in (errno.EACCES, errno.EPERM):
+        return error(asked, where=where, found=reason.strerror, todo="give yourself the right to read it")
+    return error(asked, where=where, found=f"{type(reason).__name__}: {reason}".removesuffix(": "), todo=todo)
