@@ -9,7 +9,7 @@ import pandas as pd
 import pandera.pandas as pa
 import xarray as xr
 
-from tamrl import classes, variables
+from tamrl import classes, files, variables
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 
@@ -242,10 +242,11 @@ def read_csv(path: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Read a CSV file and check it against its contract.
 
     Text stays text (a tower may be called NA): columns that the contract declares as text are read as text even where
-    all cells are empty or look like numbers, and only empty cells are missing. Raises `ContractError`.
+    all cells are empty or look like numbers, and only empty cells are missing.
+    Raises `ContractError`, also for a file that is not as it was sealed.
     """
     text = {name: str for name, column in schema.columns.items() if str(column.dtype) in ("str", "string", "string[pyarrow]")}
-    frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=["", "nan"])
+    frame = pd.read_csv(files.verified(path), dtype=text, keep_default_na=False, na_values=["", "nan"])
     return table(frame, schema, where=path)
 
 

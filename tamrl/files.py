@@ -1,29 +1,61 @@
-"""Writing so that a half-written file never carries a final name, and checksums."""
+"""Writing so that a half-written file never carries a final name, and seals by which damage is seen when a file is read.
+
+What `atomic` writes carries a *seal*: `.<name>.seal` beside it, JSON with the SHA-256 of the bytes (what `sha256sum` prints) and
+the rule that made it. `verified` compares; every stage reads the files of other stages through it.
+"""
 
 import hashlib
 import json
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tamrl.errors import ContractError
+
+_log = logging.getLogger(__name__)
 
 FOREIGN = (".snakemake_timestamp",)
 """Files that the workflow engine drops into folders it tracks; they are no content."""
 
+MANIFEST = "manifest.json"
+"""List of all files of a Zarr store, with their checksums (`tamrl.stores`)."""
+
+SEAL = ".seal"
+PART = ".part-"
+
+_maker = {"rule": ""}
+
+
+def set_rule(rule: str) -> None:
+    """Name of the rule whose job this process is; seals name it."""
+    _maker["rule"] = rule
+
 
 @contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; on success sync it and rename it, on error remove it.
+def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None) -> Iterator[Path]:
+    """Give a temporary name beside `path`; on success sync it, seal it and rename it, on error remove it.
 
     Works for files and for directories (Zarr stores).
+
+    Parameters
+    ----------
+    listed : callable, optional
+        Which files of a directory its seal names, by their names relative to it; by default all, or the manifest alone, which
+        lists the others. What is written inside another `atomic` directory is sealed with that.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{os.getpid()}-{path.name}")
+    part = path.with_name(f"{PART}{os.getpid()}-{path.name}")
     try:
         yield part
         _sync(part)
+        if not any(parent.startswith(PART) for parent in path.parts):
+            _write_seal(path, _content(part, listed))
         if part.is_dir() and path.exists():
             shutil.rmtree(path)
         os.replace(part, path)
@@ -40,6 +72,111 @@ def _sync(path: Path) -> None:
             os.fsync(handle.fileno())
 
 
+def seal_file(path: Path) -> Path:
+    """Where the seal of a file or directory lies."""
+    return path.with_name(f".{path.name}{SEAL}")
+
+
+def is_seal(name: str) -> bool:
+    """Whether a file of this name is a seal."""
+    return name.startswith(".") and name.endswith(SEAL)
+
+
+def seal(path: str | Path) -> None:
+    """Seal a file that was not written through `atomic`, such as a download that was compared with what its publisher says."""
+    _write_seal(Path(path), _content(Path(path), None))
+
+
+def _content(path: Path, listed: Callable[[str], bool] | None) -> dict[str, Any]:
+    """What a seal says of a file, or of each file of a directory by its relative name."""
+    if not path.is_dir():
+        return {"bytes": path.stat().st_size, "sha256": checksum(path)}
+    if listed is None and (path / MANIFEST).is_file():
+        listed = MANIFEST.__eq__
+    names = {str(PurePosixPath(p.relative_to(path))): p for p in members(path)}
+    return {"files": {name: _content(p, None) for name, p in names.items() if listed is None or listed(name)}}
+
+
+def _write_seal(path: Path, content: dict[str, Any]) -> None:
+    target = seal_file(path)
+    part = target.with_name(f"{PART}{os.getpid()}-{target.name}")
+    part.write_text(as_json({"rule": _maker["rule"], **content}), encoding="utf-8")
+    os.replace(part, target)
+
+
+def verified(path: str | Path) -> Path:
+    """The path, after its bytes were compared with their seal; a file that nobody sealed passes.
+
+    A file is read for this once by a process, as long as nothing happens to it.
+
+    Raises
+    ------
+    ContractError
+        If the file or its seal is damaged; names the file and the rule that makes it again.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return path
+    promise = _promise(path)
+    if promise is None:
+        return path
+    status = path.stat()
+    content = {"bytes": status.st_size, "sha256": promise["sha256"]}
+    if status.st_size == promise["bytes"]:
+        content["sha256"] = _checksum(path.resolve(), status.st_size, status.st_mtime_ns, status.st_ino)
+    if content != {key: promise[key] for key in content}:
+        found = f"{content['bytes']} bytes, SHA-256 {content['sha256']}, sealed with {promise['bytes']} and {promise['sha256']}"
+        raise _damaged(path, found, promise["rule"])
+    return path
+
+
+def intact(path: str | Path) -> bool:
+    """Whether a file, or all that the seal of a directory names, is there and as it was sealed; for caches to make it anew."""
+    path = Path(path)
+    try:
+        if path.is_dir() and seal_file(path).is_file():
+            return all(verified(path / name).is_file() for name in _read_seal(path)["files"])
+        return verified(path).exists()
+    except ContractError as error:
+        _log.warning("%s", error)
+        return False
+
+
+def _promise(path: Path) -> dict[str, Any] | None:
+    """What the seal says of a file: its own, or that of the nearest directory above that has one and names the file."""
+    if seal_file(path).is_file():
+        return _read_seal(path)
+    for folder in path.parents:
+        if folder.name and seal_file(folder).is_file():
+            promise = _read_seal(folder)
+            entry = promise["files"].get(str(PurePosixPath(path.relative_to(folder))))
+            return entry and {"rule": promise["rule"], **entry}
+    return None
+
+
+def _read_seal(path: Path) -> dict[str, Any]:
+    status = seal_file(path).stat()
+    return _seal_content(path, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@lru_cache(maxsize=256)
+def _seal_content(path: Path, *changed: int) -> dict[str, Any]:
+    try:
+        content = json.loads(seal_file(path).read_text(encoding="utf-8"))
+        entries = content["files"].values() if "files" in content else [content]
+        rule = str(content["rule"])
+        if not all(isinstance(e["bytes"], int) and len(e["sha256"]) == 64 for e in entries):
+            raise ValueError("a checksum is incomplete")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, f"its seal cannot be read: {error}", "") from error
+    return {**content, "rule": rule}
+
+
+def _damaged(path: Path, found: str, rule: str) -> ContractError:
+    todo = f"delete it, or call snakemake with --forcerun {rule}: that rule makes it" if rule else "delete it: it is made again"
+    return ContractError("the file is not as it was written", where=path, found=found, todo=todo)
+
+
 def as_json(content: object) -> str:
     """`content` as sorted, indented JSON."""
     return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
@@ -52,8 +189,8 @@ def write_json(path: str | Path, content: object) -> None:
 
 
 def read_json(path: str | Path) -> dict:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file that is as it was sealed."""
+    return json.loads(verified(path).read_text(encoding="utf-8"))
 
 
 def checksum(path: str | Path, algorithm: str = "sha256") -> str:
@@ -62,12 +199,26 @@ def checksum(path: str | Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(handle, algorithm.lower().replace("-", "")).hexdigest()
 
 
+@lru_cache(maxsize=4096)
+def _checksum(path: Path, *changed: int) -> str:
+    return checksum(path)
+
+
+def members(folder: Path) -> list[Path]:
+    """The files of a directory, sorted by name; not those of the workflow engine, and no seals."""
+    return sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in FOREIGN and not is_seal(p.name))
+
+
 def sha256(path: str | Path) -> str:
-    """SHA-256 of a file, or of a directory's relative names and contents."""
-    path, digest = Path(path), hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file() and p.name not in FOREIGN) if path.is_dir() else [path]:
-        digest.update(str(file.relative_to(path)).encode())
-        with open(file, "rb") as handle:
-            while block := handle.read(1 << 20):
-                digest.update(block)
+    """SHA-256 of a file as `sha256sum` prints it, or of a directory.
+
+    That of a directory is over its sorted entries, each the length of the name, the name and the SHA-256 of the content.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return checksum(path)
+    digest = hashlib.sha256()
+    for file in members(path):
+        name = str(PurePosixPath(file.relative_to(path))).encode()
+        digest.update(len(name).to_bytes(8, "big") + name + bytes.fromhex(checksum(file)))
     return digest.hexdigest()

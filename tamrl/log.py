@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from tamrl import files
+
 T = TypeVar("T")
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _SECONDS_BETWEEN_LINES = 5.0
@@ -32,6 +34,7 @@ def to_file(path: str | Path) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger()
     root.handlers.clear()
+    files.set_rule(_rule(Path(path)))
     root.setLevel(logging.INFO)
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
     file.setFormatter(logging.Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S"))
@@ -45,12 +48,24 @@ def to_file(path: str | Path) -> None:
     atexit.register(_note_end, Path(path), time.monotonic())
 
 
+def _folder(path: Path) -> Path | None:
+    """The run's folder of logs."""
+    return next((parent for parent in path.parents if parent.name == "logs"), None)
+
+
+def _rule(path: Path) -> str:
+    """The rule that a log file belongs to, empty where that is not plain."""
+    folder = _folder(path)
+    return path.relative_to(folder).with_suffix("").parts[0] if folder else ""
+
+
 def _note_end(path: Path, begun: float) -> None:
     """Append a line to the journal of the run: one write, so that lines of jobs that end together do not mix."""
-    folder = next((parent for parent in path.parents if parent.name == "logs"), None)
+    folder = _folder(path)
     if folder is None:
         return
-    rule, *rest = path.relative_to(folder).with_suffix("").parts
+    _, *rest = path.relative_to(folder).with_suffix("").parts
+    rule = _rule(path)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     ended, seconds = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), time.monotonic() - begun
     values = (ended, rule, "/".join(rest), f"{seconds:.1f}", f"{used:.0f}", _error[0] if _error else "0")

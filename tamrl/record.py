@@ -94,7 +94,7 @@ def content(path: str | Path) -> str:
     if path.suffix != ".nc":
         return files.sha256(path)
     digest = hashlib.sha256()
-    with netCDF4.Dataset(path) as file:
+    with netCDF4.Dataset(files.verified(path)) as file:
         file.set_auto_maskandscale(False)
         for name, variable in sorted(file.variables.items()):
             digest.update(f"{name} {variable.dtype} {variable.dimensions} {variable.shape}".encode())

@@ -20,8 +20,7 @@ from zarr.storage import LocalStore
 
 from tamrl import contracts, files, variables
 from tamrl.errors import ContractError
-
-MANIFEST = "manifest.json"
+from tamrl.files import MANIFEST
 
 
 def compressors() -> list[Any]:
@@ -128,8 +127,7 @@ def open_cube(path: str | Path, *, verify: bool = False) -> xr.Dataset:
 
 def _listing(path: str | Path) -> dict[str, Path]:
     root = Path(path)
-    found = (p for p in root.rglob("*") if p.is_file() and p.name != MANIFEST and p.name not in files.FOREIGN)
-    return {str(PurePosixPath(p.relative_to(root))): p for p in sorted(found)}
+    return {str(PurePosixPath(p.relative_to(root))): p for p in files.members(root) if p.name != MANIFEST}
 
 
 class _Sealed(LocalStore):
@@ -154,7 +152,7 @@ class _Sealed(LocalStore):
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
         """Names in a folder of the store; the manifest and foreign files are no part of the hierarchy."""
         async for name in super().list_dir(prefix):
-            if name not in (MANIFEST, *files.FOREIGN):
+            if name not in (MANIFEST, *files.FOREIGN) and not files.is_seal(name):
                 yield name
 
     def _compare(self, key: str, found: Buffer) -> None:

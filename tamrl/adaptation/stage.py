@@ -14,7 +14,7 @@ from tamrl.adaptation import cases, window
 from tamrl.adaptation.cases import Case
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
-from tamrl.files import atomic
+from tamrl.files import atomic, verified
 from tamrl.inference.predict import predict
 from tamrl.samples.splits import cut
 from tamrl.training.checkpoint import Trained, load_ensemble
@@ -56,7 +56,7 @@ def adapt_towers(
     torch.set_num_threads(1)
     members = load_ensemble(models)
     spec = members[0].spec
-    ds = contracts.samples(xr.load_dataset(samples), dynamic=spec.dynamic, static=spec.static, where=samples)
+    ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     split = contracts.read_csv(splits, contracts.SPLITS)
     if cut(split, split["site"].to_numpy()) is not None:
         raise ContractError("adaptation needs towers that no model has seen", where=splits, todo="take another splits.scheme")

@@ -152,7 +152,7 @@ def _fluxes(data: Path, world: World, quantum: float, reference: str | None) -> 
 def _land(data: Path, world: World, applicability: str, cube: str) -> Iterator[layers.Layer]:
     """What does not change: applicability, classes, and the statics of the cube."""
     drivers, found = stores.open_cube(cube), []
-    with xr.open_dataset(applicability) as ds:
+    with xr.open_dataset(files.verified(applicability)) as ds:
         for name, layer in layers.trust(_threshold(applicability)).items():
             found.append((layer, world.cells.pick(ds[name].values.astype("f4"))))
     for name, kinds in (("igbp", classes.IGBP), ("koppen", classes.KOPPEN)):
@@ -185,14 +185,14 @@ def _stations(data: Path, predictions: str, tables: tuple[str, str, str], about:
     """A script a tower with its records; returns the index of towers."""
     schemas = (contracts.SITES, contracts.METRICS, contracts.DISSIMILARITY)
     sites, metrics, unlike = (contracts.read_csv(path, schema) for path, schema in zip(tables, schemas, strict=True))
-    table = contracts.table(pd.read_parquet(predictions), contracts.PREDICTIONS, where=predictions)
+    table = contracts.table(pd.read_parquet(files.verified(predictions)), contracts.PREDICTIONS, where=predictions)
     for site, content in stations.records(table, model=about["model"]):
         put(data / "towers" / f"{site}.js", f"towers/{site}", content)
     return stations.index(sites, metrics, unlike, scale=about["step"])
 
 
 def _threshold(applicability: str) -> float | None:
-    with xr.open_dataset(applicability) as ds:
+    with xr.open_dataset(files.verified(applicability)) as ds:
         found = ds["dissimilarity"].attrs.get("threshold")
     return None if found is None else float(found)
 

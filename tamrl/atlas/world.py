@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from tamrl import units
+from tamrl import files, units
 from tamrl.atlas import layers
 from tamrl.atlas.cells import Cells
 from tamrl.carbon import CF_UNITS, UNITS
@@ -26,7 +26,7 @@ class World:
 
     def __init__(self, labels: Sequence[str], *, maps: Sequence[str], reference: Sequence[str]):
         self.labels, self._places = list(labels), {"map": maps, "reference": reference}
-        with xr.open_dataset(self.path("map", "gpp", self.labels[0])) as ds:
+        with xr.open_dataset(files.verified(self.path("map", "gpp", self.labels[0]))) as ds:
             self.attributes = dict(ds.attrs)
             shown = np.isfinite(layers.by_month(ds["gpp"])).any(0)
         self.cells = Cells(Grid(180.0 / shown.shape[0]), shown)
@@ -57,7 +57,7 @@ class World:
         wanted += [("reference", "truth", flux)] if self._places["reference"] else []
         for kind, quantity, name in wanted:
             path = self.path(kind, flux, label)
-            with xr.open_dataset(path) as ds:
+            with xr.open_dataset(files.verified(path)) as ds:
                 if name not in ds or ds[name].shape[-2:] != self.cells.shown.shape:
                     raise ContractError(f"no {name} on the grid of the maps", where=path, found=f"{list(ds)}, {dict(ds.sizes)}")
                 yield quantity, self._monthly(ds[name])

@@ -64,7 +64,7 @@ class Anew(Exception):
 
 def newest(folder: str | Path | None) -> Path | None:
     """The store kept last in `folder`, or None."""
-    found = [path for path in Path(folder).glob("[0-9]*") if (path / stores.MANIFEST).is_file()] if folder else []
+    found = [path for path in Path(folder).glob("[0-9]*") if files.intact(path / stores.MANIFEST)] if folder else []
     return max(found, key=lambda path: int(path.name), default=None)
 
 
@@ -79,11 +79,16 @@ def keep(folder: str | Path | None, cube: str | Path, records: dict[str, Record]
         return
     told = stores.manifest(cube)
     with files.atomic(target) as part:
-        shutil.copytree(cube, part, copy_function=store.link, ignore=shutil.ignore_patterns(stores.MANIFEST, *files.FOREIGN))
+        shutil.copytree(
+            cube,
+            part,
+            copy_function=store.link,
+            ignore=shutil.ignore_patterns(stores.MANIFEST, f".*{files.SEAL}", *files.FOREIGN),
+        )
         stores.seal(part, about=told["about"] | {"records": records}, known=told["files"])
     for other in folder.iterdir():
-        if other != target:
-            shutil.rmtree(other)
+        if other not in (target, files.seal_file(target)):
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
 
 
 def records(kept: Path | None) -> dict[str, Record]:

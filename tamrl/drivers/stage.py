@@ -207,7 +207,7 @@ def place_drivers(*, table: str, towers: str, drivers: str, names: dict[str, Any
     co2 : CSV of annual means, for the driver `co2`
     """
     sites = contracts.read_csv(towers, contracts.SITES)
-    dates = pd.read_parquet(table, columns=["date"])["date"]
+    dates = pd.read_parquet(files.verified(table), columns=["date"])["date"]
     first = dates.min() - pd.DateOffset(years=1)
     time = pd.date_range(first, dates.max(), freq="D" if step == "day" else "MS")
     dynamic, static = (tuple(names[role]) for role in ("dynamic", "static"))
@@ -231,8 +231,8 @@ def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str, s
     ContractError
         If a table breaks its contract.
     """
-    measured = contracts.table(pd.read_parquet(table), contracts.TOWERS, where=table)
-    with xr.open_dataset(drivers) as gridded:
+    measured = contracts.table(pd.read_parquet(files.verified(table)), contracts.TOWERS, where=table)
+    with xr.open_dataset(files.verified(drivers)) as gridded:
         sites = contracts.read_csv(towers, contracts.SITES)
         found = compare.compare(gridded, measured, sites)
         if subsets:

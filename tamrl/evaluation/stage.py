@@ -97,7 +97,7 @@ def _read(
     """All models combined and with intervals, and the errors of smaller ensembles of the maps' model by kind of inputs."""
     parts, smaller = [], []
     for path in sorted(members):
-        own = scoring.check_members(pd.read_parquet(path), where=path)
+        own = scoring.check_members(pd.read_parquet(files.verified(path)), where=path)
         parts.append(_combined(own, path, sites, scheme, qc, gridded))
         if own["model"].iloc[0] == map_model:
             smaller.append(compare.smaller(own, qc=qc).assign(split=parts[-1]["split"].iloc[0]))
@@ -124,7 +124,7 @@ def _with_climate(sites: pd.DataFrame, samples: str | None) -> pd.DataFrame:
     """Climate of the grid where the metadata name none; what the grid does not know stays missing."""
     if samples is None:
         return sites
-    with xr.open_dataset(samples) as ds:
+    with xr.open_dataset(files.verified(samples)) as ds:
         grid = pd.Series(ds["koppen_class"].values.astype(str), index=ds["site"].values.astype(str))
     return sites.assign(koppen=sites["koppen"].where(sites["koppen"].notna(), sites["site"].map(grid[grid.isin(classes.KOPPEN)])))
 

@@ -172,7 +172,7 @@ def _coverage(calibration: dict[str, Any]) -> str:
 
 
 def _inside(applicability: str) -> str:
-    with xr.open_dataset(applicability) as ds:
+    with xr.open_dataset(files.verified(applicability)) as ds:
         inside, lat = ds["applicability"].values, ds["lat"].values
     area = np.where(np.isfinite(inside), Grid(180.0 / lat.size).area(), 0.0)  # (lat, lon), m2
     belts = {"of the mapped land": np.abs(lat) <= 90, "of it between 23.5° S and 23.5° N": np.abs(lat) < 23.5}

@@ -13,7 +13,7 @@ import numpy as np
 import zarr
 
 from tamrl import carbon, files, stores
-from tamrl.errors import InputError
+from tamrl.errors import ContractError, InputError
 
 LOG = logging.getLogger(__name__)
 
@@ -83,18 +83,20 @@ def lay_out(store: Path, layout: Layout) -> None:
         for killed in store.parent.glob(f".part-*-{store.name}"):
             shutil.rmtree(killed)
         found = _attributes(store)
-        if found.get("key") == layout.key and found.get("members") == list(layout.members):
+        whole = files.intact(store)
+        if whole and found.get("key") == layout.key and found.get("members") == list(layout.members):
             (store / stores.MANIFEST).unlink(missing_ok=True)
             there = sum(1 for _ in records.glob("*.json"))
             LOG.info("%s is of the same models and drivers: its %d finished tiles are kept", store, there)
         elif found.get("key") == layout.key:
-            LOG.info("%s is of other members: tiles of those that stay are kept", store)
-            with files.atomic(store) as part:
+            why = "is of other members" if whole else "has damaged coordinates or metadata"
+            LOG.info("%s %s: tiles of the members that stay are kept", store, why)
+            with files.atomic(store, listed=_framed) as part:
                 _create(part, layout)
                 _move(store, part, found["members"], list(layout.members))
         else:
             _discard(store)
-            with files.atomic(store) as part:
+            with files.atomic(store, listed=_framed) as part:
                 _create(part, layout)
 
 
@@ -103,7 +105,7 @@ def _discard(store: Path) -> None:
     if store.exists():
         LOG.info("%s is of other drivers, options or code: it is made anew", store)
         shutil.rmtree(store)
-    for record in records_folder(store).glob("*.json"):
+    for record in [*records_folder(store).glob("*.json"), *records_folder(store).glob(f".*{files.SEAL}")]:
         record.unlink()
     shutil.rmtree(store.with_suffix(".memory"), ignore_errors=True)
 
@@ -118,7 +120,17 @@ def _move(old: Path, new: Path, before: list[str], after: list[str]) -> None:
 
 
 def _attributes(store: Path) -> dict:
-    return files.read_json(store / "zarr.json").get("attributes", {}) if (store / "zarr.json").is_file() else {}
+    """Attributes of a store, none where its metadata are gone or damaged."""
+    try:
+        return files.read_json(store / "zarr.json").get("attributes", {}) if (store / "zarr.json").is_file() else {}
+    except (ContractError, ValueError, AttributeError) as error:
+        LOG.warning("%s is damaged and will be made anew: %s", store, error)
+        return {}
+
+
+def _framed(name: str) -> bool:
+    """Whether a file belongs to the frame of a store, its metadata and coordinates, and not to the numbers of its tiles."""
+    return not name.startswith(tuple(f"{flux}/c/" for flux in FLUXES))
 
 
 def _create(path: Path, layout: Layout) -> None:

@@ -13,7 +13,7 @@ import xarray as xr
 from tamrl import contracts, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
-from tamrl.files import atomic, sha256, write_json
+from tamrl.files import atomic, sha256, verified, write_json
 from tamrl.grid import Tile
 from tamrl.inference import processes, tiled
 from tamrl.inference.layout import lay_out, locked, records_folder
@@ -43,7 +43,7 @@ def predict_towers(
     device = prepare(inference["device"])
     members = to_device(load_ensemble(models), device)
     spec = members[0].spec
-    ds = contracts.samples(xr.load_dataset(samples), dynamic=spec.dynamic, static=spec.static, where=samples)
+    ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     split = contracts.read_csv(splits, contracts.SPLITS)
     fold_of = split.set_index("site")["fold"].reindex(ds["site"].values).to_numpy()
     frames = []

@@ -120,11 +120,9 @@ def one(tile: Tile, group: zarr.Group, compute: Compute, *, store: Path, layout:
 
 def _adopted(group: zarr.Group, tile: Tile, store: Path, layout: Layout, remember: bool) -> dict:
     """The record of a tile, with the members alone whose stored numbers and memories agree with it."""
-    fresh = {"members": {}}
-    if not _record(store, tile.name).is_file():
-        return fresh
-    record = files.read_json(_record(store, tile.name))
-    if record["key"] != layout.key:
+    fresh, path = {"members": {}}, _record(store, tile.name)
+    record = files.read_json(path) if files.intact(path) else fresh
+    if record.get("key") != layout.key:
         return fresh
     kept = {}
     for k, member in enumerate(layout.members):

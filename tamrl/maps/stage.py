@@ -68,7 +68,7 @@ def write_product(
         Where the product is unknown, or the inputs do not belong together; nothing is written then.
     """
     predictions = open_predictions(store, manifest, label=label, cube=cube)
-    with xr.open_dataset(applicability, mask_and_scale=False) as mask:
+    with xr.open_dataset(files.verified(applicability), mask_and_scale=False) as mask:
         quality = mask[["applicability"]].load()
     quality = quality.assign(filled.mean_number(stores.open_cube(cube), predictions.ds["time"]))
     calibrated = files.read_json(calibration)
@@ -119,7 +119,7 @@ def write_exports(
         part.mkdir()
         by_month: dict[str, list[Path]] = {}
         for flux, path in zip(FLUXES, monthly, strict=True):
-            with xr.open_dataset(path) as ds:
+            with xr.open_dataset(files.verified(path)) as ds:
                 months = list(ds["time"].values.astype("datetime64[M]"))
                 for month in months:
                     by_month.setdefault(str(month), [])
@@ -133,7 +133,9 @@ def write_exports(
 def _zarr(path: Path, maps: list[str]) -> Path:
     """One store (Zarr 2, which every reader knows, consolidated) of the main maps, its chunks made for maps and for series."""
     ds = xr.merge(
-        [xr.open_dataset(file, chunks={"time": ZARR["time"]}) for file in maps], compat="override", combine_attrs="override"
+        [xr.open_dataset(files.verified(file), chunks={"time": ZARR["time"]}) for file in maps],
+        compat="override",
+        combine_attrs="override",
     )
     for name, variable in ds.variables.items():
         kept = {k: v for k, v in variable.encoding.items() if k in ("_FillValue", "units", "calendar", "dtype")}

@@ -9,7 +9,7 @@ import xarray as xr
 
 from tamrl import contracts
 from tamrl.errors import ContractError
-from tamrl.files import atomic
+from tamrl.files import atomic, verified
 from tamrl.samples import build
 from tamrl.samples.splits import split
 
@@ -39,7 +39,7 @@ def split_sites(*, towers: str, test_sites: str | list, output: str, splits: dic
 
 def _warmth_and_records(samples: str) -> dict[str, pd.Series | pd.DataFrame]:
     """Mean of the monthly means of air temperature by site (K), and the sites and dates with a measured NEE."""
-    ds = xr.load_dataset(samples)
+    ds = xr.load_dataset(verified(samples))
     if "air_temperature" not in ds:
         raise ContractError(
             "the samples hold no air_temperature to tell warm towers by",
@@ -66,8 +66,8 @@ def build_samples(*, table: str, towers: str, drivers: str, grid: str, tower: st
     step : "day" or "month"
     """
     dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
-    records = contracts.table(pd.read_parquet(table), contracts.TOWERS, where=table)
-    collocated = xr.load_dataset(drivers)
+    records = contracts.table(pd.read_parquet(verified(table)), contracts.TOWERS, where=table)
+    collocated = xr.load_dataset(verified(drivers))
     if lacking := [n for n in (*dynamic, *static) if n not in collocated]:
         raise ContractError(f"the collocated drivers lack {', '.join(lacking)}", where=drivers, found=list(collocated))
     ds = build.assemble(records, _towers(towers), collocated, dynamic=dynamic, static=static, step=step)

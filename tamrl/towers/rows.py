@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tamrl import contracts
-from tamrl.files import atomic
+from tamrl.files import atomic, verified
 
 
 def columns(paths: Sequence[str | Path]) -> list[str]:
     """All columns of several tables, in the order in which they first stand."""
-    return list(dict.fromkeys(name for path in paths for name in pq.read_schema(path).names))
+    return list(dict.fromkeys(name for path in paths for name in pq.read_schema(verified(path)).names))
 
 
 def read(path: str | Path, sites: Sequence[str]) -> pd.DataFrame:
     """The records of some towers, by `contracts.TOWERS`; only the groups of rows that hold these are read."""
-    return contracts.table(pd.read_parquet(path, filters=[("site", "in", list(sites))]), contracts.TOWERS, where=path)
+    return contracts.table(pd.read_parquet(verified(path), filters=[("site", "in", list(sites))]), contracts.TOWERS, where=path)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tamrl import contracts, registry
 from tamrl.errors import ConfigError, InputError
-from tamrl.files import atomic
+from tamrl.files import atomic, verified
 from tamrl.towers import citations, climate, columns, download, envelope, gather, geojson, harmonise, records, rows
 from tamrl.towers import sites as site_tables
 
@@ -237,13 +237,13 @@ def _write(frame: pd.DataFrame, path: str) -> None:
 
 
 def _read_aside(path: str) -> pd.DataFrame:
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    return pd.read_csv(verified(path), dtype=str, keep_default_na=False)
 
 
 def _read_sites(path: str) -> pd.DataFrame:
     """A table of sites; ids and reasons stay text, whatever they look like."""
     text = ("site", "network", "igbp", "koppen", "managed", "implausible_note", *site_tables.SAID)
     frame = pd.read_csv(
-        path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={c: [""] for c in site_tables.NUMBERS}
+        verified(path), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={c: [""] for c in site_tables.NUMBERS}
     )
     return contracts.table(site_tables.table(frame.to_dict("records")), contracts.SITES, where=path)

@@ -17,7 +17,7 @@ from safetensors.torch import save as pack
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from tamrl.files import atomic
+from tamrl.files import atomic, intact, seal_file
 
 LOG = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Resume:
         return State(about["step"], about["history"], about["best"], kept or None)
 
     def _read(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        if not self.path.is_file():
+        if not intact(self.path):
             return None
         try:
             with safe_open(self.path, framework="pt") as file:
@@ -104,7 +104,7 @@ class Resume:
 
     def clear(self) -> None:
         """Remove the state, and what a killed job left half written of it."""
-        for file in [self.path, *self.path.parent.glob(f".part-*-{self.path.name}")]:
+        for file in [self.path, seal_file(self.path), *self.path.parent.glob(f".part-*-{self.path.name}")]:
             file.unlink(missing_ok=True)
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from tamrl import contracts, registry
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
-from tamrl.files import atomic, sha256
+from tamrl.files import atomic, sha256, verified
 from tamrl.options import Schedule
 from tamrl.provenance import code_digest, config_digest
 from tamrl.samples import scaling
@@ -55,7 +55,7 @@ def train_model(
     module = registry.load(registry.MODELS, plugin)
     chosen = module.Options(**options)
     spec = Spec.asked(chosen, **features, step=step)
-    ds = contracts.samples(xr.load_dataset(samples), dynamic=spec.dynamic, static=spec.static, where=samples)
+    ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     table = contracts.read_csv(splits, contracts.SPLITS)
     ds, group = _training_towers(ds, table, fold, where=splits)
     own_seed = member_seed(seed, plugin, fold, member)  # variants draw the same towers

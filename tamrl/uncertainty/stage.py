@@ -40,7 +40,7 @@ def assess_applicability(
         Cells with less land are missing.
     """
     dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
-    with xr.open_dataset(samples) as towers:
+    with xr.open_dataset(files.verified(samples)) as towers:
         contracts.samples(towers, dynamic=dynamic, static=static, where=samples)
         described = _predictors(towers, dynamic, static).rename(site="place")
     found = _reference(described, _folds(splits), where=samples)
@@ -67,7 +67,7 @@ def assess_towers(*, samples: str, splits: str, output: str, features: dict[str,
         Names of the models' `dynamic` and `static` variables.
     """
     dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
-    with xr.open_dataset(samples) as towers:
+    with xr.open_dataset(files.verified(samples)) as towers:
         contracts.samples(towers, dynamic=dynamic, static=static, where=samples)
         described = _predictors(towers, dynamic, static, least=_least(towers)).load()
     good, folds = _described(described.rename(site="place"), _folds(splits), where=samples)

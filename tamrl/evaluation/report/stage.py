@@ -94,7 +94,7 @@ def _now() -> str:
 
 def _sum_maps(labels: list[str], places: dict[str, Sequence[str]], step: str) -> dict[str, Any]:
     """Sums of all fluxes, the map beneath them, and what the first file says of itself, as `Material` names them."""
-    with xr.open_dataset(places["maps"][0]) as first:
+    with xr.open_dataset(files.verified(places["maps"][0])) as first:
         lat, fraction, attributes = first["lat"].values, first["land_fraction"].values, dict(first.attrs)
         land = Land.of(lat=lat, land_fraction=fraction, cell_area=first["cell_area"].values)
     fluxes = {flux: _sum_flux(flux, labels, places, land, step) for flux in FLUXES}
@@ -105,7 +105,7 @@ def _sum_maps(labels: list[str], places: dict[str, Sequence[str]], step: str) ->
 
 
 def _read_mask(applicability: str) -> dict[str, Any]:
-    with xr.open_dataset(applicability, mask_and_scale=True) as ds:
+    with xr.open_dataset(files.verified(applicability), mask_and_scale=True) as ds:
         threshold = ds["dissimilarity"].attrs.get("threshold")
         found = {"dissimilarity": ds["dissimilarity"].values, "inside": ds["applicability"].values}
     return found | {"threshold": None if threshold is None else float(threshold)}
@@ -131,7 +131,7 @@ def _without_grids(tables: dict[str, Any]) -> dict[str, Any]:
 
 def _read_tables(predictions: str, metrics: str, calibration: str, towers: str, quality: str) -> dict[str, Any]:
     return {
-        "predictions": contracts.table(pd.read_parquet(predictions), contracts.PREDICTIONS, where=predictions),
+        "predictions": contracts.table(pd.read_parquet(files.verified(predictions)), contracts.PREDICTIONS, where=predictions),
         "metrics": contracts.read_csv(metrics, contracts.METRICS),
         "calibration": files.read_json(calibration),
         "towers": contracts.read_csv(towers, contracts.SITES),
@@ -144,7 +144,7 @@ def _read_stations(records: str | None, sites: Sequence[str]) -> tuple[pd.DataFr
     if not (records and sites):
         return None, None
     every = pd.concat([contracts.read_csv(path, contracts.SITES) for path in sites], ignore_index=True)
-    return contracts.table(pd.read_parquet(records), contracts.TOWERS, where=records), every
+    return contracts.table(pd.read_parquet(files.verified(records)), contracts.TOWERS, where=records), every
 
 
 def _read_comparisons(
@@ -164,7 +164,7 @@ def _sum_flux(flux: str, labels: list[str], places: dict[str, Sequence[str]], la
     found = {kind: [_pick(paths, flux, label) for label in labels] if paths else [] for kind, paths in places.items()}
     count = 0
     for path in found["members"][:1]:
-        with xr.open_dataset(path) as ds:
+        with xr.open_dataset(files.verified(path)) as ds:
             count = ds.sizes["member"]
     sums = FluxSums(land, step=step, members=count, reference=bool(found["reference"]))
     for k, path in enumerate(progress(found["maps"], f"summing {flux}")):
@@ -184,7 +184,10 @@ def _pick(paths: Sequence[str], flux: str, label: str) -> str:
 
 def _sum_map(sums: FluxSums, flux: str, path: str, reference: str | None) -> None:
     names = {"mean": flux, "std": f"{flux}_std", "q05": f"{flux}_q05", "q95": f"{flux}_q95"}
-    with xr.open_dataset(path) as ds, xr.open_dataset(reference) if reference else xr.Dataset() as truth:
+    with (
+        xr.open_dataset(files.verified(path)) as ds,
+        xr.open_dataset(files.verified(reference)) if reference else xr.Dataset() as truth,
+    ):
         if lacking := [n for n in names.values() if n not in ds]:
             raise ContractError(f"the map lacks {', '.join(lacking)}", where=path, found=list(ds))
         if reference:
@@ -198,7 +201,7 @@ def _sum_map(sums: FluxSums, flux: str, path: str, reference: str | None) -> Non
 
 
 def _sum_members(sums: FluxSums, flux: str, path: str) -> None:
-    with xr.open_dataset(path) as ds:
+    with xr.open_dataset(files.verified(path)) as ds:
         values = ds[flux].transpose("time", "member", "lat", "lon")
         factor = _factor(values)
         for when in _blocks(values):
