@@ -233,7 +233,13 @@ _WORLD = pa.Column(str, pa.Check.isin((simulated.STATEMENT,)), coerce=True)
 
 
 def table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> pd.DataFrame:
-    """Check a table against its schema, and `simulated.COLUMN` where it has one; raises `ContractError` with the first failures."""
+    """Check a table against its schema, and `simulated.COLUMN` where it is there.
+
+    Raises
+    ------
+    ContractError
+        Names the first failures.
+    """
     if simulated.COLUMN in frame:
         schema = schema.add_columns({simulated.COLUMN: _WORLD})
     try:

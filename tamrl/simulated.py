@@ -31,9 +31,12 @@ def title(text: str, virtual: bool) -> str:
     return f"{text} ({STATEMENT})" if virtual and STATEMENT not in text else text
 
 
-def keywords(virtual: bool) -> dict[str, Any]:
-    """`description` and `keywords` of a record in JSON; nothing where the world is real."""
-    return {"description": COMMENT, "keywords": list(KEYWORDS)} if virtual else {}
+def described(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`name`, `description` and `keywords` of the record of a run in JSON; nothing where the world is real."""
+    if not of(config):
+        return {}
+    name = title(config["evaluation"]["title"] or config["run"], True)
+    return {"name": name, "description": COMMENT, "keywords": list(KEYWORDS)}
 
 
 def attributes(given: Mapping[str, Any], virtual: bool) -> dict[str, Any]:

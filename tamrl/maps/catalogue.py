@@ -53,7 +53,8 @@ def write(
         _assets(item, files[name], folder / collection.id / name)
         collection.add_item(item)
     told = _told(f"Maps of the run {run}, {label}", f"Maps of the run {run}", of_maps)
-    catalogue = pystac.Catalog(f"{run}-{label}-catalogue", told["description"], told["title"], extra_fields={"keywords": told["keywords"]})
+    further = {"keywords": told.pop("keywords")}
+    catalogue = pystac.Catalog(f"{run}-{label}-catalogue", extra_fields=further, **told)
     catalogue.add_child(collection)
     catalogue.normalize_and_save(str(folder), pystac.CatalogType.SELF_CONTAINED)
     return folder / "catalog.json"

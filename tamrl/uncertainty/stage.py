@@ -65,9 +65,7 @@ def assess_applicability(
     LOG.info("%.1f %% of the land cells lie inside the area of applicability (index up to %.3f)", 100 * inside, found.threshold)
 
 
-def assess_towers(
-    *, samples: str, splits: str, output: str, features: dict[str, list[str]], virtual: bool = False
-) -> None:
+def assess_towers(*, samples: str, splits: str, output: str, features: dict[str, list[str]], virtual: bool = False) -> None:
     """Write how unlike each held-out tower is to those that train while it is held out.
 
     Parameters
