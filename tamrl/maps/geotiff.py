@@ -96,7 +96,7 @@ def _tags(ds: xr.Dataset, flux: str, month: str) -> dict[str, str]:
     """Tags of a month's file: title, summary and `id` of its own, and what the file that it is made of says of itself."""
     bands = "; ".join(f"band {k}: {ds[name].attrs['long_name']}" for k, name in enumerate((flux, f"{flux}_std"), 1))
     given = {name: ds.attrs[name] for name in KEPT if name in ds.attrs}
-    given |= {"title": f"{flux.upper()} {month}: mean and standard deviation", "summary": f"{bands}. {month}."}
+    given |= {"title": f"{flux.upper()} {month}: mean and standard deviation", "summary": f"{month}, {bands}."}
     given |= {"id": acdd.identifier(f"geotiff {flux} {month} {ds.attrs.get('id')}"), "comment": ds[flux].attrs["comment"]}
     tags = simulated.attributes(given, simulated.said(ds.attrs))
     return tags | {"TIFFTAG_IMAGEDESCRIPTION": tags["title"]}

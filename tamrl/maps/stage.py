@@ -146,7 +146,7 @@ def _attributes(path: str) -> dict[str, Any]:
 def _told(product: str, label: str) -> dict[str, str]:
     """Title and summary of one file of a product that holds all fluxes."""
     module = registry.load(registry.PRODUCTS, product)
-    names = about.listed([cf.names(flux)["long_name"] for flux in FLUXES])
+    names = "; ".join(cf.names(flux)["long_name"] for flux in FLUXES)
     first = (module.__doc__ or "").splitlines()[0]
     title = module.TITLE.format(flux=about.listed([flux.upper() for flux in FLUXES]), label=label)
     return {"title": title, "summary": f"{names}, {label}. {first}", "product": f"{product} of all fluxes"}
