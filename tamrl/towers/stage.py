@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tamrl import contracts, registry
+from tamrl import contracts, registry, simulated
 from tamrl.errors import ConfigError, InputError
 from tamrl.files import atomic
 from tamrl.towers import citations, climate, columns, download, envelope, gather, geojson, harmonise, records, rows
@@ -130,6 +130,7 @@ def harmonise_towers(
     towers: Mapping[str, Any],
     step: records.Step,
     koppen: str | None = None,
+    virtual: bool = False,
 ) -> None:
     """Merge the networks, judge the records, and write the towers that can be used.
 
@@ -152,6 +153,8 @@ def harmonise_towers(
         `exclude`, `managed` and `quality` of the section `towers`.
     koppen : str, optional
         Map of Köppen-Geiger groups (`climate.fill`) for towers whose metadata name none.
+    virtual : bool
+        Whether the towers were simulated; tables and points say so then (`simulated.COLUMN`).
 
     Raises
     ------
@@ -166,10 +169,11 @@ def harmonise_towers(
         places, report = _judge(dict(zip(networks, tables, strict=True)), places, owner, write, step=step, towers=towers)
         report = pd.concat([report, harmonise.set_aside([_read_aside(a) for a in aside])], ignore_index=True)
         _require_towers(places, report, where=", ".join(tables))
-    _write(contracts.table(report, contracts.QUALITY, where=quality), quality)
-    _write(contracts.table(places, contracts.SITES, where=towers_csv), towers_csv)
+    told = simulated.table(places, virtual)
+    _write(contracts.table(simulated.table(report, virtual), contracts.QUALITY, where=quality), quality)
+    _write(contracts.table(told, contracts.SITES, where=towers_csv), towers_csv)
     cited = _publications(places)
-    _write_text(geojson.points(places), towers_geojson)
+    _write_text(geojson.points(told), towers_geojson)
     _write_text(citations.bibtex(places, cited), citations_bib)
     _write_text(citations.thanks(places, cited), acknowledgements)
 

@@ -3,7 +3,7 @@ import sys
 
 sys.path.insert(0, str(workflow.basedir))
 
-from tamrl import config as configuration, provenance, registry
+from tamrl import config as configuration, provenance, registry, simulated
 from tamrl.log import told
 from tamrl.scaling.needs import resources as resources_of
 
@@ -13,6 +13,7 @@ configuration.check_inputs(MAIN)
 # A choice is the same chain with a few keys changed; it shares the drivers of its run.
 CONFIGS = {MAIN.run: MAIN} | {f"{MAIN.run}/choices/{name}": configuration.choice(config, name) for name in MAIN.choices}
 PLAIN = MAIN.model_dump(mode="json")
+VIRTUAL = simulated.of(PLAIN)  # whether the products have to say so
 MODELS = sorted({*registry.names(registry.MODELS), *(v for c in CONFIGS.values() for v in c.training.variants)})
 RUN = "results/{run}"
 BASE = f"results/{MAIN.run}"

@@ -132,6 +132,7 @@ rule compare_drivers:
         **needs("compare_drivers"),
     params:
         subsets=MAIN.drivers.subsets,
+        virtual=VIRTUAL,
         code=code("tamrl.drivers.stage"),
     script:
         "../scripts/compare_drivers.py"

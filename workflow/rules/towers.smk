@@ -68,6 +68,7 @@ rule harmonise_towers:
         towers=section("towers", "exclude", "managed", "quality"),
         step=MAIN.time.step,
         koppen=climate_map()[1],
+        virtual=VIRTUAL,
         code=lambda w: code("tamrl.towers.stage", *plugins(registry.NETWORKS, CONFIGS[w.run].towers.networks)),
     script:
         "../scripts/harmonise_towers.py"
