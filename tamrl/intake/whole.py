@@ -33,6 +33,12 @@ _FORMATS: dict[bytes, tuple[str, Callable[[Bytes], None]]] = {
 """First bytes, name and rule of each format."""
 
 
+INSIDE = (
+    "its length is right, so it is damaged inside or written in a way not read here: compare its checksum with the provider's"
+)
+"""What to do about a file that `check` lets pass and that cannot be read all the same."""
+
+
 def check(path: Path, *, where: object = None) -> None:
     """Refuse a file that is shorter than it declares; files of formats that declare no size pass, unless they are empty.
 
