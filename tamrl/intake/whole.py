@@ -60,7 +60,9 @@ def check(path: Path, *, where: object = None) -> None:
         about = path.stat()
         fault = _fault(str(path.resolve()), about.st_size, about.st_mtime_ns, about.st_ctime_ns)
     if fault:
-        raise InputError("the file is cut short or damaged", where=where or path, found=fault, todo="fetch it again")
+        raise InputError(
+            "the file cannot be read: it is cut short or damaged", where=where or path, found=fault, todo="fetch it again"
+        )
 
 
 @lru_cache(maxsize=65536)
