@@ -7,7 +7,7 @@ MOST = 1 << 26
 """Bytes of one part that are read at once, at most; headers and directories are far smaller."""
 
 STEPS = 4_000_000
-"""Entries of headers and directories that are followed, at most."""
+"""Entries of headers and directories that are followed, at most; in large files one for 16 bytes."""
 
 
 class Damage(ValueError):
@@ -50,5 +50,5 @@ class Bytes:
     def step(self, count: int = 1) -> None:
         """Count entries followed; refuse a file with too many."""
         self._steps += count
-        if self._steps > STEPS:
-            raise Damage(f"its header or directory has more than {STEPS} entries")
+        if self._steps > max(STEPS, self.size // 16):
+            raise Damage(f"its header or directory has more than {self._steps - 1} entries")

@@ -29,7 +29,8 @@ def _directory(file: Bytes) -> tuple[int, int, int]:
     at = tail.rfind(_END)
     if at < 0 or at + 22 > len(tail):
         raise Damage("it has no directory at its end")
-    size, offset = struct.unpack("<II", tail[at + 12 : at + 20])
+    size, offset, comment = struct.unpack("<IIH", tail[at + 12 : at + 22])
+    file.need(first + at + 22 + comment, "its comment")
     end = first + at
     if end >= 20 and file.at(end - 20, 4) == _LOCATOR:
         end = file.numbers("<Q", end - 12, "its directory")[0]
