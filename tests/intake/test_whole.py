@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyhdf.SD import SD, SDC
 
@@ -194,7 +194,8 @@ def test_wherever_it_is_cut(samples, tmp_path_factory, name, data):
     size = len(samples[name])
     first = 1100 if name == "user-block.h5" else 8  # the first bytes tell the format
     length = data.draw(st.integers(first, size - LAST.get(name, 1)))
-    assume(not any(length in lengths for lengths in ends(name)))
+    if any(length in lengths for lengths in ends(name)):
+        return
     refused(tmp_path_factory.getbasetemp() / "cut", samples[name][:length])
 
 
@@ -346,7 +347,7 @@ def test_every_real_file_cut_is_refused(shared_data, tmp_path, pattern):
             content = path.read_bytes()
             for length in (size // 3, size * 9 // 10, size - 2):
                 if path.suffix == ".grib":
-                    length -= 7  # not between two messages of equal length
+                    length -= 1007  # zeros follow the last message, or a message ends at that share
                 refused(tmp_path / f"cut{path.suffix}", content[:length])
 
 
