@@ -15,7 +15,7 @@ from tamrl import files, variables
 from tamrl.drivers.sources import _netcdf, _steps, _web
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
-from tamrl.intake import arrays, border
+from tamrl.intake import arrays, border, zarrs
 from tamrl.options import Strict
 
 HOUR = np.timedelta64(1, "h")
@@ -77,7 +77,7 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> d
 
 
 def _open(path: str) -> xr.Dataset:
-    store = _web.Remote(path) if _web.is_url(path) else _copy(path)
+    store = _web.Remote(path) if _web.is_url(path) else zarrs.Copy(_copy(path))
     todo = f"check that it is a Zarr store with its consolidated metadata ({' or '.join(METADATA)})"
     with border.reading("the Zarr store cannot be read", where=path, todo=todo):
         ds = xr.open_zarr(store, chunks=None, decode_timedelta=False, mask_and_scale=False)

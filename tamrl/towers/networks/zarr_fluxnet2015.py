@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl.errors import InputError
-from tamrl.intake import arrays, border, whole
+from tamrl.intake import arrays, border, whole, zarrs
 from tamrl.options import Strict
 from tamrl.towers import aggregate, bif, columns, oneflux, records
 
@@ -52,7 +52,7 @@ def _store(path: Path) -> xr.Dataset:
     with border.reading(
         "the store cannot be read", where=path, todo="check that it is the folder fluxnet.zarr with its metadata"
     ):
-        return xr.open_zarr(path, chunks=None, mask_and_scale=False)
+        return xr.open_zarr(zarrs.Copy(path), chunks=None, mask_and_scale=False)
 
 
 def _tower(product: oneflux.Product, where: str) -> xr.Dataset:
