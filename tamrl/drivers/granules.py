@@ -5,7 +5,6 @@ clear by the state flags and of ideal quality by those of the bands; days with t
 """
 
 import re
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -86,11 +85,11 @@ def at_towers(folder: str | Path, sites: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for path in sorted(p for p in Path(folder).rglob("*.hdf") if NAME.match(p.name)):
         match = NAME.match(path.name)
-        tile = int(match["h"]), int(match["v"])
+        day, tile = pd.Timestamp(_cmg.first_day(match["day"][:4], match["day"][4:], path)), (int(match["h"]), int(match["v"]))
         for site, (h, v, row, column) in places.items():
             found = around(path, row=row, column=column) if (h, v) == tile else None
             if found:
-                rows.append({"site": site, "date": pd.Timestamp(datetime.strptime(match["day"], "%Y%j")), **found})
+                rows.append({"site": site, "date": day, **found})
     table = pd.DataFrame(rows, columns=["site", "date", *indices.NAMES])
     if (again := table.duplicated(["site", "date"])).any():
         raise InputError("two granules of one day hold the same tower", where=folder, found=table[again].iloc[0].to_dict())

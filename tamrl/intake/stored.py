@@ -104,11 +104,7 @@ def decoder(
     InputError
         With the layer and the attribute that cannot be understood.
     """
-    kept = np.dtype(stored).newbyteorder("=")
-    unsigned = str(attrs.get("_Unsigned", "")).strip().lower()
-    kept = {("i", "true"): np.dtype(f"u{kept.itemsize}"), ("u", "false"): np.dtype(f"i{kept.itemsize}")}.get(
-        (kept.kind, unsigned), kept
-    )
+    kept = _signed_or_not(np.dtype(stored).newbyteorder("="), attrs)
     scale, offset = (_one(attrs, name, where) for name in ("scale_factor", "add_offset"))
     if scale is None and offset is None and kept.kind in "iu" and assumed:
         scale = assumed["scale_factor"]
@@ -133,6 +129,13 @@ def decoder(
         scale, offset = (None if v is None else float(v) for v in (scale, offset))
         dtype = np.float64 if kept.kind in "iu" and kept.itemsize > 2 else dtype
     return Decoder(kept, missing, low, high, scale, offset, first, np.dtype(dtype))
+
+
+def _signed_or_not(kept: np.dtype, attrs: Mapping[str, Any]) -> np.dtype:
+    """The type in which stored integers count."""
+    unsigned = str(attrs.get("_Unsigned", "")).strip().lower()
+    other = {("i", "true"): "u", ("u", "false"): "i"}.get((kept.kind, unsigned))
+    return np.dtype(f"{other}{kept.itemsize}") if other else kept
 
 
 def _real(kept: np.dtype, scale: Any, offset: Any) -> np.dtype:

@@ -264,3 +264,13 @@ def test_every_odd_attribute_of_a_field_waits_until_it_is_read(tmp_path):
     ds["odd"].attrs["valid_range"] = "many"
     ds.to_netcdf(tmp_path / "a.nc")
     assert (read(tmp_path, "air_temperature", cds_era5) == 280).all()
+
+
+@pytest.mark.parametrize("day", ["000", "366", "400"])
+def test_a_name_without_a_day_is_refused(tmp_path, day):
+    (tmp_path / f"MOD13C1.A2011{day}.061.nc").write_bytes(b"")
+    with pytest.raises(InputError, match=f"(?s)no day.*A2011{day}"):
+        read(tmp_path)
+    (tmp_path / f"MOD09GA.A2011{day}.h18v03.061.hdf").write_bytes(b"")
+    with pytest.raises(InputError, match=f"(?s)no day.*MOD09GA.A2011{day}"):
+        granules.at_towers(tmp_path, pd.DataFrame({"site": [], "lat": [], "lon": []}))

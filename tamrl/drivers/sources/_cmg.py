@@ -19,7 +19,7 @@ from tamrl import variables
 from tamrl.drivers.sources import _hdf4, _netcdf
 from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
-from tamrl.intake import stored
+from tamrl.intake import border, stored
 
 AROUND = 64
 """Days before and after the run from which files are used too."""
@@ -43,7 +43,7 @@ def composites(folder: str, steps: Steps, names: re.Pattern[str], product: str) 
     found: dict[datetime, Path] = {}
     for path in _netcdf.contents(folder):
         match = names.match(path.name)
-        start = datetime.strptime("".join(match.group(1, 2)), "%Y%j") if match else None
+        start = first_day(*match.group(1, 2), path) if match else None
         if start and start in found:
             raise InputError(f"two files of the composite {start:%Y-%j}", where=path, found=found[start].name, todo="keep one")
         if start and first <= start <= last:
@@ -53,6 +53,17 @@ def composites(folder: str, steps: Steps, names: re.Pattern[str], product: str) 
             todo = f"fetch {product} of that year, or change time.years"
             raise InputError(f"no composites of {year}", where=folder, todo=todo)
     return dict(sorted(found.items()))
+
+
+def first_day(year: str, day: str, path: Path) -> datetime:
+    """The day that a file's name says by year and day of the year; raises `InputError` if there is none."""
+    with border.reading("the name holds no day", where=path, todo="give the file the name that NASA gave it"):
+        found = datetime(int(year), 1, 1) + timedelta(int(day) - 1)
+    if found.year != int(year):
+        raise InputError(
+            "the name holds no day", where=path, found=f"day {day} of {year}", todo="give it the name that NASA gave it"
+        )
+    return found
 
 
 def axis(starts: list[datetime]) -> list[datetime]:

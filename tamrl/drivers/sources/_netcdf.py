@@ -40,9 +40,10 @@ _KINDS = {
 }
 
 
-def kind(path: Path) -> str:
+def kind(path: Path, *, where: object = None) -> str:
     """What a file is by its first bytes: netcdf, zip, grib or hdf4; raises `InputError` for anything else."""
-    with border.reading("the file cannot be read", where=path), open(path, "rb") as handle:
+    where = where or path
+    with border.reading("the file cannot be read", where=where), open(path, "rb") as handle:
         start = handle.read(4)
         size = path.stat().st_size
     if start not in _KINDS:
@@ -50,7 +51,7 @@ def kind(path: Path) -> str:
             f"{size} bytes, starting with {start!r}",
             "open it in a text editor: it may be an error message of the server",
         )
-        raise InputError("the file is neither NetCDF, HDF, GRIB nor zip", where=path, found=found, todo=todo)
+        raise InputError("the file is neither NetCDF, HDF, GRIB nor zip", where=where, found=found, todo=todo)
     return _KINDS[start]
 
 
@@ -81,8 +82,9 @@ def open_all(folder: str | Path, only: frozenset[str] | None = None) -> Iterator
             continue
         parts = sorted(Path(_unpacked(path).name).iterdir()) if kind(path) == "zip" else [path]
         for part in parts:
-            found = kind(part)
-            whole.check(part, where=path if part == path else f"{path} ({part.name})")
+            where = path if part == path else f"{path} ({part.name})"
+            found = kind(part, where=where)
+            whole.check(part, where=where)
             if found == "grib":
                 yield from ((path, ds) for ds in _grib.open_file(part))
             elif found == "netcdf":

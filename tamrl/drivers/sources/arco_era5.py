@@ -108,4 +108,5 @@ def _versioned(raw: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
 
 def _day_after(ds: xr.Dataset, key: str) -> np.datetime64:
     """The first midnight after the date of an attribute; far ahead where the store does not say."""
-    return np.datetime64(str(ds.attrs.get(key, "2200-01-01"))[:10], "D") + np.timedelta64(1, "D")
+    with border.reading("an attribute of the store is no date", where=f"{ds.encoding.get('source', 'the store')} ({key})"):
+        return np.datetime64(str(ds.attrs.get(key, "2200-01-01"))[:10], "D") + np.timedelta64(1, "D")

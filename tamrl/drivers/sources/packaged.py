@@ -90,7 +90,8 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> d
 
 def _months(name: str, ds: xr.Dataset, path: Path) -> xr.DataArray:
     alias = variables.get(name).sources["packaged"]
-    months = np.array([f"{YEAR}-{m:02d}" for m in ds["time"].values], "datetime64[M]")
+    with border.reading("the months cannot be read", where=path, todo=INSTALL):
+        months = np.array([f"{YEAR}-{m:02d}" for m in ds["time"].values], "datetime64[M]")
     if alias.name not in ds:
         raise InputError("the climatology lacks a variable", where=path, found=sorted(map(str, ds)), todo=INSTALL)
     raw = ds[alias.name].drop_vars("number", errors="ignore").assign_coords(time=months.astype("datetime64[ns]"))
