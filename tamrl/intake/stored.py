@@ -104,47 +104,47 @@ def decoder(
     InputError
         With the layer and the attribute that cannot be understood.
     """
-    kept = _signed_or_not(np.dtype(stored).newbyteorder("="), attrs)
+    form = _signed_or_not(np.dtype(stored).newbyteorder("="), attrs)
     scale, offset = (_one(attrs, name, where) for name in ("scale_factor", "add_offset"))
-    if scale is None and offset is None and kept.kind in "iu" and assumed:
+    if scale is None and offset is None and form.kind in "iu" and assumed:
         scale = assumed["scale_factor"]
     if scale is not None and not (np.isfinite(scale) and scale):
         raise InputError("the attribute scale_factor must be a number other than 0", where=where, found=scale)
     first = rule == "hdf4" or (rule == "modis" and scale is not None and scale > 1)
     if first and scale is not None and scale > 1:
         scale = 1 / float(scale)
-    if kept.kind in "iu" and assumed and not offset and np.isclose(scale, assumed["scale_factor"], rtol=1e-6, atol=0):
+    if form.kind in "iu" and assumed and not offset and np.isclose(scale, assumed["scale_factor"], rtol=1e-6, atol=0):
         attrs = attrs if {"_FillValue", "missing_value"} & set(attrs) else {**attrs, "_FillValue": assumed["_FillValue"]}
-    missing = _missing(attrs, kept, where)
-    packing = _Packing(kept, 1.0 if scale is None else float(scale), 0.0 if offset is None else float(offset), first)
+    missing = _missing(attrs, form, where)
+    packing = _Packing(form, 1.0 if scale is None else float(scale), 0.0 if offset is None else float(offset), first)
     low, high = _limits(attrs, packing, where)
-    if limits is not None and (kept.kind == "f" or (low, high) == (-np.inf, np.inf)):
+    if limits is not None and (form.kind == "f" or (low, high) == (-np.inf, np.inf)):
         low, high = (
             pick(pair) for pick, pair in zip((max, min), zip((low, high), packing.pack(limits), strict=True), strict=True)
         )
     bounded = bool(missing) or low > -np.inf or high < np.inf
     if dtype is None:
-        dtype = _real(kept, scale, offset) if scale is not None or offset is not None or bounded else kept
+        dtype = _real(form, scale, offset) if scale is not None or offset is not None or bounded else form
     else:
         scale, offset = (None if v is None else float(v) for v in (scale, offset))
-        dtype = np.float64 if kept.kind in "iu" and kept.itemsize > 2 else dtype
-    return Decoder(kept, missing, low, high, scale, offset, first, np.dtype(dtype))
+        dtype = np.float64 if form.kind in "iu" and form.itemsize > 2 else dtype
+    return Decoder(form, missing, low, high, scale, offset, first, np.dtype(dtype))
 
 
-def _signed_or_not(kept: np.dtype, attrs: Mapping[str, Any]) -> np.dtype:
+def _signed_or_not(form: np.dtype, attrs: Mapping[str, Any]) -> np.dtype:
     """The type in which stored integers count."""
     unsigned = str(attrs.get("_Unsigned", "")).strip().lower()
-    other = {("i", "true"): "u", ("u", "false"): "i"}.get((kept.kind, unsigned))
-    return np.dtype(f"{other}{kept.itemsize}") if other else kept
+    other = {("i", "true"): "u", ("u", "false"): "i"}.get((form.kind, unsigned))
+    return np.dtype(f"{other}{form.itemsize}") if other else form
 
 
-def _real(kept: np.dtype, scale: Any, offset: Any) -> np.dtype:
+def _real(form: np.dtype, scale: Any, offset: Any) -> np.dtype:
     """The type of decoded values, as xarray chooses it, so that the same bits come out."""
     types = [np.dtype(type(v)) for v in (scale, offset) if v is not None]
     if not types:
-        return kept if kept.kind == "f" else np.dtype("f4" if kept.itemsize <= 2 else "f8")
+        return form if form.kind == "f" else np.dtype("f4" if form.itemsize <= 2 else "f8")
     if len(types) == 2 and types[0] == types[1] and types[0] in ("f4", "f8"):
-        return np.dtype("f8") if kept.kind in "iu" and kept.itemsize >= 4 else types[0]
+        return np.dtype("f8") if form.kind in "iu" and form.itemsize >= 4 else types[0]
     return types[0] if offset is None and types[0] in ("f4", "f8") else np.dtype("f8")
 
 
@@ -172,7 +172,7 @@ def _one(attrs: Mapping[str, Any], name: str, where: object) -> Any:
     return found[0]
 
 
-def _missing(attrs: Mapping[str, Any], kept: np.dtype, where: object) -> tuple[float, ...]:
+def _missing(attrs: Mapping[str, Any], form: np.dtype, where: object) -> tuple[float, ...]:
     """Stored numbers that stand for missing, those of the type alone."""
     declared = [
         v
@@ -180,12 +180,12 @@ def _missing(attrs: Mapping[str, Any], kept: np.dtype, where: object) -> tuple[f
         if attrs.get(name) is not None
         for v in _numbers(attrs[name], name, where)[0]
     ]
-    if kept.kind == "f":
+    if form.kind == "f":
         return tuple(float(v) for v in declared if not np.isnan(v))
-    limits = np.iinfo(kept)
-    whole = [int(v) for v in declared if np.isfinite(v) and v == int(v)]
-    whole = [v + 2 ** (8 * kept.itemsize) if v < 0 and kept.kind == "u" and "_Unsigned" in attrs else v for v in whole]
-    return tuple(dict.fromkeys(v for v in whole if limits.min <= v <= limits.max))
+    limits = np.iinfo(form)
+    integers = [int(v) for v in declared if np.isfinite(v) and v == int(v)]
+    integers = [v + 2 ** (8 * form.itemsize) if v < 0 and form.kind == "u" and "_Unsigned" in attrs else v for v in integers]
+    return tuple(dict.fromkeys(v for v in integers if limits.min <= v <= limits.max))
 
 
 @dataclass(frozen=True)

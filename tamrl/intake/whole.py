@@ -57,8 +57,8 @@ def check(path: Path, *, where: object = None) -> None:
     """
     path = Path(path)
     with border.reading("the file cannot be read", where=where or path):
-        about = path.stat()
-        fault = _fault(str(path.resolve()), about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+        status = path.stat()
+        fault = _fault(str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     if fault:
         raise InputError(
             "the file cannot be read: it is cut short or damaged", where=where or path, found=fault, todo="fetch it again"
