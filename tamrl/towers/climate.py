@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import rasterio
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from tamrl import classes
 from tamrl.errors import InputError
+from tamrl.intake import border, whole
 
 _log = logging.getLogger(__name__)
 
@@ -47,11 +47,12 @@ def fill(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
 
 def groups(path: Path, *, lat: Sequence[float], lon: Sequence[float]) -> list[str | None]:
     """Main group at each place; None where there is no land within `REACH`."""
-    try:
-        with rasterio.open(path) as file:
-            return [_group(file, lat=y, lon=x) for y, x in zip(lat, lon, strict=True)]
-    except (RasterioError, OSError) as error:
-        raise InputError("the map of climates cannot be read", where=path, found=error, todo="fetch it again") from error
+    whole.check(path)
+    with border.reading("the map of climates cannot be read", where=path, todo=whole.INSIDE), rasterio.open(path) as file:
+        if (file.scales[0], file.offsets[0]) != (1.0, 0.0):
+            found = f"scale {file.scales[0]:g}, offset {file.offsets[0]:g}"
+            raise InputError("class codes have no scale and offset", where=path, found=found, todo="unpack the map")
+        return [_group(file, lat=y, lon=x) for y, x in zip(lat, lon, strict=True)]
 
 
 def _group(file: rasterio.DatasetReader, *, lat: float, lon: float) -> str | None:

@@ -19,9 +19,13 @@ from tamrl import variables
 from tamrl.drivers.sources import _hdf4, _netcdf
 from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
+from tamrl.intake import border, stored
 
 AROUND = 64
 """Days before and after the run from which files are used too."""
+
+SCALE = 1e-4
+"""What one stored number counts in the products read here."""
 
 Reader = Callable[[Path, tuple[int, int]], np.ndarray]
 """Reads one map (float32, rows and columns as in the file) of a file, whose shape must be the one given."""
@@ -39,7 +43,7 @@ def composites(folder: str, steps: Steps, names: re.Pattern[str], product: str) 
     found: dict[datetime, Path] = {}
     for path in _netcdf.contents(folder):
         match = names.match(path.name)
-        start = datetime.strptime("".join(match.group(1, 2)), "%Y%j") if match else None
+        start = first_day(*match.group(1, 2), path) if match else None
         if start and start in found:
             raise InputError(f"two files of the composite {start:%Y-%j}", where=path, found=found[start].name, todo="keep one")
         if start and first <= start <= last:
@@ -49,6 +53,17 @@ def composites(folder: str, steps: Steps, names: re.Pattern[str], product: str) 
             todo = f"fetch {product} of that year, or change time.years"
             raise InputError(f"no composites of {year}", where=folder, todo=todo)
     return dict(sorted(found.items()))
+
+
+def first_day(year: str, day: str, path: Path) -> datetime:
+    """The day that a file's name says by year and day of the year; raises `InputError` if there is none."""
+    with border.reading("the name holds no day", where=path, todo="give the file the name that NASA gave it"):
+        found = datetime(int(year), 1, 1) + timedelta(int(day) - 1)
+    if found.year != int(year):
+        raise InputError(
+            "the name holds no day", where=path, found=f"day {day} of {year}", todo="give it the name that NASA gave it"
+        )
+    return found
 
 
 def axis(starts: list[datetime]) -> list[datetime]:
@@ -101,11 +116,8 @@ def layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.Dat
     """A layer of a file, numbers as stored; raises `InputError` if it is not there or not of that shape."""
     kind = _netcdf.kind(path)
     if kind not in ("netcdf", "hdf4"):
-        raise InputError("only HDF4, HDF5 and NetCDF-4 files are read here", where=path, found=kind, todo="fetch it again")
-    try:
-        found = _hdf4.stored(path, name) if kind == "hdf4" else _netcdf.stored(path, name)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
+        raise InputError("only HDF4, HDF5 and NetCDF-4 files are read here", where=path, found=kind, todo="unpack or convert it")
+    found = _hdf4.stored(path, name) if kind == "hdf4" else _netcdf.stored(path, name)
     if shape not in (None, found.shape):
         raise InputError("the composites differ in shape", where=path, found=f"{found.shape} instead of {shape}")
     return found if found.coords else _placed(found, path, kind)
@@ -122,9 +134,38 @@ def _placed(da: xr.DataArray, path: Path, kind: str) -> xr.DataArray:
     return xr.DataArray(da.values, dims=("lat", "lon"), coords={"lat": lat, "lon": lon}, attrs=da.attrs, name=da.name)
 
 
-def scaled(stored: np.ndarray, attrs: dict) -> np.ndarray:
-    """Values (float32) of stored numbers: missing outside the valid range. A scale above 1 divides, as in the HDF4 original."""
-    scale = float(attrs.get("scale_factor", 1.0))
-    low, high = attrs.get("valid_range", (-2000, 10000))
-    good = (stored != attrs.get("_FillValue", -3000)) & (stored >= low) & (stored <= high)
-    return np.where(good, stored * np.float32(1 / scale if scale > 1 else scale), np.nan).astype("float32")
+def values(path: Path, name: str, shape: tuple[int, int], *, limits: tuple[float, float], fill: int) -> np.ndarray:
+    """A layer of a file in physical values (float32), missing outside its valid range; see `scaled`."""
+    raw = layer(path, name, shape)
+    return scaled(raw.values, raw.attrs, where=f"{path} ({name})", rule=_rule(path), limits=limits, fill=fill)
+
+
+def codes(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray:
+    """A layer of classes or flags as whole numbers, -1 where missing; a zero is one of them."""
+    raw = layer(path, name, shape)
+    return stored.codes(raw.values, raw.attrs, where=f"{path} ({name})", rule=_rule(path))
+
+
+def _rule(path: Path) -> stored.Rule:
+    return "hdf4" if _netcdf.kind(path) == "hdf4" else "modis"
+
+
+def scaled(
+    numbers: np.ndarray,
+    attrs: dict,
+    *,
+    where: object = None,
+    rule: stored.Rule = "hdf4",
+    limits: tuple[float, float] = (-0.2, 1.0),
+    fill: int = -3000,
+) -> np.ndarray:
+    """Values (float32) of stored numbers by their attributes; see `tamrl.intake.stored.decoder`.
+
+    Parameters
+    ----------
+    limits, fill
+        Valid range and fill value of the product, where the file declares none; its numbers count `SCALE` each.
+    """
+    assumed = {"scale_factor": SCALE, "_FillValue": fill}
+    how = stored.decoder(attrs, numbers.dtype, where=where, rule=rule, dtype=np.dtype("float32"), assumed=assumed, limits=limits)
+    return how.values(numbers).astype("float32")

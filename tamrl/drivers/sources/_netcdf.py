@@ -16,6 +16,7 @@ from xarray.backends.locks import HDF5_LOCK
 from tamrl import files, variables
 from tamrl.drivers.sources import _grib
 from tamrl.errors import InputError
+from tamrl.intake import arrays, border, whole
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,18 @@ _KINDS = {
 }
 
 
-def kind(path: Path) -> str:
+def kind(path: Path, *, where: object = None) -> str:
     """What a file is by its first bytes: netcdf, zip, grib or hdf4; raises `InputError` for anything else."""
-    with open(path, "rb") as handle:
+    where = where or path
+    with border.reading("the file cannot be read", where=where), open(path, "rb") as handle:
         start = handle.read(4)
+        size = path.stat().st_size
     if start not in _KINDS:
-        found = f"{path.stat().st_size} bytes, starting with {start!r}"
-        raise InputError("the file is neither NetCDF, HDF, GRIB nor zip", where=path, found=found, todo="fetch it again")
+        found, todo = (
+            f"{size} bytes, starting with {start!r}",
+            "open it in a text editor: it may be an error message of the server",
+        )
+        raise InputError("the file is neither NetCDF, HDF, GRIB nor zip", where=where, found=found, todo=todo)
     return _KINDS[start]
 
 
@@ -76,7 +82,9 @@ def open_all(folder: str | Path, only: frozenset[str] | None = None) -> Iterator
             continue
         parts = sorted(Path(_unpacked(path).name).iterdir()) if kind(path) == "zip" else [path]
         for part in parts:
-            found = kind(part)
+            where = path if part == path else f"{path} ({part.name})"
+            found = kind(part, where=where)
+            whole.check(part, where=where)
             if found == "grib":
                 yield from ((path, ds) for ds in _grib.open_file(part))
             elif found == "netcdf":
@@ -85,12 +93,17 @@ def open_all(folder: str | Path, only: frozenset[str] | None = None) -> Iterator
                 raise InputError(f"{found} files are not read here", where=path, todo="order the files as NetCDF or GRIB")
 
 
-def _open(part: Path, path: Path) -> xr.Dataset:
+def opened(path: Path, *, where: object) -> xr.Dataset:
+    """The dataset of a NetCDF file with its own names, fields lazy and in physical values; raises `InputError`."""
     netCDF4.set_chunk_cache(CACHE_BYTES)
-    try:
-        ds = xr.open_dataset(part, chunks={}, decode_timedelta=False)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
+    whole.check(path, where=where)
+    with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):
+        raw = xr.open_dataset(path, decode_cf=False, cache=False)
+        return xr.decode_cf(arrays.dataset(raw, where=where), decode_timedelta=False)
+
+
+def _open(part: Path, path: Path) -> xr.Dataset:
+    ds = opened(part, where=path)
     return ds.rename({old: new for old, new in NAMES.items() if old in ds.variables and new not in ds.variables})
 
 
@@ -99,7 +112,9 @@ def stored(path: Path, name: str) -> xr.DataArray:
 
     Opening reads attributes outside the lock under which xarray reads values, and HDF5 stands no two threads at once.
     """
-    with HDF5_LOCK, netCDF4.Dataset(path) as file:
+    whole.check(path)
+    reading = border.reading("the file cannot be read", where=f"{path} ({name})", todo=whole.INSIDE)
+    with reading, HDF5_LOCK, netCDF4.Dataset(path) as file:
         variable = _find(file, name)
         if variable is None:
             raise InputError(f"no layer {name!r}", where=path, found=list(file.variables) or list(file.groups))
@@ -118,14 +133,12 @@ def _find(group: netCDF4.Group, name: str) -> netCDF4.Variable | None:
 @cache
 def _unpacked(path: Path) -> tempfile.TemporaryDirectory:
     """A temporary folder with the NetCDF and GRIB members of a zip; it lives as long as the process."""
+    whole.check(path)
     folder = tempfile.TemporaryDirectory(prefix="tamrl-")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if member.filename.lower().endswith(SUFFIXES):
-                    _extract(archive, member, Path(folder.name), path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError("the zip file cannot be read", where=path, found=error, todo="fetch it again") from error
+    with border.reading("the zip file cannot be read", where=path, todo=whole.INSIDE), zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.filename.lower().endswith(SUFFIXES):
+                _extract(archive, member, Path(folder.name), path)
     return folder
 
 

@@ -36,6 +36,12 @@ NEEDS = {
     "kNDVI": ("red", "nir"),
     "LSWI": ("nir", "swir"),
 }
+FILL = 32767
+"""Missing in the product's layers, where the file does not say so."""
+
+LIMITS = (0.0, 3.2766)
+"""Valid range of reflectance in the product."""
+
 SNOWY = 50
 """Percent of snow from which a pixel counts as snowy."""
 
@@ -117,8 +123,7 @@ def values(index: str, product: str, path: Path, shape: tuple[int, int]) -> np.n
     """An index of the nadir reflectances of a file (float32)."""
     bands = {}
     for band in NEEDS[index]:
-        raw = _cmg.layer(path, f"Nadir_Reflectance_{BANDS[product][band]}", shape)
-        bands[band] = _cmg.scaled(raw.values, {"valid_range": (0, 32766), "_FillValue": 32767, "scale_factor": 1e-4} | raw.attrs)
+        bands[band] = _cmg.values(path, f"Nadir_Reflectance_{BANDS[product][band]}", shape, limits=LIMITS, fill=FILL)
     if index in ("NIRv", "kNDVI"):
         ndvi = indices.ndvi(**bands)
         return indices.kndvi(ndvi=ndvi) if index == "kNDVI" else indices.nirv(ndvi=ndvi, nir=bands["nir"])
@@ -126,8 +131,7 @@ def values(index: str, product: str, path: Path, shape: tuple[int, int]) -> np.n
 
 
 def _weights(options: Options, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    quality = _cmg.layer(path, "BRDF_Quality", shape).values
-    snow = _cmg.layer(path, "Percent_Snow", shape).values
+    quality, snow = (_cmg.codes(path, layer, shape) for layer in ("BRDF_Quality", "Percent_Snow"))
     return weights(quality, snow, options)
 
 

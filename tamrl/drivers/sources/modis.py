@@ -29,6 +29,12 @@ RELIABILITY = "pixel reliability"
 LENGTH = 16
 """Days of a composite."""
 
+FILL = -3000
+"""Missing in the product's layers, where the file does not say so."""
+
+LIMITS = (-0.2, 1.0)
+"""Valid range of the product's indices."""
+
 RANKS = {"VNP13C1": {0: 0, 1: 0, 2: 0, 3: 1, 4: 1, 5: 1, 8: 2}}
 """MODIS rank of VIIRS reliability (0 excellent to 6 poor, 7 cloud shadow, 8 snow or ice, 9 cloud, 10 estimated)."""
 
@@ -114,12 +120,11 @@ def values(index: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _values(path: Path, layer: str, shape: tuple[int, int]) -> np.ndarray:
-    raw = _cmg.layer(path, f"{LAYER} {layer}", shape)
-    return _cmg.scaled(raw.values, raw.attrs)
+    return _cmg.values(path, f"{LAYER} {layer}", shape, limits=LIMITS, fill=FILL)
 
 
 def _weights(options: Options, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    return weights(_cmg.layer(path, f"{LAYER} {RELIABILITY}", shape).values, options)
+    return weights(_cmg.codes(path, f"{LAYER} {RELIABILITY}", shape), options)
 
 
 def weights(reliability: np.ndarray, options: Options) -> np.ndarray:

@@ -20,6 +20,7 @@ from tamrl import files, variables
 from tamrl.drivers.sources import _netcdf, _raster
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
+from tamrl.intake import border
 from tamrl.options import Strict
 
 FILES = {
@@ -81,13 +82,18 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> d
             "packaged holds a climatology of months", where="time", todo="set step: month, years: [], map_years: []"
         )
     path = locate("climatology")
-    ds = xr.open_dataset(path, chunks={}).rename({"month": "time", "latitude": "lat", "longitude": "lon"})
+    ds = _netcdf.opened(path, where=path)
+    with border.reading("the climatology is not the one expected", where=path, todo=INSTALL):
+        ds = ds.rename({"month": "time", "latitude": "lat", "longitude": "lon"})
     return {name: _months(name, ds, path).assign_attrs(nodes=options.nodes) for name in names}
 
 
 def _months(name: str, ds: xr.Dataset, path: Path) -> xr.DataArray:
     alias = variables.get(name).sources["packaged"]
-    months = np.array([f"{YEAR}-{m:02d}" for m in ds["time"].values], "datetime64[M]")
+    with border.reading("the months cannot be read", where=path, todo=INSTALL):
+        months = np.array([f"{YEAR}-{m:02d}" for m in ds["time"].values], "datetime64[M]")
+    if alias.name not in ds:
+        raise InputError("the climatology lacks a variable", where=path, found=sorted(map(str, ds)), todo=INSTALL)
     raw = ds[alias.name].drop_vars("number", errors="ignore").assign_coords(time=months.astype("datetime64[ns]"))
     raw = _netcdf.without_fill(_netcdf.orient(raw, path), name=name, where=path.name)
     units = alias.units

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl.errors import InputError
+from tamrl.intake import arrays, border, whole, zarrs
 from tamrl.options import Strict
 from tamrl.towers import aggregate, bif, columns, oneflux, records
 
@@ -48,10 +49,16 @@ def archives(paths: list[Path], options: Options, *, step: records.Step) -> list
 @lru_cache(maxsize=2)
 def _store(path: Path) -> xr.Dataset:
     """The store, opened once; its variables are read tower by tower."""
-    try:
-        return xr.open_zarr(path, chunks=None)
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError("the store cannot be read", where=path, found=error, todo="fetch fluxnet.zarr again") from error
+    with border.reading(
+        "the store cannot be read", where=path, todo="check that it is the folder fluxnet.zarr with its metadata"
+    ):
+        return xr.open_zarr(zarrs.Copy(path), chunks=None, mask_and_scale=False)
+
+
+def _tower(product: oneflux.Product, where: str) -> xr.Dataset:
+    """The variables of one tower in physical values."""
+    with border.reading("the tower cannot be read", where=where, todo=whole.INSIDE):
+        return arrays.dataset(_store(product.path).sel(site=product.site), where=where, defaults_to_zero=True).load()
 
 
 def read_archive(
@@ -63,7 +70,7 @@ def read_archive(
         raise InputError(
             "the store has fluxes of one u* threshold only", where=where, found=how.ustar, todo="set towers.ustar: REF"
         )
-    tower = _store(product.path).sel(site=product.site).load()
+    tower = _tower(product, where)
     raw = _rows(tower, how.partitioning, where)
     mapping = columns.choose(raw.columns, partitioning=how.partitioning)
     daily, fills = aggregate.days(raw, mapping, where=where)
