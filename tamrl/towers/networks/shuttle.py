@@ -89,7 +89,8 @@ def fetch(options: Options, folder: Path, *, wait: float = 1.0) -> None:
     rows[["arrived_sha256", "reason"]] = [["", r] if isinstance(r, DownloadError) else [r, ""] for r in results]
     rows["reason"] = rows["reason"].map(lambda error: error and f"the archive could not be downloaded: {_reason(error)}")
     if (rows["arrived_sha256"] == "").all():
-        raise DownloadError("no archive could be had", where=source, found=rows["reason"].iloc[0], todo="the log says more")
+        found = f"{rows['reason'].iloc[0]} ({rows['download_link'].iloc[0]})"
+        raise DownloadError("no archive could be had", where=source, found=found, todo="the log names the reason of each")
     with border.reading("the archives cannot be kept", where=folder, error=MachineError), atomic(folder) as part:
         part.mkdir()
         for name in rows.loc[rows["arrived_sha256"] != "", "fluxnet_product_name"]:
