@@ -158,7 +158,23 @@ def test_the_remark_is_said_unless_the_files_are_right():
     assert metaflux.remark(metaflux.Options(greenness="calendar")) == ""
 
 
-def test_one_bad_file_is_set_aside(few):
-    (few[0] / "DE-Hai_MM.csv").write_text("TIMESTAMP,Site\n")
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda content: b"",
+        lambda content: b"TIMESTAMP,Site\n",
+        lambda content: content[:-200],
+        lambda content: content[:-3],
+        lambda content: content.replace(b",DE-Hai,", b",DE-Hai,more,", 1),
+        lambda content: content.replace(b"TIMESTAMP", b"TIME"),
+        lambda content: content.replace(b"200002", b"200013"),
+        lambda content: b"\xff\xfe" + content.decode().encode("utf-16-le"),
+        lambda content: b"<html>sign in</html>\n",
+        lambda content: b"\0" * len(content),
+    ],
+)
+def test_one_bad_file_is_set_aside(few, harm):
+    bad = few[0] / "DE-Hai_MM.csv"
+    bad.write_bytes(harm(bad.read_bytes()))
     _, places, aside = gather.read(metaflux, few, metaflux.Options(), gather.Wanted("month", strict=False))
     assert len(places) == 3 and aside["file"].tolist() == ["DE-Hai_MM.csv"]

@@ -9,6 +9,7 @@ while all other columns stand in calendar order. They are put right on reading. 
 of the correlation between the mean seasonal cycles of EVI and GPP is -0.23 as published, and 0.89 in calendar order.
 """
 
+import io
 from pathlib import Path
 from typing import Literal
 
@@ -77,7 +78,7 @@ def read_archive(
     if how.ustar != "REF":
         raise ConfigError("metaflux has fluxes of one u* threshold only", where="towers.ustar", found=how.ustar, todo="set REF")
     file = product.path
-    raw = pd.read_csv(file, keep_default_na=False, na_values={c: ["", "NA"] for c in _header(file) if c not in ("Site", *PLACE)})
+    raw = _rows(file)
     mapping = columns.choose(raw.columns, partitioning=how.partitioning, drivers=options.drivers)
     derived = how.partitioning == "DT" and mapping.pop("reco", None)
     columns.require(mapping, ("gpp", "nee", columns.QC, *([] if derived else ["reco"])), available=raw.columns, where=file)
@@ -140,9 +141,19 @@ def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
     return raw.assign(**put_right)
 
 
-def _header(file: Path) -> list[str]:
-    with open(file, encoding="utf-8-sig") as lines:
-        return lines.readline().strip().split(",")
+def _rows(file: Path) -> pd.DataFrame:
+    """The table of a file; refuses one that breaks off, or whose rows are of other widths than its header."""
+    content = file.read_bytes()
+    header, *lines = content.removeprefix(b"\xef\xbb\xbf").splitlines() or [b""]
+    names = header.decode().split(",")
+    for number, line in enumerate(lines, 2):
+        if line.strip() and line.count(b",") + 1 != len(names):
+            found = f"line {number} of {len(lines) + 1}: {line.count(b',') + 1} fields, the header has {len(names)}"
+            raise InputError("a row has not as many fields as the header", where=file, found=found, todo="fetch the file again")
+    if not content.endswith(b"\n"):
+        raise InputError("the text breaks off without a line end", where=file, found=content[-60:], todo="fetch the file again")
+    na_values = {name: ["", "NA"] for name in names if name not in ("Site", *PLACE)}
+    return pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=na_values, encoding="utf-8-sig")
 
 
 def _place(raw: pd.DataFrame, product: oneflux.Product) -> dict[str, object]:
