@@ -224,23 +224,10 @@ def test_a_snapshot_that_is_not_there_is_named(tmp_path):
         snapshot.read(tmp_path / "none.csv")
 
 
-ODD = [
-    ("fluxnet_product_name", "../../evil.zip"),
-    ("fluxnet_product_name", "/etc/x.zip"),
-    ("fluxnet_product_name", ""),
-    ("download_link", "file:///etc/passwd"),
-    ("download_link", ""),
-    ("download_link", "ask the hub"),
-    ("download_link", "http://[::1/x"),
-    ("download_link", "http:///x"),
-    ("download_link", "http://a:99999/x"),
-    ("site_id", ""),
-    ("site_id", "../x"),
-    ("location_lat", "north"),
-    ("location_lat", "91"),
-    ("location_long", "10,5"),
-    ("location_long", "inf"),
-]
+LINKS = ("file:///etc/passwd", "", "ask the hub", "http://[::1/x", "http:///x", "http://a:99999/x")
+ODD = [("fluxnet_product_name", value) for value in ("../../evil.zip", "/etc/x.zip", "")]
+ODD += [("download_link", value) for value in LINKS] + [("site_id", value) for value in ("", "../x")]
+ODD += [("location_lat", value) for value in ("north", "91")] + [("location_long", value) for value in ("10,5", "inf")]
 
 
 @pytest.mark.parametrize(("column", "value"), ODD)
