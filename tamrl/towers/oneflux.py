@@ -60,6 +60,10 @@ class Product:
 
     site: str
     path: Path
+    listed: tuple[str, ...] = ()
+    """What a list of products says of it, where its reading depends on that."""
+    reason: str = ""
+    """Why it cannot be read, where that is known beforehand."""
 
 
 def products(folder: Path, pattern: re.Pattern[str], step: records.Step) -> list[Product]:

@@ -18,6 +18,9 @@ _log = logging.getLogger(__name__)
 AT_ONCE = 50
 """Towers that are merged and judged together."""
 
+REMARK = "remark"
+"""Column of a network's table of sites: what users must know of its data (`remark` of the plug-in), empty for nothing."""
+
 
 def download_towers(*, sources: str, folder: str, network: str, options: Mapping[str, Any] | None = None) -> None:
     """Download the public files of a network.
@@ -97,8 +100,11 @@ def read_network(
         frame, places = records.check(frame, places, where=where)
         _write(frame, table)
     _log.info("%s: %d towers, %d archives set aside", network, len(places), len(left))
+    remark = plugin.remark(chosen) if hasattr(plugin, "remark") else ""
+    if remark:
+        _log.warning("%s: %s", network, remark)
     _write(left, aside)
-    _write(places, sites)
+    _write(places.assign(**{REMARK: remark}), sites)
 
 
 def _write_towers(towers: Sequence[gather.Kept], table: str, *, where: str) -> pd.DataFrame:
@@ -163,6 +169,8 @@ def harmonise_towers(
     """
     known = [_read_sites(s) for s in sites]
     networks = [p["network"].iloc[0] for p in known]
+    remarks = {name: p[REMARK].iloc[0] for name, p in zip(networks, known, strict=True) if REMARK in p and p[REMARK].iloc[0]}
+    known = [p.drop(columns=REMARK, errors="ignore") for p in known]
     places, owner = harmonise.owners(known)
     places = climate.fill(harmonise.flag_managed(places, towers["managed"]), koppen)
     with rows.writer(merged, [*rows.columns(tables), "flags"]) as write:
@@ -174,8 +182,8 @@ def harmonise_towers(
     _write(contracts.table(told, contracts.SITES, where=towers_csv), towers_csv)
     cited = _publications(places)
     _write_text(geojson.points(told), towers_geojson)
-    _write_text(citations.bibtex(places, cited), citations_bib)
-    _write_text(citations.thanks(places, cited), acknowledgements)
+    _write_text(citations.bibtex(places, cited, remarks), citations_bib)
+    _write_text(citations.thanks(places, cited, remarks), acknowledgements)
 
 
 def _judge(
@@ -246,7 +254,7 @@ def _read_aside(path: str) -> pd.DataFrame:
 
 def _read_sites(path: str) -> pd.DataFrame:
     """A table of sites; ids and reasons stay text, whatever they look like."""
-    text = ("site", "network", "igbp", "koppen", "managed", "implausible_note", *site_tables.SAID)
+    text = ("site", "network", "igbp", "koppen", "managed", "implausible_note", REMARK, *site_tables.SAID)
     frame = pd.read_csv(
         path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={c: [""] for c in site_tables.NUMBERS}
     )
