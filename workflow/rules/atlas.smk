@@ -73,6 +73,7 @@ rule build_atlas:
             "quantum": MAIN.atlas.quantum if MAIN.atlas else None,
             "config_digest": configuration.digest(MAIN),
         },
+        stamps=stamps(MAPPED.get("reference"), "downloads/atlas"),
         code=code("tamrl.atlas.stage"),
     script:
         "../scripts/build_atlas.py"

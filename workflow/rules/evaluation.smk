@@ -95,6 +95,7 @@ rule write_report:
         benchmarks=f"{BASE}/benchmarks",
         atlas="atlas/index.html" if ATLAS else None,
         config_digest=configuration.digest(MAIN),
+        stamps=stamps(MAPPED.get("reference")),
         code=code("tamrl.evaluation.report.stage"),
     script:
         "../scripts/write_report.py"
@@ -132,6 +133,7 @@ rule record_provenance:
         config=MAIN.model_dump(mode="json"),
         config_digest=configuration.digest(MAIN),
         benchmarks=[f"{BASE}/benchmarks", *expand(f"{BASE}/choices/{{name}}/benchmarks", name=MAIN.choices)],
+        stamps=stamps(tower_files()),
         code=code("tamrl.record"),
     script:
         "../scripts/record_provenance.py"
