@@ -1,4 +1,4 @@
-"""What a run asks of the machine before anything runs; no package is needed: `python -m tamrl.intake.machine` comes before them."""
+"""What a run asks of the machine before anything runs, with no package, as `python -m tamrl.intake.machine` is called before any."""
 
 import os
 import re
@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 from tamrl.errors import MachineError, TamrlError
-from tamrl.intake import border
 
 SPECIAL = re.compile(r"""[\s'"$`\\*?()<>|&;]""")
 """What a shell does not take as it is: Snakemake gives it the path of Python without quotes."""
@@ -23,13 +22,18 @@ def check(python: str | Path = ".venv/bin/python") -> None:
             found="in its path " + ", ".join({" ": "a blank", "\n": "a line break"}.get(mark, mark) for mark in odd),
             todo="move the project to a folder without blanks, quotes and other signs of the shell in its path",
         )
-    place = os.environ.get("TMPDIR", "/tmp")
-    todo = "set TMPDIR to a folder that can be written and has room"
-    with (
-        border.reading("temporary files cannot be written", where=place, todo=todo, error=MachineError),
-        tempfile.TemporaryFile(buffering=0) as handle,
-    ):
-        handle.write(bytes(4096))
+    wanted = os.environ.get("TMPDIR")
+    try:
+        place = tempfile.gettempdir()
+        with tempfile.TemporaryFile(buffering=0) as handle:
+            handle.write(bytes(4096))
+    except OSError as error:
+        todo = "set TMPDIR to a folder that can be written and has room"
+        raise MachineError(
+            "temporary files cannot be written", where=wanted or "/tmp", found=error.strerror, todo=todo
+        ) from error
+    if wanted and Path(place) != Path(wanted).absolute():
+        print(f"TMPDIR is {wanted}, where nothing can be written: temporary files go to {place}", file=sys.stderr)
 
 
 if __name__ == "__main__":
