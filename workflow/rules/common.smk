@@ -113,10 +113,10 @@ look_once = cache(lambda path: provenance.stamps([path]))
 
 
 def stamps(*raw):
-    """Parameter of a rule that reads raw files: digests of their names, sizes and times, so that what was overwritten reruns.
+    """Digests of names, sizes and times of raw files, as a parameter of what reads them: what was overwritten reruns.
 
-    `raw` are paths, lists of them, mappings to versions, or functions of the wildcards that give such. Other than what lies
-    there before, what rules make is looked at again when the job starts.
+    `raw` are paths, lists of them, mappings to versions, or functions of the wildcards that give such. What lies there before
+    the run is looked at once; what the run makes, again when the job starts.
     """
     look = lambda path: provenance.stamps([path]) if configuration.is_made(MAIN, path) else look_once(path)
 
