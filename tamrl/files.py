@@ -1,5 +1,6 @@
 """Writing so that a half-written file never carries a final name, and checksums."""
 
+import errno
 import hashlib
 import json
 import os
@@ -7,6 +8,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tamrl.errors import MachineError
+from tamrl.intake import border
 
 FOREIGN = (".snakemake_timestamp",)
 """Files that the workflow engine drops into folders it tracks; they are no content."""
@@ -16,22 +20,36 @@ FOREIGN = (".snakemake_timestamp",)
 def atomic(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success sync it and rename it, on error remove it.
 
-    Works for files and for directories (Zarr stores).
+    Works for files and for directories (Zarr stores). Raises `MachineError` where the disk is full or may not be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         _sync(part)
         if part.is_dir() and path.exists():
             shutil.rmtree(path)
         os.replace(part, path)
+    except OSError as error:
+        if named := _unwritten(error, path):
+            raise named from error
+        raise
     finally:
         if part.is_dir():
             shutil.rmtree(part)
         else:
             part.unlink(missing_ok=True)
+
+
+def _unwritten(error: OSError, path: Path) -> MachineError | None:
+    """The error with the name of what could not be written, if the machine is to blame."""
+    denied = error.errno in (errno.EACCES, errno.EPERM) and str(error.filename).startswith(str(path.parent))
+    if error.errno not in border.MACHINE and not denied:
+        return None
+    todo = border.MACHINE.get(error.errno, "give yourself the right to write into this folder, or choose another")
+    said = f"{error.strerror} ({errno.errorcode[error.errno]})"
+    return MachineError("the file cannot be written", where=path, found=said, todo=todo)
 
 
 def _sync(path: Path) -> None:

@@ -75,6 +75,7 @@ rule build_atlas:
             "config_digest": configuration.digest(MAIN),
         },
         virtual=VIRTUAL,
+        stamps=stamps(MAPPED.get("reference"), "downloads/atlas"),
         code=code("tamrl.atlas.stage"),
     script:
         "../scripts/build_atlas.py"

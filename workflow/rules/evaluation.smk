@@ -98,6 +98,7 @@ rule write_report:
         atlas="atlas/index.html" if ATLAS else None,
         config_digest=configuration.digest(MAIN),
         virtual=VIRTUAL,
+        stamps=stamps(MAPPED.get("reference")),
         code=code("tamrl.evaluation.report.stage"),
     script:
         "../scripts/write_report.py"
@@ -135,6 +136,7 @@ rule record_provenance:
         config=MAIN.model_dump(mode="json"),
         config_digest=configuration.digest(MAIN),
         benchmarks=[f"{BASE}/benchmarks", *expand(f"{BASE}/choices/{{name}}/benchmarks", name=MAIN.choices)],
+        stamps=stamps(tower_files()),
         code=code("tamrl.record"),
     script:
         "../scripts/record_provenance.py"
