@@ -16,10 +16,12 @@ from xarray.backends.locks import HDF5_LOCK
 from tamrl import files, variables
 from tamrl.drivers.sources import _grib
 from tamrl.errors import InputError
+from tamrl.intake import times
 
 log = logging.getLogger(__name__)
 
-NAMES = {"valid_time": "time", "date": "time", "latitude": "lat", "longitude": "lon"}
+NAMES = {"latitude": "lat", "y": "lat", "longitude": "lon", "x": "lon"}
+STANDARD = {"latitude": "lat", "grid_latitude": None, "longitude": "lon", "grid_longitude": None}
 SUFFIXES = (".nc", ".nc4", ".zip", ".grib", ".grb", ".grib1", ".grib2", ".grb2")
 LARGEST_RATIO = 200
 """A zip member that grows by more than this is refused (NetCDF inside is already compressed)."""
@@ -78,7 +80,7 @@ def open_all(folder: str | Path, only: frozenset[str] | None = None) -> Iterator
         for part in parts:
             found = kind(part)
             if found == "grib":
-                yield from ((path, ds) for ds in _grib.open_file(part))
+                yield from ((path, named(ds, path)) for ds in _grib.open_file(part))
             elif found == "netcdf":
                 yield path, _open(part, path)
             else:
@@ -88,10 +90,44 @@ def open_all(folder: str | Path, only: frozenset[str] | None = None) -> Iterator
 def _open(part: Path, path: Path) -> xr.Dataset:
     netCDF4.set_chunk_cache(CACHE_BYTES)
     try:
-        ds = xr.open_dataset(part, chunks={}, decode_timedelta=False)
+        ds = xr.open_dataset(part, chunks={}, decode_times=False)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
-    return ds.rename({old: new for old, new in NAMES.items() if old in ds.variables and new not in ds.variables})
+    return named(ds, path)
+
+
+def named(ds: xr.Dataset, path: object) -> xr.Dataset:
+    """A dataset with `lat` and `lon` as dimensions where it has such coordinates, ready for `tamrl.intake.times.axis`.
+
+    Coordinates are known by name, standard name or unit. Each variable remembers its file (encoding `source`).
+    """
+    for target in ("lat", "lon"):
+        name = next((n for n in sorted(map(str, ds.variables), key=lambda n: n != target) if _means(n, ds[n]) == target), None)
+        if name is not None:
+            ds = ds.swap_dims({ds[name].dims[0]: name}) if _apart(ds, name) else ds
+            ds = ds.rename({name: target}) if name != target else ds
+    ds = times.prepare(ds)
+    for variable in ds.variables.values():
+        variable.encoding["source"] = str(path)
+    return ds
+
+
+def _means(name: str, of: xr.DataArray) -> str | None:
+    """`lat` or `lon` for a coordinate in degrees along one dimension, else None."""
+    unit, standard = str(of.attrs.get("units", "degree")).lower(), of.attrs.get("standard_name")
+    if of.ndim != 1 or not unit.startswith("degree"):
+        return None
+    by_unit = {"degrees_north": "lat", "degree_north": "lat", "degrees_east": "lon", "degree_east": "lon"}.get(unit)
+    if standard in STANDARD:
+        return STANDARD[standard]
+    return NAMES.get(name.lower(), name.lower() if name.lower() in ("lat", "lon") else by_unit)
+
+
+def _apart(ds: xr.Dataset, name: str) -> bool:
+    """Whether a coordinate stands on a dimension of another name, which it has for itself."""
+    (dim,) = ds[name].dims
+    others = [n for n in ds.variables if n not in (name, dim) and ds[n].dims == (dim,) and _means(str(n), ds[n])]
+    return dim != name and not others
 
 
 def stored(path: Path, name: str) -> xr.DataArray:
@@ -151,7 +187,7 @@ def orient(da: xr.DataArray, where: object) -> xr.DataArray:
     InputError
         If latitudes exceed 90° (swapped with longitudes, usually) or a coordinate has duplicates.
     """
-    lat, lon = (np.round(da[name].values.astype("float64"), 6) for name in ("lat", "lon"))
+    lat, lon = (_degrees(da[name].values) for name in ("lat", "lon"))
     if np.abs(lat).max() > 90 or lon.min() < -180 or lon.max() > 360:
         raise InputError(
             "latitudes must lie within ±90 and longitudes within -180 and 360",
@@ -168,6 +204,14 @@ def orient(da: xr.DataArray, where: object) -> xr.DataArray:
         if (order != np.arange(order.size)).any():
             da = da.isel({name: order})
     return da
+
+
+def _degrees(values: np.ndarray) -> np.ndarray:
+    """Coordinates in float64 to six decimals; numbers of float32 (0.10000000149) are the decimals that they stand for (0.1)."""
+    short, values = values.astype("float32"), values.astype("float64")
+    if (short == values).all():
+        values = np.array([float(str(v)) for v in short])
+    return np.round(values, 6)
 
 
 def without_fill(da: xr.DataArray, *, name: str, where: object) -> xr.DataArray:
