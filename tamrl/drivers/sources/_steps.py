@@ -56,10 +56,11 @@ def variable(
     some : bool
         Only some files were opened: the steps of the others are missing, and nothing is said of that.
     """
-    times, grid = raw["time"].values, [[v.size, *map(float, v.values[[0, -1]])] for v in (raw["lat"], raw["lon"])]
-    extent = {"times": [str(times[0]), str(times[-1])], "every": every(times), "grid": [str(raw.dtype), *grid]}
+    raw = _netcdf.orient(raw, where)
+    time, grid = raw["time"].values, [[v.size, *map(float, v.values[[0, -1]])] for v in (raw["lat"], raw["lon"])]
+    extent = {"times": [str(time[0]), str(time[-1])], "every": every(time), "grid": [str(raw.dtype), *grid]}
     alias = variables.get(name).sources[source]
-    raw = _netcdf.without_fill(_netcdf.orient(raw, where), name=name, where=where)
+    raw = _netcdf.without_fill(raw, name=name, where=where)
     total = alias.units.endswith("d-1")
     found = on_steps(raw, steps=steps, total=total, accumulation=accumulation, where=where, some=some)
     extent |= {"steps": found.attrs["reach"]}
@@ -72,8 +73,8 @@ def variable(
 def series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
     """One array (time, lat, lon) from the pieces of all files, times rising, with the coordinates `MARKS` (`expver` int).
 
-    Each piece is oriented and its coordinates are rounded before they are joined, so files may differ in that. Where a time
-    occurs with several `expver`, the lowest that has a value wins at each place.
+    Pieces that differ in the direction, convention or precision of their coordinates are oriented before they are joined.
+    Where a time occurs with several `expver`, the lowest that has a value wins at each place.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
         raise InputError("no file holds the variable", where=where, todo="order it, or take it out of drivers.variables")
     named = [(piece, part.encoding.get("source", where)) for part in parts for piece in _pieces(part, where)]
     _agree(named, where)
-    pieces = _one_grid([piece for piece, _ in named])
+    pieces = _one_grid(named)
     try:
         joined = xr.concat(pieces, "time", join="exact", coords="minimal", compat="override", combine_attrs="override")
     except ValueError as error:  # xarray's AlignmentError
@@ -103,7 +104,7 @@ def _sorted(da: xr.DataArray) -> xr.DataArray:
 
 
 def _pieces(part: xr.DataArray, where: object) -> list[xr.DataArray]:
-    """A variable of a file as oriented arrays (time, lat, lon), one `expver` per time."""
+    """A variable of a file as arrays (time, lat, lon) in the order of the file, one `expver` per time."""
     where = part.encoding.get("source", where)
     with border.reading("the axes of the file cannot be read", where=where, todo="compare the file with one that is read"):
         return _plain(times.axis(part, where=where), where)
@@ -118,7 +119,7 @@ def _plain(part: xr.DataArray, where: object) -> list[xr.DataArray]:
     part = part.drop_vars([c for c in part.coords if c not in ("time", "lat", "lon", *MARKS)])
     if set(part.dims) != {"time", "lat", "lon"} or not {"lat", "lon"} <= set(part.coords):
         raise InputError("dimensions must be time, latitude, longitude", where=where, found=part.dims)
-    return [_netcdf.orient(part.transpose("time", "lat", "lon"), where)]
+    return [part.transpose("time", "lat", "lon")]
 
 
 def _agree(named: list[tuple[xr.DataArray, object]], where: object) -> None:
@@ -143,8 +144,12 @@ def _unit(text: str) -> object:
         return text
 
 
-def _one_grid(pieces: list[xr.DataArray]) -> list[xr.DataArray]:
-    """Pieces whose coordinates differ by noise (a thousandth of the spacing) take the ones with the fewest digits."""
+def _one_grid(named: list[tuple[xr.DataArray, object]]) -> list[xr.DataArray]:
+    """Pieces that differ in coordinates, all oriented; where noise is left (a thousandth of the spacing), the fewest digits."""
+    pieces = [piece for piece, _ in named]
+    if len({p["lat"].values.tobytes() + p["lon"].values.tobytes() for p in pieces}) == 1:
+        return pieces
+    pieces = [_netcdf.orient(piece, file) for piece, file in named]
     for name in ("lat", "lon"):
         axes = {p[name].values.tobytes(): p[name].values for p in pieces}
         if len(axes) == 1 or len({a.size for a in axes.values()}) > 1:
