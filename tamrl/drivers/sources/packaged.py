@@ -20,6 +20,7 @@ from tamrl import files, variables
 from tamrl.drivers.sources import _netcdf, _raster
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
+from tamrl.intake import times
 from tamrl.options import Strict
 
 FILES = {
@@ -81,14 +82,16 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> d
             "packaged holds a climatology of months", where="time", todo="set step: month, years: [], map_years: []"
         )
     path = locate("climatology")
-    ds = xr.open_dataset(path, chunks={}).rename({"month": "time", "latitude": "lat", "longitude": "lon"})
+    ds = xr.open_dataset(path, chunks={}, decode_times=False).rename({"month": "time", "latitude": "lat", "longitude": "lon"})
     return {name: _months(name, ds, path).assign_attrs(nodes=options.nodes) for name in names}
 
 
 def _months(name: str, ds: xr.Dataset, path: Path) -> xr.DataArray:
     alias = variables.get(name).sources["packaged"]
-    months = np.array([f"{YEAR}-{m:02d}" for m in ds["time"].values], "datetime64[M]")
-    raw = ds[alias.name].drop_vars("number", errors="ignore").assign_coords(time=months.astype("datetime64[ns]"))
+    order = np.argsort(times.months_of_year(ds["time"].values, where=path))
+    months = np.arange(12) + np.datetime64(f"{YEAR}-01", "M")
+    raw = ds[alias.name].isel(time=order) if (np.diff(order) != 1).any() else ds[alias.name]
+    raw = raw.drop_vars("number", errors="ignore").assign_coords(time=months.astype("datetime64[ns]"))
     raw = _netcdf.without_fill(_netcdf.orient(raw, path), name=name, where=path.name)
     units = alias.units
     if units.endswith(" month-1"):  # UDUNITS knows only the mean month of 30.44 days

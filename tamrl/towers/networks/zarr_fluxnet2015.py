@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl.errors import InputError
+from tamrl.intake import border, times
 from tamrl.options import Strict
 from tamrl.towers import aggregate, bif, columns, oneflux, records
 
@@ -48,10 +49,10 @@ def archives(paths: list[Path], options: Options, *, step: records.Step) -> list
 @lru_cache(maxsize=2)
 def _store(path: Path) -> xr.Dataset:
     """The store, opened once; its variables are read tower by tower."""
-    try:
-        return xr.open_zarr(path, chunks=None)
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError("the store cannot be read", where=path, found=error, todo="fetch fluxnet.zarr again") from error
+    with border.reading("the store cannot be read", where=path, todo="compare it with fluxnet.zarr of the repository"):
+        store = xr.open_zarr(path, chunks=None, decode_times=False)
+        ends = times.stamps(store["time"].values, store["time"].attrs, where=f"{path}, coordinate time")
+        return store.assign_coords(time=("time", ends))
 
 
 def read_archive(
@@ -79,7 +80,7 @@ def read_archive(
 def _rows(tower: xr.Dataset, partitioning: columns.Partitioning, where: object) -> pd.DataFrame:
     """Half-hourly or hourly rows as ONEFlux writes them: local standard time at the start, its columns and units."""
     frame = tower[[*NAMES, f"gpp_{partitioning.lower()}"]].reset_coords(drop=True).to_dataframe()
-    frame = frame.dropna(how="all")
+    frame = frame.dropna(how="all").sort_index()
     if len(frame) < 2:
         raise InputError("the tower has no records", where=where, found=f"{len(frame)} half hours")
     minutes = int(pd.Series(frame.index).diff().mode()[0].total_seconds() // 60)
