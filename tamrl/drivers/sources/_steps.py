@@ -95,7 +95,8 @@ def series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
         raise InputError(
             "files of one variable lie on different grids", where=where, found=found, todo="order one area"
         ) from error
-    return _merge_times(_sorted(_growing(joined)), where)
+    spacings = sorted({str(every(np.sort(piece["time"].values))) for piece, _ in named})
+    return _merge_times(_sorted(_growing(joined)), where).assign_attrs(spacings=spacings)
 
 
 def _sorted(da: xr.DataArray) -> xr.DataArray:
@@ -145,19 +146,26 @@ def _unit(text: str) -> object:
 
 
 def _one_grid(named: list[tuple[xr.DataArray, object]]) -> list[xr.DataArray]:
-    """Pieces that differ in coordinates, all oriented; where noise is left (a thousandth of the spacing), the fewest digits."""
-    pieces = [piece for piece, _ in named]
-    if len({p["lat"].values.tobytes() + p["lon"].values.tobytes() for p in pieces}) == 1:
-        return pieces
+    """Pieces that differ in coordinates, all oriented; noise (a thousandth of the spacing) gives way to the most exact ones."""
+    raw = [piece for piece, _ in named]
+    if len({p["lat"].values.tobytes() + p["lon"].values.tobytes() for p in raw}) == 1:
+        return raw
     pieces = [_netcdf.orient(piece, file) for piece, file in named]
     for name in ("lat", "lon"):
-        axes = {p[name].values.tobytes(): p[name].values for p in pieces}
-        if len(axes) == 1 or len({a.size for a in axes.values()}) > 1:
+        axes = [p[name].values for p in pieces]
+        if len({a.size for a in axes}) > 1:
             continue
-        best = min(axes.values(), key=lambda a: (sum(len(repr(v)) for v in a.tolist()), a.tolist()))
+        best = min(zip(raw, axes, strict=True), key=lambda pair: _coarseness(pair[0][name].values, pair[1]))[1]
         noise = np.abs(np.diff(best)).min(initial=1.0) / 1000
-        pieces = [p.assign_coords({name: best}) if np.abs(p[name].values - best).max() < noise else p for p in pieces]
+        near = [np.abs(a - best).max(initial=0) < noise for a in axes]
+        pieces = [p.assign_coords({name: best}) if n else p for p, n in zip(pieces, near, strict=True)]
     return pieces
+
+
+def _coarseness(stored: np.ndarray, degrees: np.ndarray) -> tuple:
+    """Sorts coordinates: those that need float64 first, then the ones with the fewest digits."""
+    digits = sum(len(repr(v)) for v in degrees.tolist())
+    return bool((stored.astype("float32") == stored).all()), digits, degrees.tolist()
 
 
 def _growing(da: xr.DataArray) -> xr.DataArray:
@@ -366,6 +374,8 @@ def _from_hours(da: xr.DataArray, between: np.timedelta64, total: bool, accumula
     if total and accumulation == "day" and np.isnat(da["until"].values).all():
         midnight = da.isel(time=da["time"].dt.hour.values == 0)
         return midnight.assign_coords(time=midnight["time"].values - DAY)
+    if "day" in da.attrs.get("spacings", ()):
+        raise InputError("some files hold hours and others days", where=where, todo="read them in two runs")
     da = _hours(da, total, where)
     stamps = da["time"].values
     first, last = stamps[0].astype("datetime64[D]"), stamps[-1].astype("datetime64[D]")
