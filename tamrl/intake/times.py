@@ -62,8 +62,8 @@ def prepare(ds: xr.Dataset) -> xr.Dataset:
 
     Bounds of a coordinate `c` become the coordinates `c_start` and `c_end`. Nothing is decoded here.
     """
-    ds = ds.set_coords([n for n, v in ds.data_vars.items() if v.ndim < 3 and _role(str(n), v)])
-    for name in [str(n) for n, c in ds.coords.items() if _role(str(n), c)]:
+    ds = ds.set_coords([n for n in ds.data_vars if ds.variables[n].ndim < 3 and _role(str(n), ds.variables[n])])
+    for name in [str(n) for n in ds.coords if _role(str(n), ds.variables[n])]:
         if name not in ds.coords:  # bounds of another one
             continue
         stamp, named = ds[name], [ds[name].attrs.get(k) for k in ("bounds", "climatology")]
@@ -81,7 +81,8 @@ def axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
     """A variable of a prepared dataset on one dimension `time` of labels (datetime64[ns], UTC), in the order of the file.
 
     Coordinates beside it: `until`, the end of the interval of which `time` is the start, NaT where no bounds say so, and
-    `statistic`, the variable's method over time (`cell_methods`, else `GRIB_stepType`, else empty).
+    `statistic`, the variable's method over time (`cell_methods`, else `GRIB_stepType`, else empty; `point` where the bounds
+    are of no length).
 
     Raises
     ------
@@ -93,8 +94,8 @@ def axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
     with border.reading("the time axis cannot be read", where=where, todo="write times as CF does"):
         name, stamped = _valid(da, where)
         method = statistic(da)
-        start, until = _interval(da, name, stamped, method, where)
-        about = [n for n, c in da.coords.items() if _role(str(n), c) or str(n).endswith(("_start", "_end"))]
+        start, until, method = _interval(da, name, stamped, method, where)
+        about = [n for n, c in da.coords.items() if _role(str(n), c.variable) or str(n).endswith(("_start", "_end"))]
         da = da.drop_vars(about)
         da = da.squeeze([d for d in da.dims if d == "time" and d not in stamped.dims])
         if stamped.ndim == 0:
@@ -103,14 +104,14 @@ def axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
             da = da.rename({stamped.dims[0]: "time"}) if stamped.dims[0] != "time" else da
         else:
             da = da.stack(_time=stamped.dims, create_index=False).rename(_time="time")
-        coords = {"time": start.ravel(), "until": ("time", until.ravel())}
-        return da.assign_coords(**coords, statistic=("time", np.full(start.size, method)))
+        along = {"until": until, "statistic": np.broadcast_to(method, start.shape)}
+        return da.assign_coords(time=start.ravel(), **{k: ("time", v.ravel()) for k, v in along.items()})
 
 
 def statistic(da: xr.DataArray) -> str:
     """Method over time: the last of `cell_methods` (an extreme or spread before others), else `GRIB_stepType`, else empty."""
     text = re.sub(r"\([^)]*\)", "", str(da.attrs.get("cell_methods", "")))
-    mine = {"time"} | {str(n).lower() for n, c in da.coords.items() if _role(str(n), c)}
+    mine = {"time"} | {str(n).lower() for n, c in da.coords.items() if _role(str(n), c.variable)}
     pairs = [({n.strip().lower() for n in names.split(":")}, method) for names, method in _METHOD.findall(text)]
     methods = [{"average": "mean", "accumulation": "sum"}.get(method, method) for names, method in pairs if names & mine]
     odd = [m for m in methods if m not in ("mean", "sum", "point")]
@@ -118,7 +119,7 @@ def statistic(da: xr.DataArray) -> str:
     return (odd or methods or [declared or str(da.attrs.get("GRIB_stepType", ""))])[-1]
 
 
-def _role(name: str, of: xr.DataArray) -> str | None:
+def _role(name: str, of: xr.Variable) -> str | None:
     """What a coordinate says of time: valid, reference, lead, time; None if nothing."""
     standard, units, low = of.attrs.get("standard_name"), str(of.attrs.get("units", "")).lower(), name.lower()
     if low in VALID:
@@ -136,7 +137,7 @@ def _role(name: str, of: xr.DataArray) -> str | None:
 
 def _valid(da: xr.DataArray, where: object) -> tuple[str | None, xr.DataArray]:
     """The time each value is valid at, with the name of its coordinate (None where it is a sum)."""
-    roles = {str(n): _role(str(n), c) for n, c in da.coords.items() if not str(n).endswith(("_start", "_end"))}
+    roles = {str(n): _role(str(n), c.variable) for n, c in da.coords.items() if not str(n).endswith(("_start", "_end"))}
     along = {d for n in roles if roles[n] for d in da[n].dims if da.sizes[d] > 1}
 
     def of(kind: str) -> str | None:
@@ -178,11 +179,11 @@ def _lead(step: xr.DataArray, where: object) -> xr.DataArray:
 
 def _interval(
     da: xr.DataArray, name: str | None, stamped: xr.DataArray, method: str, where: object
-) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and ends of intervals (NaT without bounds) of the shape of `stamped`."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels and ends of intervals (NaT without bounds) and methods, of the shape of `stamped`."""
     time, none = stamped.values.astype("datetime64[ns]"), np.full(stamped.shape, "NaT", "datetime64[ns]")
     if name is None or f"{name}_start" not in da.coords:
-        return time, none
+        return time, none, np.array(method)
     start, end = (_decoded(da, f"{name}_{k}", where).values for k in ("start", "end"))
     slack, hours = np.timedelta64(1, "m"), (end - start) < np.timedelta64(1, "D")
     wrong = (end < start) | ((time < start - slack) | (time > end + slack))
@@ -190,7 +191,7 @@ def _interval(
         k = np.unravel_index(wrong.argmax(), wrong.shape)
         raise InputError("a time lies outside its bounds", where=where, found=f"{time[k]}, bounds {start[k]} and {end[k]}")
     one = (end == start) | (method == "point") | ((method == "instant") & hours)
-    return np.where(one, time, start), np.where(one, none, end)
+    return np.where(one, time, start), np.where(one, none, end), np.where(end == start, "point", method)
 
 
 def stamps(values: np.ndarray, attrs: dict, *, where: object) -> np.ndarray:

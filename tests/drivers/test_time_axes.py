@@ -24,6 +24,7 @@ LAT, LON = np.arange(90.0, -91, -30), np.arange(0.0, 360, 30)
 HOURS = pd.date_range("2011-03-01", "2011-03-03T23:00", freq="h")
 DAYS, MONTHS = pd.date_range("2011-01-01", "2011-12-31"), pd.date_range("2011-01-01", periods=12, freq="MS")
 DAY = pd.Timedelta("1D")
+pytestmark = pytest.mark.filterwarnings("ignore:Variable time has datetime type and a bounds variable")
 
 
 def field(times, low=270.0, size=30.0):
@@ -180,6 +181,8 @@ def test_daily_sums_with_bounds_are_of_their_day(source, stamp, attrs, tmp_path)
 BAD_DAYS = {
     "no sign": ("air_temperature", DAYS + DAY / 2, None, {}, "one hour of each day"),
     "an instant": ("air_temperature", DAYS + DAY / 2, (DAYS + DAY / 2, DAYS + DAY / 2), {}, "one hour of each day"),
+    "an instant at midnight": ("air_temperature", DAYS, (DAYS, DAYS), MEAN, "one hour of each day"),
+    "said to be an instant": ("air_temperature", DAYS, None, {"cell_methods": "time: point"}, "one hour of each day"),
     "part of a day": ("air_temperature", DAYS + DAY / 2, (DAYS + DAY / 4, DAYS + 3 * DAY / 4), MEAN, "of one day"),
     "another day": ("air_temperature", DAYS + DAY / 2, (DAYS + DAY / 4, DAYS + 5 * DAY / 4), MEAN, "of one day"),
     "many years": ("air_temperature", DAYS + DAY / 2, (DAYS - 3650 * DAY, DAYS + DAY), MEAN, "of one day"),
@@ -315,3 +318,24 @@ def test_months_of_a_mean_year_in_any_order_and_form(tmp_path, monkeypatch):
     (tmp_path / "a.nc").unlink()
     with pytest.raises(InputError, match="each once"):
         climatology(np.arange(12))
+
+
+@pytest.mark.parametrize("source", FOLDERS)
+def test_files_with_and_without_bounds_go_together_where_that_tells_nothing_else(source, tmp_path):
+    values, half = field(DAYS), 100
+    one = dataset(
+        source, "air_temperature", values[:half], DAYS[:half] + DAY / 2, bounds=(DAYS[:half], DAYS[:half] + DAY), **MEAN
+    )
+    two = dataset(source, "air_temperature", values[half:], DAYS[half:], dim="valid_time")
+    write(one, source, tmp_path / "in", "a.nc")
+    folder = write(two, source, tmp_path / "in", "b.nc")
+    np.testing.assert_array_equal(read(source, folder, "air_temperature"), oriented(values))
+
+
+def test_amounts_with_and_without_bounds_are_not_mixed(tmp_path):
+    values, source = field(DAYS, low=0, size=0.01), "cds_era5_land"
+    one = dataset(source, "precipitation", values[:100], DAYS[:100] + DAY / 2, bounds=(DAYS[:100], DAYS[:100] + DAY), **SUM)
+    write(one, source, tmp_path / "in", "a.nc")
+    folder = write(dataset(source, "precipitation", values[100:], DAYS[100:] + DAY), source, tmp_path / "in", "b.nc")
+    with pytest.raises(InputError, match="some files state bounds"):
+        read(source, folder, "precipitation")

@@ -102,7 +102,9 @@ def named(ds: xr.Dataset, path: object) -> xr.Dataset:
     Coordinates are known by name, standard name or unit. Each variable remembers its file (encoding `source`).
     """
     for target in ("lat", "lon"):
-        name = next((n for n in sorted(map(str, ds.variables), key=lambda n: n != target) if _means(n, ds[n]) == target), None)
+        name = next(
+            (n for n in sorted(map(str, ds.variables), key=lambda n: n != target) if _means(n, ds.variables[n]) == target), None
+        )
         if name is not None:
             ds = ds.swap_dims({ds[name].dims[0]: name}) if _apart(ds, name) else ds
             ds = ds.rename({name: target}) if name != target else ds
@@ -112,7 +114,7 @@ def named(ds: xr.Dataset, path: object) -> xr.Dataset:
     return ds
 
 
-def _means(name: str, of: xr.DataArray) -> str | None:
+def _means(name: str, of: xr.Variable) -> str | None:
     """`lat` or `lon` for a coordinate in degrees along one dimension, else None."""
     unit, standard = str(of.attrs.get("units", "degree")).lower(), of.attrs.get("standard_name")
     if of.ndim != 1 or not unit.startswith("degree"):
@@ -126,7 +128,7 @@ def _means(name: str, of: xr.DataArray) -> str | None:
 def _apart(ds: xr.Dataset, name: str) -> bool:
     """Whether a coordinate stands on a dimension of another name, which it has for itself."""
     (dim,) = ds[name].dims
-    others = [n for n in ds.variables if n not in (name, dim) and ds[n].dims == (dim,) and _means(str(n), ds[n])]
+    others = [n for n in ds.variables if n not in (name, dim) and ds[n].dims == (dim,) and _means(str(n), ds.variables[n])]
     return dim != name and not others
 
 

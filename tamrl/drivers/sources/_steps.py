@@ -1,4 +1,4 @@
-"""Values of the reanalyses on the steps of the run: pieces joined, versions merged, hours and accumulations made days.
+"""Values of the reanalyses on the steps of the run: hours, days and months told apart, hours and accumulations made days.
 
 Daily statistics, hourly values and monthly means are told apart by the spacing of their times; what each may hold is said
 in the modules of the sources. Where files state bounds of their times (`tamrl.intake.times`), these say which day, month or
@@ -12,15 +12,15 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from tamrl import units, variables
+from tamrl import variables
 from tamrl.drivers.sources import _netcdf
+from tamrl.drivers.sources._joining import DAY, HOUR, MARKS, comparable, every, merged
+from tamrl.drivers.sources._joining import series as series
 from tamrl.drivers.steps import Steps
-from tamrl.errors import InputError, UnitError
-from tamrl.intake import border, times
+from tamrl.errors import InputError
 
 log = logging.getLogger(__name__)
 
-HOUR, DAY = np.timedelta64(1, "h"), np.timedelta64(1, "D")
 ROUNDING = 0.05
 """Amounts (mm d-1, W m-2) below zero by less than this come from packing and count as zero; others are refused."""
 
@@ -29,9 +29,6 @@ MEANS = ("avgua", "avgad", "avgas", "avg", "mean", "")
 
 STATISTICS = {*MEANS, "instant", "accum", "sum", "point"}
 """Statistics over time that can be read; others are extremes or spreads."""
-
-MARKS = ("expver", "until", "statistic")
-"""Coordinates of a raw series along `time`, beside its labels."""
 
 LEAST = {"D": np.timedelta64(18, "h"), "M": np.timedelta64(27, "D")}
 """Shortest interval that is the whole day or month: from its first to its last sample, six hours or a day apart."""
@@ -70,135 +67,6 @@ def variable(
     return done.assign_attrs(grid="nodes", expver=_count_expver(raw), extent=extent)
 
 
-def series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
-    """One array (time, lat, lon) from the pieces of all files, times rising, with the coordinates `MARKS` (`expver` int).
-
-    Pieces that differ in the direction, convention or precision of their coordinates are oriented before they are joined.
-    Where a time occurs with several `expver`, the lowest that has a value wins at each place.
-
-    Raises
-    ------
-    InputError
-        If there is no piece, grids, units or spacings differ, or a time occurs twice with the same `expver` and other values.
-    """
-    if not parts:
-        raise InputError("no file holds the variable", where=where, todo="order it, or take it out of drivers.variables")
-    named = [(piece, part.encoding.get("source", where)) for part in parts for piece in _pieces(part, where)]
-    _agree(named, where)
-    pieces = _one_grid(named)
-    try:
-        joined = xr.concat(pieces, "time", join="exact", coords="minimal", compat="override", combine_attrs="override")
-    except ValueError as error:  # xarray's AlignmentError
-        found = sorted(
-            {f"{p.sizes['lat']} x {p.sizes['lon']} from {p['lat'].values[0]:g}, {p['lon'].values[0]:g}" for p in pieces}
-        )
-        raise InputError(
-            "files of one variable lie on different grids", where=where, found=found, todo="order one area"
-        ) from error
-    spacings = sorted({str(every(np.sort(piece["time"].values))) for piece, _ in named})
-    return _merge_times(_sorted(_growing(joined)), where).assign_attrs(spacings=spacings)
-
-
-def _sorted(da: xr.DataArray) -> xr.DataArray:
-    order = np.lexsort((da["expver"].values, da["time"].values))
-    return da.isel(time=order) if (np.diff(order) != 1).any() else da
-
-
-def _pieces(part: xr.DataArray, where: object) -> list[xr.DataArray]:
-    """A variable of a file as arrays (time, lat, lon) in the order of the file, one `expver` per time."""
-    where = part.encoding.get("source", where)
-    with border.reading("the axes of the file cannot be read", where=where, todo="compare the file with one that is read"):
-        return _plain(times.axis(part, where=where), where)
-
-
-def _plain(part: xr.DataArray, where: object) -> list[xr.DataArray]:
-    if "expver" in part.dims:
-        return [p for k in range(part.sizes["expver"]) for p in _plain(part.isel(expver=k), where)]
-    version = part["expver"].values if "expver" in part.coords else 1
-    part = part.assign_coords(expver=("time", np.broadcast_to(version, part["time"].shape).astype(int)))
-    part = part.squeeze([d for d in part.dims if d not in ("time", "lat", "lon") and part.sizes[d] == 1], drop=True)
-    part = part.drop_vars([c for c in part.coords if c not in ("time", "lat", "lon", *MARKS)])
-    if set(part.dims) != {"time", "lat", "lon"} or not {"lat", "lon"} <= set(part.coords):
-        raise InputError("dimensions must be time, latitude, longitude", where=where, found=part.dims)
-    return [part.transpose("time", "lat", "lon")]
-
-
-def _agree(named: list[tuple[xr.DataArray, object]], where: object) -> None:
-    """Refuse pieces of which one states another unit than the first, or that hold months beside days or hours."""
-    first: dict[str, tuple[object, object]] = {}
-    for piece, file in named:
-        unit, kind = piece.attrs.get("units"), every(np.sort(piece["time"].values))
-        said = {"unit": unit and _unit(str(unit)), "spacing": kind and ("month" if kind == "month" else "hour or day")}
-        for what, found in ((k, v) for k, v in said.items() if v is not None):
-            before, other = first.setdefault(what, (found, file))
-            if before != found:
-                both = f"{before} in {other}, {found} in {file}"
-                todo = "read them in two runs, or convert the files of one form"
-                raise InputError(f"files of one variable differ in their {what}", where=where, found=both, todo=todo)
-
-
-def _unit(text: str) -> object:
-    """A unit to be compared with others: `J m**-2` is `J m-2`."""
-    try:
-        return units.unit(text.removesuffix(" of water equivalent"))
-    except UnitError:
-        return text
-
-
-def _one_grid(named: list[tuple[xr.DataArray, object]]) -> list[xr.DataArray]:
-    """Pieces that differ in coordinates, all oriented; noise (a thousandth of the spacing) gives way to the most exact ones."""
-    raw = [piece for piece, _ in named]
-    if len({p["lat"].values.tobytes() + p["lon"].values.tobytes() for p in raw}) == 1:
-        return raw
-    pieces = [_netcdf.orient(piece, file) for piece, file in named]
-    for name in ("lat", "lon"):
-        axes = [p[name].values for p in pieces]
-        if len({a.size for a in axes}) > 1:
-            continue
-        best = min(zip(raw, axes, strict=True), key=lambda pair: _coarseness(pair[0][name].values, pair[1]))[1]
-        noise = np.abs(np.diff(best)).min(initial=1.0) / 1000
-        near = [np.abs(a - best).max(initial=0) < noise for a in axes]
-        pieces = [p.assign_coords({name: best}) if n else p for p, n in zip(pieces, near, strict=True)]
-    return pieces
-
-
-def _coarseness(stored: np.ndarray, degrees: np.ndarray) -> tuple:
-    """Sorts coordinates: those that need float64 first, then the ones with the fewest digits."""
-    digits = sum(len(repr(v)) for v in degrees.tolist())
-    return bool((stored.astype("float32") == stored).all()), digits, degrees.tolist()
-
-
-def _growing(da: xr.DataArray) -> xr.DataArray:
-    """Amounts whose bounds grow from one start (since 00:00) are labelled by their end, as they are without bounds."""
-    time, until = da["time"].values, da["until"].values
-    bounded = ~np.isnat(until)
-    if not bounded.any() or bounded.sum() < 3 * np.unique(time[bounded]).size:
-        return da
-    said = np.where(bounded, "growing", da["statistic"].values)
-    none = np.full(time.size, "NaT", "datetime64[ns]")
-    return da.assign_coords(time=np.where(bounded, until, time), until=("time", none), statistic=("time", said))
-
-
-def _merge_times(da: xr.DataArray, where: object) -> xr.DataArray:
-    time, version = da["time"].values, da["expver"].values
-    again = np.concatenate([[False], time[1:] == time[:-1]])
-    if not again.any():
-        return da
-    same = again & np.concatenate([[False], version[1:] == version[:-1]])
-    for k in np.flatnonzero(same):
-        one, two = da.isel(time=k).values, da.isel(time=k - 1).values
-        empty = np.isnan(one).all() or np.isnan(two).all()  # steps of a forecast that the file has not
-        if not (empty or np.array_equal(one, two, equal_nan=True)):
-            raise InputError(f"{time[k]} occurs twice with different values", where=where, todo="remove the wrong file")
-    rank = np.arange(time.size) - np.maximum.accumulate(np.where(again, 0, np.arange(time.size)))
-    merged = da.isel(time=rank == 0)
-    for place in range(1, int(rank.max()) + 1):
-        later = da.isel(time=rank == place).drop_vars(MARKS).reindex(time=merged["time"])
-        merged = merged.where(merged.notnull(), later)
-    log.info("%s: %d times with several expver merged, the final version first", where, int((again & ~same).sum()))
-    return merged
-
-
 def _count_expver(da: xr.DataArray) -> str:
     versions, counts = np.unique(da["expver"].values, return_counts=True)
     return _told(dict(zip(versions.tolist(), counts.tolist(), strict=True)))
@@ -214,18 +82,6 @@ def add_expver(first: str, second: str) -> str:
     for part in (p.split(": ") for text in (first, second) for p in text.split(", ")):
         counts[int(part[0])] += int(part[1].removesuffix(" times"))
     return _told(counts)
-
-
-def every(time: np.ndarray) -> str | None:
-    """`hour`, `day` or `month` where more than three quarters of the distances of rising times are that, else None.
-
-    Series of which each is so are so together, and `spacing` says the same of them and of their parts.
-    """
-    between = np.diff(time)
-    if between.size < 4:
-        return None
-    kinds = {"hour": between == HOUR, "day": between == DAY, "month": between >= 28 * DAY}
-    return next((kind for kind, so in kinds.items() if so.mean() > 0.75), None)
 
 
 def spacing(time: np.ndarray, where: object) -> np.timedelta64:
@@ -278,9 +134,9 @@ def _refuse_statistics(da: xr.DataArray, total: bool, between: np.timedelta64, w
         raise InputError("the files hold means of amounts, not their daily sums", where=where, found="time: mean", todo=todo)
 
 
-def _amount(unit: object) -> bool:
+def _amount(stated: object) -> bool:
     """Whether a unit is that of an amount (m, J m-2), not of an amount per time."""
-    return any(_unit(str(unit)) == _unit(plain) for plain in ("m", "mm", "kg m-2", "J m-2"))
+    return any(comparable(str(stated)) == comparable(plain) for plain in ("m", "mm", "kg m-2", "J m-2"))
 
 
 def _within(da: xr.DataArray, unit: str, where: object) -> np.ndarray:
@@ -309,7 +165,7 @@ def _within(da: xr.DataArray, unit: str, where: object) -> np.ndarray:
 
 def _labelled(da: xr.DataArray, labels: np.ndarray, where: object) -> xr.DataArray:
     """The series on new labels, which may bring values of several files to one time."""
-    return _merge_times(_sorted(da.assign_coords(time=labels)), where)
+    return merged(da.assign_coords(time=labels), where)
 
 
 def _monthly_means(da: xr.DataArray, between: np.timedelta64, where: object) -> xr.DataArray:
@@ -331,15 +187,14 @@ def _daily_values(da: xr.DataArray, ends: bool, where: object) -> xr.DataArray:
     """Days from values a day apart; `ends`: those of 00:00 are the totals of the day before, unless bounds say another."""
     time, bounded = da["time"].values, ~np.isnat(da["until"].values)
     days = time.astype("datetime64[D]").astype("datetime64[ns]")
-    hours = np.unique((time - days)[~bounded])
-    if hours.size and hours[-1] > np.timedelta64(0):
-        if hours.size > 1 or not np.isin(da["statistic"].values[~bounded], ("mean", "sum")).all():
-            raise InputError(
-                "the files hold one hour of each day, not daily statistics", where=where, todo="order daily statistics"
-            )
-    elif ends:
-        _refuse_mixed(bounded, where)
-        days = days - DAY
+    inside = ~bounded & (time != days)
+    single = inside & ~np.isin(da["statistic"].values, ("mean", "sum"))
+    single |= ~bounded & (da["statistic"].values == "point") & (not ends)
+    if single.any() or np.unique((time - days)[inside]).size > 1:
+        raise InputError("the files hold one hour of each day, not daily statistics", where=where, todo="order daily statistics")
+    if ends:
+        _refuse_mixed(bounded | inside, where)
+        days = np.where(inside, days, days - DAY)
     return _labelled(da, np.where(bounded, _within(da, "D", where), days), where)
 
 
