@@ -15,7 +15,7 @@ from tamrl import files, variables
 from tamrl.drivers.sources import _netcdf, _steps, _web
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
-from tamrl.intake import times
+from tamrl.intake import border, times
 from tamrl.options import Strict
 
 HOUR = np.timedelta64(1, "h")
@@ -107,4 +107,5 @@ def _versioned(raw: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
 
 def _day_after(ds: xr.Dataset, key: str) -> np.datetime64:
     """The first midnight after the date of an attribute; far ahead where the store does not say."""
-    return np.datetime64(str(ds.attrs.get(key, "2200-01-01"))[:10], "D") + np.timedelta64(1, "D")
+    with border.reading(f"the store's attribute {key} is no date", where=ds.encoding.get("source")):
+        return np.datetime64(str(ds.attrs.get(key, "2200-01-01"))[:10], "D") + np.timedelta64(1, "D")
