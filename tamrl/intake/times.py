@@ -12,6 +12,7 @@ Which number
 
 Which interval
     Bounds of the coordinate decide: the label is the start of the interval, wherever within it or at its end the stamp is.
+    An accumulation of a step of 24 hours (`GRIB_stepType: accum`) has the bounds of that day.
     Without bounds, and for values that are said to be of one instant, the label is the stamp.
 
 CF conventions 1.11, chapters 4.4, 7.1, 7.3 (https://cfconventions.org); UDUNITS-2 for the names of units.
@@ -183,6 +184,9 @@ def _interval(
     """Labels and ends of intervals (NaT without bounds) and methods, of the shape of `stamped`."""
     time, none = stamped.values.astype("datetime64[ns]"), np.full(stamped.shape, "NaT", "datetime64[ns]")
     if name is None or f"{name}_start" not in da.coords:
+        steps = [_lead(c, where).values for n, c in da.coords.items() if _role(str(n), c.variable) == "lead"]
+        if method == "accum" and steps and all((s == np.timedelta64(1, "D")).all() for s in steps):
+            return time - np.timedelta64(1, "D"), time, np.array(method)  # a day since the reference time
         return time, none, np.array(method)
     start, end = (_decoded(da, f"{name}_{k}", where).values for k in ("start", "end"))
     slack, hours = np.timedelta64(1, "m"), (end - start) < np.timedelta64(1, "D")

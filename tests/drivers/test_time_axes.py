@@ -332,10 +332,34 @@ def test_files_with_and_without_bounds_go_together_where_that_tells_nothing_else
     np.testing.assert_array_equal(read(source, folder, "air_temperature"), oriented(values))
 
 
-def test_amounts_with_and_without_bounds_are_not_mixed(tmp_path):
+@pytest.mark.parametrize("first", [True, False])
+def test_totals_with_bounds_before_or_after_those_without(first, tmp_path):
+    """ERA5-Land: the value of 00:00 is the total of the day before, where bounds do not say so already."""
     values, source = field(DAYS, low=0, size=0.01), "cds_era5_land"
-    one = dataset(source, "precipitation", values[:100], DAYS[:100] + DAY / 2, bounds=(DAYS[:100], DAYS[:100] + DAY), **SUM)
-    write(one, source, tmp_path / "in", "a.nc")
-    folder = write(dataset(source, "precipitation", values[100:], DAYS[100:] + DAY), source, tmp_path / "in", "b.nc")
-    with pytest.raises(InputError, match="some files state bounds"):
+    parts = [slice(0, 100), slice(100, 365)]
+    for k, part in enumerate(parts):
+        bounds = (DAYS[part], DAYS[part] + DAY) if (k == 0) == first else None
+        ds = dataset(source, "precipitation", values[part], DAYS[part] + DAY, bounds=bounds)
+        folder = write(ds, source, tmp_path / "in", f"{k}.nc")
+    np.testing.assert_allclose(read(source, folder, "precipitation"), oriented(1000 * values), rtol=1e-6)
+
+
+@pytest.mark.parametrize("source", FOLDERS)
+@pytest.mark.parametrize("valid", [True, False])
+def test_an_accumulation_of_24_hours_is_of_the_day_of_its_reference(source, valid, tmp_path):
+    values = field(DAYS, low=0, size=0.01)
+    coords = {"time": ("time", DAYS, REFERENCE), "step": np.timedelta64(24, "h"), "latitude": LAT, "longitude": LON}
+    coords |= {"valid_time": ("time", DAYS + DAY, CF)} if valid else {}
+    ds = xr.Dataset({"tp": (("time", "latitude", "longitude"), values, {"GRIB_stepType": "accum"})}, coords)
+    found = read(source, write(ds, source, tmp_path / "in"), "precipitation")
+    np.testing.assert_allclose(found, oriented(1000 * values), rtol=1e-6)
+
+
+def test_hours_with_bounds_beside_amounts_since_midnight_are_refused(tmp_path):
+    source = "cds_era5_land"
+    bounds = (HOURS, HOURS + pd.Timedelta("1h"))
+    write(dataset(source, "precipitation", field(HOURS, 0, 1e-3), HOURS, bounds=bounds), source, tmp_path / "in", "a.nc")
+    ds = dataset(source, "precipitation", field(HOURS, 0, 1e-3), HOURS + 9 * DAY)
+    folder = write(ds, source, tmp_path / "in", "b.nc")
+    with pytest.raises(InputError, match="others amounts since 00:00"):
         read(source, folder, "precipitation")

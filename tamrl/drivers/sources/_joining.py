@@ -125,15 +125,17 @@ def _growing(da: xr.DataArray) -> xr.DataArray:
 def merged(da: xr.DataArray, where: object) -> xr.DataArray:
     """A series with each time once, its times rising; the first `expver` that has a value wins at each place.
 
+    A label with bounds and one without (the end of an amount, perhaps) are two times until both are on steps.
+
     Raises
     ------
     InputError
         If a time occurs twice with the same `expver` and different values.
     """
-    order = np.lexsort((da["expver"].values, da["time"].values))
+    order = np.lexsort((da["expver"].values, ~np.isnat(da["until"].values), da["time"].values))
     da = da.isel(time=order) if (np.diff(order) != 1).any() else da
-    time, version = da["time"].values, da["expver"].values
-    again = np.concatenate([[False], time[1:] == time[:-1]])
+    time, version, bounded = da["time"].values, da["expver"].values, ~np.isnat(da["until"].values)
+    again = np.concatenate([[False], (time[1:] == time[:-1]) & (bounded[1:] == bounded[:-1])])
     if not again.any():
         return da
     same = again & np.concatenate([[False], version[1:] == version[:-1]])

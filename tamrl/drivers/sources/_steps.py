@@ -165,7 +165,8 @@ def _within(da: xr.DataArray, unit: str, where: object) -> np.ndarray:
 
 def _labelled(da: xr.DataArray, labels: np.ndarray, where: object) -> xr.DataArray:
     """The series on new labels, which may bring values of several files to one time."""
-    return merged(da.assign_coords(time=labels), where)
+    none = np.full(labels.shape, "NaT", "datetime64[ns]")
+    return merged(da.assign_coords(time=labels, until=("time", none)), where)
 
 
 def _monthly_means(da: xr.DataArray, between: np.timedelta64, where: object) -> xr.DataArray:
@@ -193,15 +194,8 @@ def _daily_values(da: xr.DataArray, ends: bool, where: object) -> xr.DataArray:
     if single.any() or np.unique((time - days)[inside]).size > 1:
         raise InputError("the files hold one hour of each day, not daily statistics", where=where, todo="order daily statistics")
     if ends:
-        _refuse_mixed(bounded | inside, where)
         days = np.where(inside, days, days - DAY)
     return _labelled(da, np.where(bounded, _within(da, "D", where), days), where)
-
-
-def _refuse_mixed(bounded: np.ndarray, where: object) -> None:
-    if bounded.any() and not bounded.all():
-        asked = "some files state bounds of their times and others not: amounts would be put to different times"
-        raise InputError(asked, where=where, todo="read them in two runs, or give all files bounds")
 
 
 def _hours(da: xr.DataArray, total: bool, where: object) -> xr.DataArray:
@@ -214,9 +208,7 @@ def _hours(da: xr.DataArray, total: bool, where: object) -> xr.DataArray:
         k = int(odd.argmax())
         found = f"{start[k]} to {until[k]}" if bounded[k] else start[k]
         raise InputError("hourly values must be of full hours", where=where, found=found, todo="give full hours, or their bounds")
-    if total:
-        _refuse_mixed(bounded, where)
-    return _labelled(da, start - HOUR, where) if total and not bounded.any() else da
+    return _labelled(da, np.where(bounded | (not total), start, start - HOUR), where)
 
 
 def _from_hours(da: xr.DataArray, between: np.timedelta64, total: bool, accumulation: str, where: object) -> xr.DataArray:
@@ -226,9 +218,13 @@ def _from_hours(da: xr.DataArray, between: np.timedelta64, total: bool, accumula
         accumulation = "day" if abs(np.diff(da["lat"].values[:2])[0]) < 0.2 else "hour"
     if "growing" in da["statistic"].values:
         accumulation = "day"
-    if total and accumulation == "day" and np.isnat(da["until"].values).all():
+    bounded = ~np.isnat(da["until"].values)
+    if total and accumulation == "day" and not bounded.all():
+        if bounded.any():
+            asked = "some files hold amounts of hours by their bounds, others amounts since 00:00"
+            raise InputError(asked, where=where, todo="read them in two runs")
         midnight = da.isel(time=da["time"].dt.hour.values == 0)
-        return midnight.assign_coords(time=midnight["time"].values - DAY)
+        return _labelled(midnight, midnight["time"].values - DAY, where)
     if "day" in da.attrs.get("spacings", ()):
         raise InputError("some files hold hours and others days", where=where, todo="read them in two runs")
     da = _hours(da, total, where)
