@@ -113,6 +113,9 @@ def test_a_folder_of_mixed_files(source, tmp_path):
         (lambda ds: ds.assign_coords(longitude=ds["longitude"] + 0.05), "different grids"),
         (lambda ds: ds.assign_coords(latitude=ds["latitude"] + 0.01), "different grids"),
         (lambda ds: ds.rename(latitude="row"), "dimensions must be"),
+        (lambda ds: ds.assign_coords(latitude=np.full(10, np.nan)), "a latitude or longitude is missing"),
+        (lambda ds: ds.isel(longitude=slice(0, 0)), "a latitude or longitude is missing"),
+        (lambda ds: ds.assign_coords(latitude=list("abcdefghij")), "axes of the file cannot be read"),
     ],
 )
 def test_other_grids_are_refused(change, message):
@@ -149,3 +152,10 @@ def test_hours_beside_days_are_refused():
     hours = xr.concat([grid_file("0.1", 0, 12)] * 4, "time").assign_coords(time=pd.date_range("2012-01-01", periods=48, freq="h"))
     with pytest.raises(InputError, match="some files hold hours and others days"):
         joined([grid_file("0.1", 0, 12), hours])
+
+
+def test_files_without_any_time_are_passed_over_and_alone_refused():
+    whole, none = grid_file("0.1", 0, 12), grid_file("0.1", 0, 0)
+    xr.testing.assert_equal(joined([none, whole]), joined([whole]))
+    with pytest.raises(InputError, match="no file holds a time"):
+        joined([none])

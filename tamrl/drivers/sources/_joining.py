@@ -32,6 +32,8 @@ def series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
     if not parts:
         raise InputError("no file holds the variable", where=where, todo="order it, or take it out of drivers.variables")
     named = [(piece, part.encoding.get("source", where)) for part in parts for piece in _pieces(part, where)]
+    if not named:
+        raise InputError("no file holds a time of the variable", where=where, todo="order it again, or remove these files")
     _agree(named)
     pieces = _one_grid(named)
     try:
@@ -63,7 +65,8 @@ def _plain(part: xr.DataArray, where: object) -> list[xr.DataArray]:
     part = part.drop_vars([c for c in part.coords if c not in ("time", "lat", "lon", *MARKS)])
     if set(part.dims) != {"time", "lat", "lon"} or not {"lat", "lon"} <= set(part.coords):
         raise InputError("dimensions must be time, latitude, longitude", where=where, found=part.dims)
-    return [part.transpose("time", "lat", "lon")]
+    _netcdf.check_places(part, where)
+    return [part.transpose("time", "lat", "lon")] if part.sizes["time"] else []
 
 
 def _agree(named: list[tuple[xr.DataArray, object]]) -> None:

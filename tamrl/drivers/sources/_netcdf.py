@@ -187,9 +187,29 @@ def orient(da: xr.DataArray, where: object) -> xr.DataArray:
     Raises
     ------
     InputError
-        If latitudes exceed 90° (swapped with longitudes, usually) or a coordinate has duplicates.
+        If latitudes exceed 90° (swapped with longitudes, usually), or a coordinate has duplicates or no value.
     """
+    lat, lon, rows, columns = _oriented(da, where)
+    da = da.assign_coords(lat=lat, lon=lon)
+    for name, order in (("lat", rows), ("lon", columns)):
+        if (order != np.arange(order.size)).any():
+            da = da.isel({name: order})
+    return da
+
+
+def check_places(da: xr.DataArray, where: object) -> None:
+    """Raise `InputError` where `orient` would."""
+    _oriented(da, where)
+
+
+def _oriented(da: xr.DataArray, where: object) -> tuple[np.ndarray, ...]:
+    """Latitudes and longitudes within [-180, 180) in the order of the file, and the orders that orient them."""
     lat, lon = (_degrees(da[name].values) for name in ("lat", "lon"))
+    if not (lat.size and lon.size and np.isfinite(lat).all() and np.isfinite(lon).all()):
+        found = f"{lat.size} latitudes, {lon.size} longitudes"
+        raise InputError(
+            "a latitude or longitude is missing", where=where, found=found, todo="give every row and column its place"
+        )
     if np.abs(lat).max() > 90 or lon.min() < -180 or lon.max() > 360:
         raise InputError(
             "latitudes must lie within ±90 and longitudes within -180 and 360",
@@ -201,11 +221,7 @@ def orient(da: xr.DataArray, where: object) -> xr.DataArray:
     rows, columns = np.argsort(-lat, kind="stable"), np.argsort(lon, kind="stable")
     if (np.diff(lat[rows]) == 0).any() or (np.diff(lon[columns]) == 0).any():
         raise InputError("a latitude or longitude occurs twice", where=where, todo="drop the repeated column (often ±180°)")
-    da = da.assign_coords(lat=lat, lon=lon)
-    for name, order in (("lat", rows), ("lon", columns)):
-        if (order != np.arange(order.size)).any():
-            da = da.isel({name: order})
-    return da
+    return lat, lon, rows, columns
 
 
 def _degrees(values: np.ndarray) -> np.ndarray:
