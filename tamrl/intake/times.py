@@ -96,8 +96,8 @@ def axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
         name, stamped = _valid(da, where)
         method = statistic(da)
         start, until, method = _interval(da, name, stamped, method, where)
-        about = [n for n, c in da.coords.items() if _role(str(n), c.variable) or str(n).endswith(("_start", "_end"))]
-        da = da.drop_vars(about)
+        marks = [n for n, c in da.coords.items() if _role(str(n), c.variable) or str(n).endswith(("_start", "_end"))]
+        da = da.drop_vars(marks)
         da = da.squeeze([d for d in da.dims if d == "time" and d not in stamped.dims])
         if stamped.ndim == 0:
             da = da.expand_dims("time")
@@ -243,7 +243,7 @@ def _from_text(values: np.ndarray, where: object) -> np.ndarray:
 
 def _refuse_missing(values: np.ndarray, attrs: dict, where: object) -> None:
     stated = [np.ravel(attrs[k]) for k in ("_FillValue", "missing_value") if k in attrs]
-    fills = [float(f) for found in stated if found.dtype.kind in "iuf" for f in found]
+    fills = [float(f) for fill in stated if fill.dtype.kind in "iuf" for f in fill]
     fills += [-(2.0**63), -(2.0**63) + 2] + ([-(2.0**31), -(2.0**31) + 1] if values.dtype == "int32" else [])
     numbers = values.astype("float64")
     gone = ~np.isfinite(numbers) | np.isin(numbers, fills) | (np.abs(numbers) > 1e19)
@@ -261,42 +261,42 @@ def _length(unit: str, where: object) -> int:
 
 def _since(values: np.ndarray, units: str, calendar: str, where: object) -> np.ndarray:
     """Numbers of `<unit> since <date>`."""
-    found = _SINCE.fullmatch(units)
-    if not found:
+    match = _SINCE.fullmatch(units)
+    if not match:
         todo = "state units as in 'hours since 1900-01-01 00:00:00'"
         raise InputError("the unit of the time axis is not understood", where=where, found=units, todo=todo)
-    unit, origin = found["unit"], _origin(found, calendar, where)
+    unit, origin = match["unit"], _origin(match, calendar, where)
     if unit.removesuffix("s") in ("month", "year"):
-        return _months(values, 12 if unit.startswith("year") else 1, found, origin, where)
+        return _months(values, 12 if unit.startswith("year") else 1, match, origin, where)
     if unit.startswith(("nanosec", "ns")):
         values, unit = values // 1000 if values.dtype.kind in "iu" else values / 1000, "us"
     length = _length(unit, where)
     _refuse_far(values.astype("float64") * length + origin, where)
     if values.dtype.kind in "iu":
         return _settled(values.astype("int64") * length + origin, 0)
-    whole = np.floor(values.astype("float64"))
-    exact = (whole == values).all() and np.abs(whole).max(initial=0) < 2**24
+    integer = np.floor(values.astype("float64"))
+    exact = (integer == values).all() and np.abs(integer).max(initial=0) < 2**24
     blur = 0.0 if exact else float(np.spacing(np.abs(values).max(initial=0))) * length
     if blur > HOUR / 2:
         todo = "write times as float64 or as whole numbers"
         raise InputError("the numbers are too coarse to tell hours", where=where, found=f"{values.dtype}, {units}", todo=todo)
-    rest = np.rint((values - whole) * length).astype("int64")
-    return _settled(whole.astype("int64") * length + rest + origin, blur)
+    rest = np.rint((values - integer) * length).astype("int64")
+    return _settled(integer.astype("int64") * length + rest + origin, blur)
 
 
-def _origin(found: re.Match, calendar: str, where: object) -> int:
+def _origin(match: re.Match, calendar: str, where: object) -> int:
     """Microseconds from 1970 to the date of a unit; before 15 October 1582 the standard calendar is the Julian one."""
-    year, month, day = int(found["year"]), int(found["month"]), int(found["day"] or 1)
+    year, month, day = int(match["year"]), int(match["month"]), int(match["day"] or 1)
     with border.reading("the date of the time axis is none", where=where, todo="write it as yyyy-mm-dd hh:mm:ss"):
         if calendar != "proleptic_gregorian" and (year, month, day) < (1582, 10, 15):
             date = cftime.datetime(year, month, day, calendar="standard")
             days = int(cftime.date2num(date, "days since 1970-01-01", calendar="standard"))
         else:
             days = int(np.datetime64(f"{year:04d}-{month:02d}-{day:02d}", "D").astype("int64"))
-    clock = [float(found[k] or 0) for k in ("hour", "minute", "second")]
+    clock = [float(match[k] or 0) for k in ("hour", "minute", "second")]
     if clock[0] > 24 or max(clock[1:]) >= 60:
-        raise InputError("the date of the time axis is none", where=where, found=found.group())
-    zone, offset = found["zone"] or "", 0
+        raise InputError("the date of the time axis is none", where=where, found=match.group())
+    zone, offset = match["zone"] or "", 0
     if zone[:1] in ("+", "-") or zone[:1].isdigit():
         digits = zone.lstrip("+-").replace(":", "")
         hours, minutes = (digits, "0") if len(digits) < 3 else (digits[:-2], digits[-2:])
@@ -304,7 +304,7 @@ def _origin(found: re.Match, calendar: str, where: object) -> int:
     return days * DAY + round(clock[0] * HOUR + clock[1] * MINUTE + clock[2] * SECOND) - offset
 
 
-def _months(values: np.ndarray, months: int, found: re.Match, origin: int, where: object) -> np.ndarray:
+def _months(values: np.ndarray, months: int, match: re.Match, origin: int, where: object) -> np.ndarray:
     """Numbers of `months since` or `years since`: calendar months on the day of the date; a half is the middle."""
     number = np.rint(values.astype("float64") * 2e3) / 2e3  # without noise
     unit = "years" if months == 12 else "months"
@@ -312,10 +312,10 @@ def _months(values: np.ndarray, months: int, found: re.Match, origin: int, where
         odd = values.ravel()[(number * 2 % 1 != 0).ravel()][0]
         todo = "write whole numbers, or days since a date"
         raise InputError(f"{unit} since a date must be whole numbers, or halves", where=where, found=odd, todo=todo)
-    day = int(found["day"] or 1)
+    day = int(match["day"] or 1)
     if day > 28 or ((number % 1 != 0).any() and day != 1):
-        raise InputError(f"{unit} since this date are no dates", where=where, found=found.group(), todo="write days since a date")
-    first = int(found["year"]) * 12 + int(found["month"]) - 1 - 1970 * 12
+        raise InputError(f"{unit} since this date are no dates", where=where, found=match.group(), todo="write days since a date")
+    first = int(match["year"]) * 12 + int(match["month"]) - 1 - 1970 * 12
     _refuse_far(((number * months) + first) * 30.5 * DAY, where)
     start, end = ((np.floor(number) + k) * months + first for k in (0, 1))
     start, end = (_month_start(v.astype("int64")) for v in (start, end))
@@ -332,19 +332,19 @@ def _month_start(months: np.ndarray) -> np.ndarray:
 def _absolute(values: np.ndarray, unit: str, where: object, todo: str = "correct the dates") -> np.ndarray:
     """Dates written as numbers: yyyymmdd.f, yyyymm.f or yyyy.f, the fraction that of the day, month or year."""
     digits, number = {"day": 8, "month": 6, "year": 4}[unit], values.astype("float64")
-    whole = np.floor(number).astype("int64")
+    integer = np.floor(number).astype("int64")
     coarse = values.dtype == "float32" and digits == 8
-    odd = whole[(whole < 10 ** (digits - 1)) | (whole >= 10**digits)]
+    odd = integer[(integer < 10 ** (digits - 1)) | (integer >= 10**digits)]
     if coarse or odd.size:
         asked = f"a {unit} written as a number must have exactly {digits} digits"
         raise InputError(asked, where=where, found="float32, which holds seven" if coarse else odd[0], todo=todo)
-    text = [str(v) for v in whole.ravel()]
+    text = [str(v) for v in integer.ravel()]
     dates = ["-".join(p for p in (t[:4], t[4:6], t[6:]) if p) for t in text]
     kind = {"day": "D", "month": "M", "year": "Y"}[unit]
     with border.reading(f"a {unit} of the time axis is none", where=where, todo=todo):
         start = np.array(dates, f"datetime64[{kind}]").reshape(values.shape)
     start, end = (t.astype("datetime64[us]").astype("int64") for t in (start, start + 1))
-    share = number - whole
+    share = number - integer
     if unit == "year" and not np.isin(share, (0, 0.5)).all():
         raise InputError("fractions of years do not tell days or months", where=where, found=number[share != 0][:1])
     _refuse_far(start, where)
