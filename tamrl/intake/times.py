@@ -68,7 +68,7 @@ def prepare(ds: xr.Dataset) -> xr.Dataset:
         if name not in ds.coords:  # bounds of another one
             continue
         stamp, named = ds[name], [ds[name].attrs.get(k) for k in ("bounds", "climatology")]
-        both = next((n for n in (*named, f"{name}_bnds", f"{name}_bounds") if n in ds.variables), None)
+        both = next((n for n in (*named, f"{name}_bnds", f"{name}_bounds") if isinstance(n, str) and n in ds.variables), None)
         side = [d for d in ds[both].dims if d not in stamp.dims] if both else []
         if len(side) == 1 and ds.sizes[side[0]] == 2:
             attrs = stamp.attrs | ds[both].attrs
@@ -169,7 +169,7 @@ def _decoded(da: xr.DataArray, name: str, where: object) -> xr.DataArray:
 
 def _lead(step: xr.DataArray, where: object) -> xr.DataArray:
     """Steps as timedelta64[ns]; numbers without unit are hours."""
-    values, unit = step.values, str(step.attrs.get("units", "hours")).strip().lower()
+    values, unit = step.values, str(step.attrs.get("units", "")).strip().lower() or "hours"
     if values.dtype.kind != "m":
         length = 1 if unit.startswith("nanosec") else _length(unit, f"{where}, coordinate {step.name}")
         values = np.rint(values.astype("float64") * length / (1000 if unit.startswith("nanosec") else 1))

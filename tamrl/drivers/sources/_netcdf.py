@@ -16,7 +16,7 @@ from xarray.backends.locks import HDF5_LOCK
 from tamrl import files, variables
 from tamrl.drivers.sources import _grib
 from tamrl.errors import InputError
-from tamrl.intake import times
+from tamrl.intake import border, times
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +101,14 @@ def named(ds: xr.Dataset, path: object) -> xr.Dataset:
 
     Coordinates are known by name, standard name or unit. Each variable remembers its file (encoding `source`).
     """
+    with border.reading("the coordinates of the file cannot be read", where=path, todo="compare the file with one that is read"):
+        ds = times.prepare(_placed(ds))
+    for variable in ds.variables.values():
+        variable.encoding["source"] = str(path)
+    return ds
+
+
+def _placed(ds: xr.Dataset) -> xr.Dataset:
     for target in ("lat", "lon"):
         name = next(
             (n for n in sorted(map(str, ds.variables), key=lambda n: n != target) if _means(n, ds.variables[n]) == target), None
@@ -108,9 +116,6 @@ def named(ds: xr.Dataset, path: object) -> xr.Dataset:
         if name is not None:
             ds = ds.swap_dims({ds[name].dims[0]: name}) if _apart(ds, name) else ds
             ds = ds.rename({name: target}) if name != target else ds
-    ds = times.prepare(ds)
-    for variable in ds.variables.values():
-        variable.encoding["source"] = str(path)
     return ds
 
 
