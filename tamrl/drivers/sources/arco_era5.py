@@ -15,7 +15,7 @@ from tamrl import files, variables
 from tamrl.drivers.sources import _netcdf, _steps, _web
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
-from tamrl.intake import arrays, border, zarrs
+from tamrl.intake import arrays, border, times, zarrs
 from tamrl.options import Strict
 
 HOUR = np.timedelta64(1, "h")
@@ -80,8 +80,8 @@ def _open(path: str) -> xr.Dataset:
     store = _web.Remote(path) if _web.is_url(path) else zarrs.Copy(_copy(path))
     todo = f"check that it is a Zarr store with its consolidated metadata ({' or '.join(METADATA)})"
     with border.reading("the Zarr store cannot be read", where=path, todo=todo):
-        ds = xr.open_zarr(store, chunks=None, decode_timedelta=False, mask_and_scale=False)
-    return ds.rename({old: new for old, new in _netcdf.NAMES.items() if old in ds.variables and new not in ds.variables})
+        ds = xr.open_zarr(store, chunks=None, decode_times=False, mask_and_scale=False)
+    return _netcdf.named(ds, path)
 
 
 def _variable(name: str, ds: xr.Dataset, options: Options, steps: Steps) -> xr.DataArray:
@@ -89,10 +89,12 @@ def _variable(name: str, ds: xr.Dataset, options: Options, steps: Steps) -> xr.D
     where = f"{options.path} ({alias.name})"
     if alias.name not in ds:
         raise InputError("the store does not hold the variable", where=where, found=sorted(map(str, ds))[:20])
-    shift = HOUR if alias.units.endswith("d-1") else 0 * HOUR  # hours that end, or begin, with the first day
+    raw = times.axis(ds[alias.name], where=where)
+    ends = alias.units.endswith("d-1") and np.isnat(raw["until"].values).all()
+    shift = HOUR if ends else 0 * HOUR  # hours that end, or begin, with the first day
     start, end = (month.astype("datetime64[ns]") + shift for month in steps.span)
-    time = ds["time"].values
-    raw = ds[alias.name].isel(time=(time >= start) & (time < end) & (time < _day_after(ds, "valid_time_stop_era5t")))
+    time = raw["time"].values
+    raw = raw.isel(time=(time >= start) & (time < end) & (time < _day_after(ds, "valid_time_stop_era5t")))
     if not raw.sizes["time"]:
         raise InputError(f"the store holds no hour from {start} to {end}", where=where, found=f"{time[:1]} to {time[-1:]}")
     raw = arrays.decoded(raw, where=options.path, chunks={"time": 24}, defaults_to_zero=True)

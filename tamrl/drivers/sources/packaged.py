@@ -20,7 +20,7 @@ from tamrl import files, variables
 from tamrl.drivers.sources import _netcdf, _raster
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
-from tamrl.intake import border
+from tamrl.intake import border, times
 from tamrl.options import Strict
 
 FILES = {
@@ -90,11 +90,12 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> d
 
 def _months(name: str, ds: xr.Dataset, path: Path) -> xr.DataArray:
     alias = variables.get(name).sources["packaged"]
-    with border.reading("the months cannot be read", where=path, todo=INSTALL):
-        months = np.array([f"{YEAR}-{m:02d}" for m in ds["time"].values], "datetime64[M]")
     if alias.name not in ds:
         raise InputError("the climatology lacks a variable", where=path, found=sorted(map(str, ds)), todo=INSTALL)
-    raw = ds[alias.name].drop_vars("number", errors="ignore").assign_coords(time=months.astype("datetime64[ns]"))
+    order = np.argsort(times.months_of_year(ds["time"].values, where=path))
+    months = np.arange(12) + np.datetime64(f"{YEAR}-01", "M")
+    raw = ds[alias.name].isel(time=order) if (np.diff(order) != 1).any() else ds[alias.name]
+    raw = raw.drop_vars("number", errors="ignore").assign_coords(time=months.astype("datetime64[ns]"))
     raw = _netcdf.without_fill(_netcdf.orient(raw, path), name=name, where=path.name)
     units = alias.units
     if units.endswith(" month-1"):  # UDUNITS knows only the mean month of 30.44 days

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl.errors import InputError
-from tamrl.intake import arrays, border, whole, zarrs
+from tamrl.intake import arrays, border, times, whole, zarrs
 from tamrl.options import Strict
 from tamrl.towers import aggregate, bif, columns, oneflux, records
 
@@ -52,7 +52,9 @@ def _store(path: Path) -> xr.Dataset:
     with border.reading(
         "the store cannot be read", where=path, todo="check that it is the folder fluxnet.zarr with its metadata"
     ):
-        return xr.open_zarr(zarrs.Copy(path), chunks=None, mask_and_scale=False)
+        store = xr.open_zarr(zarrs.Copy(path), chunks=None, decode_times=False, mask_and_scale=False)
+        ends = times.stamps(store["time"].values, store["time"].attrs, where=f"{path}, coordinate time")
+        return store.assign_coords(time=("time", ends))
 
 
 def _tower(product: oneflux.Product, where: str) -> xr.Dataset:
@@ -86,7 +88,7 @@ def read_archive(
 def _rows(tower: xr.Dataset, partitioning: columns.Partitioning, where: object) -> pd.DataFrame:
     """Half-hourly or hourly rows as ONEFlux writes them: local standard time at the start, its columns and units."""
     frame = tower[[*NAMES, f"gpp_{partitioning.lower()}"]].reset_coords(drop=True).to_dataframe()
-    frame = frame.dropna(how="all")
+    frame = frame.dropna(how="all").sort_index()
     if len(frame) < 2:
         raise InputError("the tower has no records", where=where, found=f"{len(frame)} half hours")
     minutes = int(pd.Series(frame.index).diff().mode()[0].total_seconds() // 60)
