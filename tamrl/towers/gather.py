@@ -140,7 +140,8 @@ def _attempt(
             _keep(stem, table, place)
         table = pd.read_parquet(stem.with_suffix(".parquet"))
         place = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-        return Kept(place, stem.with_suffix(".parquet"), tuple(table.columns), envelope.find(table))
+        lat = sites.table([place]).set_index("site")["lat"].to_dict()
+        return Kept(place, stem.with_suffix(".parquet"), tuple(table.columns), envelope.find(table, lat))
     except TamrlError as error:
         if strict:
             raise

@@ -16,7 +16,6 @@ from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 from tamrl.options import Strict
 
-TABLES = {"igbp_fraction": _raster.igbp_table, "koppen_fraction": _raster.koppen_table, "land_fraction": _raster.land_table}
 COVER = re.compile(r"^MCD12C1\.A\d{7}\.\d{3}(\.\d+)?\.hdf$")
 LAYER = "Majority_Land_Cover_Type_1"
 """IGBP codes in the file of MCD12C1."""
@@ -61,13 +60,13 @@ def _map(name: str, folder: Path) -> xr.DataArray:
     path = folder / f"{alias.name}.tif"
     delivered = sorted(p for p in folder.glob("MCD12C1*") if COVER.match(p.name)) if alias.name == "land_cover" else []
     if delivered and not path.is_file():
-        return _raster.looked_up(_codes(delivered), TABLES[name](), name=name)
+        return _raster.coded(_codes(delivered), name=name)
     if not path.is_file():
         found = sorted(p.name for p in folder.glob("*"))
         raise InputError(f"no map of {name}", where=path, found=found, todo="put the file there, or correct drivers.static.path")
     raw = _raster.open_map(path)
-    if name in TABLES:
-        return _raster.looked_up(raw, TABLES[name](), name=name)
+    if name in _raster.LEGENDS:
+        return _raster.coded(raw, name=name)
     return _raster.numbers(raw, name=name, units=alias.units)
 
 
