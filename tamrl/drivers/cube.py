@@ -156,17 +156,16 @@ class Tally:
         entry = variables.get(self.name)
         if self.seen and self.missing == self.seen:
             raise InputError(f"{self.name} has no value over land", where=where)
-        if entry.peak is not None and self.seen and self.largest < entry.peak:
+        profiles, counts = np.concatenate(self.profiles), np.concatenate(self.counts)
+        about = {"time": time[: len(profiles)], "columns": self.columns}
+        if entry.peak is not None and self.seen and self.largest < entry.peak and plausible.reaches_peak(counts, **about):
             raise UnitError(
                 f"{self.name} never reaches {entry.peak:g} {entry.units} on the globe",
                 where=where,
                 found=f"at most {self.largest:.4g}",
                 todo="check the unit: the values are probably in a larger one than the vocabulary says",
             )
-        profiles = np.concatenate(self.profiles)
-        plausible.check(
-            self.name, profiles, np.concatenate(self.counts), time=time[: len(profiles)], columns=self.columns, where=where
-        )
+        plausible.check(self.name, profiles, counts, where=where, **about)
         if (odd := upside_down(profiles)).size:
             days = ", ".join(str(time[k].astype("datetime64[D]")) for k in odd[:5])
             log.warning("%s: %d steps look as if north and south were exchanged: %s", self.name, odd.size, days)

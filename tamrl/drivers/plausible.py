@@ -17,6 +17,9 @@ GLOBE = 0.2
 DAYS = 20
 """Fewer days of a month say nothing of it."""
 
+COLD = 50.0
+"""Degrees from the equator beyond which a region need not reach the `peak` of the vocabulary."""
+
 BEYOND = 25.0
 """Degrees from the equator from which on summer and winter differ everywhere."""
 
@@ -60,6 +63,19 @@ def check(name: str, means: np.ndarray, counts: np.ndarray, *, time: np.ndarray,
     least = max((limit for limit in limits if limit is not None), default=None)
     if least is not None and (apart := season(sums, count, number + 1)) is not None:
         _require(name, f"summer less winter beyond {BEYOND:g}° of latitude", apart, (least, np.inf), where)
+
+
+def reaches_peak(counts: np.ndarray, *, time: np.ndarray, columns: int) -> bool:
+    """Whether the cells with values must reach the `peak` of the vocabulary: the globe, or a year of a region that is not polar.
+
+    Parameters are those of `check`.
+    """
+    grid = Grid(180.0 / counts.shape[1])
+    area = grid.area()[:, 0]
+    if (counts * area).sum() >= GLOBE * len(counts) * columns * area.sum():
+        return True
+    mild = bool(counts[:, np.abs(grid.lat) < COLD].any())
+    return mild and np.unique(time.astype("datetime64[M]").astype(int) % 12).size == 12
 
 
 def static(name: str, values: np.ndarray, *, where: object = None) -> None:
