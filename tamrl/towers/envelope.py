@@ -62,15 +62,23 @@ class Check:
 
 def _year(values: pd.Series, records: pd.DataFrame) -> float:
     """Mean of the means of the calendar months, so that gaps in one season do not count."""
-    months = values.groupby(records.loc[values.index, "date"].dt.month).mean()
-    return float(months.mean()) if len(months) >= MONTHS else np.nan
+    months = _months(values, records)
+    return float(np.nanmean(months)) if np.isfinite(months).sum() >= MONTHS else np.nan
 
 
 def _season(values: pd.Series, records: pd.DataFrame) -> float:
     """Mean from June to August less that from December to February."""
-    months = values.groupby(records.loc[values.index, "date"].dt.month).mean()
-    summer, winter = (months[months.index.isin(numbers)] for numbers in ((6, 7, 8), (12, 1, 2)))
-    return float(summer.mean() - winter.mean()) if min(len(summer), len(winter)) >= 2 else np.nan
+    months = _months(values, records)
+    summer, winter = months[[5, 6, 7]], months[[11, 0, 1]]
+    enough = min(np.isfinite(summer).sum(), np.isfinite(winter).sum()) >= 2
+    return float(np.nanmean(summer) - np.nanmean(winter)) if enough else np.nan
+
+
+def _months(values: pd.Series, records: pd.DataFrame) -> np.ndarray:
+    """Means of the calendar months, January first; NaN where there are none."""
+    number = records["date"].loc[values.index].dt.month.to_numpy() - 1
+    count = np.bincount(number, minlength=12)
+    return np.where(count > 0, np.bincount(number, values.to_numpy("float64"), 12) / np.maximum(count, 1), np.nan)
 
 
 def _bright(values: pd.Series, _: pd.DataFrame) -> float:
