@@ -18,7 +18,7 @@ def real(shared_data):
 
 @pytest.fixture(scope="module")
 def monthly(real):
-    """Means of the months of 24 towers, which are judged by the same bounds, and measured fluxes of energy made up from what is there."""
+    """Means of the months of 24 towers, judged by the same bounds, and fluxes of energy made up from what is there."""
     month = real["date"].dt.to_period("M").dt.to_timestamp()
     some = real["site"].isin(real["site"].unique()[::7])
     found = real[some].drop(columns="date").groupby(["site", month]).mean(numeric_only=True).reset_index()

@@ -2,7 +2,7 @@
 
 Land cover: `MCD12C1.A*.hdf` as NASA delivers it (HDF4, majority class at 0.05°, doi 10.5067/MODIS/MCD12C1.061), or
 `land_cover.tif` with its IGBP codes, 0 (water) to 16. GeoTIFFs besides: `koppen.tif`: main Köppen-Geiger groups
-1 to 5, 0 sea (Beck et al. 2023, doi 10.1038/s41597-023-02549-6); `elevation.tif`: m.
+1 to 5, 0 sea, or the 30 classes of the published maps (Beck et al. 2023, doi 10.1038/s41597-023-02549-6); `elevation.tif`: m.
 """
 
 import logging
