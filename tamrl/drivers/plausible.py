@@ -14,6 +14,10 @@ from tamrl.grid import Grid
 GLOBE = 0.2
 """Share of the globe's area from which on cells with values stand for its land: all land is 0.29, that of one hemisphere less."""
 
+CONTINENT = 0.07
+"""Share from which on seasons of rain and vegetation are those of the globe: more than any continent but Asia. What is left of the
+land where north and south are exchanged is more than this too."""
+
 DAYS = 20
 """Fewer days of a month say nothing of it."""
 
@@ -30,7 +34,7 @@ NORTHERN = {"summer": (6, 7, 8), "winter": (12, 1, 2)}
 def check(name: str, means: np.ndarray, counts: np.ndarray, *, time: np.ndarray, columns: int, where: object) -> None:
     """Refuse a dynamic variable whose means over land, or whose seasons, are outside of `means` in the vocabulary.
 
-    A month in which values cover at least `GLOBE` is held against `land`, and the seasons of such months against `land_season`.
+    A month in which values cover at least `GLOBE` is held against `land`, and seasons against `land_season` from `CONTINENT` on.
     Where values cover less, it is a region: the mean of all twelve months is held against `place`. `place_season` holds for both.
 
     Parameters
@@ -59,7 +63,7 @@ def check(name: str, means: np.ndarray, counts: np.ndarray, *, time: np.ndarray,
     if bounds.place and not globe.any() and np.unique(number).size == 12:
         year = np.mean([found[number == k].mean() for k in range(12)])
         _require(name, "mean of the year over the cells with values", year, bounds.place, where)
-    limits = [bounds.place_season, bounds.land_season if globe.all() else None]
+    limits = [bounds.place_season, bounds.land_season if (covered >= CONTINENT).all() else None]
     least = max((limit for limit in limits if limit is not None), default=None)
     if least is not None and (apart := season(sums, count, number + 1)) is not None:
         _require(name, f"summer less winter beyond {BEYOND:g}° of latitude", apart, (least, np.inf), where)
