@@ -15,8 +15,8 @@ GLOBE = 0.2
 """Share of the globe's area from which on cells with values stand for its land: all land is 0.29, that of one hemisphere less."""
 
 CONTINENT = 0.07
-"""Share from which on seasons of rain and vegetation are those of the globe: more than any continent but Asia. What is left of the
-land where north and south are exchanged is more than this too."""
+"""Share from which on seasons of rain and vegetation are those of the globe: more than any continent but Asia. What is left of
+the land where north and south are exchanged is more than this too."""
 
 DAYS = 20
 """Fewer days of a month say nothing of it."""

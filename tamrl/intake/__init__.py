@@ -1,6 +1,6 @@
 """Where files from elsewhere enter: failures get a name, short files are refused, stored numbers and digits are decoded.
 
 Every reader of foreign files (towers, drivers, tables, downloads) goes through these modules, so that each rule stands once:
-`border` turns any exception into a named error, `whole` compares a file with the size that it declares, `legends` tells which legend
-the codes of a class map follow.
+`border` turns any exception into a named error, `whole` compares a file with the size that it declares, `legends` tells which
+legend the codes of a class map follow.
 """
