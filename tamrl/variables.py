@@ -40,14 +40,27 @@ class TowerAlias(Strict):
     units: str
 
 
+Bounds = tuple[float, float]
+
+
+class Means(Strict):
+    """Bounds of means that tell a wrong factor or season where single values do not; `config/variables.yaml` explains them."""
+
+    land: Bounds | None = None
+    place: Bounds | None = None
+    land_season: float | None = None
+    place_season: float | None = None
+
+
 class Variable(Strict):
     """One entry of the vocabulary."""
 
     units: str
     standard_name: str | None
     long_name: str
-    range: tuple[float, float]
+    range: Bounds
     peak: float | None = None
+    means: Means = Means()
     daily: Literal["mean", "sum", "none"] = "none"
     role: Literal["dynamic", "static", "target", "quality"]
     classes: Literal["igbp", "koppen"] | None = None

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl import registry, variables
-from tamrl.drivers import co2, derived
+from tamrl.drivers import co2, derived, plausible
 from tamrl.drivers import cube as cubes
 from tamrl.drivers.cells import Cells
 from tamrl.drivers.steps import Steps
@@ -113,6 +113,8 @@ def _on_cells(maps: dict[str, xr.DataArray], grid: Grid, threads: int) -> dict[s
         values[..., ~land] = np.nan
         if variables.get(name).members:
             _check_fractions(values, name)
+        else:
+            plausible.static(name, values, where=maps[name].attrs.get("source"))
     return found
 
 

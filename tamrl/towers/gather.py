@@ -232,7 +232,8 @@ def _attempt(
                 sites.check_places(sites.table([place]), where=product.path)
                 known = _keep(stem, table, place)
             table, place = known
-            return Kept(place, stem.with_suffix(".parquet"), tuple(table.columns), envelope.find(table))
+            lat = sites.table([place]).set_index("site")["lat"].to_dict()
+            return Kept(place, stem.with_suffix(".parquet"), tuple(table.columns), envelope.find(table, lat))
     except (MachineError, ConfigError):
         raise
     except TamrlError as error:

@@ -132,7 +132,7 @@ def check(records: pd.DataFrame, places: pd.DataFrame, *, where: object) -> tupl
     """
     sites.check_ids([*records["site"].unique(), *places["site"].unique()], where=where)
     places = sites.check_places(places, where=where)
-    records, implausible = envelope.settle(records, where=where)
+    records, implausible = envelope.settle(records, where=where, lat=places.set_index("site")["lat"].to_dict())
     records = contracts.table(records, contracts.TOWERS, where=where)
     return records, settled_places(places, implausible, records["site"].unique(), where=where)
 

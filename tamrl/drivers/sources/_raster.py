@@ -11,7 +11,7 @@ from rasterio.windows import Window
 
 from tamrl import classes, variables
 from tamrl.errors import InputError
-from tamrl.intake import border, stored, whole
+from tamrl.intake import border, legends, stored, whole
 
 STRIP = 600
 """Pixel rows read at once."""
@@ -20,6 +20,9 @@ CACHE_MB = 64
 """Memory for blocks that GDAL keeps; its default is a share of the machine's."""
 
 WATER = classes.IGBP.index("WAT")
+
+LEGENDS: dict[str, legends.Kind] = {"igbp_fraction": "igbp", "koppen_fraction": "koppen", "land_fraction": "igbp"}
+"""Variables that are made of class codes, and their legend."""
 
 
 def open_map(path: str | Path) -> xr.DataArray:
@@ -55,35 +58,22 @@ def _read_strip(path: str | Path, top: int, rows: int) -> np.ndarray:
         return file.read(1, window=Window(0, top, file.width, rows))
 
 
-def igbp_table() -> np.ndarray:
-    """Position in `classes.IGBP` per MCD12C1 code (256 entries), -1 for codes that are none."""
-    table = np.full(256, -1, "int8")
-    for code in range(18):
-        table[code] = classes.igbp_index(code)
-    return table
+def coded(codes: xr.DataArray, *, name: str) -> xr.DataArray:
+    """Class codes (whole numbers of any type) as positions in the class list of variable `name`, lazily, -1 where unknown.
 
-
-def koppen_table() -> np.ndarray:
-    """Position in `classes.KOPPEN` per code 1 to 5 (256 entries), -1 for the rest (0 is sea)."""
-    table = np.full(256, -1, "int8")
-    table[1 : len(classes.KOPPEN) + 1] = np.arange(len(classes.KOPPEN))
-    return table
-
-
-def land_table() -> np.ndarray:
-    """1 for land, 0 for water, missing for unknown, per MCD12C1 code (256 entries)."""
-    index = igbp_table()
-    return np.where(index < 0, np.nan, index != WATER).astype("float32")
-
-
-def looked_up(codes: xr.DataArray, table: np.ndarray, *, name: str) -> xr.DataArray:
-    """Codes (uint8) replaced by their entries in `table`, lazily, with the attributes of variable `name`."""
-    if codes.dtype != np.uint8:
-        raise InputError("class codes must be 8-bit integers", where=codes.attrs["source"], found=codes.dtype)
+    `land_fraction` is 1 on land, 0 on water and missing where unknown. The codes are counted before, so that a map of another
+    legend is refused (`tamrl.intake.legends`: `InputError`).
+    """
+    where = codes.attrs["source"]
     if "scale_factor" in codes.attrs:
         found = {k: codes.attrs[k] for k in ("scale_factor", "add_offset")}
         raise InputError("class codes have no scale and offset", where=codes.attrs["source"], found=found, todo="unpack the map")
-    values = codes.data.map_blocks(lambda block: table[block], dtype=table.dtype, meta=np.empty((0, 0), table.dtype))
+    strips = (codes.data[top : top + STRIP] for top in range(0, codes.sizes["lat"], STRIP))
+    counts = legends.count((strip.compute(scheduler="synchronous") for strip in strips), where=where)
+    table = legends.table(LEGENDS[name], counts, nodata=codes.attrs["nodata"], where=where)
+    if name == "land_fraction":
+        table = np.where(table < 0, np.nan, table != WATER).astype("float32")
+    values = codes.data.map_blocks(legends.positions, table, dtype=table.dtype, meta=np.empty((0, 0), table.dtype))
     return codes.copy(data=values).rename(name).assign_attrs(variables.attributes(name))
 
 

@@ -7,7 +7,6 @@ lowered where snow covers the pixel. The near infrared of NIRv and kNDVI and the
 Files are HDF4 (MODIS) or HDF5 (VIIRS) as NASA delivers them, or NetCDF-4 with the same layers.
 """
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -55,6 +54,8 @@ class Options(Strict):
     """Fetch the files into `downloads/drivers/mcd43c4` instead of reading `path`; EARTHDATA_TOKEN must be set."""
     product: Literal["MCD43C4", "VNP43C4"] = "MCD43C4"
     """MODIS (Terra and Aqua) or VIIRS."""
+    collection: str | None = Field(default=None, pattern=r"^\d{3}$")
+    """Collection to read, such as "061"; without it, files of several are refused."""
     every: int = Field(default=8, ge=1, le=16)
     """Days of the year 1, 1 + every, ... are read."""
     good: float = Field(default=1.0, ge=0, le=1)
@@ -87,8 +88,10 @@ def fetch(options: Options, *, item: str, year: int, folder: Path, months: int =
 
 
 def version(options: Options) -> dict[str, object]:
-    """The product, and number, bytes and checksum of the files."""
-    return {"product": options.product, **_netcdf.fingerprint(_folder(options))}
+    """The product, its collections with the number of their files, and number, bytes and checksum of all files."""
+    folder = _folder(options)
+    known = _cmg.collections(folder, options.product, options.collection)
+    return {"product": options.product, "collections": known, **_netcdf.fingerprint(folder)}
 
 
 def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -101,8 +104,8 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
 def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> dict[str, xr.DataArray]:
     """The named variables, one value per day read with its `weight`; see the contract in `tamrl.drivers.sources`."""
     steps.need_years("mcd43c4")
-    pattern = re.compile(rf"^{options.product}\.A(\d{{4}})(\d{{3}})\.\d{{3}}(\.\d+)?\.(nc|hdf|h5)$")
-    found = _cmg.composites(_folder(options), steps, pattern, options.product)
+    product = options.product
+    found = _cmg.composites(_folder(options), steps, _cmg.pattern(product), product, options.collection)
     found = {day: path for day, path in found.items() if (day.timetuple().tm_yday - 1) % options.every == 0}
     return {
         name: _cmg.variable(

