@@ -9,7 +9,6 @@ from typing import Any
 
 import dask
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from tamrl import registry, variables
@@ -94,7 +93,7 @@ class Opening:
 
 def co2_series(path: str | None) -> co2.Series | None:
     """The series of CO2 in a CSV."""
-    return co2.series(pd.read_csv(path, comment="#"), where=path) if path else None
+    return co2.read(path) if path else None
 
 
 def _on_cells(maps: dict[str, xr.DataArray], grid: Grid, threads: int) -> dict[str, np.ndarray]:

@@ -112,7 +112,7 @@ def _zeros(path, start=b""):
         (_swap, "swapped"),
         (_twice, "same site and date differ"),
         (_slip, "leaves the archive"),
-        (_zeros, "no column TIMESTAMP"),
+        (_zeros, "NUL bytes"),
         (_bomb, "no column for"),
     ],
 )

@@ -76,7 +76,7 @@ def read_archive(
     raw = _rows(tower, how.partitioning, where)
     mapping = columns.choose(raw.columns, partitioning=how.partitioning)
     daily, fills = aggregate.days(raw, mapping, where=where)
-    table, by_site = records.build(daily, mapping, site=product.site, date=daily["TIMESTAMP"], step="day", where=where)
+    table, by_site = records.build(daily, mapping, site=product.site, date=daily["TIMESTAMP"], step="day", where=where, made=True)
     table = table if how.step == "day" else aggregate.months(table)
     found = bif.read_file(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
     place = found.loc[product.site].to_dict() if product.site in found.index else {}
