@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -95,7 +96,7 @@ class Message:
         year = (p[24] - 1) * 100 + p[12]
         if not 1678 <= year <= 2261:
             raise Damaged(f"the year {year}")
-        start = np.datetime64(f"{year:04d}-{p[13]:02d}-{p[14]:02d}T{p[15]:02d}:{p[16]:02d}", "s")
+        start = np.datetime64(datetime(year, *p[13:17]), "s")
         steps = {0: p[18], 1: 0, 10: p[18] * 256 + p[19]}.get(p[20], p[19] if p[20] <= 5 else 0)
         if steps and p[17] not in _SECONDS:
             raise Unread(f"a forecast's time unit {p[17]}")
