@@ -99,7 +99,11 @@ def fields(draw):
     north = draw(st.integers(-90_000 + dy * (rows - 1), 90_000))
     where = {"north": north, "west": draw(st.integers(-180_000, 359_999)), "dy": dy, "dx": dx}
     packing = {"bits": bits, "scale": draw(st.integers(-20, 20)), "reference": draw(st.integers(-(2**24) + 1, 2**24 - 1))}
-    form = {"mode": draw(st.sampled_from(range(0, 256, 32))), "decimal": draw(st.integers(-4, 4)), "by_120": draw(st.booleans())}
+    form = {
+        "mode": draw(st.sampled_from(range(0, 256, 32))),
+        "decimal": draw(st.integers(-4, 4)) if bits else 0,
+        "by_120": draw(st.booleans()),
+    }
     return numbers, missing, where, packing, form | {"increments": draw(st.booleans())}
 
 
@@ -229,6 +233,7 @@ INTACT = {
     "alternating rows": ("scanning mode 00010000", {"mode": 0x10}),
     "grid by number": ("grid by catalogue", {"product": bytearray(product())}),
     "bitmap by number": ("bitmap by catalogue", {"product": product(bitmap=True), "bitmap": section(bytes([2, 0, 1, 0xFC]))}),
+    "constant": ("constant field", {"product": product(decimal=3), "data": values([], bits=0, reference=1000)}),
     "wide numbers": ("64 bits", {"data": values(NUMBERS, bits=64)}),
     "decades": ("time unit 5", {"product": product(unit=5, steps=(1, 0))}),
     "experiment": ("expver", {"product": product(expver=b"hres")}),

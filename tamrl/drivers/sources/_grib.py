@@ -149,6 +149,8 @@ def _unpack(data: bytes, count: int, decimal: int) -> np.ndarray:
     scale, reference, bits = _signed(data[4:6]), _ibm(data[6:10]), data[10]
     if bits > 32:
         raise Unread(f"{bits} bits per value, at most 32 are read")
+    if bits == 0 and reference and decimal:  # by the format R / 10^D, but ecCodes writes and reads R
+        raise Unread(f"a constant field with a decimal scale ({decimal}), which programs read differently")
     spare = len(data) - 11 - -(-count * bits // 8)
     if spare < 0:
         raise Damaged("fewer values than the grid has")
