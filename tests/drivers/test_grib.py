@@ -55,7 +55,10 @@ def area(*, rows, columns, first, last, west, east, mode=0, steps=(0, 0), form=0
 def values(numbers, *, bits=8, reference=0, scale=0, flags=0):
     """Section 4: whole numbers of `bits` bits, a whole number as reference."""
     ibm = bytes([(0x80 if reference < 0 else 0) | 70]) + abs(reference).to_bytes(3, "big")
-    return section(bytes([flags]) + signed(scale, 2) + ibm + bytes([bits]) + bits_of(numbers, bits))
+    packed = bits_of(numbers, bits)
+    packed += bytes(1 - len(packed) % 2)  # the section has an even number of octets
+    unused = len(packed) * 8 - len(numbers) * bits
+    return section(bytes([flags | unused]) + signed(scale, 2) + ibm + bytes([bits]) + packed)
 
 
 def message(*sections, by_120=False, edition=1):
@@ -265,7 +268,7 @@ def shorter(content, at, octets):
 AREA_AT, DATA_AT = 8 + 52, 8 + 52 + 32
 DAMAGED = {
     "junk between": ("instead of a message", simple() + b"HTTP/1.1 200 OK" + simple()),
-    "junk behind": ("missing|instead", simple() + b"\n"),
+    "junk behind": ("instead of a message", simple() + b"\n"),
     "cut": ("missing", (simple() * 3)[:-7]),
     "cut in the head": ("missing", simple() + b"GRIB\0"),
     "no end": ("does not end with 7777", simple()[:-4] + b"77 7"),
@@ -276,7 +279,7 @@ DAMAGED = {
     "section 1 too long": ("missing", shorter(simple(), 8, 2**24 - 1)),
     "section 2 empty": ("a section of 0", shorter(simple(), AREA_AT, 0)),
     "section 4 empty": ("fit", shorter(simple(), DATA_AT, 0)),
-    "section 4 too long": ("fit", shorter(simple(), DATA_AT, 18)),
+    "section 4 too long": ("fit", shorter(simple(), DATA_AT, 30)),
     "fewer values": ("fewer values", simple(data=values(NUMBERS[:5]))),
     "more values": ("more values", simple(data=values(NUMBERS * 4))),
     "bitmap of another size": ("bitmap", simple(product=product(bitmap=True), bitmap=section(bytes([1, 0, 0, 0xFC])))),

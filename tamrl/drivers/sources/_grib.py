@@ -94,8 +94,8 @@ class Message:
         """When it is valid; of an amount or a mean over hours the end."""
         p = self.product
         year = (p[24] - 1) * 100 + p[12]
-        if not 1678 <= year <= 2261:
-            raise Damaged(f"the year {year}")
+        if not (1678 <= year <= 2261 and p[12] <= 100):
+            raise Damaged(f"the year {p[12]} of century {p[24]}")
         start = np.datetime64(datetime(year, *p[13:17]), "s")
         steps = {0: p[18], 1: 0, 10: p[18] * 256 + p[19]}.get(p[20], p[19] if p[20] <= 5 else 0)
         if steps and p[17] not in _SECONDS:
@@ -296,9 +296,10 @@ def _next(file: BinaryIO, start: int) -> Message | None:
     if not block:
         return None
     start += len(block) - len(block.lstrip(b"\0"))
+    file.seek(start)
+    if (mark := file.read(4)) != b"GRIB"[: len(mark)]:
+        raise Damaged(f"{mark!r} at octet {start} instead of a message")
     head = _take(file, start, 8)
-    if head[:4] != b"GRIB":
-        raise Damaged(f"{head!r} at octet {start} instead of a message")
     if head[7] != 1:
         raise (Unread if head[7] in (0, 2, 3) else Damaged)(f"GRIB edition {head[7]}, only edition 1 is read")
     product = _section(file, start + 8, 28)
