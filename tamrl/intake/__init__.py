@@ -2,6 +2,6 @@
 
 Every reader of foreign files (towers, drivers, tables, downloads) goes through these modules, so that each rule stands once:
 `border` turns any exception into a named error, `whole` compares a file with the size that it declares (`zarrs` a chunk of a Zarr
-copy), `stored` decodes stored numbers, `arrays` does so for lazy fields of datasets, `zips` tells faults of archives apart, `text`
-reads CSV, `dates` reads digits as dates.
+copy), `stored` decodes stored numbers, `arrays` does so for lazy fields of datasets, `zips` tells faults of archives apart,
+`text` reads CSV, `dates` reads digits as dates.
 """
