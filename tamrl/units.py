@@ -41,6 +41,7 @@ _SPELLINGS = (
 )
 """How people write what UDUNITS has under one name; C alone is a temperature here, never a charge."""
 
+_MONTH = re.compile(r"(?<![A-Za-z])mo(?:n|nth)?s?(?![A-Za-z])")
 _OF = re.compile(
     r"(?<![A-Za-z])(?P<amount>[kMGTPmun]?(?:g|mol)|t)[\s_-]*\(?(?P<of>CO2-C|C-CO2|CO2|C)\)?(?=$|[\s./*)]|m-?2)"
     r"|(?<=[0-9]) (?:of )?(?P<last>CO2|C)$"
@@ -67,6 +68,15 @@ def parse(text: str) -> tuple[cf_units.Unit, str | None]:
     return found, "C" if of in ("CO2-C", "C-CO2") else of
 
 
+def per_day(text: str) -> str | None:
+    """The unit per day of a unit per month (`mm month-1`: `mm d-1`), whose values are to be divided by the days of their month.
+
+    None for all other units. Months differ in length, so `convert` refuses them.
+    """
+    daily = _MONTH.sub("d", text)
+    return daily if daily != text else None
+
+
 def unit(text: str) -> cf_units.Unit:
     """Parse a unit string; raises `UnitError` if UDUNITS does not know it."""
     return parse(text)[0]
@@ -90,7 +100,7 @@ def convert(values: A, *, source: str, target: str, where: object = None) -> A:
         (a, of), (b, to) = parse(source), parse(target)
     except UnitError as error:
         raise UnitError(error.asked, where=where, found=error.found, todo=_accepted(target)) from None
-    if re.search(r"(?<![A-Za-z])mo(?:n|nth)?s?(?![A-Za-z])", source):
+    if per_day(source):
         raise UnitError(
             f"{source!r}: months differ in length", where=where, todo=f"give {target!r}, or another unit per day or second"
         )

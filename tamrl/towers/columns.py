@@ -85,7 +85,12 @@ def require(
 
 
 def convert(
-    raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object, source_units: Mapping[str, str] | None = None
+    raw: pd.DataFrame,
+    mapping: Mapping[str, str],
+    *,
+    where: object,
+    source_units: Mapping[str, str] | None = None,
+    days: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Take the mapped columns in canonical units; fill values become NaN and are counted.
 
@@ -95,6 +100,8 @@ def convert(
         Any rows, the file's own columns.
     mapping : canonical name -> column
     source_units : canonical name -> unit, where it is not the vocabulary's unit for towers
+    days : array (rows), optional
+        Days of the month of each row, for units per month.
 
     Returns
     -------
@@ -119,7 +126,10 @@ def convert(
         if name == QC:
             _check_qc(values, at)
         else:
-            values = units.convert(values, source=_unit(name, source_units), target=variables.get(name).units, where=at)
+            unit = _unit(name, source_units)
+            if days is not None and (daily := units.per_day(unit)):
+                values, unit = values / days, daily
+            values = units.convert(values, source=unit, target=variables.get(name).units, where=at)
             variables.check_range(values, name=name, where=at, tolerance=OUTSIDE)
         found[name] = values
     return pd.DataFrame(found, index=raw.index), pd.DataFrame(fills, index=raw.index)

@@ -76,8 +76,10 @@ def build(
     UnitError
         For units that cannot be; names the file and the column.
     """
-    values, fills = columns.convert(raw, mapping, where=where, source_units=source_units)
-    values.insert(0, "date", dates(date, step=step, where=where).to_numpy())
+    starts = dates(date, step=step, where=where)
+    days = starts.dt.days_in_month.to_numpy()
+    values, fills = columns.convert(raw, mapping, where=where, source_units=source_units, days=days)
+    values.insert(0, "date", starts.to_numpy())
     values.insert(0, "site", site)
     sites.check_ids(values["site"].unique(), where=where)
     for name in (*FLUXES, columns.QC):

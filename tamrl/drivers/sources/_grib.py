@@ -243,10 +243,11 @@ def _section(file: BinaryIO, start: int, least: int) -> bytes:
     return _take(file, start, octets)
 
 
-def open_file(path: Path) -> list[xr.Dataset]:
+def open_file(path: Path, *, where: object = None) -> list[xr.Dataset]:
     """The fields of a file, one dataset for each variable and grid: (time, lat, lon) with `expver` per time, values lazy.
 
     The time of a field is the one it is valid at: the end of the hours of an accumulation, as in the NetCDF files.
+    Errors name `where`, by default the path.
 
     Raises
     ------
@@ -254,30 +255,31 @@ def open_file(path: Path) -> list[xr.Dataset]:
         If the file is damaged, of another edition, on another kind of grid, or holds several members of an ensemble.
     """
     groups: dict[tuple, list[tuple]] = defaultdict(list)
-    with _reading(path):
+    where = where or path
+    with _reading(where):
         for m in _messages(path):
             groups[m.grid, m.name, m.step_type].append((m.offset, m.time, m.expver, m.member))
         members = sorted({m[3] for found in groups.values() for m in found})
         if len(members) > 1:
             raise Unread(f"members {members[0]} to {members[-1]} of an ensemble: one is read")
     return [
-        xr.Dataset({name: _array(path, grid, found).assign_attrs(GRIB_stepType=kind)})
+        xr.Dataset({name: _array(path, grid, found, where).assign_attrs(GRIB_stepType=kind)})
         for (grid, name, kind), found in groups.items()
     ]
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(where: object) -> Iterator[None]:
     """What goes wrong with a file comes out by its name; only a damaged one is to be fetched again."""
     again = "fetch it again, or order NetCDF"
-    with border.reading(_ASKED, where=path, todo=again):
+    with border.reading(_ASKED, where=where, todo=again):
         try:
             yield
         except Unread as reason:
             todo = "order NetCDF, on regular latitudes and longitudes"
-            raise InputError(_ASKED, where=path, found=f"{reason}", todo=todo) from reason
+            raise InputError(_ASKED, where=where, found=f"{reason}", todo=todo) from reason
         except ValueError as reason:
-            raise InputError(_ASKED, where=path, found=f"{reason}", todo=again) from reason
+            raise InputError(_ASKED, where=where, found=f"{reason}", todo=again) from reason
 
 
 def _messages(path: Path) -> Iterator[Message]:
@@ -323,11 +325,11 @@ def _next(file: BinaryIO, start: int) -> Message | None:
     return Message(start, end, product, _grid(area), bitmap, (data, octets))
 
 
-def _array(path: Path, grid: Grid, found: list[tuple]) -> xr.DataArray:
+def _array(path: Path, grid: Grid, found: list[tuple], where: object) -> xr.DataArray:
     step = max(1, min(AT_ONCE, POINTS_AT_ONCE // (grid.rows * grid.columns)))
     parts = [tuple(m[0] for m in found[k : k + step]) for k in range(0, len(found), step)]
     shape = (grid.rows, grid.columns)
-    values = [da.from_delayed(delayed(_read)(path, part, grid), (len(part), *shape), dtype="float32") for part in parts]
+    values = [da.from_delayed(delayed(_read)(path, part, grid, where), (len(part), *shape), dtype="float32") for part in parts]
     lon = np.round(grid.west + np.arange(grid.columns) * grid.spacing, 6)
     coords = {
         "time": np.array([m[1] for m in found]),
@@ -338,9 +340,9 @@ def _array(path: Path, grid: Grid, found: list[tuple]) -> xr.DataArray:
     return xr.DataArray(da.concatenate(values), dims=("time", "lat", "lon"), coords=coords)
 
 
-def _read(path: Path, offsets: tuple[int, ...], grid: Grid) -> np.ndarray:
+def _read(path: Path, offsets: tuple[int, ...], grid: Grid, where: object) -> np.ndarray:
     """Values of messages (time, rows, columns)."""
-    with _reading(path), open(path, "rb") as file:
+    with _reading(where), open(path, "rb") as file:
         found = np.empty((len(offsets), grid.rows, grid.columns), "float32")
         for k, offset in enumerate(offsets):
             message = _next(file, offset)

@@ -16,7 +16,7 @@ from xarray.backends.locks import HDF5_LOCK
 from tamrl import files, variables
 from tamrl.drivers.sources import _grib
 from tamrl.errors import InputError
-from tamrl.intake import arrays, border, times, whole
+from tamrl.intake import arrays, border, times, whole, zips
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def open_all(folder: str | Path, only: frozenset[str] | None = None) -> Iterator
             found = kind(part, where=where)
             whole.check(part, where=where)
             if found == "grib":
-                yield from ((path, named(ds, path)) for ds in _grib.open_file(part))
+                yield from ((path, named(ds, path)) for ds in _grib.open_file(part, where=where))
             elif found == "netcdf":
                 yield path, _open(part, path)
             else:
@@ -176,9 +176,10 @@ def _unpacked(path: Path) -> tempfile.TemporaryDirectory:
     """A temporary folder with the NetCDF and GRIB members of a zip; it lives as long as the process."""
     whole.check(path)
     folder = tempfile.TemporaryDirectory(prefix="tamrl-")
-    with border.reading("the zip file cannot be read", where=path, todo=whole.INSIDE), zipfile.ZipFile(path) as archive:
+    with zips.opened(path, where=path) as archive:
         for member in archive.infolist():
             if member.filename.lower().endswith(SUFFIXES):
+                zips.check_member(member, where=path)
                 _extract(archive, member, Path(folder.name), path)
     return folder
 

@@ -70,7 +70,7 @@ def inputs(options: Options) -> list[str]:
     for name, unit in options.units.items():
         target = variables.get(name).units if name in variables.vocabulary() else None
         try:
-            units.convert(1.0, source=unit, target=target or unit)
+            units.convert(1.0, source=units.per_day(unit) or unit, target=target or unit)
         except UnitError as error:
             raise ConfigError(error.asked, where=f"towers.table.units.{name}", found=error.found, todo=error.todo) from None
     return [options.path]
