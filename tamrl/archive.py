@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tamrl import files, reproduce
+from tamrl import files, reproduce, simulated
 from tamrl.errors import InputError
 
 LOG = logging.getLogger(__name__)
@@ -134,11 +134,16 @@ def metadata(recorded: dict[str, Any], products: dict[str, Path], code: list[str
 
 def _root(recorded: dict[str, Any], parts: list[dict[str, str]]) -> dict[str, Any]:
     """The archive as a whole."""
+    told = simulated.described(recorded["config"])
+    name = told.get("name") or recorded["config"]["evaluation"]["title"] or recorded["run"]
+    inputs = "simulated flux towers, weather and satellite indices" if told else "flux towers, ERA5 and MODIS"
+    text = f"Carbon fluxes (GPP, RECO, NEE) from {inputs}, with the workflow that made them."
     return {
         "@id": "./",
         "@type": "Dataset",
-        "name": f"tamrl: {recorded['config']['evaluation']['title'] or recorded['run']}",
-        "description": "Carbon fluxes (GPP, RECO, NEE) from flux towers, ERA5 and MODIS, with the workflow that made them.",
+        "name": f"tamrl: {name}",
+        "description": " ".join(filter(None, (told.get("description"), text))),
+        **({"keywords": ", ".join(told["keywords"])} if told else {}),
         "datePublished": recorded["recorded"],
         "license": {"@id": CC_BY["@id"]},  # of the products, as each map says; the code has its own
         "author": {"@id": AUTHORS["@id"]},

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, create_model
 
 from tamrl import provenance, registry, variables
 from tamrl.errors import ConfigError, near
+from tamrl.intake import border
 from tamrl.options import Strict
 from tamrl.sections import Config
 from tamrl.sections.types import Name
@@ -118,12 +119,13 @@ def _check_grids(config: Config) -> None:
 
 def choice(raw: dict[str, Any], name: str) -> Config:
     """The configuration of choice `name`: the raw mapping with the choice's keys laid over it."""
-    return load(_overlay({k: v for k, v in raw.items() if k != "choices"}, raw["choices"][name]))
+    return load(overlay({k: v for k, v in raw.items() if k != "choices"}, raw["choices"][name]))
 
 
-def _overlay(base: Any, top: Any) -> Any:
+def overlay(base: Any, top: Any) -> Any:
+    """`top` laid over `base` at any depth, as Snakemake lays one configuration file over another."""
     if isinstance(base, dict) and isinstance(top, dict):
-        return base | {k: _overlay(base.get(k), v) for k, v in top.items()}
+        return base | {k: overlay(base.get(k), v) for k, v in top.items()}
     return top
 
 
@@ -138,25 +140,30 @@ def digest(config: Config) -> str:
 
 
 def check_inputs(config: Config) -> None:
-    """Refuse a run whose raw inputs are not there and that no rule makes; says where they were looked for.
-
-    Files below the run's `inputs/` come from the virtual Earth, those below `downloads/` are fetched by a rule.
-    """
-    made = ("downloads/", *([f"results/{config.run}/inputs/"] if config.twin else []))
-    wanted = {f"{s}.{n}": p for s in ("towers", "drivers") for n, p in _raw_paths(config, s)}
-    if config.drivers.co2:
-        wanted["drivers.co2"] = [config.drivers.co2]
-    if config.splits.test_sites:
-        wanted["splits.test_sites"] = [config.splits.test_sites]
+    """Refuse a run whose raw inputs are not there and that no rule makes; says where they were looked for."""
+    wanted = {f"{s}.{n}.path": p for s in ("towers", "drivers") for n, p in _raw_paths(config, s)}
+    singles = {"drivers.co2": config.drivers.co2, "drivers.subsets": config.drivers.subsets}
+    singles |= {"splits.test_sites": config.splits.test_sites, "towers.shuttle.snapshot": snapshot(config)}
+    wanted |= {key: [path] for key, path in singles.items() if path}
+    data = data_folder()
+    nothing = f"nothing, as TAMRL_DATA is no folder but a file: {data}" if data.is_file() else "nothing"
     for key, paths in wanted.items():
         for path in paths:
-            if not path.startswith(made) and not Path(path).exists():
-                raise ConfigError(
-                    f"the input of {key} is not there",
-                    where=path,
-                    found="nothing",
-                    todo=f"set {key}.path, or TAMRL_DATA (now {data_folder()}); docs/inputs.md says how to get each input",
-                )
+            with border.reading(f"the input of {key} cannot be looked at", where=path, error=ConfigError):
+                there = is_made(config, path) or Path(path).exists()
+            if not there:
+                todo = f"set {key}, or TAMRL_DATA (now {data}); docs/inputs.md says how to get each input"
+                raise ConfigError(f"the input of {key} is not there", where=path, found=nothing, todo=todo)
+
+
+def is_made(config: Config, path: str) -> bool:
+    """Whether a rule makes this input: the virtual Earth all below the run's `inputs/`, downloads all below `downloads/`."""
+    return path.startswith(("downloads/", *([f"results/{config.run}/inputs/"] if config.twin else [])))
+
+
+def snapshot(config: Config) -> str | None:
+    """The table of the network `shuttle` that says what can be fetched, if the run reads one."""
+    return config.towers.shuttle.snapshot if "shuttle" in config.towers.networks else None
 
 
 def _raw_paths(config: Config, section: str) -> list[tuple[str, list[str]]]:
@@ -185,7 +192,7 @@ def _expand(raw: dict[str, Any]) -> dict[str, Any]:
                 value = value.replace(mark, place)
         return value
 
-    return walk(_overlay(model()().model_dump(mode="json"), raw))
+    return walk(overlay(model()().model_dump(mode="json"), raw))
 
 
 def _explain(error: ValidationError, kind: type[Strict]) -> str:

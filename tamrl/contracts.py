@@ -9,7 +9,7 @@ import pandas as pd
 import pandera.pandas as pa
 import xarray as xr
 
-from tamrl import classes, files, variables
+from tamrl import classes, files, simulated, variables
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 
@@ -228,9 +228,20 @@ REGIONS = BUDGETS.add_columns(
 )
 """`regions.csv`: PgC of each month (of the year where `month` is 0), as `BUDGETS`."""
 
+_WORLD = pa.Column(str, pa.Check.isin((simulated.STATEMENT,)), coerce=True)
+"""The further column of any table that left a run on the virtual Earth."""
+
 
 def table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> pd.DataFrame:
-    """Check a table against its schema; raises `ContractError` that names the first failures."""
+    """Check a table against its schema, and `simulated.COLUMN` where it is there.
+
+    Raises
+    ------
+    ContractError
+        Names the first failures.
+    """
+    if simulated.COLUMN in frame:
+        schema = schema.add_columns({simulated.COLUMN: _WORLD})
     try:
         return schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:
@@ -242,12 +253,13 @@ def read_csv(path: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Read a CSV file and check it against its contract.
 
     Text stays text (a tower may be called NA): columns that the contract declares as text are read as text even where
-    all cells are empty or look like numbers, and only empty cells are missing.
-    Raises `ContractError`, also for a file that is not as it was sealed.
+    all cells are empty or look like numbers, and only empty cells are missing. `simulated.COLUMN` is checked and taken off, so
+    that tables of real and virtual worlds are one and the same inside. Raises `ContractError`, also for a file that is
+    not as it was sealed.
     """
     text = {name: str for name, column in schema.columns.items() if str(column.dtype) in ("str", "string", "string[pyarrow]")}
     frame = pd.read_csv(files.verified(path), dtype=text, keep_default_na=False, na_values=["", "nan"])
-    return table(frame, schema, where=path)
+    return table(frame, schema, where=path).drop(columns=simulated.COLUMN, errors="ignore")
 
 
 def _require(ds: xr.Dataset, *, dims: tuple[str, ...], names: tuple[str, ...], where: object) -> None:

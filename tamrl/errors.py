@@ -56,6 +56,10 @@ class DownloadError(TamrlError):
     """A download failed, or its bytes do not match their checksum."""
 
 
+class OutageError(DownloadError):
+    """The network or a server fails for now: no file is to blame, and the same command asks again for what is missing."""
+
+
 class PluginError(TamrlError):
     """A plug-in file is missing or lacks a part of its contract."""
 

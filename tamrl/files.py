@@ -4,6 +4,7 @@ What `atomic` writes carries a *seal*: `.<name>.seal` beside it, JSON with the S
 the rule that made it. `verified` compares; every stage reads the files of other stages through it.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -15,7 +16,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tamrl.errors import ContractError
+from tamrl.errors import ContractError, MachineError
+from tamrl.intake import border
 
 _log = logging.getLogger(__name__)
 
@@ -47,11 +49,16 @@ def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None) -> 
     listed : callable, optional
         Which files of a directory its seal names, by their names relative to it; by default all, or the manifest alone, which
         lists the others. What is written inside another `atomic` directory is sealed with that.
+
+    Raises
+    ------
+    MachineError
+        Where the disk is full or may not be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{PART}{os.getpid()}-{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         _sync(part)
         if not any(parent.startswith(PART) for parent in path.parts):
@@ -59,11 +66,25 @@ def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None) -> 
         if part.is_dir() and path.exists():
             shutil.rmtree(path)
         os.replace(part, path)
+    except OSError as error:
+        if named := _unwritten(error, path):
+            raise named from error
+        raise
     finally:
         if part.is_dir():
             shutil.rmtree(part)
         else:
             part.unlink(missing_ok=True)
+
+
+def _unwritten(error: OSError, path: Path) -> MachineError | None:
+    """The error with the name of what could not be written, if the machine is to blame."""
+    denied = error.errno in (errno.EACCES, errno.EPERM) and str(error.filename).startswith(str(path.parent))
+    if error.errno not in border.MACHINE and not denied:
+        return None
+    todo = border.MACHINE.get(error.errno, "give yourself the right to write into this folder, or choose another")
+    said = f"{error.strerror} ({errno.errorcode[error.errno]})"
+    return MachineError("the file cannot be written", where=path, found=said, todo=todo)
 
 
 def _sync(path: Path) -> None:

@@ -4,14 +4,21 @@ import ast
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
+import stat
 import subprocess
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from tamrl import __version__
+from tamrl import __version__, files
+from tamrl.intake import border
 
 ROOT = Path(__file__).parents[1]
+HALVES = (".part-", ".arrived-", ".snakemake", ".nfs")
+"""How names begin of files that are no content: halves of downloads, marks of Snakemake, files deleted while open on NFS."""
+
 PACKAGES = ("torch", "numpy", "xarray", "zarr", "netCDF4", "dask", "lightgbm", "xgboost-cpu", "snakemake")
 
 
@@ -63,6 +70,44 @@ def _source_digest(file: Path) -> str:
         if isinstance(body, list):
             node.body = [n for n in body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def stamps(paths: Iterable[str | Path]) -> str:
+    """Short SHA-256 of name, size in bytes and time of modification in ns of every file at or below `paths`, in any order.
+
+    It changes with a file that is overwritten under its own name, also if an older one is restored; no file is opened. Links are
+    followed. A path that does not exist or may not be read counts as such; `MachineError` where the file system does not answer.
+    """
+    lines = []
+    for path in {str(path) for path in paths}:
+        with border.reading("name, size and time of an input cannot be read", where=path):
+            lines += [f"{path}{line}" for line in _stamped("", path, ())]
+    return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _stamped(name: str, place: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    """Lines of the file or folder at `place`; `above` are the folders on the way to it, as links may go in circles."""
+    try:
+        status = Path(place).stat()
+        key = (status.st_dev, status.st_ino)
+        if not stat.S_ISDIR(status.st_mode):
+            yield f"{name} {status.st_size} {status.st_mtime_ns}"
+        elif key not in above:
+            with os.scandir(place) as entries:
+                inside = [
+                    (entry.name, entry.path)
+                    for entry in entries
+                    if not (entry.name.startswith(HALVES) or files.is_seal(entry.name))
+                ]
+            for child, path in inside:
+                yield from _stamped(f"{name}/{child}", path, (*above, key))
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as reason:
+        yield f"{name} {type(reason).__name__}"
+
+
+def contents(paths: Iterable[str | Path]) -> str:
+    """Short SHA-256 of the contents of small files that come with the project, whose times a new checkout changes."""
+    return config_digest({str(path): files.sha256(path) if Path(path).exists() else None for path in paths})
 
 
 def software() -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from tamrl import files, provenance, registry, stores
+from tamrl import files, provenance, registry, simulated, stores
 from tamrl.errors import InputError
 
 LOG = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ def record_provenance(
     drivers = {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]} if cube else None
     written = {
         "run": config["run"],
+        **simulated.described(config),
         "recorded": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "config": config,
         "config_digest": config_digest,

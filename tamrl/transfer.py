@@ -2,8 +2,13 @@
 
 A server that is busy (429, 503) is asked again when it says, or after a pause that doubles. A login that is missing or has
 expired (401, 403) is not tried again. Nothing is believed that is shorter than announced, or whose checksum is another.
+
+Two kinds of failure are told apart. `OutageError`: the network or the server fails for now (no connection, time out, no such
+host, busy, a body that ends early), and the file may be had later. `DownloadError` alone: asking again is of no use (404, 410,
+403, an address that is none, redirections without end, other bytes than announced).
 """
 
+import errno
 import logging
 import os
 import random
@@ -14,8 +19,9 @@ from pathlib import Path
 
 import requests
 
-from tamrl.errors import DownloadError
+from tamrl.errors import DownloadError, MachineError, OutageError
 from tamrl.files import checksum as content
+from tamrl.intake import border
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +31,13 @@ BLOCK = 1 << 16
 LONGEST_PAUSE = 300.0
 """Seconds to wait at most, whatever the server asks for."""
 
-_BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+_BROKEN = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+    ConnectionError,
+)
 
 
 @dataclass
@@ -57,8 +69,10 @@ class Client:
 
         Raises
         ------
+        OutageError
+            After the last attempt, if the network or the server fails.
         DownloadError
-            After the last attempt, or at once where another would be of no use.
+            At once where another attempt would be of no use.
         """
         limits = f"bytes={start or 0}-{'' if end is None else end - 1}" if start or end is not None else None
 
@@ -86,33 +100,39 @@ class Client:
 
         Raises
         ------
+        OutageError
+            If the network or the server fails. What has arrived is kept as `.<name>.part` for the next call.
         DownloadError
-            What has arrived is kept as `.<name>.part` for the next call, unless its checksum is wrong.
+            If the file cannot be had, or is not what its publisher announces.
         """
         if target.is_file() and _fits(target, size, checksum):
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.part")
-        self._again(url, lambda: self._resume(url, part))
-        if not _fits(part, size, checksum):
-            found = (
-                f"{part.stat().st_size} bytes, {checksum[0]} {content(part, checksum[0])}" if checksum else part.stat().st_size
-            )
-            part.unlink()
-            raise DownloadError(
-                f"{target.name} is not what its publisher announces",
-                where=url,
-                found=found,
-                todo="the file was changed: try later",
-            )
+        self._again(url, lambda: self._bring(url, part, size, checksum))
         os.replace(part, target)
 
-    def _resume(self, url: str, part: Path) -> None:
+    def _bring(self, url: str, part: Path, size: int | None, checksum: tuple[str, str] | None) -> None:
+        """One attempt at a file; what is shorter than `size` may be gone on with, what is otherwise wrong is thrown away."""
+        surely_all = self._resume(url, part)
+        if _fits(part, size, checksum):
+            return
+        length = part.stat().st_size
+        if size is not None and length < size and not surely_all:
+            raise requests.ConnectionError(f"{length} of {size} bytes arrived")
+        found = f"{length} bytes, {checksum[0]} {content(part, checksum[0])}" if checksum else f"{length} bytes"
+        part.unlink()
+        if not surely_all:
+            raise _WrongBytes(found)
+        raise _unlike(url, found)
+
+    def _resume(self, url: str, part: Path) -> bool:
+        """Whether what lies there now is surely all that the server has, from one answer whose length was announced."""
         have = part.stat().st_size if part.is_file() else 0
         with self._ask(url, {"Range": f"bytes={have}-"} if have else {}) as answer:
             if answer.status_code == 416:  # longer than the file, or whole already: begin again
                 part.unlink(missing_ok=True)
-                raise requests.ConnectionError("the part is no part of the file")
+                raise _WrongBytes("the server has no such part of the file (416)")
             _check(answer, url)
             goes_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             with open(part, "ab" if goes_on else "wb") as handle:
@@ -121,6 +141,8 @@ class Client:
                 handle.flush()
                 os.fsync(handle.fileno())
         _complete(answer, part.stat().st_size - (have if goes_on else 0))
+        announced = "Content-Length" in answer.headers or answer.headers.get("Transfer-Encoding") == "chunked"
+        return announced and not goes_on
 
     def _ask(self, url: str, headers: dict[str, str]) -> requests.Response:
         time.sleep(max(0.0, self._last + self.gap - time.monotonic()))
@@ -129,19 +151,41 @@ class Client:
         return self._session.get(url, headers=sent, stream=True, timeout=self.timeout)
 
     def _again(self, url: str, once: Callable[[], bytes | None]) -> bytes | None:
+        asked = "the file cannot be downloaded"
         for attempt in range(1, self.attempts + 1):
-            try:
-                return once()
-            except _Busy as error:
-                cause, pause = error, error.after
-            except _BROKEN as error:
-                cause, pause = error, None
+            with border.reading(asked, where=url, error=DownloadError, todo="check the address"):
+                try:
+                    return once()
+                except (_Busy, _WrongBytes, *_BROKEN) as error:
+                    cause, pause = error, getattr(error, "after", None)
+                except requests.RequestException:
+                    raise
+                except OSError as error:  # of the file that is written, or of this machine's certificates
+                    todo = "check the folder of the download and its rights"
+                    refusal = MachineError(asked, where=url, found=error, todo=todo)
+                    raise border.machine(error, asked, where=url) or refusal from error
+            if refusal := border.machine(cause, asked, where=url, but=(errno.ETIMEDOUT,)):
+                raise refusal from cause
             if attempt < self.attempts:
                 pause = self.wait * 2 ** (attempt - 1) * random.uniform(0.75, 1.25) if pause is None else pause
                 log.warning("%s: attempt %d failed (%s), again in %.1f s", url, attempt, cause, min(pause, LONGEST_PAUSE))
                 time.sleep(min(pause, LONGEST_PAUSE))
+        if isinstance(cause, _WrongBytes | requests.exceptions.ContentDecodingError):
+            raise _unlike(url, cause) from cause
         todo = "check the network and run again: what has arrived is kept"
-        raise DownloadError(f"the download failed {self.attempts} times", where=url, found=cause, todo=todo) from cause
+        if isinstance(cause, requests.exceptions.SSLError):
+            todo = "check the clock and the certificates of this machine, and run again: what has arrived is kept"
+        raise OutageError(f"the download failed {self.attempts} times", where=url, found=cause, todo=todo) from cause
+
+
+class _WrongBytes(Exception):
+    """What has arrived is not the file, but may be the fault of a break: asked for again from the start."""
+
+
+def _unlike(url: str, found: object) -> DownloadError:
+    name = url.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
+    todo = "the file was changed, or its list is old: take a newer list, or try later"
+    return DownloadError(f"{name} is not what its publisher announces", where=url, found=found, todo=todo)
 
 
 class _Busy(Exception):

@@ -1,5 +1,7 @@
-"""Unit conversion by UDUNITS (cf-units); no factor is written by hand elsewhere."""
+"""Unit conversion by UDUNITS (cf-units), from the spellings that people use; no other factor is written by hand elsewhere."""
 
+import re
+from functools import cache
 from typing import TypeVar
 
 import cf_units
@@ -12,30 +14,118 @@ A = TypeVar("A")
 MOLAR_MASS_CARBON = 12.011
 """g mol-1, IUPAC standard atomic weight (doi 10.1515/pac-2019-0603)."""
 
+MOLAR_MASS_CO2 = MOLAR_MASS_CARBON + 2 * 15.999
+"""g mol-1, by the same weights."""
+
 SECONDS_PER_DAY = 86400.0
+
+_MOLES = cf_units.Unit("umol m-2 s-1")
+_CARBON = cf_units.Unit("g m-2 d-1")
+_DEPTH = cf_units.Unit("m s-1")
+_WATER = cf_units.Unit("1000 kg m-3")
+
+_SIGNS = str.maketrans(
+    {"⁻": "-", "−": "-", "–": "-", "µ": "u", "μ": "u", "º": "°", "·": " ", "⋅": " ", "[": "(", "]": ")"}
+    | {c: str(k) for k, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+)
+_SPELLINGS = (
+    (r"(?<=[A-Za-z])(?:\*\*|\^)", ""),
+    (r"[{}$]", ""),
+    (r"(?<=[gJWl])(?=m-?2(?![0-9]))|(?<=[A-Za-z]-[0-9])(?=[A-Za-z])", " "),
+    (r"\bKg", "kg"),
+    (r"\b(?:[Hh]pa|HPa)\b", "hPa"),
+    (r"\b(?:[Kk]pa|KPa)\b", "kPa"),
+    (r"^mb$", "mbar"),
+    (r"^(?:°|o|deg(?:ree)?s?)?[ _.]?(?:C|[Cc]elsius)$", "degC"),
+    (r"^(?:-|unitless|dimensionless|fraction)$", "1"),
+)
+"""How people write what UDUNITS has under one name; C alone is a temperature here, never a charge."""
+
+_MONTH = re.compile(r"(?<![A-Za-z])mo(?:n|nth)?s?(?![A-Za-z])")
+_OF = re.compile(
+    r"(?<![A-Za-z])(?P<amount>[kMGTPmun]?(?:g|mol)|t)[\s_-]*\(?(?P<of>CO2-C|C-CO2|CO2|C)\)?(?=$|[\s./*)]|m-?2)"
+    r"|(?<=[0-9]) (?:of )?(?P<last>CO2|C)$"
+)
+"""What the mass or the moles are of, such as in `gC`, `umol CO2`, `g CO2-C` and `umol m-2 s-1 CO2`."""
+
+
+@cache
+def parse(text: str) -> tuple[cf_units.Unit, str | None]:
+    """A unit as people write it, and what its mass or moles are of: `C`, `CO2` or None.
+
+    Raises `UnitError` if UDUNITS does not know it.
+    """
+    plain = " ".join(text.translate(_SIGNS).split())
+    substance = _OF.search(plain)
+    plain = _OF.sub(lambda m: m["amount"] or "", plain)
+    for pattern, written in _SPELLINGS:
+        plain = re.sub(pattern, written, plain)
+    try:
+        found = cf_units.Unit(plain.strip())
+    except ValueError as error:
+        raise UnitError(f"unknown unit {text!r}", found=error, todo="write it as UDUNITS does, e.g. 'W m-2'") from None
+    of = (substance["of"] or substance["last"]) if substance else None
+    return found, "C" if of in ("CO2-C", "C-CO2") else of
+
+
+def per_day(text: str) -> str | None:
+    """The unit per day of a unit per month (`mm month-1`: `mm d-1`), whose values are to be divided by the days of their month.
+
+    None for all other units. Months differ in length, so `convert` refuses them.
+    """
+    daily = _MONTH.sub("d", text)
+    return daily if daily != text else None
 
 
 def unit(text: str) -> cf_units.Unit:
     """Parse a unit string; raises `UnitError` if UDUNITS does not know it."""
-    try:
-        return cf_units.Unit(text)
-    except ValueError as error:
-        raise UnitError(f"unknown unit {text!r}", found=error, todo="write it as UDUNITS does, e.g. 'W m-2'") from None
+    return parse(text)[0]
 
 
-def convert(values: A, *, source: str, target: str) -> A:
+def convert(values: A, *, source: str, target: str, where: object = None) -> A:
     """Convert `values` (array, xarray or number, any shape) from unit `source` to unit `target`.
 
-    The conversion is linear (slope and offset), so lazy and labelled arrays stay what they are.
-    Raises `UnitError` if the units do not measure the same thing.
+    The conversion is linear (slope and offset), so lazy and labelled arrays stay what they are. Where `target` is a mass of
+    carbon (`gC m-2 d-1`), `source` may be moles per area and time (of CO2 or carbon, which are as many) or a mass of CO2; a mass
+    that does not say of what is one of carbon. A mass of water per area is a depth of it (1 kg m-2 = 1 mm).
+
+    Raises
+    ------
+    UnitError
+        If a unit is unknown, of a month, or the units do not measure the same thing; says `where` and what is accepted.
     """
     if source == target:
         return values
-    a, b = unit(source), unit(target)
+    try:
+        (a, of), (b, to) = parse(source), parse(target)
+    except UnitError as error:
+        raise UnitError(error.asked, where=where, found=error.found, todo=_accepted(target)) from None
+    if per_day(source):
+        raise UnitError(
+            f"{source!r}: months differ in length", where=where, todo=f"give {target!r}, or another unit per day or second"
+        )
+    if to == "C" and a.is_convertible(_MOLES):
+        carbon = carbon_from_co2(values if a == _MOLES else _linear(values, a, _MOLES))
+        return carbon if b == _CARBON else _linear(carbon, _CARBON, b)
+    if b.is_convertible(_DEPTH) and a.is_convertible(b * _WATER):
+        a = a / _WATER
     if not a.is_convertible(b):
-        raise UnitError(f"cannot convert {source!r} to {target!r}", todo="correct the unit in the source's table")
+        raise UnitError(f"cannot convert {source!r} to {target!r}", where=where, todo=_accepted(target))
+    converted = _linear(values, a, b)
+    return converted * (MOLAR_MASS_CARBON / MOLAR_MASS_CO2) if (of, to) == ("CO2", "C") else converted
+
+
+def _linear(values: A, a: cf_units.Unit, b: cf_units.Unit) -> A:
+    """By slope and offset."""
     offset, one = (float(a.convert(np.float64(v), b)) for v in (0.0, 1.0))
     return values * (one - offset) + offset
+
+
+def _accepted(target: str) -> str:
+    """What a unit may be that is to become `target`."""
+    if parse(target)[1] == "C":
+        return "give a mass of carbon (gC m-2 d-1, kg m-2 s-1), of CO2 (gCO2 m-2 d-1), or moles (umol m-2 s-1), per area and time"
+    return f"correct the unit: one that UDUNITS converts into {target!r}, e.g. {target!r} itself"
 
 
 def carbon_from_co2(values: A) -> A:

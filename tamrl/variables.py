@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
-import yaml
 from pydantic import Field
 
 from tamrl import classes, units
 from tamrl.errors import ConfigError, UnitError, near
+from tamrl.intake import document
 from tamrl.options import Strict
 
 FILE = Path(__file__).parents[1] / "config" / "variables.yaml"
@@ -40,14 +40,27 @@ class TowerAlias(Strict):
     units: str
 
 
+Bounds = tuple[float, float]
+
+
+class Means(Strict):
+    """Bounds of means that tell a wrong factor or season where single values do not; `config/variables.yaml` explains them."""
+
+    land: Bounds | None = None
+    place: Bounds | None = None
+    land_season: float | None = None
+    place_season: float | None = None
+
+
 class Variable(Strict):
     """One entry of the vocabulary."""
 
     units: str
     standard_name: str | None
     long_name: str
-    range: tuple[float, float]
+    range: Bounds
     peak: float | None = None
+    means: Means = Means()
     daily: Literal["mean", "sum", "none"] = "none"
     role: Literal["dynamic", "static", "target", "quality"]
     classes: Literal["igbp", "koppen"] | None = None
@@ -65,9 +78,8 @@ class Variable(Strict):
 def vocabulary(file: Path = FILE) -> dict[str, Variable]:
     """All entries by canonical name; raises `ConfigError` for a malformed file."""
     try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-        return {name: Variable(**entry) for name, entry in content.items()}
-    except (ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        return {name: Variable(**entry) for name, entry in document.read(file).items()}
+    except (ValueError, TypeError) as error:
         raise ConfigError("the vocabulary cannot be read", where=file, found=error) from error
 
 

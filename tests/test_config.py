@@ -107,6 +107,51 @@ def test_a_missing_input_says_where_and_what_to_do(monkeypatch, tmp_path):
         config.check_inputs(conf)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"drivers": {"subsets": "gone"}},
+        {"drivers": {"co2": "gone"}},
+        {"splits": {"scheme": "sites", "test_sites": "gone"}},
+        {"towers": {"networks": ["shuttle"], "shuttle": {"snapshot": "gone"}}},
+        {"towers": {"networks": ["table"], "table": {"path": "gone"}}},
+    ],
+)
+def test_every_kind_of_input_that_is_missing_is_named_before_anything_runs(raw):
+    with pytest.raises(ConfigError, match="gone"):
+        config.check_inputs(config.load(raw))
+
+
+def test_data_in_a_file_is_told_from_data_that_are_not_there(monkeypatch, tmp_path):
+    (tmp_path / "data").touch()
+    monkeypatch.setenv("TAMRL_DATA", str(tmp_path / "data"))
+    with pytest.raises(ConfigError, match="TAMRL_DATA is no folder but a file"):
+        config.check_inputs(config.load({"towers": {"networks": ["japanflux"]}}))
+
+
+def test_files_are_laid_over_each_other_at_any_depth():
+    one, two = (
+        {"training": {"steps": 3, "tamrl": {"hidden": 8}}, "twin": None},
+        {"training": {"tamrl": {"code": 4}}, "twin": {"towers": 9}},
+    )
+    assert config.overlay(one, two) == {"training": {"steps": 3, "tamrl": {"hidden": 8, "code": 4}}, "twin": {"towers": 9}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--configfile", "{0}"), r"towers stands twice (lines 1 and 3)"),
+        (("--configfile", "config/test.yaml", "{0}"), r"towers stands twice (lines 1 and 3)"),
+        (("--config", "training={{steps: 3, steps: 4}}"), r"steps stands twice (line 1)"),
+    ],
+)
+def test_a_key_that_stands_twice_stops_before_the_plan(tmp_path, arguments, said):
+    (tmp_path / "twice.yaml").write_text("towers: {exclude: [DE-Hai]}\nseed: 2\ntowers: {}\n")
+    command = [ROOT / ".venv/bin/snakemake", "-n", *(a.format(tmp_path / "twice.yaml") for a in arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and said in done.stdout + done.stderr
+
+
 def test_a_choice_lays_its_keys_over_the_run():
     raw = {"seed": 7, "choices": {"half": {"towers": {"quality": {"nee_qc": 0.5}}}}}
     chosen = config.choice(raw, "half")

@@ -1,7 +1,10 @@
 """Small ground-floor modules: errors, units, carbon, registry, log, files, variables, contracts."""
 
+import ast
+import errno
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +15,7 @@ import pytest
 import xarray as xr
 
 from tamrl import carbon, contracts, files, log, registry, units, variables
-from tamrl.errors import ContractError, PluginError, TamrlError, UnitError, near
+from tamrl.errors import ContractError, MachineError, PluginError, TamrlError, UnitError, near
 
 
 def test_an_error_says_what_where_found_and_what_to_do():
@@ -73,6 +76,33 @@ def test_an_error_inside_an_atomic_write_leaves_the_old_file(tmp_path):
         _ = 1 / 0
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EROFS", "EMFILE", "EACCES"])
+def test_a_disk_that_takes_nothing_is_named_with_the_file(tmp_path, name):
+    target, number = tmp_path / "map.nc", getattr(errno, name)
+    with pytest.raises(MachineError, match=name) as caught, files.atomic(target) as part:
+        raise OSError(number, os.strerror(number), str(part))
+    assert caught.value.where == target and not list(tmp_path.iterdir())
+
+
+def test_an_input_that_is_missing_inside_an_atomic_write_is_not_blamed_on_the_disk(tmp_path):
+    with pytest.raises(FileNotFoundError), files.atomic(tmp_path / "a"):
+        (tmp_path / "input").read_bytes()
+
+
+def test_every_text_is_read_and_written_in_an_encoding_that_is_named(root):
+    """The locale of a queue's job is often none, and its encoding ASCII."""
+    wanted = {"read_text", "write_text", "FileHandler"}
+    for file in [*(root / "tamrl").rglob("*.py"), *(root / "workflow").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", None)
+            if getattr(node.func, "id", None) == "open" and not any("b'" in ast.unparse(a) for a in node.args[1:2]):
+                name = "read_text"
+            if name in wanted:
+                assert any(k.arg == "encoding" for k in node.keywords), f"{file}:{node.lineno}"
 
 
 def test_atomic_directories_replace_whole(tmp_path):

@@ -1,6 +1,10 @@
 """Digests that rerun what changed and nothing else, and the record of a run."""
 
+import errno
 import json
+import os
+import time
+from pathlib import Path
 
 import netCDF4
 import numpy as np
@@ -8,7 +12,7 @@ import pytest
 import xarray as xr
 
 from tamrl import files, provenance, record, reproduce, stores
-from tamrl.errors import ContractError, InputError
+from tamrl.errors import ContractError, InputError, MachineError
 
 
 def test_the_digest_of_a_configuration_ignores_the_order_of_keys():
@@ -197,3 +201,79 @@ def test_what_changed_since_a_run_is_told():
     assert reproduce.changed(recorded) == []
     assert "numpy: 1.0 then" in reproduce.changed(recorded | {"software": {"numpy": "1.0"}})[0]
     assert "requirements.lock.txt" in reproduce.changed(recorded | {"lock": "old"})[0]
+
+
+def _folder(path):
+    (path / "2011").mkdir(parents=True)
+    for name in ("2011/a.nc", ".zattrs", "é.csv"):
+        (path / name).write_text("as it came")
+    return path
+
+
+def _overwritten(path, text):
+    status = path.stat()
+    path.write_text(text)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        (lambda p: os.utime(p / "2011/a.nc", ns=(0, 1)), True),
+        (lambda p: _overwritten(p / "2011/a.nc", "longer than it came"), True),
+        (lambda p: _overwritten(p / ".zattrs", "longer than it came"), True),
+        (lambda p: (p / "2011/a.nc").rename(p / "2011/b.nc"), True),
+        (lambda p: (p / "2011/a.nc").unlink(), True),
+        (lambda p: (p / "b.nc").touch(), True),
+        (lambda p: (p / "2011/a.nc").read_text(), False),
+        (lambda p: (p / ".snakemake_timestamp").touch(), False),
+        (lambda p: (p / ".part-12-b.nc").touch(), False),
+        (lambda p: (p / "2011").chmod(0o700), False),
+        (lambda p: os.utime(p / "2011"), False),
+    ],
+)
+def test_the_stamp_of_a_folder_follows_name_size_and_time_of_its_files_alone(tmp_path, change, seen):
+    folder = _folder(tmp_path / "inputs")
+    before = provenance.stamps([folder])
+    change(folder)
+    assert (provenance.stamps([folder]) != before) == seen
+
+
+def test_stamps_follow_links_also_in_circles_and_take_what_is_missing(tmp_path):
+    folder, elsewhere = _folder(tmp_path / "inputs"), _folder(tmp_path / "elsewhere")
+    (folder / "linked").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    (folder / "broken").symlink_to(tmp_path / "nothing")
+    before = provenance.stamps([folder, tmp_path / "later.csv"])
+    assert before == provenance.stamps([tmp_path / "later.csv", folder])
+    os.utime(elsewhere / "2011/a.nc", ns=(0, 1))
+    after = provenance.stamps([folder, tmp_path / "later.csv"])
+    (tmp_path / "later.csv").touch()
+    assert len({before, after, provenance.stamps([folder, tmp_path / "later.csv"])}) == 3
+
+
+def test_a_file_system_that_does_not_answer_is_named_and_no_change(tmp_path, monkeypatch):
+    def lost(*_, **__):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(Path, "stat", lost)
+    with pytest.raises(MachineError, match="ESTALE"):
+        provenance.stamps([tmp_path])
+
+
+def test_fifty_thousand_files_are_looked_at_in_seconds(tmp_path):
+    for k in range(50_000):
+        (tmp_path / f"{k}.nc").touch()
+    begun = time.process_time()
+    provenance.stamps([tmp_path])
+    assert time.process_time() - begun < 3
+
+
+def test_contents_follow_what_a_file_holds_not_its_time(tmp_path):
+    file = tmp_path / "sources.tsv"
+    file.write_text("one")
+    before = provenance.contents([file])
+    os.utime(file, ns=(0, 1))
+    assert provenance.contents([file]) == before
+    _overwritten(file, "two")
+    assert provenance.contents([file]) != before

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from tamrl import contracts
+from tamrl import contracts, simulated
 from tamrl.adaptation import cases, window
 from tamrl.adaptation.cases import Case
 from tamrl.carbon import FLUXES
@@ -33,6 +33,7 @@ def adapt_towers(
     adaptation: dict[str, Any],
     qc: float,
     spinup: int,
+    virtual: bool = False,
 ) -> None:
     """Adapt the members of each fold to its held-out towers, tower by tower.
 
@@ -47,6 +48,7 @@ def adapt_towers(
     adaptation : section of the configuration
     qc : smallest quality of fluxes that are adapted to and scored
     spinup : steps before the months that only fill the memory
+    virtual : whether the inputs of the run were simulated; the table of scores says so then
 
     Raises
     ------
@@ -75,7 +77,7 @@ def adapt_towers(
         raise ContractError("no held-out tower has the months to adapt to and steps left to score", where=splits)
     result = pd.concat(found, ignore_index=True)[list(contracts.ADAPTATION.columns)]
     with atomic(scores) as part:
-        contracts.table(result, contracts.ADAPTATION, where=scores).to_csv(part, index=False)
+        contracts.table(simulated.table(result, virtual), contracts.ADAPTATION, where=scores).to_csv(part, index=False)
     with atomic(predictions) as part:
         pd.concat(tables, ignore_index=True).to_parquet(part, index=False)
     LOG.info("%s adapted at %d towers", model, result["site"].nunique())

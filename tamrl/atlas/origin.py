@@ -10,6 +10,8 @@ from tamrl.evaluation.report import texts
 from tamrl.evaluation.report.budgets import PUBLISHED
 from tamrl.evaluation.report.style import minus
 
+REGIONS = {"regions": "SREX: Seneviratne et al. (2012), doi 10.1017/CBO9781139177245.006"}
+
 
 def describe(attributes: dict[str, Any], calibration: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
     """Origin, citation, terms and skill.
@@ -19,10 +21,10 @@ def describe(attributes: dict[str, Any], calibration: dict[str, Any], about: dic
     attributes : global attributes of a map
     calibration : content of `evaluation/calibration.json`
     about : dict
-        `config_digest`, digest of the `code`, and name of the `reference`.
+        `config_digest`, digest of the `code`, and whether the world is `virtual`.
     """
     licence = str(attributes.get("license", "")) or "not stated in the files"
-    terms = texts.TERMS_VIRTUAL if about["reference"] == "truth" else texts.TERMS_REAL
+    terms = texts.TERMS_VIRTUAL if about["virtual"] else texts.TERMS_REAL
     return {
         "made": f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC",
         "digests": {
@@ -32,7 +34,7 @@ def describe(attributes: dict[str, Any], calibration: dict[str, Any], about: dic
             "revision": provenance.revision(),
         },
         "software": provenance.software(),
-        "sources": texts.SOURCES | {"regions": "SREX: Seneviratne et al. (2012), doi 10.1017/CBO9781139177245.006"},
+        "sources": texts.sources(about["virtual"]) | REGIONS,
         "coast": "Coastlines: Natural Earth, public domain",
         "cite": texts.CITE.format(licence=licence, terms=terms).replace(" at the top of this page", " on this page"),
         "published": {flux: dataclasses.asdict(found) for flux, found in PUBLISHED.items()},

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import classes, contracts, files, stores
+from tamrl import classes, contracts, files, simulated, stores
 from tamrl.atlas import areas, layers, origin, pack, stations
 from tamrl.atlas.chunks import put, put_layer
 from tamrl.atlas.world import World
@@ -24,7 +24,14 @@ LOG = logging.getLogger(__name__)
 
 
 def sum_regions(
-    *, manifests: list[str], cube: str, output: str, predictions: list[str], labels: list[str], maps: dict[str, Any]
+    *,
+    manifests: list[str],
+    cube: str,
+    output: str,
+    predictions: list[str],
+    labels: list[str],
+    maps: dict[str, Any],
+    virtual: bool = False,
 ) -> None:
     """Sum the members over regions and months (`contracts.REGIONS`, PgC); keywords as of `maps.stage.sum_budgets`."""
     drivers = stores.open_cube(cube)
@@ -37,7 +44,8 @@ def sum_regions(
         when = {month + 1: at for month, at in enumerate(layers.months(ds["time"].values)) if at.size}
         totals = {month: _total(ds, whole, at, days[at]) for month, at in progress(list(when.items()), f"regions {label}")}
         frames.append(areas.table(totals, {month: float(days[at].sum()) for month, at in when.items()}, label=label))
-    table = contracts.table(pd.concat(frames, ignore_index=True), contracts.REGIONS, where=output)
+    found = simulated.table(pd.concat(frames, ignore_index=True), virtual)
+    table = contracts.table(found, contracts.REGIONS, where=output)
     with files.atomic(output) as part:
         table.to_csv(part, index=False, float_format="%.6g")
 
@@ -74,6 +82,7 @@ def build_atlas(
     atlas: str,
     about: dict[str, Any],
     code: str,
+    virtual: bool = False,
 ) -> None:
     """Write the folder of the atlas.
 
@@ -89,13 +98,16 @@ def build_atlas(
     about : dict
         `title`, `run`, `labels`, `step`, `model` of the maps, name of the `reference`, `quantum` (gC m-2 d-1, fluxes are stored
         as whole multiples of it) and `config_digest`.
+    virtual : bool
+        Whether the inputs of the run were simulated (`tamrl.simulated`); every view says so then.
 
     Raises
     ------
     ContractError
         If the files do not fit together.
     """
-    about = about | {"reference": about["reference"] if reference else None, "code": code}
+    about = about | {"reference": about["reference"] if reference else None, "code": code, "virtual": virtual}
+    said = simulated.STATEMENT if virtual else None
     world = World(about["labels"], maps=maps, reference=reference)
     with files.atomic(atlas) as part:
         shutil.copytree(site, part, ignore=shutil.ignore_patterns(*files.FOREIGN))
@@ -106,10 +118,11 @@ def build_atlas(
         put(part / "data/regions.js", "regions", areas.plain(contracts.read_csv(regions, contracts.REGIONS)))
         index = {name: about[name] for name in ("run", "title", "step", "labels", "model", "reference")} | _form(world, shown)
         index |= {"towers": places, "threshold": _threshold(applicability), "credits": [Path(p).name for p in credits]}
-        index |= {"maps": sorted(Path(p).name for p in maps)}
+        index |= {"maps": sorted(Path(p).name for p in maps), simulated.COLUMN: said}
         index["about"] = origin.describe(world.attributes, files.read_json(calibration), about)
         put(part / "data/index.js", "index", index)
-        (part / "index.html").write_text(_page(Path(template), title=about["title"], run=about["run"]), encoding="utf-8")
+        fields = {"title": about["title"], "run": about["run"], "world": said}
+        (part / "index.html").write_text(_page(Path(template), **fields), encoding="utf-8")
         size = sum(f.stat().st_size for f in part.rglob("*") if f.is_file())
     LOG.info("%d layers, %d cells, %d towers, %.1f MB", len(shown), world.cells.total, len(places), size / 1e6)
 
@@ -197,6 +210,6 @@ def _threshold(applicability: str) -> float | None:
     return None if found is None else float(found)
 
 
-def _page(template: Path, **fields: str) -> str:
+def _page(template: Path, **fields: str | None) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(template.read_text(encoding="utf-8")).render(**fields)

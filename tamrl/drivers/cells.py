@@ -14,8 +14,8 @@ import xarray as xr
 
 from tamrl import variables
 from tamrl.drivers import composites, derived, regrid
-from tamrl.errors import InputError
 from tamrl.grid import Grid
+from tamrl.intake import border
 
 log = logging.getLogger(__name__)
 
@@ -89,14 +89,9 @@ class Cells:
             yield slice(part.start + piece.start, part.start + piece.stop)
 
     def _load(self, da: xr.DataArray, name: str) -> np.ndarray:
-        try:
-            with dask.config.set(scheduler="threads", num_workers=self.threads):
-                return np.asarray(da.data.compute() if dask.is_dask_collection(da.data) else da.data)
-        except (OSError, RuntimeError) as error:
-            source = self.arrays[name].attrs.get("source")
-            raise InputError(
-                f"{name} cannot be read", where=source, found=error, todo="a file is damaged: fetch it again"
-            ) from error
+        reading = border.reading(f"{name} cannot be read", where=self.arrays[name].attrs.get("source"))
+        with reading, dask.config.set(scheduler="threads", num_workers=self.threads):
+            return np.asarray(da.data.compute() if dask.is_dask_collection(da.data) else da.data)
 
     def _read(self, name: str, part: slice) -> np.ndarray:
         da = self.arrays[name]

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from tamrl import classes, variables
-from tamrl.drivers import derived, regrid
+from tamrl.drivers import derived, plausible, regrid
 from tamrl.errors import ConfigError, InputError, UnitError
 from tamrl.grid import Grid
 
@@ -128,6 +128,8 @@ class Tally:
     missing: int = 0
     seen: int = 0
     profiles: list[np.ndarray] = field(default_factory=list)
+    counts: list[np.ndarray] = field(default_factory=list)
+    columns: int = 0
 
     def add(self, values: np.ndarray, land: np.ndarray) -> None:
         """Count a block (time, lat, lon) that holds values over land only."""
@@ -141,24 +143,30 @@ class Tally:
         """Keep the zonal means of steps without counting them: those before a series that goes on."""
         some = np.ascontiguousarray(values[:, :, :: max(1, values.shape[2] // 90)])  # gathered once, looked at twice
         count = np.isfinite(some).sum(2)
+        self.columns = some.shape[2]
+        self.counts.append(count)
         self.profiles.append(np.where(count > 0, np.nansum(some, 2) / np.maximum(count, 1), np.nan))
 
     def check(self, time: np.ndarray, where: object) -> None:
-        """Refuse a variable without values, or one whose largest value is implausibly small (`peak` of the vocabulary).
+        """Refuse a variable without values, one whose largest value is implausibly small (`peak` of the vocabulary), and one with
+        an impossible mean or season (`plausible.check`).
 
         `time` are the steps whose zonal means were kept.
         """
         entry = variables.get(self.name)
         if self.seen and self.missing == self.seen:
             raise InputError(f"{self.name} has no value over land", where=where)
-        if entry.peak is not None and self.seen and self.largest < entry.peak:
+        profiles, counts = np.concatenate(self.profiles), np.concatenate(self.counts)
+        about = {"time": time[: len(profiles)], "columns": self.columns}
+        if entry.peak is not None and self.seen and self.largest < entry.peak and plausible.reaches_peak(counts, **about):
             raise UnitError(
                 f"{self.name} never reaches {entry.peak:g} {entry.units} on the globe",
                 where=where,
                 found=f"at most {self.largest:.4g}",
                 todo="check the unit: the values are probably in a larger one than the vocabulary says",
             )
-        if (odd := upside_down(np.concatenate(self.profiles))).size:
+        plausible.check(self.name, profiles, counts, where=where, **about)
+        if (odd := upside_down(profiles)).size:
             days = ", ".join(str(time[k].astype("datetime64[D]")) for k in odd[:5])
             log.warning("%s: %d steps look as if north and south were exchanged: %s", self.name, odd.size, days)
         log.info("%s: %d of %d land cell-steps missing, at most %.4g", self.name, self.missing, self.seen, self.largest)

@@ -5,7 +5,6 @@ clear by the state flags and of ideal quality by those of the bands; days with t
 """
 
 import re
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pandas as pd
 from tamrl.drivers import indices
 from tamrl.drivers.sources import _cmg, _hdf4
 from tamrl.errors import InputError
+from tamrl.intake import stored
 
 NAME = re.compile(r"^M[OY]D09GA\.A(?P<day>\d{7})\.h(?P<h>\d{2})v(?P<v>\d{2})\.\d{3}(\.\d+)?\.hdf$")
 BANDS = {"red": 1, "nir": 2, "blue": 3, "swir": 6}
@@ -25,6 +25,9 @@ AROUND = 1
 """Pixels around the tower's own to each side: a window of 1.4 km, about what a tower sees."""
 FEWEST = 5
 """Of the nine pixels, how many must be good."""
+
+FILL, LIMITS = -28672, (-0.01, 1.6)
+"""Fill value and valid range of reflectance, where the file does not say them."""
 
 _CLEAR, _IDEAL = 0b0010010000000111, 0b11
 """Bits that must be 0: of the state cloudy or mixed (0-1), shadow (2), cloud (10), beside a cloud (13); of the quality both."""
@@ -50,18 +53,25 @@ def around(path: Path, *, row: int, column: int) -> dict[str, float] | None:
         If the granule cannot be read.
     """
     rows, columns = (slice(max(at - AROUND, 0), at + AROUND + 1) for at in (row, column))
-    state = np.kron(_hdf4.stored(path, "state_1km_1").values, np.ones((2, 2), "uint16"))[rows, columns]
-    quality = _hdf4.stored(path, "QC_500m_1").values[rows, columns]
-    good = ((state & _CLEAR) == 0) & (state != 65535) & ((quality & _IDEAL) == 0)
+    state, quality = _flags(path, "state_1km_1"), _flags(path, "QC_500m_1")[rows, columns]
+    state = np.kron(state, np.ones((2, 2), state.dtype))[rows, columns]
+    good = (state >= 0) & ((state & _CLEAR) == 0) & (state != 65535) & (quality >= 0) & ((quality & _IDEAL) == 0)
     bands = {}
     for name, band in BANDS.items():
         raw = _hdf4.stored(path, f"sur_refl_b{band:02d}_1")
-        bands[name] = _cmg.scaled(raw.values[rows, columns], raw.attrs)
+        where = f"{path} ({raw.name})"
+        bands[name] = _cmg.scaled(raw.values[rows, columns], raw.attrs, where=where, limits=LIMITS, fill=FILL)
     good &= np.isfinite(np.stack(list(bands.values()))).all(0)
     if good.sum() < FEWEST:
         return None
     means = {name: values[good].mean(keepdims=True) for name, values in bands.items()}
     return {name: float(values[0]) for name, values in indices.of_bands(**means).items()}
+
+
+def _flags(path: Path, name: str) -> np.ndarray:
+    """Bits of a layer of flags; negative where they are missing."""
+    raw = _hdf4.stored(path, name)
+    return stored.codes(raw.values, raw.attrs, where=f"{path} ({name})", rule="hdf4")
 
 
 def at_towers(folder: str | Path, sites: pd.DataFrame) -> pd.DataFrame:
@@ -75,11 +85,11 @@ def at_towers(folder: str | Path, sites: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for path in sorted(p for p in Path(folder).rglob("*.hdf") if NAME.match(p.name)):
         match = NAME.match(path.name)
-        tile = int(match["h"]), int(match["v"])
+        day, tile = pd.Timestamp(_cmg.first_day(match["day"][:4], match["day"][4:], path)), (int(match["h"]), int(match["v"]))
         for site, (h, v, row, column) in places.items():
             found = around(path, row=row, column=column) if (h, v) == tile else None
             if found:
-                rows.append({"site": site, "date": pd.Timestamp(datetime.strptime(match["day"], "%Y%j")), **found})
+                rows.append({"site": site, "date": day, **found})
     table = pd.DataFrame(rows, columns=["site", "date", *indices.NAMES])
     if (again := table.duplicated(["site", "date"])).any():
         raise InputError("two granules of one day hold the same tower", where=folder, found=table[again].iloc[0].to_dict())

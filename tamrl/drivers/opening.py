@@ -9,11 +9,10 @@ from typing import Any
 
 import dask
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from tamrl import registry, variables
-from tamrl.drivers import co2, derived
+from tamrl.drivers import co2, derived, plausible
 from tamrl.drivers import cube as cubes
 from tamrl.drivers.cells import Cells
 from tamrl.drivers.steps import Steps
@@ -94,7 +93,7 @@ class Opening:
 
 def co2_series(path: str | None) -> co2.Series | None:
     """The series of CO2 in a CSV."""
-    return co2.series(pd.read_csv(path, comment="#"), where=path) if path else None
+    return co2.read(path) if path else None
 
 
 def _on_cells(maps: dict[str, xr.DataArray], grid: Grid, threads: int) -> dict[str, np.ndarray]:
@@ -113,6 +112,8 @@ def _on_cells(maps: dict[str, xr.DataArray], grid: Grid, threads: int) -> dict[s
         values[..., ~land] = np.nan
         if variables.get(name).members:
             _check_fractions(values, name)
+        else:
+            plausible.static(name, values, where=maps[name].attrs.get("source"))
     return found
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 import zarr
 
-from tamrl import contracts, files, provenance, registry, stores
+from tamrl import contracts, files, provenance, registry, simulated, stores
 from tamrl.drivers import collocate, compare, granules, places, store
 from tamrl.drivers import kept as keeping
 from tamrl.drivers import subsets as subset_tables
@@ -217,7 +217,9 @@ def place_drivers(*, table: str, towers: str, drivers: str, names: dict[str, Any
     log.info("%d towers, %d steps", *(found.sizes[name] for name in ("site", "time")))
 
 
-def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str, subsets: str | None = None) -> None:
+def compare_drivers(
+    *, drivers: str, table: str, towers: str, comparison: str, subsets: str | None = None, virtual: bool = False
+) -> None:
     """Compare the drivers of the cube with those measured at the towers, per tower and variable (`contracts.COMPARISON`).
 
     Parameters
@@ -225,6 +227,8 @@ def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str, s
     subsets : path or None
         Folder of MODIS subsets (`tamrl.drivers.subsets`) or granules (`tamrl.drivers.granules`), which speak for the
         vegetation around towers.
+    virtual : bool
+        Whether the inputs of the run were simulated; the table says so then (`simulated.COLUMN`).
 
     Raises
     ------
@@ -250,7 +254,7 @@ def compare_drivers(*, drivers: str, table: str, towers: str, comparison: str, s
             middle["r"],
         )
     with files.atomic(comparison) as part:
-        contracts.table(found, contracts.COMPARISON, where=comparison).to_csv(part, index=False)
+        contracts.table(simulated.table(found, virtual), contracts.COMPARISON, where=comparison).to_csv(part, index=False)
 
 
 def _vegetation(folder: str, sites: pd.DataFrame, step: str) -> pd.DataFrame:

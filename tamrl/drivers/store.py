@@ -17,6 +17,9 @@ from tamrl.drivers import regrid
 from tamrl.drivers.cells import Cells
 from tamrl.grid import Grid
 
+TOLD = ("source", "expver", "filled_share", "climatology", "nodes", "product", "collection")
+"""Attributes of a source's variable that the cube keeps."""
+
 
 def template(statics: dict[str, np.ndarray], axis: np.ndarray, grid: Grid, step: str, climatology: bool) -> xr.Dataset:
     """The cube without its dynamic variables: coordinates, statics and attributes."""
@@ -126,7 +129,7 @@ def _write(array: zarr.Array, made: Iterator[tuple[slice, np.ndarray]]) -> None:
 def _finish(array: zarr.Array, cells: Cells, tally: cubes.Tally, seen: np.ndarray) -> None:
     """Attributes of a variable, and what is said against its values in the steps `seen`."""
     source = cells.arrays[tally.name].attrs if tally.name in cells.arrays else {"source": "derived"}
-    told = {k: v for k, v in source.items() if k in ("source", "expver", "filled_share", "climatology", "nodes")}
+    told = {k: v for k, v in source.items() if k in TOLD}
     array.update_attributes(variables.attributes(tally.name) | told | {"missing_over_land": tally.missing})
     tally.check(seen, source.get("source"))
 

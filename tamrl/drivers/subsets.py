@@ -6,10 +6,13 @@ passed the quality test holds 0.0 in every statistic. Such rows are missing here
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from tamrl import variables
 from tamrl.drivers import indices
 from tamrl.errors import InputError
+from tamrl.intake import border, whole
 
 BANDS = {"sur_refl_b01": "red", "sur_refl_b02": "nir", "sur_refl_b03": "blue", "sur_refl_b06": "swir"}
 LAI = "Lai_500m"
@@ -32,22 +35,31 @@ def read(path: Path) -> pd.DataFrame:
     InputError
         If columns are lacking, a number cannot be read, or shares lie outside 0 to 1.
     """
-    raw = pd.read_csv(path, skipinitialspace=True, na_values=["F"])
-    raw.columns = raw.columns.str.strip()
+    whole.check(path)
+    whole.check_text(path)
+    with border.reading("the subset is no readable CSV", where=path, todo="give the table as ORNL or TERN delivers it"):
+        raw = pd.read_csv(path, skipinitialspace=True, na_values=["F"])
+        raw.columns = raw.columns.str.strip()
     if lacking := [c for c in _NEEDED if c not in raw]:
         raise InputError(f"the subset lacks {', '.join(lacking)}", where=path, found=list(raw.columns))
-    share = raw["pixels_pass_qa"] / raw["pixels_total"]
+    number = {c: _numbers(raw[c], path) for c in _NEEDED if c not in ("product", "band", "dt")}
+    share = number["pixels_pass_qa"] / number["pixels_total"]
     if not share.between(0, 1).all():
-        raise InputError("more pixels passed than there are", where=path, found=share.max())
-    seen = raw["pixels_pass_qa"] > 0
-    try:
-        values = {
-            name: pd.to_numeric(raw[column]).where(seen) for name, column in (("value", "value_mean"), ("centre", "value_center"))
-        }
+        raise InputError("more pixels passed than there are, or none are named", where=path, found=share.max())
+    seen = number["pixels_pass_qa"] > 0
+    values = {"value": number["value_mean"].where(seen), "centre": number["value_center"].where(seen)}
+    with border.reading("the subset's dates cannot be read", where=f"{path} (dt)", todo="write dates as YYYY-MM-DD"):
         start = pd.to_datetime(raw["dt"], format="%Y-%m-%d")
-    except (ValueError, TypeError) as error:
-        raise InputError("the subset cannot be read", where=path, found=error) from error
     return pd.DataFrame({"band": raw["band"], "start": start, **values, "share": share})
+
+
+def _numbers(column: pd.Series, path: Path) -> pd.Series:
+    """A column as numbers, fill values missing; raises `InputError` with line and text of what is none."""
+    found = pd.to_numeric(column, errors="coerce")
+    if (odd := found.isna() & column.notna()).any():
+        line = int(np.flatnonzero(odd)[0]) + 2
+        raise InputError("no number", where=f"{path} ({column.name}), line {line}", found=repr(column[odd].iloc[0]))
+    return found.where(~found.isin(variables.FILL_VALUES))
 
 
 def at_site(folder: Path) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 import pandera.pandas as pa
 import xarray as xr
 
-from tamrl import classes, contracts, files
+from tamrl import classes, contracts, files, simulated
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.evaluation import aggregate, distribution, normalised, scoring, skill
@@ -41,6 +41,7 @@ def evaluate_models(
     targets: list[dict[str, Any]],
     gridded: bool = True,
     samples: str | None = None,
+    virtual: bool = False,
 ) -> None:
     """Score every model at the towers it has not seen, and calibrate the intervals of the maps.
 
@@ -63,6 +64,8 @@ def evaluate_models(
         Whether the run has gridded drivers; where the towers' own are all there is, the split is the scheme.
     samples : path, optional
         `samples/grid.nc`, whose `koppen_class` stands in for towers whose metadata name no climate.
+    virtual : bool
+        Whether the inputs of the run were simulated; the tables of scores say so then (`simulated.COLUMN`).
 
     Raises
     ------
@@ -75,12 +78,14 @@ def evaluate_models(
     scored = frame[_scored(frame, qc)]
     files.write_json(calibration, _calibration(scored, map_model=map_model, scheme=scheme, step=step))
     table = scoring.site_metrics(scored, sites, step=step)
-    _write(own := table[list(contracts.METRICS.columns)], contracts.METRICS, metrics)
-    _write(distribution.summary(table, sites, scores=SUMMARISED), contracts.SCORES, scores)
+    tables = {metrics: (contracts.METRICS, own := table[list(contracts.METRICS.columns)])}
+    tables[scores] = contracts.SCORES, distribution.summary(table, sites, scores=SUMMARISED)
     changes = [compare.changes(own, model=map_model, targets=targets, step=step)]
     changes += [compare.changes(errors.assign(scale=step), model=map_model, targets=(), step=step) for errors in smaller]
-    _write(pd.concat(changes, ignore_index=True), contracts.COMPARISONS, comparisons)
-    _write(_reliability(scored), contracts.RELIABILITY, reliability)
+    tables[comparisons] = contracts.COMPARISONS, pd.concat(changes, ignore_index=True)
+    tables[reliability] = contracts.RELIABILITY, _reliability(scored)
+    for path, (schema, found) in tables.items():
+        _write(simulated.table(found, virtual), schema, path)
     columns = frame[list(contracts.PREDICTIONS.columns)]
     with files.atomic(predictions) as part:
         contracts.table(columns, contracts.PREDICTIONS, where=predictions).to_parquet(part, index=False)

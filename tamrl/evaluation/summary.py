@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import contracts, files
+from tamrl import contracts, files, simulated
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.report import budgets, tables
 from tamrl.grid import Grid
@@ -46,12 +46,14 @@ def write_summary(
     step : {"day", "month"}
     """
     found, record = files.read_json(calibration), files.read_json(provenance)
+    virtual = simulated.of(record["config"])
     scores, changes, kept = _read(metrics, comparisons, reliability)
     if not budget:
         scores, changes, kept = (tables.measured(table) for table in (scores, changes, kept))
         found = tables.told(found)
     parts = [
-        f"# {title}",
+        f"# {simulated.title(title, virtual)}",
+        *([f"**{simulated.COMMENT}**"] if virtual else []),
         _origin(run, record),
         *(_globe(budget, choices) if budget else []),
         "## Held-out towers",

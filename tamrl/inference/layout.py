@@ -1,11 +1,7 @@
 """The layout of the store of a map: `gpp` and `reco` (member, time, lat, lon), a chunk being one member, one tile, all steps."""
 
-import fcntl
 import logging
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +9,8 @@ import numpy as np
 import zarr
 
 from tamrl import carbon, files, stores
-from tamrl.errors import ContractError, InputError
+from tamrl.errors import ContractError
+from tamrl.inference.lock import locked
 
 LOG = logging.getLogger(__name__)
 
@@ -44,28 +41,6 @@ class Layout:
     lat: np.ndarray
     lon: np.ndarray
     tile: int
-
-
-@contextmanager
-def locked(folder: Path, name: str = "lock", *, patience: float = 0.0) -> Iterator[None]:
-    """Hold a lock in the folder of records; raises `InputError` if another process has it for longer than `patience` seconds."""
-    folder.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + patience
-    with open(folder / name, "w") as handle:
-        while not _taken(handle):
-            if time.monotonic() >= until:
-                todo = "wait for it, or end it and give the command again"
-                raise InputError("another process writes this map", where=folder / name, todo=todo)
-            time.sleep(0.1)
-        yield
-
-
-def _taken(handle: object) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def records_folder(store: Path) -> Path:

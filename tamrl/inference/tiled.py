@@ -21,7 +21,7 @@ import zarr
 from dask.callbacks import Callback
 
 from tamrl import files, log, stores
-from tamrl.errors import ContractError, InputError
+from tamrl.errors import ContractError, InputError, MachineError
 from tamrl.grid import Tile
 from tamrl.inference import memory
 from tamrl.inference.layout import FLUXES, Layout, records_folder
@@ -108,7 +108,7 @@ def one(tile: Tile, group: zarr.Group, compute: Compute, *, store: Path, layout:
             }
             record |= {"memory": record.get("memory", {}) | files_}
         files.write_json(_record(store, tile.name), record)
-    except OSError as error:
+    except (OSError, MachineError) as error:
         raise InputError(
             f"tile {tile.name} cannot be written",
             where=store,

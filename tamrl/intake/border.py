@@ -1,7 +1,7 @@
 """Any exception of a reader becomes a named error that says which file, and what to do."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from tamrl.errors import InputError, MachineError, TamrlError
@@ -49,16 +49,31 @@ def reading(asked: str, *, where: object, todo: str | None = None, error: type[T
         yield
     except TamrlError:
         raise
-    except MemoryError as reason:
-        raise MachineError(asked, where=where, found="not enough memory", todo=MACHINE[errno.ENOMEM]) from reason
     except Exception as reason:
         raise _named(reason, asked, where, todo, error) from reason
 
 
+def machine(reason: BaseException | None, asked: str, *, where: object, but: Collection[int] = ()) -> MachineError | None:
+    """The refusal of the machine behind an exception, in itself or in what caused it; None if there is none.
+
+    Libraries and readers wrap what the operating system said, so that "too many open files" may look like a bad file.
+    Error numbers in `but` do not count.
+    """
+    while reason is not None:
+        number = reason.errno if isinstance(reason, OSError) else None
+        if isinstance(reason, MemoryError):
+            return MachineError(asked, where=where, found="not enough memory", todo=MACHINE[errno.ENOMEM])
+        if number in MACHINE and number not in but:
+            found = f"{reason.strerror} ({errno.errorcode[number]})"
+            return MachineError(asked, where=where, found=found, todo=MACHINE[number])
+        reason = reason.__cause__ or reason.__context__
+    return None
+
+
 def _named(reason: Exception, asked: str, where: object, todo: str | None, error: type[TamrlError]) -> TamrlError:
+    if refusal := machine(reason, asked, where=where):
+        return refusal
     number = reason.errno if isinstance(reason, OSError) else None
-    if number in MACHINE:
-        return MachineError(asked, where=where, found=f"{reason.strerror} ({errno.errorcode[number]})", todo=MACHINE[number])
     if number == errno.ENOENT:
         return error(asked, where=where, found="no such file", todo="check the path")
     if number in (errno.EACCES, errno.EPERM):

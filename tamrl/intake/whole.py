@@ -1,10 +1,48 @@
-"""Whether a file is as long as it declares, by the rules of its format; a short file is refused before it is used."""
+"""Whether a file is as long as it declares, by the rules of its format; a short file is refused before it is used.
 
+The format is told by the first bytes, not by the name. Only headers and directories are read, never the values: reading values
+would not tell, because the classic NetCDF library answers reads beyond the end of a file with zeros, without an error.
+Bytes after the declared end are accepted where the format's library ignores them.
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+
+from tamrl.errors import InputError
+from tamrl.intake import _containers, _headers, border
+from tamrl.intake._bytes import Bytes, Damage
+
+_FORMATS: dict[bytes, tuple[str, Callable[[Bytes], None]]] = {
+    b"CDF\x01": ("classic NetCDF", _headers.classic),
+    b"CDF\x02": ("classic NetCDF", _headers.classic),
+    b"CDF\x05": ("classic NetCDF", _headers.classic),
+    b"\x89HDF": ("HDF5 or NetCDF-4", _headers.hdf5),
+    b"\x0e\x03\x13\x01": ("HDF4", _headers.hdf4),
+    b"GRIB": ("GRIB", _headers.grib),
+    b"PK\x03\x04": ("zip", _containers.archive),
+    b"PK\x05\x06": ("zip", _containers.archive),
+    b"II*\x00": ("TIFF", _containers.tiff),
+    b"MM\x00*": ("TIFF", _containers.tiff),
+    b"II+\x00": ("BigTIFF", _containers.tiff),
+    b"MM\x00+": ("BigTIFF", _containers.tiff),
+    b"PAR1": ("Parquet", _containers.parquet),
+    b"\x1f\x8b\x08": ("gzip", _containers.gzip),
+}
+"""First bytes, name and rule of each format."""
+
+
+INSIDE = (
+    "its length is right, so it is damaged inside or written in a way not read here: compare its checksum with the provider's"
+)
+"""What to do about a file that `check` lets pass and that cannot be read all the same."""
 
 
 def check(path: Path, *, where: object = None) -> None:
-    """Refuse a file that is shorter than it declares; files of formats that declare no size pass.
+    """Refuse a file that is shorter than it declares; files of formats that declare no size pass, unless they are empty.
+
+    A file is looked at once by a process, as long as its size and time stay the same.
 
     Parameters
     ----------
@@ -15,5 +53,85 @@ def check(path: Path, *, where: object = None) -> None:
     Raises
     ------
     InputError
-        With the size declared and the size found.
+        With the size declared and the size found, or what does not fit.
     """
+    path = Path(path)
+    with border.reading("the file cannot be read", where=where or path):
+        status = path.stat()
+        fault = _fault(str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if fault:
+        raise InputError(
+            "the file cannot be read: it is cut short or damaged", where=where or path, found=fault, todo="fetch it again"
+        )
+
+
+@lru_cache(maxsize=65536)
+def _fault(path: str, size: int, *changed: int) -> str | None:
+    """What is wrong with a file, None if nothing is; `changed` tells its states apart."""
+    if not size:
+        return "no bytes at all"
+    with open(path, "rb") as handle:
+        file = Bytes(handle, size)
+        start = file.at(0, min(size, 8))
+        name, rule = next((entry for magic, entry in _FORMATS.items() if start.startswith(magic)), (None, None))
+        if rule is None:
+            return _user_block(file)
+        try:
+            rule(file)
+        except Damage as reason:
+            return f"{name}: {reason}"
+    return None
+
+
+def _user_block(file: Bytes) -> str | None:
+    """An HDF5 file may begin with a block of 512, 1024, 2048 ... bytes for its user."""
+    try:
+        if _headers.superblock(file):
+            _headers.hdf5(file)
+    except Damage as reason:
+        return f"HDF5 with a user block: {reason}"
+    return None
+
+
+_TAIL = 1 << 16
+_COMPLETE = (b"-9999", b"-9999.0", b"-9999.9")
+"""Last fields that cannot be the beginning of another number: fill values of tower tables."""
+
+
+def check_text(source: Path | bytes, *, where: object = None) -> None:
+    """Refuse a table as text without a final line end: it may break off within its last number.
+
+    A last row of as many fields as the one before it, the last of them a fill value of -9999, is complete and passes: official
+    FLUXNET2015 tables end so.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        The file, or its content (the last two rows will do).
+    where : object, optional
+        What errors name; by default the path.
+
+    Raises
+    ------
+    InputError
+        If the text is empty, or ends neither with a line end nor with such a row.
+    """
+    where = where or (source if isinstance(source, Path) else None)
+    last = _tail(source) if isinstance(source, Path) else bytes(source[-_TAIL:])
+    if not last:
+        raise InputError("the file is empty", where=where, todo="fetch it again")
+    if last.endswith((b"\n", b"\r", b"\n\x00", b"\r\x00")):  # the zero is UTF-16
+        return
+    rows = last.replace(b"\x00", b"").splitlines()[-2:]
+    fields = [re.split(rb"[,;\t]", row) for row in rows]
+    if len(rows) == 2 and len(fields[0]) == len(fields[1]) > 1 and fields[1][-1].strip() in _COMPLETE:
+        return
+    ending = rows[-1].decode("utf-8", "replace")[-60:] if rows else ""
+    todo = "fetch it again; if its last line is complete, add a line end after it"
+    raise InputError("the text breaks off without a line end", where=where, found=repr(ending), todo=todo)
+
+
+def _tail(path: Path) -> bytes:
+    with border.reading("the file cannot be read", where=path), open(path, "rb") as handle:
+        handle.seek(max(path.stat().st_size - _TAIL, 0))
+        return handle.read(_TAIL)

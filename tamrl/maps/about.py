@@ -1,22 +1,32 @@
 """How a map came about: its global attributes."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from tamrl import provenance, stores
+from tamrl import provenance, simulated, stores
 from tamrl.errors import ContractError
 from tamrl.maps import acdd, cf
 from tamrl.maps.predictions import Predictions
 
 
 def attributes(
-    about: dict[str, str], predictions: Predictions, axis: xr.Dataset, maps: dict[str, Any], made_by: dict[str, str]
+    about: dict[str, str],
+    predictions: Predictions,
+    axis: xr.Dataset,
+    maps: dict[str, Any],
+    made_by: dict[str, str],
+    *,
+    virtual: bool,
 ) -> dict[str, Any]:
-    """Global attributes of a file; `about` tells `title`, `names` of its fluxes, `label`, `first` sentence, `product`, `step`."""
+    """Global attributes of a file; `about` tells `title`, `names` of its fluxes, `label`, `first` sentence, `product`, `step`.
+
+    `virtual`: whether the inputs were simulated (`tamrl.simulated`).
+    """
     ds, now = predictions.ds, _now()
     found = acdd.attributes(
         lat=ds["lat"].values,
@@ -27,13 +37,41 @@ def attributes(
         created=now,
         attribution=maps.get("attribution", {}),
     )
-    return cf.global_attributes(
+    towers = "simulated towers" if virtual else "eddy-covariance towers"
+    given = cf.global_attributes(
         title=about["title"],
         summary=f"{about['names']}, {about['label']}. {about['first']}",
-        source=f"{ds.sizes['member']} members of the model {predictions.model!r} of tamrl, trained on eddy-covariance towers",
+        source=f"{ds.sizes['member']} members of the model {predictions.model!r} of tamrl, trained on {towers}",
         history=f"{now}: tamrl wrote the product {about['product']!r}",
         made_by=found | made_by,
     )
+    return simulated.attributes(given, virtual)
+
+
+def together(every: Sequence[dict[str, Any]], *, title: str, summary: str, product: str) -> dict[str, Any]:
+    """Global attributes of a file made from several, whose attributes are `every`.
+
+    Title, summary, `id` and dates are its own. What all say alike stays; keywords are joined, each once; where they differ in
+    anything else, all that they say is listed. Whether the world is virtual, the files say.
+    """
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(name for one in every for name in one):
+        told = {str(one[name]): one[name] for one in every if name in one}
+        found[name] = next(iter(told.values())) if len(told) == 1 else "; ".join(told)
+    now = _now()
+    found |= {name: now for name in found if name.startswith("date_")}
+    found |= {"title": title, "summary": summary}
+    found["id"] = acdd.identifier(" ".join([product, title, *(str(one.get("id")) for one in every)]))
+    words = [word for one in every for word in str(one.get("keywords", "")).split(", ") if word]
+    found["keywords"] = ", ".join(dict.fromkeys(words))
+    lines = [line for one in every for line in str(one.get("history", "")).splitlines()]
+    found["history"] = "\n".join(dict.fromkeys([f"{now}: tamrl wrote the product {product!r}", *lines]))
+    return simulated.attributes(found, any(simulated.said(one) for one in every))
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words in one line: a, b and c."""
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _instants(axis: xr.Dataset) -> np.ndarray:

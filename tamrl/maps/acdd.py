@@ -50,6 +50,11 @@ def content(name: str) -> str:
     return CONTENT.get(name, "qualityInformation" if doubtful else "modelResult")
 
 
+def identifier(name: str) -> str:
+    """The `id` of a file or catalogue entry, of what makes it unlike all others."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
 def attributes(
     *, lat: np.ndarray, lon: np.ndarray, bounds: np.ndarray, step: str, name: str, created: str, attribution: dict[str, str]
 ) -> dict[str, object]:
@@ -70,7 +75,7 @@ def attributes(
     first, last = bounds[0, 0].astype("datetime64[D]"), bounds[-1, 1].astype("datetime64[D]")
     corners = ((south, west), (north, west), (north, east), (south, east), (south, west))
     own = {
-        "id": hashlib.sha256(name.encode()).hexdigest()[:16],
+        "id": identifier(name),
         "geospatial_bounds": "POLYGON ((" + ", ".join(f"{y:g} {x:g}" for y, x in corners) + "))",
         "geospatial_lat_min": float(lat.min()),
         "geospatial_lat_max": float(lat.max()),

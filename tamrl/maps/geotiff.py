@@ -11,7 +11,8 @@ import xarray as xr
 from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 
-from tamrl import carbon, units
+from tamrl import carbon, simulated, units
+from tamrl.maps import acdd
 
 RANGES = {"gpp": (0.0, 12.0), "reco": (0.0, 10.0), "nee": (-5.0, 5.0)}
 """What the colours span, gC m-2 d-1."""
@@ -22,6 +23,12 @@ COLOURS = {
     "nee": ("#1b5e20", "#8bc28b", "#f7f7f7", "#d8a0c8", "#762a83"),
 }
 """From low to high; NEE is green where the land takes up carbon."""
+
+KEPT = (
+    *("source", "keywords", "keywords_vocabulary", "naming_authority", "instrument", "platform", "license", "references"),
+    *("institution", "creator_name", "run", "config_digest"),
+)
+"""Global attributes of a map that its GeoTIFF carry as tags, under the same names."""
 
 STYLE = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 <qgis version="3.22" styleCategories="Symbology">
@@ -81,5 +88,15 @@ def _raster(path: Path, ds: xr.Dataset, flux: str, month: str) -> None:
                 raster.write(ds[name].values, number)
                 raster.set_band_description(number, ds[name].attrs["long_name"])
                 raster.set_band_unit(number, ds[name].attrs["units"])
-            raster.update_tags(time=month, comment=ds[flux].attrs["comment"])
+            raster.update_tags(time=month, **_tags(ds, flux, month))
         rasterio.shutil.copy(memory.name, path, driver="COG", compress="DEFLATE", predictor="YES", overview_resampling="average")
+
+
+def _tags(ds: xr.Dataset, flux: str, month: str) -> dict[str, str]:
+    """Tags of a month's file: title, summary and `id` of its own, and what the file that it is made of says of itself."""
+    bands = "; ".join(f"band {k}: {ds[name].attrs['long_name']}" for k, name in enumerate((flux, f"{flux}_std"), 1))
+    given = {name: ds.attrs[name] for name in KEPT if name in ds.attrs}
+    given |= {"title": f"{flux.upper()} {month}: mean and standard deviation", "summary": f"{month}, {bands}."}
+    given |= {"id": acdd.identifier(f"geotiff {flux} {month} {ds.attrs.get('id')}"), "comment": ds[flux].attrs["comment"]}
+    tags = simulated.attributes(given, simulated.said(ds.attrs))
+    return tags | {"TIFFTAG_IMAGEDESCRIPTION": tags["title"]}

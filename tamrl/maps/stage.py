@@ -10,7 +10,7 @@ import dask
 import pandas as pd
 import xarray as xr
 
-from tamrl import contracts, files, registry, stores
+from tamrl import contracts, files, registry, simulated, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.log import progress
@@ -44,6 +44,7 @@ def write_product(
     flux: str,
     label: str,
     code: str,
+    virtual: bool = False,
 ) -> None:
     """Write a product of a flux.
 
@@ -61,6 +62,8 @@ def write_product(
         `units`, `vegetated_only`, `compression` and `significant_bits` of the configuration.
     run, config_digest, code : str
         Written into the file.
+    virtual : bool
+        Whether the inputs of the run were simulated (`tamrl.simulated`); the file says so then.
 
     Raises
     ------
@@ -75,8 +78,9 @@ def write_product(
     if flux not in calibrated:
         raise ContractError(f"no calibration for {flux}", where=calibration, found=sorted(calibrated))
     extra = {"calibration": calibrated[flux], "skill": calibrated.get("skill", {}).get(flux), "quality": quality}
-    made_by = {"run": run, "config_digest": config_digest, "code_digest": code}
-    _write(product, output, predictions, cube=cube, maps=maps, flux=flux, label=label, made_by=made_by, **extra)
+    told = {"cube": cube, "maps": maps, "flux": flux, "label": label, "virtual": virtual}
+    told["made_by"] = {"run": run, "config_digest": config_digest, "code_digest": code}
+    _write(product, output, predictions, **told, **extra)
 
 
 def write_members(
@@ -91,11 +95,13 @@ def write_members(
     flux: str,
     label: str,
     code: str,
+    virtual: bool = False,
 ) -> None:
     """Write the members of a flux; keywords as of `write_product`."""
     predictions = open_predictions(store, manifest, label=label, cube=cube)
-    made_by = {"run": run, "config_digest": config_digest, "code_digest": code}
-    _write("members", output, predictions, cube=cube, maps=maps, flux=flux, label=label, made_by=made_by)
+    told = {"cube": cube, "maps": maps, "flux": flux, "label": label, "virtual": virtual}
+    told["made_by"] = {"run": run, "config_digest": config_digest, "code_digest": code}
+    _write("members", output, predictions, **told)
 
 
 def write_exports(
@@ -108,7 +114,8 @@ def write_exports(
     maps, monthly : list of path
         The main maps and the monthly means of gpp, reco and nee, in the order of `carbon.FLUXES`.
     output : path
-        A folder with `geotiff/`, `{label}.zarr` and `stac/`.
+        A folder with `geotiff/`, `{label}.zarr` and `stac/`. What the maps say of themselves, a virtual world too, is said
+        in each of them, with titles and ids of their own.
     exports : list of str
         Any of `geotiff` and `zarr`.
     code : str
@@ -118,6 +125,7 @@ def write_exports(
     with files.atomic(folder) as part:
         part.mkdir()
         by_month: dict[str, list[Path]] = {}
+        of_maps = about.together([_attributes(path) for path in maps], **_told("ensemble", label))
         for flux, path in zip(FLUXES, monthly, strict=True):
             with xr.open_dataset(files.verified(path)) as ds:
                 months = list(ds["time"].values.astype("datetime64[M]"))
@@ -125,18 +133,30 @@ def write_exports(
                     by_month.setdefault(str(month), [])
                 for raster in geotiff.write(part / "geotiff", ds, flux) if "geotiff" in exports else ():
                     by_month[raster.stem.split("_")[1]] += [raster, raster.with_suffix(".qml")]
-        whole = [_zarr(part / f"{label}.zarr", maps)] if "zarr" in exports else []
-        catalogue.write(part / "stac", run=run, label=label, months=months, files=by_month, whole=whole)
+        whole = [_zarr(part / f"{label}.zarr", maps, of_maps)] if "zarr" in exports else []
+        catalogue.write(part / "stac", run=run, label=label, months=months, files=by_month, whole=whole, of_maps=of_maps)
     LOG.info("%s: %d months, code %s", folder, len(months), code)
 
 
-def _zarr(path: Path, maps: list[str]) -> Path:
+def _attributes(path: str) -> dict[str, Any]:
+    with xr.open_dataset(files.verified(path)) as ds:
+        return dict(ds.attrs)
+
+
+def _told(product: str, label: str) -> dict[str, str]:
+    """Title and summary of one file of a product that holds all fluxes."""
+    module = registry.load(registry.PRODUCTS, product)
+    names = "; ".join(cf.names(flux)["long_name"] for flux in FLUXES)
+    first = (module.__doc__ or "").splitlines()[0]
+    title = module.TITLE.format(flux=about.listed([flux.upper() for flux in FLUXES]), label=label)
+    return {"title": title, "summary": f"{names}, {label}. {first}", "product": f"{product} of all fluxes"}
+
+
+def _zarr(path: Path, maps: list[str], attributes: dict[str, Any]) -> Path:
     """One store (Zarr 2, which every reader knows, consolidated) of the main maps, its chunks made for maps and for series."""
-    ds = xr.merge(
-        [xr.open_dataset(files.verified(file), chunks={"time": ZARR["time"]}) for file in maps],
-        compat="override",
-        combine_attrs="override",
-    )
+    every = [xr.open_dataset(files.verified(file), chunks={"time": ZARR["time"]}) for file in maps]
+    ds = xr.merge(every, compat="override", combine_attrs="override")  # axes and land are the same in all
+    ds.attrs = attributes
     for name, variable in ds.variables.items():
         kept = {k: v for k, v in variable.encoding.items() if k in ("_FillValue", "units", "calendar", "dtype")}
         chunks = tuple(min(ZARR.get(dim, size), size) for dim, size in zip(variable.dims, variable.shape, strict=True))
@@ -156,6 +176,7 @@ def sum_budgets(
     predictions: list[str],
     labels: list[str],
     maps: dict[str, Any],
+    virtual: bool = False,
 ) -> None:
     """Sum the members over the globe, latitude bands, boxes, climates and land-cover classes (`contracts.BUDGETS`, PgC yr-1).
 
@@ -169,6 +190,8 @@ def sum_budgets(
         `budgets.csv`, `budget_members.csv` and `budget_trends.csv`.
     maps : dict
         `vegetated_only` of the configuration.
+    virtual : bool
+        Whether the inputs of the run were simulated; the tables say so then (`simulated.COLUMN`).
     """
     drivers = stores.open_cube(cube)
     whole = land.describe(drivers, vegetated_only=maps["vegetated_only"])
@@ -180,13 +203,13 @@ def sum_budgets(
         apart.append(budgets.by_member(totals, label=label))
         LOG.info("%s: %s", label, budgets.line(frames[-1], apart[-1]))
     of_members = pd.concat(apart, ignore_index=True)
-    _table(pd.concat(frames, ignore_index=True), contracts.BUDGETS, output, digits=6)
-    _table(of_members, contracts.BUDGET_MEMBERS, members, digits=10)
-    _table(budgets.trends(of_members), contracts.BUDGET_TRENDS, trends, digits=6)
+    _table(pd.concat(frames, ignore_index=True), contracts.BUDGETS, output, digits=6, virtual=virtual)
+    _table(of_members, contracts.BUDGET_MEMBERS, members, digits=10, virtual=virtual)
+    _table(budgets.trends(of_members), contracts.BUDGET_TRENDS, trends, digits=6, virtual=virtual)
 
 
-def _table(table: pd.DataFrame, schema: Any, output: str, *, digits: int) -> None:
-    checked = contracts.table(table, schema, where=output)
+def _table(table: pd.DataFrame, schema: Any, output: str, *, digits: int, virtual: bool) -> None:
+    checked = contracts.table(simulated.table(table, virtual), schema, where=output)
     with files.atomic(output) as part:
         checked.to_csv(part, index=False, float_format=f"%.{digits}g")
 
@@ -201,6 +224,7 @@ def _write(
     flux: str,
     label: str,
     made_by: dict[str, str],
+    virtual: bool,
     calibration: dict[str, Any] | None = None,
     skill: str | None = None,
     quality: xr.Dataset | None = None,
@@ -218,7 +242,7 @@ def _write(
     frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, quality=quality)
     told = {"title": module.TITLE.format(flux=flux.upper(), label=label), "names": cf.names(flux)["long_name"], "label": label}
     told |= {"first": (module.__doc__ or "").splitlines()[0], "product": product, "step": "climatology" if period else step}
-    frame.attrs = about.attributes(told, predictions, axis, maps, made_by | about.origin([predictions], cube))
+    frame.attrs = about.attributes(told, predictions, axis, maps, made_by | about.origin([predictions], cube), virtual=virtual)
     fields = blocks.template(ds, flux, build)
     multiple = export.steps_per_chunk(dict(ds.sizes))
     per_step = sum(field.nbytes // field.shape[-2] for field in fields.data_vars.values()) * ds.sizes["lat"]

@@ -1,6 +1,7 @@
 """Stages of the rules split_sites and build_samples."""
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from tamrl import contracts
-from tamrl.errors import ContractError
+from tamrl.errors import ContractError, InputError
 from tamrl.files import atomic, verified
+from tamrl.intake import border, text
 from tamrl.samples import build
 from tamrl.samples.splits import split
 
@@ -28,13 +30,33 @@ def split_sites(*, towers: str, test_sites: str | list, output: str, splits: dic
     seed : of the run
     samples : samples that schemes `warm` and `temporal` read warmth and measured steps from, else empty
     """
-    lines = Path(str(test_sites)).read_text(encoding="utf-8").splitlines() if test_sites else []
-    wanted = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    wanted = read_sites(Path(str(test_sites))) if test_sites else []
     seen = _warmth_and_records(str(samples)) if samples else {}
     table = split(_towers(towers), splits=splits, test_sites=wanted, seed=seed, **seen)
     contracts.table(table, contracts.SPLITS, where=output)
     with atomic(output) as part:
         table.to_csv(part, index=False)
+
+
+def read_sites(path: Path) -> list[str]:
+    """Site ids of a list, one a line; blank lines and those that begin with `#` are skipped.
+
+    Raises
+    ------
+    InputError
+        If the list cannot be read, or a line holds something else than one site id; names the line.
+    """
+    with border.reading("the list of test sites cannot be read", where=path, todo="write one site id a line"):
+        lines = text.lines(path.read_bytes(), where=path)
+    found = []
+    for number, line in enumerate(lines, start=1):
+        line = line.strip()
+        if line and not line.startswith("#"):
+            if not re.fullmatch(contracts.SITE, line):
+                todo = "write one site id a line, such as DE-Hai, and remarks in lines that begin with #"
+                raise InputError("this is no site id", where=f"{path}, line {number}", found=repr(line), todo=todo)
+            found.append(line)
+    return found
 
 
 def _warmth_and_records(samples: str) -> dict[str, pd.Series | pd.DataFrame]:

@@ -6,11 +6,10 @@ can use; a stage lasts no less than its bytes through the shared file system.
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-
-import yaml
 
 from tamrl import config as configuration
+from tamrl.errors import TamrlError
+from tamrl.intake import document
 from tamrl.scaling import fit, needs, size
 from tamrl.scaling.work import RULES
 
@@ -123,7 +122,7 @@ def main(paths: list[str]) -> None:
     """Print the plan of the configurations laid over each other in `paths`; none is the default."""
     raw: dict = {}
     for path in paths:
-        raw |= yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        raw = configuration.overlay(raw, document.read(path))
     conf = configuration.load(raw)
     print(text(size.of(conf.model_dump(mode="json")), run=conf.run))
     runs = ", ".join(run["run"] for run in fit.basis())
@@ -131,4 +130,7 @@ def main(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except TamrlError as error:
+        sys.exit(str(error))

@@ -11,6 +11,7 @@ import pandas as pd
 from tamrl import units, variables
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError
+from tamrl.intake import dates, text
 from tamrl.towers import columns
 
 MIN_SHARE = 44 / 48
@@ -21,7 +22,6 @@ GOOD_FLAG = 1
 doi 10.1038/s41597-020-0534-3; 2 and 3 are poor fillings)."""
 
 START, END = "TIMESTAMP_START", "TIMESTAMP_END"
-_STAMP = "%Y%m%d%H%M"
 _LENGTHS = (30, 60)
 
 
@@ -69,10 +69,9 @@ def days(raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object) -> tup
 
 def stamps(raw: pd.DataFrame, *, where: object) -> tuple[pd.Series, int]:
     """Starts of the steps and their length in minutes."""
-    try:
-        start, end = (pd.to_datetime(raw[name].astype("int64").astype(str), format=_STAMP) for name in (START, END))
-    except (KeyError, ValueError, TypeError) as error:
-        raise InputError("time stamps of half hours cannot be read", where=where, found=error, todo="YYYYMMDDHHMM") from None
+    if lacking := [name for name in (START, END) if name not in raw]:
+        raise InputError(f"no column {' and '.join(lacking)}", where=where, found=", ".join(map(str, raw.columns[:8])))
+    start, end = (dates.read(raw[name], dates.MINUTE, where=f"{where}, column {name}") for name in (START, END))
     lengths = (end - start).dt.total_seconds().div(60)
     if not len(start) or lengths.nunique() != 1 or int(lengths.iloc[0]) not in _LENGTHS:
         raise InputError(
@@ -103,7 +102,7 @@ def _masked(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> tup
     """The columns wanted with fill values missing, the flag as 1 (good) or 0, and how many fill values there were."""
     found, fills = {}, {"fills_targets": 0, "fills_drivers": 0}
     for name, column in mapping.items():
-        values, masked = variables.mask_fill(columns.numbers(raw[column], f"{where}, column {column}"))
+        values, masked = variables.mask_fill(text.numbers(raw[column], where=f"{where}, column {column}"))
         fills["fills_targets" if name in (*FLUXES, columns.QC) else "fills_drivers"] += int(masked)
         found[column] = np.where(np.isnan(values), np.nan, values <= GOOD_FLAG) if name == columns.QC else values
     return pd.DataFrame(found, index=raw.index), fills

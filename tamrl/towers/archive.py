@@ -8,13 +8,13 @@ member is refused as a whole.
 import io
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from tamrl.errors import InputError
+from tamrl.intake import zips
 
 MAX_BYTES = 1 << 32
 """Largest member streamed, in bytes as they come out of the decompressor (half hours of 30 years have some 1.3 GB)."""
@@ -29,16 +29,14 @@ _FREE = 1 << 24
 """Members below this size may have any ratio."""
 
 _BLOCK = 1 << 20
-_TAIL = 1 << 16
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
 class Capped(io.RawIOBase):
-    """A stream that counts what passes, refuses to pass more than `cap` bytes, and remembers the end of it."""
+    """A stream that counts what passes and refuses to pass more than `cap` bytes."""
 
     def __init__(self, source: IO[bytes], *, cap: int, refusal: InputError):
         self._source, self._cap, self._refusal = source, cap, refusal
-        self.passed, self.tail = 0, b""
+        self.passed = 0
 
     def readable(self) -> bool:
         """Always."""
@@ -50,7 +48,6 @@ class Capped(io.RawIOBase):
         self.passed += len(block)
         if self.passed > self._cap:
             raise self._refusal
-        self.tail = (self.tail + block)[-_TAIL:]
         buffer[: len(block)] = block
         return len(block)
 
@@ -61,7 +58,7 @@ def names(path: Path) -> list[str]:
     Raises
     ------
     InputError
-        If the file is no zip or damaged, or if any member's name leaves the archive, is a link or encrypted.
+        If the file is no zip or damaged, or if any member's name leaves the archive or is a link.
     """
     with _archive(path) as archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]
@@ -77,10 +74,13 @@ def opened(path: Path, name: str, *, max_bytes: int = MAX_BYTES, max_ratio: int 
     Raises
     ------
     InputError
-        As `names` does, or if the member grows beyond the caps while it is read (the sizes in its header are not believed).
+        As `names` does, if the member is encrypted or packed by a method that is not read, or if it grows beyond the caps while
+        it is read (the sizes in its header are not believed).
     """
     names(path)
-    with _archive(path) as archive, archive.open(name) as member:
+    with _archive(path) as archive:
+        info = archive.getinfo(name)
+        zips.check_member(info, where=path)
         size = path.stat().st_size
         cap = min(max_bytes, max(_FREE, max_ratio * size))
         refusal = InputError(
@@ -89,7 +89,8 @@ def opened(path: Path, name: str, *, max_bytes: int = MAX_BYTES, max_ratio: int 
             found=f"{size:,} bytes on disk",
             todo="no tower file is packed so tightly; fetch it from its publisher",
         )
-        yield Capped(member, cap=cap, refusal=refusal)
+        with archive.open(info) as member:
+            yield Capped(member, cap=cap, refusal=refusal)
 
 
 def read(
@@ -109,19 +110,14 @@ def read(
 @contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """The open archive; whatever is broken in it is an `InputError` that names it."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except FileNotFoundError:
-        raise InputError("the archive is not there", where=path) from None
-    except _BROKEN as error:
-        raise InputError(
-            "the archive cannot be read", where=path, found=error or type(error).__name__, todo="fetch the file again"
-        ) from error
+    if not path.is_file():
+        raise InputError("the archive is not there", where=path)
+    with zips.opened(path, where=path) as archive:
+        yield archive
 
 
 def _check(info: zipfile.ZipInfo, path: Path) -> None:
-    """Refuse names that leave the archive, links, devices and encrypted members."""
+    """Refuse names that leave the archive, links and devices."""
     # zipfile rewrites a name on reading (null bytes, separators): judge what the archive really says.
     name = (info.orig_filename or info.filename).replace("\\", "/")
     parts = PurePosixPath(name).parts
@@ -129,7 +125,6 @@ def _check(info: zipfile.ZipInfo, path: Path) -> None:
     reasons = {
         "leaves the archive": ".." in parts or name.startswith("/") or ":" in name or "\0" in name,
         "is a link or device": kind not in (0, stat.S_IFREG, stat.S_IFDIR),
-        "is encrypted": bool(info.flag_bits & 0x1),
     }
     for reason, holds in reasons.items():
         if holds:

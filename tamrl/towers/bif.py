@@ -5,7 +5,6 @@ Published tables differ in separator, encoding and order of columns, so all thre
 and wide tables (one row a site, one column a variable) are read too.
 """
 
-import io
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from tamrl.errors import InputError
+from tamrl.intake import border, text, whole
 from tamrl.towers import sites, workbook
 
 _log = logging.getLogger(__name__)
@@ -41,10 +41,14 @@ _HEIGHT_OF = ("NEE", "FC", "CO2", "SC", "LE", "H", "WS", "TA")
 def read(content: bytes, *, where: object) -> pd.DataFrame:
     """Rows of a BIF table (CSV or xlsx, long or wide) as text, with the columns `COLUMNS`; blank rows are left out.
 
-    Raises `InputError` if the columns are not there.
+    Raises `InputError` if the columns are not there or the table cannot be read.
     """
-    frame = workbook.read(content, where=where) if workbook.is_workbook(content) else _csv(content)
-    frame.columns = [str(c).strip().upper() for c in frame.columns]
+    if workbook.is_workbook(content):
+        frame = workbook.read(content, where=where)
+    else:
+        # a value that holds separators without quotes (a comment) is read to its end, as values stand last
+        frame = text.frame(content, where=where, separators=";,\t", free="DATAVALUE", rows=False)
+    frame.columns = text.names([str(c).upper() for c in frame.columns], where=where)
     if "VARIABLE" not in frame.columns and "SITE_ID" in frame.columns and set(_VARIABLES) & set(frame.columns):
         frame = _long(frame)
     if "VARIABLE_GROUP" not in frame.columns and {"SITE_ID", "VARIABLE"} <= set(frame.columns):
@@ -60,17 +64,6 @@ def read(content: bytes, *, where: object) -> pd.DataFrame:
         )
     frame = frame[list(COLUMNS)].apply(lambda column: column.str.strip())
     return frame[frame["SITE_ID"] != ""].reset_index(drop=True)
-
-
-def _csv(content: bytes) -> pd.DataFrame:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    header = text.split("\n", 1)[0]
-    separator = max(";,\t", key=header.count)
-    # ids such as NA must stay text, so nothing is taken for a missing value
-    return pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
 
 
 def _long(wide: pd.DataFrame) -> pd.DataFrame:
@@ -92,18 +85,25 @@ def beside(paths: list[Path]) -> Path | None:
 
 
 def read_file(path: Path) -> pd.DataFrame:
-    """`places` of a BIF file."""
-    try:
+    """`places` of a BIF file; raises `InputError` for one that cannot be read."""
+    with border.reading("the metadata table cannot be read", where=path):
         status = path.stat()
         return _read_once(path, status.st_mtime_ns, status.st_size).copy()
-    except OSError as error:
-        raise InputError("the metadata table cannot be read", where=path, found=error) from error
+
+
+def shared(paths: list[Path]) -> pd.DataFrame | None:
+    """`places` of the BIF table of many sites among the inputs of a network, if there is one."""
+    found = beside(paths)
+    return None if found is None else read_file(found)
 
 
 @lru_cache(maxsize=8)
 def _read_once(path: Path, changed: int, size: int) -> pd.DataFrame:
     """One table serves hundreds of archives; `changed` and `size` are there for the cache alone."""
-    return places(read(path.read_bytes(), where=path), where=path)
+    content = path.read_bytes()
+    if not workbook.is_workbook(content) and content[-1:].isdigit():  # it may have been cut within this number
+        whole.check_text(path)
+    return places(read(content, where=path), where=path)
 
 
 def places(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
@@ -137,11 +137,17 @@ def _newest(frame: pd.DataFrame, group: str, variable: str) -> pd.Series:
     """The value of `variable` per site, from the group with the latest start."""
     rows = frame[frame["VARIABLE_GROUP"].isin((group, ""))]
     starts = rows[rows["VARIABLE"].str.endswith("_DATE_START")].drop_duplicates(["SITE_ID", "GROUP_ID"])
-    values = rows[rows["VARIABLE"] == variable].merge(
+    values = rows[rows["VARIABLE"] == variable]
+    values = values[~values["DATAVALUE"].map(sites.is_missing).astype(bool)].merge(
         starts[["SITE_ID", "GROUP_ID", "DATAVALUE"]], on=["SITE_ID", "GROUP_ID"], how="left", suffixes=("", "_START")
     )
     # dates are digits, YYYY to YYYYMMDDHHMM, so they sort as text; none at all is the oldest
-    order = values["DATAVALUE_START"].fillna("")
+    order = values["DATAVALUE_START"].fillna("").astype(str)
+    several = values.groupby("SITE_ID")["DATAVALUE"].transform("nunique") > 1
+    odd = several & ~order.str.fullmatch(r"(?:[0-9]{4}(?:[0-9]{2}){0,4})?")
+    for row in values[odd].itertuples():
+        _log.warning("%s: %s is taken as missing: the date %r is no digits", row.SITE_ID, variable, row.DATAVALUE_START)
+    values, order = (part[~values["SITE_ID"].isin(values["SITE_ID"][odd])] for part in (values, order))
     return values.assign(order=order).sort_values("order", kind="stable").groupby("SITE_ID")["DATAVALUE"].last()
 
 
@@ -160,7 +166,8 @@ def _height(frame: pd.DataFrame) -> pd.Series:
     groups = rows.drop_duplicates(["SITE_ID", "GROUP_ID", "VARIABLE"]).pivot(
         index=["SITE_ID", "GROUP_ID"], columns="VARIABLE", values="DATAVALUE"
     )
-    groups = groups.reindex(columns=["VAR_INFO_VARNAME", "VAR_INFO_HEIGHT", "VAR_INFO_DATE"]).dropna(subset="VAR_INFO_HEIGHT")
+    groups = groups.reindex(columns=["VAR_INFO_VARNAME", "VAR_INFO_HEIGHT", "VAR_INFO_DATE"])
+    groups = groups[~groups["VAR_INFO_HEIGHT"].map(sites.is_missing).astype(bool)]
     stem = groups["VAR_INFO_VARNAME"].fillna("").str.split("_").str[0]
     groups = groups.assign(order=stem.map({name: -k for k, name in enumerate(_HEIGHT_OF)})).dropna(subset="order")
     groups = groups.assign(date=groups["VAR_INFO_DATE"].astype(object).fillna("")).sort_values(["order", "date"], kind="stable")

@@ -19,7 +19,7 @@ ONEFlux (Pastorello et al. 2020, doi 10.1038/s41597-020-0534-3). We thank the pr
 """
 
 
-def bibtex(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]]) -> str:
+def bibtex(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], remarks: Mapping[str, str] | None = None) -> str:
     """One entry a network and one a tower.
 
     Parameters
@@ -27,8 +27,13 @@ def bibtex(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]]) -> s
     places : DataFrame
         site, network, and `citation`, `doi` where known.
     networks : network -> title, author, year, doi
+    remarks : network -> what users must know of its data, as a note of its entry
     """
-    entries = [_entry("article", name, {**about}) for name, about in sorted(networks.items()) if name in set(places["network"])]
+    entries = [
+        _entry("article", name, {**about, **({"note": remarks[name]} if remarks and name in remarks else {})})
+        for name, about in sorted(networks.items())
+        if name in set(places["network"])
+    ]
     for row in places.sort_values("site").to_dict("records"):
         if pd.notna(row.get("citation")):
             fields = {"title": f"FLUXNET product of {row['site']}", "note": row["citation"], **_where(row), **_year(row)}
@@ -62,14 +67,16 @@ def _escape(name: str, text: str) -> str:
     return re.sub(r"([&%$#_])", r"\\\1", re.sub(r"[{}\\]", "", text))
 
 
-def thanks(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]]) -> str:
-    """The text: licence, acknowledgement, and what to cite tower by tower."""
+def thanks(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], remarks: Mapping[str, str] | None = None) -> str:
+    """The text: licence, acknowledgement, remarks on networks (as in `bibtex`), and what to cite tower by tower."""
     lines = [_THANKS.format(licence=LICENCE)]
     for name, part in places.sort_values("site").groupby("network"):
         about = networks.get(name, {})
         lines.append(
             f"{name}: {len(part)} towers" + (f"; {about['author']} ({about['year']}), doi {about['doi']}" if about else "")
         )
+        if remarks and name in remarks:
+            lines.append(f"  Note: {remarks[name]}.")
         for row in part.to_dict("records"):
             cite = row.get("citation")
             lines.append(f"  {row['site']}: {cite if pd.notna(cite) else 'cite the network'}")

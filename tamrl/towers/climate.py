@@ -7,16 +7,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import rasterio
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from tamrl import classes
 from tamrl.errors import InputError
+from tamrl.intake import border, legends, whole
 
 _log = logging.getLogger(__name__)
 
 REACH = 0.1
 """Degrees within which the nearest land pixel stands for a tower on a pixel of sea or lake (coasts are drawn coarsely)."""
+
+STRIP = 600
+"""Pixel rows read at once."""
 
 
 def fill(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
@@ -27,12 +30,12 @@ def fill(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
     places : DataFrame
         site, lat, lon, koppen.
     path : str, Path or None
-        North-up global GeoTIFF in degrees: main groups 1 to 5, 0 sea (Beck et al. 2023, doi 10.1038/s41597-023-02549-6).
+        North-up global GeoTIFF in degrees: main groups 1 to 5 or the 30 classes, 0 sea (`tamrl.intake.legends`).
 
     Raises
     ------
     InputError
-        If the map cannot be read.
+        If the map cannot be read, or its codes are of another legend.
     """
     if path is None:
         return places
@@ -47,21 +50,30 @@ def fill(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
 
 def groups(path: Path, *, lat: Sequence[float], lon: Sequence[float]) -> list[str | None]:
     """Main group at each place; None where there is no land within `REACH`."""
-    try:
-        with rasterio.open(path) as file:
-            return [_group(file, lat=y, lon=x) for y, x in zip(lat, lon, strict=True)]
-    except (RasterioError, OSError) as error:
-        raise InputError("the map of climates cannot be read", where=path, found=error, todo="fetch it again") from error
+    whole.check(path)
+    with border.reading("the map of climates cannot be read", where=path, todo=whole.INSIDE), rasterio.open(path) as file:
+        if (file.scales[0], file.offsets[0]) != (1.0, 0.0):
+            found = f"scale {file.scales[0]:g}, offset {file.offsets[0]:g}"
+            raise InputError("class codes have no scale and offset", where=path, found=found, todo="unpack the map")
+        table = _table(file, path) if lat else None
+        return [_group(file, table, lat=y, lon=x) for y, x in zip(lat, lon, strict=True)]
 
 
-def _group(file: rasterio.DatasetReader, *, lat: float, lon: float) -> str | None:
+def _table(file: rasterio.DatasetReader, path: Path) -> np.ndarray:
+    """Position in `classes.KOPPEN` per code of the map."""
+    parts = (Window(0, top, file.width, min(STRIP, file.height - top)) for top in range(0, file.height, STRIP))
+    counts = legends.count((file.read(1, window=part) for part in parts), where=path)
+    return legends.table("koppen", counts, nodata=file.nodata, where=path)
+
+
+def _group(file: rasterio.DatasetReader, table: np.ndarray, *, lat: float, lon: float) -> str | None:
     """The nearest pixel with a group; the window ends at the map's edges."""
     row, column = (min(int(k), size - 1) for k, size in zip(file.index(lon, lat), file.shape, strict=True))
     reach = int(np.ceil(REACH / file.res[0]))
     top, left = max(row - reach, 0), max(column - reach, 0)
     window = Window(left, top, min(column + reach + 1, file.width) - left, min(row + reach + 1, file.height) - top)
-    codes = file.read(1, window=window)
-    rows, columns = np.nonzero((codes >= 1) & (codes <= len(classes.KOPPEN)))
+    found = legends.positions(file.read(1, window=window), table)
+    rows, columns = np.nonzero(found >= 0)
     # centres against the place, in degrees; columns shrink towards the poles
     y, x = file.transform.f + (rows + top + 0.5) * file.transform.e, file.transform.c + (columns + left + 0.5) * file.transform.a
     away = np.hypot(y - lat, (x - lon) * np.cos(np.deg2rad(lat)))
@@ -69,4 +81,4 @@ def _group(file: rasterio.DatasetReader, *, lat: float, lon: float) -> str | Non
     if not near.any():
         return None
     best = int(np.argmin(np.where(near, away, np.inf)))
-    return classes.KOPPEN[int(codes[rows[best], columns[best]]) - 1]
+    return classes.KOPPEN[int(found[rows[best], columns[best]])]

@@ -13,6 +13,7 @@ import pandas as pd
 from tamrl import units, variables
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError, UnitError, near
+from tamrl.intake import text
 from tamrl.towers.sites import FILLS
 
 Partitioning = Literal["NT", "DT"]
@@ -23,6 +24,9 @@ Ustar = Literal["REF", "USTAR50"]
 QC = "nee_qc"
 QC_COLUMNS = ("NEE_VUT_REF_QC",)
 """Share of measured or well-filled half hours of a step, 0 to 1."""
+
+FLAGS = 24
+"""Steps from which on 0 and 1 alone are flags."""
 
 OUTSIDE = 0.05
 """Share of a column's values that may lie outside of the valid range; the quality tests remove them later."""
@@ -81,7 +85,12 @@ def require(
 
 
 def convert(
-    raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object, source_units: Mapping[str, str] | None = None
+    raw: pd.DataFrame,
+    mapping: Mapping[str, str],
+    *,
+    where: object,
+    source_units: Mapping[str, str] | None = None,
+    days: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Take the mapped columns in canonical units; fill values become NaN and are counted.
 
@@ -91,6 +100,8 @@ def convert(
         Any rows, the file's own columns.
     mapping : canonical name -> column
     source_units : canonical name -> unit, where it is not the vocabulary's unit for towers
+    days : array (rows), optional
+        Days of the month of each row, for units per month.
 
     Returns
     -------
@@ -109,31 +120,19 @@ def convert(
         at = f"{where}, column {column}"
         if column not in raw:
             raise InputError(f"no column {column!r} for {name}", where=where, todo=near(column, map(str, raw.columns)))
-        before = numbers(raw[column], at)
+        before = text.numbers(raw[column], where=at)
         values, _ = variables.mask_fill(before)
         fills["fills_targets" if name in (*FLUXES, QC) else "fills_drivers"] += np.isnan(values) & ~np.isnan(before)
         if name == QC:
             _check_qc(values, at)
         else:
-            values = _canonical(values, name, _unit(name, source_units))
+            unit = _unit(name, source_units)
+            if days is not None and (daily := units.per_day(unit)):
+                values, unit = values / days, daily
+            values = units.convert(values, source=unit, target=variables.get(name).units, where=at)
             variables.check_range(values, name=name, where=at, tolerance=OUTSIDE)
         found[name] = values
     return pd.DataFrame(found, index=raw.index), pd.DataFrame(fills, index=raw.index)
-
-
-def numbers(column: pd.Series, at: str) -> np.ndarray:
-    """A column as floats; raises `InputError` for anything else."""
-    try:
-        return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
-    except (ValueError, TypeError) as error:
-        raise InputError("a column of numbers holds something else", where=at, found=error) from None
-
-
-def _canonical(values: np.ndarray, name: str, unit: str) -> np.ndarray:
-    """Canonical units; moles of carbon dioxide per second are the one unit of fluxes that is no mass of carbon."""
-    if name in FLUXES and unit.replace("umolCO2", "umol") == "umol m-2 s-1":
-        return units.carbon_from_co2(values)
-    return units.convert(values, source=unit, target=variables.get(name).units)
 
 
 def _unit(name: str, source_units: Mapping[str, str] | None) -> str:
@@ -141,6 +140,34 @@ def _unit(name: str, source_units: Mapping[str, str] | None) -> str:
         return source_units[name]
     entry = variables.get(name)
     return entry.towers.units if entry.towers else entry.units
+
+
+def check_flags(values: pd.Series, sites: pd.Series, *, where: object) -> None:
+    """Refuse quality that is a flag of whole steps (0 measured, 1 filled) where a share of half hours is wanted.
+
+    Shares of many steps are neither 0 and 1 alone nor 0 throughout; 1 throughout is a share (every half hour measured).
+
+    Parameters
+    ----------
+    values, sites : Series (rows)
+        `nee_qc`, within 0 to 1, NaN where missing; the tower of each row.
+
+    Raises
+    ------
+    UnitError
+        Names the towers at which at least `FLAGS` values are 0 and 1 with none between, or all values of the file are 0.
+    """
+    kinds = {"zero": values == 0, "one": values == 1, "between": values.notna() & ~values.isin((0.0, 1.0))}
+    n = pd.DataFrame(kinds).groupby(sites.to_numpy()).sum()
+    flagged = (n["between"] == 0) & (n["zero"] > 0) & (n["one"] > 0) & (n["zero"] + n["one"] >= FLAGS)
+    if flagged.any() or (n["zero"].sum() >= FLAGS and not n[["one", "between"]].any(axis=None)):
+        towers = ", ".join(flagged.index[flagged][:5].astype(str)) or "all towers"
+        raise UnitError(
+            f"{QC} is a share of measured half hours, these are flags",
+            where=where,
+            found=f"only 0 and 1 at {towers}" if flagged.any() else "0 throughout",
+            todo="give shares between 0 and 1; or make the fluxes of filled steps missing and leave nee_qc out",
+        )
 
 
 def _check_qc(values: np.ndarray, at: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from tamrl import files, transfer
-from tamrl.errors import DownloadError, InputError, near
+from tamrl.errors import DownloadError, InputError, MachineError, OutageError, near
+from tamrl.intake import border
 from tamrl.log import progress
 
 COLUMNS = ("dataset", "file", "url", "sha256")
@@ -21,7 +22,8 @@ def read_sources(path: Path, dataset: str) -> pd.DataFrame:
 
     Raises `InputError` if there are none, or if a row could write outside of its folder, has no checksum or no web address.
     """
-    frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#")
+    with border.reading("the table of sources cannot be read", where=path, todo=f"give a table of {'; '.join(COLUMNS)}"):
+        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#").fillna("")
     if list(frame.columns) != list(COLUMNS):
         raise InputError("the table of sources has other columns", where=path, found=list(frame.columns), todo="; ".join(COLUMNS))
     rows = frame[frame["dataset"] == dataset].reset_index(drop=True)
@@ -53,12 +55,25 @@ def fetch(rows: pd.DataFrame, folder: Path, *, attempts: int = 5, wait: float = 
 
     Raises
     ------
+    OutageError
+        If the network or a server fails: how many files have arrived; the next call asks for the rest.
     DownloadError
-        Names the file, its address and what happened.
+        If a file cannot be had, or is not as its checksum says; names the file, its address and what happened.
+    MachineError
+        If the folder cannot be written.
     """
     part = folder.with_name(f".{folder.name}.part")
-    part.mkdir(parents=True, exist_ok=True)
-    _reuse(rows, folder, part)
+    with border.reading("the files cannot be downloaded", where=folder, error=MachineError):
+        part.mkdir(parents=True, exist_ok=True)
+        _reuse(rows, folder, part)
+        _bring_all(rows, part, attempts=attempts, wait=wait)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(part, folder)
+
+
+def _bring_all(rows: pd.DataFrame, part: Path, *, attempts: int, wait: float) -> None:
+    """The files, some at a time; the first failure stops those that have not begun."""
 
     def bring(row: tuple) -> None:
         """One file, by a client of its own: connections are not shared by threads."""
@@ -69,12 +84,14 @@ def fetch(rows: pd.DataFrame, folder: Path, *, attempts: int = 5, wait: float = 
         try:
             for _ in progress(pool.map(bring, list(rows.itertuples())), "files", len(rows)):
                 pass
-        except DownloadError:
+        except DownloadError as error:
             pool.shutdown(cancel_futures=True)
-            raise
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(part, folder)
+            if not isinstance(error, OutageError):
+                raise
+            here = sum((part / file).is_file() for file in rows["file"])
+            found = f"{error.found}; {here} of {len(rows)} files are here"
+            todo = "check the network and run again: only what is missing is asked for"
+            raise OutageError(error.asked, where=error.where, found=found, todo=todo) from error
 
 
 def _reuse(rows: pd.DataFrame, folder: Path, part: Path) -> None:

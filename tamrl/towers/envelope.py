@@ -1,8 +1,9 @@
 """Plausibility of a tower's record as a whole: what a wrong unit or sign looks like when no single value is impossible.
 
 The valid ranges of the vocabulary catch kelvin for degrees Celsius; they cannot catch kPa for hPa (all values are possible, only
-far too small) or MJ m-2 d-1 for W m-2. The bounds here lie well outside of what the driest, hottest, darkest real towers show
-over a year, so that they refuse units and never climates.
+far too small) or MJ m-2 d-1 for W m-2. The bounds here and `means` in `config/variables.yaml` lie well outside of what the
+driest, hottest, darkest real towers show over a year, so that they refuse units and never climates. Many towers together say
+more: their median cannot be far from the mean of the land.
 """
 
 import logging
@@ -28,6 +29,17 @@ MIN_DAYS = 330
 WRONG_SHARE = 0.5
 """Share of the towers that must fail before it is the unit of the column and not a fault of the towers."""
 
+MANY = 20
+"""Towers from which on their median is held against what the globe's land can show."""
+
+MONTHS = 10
+"""Calendar months that must have values before there is a mean of the year."""
+
+BEYOND = 25.0
+"""Degrees from the equator from which on summer differs from winter everywhere."""
+
+YEAR, SEASON = "mean of the year", "summer less winter"
+
 _WARM = 293.15
 """K: warm steps, on which air is never close to saturated for long."""
 
@@ -48,8 +60,25 @@ class Check:
     yearly: bool = True
 
 
-def _mean(values: pd.Series, _: pd.DataFrame) -> float:
-    return float(values.mean())
+def _year(values: pd.Series, records: pd.DataFrame) -> float:
+    """Mean of the means of the calendar months, so that gaps in one season do not count."""
+    months = _months(values, records)
+    return float(np.nanmean(months)) if np.isfinite(months).sum() >= MONTHS else np.nan
+
+
+def _season(values: pd.Series, records: pd.DataFrame) -> float:
+    """Mean from June to August less that from December to February."""
+    months = _months(values, records)
+    summer, winter = months[[5, 6, 7]], months[[11, 0, 1]]
+    enough = min(np.isfinite(summer).sum(), np.isfinite(winter).sum()) >= 2
+    return float(np.nanmean(summer) - np.nanmean(winter)) if enough else np.nan
+
+
+def _months(values: pd.Series, records: pd.DataFrame) -> np.ndarray:
+    """Means of the calendar months, January first; NaN where there are none."""
+    number = records["date"].loc[values.index].dt.month.to_numpy() - 1
+    count = np.bincount(number, minlength=12)
+    return np.where(count > 0, np.bincount(number, values.to_numpy("float64"), 12) / np.maximum(count, 1), np.nan)
 
 
 def _bright(values: pd.Series, _: pd.DataFrame) -> float:
@@ -78,30 +107,66 @@ def _balance(values: pd.Series, records: pd.DataFrame) -> float:
 
 _SIGN = "perhaps the sign is reversed: "
 CHECKS = (
-    Check("air_temperature", "mean", 230.0, 312.0, "perhaps the values are in Fahrenheit, or already in K", _mean),
     Check("vapour_pressure_deficit", "median of warm steps", 1.8, 90.0, "perhaps the values are in kPa, not hPa", _warm_median),
     Check("shortwave_radiation", "95th percentile", 50.0, 550.0, "perhaps the values are in MJ m-2 d-1, not W m-2", _bright),
-    Check("precipitation", "mean", 0.0, 40.0, "perhaps the values are sums of a month, not of a day", _mean),
     Check("gpp", "mean where mostly negative", -0.5, 60.0, _SIGN + "GPP is positive", _upright, yearly=False),
     Check("nee", "correlation with RECO - GPP", -0.3, 1.1, _SIGN + "NEE is positive upwards", _balance, yearly=False),
 )
 
+HINTS = {
+    "air_temperature": "perhaps the values are in Fahrenheit, or already in K",
+    "vapour_pressure_deficit": "perhaps the values are in kPa, not hPa",
+    "shortwave_radiation": "perhaps the values are in MJ m-2 d-1, not W m-2",
+    "precipitation": "perhaps the values are sums of a month or means of half hours, not sums of a day",
+    "gpp": "perhaps the sign is reversed, or the values are of CO2 or of another time",
+    "reco": "perhaps the sign is reversed, or the values are of CO2 or of another time",
+}
+"""What is usually wrong with the mean of a year."""
 
-def find(records: pd.DataFrame) -> pd.DataFrame:
-    """All statistics of `CHECKS` by site: columns site, variable, says, seen, low, high, hint, fails."""
+
+def _vocabulary() -> tuple[Check, ...]:
+    """A check of the year's mean for each variable with bounds of it."""
+    known = ((name, entry.means.place) for name, entry in variables.vocabulary().items() if entry.towers)
+    hint = "perhaps it is another multiple of the unit, or a sum for a mean"
+    return tuple(Check(name, YEAR, *place, HINTS.get(name, hint), _year) for name, place in known if place)
+
+
+def _seasons(lat: float) -> tuple[Check, ...]:
+    """Checks of the season at a latitude."""
+    least = ((name, entry.means.place_season) for name, entry in variables.vocabulary().items() if entry.towers)
+    north, south = lat > BEYOND, lat < -BEYOND
+    if not (north or south):
+        return ()
+    hint = "perhaps the latitude has the wrong sign, or the dates are half a year off"
+    says = f"{SEASON} of the northern hemisphere"
+    return tuple(
+        Check(name, says, *((low, np.inf) if north else (-np.inf, -low)), hint, _season) for name, low in least if low is not None
+    )
+
+
+def find(records: pd.DataFrame, lat: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """All statistics of `CHECKS` and of the vocabulary by site: columns site, variable, says, seen, low, high, hint, fails.
+
+    Parameters
+    ----------
+    lat : mapping, optional
+        Latitude by site in degrees north; with it, seasons are looked at too.
+    """
     found = []
     for site, rows in records.groupby("site", sort=False):
         year = rows["date"].max() - rows["date"].min() >= pd.Timedelta(days=MIN_DAYS)
-        for test in CHECKS:
+        for test in (*CHECKS, *_vocabulary(), *_seasons((lat or {}).get(site, 0.0))):
             values = rows[test.variable].dropna() if test.variable in rows else ()
-            if len(values) >= MIN_STEPS and (year or not test.yearly):
+            if len(values) >= (MONTHS if test.says == YEAR else MIN_STEPS) and (year or not test.yearly):
                 seen = test.statistic(values, rows)
                 found.append((site, test.variable, test.says, seen, test.low, test.high, test.hint))
     frame = pd.DataFrame(found, columns=["site", "variable", "says", "seen", "low", "high", "hint"]).dropna(subset="seen")
     return frame.assign(fails=~frame["seen"].between(frame["low"], frame["high"]))
 
 
-def refuse(records: pd.DataFrame, *, where: object, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+def refuse(
+    records: pd.DataFrame, *, where: object, columns: Mapping[str, str] | None = None, lat: Mapping[str, float] | None = None
+) -> pd.DataFrame:
     """Refuse records in which at least `WRONG_SHARE` of the towers fail the same check: the unit or sign is wrong.
 
     Parameters
@@ -110,6 +175,8 @@ def refuse(records: pd.DataFrame, *, where: object, columns: Mapping[str, str] |
         site, date, gpp, reco, nee and drivers under vocabulary names, in canonical units; NaN where missing.
     columns : mapping, optional
         Canonical name: column of the file, for the message; else the vocabulary's names for tower files are given.
+    lat : mapping, optional
+        As `find` takes it.
 
     Returns
     -------
@@ -120,19 +187,27 @@ def refuse(records: pd.DataFrame, *, where: object, columns: Mapping[str, str] |
     UnitError
         Names the file, the column and a tower.
     """
-    found = find(records)
+    found = find(records, lat)
     judge(found, where=where, columns=columns)
     return found
 
 
 def judge(found: pd.DataFrame, *, where: object, columns: Mapping[str, str] | None = None) -> None:
     """`refuse` by the statistics alone, which may have been found tower by tower."""
-    share = found.groupby("variable")["fails"].mean()
-    for variable in share.index[share >= WRONG_SHARE]:
-        _raise(found[found["fails"] & (found["variable"] == variable)], share[variable], where, columns or {})
+    for (variable, says), rows in found.groupby(["variable", "says"]):
+        failed = rows[rows["fails"]]
+        if len(failed) >= WRONG_SHARE * len(rows):
+            at = f"{len(failed) / len(rows):.0%} of the towers fail; at {failed['site'].iloc[0]} {says}"
+            _raise(failed.iloc[0], at, where, columns or {})
+        land = variables.get(variable).means.land
+        middle = rows["seen"].median()
+        if says == YEAR and land and len(rows) >= MANY and not land[0] <= middle <= land[1]:
+            first = rows.iloc[0].copy()
+            first[["seen", "low", "high"]] = middle, *land
+            _raise(first, f"the median over {len(rows)} towers of the {says}", where, columns or {})
 
 
-def settle(records: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
+def settle(records: pd.DataFrame, *, where: object, lat: Mapping[str, float] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`refuse` a network with a wrong unit, and make a variable missing where only single towers are implausible.
 
     Published networks do hold such towers (reanalysis fitted to a broken sensor, for one): one of them is no reason to refuse
@@ -142,18 +217,19 @@ def settle(records: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.Da
     -------
     records : DataFrame
         The same rows. An implausible driver is missing at its tower, and so are all fluxes of a tower with one
-        implausible flux.
+        implausible flux or with exchanged seasons.
     report : DataFrame
         By site: `implausible` (records that lost something) and `implausible_note` (why).
     """
-    return mask(records, refuse(records, where=where), where=where)
+    return mask(records, refuse(records, where=where, lat=lat), where=where)
 
 
 def mask(records: pd.DataFrame, found: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What `settle` does where the statistics of these towers are known already."""
     records, report = records.copy(), []
     for row in found[found["fails"]].itertuples():
-        names = list(FLUXES) if row.variable in FLUXES else [row.variable]
+        whole = row.variable in FLUXES or row.says.startswith(SEASON)
+        names = [*(FLUXES if whole else ()), *({row.variable} - set(FLUXES))]
         here = records["site"] == row.site
         note = f"{row.variable}: {row.says} {row.seen:.4g}, expected within {row.low:g} and {row.high:g}"
         report.append((row.site, int(records.loc[here, names].notna().any(axis=1).sum()), note))
@@ -163,14 +239,12 @@ def mask(records: pd.DataFrame, found: pd.DataFrame, *, where: object) -> tuple[
     return records, frame.groupby("site").agg({"implausible": "sum", "implausible_note": "; ".join})
 
 
-def _raise(failed: pd.DataFrame, share: float, where: object, columns: Mapping[str, str]) -> None:
-    first = failed.iloc[0]
-    entry = variables.get(first["variable"])
-    column = columns.get(first["variable"]) or " or ".join(entry.towers.names if entry.towers else ())
+def _raise(row: pd.Series, seen: str, where: object, columns: Mapping[str, str]) -> None:
+    entry = variables.get(row["variable"])
+    column = columns.get(row["variable"]) or " or ".join(entry.towers.names if entry.towers else ())
     raise UnitError(
-        f"{first['variable']} cannot have the unit or sign it claims",
+        f"{row['variable']} cannot have the unit or sign it claims",
         where=f"{where}, column {column}",
-        found=f"{share:.0%} of the towers fail; at {first['site']} {first['says']} {first['seen']:.4g}, "
-        f"expected within {first['low']:g} and {first['high']:g}",
-        todo=f"check the column's unit: {first['hint']}",
+        found=f"{seen} {row['seen']:.4g}, expected within {row['low']:g} and {row['high']:g}",
+        todo=f"check the column's unit: {row['hint']}",
     )

@@ -4,12 +4,11 @@ FLUXNET2015, the newer FLUXNET products, files of the ICOS thematic centre and J
 names of files and in where the metadata are. Half hours and hours become days, and days months, where the step is not there.
 """
 
-import io
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pandas as pd
 
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError
+from tamrl.intake import border, text, whole
 from tamrl.towers import aggregate, archive, bif, columns, records, shift
 
 _log = logging.getLogger(__name__)
@@ -39,11 +39,8 @@ CITATION = {
 """The publication of the format, which the networks of such archives share."""
 
 SITE = r"(?P<site>[A-Za-z0-9]{2,}-[A-Za-z0-9]{1,10})"
-_LINE = 1 << 16
-"""Bytes of the first line at most, and read at once."""
-
-Content = Callable[[], AbstractContextManager[archive.Capped]]
-"""Opens a file as a stream."""
+_YEARS = re.compile(r"_(\d{4})-(\d{4})_")
+"""First and last year that a name declares."""
 
 _DATA = re.compile(
     rf"^[A-Za-z0-9]+_{SITE}_(?:FLUXNET(?:2015)?|JapanFLUX2024)_(?:(?P<kind>FLUXMET|SUBSET|FULLSET|COREVARS|ALLVARS)_)?"
@@ -60,6 +57,10 @@ class Product:
 
     site: str
     path: Path
+    listed: tuple[str, ...] = ()
+    """What a list of products says of it, where its reading depends on that."""
+    reason: str = ""
+    """Why it cannot be read, where that is known beforehand."""
 
 
 def products(folder: Path, pattern: re.Pattern[str], step: records.Step) -> list[Product]:
@@ -127,14 +128,22 @@ def read(
         `fills_targets`, `fills_drivers`, and `time_shift` (h) where the file has half hours, see `shift.hours`.
     metadata : DataFrame or None
 
-    Raises `InputError` if there is no file to make the step from or it lacks the columns, `UnitError` for impossible values.
+    Raises `InputError` if there is no file to make the step from, it lacks the columns or ends before the last year of its
+    name, `UnitError` for impossible values.
     """
-    names = archive.names(product.path) if product.path.suffix == ".zip" else [product.path.name]
+    with border.reading("the archive cannot be read", where=product.path):
+        return _read(product, _Reading(product.site, partitioning, drivers, ustar, product.path, rename or (lambda f: f)), step)
+
+
+def _read(product: Product, reading: "_Reading", step: records.Step) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
+    """As `read`."""
+    packed = product.path.suffix == ".zip"
+    names = archive.names(product.path) if packed else [product.path.name]
     data = _one(names, product, step)
-    where = f"{product.path} ({data})" if product.path.suffix == ".zip" else product.path
-    reading = _Reading(product.site, partitioning, drivers, ustar, where, rename or (lambda frame: frame))
+    reading = replace(reading, where=f"{product.path} ({data})") if packed else replace(reading, loose=product.path)
     resolution = _resolution(data)
     table, by_site = _table(partial(_opened, product, data), reading, resolution)
+    _check_years(table["date"], (product.path.name, _base(data)), reading.where)
     if step == "month" and resolution != "MM":
         table = aggregate.months(table)
     found = _metadata(product)
@@ -152,6 +161,25 @@ class _Reading:
     ustar: columns.Ustar
     where: object
     rename: Callable[[pd.DataFrame], pd.DataFrame]
+    loose: Path | None = None
+    """The file, where it lies in no archive that would say how long it is."""
+
+
+def _check_years(dates: pd.Series, names: Iterable[str], where: object) -> None:
+    """Refuse rows that end before the last year that a name declares (files of ONEFlux hold whole years)."""
+    declared = [(int(m[1]), int(m[2])) for m in map(_YEARS.search, names) if m]
+    first, last = dates.min(), dates.max()
+    for begin, end in declared:
+        if last.year < end:
+            raise InputError(
+                f"the file is short: its name declares the years {begin} to {end}",
+                where=where,
+                found=f"the last row is of {last:%Y-%m-%d}",
+                todo="fetch it again",
+            )
+        if first.year > begin:
+            _log.warning("%s: the name declares years from %d on, the first row is of %s", where, begin, f"{first:%Y-%m-%d}")
+            return
 
 
 def _base(name: str) -> str:
@@ -194,18 +222,23 @@ def _one(names: Iterable[str], product: Product, step: records.Step) -> str:
     return best[0]
 
 
-def _table(content: Content, reading: _Reading, resolution: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _table(content: text.Content, reading: _Reading, resolution: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Records of the file's own step, or days from half hours."""
     where = reading.where
     fine = resolution in ("HH", "HR")
-    available = _header(content, where, aggregate.START if fine else "TIMESTAMP")
+    stamps = {aggregate.START, aggregate.END} if fine else {"TIMESTAMP"}
+    available = text.header(content, where=where)
+    if reading.loose:
+        whole.check_text(reading.loose)
+    if lacking := sorted(stamps - set(available)):
+        todo = "give a file of ONEFlux's columns"
+        raise InputError(f"no column {' and '.join(lacking)}", where=where, found=", ".join(available[:8]), todo=todo)
     renamed = list(reading.rename(pd.DataFrame(columns=available)).columns)
     mapping = _mapping(renamed, reading)
     constant = _constant_threshold(mapping, renamed)
-    stamps = {aggregate.START, aggregate.END} if fine else {"TIMESTAMP"}
     keep = {*stamps, *mapping.values(), *constant.values(), *(shift.COLUMNS if fine else ())}
     names = {own for own, new in zip(available, renamed, strict=True) if new in keep}
-    raw = reading.rename(_parse(content, names, len(available), where))
+    raw = reading.rename(text.read(content, columns=available, wanted=names, texts=stamps, where=where))
     if constant and not (raw[mapping["nee"]] > MISSING).any() and (raw[constant["nee"]] > MISSING).any():
         _log.warning("%s: no NEE with a u* threshold per year, that with a constant threshold is taken", where)
         mapping |= constant
@@ -213,18 +246,8 @@ def _table(content: Content, reading: _Reading, resolution: str) -> tuple[pd.Dat
     if not fine:
         return records.build(raw, mapping, site=reading.site, date=raw["TIMESTAMP"], step=step, where=where)
     daily, fills = aggregate.days(raw, mapping, where=where)
-    table, by_site = records.build(daily, mapping, site=reading.site, date=daily["TIMESTAMP"], step=step, where=where)
+    table, by_site = records.build(daily, mapping, site=reading.site, date=daily["TIMESTAMP"], step=step, where=where, made=True)
     return table, by_site.assign(**{k: by_site[k] + n for k, n in fills.items()}, time_shift=shift.hours(raw, where=where))
-
-
-def _header(content: Content, where: object, stamp: str) -> list[str]:
-    """Names of the columns, as they stand in the first line."""
-    with content() as stream:
-        first = io.BufferedReader(stream, _LINE).readline(_LINE)
-    names = [n.strip().strip('"') for n in first.decode("utf-8-sig", errors="replace").split(",")]
-    if stamp not in names:
-        raise InputError(f"no column {stamp}", where=where, found=", ".join(names[:8]), todo="fetch the file again")
-    return names
 
 
 def _mapping(available: list[str], reading: _Reading) -> dict[str, str]:
@@ -257,16 +280,3 @@ def _constant_threshold(mapping: dict[str, str], available: list[str]) -> dict[s
     """
     found = {n: c.replace("_VUT_", "_CUT_") for n, c in mapping.items() if n in (*FLUXES, columns.QC)}
     return found if set(found.values()) <= set(available) else {}
-
-
-def _parse(content: Content, names: set[str], count: int, where: object) -> pd.DataFrame:
-    """The columns wanted, read as a stream; refuses a file without rows or that breaks off within one of its `count` values."""
-    try:
-        with content() as stream:
-            frame = pd.read_csv(io.BufferedReader(stream, _LINE), usecols=lambda c: c.strip() in names, encoding="utf-8-sig")
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError("the file is no readable CSV", where=where, found=error, todo="fetch it again") from error
-    last = stream.tail.rstrip().rsplit(b"\n", 1)[-1]
-    if last.count(b",") != count - 1 or frame.empty:
-        raise InputError("the file breaks off within a row", where=where, found=last[-60:], todo="fetch it again")
-    return frame.rename(columns=str.strip)

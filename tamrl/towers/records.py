@@ -11,6 +11,7 @@ import pandas as pd
 from tamrl import contracts
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError, TamrlError
+from tamrl.intake import dates as digits
 from tamrl.towers import columns, envelope, sites
 
 _log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Reading:
     ustar: columns.Ustar = "REF"
 
 
-FORMATS = {"day": "%Y%m%d", "month": "%Y%m"}
+FORMATS = {"day": digits.DAY, "month": digits.MONTH}
 LEADING = ("site", "date", *FLUXES, columns.QC)
 
 
@@ -47,6 +48,7 @@ def build(
     step: Step,
     where: object,
     source_units: Mapping[str, str] | None = None,
+    made: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Records as `contracts.TOWERS` wants them, from the columns of a file.
 
@@ -56,7 +58,9 @@ def build(
         The file's rows and columns; `site` and `date` are aligned with them.
     mapping : canonical name -> column
     date : Series
-        Start of each step, as time stamps or in the digits of FLUXNET (YYYYMMDD, YYYYMM).
+        Start of each step, as time stamps or written alike in one of `FORMATS`.
+    made : bool
+        The rows were made from half hours (`aggregate.days`), so that their quality is a share, whatever it looks like.
 
     Returns
     -------
@@ -72,37 +76,34 @@ def build(
     UnitError
         For units that cannot be; names the file and the column.
     """
-    values, fills = columns.convert(raw, mapping, where=where, source_units=source_units)
-    values.insert(0, "date", dates(date, step=step, where=where).to_numpy())
+    starts = dates(date, step=step, where=where)
+    days = starts.dt.days_in_month.to_numpy()
+    values, fills = columns.convert(raw, mapping, where=where, source_units=source_units, days=days)
+    values.insert(0, "date", starts.to_numpy())
     values.insert(0, "site", site)
     sites.check_ids(values["site"].unique(), where=where)
     for name in (*FLUXES, columns.QC):
         if name not in values:
             values[name] = np.nan
+    if not made:
+        columns.check_flags(values[columns.QC], values["site"], where=f"{where}, column {mapping.get(columns.QC)}")
     records = unique(values[[*LEADING, *(c for c in values if c not in LEADING)]], where=where)
     return records, fills.groupby(values["site"]).sum()
 
 
 def dates(stamps: pd.Series, *, step: Step, where: object) -> pd.Series:
     """Time stamps of the starts of steps; refuses what is no date, has a time of day, or is of another step."""
-    try:
-        if pd.api.types.is_datetime64_any_dtype(stamps):
-            found = stamps.astype("datetime64[ns]")
-        else:
-            text = stamps.astype(str).str.strip()
-            digits = text.str.fullmatch(r"\d+").all()
-            found = pd.to_datetime(text, format=FORMATS[step] if digits else "ISO8601").astype("datetime64[ns]")
-    except (ValueError, TypeError) as error:
-        raise InputError(f"time stamps of a {step} cannot be read", where=where, found=error, todo=_todo(step)) from None
+    where = f"{where}, column {stamps.name}" if stamps.name else where
+    found = digits.read(stamps, FORMATS[step], where=where, todo=_todo(step))
     whole = found.dt.normalize() if step == "day" else found.dt.normalize().where(found.dt.day == 1)
-    if found.isna().any() or (wrong := found != whole).any():
-        first = "nothing" if found.isna().any() else found[wrong].iloc[0]
+    if (wrong := found != whole).any():
+        first = f"{found[wrong].iloc[0]} in row {int(wrong.to_numpy().argmax()) + 1}"
         raise InputError(f"time stamps are not the starts of a {step}", where=where, found=first, todo=_todo(step))
     return found
 
 
 def _todo(step: Step) -> str:
-    return f"give one row a {step} ({'YYYYMMDD' if step == 'day' else 'YYYYMM'} or ISO dates), or change time.step"
+    return f"give one row a {step}, all dates written alike as {' or '.join(FORMATS[step])}, or change time.step"
 
 
 def unique(records: pd.DataFrame, *, where: object) -> pd.DataFrame:
@@ -132,7 +133,7 @@ def check(records: pd.DataFrame, places: pd.DataFrame, *, where: object) -> tupl
     """
     sites.check_ids([*records["site"].unique(), *places["site"].unique()], where=where)
     places = sites.check_places(places, where=where)
-    records, implausible = envelope.settle(records, where=where)
+    records, implausible = envelope.settle(records, where=where, lat=places.set_index("site")["lat"].to_dict())
     records = contracts.table(records, contracts.TOWERS, where=where)
     return records, settled_places(places, implausible, records["site"].unique(), where=where)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from tamrl.towers import aggregate, columns
+from tamrl.intake import text
+from tamrl.towers import aggregate
 
 MEASURED, POTENTIAL = "SW_IN_F", "SW_IN_POT"
 COLUMNS = (MEASURED, POTENTIAL)
@@ -31,9 +32,9 @@ def hours(raw: pd.DataFrame, *, where: object) -> float:
     if not set(COLUMNS) <= set(raw):
         return np.nan
     start, length = aggregate.stamps(raw, where=where)
-    pair = pd.DataFrame({c: columns.numbers(raw[c], f"{where}, column {c}") for c in COLUMNS}).clip(lower=0)
-    known = (raw[list(COLUMNS)].to_numpy() > -9000).all(axis=1)
-    day = pair[known].groupby((start.dt.hour * 60 + start.dt.minute).to_numpy()[known] // length).mean()
+    pair = pd.DataFrame({c: text.numbers(raw[c], where=f"{where}, column {c}") for c in COLUMNS})
+    known = (pair.to_numpy() > -9000).all(axis=1)
+    day = pair[known].clip(lower=0).groupby((start.dt.hour * 60 + start.dt.minute).to_numpy()[known] // length).mean()
     per_day = 24 * 60 // length
     if known.sum() < _MIN_DAYS * per_day or len(day) < per_day or day.mean().min() < _BRIGHT:
         return np.nan

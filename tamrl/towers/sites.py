@@ -1,13 +1,14 @@
 """Tables of tower sites: names of classes, checks of places, and towers whose id has changed."""
 
 import logging
+import math
 import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
-from tamrl import classes, contracts
+from tamrl import classes, contracts, variables
 from tamrl.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -28,6 +29,12 @@ NUMBERS = ("lat", "lon", "elevation", "utc_offset", *FURTHER)
 
 RENAMED = {"DK-NuF": "GL-NuF", "DK-ZaF": "GL-ZaF", "DK-ZaH": "GL-ZaH", "NO-Adv": "SJ-Adv", "NO-Blv": "SJ-Blv"}
 """Towers of Greenland and Svalbard that FLUXNET2015 renamed after its metadata were written: old id, present id."""
+
+MISSING = frozenset(("", "-", "--", ".", "na", "n/a", "#n/a", "nan", "null", "none", "unknown"))
+"""What stands for a number that is not known, in small letters; fill values (`variables.FILL_VALUES`) do too. 0 is a number."""
+
+LIMITS = {"elevation": (-500.0, 9000.0), "height": (0.0, 1000.0), "utc_offset": (-12.0, 14.0)}
+"""Least and largest number that can be; others are taken as missing, and the log says so."""
 
 _KOPPEN = {"A": "Tropical", "B": "Arid", "C": "Temperate", "D": "Continental", "E": "Polar"}
 MAX_OFFSET_ERROR = 4.0
@@ -56,13 +63,38 @@ def table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     known = (*COLUMNS, *FURTHER, *SAID)
     frame = frame.reindex(columns=[*known, *(c for c in frame.columns if c not in known)])
     for name in NUMBERS:
-        frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
+        frame[name] = _numbers(frame, name)
     for name in ("igbp", "koppen", "managed", *SAID):
         frame[name] = _text(frame, name)
     for name in (*FILLS, "implausible"):
         frame[name] = frame[name].astype(float).fillna(0).astype(int) if name in frame else 0  # not counted is none
     frame["implausible_note"] = _text(frame, "implausible_note")
     return frame.sort_values("site", ignore_index=True)
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell of a table of sites stands for a number that is not known: nothing, `MISSING`, or a fill value."""
+    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
+        return True
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return False
+    return math.isnan(number) or number in variables.FILL_VALUES or abs(number) > 1e19
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> pd.Series:
+    """A column as floats, fill values and impossible numbers missing."""
+    column = frame[name]
+    if not pd.api.types.is_numeric_dtype(column):
+        column = column.astype(object).where(~column.map(is_missing).astype(bool), None)
+    values = pd.to_numeric(column, errors="coerce").astype(float)
+    values = pd.Series(variables.mask_fill(values.to_numpy())[0], index=frame.index)
+    low, high = LIMITS.get(name, (-np.inf, np.inf))
+    wrong = (values.isna() & column.notna() & ~column.map(is_missing).astype(bool)) | (values < low) | (values > high)
+    for site, value in zip(frame.loc[wrong, "site"], column[wrong], strict=True):
+        _log.warning("%s: %s %r is no number that can be; taken as missing", site, name, value)
+    return values.where(~wrong)
 
 
 def _text(frame: pd.DataFrame, name: str) -> pd.Series:

@@ -1,22 +1,27 @@
 """Snapshots of the FLUXNET shuttle: which archives there are, which are wanted, and whether what arrives is whole.
 
 A snapshot is the table that `fluxnet-shuttle listall` writes: one row a tower with its link, its product's name and citation.
+A row that cannot be used is set aside with its line and reason; what is no snapshot at all is refused.
 """
 
 import base64
+import csv
+import io
 import logging
+import math
 import re
 import shutil
 import subprocess
 import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 
-from tamrl import files
+from tamrl import contracts, files
 from tamrl.errors import ConfigError, DownloadError, InputError, near
+from tamrl.intake import border
 
 _log = logging.getLogger(__name__)
 
@@ -26,27 +31,106 @@ COLUMNS = (
     "product_citation", "product_id",
 )  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.zip")
+_TODO = f"make one with {COMMAND} listall"
+_YEAR = re.compile(r"\s*(\d{4})(?:\.0*)?\s*")
 
 
 def read(path: Path) -> pd.DataFrame:
-    """All rows as text; refuses a table of something else, and names or links that could do harm."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    if missing := [c for c in COLUMNS if c not in frame]:
-        found = ", ".join(frame.columns[:8])
-        raise InputError(
-            f"the snapshot lacks {', '.join(missing)}", where=path, found=found, todo=f"make one with {COMMAND} listall"
-        )
-    safe = frame["fluxnet_product_name"].map(lambda n: bool(_NAME.fullmatch(n)))
-    safe &= frame["download_link"].str.match(r"https?://")
-    if not safe.all():
-        row = frame[~safe].iloc[0]
-        found = f"{row['fluxnet_product_name']} {row['download_link']}"
-        raise InputError("a row of the snapshot cannot be used", where=path, found=found, todo="remove it")
-    if (again := frame["fluxnet_product_name"].duplicated()).any():
-        raise InputError(
-            "an archive stands twice in the snapshot", where=path, found=frame["fluxnet_product_name"][again].iloc[0]
-        )
-    return frame
+    """The rows that can be used, as text; the others are logged with their reasons.
+
+    Raises `InputError` if the file is no snapshot, or if no row can be used.
+    """
+    frame = table(path)
+    usable = frame["odd"] == ""
+    for reason in frame.loc[~usable, "odd"]:
+        _log.warning("%s: %s", path, reason)
+    if not usable.any():
+        raise InputError("no row of the snapshot can be used", where=path, found=frame["odd"].iloc[0], todo=_TODO)
+    return frame[usable].drop(columns="odd").reset_index(drop=True)
+
+
+def table(path: Path) -> pd.DataFrame:
+    """All rows as text, with a column `odd`: why a row cannot be used, empty where it can.
+
+    Of an odd row, a site id or name of a product that could do harm is replaced (`unknown`, `row-17`).
+
+    Raises
+    ------
+    InputError
+        If the file is empty, a web page, has no rows or lacks a column; names the file.
+    """
+    with border.reading("the snapshot cannot be read", where=path, todo=_TODO):
+        lines = _lines(path.read_bytes().decode("utf-8-sig"), path)
+        names = [name.strip() for name in lines[0][1]]
+        if missing := [c for c in COLUMNS if c not in names]:
+            found = ", ".join(names[:8])[:200]
+            raise InputError(f"the snapshot lacks {', '.join(missing)}", where=path, found=found, todo=_TODO)
+        if len(set(names)) < len(names):
+            raise InputError("a column stands twice in the snapshot", where=path, found=", ".join(names), todo=_TODO)
+        if len(lines) == 1:
+            raise InputError("the snapshot lists no tower", where=path, found="a header alone", todo=_TODO)
+        rows = [dict(zip(names, (*values, *[""] * len(names)), strict=False)) for _, values in lines[1:]]
+        odd = [_odd(row, len(values), len(names)) for row, (_, values) in zip(rows, lines[1:], strict=True)]
+        frame = pd.DataFrame(rows, columns=names, dtype=str).assign(odd=odd, line=[number for number, _ in lines[1:]])
+        again = frame.loc[frame["odd"] == "", "fluxnet_product_name"].duplicated()
+        frame.loc[again[again].index, "odd"] = "the archive stands in a row before"
+        return _named(frame)
+
+
+def _lines(text: str, path: Path) -> list[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the number of its last line; the first is the header.
+
+    A quotation mark that is not closed swallows the rows after it: these are then read line by line.
+    """
+    if not text.strip():
+        raise InputError("the snapshot is empty", where=path, found=f"{len(text)} characters", todo=_TODO)
+    if text.lstrip().startswith("<"):
+        raise InputError("the snapshot is a web page", where=path, found=text.lstrip()[:60], todo=_TODO)
+    physical = list(io.StringIO(text, newline=""))
+    reader, begin, lines, width = csv.reader(physical), 0, [], None
+    for row in reader:
+        width = width or len(row)
+        singly = [(begin + k + 1, next(csv.reader([line]), [])) for k, line in enumerate(physical[begin : reader.line_num])]
+        swallowed = len(singly) > 1 and (len(row) != width or any(len(values) == width for _, values in singly[1:]))
+        lines += singly if swallowed else [(reader.line_num, row)]
+        begin = reader.line_num
+    return [(number, row) for number, row in lines if any(value.strip() for value in row)]
+
+
+def _odd(row: Mapping[str, str], count: int, expected: int) -> str:
+    """Why a row cannot be used; empty if it can. Coordinates may be blank, as archives have their own."""
+    if count != expected:
+        return f"{count} fields instead of {expected}"
+    if not re.fullmatch(contracts.SITE, row["site_id"]):
+        return f"site_id {row['site_id']!r} is no site id"
+    if not _NAME.fullmatch(row["fluxnet_product_name"]):
+        return f"fluxnet_product_name {row['fluxnet_product_name']!r} is no name of a zip archive"
+    if not _is_link(row["download_link"]):
+        return f"download_link {row['download_link']!r} is no web address"
+    for column, most in (("location_lat", 90), ("location_long", 180)):
+        number = pd.to_numeric(row[column].strip() or "0", errors="coerce")
+        if not abs(number) <= most:
+            return f"{column} {row[column]!r} is no coordinate"
+    return ""
+
+
+def _is_link(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", text)
+    except ValueError:  # brackets or a port that cannot be
+        return False
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Odd rows with their line in the reason, and under names that can do no harm."""
+    odd = frame["odd"] != ""
+    line = "row-" + frame["line"].astype(str)
+    frame["odd"] = frame["odd"].where(~odd, "line " + frame["line"].astype(str) + " of the snapshot: " + frame["odd"])
+    safe = frame["fluxnet_product_name"].str.fullmatch(_NAME) & ~(odd & frame["fluxnet_product_name"].duplicated(keep=False))
+    frame["fluxnet_product_name"] = frame["fluxnet_product_name"].where(safe, line)
+    frame["site_id"] = frame["site_id"].where(frame["site_id"].str.fullmatch(contracts.SITE), "unknown")
+    return frame.drop(columns="line")
 
 
 def choose(
@@ -65,7 +149,7 @@ def choose(
     countries : first part of the site id, such as `DE`
     classes : IGBP
     sites : site ids; one that is not there is an error
-    years : first and last; a tower must have measured in one of them
+    years : first and last; a tower must have measured in one of them, and one without years is left out and logged
     """
     if absent := [s for s in sites if s not in set(frame["site_id"])]:
         raise ConfigError(f"no tower {absent[0]} in the snapshot", where=where, todo=near(absent[0], frame["site_id"]))
@@ -77,11 +161,20 @@ def choose(
     ):
         holds &= values.isin(wanted) if wanted else True
     if years:
-        holds &= (frame["first_year"].astype(int) <= years[1]) & (frame["last_year"].astype(int) >= years[0])
+        first, last = (frame[c].map(_year).astype(float) for c in ("first_year", "last_year"))
+        if len(silent := frame.loc[holds & (first.isna() | last.isna()), "site_id"]):
+            _log.warning("%d towers without years are left out: %s", len(silent), ", ".join(silent))
+        holds &= (first <= years[1]) & (last >= years[0])
     if not holds.any():
         found = f"{len(frame)} towers"
         raise ConfigError("no tower of the snapshot is wanted", where=where, found=found, todo="ask for less in towers.shuttle")
     return frame[holds].reset_index(drop=True)
+
+
+def _year(text: str) -> float:
+    """A year, also as `2010.0`; missing if the text is none."""
+    match = _YEAR.fullmatch(text)
+    return float(match[1]) if match else math.nan
 
 
 def refresh(folder: Path) -> Path:
@@ -97,7 +190,10 @@ def refresh(folder: Path) -> Path:
             todo="pip install git+https://github.com/fluxnet/shuttle.git, or set towers.shuttle.snapshot to a snapshot",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([program, "listall", "-o", str(folder)], capture_output=True, text=True, check=False, cwd=folder)
+    with border.reading(f"{COMMAND} listall cannot be run", where=program, error=DownloadError):
+        done = subprocess.run(
+            [program, "listall", "-o", str(folder)], capture_output=True, text=True, errors="replace", check=False, cwd=folder
+        )
     found = sorted(folder.glob("fluxnet_shuttle_snapshot_*.csv"))
     if done.returncode or not found:
         raise DownloadError(f"{COMMAND} listall failed", where=folder, found=(done.stderr or done.stdout)[-500:])
@@ -110,15 +206,19 @@ def check(path: Path, row: pd.Series) -> str:
     A snapshot has no checksums of its own, but ids of ICOS are one: the first 18 bytes of the SHA-256. A column `sha256`, where
     a snapshot has one, counts as well. For all others the checksums within the zip must hold.
     """
-    digest = files.checksum(path)
-    start = row.get("sha256") or _icos(row["product_id"])
-    if start and not digest.startswith(start):
-        raise DownloadError("the archive is not what its checksum says", where=path.name, found=digest, todo=f"expected {start}…")
-    try:
+    asked = "what arrived is no whole zip archive"
+    with border.reading(asked, where=path.name, error=DownloadError):
+        digest = files.checksum(path)
+        start = row.get("sha256") or _icos(row["product_id"])
+        if start and not digest.startswith(start):
+            expected = f"expected {start}…"
+            raise DownloadError("the archive is not what its checksum says", where=path.name, found=digest, todo=expected)
         with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        raise DownloadError("what arrived is no whole zip archive", where=path.name, found=error) from error
+            try:
+                broken = archive.testzip()
+            except RuntimeError as error:  # encrypted, or packed by a method that Python does not know: no damage
+                _log.warning("%s: its members cannot be tested: %s", path.name, error)
+                broken = None
     if broken:
         raise DownloadError("what arrived is damaged", where=path.name, found=f"checksum of {broken}")
     return digest

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tamrl import contracts, registry
+from tamrl import contracts, registry, simulated
 from tamrl.errors import ConfigError, InputError
 from tamrl.files import atomic, verified
 from tamrl.towers import citations, climate, columns, download, envelope, gather, geojson, harmonise, records, rows
@@ -17,6 +17,9 @@ _log = logging.getLogger(__name__)
 
 AT_ONCE = 50
 """Towers that are merged and judged together."""
+
+REMARK = "remark"
+"""Column of a network's table of sites: what users must know of its data (`remark` of the plug-in), empty for nothing."""
 
 
 def download_towers(*, sources: str, folder: str, network: str, options: Mapping[str, Any] | None = None) -> None:
@@ -97,8 +100,11 @@ def read_network(
         frame, places = records.check(frame, places, where=where)
         _write(frame, table)
     _log.info("%s: %d towers, %d archives set aside", network, len(places), len(left))
+    remark = plugin.remark(chosen) if hasattr(plugin, "remark") else ""
+    if remark:
+        _log.warning("%s: %s", network, remark)
     _write(left, aside)
-    _write(places, sites)
+    _write(places.assign(**{REMARK: remark}), sites)
 
 
 def _write_towers(towers: Sequence[gather.Kept], table: str, *, where: str) -> pd.DataFrame:
@@ -130,6 +136,7 @@ def harmonise_towers(
     towers: Mapping[str, Any],
     step: records.Step,
     koppen: str | None = None,
+    virtual: bool = False,
 ) -> None:
     """Merge the networks, judge the records, and write the towers that can be used.
 
@@ -152,6 +159,8 @@ def harmonise_towers(
         `exclude`, `managed` and `quality` of the section `towers`.
     koppen : str, optional
         Map of Köppen-Geiger groups (`climate.fill`) for towers whose metadata name none.
+    virtual : bool
+        Whether the towers were simulated; tables and points say so then (`simulated.COLUMN`).
 
     Raises
     ------
@@ -160,18 +169,21 @@ def harmonise_towers(
     """
     known = [_read_sites(s) for s in sites]
     networks = [p["network"].iloc[0] for p in known]
+    remarks = {name: p[REMARK].iloc[0] for name, p in zip(networks, known, strict=True) if REMARK in p and p[REMARK].iloc[0]}
+    known = [p.drop(columns=REMARK, errors="ignore") for p in known]
     places, owner = harmonise.owners(known)
     places = climate.fill(harmonise.flag_managed(places, towers["managed"]), koppen)
     with rows.writer(merged, [*rows.columns(tables), "flags"]) as write:
         places, report = _judge(dict(zip(networks, tables, strict=True)), places, owner, write, step=step, towers=towers)
         report = pd.concat([report, harmonise.set_aside([_read_aside(a) for a in aside])], ignore_index=True)
         _require_towers(places, report, where=", ".join(tables))
-    _write(contracts.table(report, contracts.QUALITY, where=quality), quality)
-    _write(contracts.table(places, contracts.SITES, where=towers_csv), towers_csv)
+    told = simulated.table(places, virtual)
+    _write(contracts.table(simulated.table(report, virtual), contracts.QUALITY, where=quality), quality)
+    _write(contracts.table(told, contracts.SITES, where=towers_csv), towers_csv)
     cited = _publications(places)
-    _write_text(geojson.points(places), towers_geojson)
-    _write_text(citations.bibtex(places, cited), citations_bib)
-    _write_text(citations.thanks(places, cited), acknowledgements)
+    _write_text(geojson.points(told), towers_geojson)
+    _write_text(citations.bibtex(places, cited, remarks), citations_bib)
+    _write_text(citations.thanks(places, cited, remarks), acknowledgements)
 
 
 def _judge(
@@ -242,7 +254,7 @@ def _read_aside(path: str) -> pd.DataFrame:
 
 def _read_sites(path: str) -> pd.DataFrame:
     """A table of sites; ids and reasons stay text, whatever they look like."""
-    text = ("site", "network", "igbp", "koppen", "managed", "implausible_note", *site_tables.SAID)
+    text = ("site", "network", "igbp", "koppen", "managed", "implausible_note", REMARK, *site_tables.SAID)
     frame = pd.read_csv(
         verified(path), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={c: [""] for c in site_tables.NUMBERS}
     )

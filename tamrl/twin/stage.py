@@ -15,7 +15,7 @@ import zarr
 from rasterio.transform import from_origin
 from threadpoolctl import threadpool_limits
 
-from tamrl import carbon, landmask, stores, variables
+from tamrl import carbon, landmask, simulated, stores, variables
 from tamrl.classes import IGBP
 from tamrl.errors import ConfigError
 from tamrl.files import atomic
@@ -296,8 +296,10 @@ def _write_flux(path: Path, flux: str, values: np.ndarray, cell: np.ndarray, gri
             "lat": ("lat", grid.lat, {"units": "degrees_north", "standard_name": "latitude"}),
             "lon": ("lon", grid.lon, {"units": "degrees_east", "standard_name": "longitude"}),
         },
-        attrs={"title": "Truth of the virtual Earth", "comment": "per area of the cell's land, inland water taken off"},
     )
+    about = {"title": f"Truth, {flux.upper()} {year}", "source": "the simulation itself"}
+    about["comment"] = "Fluxes are per area of the cell's land, inland water taken off."
+    ds.attrs = simulated.attributes(about, True)
     options = {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": (1, *grid.shape)}
     with atomic(path) as part:
         ds.to_netcdf(part, engine="netcdf4", encoding={flux: options})

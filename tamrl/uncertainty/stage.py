@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import contracts, files, georeference, stores, variables
+from tamrl import contracts, files, georeference, simulated, stores, variables
 from tamrl.errors import ContractError
 from tamrl.log import progress
 from tamrl.uncertainty import applicability
@@ -24,7 +24,14 @@ OUTSIDE, INSIDE, MISSING = 0, 1, -1
 
 
 def assess_applicability(
-    *, cube: str, samples: str, splits: str, output: str, features: dict[str, list[str]], min_land_fraction: float
+    *,
+    cube: str,
+    samples: str,
+    splits: str,
+    output: str,
+    features: dict[str, list[str]],
+    min_land_fraction: float,
+    virtual: bool = False,
 ) -> None:
     """Compare every land cell with the towers and write dissimilarity index and mask (lat, lon).
 
@@ -38,6 +45,8 @@ def assess_applicability(
         Names of the models' `dynamic` and `static` variables.
     min_land_fraction : float
         Cells with less land are missing.
+    virtual : bool
+        Whether the inputs of the run were simulated (`tamrl.simulated`); the file says so then.
     """
     dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
     with xr.open_dataset(files.verified(samples)) as towers:
@@ -49,12 +58,14 @@ def assess_applicability(
     for rows in progress(list(_strips(grid, dynamic)), "applicability"):
         index[rows] = _strip(grid.isel(lat=rows), found, dynamic, static)
     land = (grid["land_fraction"] >= min_land_fraction).values
-    _write(_dataset(grid, np.where(land, index, np.nan), found), output)
+    ds = _dataset(grid, np.where(land, index, np.nan), found)
+    ds.attrs = simulated.attributes(ds.attrs, virtual)
+    _write(ds, output)
     inside = np.nanmean(np.where(land & np.isfinite(index), index <= found.threshold, np.nan))
     LOG.info("%.1f %% of the land cells lie inside the area of applicability (index up to %.3f)", 100 * inside, found.threshold)
 
 
-def assess_towers(*, samples: str, splits: str, output: str, features: dict[str, list[str]]) -> None:
+def assess_towers(*, samples: str, splits: str, output: str, features: dict[str, list[str]], virtual: bool = False) -> None:
     """Write how unlike each held-out tower is to those that train while it is held out.
 
     Parameters
@@ -65,6 +76,8 @@ def assess_towers(*, samples: str, splits: str, output: str, features: dict[str,
         Table of `contracts.DISSIMILARITY`; towers that lack a predictor, or are never held out, have no number.
     features : dict
         Names of the models' `dynamic` and `static` variables.
+    virtual : bool
+        As of `assess_applicability`.
     """
     dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
     with xr.open_dataset(files.verified(samples)) as towers:
@@ -76,7 +89,7 @@ def assess_towers(*, samples: str, splits: str, output: str, features: dict[str,
     index[good] = applicability.of_held_out(values, families=families, folds=folds[good])
     table = pd.DataFrame({"site": described["site"].values.astype(str), "fold": folds, "dissimilarity": index})
     with files.atomic(output) as part:
-        contracts.table(table, contracts.DISSIMILARITY, where=output).to_csv(part, index=False)
+        contracts.table(simulated.table(table, virtual), contracts.DISSIMILARITY, where=output).to_csv(part, index=False)
 
 
 def _folds(splits: str) -> pd.Series:

@@ -56,6 +56,7 @@ class Made:
             output=self.path("regions.csv"),
             labels=[label],
             maps={"vegetated_only": True},
+            virtual=self.run.virtual,
         )
         for name in ("citations.bib", "acknowledgements.txt"):
             (self.folder / name).write_text("@misc{nobody}\n")
@@ -82,6 +83,7 @@ class Made:
                 "config_digest": "feedc0de",
             },
             "code": "c0ffee",
+            "virtual": self.run.virtual,
         }
 
 
@@ -95,8 +97,8 @@ def make(folder: Path, **options) -> Made:
 
 @pytest.fixture(scope="session")
 def daily(tmp_path_factory) -> Made:
-    """A run of days with its truth."""
-    return make(tmp_path_factory.mktemp("results") / "daily", step="day", labels=("2012",))
+    """A run of days on the virtual Earth, with its truth."""
+    return make(tmp_path_factory.mktemp("results") / "daily", step="day", labels=("2012",), virtual=True)
 
 
 @pytest.fixture(scope="session")

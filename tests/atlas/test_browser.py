@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tamrl import simulated
 from tamrl.atlas.bundle import build_site
 from tamrl.errors import InputError
 from tests.atlas.conftest import QUANTUM, SCREENSHOTS, SITE, monthly
@@ -96,6 +97,29 @@ def test_it_opens_from_disk_and_shows_the_run(opened, atlas):
     one.shoot("desktop-about")
 
 
+@pytest.mark.parametrize("view", ["", "p=globe", "tab=regions", "tab=towers", "tab=about", "c=difference&b=gpp.std"])
+def test_every_view_says_that_the_world_is_simulated(opened, atlas, view):
+    one = opened().go(atlas, view)
+    assert one.text("#world") == simulated.STATEMENT and one.page.is_visible("#world")
+    assert one.text("#legend-a .badge") == simulated.STATEMENT
+    assert simulated.STATEMENT in one.page.get_attribute("#pane-a", "aria-label")
+    one.page.wait_for_selector("#panel[data-shown]")
+    assert ("nothing about the real Earth" in one.text("#panel")) is (view == "tab=about")
+    one.shoot(f"virtual-{view or 'map'}")
+
+
+def test_a_narrow_screen_says_so_too(opened, atlas):
+    one = opened(viewport={"width": 390, "height": 760}).go(atlas)
+    assert one.page.is_visible("#world") and one.page.is_visible("#legend-a .badge")
+    one.shoot("virtual-narrow")
+
+
+def test_a_real_run_does_not_say_it_but_a_virtual_one_beside_it_does(opened, atlas, climatology):
+    one = opened().go(climatology.folder / "atlas", "c=two&br=daily&b=gpp.mean")
+    assert one.page.locator("#world").count() == 0 and one.page.locator("#legend-a .badge").count() == 0
+    assert one.text("#legend-b .badge") == simulated.STATEMENT
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_layer_draws(opened, atlas, theme):
     one = opened(color_scheme=theme).go(atlas)
@@ -139,6 +163,7 @@ def test_the_series_of_a_cell_is_a_csv_with_its_origin(opened, atlas, daily, tmp
     waiting.value.save_as(file)
     assert "feedc0de" in file.read_text()
     table = pd.read_csv(file, comment="#")
+    assert (table["virtual_earth"] == simulated.STATEMENT).all() and f"# {simulated.STATEMENT}" in file.read_text()
     assert table["month"].tolist() == list(range(1, 13))
     for column, (flux, variable) in {
         "gpp_mean": ("gpp", "gpp"),

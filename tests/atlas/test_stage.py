@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tamrl import classes, contracts
+from tamrl import classes, contracts, simulated
 from tamrl.atlas import areas, layers, pack
 from tamrl.atlas.cells import Cells
 from tamrl.atlas.stage import build_atlas
@@ -190,4 +190,16 @@ def test_the_page_carries_its_origin_and_escapes_titles(written):
     assert about["digests"]["configuration digest"] == "feedc0de" and about["digests"]["maps' code digest"] == "0123456789abcdef"
     assert "CC-BY-4.0" in about["cite"] and "10.5194/bg-21-5079-2024" in about["published"]["nee"]["source"]
     assert "A &lt;virtual&gt; Earth" in (written / "index.html").read_text()
+    assert about["sources"]["imitated: meteorology"].startswith("ERA5") and "no terms of data providers" in about["cite"]
     assert {"citations.bib", "acknowledgements.txt"} <= {p.name for p in written.iterdir()}
+
+
+def test_the_page_and_its_index_say_whether_the_world_is_virtual(daily, climatology, placeholder):
+    for made, said in ((daily, simulated.STATEMENT), (climatology, None)):
+        build_atlas(**made.keywords(placeholder) | {"atlas": made.path("labelled")})
+        folder = made.folder / "labelled"
+        page, table = (folder / "index.html").read_text(), pd.read_csv(made.path("regions.csv"))
+        assert content(folder / "data/index.js")[simulated.COLUMN] == said
+        assert page.count(simulated.STATEMENT) == (3 if said else 0), "description, title and badge"
+        assert (simulated.COLUMN in table) is bool(said)
+        assert not said or (table[simulated.COLUMN] == said).all()

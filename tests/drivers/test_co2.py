@@ -78,3 +78,38 @@ def test_the_cube_holds_it_the_same_in_every_cell_whatever_the_block():
     assert (whole == whole[:, :1, :1]).all()
     part = np.broadcast_to(cells.values("co2", slice(300, 420)), (120, *grid.shape))
     assert (part == whole[300:420]).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "empty"),
+        ("year,ppm\n", "no rows"),
+        ("year,ppm\n2010,388.7\n2011,390.6,0.1,3\n", "line 3"),
+        ("# NOAA\nyear,mean,unc\n2010,388.7,0.1\n2011,390.6,0.1\n", "lacks ppm[\\s\\S]*`mean` of NOAA"),
+        ("year;ppm\n2010;388,7\n2011;390,6\n", "semicolons"),
+        ("year,ppm\n2010,388.7\n2010,388.9\n2011,390.6\n", "stands twice[\\s\\S]*2010"),
+        ("year,ppm\n2010,388.7\n2012,390.6\n", "none for 2011"),
+        ("year,ppm\n2010,388.7\n2011,-99.99\n", "must lie within"),
+        ("year,ppm\n2010,388.7\n2011,#N/A\n", "column ppm[\\s\\S]*row 2"),
+        ("year,ppm\n2010,388.7\n2011,\n", "none for 2011"),
+        ("year,ppm\n2010.5,388.7\n2011.5,390.6\n", "column year[\\s\\S]*'2010.5' in row 1"),
+        ("year,ppm\n10,388.7\n11,390.6\n", "column year"),
+        ("year,ppm\n2010,388.7\n2011,390", "breaks off"),
+        ("<html></html>\n", "web page"),
+    ],
+)
+def test_odd_series_are_refused_by_name(tmp_path, content, message):
+    path = tmp_path / "co2.csv"
+    path.write_text(content)
+    with pytest.raises((InputError, UnitError), match=message) as error:
+        co2.read(path)
+    assert "co2.csv" in str(error.value)
+
+
+def test_the_real_series(shared_data, tmp_path):
+    raw = (shared_data / "tables" / "co2-annmean-gl.csv").read_text()
+    path = tmp_path / "co2.csv"
+    path.write_text("\n".join(["year,ppm,unc", *raw.splitlines()[1:]]) + "\n")
+    years, ppm = co2.read(path)
+    assert years[0] == 1979 and len(years) == len(ppm) >= 46

@@ -34,6 +34,30 @@ def test_koppen_groups(write, tmp_path):
     assert found[0, 0] == -1 and [KOPPEN[i] for i in found[0, 1:6].values] == list(KOPPEN)
 
 
+def _thirty(shape):
+    """Aw, BWh, Cfb, Dfb and ET by latitude."""
+    bands = np.select([np.abs(90 - (np.arange(shape[0]) + 0.5) * 10)[:, None] < y for y in (20, 30, 50, 70)], [3, 4, 15, 26], 29)
+    return np.broadcast_to(bands, shape)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int16", "int32", "float32"])
+def test_a_koppen_map_of_30_classes_gives_the_main_groups(write, tmp_path, kind):
+    codes = np.where(np.arange(36) < 20, _thirty((18, 36)), 0).astype(kind)
+    write.write_tif(tmp_path / "koppen.tif", codes)
+    found = read(tmp_path, "koppen_fraction")["koppen_fraction"].values
+    assert (found[:, 20:] == -1).all()
+    assert [KOPPEN[k] for k in found[[9, 11, 13, 15, 17], 0]] == list(KOPPEN)
+
+
+@pytest.mark.parametrize("name", ["igbp_fraction", "koppen_fraction", "land_fraction"])
+def test_codes_of_another_legend_are_refused_with_the_file(write, tmp_path, name):
+    codes = np.where(np.arange(36) < 20, 200, 10).astype("uint8")[None].repeat(18, 0)
+    for file in ("land_cover", "koppen"):
+        write.write_tif(tmp_path / f"{file}.tif", codes)
+    with pytest.raises(InputError, match=r"do not fit(.|\n)*\.tif(.|\n)*200 on"):
+        read(tmp_path, name)
+
+
 def test_elevation_keeps_missing(write, tmp_path):
     values = np.full((18, 36), 100.0, "float32")
     values[2, 3], values[4, 5] = -9999, np.nan
@@ -53,8 +77,8 @@ def test_what_is_refused(write, tmp_path):
     write.write_tif(tmp_path / "elevation.tif", np.zeros((18, 30), "float32"))
     with pytest.raises(InputError, match="cover the globe"):
         read(tmp_path, "elevation")
-    write.write_tif(tmp_path / "land_cover.tif", np.zeros((18, 36), "float32"))
-    with pytest.raises(InputError, match="8-bit"):
+    write.write_tif(tmp_path / "land_cover.tif", np.full((18, 36), 1.5, "float32"))
+    with pytest.raises(InputError, match="whole numbers"):
         read(tmp_path, "igbp_fraction")
 
 
@@ -70,7 +94,7 @@ def delivered(path, codes, corners="UpperLeftPointMtrs=(-180000000.0,90000000.0)
 
 
 def test_land_cover_as_nasa_delivers_it_gives_the_map_of_the_geotiff(write, tmp_path):
-    codes = (np.arange(18 * 36).reshape(18, 36) % 20).astype("uint8")
+    codes = (np.arange(18 * 36).reshape(18, 36) % 18).astype("uint8")
     codes[5] = 255
     (tmp_path / "tif").mkdir()
     (tmp_path / "hdf").mkdir()

@@ -1,16 +1,21 @@
 """What is ordered, searched and read on the web, against a server that plays the providers."""
 
 import hashlib
+import json
 import os
 import shutil
+import time
 
 import numpy as np
 import pytest
+import requests
+from ecmwf.datastores import Results
 
+from tamrl import transfer
 from tamrl.drivers import stage
-from tamrl.drivers.sources import _cds, _earthdata, arco_era5
+from tamrl.drivers.sources import _cds, _earthdata, _web, arco_era5
 from tamrl.drivers.steps import Steps
-from tamrl.errors import DownloadError, InputError
+from tamrl.errors import DownloadError, InputError, OutageError
 from tests.server import CONTENT, KEY, TOKEN, running
 
 
@@ -138,6 +143,56 @@ def test_a_changed_checksum_and_an_expired_token_are_refused(server, login, tmp_
     monkeypatch.setenv(_earthdata.TOKEN, TOKEN)
     with pytest.raises(DownloadError, match="no files of MOD13C1"):
         fetched(tmp_path, source="modis", item="MOD13C1")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"<html>sign in</html>", b"", b"[]", b"{}", b'{"items": [1], "hits": 1}', b'{"items": [{}], "hits": 1}', b"\xff"]
+)
+def test_an_answer_of_the_search_that_is_none_is_named(login, tmp_path, monkeypatch, answer):
+    monkeypatch.setattr(transfer.Client, "get", lambda *args, **more: answer)
+    with pytest.raises(DownloadError, match=r"answer of the search(.|\n)*granules\.umm_json"):
+        _earthdata.search("MOD13C1", "2011-01-01", "2011-12-31")
+
+
+# Outages, or faults of what was asked
+
+
+@pytest.mark.parametrize(
+    "reason", [ValueError, KeyError, TypeError, AttributeError, RuntimeError, requests.exceptions.InvalidURL]
+)
+def test_whatever_an_order_raises_is_named(login, tmp_path, monkeypatch, reason):
+    monkeypatch.setattr(_cds, "_ready", lambda *args: (_ for _ in ()).throw(reason("odd")))
+    with pytest.raises(DownloadError, match=r"era5_2m_temperature(.|\n)*odd") as caught:
+        _cds.fetch(_cds.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+    assert not isinstance(caught.value, OutageError)
+
+
+@pytest.mark.parametrize("asset", [{}, {"href": "x"}, {"href": "x", "file:size": "many"}, None])
+def test_an_order_whose_answer_lacks_something_is_named(login, tmp_path, monkeypatch, asset):
+    answer = requests.Response()
+    answer._content, answer.url = json.dumps({"asset": {"value": asset}}).encode(), "http://a/results"
+    keywords = dict.fromkeys(("headers", "session", "retry_options", "request_options", "download_options", "sleep_max"))
+    given = Results(answer, **keywords, cleanup=False, log_callback=None)
+    monkeypatch.setattr(_cds, "_ready", lambda *args: given)
+    with pytest.raises(DownloadError, match="era5_2m_temperature"):
+        _cds.fetch(_cds.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+
+
+@pytest.mark.parametrize(
+    "fetch",
+    [
+        lambda folder: _cds.fetch(_cds.era5("t2m", 2011)[:1], folder, wait=0.01),
+        lambda folder: _earthdata.search("MOD13C1", "2011-01-01", "2011-12-31", wait=0.01),
+        lambda folder: _web.sha256_of("http://127.0.0.1:1/x"),
+    ],
+    ids=["orders", "search", "store"],
+)
+def test_no_network_is_an_outage(login, tmp_path, monkeypatch, fetch):
+    monkeypatch.setenv(_cds.URL, "http://127.0.0.1:1")
+    monkeypatch.setenv(_earthdata.SEARCH, "http://127.0.0.1:1")
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with pytest.raises(OutageError):
+        fetch(tmp_path)
 
 
 # The public store of hours

@@ -49,6 +49,7 @@ class Run:
     choices: tuple[str, ...] = ()
     units: str = "g m-2 d-1"
     fast: bool = True
+    virtual: bool = False
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(3))
 
     def path(self, name: str) -> str:
@@ -260,6 +261,7 @@ class Run:
             qc=0.8,
             map_model="tamrl",
             step=self.step,
+            virtual=self.virtual,
         )
 
     def keywords(self):
@@ -294,6 +296,7 @@ class Run:
             "benchmarks": str(self.folder / "benchmarks"),
             "config_digest": "feedc0de",
             "code": "c0ffee",
+            "virtual": self.virtual,
         }
 
     def build(self, maps=True):
@@ -317,5 +320,5 @@ def make_run():
 
 @pytest.fixture(scope="session")
 def day_run(make_run, tmp_path_factory):
-    """A finished daily run with truth, choices and two kinds of inputs."""
-    return make_run(tmp_path_factory.mktemp("day"), drivers=("grid", "tower"), choices=("day-time", "managed-kept"))
+    """A finished daily run on the virtual Earth with truth, choices and two kinds of inputs."""
+    return make_run(tmp_path_factory.mktemp("day"), drivers=("grid", "tower"), choices=("day-time", "managed-kept"), virtual=True)

@@ -41,7 +41,9 @@ def test_networks_are_counted(kept):
     report = pd.DataFrame({"site": ["Q"], "test": ["set_aside"], "dropped": [0], "kept": [0], "note": ["x.zip: broken"]})
     table = quality.networks(kept, every, report)
     assert table.rows == [["fluxnet", "6", "5", "1"], ["fluxnet2015", "5", "0", "0"]]
-    assert "1 archives could not be read" in table.caption
+    assert "1 archives could not be read" in table.caption and "nan" not in table.caption
+    said = every.assign(remark=every["network"].map({"fluxnet2015": "months were moved"}))
+    assert quality.networks(kept, said, report).caption.endswith(". fluxnet2015: months were moved")
 
 
 @pytest.mark.parametrize("step", ["day", "month"])

@@ -83,6 +83,14 @@ def test_what_comes_from_data_is_escaped(report):
     assert "A &lt;virtual&gt; Earth" in text and "<virtual>" not in text
 
 
+def test_the_head_says_that_the_world_is_simulated(report):
+    text, reader, _ = report
+    head = text[: text.index("<nav")]
+    assert head.count("irtual Earth: simulated, not observed") == 2 and "world" in reader.ids, "in the title and below it"
+    assert "compared with the truth" in head and "say nothing about the real Earth" in head
+    assert "imitated: meteorology" in text and "no terms of data providers apply" in text
+
+
 def test_the_headline_of_nee_carries_its_spatial_skill(report):
     text, _, _ = report
     tile = re.search(r'<div class="tile nee">.*?</div>', text, re.S).group()
@@ -98,6 +106,15 @@ def test_a_climatology_without_reference_members_rivals_or_choices(make_run, tmp
     assert "maps.members: false" in text and "Only one model" in text and "No alternative choices" in text
     assert '<section id="reference"' not in text and "a mean year" in text
     assert not list((tmp_path / "figures").glob("reference*"))
+    assert "simulated" not in text and "imitated" not in text
+
+
+def test_a_real_run_is_not_called_virtual_for_the_name_of_its_reference(make_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "DPI", 60)
+    run = make_run(tmp_path, step="month", labels=("climatology",), models=("tamrl",), towers=8)
+    write_report(**run.keywords())
+    text = (tmp_path / "report.html").read_text()
+    assert '<section id="reference"' in text and "simulated" not in text and "virtual Earth" not in text
 
 
 def test_a_reference_on_another_grid_is_refused_and_nothing_is_written(make_run, tmp_path):

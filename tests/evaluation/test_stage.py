@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tamrl import contracts
+from tamrl import contracts, simulated
 from tamrl.errors import ContractError
 from tamrl.evaluation.aggregate import SCALES
 
@@ -89,3 +89,11 @@ def test_a_model_of_the_maps_that_was_not_evaluated_is_refused(day_run, tmp_path
             step="day",
         )
     assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+def test_tables_of_a_virtual_earth_say_so_and_hold_the_same_numbers(make_run, tmp_path):
+    made = {virtual: make_run(tmp_path / str(virtual), maps=False, towers=10, virtual=virtual) for virtual in (False, True)}
+    for name in ("site_metrics", "scores", "comparisons", "reliability"):
+        real, virtual = (pd.read_csv(run.path(f"evaluation/{name}.csv"), keep_default_na=False) for run in made.values())
+        assert (virtual.pop(simulated.COLUMN) == simulated.STATEMENT).all() and len(virtual)
+        pd.testing.assert_frame_equal(real, virtual)

@@ -21,7 +21,11 @@ def page(day_run, tmp_path_factory):
         "git_revision": "abc",
         "recorded": "2026-11-23T12:00:00Z",
         "seed": 7,
-        "config": {"training": {"members": 5, "models": ["tamrl", "lightgbm"]}, "evaluation": {"members": None}},
+        "config": {
+            "twin": {"towers": 24},
+            "training": {"members": 5, "models": ["tamrl", "lightgbm"]},
+            "evaluation": {"members": None},
+        },
         "rules": rules,
         "hardware": {"cores": 2, "processor": "one of many"},
     }
@@ -47,6 +51,10 @@ def _row(page, *starts):
     found = [line for line in page.splitlines() if line.startswith("| " + " | ".join(starts) + " |")]
     assert len(found) == 1, found
     return [cell.strip() for cell in found[0].strip("|").split("|")]
+
+
+def test_the_page_begins_with_what_world_it_is_of(page):
+    assert page.startswith("# A virtual Earth (virtual Earth: simulated, not observed)\n\n**Data of a virtual Earth: ")
 
 
 def test_totals_are_those_of_the_budgets(page, day_run):

@@ -12,7 +12,7 @@ from tamrl import classes, files, georeference, stores
 from tamrl.carbon import FLUXES
 from tamrl.grid import Grid
 from tamrl.maps.means.stage import write_periods, write_seasonal
-from tamrl.maps.stage import write_exports, write_map, write_members
+from tamrl.maps.stage import write_exports, write_map, write_members, write_product
 from tamrl.uncertainty import conformal
 
 WHO = ("creator", "publisher")
@@ -40,6 +40,7 @@ class World:
     folder: Path
     label: str
     grid: Grid
+    virtual: bool = False
 
     @property
     def common(self) -> dict:
@@ -51,6 +52,7 @@ class World:
             "run": "test",
             "config_digest": "0123456789abcdef",
             "code": "fedcba9876543210",
+            "virtual": self.virtual,
         }
 
     def maps(self, **changes) -> dict:
@@ -62,6 +64,12 @@ class World:
         write_map(**self.common, **extra, output=output, maps=self.maps(**changes), flux=flux)
         return output
 
+    def write_product(self, product: str, flux: str) -> Path:
+        output = self.folder / f"{product}_{flux}.nc"
+        extra = {"calibration": self.folder / "calibration.json", "applicability": self.folder / "applicability.nc"}
+        write_product(product=product, **self.common, **extra, output=output, maps=self.maps(), flux=flux)
+        return output
+
     def write_periods(self, period: str, **changes) -> dict[str, Path]:
         outputs = {flux: self.folder / f"{period}_{flux}.nc" for flux in FLUXES}
         write_periods(**self.common, outputs=list(outputs.values()), maps=self.maps(**changes), period=period)
@@ -70,7 +78,7 @@ class World:
     def write_seasonal(self, other: "World") -> dict[str, Path]:
         """Over this year and that of another world with the same cube."""
         outputs = {flux: self.folder / f"seasonal_{flux}.nc" for flux in FLUXES}
-        made_by = {name: self.common[name] for name in ("run", "config_digest", "code", "cube")}
+        made_by = {name: self.common[name] for name in ("run", "config_digest", "code", "cube", "virtual")}
         each = {key: [world.common[name] for world in (self, other)] for key, name in SEVERAL.items()}
         write_seasonal(**each, **made_by, outputs=list(outputs.values()), maps=self.maps())
         return outputs

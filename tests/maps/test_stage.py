@@ -93,7 +93,7 @@ def test_a_single_member_gets_the_calibrated_interval_without_spread(make_world)
     assert np.isnan(budgets(world)["std"]).all()
 
 
-def budgets(world, **maps):
+def budgets(world, virtual=False, **maps):
     output = world.folder / "budgets.csv"
     sum_budgets(
         manifests=[world.common["manifest"]],
@@ -104,6 +104,7 @@ def budgets(world, **maps):
         predictions=[world.common["store"]],
         labels=[world.label],
         maps={"vegetated_only": True} | maps,
+        virtual=virtual,
     )
     return contracts.table(pd.read_csv(output, dtype={"year": str}), contracts.BUDGETS, where=output)
 

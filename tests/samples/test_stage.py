@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 
 from tamrl import contracts
-from tamrl.errors import ContractError
+from tamrl.errors import ContractError, InputError
+from tamrl.samples import stage
 from tamrl.samples.stage import build_samples, split_sites
 
 
@@ -70,3 +71,28 @@ def test_splits_that_ask_the_samples(scheme, files, tmp_path, features):
         split_sites(
             towers=files["towers"], test_sites=[], output=str(output), splits=conf, seed=1, samples=str(tmp_path / "no.nc")
         )
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_list_of_sites_is_read_with_remarks_and_blanks(tmp_path, mark):
+    path = tmp_path / "sites.txt"
+    path.write_text(f"{mark}# mine\n  # too\n\n DE-Hai \r\nNA\nNO-Adv", newline="")
+    assert stage.read_sites(path) == ["DE-Hai", "NA", "NO-Adv"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"DE-Hai\nDE-Hai,FR-Pue\n", "line 2"),
+        (b"DE-Hai\n../../x\n", "line 2"),
+        ("DE-Hai\n".encode("utf-16"), "UTF-16"),
+        (b"<html></html>", "web page"),
+        (b"DE-Hai\n\0\0\0", "NUL"),
+    ],
+)
+def test_a_list_of_something_else_is_refused_by_line(tmp_path, content, message):
+    path = tmp_path / "sites.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as error:
+        stage.read_sites(path)
+    assert "sites.txt" in str(error.value)

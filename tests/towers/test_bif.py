@@ -103,3 +103,81 @@ def test_height_of_measurement_of_the_newest_carbon_flux():
         for name, value in zip(("VAR_INFO_VARNAME", "VAR_INFO_HEIGHT", "VAR_INFO_DATE"), content, strict=True):
             rows += f"DE-Aaa;{k};GRP_VAR_INFO;{name};{value}\n"
     assert _places(HEAD + rows).loc["DE-Aaa", "height"] == 40.0
+
+
+NS = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+
+
+def _book(sample, sheet, shared=None, name="xl/worksheets/sheet1.xml"):
+    parts = {name: sheet} | ({"xl/sharedStrings.xml": shared} if shared else {})
+    return sample.zip(sample.folder / "b.xlsx", parts).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("sheet", "reason"),
+    [
+        (f"<worksheet {NS}><sheetData><row><c r='1'><v>1</v></c></row></sheetData></worksheet>", "'1' is no cell"),
+        (f"<worksheet {NS}><sheetData><row><c r='A1' t='s'><v>-1</v></c></row></sheetData></worksheet>", "text -1 of 0"),
+        (f"<worksheet {NS}><sheetData><row><c r='A1' t='s'><v>x</v></c></row></sheetData></worksheet>", "ValueError"),
+        (f"<worksheet {NS}><sheetData><row><c r='XFD1'><v>1</v></c></row></sheetData>", "ParseError|ExpatError"),
+        (
+            "\ufeff<?xml version='1.0' encoding='utf-16'?><!DOCTYPE a [<!ENTITY b 'c'>]><a/>".encode("utf-16-le"),
+            "declares entities",
+        ),
+        (" " * 5000 + "<!DOCTYPE a [<!ENTITY b 'c'>]><a/>", "declares entities"),
+        (
+            f"<worksheet {NS}><sheetData>" + "<row><c r='XFD1'><v>1</v></c></row>" * 600 + "</sheetData></worksheet>",
+            "more than",
+        ),
+    ],
+)
+def test_odd_workbooks_are_named(sample, sheet, reason):
+    with pytest.raises(InputError, match=rf"b\.xlsx[\s\S]*({reason})"):
+        bif.read(_book(sample, sheet), where="b.xlsx")
+
+
+def test_old_encrypted_and_other_workbooks_are_told_apart(sample):
+    with pytest.raises(InputError, match=r"old workbook \(\.xls\), or one with a password"):
+        bif.read(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504), where="b.xls")
+    with pytest.raises(InputError, match=r"no xl/worksheets/sheet1\.xml"):
+        bif.read(_book(sample, "x", name="content.xml"), where="b.ods")
+    with pytest.raises(InputError, match="breaks off before its directory"):
+        bif.read(_book(sample, "x")[:60], where="b.xlsx")
+
+
+def test_separators_in_a_comment_belong_to_it():
+    rows = "DE-Aaa,9,GRP_HEIGHTC,HEIGHTC_COMMENT,met tower, 30 m tall, moved 2012\nDE-Aaa,1,GRP_LOCATION,LOCATION_LAT,51.5\n"
+    assert _places(HEAD.replace(";", ",") + rows).loc["DE-Aaa", "lat"] == 51.5
+    with pytest.raises(InputError, match="line 2"):
+        _places("DATAVALUE,SITE_ID,GROUP_ID,VARIABLE_GROUP,VARIABLE\na, b,DE-Aaa,9,GRP_HEIGHTC,HEIGHTC_COMMENT\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "empty"),
+        (HEAD + 'DE-Aaa;1;GRP_LOCATION;LOCATION_LAT;"51\n', "quote is opened[\\s\\S]*line 2"),
+        (HEAD + "DE-Aaa;1;GRP_LOCATION\n", "line 2: 3 cells"),
+        (HEAD.replace("GROUP_ID", "site_id") + "DE-Aaa;1;x;y;1\n", "'SITE_ID' stands twice"),
+        (HEAD + "DE-Aaa;1;GRP_LOCATION;\0;1\n", "NUL bytes[\\s\\S]*line 2"),
+    ],
+)
+def test_faults_of_the_table_are_named(content, message):
+    with pytest.raises(InputError, match=message):
+        _places(content)
+
+
+def test_a_table_cut_within_its_last_number_is_refused(tmp_path):
+    path = tmp_path / "FLX_AA-Flx_BIF_X.csv"
+    path.write_text(HEAD + "DE-Aaa;1;GRP_LOCATION;LOCATION_LAT;51.0\nDE-Aaa;1;GRP_LOCATION;LOCATION_LONG;1")
+    with pytest.raises(InputError, match=r"breaks off[\s\S]*FLX_AA-Flx_BIF_X"):
+        bif.read_file(path)
+
+
+def test_the_newest_known_value_is_taken_and_a_date_that_is_none_decides_nothing(caplog):
+    rows = "US-Xxx;1;GRP_LOCATION;LOCATION_ELEV;430\nUS-Xxx;2;GRP_LOCATION;LOCATION_ELEV;{}\n"
+    rows += "US-Xxx;2;GRP_LOCATION;LOCATION_DATE_START;{}\n"
+    assert _places(HEAD + rows.format(-9999, 2015)).loc["US-Xxx", "elevation"] == 430
+    assert _places(HEAD + rows.format(500, 2015)).loc["US-Xxx", "elevation"] == 500
+    assert np.isnan(_places(HEAD + rows.format(500, "01/02/2015")).loc["US-Xxx", "elevation"])
+    assert "01/02/2015" in caplog.text

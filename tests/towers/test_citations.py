@@ -32,3 +32,10 @@ def test_thanks_name_the_licence_and_every_tower():
     assert "CC-BY-4.0" in text and "10.1038/s41597-020-0534-3" in text
     for site in ("DE-Aaa: Müller", "US-Bbb: P. (2026)", "NA: cite the network"):
         assert site in text
+
+
+def test_remarks_stand_with_their_network():
+    networks, remarks = {k: v for k, v in NETWORKS.items() if v}, {"shuttle": "months were moved"}
+    assert citations.bibtex(_places(), networks, remarks).count("note = {months were moved}") == 1
+    text = citations.thanks(_places(), networks, remarks)
+    assert text.index("shuttle: 2 towers") < text.index("  Note: months were moved.\n") < text.index("DE-Aaa: M")

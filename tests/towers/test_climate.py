@@ -42,6 +42,20 @@ def test_groups_by_hand(world, lat, lon, group):
     assert climate.groups(world, lat=[lat], lon=[lon]) == [group]
 
 
+def test_a_map_of_30_classes_is_read_by_its_own_legend(world):
+    with rasterio.open(world, "r+") as file:
+        codes = file.read(1)
+        file.write(np.select([codes == 3, codes == 2], [15, 4], 0).astype("uint8"), 1)
+    assert climate.groups(world, lat=[51.0, -20.0], lon=[9.5, -179.99]) == ["Temperate", "Arid"]
+
+
+def test_a_map_of_another_legend_is_refused(world):
+    with rasterio.open(world, "r+") as file:
+        file.write(np.where(file.read(1) > 0, 61, 0).astype("uint8"), 1)
+    with pytest.raises(InputError, match=r"do not fit(.|\n)*koppen\.tif(.|\n)*61 on"):
+        climate.groups(world, lat=[51.0], lon=[9.5])
+
+
 def test_only_what_metadata_do_not_say_is_filled(world, caplog):
     caplog.set_level("INFO")
     places = pd.DataFrame({"site": ["A", "B", "C"], "lat": 50.0, "lon": [5.0, 5.0, 90.0], "koppen": ["Polar", None, None]})

@@ -1,5 +1,6 @@
 """Downloads from a server on this machine that breaks off, lies, forgets and fails."""
 
+import errno
 import hashlib
 import http.server
 import os
@@ -8,7 +9,7 @@ import threading
 import pandas as pd
 import pytest
 
-from tamrl.errors import ConfigError, DownloadError, InputError
+from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
 from tamrl.towers import download, stage
 from tests.server import send_range
 
@@ -141,13 +142,47 @@ def test_no_server_is_an_error_that_says_so(tmp_path, server):
         download.fetch(rows, tmp_path / "d", attempts=2, wait=0.01)
 
 
+@pytest.mark.parametrize("fault", ["503", "drop"])
+def test_an_outage_says_how_many_files_are_here_and_the_next_call_asks_for_the_rest(server, tmp_path, fault, monkeypatch):
+    monkeypatch.setattr(download, "AT_ONCE", 1)
+    server.faults, server.ranges = {"base/3.csv": [fault] * 3}, False
+    with pytest.raises(OutageError, match=r"base/3\.csv(.|\n)*[34] of 5 files are here"):
+        _fetch(server, tmp_path / "d")
+    server.seen.clear()
+    _fetch(server, tmp_path / "d")
+    asked = {n for n, _ in server.seen}
+    assert {"base/3.csv"} <= asked <= {"base/3.csv", "base/4.csv"} and _content(tmp_path / "d") == CONTENT
+
+
+@pytest.mark.parametrize("call", ["rmtree", "copy2"])
+def test_a_folder_that_cannot_be_written_is_no_fault_of_a_file(server, tmp_path, monkeypatch, call):
+    _fetch(server, tmp_path / "d")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(download.shutil, call, lambda *args: (_ for _ in ()).throw(full))
+    with pytest.raises(MachineError, match="ENOSPC"):
+        _fetch(server, tmp_path / "d")
+
+
 HEAD = "dataset\tfile\turl\tsha256\n"
 SUM = "0" * 64
 
 
 @pytest.mark.parametrize(
+    "content", [b"", b"\n", b"<html>\n", b"\xff\xfed\0", b'dataset\tfile\turl\tsha256\nd\t"x\n', b"a\tb\n1\t2\t3\n4\n"]
+)
+def test_a_table_of_sources_that_is_none_is_named(tmp_path, content):
+    path = tmp_path / "sources.tsv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"sources\.tsv"):
+        download.read_sources(path, "d")
+
+
+@pytest.mark.parametrize(
     "row",
     [
+        "d",
+        "d\tx\thttps://a/x",
+        f"d\tx\thttps://a/x\t{SUM}\tmore\td",
         f"d\t../x\thttps://a/x\t{SUM}",
         f"d\t/etc/x\thttps://a/x\t{SUM}",
         f"d\t\thttps://a/x\t{SUM}",

@@ -1,13 +1,18 @@
 """Many archives: set aside, kept for the next run, the same whatever the threads."""
 
+import errno
 import os
 import shutil
 import zipfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tamrl.errors import InputError
+from tamrl import registry
+from tamrl.errors import ConfigError, InputError, MachineError, UnitError
 from tamrl.towers import gather, oneflux
 from tamrl.towers.networks import fluxnet
 
@@ -107,7 +112,7 @@ def _zeros(path, start=b""):
         (_swap, "swapped"),
         (_twice, "same site and date differ"),
         (_slip, "leaves the archive"),
-        (_zeros, "no column TIMESTAMP"),
+        (_zeros, "NUL bytes"),
         (_bomb, "no column for"),
     ],
 )
@@ -136,3 +141,149 @@ def test_nothing_readable_is_an_error(folder):
         _truncate(path)
     with pytest.raises(InputError, match="no archive can be read"):
         _gather(folder)
+
+
+# Whatever a reader raises, for every network of one file a tower
+
+READERS = [n for n in registry.names(registry.NETWORKS) if hasattr(registry.load(registry.NETWORKS, n), "read_archive")]
+SAMPLED = [n for n in READERS if n not in ("shuttle", "zarr_fluxnet2015")]
+"""Those with a sample; the shuttle's and the store's own files test them."""
+
+
+def _network(name, sample, monkeypatch, error):
+    """Reads a sample of the network whose reader raises `error` at one of two towers."""
+    plugin = registry.load(registry.NETWORKS, name)
+    options = plugin.Options(**getattr(sample, name)("month"))
+    read = plugin.read_archive
+
+    def odd(product, **how):
+        if product.site == "NA-Bbb":
+            raise error
+        return read(product, **how)
+
+    monkeypatch.setattr(plugin, "read_archive", odd)
+    paths = [Path(path) for path in plugin.inputs(options)]
+    return lambda **how: gather.read(plugin, paths, options, gather.Wanted("month", **({"strict": False} | how)))
+
+
+ODD = [ValueError("odd"), KeyError("odd"), AttributeError("odd"), RecursionError("odd"), UnicodeError("odd"), OSError("odd")]
+ODD += [EOFError("odd"), pd.errors.ParserError("odd"), zipfile.BadZipFile("odd"), AssertionError("odd"), UnitError("odd")]
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+@pytest.mark.parametrize("error", ODD, ids=repr)
+def test_any_exception_sets_one_archive_aside(name, sample, monkeypatch, error):
+    call = _network(name, sample, monkeypatch, error)
+    _, places, aside = call()
+    assert places["site"].tolist() == ["DE-Aaa"] and aside["site"].tolist() == ["NA-Bbb"] and "odd" in aside["reason"][0]
+    with pytest.raises((InputError, UnitError), match="odd"):
+        call(strict=True)
+
+
+def _wrapped(error):
+    named = InputError("the archive cannot be read", todo="fetch it again")
+    named.__cause__ = error
+    return named
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+@pytest.mark.parametrize("wrap", [lambda error: error, _wrapped], ids=["plain", "wrapped"])
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "x"), OSError(errno.ENOSPC, "x"), MemoryError()], ids=repr)
+def test_what_the_machine_refuses_is_no_fault_of_an_archive(name, sample, monkeypatch, error, wrap):
+    with pytest.raises(MachineError) as caught:
+        _network(name, sample, monkeypatch, wrap(error))()
+    assert "fetch" not in caught.value.todo
+
+
+def test_a_wrong_configuration_is_no_fault_of_an_archive(sample, monkeypatch):
+    with pytest.raises(ConfigError):
+        _network("fluxnet", sample, monkeypatch, ConfigError("odd"))()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_list_of_archives_that_cannot_be_read_is_named(name, tmp_path, monkeypatch):
+    plugin = registry.load(registry.NETWORKS, name)
+    monkeypatch.setattr(plugin, "archives", lambda *args, **more: 1 // 0)
+    with pytest.raises(InputError, match=str(tmp_path)):
+        gather.read(plugin, [tmp_path], plugin.Options(), gather.Wanted("month"))
+
+
+def test_a_store_that_cannot_be_written_is_named(folder, tmp_path):
+    (tmp_path / "store").write_text("a file")
+    with pytest.raises(MachineError, match="cannot be kept"):
+        _gather(folder, store=tmp_path / "store")
+
+
+# What was kept of an archive
+
+
+def _flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "harm"),
+    [
+        (".parquet", _flip),
+        (".parquet", lambda path: path.write_bytes(path.read_bytes()[:100])),
+        (".parquet", lambda path: path.write_bytes(b"")),
+        (".parquet", Path.unlink),
+        (".json", lambda path: path.write_text("")),
+        (".json", lambda path: path.write_text('{"place": {"si')),
+        (".json", lambda path: path.write_text("[]")),
+        (".json", lambda path: path.write_text('{"site": "DE-Aaa"}')),
+    ],
+)
+def test_a_damaged_entry_is_read_again(folder, tmp_path, suffix, harm):
+    first = _gather(folder, store=tmp_path / "store")
+    for path in (tmp_path / "store" / "NA-Bbb").glob(f"*{suffix}"):
+        harm(path)
+    for one, two in zip(first, _gather(folder, store=tmp_path / "store"), strict=True):
+        pd.testing.assert_frame_equal(one, two)
+
+
+def test_a_shared_table_of_metadata_that_changes_is_read_again(sample, tmp_path):
+    sample.japanflux("day")
+    plugin, options = registry.load(registry.NETWORKS, "japanflux"), {"path": str(sample.folder)}
+    wanted = gather.Wanted("day", store=tmp_path / "store")
+    table = sample.folder / "FLX_AA-Flx_BIF_X.csv"
+    latitudes = []
+    for old, new in (("", ""), ("51.0", "52.0")):
+        table.write_text(table.read_text().replace(old, new) if old else table.read_text())
+        latitudes.append(gather.read(plugin, [sample.folder], plugin.Options(**options), wanted)[1]["lat"][0])
+    assert latitudes == [51.0, 52.0]
+
+
+# Several products of a tower
+
+HUBS = st.sampled_from([*gather.HUBS, "XXX"])
+PRODUCTS = st.lists(st.tuples(HUBS, st.integers(1991, 2000), st.integers(2001, 2024), st.sampled_from(["1-3", "1-4", "v1.3_r2"])))
+
+
+def _product(hub, first, last, version):
+    return oneflux.Product("DE-Aaa", Path(f"{hub}_DE-Aaa_FLUXNET_{first}-{last}_{version}.zip"))
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (("ICOSETC", 2010, 2012, "v1.3_r2"), ("AMF", 1996, 2020, "v1.3_r1")),
+        (("AMF", 2010, 2012, "v1.10_r1"), ("AMF", 2010, 2012, "v1.9_r2")),
+        (("TERN", 2000, 2020, "v1.3_r1"), ("AMF", 2010, 2020, "v1.3_r1")),
+        (("AMF", 2010, 2012, "v1.3_r1"), ("ICOS", 2010, 2012, "v1.3_r1")),
+    ],
+)
+def test_newest_then_longest_then_the_first_hub(better, worse):
+    for order in ([better, worse], [worse, better]):
+        choice = gather.one_each([_product(*parts) for parts in order])
+        assert choice.taken == [_product(*better)] and choice.others[0].path == _product(*worse).path
+
+
+@given(PRODUCTS)
+def test_one_product_a_tower_whatever_the_order(parts):
+    choice = gather.one_each([_product(*p) for p in parts])
+    again = gather.one_each([_product(*p) for p in reversed(parts)])
+    assert len(choice.taken) == bool(parts) and len(choice.others) == max(0, len(parts) - 1)
+    assert choice.taken == again.taken and all(choice.taken[0].path.name in p.reason for p in choice.others)

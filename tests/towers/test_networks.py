@@ -95,3 +95,10 @@ def test_negative_gpp_is_kept_and_partitioning_is_obeyed(name, step, sample):
     assert night["gpp"].min() < 0 <= day["gpp"].min()
     assert not np.allclose(night["reco"], day["reco"], equal_nan=True)
     pd.testing.assert_series_equal(night["nee"], day["nee"])
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if hasattr(registry.load(registry.NETWORKS, n), "remark")])
+def test_remarks_are_sentences_without_a_full_stop(name):
+    plugin = registry.load(registry.NETWORKS, name)
+    said = plugin.remark(plugin.Options())
+    assert isinstance(said, str) and not said.endswith(".") and "\n" not in said

@@ -1,6 +1,7 @@
 """The shuttle: a server on this machine gives archives in the real format, by links of the real snapshot's kind."""
 
 import base64
+import errno
 import hashlib
 import http.server
 import io
@@ -11,7 +12,7 @@ import zipfile
 import pandas as pd
 import pytest
 
-from tamrl.errors import ConfigError, DownloadError, InputError
+from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
 from tamrl.towers import gather, snapshot, stage
 from tamrl.towers.networks import shuttle
 from tests.server import send_range
@@ -195,16 +196,172 @@ def test_nothing_at_all_is_an_error(listed, server, tmp_path):
     assert not (tmp_path / "shuttle").exists()
 
 
+# Snapshots that are none, and rows that are odd
+
+
 @pytest.mark.parametrize(
-    ("column", "value"),
-    [("fluxnet_product_name", "../../evil.zip"), ("fluxnet_product_name", "/etc/x.zip"), ("download_link", "file:///etc/passwd")],
+    ("content", "reason"),
+    [
+        ("", "is empty"),
+        ("\n \n", "is empty"),
+        ("<!DOCTYPE html>\n<html><body>a,b,c</body></html>\n", "web page"),
+        ("a,b\n1,2\n", "lacks site_id"),
+        (",".join(snapshot.COLUMNS) + "\n", "lists no tower"),
+        (",".join([*snapshot.COLUMNS, "igbp"]) + "\n", "twice"),
+        (b"\xff\xfe\0a\0", "cannot be read"),
+        (b"PK\x03\x04\0\0\xff", "cannot be read"),
+    ],
 )
-def test_harmful_rows_are_refused(listed, column, value):
+def test_what_is_no_snapshot_is_refused_by_name(tmp_path, content, reason):
+    path = tmp_path / "snapshot.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=rf"{reason}[\s\S]*snapshot\.csv"):
+        snapshot.read(path)
+
+
+def test_a_snapshot_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        snapshot.read(tmp_path / "none.csv")
+
+
+LINKS = ("file:///etc/passwd", "", "ask the hub", "http://[::1/x", "http:///x", "http://a:99999/x")
+ODD = [("fluxnet_product_name", value) for value in ("../../evil.zip", "/etc/x.zip", "")]
+ODD += [("download_link", value) for value in LINKS] + [("site_id", value) for value in ("", "../x")]
+ODD += [("location_lat", value) for value in ("north", "91")] + [("location_long", value) for value in ("10,5", "inf")]
+
+
+@pytest.mark.parametrize(("column", "value"), ODD)
+def test_an_odd_row_is_set_aside_with_line_and_field_and_the_others_are_used(listed, server, tmp_path, column, value):
     frame = pd.read_csv(listed, dtype=str)
     frame.loc[1, column] = value
     frame.to_csv(listed, index=False)
-    with pytest.raises(InputError, match="cannot be used"):
-        snapshot.read(listed)
+    assert snapshot.read(listed)["site_id"].tolist() == ["DE-Aaa", "US-Ccc", "NO-Ddd"]
+    assert len(_fetch(listed, tmp_path / "shuttle")) == 3
+    _, places, aside = _gather(tmp_path / "shuttle", strict=False)
+    assert places["site"].tolist() == ["DE-Aaa", "NO-Ddd", "US-Ccc"]
+    assert aside["site"].tolist() == ["unknown" if column == "site_id" else "DE-Bbb"]
+    assert f"line 3 of the snapshot: {column}" in aside["reason"][0]
+    assert {p.name for p in tmp_path.iterdir()} == {"raw", "shuttle", ".shuttle.store", listed.name}
+    assert not {n for n, _ in server.seen if "DE-Bbb" in n}
+    with pytest.raises(InputError, match="line 3 of the snapshot"):
+        _gather(tmp_path / "shuttle", strict=True)
+
+
+def test_rows_of_another_width_and_open_quotation_marks_cost_their_own_line_alone(listed):
+    header, *rows = listed.read_text().splitlines()
+    for odd in (rows[1] + ",more", rows[1].rsplit(",", 1)[0], '"' + rows[1], rows[1].replace("Tower", '"Tower')):
+        listed.write_text("\n".join([header, rows[0], odd, *rows[2:]]) + "\n")
+        frame = snapshot.table(listed)
+        assert frame["odd"].ne("").tolist() == [False, True, False, False], odd
+        assert frame["odd"][1].startswith("line 3 of the snapshot: ")
+
+
+def test_an_archive_in_two_rows_is_taken_once(listed, tmp_path):
+    header, *rows = listed.read_text().splitlines()
+    listed.write_text("\n".join([header, *rows, rows[0]]) + "\n")
+    assert len(_fetch(listed, tmp_path / "shuttle")) == 4
+    _, places, aside = _gather(tmp_path / "shuttle", strict=False)
+    assert len(places) == 4 and aside["reason"].tolist() == ["line 6 of the snapshot: the archive stands in a row before"]
+
+
+@pytest.mark.parametrize("year", ["", " ", "unknown", "20100", "nan"])
+def test_a_tower_without_years_is_left_out_of_a_choice_by_years_alone(listed, caplog, year):
+    frame = pd.read_csv(listed, dtype=str)
+    frame.loc[1, "first_year"] = year
+    frame["last_year"] += ".0"
+    frame.to_csv(listed, index=False)
+    assert len(snapshot.choose(snapshot.read(listed), where=listed)) == 4
+    chosen = snapshot.choose(snapshot.read(listed), years=(2000, 2010), where=listed)
+    assert chosen["site_id"].tolist() == ["DE-Aaa", "US-Ccc", "NO-Ddd"] and "left out: DE-Bbb" in caplog.text
+
+
+def test_odd_rows_of_towers_that_are_not_wanted_are_not_listed(listed, tmp_path):
+    frame = pd.read_csv(listed, dtype=str)
+    frame.loc[1, "download_link"] = "none"
+    frame.to_csv(listed, index=False)
+    _fetch(listed, tmp_path / "shuttle", countries=("US",))
+    assert _gather(tmp_path / "shuttle", strict=False)[2].empty
+
+
+# Two hubs, and what changes in the list
+
+
+def test_of_two_products_of_a_tower_one_is_taken_and_the_other_named(listed, server, sample, tmp_path, caplog):
+    frame = pd.read_csv(listed, dtype=str)
+    name, server.content["x"] = _archive(sample, "AMF", "DE-Aaa")
+    new = name.replace("_r1", "_r2")
+    server.content[new] = server.content.pop("x")
+    row = frame.iloc[[0]].assign(
+        fluxnet_product_name=new, product_id="p", download_link=frame["download_link"][1].rsplit("/", 1)[0]
+    )
+    pd.concat([frame, row.assign(download_link=row["download_link"] + f"/{new}")]).to_csv(listed, index=False)
+    assert len(_fetch(listed, tmp_path / "shuttle")) == 5
+    table, places, aside = _gather(tmp_path / "shuttle", strict=True)
+    assert places["site"].tolist() == sorted(SITES) and not table.duplicated(["site", "date"]).any()
+    assert aside["file"].tolist() == ["ICOS_DE-Aaa_FLUXNET_2010-2011_v1.3_r1.zip"] and new in aside["reason"][0]
+    assert f"{new} is taken" in caplog.text
+    (tmp_path / "shuttle" / new).unlink()
+    shuttle._chosen.cache_clear()
+    assert _gather(tmp_path / "shuttle", strict=False)[1]["site"].tolist() == sorted(SITES)
+
+
+def test_a_corrected_citation_is_taken_up(listed, tmp_path):
+    wanted = {"store": tmp_path / "store"}
+    _fetch(listed, tmp_path / "shuttle")
+    _gather(tmp_path / "shuttle", **wanted)
+    listed.write_text(listed.read_text().replace("A. Person_0", "B. Nobody"))
+    _fetch(listed, tmp_path / "shuttle")
+    assert _gather(tmp_path / "shuttle", **wanted)[1]["citation"][0].startswith("B. Nobody")
+
+
+# A network that goes away
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "drop"])
+def test_an_outage_fails_the_download_and_the_next_asks_for_the_rest(listed, server, tmp_path, fault):
+    rest = list(server.content)[1:]
+    server.faults = {name: [fault] * 9 for name in rest}
+    with pytest.raises(OutageError, match=r"3 archives are still wanted[\s\S]*1 of 4 archives are here; missing: DE-Bbb"):
+        _fetch(listed, tmp_path / "shuttle", attempts=1, at_once=1)
+    assert not (tmp_path / "shuttle").exists()
+    server.faults, server.seen = {}, []
+    assert len(_fetch(listed, tmp_path / "shuttle")) == 4
+    assert sorted(n for n, _ in server.seen) == sorted(rest)
+
+
+def test_a_server_that_is_gone_is_not_asked_for_hundreds(listed, server, tmp_path):
+    frame = pd.read_csv(listed, dtype=str)
+    more = [frame.iloc[[3]].assign(site_id=f"NO-{k}", fluxnet_product_name=f"EUF_NO-{k}_x.zip") for k in range(20)]
+    pd.concat([*more, frame]).to_csv(listed, index=False)
+    server.faults = {name: ["503"] * 99 for name in server.content}
+    with pytest.raises(OutageError, match="0 of 24 archives"):
+        _fetch(listed, tmp_path / "shuttle", attempts=1, at_once=1)
+    assert len(server.seen) == 3
+
+
+def test_an_archive_that_arrives_damaged_once_is_fetched_once_more(listed, server, tmp_path):
+    server.faults = {name: ["page"] for name in server.content}
+    assert len(_fetch(listed, tmp_path / "shuttle")) == 4
+
+
+def test_what_an_older_version_left_out_for_the_network_is_asked_for_again(listed, tmp_path):
+    _fetch(listed, tmp_path / "shuttle")
+    chosen = tmp_path / "shuttle" / shuttle.CHOSEN
+    frame = pd.read_csv(chosen, dtype=str, keep_default_na=False)
+    frame.loc[1, ["arrived_sha256", "reason"]] = ["", "the download failed 5 times: the server answers 503"]
+    frame.to_csv(chosen, index=False)
+    shuttle._chosen.cache_clear()
+    with pytest.raises(OutageError, match=r"1 archives were left out(.|\n)*DE-Bbb(.|\n)*delete"):
+        _gather(tmp_path / "shuttle", strict=False)
+
+
+def test_a_full_disk_is_no_fault_of_an_archive(listed, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shuttle.os, "replace", full)
+    with pytest.raises(MachineError, match="ENOSPC"):
+        _fetch(listed, tmp_path / "shuttle")
 
 
 def test_a_new_snapshot_by_the_command(listed, tmp_path, monkeypatch):

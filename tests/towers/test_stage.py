@@ -141,3 +141,19 @@ def test_towers_judged_one_after_the_other_or_all_at_once_give_the_same(sample, 
     assert together[1]["site"].tolist() == ["DE-Aaa", "NA-Bbb"]
     for one, two in zip(together, apart, strict=True):
         pd.testing.assert_frame_equal(one, two)
+
+
+def test_a_remark_on_a_network_reaches_the_log_the_sites_and_the_acknowledgements(sample, tmp_path, caplog):
+    network = _read("metaflux", sample, tmp_path, step="month")
+    assert caplog.text.count("text order of the months") == 1
+    assert pd.read_csv(network[1])["remark"].str.contains("text order").all()
+    _, towers, _ = _harmonise(tmp_path, network, step="month", quality=LIMITS | {"min_steps": 12})
+    assert "remark" not in towers
+    for name in ("acknowledgements.txt", "citations.bib"):
+        assert (tmp_path / name).read_text().count("text order of the months") == 1
+
+
+def test_a_network_without_a_remark_says_nothing(sample, tmp_path):
+    network = _read("fluxnet2015", sample, tmp_path)
+    _harmonise(tmp_path, network)
+    assert "Note" not in (tmp_path / "acknowledgements.txt").read_text()

@@ -53,6 +53,13 @@ def test_other_names_and_units(sample, rows):
     pd.testing.assert_frame_equal(found, _read(sample, rows)[0])
 
 
+def test_amounts_of_a_month_count_its_days(sample, rows):
+    days = pd.to_datetime(rows["date"]).dt.days_in_month
+    monthly = rows.assign(mm_P_ERA=rows["mm_P_ERA"].where(rows["mm_P_ERA"] == -9999, rows["mm_P_ERA"] * days))
+    found, right = _read(sample, monthly, units={"precipitation": "mm month-1"})[0], _read(sample, rows)[0]
+    pd.testing.assert_frame_equal(found, right, rtol=1e-12)
+
+
 def test_a_missing_column_is_named_with_near_misses(sample, rows):
     with pytest.raises(InputError, match=r"'NEE_VUT_REF' for nee[\s\S]*t\.csv[\s\S]*did you mean NEE_VUT_REFX"):
         _read(sample, rows.rename(columns={"NEE_VUT_REF": "NEE_VUT_REFX"}))

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from tamrl.errors import InputError
-from tamrl.towers import gather
+from tamrl.towers import gather, oneflux, records
 from tamrl.towers.networks import zarr_fluxnet2015
 
 MOLES = 12.011e-6 * 86400
@@ -88,3 +88,71 @@ def test_something_else_is_refused(tmp_path):
     (tmp_path / "x.zarr").mkdir()
     with pytest.raises(InputError, match="the store cannot be read"):
         _read(tmp_path / "x.zarr")
+
+
+def test_a_store_that_is_cut_or_damaged_is_refused_by_name(towers, tmp_path):
+    path = store(tmp_path / "fluxnet.zarr", towers)
+    for name in ("nee/1.0", "latitude/0", ".zmetadata"):
+        content = (path / name).read_bytes()
+        for length in (0, len(content) // 2, len(content) - 1):
+            (path / name).write_bytes(content[:length])
+            zarr_fluxnet2015._store.cache_clear()
+            with pytest.raises(InputError, match=r"fluxnet\.zarr"):
+                product = oneflux.Product("AU-Tum", path)
+                options = zarr_fluxnet2015.Options(path=str(path), bif=None)
+                zarr_fluxnet2015.read_archive(product, paths=[path], options=options, how=records.Reading("day", "NT", "REF"))
+        (path / name).write_bytes(content)
+    zarr_fluxnet2015._store.cache_clear()
+
+
+def test_a_flag_of_zero_is_a_value(towers, tmp_path):
+    """Zarr 2 says `fill_value: 0` of arrays of which nothing is missing."""
+    path = store(tmp_path / "fluxnet.zarr", towers)
+    ds = xr.open_zarr(path).load().drop_encoding()
+    ds["nee_qc"] = ds["nee_qc"].fillna(0).round().astype("uint16")
+    ds["nee_qc"].attrs.clear()
+    ds.to_zarr(tmp_path / "again.zarr", encoding={"nee_qc": {"_FillValue": 0}}, zarr_format=2, consolidated=True)
+    tower = zarr_fluxnet2015._tower(oneflux.Product("AU-Tum", tmp_path / "again.zarr"), "here")
+    assert tower["nee_qc"].notnull().all() and (tower["nee_qc"] == 0).any()
+
+
+def restamped(path, change, attrs):
+    """A copy of a store whose times are written in another form; `change` gets seconds since 1970."""
+    ds = xr.open_zarr(path, decode_times=False, mask_and_scale=False).load()
+    with xr.open_zarr(path) as plain:
+        seconds = plain["time"].values.astype("datetime64[s]").astype("int64")
+    for name in ds.variables:
+        ds[name].encoding = {}
+    ds = ds.assign_coords(time=("time", change(seconds), attrs))
+    ds.to_zarr(path.with_name("other.zarr"), zarr_format=2, consolidated=True)
+    return path.with_name("other.zarr")
+
+
+@pytest.mark.parametrize(
+    ("change", "attrs"),
+    [
+        (lambda s: s - 0.005, {"units": "seconds since 1970-01-01"}),
+        (lambda s: s / 86400, {"units": "days since 1970-01-01 00:00:00 UTC"}),
+        (lambda s: s // 60 + 120, {"units": "minutes since 1970-01-01 00:00 +02:00"}),
+        (lambda s: s * 1000, {"units": "milliseconds since 1970-01-01", "calendar": "proleptic_gregorian"}),
+    ],
+)
+def test_times_in_other_forms_give_the_same_table(towers, tmp_path, change, attrs):
+    path = store(tmp_path / "fluxnet.zarr", towers)
+    pd.testing.assert_frame_equal(_read(restamped(path, change, attrs))[0], _read(path)[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "attrs", "message"),
+    [
+        (lambda s: s, {"units": "seconds since 1970-01-01", "calendar": "noleap"}, "Gregorian"),
+        (lambda s: s, {"units": "ticks since 1970-01-01"}, "unknown unit of time 'ticks'"),
+        (lambda s: np.where(s == s[3], np.nan, s), {"units": "seconds since 1970-01-01"}, "a time is missing"),
+        (lambda s: s, {}, "exactly 8 digits"),
+    ],
+)
+def test_times_that_cannot_be_read_are_refused_by_the_true_reason(towers, tmp_path, change, attrs, message):
+    path = restamped(store(tmp_path / "fluxnet.zarr", towers), change, attrs)
+    with pytest.raises(InputError, match=message) as error:
+        _read(path)
+    assert "again" not in str(error.value)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl import classes, contracts, stores
+from tamrl import classes, contracts, simulated, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
@@ -116,7 +116,7 @@ def inputs(tmp_path):
     return tmp_path
 
 
-def assess(folder, **features):
+def assess(folder, virtual=False, **features):
     assess_applicability(
         cube=folder / "cube.zarr",
         samples=folder / "grid.nc",
@@ -124,6 +124,7 @@ def assess(folder, **features):
         output=folder / "applicability.nc",
         features={"dynamic": ["air_temperature"], "static": ["igbp_fraction"]} | features,
         min_land_fraction=0.02,
+        virtual=virtual,
     )
     return xr.open_dataset(folder / "applicability.nc", mask_and_scale=False)
 
@@ -139,6 +140,15 @@ def test_the_stage_maps_where_towers_stand_and_where_they_do_not(inputs):
     known = flags >= 0
     np.testing.assert_array_equal(index[known] <= ds["dissimilarity"].attrs["threshold"], flags[known] == 1)
     assert ds["dissimilarity"].attrs["grid_mapping"] == "crs" and "crs_wkt" in ds["crs"].attrs
+
+
+def test_the_mask_of_a_virtual_earth_says_so_and_is_the_same(inputs):
+    real = assess(inputs).load()
+    virtual = assess(inputs, virtual=True).load()
+    xr.testing.assert_equal(real, virtual)
+    assert simulated.said(virtual.attrs) and not simulated.said(real.attrs)
+    for name in ("title", "summary", "source"):
+        assert simulated.STATEMENT in virtual.attrs[name] and simulated.STATEMENT not in real.attrs.get(name, "")
 
 
 def test_strips_of_any_height_give_the_same_map(inputs, monkeypatch):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl import carbon, contracts, files
+from tamrl import carbon, contracts, files, simulated
 from tamrl.grid import Grid
 
 pytestmark = pytest.mark.slow
@@ -78,6 +78,27 @@ def test_tables_keep_their_contracts(finished):
     splits = pd.read_csv(finished.results / "samples/splits.csv", dtype=str).set_index("site").fold
     held = predictions.drop_duplicates(["site", "fold"])
     assert (splits.loc[held.site].to_numpy() == held.fold.to_numpy()).all(), "only held-out towers are scored"
+
+
+def test_everything_that_leaves_the_run_says_that_it_is_simulated(finished):
+    run, ids = finished.results, []
+    for path in [*run.glob("maps/**/*.nc"), *run.glob("inputs/truth/*.nc")]:
+        with xr.open_dataset(path) as ds:
+            ids += [ds.attrs["id"]] if "id" in ds.attrs else []
+            for name in ("title", "summary", "source", "comment", "instrument"):
+                assert simulated.STATEMENT in ds.attrs[name], (path, name)
+            assert set(simulated.KEYWORDS) <= set(ds.attrs["keywords"].split(", ")), path
+    assert len(ids) == len(set(ids)) >= 12
+    tables = [*run.glob("*.csv"), *run.glob("evaluation/*.csv"), run / "towers/towers.csv", run / "drivers/comparison.csv"]
+    assert len(tables) >= 11
+    for path in [*tables, run / "towers/quality.csv"]:
+        table = pd.read_csv(path, keep_default_na=False)
+        assert table.columns[-1] == simulated.COLUMN and (table[simulated.COLUMN] == simulated.STATEMENT).all(), path
+    record = files.read_json(run / "provenance.json")
+    assert simulated.STATEMENT in record["name"] and set(record["keywords"]) == set(simulated.KEYWORDS)
+    for name in ("summary.md", "atlas/index.html", "atlas/data/index.js", "towers/towers.geojson"):
+        assert simulated.STATEMENT in (run / name).read_text(), name
+    assert simulated.STATEMENT.removeprefix("v") in (run / "report.html").read_text().partition("<nav")[0]
 
 
 def test_months_of_regions_add_up_to_the_budgets(finished):

@@ -19,6 +19,7 @@ rule adapt_towers:
         adaptation=section("adaptation"),
         qc=lambda w: CONFIGS[w.run].evaluation.qc,
         spinup=lambda w: CONFIGS[w.run].training.spinup,
+        virtual=VIRTUAL,
         code=model_code("tamrl.adaptation.stage"),
     script:
         "../scripts/adapt_towers.py"

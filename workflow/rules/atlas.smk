@@ -18,6 +18,7 @@ rule sum_regions:
         stores=lambda w: predictions(w, ".zarr"),
         labels=MAIN.time.labels,
         maps=section("maps", "vegetated_only"),
+        virtual=VIRTUAL,
         code=code("tamrl.atlas.stage"),
     script:
         "../scripts/sum_regions.py"
@@ -73,6 +74,8 @@ rule build_atlas:
             "quantum": MAIN.atlas.quantum if MAIN.atlas else None,
             "config_digest": configuration.digest(MAIN),
         },
+        virtual=VIRTUAL,
+        stamps=stamps(MAPPED.get("reference"), "downloads/atlas"),
         code=code("tamrl.atlas.stage"),
     script:
         "../scripts/build_atlas.py"

@@ -3,16 +3,29 @@ import sys
 
 sys.path.insert(0, str(workflow.basedir))
 
-from tamrl import config as configuration, provenance, registry
+from functools import cache
+
+from tamrl import config as configuration, provenance, registry, simulated
+from tamrl.intake import document, machine
 from tamrl.log import told
 from tamrl.scaling.needs import resources as resources_of
 
+# Before anything runs, and once: the jobs read this file again.
+if workflow.is_main_process:
+    machine.check(sys.executable)
+    for name in workflow.configfiles:
+        document.read(name)
+    for given in workflow.config_settings.config_args or ():
+        document.check(given.partition("=")[2], where=f"--config {given}")
+
 MAIN = configuration.load(config)
-configuration.check_inputs(MAIN)
 
 # A choice is the same chain with a few keys changed; it shares the drivers of its run.
 CONFIGS = {MAIN.run: MAIN} | {f"{MAIN.run}/choices/{name}": configuration.choice(config, name) for name in MAIN.choices}
+for conf in CONFIGS.values():
+    configuration.check_inputs(conf)
 PLAIN = MAIN.model_dump(mode="json")
+VIRTUAL = simulated.of(PLAIN)  # whether the products have to say so
 MODELS = sorted({*registry.names(registry.MODELS), *(v for c in CONFIGS.values() for v in c.training.variants)})
 RUN = "results/{run}"
 BASE = f"results/{MAIN.run}"
@@ -95,6 +108,42 @@ def fetch_options(wildcards):
 def code(*modules):
     """Digest of the code behind a rule, its stage and plug-ins with all they import."""
     return provenance.code_digest(*modules)
+
+
+look_once = cache(lambda path: provenance.stamps([path]))
+
+
+def stamps(*raw):
+    """Digests of names, sizes and times of raw files, as a parameter of what reads them: what was overwritten reruns.
+
+    `raw` are paths, lists of them, mappings to versions, or functions of the wildcards that give such. What lies there before
+    the run is looked at once; what the run makes, again when the job starts.
+    """
+    look = lambda path: provenance.stamps([path]) if configuration.is_made(MAIN, path) else look_once(path)
+
+    def get(wildcards):
+        found = {}
+        for given in raw:
+            given = given(wildcards) if callable(given) else given
+            found |= (
+                given if isinstance(given, dict) else {p: look(p) for p in ([given] if isinstance(given, str) else given or ())}
+            )
+        return dict(sorted(found.items()))
+
+    return get
+
+
+@cache
+def packaged(wildcards=None):
+    """Versions and checksums of grids that are installed as packages."""
+    loaded = {name: registry.load(registry.SOURCES, name) for name in MAIN.drivers.sources}
+    return {name: plugin.version(getattr(MAIN.drivers, name)) for name, plugin in loaded.items() if hasattr(plugin, "locate")}
+
+
+def download_contents(wildcards):
+    """Digest of what the downloads of a network start from. It is of contents, as a new checkout changes the times of files."""
+    chosen = configuration.snapshot(MAIN) if wildcards.network == "shuttle" else None
+    return provenance.contents(["config/sources.tsv", *([chosen] if chosen else [])])
 
 
 def plugins(package, names):
@@ -197,6 +246,11 @@ def download_options(wildcards):
     """Options of a source, with the `months` to fetch where the year is unfinished; finished years do not know of it."""
     months = {"months": int(MAIN.time.until[5:])} if MAIN.time.unfinished == int(wildcards.year) else {}
     return getattr(MAIN.drivers, wildcards.source).model_dump(mode="json") | months
+
+
+def network_files(wildcards):
+    """Inputs of the network that a wildcard names."""
+    return registry.load(registry.NETWORKS, wildcards.network).inputs(getattr(CONFIGS[wildcards.run].towers, wildcards.network))
 
 
 def tower_files():

@@ -23,6 +23,7 @@ DRIVERS = {
     "drivers": section("drivers"),
     "time": section("time", "step", "years", "until"),
     "resolution": MAIN.grid.resolution,
+    "stamps": stamps(driver_files(), packaged),
     "code": code("tamrl.drivers.stage", *plugins(registry.SOURCES, MAIN.drivers.sources)),
 }
 
@@ -88,6 +89,7 @@ rule place_drivers:
     params:
         names=section("drivers", "variables"),
         co2=MAIN.drivers.co2,
+        stamps=stamps(MAIN.drivers.co2),
         step=MAIN.time.step,
         code=code("tamrl.drivers.stage"),
     script:
@@ -120,6 +122,7 @@ rule compare_drivers:
         drivers=rules.collocate_drivers.output.drivers,
         table=f"{RUN}/towers/towers.parquet",
         towers=f"{RUN}/towers/towers.csv",
+        subsets=MAIN.drivers.subsets or [],
     output:
         comparison=f"{RUN}/drivers/comparison.csv",
     log:
@@ -132,6 +135,8 @@ rule compare_drivers:
         **needs("compare_drivers"),
     params:
         subsets=MAIN.drivers.subsets,
+        virtual=VIRTUAL,
+        stamps=stamps(MAIN.drivers.subsets),
         code=code("tamrl.drivers.stage"),
     script:
         "../scripts/compare_drivers.py"

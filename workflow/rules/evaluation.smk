@@ -31,6 +31,7 @@ rule evaluate_models:
         step=MAIN.time.step,
         gridded=GRIDDED,
         targets=lambda w: section("evaluation")(w)["targets"],
+        virtual=VIRTUAL,
         code=code("tamrl.evaluation.stage"),
     script:
         "../scripts/evaluate_models.py"
@@ -52,6 +53,7 @@ rule assess_towers:
         **needs("assess_towers"),
     params:
         features=features,
+        virtual=VIRTUAL,
         code=code("tamrl.uncertainty.stage"),
     script:
         "../scripts/assess_towers.py"
@@ -95,6 +97,8 @@ rule write_report:
         benchmarks=f"{BASE}/benchmarks",
         atlas="atlas/index.html" if ATLAS else None,
         config_digest=configuration.digest(MAIN),
+        virtual=VIRTUAL,
+        stamps=stamps(MAPPED.get("reference")),
         code=code("tamrl.evaluation.report.stage"),
     script:
         "../scripts/write_report.py"
@@ -132,6 +136,7 @@ rule record_provenance:
         config=MAIN.model_dump(mode="json"),
         config_digest=configuration.digest(MAIN),
         benchmarks=[f"{BASE}/benchmarks", *expand(f"{BASE}/choices/{{name}}/benchmarks", name=MAIN.choices)],
+        stamps=stamps(tower_files()),
         code=code("tamrl.record"),
     script:
         "../scripts/record_provenance.py"

@@ -96,6 +96,7 @@ rule assess_applicability:
     params:
         features=features,
         min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
+        virtual=VIRTUAL,
         code=code("tamrl.uncertainty.stage"),
     script:
         "../scripts/assess_applicability.py"

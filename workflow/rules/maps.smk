@@ -20,6 +20,7 @@ rule write_map:
         maps=section("maps", *FORMAT),
         run=lambda w: w.run,
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
+        virtual=VIRTUAL,
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.ensemble"),
     script:
         "../scripts/write_map.py"
@@ -44,6 +45,7 @@ rule write_members:
         maps=section("maps", *FORMAT),
         run=lambda w: w.run,
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
+        virtual=VIRTUAL,
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.members"),
     script:
         "../scripts/write_members.py"
@@ -73,6 +75,7 @@ rule write_product:
         maps=section("maps", *FORMAT),
         run=lambda w: w.run,
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
+        virtual=VIRTUAL,
         code=lambda w: code("tamrl.maps.stage", f"{registry.PRODUCTS}.{w.product}"),
     script:
         "../scripts/write_product.py"
@@ -98,6 +101,7 @@ rule write_periods:
         maps=section("maps", *FORMAT),
         run=lambda w: w.run,
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
+        virtual=VIRTUAL,
         code=code("tamrl.maps.means.stage"),
     script:
         "../scripts/write_periods.py"
@@ -122,6 +126,7 @@ rule write_seasonal:
         maps=section("maps", *FORMAT),
         run=lambda w: w.run,
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
+        virtual=VIRTUAL,
         code=code("tamrl.maps.means.stage"),
     script:
         "../scripts/write_seasonal.py"
@@ -171,6 +176,7 @@ rule sum_budgets:
         stores=lambda w: predictions(w, ".zarr"),
         labels=MAIN.time.labels,
         maps=section("maps", "vegetated_only"),
+        virtual=VIRTUAL,
         code=code("tamrl.maps.stage"),
     script:
         "../scripts/sum_budgets.py"

@@ -16,6 +16,7 @@ rule split_sites:
         ENV
     params:
         splits=section("splits"),
+        stamps=stamps(lambda w: CONFIGS[w.run].splits.test_sites),
         seed=MAIN.seed,
         code=code("tamrl.samples.stage"),
     script:

@@ -2,6 +2,7 @@
 rule download_towers:
     input:
         sources="config/sources.tsv",
+        snapshot=lambda w: (configuration.snapshot(MAIN) or []) if w.network == "shuttle" else [],
     output:
         folder=directory("downloads/{network}"),
     log:
@@ -13,13 +14,14 @@ rule download_towers:
         ENV
     params:
         options=fetch_options,
+        stamps=download_contents,
     script:
         "../scripts/download_towers.py"
 
 
 rule read_network:
     input:
-        lambda w: registry.load(registry.NETWORKS, w.network).inputs(getattr(CONFIGS[w.run].towers, w.network)),
+        network_files,
     output:
         table=f"{RUN}/towers/{{network}}.parquet",
         sites=f"{RUN}/towers/{{network}}_sites.csv",
@@ -38,6 +40,7 @@ rule read_network:
         reading=section("towers", "partitioning", "ustar", "strict"),
         step=MAIN.time.step,
         store=f"{RUN}/towers/archives/{{network}}",
+        stamps=stamps(network_files),
         code=lambda w: code("tamrl.towers.stage", f"{registry.NETWORKS}.{w.network}"),
     script:
         "../scripts/read_network.py"
@@ -68,6 +71,8 @@ rule harmonise_towers:
         towers=section("towers", "exclude", "managed", "quality"),
         step=MAIN.time.step,
         koppen=climate_map()[1],
+        virtual=VIRTUAL,
+        stamps=stamps(climate_map()[0], packaged),
         code=lambda w: code("tamrl.towers.stage", *plugins(registry.NETWORKS, CONFIGS[w.run].towers.networks)),
     script:
         "../scripts/harmonise_towers.py"

@@ -1,4 +1,5 @@
-# The virtual Earth writes raw files in the providers' formats; no rule after these knows that the world is virtual.
+# The virtual Earth writes raw files in the providers' formats; no rule after these computes anything
+# else because of it; that the world is virtual (`VIRTUAL`) is only written into what they make.
 if MAIN.twin:
 
     rule simulate_world:

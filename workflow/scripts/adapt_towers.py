@@ -14,4 +14,5 @@ adapt_towers(
     adaptation=snakemake.params.adaptation,
     qc=snakemake.params.qc,
     spinup=snakemake.params.spinup,
+    virtual=snakemake.params.virtual,
 )

@@ -11,4 +11,5 @@ assess_applicability(
     output=snakemake.output.map,
     features=snakemake.params.features,
     min_land_fraction=snakemake.params.min_land_fraction,
+    virtual=snakemake.params.virtual,
 )

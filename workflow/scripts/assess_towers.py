@@ -9,4 +9,5 @@ assess_towers(
     splits=snakemake.input.splits,
     output=snakemake.output.table,
     features=snakemake.params.features,
+    virtual=snakemake.params.virtual,
 )

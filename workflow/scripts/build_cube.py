@@ -9,5 +9,5 @@ build_cube(
     parts=list(snakemake.input.parts),
     cube=snakemake.output.cube,
     threads=snakemake.threads,
-    **{key: value for key, value in snakemake.params.items() if key != "code"},
+    **{key: value for key, value in snakemake.params.items() if key not in ("code", "stamps")},
 )

@@ -9,5 +9,5 @@ build_driver(
     part=snakemake.output.part,
     name=snakemake.wildcards.variable,
     threads=snakemake.threads,
-    **{key: value for key, value in snakemake.params.items() if key != "code"},
+    **{key: value for key, value in snakemake.params.items() if key not in ("code", "stamps")},
 )

@@ -10,4 +10,5 @@ compare_drivers(
     towers=snakemake.input.towers,
     comparison=snakemake.output.comparison,
     subsets=snakemake.params.subsets,
+    virtual=snakemake.params.virtual,
 )

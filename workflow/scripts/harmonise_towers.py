@@ -17,4 +17,5 @@ harmonise_towers(
     towers=snakemake.params.towers,
     step=snakemake.params.step,
     koppen=snakemake.params.koppen,
+    virtual=snakemake.params.virtual,
 )

@@ -13,4 +13,5 @@ sum_budgets(
     predictions=snakemake.params.stores,
     labels=snakemake.params.labels,
     maps=snakemake.params.maps,
+    virtual=snakemake.params.virtual,
 )

@@ -11,4 +11,5 @@ sum_regions(
     predictions=snakemake.params.stores,
     labels=snakemake.params.labels,
     maps=snakemake.params.maps,
+    virtual=snakemake.params.virtual,
 )

@@ -4,4 +4,5 @@ from tamrl.evaluation.report.stage import write_report
 from tamrl.log import to_file
 
 to_file(snakemake.log[0])
-write_report(**snakemake.input, **snakemake.output, **snakemake.params)
+params = {name: value for name, value in snakemake.params.items() if name != "stamps"}
+write_report(**snakemake.input, **snakemake.output, **params)

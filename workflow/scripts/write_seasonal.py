@@ -14,4 +14,5 @@ write_seasonal(
     run=snakemake.params.run,
     config_digest=snakemake.params.config_digest,
     code=snakemake.params.code,
+    virtual=snakemake.params.virtual,
 )

@@ -14,6 +14,7 @@ export function aboutPanel(app: App, host: HTMLElement): void {
   const { about } = index;
   host.replaceChildren(
     h("h2", {}, index.title),
+    ...(index.virtual_earth ? [h("p", { class: "warn" }, `Data of a ${index.virtual_earth}. Its numbers say nothing about the real Earth.`)] : []),
     h("p", {}, "Run ", h("b", {}, index.run), `, made ${about.made}. Maps by ${index.model}, ${index.grid.resolution}°, shown by month; fluxes are carbon mass per area of land and day, NEE = RECO − GPP, positive towards the atmosphere. Shown values are rounded to ${quantum(app)} gC m⁻² d⁻¹.`),
     h("p", { class: "actions" }, h("a", { class: "button", href: "../report.html" }, "Report"), ...index.maps.slice(0, 3).map((name) => h("a", { class: "button", href: `../maps/${name}` }, name))),
     other(app),

@@ -19,6 +19,11 @@ export function scaleFor(shown: Shown): Scale {
   return differenceScale(shown.run, nice(0.6 * Math.min(Math.max(...sizes), Math.max(...spans))));
 }
 
+/** What the shown runs say of themselves where one is of a virtual Earth. */
+export function worldOf(shown: Shown): string | null {
+  return shown.run.index.virtual_earth ?? shown.minus?.run.index.virtual_earth ?? null;
+}
+
 /** Whether the second can be taken from the first: numbers of one unit. */
 export function comparable(a: Source, b: Source): boolean {
   return a.unit === b.unit && !a.classes.length && !b.classes.length;

@@ -7,9 +7,11 @@ const ticks = (scale: Scale): number[] => [0, 0.25, 0.5, 0.75, 1].map((part) => 
 /** Decimals of the ticks: exact where the ends are round, else two. */
 const places = (scale: Scale): number => Math.min(2, decimals(ticks(scale)));
 
-export function legend(scale: Scale, title: string, unit: string): HTMLElement {
+/** The key on the page; `world` is what a virtual Earth says of itself. */
+export function legend(scale: Scale, title: string, unit: string, world: string | null): HTMLElement {
+  const badge = world && h("strong", { class: "badge" }, world);
   if (scale.classes.length) {
-    return h("div", { class: "legend" }, h("p", {}, title), h("ul", {}, ...scale.classes.map((name, k) => {
+    return h("div", { class: "legend" }, h("p", {}, title), badge, h("ul", {}, ...scale.classes.map((name, k) => {
       const box = h("i", { "aria-hidden": "true" });
       box.style.background = css(scale.lut[k]);
       return h("li", {}, box, name);
@@ -17,7 +19,7 @@ export function legend(scale: Scale, title: string, unit: string): HTMLElement {
   }
   const bar = h("div", { class: "ramp", role: "img", "aria-label": `Colours from ${number(scale.low)} to ${number(scale.high)} ${unit}` });
   bar.style.background = `linear-gradient(to right, ${Array.from({ length: 33 }, (_, k) => css(scale.lut[Math.round((k * (scale.lut.length - 1)) / 32)])).join(",")})`;
-  return h("div", { class: "legend" }, h("p", {}, title, unit && h("span", { class: "soft" }, ` ${unit}`)), bar, h("div", { class: "ticks", "aria-hidden": "true" }, ...ticks(scale).map((v) => h("span", {}, number(v, places(scale))))));
+  return h("div", { class: "legend" }, h("p", {}, title, unit && h("span", { class: "soft" }, ` ${unit}`)), badge, bar, h("div", { class: "ticks", "aria-hidden": "true" }, ...ticks(scale).map((v) => h("span", {}, number(v, places(scale))))));
 }
 
 /** The same drawn into a picture; returns its height. */

@@ -4,7 +4,7 @@ import { period, scoreOf, skillColour, type App } from "./app";
 import { choose, regionName, regionsPanel } from "./areas";
 import { Controls } from "./controls";
 import { byId, copy, digitsFor, h, number, placeName, signed } from "./dom";
-import { colour, comparable, scaleFor, type Shown } from "./fields";
+import { colour, comparable, scaleFor, worldOf, type Shown } from "./fields";
 import { handle } from "./gestures";
 import { legend } from "./legend";
 import { DataError } from "./load";
@@ -234,8 +234,8 @@ export class Page implements App {
     const when = (part: { source: Source; month: number; label: string }): string => (part.source.monthly ? period({ ...this.state, month: part.month, label: part.label }) : "");
     const named = (part: Shown | NonNullable<Shown["minus"]>): string => [part.source.title, when(part), part.run === this.run ? "" : `run ${part.run.index.run}`].filter(Boolean).join(", ");
     const text = shown.minus ? `${named(shown)} − ${named(shown.minus)}` : named(shown);
-    host.replaceChildren(legend(scaleFor(shown), text, shown.source.unit));
-    byId(`pane-${"ab"[k]}`).setAttribute("aria-label", `World map of ${text}. Arrow keys move, plus and minus zoom, Enter chooses the cell in the middle.`);
+    host.replaceChildren(legend(scaleFor(shown), text, shown.source.unit, worldOf(shown)));
+    byId(`pane-${"ab"[k]}`).setAttribute("aria-label", `World map of ${[text, worldOf(shown)].filter(Boolean).join(", ")}. Arrow keys move, plus and minus zoom, Enter chooses the cell in the middle.`);
   }
 
   private drawMarks(): void {
@@ -322,7 +322,7 @@ export class Page implements App {
       window.history.replaceState(null, "", `#${encode(this.state)}`);
       void copy(window.location.href, event.currentTarget as HTMLElement);
     });
-    byId("png").addEventListener("click", () => savePicture(this.run, this.shownStages().filter((s) => s.shown).map((s, k) => ({ pane: s.pane, scale: scaleFor(s.shown!), text: byId(`legend-${"ab"[k]}`).querySelector("p")!.textContent! }))));
+    byId("png").addEventListener("click", () => savePicture(this.run, this.shownStages().filter((s) => s.shown).map((s, k) => ({ pane: s.pane, scale: scaleFor(s.shown!), world: worldOf(s.shown!), text: byId(`legend-${"ab"[k]}`).querySelector("p")!.textContent! }))));
     window.addEventListener("hashchange", () => {
       const next = this.checked(decode(window.location.hash));
       const changed = new Set(Object.keys(next).filter((key) => next[key as keyof State] !== this.state[key as keyof State]));

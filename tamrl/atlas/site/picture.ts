@@ -8,6 +8,7 @@ import type { Run } from "./run";
 interface Part {
   pane: Pane;
   scale: Scale;
+  world: string | null;
   text: string;
 }
 
@@ -29,10 +30,10 @@ export function savePicture(run: Run, parts: Part[]): void {
   context.fillStyle = paper;
   context.fillRect(0, 0, width, height);
   let x = EDGE;
-  for (const { pane, scale, text } of parts) {
+  for (const { pane, scale, world, text } of parts) {
     context.fillStyle = ink;
     context.font = "600 17px system-ui, sans-serif";
-    context.fillText(text, x, EDGE + 14, pane.width);
+    context.fillText([text, world].filter(Boolean).join(" – "), x, EDGE + 14, pane.width);
     pane.copyTo(context, x, EDGE + 30);
     drawLegend(context, scale, x, EDGE + 38 + pane.height, Math.min(pane.width, scale.classes.length ? pane.width : 460), ink);
     x += pane.width + EDGE;

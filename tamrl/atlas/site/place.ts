@@ -248,13 +248,15 @@ function towers(app: App, facts: Facts): HTMLElement {
   }));
 }
 
-/** All numbers of the cell as text. */
+/** All numbers of the cell as text; the last column says where the world is virtual. */
 function table(app: App, facts: Facts, separator: string): string {
-  const head = ["year", "month", ...FLUXES.flatMap((flux) => Object.keys(facts.fluxes[flux]).sort().map((quantity) => `${flux}_${quantity}`)), ...facts.drivers.map(({ layer }) => layer.name)];
+  const world = app.run.index.virtual_earth;
+  const head = ["year", "month", ...FLUXES.flatMap((flux) => Object.keys(facts.fluxes[flux]).sort().map((quantity) => `${flux}_${quantity}`)), ...facts.drivers.map(({ layer }) => layer.name), ...(world ? ["virtual_earth"] : [])];
   const rows = MONTHS.map((_, m) => [
     app.state.label, m + 1,
     ...FLUXES.flatMap((flux) => Object.keys(facts.fluxes[flux]).sort().map((quantity) => exact(facts.fluxes[flux][quantity as keyof Series]![m]))),
     ...facts.drivers.map(({ line }) => exact(line[m])),
+    ...(world ? [separator === "," ? `"${world}"` : world] : []),
   ]);
   return [head, ...rows].map((row) => row.join(separator)).join("\n");
 }
@@ -267,7 +269,7 @@ async function saveCsv(app: App, cell: number): Promise<void> {
   try {
     const all = await Promise.all(run.index.labels.map(async (label) => ({ label, facts: await gather(app, cell, label) })));
     const { lat, lon } = run.place(cell);
-    const about = [`# ${run.index.title}, run ${run.index.run}, cell ${lat} N ${lon} E, fluxes in gC m-2 d-1`, ...Object.entries(run.index.about.digests).map(([name, value]) => `# ${name}: ${value}`), `# ${run.index.about.cite}`];
+    const about = [`# ${run.index.title}, run ${run.index.run}, cell ${lat} N ${lon} E, fluxes in gC m-2 d-1`, ...(run.index.virtual_earth ? [`# ${run.index.virtual_earth}`] : []), ...Object.entries(run.index.about.digests).map(([name, value]) => `# ${name}: ${value}`), `# ${run.index.about.cite}`];
     const bodies = all.map(({ label, facts }, k) => table({ ...app, state: { ...app.state, label }, run } as App, facts, ",").split("\n").slice(k ? 1 : 0).join("\n"));
     download(`${run.index.run}_${lat}_${lon}.csv`, new Blob([[...about, ...bodies].join("\n") + "\n"], { type: "text/csv" }));
   } catch (error) {

@@ -82,6 +82,8 @@ export interface Index {
   towers: Tower[];
   maps: string[];
   credits: string[];
+  /** What a run on the virtual Earth says of itself; null where its inputs were observed. */
+  virtual_earth: string | null;
   about: About;
 }
 

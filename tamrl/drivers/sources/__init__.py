@@ -34,7 +34,7 @@ and, where it can fetch its files itself (option `download`),
 and, where it holds one,
 
 ``koppen_map(options) -> Path``
-    GeoTIFF of the main Köppen-Geiger groups (1 to 5, 0 sea), for towers whose metadata name no climate.
+    GeoTIFF of Köppen-Geiger groups or classes (`tamrl.intake.legends`), for towers whose metadata name no climate.
 
 Every array stands on the source's own grid, `lat` falling and `lon` rising within [-180, 180), with the attribute
 

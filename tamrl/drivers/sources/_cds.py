@@ -5,6 +5,7 @@ file is fetched by `tamrl.transfer`, so that it is resumed after a break and com
 """
 
 import calendar
+import itertools
 import logging
 import os
 import time
@@ -18,7 +19,8 @@ from ecmwf.datastores import Client, Results
 from ecmwf.datastores.processing import ProcessingFailedError
 
 from tamrl import transfer
-from tamrl.errors import DownloadError
+from tamrl.errors import DownloadError, OutageError
+from tamrl.intake import border
 
 log = logging.getLogger(__name__)
 
@@ -102,26 +104,37 @@ def _client(wait: float) -> Client:
 
 
 def _fetch(order: Order, target: Path, wait: float) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
+    asked, where = f"{order.file} cannot be ordered", f"{order.dataset} {order.request}"
+    todo = "look at the request on the web site, or try again later"
+    with border.reading(asked, where=where, error=DownloadError, todo=todo):
+        asset = _awaited(order, wait)
+        digest, address, size = asset.asset.get("file:checksum"), asset.location, asset.content_length
+        known = ("md5", digest) if digest and len(digest) == 32 else None
+    transfer.Client(wait=wait).download(address, target, size=size, checksum=known)
+
+
+def _awaited(order: Order, wait: float) -> Results:
+    """The finished order, tried a few times."""
+    asked, where = f"{order.file} could not be ordered", f"{order.dataset} {order.request}"
+    for attempt in itertools.count(1):
         try:
-            asset = _ready(order, wait)
-            break
+            return _ready(order, wait)
         except (requests.RequestException, ProcessingFailedError) as error:
             status = getattr(getattr(error, "response", None), "status_code", None)
             if status in (401, 403):
-                raise DownloadError(
-                    "the Climate Data Store refuses the key", where=order.dataset, found=error, todo=HOW
-                ) from error
+                refused = "the Climate Data Store refuses the key"
+                raise DownloadError(refused, where=order.dataset, found=error, todo=HOW) from error
             if attempt == ATTEMPTS or status in (400, 404, 422):
                 todo = "look at the request on the web site, or try again later"
-                raise DownloadError(
-                    f"{order.file} could not be ordered", where=f"{order.dataset} {order.request}", found=error, todo=todo
-                ) from error
+                raise _kind(error, status)(asked, where=where, found=error, todo=todo) from error
             log.warning("%s: attempt %d failed (%s)", order.file, attempt, error)
             time.sleep(wait * attempt)
-    digest = asset.asset.get("file:checksum")
-    known = ("md5", digest) if digest and len(digest) == 32 else None
-    transfer.Client(wait=wait).download(asset.location, target, size=asset.content_length, checksum=known)
+
+
+def _kind(error: Exception, status: int | None) -> type[DownloadError]:
+    """Whether the network or the store fails for now, or the order itself."""
+    gone = isinstance(error, requests.ConnectionError | requests.Timeout) or status in transfer.BUSY
+    return OutageError if gone else DownloadError
 
 
 def _ready(order: Order, wait: float) -> Results:

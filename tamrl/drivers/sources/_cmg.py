@@ -4,7 +4,9 @@ HDF-EOS 2 (HDF4) and HDF-EOS 5 files have no coordinates: the grid is global and
 confirm. NetCDF-4 files (as the virtual Earth writes them) bring their own.
 """
 
+import logging
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -19,36 +21,87 @@ from tamrl import variables
 from tamrl.drivers.sources import _hdf4, _netcdf
 from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
+from tamrl.intake import border, stored
+
+log = logging.getLogger(__name__)
 
 AROUND = 64
 """Days before and after the run from which files are used too."""
+
+SCALE = 1e-4
+"""What one stored number counts in the products read here."""
 
 Reader = Callable[[Path, tuple[int, int]], np.ndarray]
 """Reads one map (float32, rows and columns as in the file) of a file, whose shape must be the one given."""
 
 
-def composites(folder: str, steps: Steps, names: re.Pattern[str], product: str) -> dict[datetime, Path]:
+def pattern(product: str) -> re.Pattern[str]:
+    """Names of a product's files as delivered: groups are the year, the day of the year, and `collection`."""
+    return re.compile(rf"^{product}\.A(\d{{4}})(\d{{3}})\.(?P<collection>\d{{3}})(\.\d+)?\.(nc|hdf|h5)$")
+
+
+def collections(folder: str, product: str, collection: str | None = None) -> dict[str, int]:
+    """Number of files of each collection of a product in a folder, or of the one asked for."""
+    names = pattern(product)
+    found = Counter(match["collection"] for path in _netcdf.contents(folder) if (match := names.match(path.name)))
+    return {key: count for key, count in sorted(found.items()) if collection in (None, key)}
+
+
+def composites(
+    folder: str, steps: Steps, names: re.Pattern[str], product: str, collection: str | None = None
+) -> dict[datetime, Path]:
     """First day and file of each map of the years asked for and `AROUND` days on both sides.
 
-    Raises `InputError` if a year has none.
+    Parameters
+    ----------
+    names : pattern
+        Of file names, as `pattern` gives it.
+    collection : str, optional
+        The only collection to read, such as `061`.
 
-    `names` matches file names; its groups 1 and 2 are the year and the day of the year.
+    Raises
+    ------
+    InputError
+        If a year has no map, two files hold the same one, or files are of several collections and none is asked for.
     """
     begin, end = (month.astype("datetime64[s]").item() for month in steps.span)
     first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
     found: dict[datetime, Path] = {}
+    seen, others = Counter(), Counter()
     for path in _netcdf.contents(folder):
         match = names.match(path.name)
-        start = datetime.strptime("".join(match.group(1, 2)), "%Y%j") if match else None
-        if start and start in found:
+        version = match.groupdict().get("collection") if match else None
+        if match is None or (collection and version != collection):
+            others[f"collection {version}" if version else f"{path.name.split('.')[0]} ({path.suffix})"] += 1
+            continue
+        start = first_day(*match.group(1, 2), path)
+        if start in found:
             raise InputError(f"two files of the composite {start:%Y-%j}", where=path, found=found[start].name, todo="keep one")
-        if start and first <= start <= last:
+        if first <= start <= last:
             found[start] = path
+            seen[version] += 1
+    if others:
+        log.warning("%s: not read as %s: %s", folder, product, ", ".join(f"{n} files of {k}" for k, n in sorted(others.items())))
+    if len(seen) > 1:
+        text = ", ".join(f"{count} files of collection {version}" for version, count in sorted(seen.items()))
+        todo = "collections differ in calibration: keep one, or set the source's `collection` to the one to read"
+        raise InputError(f"several collections of {product}", where=folder, found=text, todo=todo)
     for year in steps.years:
         if not any(start.year == year for start in found):
-            todo = f"fetch {product} of that year, or change time.years"
+            todo = f"fetch {product}{f' of collection {collection}' if collection else ''} of that year, or change time.years"
             raise InputError(f"no composites of {year}", where=folder, todo=todo)
     return dict(sorted(found.items()))
+
+
+def first_day(year: str, day: str, path: Path) -> datetime:
+    """The day that a file's name says by year and day of the year; raises `InputError` if there is none."""
+    with border.reading("the name holds no day", where=path, todo="give the file the name that NASA gave it"):
+        found = datetime(int(year), 1, 1) + timedelta(int(day) - 1)
+    if found.year != int(year):
+        raise InputError(
+            "the name holds no day", where=path, found=f"day {day} of {year}", todo="give it the name that NASA gave it"
+        )
+    return found
 
 
 def axis(starts: list[datetime]) -> list[datetime]:
@@ -88,7 +141,9 @@ def variable(
     raw = raw.assign_coords(weight=(raw.dims, stacked[1])).transpose("time", "lat", "lon")
     units = variables.get(name).sources[source].units
     done = variables.canonical(_netcdf.orient(raw, where), name=name, source_units=units, where=where)
-    return done.assign_attrs(grid="pixels", cadence="composite")
+    product, version = zip(*(path.name.split(".")[:3:2] for path in found.values()), strict=True)
+    about = {"product": ", ".join(sorted(set(product))), "collection": ", ".join(sorted(set(version)))}
+    return done.assign_attrs(grid="pixels", cadence="composite", **about)
 
 
 def _stack(parts: list, shape: tuple[int, int]) -> da.Array:
@@ -101,11 +156,8 @@ def layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.Dat
     """A layer of a file, numbers as stored; raises `InputError` if it is not there or not of that shape."""
     kind = _netcdf.kind(path)
     if kind not in ("netcdf", "hdf4"):
-        raise InputError("only HDF4, HDF5 and NetCDF-4 files are read here", where=path, found=kind, todo="fetch it again")
-    try:
-        found = _hdf4.stored(path, name) if kind == "hdf4" else _netcdf.stored(path, name)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
+        raise InputError("only HDF4, HDF5 and NetCDF-4 files are read here", where=path, found=kind, todo="unpack or convert it")
+    found = _hdf4.stored(path, name) if kind == "hdf4" else _netcdf.stored(path, name)
     if shape not in (None, found.shape):
         raise InputError("the composites differ in shape", where=path, found=f"{found.shape} instead of {shape}")
     return found if found.coords else _placed(found, path, kind)
@@ -122,9 +174,38 @@ def _placed(da: xr.DataArray, path: Path, kind: str) -> xr.DataArray:
     return xr.DataArray(da.values, dims=("lat", "lon"), coords={"lat": lat, "lon": lon}, attrs=da.attrs, name=da.name)
 
 
-def scaled(stored: np.ndarray, attrs: dict) -> np.ndarray:
-    """Values (float32) of stored numbers: missing outside the valid range. A scale above 1 divides, as in the HDF4 original."""
-    scale = float(attrs.get("scale_factor", 1.0))
-    low, high = attrs.get("valid_range", (-2000, 10000))
-    good = (stored != attrs.get("_FillValue", -3000)) & (stored >= low) & (stored <= high)
-    return np.where(good, stored * np.float32(1 / scale if scale > 1 else scale), np.nan).astype("float32")
+def values(path: Path, name: str, shape: tuple[int, int], *, limits: tuple[float, float], fill: int) -> np.ndarray:
+    """A layer of a file in physical values (float32), missing outside its valid range; see `scaled`."""
+    raw = layer(path, name, shape)
+    return scaled(raw.values, raw.attrs, where=f"{path} ({name})", rule=_rule(path), limits=limits, fill=fill)
+
+
+def codes(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray:
+    """A layer of classes or flags as whole numbers, -1 where missing; a zero is one of them."""
+    raw = layer(path, name, shape)
+    return stored.codes(raw.values, raw.attrs, where=f"{path} ({name})", rule=_rule(path))
+
+
+def _rule(path: Path) -> stored.Rule:
+    return "hdf4" if _netcdf.kind(path) == "hdf4" else "modis"
+
+
+def scaled(
+    numbers: np.ndarray,
+    attrs: dict,
+    *,
+    where: object = None,
+    rule: stored.Rule = "hdf4",
+    limits: tuple[float, float] = (-0.2, 1.0),
+    fill: int = -3000,
+) -> np.ndarray:
+    """Values (float32) of stored numbers by their attributes; see `tamrl.intake.stored.decoder`.
+
+    Parameters
+    ----------
+    limits, fill
+        Valid range and fill value of the product, where the file declares none; its numbers count `SCALE` each.
+    """
+    assumed = {"scale_factor": SCALE, "_FillValue": fill}
+    how = stored.decoder(attrs, numbers.dtype, where=where, rule=rule, dtype=np.dtype("float32"), assumed=assumed, limits=limits)
+    return how.values(numbers).astype("float32")

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from tamrl import transfer
 from tamrl.errors import DownloadError
+from tamrl.intake import border
 
 TOKEN, SEARCH = "EARTHDATA_TOKEN", "TAMRL_CMR_URL"
 DEFAULT = "https://cmr.earthdata.nasa.gov"
@@ -41,9 +42,13 @@ def search(product: str, first: str, last: str, *, wait: float = 2.0) -> list[Gr
     base = os.environ.get(SEARCH, DEFAULT)
     while True:
         url = f"{base}/search/granules.umm_json?{urlencode(query | {'page_num': after})}"
-        answer = json.loads(client.get(url))
-        found += [_granule(item["umm"], product) for item in answer["items"]]
-        if len(found) >= int(answer["hits"]) or not answer["items"]:
+        content = client.get(url)
+        todo = f"check the address ({SEARCH}), or try again later"
+        with border.reading("the answer of the search cannot be read", where=url, error=DownloadError, todo=todo):
+            answer = json.loads(content)
+            items, hits = answer["items"], int(answer["hits"])
+            found += [_granule(item["umm"], product) for item in items]
+        if len(found) >= hits or not items:
             break
         after += 1
     if not found:

@@ -2,14 +2,16 @@
 
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from pyhdf.error import HDF4Error
 from pyhdf.SD import SD, SDC
 
 from tamrl.errors import InputError
+from tamrl.intake import border, whole
 
 _LOCK = threading.Lock()
 """The HDF4 library stands no two threads at once."""
@@ -18,37 +20,37 @@ _CORNERS = {"UpperLeftPointMtrs": (-180_000_000.0, 90_000_000.0), "LowerRightMtr
 """Corners of a global grid in packed degrees, minutes and seconds."""
 
 
+@contextmanager
+def _opened(path: Path, where: object) -> Iterator[SD]:
+    """A file of its full length, for one thread at a time."""
+    whole.check(path)
+    with border.reading("the HDF4 file cannot be read", where=where, todo=whole.INSIDE), _LOCK:
+        file = SD(str(path), SDC.READ)
+        try:
+            yield file
+        finally:
+            file.end()
+
+
 def stored(path: Path, name: str) -> xr.DataArray:
     """A layer of a file with its attributes, dims as in the file; raises `InputError` if it is not there or not readable."""
-    try:
-        with _LOCK:
-            file = SD(str(path), SDC.READ)
-            try:
-                if name not in file.datasets():
-                    raise InputError(f"no layer {name!r}", where=path, found=list(file.datasets()))
-                layer = file.select(name)
-                values, attrs = layer[:], layer.attributes()
-                dims = [str(d).split(":")[0] for d in layer.dimensions(full=1)]
-            finally:
-                file.end()
-    except (HDF4Error, ValueError) as error:
-        raise InputError("the HDF4 file cannot be read", where=path, found=error, todo="fetch it again") from error
+    with _opened(path, f"{path} ({name})") as file:
+        if name not in file.datasets():
+            raise InputError(f"no layer {name!r}", where=path, found=list(file.datasets()))
+        layer = file.select(name)
+        values, attrs = layer[:], layer.attributes()
+        dims = [str(d).split(":")[0] for d in layer.dimensions(full=1)]
     return xr.DataArray(np.asarray(values), dims=dims, attrs=attrs, name=name)
 
 
 def structure(path: Path) -> str:
     """The text `StructMetadata.0`, which says where a grid lies; raises `InputError` if there is none."""
-    try:
-        with _LOCK:
-            file = SD(str(path), SDC.READ)
-            try:
-                return str(file.attributes()["StructMetadata.0"])
-            finally:
-                file.end()
-    except (HDF4Error, KeyError) as error:
-        raise InputError(
-            "the HDF4 file does not say where its grid lies", where=path, found=error, todo="fetch it again"
-        ) from error
+    with _opened(path, path) as file:
+        found = file.attributes()
+    if "StructMetadata.0" not in found:
+        todo = "give the file as NASA delivers it (HDF-EOS 2)"
+        raise InputError("the HDF4 file does not say where its grid lies", where=path, found=sorted(found), todo=todo)
+    return str(found["StructMetadata.0"])
 
 
 def require_global(path: Path) -> None:

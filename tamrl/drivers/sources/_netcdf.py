@@ -16,10 +16,12 @@ from xarray.backends.locks import HDF5_LOCK
 from tamrl import files, variables
 from tamrl.drivers.sources import _grib
 from tamrl.errors import InputError
+from tamrl.intake import arrays, border, times, whole, zips
 
 log = logging.getLogger(__name__)
 
-NAMES = {"valid_time": "time", "date": "time", "latitude": "lat", "longitude": "lon"}
+NAMES = {"latitude": "lat", "y": "lat", "longitude": "lon", "x": "lon"}
+STANDARD = {"latitude": "lat", "grid_latitude": None, "longitude": "lon", "grid_longitude": None}
 SUFFIXES = (".nc", ".nc4", ".zip", ".grib", ".grb", ".grib1", ".grib2", ".grb2")
 LARGEST_RATIO = 200
 """A zip member that grows by more than this is refused (NetCDF inside is already compressed)."""
@@ -39,13 +41,18 @@ _KINDS = {
 }
 
 
-def kind(path: Path) -> str:
+def kind(path: Path, *, where: object = None) -> str:
     """What a file is by its first bytes: netcdf, zip, grib or hdf4; raises `InputError` for anything else."""
-    with open(path, "rb") as handle:
+    where = where or path
+    with border.reading("the file cannot be read", where=where), open(path, "rb") as handle:
         start = handle.read(4)
+        size = path.stat().st_size
     if start not in _KINDS:
-        found = f"{path.stat().st_size} bytes, starting with {start!r}"
-        raise InputError("the file is neither NetCDF, HDF, GRIB nor zip", where=path, found=found, todo="fetch it again")
+        found, todo = (
+            f"{size} bytes, starting with {start!r}",
+            "open it in a text editor: it may be an error message of the server",
+        )
+        raise InputError("the file is neither NetCDF, HDF, GRIB nor zip", where=where, found=found, todo=todo)
     return _KINDS[start]
 
 
@@ -76,22 +83,69 @@ def open_all(folder: str | Path, only: frozenset[str] | None = None) -> Iterator
             continue
         parts = sorted(Path(_unpacked(path).name).iterdir()) if kind(path) == "zip" else [path]
         for part in parts:
-            found = kind(part)
+            where = path if part == path else f"{path} ({part.name})"
+            found = kind(part, where=where)
+            whole.check(part, where=where)
             if found == "grib":
-                yield from ((path, ds) for ds in _grib.open_file(part))
+                yield from ((path, named(ds, path)) for ds in _grib.open_file(part, where=where))
             elif found == "netcdf":
                 yield path, _open(part, path)
             else:
                 raise InputError(f"{found} files are not read here", where=path, todo="order the files as NetCDF or GRIB")
 
 
-def _open(part: Path, path: Path) -> xr.Dataset:
+def opened(path: Path, *, where: object) -> xr.Dataset:
+    """The dataset of a NetCDF file with its own names, fields lazy and in physical values; raises `InputError`."""
     netCDF4.set_chunk_cache(CACHE_BYTES)
-    try:
-        ds = xr.open_dataset(part, chunks={}, decode_timedelta=False)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise InputError("the file cannot be read", where=path, found=error, todo="fetch it again") from error
-    return ds.rename({old: new for old, new in NAMES.items() if old in ds.variables and new not in ds.variables})
+    whole.check(path, where=where)
+    with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):
+        raw = xr.open_dataset(path, decode_cf=False, cache=False)
+        return xr.decode_cf(arrays.dataset(raw, where=where), decode_times=False)
+
+
+def _open(part: Path, path: Path) -> xr.Dataset:
+    return named(opened(part, where=path), path)
+
+
+def named(ds: xr.Dataset, path: object) -> xr.Dataset:
+    """A dataset with `lat` and `lon` as dimensions where it has such coordinates, ready for `tamrl.intake.times.axis`.
+
+    Coordinates are known by name, standard name or unit. Each variable remembers its file (encoding `source`).
+    """
+    with border.reading("the coordinates of the file cannot be read", where=path, todo="compare the file with one that is read"):
+        ds = times.prepare(_placed(ds))
+    for variable in ds.variables.values():
+        variable.encoding["source"] = str(path)
+    return ds
+
+
+def _placed(ds: xr.Dataset) -> xr.Dataset:
+    for target in ("lat", "lon"):
+        name = next(
+            (n for n in sorted(map(str, ds.variables), key=lambda n: n != target) if _means(n, ds.variables[n]) == target), None
+        )
+        if name is not None:
+            ds = ds.swap_dims({ds[name].dims[0]: name}) if _apart(ds, name) else ds
+            ds = ds.rename({name: target}) if name != target else ds
+    return ds
+
+
+def _means(name: str, of: xr.Variable) -> str | None:
+    """`lat` or `lon` for a coordinate in degrees along one dimension, else None."""
+    unit, standard = str(of.attrs.get("units", "degree")).lower(), of.attrs.get("standard_name")
+    if of.ndim != 1 or not unit.startswith("degree"):
+        return None
+    by_unit = {"degrees_north": "lat", "degree_north": "lat", "degrees_east": "lon", "degree_east": "lon"}.get(unit)
+    if standard in STANDARD:
+        return STANDARD[standard]
+    return NAMES.get(name.lower(), name.lower() if name.lower() in ("lat", "lon") else by_unit)
+
+
+def _apart(ds: xr.Dataset, name: str) -> bool:
+    """Whether a coordinate stands on a dimension of another name, which it has for itself."""
+    (dim,) = ds[name].dims
+    others = [n for n in ds.variables if n not in (name, dim) and ds[n].dims == (dim,) and _means(str(n), ds.variables[n])]
+    return dim != name and not others
 
 
 def stored(path: Path, name: str) -> xr.DataArray:
@@ -99,7 +153,9 @@ def stored(path: Path, name: str) -> xr.DataArray:
 
     Opening reads attributes outside the lock under which xarray reads values, and HDF5 stands no two threads at once.
     """
-    with HDF5_LOCK, netCDF4.Dataset(path) as file:
+    whole.check(path)
+    reading = border.reading("the file cannot be read", where=f"{path} ({name})", todo=whole.INSIDE)
+    with reading, HDF5_LOCK, netCDF4.Dataset(path) as file:
         variable = _find(file, name)
         if variable is None:
             raise InputError(f"no layer {name!r}", where=path, found=list(file.variables) or list(file.groups))
@@ -118,14 +174,13 @@ def _find(group: netCDF4.Group, name: str) -> netCDF4.Variable | None:
 @cache
 def _unpacked(path: Path) -> tempfile.TemporaryDirectory:
     """A temporary folder with the NetCDF and GRIB members of a zip; it lives as long as the process."""
+    whole.check(path)
     folder = tempfile.TemporaryDirectory(prefix="tamrl-")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if member.filename.lower().endswith(SUFFIXES):
-                    _extract(archive, member, Path(folder.name), path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError("the zip file cannot be read", where=path, found=error, todo="fetch it again") from error
+    with zips.opened(path, where=path) as archive:
+        for member in archive.infolist():
+            if member.filename.lower().endswith(SUFFIXES):
+                zips.check_member(member, where=path)
+                _extract(archive, member, Path(folder.name), path)
     return folder
 
 
@@ -149,9 +204,29 @@ def orient(da: xr.DataArray, where: object) -> xr.DataArray:
     Raises
     ------
     InputError
-        If latitudes exceed 90° (swapped with longitudes, usually) or a coordinate has duplicates.
+        If latitudes exceed 90° (swapped with longitudes, usually), or a coordinate has duplicates or no value.
     """
-    lat, lon = (np.round(da[name].values.astype("float64"), 6) for name in ("lat", "lon"))
+    lat, lon, rows, columns = _oriented(da, where)
+    da = da.assign_coords(lat=lat, lon=lon)
+    for name, order in (("lat", rows), ("lon", columns)):
+        if (order != np.arange(order.size)).any():
+            da = da.isel({name: order})
+    return da
+
+
+def check_places(da: xr.DataArray, where: object) -> None:
+    """Raise `InputError` where `orient` would."""
+    _oriented(da, where)
+
+
+def _oriented(da: xr.DataArray, where: object) -> tuple[np.ndarray, ...]:
+    """Latitudes and longitudes within [-180, 180) in the order of the file, and the orders that orient them."""
+    lat, lon = (_degrees(da[name].values) for name in ("lat", "lon"))
+    if not (lat.size and lon.size and np.isfinite(lat).all() and np.isfinite(lon).all()):
+        found = f"{lat.size} latitudes, {lon.size} longitudes"
+        raise InputError(
+            "a latitude or longitude is missing", where=where, found=found, todo="give every row and column its place"
+        )
     if np.abs(lat).max() > 90 or lon.min() < -180 or lon.max() > 360:
         raise InputError(
             "latitudes must lie within ±90 and longitudes within -180 and 360",
@@ -163,11 +238,15 @@ def orient(da: xr.DataArray, where: object) -> xr.DataArray:
     rows, columns = np.argsort(-lat, kind="stable"), np.argsort(lon, kind="stable")
     if (np.diff(lat[rows]) == 0).any() or (np.diff(lon[columns]) == 0).any():
         raise InputError("a latitude or longitude occurs twice", where=where, todo="drop the repeated column (often ±180°)")
-    da = da.assign_coords(lat=lat, lon=lon)
-    for name, order in (("lat", rows), ("lon", columns)):
-        if (order != np.arange(order.size)).any():
-            da = da.isel({name: order})
-    return da
+    return lat, lon, rows, columns
+
+
+def _degrees(values: np.ndarray) -> np.ndarray:
+    """Coordinates in float64 to six decimals; numbers of float32 (0.10000000149) are the decimals that they stand for (0.1)."""
+    short, values = values.astype("float32"), values.astype("float64")
+    if (short == values).all():
+        values = np.array([float(str(v)) for v in short])
+    return np.round(values, 6)
 
 
 def without_fill(da: xr.DataArray, *, name: str, where: object) -> xr.DataArray:

@@ -7,11 +7,11 @@ import numpy as np
 import rasterio
 import xarray as xr
 from dask import delayed
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from tamrl import classes, variables
 from tamrl.errors import InputError
+from tamrl.intake import border, legends, stored, whole
 
 STRIP = 600
 """Pixel rows read at once."""
@@ -21,6 +21,9 @@ CACHE_MB = 64
 
 WATER = classes.IGBP.index("WAT")
 
+LEGENDS: dict[str, legends.Kind] = {"igbp_fraction": "igbp", "koppen_fraction": "koppen", "land_fraction": "igbp"}
+"""Variables that are made of class codes, and their legend."""
+
 
 def open_map(path: str | Path) -> xr.DataArray:
     """A north-up global GeoTIFF in degrees as (lat, lon), lazy, values as stored, attribute `grid` = `pixels`.
@@ -28,13 +31,12 @@ def open_map(path: str | Path) -> xr.DataArray:
     Raises
     ------
     InputError
-        If the file is missing, unreadable, or does not cover the globe.
+        If the file is missing, cut short, unreadable, or does not cover the globe.
     """
-    try:
-        with rasterio.open(path) as file:
-            shape, transform, kind, nodata = file.shape, tuple(file.transform)[:6], file.dtypes[0], file.nodata
-    except (RasterioError, OSError) as error:
-        raise InputError("the map cannot be read", where=path, found=error) from error
+    whole.check(path)
+    with border.reading("the map cannot be read", where=path, todo=whole.INSIDE), rasterio.open(path) as file:
+        shape, transform, kind, nodata = file.shape, tuple(file.transform)[:6], file.dtypes[0], file.nodata
+        packing = {"scale_factor": file.scales[0], "add_offset": file.offsets[0]}
     (rows, columns), size = shape, 180.0 / shape[0]
     if columns != 2 * rows or np.abs(np.subtract(transform, (size, 0, -180, 0, -size, 90))).max() > 1e-6:
         raise InputError("the map must cover the globe, north-up from -180°", where=path, found=f"{shape}, {transform}")
@@ -42,53 +44,46 @@ def open_map(path: str | Path) -> xr.DataArray:
     parts = [da.from_delayed(delayed(_read_strip)(path, *s), (s[1], columns), dtype=kind) for s in strips]
     lat, lon = 90 - (np.arange(rows) + 0.5) * size, -180 + (np.arange(columns) + 0.5) * size
     attrs = {"grid": "pixels", "nodata": nodata, "source": Path(path).name}
+    attrs |= packing if packing != {"scale_factor": 1.0, "add_offset": 0.0} else {}
     return xr.DataArray(da.concatenate(parts), dims=("lat", "lon"), coords={"lat": lat, "lon": lon}, attrs=attrs)
 
 
 def _read_strip(path: str | Path, top: int, rows: int) -> np.ndarray:
-    try:
-        with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), rasterio.open(path) as file:
-            return file.read(1, window=Window(0, top, file.width, rows))
-    except (RasterioError, OSError) as error:
-        raise InputError("the map cannot be read", where=path, found=error, todo="fetch it again") from error
+    where = f"{path}, rows {top} to {top + rows - 1}"
+    reading, settings = (
+        border.reading("the map cannot be read", where=where, todo=whole.INSIDE),
+        rasterio.Env(GDAL_CACHEMAX=CACHE_MB),
+    )
+    with reading, settings, rasterio.open(path) as file:
+        return file.read(1, window=Window(0, top, file.width, rows))
 
 
-def igbp_table() -> np.ndarray:
-    """Position in `classes.IGBP` per MCD12C1 code (256 entries), -1 for codes that are none."""
-    table = np.full(256, -1, "int8")
-    for code in range(18):
-        table[code] = classes.igbp_index(code)
-    return table
+def coded(codes: xr.DataArray, *, name: str) -> xr.DataArray:
+    """Class codes (whole numbers of any type) as positions in the class list of variable `name`, lazily, -1 where unknown.
 
-
-def koppen_table() -> np.ndarray:
-    """Position in `classes.KOPPEN` per code 1 to 5 (256 entries), -1 for the rest (0 is sea)."""
-    table = np.full(256, -1, "int8")
-    table[1 : len(classes.KOPPEN) + 1] = np.arange(len(classes.KOPPEN))
-    return table
-
-
-def land_table() -> np.ndarray:
-    """1 for land, 0 for water, missing for unknown, per MCD12C1 code (256 entries)."""
-    index = igbp_table()
-    return np.where(index < 0, np.nan, index != WATER).astype("float32")
-
-
-def looked_up(codes: xr.DataArray, table: np.ndarray, *, name: str) -> xr.DataArray:
-    """Codes (uint8) replaced by their entries in `table`, lazily, with the attributes of variable `name`."""
-    if codes.dtype != np.uint8:
-        raise InputError("class codes must be 8-bit integers", where=codes.attrs["source"], found=codes.dtype)
-    values = codes.data.map_blocks(lambda block: table[block], dtype=table.dtype, meta=np.empty((0, 0), table.dtype))
+    `land_fraction` is 1 on land, 0 on water and missing where unknown. The codes are counted before, so that a map of another
+    legend is refused (`tamrl.intake.legends`: `InputError`).
+    """
+    where = codes.attrs["source"]
+    if "scale_factor" in codes.attrs:
+        found = {k: codes.attrs[k] for k in ("scale_factor", "add_offset")}
+        raise InputError("class codes have no scale and offset", where=codes.attrs["source"], found=found, todo="unpack the map")
+    strips = (codes.data[top : top + STRIP] for top in range(0, codes.sizes["lat"], STRIP))
+    counts = legends.count((strip.compute(scheduler="synchronous") for strip in strips), where=where)
+    table = legends.table(LEGENDS[name], counts, nodata=codes.attrs["nodata"], where=where)
+    if name == "land_fraction":
+        table = np.where(table < 0, np.nan, table != WATER).astype("float32")
+    values = codes.data.map_blocks(legends.positions, table, dtype=table.dtype, meta=np.empty((0, 0), table.dtype))
     return codes.copy(data=values).rename(name).assign_attrs(variables.attributes(name))
 
 
 def numbers(raw: xr.DataArray, *, name: str, units: str) -> xr.DataArray:
-    """A map of numbers in canonical units, nodata and fill values missing, lazily."""
-    nodata = raw.attrs["nodata"]
+    """A map of numbers in canonical units by its tags (nodata, scale, offset), fill values missing, lazily."""
+    attrs = {k: v for k, v in raw.attrs.items() if k in stored.ATTRIBUTES} | {"_FillValue": raw.attrs["nodata"]}
+    how = stored.decoder(attrs, raw.dtype, where=raw.attrs["source"])
 
     def clean(block: np.ndarray) -> np.ndarray:
-        values, _ = variables.mask_fill(block)
-        return np.where(values == nodata, np.nan, values).astype("float32") if nodata is not None else values.astype("float32")
+        return variables.mask_fill(how.values(block))[0].astype("float32")
 
     values = raw.data.map_blocks(clean, dtype="float32", meta=np.empty((0, 0), "float32"))
     done = variables.canonical(raw.copy(data=values), name=name, source_units=units, where=raw.attrs["source"])

@@ -1,7 +1,8 @@
-"""Values of the reanalyses on the steps of the run: pieces joined, versions merged, hours and accumulations made days.
+"""Values of the reanalyses on the steps of the run: hours, days and months told apart, hours and accumulations made days.
 
 Daily statistics, hourly values and monthly means are told apart by the spacing of their times; what each may hold is said
-in the modules of the sources.
+in the modules of the sources. Where files state bounds of their times (`tamrl.intake.times`), these say which day, month or
+hour a value is of. Values that are said to be means or sums over time, at one hour of each day, are of the day they lie in.
 """
 
 import logging
@@ -13,17 +14,27 @@ import xarray as xr
 
 from tamrl import variables
 from tamrl.drivers.sources import _netcdf
+from tamrl.drivers.sources._joining import DAY, HOUR, MARKS, comparable, every, merged
+from tamrl.drivers.sources._joining import series as series
 from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
 log = logging.getLogger(__name__)
 
-HOUR, DAY = np.timedelta64(1, "h"), np.timedelta64(1, "D")
 ROUNDING = 0.05
 """Amounts (mm d-1, W m-2) below zero by less than this come from packing and count as zero; others are refused."""
 
-MEANS = ("avgua", "avgad", "avgas", "avg", None)
-"""GRIB step types that monthly means may have; `instant` and `accum` are single hours of a month."""
+MEANS = ("avgua", "avgad", "avgas", "avg", "mean", "")
+"""Statistics that monthly means may have; `instant` and `accum` are single hours of a month, unless bounds say a month."""
+
+STATISTICS = {*MEANS, "instant", "accum", "sum", "point"}
+"""Statistics over time that can be read; others are extremes or spreads."""
+
+LEAST = {"D": np.timedelta64(18, "h"), "M": np.timedelta64(27, "D")}
+"""Shortest interval that is the whole day or month: from its first to its last sample, six hours or a day apart."""
+
+SLACK = {"D": np.timedelta64(1, "m"), "M": np.timedelta64(12, "h")}
+"""What an interval may reach beyond its day or month; forecasts of a month begin at 18:00 or 06:00."""
 
 
 def variable(
@@ -42,10 +53,11 @@ def variable(
     some : bool
         Only some files were opened: the steps of the others are missing, and nothing is said of that.
     """
-    times, grid = raw["time"].values, [[v.size, *map(float, v.values[[0, -1]])] for v in (raw["lat"], raw["lon"])]
-    extent = {"times": [str(times[0]), str(times[-1])], "every": every(times), "grid": [str(raw.dtype), *grid]}
+    raw = _netcdf.orient(raw, where)
+    time, grid = raw["time"].values, [[v.size, *map(float, v.values[[0, -1]])] for v in (raw["lat"], raw["lon"])]
+    extent = {"times": [str(time[0]), str(time[-1])], "every": every(time), "grid": [str(raw.dtype), *grid]}
     alias = variables.get(name).sources[source]
-    raw = _netcdf.without_fill(_netcdf.orient(raw, where), name=name, where=where)
+    raw = _netcdf.without_fill(raw, name=name, where=where)
     total = alias.units.endswith("d-1")
     found = on_steps(raw, steps=steps, total=total, accumulation=accumulation, where=where, some=some)
     extent |= {"steps": found.attrs["reach"]}
@@ -53,78 +65,6 @@ def variable(
     if total:
         done = done.where((done >= 0) | (done < -ROUNDING) | done.isnull(), np.float32(0))
     return done.assign_attrs(grid="nodes", expver=_count_expver(raw), extent=extent)
-
-
-def series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
-    """One array (time, lat, lon) from the pieces of all files, times rising, with the coordinate `expver` (int).
-
-    Where a time occurs with several `expver`, the lowest that has a value wins at each place.
-
-    Raises
-    ------
-    InputError
-        If there is no piece, grids differ, or a time occurs twice with the same `expver` and different values.
-    """
-    if not parts:
-        raise InputError("no file holds the variable", where=where, todo="order it, or take it out of drivers.variables")
-    pieces = [piece for part in parts for piece in _plain(part, where)]
-    try:
-        joined = xr.concat(pieces, "time", join="exact", coords="minimal", compat="override", combine_attrs="override")
-    except ValueError as error:  # xarray's AlignmentError
-        found = sorted(
-            {f"{p.sizes['lat']} x {p.sizes['lon']} from {p['lat'].values[0]:g}, {p['lon'].values[0]:g}" for p in pieces}
-        )
-        raise InputError(
-            "files of one variable lie on different grids", where=where, found=found, todo="order one area"
-        ) from error
-    order = np.lexsort((joined["expver"].values, joined["time"].values))
-    joined = joined.isel(time=order) if (np.diff(order) != 1).any() else joined
-    return _merge_times(joined, where)
-
-
-def _plain(part: xr.DataArray, where: object) -> list[xr.DataArray]:
-    """A piece as arrays (time, lat, lon) with a time axis in datetime64[ns] and one `expver` per time."""
-    if "time" not in part.coords:
-        raise InputError("no time coordinate", where=where, found=list(part.coords))
-    part = part if "time" in part.dims else part.expand_dims("time")
-    if "expver" in part.dims:
-        return [p for k in range(part.sizes["expver"]) for p in _plain(part.isel(expver=k), where)]
-    part = part.assign_coords(time=("time", _times(part["time"].values, where)))
-    version = part["expver"].values if "expver" in part.coords else 1
-    part = part.assign_coords(expver=("time", np.broadcast_to(version, part["time"].shape).astype(int)))
-    part = part.squeeze([d for d in part.dims if d not in ("time", "lat", "lon") and part.sizes[d] == 1], drop=True)
-    part = part.drop_vars([c for c in part.coords if c not in ("time", "lat", "lon", "expver")])
-    if set(part.dims) != {"time", "lat", "lon"}:
-        raise InputError("dimensions must be time, latitude, longitude", where=where, found=part.dims)
-    return [part.transpose("time", "lat", "lon")]
-
-
-def _times(values: np.ndarray, where: object) -> np.ndarray:
-    """datetime64[ns] from datetime64 or from dates written as numbers (20010131)."""
-    if np.issubdtype(values.dtype, np.datetime64):
-        return values.astype("datetime64[ns]")
-    if np.issubdtype(values.dtype, np.integer):
-        text = [f"{v:08d}" for v in values]
-        return np.array([f"{t[:4]}-{t[4:6]}-{t[6:]}" for t in text], "datetime64[ns]")
-    raise InputError("times must be of the Gregorian calendar", where=where, found=values[:1], todo="convert the calendar first")
-
-
-def _merge_times(da: xr.DataArray, where: object) -> xr.DataArray:
-    time, version = da["time"].values, da["expver"].values
-    again = np.concatenate([[False], time[1:] == time[:-1]])
-    if not again.any():
-        return da
-    same = again & np.concatenate([[False], version[1:] == version[:-1]])
-    for k in np.flatnonzero(same):
-        if not np.array_equal(da.isel(time=k).values, da.isel(time=k - 1).values, equal_nan=True):
-            raise InputError(f"{time[k]} occurs twice with different values", where=where, todo="remove the wrong file")
-    rank = np.arange(time.size) - np.maximum.accumulate(np.where(again, 0, np.arange(time.size)))
-    merged = da.isel(time=rank == 0)
-    for place in range(1, int(rank.max()) + 1):
-        later = da.isel(time=rank == place).drop_vars("expver").reindex(time=merged["time"])
-        merged = merged.where(merged.notnull(), later)
-    log.info("%s: %d times with several expver merged, the final version first", where, int((again & ~same).sum()))
-    return merged
 
 
 def _count_expver(da: xr.DataArray) -> str:
@@ -142,18 +82,6 @@ def add_expver(first: str, second: str) -> str:
     for part in (p.split(": ") for text in (first, second) for p in text.split(", ")):
         counts[int(part[0])] += int(part[1].removesuffix(" times"))
     return _told(counts)
-
-
-def every(time: np.ndarray) -> str | None:
-    """`hour`, `day` or `month` where more than three quarters of the distances of rising times are that, else None.
-
-    Series of which each is so are so together, and `spacing` says the same of them and of their parts.
-    """
-    between = np.diff(time)
-    if between.size < 4:
-        return None
-    kinds = {"hour": between == HOUR, "day": between == DAY, "month": between >= 28 * DAY}
-    return next((kind for kind, so in kinds.items() if so.mean() > 0.75), None)
 
 
 def spacing(time: np.ndarray, where: object) -> np.timedelta64:
@@ -176,14 +104,13 @@ def on_steps(
         If the spacing of the times does not allow it, or a year has no value at all.
     """
     between = spacing(da["time"].values, where)
+    _refuse_statistics(da, total, between, where)
     if between >= 28 * DAY:
         if steps.step == "day":
             raise InputError("the files hold monthly values, days were asked for", where=where, todo="set time.step: month")
-        return _whole(_monthly_means(da, where), steps, "M", where, some)
+        return _whole(_monthly_means(da, between, where), steps, "M", where, some)
     if between == DAY:
-        days = _daily_values(da, where)
-        if total and accumulation == "day":  # only the hour 00:00 was kept: the total of the day before
-            days = days.assign_coords(time=days["time"].values - DAY)
+        days = _daily_values(da, total and accumulation == "day", where)
     else:
         days = _from_hours(da, between, total, accumulation, where)
     found = _whole(days, steps, "D", where, some)
@@ -191,32 +118,120 @@ def on_steps(
     return found.resample(time="MS").mean(skipna=False).assign_attrs(reach) if steps.step == "month" else found
 
 
-def _monthly_means(da: xr.DataArray, where: object) -> xr.DataArray:
-    if da.attrs.get("GRIB_stepType") not in MEANS:
+def _refuse_statistics(da: xr.DataArray, total: bool, between: np.timedelta64, where: object) -> None:
+    """Refuse what the files themselves say to be neither means nor amounts of the steps."""
+    said = {str(s) for s in np.unique(da["statistic"].values)}
+    odd = said - STATISTICS - {"growing"}
+    if odd or ("sum" in said and not total):
+        found = ", ".join(sorted(odd or {"sum"}))
+        raise InputError("the files hold another statistic over time than the mean", where=where, found=found, todo="order means")
+    if "sum" in said and between >= 28 * DAY:
+        todo = "divide by the days of each month"
+        raise InputError("the files hold sums of months, amounts per day are read", where=where, found="time: sum", todo=todo)
+    amount = total and between == DAY and _amount(da.attrs.get("units"))
+    if amount and "mean" in said:
+        todo = "order daily sums"
+        raise InputError("the files hold means of amounts, not their daily sums", where=where, found="time: mean", todo=todo)
+
+
+def _amount(stated: object) -> bool:
+    """Whether a unit is that of an amount (m, J m-2), not of an amount per time."""
+    return any(comparable(str(stated)) == comparable(plain) for plain in ("m", "mm", "kg m-2", "J m-2"))
+
+
+def _within(da: xr.DataArray, unit: str, where: object) -> np.ndarray:
+    """First moments of the days (`D`) or months (`M`) in which the intervals lie, NaT where the files state no bounds.
+
+    Raises
+    ------
+    InputError
+        If an interval is a part of a day or month, or of two.
+    """
+    start, until = da["time"].values, da["until"].values
+    step = (start + (until - start) // 2).astype(f"datetime64[{unit}]")
+    first, last = (s.astype("datetime64[ns]") for s in (step, step + 1))
+    wrong = (start < first - SLACK[unit]) | (until > last + SLACK[unit]) | (until - start < LEAST[unit])
+    if wrong.any():
+        k, what = int(wrong.argmax()), {"D": "day", "M": "month"}[unit]
+        found = f"{start[k].astype('datetime64[m]')} to {until[k].astype('datetime64[m]')}"
+        raise InputError(
+            f"a value must be of one {what} (UTC) by the bounds of its time",
+            where=where,
+            found=found,
+            todo=f"order values of each {what}, or correct the bounds",
+        )
+    return first
+
+
+def _labelled(da: xr.DataArray, labels: np.ndarray, where: object) -> xr.DataArray:
+    """The series on new labels, which may bring values of several files to one time."""
+    none = np.full(labels.shape, "NaT", "datetime64[ns]")
+    return merged(da.assign_coords(time=labels, until=("time", none)), where)
+
+
+def _monthly_means(da: xr.DataArray, between: np.timedelta64, where: object) -> xr.DataArray:
+    said, bounded = da["statistic"].values, ~np.isnat(da["until"].values)
+    if not np.isin(said[~bounded], MEANS).all():
         raise InputError("the files hold one hour of each month, not monthly means", where=where, todo="order monthly means")
-    return da.assign_coords(time=da["time"].values.astype("datetime64[M]").astype("datetime64[ns]"))
+    if between > 31 * DAY and not np.char.startswith(said[~bounded], "avg").all():
+        raise _no_step(between, where)
+    months = da["time"].values.astype("datetime64[M]").astype("datetime64[ns]")
+    return _labelled(da, np.where(bounded, _within(da, "M", where), months), where)
 
 
-def _daily_values(da: xr.DataArray, where: object) -> xr.DataArray:
-    if (da["time"].values.astype("datetime64[D]") != da["time"].values).any():
+def _no_step(between: np.timedelta64, where: object) -> InputError:
+    hours = between / HOUR
+    return InputError("times must be one hour, one day or one month apart", where=where, found=f"{hours:g} hours")
+
+
+def _daily_values(da: xr.DataArray, ends: bool, where: object) -> xr.DataArray:
+    """Days from values a day apart; `ends`: those of 00:00 are the totals of the day before, unless bounds say another."""
+    time, bounded = da["time"].values, ~np.isnat(da["until"].values)
+    days = time.astype("datetime64[D]").astype("datetime64[ns]")
+    inside = ~bounded & (time != days)
+    single = inside & ~np.isin(da["statistic"].values, ("mean", "sum"))
+    single |= ~bounded & (da["statistic"].values == "point") & (not ends)
+    if single.any() or np.unique((time - days)[inside]).size > 1:
         raise InputError("the files hold one hour of each day, not daily statistics", where=where, todo="order daily statistics")
-    return da
+    if ends:
+        days = np.where(inside, days, days - DAY)
+    return _labelled(da, np.where(bounded, _within(da, "D", where), days), where)
+
+
+def _hours(da: xr.DataArray, total: bool, where: object) -> xr.DataArray:
+    """Values on the starts of their hours; without bounds an amount stands at the end of its hour."""
+    start, until = da["time"].values, da["until"].values
+    bounded = ~np.isnat(until)
+    long = bounded & (np.abs(until - start - HOUR) > SLACK["D"])
+    odd = long | (start.astype("datetime64[h]") != start)
+    if odd.any():
+        k = int(odd.argmax())
+        found = f"{start[k]} to {until[k]}" if bounded[k] else start[k]
+        raise InputError("hourly values must be of full hours", where=where, found=found, todo="give full hours, or their bounds")
+    return _labelled(da, np.where(bounded | (not total), start, start - HOUR), where)
 
 
 def _from_hours(da: xr.DataArray, between: np.timedelta64, total: bool, accumulation: str, where: object) -> xr.DataArray:
     if between != HOUR:
-        hours = between / HOUR
-        raise InputError("times must be one hour, one day or one month apart", where=where, found=f"{hours:g} hours")
+        raise _no_step(between, where)
     if accumulation == "auto":
         accumulation = "day" if abs(np.diff(da["lat"].values[:2])[0]) < 0.2 else "hour"
-    if total and accumulation == "day":
+    if "growing" in da["statistic"].values:
+        accumulation = "day"
+    bounded = ~np.isnat(da["until"].values)
+    if total and accumulation == "day" and not bounded.all():
+        if bounded.any():
+            asked = "some files hold amounts of hours by their bounds, others amounts since 00:00"
+            raise InputError(asked, where=where, todo="read them in two runs")
         midnight = da.isel(time=da["time"].dt.hour.values == 0)
-        return midnight.assign_coords(time=midnight["time"].values - DAY)
-    da = da.assign_coords(time=da["time"].values - HOUR) if total else da
+        return _labelled(midnight, midnight["time"].values - DAY, where)
+    if "day" in da.attrs.get("spacings", ()):
+        raise InputError("some files hold hours and others days", where=where, todo="read them in two runs")
+    da = _hours(da, total, where)
     stamps = da["time"].values
     first, last = stamps[0].astype("datetime64[D]"), stamps[-1].astype("datetime64[D]")
     hours = np.arange(first, last + DAY, HOUR, dtype="datetime64[ns]")
-    whole = da.drop_vars("expver").reindex(time=hours).drop_vars("time")
+    whole = da.drop_vars(MARKS).reindex(time=hours).drop_vars("time")
     days = whole.coarsen(time=24).construct(time=("time", "hour"))
     # in float64: the order and number of terms must not reach the float32 that is kept
     found = days.sum("hour", skipna=False, dtype="float64") if total else days.mean("hour", skipna=False, dtype="float64")
@@ -234,7 +249,7 @@ def _whole(da: xr.DataArray, asked: Steps, unit: str, where: object, some: bool)
     if not (have.all() or some):
         log.warning("%s: %d of %d steps are in no file and stay missing", where, int((~have).sum()), time.size)
     reach = [str(t.astype(f"datetime64[{unit}]")) for t in da["time"].values[[0, -1]]]
-    return da.drop_vars("expver", errors="ignore").reindex(time=time).assign_attrs(reach=reach)
+    return da.drop_vars(MARKS, errors="ignore").reindex(time=time).assign_attrs(reach=reach)
 
 
 def _span(da: xr.DataArray) -> str:

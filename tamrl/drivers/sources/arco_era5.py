@@ -15,6 +15,7 @@ from tamrl import files, variables
 from tamrl.drivers.sources import _netcdf, _steps, _web
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
+from tamrl.intake import arrays, border, times, zarrs
 from tamrl.options import Strict
 
 HOUR = np.timedelta64(1, "h")
@@ -45,7 +46,10 @@ def version(options: Options) -> dict[str, object]:
 def _metadata(path: str) -> str:
     if _web.is_url(path):
         return _web.sha256_of(f"{path}/{METADATA[0]}")
-    return next(files.checksum(_copy(path) / name) for name in METADATA if (_copy(path) / name).is_file())
+    found = next((_copy(path) / name for name in METADATA if (_copy(path) / name).is_file()), None)
+    if found is None:
+        raise InputError("no metadata in the Zarr store", where=_copy(path), todo=f"copy {' or '.join(METADATA)} too")
+    return files.checksum(found)
 
 
 def _copy(path: str) -> Path:
@@ -73,12 +77,11 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> d
 
 
 def _open(path: str) -> xr.Dataset:
-    store = _web.Remote(path) if _web.is_url(path) else _copy(path)
-    try:
-        ds = xr.open_zarr(store, chunks=None, decode_timedelta=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError("the Zarr store cannot be read", where=path, found=error, todo="check the address") from error
-    return ds.rename({old: new for old, new in _netcdf.NAMES.items() if old in ds.variables and new not in ds.variables})
+    store = _web.Remote(path) if _web.is_url(path) else zarrs.Copy(_copy(path))
+    todo = f"check that it is a Zarr store with its consolidated metadata ({' or '.join(METADATA)})"
+    with border.reading("the Zarr store cannot be read", where=path, todo=todo):
+        ds = xr.open_zarr(store, chunks=None, decode_times=False, mask_and_scale=False)
+    return _netcdf.named(ds, path)
 
 
 def _variable(name: str, ds: xr.Dataset, options: Options, steps: Steps) -> xr.DataArray:
@@ -86,13 +89,16 @@ def _variable(name: str, ds: xr.Dataset, options: Options, steps: Steps) -> xr.D
     where = f"{options.path} ({alias.name})"
     if alias.name not in ds:
         raise InputError("the store does not hold the variable", where=where, found=sorted(map(str, ds))[:20])
-    shift = HOUR if alias.units.endswith("d-1") else 0 * HOUR  # hours that end, or begin, with the first day
+    raw = times.axis(ds[alias.name], where=where)
+    ends = alias.units.endswith("d-1") and np.isnat(raw["until"].values).all()
+    shift = HOUR if ends else 0 * HOUR  # hours that end, or begin, with the first day
     start, end = (month.astype("datetime64[ns]") + shift for month in steps.span)
-    time = ds["time"].values
-    raw = ds[alias.name].isel(time=(time >= start) & (time < end) & (time < _day_after(ds, "valid_time_stop_era5t")))
+    time = raw["time"].values
+    raw = raw.isel(time=(time >= start) & (time < end) & (time < _day_after(ds, "valid_time_stop_era5t")))
     if not raw.sizes["time"]:
         raise InputError(f"the store holds no hour from {start} to {end}", where=where, found=f"{time[:1]} to {time[-1:]}")
-    raw = _steps.series([_versioned(raw, ds).chunk({"time": 24, "lat": -1, "lon": -1})], where=where)
+    raw = arrays.decoded(raw, where=options.path, chunks={"time": 24}, defaults_to_zero=True)
+    raw = _steps.series([_versioned(raw, ds)], where=where)
     found = _steps.variable(name, raw, source="arco_era5", steps=steps, accumulation="hour", where=where)
     return found.assign_attrs(nodes=options.nodes)
 
@@ -104,4 +110,5 @@ def _versioned(raw: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
 
 def _day_after(ds: xr.Dataset, key: str) -> np.datetime64:
     """The first midnight after the date of an attribute; far ahead where the store does not say."""
-    return np.datetime64(str(ds.attrs.get(key, "2200-01-01"))[:10], "D") + np.timedelta64(1, "D")
+    with border.reading("an attribute of the store is no date", where=f"{ds.encoding.get('source', 'the store')} ({key})"):
+        return np.datetime64(str(ds.attrs.get(key, "2200-01-01"))[:10], "D") + np.timedelta64(1, "D")

@@ -1,8 +1,9 @@
 """ERA5 and ERA5-Land as the Copernicus Climate Data Store delivers them in NetCDF (doi 10.24381/cds.adbb2d47).
 
-Daily statistics, hourly values and monthly means are told apart by the spacing of their times. Handled: `valid_time`, `time`
-and `date` axes; `expver` 1 (final) and 5 (preliminary) as coordinate or dimension, final first, never added; files split into
-instantaneous and accumulated variables; zip archives under any name; both longitude conventions; either direction of latitude.
+Daily statistics, hourly values and monthly means are told apart by the spacing of their times. Handled: the time axes and
+bounds of `tamrl.intake.times`; `expver` 1 (final) and 5 (preliminary) as coordinate or dimension, final first, never added;
+files split into instantaneous and accumulated variables; zip archives under any name; both longitude conventions; either
+direction of latitude, also of files that differ in these.
 
 Accumulations (radiation, precipitation). An hourly value of ERA5 covers the hour that *ends* at its time, so the value of
 00:00 belongs to the day before. ERA5-Land accumulates from 00:00 on, so a day's total is the value of 00:00 of the next day.

@@ -7,7 +7,6 @@ lowered where snow covers the pixel. The near infrared of NIRv and kNDVI and the
 Files are HDF4 (MODIS) or HDF5 (VIIRS) as NASA delivers them, or NetCDF-4 with the same layers.
 """
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -36,6 +35,12 @@ NEEDS = {
     "kNDVI": ("red", "nir"),
     "LSWI": ("nir", "swir"),
 }
+FILL = 32767
+"""Missing in the product's layers, where the file does not say so."""
+
+LIMITS = (0.0, 3.2766)
+"""Valid range of reflectance in the product."""
+
 SNOWY = 50
 """Percent of snow from which a pixel counts as snowy."""
 
@@ -49,6 +54,8 @@ class Options(Strict):
     """Fetch the files into `downloads/drivers/mcd43c4` instead of reading `path`; EARTHDATA_TOKEN must be set."""
     product: Literal["MCD43C4", "VNP43C4"] = "MCD43C4"
     """MODIS (Terra and Aqua) or VIIRS."""
+    collection: str | None = Field(default=None, pattern=r"^\d{3}$")
+    """Collection to read, such as "061"; without it, files of several are refused."""
     every: int = Field(default=8, ge=1, le=16)
     """Days of the year 1, 1 + every, ... are read."""
     good: float = Field(default=1.0, ge=0, le=1)
@@ -81,8 +88,10 @@ def fetch(options: Options, *, item: str, year: int, folder: Path, months: int =
 
 
 def version(options: Options) -> dict[str, object]:
-    """The product, and number, bytes and checksum of the files."""
-    return {"product": options.product, **_netcdf.fingerprint(_folder(options))}
+    """The product, its collections with the number of their files, and number, bytes and checksum of all files."""
+    folder = _folder(options)
+    known = _cmg.collections(folder, options.product, options.collection)
+    return {"product": options.product, "collections": known, **_netcdf.fingerprint(folder)}
 
 
 def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -95,8 +104,8 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
 def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> dict[str, xr.DataArray]:
     """The named variables, one value per day read with its `weight`; see the contract in `tamrl.drivers.sources`."""
     steps.need_years("mcd43c4")
-    pattern = re.compile(rf"^{options.product}\.A(\d{{4}})(\d{{3}})\.\d{{3}}(\.\d+)?\.(nc|hdf|h5)$")
-    found = _cmg.composites(_folder(options), steps, pattern, options.product)
+    product = options.product
+    found = _cmg.composites(_folder(options), steps, _cmg.pattern(product), product, options.collection)
     found = {day: path for day, path in found.items() if (day.timetuple().tm_yday - 1) % options.every == 0}
     return {
         name: _cmg.variable(
@@ -117,8 +126,7 @@ def values(index: str, product: str, path: Path, shape: tuple[int, int]) -> np.n
     """An index of the nadir reflectances of a file (float32)."""
     bands = {}
     for band in NEEDS[index]:
-        raw = _cmg.layer(path, f"Nadir_Reflectance_{BANDS[product][band]}", shape)
-        bands[band] = _cmg.scaled(raw.values, {"valid_range": (0, 32766), "_FillValue": 32767, "scale_factor": 1e-4} | raw.attrs)
+        bands[band] = _cmg.values(path, f"Nadir_Reflectance_{BANDS[product][band]}", shape, limits=LIMITS, fill=FILL)
     if index in ("NIRv", "kNDVI"):
         ndvi = indices.ndvi(**bands)
         return indices.kndvi(ndvi=ndvi) if index == "kNDVI" else indices.nirv(ndvi=ndvi, nir=bands["nir"])
@@ -126,8 +134,7 @@ def values(index: str, product: str, path: Path, shape: tuple[int, int]) -> np.n
 
 
 def _weights(options: Options, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    quality = _cmg.layer(path, "BRDF_Quality", shape).values
-    snow = _cmg.layer(path, "Percent_Snow", shape).values
+    quality, snow = (_cmg.codes(path, layer, shape) for layer in ("BRDF_Quality", "Percent_Snow"))
     return weights(quality, snow, options)
 
 

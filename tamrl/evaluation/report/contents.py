@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from tamrl import simulated
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.bootstrap import LEVEL
 from tamrl.evaluation.report import (
@@ -41,7 +42,8 @@ def page(m: Material, *, date: str) -> Page:
     ]
     facts = [(name, value) for name, value in m.provenance.items() if "digest" in name or name == "revision"]
     own = tiles(m) if m.mapped else tower_tiles(m)
-    return Page(m.title, m.run, date, lead(m) if m.mapped else tower_lead(m), facts, [*own, coverage_tile(m)], sections)
+    opening, world = lead(m) if m.mapped else tower_lead(m), simulated.STATEMENT if m.virtual else None
+    return Page(m.title, m.run, date, opening, facts, [*own, coverage_tile(m)], sections, world=world)
 
 
 def lead(m: Material) -> str:
@@ -54,20 +56,28 @@ def lead(m: Material) -> str:
         made=f"an ensemble of {m.members} members of {m.map_model}" if m.members else f"an ensemble of {m.map_model}",
         held=m.metrics_of(m.split)["site"].nunique(),
     )
-    return text + texts.LEAD_VIRTUAL if m.virtual else text
+    return text + _of_simulation(m)
+
+
+def _of_simulation(m: Material) -> str:
+    """The sentence that a run on the virtual Earth ends its first paragraph with."""
+    if not m.virtual:
+        return ""
+    return texts.LEAD_COMPARED.format(label=m.reference) if m.reference else texts.LEAD_VIRTUAL
 
 
 def tower_lead(m: Material) -> str:
     """What a run without grids is, in one paragraph."""
     own = m.metrics_of(m.split)
     rivals = sorted(set(m.metrics["model"]) - {m.map_model})
-    return texts.LEAD_TOWERS.format(
+    text = texts.LEAD_TOWERS.format(
         step="daily" if m.step == "day" else "monthly",
         model=m.map_model,
         rivals=", ".join(rivals) or "no rival",
         held=own["site"].nunique(),
         folds=m.predictions["fold"].nunique(),
     )
+    return text + _of_simulation(m)
 
 
 def tower_tiles(m: Material) -> list[Tile]:
@@ -256,7 +266,7 @@ def provenance_section(m: Material) -> Section:
     section.items += [tables.timings(m.benchmarks)] if m.benchmarks else []
     section.items += [
         tables.pairs("Provenance", m.provenance),
-        tables.pairs("Method and data: please cite", texts.SOURCES),
+        tables.pairs("Method and data: please cite", texts.sources(m.virtual)),
         Note(texts.CITE.format(licence=m.licence or "not stated in the files", terms=terms)),
     ]
     return section

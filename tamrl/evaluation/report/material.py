@@ -23,6 +23,8 @@ class Material:
     step: Step
     reference: str | None
     """How the reference is called; None where there is none."""
+    virtual: bool
+    """Whether the inputs of the run were simulated (`tamrl.simulated`)."""
     map_model: str
     qc: float
     base: Basemap
@@ -58,11 +60,6 @@ class Material:
     def mapped(self) -> bool:
         """Whether the run made maps."""
         return bool(self.fluxes)
-
-    @property
-    def virtual(self) -> bool:
-        """Whether the reference is the truth of a virtual world."""
-        return self.reference == "truth"
 
     @property
     def members(self) -> int:

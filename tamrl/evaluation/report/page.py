@@ -90,6 +90,8 @@ class Page:
     sections: Sequence[Section]
     atlas: str | None = None
     """Where the atlas of the run lies, relative to the page."""
+    world: str | None = None
+    """What a run on the virtual Earth says of itself beside its title (`simulated.STATEMENT`)."""
 
 
 def _drawn(figure: Figure) -> FigureCanvasAgg:

@@ -119,7 +119,7 @@ def fingerprints(records: pd.DataFrame, kept: pd.DataFrame, *, step: str) -> Fig
 
 
 def networks(kept: pd.DataFrame, every: pd.DataFrame, quality: pd.DataFrame) -> Table:
-    """Towers read, kept and also held by other networks, and archives set aside, by network."""
+    """Towers read, kept and also held by other networks, archives set aside, and remarks on the data, by network."""
     aside = quality[quality["test"] == "set_aside"]
     also = kept["also_in"].notna() if "also_in" in kept else pd.Series(False, index=kept.index)
     rows = []
@@ -127,5 +127,8 @@ def networks(kept: pd.DataFrame, every: pd.DataFrame, quality: pd.DataFrame) -> 
         mine = kept["network"] == name
         numbers = (every["network"].eq(name).sum(), mine.sum(), (mine & also).sum())
         rows.append([name, *(f"{v}" for v in numbers)])
-    caption = f"Networks: towers; {len(aside)} archives could not be read and were set aside"
+    caption = f"Networks: towers; {len(aside)} archives could not be read or were not needed, and were set aside"
+    if "remark" in every:
+        remarks = every.drop_duplicates("network").set_index("network")["remark"].dropna()
+        caption = ". ".join([caption, *(f"{name}: {text}" for name, text in remarks.items() if text)])
     return Table(caption, ["network", "towers read", "towers kept", "of these also in another network"], rows)

@@ -61,6 +61,7 @@ def write_report(
     sites: Sequence[str] = (),
     drivers: str | Sequence[str] = (),
     atlas: str | None = None,
+    virtual: bool = False,
 ) -> None:
     """Write the report of a run: one HTML file that needs nothing else, and its figures as PNG.
 
@@ -73,12 +74,14 @@ def write_report(
         `{flux}_{label}.nc` of all fluxes and labels, of which the second and third may be empty; `budgets.csv` of each choice.
     applicability, budgets : paths, given with `maps`; a run without grids has none of these
     records, sites, drivers, atlas : `towers/towers.parquet`, each network's sites, `drivers/comparison.csv` and the atlas
+    virtual : whether the inputs of the run were simulated (`tamrl.simulated`); the head of the page says so then
     """
     places = {"maps": maps, "members": members, "reference": reference}
     summed = _sum_maps(list(labels), places, step) if maps else {"base": basemap(_land())}
     tables = _read_tables(predictions, metrics, calibration, towers, quality)
     tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity, drivers)
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
+    about |= {"virtual": virtual}
     mapped = budgets and applicability
     tables |= _read_budgets(budgets, choices) | _read_mask(applicability) if mapped else _without_grids(tables)
     material = Material(**about, **summed, **tables, reference=reference_name if reference else None)

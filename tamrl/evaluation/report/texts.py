@@ -124,9 +124,10 @@ LEAD_TOWERS = (
     "respiration (RECO) and net ecosystem exchange (NEE), in {folds} folds of whole groups of neighbouring towers. No map is "
     "made. Every interval is over towers, and what a model predicts closes, NEE = RECO − GPP, unless it is a rival that does not."
 )
-LEAD_VIRTUAL = (
-    " Because this world is simulated, the maps are also compared with the truth, cell by cell; its numbers say nothing about "
-    "the real Earth."
+LEAD_VIRTUAL = " This world is simulated, not observed: its numbers say nothing about the real Earth."
+LEAD_COMPARED = (
+    " Because this world is simulated, not observed, the maps are also compared with the {label}, cell by cell; its numbers say "
+    "nothing about the real Earth."
 )
 
 SOURCES = {
@@ -139,6 +140,15 @@ SOURCES = {
     "applicability": "Meyer & Pebesma (2021), doi 10.1111/2041-210X.13650",
     "projection": "Equal Earth: Šavrič et al. (2019), doi 10.1080/13658816.2018.1504949",
 }
+
+OF_DATA = ("towers", "meteorology", "vegetation", "climate zones")
+"""What of `SOURCES` a virtual Earth has none of: it imitates these data."""
+
+
+def sources(virtual: bool) -> dict[str, str]:
+    """Method and data to cite, by what they are."""
+    return {("imitated: " if virtual and name in OF_DATA else "") + name: text for name, text in SOURCES.items()}
+
 
 CITE = (
     "Cite the maps by the run, the revision and the digest of the configuration at the top of this page. "

@@ -30,6 +30,7 @@ def write_periods(
     label: str,
     period: str,
     code: str,
+    virtual: bool = False,
 ) -> None:
     """Write the means over calendar months, eight days or years of all fluxes, one file each.
 
@@ -50,7 +51,7 @@ def write_periods(
     axis = cf.time_axis(own.starts, step=periods.STEPS[period])
     told = {"product": period, "label": label, "step": periods.STEPS[period], "means": f"{period} means"}
     made_by = {"run": run, "config_digest": config_digest, "code_digest": code} | about.origin([predictions], cube)
-    _write_means(found, outputs, predictions, whole, axis=axis, maps=maps, told=told, made_by=made_by)
+    _write_means(found, outputs, predictions, whole, axis=axis, maps=maps, told=told, made_by=made_by, virtual=virtual)
 
 
 def write_seasonal(
@@ -64,6 +65,7 @@ def write_seasonal(
     run: str,
     config_digest: str,
     code: str,
+    virtual: bool = False,
 ) -> None:
     """Write the mean seasonal cycle of several years of all fluxes, one file each, with its variation between the years.
 
@@ -91,7 +93,7 @@ def write_seasonal(
     axis = cf.time_axis(own[0].starts, step="month", period=span)
     told = {"product": "seasonal", "label": span, "step": "climatology", "means": "mean seasonal cycle"}
     made_by = {"run": run, "config_digest": config_digest, "code_digest": code} | about.origin(every, cube)
-    _write_means(found, outputs, every[0], whole, axis=axis, maps=maps, told=told, made_by=made_by)
+    _write_means(found, outputs, every[0], whole, axis=axis, maps=maps, told=told, made_by=made_by, virtual=virtual)
 
 
 def _by_strips(
@@ -119,6 +121,7 @@ def _write_means(
     maps: dict[str, Any],
     told: dict[str, str],
     made_by: dict[str, str],
+    virtual: bool,
 ) -> None:
     """Write the fields of each flux; `told` has `product`, `label`, `step` and what the `means` are."""
     ds, bits = predictions.ds, maps.get("significant_bits")
@@ -131,7 +134,7 @@ def _write_means(
         frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, quality=None)
         own = told | {"title": f"{flux.upper()} {told['label']}: {told['means']}", "names": cf.names(flux)["long_name"]}
         own |= {"first": (periods.__doc__ or "").splitlines()[0]}
-        frame.attrs = about.attributes(own, predictions, axis, maps, made_by)
+        frame.attrs = about.attributes(own, predictions, axis, maps, made_by, virtual=virtual)
         slabs = [(slice(0, axis.sizes["time"]), {str(n): f.values for n, f in fields.data_vars.items()})]
         with files.atomic(output) as part:
             export.write(part, frame=frame, fields=fields, slabs=slabs, compression=maps["compression"])

@@ -23,7 +23,9 @@ The contract of a plug-in `networks/<name>.py` (held by `tests/towers/test_netwo
 `archives(paths, options, *, step) -> list[oneflux.Product]` and
 `read_archive(product, *, paths, options, how: records.Reading) -> (records, place)`, instead of `read`
     Where each tower is a file of its own: `gather` then reads them many at once and only what is new, and sets aside what
-    cannot be read. `place` is the tower's row of `sites` as a dict.
+    cannot be read, whatever it does to its reader. `place` is the tower's row of `sites` as a dict. Of a product that cannot
+    be read, and of which that is known beforehand, `reason` says why. Of several products of one tower `gather.one_each` takes
+    one.
 
 `DOWNLOAD: str`, optional
     Name of the network's public files in `config/sources.tsv`.
@@ -32,6 +34,12 @@ The contract of a plug-in `networks/<name>.py` (held by `tests/towers/test_netwo
     title, author, year and doi of the network's publication, for `citations.bib`. What a single tower wants goes into the
     columns `citation` and `doi` of its place.
 
+`remark(options: Options) -> str`, optional
+    What users must know of the network's data beyond their citation, such as a fault that reading puts right, in a sentence
+    without its full stop; empty for nothing. It goes into the log, `citations.bib`, `acknowledgements.txt` and the page on the
+    quality of the towers.
+
 `fetch(options: Options, folder: Path) -> None`, optional
-    Fills `downloads/<name>`, where the files are not those of a fixed list.
+    Fills `downloads/<name>`, where the files are not those of a fixed list. It raises `OutageError` where the network or a
+    server fails, so that nothing is left out for it.
 """

@@ -37,6 +37,7 @@ def inputs(options: Options) -> list[str]:
 
 def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
     """The newest archive of each tower; see the contract in `networks`."""
+    bif.shared(paths)  # a table that cannot be read is one error, not one of each archive
     if found := oneflux.products(paths[0], FILES, step):
         return found
     raise records.empty(paths[0], "put *_FLUXNET_*.zip there, or set towers.fluxnet.path")
@@ -47,8 +48,7 @@ def read_archive(
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower, from the metadata in its archive or else the shared table; see `networks`."""
     table, by_site, metadata = oneflux.read(product, **vars(how))
-    shared = bif.beside(paths)
-    known = [metadata, bif.read_file(shared) if shared else None]
+    known = [metadata, bif.shared(paths)]
     todo = "set towers.fluxnet.bif to a BIF table that has them"
-    place = bif.place(known, product.site, where=shared or product.path, todo=todo)
+    place = bif.place(known, product.site, where=bif.beside(paths) or product.path, todo=todo)
     return table, {**place, "network": "fluxnet", **by_site.loc[product.site]}

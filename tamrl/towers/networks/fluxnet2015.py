@@ -36,6 +36,7 @@ def inputs(options: Options) -> list[str]:
 
 def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
     """The newest archive of each tower; see the contract in `networks`."""
+    bif.shared(paths)  # a table that cannot be read is one error, not one of each archive
     if found := oneflux.products(paths[0], FILES, step):
         return found
     raise records.empty(paths[0], "put FLX_*_FLUXNET2015_*.zip there, or set towers.fluxnet2015.path")

@@ -42,6 +42,7 @@ def inputs(options: Options) -> list[str]:
 
 def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
     """The newest archive of each tower; see the contract in `networks`."""
+    bif.shared(paths)  # a table that cannot be read is one error, not one of each archive
     if found := oneflux.products(paths[0], FILES, step):
         return found
     raise records.empty(paths[0], "put FLX_*_JapanFLUX2024_*.zip there, or set towers.japanflux.path")
@@ -52,10 +53,9 @@ def read_archive(
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower; see the contract in `networks`."""
     table, by_site, metadata = oneflux.read(product, **vars(how), rename=to_oneflux)
-    shared = bif.beside(paths)
-    known = [metadata, bif.read_file(shared) if shared else None]
+    known = [metadata, bif.shared(paths)]
     todo = "set towers.japanflux.bif to a BIF table that has them"
-    place = bif.place(known, product.site, where=shared or product.path, todo=todo)
+    place = bif.place(known, product.site, where=bif.beside(paths) or product.path, todo=todo)
     return table, {**place, "network": "japanflux", **by_site.loc[product.site]}
 
 
@@ -68,7 +68,7 @@ def to_oneflux(raw: pd.DataFrame) -> pd.DataFrame:
     renamed = raw.rename(columns=_name)
     if "TIMESTAMP" not in renamed:
         return renamed  # half hours: the flags themselves
-    qc = [c for c in renamed if _QC.match(c)]
+    qc = [c for c in renamed.select_dtypes("number") if _QC.match(c)]
     flags = renamed[qc].where(renamed[qc] >= 0)
     return renamed.assign(**(1 - flags / 2).clip(lower=0)) if len(raw) else renamed
 

@@ -3,6 +3,7 @@
 The defaults fit a table with the column names of FLUXNET2015, one row a tower and day.
 """
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -10,14 +11,18 @@ import pyarrow
 import pyarrow.parquet
 from pydantic import Field
 
-from tamrl import variables
+from tamrl import units, variables
 from tamrl.carbon import FLUXES
-from tamrl.errors import ConfigError, InputError, near
+from tamrl.errors import ConfigError, InputError, UnitError, near
+from tamrl.intake import border, text, whole
 from tamrl.options import Strict
 from tamrl.towers import aggregate, columns, envelope, records, sites
 
 KEYS = ("site", "date")
-PLACE = ("lat", "lon", "igbp", "koppen", "elevation", "utc_offset", "managed")
+TEXTS = ("igbp", "koppen", "managed")
+PLACE = ("lat", "lon", "elevation", "utc_offset", *TEXTS)
+UNKNOWN = ("-", "n/a", "N/A")
+"""Further spellings of a place that is not known, in tables of sites."""
 
 
 class Options(Strict):
@@ -49,18 +54,25 @@ class Options(Strict):
     nee_qc, any dynamic variable of the vocabulary, and lat, lon, igbp, koppen, elevation, utc_offset, managed of the tower.
     Without nee_qc every record counts as measured; without reco it is nee + gpp."""
     units: dict[str, str] = Field(default_factory=dict)
-    """Canonical name: unit of its column, where it is not the unit that tower files use (`config/variables.yaml`); fluxes may be
-    in `umol m-2 s-1` (of CO2)."""
+    """Canonical name: unit of its column, where it is not the unit that tower files use (`config/variables.yaml`). Fluxes may be
+    a mass of carbon (`g m-2 d-1`, `kgC m-2 s-1`), of CO2 (`gCO2 m-2 d-1`), or moles (`umol m-2 s-1`)."""
     daily: bool = False
     """The file has one row a day: a monthly run takes the means of its months."""
 
 
 def inputs(options: Options) -> list[str]:
-    """The file."""
+    """The file; raises `ConfigError` for keys and units that are none."""
     if not options.path:
         raise ConfigError(
             "the network `table` needs a file", where="towers.table.path", found="null", todo="set it to a CSV or Parquet file"
         )
+    _check_keys({k: c for k, c in options.columns.items() if c}, options.units)
+    for name, unit in options.units.items():
+        target = variables.get(name).units if name in variables.vocabulary() else None
+        try:
+            units.convert(1.0, source=units.per_day(unit) or unit, target=target or unit)
+        except UnitError as error:
+            raise ConfigError(error.asked, where=f"towers.table.units.{name}", found=error.found, todo=error.todo) from None
     return [options.path]
 
 
@@ -85,7 +97,9 @@ def read(
             raise InputError(
                 f"no column {column!r} for {key}", where=file, todo=f"set towers.table.columns.{key}; {near(column, available)}"
             )
-    raw = _open(file, chosen)
+    raw = _open(file, available, chosen)
+    if raw.empty:
+        raise InputError("the table has no rows", where=file, found="a header alone", todo="fetch it again, or make it anew")
     mapping = {k: c for k, c in chosen.items() if k not in (*KEYS, *PLACE)}
     ids = raw[chosen["site"]].astype(object).where(raw[chosen["site"]].notna(), "").astype(str).str.strip()  # "" is refused below
     table, fills = records.build(
@@ -103,15 +117,16 @@ def read(
         table[columns.QC] = table["nee"].where(table["nee"].isna(), 1.0)
     if options.daily and step == "month":
         table = aggregate.months(table)
-    envelope.refuse(table, where=file, columns=chosen)
-    return table, _places(raw, ids, chosen, fills, file)
+    places = _places(raw, ids, chosen, fills, file)
+    envelope.refuse(table, where=file, columns=chosen, lat=places.set_index("site")["lat"].to_dict())
+    return table, places
 
 
-def _check_keys(chosen: dict[str, str], units: dict[str, str]) -> None:
+def _check_keys(chosen: dict[str, str], further: dict[str, str]) -> None:
     """Refuse keys that are no variables, and maps without the necessary ones."""
     dynamic = [n for n, v in variables.vocabulary().items() if v.role == "dynamic"]
     known = (*KEYS, *PLACE, *FLUXES, columns.QC, *dynamic)
-    for key in (*chosen, *units):
+    for key in (*chosen, *further):
         if key not in known:
             raise ConfigError(f"no variable named {key!r}", where="towers.table", todo=near(key, known))
     for key in (*KEYS, "lat", "lon", "gpp", "nee"):
@@ -121,28 +136,24 @@ def _check_keys(chosen: dict[str, str], units: dict[str, str]) -> None:
 
 def _columns(file: Path) -> list[str]:
     """Names of the file's columns."""
-    try:
+    with border.reading("the table cannot be read", where=file, todo="give a CSV or Parquet file"):
         if file.suffix == ".parquet":
-            return list(pyarrow.parquet.read_schema(file).names)
-        return list(pd.read_csv(file, nrows=0, encoding="utf-8-sig").columns)
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise InputError("the table cannot be read", where=file, found=error, todo="give a CSV or Parquet file") from error
+            whole.check(file)
+            return text.names(pyarrow.parquet.read_schema(file).names, where=file)
+        found = text.header(partial(open, file, "rb"), where=file)
+        whole.check_text(file)
+        return found
 
 
-def _open(file: Path, chosen: dict[str, str]) -> pd.DataFrame:
+def _open(file: Path, available: list[str], chosen: dict[str, str]) -> pd.DataFrame:
     """The chosen columns. Text stays text: a country or site named NA is no missing value."""
+    wanted = list(dict.fromkeys(chosen.values()))
     if file.suffix == ".parquet":
-        return pd.read_parquet(file, columns=list(dict.fromkeys(chosen.values())))
-    text = {c for k, c in chosen.items() if k in ("site", "date", "igbp", "koppen", "managed")}
-    numbers = [c for c in chosen.values() if c not in text]
-    return pd.read_csv(
-        file,
-        usecols=list(dict.fromkeys(chosen.values())),
-        dtype=dict.fromkeys(text, str),
-        keep_default_na=False,
-        na_values={c: ["", "NA", "NaN", "nan"] for c in numbers},
-        encoding="utf-8-sig",
-    )
+        with border.reading("the table cannot be read", where=file, todo="give a CSV or Parquet file"):
+            return pd.read_parquet(file, columns=wanted)
+    texts = {c for k, c in chosen.items() if k in (*KEYS, *TEXTS)}
+    places = {c: [*text.MISSING, *UNKNOWN] for k, c in chosen.items() if k in PLACE and k not in TEXTS}
+    return text.read(partial(open, file, "rb"), columns=available, wanted=wanted, texts=texts, missing=places, where=file)
 
 
 def _places(raw: pd.DataFrame, ids: pd.Series, chosen: dict[str, str], fills: pd.DataFrame, file: Path) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl.errors import InputError
+from tamrl.intake import arrays, border, times, whole, zarrs
 from tamrl.options import Strict
 from tamrl.towers import aggregate, bif, columns, oneflux, records
 
@@ -48,10 +49,18 @@ def archives(paths: list[Path], options: Options, *, step: records.Step) -> list
 @lru_cache(maxsize=2)
 def _store(path: Path) -> xr.Dataset:
     """The store, opened once; its variables are read tower by tower."""
-    try:
-        return xr.open_zarr(path, chunks=None)
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError("the store cannot be read", where=path, found=error, todo="fetch fluxnet.zarr again") from error
+    with border.reading(
+        "the store cannot be read", where=path, todo="check that it is the folder fluxnet.zarr with its metadata"
+    ):
+        store = xr.open_zarr(zarrs.Copy(path), chunks=None, decode_times=False, mask_and_scale=False)
+        ends = times.stamps(store["time"].values, store["time"].attrs, where=f"{path}, coordinate time")
+        return store.assign_coords(time=("time", ends))
+
+
+def _tower(product: oneflux.Product, where: str) -> xr.Dataset:
+    """The variables of one tower in physical values."""
+    with border.reading("the tower cannot be read", where=where, todo=whole.INSIDE):
+        return arrays.dataset(_store(product.path).sel(site=product.site), where=where, defaults_to_zero=True).load()
 
 
 def read_archive(
@@ -63,11 +72,11 @@ def read_archive(
         raise InputError(
             "the store has fluxes of one u* threshold only", where=where, found=how.ustar, todo="set towers.ustar: REF"
         )
-    tower = _store(product.path).sel(site=product.site).load()
+    tower = _tower(product, where)
     raw = _rows(tower, how.partitioning, where)
     mapping = columns.choose(raw.columns, partitioning=how.partitioning)
     daily, fills = aggregate.days(raw, mapping, where=where)
-    table, by_site = records.build(daily, mapping, site=product.site, date=daily["TIMESTAMP"], step="day", where=where)
+    table, by_site = records.build(daily, mapping, site=product.site, date=daily["TIMESTAMP"], step="day", where=where, made=True)
     table = table if how.step == "day" else aggregate.months(table)
     found = bif.read_file(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
     place = found.loc[product.site].to_dict() if product.site in found.index else {}
@@ -79,7 +88,7 @@ def read_archive(
 def _rows(tower: xr.Dataset, partitioning: columns.Partitioning, where: object) -> pd.DataFrame:
     """Half-hourly or hourly rows as ONEFlux writes them: local standard time at the start, its columns and units."""
     frame = tower[[*NAMES, f"gpp_{partitioning.lower()}"]].reset_coords(drop=True).to_dataframe()
-    frame = frame.dropna(how="all")
+    frame = frame.dropna(how="all").sort_index()
     if len(frame) < 2:
         raise InputError("the tower has no records", where=where, found=f"{len(frame)} half hours")
     minutes = int(pd.Series(frame.index).diff().mode()[0].total_seconds() // 60)

@@ -1,0 +1,73 @@
+"""Variables of foreign datasets as lazy arrays of physical values: decoded by `stored`, and named where reading fails."""
+
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from tamrl.errors import InputError
+from tamrl.intake import border, stored, whole
+
+
+class _Lazy:
+    """A variable of a dataset that is opened but not read; each part is decoded as it is read, errors carry its name."""
+
+    def __init__(self, variable: xr.Variable, *, where: str, defaults_to_zero: bool):
+        attrs = dict(variable.attrs)
+        if defaults_to_zero and not np.any(attrs.get("_FillValue", 1)):
+            attrs.pop("_FillValue")
+        self._variable, self._where, self._error = variable, where, None
+        self.shape, self.ndim, self.dtype = variable.shape, variable.ndim, np.dtype("float64")
+        try:
+            self._decoder = stored.decoder(attrs, variable.dtype, where=where)
+            self.dtype = self._decoder.dtype
+        except InputError as error:  # said when the variable is read: others of the file may be all right
+            self._error = error
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        if self._error:
+            raise self._error
+        with border.reading("the values cannot be read", where=self._where, todo=whole.INSIDE):
+            return self._decoder.values(self._variable[key].values)
+
+
+def decoded(
+    field: xr.DataArray, *, where: object, chunks: dict[str, int] | None = None, defaults_to_zero: bool = False
+) -> xr.DataArray:
+    """A variable with its physical values in place of the stored numbers, read part by part; attributes of storage are dropped.
+
+    Parameters
+    ----------
+    field : DataArray
+        As opened with `mask_and_scale=False` or `decode_cf=False`, not read.
+    where : object
+        The file, for errors; the variable's name is added.
+    chunks : dict, optional
+        Sizes of the parts by dimension, the rest in one part; by default the chunks of the file.
+    defaults_to_zero : bool
+        A fill value of 0 is the default of the format (Zarr 2) and no missing value.
+    """
+    lazy = _Lazy(field.variable, where=f"{where} ({field.name})", defaults_to_zero=defaults_to_zero)
+    chunks = field.encoding.get("preferred_chunks", {}) if chunks is None else chunks
+    parts = tuple(min(chunks.get(d, size), size) if size else 0 for d, size in field.sizes.items())
+    empty = np.empty((0,) * field.ndim, lazy.dtype)
+    found = field.copy(data=da.from_array(lazy, chunks=parts, name=False, meta=empty) if field.ndim else lazy[()])
+    found.attrs = {k: v for k, v in field.attrs.items() if k not in stored.ATTRIBUTES}
+    return found
+
+
+def dataset(ds: xr.Dataset, *, where: object, defaults_to_zero: bool = False) -> xr.Dataset:
+    """A dataset opened without decoding, with the physical values of its fields; what has one dimension or is no number is read.
+
+    Times and text stay as they are. The caller guards the reading (`border.reading`).
+    """
+    found = {}
+    for name, variable in ds.variables.items():
+        is_number = variable.dtype.kind in "iuf" and " since " not in str(variable.attrs.get("units"))
+        if is_number and (variable.ndim > 1 or set(stored.ATTRIBUTES) & set(variable.attrs)):
+            found[name] = decoded(ds[name], where=where, defaults_to_zero=defaults_to_zero).variable
+        if variable.ndim <= 1 or not is_number:
+            found[name] = found.get(name, variable).compute()
+    coords = {n: v for n, v in found.items() if n in ds.coords}
+    return ds.assign({n: v for n, v in found.items() if n not in coords}).assign_coords(coords)

@@ -1,0 +1,104 @@
+"""YAML and JSON that users write: a key that stands twice is refused with its lines, where usual readers drop the first.
+
+`python -m tamrl.intake.document FILE ...` checks files that another program will read.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tamrl.errors import ConfigError, TamrlError
+from tamrl.intake import border
+
+UNREADABLE = "the file cannot be read as YAML"
+
+
+def read(path: str | Path) -> dict[Any, Any]:
+    """The mapping in a YAML or JSON file.
+
+    Raises `ConfigError` with file and line where a key stands twice, for what is no YAML, and unless the top level is a mapping.
+    """
+    with border.reading(UNREADABLE, where=path, error=ConfigError):
+        raw = Path(path).read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError(UNREADABLE, where=f"{path}, line {line}", found=error, todo="save it as text in UTF-8") from None
+    content = parse(text, where=path)
+    if not isinstance(content, dict):
+        kind = "nothing" if content is None else f"a {type(content).__name__}"
+        raise ConfigError("the top level of the file must hold `key: value` pairs", where=path, found=kind)
+    return content
+
+
+def check(text: str, *, where: object) -> None:
+    """Refuse a value of the command line in which a key stands twice; what is no YAML is plain text there."""
+    try:
+        yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return
+    parse(text, where=where)
+
+
+def parse(text: str, *, where: object) -> Any:
+    """Content of YAML or JSON text; raises `ConfigError` with the line in `where` for wrong syntax or a key that stands twice."""
+    try:
+        plain = json.loads(text)
+        text = text.replace("\t", " ")  # which JSON has between its tokens only, and YAML nowhere
+    except ValueError:
+        plain = None
+    loader = None
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if twice := list(_twice(loader, node, (), set())):
+            todo = "bring what belongs together under one of them: the first would be lost"
+            raise ConfigError("; ".join(twice), where=where, todo=todo)
+        return loader.construct_document(node) if plain is None else plain
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where
+        said = "; ".join(part for part in (error.context, error.problem) if part)
+        todo = "indent by blanks, not by tabs" if "\\t" in said else "check the indentation, and quote text with { [ : or #"
+        raise ConfigError(UNREADABLE, where=place, found=said, todo=todo) from None
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(UNREADABLE, where=where, found=" ".join(str(error).split())) from None
+    finally:
+        if loader:
+            loader.dispose()
+
+
+def _twice(loader: yaml.SafeLoader, node: yaml.Node, above: tuple[str, ...], seen: set[int]) -> Iterator[str]:
+    """What stands twice in a mapping at any depth, with both lines; what an anchor names is looked at once."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for k, child in enumerate(node.value):
+            yield from _twice(loader, child, (*above, str(k)), seen)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    first: dict[Any, int] = {}
+    for key, child in node.value:
+        name = "<<" if key.tag == "tag:yaml.org,2002:merge" else loader.construct_object(key, deep=True)
+        path, line = (*above, key.value if isinstance(key.value, str) else str(name)), key.start_mark.line + 1
+        if name in first:
+            lines = f"lines {first[name]} and {line}" if first[name] != line else f"line {line}"
+            yield f"{'.'.join(path)} stands twice ({lines})"
+        first[name] = line
+        yield from _twice(loader, child, path, seen)
+
+
+if __name__ == "__main__":
+    try:
+        for file in sys.argv[1:]:
+            read(file)
+    except TamrlError as error:
+        sys.exit(str(error))

@@ -1,0 +1,52 @@
+"""What a run asks of the machine before anything runs. It needs no package: `make` calls it before any is installed."""
+
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from tamrl.errors import MachineError, TamrlError
+
+SPECIAL = re.compile(r"""[\s'"$`\\*?()<>|&;]""")
+"""What a shell does not take as it is: Snakemake gives it the path of Python without quotes."""
+
+
+def check(python: str | Path = sys.executable) -> None:
+    """Refuse a machine on which each job would fail; `python` is the interpreter of the jobs.
+
+    Raises `MachineError` for signs of the shell in its path, and where neither temporary files nor Snakemake's can be written.
+    """
+    python = Path(python).absolute()
+    if odd := sorted(set(SPECIAL.findall(str(python)))):
+        raise MachineError(
+            "jobs cannot be started from this folder",
+            where=python,
+            found="in its path " + ", ".join({" ": "a blank", "\n": "a line break"}.get(mark, mark) for mark in odd),
+            todo="move the project to a folder without blanks, quotes and other signs of the shell in its path",
+        )
+    wanted = os.environ.get("TMPDIR")
+    try:
+        place = tempfile.gettempdir()
+        with tempfile.TemporaryFile(buffering=0) as handle:
+            handle.write(bytes(4096))
+    except OSError as error:
+        todo = "set TMPDIR to a folder that can be written and has room"
+        raise MachineError(
+            "temporary files cannot be written", where=wanted or "/tmp", found=error.strerror, todo=todo
+        ) from error
+    if wanted and Path(place) != Path(wanted).absolute():
+        print(f"TMPDIR is {wanted}, where nothing can be written: temporary files go to {place}", file=sys.stderr)
+    place = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        Path(place).expanduser().joinpath("snakemake").mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        todo = "set XDG_CACHE_HOME, or HOME, to a folder that can be written"
+        raise MachineError("Snakemake cannot keep its files", where=place, found=error, todo=todo) from error
+
+
+if __name__ == "__main__":
+    try:
+        check(*sys.argv[1:])
+    except TamrlError as error:
+        sys.exit(str(error))

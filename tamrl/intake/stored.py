@@ -1,0 +1,290 @@
+"""Stored numbers to physical values by what a file of any format declares: missing values, valid range, scale and offset.
+
+CF conventions 1.11, chapters 2.5.1 and 8.1; NetCDF User Guide, "Attribute Conventions"; HDF Specification 4.2 (calibration).
+A zero is a value: only what a file declares is missing.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from tamrl.errors import InputError
+
+ATTRIBUTES = ("_FillValue", "missing_value", "valid_range", "valid_min", "valid_max", "scale_factor", "add_offset", "_Unsigned")
+"""What this module reads."""
+
+Rule = Literal["cf", "hdf4", "modis"]
+"""`cf`: stored * scale + offset. `hdf4`: (stored - offset) * scale, where a scale above 1 divides, as in MODIS files. `modis`:
+products of NASA saved again as NetCDF or HDF5, `hdf4` where the scale is above 1, else `cf`."""
+
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s,;:()\[\]{}|]*(?:to|and|-)?[\s,;:()\[\]{}|]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How stored numbers of one layer become values."""
+
+    stored: np.dtype
+    """Type in which stored numbers count (`_Unsigned`)."""
+    missing: tuple[float, ...]
+    low: float
+    high: float
+    """Valid stored numbers; infinite where nothing is declared."""
+    scale: Any
+    offset: Any
+    offset_first: bool
+    """(stored - offset) * scale instead of stored * scale + offset."""
+    dtype: np.dtype
+    """Type of the values."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether values are the stored numbers."""
+        return self.scale is None and self.offset is None and not self.missing and not np.isfinite([self.low, self.high]).any()
+
+    def values(self, block: np.ndarray) -> np.ndarray:
+        """Values of stored numbers (any shape), missing as NaN where the type is one of reals."""
+        raw = np.asarray(block)
+        if raw.dtype.newbyteorder("=") != self.stored:
+            raw = raw.astype(raw.dtype.newbyteorder("=")).view(self.stored)
+        found = raw.astype(self.dtype, copy=not self.plain)
+        if self.dtype.kind != "f":
+            return found
+        for number in self.missing:
+            found[raw == raw.dtype.type(number)] = np.nan
+        if np.isfinite(self.low):
+            found[raw < self.low] = np.nan
+        if np.isfinite(self.high):
+            found[raw > self.high] = np.nan
+        if self.offset_first and self.offset is not None:
+            found -= self.offset
+        if self.scale is not None:
+            found *= self.scale
+        if not self.offset_first and self.offset is not None:
+            found += self.offset
+        return found
+
+
+def decoder(
+    attrs: Mapping[str, Any],
+    stored: np.dtype,
+    *,
+    where: object,
+    rule: Rule = "cf",
+    dtype: np.dtype | None = None,
+    assumed: Mapping[str, float] | None = None,
+    limits: tuple[float, float] | None = None,
+) -> Decoder:
+    """The decoder of a layer by its attributes.
+
+    Parameters
+    ----------
+    attrs : mapping
+        Attributes by name: numbers, arrays of them, or numbers as text.
+    stored : dtype
+        Type of the numbers in the file.
+    where : object
+        File and layer, for errors.
+    rule : `cf`, `hdf4` or `modis`
+        How scale and offset are applied (`Rule`).
+    dtype : dtype, optional
+        Type of the values; by default the one that xarray would choose.
+    assumed : mapping, optional
+        `scale_factor` and `_FillValue` of the product: the one for stored integers of a file that names neither scale nor offset,
+        the other where these are the product's and the file names no fill value.
+    limits : two floats, optional
+        Valid range of the product in physical units, where the file declares none, and for values stored as reals.
+
+    Raises
+    ------
+    InputError
+        With the layer and the attribute that cannot be understood.
+    """
+    form = _signed_or_not(np.dtype(stored).newbyteorder("="), attrs)
+    scale, offset = (_one(attrs, name, where) for name in ("scale_factor", "add_offset"))
+    if scale is None and offset is None and form.kind in "iu" and assumed:
+        scale = assumed["scale_factor"]
+    if scale is not None and not (np.isfinite(scale) and scale):
+        raise InputError("the attribute scale_factor must be a number other than 0", where=where, found=scale)
+    first = rule == "hdf4" or (rule == "modis" and scale is not None and scale > 1)
+    if first and scale is not None and scale > 1:
+        scale = 1 / float(scale)
+    if form.kind in "iu" and assumed and not offset and np.isclose(scale, assumed["scale_factor"], rtol=1e-6, atol=0):
+        attrs = attrs if {"_FillValue", "missing_value"} & set(attrs) else {**attrs, "_FillValue": assumed["_FillValue"]}
+    missing = _missing(attrs, form, where)
+    packing = _Packing(form, 1.0 if scale is None else float(scale), 0.0 if offset is None else float(offset), first)
+    low, high = _limits(attrs, packing, where)
+    if limits is not None and (form.kind == "f" or (low, high) == (-np.inf, np.inf)):
+        low, high = (
+            pick(pair) for pick, pair in zip((max, min), zip((low, high), packing.pack(limits), strict=True), strict=True)
+        )
+    bounded = bool(missing) or low > -np.inf or high < np.inf
+    if dtype is None:
+        dtype = _real(form, scale, offset) if scale is not None or offset is not None or bounded else form
+    else:
+        scale, offset = (None if v is None else float(v) for v in (scale, offset))
+        dtype = np.float64 if form.kind in "iu" and form.itemsize > 2 else dtype
+    return Decoder(form, missing, low, high, scale, offset, first, np.dtype(dtype))
+
+
+def _signed_or_not(form: np.dtype, attrs: Mapping[str, Any]) -> np.dtype:
+    """The type in which stored integers count."""
+    unsigned = str(attrs.get("_Unsigned", "")).strip().lower()
+    other = {("i", "true"): "u", ("u", "false"): "i"}.get((form.kind, unsigned))
+    return np.dtype(f"{other}{form.itemsize}") if other else form
+
+
+def _real(form: np.dtype, scale: Any, offset: Any) -> np.dtype:
+    """The type of decoded values, as xarray chooses it, so that the same bits come out."""
+    types = [np.dtype(type(v)) for v in (scale, offset) if v is not None]
+    if not types:
+        return form if form.kind == "f" else np.dtype("f4" if form.itemsize <= 2 else "f8")
+    if len(types) == 2 and types[0] == types[1] and types[0] in ("f4", "f8"):
+        return np.dtype("f8") if form.kind in "iu" and form.itemsize >= 4 else types[0]
+    return types[0] if offset is None and types[0] in ("f4", "f8") else np.dtype("f8")
+
+
+def _numbers(value: Any, name: str, where: object) -> tuple[list[Any], str]:
+    """Numbers of an attribute, and what they are stored as: `integer`, `real` or `text`."""
+    parts = np.ravel(np.asarray(value))
+    if parts.dtype.kind in "iuf":
+        return list(parts), "real" if parts.dtype.kind == "f" else "integer"
+    if parts.dtype.kind not in "USO":
+        raise InputError(f"the attribute {name} is no number", where=where, found=value)
+    text = " ".join(p.decode("latin-1") if isinstance(p, bytes) else str(p) for p in parts).strip("\x00 ")
+    text = re.sub(r"\.{2,}|…|–", " to ", text.replace("−", "-"))
+    found, gaps = _NUMBER.findall(text), _NUMBER.split(text)
+    if not found or any(not _BETWEEN.fullmatch(gap) for gap in gaps) or any(not gap for gap in gaps[1:-1]):
+        raise InputError(f"the attribute {name} is no number", where=where, found=repr(value), todo=f"write {name} as numbers")
+    return [np.float64(v) for v in found], "text"
+
+
+def _one(attrs: Mapping[str, Any], name: str, where: object) -> Any:
+    if attrs.get(name) is None:
+        return None
+    found, _ = _numbers(attrs[name], name, where)
+    if len(found) != 1:
+        raise InputError(f"the attribute {name} must be one number", where=where, found=repr(attrs[name]))
+    return found[0]
+
+
+def _missing(attrs: Mapping[str, Any], form: np.dtype, where: object) -> tuple[float, ...]:
+    """Stored numbers that stand for missing, those of the type alone."""
+    declared = [
+        v
+        for name in ("_FillValue", "missing_value")
+        if attrs.get(name) is not None
+        for v in _numbers(attrs[name], name, where)[0]
+    ]
+    if form.kind == "f":
+        return tuple(float(v) for v in declared if not np.isnan(v))
+    limits = np.iinfo(form)
+    integers = [int(v) for v in declared if np.isfinite(v) and v == int(v)]
+    integers = [v + 2 ** (8 * form.itemsize) if v < 0 and form.kind == "u" and "_Unsigned" in attrs else v for v in integers]
+    return tuple(dict.fromkeys(v for v in integers if limits.min <= v <= limits.max))
+
+
+@dataclass(frozen=True)
+class _Packing:
+    """Scale and offset of a layer, for its valid range."""
+
+    stored: np.dtype
+    scale: float
+    offset: float
+    offset_first: bool
+
+    def pack(self, limits: tuple[float, float]) -> tuple[float, float]:
+        """Stored numbers of two physical values, low first, widened by what rounding may add."""
+        first, last = (v / self.scale + self.offset if self.offset_first else (v - self.offset) / self.scale for v in limits)
+        return self.widen((min(first, last), max(first, last)))
+
+    def widen(self, limits: tuple[float, float]) -> tuple[float, float]:
+        """Bounds with room for the rounding of reals."""
+        room = 1e-3 if self.stored.kind in "iu" else 0.0
+        return tuple(
+            v + sign * max(room, 1e-6 * abs(v)) if np.isfinite(v) else v for v, sign in zip(limits, (-1, 1), strict=True)
+        )
+
+
+def _limits(attrs: Mapping[str, Any], packing: _Packing, where: object) -> tuple[float, float]:
+    """Lowest and highest valid stored number; infinite where none is declared."""
+    names = ["valid_range"] if attrs.get("valid_range") is not None else ["valid_min", "valid_max"]
+    read = {name: _numbers(attrs[name], name, where) for name in names if attrs.get(name) is not None}
+    if not read:
+        return -np.inf, np.inf
+    bounds, kinds = {"valid_min": -np.inf, "valid_max": np.inf}, {kind for _, kind in read.values()}
+    for name, (found, _) in read.items():
+        if len(found) != len(names) % 2 + 1 or np.isnan(found).any():
+            raise InputError(f"the attribute {name} cannot be understood", where=where, found=repr(attrs[name]))
+        bounds |= dict(zip(bounds, found, strict=True)) if name == "valid_range" else {name: found[0]}
+    low, high = (float(v) for v in bounds.values())
+    if "_Unsigned" in attrs and packing.stored.kind == "u":
+        low, high = (v + 2.0 ** (8 * packing.stored.itemsize) if np.isfinite(v) and v < 0 else v for v in (low, high))
+    shown = ", ".join(f"{name} = {attrs[name]!r}" for name in read)
+    if low > high:
+        raise InputError(f"the attribute {' and '.join(read)} is no range", where=where, found=shown)
+    return _as_stored(low, high, packing, "text" if "text" in kinds else kinds.pop(), shown=shown, where=where)
+
+
+_MARGIN, _ODD = 0.8, 2.0
+"""Powers of ten by which one reading of a range must fit better than the other; by which it overrules a declared type."""
+
+
+def _as_stored(low: float, high: float, packing: _Packing, kind: str, *, shown: str, where: object) -> tuple[float, float]:
+    """A range in stored numbers, whether it was declared in those or in physical units.
+
+    Integers count as stored numbers, reals beside packed integers as physical values (NetCDF User Guide, `valid_range`).
+    A number as text has no type, and tools save the one as the other: then that reading counts whose extent fits what the type
+    can hold, if the other does not. Where both may be meant, the range is refused.
+    """
+    if (packing.scale, packing.offset) == (1.0, 0.0):
+        return (low, high) if packing.stored.kind in "iu" else packing.widen((low, high))
+    scaled, finite = packing.pack((low, high)), [v for v in (low, high) if np.isfinite(v)]
+    if packing.stored.kind in "iu":
+        ends = np.iinfo(packing.stored)
+        if max(low, scaled[0]) <= ends.min and min(high, scaled[1]) >= ends.max:
+            return low, high
+        if any(v != int(v) for v in finite):
+            return scaled
+        extent = high - low if len(finite) == 2 else 2 * abs(finite[0])
+        room = 2.0 ** min(8 * packing.stored.itemsize, 16)  # 32 bits are rarely filled
+        as_stored, as_scaled = (abs(np.log10(max(v, 1e-12) / room)) for v in (extent, extent / abs(packing.scale)))
+        better = as_stored - as_scaled  # above 0: physical units fit better
+        if better < {"integer": _ODD, "text": -_MARGIN, "real": -_ODD}[kind]:
+            return low, high
+        if kind != "integer" and better > _MARGIN:
+            return scaled
+    elif kind == "integer":
+        return low, high
+    raise InputError(
+        "the valid range may be meant in stored numbers or in physical units",
+        where=where,
+        found=f"{shown}, scale_factor = {packing.scale:g}, add_offset = {packing.offset:g}",
+        todo="write it as CF does: stored numbers, in the type of the stored numbers",
+    )
+
+
+def codes(block: np.ndarray, attrs: Mapping[str, Any], *, where: object, rule: Rule = "cf") -> np.ndarray:
+    """Classes and quality flags as whole numbers (int64, the same shape), -1 where they are missing.
+
+    A zero is a class or flag, even where a tool has declared it as fill value.
+
+    Raises
+    ------
+    InputError
+        If an attribute cannot be understood, or a number is not whole.
+    """
+    names = {"_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned"} & set(attrs)
+    how = decoder({n: attrs[n] for n in names}, block.dtype, where=where, rule=rule)
+    how = replace(how, missing=tuple(v for v in how.missing if v))
+    found = how.values(block)
+    if found.dtype.kind != "f":
+        return found.astype("int64")
+    nearest = np.rint(np.nan_to_num(found, nan=-1.0))
+    if (np.abs(found - nearest) > 0.01).any():  # missing values compare as False
+        raise InputError("flags and classes must be whole numbers", where=where, found=found[np.abs(found - nearest) > 0.01][:3])
+    return nearest.astype("int64")

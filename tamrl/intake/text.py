@@ -1,0 +1,345 @@
+"""Tables as text (CSV) from elsewhere: every fault of the text is named with its line; nothing is skipped, shifted or filled up.
+
+Large tables of numbers are read as a stream (`header`, `read`), small ones of any text at once (`frame`). Whether a file on disk
+may have been cut within its last row is asked of `whole.check_text`.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from numbers import Number
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from tamrl.errors import InputError
+from tamrl.intake import border
+
+MISSING = ("", "NA", "NaN", "nan")
+"""What stands for a missing number in a column of numbers; fill values such as -9999 are numbers and masked later."""
+
+LONGEST = 1 << 20
+"""Longest line, in bytes."""
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+
+Content = Callable[[], AbstractContextManager[IO[bytes]]]
+"""Opens a file from its start, as a stream of bytes."""
+
+_BLOCK = 1 << 16
+_OPEN = 1 << 16
+"""Bytes that a cell in quotes may have."""
+
+_QUOTE = "close the quote, or double quotes within text; or fetch the file again"
+_ORIGINAL = "fetch the original file, or save it as comma-separated text (CSV UTF-8) with decimal points"
+
+
+class Lines(io.RawIOBase):
+    """A stream of CSV that passes on what it reads and refuses lines that do not have `count` cells."""
+
+    def __init__(self, source: IO[bytes], *, count: int, where: object):
+        self._source, self._count, self._where = source, count, where
+        self._number, self._rest, self._open = 0, b"", b""
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        """The next bytes; raises `InputError` for a line that is wrong."""
+        block = self._source.read(len(buffer))
+        if not block:
+            self._finish()
+            return 0
+        lines = (self._rest + block).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            self._check(line)
+        if b"\0" in self._rest or len(self._rest) > LONGEST:
+            self._check(self._rest)
+        buffer[: len(block)] = block
+        return len(block)
+
+    def _check(self, line: bytes, last: bool = False) -> None:
+        self._number += 1
+        if b"\0" in line:
+            raise _nul(self._number, self._where)
+        if line.find(b"\r", 0, -1) >= 0:
+            raise _fault("a row holds a CR within", self._number, _short(line), self._where, "save it with LF or CR LF")
+        if len(line) > LONGEST:
+            raise _fault(f"a line is longer than {LONGEST:,} bytes", self._number, _short(line), self._where, _ORIGINAL)
+        if self._open or b'"' in line:
+            line = self._open + line
+            cells = _quoted(line.decode("latin-1"))
+            self._open = line + b"\n" if cells is None else b""
+            if cells is None:
+                return self._still_open(_OPEN)
+            count = len(cells)
+        else:
+            count = line.count(b",") + 1
+        if count != self._count and line.strip():
+            raise _ragged(line.decode("latin-1"), count, self._count, self._number, self._where, last=last)
+
+    def _still_open(self, most: int) -> None:
+        """Refuse a quote that has been open for more than `most` bytes."""
+        if len(self._open) > most:
+            line = self._number - self._open.count(b"\n") + 1
+            raise _fault("a quote is opened and never closed", line, _short(self._open), self._where, _QUOTE)
+
+    def _finish(self) -> None:
+        """What the last line must be."""
+        rest, self._rest = self._rest, b""
+        if rest.strip():
+            self._check(rest, last=True)
+        self._still_open(0)
+
+
+def _fault(asked: str, line: int, found: object, where: object, todo: str) -> InputError:
+    """The error of a line."""
+    return InputError(asked, where=where, found=f"line {line}: {found}", todo=todo)
+
+
+def _nul(line: int, where: object) -> InputError:
+    return _fault("the text holds NUL bytes", line, "a part of the file was never written", where, "fetch it again")
+
+
+def _quoted(line: str) -> list[str] | None:
+    """Cells of a line with quotes; None if a quote is still open at its end."""
+    try:
+        return next(csv.reader(io.StringIO(line, newline=""), strict=True), [])
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            return None
+        return next(csv.reader(io.StringIO(line, newline="")), [])
+
+
+def _ragged(text: str, cells: int, count: int, line: int, where: object, *, last: bool = False) -> InputError:
+    """The error of a line with more or fewer cells than the header."""
+    found = f"{cells} cells instead of {count}: …{text.rstrip()[-60:]}"
+    if cells > count and text.rstrip("\r").endswith(","):
+        return _fault("rows end in a comma too many: saved by a spreadsheet", line, found, where, _ORIGINAL)
+    if cells < count and last:
+        return _fault("the file breaks off within a row", line, found, where, "fetch it again")
+    todo = "put text that holds commas into quotes, or fetch the file again"
+    return _fault("a row has not as many cells as the header", line, found, where, todo)
+
+
+def _short(line: bytes) -> str:
+    return line[:60].decode("latin-1")
+
+
+def names(cells: Sequence[str], *, where: object) -> list[str]:
+    """Names of columns, without blanks around them; raises `InputError` if one stands twice. Columns may have no name."""
+    found = [cell.strip() for cell in cells]
+    if twice := [name for name, n in Counter(found).items() if n > 1 and name]:
+        places = " and ".join(str(k + 1) for k, name in enumerate(found) if name == twice[0])
+        todo = "rename one of them, or leave it out"
+        raise InputError(f"the column {twice[0]!r} stands twice", where=where, found=f"columns {places}", todo=todo)
+    return found
+
+
+def header(content: Content, *, where: object) -> list[str]:
+    """Names of the columns of comma-separated text.
+
+    Raises
+    ------
+    InputError
+        If the text is empty, a web page, in an encoding or with a separator that is not read, or if a name stands twice.
+    """
+    with content() as stream:
+        first = io.BufferedReader(stream, _BLOCK).readline(LONGEST)
+    line = _first(first, where)
+    by = max(SEPARATORS, key=line.count)
+    if line.count(by) > line.count(","):
+        said = ": saved by a spreadsheet" if by == ";" else ""
+        raise InputError(
+            f"the table is separated by {SEPARATORS[by]}{said}", where=where, found=line[:60].strip(), todo=_ORIGINAL
+        )
+    if "\r" in line.rstrip("\r\n"):
+        raise InputError("lines end in CR alone, as on old Macintosh computers", where=where, todo="save it with LF or CR LF")
+    return names(_quoted(line.strip("\r\n")) or [""], where=where)
+
+
+def _first(line: bytes, where: object) -> str:
+    """The first line, if it can be one of a table."""
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")) or (line[1:2] == b"\0" and line[:1] != b"\0"):
+        raise InputError("the text is in UTF-16, as spreadsheets save “Unicode text”", where=where, todo="save it as CSV UTF-8")
+    if line.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        todo = "log in at the publisher where that is needed, and fetch the file itself"
+        raise InputError("the file is a web page, no table", where=where, found=_short(line), todo=todo)
+    if b"\0" in line:
+        raise _nul(1, where)
+    if not line.strip():
+        raise InputError("the table is empty", where=where, found="no header", todo="fetch it again")
+    return decoded(line)
+
+
+def decoded(content: bytes) -> str:
+    """Text in UTF-8 (with or without a byte order mark), else in Latin-1."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def lines(content: bytes, *, where: object) -> list[str]:
+    """The lines of a small text that may be empty; raises `InputError` if it is no text of one byte a letter."""
+    if content.strip():
+        _first(content.partition(b"\n")[0] or b"\n#", where)
+    _refuse_nul(content, where)
+    return decoded(content).splitlines()
+
+
+def _refuse_nul(content: bytes, where: object) -> None:
+    if b"\0" in content:
+        raise _nul(content[: content.index(b"\0")].count(b"\n") + 1, where)
+
+
+def read(
+    content: Content,
+    *,
+    columns: Sequence[str],
+    wanted: Collection[str],
+    texts: Collection[str] = (),
+    missing: Mapping[str, Sequence[str]] | None = None,
+    where: object,
+) -> pd.DataFrame:
+    """Some columns of comma-separated text, read as a stream.
+
+    Parameters
+    ----------
+    content : opens the file
+    columns : names of all columns, as `header` gives them
+    wanted : names of the columns to read
+    texts : those of them that stay text as it stands, empty where nothing stands; all others are numbers (float64 or int64)
+    missing : column -> what stands for a missing number there, where it is not `MISSING`
+    where : object
+        What errors name.
+
+    Raises
+    ------
+    InputError
+        Names the line, or column and row, of whatever is wrong.
+    """
+    known = [name or f"\0{k}" for k, name in enumerate(columns)]
+    marks = {name: [*(missing or {}).get(name, MISSING)] for name in wanted if name not in texts}
+    how: dict[str, Any] = {"usecols": list(wanted), "dtype": dict.fromkeys((n for n in wanted if n in texts), str)}
+    with border.reading("the table cannot be read", where=where), content() as stream:
+        lines = io.BufferedReader(Lines(stream, count=len(columns), where=where), _BLOCK)
+        # as Latin-1 every byte is a letter; what stays text is decoded below
+        table = pd.read_csv(lines, header=0, names=known, keep_default_na=False, na_values=marks, encoding="latin-1", **how)
+    if table.empty:
+        raise InputError("the table has no rows", where=where, found="a header alone", todo="fetch it again, or make it anew")
+    for name in table:
+        if name in marks:
+            table[name] = numbers(table[name], where=f"{where}, column {name}", keep=True)
+        elif not table[name].str.isascii().all():
+            table[name] = table[name].map(lambda text: decoded(text.encode("latin-1")))
+    return table
+
+
+def numbers(column: pd.Series, *, where: object, keep: bool = False) -> Any:
+    """A column of numbers as floats (rows,), missing ones NaN; with `keep`, as a Series whose whole numbers stay whole.
+
+    Raises
+    ------
+    InputError
+        Names the first value that is no number and its row (from 1).
+    """
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        values = column.astype(object)
+        values = values.where(values.notna() & ~values.isin(MISSING), None)
+        odd = values.map(lambda v: v is not None and (isinstance(v, (bool, np.bool_)) or not isinstance(v, (str, Number))))
+        found = pd.to_numeric(values.where(~odd.astype(bool), None), errors="coerce")
+        wrong = (found.isna() & values.notna()).to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            said = f"{str(values.iloc[row])!r} in row {row + 1}{_hint(values.iloc[row])}"
+            todo = f"write numbers with decimal points, and nothing or one of {', '.join(MISSING[1:])} where a value is missing"
+            raise InputError("a column of numbers holds something else", where=where, found=said, todo=todo)
+        column = found.astype(float)
+    return column if keep else column.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _hint(value: object) -> str:
+    """What a text that is no number probably is."""
+    text = str(value).strip()
+    if text.startswith("#"):
+        return " (an error of a spreadsheet)"
+    if text.count(",") == 1 and "." not in text and not text.endswith(",") and len(text.split(",")[1]) != 3:
+        return " (a decimal comma)"
+    return " (separators of thousands)" if "," in text or "'" in text or " " in text else ""
+
+
+def frame(
+    content: bytes,
+    *,
+    where: object,
+    separators: str = ",",
+    comment: str | None = None,
+    free: str | None = None,
+    rows: bool = True,
+) -> pd.DataFrame:
+    """A small table as text, all cells as they stand.
+
+    Parameters
+    ----------
+    content : bytes
+        UTF-8 or Latin-1.
+    separators : str
+        Those that the table may have; the one that the header holds most is taken.
+    comment : str, optional
+        Lines that begin with it are skipped.
+    free : str, optional
+        Name of a column of free text: where it is the last one, separators without quotes belong to its text.
+    rows : bool
+        Refuse a table without rows.
+
+    Raises
+    ------
+    InputError
+        Names the line of whatever is wrong.
+    """
+    lines = content.split(b"\n")
+    skipped = next((k for k, line in enumerate(lines) if not (comment and line.startswith(comment.encode()))), len(lines))
+    first = _first(lines[skipped] if skipped < len(lines) else b"", where)
+    _refuse_nul(content, where)
+    by = max(SEPARATORS, key=first.count)
+    if by not in separators and first.count(by):
+        raise InputError(f"the table is separated by {SEPARATORS[by]}", where=where, found=first[:60].strip(), todo=_ORIGINAL)
+    found = _cells(decoded(content), by, skipped, comment, where)
+    columns = names(found[0][1], where=where)
+    last = free is not None and columns[-1].upper() == free
+    body = [_fitted(cells, len(columns), by if last else None, line, where) for line, cells in found[1:]]
+    if rows and not body:
+        raise InputError("the table has no rows", where=where, found="a header alone", todo="fetch it again, or make it anew")
+    return pd.DataFrame(body, columns=columns, dtype=str)
+
+
+def _cells(text: str, by: str, skip: int, comment: str | None, where: object) -> list[tuple[int, list[str]]]:
+    """Rows with the numbers of their first lines; blank lines and comments are left out."""
+    lines = list(io.StringIO(text, newline=""))[skip:]
+    reader = csv.reader(("\n" if comment and line.startswith(comment) else line for line in lines), delimiter=by, strict=True)
+    found, begun = [], skip + 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                found.append((begun, cells))
+            begun = skip + reader.line_num + 1
+    except csv.Error as error:
+        asked = "a quote is opened and never closed" if "unexpected end" in str(error) else "a row cannot be read"
+        raise _fault(asked, begun, error, where, _QUOTE) from None
+    return found
+
+
+def _fitted(cells: list[str], count: int, by: str | None, line: int, where: object) -> list[str]:
+    """The cells of a row as many as the header has; `by` joins what is too many to the last one."""
+    extra = cells[count:]
+    if len(cells) < count or (extra and by is None and any(cell.strip() for cell in extra)):
+        raise _ragged(",".join(cells), len(cells), count, line, where)
+    if extra and any(cell.strip() for cell in extra):
+        return [*cells[: count - 1], by.join(cells[count - 1 :])]
+    return cells[:count]

@@ -1,0 +1,55 @@
+"""Zarr stores on this machine, with chunks of their full length.
+
+The other codecs refuse a chunk that is cut; Blosc reads on beyond it, where only its last bytes are lacking.
+"""
+
+import json
+from pathlib import Path
+
+from zarr.abc.store import ByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import LocalStore, WrapperStore
+
+from tamrl.errors import InputError
+
+_METADATA = (".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json")
+_HEADER = 16
+"""Bytes of a Blosc header; its last four are the length of the chunk with it (Blosc 1 chunk format)."""
+
+
+class Copy(WrapperStore):
+    """A store in a folder, read only; a chunk packed by Blosc is compared with the length that it declares."""
+
+    def __init__(self, folder: Path | LocalStore):
+        self._codecs = {}  # whether arrays are packed by Blosc, by their names
+        super().__init__(folder if isinstance(folder, LocalStore) else LocalStore(folder, read_only=True))
+
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        """The bytes of a key, None where there is nothing; raises `InputError` for a chunk that is cut."""
+        found = await super().get(key, prototype, byte_range)
+        if found is None or byte_range is not None or key.rsplit("/", 1)[-1] in _METADATA or not self._is_blosc(key):
+            return found
+        declared = int.from_bytes(found.as_numpy_array()[12:_HEADER].tobytes(), "little")
+        if len(found) < max(declared, _HEADER):
+            size = f"Blosc: the chunk needs {declared} bytes, the file has {len(found)}"
+            raise InputError("the chunk is cut short", where=self._store.root / key, found=size, todo="copy it again")
+        return found
+
+    def _is_blosc(self, key: str) -> bool:
+        """Whether the array that a chunk belongs to is packed by Blosc and not sharded."""
+        for name in ("/".join(key.split("/")[:k]) for k in range(key.count("/"), -1, -1)):
+            if name not in self._codecs:
+                self._codecs[name] = self._codec(name)
+            if self._codecs[name] is not None:
+                return self._codecs[name] == "blosc"
+        return False
+
+    def _codec(self, name: str) -> str | None:
+        """The last codec of an array; None where there is no array of that name."""
+        folder = self._store.root / name
+        if (folder / ".zarray").is_file():
+            return str((json.loads((folder / ".zarray").read_bytes()).get("compressor") or {}).get("id"))
+        if (folder / "zarr.json").is_file():
+            found = json.loads((folder / "zarr.json").read_bytes())
+            return str(found["codecs"][-1]["name"]) if found.get("node_type") == "array" else None
+        return None

@@ -1,0 +1,103 @@
+"""One place decides whether the world is virtual, and every label that can say so is told."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tamrl import archive, config, contracts, simulated
+from tamrl.errors import ContractError
+
+ROOT = Path(__file__).parents[1]
+SCHEMAS = {name: found for name, found in vars(contracts).items() if isinstance(found, pa.DataFrameSchema)}
+LABELS = (
+    "title",
+    "summary",
+    "source",
+    "keywords",
+    "keywords_vocabulary",
+    "comment",
+    "instrument",
+    "platform",
+    "institution",
+    "id",
+)
+texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=40)
+
+
+@pytest.mark.parametrize(("given_config", "expected"), [({}, True), ({"twin": None}, False)], ids=["default", "real"])
+def test_the_configuration_decides(given_config, expected):
+    """A run may call its reference `truth`, or name itself a virtual Earth: only simulated inputs make it one."""
+    loaded = config.load({"evaluation": {"title": "A virtual Earth"}} | given_config).model_dump(mode="json")
+    assert simulated.of(loaded) is expected and bool(simulated.described(loaded)) is expected
+
+
+@given(st.dictionaries(st.sampled_from(LABELS), texts))
+def test_whatever_a_file_is_called_it_says_so_once(labels):
+    found = simulated.attributes(labels, True)
+    for name in ("title", "summary", "source", "comment", "instrument", "platform"):
+        assert found[name].count(simulated.STATEMENT) == 1, name
+    assert set(simulated.KEYWORDS) <= set(found["keywords"].split(", ")) and simulated.said(found)
+    assert found.get("id") == labels.get("id") and found.get("institution") == labels.get("institution")
+    assert simulated.attributes(found, True) == found
+    assert simulated.attributes(labels, False) == labels
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_table_may_carry_the_column_and_readers_take_it_off(name, tmp_path):
+    schema, path = SCHEMAS[name], tmp_path / "table.csv"
+    empty = pd.DataFrame({n: pd.Series(dtype=str(c.dtype)) for n, c in schema.columns.items() if c.required})
+    contracts.table(simulated.table(empty, True), schema, where=name).to_csv(path, index=False)
+    assert path.read_text().strip().endswith(f",{simulated.COLUMN}")
+    assert list(contracts.read_csv(str(path), schema).columns) == list(empty.columns)
+    assert simulated.table(empty, False) is empty
+
+
+def test_a_column_that_says_something_else_is_refused():
+    table = pd.DataFrame({"site": ["A"], "fold": ["0"], "dissimilarity": [1.0], simulated.COLUMN: ["observed"]})
+    with pytest.raises(ContractError, match=simulated.COLUMN):
+        contracts.table(table, contracts.DISSIMILARITY, where="test")
+
+
+def _rules() -> dict[str, str]:
+    """Text of every rule of the workflow, by the name of its script."""
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    blocks = re.split(r"^ *rule \w+:$", text, flags=re.MULTILINE)[1:]
+    return {re.search(r"scripts/(\w+)\.py", block)[1]: block for block in blocks}
+
+
+def _stage(script: str) -> object:
+    """The one stage function that a script calls."""
+    text = (ROOT / f"workflow/scripts/{script}.py").read_text()
+    return getattr(importlib.import_module(re.search(rf"from (\S+) import {script}$", text, re.MULTILINE)[1]), script)
+
+
+@pytest.mark.parametrize(("script", "rule"), _rules().items(), ids=_rules())
+def test_every_rule_tells_its_stage_whether_the_world_is_virtual(script, rule):
+    if "virtual" in inspect.signature(_stage(script)).parameters:
+        text = (ROOT / f"workflow/scripts/{script}.py").read_text()
+        assert "virtual=VIRTUAL," in rule
+        assert "snakemake.params.virtual" in text or "**snakemake.params" in text or "**params" in text
+
+
+@pytest.mark.parametrize("twin", [True, False])
+def test_the_archive_says_what_it_was_made_from(twin):
+    plain = config.load({} if twin else {"twin": None}).model_dump(mode="json")
+    recorded = {
+        "run": "mine",
+        "recorded": "2026-01-02T03:04:05Z",
+        "config": plain,
+        "git_revision": "a",
+        "software": {},
+        "outputs": {},
+    }
+    root = next(e for e in archive.metadata(recorded, {}, [])["@graph"] if e["@id"] == "./")
+    for name in ("name", "description"):
+        assert (simulated.STATEMENT in root[name]) is twin
+    assert ("ERA5" in root["description"]) is not twin and ("keywords" in root) is twin
