@@ -44,7 +44,7 @@ def test_a_pickle_is_refused_and_never_run(folder, tmp_path):
     (folder / checkpoint.WEIGHTS).write_bytes(pickle.dumps(Evil()))
     spec = json.loads((folder / checkpoint.SPEC).read_text())
     spec["weights"] = checkpoint.sha256(folder / checkpoint.WEIGHTS)
-    (folder / checkpoint.SPEC).write_text(json.dumps(spec))
+    checkpoint.write_json(folder / checkpoint.SPEC, spec)
     with pytest.raises(ContractError, match="no safetensors file"):
         checkpoint.load(folder)
     assert not ran.exists()
