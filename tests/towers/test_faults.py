@@ -14,10 +14,8 @@ from tamrl.towers import gather, geojson, records, sites
 
 NAMES = registry.names(registry.NETWORKS)
 NO_SAMPLE = {"zarr_fluxnet2015": "half hours in Zarr", "shuttle": "the archives of `fluxnet`"}
-NO_TEXT = {"metaflux": "published files with checksums"}
 STEPS = {"metaflux": "month"}
 TABLES = [n for n in NAMES if n not in NO_SAMPLE]
-TEXTS = [n for n in TABLES if n not in NO_TEXT]
 
 
 def _spoiled(name, sample, change):
@@ -87,7 +85,7 @@ TEXT_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", TEXT_FAULTS)
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", TABLES)
 def test_faults_of_the_text_are_named_and_the_other_towers_are_read(name, fault, sample):
     change, message = TEXT_FAULTS[fault]
     options = _spoiled(name, sample, change)
@@ -99,7 +97,7 @@ def test_faults_of_the_text_are_named_and_the_other_towers_are_read(name, fault,
         assert aside["site"].tolist() == ["DE-Aaa"]
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", TABLES)
 def test_a_byte_order_mark_and_line_ends_of_windows_change_nothing(name, sample):
     good = _read(name, _spoiled(name, sample, lambda t: t.encode()))
     other = _read(name, _spoiled(name, sample, lambda t: ("\ufeff" + t.replace("\n", "\r\n")).encode()))

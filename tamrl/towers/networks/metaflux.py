@@ -9,13 +9,14 @@ while all other columns stand in calendar order. They are put right on reading. 
 of the correlation between the mean seasonal cycles of EVI and GPP is -0.23 as published, and 0.89 in calendar order.
 """
 
-import io
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from tamrl.errors import ConfigError, InputError
+from tamrl.intake import text, whole
 from tamrl.options import Strict
 from tamrl.towers import bif, columns, oneflux, records, sites
 
@@ -142,18 +143,12 @@ def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
 
 
 def _rows(file: Path) -> pd.DataFrame:
-    """The table of a file; refuses one that breaks off, or whose rows are of other widths than its header."""
-    content = file.read_bytes()
-    header, *lines = content.removeprefix(b"\xef\xbb\xbf").splitlines() or [b""]
-    names = header.decode().split(",")
-    for number, line in enumerate(lines, 2):
-        if line.strip() and line.count(b",") + 1 != len(names):
-            found = f"line {number} of {len(lines) + 1}: {line.count(b',') + 1} fields, the header has {len(names)}"
-            raise InputError("a row has not as many fields as the header", where=file, found=found, todo="fetch the file again")
-    if not content.endswith(b"\n"):
-        raise InputError("the text breaks off without a line end", where=file, found=content[-60:], todo="fetch the file again")
-    na_values = {name: ["", "NA"] for name in names if name not in ("Site", *PLACE)}
-    return pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=na_values, encoding="utf-8-sig")
+    """The table of a file; refuses one that breaks off, or whose rows are of other widths than its header (`InputError`)."""
+    content = partial(open, file, "rb")
+    header = text.header(content, where=file)
+    whole.check_text(file)
+    wanted, texts = [name for name in header if name], ("TIMESTAMP", "Site", "PFT", "Climate")
+    return text.read(content, columns=header, wanted=wanted, texts=texts, where=file)
 
 
 def _place(raw: pd.DataFrame, product: oneflux.Product) -> dict[str, object]:
