@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import dask
 import numpy as np
 
 from tamrl.drivers.sources import _grib
@@ -106,6 +107,7 @@ def outcome(reader, path):
 
 
 def main():
+    dask.config.set(scheduler="synchronous")  # children of a process with threads may hang
     with tempfile.TemporaryDirectory() as folder:
         month, small, odd = (Path(folder) / name for name in ("month.grib", "small.grib", "odd.grib"))
         write(month, resolution=0.25, days=DAYS)
