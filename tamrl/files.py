@@ -142,12 +142,11 @@ def verified(path: str | Path) -> Path:
     if promise is None:
         return path
     status = path.stat()
-    content = {"bytes": status.st_size, "sha256": promise["sha256"]}
-    if status.st_size == promise["bytes"]:
-        content["sha256"] = _checksum(path.resolve(), status.st_size, status.st_mtime_ns, status.st_ino)
-    if content != {key: promise[key] for key in content}:
-        found = f"{content['bytes']} bytes, SHA-256 {content['sha256']}, sealed with {promise['bytes']} and {promise['sha256']}"
-        raise _damaged(path, found, promise["rule"])
+    if status.st_size != promise["bytes"]:
+        raise _damaged(path, f"{status.st_size} bytes, sealed with {promise['bytes']}", promise["rule"])
+    digest = _checksum(path.resolve(), status.st_size, status.st_mtime_ns, status.st_ino)
+    if digest != promise["sha256"]:
+        raise _damaged(path, f"SHA-256 {digest}, sealed with {promise['sha256']}", promise["rule"])
     return path
 
 

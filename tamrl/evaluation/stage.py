@@ -78,17 +78,23 @@ def evaluate_models(
     scored = frame[_scored(frame, qc)]
     files.write_json(calibration, _calibration(scored, map_model=map_model, scheme=scheme, step=step))
     table = scoring.site_metrics(scored, sites, step=step)
-    tables = {metrics: (contracts.METRICS, own := table[list(contracts.METRICS.columns)])}
-    tables[scores] = contracts.SCORES, distribution.summary(table, sites, scores=SUMMARISED)
+    own = table[list(contracts.METRICS.columns)]
     changes = [compare.changes(own, model=map_model, targets=targets, step=step)]
     changes += [compare.changes(errors.assign(scale=step), model=map_model, targets=(), step=step) for errors in smaller]
-    tables[comparisons] = contracts.COMPARISONS, pd.concat(changes, ignore_index=True)
-    tables[reliability] = contracts.RELIABILITY, _reliability(scored)
-    for path, (schema, found) in tables.items():
-        _write(simulated.table(found, virtual), schema, path)
-    columns = frame[list(contracts.PREDICTIONS.columns)]
-    with files.atomic(predictions) as part:
-        contracts.table(columns, contracts.PREDICTIONS, where=predictions).to_parquet(part, index=False)
+    tables = {
+        metrics: (own, contracts.METRICS),
+        scores: (distribution.summary(table, sites, scores=SUMMARISED), contracts.SCORES),
+        comparisons: (pd.concat(changes, ignore_index=True), contracts.COMPARISONS),
+        reliability: (_reliability(scored), contracts.RELIABILITY),
+    }
+    for path, (content, schema) in tables.items():
+        _write(simulated.table(content, virtual), schema, path)
+    _write_predictions(frame[list(contracts.PREDICTIONS.columns)], predictions)
+
+
+def _write_predictions(frame: pd.DataFrame, path: str) -> None:
+    with files.atomic(path) as part:
+        contracts.table(frame, contracts.PREDICTIONS, where=path).to_parquet(part, index=False)
 
 
 def _check_known(frame: pd.DataFrame, sites: pd.DataFrame, towers: str) -> None:

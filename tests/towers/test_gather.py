@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tamrl import registry
+from tamrl import files, registry
 from tamrl.errors import ConfigError, InputError, MachineError, UnitError
 from tamrl.towers import gather, oneflux
 from tamrl.towers.networks import fluxnet
@@ -64,7 +64,7 @@ def test_only_what_is_new_is_read(folder, tmp_path, monkeypatch):
     assert seen == ["DE-000", "NA-Bbb"]
     _gather(folder, store=store, partitioning="DT")
     assert len(seen) == 5
-    assert len([p for p in store.rglob("*") if p.is_file()]) == 2 * 3  # what no longer holds is gone
+    assert len(files.members(store)) == 2 * 3  # what no longer holds is gone
 
 
 def _truncate(path):
