@@ -64,13 +64,9 @@ def evaluate_models(
         Whether the run has gridded drivers; where the towers' own are all there is, the split is the scheme.
     samples : path, optional
         `samples/grid.nc`, whose `koppen_class` stands in for towers whose metadata name no climate.
-    virtual : bool
-        Whether the inputs of the run were simulated; the tables of scores say so then (`simulated.COLUMN`).
+    virtual : whether the inputs were simulated; the tables of scores say so then (`simulated.COLUMN`)
 
-    Raises
-    ------
-    ContractError
-        If members differ in their steps, a tower is unknown, or nothing can be scored.
+    Raises `ContractError` if members differ in their steps, a tower is unknown, or nothing can be scored.
     """
     sites = _with_climate(contracts.read_csv(towers, contracts.SITES), samples)
     frame, smaller = _read(members, sites, scheme, qc, gridded, map_model)
@@ -78,18 +74,24 @@ def evaluate_models(
     scored = frame[_scored(frame, qc)]
     files.write_json(calibration, _calibration(scored, map_model=map_model, scheme=scheme, step=step))
     table = scoring.site_metrics(scored, sites, step=step)
-    own = table[list(contracts.METRICS.columns)]
-    changes = [compare.changes(own, model=map_model, targets=targets, step=step)]
-    changes += [compare.changes(errors.assign(scale=step), model=map_model, targets=(), step=step) for errors in smaller]
     tables = {
-        metrics: (own, contracts.METRICS),
+        metrics: (table[list(contracts.METRICS.columns)], contracts.METRICS),
         scores: (distribution.summary(table, sites, scores=SUMMARISED), contracts.SCORES),
-        comparisons: (pd.concat(changes, ignore_index=True), contracts.COMPARISONS),
+        comparisons: (_changes(table, smaller, map_model, targets, step), contracts.COMPARISONS),
         reliability: (_reliability(scored), contracts.RELIABILITY),
     }
     for path, (content, schema) in tables.items():
         _write(simulated.table(content, virtual), schema, path)
     _write_predictions(frame[list(contracts.PREDICTIONS.columns)], predictions)
+
+
+def _changes(
+    table: pd.DataFrame, smaller: list[pd.DataFrame], map_model: str, targets: list[dict[str, Any]], step: str
+) -> pd.DataFrame:
+    """Changes against the rivals of the whole ensemble, then of its smaller parts."""
+    found = [compare.changes(table[list(contracts.METRICS.columns)], model=map_model, targets=targets, step=step)]
+    found += [compare.changes(errors.assign(scale=step), model=map_model, targets=(), step=step) for errors in smaller]
+    return pd.concat(found, ignore_index=True)
 
 
 def _write_predictions(frame: pd.DataFrame, path: str) -> None:
