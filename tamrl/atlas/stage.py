@@ -98,13 +98,9 @@ def build_atlas(
     about : dict
         `title`, `run`, `labels`, `step`, `model` of the maps, name of the `reference`, `quantum` (gC m-2 d-1, fluxes are stored
         as whole multiples of it) and `config_digest`.
-    virtual : bool
-        Whether the inputs of the run were simulated (`tamrl.simulated`); every view says so then.
+    virtual : whether the inputs of the run were simulated (`tamrl.simulated`); every view says so then
 
-    Raises
-    ------
-    ContractError
-        If the files do not fit together.
+    Raises `ContractError` if the files do not fit together.
     """
     about = about | {"reference": about["reference"] if reference else None, "code": code, "virtual": virtual}
     said = simulated.STATEMENT if virtual else None

@@ -159,13 +159,9 @@ def harmonise_towers(
         `exclude`, `managed` and `quality` of the section `towers`.
     koppen : str, optional
         Map of Köppen-Geiger groups (`climate.fill`) for towers whose metadata name none.
-    virtual : bool
-        Whether the towers were simulated; tables and points say so then (`simulated.COLUMN`).
+    virtual : whether the towers were simulated; tables and points say so then (`simulated.COLUMN`)
 
-    Raises
-    ------
-    InputError
-        If no tower is left; says what took them away.
+    Raises `InputError` if no tower is left; says what took them away.
     """
     known = [_read_sites(s) for s in sites]
     networks = [p["network"].iloc[0] for p in known]

@@ -72,7 +72,7 @@ def write_report(
     template, report, figures : paths of the page without its contents (`templates/report.html`), and of the outputs
     maps, members, reference, choices : lists of paths
         `{flux}_{label}.nc` of all fluxes and labels, of which the second and third may be empty; `budgets.csv` of each choice.
-    applicability, budgets : paths, given with `maps`; a run without grids has none of these
+    applicability, budgets : paths, given with `maps`
     records, sites, drivers, atlas : `towers/towers.parquet`, each network's sites, `drivers/comparison.csv` and the atlas
     virtual : whether the inputs of the run were simulated (`tamrl.simulated`); the head of the page says so then
     """
@@ -81,10 +81,9 @@ def write_report(
     tables = _read_tables(predictions, metrics, calibration, towers, quality)
     tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity, drivers)
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
-    about |= {"virtual": virtual}
     mapped = budgets and applicability
     tables |= _read_budgets(budgets, choices) | _read_mask(applicability) if mapped else _without_grids(tables)
-    material = Material(**about, **summed, **tables, reference=reference_name if reference else None)
+    material = Material(**about, virtual=virtual, **summed, **tables, reference=reference_name if reference else None)
     material.benchmarks = _read_benchmarks(Path(benchmarks))
     material.records, material.every = _read_stations(records, sites)
     material.provenance = _provenance(material.provenance, config_digest, code)
