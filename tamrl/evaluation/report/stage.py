@@ -81,8 +81,7 @@ def write_report(
     tables = _read_tables(predictions, metrics, calibration, towers, quality)
     tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity, drivers)
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
-    mapped = budgets and applicability
-    tables |= _read_budgets(budgets, choices) | _read_mask(applicability) if mapped else _without_grids(tables)
+    tables |= _read_budgets(budgets, choices) | _read_mask(applicability) if budgets and applicability else _without_grids(tables)
     material = Material(**about, virtual=virtual, **summed, **tables, reference=reference_name if reference else None)
     material.benchmarks = _read_benchmarks(Path(benchmarks))
     material.records, material.every = _read_stations(records, sites)
