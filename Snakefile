@@ -60,6 +60,11 @@ rule atlas:
         ATLAS,
 
 
+# What Snakemake worked out while it planned may be older than what the run makes: stamps of inputs are recorded as they are then.
+onstart:
+    type(workflow.persistence)._params.cache_clear()
+
+
 onsuccess:
     print(f"In all: {told(BASE)}")
     print(

@@ -8,7 +8,7 @@ import os
 import platform
 import stat
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -83,6 +83,24 @@ def stamps(paths: Iterable[str | Path]) -> str:
         with border.reading("name, size and time of an input cannot be read", where=path):
             lines += [f"{path}{line}" for line in _stamped("", path, ())]
     return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+class Stamps(dict):
+    """Stamps of inputs by path, as a parameter of a rule; they are looked at again when Snakemake writes them down or compares.
+
+    Snakemake keeps the parameters that it worked out while it planned, when files that the run itself makes are not there yet,
+    and on a cluster it records these. What it records is the `repr`.
+    """
+
+    def __init__(self, look: Callable[[], dict[str, object]]) -> None:
+        super().__init__(look())
+        self._look = look
+
+    def __repr__(self) -> str:
+        return repr(self._look())
+
+    def __reduce__(self) -> tuple:
+        return dict, (dict(self),)
 
 
 def _stamped(name: str, place: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:

@@ -121,7 +121,7 @@ def stamps(*raw):
     """
     look = lambda path: provenance.stamps([path]) if configuration.is_made(MAIN, path) else look_once(path)
 
-    def get(wildcards):
+    def looked(wildcards):
         found = {}
         for given in raw:
             given = given(wildcards) if callable(given) else given
@@ -130,7 +130,7 @@ def stamps(*raw):
             )
         return dict(sorted(found.items()))
 
-    return get
+    return lambda wildcards: provenance.Stamps(lambda: looked(wildcards))
 
 
 @cache
