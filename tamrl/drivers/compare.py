@@ -27,7 +27,7 @@ def compare(gridded: xr.Dataset, measured: pd.DataFrame, sites: pd.DataFrame) ->
     -------
     Table with `COLUMNS`: bias is grid minus tower, in the vocabulary's unit; `r` is missing for fewer than `FEWEST` pairs.
     """
-    names = [str(n) for n in gridded if "time" in gridded[n].dims and n in measured.columns]
+    names = sorted(str(n) for n in gridded if "time" in gridded[n].dims and n in measured.columns)
     offsets = sites.set_index("site")["utc_offset"]
     rows = []
     for site, table in measured.groupby("site", sort=True):
