@@ -62,7 +62,7 @@ rule atlas:
 
 # What Snakemake worked out while it planned may be older than what the run makes: stamps of inputs are recorded as they are then.
 onstart:
-    type(workflow.persistence)._params.cache_clear()
+    getattr(type(workflow.persistence)._params, "cache_clear", lambda: None)()
 
 
 onsuccess:

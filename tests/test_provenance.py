@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pickle
 import time
 from pathlib import Path
 
@@ -267,6 +268,15 @@ def test_fifty_thousand_files_are_looked_at_in_seconds(tmp_path):
     begun = time.process_time()
     provenance.stamps([tmp_path])
     assert time.process_time() - begun < 3
+
+
+def test_stamps_of_a_rule_are_looked_at_whenever_they_are_written_down(tmp_path):
+    """Snakemake works parameters out while it plans, and on a cluster records them as they were then."""
+    stamps = provenance.Stamps(lambda: {"a": provenance.stamps([tmp_path / "a"])})
+    planned = repr(stamps)
+    (tmp_path / "a").write_text("made by the run")
+    assert repr(stamps) != planned and repr(stamps) == repr({"a": provenance.stamps([tmp_path / "a"])})
+    assert type(pickle.loads(pickle.dumps(stamps))) is dict, "scripts get them without this package"
 
 
 def test_contents_follow_what_a_file_holds_not_its_time(tmp_path):

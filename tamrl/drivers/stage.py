@@ -157,6 +157,7 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
     if target.is_dir():
         shutil.rmtree(target)
     part.replace(target)
+    files.seal(target)
 
 
 def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: float) -> None:

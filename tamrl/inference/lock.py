@@ -98,8 +98,6 @@ def _ended(mark: Path) -> bool:
         return False
     try:
         os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
+    except OSError as error:  # a process of another user may not be asked, but is there
+        return error.errno == errno.ESRCH
     return False

@@ -20,12 +20,15 @@ class _Cursor:
     wide: bool
 
     def count(self) -> int:
+        """The next number of elements, of 4 or 8 bytes."""
         return self._number(8 if self.wide else 4)
 
     def tag(self) -> int:
+        """The next tag of a list or type of data."""
         return self._number(4)
 
     def offset(self, version: int) -> int:
+        """The next position in the file, whose length depends on the version of the format."""
         return self._number(4 if version == 1 else 8)
 
     def _number(self, length: int) -> int:
@@ -46,6 +49,7 @@ class _Cursor:
         return range(count)
 
     def attributes(self) -> None:
+        """Pass over a list of attributes."""
         for _ in self.entries(_ATTRIBUTE):
             self.skip(self.count())
             size = _type_size(self.tag())

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl.drivers.sources import _netcdf, _steps, cds_era5, cds_era5_land
+from tamrl.drivers.sources import _joining, _netcdf, cds_era5, cds_era5_land
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError, UnitError
 from tamrl.variables import check_range
@@ -32,7 +32,7 @@ def read(folder, *names, years, step="day", **options):
 
 
 def series_of(path, name):
-    return _steps.series([ds[name] for _, ds in _netcdf.open_all(path) if name in ds], where=path)
+    return _joining.series([ds[name] for _, ds in _netcdf.open_all(path) if name in ds], where=path)
 
 
 def test_monthly_means_on_a_date_axis(era5_of):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tamrl import registry, variables
-from tamrl.drivers.sources import _netcdf, _steps
+from tamrl.drivers.sources import _joining, _netcdf, _steps
 from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
@@ -63,7 +63,7 @@ def rewritten(ds, how):
 
 def joined(parts, source="cds_era5"):
     name = variables.get("air_temperature").sources[source].name
-    raw = _steps.series([_netcdf.named(ds, f"{k}.nc")[name] for k, ds in enumerate(parts)], where="here")
+    raw = _joining.series([_netcdf.named(ds, f"{k}.nc")[name] for k, ds in enumerate(parts)], where="here")
     steps = Steps("day", (2011,))
     return _steps.variable("air_temperature", raw, source=source, steps=steps, accumulation="hour", where="here")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tamrl.drivers import derived
-from tamrl.drivers.sources import _netcdf, _steps, cds_era5
+from tamrl.drivers.sources import _joining, _netcdf, cds_era5
 from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
@@ -54,7 +54,7 @@ def test_no_real_file_is_left_out(shared_data):
 def test_a_value_of_each_real_file(shared_data, tmp_path, file):
     name, place, expected, shape = FILES[file]
     parts = [ds[name] for _, ds in _netcdf.open_all(alone(shared_data, tmp_path, file)) if name in ds]
-    found = _steps.series(parts, where=file)
+    found = _joining.series(parts, where=file)
     assert found.shape == shape and found.dims == ("time", "lat", "lon")
     assert found[place].values.item() == pytest.approx(expected, rel=2e-6, nan_ok=True)
 

@@ -21,9 +21,14 @@ def paths(shared_data):
     return [shared_data / "towers" / "metaflux", shared_data / "archives" / "metadata" / "FLX_AA-Flx_BIF_LATEST.csv"]
 
 
+def read(paths, options, *, partitioning, step):
+    """Records and sites of all files, as the workflow reads them; the first that cannot be read is an error."""
+    return gather.read(metaflux, paths, options, gather.Wanted(step, partitioning, strict=True))[:2]
+
+
 @pytest.fixture(scope="module")
 def real(paths):
-    return records.check(*metaflux.read(paths, metaflux.Options(), partitioning="NT", step="month"), where="metaflux")
+    return records.check(*read(paths, metaflux.Options(), partitioning="NT", step="month"), where="metaflux")
 
 
 @pytest.fixture
@@ -52,14 +57,14 @@ def test_a_month_of_hainich_by_hand(real):
 
 
 def test_day_time_partitioning_balances_as_the_file_does(few):
-    table, _ = metaflux.read(few, metaflux.Options(), partitioning="DT", step="month")
+    table, _ = read(few, metaflux.Options(), partitioning="DT", step="month")
     row = table.set_index(["site", "date"]).loc[("DE-Hai", pd.Timestamp("2000-02-01"))]
     assert row[["gpp", "reco"]].tolist() == pytest.approx([0.159502, 1.29996 + 0.159502])
 
 
 def test_reanalysis_drivers_and_the_tower_where_they_are_broken(few):
     options = metaflux.Options(drivers="era")
-    table, places = records.check(*metaflux.read(few, options, partitioning="NT", step="month"), where="metaflux")
+    table, places = records.check(*read(few, options, partitioning="NT", step="month"), where="metaflux")
     row = table.set_index(["site", "date"]).loc[("DE-Hai", pd.Timestamp("2000-02-01"))]
     assert row["air_temperature"] == pytest.approx(2.829 + 273.15) and row["precipitation"] == 2.542
     senegal = table[table["site"] == "SN-Dhr"]  # SW_IN_ERA there is 13 W m-2 the year round
@@ -74,19 +79,19 @@ def test_without_the_folder_the_download_is_asked_for(tmp_path):
 
 def test_days_are_refused(paths):
     with pytest.raises(ConfigError, match="monthly"):
-        metaflux.read(paths, metaflux.Options(), partitioning="NT", step="day")
+        read(paths, metaflux.Options(), partitioning="NT", step="day")
 
 
 def test_a_file_of_another_tower_is_refused(sample):
     options = metaflux.Options(**sample.metaflux("month"))
     (sample.folder / "base" / "DE-Aaa_MM.csv").rename(sample.folder / "base" / "DE-Zzz_MM.csv")
     with pytest.raises(InputError, match=r"DE-Zzz alone[\s\S]*DE-Aaa"):
-        metaflux.read([sample.folder], options, partitioning="NT", step="month")
+        read([sample.folder], options, partitioning="NT", step="month")
 
 
 def test_a_folder_without_files_is_named(tmp_path):
     with pytest.raises(InputError, match=str(tmp_path)):
-        metaflux.read([tmp_path], metaflux.Options(), partitioning="NT", step="month")
+        read([tmp_path], metaflux.Options(), partitioning="NT", step="month")
 
 
 # LAI and EVI: months put right
@@ -101,7 +106,7 @@ def _seasons(table):
 
 def test_greenness_follows_the_seasons_of_gpp_after_it_is_put_right_and_not_before(real, paths):
     as_published = metaflux.Options(greenness="calendar")
-    before, _ = metaflux.read(paths, as_published, partitioning="NT", step="month")
+    before, _ = read(paths, as_published, partitioning="NT", step="month")
     assert (_seasons(before) < 0).all() and (_seasons(real[0]) > 0.85).all()
     rest = before.columns.difference(GREEN)
     pd.testing.assert_frame_equal(before[rest].dropna(axis=1, how="all"), real[0][rest].dropna(axis=1, how="all"))

@@ -15,7 +15,6 @@ import xarray as xr
 from tamrl import variables
 from tamrl.drivers.sources import _netcdf
 from tamrl.drivers.sources._joining import DAY, HOUR, MARKS, comparable, every, merged
-from tamrl.drivers.sources._joining import series as series
 from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 

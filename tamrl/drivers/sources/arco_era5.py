@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from tamrl import files, variables
-from tamrl.drivers.sources import _netcdf, _steps, _web
+from tamrl.drivers.sources import _joining, _netcdf, _steps, _web
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 from tamrl.intake import arrays, border, times, zarrs
@@ -98,7 +98,7 @@ def _variable(name: str, ds: xr.Dataset, options: Options, steps: Steps) -> xr.D
     if not raw.sizes["time"]:
         raise InputError(f"the store holds no hour from {start} to {end}", where=where, found=f"{time[:1]} to {time[-1:]}")
     raw = arrays.decoded(raw, where=options.path, chunks={"time": 24}, defaults_to_zero=True)
-    raw = _steps.series([_versioned(raw, ds)], where=where)
+    raw = _joining.series([_versioned(raw, ds)], where=where)
     found = _steps.variable(name, raw, source="arco_era5", steps=steps, accumulation="hour", where=where)
     return found.assign_attrs(nodes=options.nodes)
 

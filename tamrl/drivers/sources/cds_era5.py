@@ -16,7 +16,7 @@ from typing import Literal
 import xarray as xr
 
 from tamrl import variables
-from tamrl.drivers.sources import _cds, _netcdf, _steps
+from tamrl.drivers.sources import _cds, _joining, _netcdf, _steps
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
@@ -83,6 +83,6 @@ def open_dynamic(
 def _variable(name: str, datasets: list, options: Options, steps: Steps, some: bool) -> xr.DataArray:
     alias = variables.get(name).sources["cds_era5"].name
     where = f"{_folder(options)} ({alias})"
-    raw = _steps.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
+    raw = _joining.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
     found = _steps.variable(name, raw, source="cds_era5", steps=steps, accumulation=options.accumulation, where=where, some=some)
     return found.assign_attrs(nodes=options.nodes)

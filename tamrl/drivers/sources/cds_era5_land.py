@@ -10,7 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from tamrl import variables
-from tamrl.drivers.sources import _cds, _netcdf, _steps
+from tamrl.drivers.sources import _cds, _joining, _netcdf, _steps
 from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
@@ -73,6 +73,6 @@ def open_dynamic(
 def _variable(name: str, datasets: list, folder: str, steps: Steps, some: bool) -> xr.DataArray:
     alias = variables.get(name).sources["cds_era5_land"].name
     where = f"{folder} ({alias})"
-    raw = _steps.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
+    raw = _joining.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
     found = _steps.variable(name, raw, source="cds_era5_land", steps=steps, accumulation="day", where=where, some=some)
     return found.assign_attrs(grid="boxes")

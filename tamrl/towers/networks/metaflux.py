@@ -95,21 +95,6 @@ def read_archive(
     return table, {**place, **fills.loc[product.site]}
 
 
-def read(
-    paths: list[Path],
-    options: Options,
-    *,
-    partitioning: columns.Partitioning,
-    step: records.Step,
-    ustar: columns.Ustar = "REF",
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Records and sites of all files below the folder; stops at the first that cannot be read."""
-    how = records.Reading(step, partitioning, ustar)
-    products = archives(paths, options, step=step)
-    tables, places = zip(*(read_archive(p, paths=paths, options=options, how=how) for p in products), strict=True)
-    return pd.concat(tables, ignore_index=True), sites.table(places)
-
-
 def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
     """The rows with LAI and EVI in the months to which they belong.
 
