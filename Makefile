@@ -8,6 +8,7 @@
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
 # make benchmark                     models against their rivals at unseen towers
 # make chaos                         maps killed twenty times, in the tile store and in the running workflow
+# make fuzz [SEED=1 CASES=200]      mutated files of every kind, read as the project reads them; the table in docs/faults.md
 # make atlas [CONFIG=config/x.yaml]  the atlas alone: look, click and compare in a browser
 # make docs                          numbers and pictures of the latest runs into docs/
 PYTHON ?= python3
@@ -24,7 +25,7 @@ REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))
 # What Snakemake cannot say by name: a path or a temporary folder that no job can use, and files of settings that are no YAML.
 CHECK = $(BIN)/python -m tamrl.intake.machine && $(BIN)/python -m tamrl.intake.document $(CONFIG) $(if $(PROFILE),$(wildcard $(PROFILE)/config*.yaml))
 
-.PHONY: maps atlas plan scaling reproduce archive test chaos lint bench benchmark config docs unlock clean
+.PHONY: maps atlas plan scaling reproduce archive test chaos lint bench fuzz benchmark config docs unlock clean
 
 maps: .venv $(REAL)
 	@$(CHECK)
@@ -60,6 +61,11 @@ lint: .venv
 
 bench: .venv
 	$(BIN)/python -m tests.benchmarks
+
+SEED ?= 1
+CASES ?= 200
+fuzz: .venv .venv/real
+	$(BIN)/python -m tests.fuzz --seed $(SEED) --cases $(CASES) --publish $(ARGS)
 
 benchmark: .venv
 	$(MAKE) maps CONFIG=config/benchmark.yaml
