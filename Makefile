@@ -2,6 +2,8 @@
 #           [PROFILE=workflow/profiles/slurm]   the same through a cluster's queue (docs/cluster.md)
 # make plan [CONFIG=config/x.yaml]   what that will take on 1, 16 and 256 nodes; runs nothing
 # make reproduce RUN=results/x       repeat a run from its provenance.json and compare what came out, number for number
+#                [ACCEPT=yes]        take commands and outer paths from the record; else they are shown and nothing runs
+#                [CONFIG=own.yaml]   lay keys over the record, such as where its inputs lie here
 # make archive RUN=results/x         a finished run with its workflow in one file, an RO-Crate, to be deposited and cited
 # make scaling RUNS="results/a ..."  fit the plan to finished runs
 # make test                          every test          make lint    every linter
@@ -35,7 +37,7 @@ plan: .venv
 	$(BIN)/python -m tamrl.scaling.plan $(CONFIG)
 
 reproduce: .venv
-	$(BIN)/python -m tamrl.reproduce $(RUN) $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
+	$(BIN)/python -m tamrl.reproduce $(RUN) $(if $(filter yes,$(ACCEPT)),--accept-commands) $(if $(CONFIG),--over "$(CONFIG)") $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
 
 archive: .venv
 	$(BIN)/python -m tamrl.archive $(RUN)

@@ -1,7 +1,7 @@
 # Flux towers, ERA5 and MODIS to global maps of GPP, RECO and NEE. See README.md and docs/architecture.md.
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.27")
 
 
 configfile: "config/config.yaml"
@@ -58,11 +58,6 @@ rule all:
 rule atlas:
     input:
         ATLAS,
-
-
-# What Snakemake worked out while it planned may be older than what the run makes: stamps of inputs are recorded as they are then.
-onstart:
-    getattr(type(workflow.persistence)._params, "cache_clear", lambda: None)()
 
 
 onsuccess:

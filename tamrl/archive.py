@@ -1,10 +1,11 @@
 """`make archive RUN=results/x`: a finished run in one file, a Workflow Run RO-Crate, to be deposited and cited.
 
-The ZIP file holds the products that `provenance.json` names, that record itself, the workflow with its configuration, lock
-and citation, and `ro-crate-metadata.json`, which says what is what (Leo et al. 2024, doi 10.1371/journal.pone.0309210).
+The ZIP file holds the products that `provenance.json` names, that record itself, the files of the project that are under
+version control, and `ro-crate-metadata.json`, which says what is what (Leo et al. 2024, doi 10.1371/journal.pone.0309210).
 """
 
 import logging
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -19,6 +20,9 @@ METADATA = "ro-crate-metadata.json"
 LOCKS = ("requirements.lock.txt", "requirements-real.lock.txt")
 CODE = ("Snakefile", "workflow", "tamrl", "config", "envs", *LOCKS, "pyproject.toml", "Makefile", "CITATION.cff", "LICENSE")
 """What of the project goes into the archive, below `code/`."""
+
+LISTED = "SHA256SUMS"
+"""List of the project's files in the archive; unpacked, it stands for git."""
 
 WORKFLOW = "code/Snakefile"
 CRATE = "https://w3id.org/ro/crate/1.1"
@@ -74,15 +78,18 @@ def archive(run: str | Path) -> Path:
     run = Path(run)
     if not (run / "provenance.json").exists():
         raise InputError("the run has no record", where=run, todo="let it end first: make maps CONFIG=...")
-    recorded = files.read_json(run / "provenance.json")
+    recorded = reproduce.read(run)
     for line in reproduce.changed(recorded):
         LOG.warning("the code in the archive is not quite that of the run: %s", line)
     products, code = _products(run, recorded), _code()
+    for name in sorted(left_out(code)):
+        LOG.warning("left out, for it is not under version control: %s", name)
     target = run.with_name(f"{run.name}.crate.zip")
     with files.atomic(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, path in (products | code).items():
             zipped.write(path, name, zipfile.ZIP_STORED if path.suffix in {".nc", ".parquet", ".png"} else None)
-        zipped.writestr(METADATA, files.as_json(metadata(recorded, products, list(code))))
+        zipped.writestr(f"code/{LISTED}", "".join(f"{files.checksum(path)}  {name[5:]}\n" for name, path in code.items()))
+        zipped.writestr(METADATA, files.as_json(metadata(recorded, products, [*code, f"code/{LISTED}"])))
     return target
 
 
@@ -92,6 +99,7 @@ def _products(run: Path, recorded: dict[str, Any]) -> dict[str, Path]:
     for name, digest in recorded["outputs"].items():
         within = name.removeprefix(f"results/{recorded['run']}/")
         path = run / within
+        _refuse_links(path, run)
         if not path.exists() or files.sha256(path) != digest:
             raise InputError(
                 "a product is not what was recorded",
@@ -99,16 +107,58 @@ def _products(run: Path, recorded: dict[str, Any]) -> dict[str, Path]:
                 found="another file" if path.exists() else "no file",
                 todo="finish the run again before it is archived",
             )
-        found[within] = path
+        inside = files.members(path) if path.is_dir() else [path]
+        found |= {(within if p == path else f"{within}/{p.relative_to(path).as_posix()}"): p for p in inside}
     return found
 
 
 def _code() -> dict[str, Path]:
-    """Files of the project by their names in the archive."""
+    """Files of the project that are under version control, by their names in the archive.
+
+    Raises
+    ------
+    InputError
+        If one is a link, or lies behind one; or if nothing tells which files are the project's.
+    """
+    found = {}
+    for name in _listed():
+        if name.split("/")[0] in CODE and (ROOT / name).exists():
+            _refuse_links(ROOT / name, ROOT)
+            found[f"code/{name}"] = ROOT / name
+    return found
+
+
+def _listed() -> list[str]:
+    """Names of the project's files: as git knows them, or as an archive that was unpacked lists them."""
+    if (ROOT / ".git").exists():
+        done = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise InputError("git does not tell which files belong to the project", where=ROOT, found=done.stderr.strip())
+        return sorted(filter(None, done.stdout.split("\0")))
+    if (ROOT / LISTED).is_file():
+        lines = (ROOT / LISTED).read_text(encoding="utf-8").splitlines()
+        names = sorted(line.partition("  ")[2] for line in lines)
+        if all(name and not name.startswith("/") and ".." not in name.split("/") for name in names):
+            return names
+    todo = f"archive from a clone of the repository, or from an unpacked archive, which has {LISTED}"
+    raise InputError("nothing tells which files belong to the project", where=ROOT, found=f"neither git nor {LISTED}", todo=todo)
+
+
+def left_out(code: dict[str, Path]) -> list[str]:
+    """Files that lie where the project's do, but do not go into the archive."""
     there = [ROOT / name for name in CODE if (ROOT / name).exists()]
-    every = [file for place in there for file in (sorted(place.rglob("*")) if place.is_dir() else [place])]
-    kept = [file for file in every if file.is_file() and "__pycache__" not in file.parts]
-    return {f"code/{file.relative_to(ROOT).as_posix()}": file for file in kept}
+    every = [p for place in there for p in (place.rglob("*") if place.is_dir() else [place])]
+    names = {p.relative_to(ROOT).as_posix() for p in every if (p.is_symlink() or p.is_file()) and "__pycache__" not in p.parts}
+    return sorted(name for name in names if f"code/{name}" not in code)
+
+
+def _refuse_links(path: Path, top: Path) -> None:
+    """Raise `InputError` if the file, something in it, or a folder between it and `top` is a link."""
+    inside = path.rglob("*") if path.is_dir() and not path.is_symlink() else ()
+    for place in (path, *path.parents[: len(path.relative_to(top).parts) - 1], *inside):
+        if place.is_symlink():
+            todo = "put the file itself in its place: what it leads to may not be meant for others"
+            raise InputError("a link does not go into an archive", where=place, found=f"a link to {place.readlink()}", todo=todo)
 
 
 def metadata(recorded: dict[str, Any], products: dict[str, Path], code: list[str]) -> dict[str, Any]:
@@ -176,10 +226,10 @@ def _workflow(recorded: dict[str, Any]) -> dict[str, Any]:
     return {
         "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
         "name": "tamrl",
-        "version": recorded["git_revision"] or "unknown",
+        "version": recorded.get("git_revision") or "unknown",
         "license": {"@id": MIT["@id"]},
         "programmingLanguage": {"@id": LANGUAGE["@id"]},
-        "softwareVersion": recorded["software"].get("snakemake", "unknown"),
+        "softwareVersion": recorded.get("software", {}).get("snakemake", "unknown"),
     }
 
 
@@ -207,6 +257,7 @@ def main(arguments: list[str]) -> int:
     except ValueError:
         print("one run, please: make archive RUN=results/default", file=sys.stderr)
         return 2
+    logging.basicConfig(format="%(message)s")
     target = archive(folder)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -7,7 +7,6 @@ Paths may hold `{results}` (this run's folder) and `{data}` (`TAMRL_DATA`, defau
 """
 
 import json
-import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
@@ -19,6 +18,7 @@ from tamrl import provenance, registry, variables
 from tamrl.errors import ConfigError, near
 from tamrl.intake import border
 from tamrl.options import Strict
+from tamrl.places import DATA, data_folder
 from tamrl.sections import Config
 from tamrl.sections.types import Name
 
@@ -172,14 +172,9 @@ def _raw_paths(config: Config, section: str) -> list[tuple[str, list[str]]]:
     return [(n, registry.load(package, n).inputs(getattr(chosen, n))) for n in getattr(chosen, key)]
 
 
-def data_folder() -> Path:
-    """Where shared data lie: `TAMRL_DATA`, default `../shared/data`."""
-    return Path(os.environ.get("TAMRL_DATA", "../shared/data"))
-
-
 def _expand(raw: dict[str, Any]) -> dict[str, Any]:
     """Replace `{results}` and `{data}` in every string of the mapping."""
-    places = {"{results}": f"results/{raw.get('run', 'default')}", "{data}": str(data_folder())}
+    places = {"{results}": f"results/{raw.get('run', 'default')}", DATA: str(data_folder())}
 
     def walk(value: Any) -> Any:
         """Fill the places into every text below `value`."""

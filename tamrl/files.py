@@ -1,7 +1,8 @@
 """Writing so that a half-written file never carries a final name, and seals by which damage is seen when a file is read.
 
 What `atomic` writes carries a *seal*: `.<name>.seal` beside it, JSON with the SHA-256 of the bytes (what `sha256sum` prints) and
-the rule that made it. `verified` compares; every stage reads the files of other stages through it.
+how it was made (`tamrl.making`). `verified` compares; every stage reads the files of other stages through it. Files below
+`results/` must have one; files that users bring have none.
 """
 
 import errno
@@ -11,13 +12,15 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tamrl import making
 from tamrl.errors import ContractError, MachineError
 from tamrl.intake import border
+from tamrl.places import portable
 
 _log = logging.getLogger(__name__)
 
@@ -28,14 +31,12 @@ MANIFEST = "manifest.json"
 """List of all files of a Zarr store, with their checksums (`tamrl.stores`)."""
 
 SEAL = ".seal"
+JOB = ".job"
+"""Record of the job that made a product, beside it (`tamrl.jobs`)."""
+
 PART = ".part-"
-
-_maker = {"rule": ""}
-
-
-def set_rule(rule: str) -> None:
-    """Name of the rule whose job this process is; seals name it."""
-    _maker["rule"] = rule
+MADE = "results"
+"""Folder of all that rules make."""
 
 
 @contextmanager
@@ -98,9 +99,14 @@ def seal_file(path: Path) -> Path:
     return path.with_name(f".{path.name}{SEAL}")
 
 
+def job_file(path: Path) -> Path:
+    """Where the record of the job that made a product lies."""
+    return path.with_name(f".{path.name}{JOB}")
+
+
 def is_seal(name: str) -> bool:
-    """Whether a file of this name is a seal."""
-    return name.startswith(".") and name.endswith(SEAL)
+    """Whether a file of this name tells about the product beside it: a seal, or the record of its job."""
+    return name.startswith(".") and name.endswith((SEAL, JOB))
 
 
 def seal(path: str | Path) -> None:
@@ -119,26 +125,33 @@ def _content(path: Path, listed: Callable[[str], bool] | None) -> dict[str, Any]
 
 
 def _write_seal(path: Path, content: dict[str, Any]) -> None:
-    target = seal_file(path)
+    replace_text(seal_file(path), as_json(making.told() | content))
+
+
+def replace_text(target: Path, text: str) -> None:
+    """Write a small file that has no seal: a seal itself, or the record of a job."""
     part = target.with_name(f"{PART}{os.getpid()}-{target.name}")
-    part.write_text(as_json({"rule": _maker["rule"], **content}), encoding="utf-8")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part.write_text(text, encoding="utf-8")
     os.replace(part, target)
 
 
 def verified(path: str | Path) -> Path:
-    """The path, after its bytes were compared with their seal; a file that nobody sealed passes.
+    """The path, after its bytes were compared with their seal; a file without one passes only where users bring files.
 
     A file is read for this once by a process, as long as nothing happens to it.
 
     Raises
     ------
     ContractError
-        If the file or its seal is damaged; names the file and the rule that makes it again.
+        If the file or its seal is damaged, or the seal is gone; names the file and the rule that makes it again.
     """
     path = Path(path)
     if not path.is_file():
         return path
     promise = _promise(path)
+    if promise is None and is_made(path):
+        raise _damaged(path, f"its seal {seal_file(path).name} is gone", _rule_of(path))
     if promise is None:
         return path
     status = path.stat()
@@ -150,16 +163,30 @@ def verified(path: str | Path) -> Path:
     return path
 
 
+def seals(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Products below a folder that have a seal of their own, each with how it was made (`making.told`)."""
+    for file in sorted(folder.rglob(f".*{SEAL}")):
+        path = file.with_name(file.name.removeprefix(".").removesuffix(SEAL))
+        if path.exists():
+            yield path, {k: v for k, v in _read_seal(path).items() if k not in ("bytes", "sha256", "files")}
+
+
 def intact(path: str | Path) -> bool:
     """Whether a file, or all that the seal of a directory names, is there and as it was sealed; for caches to make it anew."""
     path = Path(path)
     try:
-        if path.is_dir() and seal_file(path).is_file():
-            return all(verified(path / name).is_file() for name in _read_seal(path)["files"])
+        if path.is_dir() and (seal_file(path).is_file() or is_made(path)):
+            return seal_file(path).is_file() and all(verified(path / name).is_file() for name in _read_seal(path)["files"])
         return verified(path).exists()
     except ContractError as error:
         _log.warning("%s", error)
         return False
+
+
+def is_made(path: Path) -> bool:
+    """Whether a file lies where only rules write, below `results/` of the working folder, and is done."""
+    unfinished = any(part.startswith(PART) for part in path.parts)
+    return not unfinished and path.absolute().is_relative_to(Path.cwd() / MADE)
 
 
 def _promise(path: Path) -> dict[str, Any] | None:
@@ -172,6 +199,15 @@ def _promise(path: Path) -> dict[str, Any] | None:
             entry = promise["files"].get(str(PurePosixPath(path.relative_to(folder))))
             return entry and {"rule": promise["rule"], **entry}
     return None
+
+
+def _rule_of(path: Path) -> str:
+    """The rule that made a file, from the record of its job; empty where there is none."""
+    for place in (path, *path.parents):
+        if place.name and job_file(place).is_file():
+            with suppress(ValueError, KeyError, OSError):
+                return str(json.loads(job_file(place).read_text(encoding="utf-8"))["rule"])
+    return ""
 
 
 def _read_seal(path: Path) -> dict[str, Any]:
@@ -188,7 +224,7 @@ def _seal_content(path: Path, *changed: int) -> dict[str, Any]:
         if not all(isinstance(e["bytes"], int) and len(e["sha256"]) == 64 for e in entries):
             raise ValueError("a checksum is incomplete")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, f"its seal cannot be read: {error}", "") from error
+        raise _damaged(path, f"its seal cannot be read: {error}", _rule_of(path)) from error
     return {**content, "rule": rule}
 
 
@@ -198,8 +234,8 @@ def _damaged(path: Path, found: str, rule: str) -> ContractError:
 
 
 def as_json(content: object) -> str:
-    """`content` as sorted, indented JSON."""
-    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    """`content` as sorted, indented JSON, without the paths of this machine."""
+    return json.dumps(portable(content), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def write_json(path: str | Path, content: object) -> None:

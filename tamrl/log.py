@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from tamrl import files
+from tamrl import making
 
 T = TypeVar("T")
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -34,7 +34,7 @@ def to_file(path: str | Path) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger()
     root.handlers.clear()
-    files.set_rule(_rule(Path(path)))
+    making.begin(_rule(Path(path)), getattr(sys.modules["__main__"], "snakemake", None))
     root.setLevel(logging.INFO)
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
     file.setFormatter(logging.Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S"))

@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -12,14 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from tamrl import __version__, files
+from tamrl import __version__, files, making
 from tamrl.intake import border
 
 ROOT = Path(__file__).parents[1]
 HALVES = (".part-", ".arrived-", ".snakemake", ".nfs")
 """How names begin of files that are no content: halves of downloads, marks of Snakemake, files deleted while open on NFS."""
-
-PACKAGES = ("torch", "numpy", "xarray", "zarr", "netCDF4", "dask", "lightgbm", "xgboost-cpu", "snakemake")
 
 
 def config_digest(section: object) -> str:
@@ -28,8 +25,40 @@ def config_digest(section: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+class Code(str):
+    """Digest of the code of `modules`, as a parameter of a rule; Snakemake records and compares `repr`: with libraries.
+
+    So another version of a library that shapes numbers reruns the rules whose code imports it, and those alone.
+    """
+
+    libraries: dict[str, str]
+
+    def __new__(cls, *modules: str) -> "Code":
+        """Of the code and libraries as they are now."""
+        made = super().__new__(cls, code_digest(*modules))
+        made.libraries = libraries(*modules)
+        return made
+
+    def __repr__(self) -> str:
+        return " ".join([super().__repr__(), *(f"{name}-{version}" for name, version in self.libraries.items())])
+
+    def __reduce__(self) -> tuple:
+        return str, (str(self),)
+
+
+def libraries(*modules: str) -> dict[str, str]:
+    """Versions of the libraries that shape numbers (`making.LIBRARIES`) which `modules` or all they import import."""
+    return making.versions({name for module in _closure(modules) for name in _foreign(module)})
+
+
 def code_digest(*modules: str) -> str:
     """Short SHA-256 of the source of `modules` and all they import from this package, docstrings and comments ignored."""
+    text = "\n".join(f"{m} {_source_digest(_file(m))}" for m in sorted(_closure(modules)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _closure(modules: Iterable[str]) -> set[str]:
+    """The modules and all of this package that they import."""
     seen: set[str] = set()
     todo = list(modules)
     while todo:
@@ -38,8 +67,7 @@ def code_digest(*modules: str) -> str:
             continue
         seen.add(module)
         todo += imports(module)
-    text = "\n".join(f"{m} {_source_digest(_file(m))}" for m in sorted(seen))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return seen
 
 
 def _file(module: str) -> Path | None:
@@ -48,18 +76,27 @@ def _file(module: str) -> Path | None:
     return next((p for p in candidates if p.exists()), None)
 
 
-@cache
 def imports(module: str) -> tuple[str, ...]:
-    """Modules of this package that `module` imports by name, at any depth of its code."""
-    file = _file(module)
+    """Modules of this package that `module` imports by name."""
+    return tuple(sorted({m for m in _imported(module) if m.split(".")[0] == "tamrl" and _file(m)}))
+
+
+def _foreign(module: str) -> set[str]:
+    """Packages other than this one that `module` imports."""
+    return {name.split(".")[0] for name in _imported(module)} - {"tamrl"}
+
+
+@cache
+def _imported(module: str) -> tuple[str, ...]:
+    """All that `module` imports, at any depth of its code."""
     found: list[str] = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found += [a.name for a in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             children = [f"{node.module}.{a.name}" for a in node.names]
             found += [node.module, *(c for c in children if _file(c))]
-    return tuple(sorted({m for m in found if m.split(".")[0] == "tamrl" and _file(m)}))
+    return tuple(found)
 
 
 @cache
@@ -129,14 +166,9 @@ def contents(paths: Iterable[str | Path]) -> str:
 
 
 def software() -> dict[str, str]:
-    """Versions of this package, Python and the libraries that shape numbers."""
-    found = {"tamrl": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    """Versions of this package, Python, Snakemake and the libraries that shape numbers, as they are installed now."""
+    own = {"tamrl": __version__, "python": platform.python_version(), "snakemake": making.version("snakemake")}
+    return own | making.versions(making.LIBRARIES)
 
 
 def lock_digest() -> str:

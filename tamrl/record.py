@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -17,7 +17,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from tamrl import files, provenance, registry, simulated, stores
+from tamrl import files, making, provenance, registry, simulated, stores
 from tamrl.errors import InputError
 
 LOG = logging.getLogger(__name__)
@@ -65,6 +65,9 @@ def record_provenance(
     """
     products = _products(sorted(map(str, outputs)), threads)
     drivers = {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]} if cube else None
+    told = made(Path(benchmarks[0]).parent, but=output)
+    for text in (different := mixed(told)):
+        LOG.warning("%s", text)
     written = {
         "run": config["run"],
         **simulated.described(config),
@@ -75,7 +78,9 @@ def record_provenance(
         "code": code(config),
         "lock": provenance.lock_digest(),
         "git_revision": provenance.revision(),
-        "software": provenance.software(),
+        "software": _software(told),
+        "made": told,
+        "mixed": different,
         "hardware": hardware(),
         "inputs": {"drivers": drivers, "towers": _checksums(inputs), "raw": _checksums(raw or [])},
         "outputs": {path: told["file"] for path, told in products.items()},
@@ -84,6 +89,50 @@ def record_provenance(
     }
     files.write_json(output, written)
     LOG.info("%d outputs, %d rules, %s", len(outputs), len(written["rules"]), written["git_revision"])
+
+
+def made(run: Path, *, but: str | Path) -> dict[str, list[dict[str, Any]]]:
+    """How the products in the folder of a run were made, as their seals say, by rule; tiles of maps are told apart as `tiles`.
+
+    Each entry stands for products of the same `code`, `settings`, `seed`, `software` and `instructions`, with their number and
+    the `first` and `last` time of writing. `but` is left out.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for path, told in files.seals(run):
+        if path == Path(but):
+            continue
+        when, rule = told.pop("when", ""), told.pop("rule", "")
+        entries = found.setdefault("tiles" if path.parent.suffix == ".tiles" else rule, {})
+        entry = entries.setdefault(files.as_json(told), told | {"products": 0, "first": when, "last": when})
+        entry |= {"products": entry["products"] + 1, "first": min(entry["first"], when), "last": max(entry["last"], when)}
+    return {rule: list(entries.values()) for rule, entries in sorted(found.items())}
+
+
+def mixed(made: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Sentences on models and tiles that were made with different libraries or instruction sets, so that their bits differ."""
+    found = []
+    for rule, what in {"train_model": "models", "tiles": "tiles of maps"}.items():
+        used = _versions(made.get(rule, []))
+        several = [f"{name} {', '.join(sorted(used[name]))}" for name in making.COMPUTING if len(used.get(name, ())) > 1]
+        found += [f"{what} were made with different libraries: {'; '.join(several)}"] if several else []
+        sets = sorted({entry.get("instructions", "unknown") for entry in made.get(rule, [])})
+        found += [f"{what} were made with different instruction sets: {'; '.join(sets)}"] if len(sets) > 1 else []
+    return found
+
+
+def _software(made: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """Versions of Python, Snakemake and this package now, and every version of each library that made a product."""
+    now = {name: version for name, version in provenance.software().items() if name not in making.LIBRARIES}
+    used = _versions(entry for entries in made.values() for entry in entries)
+    return now | {name: ", ".join(sorted(versions)) for name, versions in used.items()}
+
+
+def _versions(entries: Iterable[dict[str, Any]]) -> dict[str, set[str]]:
+    """Versions of each library in entries of `made`."""
+    used: dict[str, set[str]] = {}
+    for name, version in (pair for entry in entries for pair in entry.get("software", {}).items()):
+        used.setdefault(name, set()).add(version)
+    return used
 
 
 def content(path: str | Path) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "transfer", "intake", "simulated"}
+GROUND |= {"places", "making"}
 MIDDLE = GROUND | {"provenance", "variables", "contracts", "grid", "carbon", "stores", "georeference", "landmask"}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
@@ -27,8 +28,9 @@ ALLOWED = {
     "maps": MIDDLE | {"uncertainty"},
     "evaluation": MIDDLE | {"uncertainty"},
     "atlas": MIDDLE | {"maps", "uncertainty", "evaluation"},
+    "jobs": GROUND,
     "record": MIDDLE,
-    "reproduce": MIDDLE | {"record"},
+    "reproduce": MIDDLE | {"record", "config"},
     "archive": MIDDLE | {"reproduce"},
     "scaling": MIDDLE | {"config"},
 }

@@ -1,9 +1,11 @@
 """Digests that rerun what changed and nothing else, and the record of a run."""
 
 import errno
+import hashlib
 import json
 import os
 import pickle
+import subprocess
 import time
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tamrl import files, provenance, record, reproduce, stores
+from tamrl import files, making, provenance, record, stores
 from tamrl.errors import ContractError, InputError, MachineError
 
 
@@ -35,12 +37,12 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
 
     def digest():
-        provenance.imports.cache_clear()
+        provenance._imported.cache_clear()
         provenance._source_digest.cache_clear()
         return provenance.code_digest("tamrl.a")
 
     yield folder, digest
-    provenance.imports.cache_clear()
+    provenance._imported.cache_clear()
     provenance._source_digest.cache_clear()
 
 
@@ -70,7 +72,8 @@ def test_every_stage_has_a_digest_and_versions_are_known():
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     ds = xr.Dataset({"evi": (("lat", "lon"), np.ones((2, 4), "float32"))})
     ds.to_zarr(tmp_path / "cube.zarr", zarr_format=3, consolidated=False)
     stores.seal(tmp_path / "cube.zarr", about={"sources": {"modis": {"version": "61"}}})
@@ -110,10 +113,10 @@ def test_the_record_tells_what_was_read_with_what_and_what_it_cost(run):
     found, config = recorded(run)
     assert found["config"] == config and found["seed"] == 7
     assert found["config_digest"] == "feed"
-    assert found["outputs"][str(run / "map.nc")] == files.sha256(run / "map.nc")
-    assert found["inputs"]["towers"] == {str(run / "t.parquet"): files.sha256(run / "t.parquet")}
-    assert found["contents"] == {str(run / "map.nc"): record.content(run / "map.nc")}
-    assert found["inputs"]["raw"] == {str(run / "benchmarks"): files.sha256(run / "benchmarks")}
+    assert found["outputs"]["map.nc"] == files.sha256(run / "map.nc")
+    assert found["inputs"]["towers"] == {"t.parquet": files.sha256(run / "t.parquet")}
+    assert found["contents"] == {"map.nc": record.content(run / "map.nc")}
+    assert found["inputs"]["raw"] == {"benchmarks": files.sha256(run / "benchmarks")}
     assert found["lock"] == provenance.lock_digest() != "none"
     assert found["inputs"]["drivers"]["sha256"] == stores.digest(run / "cube.zarr")
     assert found["inputs"]["drivers"]["sources"] == {"modis": {"version": "61"}}
@@ -169,39 +172,52 @@ def test_products_are_read_side_by_side_to_the_same_record(run):
     assert [one[k] for k in ("outputs", "contents")] == [two[k] for k in ("outputs", "contents")]
 
 
-def test_a_repetition_is_the_recorded_configuration_under_another_name():
-    recorded = {
-        "run": "a",
-        "config": {"run": "a", "drivers": {"path": "results/a/inputs"}, "evaluation": {"x": ["results/ab/y"]}},
-    }
-    again = reproduce.configuration(recorded)
-    assert again == {"run": "a-again", "drivers": {"path": "results/a-again/inputs"}, "evaluation": {"x": ["results/ab/y"]}}
+def test_recorded_checksums_are_what_hashlib_and_sha256sum_say(run):
+    found, _ = recorded(run)
+    told = found["outputs"] | found["inputs"]["towers"]
+    assert len(told) == 3
+    for path, digest in told.items():
+        said = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout.split()[0]
+        assert digest == hashlib.sha256(Path(path).read_bytes()).hexdigest() == said
 
 
-def test_a_repetition_is_compared_product_by_product(tmp_path):
-    for run, second in (("a", "2"), ("a-again", "3")):
-        (tmp_path / f"results/{run}").mkdir(parents=True)
-        (tmp_path / f"results/{run}/one.csv").write_text("1")
-        (tmp_path / f"results/{run}/two.csv").write_text(second)
-    (tmp_path / "results/a/three.csv").write_text("3")
-    names = [f"results/a/{name}.csv" for name in ("one", "two", "three")]
-    recorded = {"run": "a", "contents": {name: record.content(tmp_path / name) for name in names}}
-    assert list(reproduce.compare(recorded, tmp_path).values()) == ["same", "differs", "missing"]
-    with pytest.raises(InputError, match="no digests"):
-        reproduce.compare({"run": "a"}, tmp_path)
+def _made_with(run, name, rule, **changes):
+    making.begin(rule)
+    with files.atomic(run / name) as part:
+        part.write_text("x")
+    seal = files.seal_file(run / name)
+    seal.write_text(json.dumps(json.loads(seal.read_text()) | changes))
+    files._seal_content.cache_clear()
 
 
-def test_what_changed_since_a_run_is_told():
-    config = {"towers": {"networks": []}, "drivers": {"sources": []}, "training": {"models": [], "variants": {}}}
-    recorded = {
-        "config": config,
-        "code": record.code(config),
-        "software": provenance.software(),
-        "lock": provenance.lock_digest(),
-    }
-    assert reproduce.changed(recorded) == []
-    assert "numpy: 1.0 then" in reproduce.changed(recorded | {"software": {"numpy": "1.0"}})[0]
-    assert "requirements.lock.txt" in reproduce.changed(recorded | {"lock": "old"})[0]
+def test_the_record_tells_what_made_each_product_and_what_was_mixed(run, caplog):
+    old = {"torch": "1.0", "numpy": "1.0"}
+    _made_with(run, "models/tamrl/fold-all/member-0", "train_model", software=old, instructions="torch AVX2", when="2001")
+    _made_with(run, "models/tamrl/fold-all/member-1", "train_model", software=old, instructions="torch AVX512", when="2002")
+    _made_with(run, "models/tamrl/fold-all/member-2", "train_model", software=old, instructions="torch AVX512", when="2003")
+    _made_with(run, "budgets.csv", "sum_budgets", software={"numpy": "2.0"})
+    found, _ = recorded(run)
+    both = {e["instructions"]: (e["products"], e["first"], e["last"]) for e in found["made"]["train_model"]}
+    assert both == {"torch AVX2": (1, "2001", "2001"), "torch AVX512": (2, "2002", "2003")}
+    assert found["software"]["torch"] == "1.0" and "lightgbm" not in found["software"], "not what is installed now"
+    assert found["software"]["numpy"] == f"1.0, 2.0, {np.__version__}", "the last made the cube"
+    assert found["mixed"] == ["models were made with different instruction sets: torch AVX2; torch AVX512"]
+    assert found["mixed"][0] in caplog.text
+    _made_with(run, "predictions/2012.tiles/a.json", "predict_tiles", software=old)
+    _made_with(run, "predictions/2012.tiles/b.json", "predict_part", software={"torch": "2.0"})
+    assert "tiles of maps were made with different libraries" in recorded(run)[0]["mixed"][1]
+
+
+def test_a_parameter_of_code_follows_the_libraries_that_the_code_imports(monkeypatch):
+    training, towers = ("tamrl.training.stage", "tamrl.models.tamrl"), ("tamrl.towers.stage",)
+    before = [repr(provenance.Code(*modules)) for modules in (training, towers)]
+    real = making.version
+    monkeypatch.setattr(making, "version", lambda package: "99.0" if package == "torch" else real(package))
+    after = [repr(provenance.Code(*modules)) for modules in (training, towers)]
+    assert "torch-99.0" in after[0] and after[0] != before[0] and after[1] == before[1]
+    monkeypatch.setattr(making, "version", lambda package: "99.0" if package == "snakemake" else real(package))
+    assert [repr(provenance.Code(*modules)) for modules in (training, towers)] == before
+    assert type(pickle.loads(pickle.dumps(provenance.Code(*towers)))) is str, "scripts get them without this package"
 
 
 def _folder(path):

@@ -6,12 +6,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamrl import contracts, files
+from tamrl import contracts, files, making
 from tamrl.errors import ContractError
 
 ROOT = Path(__file__).parents[1]
@@ -20,9 +21,9 @@ CONTENT = bytes(range(256)) * 5
 
 @pytest.fixture(autouse=True)
 def _rule():
-    files.set_rule("write_something")
+    making.begin("write_something")
     yield
-    files.set_rule("")
+    making.begin("")
 
 
 def write(path, content=CONTENT):
@@ -40,11 +41,9 @@ def flip(path, bit):
 def test_what_is_written_is_sealed_and_passes(tmp_path):
     path = write(tmp_path / "a.bin")
     assert files.verified(path) == path and files.intact(path)
-    assert files._read_seal(path) == {
-        "rule": "write_something",
-        "bytes": len(CONTENT),
-        "sha256": hashlib.sha256(CONTENT).hexdigest(),
-    }
+    said = files._read_seal(path)
+    assert (said["bytes"], said["sha256"]) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+    assert said["rule"] == "write_something" and said["software"]["numpy"] == np.__version__ and "numpy" in said["instructions"]
 
 
 @settings(max_examples=60, deadline=None)

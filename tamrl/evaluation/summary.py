@@ -55,6 +55,7 @@ def write_summary(
         f"# {simulated.title(title, virtual)}",
         *([f"**{simulated.COMMENT}**"] if virtual else []),
         _origin(run, record),
+        *(f"**Mind:** {text}. See `made` in `provenance.json`." for text in record.get("mixed", ())),
         *(_globe(budget, choices) if budget else []),
         "## Held-out towers",
         f"Medians over towers, by {step}; inputs `grid` are what the map has, inputs `tower` were measured beside the fluxes.",

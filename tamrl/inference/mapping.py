@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from tamrl.inference.layout import Layout
 from tamrl.inference.numerics import to_device
 from tamrl.inference.plan import Piece, Plan, carried, plan
 from tamrl.inference.predict import Memory, go_on, predict
-from tamrl.provenance import code_digest, config_digest
+from tamrl.provenance import code_digest, config_digest, libraries
 from tamrl.training.checkpoint import Trained, load_ensemble
 from tamrl.training.device import choose
 
@@ -122,10 +123,10 @@ class Map:
         return predict([member], ds, **given)
 
 
-def _made_by(member: Trained) -> list[str]:
+def _made_by(member: Trained) -> list[Any]:
     """What shapes the numbers besides drivers and weights: tiles that other code left are not taken over."""
     modules = ("tamrl.inference.plan", "tamrl.inference.predict", "tamrl.inference.numerics", type(member.model).__module__)
-    return [code_digest(*modules), torch.__version__]
+    return [code_digest(*modules), libraries(*modules)]
 
 
 def predict_tile(job: Map, tile: Tile, positions: list[int]) -> tiled.Done:

@@ -29,6 +29,7 @@ from tamrl.files import atomic
 from tamrl.intake import border
 from tamrl.log import progress
 from tamrl.options import Strict
+from tamrl.places import portable
 from tamrl.towers import columns, envelope, oneflux, records, sites
 
 _log = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ def _first(aside: pd.DataFrame) -> str:
 
 
 def _aside(product: oneflux.Product, reason: str) -> dict[str, str]:
-    return {"site": product.site, "file": product.path.name, "reason": " ".join(reason.split())[:300]}
+    return {"site": product.site, "file": product.path.name, "reason": portable(" ".join(reason.split()))[:300]}
 
 
 class Choice(NamedTuple):

@@ -1,5 +1,6 @@
 """A trained model on disk: `weights.safetensors` (tensors only, never a pickle) and `spec.json`, which says what they mean."""
 
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tamrl.provenance import config_digest
 from tamrl.samples.dataset import Spec
 from tamrl.samples.scaling import Scaling
 
+LOG = logging.getLogger(__name__)
 SPEC, WEIGHTS = "spec.json", "weights.safetensors"
 
 
@@ -120,20 +122,22 @@ def load_ensemble(folders: list[str]) -> list[Trained]:
     Raises
     ------
     ContractError
-        If they are not of one model, one configuration and one set of samples, or if one of them is there twice.
+        If they are not of one model, configuration, seed, set of samples and of libraries, or if one of them is there twice.
     """
     members = [load(folder) for folder in folders]
     kin = [(m.name, m.spec, m.about["kin"]) for m in members]
     strangers = [folder for folder, own in zip(folders, kin, strict=True) if own != kin[0]]
     if strangers:
         raise ContractError(
-            "members of an ensemble must come from one configuration and one set of samples",
+            "members of an ensemble must come from one configuration, one set of samples and one set of libraries",
             where=folders[0],
             found=f"trained otherwise: {', '.join(map(str, strangers[:5]))}",
             todo="train them all again",
         )
     if len({(m.fold, m.member) for m in members}) < len(members):
         raise ContractError("a member is there twice", where=folders[0], found=sorted((m.fold, m.member) for m in members))
+    if len(sets := sorted({m.about.get("instructions", "unknown") for m in members})) > 1:
+        LOG.warning("members were trained on different instruction sets, so that their last bits differ: %s", "; ".join(sets))
     return members
 
 

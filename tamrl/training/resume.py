@@ -98,7 +98,7 @@ class Resume:
             LOG.warning("%s is no state of a training (%s): training starts anew", self.path, error)
             return None
         if about["key"] != self.key:
-            LOG.warning("%s was kept by a training with other settings, data or code: training starts anew", self.path)
+            LOG.warning("%s was kept by a training with other data, settings, code or libraries: it starts anew", self.path)
             return None
         return about, tensors
 

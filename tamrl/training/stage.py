@@ -2,22 +2,24 @@
 
 import logging
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
 
-from tamrl import contracts, registry
+from tamrl import contracts, making, registry
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, verified
 from tamrl.options import Schedule
-from tamrl.provenance import code_digest, config_digest
+from tamrl.provenance import code_digest, config_digest, libraries
 from tamrl.samples import scaling
 from tamrl.samples.dataset import Spec
 from tamrl.samples.splits import ALL, cut, training_sites
 from tamrl.training import checkpoint
+from tamrl.training.device import choose
 from tamrl.training.fit import fit, member_seed
 from tamrl.training.resume import Resume
 
@@ -62,19 +64,24 @@ def train_model(
     scaled = scaling.fit(ds, dynamic=spec.dynamic, static=spec.static)
     training |= {key: value for key, value in options.items() if key in Schedule.model_fields and value is not None}
     origin = {"training": training, "samples": sha256(samples), "splits": sha256(splits)}
-    made_by = code_digest("tamrl.training.stage", module.__name__), torch.__version__
+    made_by = _made_by(module.__name__, training["device"])
     resume = Resume(output, key=config_digest([origin, spec.to_json(), chosen.model_dump(mode="json"), fold, own_seed, made_by]))
     trained, about = fit(ds, group, module, chosen, spec, scaled, training, own_seed, resume)
-    about |= origin | {
-        "seed": own_seed,
-        "sites": ds["site"].values.tolist(),
-        "kin": config_digest([origin, chosen.model_dump(mode="json")]),
-    }
+    about |= origin | made_by | {"seed": own_seed, "run_seed": seed, "sites": ds["site"].values.tolist()}
+    about["kin"] = config_digest([origin, chosen.model_dump(mode="json"), seed, made_by["software"]])
     result = checkpoint.Trained(trained, model, spec, scaled, fold, member, about)
     with atomic(output) as part:
         checkpoint.save(part, result, plugin=plugin, options=chosen.model_dump(mode="json"))
     resume.clear()
     LOG.info("%s fold %s member %s on %d towers: %.1f s", model, fold, member, len(group), time.monotonic() - started)
+
+
+def _made_by(plugin: str, device: str) -> dict[str, Any]:
+    """What shapes the weights besides data, settings and seed."""
+    if choose(device).type == "cuda":
+        torch.cuda.init()  # so that its name is told
+    modules = "tamrl.training.stage", plugin
+    return {"code": code_digest(*modules), "software": libraries(*modules), "instructions": making.instructions()}
 
 
 def _training_towers(ds: xr.Dataset, splits: pd.DataFrame, fold: str, *, where: str) -> tuple[xr.Dataset, np.ndarray]:

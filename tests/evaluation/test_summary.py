@@ -26,6 +26,7 @@ def page(day_run, tmp_path_factory):
             "training": {"members": 5, "models": ["tamrl", "lightgbm"]},
             "evaluation": {"members": None},
         },
+        "mixed": ["models were made with different instruction sets: torch AVX2; torch AVX512"],
         "rules": rules,
         "hardware": {"cores": 2, "processor": "one of many"},
     }
@@ -55,6 +56,10 @@ def _row(page, *starts):
 
 def test_the_page_begins_with_what_world_it_is_of(page):
     assert page.startswith("# A virtual Earth (virtual Earth: simulated, not observed)\n\n**Data of a virtual Earth: ")
+
+
+def test_mixed_members_are_told_on_the_page(page):
+    assert "**Mind:** models were made with different instruction sets: torch AVX2; torch AVX512." in page
 
 
 def test_totals_are_those_of_the_budgets(page, day_run):

@@ -82,7 +82,7 @@ def test_the_state_of_another_training_is_refused(files, settings, tmp_path, kil
         _train(files, tmp_path / "a", settings)
     kill_at(None)
     found = _train(files, tmp_path / "a", settings | change)
-    assert "other settings, data or code" in caplog.text and "continues" not in caplog.text
+    assert "other data, settings, code or libraries" in caplog.text and "continues" not in caplog.text
     assert found.digest == _train(files, tmp_path / "b", settings | change).digest
 
 

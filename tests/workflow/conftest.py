@@ -12,6 +12,8 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 
+USER = "somebody-of-the-tests"
+
 
 class Project:
     """A copy of the project's files, as a fresh clone has them, to run Snakemake in; one that is there is taken as it is."""
@@ -31,7 +33,9 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+        """With the name of a user and a folder of data that no record may tell."""
+        data = {"TAMRL_DATA": f"/srv/{USER}/data"}
+        return data | os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": "", "USER": USER, "LOGNAME": USER}
 
     def snakemake(self, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess:
         return subprocess.run(

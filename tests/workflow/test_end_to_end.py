@@ -1,8 +1,12 @@
 """The whole chain on a tiny virtual Earth: its products keep their promises, and it can be stopped and repeated."""
 
+import hashlib
+import re
+import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +15,7 @@ import xarray as xr
 
 from tamrl import carbon, contracts, files, simulated
 from tamrl.grid import Grid
+from tests.workflow.conftest import USER
 
 pytestmark = pytest.mark.slow
 FLUXES = carbon.FLUXES
@@ -131,6 +136,77 @@ def test_the_report_stands_alone(finished):
 def test_a_second_call_has_nothing_to_do(finished):
     done = finished.snakemake("--cores", "1")
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def moved(finished, tmp_path_factory):
+    """The finished run in another folder, without what Snakemake keeps in `.snakemake/`."""
+    folder = tmp_path_factory.mktemp("moved") / "project"
+    shutil.copytree(finished.folder, folder, ignore=shutil.ignore_patterns(".snakemake"))
+    return type(finished)(folder)
+
+
+def _planned(project, *config, path=""):
+    """Rules that a dry run would run, without a word of earlier runs in `.snakemake/`."""
+    shutil.rmtree(project.folder / ".snakemake", ignore_errors=True)
+    command = project.command("--dry-run", "--quiet", "rules", "--cores", "1", *(("--config", *config) if config else ()))
+    environment = project.environment | {"PYTHONPATH": str(path)}
+    done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    found = {words[0] for words in lines if len(words) == 2 and words[1].isdigit()} - {"total", "all"}
+    assert found or "Nothing to be done" in done.stdout + done.stderr
+    return found
+
+
+def test_a_run_that_lost_the_records_of_snakemake_reruns_what_changed_and_nothing_else(moved, tmp_path):
+    assert _planned(moved) == set()
+    assert {"simulate_world", "train_model", "write_map"} <= _planned(moved, "seed=2")
+    steps = _planned(moved, "training={steps: 31}")
+    assert {"train_model", "write_map"} <= steps and not {"build_cube", "harmonise_towers"} & steps
+    library = "import importlib.metadata as m; v = m.version; m.version = lambda name: '99.0' if name == {!r} else v(name)"
+    (tmp_path / "sitecustomize.py").write_text(library.format("torch"))
+    assert _planned(moved, path=tmp_path) == steps, "another torch trains again and builds no driver"
+    (tmp_path / "sitecustomize.py").write_text(library.format("snakemake"))
+    assert _planned(moved, path=tmp_path) == set()
+
+
+@pytest.mark.parametrize("lost", [files.seal_file, files.job_file])
+def test_a_product_that_lost_its_seal_is_made_again(moved, lost):
+    file = lost(moved.results / "budgets.csv")
+    content = file.read_bytes()
+    file.write_bytes(b"") if lost is files.job_file else file.unlink()
+    planned = _planned(moved)
+    file.write_bytes(content)
+    assert "sum_budgets" in planned and "train_model" not in planned and _planned(moved) == set()
+
+
+def test_no_record_names_the_machine_its_users_or_their_folders(finished):
+    """Everything that is text, but pictures within it; logs too."""
+    secret = [USER, str(finished.folder), f"{Path.home()}/", finished.environment["TAMRL_DATA"]]
+    texts = 0
+    for file in [*finished.results.rglob("*"), *(finished.folder / "downloads").rglob("*")]:
+        content = file.read_bytes() if file.is_file() else b"\0"
+        if b"\0" in content[:4096]:
+            continue
+        texts += 1
+        text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", content.decode("utf-8", "replace"))
+        assert not [word for word in secret if word in text], file
+    assert texts > 300
+
+
+def test_recorded_checksums_are_those_of_sha256sum_and_products_say_what_made_them(finished):
+    recorded = files.read_json(finished.results / "provenance.json")
+    told = recorded["outputs"] | recorded["inputs"]["towers"]
+    listed = [name for name in told if (finished.folder / name).is_file()]
+    said = subprocess.run(["sha256sum", *listed], cwd=finished.folder, capture_output=True, text=True, check=True).stdout
+    assert {line[66:]: line[:64] for line in said.splitlines()} == {name: told[name] for name in listed}
+    assert all(hashlib.sha256((finished.folder / n).read_bytes()).hexdigest() == told[n] for n in listed) and len(listed) > 20
+    made = recorded["made"]
+    assert {"train_model", "tiles", "write_map", "build_cube", "evaluate_models"} <= made.keys() and not recorded["mixed"]
+    for entry in made["train_model"]:
+        assert {"code", "settings", "seed", "software", "instructions", "products", "first", "last"} == entry.keys()
+        assert entry["seed"] == recorded["seed"] and {"torch", "numpy"} <= entry["software"].keys()
 
 
 def test_make_unlock_releases_the_lock_of_a_killed_run(finished):

@@ -5,14 +5,18 @@ sys.path.insert(0, str(workflow.basedir))
 
 from functools import cache
 
+import snakemake.workflow
+
 from tamrl import config as configuration, provenance, registry, simulated
 from tamrl.intake import document, machine
+from tamrl.jobs import Beside
 from tamrl.log import told
 from tamrl.scaling.needs import resources as resources_of
 
 # Before anything runs, and once: the jobs read this file again.
 if workflow.is_main_process:
     machine.check(sys.executable)
+    snakemake.workflow.FilePersistence = Beside
     for name in workflow.configfiles:
         document.read(name)
     for given in workflow.config_settings.config_args or ():
@@ -96,7 +100,7 @@ def plugin(wildcards, model=None):
 
 def model_code(stage, model=None):
     """Digest of the code of a stage with the plug-in behind {model}, or behind the model that a function of the wildcards names."""
-    return lambda w: code(stage, f"{registry.MODELS}.{plugin(w, model and model(w))}")
+    return lambda w: made_by(stage, f"{registry.MODELS}.{plugin(w, model and model(w))}")
 
 
 def fetch_options(wildcards):
@@ -105,9 +109,12 @@ def fetch_options(wildcards):
     return getattr(MAIN.towers, wildcards.network).model_dump(mode="json") if chooses else {}
 
 
+made_by = cache(provenance.Code)
+
+
 def code(*modules):
-    """Digest of the code behind a rule, its stage and plug-ins with all they import."""
-    return provenance.code_digest(*modules)
+    """Digest of the code behind a rule, its stage and plug-ins with all they import, and the libraries that shape its numbers."""
+    return lambda wildcards: made_by(*modules)
 
 
 look_once = cache(lambda path: provenance.stamps([path]))

@@ -76,7 +76,7 @@ rule write_product:
         run=lambda w: w.run,
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         virtual=VIRTUAL,
-        code=lambda w: code("tamrl.maps.stage", f"{registry.PRODUCTS}.{w.product}"),
+        code=lambda w: made_by("tamrl.maps.stage", f"{registry.PRODUCTS}.{w.product}"),
     script:
         "../scripts/write_product.py"
 

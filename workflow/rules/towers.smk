@@ -41,7 +41,7 @@ rule read_network:
         step=MAIN.time.step,
         store=f"{RUN}/towers/archives/{{network}}",
         stamps=stamps(network_files),
-        code=lambda w: code("tamrl.towers.stage", f"{registry.NETWORKS}.{w.network}"),
+        code=lambda w: made_by("tamrl.towers.stage", f"{registry.NETWORKS}.{w.network}"),
     script:
         "../scripts/read_network.py"
 
@@ -73,6 +73,6 @@ rule harmonise_towers:
         koppen=climate_map()[1],
         virtual=VIRTUAL,
         stamps=stamps(climate_map()[0], packaged),
-        code=lambda w: code("tamrl.towers.stage", *plugins(registry.NETWORKS, CONFIGS[w.run].towers.networks)),
+        code=lambda w: made_by("tamrl.towers.stage", *plugins(registry.NETWORKS, CONFIGS[w.run].towers.networks)),
     script:
         "../scripts/harmonise_towers.py"

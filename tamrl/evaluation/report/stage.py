@@ -252,7 +252,8 @@ def _provenance(attributes: dict[str, str], config_digest: str, code: str) -> di
     """What the report tells of its making; digests of the maps as their files state them."""
     found = {"configuration digest": config_digest, "maps' code digest": str(attributes.get("code_digest", "not stated"))}
     found |= {"report's code digest": code, "revision": provenance.revision()}
-    return found | {f"version of {name}": version for name, version in provenance.software().items()}
+    found["software of models and maps"] = "see made in provenance.json"
+    return found | {f"report written with {name}": version for name, version in provenance.software().items()}
 
 
 def _write(content: page.Page, report: str, figures: str, *, template: Path) -> None:
