@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tamrl import files
+from tamrl.addresses import LOCAL
 from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
 from tamrl.towers import gather, snapshot, stage
 from tamrl.towers.networks import shuttle
@@ -53,7 +54,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
+    monkeypatch.setenv(LOCAL, "127.0.0.1")
     with Server() as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
