@@ -36,7 +36,12 @@ def _without_values(query: str) -> str:
 
 def holds_login(text: str) -> bool:
     """Whether an address in a text holds a name with a password, or a query that looks like a token."""
-    return bool(_USER.search(text)) or any(_SECRET.search(m[2]) for m in _QUERY.finditer(text))
+    return holds_name(text) or any(_SECRET.search(m[2]) for m in _QUERY.finditer(text))
+
+
+def holds_name(text: str) -> bool:
+    """Whether an address in a text holds a name or password: `https://name:password@host`."""
+    return bool(_USER.search(text))
 
 
 def origin(parts: SplitResult) -> tuple[str, str, int]:

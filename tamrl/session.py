@@ -23,7 +23,7 @@ import requests
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from tamrl.addresses import LOCAL, Kind, is_listed, is_local_server, kind, origin
+from tamrl.addresses import LOCAL, Kind, holds_name, is_listed, is_local_server, kind, origin
 from tamrl.errors import DownloadError
 
 BLOCK = 1 << 16
@@ -268,7 +268,7 @@ class Session(requests.Session):
         if logins := {name.lower() for name in request.headers} - {*HARMLESS}:
             if not is_listed(request.url, self.hosts):
                 todo = f"logins go over https to {', '.join(self.hosts) or 'no host'} alone"
-                raise DownloadError("the login is not sent to this server", where=request.url, found=sorted(logins), todo=todo)
+                raise DownloadError("the login is not sent to this server", where=hop.asked, found=sorted(logins), todo=todo)
             hop.allowed = hop.allowed if request.url.startswith("https:") else {"loopback"}
         if literal := kind(urlsplit(request.url).hostname or ""):
             _admitted(literal, hop, urlsplit(request.url).hostname)
@@ -289,8 +289,6 @@ class Session(requests.Session):
     def _allowed(self, url: str, number: int) -> set[Kind]:
         """Networks beside the public one where the server of an address may lie."""
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            raise DownloadError("the address is none of the web, or holds a login", where=url, todo="put logins into ~/.netrc")
         given = self.near is None or origin(parts) in [origin(urlsplit(base)) for base in self.near]
         return {"private", "loopback"} if is_local_server(url) or (number == 0 and given) else set()
 
@@ -302,14 +300,18 @@ class Session(requests.Session):
             raise DownloadError(
                 f"the link leads from {before.scheme} to {parts.scheme}", where=asked, found=url, todo="check the link"
             )
-        if request.method not in ("GET", "HEAD"):
-            raise DownloadError("the server sends an order elsewhere", where=asked, found=url, todo="check the address")
+        if request.method not in ("GET", "HEAD") or holds_name(url):
+            todo = "check the address"
+            raise DownloadError(
+                "the server sends an order elsewhere, or to an address with a login", where=asked, found=url, todo=todo
+            )
         found = request.copy()
         found.prepare_url(url, None)
         if origin(urlsplit(found.url)) != origin(before):
             for name in [name for name in found.headers if name.lower() not in HARMLESS]:
                 del found.headers[name]
-        found.headers.pop("Cookie", None)
+        for name in ("Cookie", "Proxy-Authorization"):  # set anew for each server
+            found.headers.pop(name, None)
         found.prepare_cookies(self.cookies)
         return found
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import requests
 
-from tamrl.addresses import redacted
+from tamrl.addresses import holds_name, redacted
 from tamrl.errors import DownloadError, MachineError, OutageError
 from tamrl.files import checksum as content
 from tamrl.intake import border
@@ -233,6 +233,9 @@ class Client:
             answer.close()
 
     def _again(self, url: str, once: Callable[[float], bytes | None]) -> bytes | None:
+        if holds_name(url):
+            todo = "take it out and put it into ~/.netrc, which is read for https addresses of the configuration"
+            raise DownloadError("the address holds a login", where=url, todo=todo)
         asked, until = "the file cannot be downloaded", time.monotonic() + self.limits.seconds
         for attempt in range(1, self.attempts + 1):
             with border.reading(asked, where=url, error=DownloadError, todo="check the address"):
