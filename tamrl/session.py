@@ -244,9 +244,8 @@ class Session(requests.Session):
                 break
             answer.close()
             hop.watch.close()
-            if hop.found:
-                hop.allowed = {"public", hop.found}
-            request, hop = self._next(request, target, hop.asked), _Hop(hop.asked, hop.allowed, Watch())
+            same = {hop.found} if hop.found and self.near is None else set()  # a server of the own network may lead to another
+            request, hop = self._next(request, target, hop.asked), _Hop(hop.asked, {"public", *same}, Watch())
         else:
             raise DownloadError("the link leads from one address to the next without end", where=hop.asked, todo="check the link")
         answer.watch, answer.asked = hop.watch, hop.asked
@@ -289,8 +288,8 @@ class Session(requests.Session):
     def _allowed(self, url: str, number: int) -> set[Kind]:
         """Networks beside the public one where the server of an address may lie."""
         parts = urlsplit(url)
-        given = self.near is None or origin(parts) in [origin(urlsplit(base)) for base in self.near]
-        return {"private", "loopback"} if is_local_server(url) or (number == 0 and given) else set()
+        given = number == 0 if self.near is None else origin(parts) in [origin(urlsplit(base)) for base in self.near]
+        return {"private", "loopback"} if given or is_local_server(url) else set()
 
     def _next(self, request: requests.PreparedRequest, target: str, asked: str) -> requests.PreparedRequest:
         """The request that a redirection asks for; a login does not go to another server."""

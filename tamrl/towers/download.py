@@ -37,6 +37,7 @@ def read_sources(path: Path, dataset: str) -> pd.DataFrame:
     for row in rows.itertuples():
         parts = PurePosixPath(row.file).parts
         local = bool(parts) and ".." not in parts and not row.file.startswith("/") and "\\" not in row.file
+        local &= row.file.isprintable() and all(len(part.encode()) <= 200 for part in parts)
         public = re.match(r"https?://", row.url) and not holds_login(row.url)
         if not (local and re.fullmatch(r"[0-9a-f]{64}", row.sha256) and public):
             raise InputError(

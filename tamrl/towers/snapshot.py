@@ -33,7 +33,7 @@ COLUMNS = (
 )  # fmt: skip
 LARGEST = 64 << 20
 """Bytes of a snapshot: one of 767 towers has 1 MB."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.zip")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,190}\.zip")
 _TODO = f"make one with {COMMAND} listall"
 _YEAR = re.compile(r"\s*(\d{4})(?:\.0*)?\s*")
 

@@ -56,7 +56,7 @@ def search(product: str, first: str, last: str, *, wait: float = 2.0) -> list[Gr
             items, hits = answer["items"], int(answer["hits"])
             if hits > MOST:
                 raise ValueError(f"{hits} files of a product")
-            found += [_granule(item["umm"], product, base) for item in items]
+            found += [_granule(item["umm"], product, url) for item in items]
         page += 1
     if not found:
         raise DownloadError(f"no files of {product}", where=base, found=f"nothing from {first} to {last}", todo="check the years")
@@ -67,12 +67,13 @@ def _base() -> str:
     return os.environ.get(SEARCH, DEFAULT)
 
 
-def _granule(umm: dict, product: str, base: str) -> Granule:
+def _granule(umm: dict, product: str, search: str) -> Granule:
     links = [r["URL"] for r in umm.get("RelatedUrls", []) if r.get("Type") == "GET DATA" and r["URL"].startswith("http")]
     links = [link for link in links if NAME.fullmatch(PurePosixPath(link).name)]
     if not links:
-        raise DownloadError(f"a file of {product} has no address", where=umm.get("GranuleUR"), todo="report it to the archive")
-    if not is_listed(links[0], (*HOSTS, base)):
+        found = umm.get("GranuleUR")
+        raise DownloadError(f"a file of {product} has no address", where=search, found=found, todo="report it to the archive")
+    if not is_listed(links[0], (*HOSTS, search)):
         todo = f"report it to the archive: its files lie below {' and '.join(HOSTS)}, over https"
         raise DownloadError(f"a file of {product} lies at a host that is not NASA's", where=links[0], todo=todo)
     name = PurePosixPath(links[0]).name

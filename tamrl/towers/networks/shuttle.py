@@ -124,7 +124,7 @@ def _refuse_outage(rows: pd.DataFrame, results: list[str | DownloadError], sourc
     names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
     raise OutageError(
         f"{len(missing)} archives are still wanted: the network or a server failed",
-        where=first.where,
+        where=f"{source}, {first.where}",
         found=f"{here} of {len(rows)} archives are here; missing: {names}; {_reason(first)}",
         todo="run the same command again: only what is missing is asked for. Is a server gone for good, leave its towers out by "
         "towers.shuttle.countries or sites",
