@@ -3,9 +3,11 @@
 import difflib
 from collections.abc import Iterable
 
+from tamrl.addresses import redacted
+
 
 class TamrlError(Exception):
-    """Base of every error this package raises on purpose.
+    """Base of every error this package raises on purpose; logins in addresses are never shown.
 
     Parameters
     ----------
@@ -20,12 +22,17 @@ class TamrlError(Exception):
     """
 
     def __init__(self, asked: str, *, where: object = None, found: object = None, todo: str | None = None):
-        self.asked, self.where, self.found, self.todo = asked, where, found, todo
+        self.asked, self.where, self.found, self.todo = (_shown(part) for part in (asked, where, found, todo))
         lines = [asked]
         lines += [f"  where: {where}"] if where is not None else []
         lines += [f"  found: {found}"] if found is not None else []
         lines += [f"  to do: {todo}"] if todo else []
-        super().__init__("\n".join(lines))
+        super().__init__(redacted("\n".join(lines)))
+
+
+def _shown(part: object) -> object:
+    """A part of an error without the logins that addresses in it may hold."""
+    return redacted(str(part)) if isinstance(part, str | BaseException) else part
 
 
 class ConfigError(TamrlError):

@@ -2,13 +2,23 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from tamrl.addresses import holds_login
 
 
 class Strict(BaseModel):
     """Frozen; unknown keys and values of the wrong type are refused; defaults are checked too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+
+    @field_validator("*")
+    @classmethod
+    def _no_login(cls, value: object) -> object:
+        """Refuse an address with a login: the configuration is copied into records, logs and archives."""
+        if any(isinstance(part, str) and holds_login(part) for part in (value if isinstance(value, list | tuple) else [value])):
+            raise ValueError("the address holds a login: take it out and put it into ~/.netrc, which is read for https")
+        return value
 
 
 class Schedule(Strict):

@@ -15,11 +15,14 @@ KEY, TOKEN = "a-key", "a-token"
 
 def send_range(handler, body, fault=None, *, ranges=True):
     """Answer with `body` from the byte asked for on; with the fault `drop` the connection ends after two fifths of it."""
-    wanted = handler.headers.get("Range") if ranges else None
+    tag = f'"{hashlib.md5(body).hexdigest()}"'
+    same = handler.headers.get("If-Range", tag) == tag
+    wanted = handler.headers.get("Range") if ranges and same else None
     start = int(wanted.split("=")[1].split("-")[0]) if wanted else 0
     handler.send_response(206 if wanted else 200)
     if wanted:
         handler.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+    handler.send_header("ETag", tag)
     handler.send_header("Content-Length", str(len(body) - start))
     handler.end_headers()
     handler.wfile.write(body[start : int(0.4 * len(body)) if fault == "drop" else None])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "transfer", "intake", "simulated"}
-GROUND |= {"places", "making"}
+GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "intake", "simulated"}
+GROUND |= {"places", "making", "addresses", "session", "transfer"}
 MIDDLE = GROUND | {"provenance", "variables", "contracts", "grid", "carbon", "stores", "georeference", "landmask"}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),

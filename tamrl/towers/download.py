@@ -9,12 +9,15 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from tamrl import files, transfer
+from tamrl.addresses import holds_login
 from tamrl.errors import DownloadError, InputError, MachineError, OutageError, near
 from tamrl.intake import border
 from tamrl.log import progress
 
 COLUMNS = ("dataset", "file", "url", "sha256")
 AT_ONCE = 4
+LARGEST = 64 << 20
+"""Bytes of a table: one with 200 files has 50 kB."""
 
 
 def read_sources(path: Path, dataset: str) -> pd.DataFrame:
@@ -23,6 +26,8 @@ def read_sources(path: Path, dataset: str) -> pd.DataFrame:
     Raises `InputError` if there are none, or if a row could write outside of its folder, has no checksum or no web address.
     """
     with border.reading("the table of sources cannot be read", where=path, todo=f"give a table of {'; '.join(COLUMNS)}"):
+        if path.stat().st_size > LARGEST:
+            raise InputError("the table of sources is too large", where=path, found=f"{path.stat().st_size} bytes")
         frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#").fillna("")
     if list(frame.columns) != list(COLUMNS):
         raise InputError("the table of sources has other columns", where=path, found=list(frame.columns), todo="; ".join(COLUMNS))
@@ -32,7 +37,9 @@ def read_sources(path: Path, dataset: str) -> pd.DataFrame:
     for row in rows.itertuples():
         parts = PurePosixPath(row.file).parts
         local = bool(parts) and ".." not in parts and not row.file.startswith("/") and "\\" not in row.file
-        if not (local and re.fullmatch(r"[0-9a-f]{64}", row.sha256) and re.match(r"https?://", row.url)):
+        local &= row.file.isprintable() and all(len(part.encode()) <= 200 for part in parts)
+        public = re.match(r"https?://", row.url) and not holds_login(row.url)
+        if not (local and re.fullmatch(r"[0-9a-f]{64}", row.sha256) and public):
             raise InputError(
                 "a row of the table of sources cannot be used", where=path, found=f"{row.file} {row.url} {row.sha256}"
             )

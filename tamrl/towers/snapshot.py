@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from tamrl import contracts, files
+from tamrl.addresses import redacted
 from tamrl.errors import ConfigError, DownloadError, InputError, near
 from tamrl.intake import border
 
@@ -30,7 +31,9 @@ COLUMNS = (
     "site_id", "location_lat", "location_long", "igbp", "first_year", "last_year", "download_link", "fluxnet_product_name",
     "product_citation", "product_id",
 )  # fmt: skip
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.zip")
+LARGEST = 64 << 20
+"""Bytes of a snapshot: one of 767 towers has 1 MB."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,190}\.zip")
 _TODO = f"make one with {COMMAND} listall"
 _YEAR = re.compile(r"\s*(\d{4})(?:\.0*)?\s*")
 
@@ -60,6 +63,8 @@ def table(path: Path) -> pd.DataFrame:
         If the file is empty, a web page, has no rows or lacks a column; names the file.
     """
     with border.reading("the snapshot cannot be read", where=path, todo=_TODO):
+        if path.stat().st_size > LARGEST:
+            raise InputError("the snapshot is too large", where=path, found=f"{path.stat().st_size} bytes", todo=_TODO)
         lines = _lines(path.read_bytes().decode("utf-8-sig"), path)
         names = [name.strip() for name in lines[0][1]]
         if missing := [c for c in COLUMNS if c not in names]:
@@ -105,8 +110,8 @@ def _odd(row: Mapping[str, str], count: int, expected: int) -> str:
         return f"site_id {row['site_id']!r} is no site id"
     if not _NAME.fullmatch(row["fluxnet_product_name"]):
         return f"fluxnet_product_name {row['fluxnet_product_name']!r} is no name of a zip archive"
-    if not _is_link(row["download_link"]):
-        return f"download_link {row['download_link']!r} is no web address"
+    if fault := _link_fault(row["download_link"]):
+        return f"download_link {redacted(row['download_link'])!r:.200} {fault}"
     for column, most in (("location_lat", 90), ("location_long", 180)):
         number = pd.to_numeric(row[column].strip() or "0", errors="coerce")
         if not abs(number) <= most:
@@ -114,12 +119,16 @@ def _odd(row: Mapping[str, str], count: int, expected: int) -> str:
     return ""
 
 
-def _is_link(text: str) -> bool:
+def _link_fault(text: str) -> str:
+    """Why a link cannot be used; empty if it can."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", text)
     except ValueError:  # brackets or a port that cannot be
-        return False
+        good = False
+    if not good:
+        return "is no web address"
+    return "holds a login" if "@" in parts.netloc else ""
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:

@@ -155,6 +155,72 @@ def test_an_answer_of_the_search_that_is_none_is_named(login, tmp_path, monkeypa
         _earthdata.search("MOD13C1", "2011-01-01", "2011-12-31")
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://localhost:{port}/evil/{name}",
+        "https://e4.nasa.gov.evil.org/{name}",
+        "http://data.lpdaac.earthdatacloud.nasa.gov/{name}",
+    ],
+)
+def test_a_file_at_a_host_that_is_not_the_archives_is_refused_and_the_token_kept(server, login, tmp_path, link):
+    name = "MOD13C1.A2011001.061.2020.hdf"
+    found = granule(server, name, CONTENT)
+    found["RelatedUrls"] = [{"Type": "GET DATA", "URL": link.format(port=server.server_address[1], name=name)}]
+    server.granules = [found]
+    with pytest.raises(DownloadError, match="not NASA's"):
+        fetched(tmp_path, source="modis", item="MOD13C1")
+    assert not [path for path, headers in server.seen if "Authorization" in headers]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [("SizeInBytes", -1, "no number of bytes"), ("SizeInBytes", 1e9, "no number"), ("SizeInBytes", True, "no number"),
+     ("Checksum", {"Algorithm": "MD5", "Value": "x" * 32}, "no checksum"),
+     ("Checksum", {"Algorithm": "MD5", "Value": 7}, "search")],
+)  # fmt: skip
+def test_size_and_checksum_of_an_answer_are_looked_at(server, login, tmp_path, field, value, reason):
+    found = granule(server, "MOD13C1.A2011001.061.2020.hdf", CONTENT)
+    found["DataGranule"]["ArchiveAndDistributionInformation"][0][field] = value
+    server.granules = [found]
+    with pytest.raises(DownloadError, match=reason):
+        fetched(tmp_path, source="modis", item="MOD13C1")
+
+
+def test_a_search_ends_though_its_answers_do_not(login, monkeypatch):
+    asked = []
+
+    def get(self, url, **more):
+        asked.append(url)
+        return b'{"hits": 1e99, "items": []}' if len(asked) == 1 else b'{"hits": 2001, "items": [{}]}'
+
+    monkeypatch.setattr(transfer.Client, "get", get)
+    for _ in range(2):
+        with pytest.raises(DownloadError, match="files of a product"):
+            _earthdata.search("MOD13C1", "2011-01-01", "2011-12-31")
+
+
+def test_an_order_that_is_never_ready_is_an_outage(server, login, tmp_path, monkeypatch):
+    server.slow = 10**9
+    monkeypatch.setattr(_cds, "LONGEST", 0.5)
+    with pytest.raises(OutageError, match="not finished"):
+        _cds.fetch(_cds.era5("t2m", 2011)[:1], tmp_path)
+
+
+def test_the_key_goes_to_no_other_server_that_an_answer_names(server, login, tmp_path, monkeypatch):
+    with running() as other:
+        monkeypatch.setattr(server, "url", other.url)  # in the links of the answers
+        with pytest.raises(DownloadError, match="login is not sent"):
+            _cds.fetch(_cds.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+        assert not other.seen and not other.jobs
+
+
+def test_a_key_over_http_goes_nowhere(login, tmp_path, monkeypatch):
+    monkeypatch.setenv(_cds.URL, "http://cds.climate.copernicus.eu/api")
+    with pytest.raises(DownloadError, match="login is not sent"):
+        _cds.fetch(_cds.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+
+
 # Outages, or faults of what was asked
 
 

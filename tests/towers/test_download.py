@@ -184,6 +184,8 @@ def test_a_table_of_sources_that_is_none_is_named(tmp_path, content):
         "d\tx\thttps://a/x",
         f"d\tx\thttps://a/x\t{SUM}\tmore\td",
         f"d\t../x\thttps://a/x\t{SUM}",
+        f"d\t{'x' * 250}\thttps://a/x\t{SUM}",
+        f"d\tx\x01y\thttps://a/x\t{SUM}",
         f"d\t/etc/x\thttps://a/x\t{SUM}",
         f"d\t\thttps://a/x\t{SUM}",
         f"d\tx\tfile:///etc/passwd\t{SUM}",

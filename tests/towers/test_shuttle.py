@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tamrl import files
+from tamrl.addresses import LOCAL
 from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
 from tamrl.towers import gather, snapshot, stage
 from tamrl.towers.networks import shuttle
@@ -34,6 +35,11 @@ class Server(http.server.ThreadingHTTPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         name, _, query = self.path.lstrip("/").partition("?")
+        if name == "elsewhere":
+            self.send_response(302)
+            self.send_header("Location", query)
+            self.end_headers()
+            return
         if name == "licence_accept":  # as at ICOS: accepting the licence leads to the object
             self.send_response(303)
             self.send_header("Location", "/" + query.removeprefix("ids="))
@@ -53,7 +59,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
+    monkeypatch.setenv(LOCAL, "127.0.0.1")
     with Server() as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
@@ -225,8 +232,16 @@ def test_a_snapshot_that_is_not_there_is_named(tmp_path):
         snapshot.read(tmp_path / "none.csv")
 
 
-LINKS = ("file:///etc/passwd", "", "ask the hub", "http://[::1/x", "http:///x", "http://a:99999/x")
-ODD = [("fluxnet_product_name", value) for value in ("../../evil.zip", "/etc/x.zip", "")]
+LINKS = (
+    "file:///etc/passwd",
+    "https://me:s3cret@host.org/a.zip",
+    "",
+    "ask the hub",
+    "http://[::1/x",
+    "http:///x",
+    "http://a:99999/x",
+)
+ODD = [("fluxnet_product_name", value) for value in ("../../evil.zip", "/etc/x.zip", "", f"{'x' * 250}.zip")]
 ODD += [("download_link", value) for value in LINKS] + [("site_id", value) for value in ("", "../x")]
 ODD += [("location_lat", value) for value in ("north", "91")] + [("location_long", value) for value in ("10,5", "inf")]
 
@@ -246,6 +261,43 @@ def test_an_odd_row_is_set_aside_with_line_and_field_and_the_others_are_used(lis
     assert not {n for n, _ in server.seen if "DE-Bbb" in n}
     with pytest.raises(InputError, match="line 3 of the snapshot"):
         _gather(tmp_path / "shuttle", strict=True)
+
+
+WRONG = ["127.0.0.2:{port}/latest/meta-data", "169.254.169.254/latest/meta-data", "a..b/x", "127.0.0.1:{port}/elsewhere?file:///etc/passwd",
+         "127.0.0.1:{port}/elsewhere?/elsewhere?/elsewhere", "127.0.0.1:{port}/elsewhere?http://127.0.0.2:{port}/x"]  # fmt: skip
+
+
+@pytest.mark.parametrize("link", WRONG)
+def test_a_link_that_leads_where_it_may_not_costs_its_own_row_alone(listed, server, tmp_path, link):
+    frame = pd.read_csv(listed, dtype=str)
+    frame.loc[1, "download_link"] = f"http://{link.format(port=server.server_address[1])}"
+    frame.to_csv(listed, index=False)
+    assert len(_fetch(listed, tmp_path / "shuttle")) == 3
+    assert _gather(tmp_path / "shuttle", strict=False)[2]["site"].tolist() == ["DE-Bbb"]
+    assert not {name for name, _ in server.seen if "meta-data" in name or name == "x"}
+
+
+def test_a_table_names_no_server_of_this_machine_unless_the_user_does(listed, server, tmp_path, monkeypatch):
+    monkeypatch.delenv(LOCAL)
+    with pytest.raises(DownloadError, match=r"no archive could be had(.|\n)*this machine") as caught:
+        _fetch(listed, tmp_path / "shuttle")
+    assert not isinstance(caught.value, OutageError) and not server.seen
+
+
+def test_no_login_of_a_link_is_kept(listed, tmp_path, caplog):
+    frame = pd.read_csv(listed, dtype=str)
+    frame.loc[2:, "download_link"] += "&token=s3cret"
+    frame.loc[1, "download_link"] = "https://me:s3cret@host.org/a.zip"
+    frame.to_csv(listed, index=False)
+    _fetch(listed, tmp_path / "shuttle")
+    text = (tmp_path / "shuttle" / shuttle.CHOSEN).read_text()
+    assert "token=***" in text and "s3cret" not in text + caplog.text
+
+
+def test_a_table_beyond_measure_is_refused(listed, monkeypatch):
+    monkeypatch.setattr(snapshot, "LARGEST", 100)
+    with pytest.raises(InputError, match="too large"):
+        snapshot.read(listed)
 
 
 def test_rows_of_another_width_and_open_quotation_marks_cost_their_own_line_alone(listed):

@@ -1,13 +1,15 @@
 """Orders at the Copernicus Climate Data Store through its official client: one file a variable and month.
 
-The key stands in the environment (`ECMWF_DATASTORES_KEY`) and nowhere else. Jobs are submitted and awaited by the client; the
-file is fetched by `tamrl.transfer`, so that it is resumed after a break and compared with its announced size and checksum.
+The key stands in the environment (`ECMWF_DATASTORES_KEY`) and nowhere else, and goes to the store alone. Jobs are
+submitted and awaited by the client; the file is fetched by `tamrl.transfer`, so that it is resumed after a break and compared
+with its announced size and checksum.
 """
 
 import calendar
 import itertools
 import logging
 import os
+import re
 import time
 import warnings
 from dataclasses import dataclass
@@ -21,13 +23,16 @@ from ecmwf.datastores.processing import ProcessingFailedError
 from tamrl import transfer
 from tamrl.errors import DownloadError, OutageError
 from tamrl.intake import border
+from tamrl.session import Credential, Session
 
 log = logging.getLogger(__name__)
 
 URL, KEY = "ECMWF_DATASTORES_URL", "ECMWF_DATASTORES_KEY"
 DEFAULT = "https://cds.climate.copernicus.eu/api"
 HOW = f"get a free account at cds.climate.copernicus.eu, accept the licence of the data set, and set {KEY} in the environment"
-ATTEMPTS = 3
+ATTEMPTS, TIMEOUT = 3, (20.0, 60.0)
+LONGEST = 3 * 24 * 3600.0
+"""Seconds that an order may wait and run; on busy days the store's queue takes more than one day."""
 
 ORDERS = {
     "t2m": ("2m_temperature", "daily_mean"),
@@ -90,17 +95,27 @@ def fetch(orders: list[Order], folder: Path, *, wait: float = 5.0) -> None:
         If there is no key, the key or an order is refused, or a file does not arrive whole.
     """
     missing = [order for order in orders if not (folder / order.file).is_file()]
-    if missing and not os.environ.get(KEY):
-        raise DownloadError("no key for the Climate Data Store", where=f"environment variable {KEY}", found="nothing", todo=HOW)
+    if missing:
+        _key()
     for order in missing:
         _fetch(order, folder / order.file, wait)
 
 
+def _base() -> str:
+    return os.environ.get(URL, DEFAULT)
+
+
+def _key() -> Credential:
+    return Credential.of_environment(KEY, "PRIVATE-TOKEN", (_base(),), none="no key for the Climate Data Store", how=HOW)
+
+
 def _client(wait: float) -> Client:
+    key = _key()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # messages of the day that cannot be read are no failure
-        url, key = os.environ.get(URL, DEFAULT), os.environ[KEY]
-        return Client(url=url, key=key, progress=False, retry_after=wait, maximum_tries=5, sleep_max=120)
+        session = Session(key.hosts, near=key.hosts)
+        how = {"progress": False, "retry_after": wait, "maximum_tries": 5, "timeout": TIMEOUT, "session": session}
+        return Client(url=_base(), key=key.value, **how)
 
 
 def _fetch(order: Order, target: Path, wait: float) -> None:
@@ -109,8 +124,8 @@ def _fetch(order: Order, target: Path, wait: float) -> None:
     with border.reading(asked, where=where, error=DownloadError, todo=todo):
         asset = _awaited(order, wait)
         digest, address, size = asset.asset.get("file:checksum"), asset.location, asset.content_length
-        known = ("md5", digest) if digest and len(digest) == 32 else None
-    transfer.Client(wait=wait).download(address, target, size=size, checksum=known)
+        known = ("md5", digest) if digest and re.fullmatch("[0-9a-fA-F]{32}", digest) else None
+    transfer.Client(near=(_base(),), wait=wait).download(address, target, size=size, checksum=known)
 
 
 def _awaited(order: Order, wait: float) -> Results:
@@ -138,4 +153,11 @@ def _kind(error: Exception, status: int | None) -> type[DownloadError]:
 
 
 def _ready(order: Order, wait: float) -> Results:
-    return _client(wait).submit(order.dataset, order.request).get_results()
+    job, pause, until = _client(wait).submit(order.dataset, order.request), 1.0, time.monotonic() + LONGEST
+    while not job.results_ready:
+        if time.monotonic() > until:
+            todo = "run again later; the order goes on at the store, which then has its file at once"
+            raise OutageError("an order is not finished", where=job.url, found=f"waited for {LONGEST / 3600:g} h", todo=todo)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 120.0)
+    return job.get_results()

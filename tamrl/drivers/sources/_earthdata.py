@@ -1,7 +1,7 @@
 """Files of NASA's archives: found in the Common Metadata Repository, fetched with an Earthdata token.
 
-The token stands in the environment (`EARTHDATA_TOKEN`) and nowhere else. The repository names size and checksum of each file, so
-a half or changed one never gets its name.
+The token stands in the environment (`EARTHDATA_TOKEN`) and nowhere else, and goes to NASA's hosts alone. The repository
+names size and checksum of each file, so a half or changed one never gets its name.
 """
 
 import calendar
@@ -13,15 +13,22 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode
 
 from tamrl import transfer
+from tamrl.addresses import is_listed
 from tamrl.errors import DownloadError
 from tamrl.intake import border
+from tamrl.session import ANSWER, Credential
 
 TOKEN, SEARCH = "EARTHDATA_TOKEN", "TAMRL_CMR_URL"
 DEFAULT = "https://cmr.earthdata.nasa.gov"
 HOW = f"get a free account at urs.earthdata.nasa.gov, generate a token there, and set {TOKEN} in the environment"
-PAGE = 500
+HOSTS = (".earthdata.nasa.gov", ".earthdatacloud.nasa.gov")
+"""Who may see the token, and give files: NASA's search, login and archives in the cloud."""
+PAGE, MOST = 500, 2000
+"""Files on a page of the search, and at most in all: a year of a daily product has 366."""
 VERSIONS = {"MOD13C1": "061", "MYD13C1": "061", "MCD43C4": "061", "VNP13C1": "002", "VNP43C4": "002"}
-SUFFIXES = (".hdf", ".h5")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}\.(?:hdf|h5)", re.ASCII)
+DIGITS = {"MD5": 32, "SHA-256": 64, "SHA-512": 128}
+"""Hexadecimal digits of the checksums that are compared."""
 
 
 @dataclass(frozen=True)
@@ -36,37 +43,50 @@ class Granule:
 
 def search(product: str, first: str, last: str, *, wait: float = 2.0) -> list[Granule]:
     """Files of a product whose days begin within two dates (yyyy-mm-dd); raises `DownloadError` if there are none."""
-    client, found, after = transfer.Client(wait=wait), [], 1
+    client, found, page, hits, items = transfer.Client(wait=wait), [], 1, 1, [{}]
     query = {"short_name": product, "version": VERSIONS[product], "page_size": PAGE, "sort_key": "start_date"}
     query["temporal"] = f"{first}T00:00:00Z,{last}T23:59:59Z"
-    base = os.environ.get(SEARCH, DEFAULT)
-    while True:
-        url = f"{base}/search/granules.umm_json?{urlencode(query | {'page_num': after})}"
-        content = client.get(url)
+    base = _base()
+    while len(found) < hits and items:
+        url = f"{base}/search/granules.umm_json?{urlencode(query | {'page_num': page})}"
+        content = client.get(url, most=ANSWER)
         todo = f"check the address ({SEARCH}), or try again later"
         with border.reading("the answer of the search cannot be read", where=url, error=DownloadError, todo=todo):
             answer = json.loads(content)
             items, hits = answer["items"], int(answer["hits"])
-            found += [_granule(item["umm"], product) for item in items]
-        if len(found) >= hits or not items:
-            break
-        after += 1
+            if hits > MOST:
+                raise ValueError(f"{hits} files of a product")
+            found += [_granule(item["umm"], product, url) for item in items]
+        page += 1
     if not found:
         raise DownloadError(f"no files of {product}", where=base, found=f"nothing from {first} to {last}", todo="check the years")
     return found
 
 
-def _granule(umm: dict, product: str) -> Granule:
+def _base() -> str:
+    return os.environ.get(SEARCH, DEFAULT)
+
+
+def _granule(umm: dict, product: str, search: str) -> Granule:
     links = [r["URL"] for r in umm.get("RelatedUrls", []) if r.get("Type") == "GET DATA" and r["URL"].startswith("http")]
-    links = [link for link in links if link.endswith(SUFFIXES)]
+    links = [link for link in links if NAME.fullmatch(PurePosixPath(link).name)]
     if not links:
-        raise DownloadError(f"a file of {product} has no address", where=umm.get("GranuleUR"), todo="report it to the archive")
+        found = umm.get("GranuleUR")
+        raise DownloadError(f"a file of {product} has no address", where=search, found=found, todo="report it to the archive")
+    if not is_listed(links[0], (*HOSTS, search)):
+        todo = f"report it to the archive: its files lie below {' and '.join(HOSTS)}, over https"
+        raise DownloadError(f"a file of {product} lies at a host that is not NASA's", where=links[0], todo=todo)
     name = PurePosixPath(links[0]).name
     parts = umm.get("DataGranule", {}).get("ArchiveAndDistributionInformation", [])
     part = next((p for p in parts if p.get("Name") == name), {})
     checksum = part.get("Checksum", {})
-    digest = (checksum["Algorithm"], checksum["Value"]) if checksum.get("Algorithm") in ("MD5", "SHA-256", "SHA-512") else None
-    return Granule(name, links[0], part.get("SizeInBytes"), digest)
+    digest = (checksum["Algorithm"], checksum["Value"]) if checksum.get("Algorithm") in DIGITS else None
+    if digest and not re.fullmatch(f"[0-9a-fA-F]{{{DIGITS[digest[0]]}}}", digest[1]):
+        raise ValueError(f"{digest[1]!r:.200} is no checksum by {digest[0]}")
+    size = part.get("SizeInBytes")
+    if size is not None and (type(size) is not int or size < 0):
+        raise ValueError(f"{size!r:.200} is no number of bytes")
+    return Granule(name, links[0], size, digest)
 
 
 def fetch(
@@ -86,10 +106,9 @@ def fetch(
     DownloadError
         If there is no token, it is refused, or a file does not arrive whole.
     """
-    token = os.environ.get(TOKEN)
-    if not token:
-        raise DownloadError("no login for NASA's archives", where=f"environment variable {TOKEN}", found="nothing", todo=HOW)
-    client = transfer.Client(headers={"Authorization": f"Bearer {token}"}, wait=wait, gap=gap)
+    none, hosts = "no login for NASA's archives", (*HOSTS, _base())
+    token = Credential.of_environment(TOKEN, "Authorization", hosts, form="Bearer {}", none=none, how=HOW)
+    client = transfer.Client(credential=token, near=(_base(),), wait=wait, gap=gap)
     last = f"{year}-{months:02d}-{calendar.monthrange(year, months)[1]}"
     for granule in search(product, f"{year}-01-01", last, wait=wait):
         begins = re.search(

@@ -8,6 +8,7 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Sto
 from zarr.core.buffer import Buffer, BufferPrototype
 
 from tamrl.errors import DownloadError
+from tamrl.session import Credential
 from tamrl.transfer import Client
 
 
@@ -18,7 +19,12 @@ def is_url(path: str) -> bool:
 
 def sha256_of(url: str) -> str:
     """SHA-256 of what lies at an address."""
-    return hashlib.sha256(Client().get(url)).hexdigest()
+    return hashlib.sha256(_client(url).get(url)).hexdigest()
+
+
+def _client(url: str) -> Client:
+    """A client with the login that the user has for a server in ~/.netrc, if any."""
+    return Client(credential=Credential.of_netrc(url))
 
 
 class Remote(Store):
@@ -28,7 +34,7 @@ class Remote(Store):
 
     def __init__(self, url: str, client: Client | None = None):
         super().__init__(read_only=True)
-        self.url, self.client = url.rstrip("/"), client or Client()
+        self.url, self.client = url.rstrip("/"), client or _client(url)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Remote) and other.url == self.url

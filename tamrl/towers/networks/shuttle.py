@@ -19,6 +19,7 @@ import pandas as pd
 from pydantic import Field
 
 from tamrl import transfer
+from tamrl.addresses import redacted
 from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
 from tamrl.files import atomic
 from tamrl.intake import border
@@ -95,7 +96,9 @@ def fetch(options: Options, folder: Path, *, wait: float = 1.0) -> None:
         part.mkdir()
         for name in rows.loc[rows["arrived_sha256"] != "", "fluxnet_product_name"]:
             _link(store / name, part / name)
-        pd.concat([rows, odd], ignore_index=True).to_csv(part / CHOSEN, index=False)
+        chosen = pd.concat([rows, odd], ignore_index=True)
+        chosen["download_link"] = chosen["download_link"].map(redacted)
+        chosen.to_csv(part / CHOSEN, index=False)
 
 
 def _rows(source: Path, options: Options) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -121,7 +124,7 @@ def _refuse_outage(rows: pd.DataFrame, results: list[str | DownloadError], sourc
     names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
     raise OutageError(
         f"{len(missing)} archives are still wanted: the network or a server failed",
-        where=first.where,
+        where=f"{source}, {first.where}",
         found=f"{here} of {len(rows)} archives are here; missing: {names}; {_reason(first)}",
         todo="run the same command again: only what is missing is asked for. Is a server gone for good, leave its towers out by "
         "towers.shuttle.countries or sites",
@@ -163,7 +166,7 @@ def _bring(row: pd.Series, *, store: Path, hosts: _Hosts, attempts: int, wait: f
                     _log.warning("%s is fetched again: %s", target.name, error.asked)
             if hosts.is_gone(link):
                 return OutageError("not asked for, as its server failed before", where=link)
-            digest = _fetched(row, target, transfer.Client(attempts=attempts, wait=wait))
+            digest = _fetched(row, target, transfer.Client(near=(), attempts=attempts, wait=wait))
             hosts.note(link, gone=False)
             return digest
     except DownloadError as error:
