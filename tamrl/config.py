@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, create_model
 
 from tamrl import provenance, registry, variables
 from tamrl.errors import ConfigError, near
-from tamrl.intake import border
+from tamrl.intake import border, document
 from tamrl.options import Strict
 from tamrl.places import DATA, data_folder
 from tamrl.sections import Config
@@ -69,6 +69,7 @@ def model() -> type[Config]:
 def load(raw: dict[str, Any]) -> Config:
     """Validate a raw mapping; raises `ConfigError` that names each wrong key with its near misses."""
     kind = model()
+    document.bounded(raw, where="the configuration")
     try:
         config = kind(**_expand(raw))
     except ValidationError as error:

@@ -183,3 +183,36 @@ def test_a_year_may_be_unfinished_and_one_that_ends_with_december_is_not():
     found = config.load({"time": {"until": "2012-05", "map_years": [2010, 2011]}}).time
     assert found.unfinished == 2012 and found.labels == ("2010", "2011")
     assert config.load({"time": {"until": "2012-12"}}).time.unfinished is None
+
+
+def _unbounded(node, path=()):
+    """Numbers of a schema that have no least or no greatest value."""
+    if isinstance(node, dict):
+        if node.get("type") in ("integer", "number"):
+            bounded = {"maximum", "exclusiveMaximum"} & set(node) and {"minimum", "exclusiveMinimum"} & set(node)
+            yield from [] if bounded else [".".join(path)]
+        for key, value in node.items():
+            yield from _unbounded(value, (*path, str(key)))
+    elif isinstance(node, list):
+        for k, value in enumerate(node):
+            yield from _unbounded(value, (*path, str(k)))
+
+
+def test_every_number_has_a_least_and_a_greatest_value():
+    assert list(_unbounded(config.model().model_json_schema())) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("training", "steps", 10**30),
+        ("grid", "resolution", 1e-9),
+        ("training", "learning_rate", float("inf")),
+        ("training", "input_noise", float("nan")),
+        ("training", "tamrl", {"hidden": 10**12}),
+        (None, "seed", 10**400),
+    ],
+)
+def test_numbers_beyond_all_use_are_refused_with_their_key_and_range(section, key, value):
+    with pytest.raises(ConfigError, match=rf"{key}[\s\S]*(less than or equal|greater than or equal|finite)"):
+        config.load({section: {key: value}} if section else {key: value})

@@ -125,11 +125,13 @@ def parquet(file: Bytes) -> None:
 
 
 _BLOCK = 1 << 20
+_GROWTH = 200
+"""Largest ratio of what a gzip file unpacks to."""
 
 
 def gzip(file: Bytes) -> None:
     """Every stream to its end, with its checksum (RFC 1952); the only format here that tells nothing without being read."""
-    at, packed, stream = 0, b"", zlib.decompressobj(wbits=31)
+    at, out, packed, stream = 0, 0, b"", zlib.decompressobj(wbits=31)
     while True:
         if not packed:
             packed = file.at(at, min(_BLOCK, file.size - at))
@@ -137,9 +139,11 @@ def gzip(file: Bytes) -> None:
         if not packed:
             raise Damage("its stream breaks off")
         try:
-            stream.decompress(packed, _BLOCK)
+            out += len(stream.decompress(packed, _BLOCK))
         except zlib.error as reason:
             raise Damage(str(reason)) from None
+        if out > _GROWTH * max(file.size, _BLOCK):
+            raise Damage(f"it unpacks to more than {_GROWTH} times its size")
         packed = stream.unconsumed_tail
         if stream.eof:
             packed = (stream.unused_data or b"").lstrip(b"\x00")

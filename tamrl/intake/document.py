@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +17,25 @@ from tamrl.intake import border
 
 UNREADABLE = "the file cannot be read as YAML"
 
+MOST_NODES = 100_000
+"""Keys and values of a configuration, each counted as often as aliases (`*name`) repeat it; all defaults are some 400."""
+
+MOST_DEPTH = 50
+"""Mappings and lists within each other."""
+
+MOST_TEXT = 1 << 19
+"""Length of a file."""
+
 
 def read(path: str | Path) -> dict[Any, Any]:
     """The mapping in a YAML or JSON file.
 
     Raises `ConfigError` with file and line where a key stands twice, for what is no YAML, and unless the top level is a mapping.
     """
-    with border.reading(UNREADABLE, where=path, error=ConfigError):
-        raw = Path(path).read_bytes()
+    with border.reading(UNREADABLE, where=path, error=ConfigError), open(path, "rb") as file:
+        raw = file.read(MOST_TEXT + 1)
+    if len(raw) > MOST_TEXT:
+        raise ConfigError(UNREADABLE, where=path, found=f"more than {MOST_TEXT:,} bytes", todo="give a file of settings")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -40,9 +52,33 @@ def check(text: str, *, where: object) -> None:
     """Refuse a value of the command line in which a key stands twice; what is no YAML is plain text there."""
     try:
         yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return
     parse(text, where=where)
+
+
+def bounded(content: Any, *, where: object) -> None:
+    """Refuse content that grows without a bound once all its aliases are followed, or that holds itself (`ConfigError`).
+
+    `content` are plain values, or a node of `yaml`.
+    """
+    if (count := _nodes(content, {}, 0)) > MOST_NODES:
+        said = "more" if count == math.inf else f"{count:,}"
+        todo = "write out what is needed; each alias (*name) repeats all that its anchor (&name) holds"
+        asked = f"the settings have more than {MOST_NODES:,} keys and values, or more than {MOST_DEPTH} within each other"
+        raise ConfigError(asked, where=where, found=said, todo=todo)
+
+
+def _nodes(value: Any, known: dict[int, float], depth: int) -> float:
+    """Nodes with all that aliases repeat, each shared part counted once and remembered; infinite where it goes too deep."""
+    if depth > MOST_DEPTH:
+        return math.inf
+    if id(value) not in known:
+        inner = value.value if isinstance(value, yaml.CollectionNode) else value
+        pairs = inner.items() if isinstance(inner, dict) else inner if isinstance(inner, list | tuple) else ()
+        parts = (part for pair in pairs for part in (pair if isinstance(pair, tuple) else (pair,)))
+        known[id(value)] = 1 + sum(_nodes(part, known, depth + 1) for part in parts)
+    return known[id(value)]
 
 
 def parse(text: str, *, where: object) -> Any:
@@ -50,7 +86,7 @@ def parse(text: str, *, where: object) -> Any:
     try:
         plain = json.loads(text)
         text = text.replace("\t", " ")  # which JSON has between its tokens only, and YAML nowhere
-    except ValueError:
+    except (ValueError, RecursionError):
         plain = None
     loader = None
     try:
@@ -58,6 +94,7 @@ def parse(text: str, *, where: object) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
+        bounded(node, where=where)
         if twice := list(_twice(loader, node, (), set())):
             todo = "bring what belongs together under one of them: the first would be lost"
             raise ConfigError("; ".join(twice), where=where, todo=todo)

@@ -24,6 +24,9 @@ MISSING = ("", "NA", "NaN", "nan")
 LONGEST = 1 << 20
 """Longest line, in bytes."""
 
+MOST_COLUMNS = 10_000
+"""A table of more columns is refused; full files of ONEFlux have some 300."""
+
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 Content = Callable[[], AbstractContextManager[IO[bytes]]]
@@ -133,6 +136,10 @@ def _short(line: bytes) -> str:
 
 def names(cells: Sequence[str], *, where: object) -> list[str]:
     """Names of columns, without blanks around them; raises `InputError` if one stands twice. Columns may have no name."""
+    if len(cells) > MOST_COLUMNS:
+        raise InputError(
+            f"the table has more than {MOST_COLUMNS:,} columns", where=where, found=f"{len(cells):,}", todo=_ORIGINAL
+        )
     found = [cell.strip() for cell in cells]
     if twice := [name for name, n in Counter(found).items() if n > 1 and name]:
         places = " and ".join(str(k + 1) for k, name in enumerate(found) if name == twice[0])
@@ -311,6 +318,8 @@ def frame(
     if by not in separators and first.count(by):
         raise InputError(f"the table is separated by {SEPARATORS[by]}", where=where, found=first[:60].strip(), todo=_ORIGINAL)
     found = _cells(decoded(content), by, skipped, comment, where)
+    if not found:
+        raise InputError("the table has no header", where=where, found=first[:60].strip(), todo=_ORIGINAL)
     columns = names(found[0][1], where=where)
     last = free is not None and columns[-1].upper() == free
     body = [_fitted(cells, len(columns), by if last else None, line, where) for line, cells in found[1:]]

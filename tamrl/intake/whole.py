@@ -39,6 +39,18 @@ INSIDE = (
 """What to do about a file that `check` lets pass and that cannot be read all the same."""
 
 
+FREE = 1 << 27
+"""Bytes that a variable may have in a file of any size: what was never written takes no room."""
+
+RATIO = 1100
+"""Bytes of values in one byte of a file, at most: Deflate packs 1032 into one."""
+
+
+def most_bytes(path: Path) -> int:
+    """The largest variable that a file of its size can hold (B); more is refused before memory is taken for it."""
+    return max(FREE, RATIO * Path(path).stat().st_size)
+
+
 def check(path: Path, *, where: object = None) -> None:
     """Refuse a file that is shorter than it declares; files of formats that declare no size pass, unless they are empty.
 

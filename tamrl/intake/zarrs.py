@@ -4,17 +4,37 @@ The other codecs refuse a chunk that is cut; Blosc reads on beyond it, where onl
 """
 
 import json
+import math
 from pathlib import Path
 
-from zarr.abc.store import ByteRequest
+import xarray as xr
+from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore, WrapperStore
 
 from tamrl.errors import InputError
+from tamrl.intake import whole
 
 _METADATA = (".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json")
 _HEADER = 16
 """Bytes of a Blosc header; its last four are the length of the chunk with it (Blosc 1 chunk format)."""
+
+
+def dataset(store: Store, *, where: object) -> xr.Dataset:
+    """A store as xarray opens it, lazy and not decoded, its coordinates read; raises `InputError` for one that declares too much.
+
+    Fields may be of any size, as what was never written takes no room; what is read whole may not: a coordinate, a chunk.
+    """
+    ds = xr.open_zarr(store, chunks=None, decode_times=False, mask_and_scale=False, create_default_indexes=False)
+    for name, variable in ds.variables.items():
+        chunk, size = variable.encoding.get("chunks") or variable.shape, variable.dtype.itemsize
+        most = max(math.prod(chunk), math.prod(variable.shape) if variable.ndim <= 1 else 0) * size
+        if most > whole.FREE:
+            found = f"{name}: shape {variable.shape}, chunks {chunk}"
+            raise InputError("the store declares too much", where=where, found=found, todo="copy it again")
+    for name in [n for n, c in ds.coords.items() if c.dims == (n,)]:
+        ds = ds.set_xindex(name)
+    return ds
 
 
 class Copy(WrapperStore):
@@ -30,6 +50,10 @@ class Copy(WrapperStore):
         if found is None or byte_range is not None or key.rsplit("/", 1)[-1] in _METADATA or not self._is_blosc(key):
             return found
         declared = int.from_bytes(found.as_numpy_array()[12:_HEADER].tobytes(), "little")
+        unpacked = int.from_bytes(found.as_numpy_array()[4:8].tobytes(), "little")
+        if unpacked > whole.FREE:
+            asked, todo = "the chunk unpacks to too much", "copy it again"
+            raise InputError(asked, where=self._store.root / key, found=f"Blosc: {unpacked:,} bytes", todo=todo)
         if len(found) < max(declared, _HEADER):
             size = f"Blosc: the chunk needs {declared} bytes, the file has {len(found)}"
             raise InputError("the chunk is cut short", where=self._store.root / key, found=size, todo="copy it again")

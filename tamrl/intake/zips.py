@@ -1,6 +1,11 @@
-"""Zip archives from elsewhere: what is wrong with one is told apart, so that only a broken one is to be fetched again."""
+"""Zip archives from elsewhere: what is wrong with one is told apart, so that only a broken one is to be fetched again.
+
+Sizes in headers are not believed: the number of members is bounded, members that share bytes are refused, and what is unpacked is
+counted while it comes out (`Unpacked`).
+"""
 
 import io
+import logging
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -10,12 +15,21 @@ from pathlib import Path
 from tamrl.errors import InputError
 from tamrl.intake import border
 
+_log = logging.getLogger(__name__)
+
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Methods of packing that are read. Python unpacks BZIP2 and LZMA too, but without a bound on what one read brings."""
 
 METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 12: "BZIP2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 """Other methods that programs pack by (APPNOTE.TXT 6.3.10, section 4.4.5); 99 stands for encryption."""
 
+MOST_MEMBERS = 10_000
+"""An archive of more members is refused."""
+
+FREE = 1 << 24
+"""Bytes that an archive of any size may unpack to."""
+
+_BLOCK = 1 << 20
 _AGAIN = "fetch the file again"
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 _DIRECTORY = (1 << 16) + 22
@@ -34,12 +48,14 @@ def opened(source: Path | bytes, *, where: object) -> Iterator[zipfile.ZipFile]:
         If the machine refuses to read it.
     """
     with border.reading("the archive cannot be read", where=where, todo=_AGAIN):
+        _bounded(source, where)
         try:
             archive = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
         except zipfile.BadZipFile as error:
             found, todo = _fault(source, error)
             raise InputError("the archive cannot be read", where=where, found=found, todo=todo) from error
     with archive:
+        _apart(archive, where)
         try:
             yield archive
         except OSError:
@@ -50,12 +66,72 @@ def opened(source: Path | bytes, *, where: object) -> Iterator[zipfile.ZipFile]:
             raise InputError("the archive cannot be read", where=where, found=found, todo=_AGAIN) from error
 
 
-def _fault(source: Path | bytes, error: Exception) -> tuple[str, str]:
-    """Why this is no readable archive, and what to do."""
+def _tail(source: Path | bytes) -> tuple[bytes, bytes, int]:
+    """The first bytes, those at the end that hold the end of the directory, and the size."""
     with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as handle:
         first, size = handle.read(512), handle.seek(0, io.SEEK_END)
         handle.seek(max(0, size - _DIRECTORY))
-        last = handle.read()
+        return first, handle.read(), size
+
+
+def _bounded(source: Path | bytes, where: object) -> None:
+    """Refuse a directory of too many entries before it is read; the end of a directory gives their number and bytes."""
+    _, mark, end = _tail(source)[1].rpartition(b"PK\x05\x06")
+    count, size = int.from_bytes(end[6:8], "little"), int.from_bytes(end[8:12], "little")
+    if mark and len(end) >= 18 and max(count, size // 512) > MOST_MEMBERS:
+        found = f"{count:,} members, {size:,} bytes of directory"
+        todo = f"archives of up to {MOST_MEMBERS:,} members are read: unpack it, and pack what is needed"
+        raise InputError("the archive is refused: it has too many members", where=where, found=found, todo=todo)
+
+
+def _apart(archive: zipfile.ZipFile, where: object) -> None:
+    """Refuse members that share bytes: a small archive could unpack to anything."""
+    end, before = 0, ""
+    for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            found = f"{before!r} and {info.filename!r}"
+            raise InputError("the archive is refused: members overlap", where=where, found=found, todo=_AGAIN)
+        end, before = info.header_offset + 30 + len(info.orig_filename) + info.compress_size, info.filename
+
+
+class Unpacked:
+    """Counts what comes out of an archive, and refuses more than `ratio` times its size."""
+
+    def __init__(self, size: int, *, ratio: int, where: object):
+        self.most, self.size, self._where = max(FREE, ratio * size), size, where
+        self.total = 0
+
+    def blocks(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        """A member in blocks; raises `InputError` as soon as there is too much."""
+        check_member(info, where=self._where)
+        with archive.open(info) as member:
+            while block := member.read(_BLOCK):
+                self.total += len(block)
+                if self.total > self.most:
+                    asked = f"the archive is refused: it unpacks to more than {self.most:,} bytes"
+                    raise InputError(asked, where=self._where, found=f"{self.size:,} bytes, {info.filename!r}", todo=_AGAIN)
+                yield block
+
+
+def damaged(path: Path, *, ratio: int, where: object) -> str | None:
+    """The first member whose checksum does not hold; those that are packed by a method not read here are not tested."""
+    with opened(path, where=where) as archive:
+        count = Unpacked(path.stat().st_size, ratio=ratio, where=where)
+        for info in archive.infolist():
+            if info.flag_bits & 0x41 or info.compress_type not in READABLE:
+                _log.warning("%s: the member %r cannot be tested: encrypted, or packed by another method", where, info.filename)
+                continue
+            try:
+                for _ in count.blocks(archive, info):
+                    pass
+            except (zipfile.BadZipFile, zlib.error, EOFError):
+                return info.filename
+    return None
+
+
+def _fault(source: Path | bytes, error: Exception) -> tuple[str, str]:
+    """Why this is no readable archive, and what to do."""
+    first, last, size = _tail(source)
     if not size:
         return "an empty file (0 bytes)", _AGAIN
     if first.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):

@@ -21,7 +21,7 @@ CLOSES = True
 class Options(Recurrent):
     """Options of CT-LSTM."""
 
-    context: Annotated[int, Field(ge=2)] | None = None
+    context: Annotated[int, Field(ge=2, le=100_000)] | None = None
     """Days of the windows that are decoded on their own, each giving its second half; null carries the memory along."""
     attributes: bool = True
     """Whether the static attributes are read; without, it is a plain LSTM on the drivers."""

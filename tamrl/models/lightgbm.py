@@ -19,11 +19,11 @@ CLOSES = False
 class Options(Boosting):
     """Options of the trees."""
 
-    windows: tuple[Annotated[int, Field(ge=1)], ...] = (7, 30, 120)
+    windows: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = (7, 30, 120)
     """Days over which running means of the drivers join the features."""
-    trees: Annotated[int, Field(ge=1)] = 250
-    leaves: Annotated[int, Field(ge=2)] = 31
-    min_leaf: Annotated[int, Field(ge=1)] = 200
+    trees: Annotated[int, Field(ge=1, le=100_000)] = 250
+    leaves: Annotated[int, Field(ge=2, le=131_072)] = 31
+    min_leaf: Annotated[int, Field(ge=1, le=1_000_000_000)] = 200
     """Fewest rows in a leaf."""
 
 

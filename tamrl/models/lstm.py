@@ -13,7 +13,7 @@ CLOSES = ctlstm.CLOSES
 class Options(Recurrent):
     """Options of the plain LSTM."""
 
-    context: Annotated[int, Field(ge=2)] | None = None
+    context: Annotated[int, Field(ge=2, le=100_000)] | None = None
     """Days of the windows that are decoded on their own; null carries the memory along."""
 
 

@@ -17,9 +17,9 @@ CLOSES = True
 class Options(Recurrent):
     """Options of TAM-LSTM."""
 
-    code: Annotated[int, Field(ge=1)] = 32
+    code: Annotated[int, Field(ge=1, le=16_384)] = 32
     """Width of the code of a site."""
-    windows: tuple[Annotated[int, Field(ge=1)], ...] = (30, 120, 365)
+    windows: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = (30, 120, 365)
     """Days over which running means of the drivers join the decoder's inputs."""
 
 

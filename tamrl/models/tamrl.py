@@ -23,11 +23,11 @@ CLOSES = True
 class Options(Recurrent):
     """Options of TAM-RL."""
 
-    hidden: Annotated[int, Field(ge=1)] = 32
+    hidden: Annotated[int, Field(ge=1, le=16_384)] = 32
     """Width of the LSTM of each stream."""
-    code: Annotated[int, Field(ge=1)] = 16
+    code: Annotated[int, Field(ge=1, le=16_384)] = 16
     """Width of the code of a site, of each stream."""
-    streams: Annotated[int, Field(ge=1)] = 4
+    streams: Annotated[int, Field(ge=1, le=256)] = 4
     """Encoders with their decoders that learn side by side and are averaged."""
     balance: Literal["exact", "penalty", "reconciled"] = "penalty"
     """`exact`: GPP and RECO are predicted, NEE is their difference. `penalty`: three fluxes are predicted, the loss adds the
@@ -36,7 +36,7 @@ class Options(Recurrent):
     loss: Literal["laplace", "huber"] = "laplace"
     """`laplace`: the likelihood of the fluxes under an error that the network estimates for every step, so that noisy towers do
     not drown the others; `huber`: one scale of errors for all."""
-    context: Annotated[int, Field(ge=2)] | None = None
+    context: Annotated[int, Field(ge=2, le=100_000)] | None = None
     """Days of the windows that are decoded on their own, each giving its second half; null carries the memory along."""
     support: Literal["climatology", "years", "window"] = "climatology"
     """What a site's code is read from: its mean seasonal cycle of drivers; its three most complete years; or, as in the public
@@ -45,7 +45,7 @@ class Options(Recurrent):
     """As in `training`: share of the mean residual of a training sequence that costs nothing."""
     pretrain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training steps in which the decoder learns alone, before the encoder joins."""
-    windows: tuple[Annotated[int, Field(ge=1)], ...] = (30, 120, 365)
+    windows: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = (30, 120, 365)
     """Days over which running means of the drivers join the decoders' inputs."""
     plain: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the streams, rounded down, whose decoders do without these means: streams that differ err less together."""

@@ -17,16 +17,16 @@ CLOSES = tamrl.CLOSES
 class Options(Recurrent):
     """Options of the published TAM-RL."""
 
-    hidden: Annotated[int, Field(ge=1)] = 128
-    code: Annotated[int, Field(ge=1)] = 64
+    hidden: Annotated[int, Field(ge=1, le=16_384)] = 128
+    code: Annotated[int, Field(ge=1, le=16_384)] = 64
     pretrain: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Share of the training steps of stage one."""
-    context: Annotated[int, Field(ge=2)] = 45
+    context: Annotated[int, Field(ge=2, le=100_000)] = 45
     """Days of a window."""
-    sequence: Annotated[int, Field(ge=1)] | None = 22
-    spinup: Annotated[int, Field(ge=0)] | None = 23
-    batch: Annotated[int, Field(ge=1)] | None = 256
-    learning_rate: Annotated[float, Field(gt=0)] | None = 1e-3
+    sequence: Annotated[int, Field(ge=1, le=100_000)] | None = 22
+    spinup: Annotated[int, Field(ge=0, le=100_000)] | None = 23
+    batch: Annotated[int, Field(ge=1, le=10_000_000)] | None = 256
+    learning_rate: Annotated[float, Field(gt=0, le=10)] | None = 1e-3
 
 
 def build(dims: Dims, options: Options) -> tamrl.TamRl:

@@ -21,14 +21,14 @@ CLOSES = False
 class Options(Boosting):
     """Options of the trees."""
 
-    windows: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    windows: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = ()
     """Days over which running means of the drivers join the features: none in FLUXCOM-X."""
-    trees: Annotated[int, Field(ge=1)] = 300
+    trees: Annotated[int, Field(ge=1, le=100_000)] = 300
     depth: Annotated[int, Field(ge=1, le=16)] = 8
     """Largest depth of a tree."""
-    min_leaf: Annotated[float, Field(ge=0)] = 200
+    min_leaf: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200
     """Least weight in a leaf; a row weighs one on average."""
-    rows: Annotated[int, Field(ge=1)] = 300_000
+    rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 300_000
 
 
 class Trees(Boosters):

@@ -20,7 +20,7 @@ class Config(Strict):
 
     run: Name = "default"
     """Name of the run and of its folder under `results/`."""
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Annotated[int, Field(ge=0, le=4_294_967_295)] = 1
     time: Time = Time()
     grid: Grid = Grid()
     twin: Twin | None = Twin()

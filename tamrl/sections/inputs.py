@@ -59,9 +59,9 @@ class Time(Strict):
 class Grid(Strict):
     """The grid of the maps."""
 
-    resolution: Annotated[float, Field(gt=0, le=30)] = 1.0
+    resolution: Annotated[float, Field(ge=0.005, le=30)] = 1.0
     """Degrees; a divisor of 180."""
-    tile: Annotated[int, Field(ge=1)] = 30
+    tile: Annotated[int, Field(ge=1, le=10_000)] = 30
     """Cells per side of a tile; any size gives the same maps."""
 
     @field_validator("resolution")
@@ -79,7 +79,7 @@ class Twin(Strict):
 
     towers: Annotated[int, Field(ge=1, le=1000)] = 120
     """Number of towers."""
-    spinup_years: Annotated[int, Field(ge=1)] = 1
+    spinup_years: Annotated[int, Field(ge=1, le=1000)] = 1
     """Years simulated before the first one written, so that vegetation and soil forget their start."""
     modis_ratio: Annotated[int, Field(ge=1, le=20)] = 5
     """Satellite pixels per cell side."""
@@ -87,7 +87,7 @@ class Twin(Strict):
     """Weather as files of the Climate Data Store (source cds_era5), or as the public store of hours (arco_era5)."""
     modis_format: Literal["netcdf", "hdf4"] = "netcdf"
     """Composites as NetCDF-4, or as HDF4 like the original."""
-    noise: Annotated[float, Field(ge=0)] = 1.0
+    noise: Annotated[float, Field(ge=0, le=100)] = 1.0
     """Measurement noise of towers relative to real ones (Richardson et al. 2006, doi 10.1016/j.agrformet.2006.01.007)."""
 
 
@@ -96,7 +96,7 @@ class Quality(Strict):
 
     nee_qc: Share = 0.8
     """Smallest share of measured or well-filled half hours in a step."""
-    min_steps: Annotated[int, Field(ge=1)] = 60
+    min_steps: Annotated[int, Field(ge=1, le=100_000)] = 60
     """Towers with fewer good steps are left out."""
     min_months: Annotated[int, Field(ge=1, le=12)] = 1
     """Towers whose good steps lie in fewer of the twelve months are left out."""
@@ -109,11 +109,11 @@ class Quality(Strict):
         ...,
     ] = ("valid_range", "nee_qc", "flat", "spikes", "residual", "radiation", "time_shift", "water", "months")
     """The tests that are on; `energy_balance` is not by default, as a poor closure says little of the carbon fluxes."""
-    residual: Annotated[float, Field(gt=0)] = 3.0
+    residual: Annotated[float, Field(gt=0, le=1e6)] = 3.0
     """gC m-2 d-1: GPP and RECO go where NEE is further than this from RECO - GPP."""
-    closure: tuple[float, float] = (0.5, 1.5)
+    closure: tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0, le=100)]] = (0.5, 1.5)
     """Years of a tower go whose (LE + H) / (NETRAD - G) lies outside."""
-    max_shift: Annotated[float, Field(gt=0)] = 0.8
+    max_shift: Annotated[float, Field(gt=0, le=24)] = 0.8
     """Hours: towers go whose radiation is at least this much off the sun (a wrong UTC offset); seen in half hours only."""
 
 
@@ -170,7 +170,7 @@ class Drivers(Strict):
     """Sources to read; a variable is taken from the first that has it, or derived. None: models live on what towers measured,
     are scored, and no map is made."""
     variables: DriverVariables = DriverVariables()
-    max_distance_km: Annotated[float, Field(ge=0)] = 150.0
+    max_distance_km: Annotated[float, Field(ge=0, le=20_100)] = 150.0
     """A tower on a sea cell takes the nearest land cell within this distance, else it is left out."""
     apart: bool = False
     """Make each dynamic variable of the cube in a job of its own, for clusters: what fails is made again alone."""

@@ -14,11 +14,11 @@ class Splits(Strict):
     scheme: Literal["kfold", "koppen", "warm", "temporal", "sites"] = "kfold"
     """`kfold`: folds even in IGBP classes. `koppen`: folds even in climates. `warm`: the warmest towers are held out, the
     coldest train. `temporal`: the last steps of each group are held out. `sites`: the towers of a list are."""
-    folds: Annotated[int, Field(ge=2)] = 3
+    folds: Annotated[int, Field(ge=2, le=1000)] = 3
     """Number of folds of `kfold` and `koppen`."""
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """Share that `warm` (of the towers) and `temporal` (of a group's measured steps) hold out."""
-    distance_km: Annotated[float, Field(ge=0)] = 30.0
+    distance_km: Annotated[float, Field(ge=0, le=20_100)] = 30.0
     """Towers closer than this belong to one group."""
     test_sites: str | None = None
     """File with one site id a line, held out by `sites`."""
@@ -38,24 +38,24 @@ class Training(Strict):
     variants: dict[Name, Any] = Field(default_factory=dict)
     """Plug-ins once more with other options, `NAME: {model: PLUGIN, option: value}`. A variant starts from the plug-in's own
     defaults, never from the plug-in's section here, and draws the same towers in each member as the plug-in does."""
-    members: Annotated[int, Field(ge=1)] = 5
+    members: Annotated[int, Field(ge=1, le=1000)] = 5
     """Members of an ensemble: independent seeds and resampled towers."""
-    sequence: Annotated[int, Field(ge=2)] = 365
+    sequence: Annotated[int, Field(ge=2, le=100_000)] = 365
     """Steps of a training sequence that are scored."""
-    spinup: Annotated[int, Field(ge=0)] = 60
+    spinup: Annotated[int, Field(ge=0, le=100_000)] = 60
     """Steps before those that only fill the memory."""
-    batch: Annotated[int, Field(ge=1)] = 16
+    batch: Annotated[int, Field(ge=1, le=10_000_000)] = 16
     """Sequences per step."""
-    steps: Annotated[int, Field(ge=1)] = 600
+    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 600
     """Optimiser steps at most."""
-    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 4e-3
     """Peak of the one-cycle schedule (Smith & Topin 2019, doi 10.1117/12.2520589)."""
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
     validation: Share = 0.1
     """Share of the training groups that choose the best weights."""
     class_weights: bool = True
     """Weigh sites by the inverse root frequency of their IGBP class."""
-    input_noise: Annotated[float, Field(ge=0)] = 0.05
+    input_noise: Annotated[float, Field(ge=0, le=100)] = 0.05
     """Standard deviation of noise added to scaled inputs while training."""
     forgiven: Share = 0.0
     """Share of the mean residual of a training sequence that costs a network nothing: what a tower has of its own and no driver
@@ -80,9 +80,9 @@ class Inference(Strict):
 
     model: str = "tamrl"
     """The model that makes the maps."""
-    batch: Annotated[int, Field(ge=1)] = 2048
+    batch: Annotated[int, Field(ge=1, le=10_000_000)] = 2048
     """Cells whose inputs are made at once."""
-    spinup: Annotated[int, Field(ge=0)] = 90
+    spinup: Annotated[int, Field(ge=0, le=100_000)] = 90
     """Steps before the mapped year that only fill the memory; what twice as many would change stands in the manifest of each
     map. Steps before those still enter running means."""
     memory: Literal["spinup", "carried"] = "spinup"
@@ -90,9 +90,9 @@ class Inference(Strict):
     since the cube begins, put down at the end of each mapped year: half the work, one year after the other."""
     numerics: Literal["exact", "fast"] = "exact"
     """`fast`: recurrent layers in bfloat16; the difference is measured and stands in the manifest of each map."""
-    jobs: Annotated[int, Field(ge=1)] = 1
+    jobs: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Jobs a map is divided into, for clusters; each computes its tiles side by side on its own cores."""
-    nodes: Annotated[int, Field(ge=1)] = 1
+    nodes: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Nodes of one allocation that share the tiles of a map through Dask; the other way to use many machines."""
     launcher: str = (
         "srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 --cpus-per-task={threads} --cpu-bind=none --kill-on-bad-exit=0"

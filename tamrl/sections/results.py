@@ -66,7 +66,7 @@ class Target(Strict):
 class Evaluation(Strict):
     """Scores at held-out towers and the report."""
 
-    members: Annotated[int, Field(ge=1)] | None = 2
+    members: Annotated[int, Field(ge=1, le=1000)] | None = 2
     """Members trained per fold; null takes `training.members`."""
     drivers: Annotated[tuple[Literal["grid", "tower"], ...], Field(min_length=1)] = ("grid",)
     """Inputs at held-out towers: what the map has, what the tower measured, or both."""
@@ -92,28 +92,28 @@ class Adaptation(Strict):
     models: Annotated[tuple[str, ...], Field(min_length=1)] = ("tamrl", "ctlstm", "lightgbm")
     """The first is compared with the others; where a model has a code of the site, the code is adjusted and the decoder stays,
     other networks are fine-tuned, trees are continued."""
-    months: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1, 3, 12, 24)
+    months: Annotated[tuple[Annotated[int, Field(ge=1, le=1200)], ...], Field(min_length=1)] = (1, 3, 12, 24)
     starts: Annotated[tuple[Literal["summer", "record"], ...], Field(min_length=1)] = ("summer", "record")
     """The months begin with the first summer month that was measured, or with the record, whatever its season."""
     light: bool = False
     """Fine-tune the weights of models with a code, too."""
-    steps: Annotated[int, Field(ge=1)] = 40
+    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 40
     """Gradient steps."""
-    code_rate: Annotated[float, Field(gt=0)] = 0.2
+    code_rate: Annotated[float, Field(gt=0, le=100)] = 0.2
     """Learning rate of the code, in standard deviations of the towers' codes."""
-    weight_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
     """Learning rate of the weights."""
-    per_month: Annotated[float, Field(gt=0)] = 10.0
+    per_month: Annotated[float, Field(gt=0, le=1e6)] = 10.0
     """Independent measurements that a month of fluxes is worth, against one that the drivers' code is worth."""
-    gain: Annotated[float, Field(ge=0)] = 0.5
+    gain: Annotated[float, Field(ge=0, le=100)] = 0.5
     """Standard deviation of the logarithm of a site's own factors on GPP and RECO beside its code; 0 leaves it at zero."""
-    gain_season: Annotated[float, Field(ge=0)] = 0.3
+    gain_season: Annotated[float, Field(ge=0, le=100)] = 0.3
     """The same of the amplitudes with which these logarithms swing over the year."""
-    anchor: Annotated[float, Field(ge=0)] = 0.1
+    anchor: Annotated[float, Field(ge=0, le=1e6)] = 0.1
     """How strongly weights are held to those trained, over the number of months."""
-    trees: Annotated[int, Field(ge=1)] = 20
+    trees: Annotated[int, Field(ge=1, le=100_000)] = 20
     """Further trees."""
-    tree_rate: Annotated[float, Field(gt=0)] = 0.05
+    tree_rate: Annotated[float, Field(gt=0, le=10)] = 0.05
     """Their learning rate."""
-    min_steps: Annotated[int, Field(ge=1)] = 60
+    min_steps: Annotated[int, Field(ge=1, le=100_000)] = 60
     """Towers with fewer scored steps left are not scored."""

@@ -25,9 +25,6 @@ MAX_WHOLE = 1 << 28
 MAX_RATIO = 100
 """Largest ratio of bytes out to bytes in; tower files have 3 to 20."""
 
-_FREE = 1 << 24
-"""Members below this size may have any ratio."""
-
 _BLOCK = 1 << 20
 
 
@@ -61,10 +58,7 @@ def names(path: Path) -> list[str]:
         If the file is no zip or damaged, or if any member's name leaves the archive or is a link.
     """
     with _archive(path) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
-        for info in infos:
-            _check(info, path)
-        return sorted({info.filename for info in infos})
+        return sorted({info.filename for info in archive.infolist() if not info.is_dir()})
 
 
 @contextmanager
@@ -77,12 +71,11 @@ def opened(path: Path, name: str, *, max_bytes: int = MAX_BYTES, max_ratio: int 
         As `names` does, if the member is encrypted or packed by a method that is not read, or if it grows beyond the caps while
         it is read (the sizes in its header are not believed).
     """
-    names(path)
     with _archive(path) as archive:
         info = archive.getinfo(name)
         zips.check_member(info, where=path)
         size = path.stat().st_size
-        cap = min(max_bytes, max(_FREE, max_ratio * size))
+        cap = min(max_bytes, max(zips.FREE, max_ratio * size))
         refusal = InputError(
             f"the archive is refused: member {name!r} grows beyond {cap:,} bytes",
             where=path,
@@ -102,7 +95,8 @@ def read(
     """
     found = {}
     for name in choose(names(path)):
-        with opened(path, name, max_bytes=max_bytes, max_ratio=max_ratio) as member:
+        left = max_bytes - sum(map(len, found.values()))
+        with opened(path, name, max_bytes=left, max_ratio=max_ratio) as member:
             found[name] = b"".join(iter(lambda: member.read(_BLOCK), b""))
     return found
 
@@ -113,6 +107,9 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     if not path.is_file():
         raise InputError("the archive is not there", where=path)
     with zips.opened(path, where=path) as archive:
+        for info in archive.infolist():
+            if not info.is_dir():
+                _check(info, path)
         yield archive
 
 

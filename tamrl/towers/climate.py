@@ -11,7 +11,7 @@ from rasterio.windows import Window
 
 from tamrl import classes
 from tamrl.errors import InputError
-from tamrl.intake import border, legends, whole
+from tamrl.intake import border, legends, rasters, whole
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def fill(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
 def groups(path: Path, *, lat: Sequence[float], lon: Sequence[float]) -> list[str | None]:
     """Main group at each place; None where there is no land within `REACH`."""
     whole.check(path)
-    with border.reading("the map of climates cannot be read", where=path, todo=whole.INSIDE), rasterio.open(path) as file:
+    with border.reading("the map of climates cannot be read", where=path, todo=whole.INSIDE), rasters.opened(path) as file:
         if (file.scales[0], file.offsets[0]) != (1.0, 0.0):
             found = f"scale {file.scales[0]:g}, offset {file.offsets[0]:g}"
             raise InputError("class codes have no scale and offset", where=path, found=found, todo="unpack the map")

@@ -12,7 +12,6 @@ import math
 import re
 import shutil
 import subprocess
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +21,8 @@ import pandas as pd
 from tamrl import contracts, files
 from tamrl.addresses import redacted
 from tamrl.errors import ConfigError, DownloadError, InputError, near
-from tamrl.intake import border
+from tamrl.intake import border, zips
+from tamrl.towers import archive
 
 _log = logging.getLogger(__name__)
 
@@ -222,12 +222,11 @@ def check(path: Path, row: pd.Series) -> str:
         if start and not digest.startswith(start):
             expected = f"expected {start}…"
             raise DownloadError("the archive is not what its checksum says", where=path.name, found=digest, todo=expected)
-        with zipfile.ZipFile(path) as archive:
-            try:
-                broken = archive.testzip()
-            except RuntimeError as error:  # encrypted, or packed by a method that Python does not know: no damage
-                _log.warning("%s: its members cannot be tested: %s", path.name, error)
-                broken = None
+        try:
+            broken = zips.damaged(path, ratio=archive.MAX_RATIO, where=path.name)
+        except InputError as error:
+            found = "; ".join(str(part) for part in (error.asked, error.found) if part)
+            raise DownloadError(asked, where=path.name, found=found, todo=error.todo) from error
     if broken:
         raise DownloadError("what arrived is damaged", where=path.name, found=f"checksum of {broken}")
     return digest

@@ -1,7 +1,9 @@
 """The first sheet of an Excel workbook (ECMA-376) as text: enough for tables of metadata, read with the same care as archives."""
 
+import io
 import re
 import zipfile
+from collections.abc import Iterator
 from contextlib import suppress
 from xml.etree import ElementTree
 from xml.parsers import expat
@@ -12,7 +14,10 @@ from tamrl.errors import InputError
 from tamrl.intake import border, zips
 
 MAX_BYTES = 1 << 27
-MAX_CELLS = 1 << 23
+MAX_CELLS = 1 << 22
+"""Cells of the sheet with the empty ones between, and elements of a part."""
+MAX_DEPTH = 64
+"""Elements within each other; sheets have seven."""
 _SHEET = "xl/worksheets/sheet1.xml"
 _STRINGS = "xl/sharedStrings.xml"
 _NS = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -30,7 +35,8 @@ def is_workbook(content: bytes) -> bool:
 def read(content: bytes, *, where: object) -> pd.DataFrame:
     """All cells of the first sheet as text, the first row as names of the columns; empty cells are empty texts.
 
-    Raises `InputError` if it is no workbook, or one that is old, encrypted, or unpacks to more than `MAX_BYTES` or `MAX_CELLS`.
+    Raises `InputError` if it is no workbook, or one that is old, encrypted, with a document type, or beyond `MAX_BYTES` or
+    `MAX_CELLS`.
     """
     if content[:8] == _COMPOUND:
         found = "an old workbook (.xls), or one with a password"
@@ -42,13 +48,13 @@ def read(content: bytes, *, where: object) -> pd.DataFrame:
             parts = {name: _part(archive, name, where) for name in (_SHEET, _STRINGS) if name in archive.namelist()}
         if _SHEET not in parts:
             raise InputError("the workbook cannot be read", where=where, found=f"no {_SHEET}", todo="save it as CSV UTF-8")
-        shared = [_text(item) for item in ElementTree.fromstring(parts[_STRINGS])] if _STRINGS in parts else []
+        shared = [_text(item) for item in _elements(parts[_STRINGS], "si", where)] if _STRINGS in parts else []
         rows, width = [], 0
-        for row in ElementTree.fromstring(parts[_SHEET]).iter(f"{_NS}row"):
+        for row in _elements(parts[_SHEET], "row", where):
             rows += [cells] if (cells := _row(row, shared)) else []
             width = max(width, len(cells))
             if width * len(rows) > MAX_CELLS:
-                raise InputError("the workbook is refused", where=where, found=f"more than {MAX_CELLS:,} cells")
+                raise _refused(f"more than {MAX_CELLS:,} cells", where)
     rows = [row + [""] * (width - len(row)) for row in rows]
     return pd.DataFrame(rows[1:], columns=rows[0] if rows else [], dtype=str)
 
@@ -57,28 +63,54 @@ def _part(archive: zipfile.ZipFile, name: str, where: object) -> bytes:
     zips.check_member(archive.getinfo(name), where=where)
     with archive.open(name) as member:
         content = member.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES or _declares(content):
-        raise InputError("the workbook is refused", where=where, found=f"{name} is too large or declares entities")
+    if len(content) > MAX_BYTES:
+        raise _refused(f"{name} unpacks to more than {MAX_BYTES:,} bytes", where)
+    if _declares(content):
+        raise _refused(f"{name} declares a document type, as no workbook does", where)
     return content
 
 
+def _refused(found: str, where: object) -> InputError:
+    return InputError("the workbook is refused", where=where, found=found, todo="save it as CSV UTF-8")
+
+
 class _Begun(Exception):
-    """The first element, before which a document type would stand."""
+    """The first element, before which a document type would stand, or the document type."""
 
 
 def _declares(content: bytes) -> bool:
-    """Whether XML has a document type, in any encoding; no workbook has one, and entities could grow without a bound."""
+    """Whether XML has a document type, in any encoding; entities could grow without a bound."""
     declared: list[str] = []
 
-    def begin(*_: object) -> None:
+    def begin(name: str, *_: object) -> None:
+        raise _Begun
+
+    def declare(name: str, *_: object) -> None:
+        declared.append(name)
         raise _Begun
 
     parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = lambda name, *_: declared.append(name)
-    parser.StartElementHandler = begin
+    parser.StartDoctypeDeclHandler, parser.StartElementHandler = declare, begin
     with suppress(_Begun):
         parser.Parse(content, True)
     return bool(declared)
+
+
+def _elements(content: bytes, tag: str, where: object) -> Iterator[ElementTree.Element]:
+    """The elements of a tag, each let go after its use; refused if there are too many, or too many within each other."""
+    above: list[ElementTree.Element] = []
+    count = 0
+    for event, element in ElementTree.iterparse(io.BytesIO(content), ("start", "end")):
+        if event == "start":
+            above.append(element)
+            count += 1
+            if count > MAX_CELLS or len(above) > MAX_DEPTH:
+                raise _refused(f"more than {MAX_CELLS:,} elements, or {MAX_DEPTH} within each other", where)
+            continue
+        above.pop()
+        if element.tag == _NS + tag:
+            yield element
+            above[-1].clear() if above else None
 
 
 def _text(item: ElementTree.Element) -> str:

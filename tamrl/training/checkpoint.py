@@ -13,6 +13,7 @@ from safetensors.torch import save as pack
 from tamrl import registry
 from tamrl.errors import ContractError
 from tamrl.files import read_json, sha256, write_json
+from tamrl.intake import border
 from tamrl.models import Dims
 from tamrl.provenance import config_digest
 from tamrl.samples.dataset import Spec
@@ -89,11 +90,19 @@ def load(folder: str | Path) -> Trained:
     """
     folder = Path(folder)
     _require(folder)
-    content = read_json(folder / SPEC)
-    if sha256(folder / WEIGHTS) != content["weights"]:
-        raise ContractError(
-            "the weights differ from their checksum", where=folder / WEIGHTS, todo="delete the folder and train again"
-        )
+    todo = "delete the folder and train again"
+    with border.reading("the description of a model cannot be read", where=folder / SPEC, error=ContractError, todo=todo):
+        content = read_json(folder / SPEC)
+        if sha256(folder / WEIGHTS) != content["weights"]:
+            raise ContractError("the weights differ from their checksum", where=folder / WEIGHTS, todo=todo)
+        spec, scaling = Spec.from_json(content["inputs"]), Scaling.from_json(content["scaling"])
+        model = _built(content, dims(spec, scaling), folder)
+        about = content["about"] | {"digest": config_digest(content)}
+        return Trained(model, content["model"], spec, scaling, content["fold"], content["member"], about)
+
+
+def _built(content: dict[str, Any], sizes: Dims, folder: Path) -> Any:
+    """The model with its weights, whose shapes are compared before memory is taken for a model of the size that is said."""
     try:
         state = load_file(folder / WEIGHTS)
     except SafetensorError as error:
@@ -104,16 +113,23 @@ def load(folder: str | Path) -> Trained:
             todo="train again; other formats are refused",
         ) from None
     plugin = registry.load(registry.MODELS, content["plugin"])
-    spec, scaling = Spec.from_json(content["inputs"]), Scaling.from_json(content["scaling"])
-    model = plugin.build(dims(spec, scaling), plugin.Options(**content["options"]))
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ContractError("the weights do not fit the model", where=folder, found=error, todo="train again") from None
+    options = plugin.Options(**content["options"])
+    with torch.device("meta"):
+        model = plugin.build(sizes, options)
+    if isinstance(model, torch.nn.Module):
+        _fit({name: tuple(v.shape) for name, v in model.state_dict().items()}, state, folder)
+        model = plugin.build(sizes, options)
+    model.load_state_dict(state)
     if isinstance(model, torch.nn.Module):
         model.eval()
-    about = content["about"] | {"digest": config_digest(content)}
-    return Trained(model, content["model"], spec, scaling, content["fold"], content["member"], about)
+    return model
+
+
+def _fit(wanted: dict[str, tuple[int, ...]], state: dict[str, torch.Tensor], folder: Path) -> None:
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    if odd := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
+        said = f"{odd[0]}: {found.get(odd[0])} instead of {wanted.get(odd[0])}"
+        raise ContractError("the weights do not fit the model", where=folder, found=said, todo="train again")
 
 
 def load_ensemble(folders: list[str]) -> list[Trained]:

@@ -337,3 +337,12 @@ def test_no_mutation_crashes_or_takes_memory(tmp_path, little_memory):
             assert "a.grib" in str(error)
             outcomes["refused"] += 1
     assert min(outcomes.values()) > 40, outcomes
+
+
+def test_constant_fields_take_no_more_room_than_their_file_may_have(tmp_path):
+    large = {"rows": 5000, "columns": 6000, "first": 90_000, "last": -90_000, "west": 0, "east": 359_000}
+    content = simple(**large, data=values([], bits=0, reference=1))
+    (found,) = read(tmp_path, content)
+    assert found.shape == (1, 5000, 6000) and (found == found[0, 0, 0]).all()
+    with pytest.raises(InputError, match=r"a\.grib[\s\S]*points of constant fields"):
+        read(tmp_path, content * 2)

@@ -1,13 +1,14 @@
 """YAML that users write: nothing is lost without a word, and what is no YAML is named with its line."""
 
 import string
+import time
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tamrl import variables
+from tamrl import config, variables
 from tamrl.errors import ConfigError
 from tamrl.intake import document
 from tamrl.scaling import plan
@@ -108,3 +109,42 @@ def test_a_plan_of_two_files_keeps_the_keys_of_both(tmp_path, capsys):
     both = capsys.readouterr().out
     plan.main([str(merged)])
     assert both == capsys.readouterr().out
+
+
+def _bomb(kind, levels=12):
+    """Ten times as many values with each line, by aliases of the line before."""
+    inner = {"list": "[{}]", "mapping": "{{{}}}", "merge": "{{<<: [{}]}}"}[kind]
+    lines = ["a0: &a0 " + {"list": "[x]"}.get(kind, "{k: x}")]
+    for n in range(1, levels):
+        parts = [f"k{k}: *a{n - 1}" if kind == "mapping" else f"*a{n - 1}" for k in range(10)]
+        lines.append(f"a{n}: &a{n} " + inner.format(", ".join(parts)))
+    return "\n".join(lines) + "\n"
+
+
+HOSTILE = {kind: _bomb(kind) for kind in ("list", "mapping", "merge")}
+HOSTILE |= {"itself": "a: &a [*a]\n", "deep": "a: " + "[" * 60 + "]" * 60 + "\n", "wide": "a: [" + "x, " * 100_001 + "]\n"}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_settings_that_grow_without_a_bound_are_refused_at_once(tmp_path, kind):
+    path = tmp_path / "mine.yaml"
+    path.write_text(HOSTILE[kind])
+    begun = time.process_time()
+    with pytest.raises(ConfigError, match=r"more than 100,000 keys and values[\s\S]*mine\.yaml"):
+        document.read(path)
+    if kind not in ("wide", "merge"):  # YAML itself would follow the merges
+        with pytest.raises(ConfigError, match=r"more than 100,000 keys and values[\s\S]*--config"):
+            document.check("{" + HOSTILE[kind].replace("\n", ", ") + "}", where="--config x")
+        with pytest.raises(ConfigError, match="more than 100,000 keys and values"):  # laid over others by Snakemake
+            config.load(yaml.safe_load(HOSTILE[kind]))
+    assert time.process_time() - begun < 30
+
+
+def test_a_file_too_long_for_settings_is_refused_unread(tmp_path):
+    (tmp_path / "mine.yaml").write_text("a: " + "x" * document.MOST_TEXT)
+    with pytest.raises(ConfigError, match=r"mine\.yaml[\s\S]*more than"):
+        document.read(tmp_path / "mine.yaml")
+
+
+def test_aliases_that_repeat_little_are_read(tmp_path):
+    assert document.parse("a: &a {k: 1}\nb: *a\nc: [*a, *a]\n", where="x") == {"a": {"k": 1}, "b": {"k": 1}, "c": [{"k": 1}] * 2}

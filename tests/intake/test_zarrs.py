@@ -1,5 +1,7 @@
 """Chunks of Zarr copies are as long as they declare."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -39,3 +41,35 @@ def test_a_chunk_cut_anywhere_is_refused(tmp_path, codec):
         path.write_bytes(content[:length])
         with pytest.raises(InputError, match=r"a\.zarr"):
             read()
+
+
+@pytest.mark.parametrize("what", ["coordinate", "chunk"])
+@pytest.mark.parametrize("format", [2, 3])
+def test_what_would_be_read_whole_is_bounded(tmp_path, format, what):
+    path = tmp_path / "a.zarr"
+    time = np.arange(3.0)
+    xr.Dataset({"rain": (("time", "x"), np.ones((3, 2)))}, {"time": time}).to_zarr(path, zarr_format=format, consolidated=False)
+    for name in ("time", "rain") if what == "coordinate" else ("rain",):
+        file = path / name / (".zarray" if format == 2 else "zarr.json")
+        about = json.loads(file.read_text())
+        if what == "coordinate":
+            about["shape"][0] = 10**12
+        elif format == 2:
+            about["chunks"][0] = 10**12
+        else:
+            about["chunk_grid"]["configuration"]["chunk_shape"][0] = 10**12
+        file.write_text(json.dumps(about))
+    with pytest.raises(InputError, match=rf"declares too much[\s\S]*a\.zarr[\s\S]*{'time' if what == 'coordinate' else 'rain'}"):
+        zarrs.dataset(zarrs.Copy(path), where=path)
+
+
+def test_a_blosc_chunk_that_unpacks_to_too_much_is_refused(tmp_path):
+    path = tmp_path / "a.zarr"
+    encoding = {"rain": {"compressors": Blosc(cname="lz4")}}
+    xr.Dataset({"rain": (("time", "lat", "lon"), VALUES)}).to_zarr(path, zarr_format=2, encoding=encoding)
+    chunk = path / "rain/0.0.0"
+    content = bytearray(chunk.read_bytes())
+    content[4:8] = (0x7FFFFFFF).to_bytes(4, "little")
+    chunk.write_bytes(content)
+    with pytest.raises(InputError, match=r"unpacks to too much[\s\S]*0\.0\.0"):
+        zarrs.dataset(zarrs.Copy(path), where=path)["rain"].load()

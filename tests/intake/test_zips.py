@@ -1,12 +1,17 @@
 """What is wrong with a zip archive is told apart: only a broken one is to be fetched again."""
 
 import struct
+import time
 import zipfile
+import zlib
 
+import pandas as pd
 import pytest
 
-from tamrl.errors import InputError
+from tamrl.drivers.sources import _netcdf
+from tamrl.errors import InputError, TamrlError
 from tamrl.intake import zips
+from tamrl.towers import archive, snapshot
 
 
 def _packed(path, method=None, flags=0):
@@ -71,3 +76,60 @@ def test_a_good_archive_passes_stored_and_deflated(tmp_path):
         with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
             archive.writestr("a.csv", "x,y\n")
         _read(tmp_path / "a.zip")
+
+
+def _overlapping(path, entries):
+    """An archive whose directory names one member many times."""
+    packed = zlib.compressobj(9, zlib.DEFLATED, -15)
+    content = packed.compress(bytes(1 << 20)) + packed.flush()
+    about = (8, 0, 33, zlib.crc32(bytes(1 << 20)), len(content), 1 << 20, 1, 0)
+    local = struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, 0, *about) + b"a" + content
+    entry = struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 20, 20, 0, *about, 0, 0, 0, 0, 0) + b"a"
+    end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, entries, entries, len(entry) * entries, len(local), 0)
+    path.write_bytes(local + entry * entries + end)
+    return path
+
+
+def _many(path, count):
+    with zipfile.ZipFile(path, "w") as archive:
+        for k in range(count):
+            archive.writestr(str(k), b"")
+    return path
+
+
+def _bomb(path, members):
+    """Each member below what an archive of any size may unpack to, all together above."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for k in range(members):
+            archive.writestr(f"{k}.nc", bytes(zips.FREE // 2))
+    return path
+
+
+HOSTILE = {
+    "overlapping": (lambda path: _overlapping(path, 50), "overlap"),
+    "many members": (lambda path: _many(path, zips.MOST_MEMBERS + 1), "too many members"),
+    "many bytes": (lambda path: _bomb(path, 3), "unpacks to more than|grows beyond"),
+}
+READERS = {
+    "tower archive": lambda path: archive.read(path, lambda names: names, max_bytes=zips.FREE),
+    "names": lambda path: archive.names(path),
+    "download": lambda path: snapshot.check(path, pd.Series({"product_id": ""})),
+    "drivers": lambda path: _netcdf._unpacked.__wrapped__(path),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "reader"),
+    [(k, r) for k in HOSTILE for r in READERS if (k, r) != ("many bytes", "names")],  # they unpack nothing
+)
+def test_an_archive_that_would_fill_the_machine_is_refused_by_every_reader(tmp_path, kind, reader):
+    make, reason = HOSTILE[kind]
+    path = make(tmp_path / "a.zip")
+    begun = time.process_time()
+    with pytest.raises(TamrlError, match=rf"({reason})[\s\S]*a\.zip|a\.zip[\s\S]*({reason})"):
+        READERS[reader](path)
+    assert time.process_time() - begun < 10
+
+
+def test_ten_thousand_members_are_read(tmp_path):
+    assert len(archive.names(_many(tmp_path / "a.zip", zips.MOST_MEMBERS))) == zips.MOST_MEMBERS

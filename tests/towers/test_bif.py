@@ -1,10 +1,12 @@
 """BIF tables, invented and real."""
 
+import time
+
 import numpy as np
 import pytest
 
 from tamrl.errors import InputError
-from tamrl.towers import bif
+from tamrl.towers import bif, workbook
 
 
 def _places(text: str):
@@ -75,10 +77,10 @@ def test_a_workbook_that_is_none_or_a_bomb_is_refused(sample):
     with pytest.raises(InputError, match="workbook cannot be read"):
         bif.read(sample.zip(sample.folder / "a.xlsx", {"a.txt": "x"}).read_bytes(), where="x")
     path = sample.zip(sample.folder / "b.xlsx", {"xl/worksheets/sheet1.xml": bytes((1 << 27) + 1)})
-    with pytest.raises(InputError, match="too large"):
+    with pytest.raises(InputError, match="unpacks to more than"):
         bif.read(path.read_bytes(), where="x")
     path = sample.zip(sample.folder / "c.xlsx", {"xl/worksheets/sheet1.xml": "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"})
-    with pytest.raises(InputError, match="declares entities"):
+    with pytest.raises(InputError, match="document type"):
         bif.read(path.read_bytes(), where="x")
 
 
@@ -122,9 +124,9 @@ def _book(sample, sheet, shared=None, name="xl/worksheets/sheet1.xml"):
         (f"<worksheet {NS}><sheetData><row><c r='XFD1'><v>1</v></c></row></sheetData>", "ParseError|ExpatError"),
         (
             "\ufeff<?xml version='1.0' encoding='utf-16'?><!DOCTYPE a [<!ENTITY b 'c'>]><a/>".encode("utf-16-le"),
-            "declares entities",
+            "document type",
         ),
-        (" " * 5000 + "<!DOCTYPE a [<!ENTITY b 'c'>]><a/>", "declares entities"),
+        (" " * 5000 + "<!DOCTYPE a [<!ENTITY b 'c'>]><a/>", "document type"),
         (
             f"<worksheet {NS}><sheetData>" + "<row><c r='XFD1'><v>1</v></c></row>" * 600 + "</sheetData></worksheet>",
             "more than",
@@ -181,3 +183,32 @@ def test_the_newest_known_value_is_taken_and_a_date_that_is_none_decides_nothing
     assert _places(HEAD + rows.format(500, 2015)).loc["US-Xxx", "elevation"] == 500
     assert np.isnan(_places(HEAD + rows.format(500, "01/02/2015")).loc["US-Xxx", "elevation"])
     assert "01/02/2015" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sheet", "shared", "reason"),
+    [
+        (f"<worksheet {NS}><sheetData><row>{'<c/>' * (1 << 22)}</row></sheetData></worksheet>", None, "elements"),
+        ("<a>" * 500_000 + "</a>" * 500_000, None, "within each other"),
+        (f"<worksheet {NS}/>", f"<sst {NS}>{'<si><t/></si>' * (1 << 21)}</sst>", "elements"),
+        (f"<worksheet {NS}/>".encode("utf-16"), "<!DOCTYPE a []><a/>", "document type"),
+    ],
+)
+def test_a_small_workbook_does_not_fill_the_machine(sample, sheet, shared, reason):
+    content = _book(sample, sheet, shared)
+    assert len(content) < 1 << 20
+    with pytest.raises(InputError, match=rf"b\.xlsx[\s\S]*{reason}"):
+        bif.read(content, where="b.xlsx")
+
+
+def test_empty_rows_beside_a_wide_one_take_no_room(sample):
+    sheet = f"<worksheet {NS}><sheetData><row><c r='XFD1'><v>1</v></c></row>{'<row/>' * 200_000}</sheetData></worksheet>"
+    assert workbook.read(_book(sample, sheet), where="b.xlsx").shape == (0, 16_384)
+
+
+@pytest.mark.parametrize("header", ["," * 100_000, "SITE_ID,GROUP_ID,VARIABLE_GROUP,VARIABLE,DATAVALUE" + "," * 100_000, ",,"])
+def test_a_header_of_commas_is_refused_at_once(header):
+    begun = time.process_time()
+    with pytest.raises(InputError, match=r"lacks SITE_ID|more than 10,000 columns"):
+        bif.read(f"{header}\nDE-Aaa,1,2,3,4\n".encode(), where="b.csv")
+    assert time.process_time() - begun < 5

@@ -1,5 +1,6 @@
 """Tables of the user's own: columns and units named, everything doubtful refused."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -132,3 +133,11 @@ def test_the_real_table(shared_data):
     known = found[["gpp", "nee"]].notna().all(axis=1)
     assert found.loc[known, "reco"].equals((found["nee"] + found["gpp"])[known])
     assert found["gpp"].min() == 0
+
+
+def test_a_table_of_more_rows_than_its_size_can_hold_is_refused(tmp_path):
+    path = tmp_path / "towers.parquet"
+    pd.DataFrame({"site": pd.Categorical.from_codes(np.zeros(20_000_000, "int8"), ["DE-Aaa"])}).to_parquet(path)
+    assert path.stat().st_size < 1 << 16
+    with pytest.raises(InputError, match=r"towers\.parquet[\s\S]*declares 20,000,000 rows"):
+        table._columns(path)

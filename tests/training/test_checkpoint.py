@@ -2,12 +2,14 @@
 
 import json
 import pickle
+import resource
+from pathlib import Path
 
 import pytest
 import torch
 
 from tamrl import registry
-from tamrl.errors import ContractError
+from tamrl.errors import ContractError, TamrlError
 from tamrl.samples import scaling
 from tamrl.training import checkpoint
 
@@ -72,3 +74,27 @@ def test_an_ensemble_of_strangers_is_refused(trained, folder, tmp_path):
         checkpoint.load_ensemble(paths)
     with pytest.raises(ContractError, match="twice"):
         checkpoint.load_ensemble([paths[0], paths[0]])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"options": {"hidden": 10**9}},
+        {"options": {"hidden": 16_384}},
+        {"options": {"hidden": "x"}},
+        {"inputs": {}},
+        {"scaling": None},
+        {"plugin": "os"},
+    ],
+)
+def test_a_description_that_does_not_fit_is_named_before_memory_is_taken(folder, change):
+    spec = json.loads((folder / checkpoint.SPEC).read_text())
+    checkpoint.write_json(folder / checkpoint.SPEC, spec | change)
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (size + (1 << 29), before[1]))
+    try:
+        with pytest.raises(TamrlError, match=r"member-0|no plug-in"):
+            checkpoint.load(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)

@@ -21,13 +21,13 @@ import xarray as xr
 from dask import delayed
 
 from tamrl.errors import InputError
-from tamrl.intake import border
+from tamrl.intake import border, whole
 
 AT_ONCE = 24
 """Messages that one task reads, of fields up to `POINTS_AT_ONCE` in all."""
 
 POINTS_AT_ONCE = 2**25
-MOST_POINTS = 10**8
+MOST_POINTS = 5 * 10**7
 """A field of more points is refused: a message of 80 octets can claim 4 thousand million."""
 
 NAMES = {(128, 167): "t2m", (128, 168): "d2m", (128, 169): "ssrd", (128, 228): "tp"}
@@ -149,7 +149,9 @@ def _unpack(data: bytes, count: int, decimal: int) -> np.ndarray:
     scale, reference, bits = _signed(data[4:6]), _ibm(data[6:10]), data[10]
     if bits > 32:
         raise Unread(f"{bits} bits per value, at most 32 are read")
-    if bits == 0 and reference and decimal:  # by the format R / 10^D, but ecCodes writes and reads R
+    if bits == 0 and not decimal:
+        return np.full(count, reference, "float32")
+    if bits == 0 and reference:  # by the format R / 10^D, but ecCodes writes and reads R
         raise Unread(f"a constant field with a decimal scale ({decimal}), which programs read differently")
     spare = len(data) - 11 - -(-count * bits // 8)
     if spare < 0:
@@ -257,8 +259,12 @@ def open_file(path: Path, *, where: object = None) -> list[xr.Dataset]:
     groups: dict[tuple, list[tuple]] = defaultdict(list)
     where = where or path
     with _reading(where):
+        most, points = whole.most_bytes(path), 0
         for m in _messages(path):
             groups[m.grid, m.name, m.step_type].append((m.offset, m.time, m.expver, m.member))
+            points += m.grid.rows * m.grid.columns
+            if 4 * points > most:
+                raise Damaged(f"more than {points:,} points of constant fields, too many for {path.stat().st_size:,} octets")
         members = sorted({m[3] for found in groups.values() for m in found})
         if len(members) > 1:
             raise Unread(f"members {members[0]} to {members[-1]} of an ensemble: one is read")

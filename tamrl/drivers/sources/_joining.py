@@ -1,6 +1,7 @@
 """Pieces of a variable from many files as one series: oriented, agreed in unit and spacing, versions merged."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -46,7 +47,7 @@ def series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
             "files of one variable lie on different grids", where=where, found=found, todo="order one area"
         ) from error
     spacings = sorted({str(every(np.sort(piece["time"].values))) for piece, _ in named})
-    return merged(_growing(joined), where).assign_attrs(spacings=spacings)
+    return merged(_growing(joined), where, named).assign_attrs(spacings=spacings)
 
 
 def _pieces(part: xr.DataArray, where: object) -> list[xr.DataArray]:
@@ -125,10 +126,11 @@ def _growing(da: xr.DataArray) -> xr.DataArray:
     return da.assign_coords(time=np.where(bounded, until, time), until=("time", none), statistic=("time", said))
 
 
-def merged(da: xr.DataArray, where: object) -> xr.DataArray:
+def merged(da: xr.DataArray, where: object, named: Sequence[tuple[xr.DataArray, object]] = ()) -> xr.DataArray:
     """A series with each time once, its times rising; the first `expver` that has a value wins at each place.
 
     A label with bounds and one without (the end of an amount, perhaps) are two times until both are on steps.
+    Errors name the files of the pieces `named` that hold the time.
 
     Raises
     ------
@@ -146,7 +148,9 @@ def merged(da: xr.DataArray, where: object) -> xr.DataArray:
         one, two = da.isel(time=k).values, da.isel(time=k - 1).values
         empty = np.isnan(one).all() or np.isnan(two).all()  # steps of a forecast that the file has not
         if not (empty or np.array_equal(one, two, equal_nan=True)):
-            raise InputError(f"{time[k]} occurs twice with different values", where=where, todo="remove the wrong file")
+            asked = f"{time[k]} occurs twice with different values"
+            holding = sorted({str(file) for piece, file in named if time[k] in piece["time"].values})
+            raise InputError(asked, where=where, found=", ".join(holding[:3]) or None, todo="remove the wrong file")
     rank = np.arange(time.size) - np.maximum.accumulate(np.where(again, 0, np.arange(time.size)))
     first = da.isel(time=rank == 0)
     for place in range(1, int(rank.max()) + 1):

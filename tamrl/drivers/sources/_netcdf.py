@@ -4,19 +4,17 @@ import hashlib
 import logging
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-import netCDF4
 import numpy as np
 import xarray as xr
-from xarray.backends.locks import HDF5_LOCK
 
 from tamrl import files, variables
 from tamrl.drivers.sources import _grib
 from tamrl.errors import InputError
-from tamrl.intake import arrays, border, times, whole, zips
+from tamrl.intake import apart, arrays, border, times, whole, zips
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +22,8 @@ NAMES = {"latitude": "lat", "y": "lat", "longitude": "lon", "x": "lon"}
 STANDARD = {"latitude": "lat", "grid_latitude": None, "longitude": "lon", "grid_longitude": None}
 SUFFIXES = (".nc", ".nc4", ".zip", ".grib", ".grb", ".grib1", ".grib2", ".grb2")
 LARGEST_RATIO = 200
-"""A zip member that grows by more than this is refused (NetCDF inside is already compressed)."""
+"""A zip that unpacks to more than so many times its size is refused (NetCDF inside is already compressed)."""
 
-CACHE_BYTES = 1 << 20
-"""Decoded data that each open file may keep; the library's default would keep whole files, hundreds at a time."""
-
-_BLOCK = 1 << 20
 _KINDS = {
     b"\x89HDF": "netcdf",
     b"CDF\x01": "netcdf",
@@ -94,13 +88,16 @@ def open_all(folder: str | Path, only: frozenset[str] | None = None) -> Iterator
                 raise InputError(f"{found} files are not read here", where=path, todo="order the files as NetCDF or GRIB")
 
 
+def place(folder: str | Path, datasets: Sequence[tuple[Path, xr.Dataset]]) -> str:
+    """What an error about all files of a folder names: the folder, or its file where there is but one."""
+    found = {path for path, _ in datasets}
+    return str(found.pop() if len(found) == 1 else folder)
+
+
 def opened(path: Path, *, where: object) -> xr.Dataset:
     """The dataset of a NetCDF file with its own names, fields lazy and in physical values; raises `InputError`."""
-    netCDF4.set_chunk_cache(CACHE_BYTES)
-    whole.check(path, where=where)
     with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):
-        raw = xr.open_dataset(path, decode_cf=False, cache=False)
-        return xr.decode_cf(arrays.dataset(raw, where=where), decode_times=False)
+        return xr.decode_cf(arrays.dataset(apart.dataset(path, where=where), where=where), decode_times=False)
 
 
 def _open(part: Path, path: Path) -> xr.Dataset:
@@ -149,26 +146,13 @@ def _apart(ds: xr.Dataset, name: str) -> bool:
 
 
 def stored(path: Path, name: str) -> xr.DataArray:
-    """A variable of a file with the numbers as stored; safe in threads, where `xarray.open_dataset` is not.
-
-    Opening reads attributes outside the lock under which xarray reads values, and HDF5 stands no two threads at once.
-    """
-    whole.check(path)
-    reading = border.reading("the file cannot be read", where=f"{path} ({name})", todo=whole.INSIDE)
-    with reading, HDF5_LOCK, netCDF4.Dataset(path) as file:
-        variable = _find(file, name)
-        if variable is None:
-            raise InputError(f"no layer {name!r}", where=path, found=list(file.variables) or list(file.groups))
-        variable.set_auto_maskandscale(False)
-        coords = {d: file[d][:] for d in variable.dimensions if d in file.variables}
-        attrs = {k: variable.getncattr(k) for k in variable.ncattrs()}
-        return xr.DataArray(variable[...], dims=variable.dimensions, coords=coords, attrs=attrs, name=name)
-
-
-def _find(group: netCDF4.Group, name: str) -> netCDF4.Variable | None:
-    """A variable of a file or of a group within it (HDF-EOS 5 nests its grids)."""
-    found = (_find(inner, name) for inner in group.groups.values())
-    return group.variables[name] if name in group.variables else next((v for v in found if v is not None), None)
+    """A variable of a file, or of a group within it, with the numbers as stored; raises `InputError`."""
+    where = f"{path} ({name})"
+    found = apart.ask("layer", path, asked="the file cannot be read", where=where, name=name)
+    if "values" not in found:
+        raise InputError(f"no layer {name!r}", where=path, found=found["names"])
+    with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):
+        return xr.DataArray(found["values"], dims=found["dims"], coords=found["coords"], attrs=found["attrs"], name=name)
 
 
 @cache
@@ -177,25 +161,24 @@ def _unpacked(path: Path) -> tempfile.TemporaryDirectory:
     whole.check(path)
     folder = tempfile.TemporaryDirectory(prefix="tamrl-")
     with zips.opened(path, where=path) as archive:
+        count = zips.Unpacked(path.stat().st_size, ratio=LARGEST_RATIO, where=path)
         for member in archive.infolist():
             if member.filename.lower().endswith(SUFFIXES):
-                zips.check_member(member, where=path)
-                _extract(archive, member, Path(folder.name), path)
+                _write(count.blocks(archive, member), _target(member, Path(folder.name), path))
     return folder
 
 
-def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, path: Path) -> None:
+def _target(member: zipfile.ZipInfo, folder: Path, path: Path) -> Path:
     name = PurePosixPath(member.filename)
     is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
     if name.is_absolute() or ".." in name.parts or "\\" in member.filename or is_link:
         raise InputError("the zip file holds an unsafe name", where=path, found=member.filename, todo="do not use this file")
-    most, written = LARGEST_RATIO * max(member.compress_size, _BLOCK), 0
-    with archive.open(member) as source, open(folder / "-".join(name.parts), "wb") as target:
-        while block := source.read(_BLOCK):
-            written += len(block)
-            if written > most:
-                raise InputError(f"a member grows by more than {LARGEST_RATIO} times", where=path, found=member.filename)
-            target.write(block)
+    return folder / "-".join(name.parts)
+
+
+def _write(blocks: Iterator[bytes], target: Path) -> None:
+    with open(target, "wb") as file:
+        file.writelines(blocks)
 
 
 def orient(da: xr.DataArray, where: object) -> xr.DataArray:

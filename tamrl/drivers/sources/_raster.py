@@ -11,7 +11,7 @@ from rasterio.windows import Window
 
 from tamrl import classes, variables
 from tamrl.errors import InputError
-from tamrl.intake import border, legends, stored, whole
+from tamrl.intake import border, legends, rasters, stored, whole
 
 STRIP = 600
 """Pixel rows read at once."""
@@ -34,7 +34,7 @@ def open_map(path: str | Path) -> xr.DataArray:
         If the file is missing, cut short, unreadable, or does not cover the globe.
     """
     whole.check(path)
-    with border.reading("the map cannot be read", where=path, todo=whole.INSIDE), rasterio.open(path) as file:
+    with border.reading("the map cannot be read", where=path, todo=whole.INSIDE), rasters.opened(path) as file:
         shape, transform, kind, nodata = file.shape, tuple(file.transform)[:6], file.dtypes[0], file.nodata
         packing = {"scale_factor": file.scales[0], "add_offset": file.offsets[0]}
     (rows, columns), size = shape, 180.0 / shape[0]
@@ -54,7 +54,7 @@ def _read_strip(path: str | Path, top: int, rows: int) -> np.ndarray:
         border.reading("the map cannot be read", where=where, todo=whole.INSIDE),
         rasterio.Env(GDAL_CACHEMAX=CACHE_MB),
     )
-    with reading, settings, rasterio.open(path) as file:
+    with reading, settings, rasters.opened(path) as file:
         return file.read(1, window=Window(0, top, file.width, rows))
 
 

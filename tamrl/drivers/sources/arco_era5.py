@@ -80,7 +80,7 @@ def _open(path: str) -> xr.Dataset:
     store = _web.Remote(path) if _web.is_url(path) else zarrs.Copy(_copy(path))
     todo = f"check that it is a Zarr store with its consolidated metadata ({' or '.join(METADATA)})"
     with border.reading("the Zarr store cannot be read", where=path, todo=todo):
-        ds = xr.open_zarr(store, chunks=None, decode_times=False, mask_and_scale=False)
+        ds = zarrs.dataset(store, where=path)
     return _netcdf.named(ds, path)
 
 

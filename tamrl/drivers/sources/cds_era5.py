@@ -82,7 +82,7 @@ def open_dynamic(
 
 def _variable(name: str, datasets: list, options: Options, steps: Steps, some: bool) -> xr.DataArray:
     alias = variables.get(name).sources["cds_era5"].name
-    where = f"{_folder(options)} ({alias})"
+    where = f"{_netcdf.place(_folder(options), datasets)} ({alias})"
     raw = _joining.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
     found = _steps.variable(name, raw, source="cds_era5", steps=steps, accumulation=options.accumulation, where=where, some=some)
     return found.assign_attrs(nodes=options.nodes)

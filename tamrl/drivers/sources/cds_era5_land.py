@@ -72,7 +72,7 @@ def open_dynamic(
 
 def _variable(name: str, datasets: list, folder: str, steps: Steps, some: bool) -> xr.DataArray:
     alias = variables.get(name).sources["cds_era5_land"].name
-    where = f"{folder} ({alias})"
+    where = f"{_netcdf.place(folder, datasets)} ({alias})"
     raw = _joining.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
     found = _steps.variable(name, raw, source="cds_era5_land", steps=steps, accumulation="day", where=where, some=some)
     return found.assign_attrs(grid="boxes")

@@ -47,9 +47,9 @@ class Options(Strict):
     """IGBP classes."""
     sites: tuple[str, ...] = ()
     """Site ids."""
-    years: tuple[int, int] | None = None
+    years: tuple[Annotated[int, Field(ge=1850, le=2200)], Annotated[int, Field(ge=1850, le=2200)]] | None = None
     """First and last year: towers that measured in one of these."""
-    attempts: Annotated[int, Field(ge=1)] = 5
+    attempts: Annotated[int, Field(ge=1, le=1000)] = 5
     """Tries per archive, with growing pauses."""
     at_once: Annotated[int, Field(ge=1, le=16)] = 4
     """Archives fetched at the same time."""

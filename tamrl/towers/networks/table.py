@@ -139,7 +139,11 @@ def _columns(file: Path) -> list[str]:
     with border.reading("the table cannot be read", where=file, todo="give a CSV or Parquet file"):
         if file.suffix == ".parquet":
             whole.check(file)
-            return text.names(pyarrow.parquet.read_schema(file).names, where=file)
+            about = pyarrow.parquet.read_metadata(file)
+            if 8 * about.num_rows > whole.most_bytes(file):
+                todo = "write the table anew: no table is packed so tightly"
+                raise InputError("the table is refused", where=file, found=f"it declares {about.num_rows:,} rows", todo=todo)
+            return text.names(about.schema.to_arrow_schema().names, where=file)
         found = text.header(partial(open, file, "rb"), where=file)
         whole.check_text(file)
         return found

@@ -52,7 +52,7 @@ def _store(path: Path) -> xr.Dataset:
     with border.reading(
         "the store cannot be read", where=path, todo="check that it is the folder fluxnet.zarr with its metadata"
     ):
-        store = xr.open_zarr(zarrs.Copy(path), chunks=None, decode_times=False, mask_and_scale=False)
+        store = zarrs.dataset(zarrs.Copy(path), where=path)
         ends = times.stamps(store["time"].values, store["time"].attrs, where=f"{path}, coordinate time")
         return store.assign_coords(time=("time", ends))
 

@@ -1,0 +1,213 @@
+"""The process in which NetCDF, HDF5 and HDF4 files from elsewhere are parsed; `tamrl.intake.apart` starts it and asks it.
+
+It is run as a file and imports nothing of the project. Questions come as JSON with their length in front, answers go back as
+JSON and the bytes of arrays: nothing is unpickled on either side. It ends with its standard input.
+"""
+
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import netCDF4
+import numpy as np
+from pyhdf.SD import SD, SDC
+
+LENGTH = struct.Struct("<Q")
+OPEN_FILES = 32
+CHUNK_CACHE = 1 << 20
+"""Decoded data that a variable may keep; the library's default would keep whole files, many at a time."""
+
+MEMORY = 1 << 29
+"""Bytes of address space beyond what an answer itself needs four times."""
+
+SECONDS, SPEED = 4, 20e6
+"""Processor time of an answer: so much, and a second for each `SPEED` bytes of the file and of the answer."""
+
+
+class Refused(Exception):
+    """What a file declares is not believed."""
+
+
+_files: "OrderedDict[tuple, tuple[tuple, netCDF4.Dataset]]" = OrderedDict()
+_mapped = 0
+
+
+def _bounded(path: str, size: int, most: int) -> None:
+    """Limits of memory and processor time for an answer of `size` bytes; `Refused` beyond `most`."""
+    if size > most:
+        raise Refused(f"it declares {size:,} bytes of values in one variable, at most {most:,} fit a file of its size")
+    wanted, (_, hard) = _mapped + MEMORY + 4 * size, resource.getrlimit(resource.RLIMIT_AS)
+    with suppress(ValueError, OSError):  # macOS knows no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    used, (_, hard) = resource.getrusage(resource.RUSAGE_SELF), resource.getrlimit(resource.RLIMIT_CPU)
+    seconds = int(used.ru_utime + used.ru_stime + SECONDS + (Path(path).stat().st_size + size) / SPEED) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds if hard == resource.RLIM_INFINITY else min(seconds, hard), hard))
+
+
+def _netcdf(path: str) -> netCDF4.Dataset:
+    """A file, kept open as long as it does not change; its limits are those of a header.
+
+    HDF5 shares what it knows of a file among all that have it open: one that was overwritten in place would give its old values.
+    """
+    _bounded(path, 0, 0)
+    about = Path(path).stat()
+    key, state = (about.st_dev, about.st_ino), (path, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    if key in _files and _files[key][0] != state:
+        _files.pop(key)[1].close()
+    if key not in _files:
+        while len(_files) >= OPEN_FILES:
+            _files.popitem(last=False)[1][1].close()
+        file = netCDF4.Dataset(path)
+        file.set_auto_maskandscale(False)
+        file.set_auto_chartostring(False)
+        _files[key] = state, file
+    _files.move_to_end(key)
+    return _files[key][1]
+
+
+def _size(variable: netCDF4.Variable, shape: tuple[int, ...] | None = None) -> int:
+    chunk = variable.chunking()
+    pieces = [variable.shape if shape is None else shape, chunk if isinstance(chunk, list) else ()]
+    return max(prod(map(int, p)) for p in pieces) * np.dtype("O" if variable.dtype is str else variable.dtype).itemsize
+
+
+def _is_plain(variable: netCDF4.Variable) -> bool:
+    return variable.dtype is str or (isinstance(variable.dtype, np.dtype) and variable.dtype.kind in "iufSU")
+
+
+def _attributes(of: netCDF4.Dataset | netCDF4.Variable) -> dict[str, Any]:
+    return {name: of.getncattr(name) for name in of.ncattrs()}
+
+
+def describe(path: str, most: int) -> dict[str, Any]:
+    """Attributes, and the variables of numbers and texts; those of at most one dimension with their values."""
+    file, found = _netcdf(path), {}
+    for name, variable in file.variables.items():
+        if not _is_plain(variable):
+            continue
+        _bounded(path, _size(variable), most)
+        chunk = variable.chunking()
+        found[name] = {
+            "dims": variable.dimensions,
+            "shape": variable.shape,
+            "dtype": "O" if variable.dtype is str else variable.dtype.str,
+            "attrs": _attributes(variable),
+            "chunks": chunk if isinstance(chunk, list) else None,
+            "values": np.asarray(variable[...]) if variable.ndim <= 1 else None,
+        }
+    return {"attrs": _attributes(file), "variables": found}
+
+
+def read(path: str, most: int, name: str, key: list) -> np.ndarray:
+    """A part of a variable, numbers as stored."""
+    variable = _netcdf(path).variables[name]
+    places = tuple(slice(*k) if isinstance(k, list) else k for k in key)
+    shape = [len(range(*p.indices(n))) if isinstance(p, slice) else 1 for p, n in zip(places, variable.shape, strict=True)]
+    _bounded(path, _size(variable, tuple(shape)), most)
+    return np.asarray(variable[places])
+
+
+def layer(path: str, most: int, name: str) -> dict[str, Any]:
+    """A variable of a file, or of a group within it (HDF-EOS 5 nests its grids), with its coordinates."""
+    file = _netcdf(path)
+    variable = _find(file, name)
+    if variable is None:
+        return {"names": list(file.variables) or list(file.groups)}
+    _bounded(path, _size(variable), most)
+    variable.set_auto_maskandscale(False)
+    coords = {d: np.asarray(file[d][:]) for d in variable.dimensions if d in file.variables}
+    return {"dims": variable.dimensions, "attrs": _attributes(variable), "values": variable[...], "coords": coords}
+
+
+def _find(group: netCDF4.Group, name: str) -> netCDF4.Variable | None:
+    found = (_find(inner, name) for inner in group.groups.values())
+    return group.variables[name] if name in group.variables else next((v for v in found if v is not None), None)
+
+
+def hdf4_layer(path: str, most: int, name: str) -> dict[str, Any]:
+    """A layer of an HDF4 file."""
+    _bounded(path, 0, 0)
+    file = SD(path, SDC.READ)
+    try:
+        known = file.datasets()
+        if name not in known:
+            return {"names": list(known)}
+        found = file.select(name)
+        shape = np.ravel(found.info()[2])
+        _bounded(path, 8 * prod(map(int, shape)), most)
+        dims = [str(d).split(":")[0] for d in found.dimensions(full=1)]
+        return {"dims": dims, "attrs": found.attributes(), "values": np.asarray(found[:])}
+    finally:
+        file.end()
+
+
+def hdf4_attributes(path: str, most: int) -> dict[str, Any]:
+    """Attributes of an HDF4 file."""
+    _bounded(path, 0, 0)
+    file = SD(path, SDC.READ)
+    try:
+        return file.attributes()
+    finally:
+        file.end()
+
+
+QUESTIONS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (describe, read, layer, hdf4_layer, hdf4_attributes)}
+
+
+def _plain(value: Any, arrays: list[bytes]) -> Any:
+    """JSON of an answer; the bytes of arrays go into `arrays`, in the order of their mention."""
+    if isinstance(value, dict):
+        return {"of": {str(k): _plain(v, arrays) for k, v in value.items()}}
+    if isinstance(value, np.generic | np.ndarray):
+        found = np.asarray(value)
+        if found.dtype.kind in "OU":
+            return {"texts": [str(v) for v in found.ravel()], "shape": found.shape}
+        if found.dtype.kind not in "iufSb":
+            raise Refused(f"values of the type {found.dtype}")
+        arrays.append(found.tobytes())
+        return {"dtype": found.dtype.str, "shape": found.shape, "scalar": isinstance(value, np.generic)}
+    return [_plain(v, arrays) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _answer(asked: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    arrays: list[bytes] = []
+    try:
+        return {"answer": _plain(QUESTIONS[asked.pop("do")](**asked), arrays)}, arrays
+    except MemoryError:
+        return {"refused": "it wants more memory than a file of its size needs"}, []
+    except Refused as reason:
+        return {"refused": str(reason)}, []
+    except OSError as error:
+        return {"system": [error.errno, error.strerror or str(error)]}, []
+    except Exception as error:
+        return {"refused": f"{type(error).__name__}: {error}"}, []
+
+
+def main(questions: BinaryIO, answers: BinaryIO) -> None:
+    """Answer until there are no more questions."""
+    while len(head := questions.read(LENGTH.size)) == LENGTH.size:
+        header, arrays = _answer(json.loads(questions.read(*LENGTH.unpack(head))))
+        content = json.dumps(header).encode()
+        for part in (LENGTH.pack(len(content)), content, *arrays):
+            answers.write(part)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and its end closes the input
+    netCDF4.set_chunk_cache(CHUNK_CACHE)
+    with suppress(OSError), open("/proc/self/statm", encoding="ascii") as statm:
+        _mapped = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not stand among the answers
+    main(sys.stdin.buffer, answers)

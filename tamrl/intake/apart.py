@@ -1,0 +1,212 @@
+"""NetCDF, HDF5 and HDF4 files from elsewhere, parsed in a process apart.
+
+Their C libraries do not stand hostile or damaged bytes: some overwrite the stack, some never come to an end. Here such a file
+costs a helper process, and the error names it. A helper serves all files of its parent, is started with the first and ends with
+it; threads that read at once have one each, up to `MOST`. Limits of an answer: memory and processor time by the size of the file
+and of what is asked (`_child.MEMORY`, `_child.SECONDS`), and `PATIENCE` by the clock.
+"""
+
+import atexit
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from tamrl.errors import InputError, MachineError
+from tamrl.intake import border, whole
+
+MOST = 4
+"""Helpers of a process."""
+
+PATIENCE = 600.0
+"""Seconds by the clock after which a helper that has not used up its processor time waits for a disk that does not answer."""
+
+_HEADER = 1 << 28
+"""Bytes that the description of a file may have."""
+
+_LENGTH = 8
+_FAULTS = {"SIGXCPU": "it came to no end", "SIGSEGV": "it overwrote its memory", "SIGABRT": "it overwrote its memory"}
+
+
+class _Ended(Exception):
+    """The helper is at its end."""
+
+
+class _Helper:
+    """One process that answers."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-P", str(Path(__file__).with_name("_child.py"))]
+        env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, env=env, bufsize=0)
+
+    def ask(self, question: dict[str, Any], most: int) -> Any:
+        """The answer as plain values and arrays of up to `most` bytes each; `_Ended` if there is none."""
+        content, until = json.dumps(question).encode(), time.monotonic() + PATIENCE
+        try:
+            self.process.stdin.write(len(content).to_bytes(_LENGTH, "little") + content)
+        except BrokenPipeError:
+            raise _Ended from None
+        length = int.from_bytes(self._take(_LENGTH, until), "little")
+        if length > _HEADER:
+            raise InputError(f"its description has {length:,} bytes")
+        header = json.loads(self._take(length, until))
+        return header | {"answer": self._filled(header.get("answer"), most, until)}
+
+    def _filled(self, value: Any, most: int, until: float) -> Any:
+        """The answer with its arrays, which come after it in the order of their mention."""
+        if isinstance(value, list):
+            return [self._filled(v, most, until) for v in value]
+        if not isinstance(value, dict):
+            return value
+        if "of" in value:
+            return {k: self._filled(v, most, until) for k, v in value["of"].items()}
+        if "texts" in value:
+            return np.array(value["texts"], dtype=object).reshape(value["shape"])
+        dtype = np.dtype(value["dtype"])
+        size = prod(value["shape"]) * dtype.itemsize
+        if size > most:
+            raise _Ended
+        found = np.frombuffer(self._take(size, until), dtype).reshape(value["shape"])
+        return found[()] if value["scalar"] else found
+
+    def _take(self, size: int, until: float) -> bytearray:
+        """So many bytes of the answer."""
+        found, at, pipe = bytearray(size), 0, self.process.stdout.fileno()
+        with selectors.DefaultSelector() as waiting, memoryview(found) as view:
+            waiting.register(pipe, selectors.EVENT_READ)
+            while at < size:
+                if not waiting.select(max(0.0, until - time.monotonic())):
+                    raise TimeoutError
+                got = os.readv(pipe, [view[at:]])
+                if not got:
+                    raise _Ended
+                at += got
+        return found
+
+    def end(self) -> int:
+        """Close and wait; the exit code."""
+        self.process.stdin.close()
+        self.process.stdout.close()
+        try:
+            return self.process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+
+_idle: list[_Helper] = []
+_room = threading.Semaphore(MOST)
+
+
+def _forget() -> None:
+    """A forked process has its own helpers."""
+    global _room
+    _idle.clear()
+    _room = threading.Semaphore(MOST)
+
+
+def _close() -> None:
+    while _idle:
+        _idle.pop().end()
+
+
+os.register_at_fork(after_in_child=_forget)
+atexit.register(_close)
+
+
+@contextmanager
+def _helper(path: Path, asked: str, where: object, todo: str) -> Iterator[_Helper]:
+    """A helper that is free; if it does not live through the block, the error says how it ended."""
+    with _room:
+        helper = _idle.pop() if _idle else _Helper()
+        try:
+            yield helper
+            _idle.append(helper)
+        except _Ended:
+            code = helper.end()
+            name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            if name == "SIGKILL":
+                todo = "give the job more memory, or try again"
+                raise MachineError(asked, where=where, found="the reading process was killed", todo=todo) from None
+            found = f"its library was ended by {name} ({_FAULTS.get(name, 'it failed')})"
+            raise InputError(asked, where=where, found=found, todo=todo) from None
+        except TimeoutError:
+            helper.process.kill()
+            helper.end()
+            found = f"no answer within {PATIENCE:g} s"
+            raise MachineError(
+                asked, where=where, found=found, todo="check the disk or the network drive, then try again"
+            ) from None
+        except BaseException:
+            helper.process.kill()  # what it still says would be taken for the next answer
+            helper.end()
+            raise
+
+
+def ask(question: str, path: Path, *, asked: str, where: object, todo: str = whole.INSIDE, **about: Any) -> Any:
+    """The answer to one of `_child.QUESTIONS` about a file of its full length, as plain values and arrays.
+
+    Raises
+    ------
+    InputError
+        If the file is cut short, cannot be read, declares more than a file of its size holds, or ends its reader.
+    MachineError
+        If the machine refuses.
+    """
+    whole.check(path, where=where)
+    with border.reading(asked, where=where, todo=todo):
+        most = whole.most_bytes(path)
+        with _helper(path, asked, where, todo) as helper:
+            found = helper.ask({"do": question, "path": str(path), "most": most, **about}, most)
+        if "system" in found:
+            raise OSError(*found["system"])
+        if "refused" in found:
+            raise InputError(asked, where=where, found=found["refused"], todo=todo)
+        return found["answer"]
+
+
+class _Part(BackendArray):
+    """A variable of a NetCDF file, read part by part."""
+
+    def __init__(self, path: Path, name: str, about: dict[str, Any], where: object):
+        self.shape, self.dtype = tuple(about["shape"]), np.dtype(about["dtype"])
+        self._path, self._name, self._where = path, name, where
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
+        plain = [[k.start, k.stop, k.step] if isinstance(k, slice) else int(k) for k in key]
+        where = f"{self._where} ({self._name})"
+        return ask("read", self._path, asked="the values cannot be read", where=where, name=self._name, key=plain)
+
+
+def dataset(path: Path, *, where: object) -> xr.Dataset:
+    """A NetCDF file as `xarray.open_dataset(decode_cf=False)` gives it: variables of one dimension read, others lazy."""
+    found, variables = ask("describe", path, asked="the file cannot be read", where=where), {}
+    for name, about in found["variables"].items():
+        lazy = about["values"] is None
+        values = indexing.LazilyIndexedArray(_Part(path, name, about, where)) if lazy else about["values"]
+        encoding = {"source": str(path), "original_shape": tuple(about["shape"]), "dtype": np.dtype(about["dtype"])}
+        if about["chunks"]:
+            encoding["preferred_chunks"] = dict(zip(about["dims"], about["chunks"], strict=True))
+        variables[name] = xr.Variable(about["dims"], values, about["attrs"], encoding)
+    coords = {n: v for n, v in variables.items() if v.dims == (n,)}
+    with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):
+        return xr.Dataset({n: v for n, v in variables.items() if n not in coords}, coords, found["attrs"])
