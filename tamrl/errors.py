@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from tamrl.plain import shown
+
 
 class TamrlError(Exception):
     """Base of every error this package raises on purpose.
@@ -25,7 +27,7 @@ class TamrlError(Exception):
         lines += [f"  where: {where}"] if where is not None else []
         lines += [f"  found: {found}"] if found is not None else []
         lines += [f"  to do: {todo}"] if todo else []
-        super().__init__("\n".join(lines))
+        super().__init__(shown("\n".join(lines)))
 
 
 class ConfigError(TamrlError):

@@ -5,10 +5,13 @@ Titles, citations, ids and reasons come from configurations, archives and snapsh
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:  # errors are named before any package is installed
+    import pandas as pd
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 """What moves a cursor or turns the direction of writing, line breaks too."""
@@ -30,31 +33,36 @@ def shown(text: object) -> str:
     )
 
 
-def write_csv(frame: pd.DataFrame, path: str | Path, **options: object) -> None:
-    """Write a table as CSV; text that a spreadsheet would take for a formula gets an apostrophe in front (`read_back`)."""
-    _texts(frame, lambda cell: f"'{cell}" if _is_formula(cell) else cell).to_csv(path, index=False, **options)
+def write_csv(frame: "pd.DataFrame", path: str | Path, **options: object) -> None:
+    """Write a table as CSV; text that a spreadsheet would take for a formula gets an apostrophe in front (`read_back`).
+
+    Line breaks become line feeds, as a carriage return would end the row.
+    """
+    _texts(frame, _safe).to_csv(path, index=False, **options)
 
 
-def read_back(frame: pd.DataFrame) -> pd.DataFrame:
+def read_back(frame: "pd.DataFrame") -> "pd.DataFrame":
     """A table read from what `write_csv` wrote, its text as it was."""
     return _texts(frame, lambda cell: cell[1:] if cell.startswith("'") and _is_formula(cell[1:]) else cell)
+
+
+def _safe(cell: str) -> str:
+    cell = re.sub(r"\r\n?", "\n", cell)
+    return f"'{cell}" if _is_formula(cell) else cell
 
 
 def _is_formula(cell: str) -> bool:
     return bool(FORMULA.match(cell)) and not NUMBER.fullmatch(cell)
 
 
-def _texts(frame: pd.DataFrame, change: object) -> pd.DataFrame:
-    """The table with each text changed; names of columns and numbers stay."""
+def _texts(frame: "pd.DataFrame", change: Callable[[str], str]) -> "pd.DataFrame":
+    """The table with each text changed, those of its heading too; numbers stay."""
     changed = {}
-    for name in frame.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]]:
-        if frame[name].dtype == object or pd.api.types.is_string_dtype(frame[name]):
-            cells = {cell: change(cell) for cell in frame[name].unique() if isinstance(cell, str)}
-            if any(old != new for old, new in cells.items()):
-                changed[name] = frame[name].map(
-                    lambda cell, cells=cells: cells.get(cell, cell) if isinstance(cell, str) else cell
-                )
-    return frame.assign(**changed)
+    for name in frame.columns[[kind.kind == "O" for kind in frame.dtypes]]:
+        cells = {cell: change(cell) for cell in frame[name].unique() if isinstance(cell, str)}
+        if any(old != new for old, new in cells.items()):
+            changed[name] = [cells.get(cell, cell) if isinstance(cell, str) else cell for cell in frame[name]]
+    return frame.assign(**changed).rename(columns=change)
 
 
 def markdown(text: object) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 from pydantic import Field
 
-from tamrl import transfer
+from tamrl import plain, transfer
 from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
 from tamrl.files import atomic
 from tamrl.intake import border
@@ -95,7 +95,7 @@ def fetch(options: Options, folder: Path, *, wait: float = 1.0) -> None:
         part.mkdir()
         for name in rows.loc[rows["arrived_sha256"] != "", "fluxnet_product_name"]:
             _link(store / name, part / name)
-        pd.concat([rows, odd], ignore_index=True).to_csv(part / CHOSEN, index=False)
+        plain.write_csv(pd.concat([rows, odd], ignore_index=True), part / CHOSEN)
 
 
 def _rows(source: Path, options: Options) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -218,7 +218,7 @@ def _chosen(folder: Path) -> pd.DataFrame:
     """The rows of `chosen.csv` by name of the product, sorted by site."""
     if not (folder / CHOSEN).is_file():
         raise records.empty(folder, f"delete {folder} to have it downloaded again")
-    frame = snapshot.table(folder / CHOSEN)
+    frame = plain.read_back(snapshot.table(folder / CHOSEN))
     if "reason" not in frame:
         frame["reason"] = ""
     return frame.set_index("fluxnet_product_name").sort_values("site_id", kind="stable")
