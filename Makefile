@@ -5,6 +5,7 @@
 # make archive RUN=results/x         a finished run with its workflow in one file, an RO-Crate, to be deposited and cited
 # make scaling RUNS="results/a ..."  fit the plan to finished runs
 # make test                          every test          make lint    every linter
+# make audit                         known vulnerabilities of the locked packages into docs/audit.md
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
 # make benchmark                     models against their rivals at unseen towers
 # make chaos                         maps killed twenty times, in the tile store and in the running workflow
@@ -32,7 +33,7 @@ CHECK = $(BIN)/python -m tamrl.intake.machine && $(BIN)/python -m tamrl.intake.d
 WHERE = $(if $(value PROFILE),--workflow-profile $(call quoted,PROFILE),--cores $(call quoted,CORES))
 CHOSEN = $(if $(value CONFIG),--configfile $(call files,CONFIG))
 
-.PHONY: maps atlas plan scaling reproduce archive test chaos lint bench benchmark config docs unlock clean
+.PHONY: maps atlas plan scaling reproduce archive test chaos lint audit bench benchmark config docs unlock clean
 
 maps: .venv $(REAL)
 	@$(CHECK)
@@ -65,6 +66,9 @@ lint: .venv
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+audit: .venv/audit
+	$(BIN)/python -m tamrl.audit .venv/audit/bin/pip-audit
 
 bench: .venv
 	$(BIN)/python -m tests.benchmarks
@@ -104,7 +108,7 @@ unlock: .venv
 	$(BIN)/snakemake --unlock --cores 1 $(CHOSEN)
 
 .venv: .venv/done
-.venv/done: requirements.lock.txt $(wildcard envs/install.sh envs/*.lock.txt)
+.venv/done: requirements.lock.txt $(wildcard envs/install.sh envs/torch-*.lock.txt)
 	$(call quoted,PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tamrl needs Python 3.11 or newer; set PYTHON=")'
 	$(call quoted,PYTHON) -m tamrl.intake.machine .venv/bin/python
 	$(call quoted,PYTHON) -m venv .venv
@@ -113,6 +117,11 @@ unlock: .venv
 
 .venv/real: .venv/done requirements-real.lock.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-real.lock.txt
+	touch $@
+
+.venv/audit: .venv/done envs/audit.lock.txt
+	$(BIN)/python -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r envs/audit.lock.txt
 	touch $@
 
 clean:

@@ -30,6 +30,7 @@ ALLOWED = {
     "record": MIDDLE,
     "reproduce": MIDDLE | {"record"},
     "archive": MIDDLE | {"reproduce"},
+    "audit": MIDDLE | {"atlas"},
     "scaling": MIDDLE | {"config"},
 }
 TORCH = {"samples/dataset.py", "models", "training", "inference", "adaptation"}
