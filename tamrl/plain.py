@@ -65,7 +65,7 @@ def _texts(frame: "pd.DataFrame", change: Callable[[str], str]) -> "pd.DataFrame
     return frame.assign(**changed).rename(columns=change)
 
 
-def markdown(text: object) -> str:
+def escape_markdown(text: object) -> str:
     """Text for a page of Markdown, where it is neither markup nor HTML."""
     return re.sub(r"([\\`*_\[\]<>|~&$#!])", r"\\\1", line(text))
 

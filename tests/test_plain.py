@@ -101,12 +101,12 @@ def test_every_table_of_a_run_goes_through_the_one_writer_and_reader():
 
 @pytest.mark.parametrize("title", TITLES)
 def test_a_title_is_text_in_markdown(title):
-    html = MarkdownIt("gfm-like", {"linkify": False}).render(f"# {plain.markdown(title)}\n")
+    html = MarkdownIt("gfm-like", {"linkify": False}).render(f"# {plain.escape_markdown(title)}\n")
     assert html == f"<h1>{html[4:-6]}</h1>\n" and "<" not in html[4:-6] and unescape(html[4:-6]) == title
 
 
 def test_a_title_of_several_lines_is_one():
-    assert plain.markdown("A\n\n## B\x1b[2J") == r"A \#\# B \[2J"
+    assert plain.escape_markdown("A\n\n## B\x1b[2J") == r"A \#\# B \[2J"
 
 
 def test_control_characters_reach_no_terminal(tmp_path):

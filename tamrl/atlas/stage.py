@@ -208,4 +208,4 @@ def _threshold(applicability: str) -> float | None:
 
 def _page(template: Path, **fields: str | None) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(template.read_text(encoding="utf-8")).render(**fields)
+    return environment.from_string(template.read_text(encoding="utf-8")).render({"world": None} | fields)

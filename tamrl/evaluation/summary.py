@@ -52,7 +52,7 @@ def write_summary(
         scores, changes, kept = (tables.measured(table) for table in (scores, changes, kept))
         found = tables.told(found)
     parts = [
-        f"# {plain.markdown(simulated.title(title, virtual))}",
+        f"# {plain.escape_markdown(simulated.title(title, virtual))}",
         *([f"**{simulated.COMMENT}**"] if virtual else []),
         _origin(run, record),
         *(_globe(budget, choices) if budget else []),
