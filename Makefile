@@ -9,6 +9,7 @@
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
 # make benchmark                     models against their rivals at unseen towers
 # make chaos                         maps killed twenty times, in the tile store and in the running workflow
+# make fuzz [SEED=1 CASES=200]      mutated files of every kind, read as the project reads them; the table in docs/faults.md
 # make atlas [CONFIG=config/x.yaml]  the atlas alone: look, click and compare in a browser
 # make docs                          numbers and pictures of the latest runs into docs/
 PYTHON ?= python3
@@ -33,7 +34,7 @@ CHECK = $(BIN)/python -m tamrl.intake.machine && $(BIN)/python -m tamrl.intake.d
 WHERE = $(if $(value PROFILE),--workflow-profile $(call quoted,PROFILE),--cores $(call quoted,CORES))
 CHOSEN = $(if $(value CONFIG),--configfile $(call files,CONFIG))
 
-.PHONY: maps atlas plan scaling reproduce archive test chaos lint audit bench benchmark config docs unlock clean
+.PHONY: maps atlas plan scaling reproduce archive test chaos lint audit bench fuzz benchmark config docs unlock clean
 
 maps: .venv $(REAL)
 	@$(CHECK)
@@ -72,6 +73,11 @@ audit: .venv/audit
 
 bench: .venv
 	$(BIN)/python -m tests.benchmarks
+
+SEED ?= 1
+CASES ?= 200
+fuzz: .venv .venv/real
+	$(BIN)/python -m tests.fuzz --seed $(SEED) --cases $(CASES) --publish $(ARGS)
 
 benchmark: .venv
 	$(MAKE) maps CONFIG=config/benchmark.yaml

@@ -1,0 +1,5 @@
+"""Fuzz targets."""
+
+from tests.fuzz.base import Target
+
+TARGETS: list[Target] = []
