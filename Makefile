@@ -17,7 +17,7 @@ CORES ?= all
 CONFIG ?=
 PROFILE ?=
 BIN := .venv/bin
-unexport CONFIG CORES PROFILE PYTHON RUN RUNS
+unexport CASES CONFIG CORES PROFILE PYTHON RUN RUNS SEED
 export OMP_NUM_THREADS ?= 1
 export PYTHONUTF8 ?= 1
 
@@ -77,7 +77,7 @@ bench: .venv
 SEED ?= 1
 CASES ?= 200
 fuzz: .venv .venv/real
-	$(BIN)/python -m tests.fuzz --seed $(SEED) --cases $(CASES) --publish $(ARGS)
+	$(BIN)/python -m tests.fuzz --seed $(call quoted,SEED) --cases $(call quoted,CASES) --publish $(ARGS)
 
 benchmark: .venv
 	$(MAKE) maps CONFIG=config/benchmark.yaml

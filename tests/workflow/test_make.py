@@ -26,6 +26,7 @@ TARGETS = {
     "maps": ("CONFIG", "PROFILE", "CORES"),
     "atlas": ("CONFIG", "CORES"),
     "unlock": ("CONFIG",),
+    "fuzz": ("SEED", "CASES"),
 }
 
 
@@ -63,7 +64,7 @@ def test_nothing_that_is_given_to_make_is_run(project, target, name):
     for evil in EVIL:
         calls = _make(project, target, **{name: evil})
         assert not (project / "pwned").exists(), evil
-        if name in ("RUN", "PROFILE", "CORES") and "\n" not in evil:
+        if name in ("RUN", "PROFILE", "CORES", "SEED", "CASES") and "\n" not in evil:
             assert any(evil in call for call in calls), (evil, calls)
 
 
