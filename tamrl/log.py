@@ -14,8 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from tamrl import making
-from tamrl.addresses import redacted
+from tamrl import making, plain
 
 T = TypeVar("T")
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -27,12 +26,11 @@ _error: list[str] = []
 """What ended this process, if it was an error."""
 
 
-class _Formatter(logging.Formatter):
-    """Shows no login that an address in a message, or in the trace of an error, may hold."""
+class _Shown(logging.Formatter):
+    """Control characters of what others wrote are spelt out: they do not move the cursor of whoever reads the log."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, and the trace if there is one."""
-        return redacted(super().format(record))
+        return plain.shown(super().format(record))
 
 
 def to_file(path: str | Path) -> None:
@@ -46,10 +44,10 @@ def to_file(path: str | Path) -> None:
     making.begin(_rule(Path(path)), getattr(sys.modules["__main__"], "snakemake", None))
     root.setLevel(logging.INFO)
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
-    file.setFormatter(_Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S"))
+    file.setFormatter(_Shown(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S"))
     screen = logging.StreamHandler(sys.stderr)
     screen.setLevel(logging.ERROR)
-    screen.setFormatter(_Formatter("%(levelname)s %(name)s: %(message)s"))
+    screen.setFormatter(_Shown("%(levelname)s %(name)s: %(message)s"))
     root.addHandler(file)
     root.addHandler(screen)
     logging.captureWarnings(True)
@@ -109,7 +107,7 @@ def _log_uncaught(kind: type, error: BaseException, trace: object) -> None:
         if isinstance(handler, logging.FileHandler):
             record = logging.LogRecord("tamrl", logging.ERROR, "", 0, str(error), None, (kind, error, trace))
             handler.emit(record)
-    print(redacted(f"{kind.__name__}: {error}"), file=sys.stderr)
+    print(plain.shown(f"{kind.__name__}: {error}"), file=sys.stderr)
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "intake", "simulated"}
-GROUND |= {"places", "making", "addresses", "session", "transfer"}
+GROUND |= {"places", "making", "addresses", "session", "transfer", "plain"}
 MIDDLE = GROUND | {"provenance", "variables", "contracts", "grid", "carbon", "stores", "georeference", "landmask"}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
@@ -32,6 +32,7 @@ ALLOWED = {
     "record": MIDDLE,
     "reproduce": MIDDLE | {"record", "config"},
     "archive": MIDDLE | {"reproduce"},
+    "audit": MIDDLE | {"atlas"},
     "scaling": MIDDLE | {"config"},
 }
 TORCH = {"samples/dataset.py", "models", "training", "inference", "adaptation"}

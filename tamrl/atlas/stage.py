@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import classes, contracts, files, simulated, stores
+from tamrl import classes, contracts, files, plain, simulated, stores
 from tamrl.atlas import areas, layers, origin, pack, stations
 from tamrl.atlas.chunks import put, put_layer
 from tamrl.atlas.world import World
@@ -47,7 +47,7 @@ def sum_regions(
     found = simulated.table(pd.concat(frames, ignore_index=True), virtual)
     table = contracts.table(found, contracts.REGIONS, where=output)
     with files.atomic(output) as part:
-        table.to_csv(part, index=False, float_format="%.6g")
+        plain.write_csv(table, part, float_format="%.6g")
 
 
 def _total(ds: xr.Dataset, whole: land.Land, at: np.ndarray, days: np.ndarray) -> budgets.Totals:
@@ -208,4 +208,4 @@ def _threshold(applicability: str) -> float | None:
 
 def _page(template: Path, **fields: str | None) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(template.read_text(encoding="utf-8")).render(**fields)
+    return environment.from_string(template.read_text(encoding="utf-8")).render({"world": None} | fields)

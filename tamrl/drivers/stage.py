@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 import zarr
 
-from tamrl import contracts, files, provenance, registry, simulated, stores
+from tamrl import contracts, files, plain, provenance, registry, simulated, stores
 from tamrl.drivers import collocate, compare, granules, places, store
 from tamrl.drivers import kept as keeping
 from tamrl.drivers import subsets as subset_tables
@@ -255,7 +255,7 @@ def compare_drivers(
             middle["r"],
         )
     with files.atomic(comparison) as part:
-        contracts.table(simulated.table(found, virtual), contracts.COMPARISON, where=comparison).to_csv(part, index=False)
+        plain.write_csv(contracts.table(simulated.table(found, virtual), contracts.COMPARISON, where=comparison), part)
 
 
 def _vegetation(folder: str, sites: pd.DataFrame, step: str) -> pd.DataFrame:

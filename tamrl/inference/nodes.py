@@ -1,7 +1,8 @@
 """Tiles over the nodes of one allocation: a Dask scheduler here, and workers on each node that a launcher such as `srun` starts.
 
 Each worker opens cube and models itself and computes its tiles as a machine alone does, so the bits are the same. Connections
-are encrypted with a key made for this map: nobody else on the cluster can give these workers something to do.
+are encrypted with a key made for this map: nobody else on the cluster can give these workers something to do. Scheduler and
+workers listen on the one network between the nodes, their web servers on the node itself alone (`worker`).
 """
 
 import logging
@@ -15,13 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import dask
 from distributed import Client, Future, LocalCluster, wait
 from distributed.scheduler import KilledWorker
 from distributed.security import Security
 from distributed.utils import get_ip
 
 import tamrl
-from tamrl import log
+from tamrl import log, plain
 from tamrl.errors import InputError
 from tamrl.grid import Tile
 from tamrl.inference import processes
@@ -113,15 +115,16 @@ def started(count: int, *, threads: int, launcher: str, folder: Path) -> Iterato
     """
     with tempfile.TemporaryDirectory(prefix=".workers-", dir=folder) as private:
         security = _keys(Path(private))
-        local = {"host": get_ip(), "dashboard_address": "127.0.0.1:0"}  # without, its web pages were open to the cluster
-        with LocalCluster(n_workers=0, protocol="tls", security=security, **local) as cluster:
-            words = shlex.split(launcher.format(nodes=count, threads=threads))
+        local = {"host": get_ip() if count > 1 else "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+        quiet = dask.config.set({"distributed.scheduler.http.routes": []})  # web pages ask for no key
+        with quiet, LocalCluster(n_workers=0, protocol="tls", security=security, **local) as cluster:
+            words = plain.command(launcher, nodes=count, threads=threads)
             own = processes.needed(threads)
-            options = ["--nthreads", threads // own, "--nworkers", own, "--no-dashboard", "--memory-limit", 0]
+            options = ["--nthreads", threads // own, "--nworkers", own, "--memory-limit", 0]
             options += ["--no-nanny"] if own == 1 else []
             options += ["--death-timeout", 60, "--protocol", "tls"]
             options += ["--tls-ca-file", f"{private}/ca", "--tls-cert", f"{private}/cert", "--tls-key", f"{private}/key"]
-            command = [*words, sys.executable, "-m", "distributed.cli.dask_worker", *map(str, options), cluster.scheduler_address]
+            command = [*words, sys.executable, "-m", "tamrl.inference.worker", *map(str, options), cluster.scheduler_address]
             here = {"PYTHONPATH": os.pathsep.join([str(Path(tamrl.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
             try:
                 process = subprocess.Popen(command, env=os.environ | here, stdin=subprocess.DEVNULL)

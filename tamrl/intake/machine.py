@@ -15,9 +15,17 @@ SPECIAL = re.compile(r"""[\s'"$`\\*?()<>|&;]""")
 def check(python: str | Path = sys.executable) -> None:
     """Refuse a machine on which each job would fail; `python` is the interpreter of the jobs.
 
-    Raises `MachineError` for signs of the shell in its path, and where neither temporary files nor Snakemake's can be written.
+    Raises `MachineError` for signs of the shell in its path, braces in it or in that of the working folder, and where neither
+    temporary files nor Snakemake's can be written.
     """
-    python = Path(python).absolute()
+    python, here = Path(python).absolute(), Path.cwd()
+    if braces := sorted({*re.findall(r"\{[^{}]*\}", f"{python} {here}")}):
+        raise MachineError(
+            "Snakemake cannot run in this folder",
+            where=here,
+            found=f"in the path {', '.join(braces)}, which it takes for something to fill in",
+            todo="move the project to a folder without braces in its path",
+        )
     if odd := sorted(set(SPECIAL.findall(str(python)))):
         raise MachineError(
             "jobs cannot be started from this folder",

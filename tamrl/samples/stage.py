@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import contracts
+from tamrl import contracts, plain
 from tamrl.errors import ContractError, InputError
 from tamrl.files import atomic, verified
 from tamrl.intake import border, text
@@ -35,7 +35,7 @@ def split_sites(*, towers: str, test_sites: str | list, output: str, splits: dic
     table = split(_towers(towers), splits=splits, test_sites=wanted, seed=seed, **seen)
     contracts.table(table, contracts.SPLITS, where=output)
     with atomic(output) as part:
-        table.to_csv(part, index=False)
+        plain.write_csv(table, part)
 
 
 def read_sites(path: Path) -> list[str]:

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from tamrl import plain
 from tamrl.options import Strict
 from tamrl.sections.types import Name, Share
 
@@ -99,6 +100,12 @@ class Inference(Strict):
     )
     """What starts a worker on each of the nodes; `mpirun` of a site does too."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @field_validator("launcher")
+    @classmethod
+    def _words(cls, value: str) -> str:
+        plain.command(value, nodes=2, threads=1)
+        return value
 
     @model_validator(mode="after")
     def _one_way(self) -> "Inference":

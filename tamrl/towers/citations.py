@@ -5,6 +5,16 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from tamrl import plain
+
+DOI = re.compile(r"10\.\d{4,9}/[-._;()/:+A-Za-z0-9]+")
+LINK = re.compile(r"https?://[^\s{}\\\"<>^`|]+")
+SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\textbraceleft{}", "}": r"\textbraceright{}", "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}", **{sign: f"\\{sign}" for sign in "&%$#_"},
+}  # fmt: skip
+"""What TeX reads as markup, as it is written; BibTeX counts braces even where they are escaped."""
+
 LICENCE = "CC-BY-4.0"
 _THANKS = """\
 Licence and acknowledgements of the tower data of this run
@@ -42,10 +52,10 @@ def bibtex(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], rema
 
 
 def _where(row: Mapping[str, object]) -> dict[str, str]:
-    """A DOI, or the handle that the citation ends in."""
-    if str(row.get("doi") or "").startswith("10."):
+    """A DOI, or the handle that the citation ends in; what is neither is left out."""
+    if DOI.fullmatch(str(row.get("doi") or "")):
         return {"doi": str(row["doi"])}
-    link = re.search(r"https?://\S+", str(row["citation"]))
+    link = LINK.search(str(row["citation"]))
     return {"url": link.group().rstrip(".,;")} if link else {}
 
 
@@ -60,11 +70,11 @@ def _entry(kind: str, key: str, fields: Mapping[str, str]) -> str:
 
 
 def _escape(name: str, text: str) -> str:
-    """What BibTeX would read as markup; links and identifiers stay as they are."""
-    text = " ".join(text.split())
+    """Text that BibTeX and TeX read as it stands; links and identifiers are of a pattern without markup."""
+    text = " ".join(plain.line(text).split())
     if name in ("doi", "url"):
         return text
-    return re.sub(r"([&%$#_])", r"\\\1", re.sub(r"[{}\\]", "", text))
+    return "".join(SPECIAL.get(sign, sign) for sign in text)
 
 
 def thanks(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], remarks: Mapping[str, str] | None = None) -> str:
@@ -79,6 +89,6 @@ def thanks(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], rema
             lines.append(f"  Note: {remarks[name]}.")
         for row in part.to_dict("records"):
             cite = row.get("citation")
-            lines.append(f"  {row['site']}: {cite if pd.notna(cite) else 'cite the network'}")
+            lines.append(f"  {row['site']}: {plain.line(cite) if pd.notna(cite) else 'cite the network'}")
         lines.append("")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import contracts, files, georeference, simulated, stores, variables
+from tamrl import contracts, files, georeference, plain, simulated, stores, variables
 from tamrl.errors import ContractError
 from tamrl.log import progress
 from tamrl.uncertainty import applicability
@@ -89,7 +89,7 @@ def assess_towers(*, samples: str, splits: str, output: str, features: dict[str,
     index[good] = applicability.of_held_out(values, families=families, folds=folds[good])
     table = pd.DataFrame({"site": described["site"].values.astype(str), "fold": folds, "dissimilarity": index})
     with files.atomic(output) as part:
-        contracts.table(simulated.table(table, virtual), contracts.DISSIMILARITY, where=output).to_csv(part, index=False)
+        plain.write_csv(contracts.table(simulated.table(table, virtual), contracts.DISSIMILARITY, where=output), part)
 
 
 def _folds(splits: str) -> pd.Series:

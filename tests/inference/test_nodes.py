@@ -2,12 +2,16 @@
 
 import os
 import signal
+import socket
 import stat
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
+from distributed.utils import get_ip
 
 from tamrl import files, stores
 from tamrl.errors import InputError
@@ -46,6 +50,10 @@ def _deadly(tile) -> dict:
     return {}
 
 
+def _sockets(process: psutil.Process) -> set[tuple[str, int]]:
+    return {tuple(c.laddr) for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+
+
 def _wrong(tile) -> dict:
     raise InputError("drivers are missing", where=tile.name, todo="build the cube again")
 
@@ -66,6 +74,31 @@ def test_beyond_a_few_threads_a_node_has_a_process_for_each(launcher, tmp_path, 
     with nodes.started(2, threads=2, launcher=launcher, folder=tmp_path) as workers:
         found = workers.fill(TILES, _process)
     assert len({record["process"] for record in found.values()}) > 2
+
+
+@pytest.mark.parametrize(("count", "threads"), [(1, 1), (2, 1), (2, 2)])
+def test_nobody_listens_but_on_the_network_between_the_nodes(launcher, tmp_path, monkeypatch, count, threads):
+    monkeypatch.setattr(processes, "THREADS", 1)
+    before = _sockets(psutil.Process())
+    with nodes.started(count, threads=threads, launcher=launcher if count > 1 else "env", folder=tmp_path) as workers:
+        found = _sockets(psutil.Process()) - before
+        for child in psutil.Process().children(recursive=True):  # launcher, nannies and workers
+            found |= _sockets(child)
+        answers = [_answer(address) for address in found]
+        scheduler = workers._client.scheduler.address
+    own = get_ip() if count > 1 else "127.0.0.1"
+    assert scheduler.startswith(f"tls://{own}:")
+    assert {host for host, _ in found} == {own, "127.0.0.1"}
+    assert len(found) >= 2 + 2 * count * threads, "scheduler, workers and their web servers"
+    assert all(not answer.startswith(b"HTTP") or b" 404 " in answer for answer in answers), answers
+
+
+def _answer(address: tuple[str, int]) -> bytes:
+    """What a stranger without the key is told."""
+    with socket.create_connection(address, timeout=5) as stranger, suppress(OSError):
+        stranger.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+        return stranger.recv(4096)
+    return b""
 
 
 def test_what_one_machine_began_workers_finish(cube, models, launcher, tmp_path):

@@ -26,6 +26,17 @@ def test_other_signs_pass(name):
     machine.check(f"/home/{name}/.venv/bin/python")
 
 
+@pytest.mark.parametrize("name", ["{x}", "a{0}b", "{}", "My {virtual} Earth"])
+def test_braces_in_the_path_of_the_project_are_refused(name, tmp_path, monkeypatch):
+    with pytest.raises(MachineError, match="cannot run in this folder"):
+        machine.check(f"/home/{name}/.venv/bin/python")
+    (place := tmp_path / name).mkdir()
+    monkeypatch.chdir(place)
+    with pytest.raises(MachineError, match="cannot run in this folder") as caught:
+        machine.check()
+    assert caught.value.where == place
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
 def test_temporary_files_that_cannot_be_written_are_named(monkeypatch, number):
     def full(*_, **__):
@@ -58,7 +69,7 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path):
 def test_make_refuses_a_path_with_a_blank_before_it_installs_anything(tmp_path):
     place = tmp_path / "My Drive"
     place.mkdir()
-    for name in ("Makefile", "tamrl", "requirements.lock.txt"):
+    for name in ("Makefile", "tamrl", "envs", "requirements.lock.txt"):
         (place / name).symlink_to(ROOT / name)
     command = ["make", "maps", f"PYTHON={sys.executable}"]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)

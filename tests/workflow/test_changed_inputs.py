@@ -18,32 +18,32 @@ LISTS = [n for n in NETWORKS if "bif" in registry.options(registry.NETWORKS, n).
 READERS = {
     **{f"sources/{name}/2012/a.nc": {"build_cube"} for name in SOURCES},
     "sources/static/2012/a.nc": {"build_cube", "harmonise_towers"},
-    **{f"networks/{name}{'' if name in TABLES else '/a.zip'}": {"read_network"} for name in NETWORKS},
-    **{f"lists/{name}.csv": {"read_network"} for name in LISTS},
+    **{f"networks {{x}}/{name}{'' if name in TABLES else '/a.zip'}": {"read_network"} for name in NETWORKS},
+    **{f"{{lists}}/{name}.csv": {"read_network"} for name in LISTS},
     "downloads/shuttle/a.zip": {"read_network"},
-    "snapshot.csv": {"download_towers"},
+    "{snap}shot.csv": {"download_towers"},
     "config/sources.tsv": {"download_towers"},
-    "co2.csv": {"build_cube"},
-    "subsets/a.nc": {"compare_drivers"},
-    "sites.txt": {"split_sites"},
-    "reference/gpp_2012.nc": {"write_report", "build_atlas"},
+    "{co2}.csv": {"build_cube"},
+    "subsets{0}/a.nc": {"compare_drivers"},
+    "{{x}}sites.txt": {"split_sites"},
+    "{x}reference/gpp_2012.nc": {"write_report", "build_atlas"},
 }
-"""File of each kind, and the rules that must read it again."""
+"""File of each kind, and the rules that must read it again; braces in their paths are text."""
 
 CONFIGS = ("config/test.yaml", "own.yaml")
 
 
 def _settings() -> dict:
-    networks = {n: {"path": f"networks/{n}"} | ({"bif": f"lists/{n}.csv"} if n in LISTS else {}) for n in NETWORKS}
-    networks |= {"networks": [*NETWORKS, "shuttle"], "shuttle": {"snapshot": "snapshot.csv"}}
-    drivers = {n: {"path": f"sources/{n}"} for n in SOURCES} | {"sources": SOURCES, "co2": "co2.csv", "subsets": "subsets"}
+    networks = {n: {"path": f"networks {{x}}/{n}"} | ({"bif": f"{{lists}}/{n}.csv"} if n in LISTS else {}) for n in NETWORKS}
+    networks |= {"networks": [*NETWORKS, "shuttle"], "shuttle": {"snapshot": "{snap}shot.csv"}}
+    drivers = {n: {"path": f"sources/{n}"} for n in SOURCES} | {"sources": SOURCES, "co2": "{co2}.csv", "subsets": "subsets{0}"}
     return {
         "run": "inputs",
         "twin": None,
         "towers": networks,
         "drivers": drivers,
-        "splits": {"scheme": "sites", "test_sites": "sites.txt"},
-        "evaluation": {"reference": {"path": "reference/{flux}_{label}.nc", "label": "another map"}},
+        "splits": {"scheme": "sites", "test_sites": "{{x}}sites.txt"},
+        "evaluation": {"reference": {"path": "{x}reference/{flux}_{label}.nc", "label": "another map"}},
     }
 
 
@@ -72,7 +72,7 @@ class Finished(Project):
 def run(tmp_path_factory) -> Finished:
     project = Finished(tmp_path_factory.mktemp("inputs"))
     (project.folder / "own.yaml").write_text(yaml.safe_dump(_settings()))
-    for name in (*READERS, "reference/reco_2012.nc", "reference/nee_2012.nc"):
+    for name in (*READERS, "{x}reference/reco_2012.nc", "{x}reference/nee_2012.nc"):
         file = project.folder / name
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def test_an_older_file_of_the_same_size_put_back_reruns_its_readers_alone(rerun,
 def test_a_dry_run_says_so_and_has_nothing_to_do_while_nothing_changed(run):
     command = (SNAKEMAKE, "--dry-run", "--quiet", "rules", "--configfile", *CONFIGS)
     assert "Nothing to be done" in run.call(*command)
-    with replaced(run.folder / "networks/fluxnet/a.zip"):
+    with replaced(run.folder / "networks {x}/fluxnet/a.zip"):
         assert "params have changed since last execution:\n        read_network\n" in run.call(*command)
 
 

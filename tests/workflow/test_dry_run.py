@@ -1,11 +1,14 @@
 """Every configuration that ships plans to the last rule, and bad ones stop before the plan."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tamrl import config
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
@@ -39,6 +42,15 @@ def test_a_misspelt_key_stops_before_the_plan():
     done = plan("--config", "training={member: 3}")
     assert done.returncode != 0
     assert "did you mean members" in done.stdout + done.stderr
+
+
+def test_braces_in_titles_and_labels_are_text():
+    title = "A {virtual} {run} {0} {{x}} {results} { Earth"
+    shown = {"title": title, "reference": {"label": "the {truth}"}}
+    done = plan("--configfile", "config/test.yaml", "--config", f"evaluation={json.dumps(shown)}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    loaded = config.load({"evaluation": shown, "maps": {"attribution": {"project": "{data}"}}})
+    assert loaded.evaluation.title == title and loaded.maps.attribution == {"project": "{data}"}
 
 
 def test_a_missing_input_stops_before_the_plan(tmp_path):

@@ -43,7 +43,7 @@ rule build_site:
 rule build_atlas:
     input:
         maps=MAPPED.get("maps", []),
-        reference=MAPPED.get("reference", []),
+        compared=nameable(REFERENCE),
         applicability=f"{BASE}/maps/applicability.nc",
         cube=rules.build_cube.output.cube,
         regions=f"{BASE}/regions.csv",
@@ -64,6 +64,7 @@ rule build_atlas:
     conda:
         ENV
     params:
+        reference=REFERENCE,
         about={
             "title": MAIN.evaluation.title,
             "run": MAIN.run,
@@ -75,7 +76,7 @@ rule build_atlas:
             "config_digest": configuration.digest(MAIN),
         },
         virtual=VIRTUAL,
-        stamps=stamps(MAPPED.get("reference"), "downloads/atlas"),
+        stamps=stamps(REFERENCE, "downloads/atlas"),
         code=code("tamrl.atlas.stage"),
     script:
         "../scripts/build_atlas.py"

@@ -6,6 +6,7 @@ sys.path.insert(0, str(workflow.basedir))
 from functools import cache
 
 import snakemake.workflow
+from snakemake.io import contains_wildcard
 
 from tamrl import config as configuration, provenance, registry, simulated
 from tamrl.intake import document, machine
@@ -44,20 +45,37 @@ FINAL += [f"{BASE}/drivers/comparison.csv"] if GRIDDED else []
 
 
 def flux_files(pattern):
-    """One file a flux and label of the maps."""
-    return expand(pattern, flux=["gpp", "reco", "nee"], label=MAIN.time.labels)
+    """One file a flux and label of the maps; other braces are part of the path."""
+    own = lambda flux, label: pattern.replace("{flux}", flux).replace("{label}", label)
+    return [own(flux, label) for flux in ("gpp", "reco", "nee") for label in MAIN.time.labels]
+
+
+def literal(value):
+    """A parameter that stays as it is."""
+    return lambda wildcards: value
+
+
+def nameable(paths):
+    """Those of the user's files that Snakemake can watch: it takes `{x}` in an input for a wildcard, whoever gave it.
+
+    Rules get all of them as a parameter, and `stamps` tells when one changes. `paths` are a path, a list, nothing, or a function
+    of the wildcards that gives such.
+    """
+    listed = lambda found: [found] if isinstance(found, str) else found or []
+    named = lambda found: [path for path in map(str, listed(found)) if not contains_wildcard(path)]
+    return (lambda wildcards: named(paths(wildcards))) if callable(paths) else named(paths)
 
 
 # What only a run with grids has, as the report names it; then the further files whose checksums are recorded.
 MAPPED = {
     "maps": flux_files(f"{BASE}/maps/{{flux}}_{{label}}.nc"),
     "members": flux_files(f"{BASE}/maps/members/{{flux}}_{{label}}.nc") if MAIN.maps.members else [],
-    "reference": flux_files(MAIN.evaluation.reference.path) if MAIN.evaluation.reference else [],
     "applicability": f"{BASE}/maps/applicability.nc",
     "budgets": f"{BASE}/budgets.csv",
     "choices": expand(f"{BASE}/choices/{{name}}/budgets.csv", name=MAIN.choices),
 }
 MAPPED = MAPPED if GRIDDED else {}
+REFERENCE = flux_files(MAIN.evaluation.reference.path) if GRIDDED and MAIN.evaluation.reference else []
 PRODUCTS = [path for product in MAIN.maps.products for path in flux_files(f"{BASE}/maps/{product}/{{flux}}_{{label}}.nc")]
 PRODUCTS += [path for key in ("maps", "members") for path in MAPPED.get(key, [])]
 PRODUCTS += [MAPPED[key] for key in ("applicability", "budgets") if key in MAPPED]

@@ -19,6 +19,7 @@ rule download_drivers:
 
 # The cube is kept by hard links in a folder that no rule declares: a longer one goes on from it (tamrl/drivers/kept.py).
 DRIVERS = {
+    "paths": driver_files(),
     "kept": f"{BASE}/drivers/.cube.zarr.kept",
     "drivers": section("drivers"),
     "time": section("time", "step", "years", "until"),
@@ -31,7 +32,7 @@ DRIVERS = {
 # A variable of the cube by itself, with `drivers.apart`: what fails is made again alone, and a cluster makes many at once.
 rule build_driver:
     input:
-        driver_files(),
+        nameable(driver_files()),
     output:
         part=temp(directory(f"{BASE}/drivers/parts/{{variable}}.zarr")),
     log:
@@ -51,7 +52,7 @@ rule build_driver:
 
 rule build_cube:
     input:
-        files=driver_files(),
+        files=nameable(driver_files()),
         parts=[f"{BASE}/drivers/parts/{name}.zarr" for name in MAIN.drivers.variables.dynamic if MAIN.drivers.apart],
     output:
         cube=directory(f"{BASE}/drivers/cube.zarr"),
@@ -75,7 +76,7 @@ rule place_drivers:
     input:
         table=f"{RUN}/towers/towers.parquet",
         towers=f"{RUN}/towers/towers.csv",
-        co2=MAIN.drivers.co2 or [],
+        co2=nameable(MAIN.drivers.co2),
     output:
         drivers=f"{RUN}/drivers/places.nc",
     log:
@@ -122,7 +123,7 @@ rule compare_drivers:
         drivers=rules.collocate_drivers.output.drivers,
         table=f"{RUN}/towers/towers.parquet",
         towers=f"{RUN}/towers/towers.csv",
-        subsets=MAIN.drivers.subsets or [],
+        subsets=nameable(MAIN.drivers.subsets),
     output:
         comparison=f"{RUN}/drivers/comparison.csv",
     log:

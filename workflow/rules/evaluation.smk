@@ -62,6 +62,7 @@ rule assess_towers:
 rule write_report:
     input:
         **MAPPED,
+        compared=nameable(REFERENCE),
         predictions=f"{BASE}/evaluation/predictions.parquet",
         metrics=f"{BASE}/evaluation/site_metrics.csv",
         calibration=f"{BASE}/evaluation/calibration.json",
@@ -87,6 +88,7 @@ rule write_report:
     resources:
         **needs("write_report"),
     params:
+        reference=REFERENCE,
         title=MAIN.evaluation.title,
         run=MAIN.run,
         labels=MAIN.time.labels,
@@ -98,7 +100,7 @@ rule write_report:
         atlas="atlas/index.html" if ATLAS else None,
         config_digest=configuration.digest(MAIN),
         virtual=VIRTUAL,
-        stamps=stamps(MAPPED.get("reference")),
+        stamps=stamps(REFERENCE),
         code=code("tamrl.evaluation.report.stage"),
     script:
         "../scripts/write_report.py"
@@ -109,7 +111,7 @@ rule record_provenance:
         **({"cube": rules.build_cube.output.cube} if GRIDDED else {}),
         report=f"{BASE}/report.html",
         tables=expand(f"{BASE}/towers/{{network}}.parquet", network=MAIN.towers.networks),
-        raw=tower_files(),
+        raw=nameable(tower_files()),
         products=[
             *PRODUCTS,
             *(further_maps() if GRIDDED else []),
@@ -133,6 +135,7 @@ rule record_provenance:
     resources:
         **needs("record_provenance"),
     params:
+        raw=tower_files(),
         config=MAIN.model_dump(mode="json"),
         config_digest=configuration.digest(MAIN),
         benchmarks=[f"{BASE}/benchmarks", *expand(f"{BASE}/choices/{{name}}/benchmarks", name=MAIN.choices)],

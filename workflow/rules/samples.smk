@@ -2,7 +2,7 @@
 rule split_sites:
     input:
         towers=f"{RUN}/towers/towers.csv",
-        test_sites=lambda w: CONFIGS[w.run].splits.test_sites or [],
+        test_sites=nameable(lambda w: CONFIGS[w.run].splits.test_sites),
         samples=lambda w: (
             f"{RUN}/samples/{CONFIGS[w.run].samples.drivers}.nc" if CONFIGS[w.run].splits.scheme in ("warm", "temporal") else []
         ),

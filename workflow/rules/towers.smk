@@ -2,7 +2,7 @@
 rule download_towers:
     input:
         sources="config/sources.tsv",
-        snapshot=lambda w: (configuration.snapshot(MAIN) or []) if w.network == "shuttle" else [],
+        snapshot=nameable(lambda w: configuration.snapshot(MAIN) if w.network == "shuttle" else None),
     output:
         folder=directory("downloads/{network}"),
     log:
@@ -21,7 +21,7 @@ rule download_towers:
 
 rule read_network:
     input:
-        network_files,
+        nameable(network_files),
     output:
         table=f"{RUN}/towers/{{network}}.parquet",
         sites=f"{RUN}/towers/{{network}}_sites.csv",
@@ -36,10 +36,11 @@ rule read_network:
     resources:
         **needs("read_network"),
     params:
+        paths=network_files,
         options=options("towers"),
         reading=section("towers", "partitioning", "ustar", "strict"),
         step=MAIN.time.step,
-        store=f"{RUN}/towers/archives/{{network}}",
+        store=lambda w: f"results/{w.run}/towers/archives/{w.network}",
         stamps=stamps(network_files),
         code=lambda w: made_by("tamrl.towers.stage", f"{registry.NETWORKS}.{w.network}"),
     script:
@@ -51,7 +52,7 @@ rule harmonise_towers:
         tables=lambda w: expand(f"{RUN}/towers/{{network}}.parquet", run=w.run, network=CONFIGS[w.run].towers.networks),
         sites=lambda w: expand(f"{RUN}/towers/{{network}}_sites.csv", run=w.run, network=CONFIGS[w.run].towers.networks),
         aside=lambda w: expand(f"{RUN}/towers/{{network}}_aside.csv", run=w.run, network=CONFIGS[w.run].towers.networks),
-        maps=climate_map()[0],
+        maps=nameable(climate_map()[0]),
     output:
         table=f"{RUN}/towers/towers.parquet",
         towers=f"{RUN}/towers/towers.csv",

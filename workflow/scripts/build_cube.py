@@ -5,7 +5,6 @@ from tamrl.log import to_file
 
 to_file(snakemake.log[0])
 build_cube(
-    paths=list(snakemake.input.files),
     parts=list(snakemake.input.parts),
     cube=snakemake.output.cube,
     threads=snakemake.threads,

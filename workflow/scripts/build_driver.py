@@ -5,7 +5,6 @@ from tamrl.log import to_file
 
 to_file(snakemake.log[0])
 build_driver(
-    paths=list(snakemake.input),
     part=snakemake.output.part,
     name=snakemake.wildcards.variable,
     threads=snakemake.threads,

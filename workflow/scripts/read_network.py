@@ -5,7 +5,7 @@ from tamrl.towers.stage import read_network
 
 to_file(snakemake.log[0])
 read_network(
-    paths=list(snakemake.input),
+    paths=snakemake.params.paths,
     table=snakemake.output.table,
     sites=snakemake.output.sites,
     aside=snakemake.output.aside,

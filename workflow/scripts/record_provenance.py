@@ -7,7 +7,7 @@ to_file(snakemake.log[0])
 record_provenance(
     cube=snakemake.input.get("cube"),
     inputs=snakemake.input.tables,
-    raw=snakemake.input.raw,
+    raw=snakemake.params.raw,
     outputs=[snakemake.input.report, *snakemake.input.products],
     output=snakemake.output.provenance,
     config=snakemake.params.config,

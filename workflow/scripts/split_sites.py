@@ -6,7 +6,7 @@ from tamrl.samples.stage import split_sites
 to_file(snakemake.log[0])
 split_sites(
     towers=snakemake.input.towers,
-    test_sites=snakemake.input.test_sites,
+    test_sites=snakemake.params.splits["test_sites"] or [],
     output=snakemake.output.splits,
     splits=snakemake.params.splits,
     samples=snakemake.input.samples,

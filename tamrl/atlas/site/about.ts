@@ -32,11 +32,11 @@ const quantum = (app: App): string => String(app.run.layers.get("gpp.mean")?.qua
 
 /** Another run beside this one. */
 function other(app: App): HTMLElement {
-  const field = h("input", { id: "other-run", type: "text", value: app.state.otherRun, placeholder: "name, or folder of its atlas", spellcheck: "false" });
+  const field = h("input", { id: "other-run", type: "text", value: app.state.otherRun, placeholder: "name of the run", spellcheck: "false" });
   const form = h("form", { class: "field", submit: (event) => {
     event.preventDefault();
     const name = field.value.trim();
     app.set({ otherRun: name, compare: name ? "two" : "one", other: `${app.state.flux}.${app.state.show}` });
   } }, h("label", { for: "other-run" }, "Compare with another run"), h("span", { class: "row" }, field, h("button", { type: "submit" }, "Open")));
-  return h("section", {}, form, h("p", { class: "soft caption" }, "Give its name where it lies beside this one (results/NAME/atlas), or a folder relative to this page."));
+  return h("section", {}, form, h("p", { class: "soft caption" }, "It has to lie beside this one, at results/NAME/atlas."));
 }

@@ -16,6 +16,25 @@ export class DataError extends Error {
   }
 }
 
+/** Names of runs: one may stand beside this one, at `results/NAME/atlas`. */
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+
+/** Folder of the atlas of the run of this name. */
+export function beside(name: string): string {
+  if (!NAME.test(name)) throw new Error(`“${name}” is no name of a run, which is of letters, digits, dashes and underscores.`);
+  return `../../${name}/atlas/`;
+}
+
+/** Where a script lies, after all dots and codes in it: in this atlas, or in that of a run beside it; others are not loaded. */
+function address(base: string, file: string): string {
+  const { href } = new URL(base + file, document.baseURI);
+  const [home, runs] = [".", "../.."].map((folder) => new URL(`${folder}/`, document.baseURI).href);
+  const [name, folder, ...rest] = href.startsWith(runs) ? href.slice(runs.length).split("/") : [];
+  const path = href.startsWith(home) ? href.slice(home.length) : NAME.test(name) && folder === "atlas" ? rest.join("/") : "";
+  if (!/^(coast|data\/[\w.\/-]+)\.js$/.test(path)) throw new DataError("missing", base + file);
+  return href;
+}
+
 const handed = new Map<string, unknown>();
 const asked = new Map<string, Promise<unknown>>();
 const full = (base: string, key: string): string => `${base}|${key}`;
@@ -48,7 +67,7 @@ function fetchScript(base: string, file: string, name: string): Promise<unknown>
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.dataset.base = base;
-    script.src = base + file;
+    script.src = address(base, file);
     script.onload = () => {
       script.remove();
       if (handed.has(name)) resolve(handed.get(name));

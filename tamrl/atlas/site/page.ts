@@ -7,7 +7,7 @@ import { byId, copy, digitsFor, h, number, placeName, signed } from "./dom";
 import { colour, comparable, scaleFor, worldOf, type Shown } from "./fields";
 import { handle } from "./gestures";
 import { legend } from "./legend";
-import { DataError } from "./load";
+import { beside, DataError } from "./load";
 import { loadCoast, Pane, type Marks } from "./pane";
 import { savePicture } from "./picture";
 import { placePanel } from "./place";
@@ -188,8 +188,7 @@ export class Page implements App {
     const name = this.state.otherRun;
     if (!name) return this;
     if (this.beside?.name !== name) {
-      const base = name.includes("/") ? name.replace(/\/*$/, "/") : `../../${name}/atlas/`;
-      const run = await Run.open(base);
+      const run = await Run.open(beside(name));
       this.beside = { name, run, sources: sources(run) };
     }
     return this.beside;

@@ -2,6 +2,7 @@
 import { geoDistance } from "d3-geo";
 import { period, scoreOf, skillColour, type App } from "./app";
 import { lineChart } from "./charts";
+import { cell as csvCell, comment } from "./csv";
 import { copy, digitsFor, download, h, number, placeName } from "./dom";
 import { pickMonth } from "./source";
 import { FLUXES, MONTHS, type Flux, type Layer } from "./types";
@@ -256,12 +257,12 @@ function table(app: App, facts: Facts, separator: string): string {
     app.state.label, m + 1,
     ...FLUXES.flatMap((flux) => Object.keys(facts.fluxes[flux]).sort().map((quantity) => exact(facts.fluxes[flux][quantity as keyof Series]![m]))),
     ...facts.drivers.map(({ line }) => exact(line[m])),
-    ...(world ? [separator === "," ? `"${world}"` : world] : []),
+    ...(world ? [world] : []),
   ]);
-  return [head, ...rows].map((row) => row.join(separator)).join("\n");
+  return [head, ...rows].map((row) => row.map((value) => csvCell(value, separator)).join(separator)).join("\n");
 }
 
-const exact = (value: number): string => (Number.isNaN(value) ? "" : String(Number(value.toFixed(4))));
+const exact = (value: number): number => Number(value.toFixed(4));
 
 /** The cell's series in all years as a CSV file that says what it is. */
 async function saveCsv(app: App, cell: number): Promise<void> {
@@ -269,7 +270,7 @@ async function saveCsv(app: App, cell: number): Promise<void> {
   try {
     const all = await Promise.all(run.index.labels.map(async (label) => ({ label, facts: await gather(app, cell, label) })));
     const { lat, lon } = run.place(cell);
-    const about = [`# ${run.index.title}, run ${run.index.run}, cell ${lat} N ${lon} E, fluxes in gC m-2 d-1`, ...(run.index.virtual_earth ? [`# ${run.index.virtual_earth}`] : []), ...Object.entries(run.index.about.digests).map(([name, value]) => `# ${name}: ${value}`), `# ${run.index.about.cite}`];
+    const about = [`${run.index.title}, run ${run.index.run}, cell ${lat} N ${lon} E, fluxes in gC m-2 d-1`, ...(run.index.virtual_earth ? [run.index.virtual_earth] : []), ...Object.entries(run.index.about.digests).map(([name, value]) => `${name}: ${value}`), run.index.about.cite].map(comment);
     const bodies = all.map(({ label, facts }, k) => table({ ...app, state: { ...app.state, label }, run } as App, facts, ",").split("\n").slice(k ? 1 : 0).join("\n"));
     download(`${run.index.run}_${lat}_${lon}.csv`, new Blob([[...about, ...bodies].join("\n") + "\n"], { type: "text/csv" }));
   } catch (error) {

@@ -54,6 +54,7 @@ _RC = {
     "grid.color": "#e6eaec",
     "grid.linewidth": 0.6,
     "text.color": INK,
+    "text.parse_math": False,  # a dollar sign in a label is one
     "xtick.color": SOFT,
     "ytick.color": SOFT,
     "xtick.labelcolor": INK,
