@@ -16,6 +16,7 @@ from tamrl.atlas import areas, layers, origin, pack, stations
 from tamrl.atlas.chunks import put, put_layer
 from tamrl.atlas.world import World
 from tamrl.carbon import FLUXES
+from tamrl.intake import border
 from tamrl.log import progress
 from tamrl.maps import blocks, budgets, cf, land
 from tamrl.maps.predictions import open_predictions
@@ -23,6 +24,7 @@ from tamrl.maps.predictions import open_predictions
 LOG = logging.getLogger(__name__)
 
 
+@border.stage("sum_regions")
 def sum_regions(
     *,
     manifests: list[str],
@@ -64,6 +66,7 @@ def _total(ds: xr.Dataset, whole: land.Land, at: np.ndarray, days: np.ndarray) -
     return total
 
 
+@border.stage("build_atlas")
 def build_atlas(
     *,
     maps: Sequence[str],

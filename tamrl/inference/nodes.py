@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import dask
+import psutil
 from distributed import Client, Future, LocalCluster, wait
 from distributed.scheduler import KilledWorker
 from distributed.security import Security
@@ -22,13 +24,15 @@ from distributed.utils import get_ip
 
 import tamrl
 from tamrl import log
-from tamrl.errors import InputError
+from tamrl.errors import InputError, MachineError
 from tamrl.grid import Tile
 from tamrl.inference import processes
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 600.0
 """Seconds that workers have to report: a shared file system is slow to give out a Python environment."""
+ENDING = 60.0
+"""Seconds that launcher and workers have to end."""
 LOOK = 5.0
 """Seconds between two looks at whether the launcher still runs."""
 
@@ -38,6 +42,9 @@ class Nodes:
 
     def __init__(self, client: Client, launcher: subprocess.Popen) -> None:
         self._client, self._launcher = client, launcher
+        self._known: dict[str, int] = {}
+        self._lost: list[str] = []
+        self._since = time.monotonic()
 
     def fill(self, tiles: list[Tile], one: Callable[[Tile], dict]) -> dict[str, dict]:
         """The record of each tile, as `tiled.fill` gives it; a tile whose worker is lost goes to another one.
@@ -48,6 +55,7 @@ class Nodes:
             If all workers are lost, or a tile has ended several; errors of `one` as they are.
         """
         names = [tile.name for tile in tiles]
+        self._count()
         futures = self._client.map(one, tiles, key=[f"tile-{name}" for name in names], pure=False)
         for _ in log.progress(self._as_they_end(futures), "tiles", total=len(tiles)):
             pass
@@ -60,6 +68,7 @@ class Nodes:
                 done, left = wait(left, timeout=LOOK, return_when="FIRST_COMPLETED")
             except TimeoutError:
                 self.check()
+                self._count()
                 continue
             for future in done:
                 if isinstance(error := future.exception(), KilledWorker):
@@ -68,6 +77,23 @@ class Nodes:
                     ) from error
                 future.result()
             yield from done
+
+    def _count(self) -> None:
+        """Say which workers are lost; raise if none is left for longer than one is waited for."""
+        there = {address: w["pid"] for address, w in self._client.scheduler_info(n_workers=-1)["workers"].items()}
+        for address in self._known.keys() - there.keys():
+            self._lost.append(f"process {self._known[address]} at {address}")
+            LOG.warning("%s is lost or gives no sign of life; its tiles go to other workers", self._lost[-1])
+        self._known = there
+        if there:
+            self._since = time.monotonic()
+        elif time.monotonic() - self._since > processes.SILENCE:
+            raise MachineError(
+                "no worker of the map gives a sign of life",
+                where="; ".join(self._lost) or None,
+                found=f"none for {processes.SILENCE} s",
+                todo="see what stopped them; the same command goes on with the tiles that are missing",
+            )
 
     def wait_for(self, count: int) -> None:
         """Return when `count` workers have reported.
@@ -114,7 +140,8 @@ def started(count: int, *, threads: int, launcher: str, folder: Path) -> Iterato
     with tempfile.TemporaryDirectory(prefix=".workers-", dir=folder) as private:
         security = _keys(Path(private))
         local = {"host": get_ip(), "dashboard_address": "127.0.0.1:0"}  # without, its web pages were open to the cluster
-        with LocalCluster(n_workers=0, protocol="tls", security=security, **local) as cluster:
+        patience = dask.config.set({"distributed.scheduler.worker-ttl": f"{processes.SILENCE}s"})
+        with patience, LocalCluster(n_workers=0, protocol="tls", security=security, **local) as cluster:
             words = shlex.split(launcher.format(nodes=count, threads=threads))
             own = processes.needed(threads)
             options = ["--nthreads", threads // own, "--nworkers", own, "--no-dashboard", "--memory-limit", 0]
@@ -138,13 +165,19 @@ def started(count: int, *, threads: int, launcher: str, folder: Path) -> Iterato
 
 @contextmanager
 def _stopped(process: subprocess.Popen) -> Iterator[None]:
-    """Whatever happens, the launcher ends; workers that outlive it end themselves."""
+    """Whatever happens, the launcher ends, and what it started here; workers elsewhere that outlive it end themselves."""
     try:
         yield
         with suppress(subprocess.TimeoutExpired):  # what does not end by itself is ended below
-            process.wait(timeout=60)
+            process.wait(timeout=ENDING)
     finally:
-        process.terminate()
+        with suppress(psutil.NoSuchProcess):
+            started = psutil.Process(process.pid).children(recursive=True)
+            process.terminate()
+            _, left = psutil.wait_procs([psutil.Process(process.pid), *started], timeout=ENDING)
+            for one in left:  # such as stopped ones, which no other signal reaches
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
         process.wait()
 
 

@@ -12,6 +12,7 @@ from tamrl import contracts, registry
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, verified
+from tamrl.intake import border
 from tamrl.options import Schedule
 from tamrl.provenance import code_digest, config_digest
 from tamrl.samples import scaling
@@ -24,6 +25,7 @@ from tamrl.training.resume import Resume
 LOG = logging.getLogger(__name__)
 
 
+@border.stage("train_model")
 def train_model(
     *,
     samples: str,
