@@ -101,9 +101,9 @@ def group(path: str | Path) -> zarr.Group:
 
 
 def damaged(path: str | Path, folder: str) -> str | None:
-    """The first file of `folder` within a sealed store that is missing or differs from its checksum, or None."""
+    """The first file of `folder` (or that file) in a sealed store that is missing or differs from its checksum, or None."""
     listed = manifest(path)["files"]
-    inside = {name: Path(path) / name for name in listed if name.startswith(f"{folder}/")}
+    inside = {name: Path(path) / name for name in listed if name == folder or name.startswith(f"{folder}/")}
     wrong = (n for n, file in inside.items() if not file.is_file() or files.checksum(file) != listed[n]["sha256"])
     return next(wrong, None)
 

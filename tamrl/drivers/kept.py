@@ -64,8 +64,13 @@ class Anew(Exception):
 
 def newest(folder: str | Path | None) -> Path | None:
     """The store kept last in `folder`, or None."""
-    found = [path for path in Path(folder).glob("[0-9]*") if files.intact(path / stores.MANIFEST)] if folder else []
+    found = [path for path in Path(folder).glob("[0-9]*") if _sound(path)] if folder else []
     return max(found, key=lambda path: int(path.name), default=None)
+
+
+def _sound(kept: Path) -> bool:
+    """Whether what is kept can be opened; each variable is looked at when it is taken."""
+    return files.intact(kept / stores.MANIFEST) and stores.damaged(kept, "zarr.json") is None
 
 
 def keep(folder: str | Path | None, cube: str | Path, records: dict[str, Record]) -> None:

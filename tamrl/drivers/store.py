@@ -173,7 +173,7 @@ def take(store: Path, part: Path) -> dict[str, dict[str, Any]]:
     """
     stores.check(part)
     known = stores.manifest(part)["files"]
-    group, other = (zarr.open_group(path, mode=mode, zarr_format=3) for path, mode in ((store, "r+"), (part, "r")))
+    group, other = zarr.open_group(store, mode="r+", zarr_format=3), stores.group(part)
     for name in other.array_keys():
         if name != variables.FILLED or name not in group:
             shutil.copytree(part / name, store / name, copy_function=link)

@@ -19,11 +19,14 @@ import torch
 import xarray as xr
 
 from tamrl import contracts, files, stores
-from tamrl.inference import tiled
+from tamrl.atlas import stage
+from tamrl.drivers import stage as cubes
+from tamrl.drivers.sources import _netcdf, _raster
+from tamrl.inference import memory, tiled
 from tamrl.inference.layout import lay_out
 from tamrl.inference.mapping import Map
 from tamrl.maps.predictions import open_predictions
-from tamrl.record import content
+from tamrl.record import content as recorded_content
 from tamrl.towers import gather, rows
 from tamrl.towers import stage as towers
 from tamrl.towers.networks import fluxnet2015
@@ -133,7 +136,7 @@ def json_file(path: Path) -> str:
 
 def product(path: Path) -> str:
     """As a map's content is recorded."""
-    return digest(content(str(path)), dataset(path))
+    return digest(recorded_content(str(path)), dataset(path))
 
 
 def model(path: Path) -> str:
@@ -256,6 +259,81 @@ def kept_archive_part(suffix: str) -> Target:
     return Target(f"kept archive: {suffix}", make, kept_archive)
 
 
+def _kept_cube(folder: Path) -> str:
+    """Build a cube of one variable that goes on from the one kept, if there is one."""
+    recorded = files.read_json(run() / "provenance.json")["config"]
+    drivers = recorded["drivers"] | {"variables": {"dynamic": ["air_temperature"], "static": ["elevation"]}}
+    for source in drivers["sources"]:
+        drivers[source] |= {"path": str(run() / "inputs" / Path(drivers[source]["path"]).name)}
+    given = {"drivers": drivers, "time": recorded["time"] | {"years": [2011]}, "resolution": 30.0, "threads": 1}
+    cubes.build_cube(paths=[], cube=str(folder / "cube.zarr"), kept=str(folder / "kept"), **given)
+    return digest(files.as_json(stores.manifest(folder / "cube.zarr")["files"]))
+
+
+def kept_cube(path: Path) -> str:
+    """The cube that goes on from what was kept; damaged, it is made anew."""
+    return _kept_cube(_above(path, "kept").parent)
+
+
+def kept_cube_part(what: str) -> Target:
+    """A file of a cube that is kept."""
+
+    def make(folder: Path) -> Path:
+        _kept_cube(folder)
+        store = next((folder / "kept").glob("[0-9]*"))
+        inside = _chunk(store, "air_temperature", 1) if what == "data" else what
+        changed = store / inside
+        content = changed.read_bytes()
+        changed.unlink()  # the cube has the same file by a link
+        changed.write_bytes(content)
+        return changed
+
+    return Target(f"kept cube: {what}", make, kept_cube)
+
+
+def memories(path: Path) -> str:
+    """What a model remembers of a year, as the next year takes it up."""
+    store = _above(path, "2012.memory").with_suffix(".zarr")
+    return digest(*(t.numpy() for t in tiled.recall(store, "tile", ["a" * 64])[0]))
+
+
+def _memory(folder: Path) -> Path:
+    store, member = folder / "2012.zarr", "a" * 64
+    said = memory.save(store, "tile", member, (torch.arange(12.0).reshape(1, 3, 4), torch.ones(1, 3, 2)))
+    files.write_json(store.with_suffix(".tiles") / "tile.json", {"memory": {member: said}})
+    return next((folder / "2012.memory").rglob("*.safetensors"))
+
+
+def raw(path: Path) -> str:
+    """A raw file that the twin wrote or a download brought, as the sources open it."""
+    if path.suffix == ".tif":
+        return digest(_raster.open_map(path).values)
+    folder = path.parent
+    return digest(*(ds.load() for _, ds in _netcdf.open_all(folder, frozenset({path.name}))))
+
+
+def archive(path: Path) -> str:
+    """Archives of towers that the twin wrote."""
+    folder, options = path.parent, fluxnet2015.Options(path=str(path.parent))
+    return digest(*gather.read(fluxnet2015, [folder], options, gather.Wanted("day")))
+
+
+def _first_of(folder: str, pattern: str) -> str:
+    return min(p.name for p in (run() / folder).glob(pattern))
+
+
+def raw_file(folder: str, pattern: str, read: Callable[[Path], str]) -> Target:
+    """A raw file, with its folder."""
+    return Target(f"{folder}: {pattern}", lambda here: copied(folder, here) / _first_of(folder, pattern), read)
+
+
+def pages(path: Path) -> str:
+    """The program of the atlas, as it is copied into the pages of a run."""
+    target = path.parent / "again"
+    stage._copy(path, target)
+    return digest(target.read_bytes())
+
+
 def _trained(path: Path, stop: int | None = None) -> str:
     """A small training with its state beside `path`; ended at a step, or gone on with to the end."""
     torch.manual_seed(1)
@@ -291,17 +369,6 @@ def world(path: Path) -> str:
     """The virtual Earth, whichever of its files was changed."""
     opened = twin._open(str(_above(path, "world.zarr")))
     return digest(opened.years, opened.static("elevation"), repr(opened.towers), repr(opened.tower_series()))
-
-
-def atlas(path: Path) -> str:
-    """A folder of pages, as it is archived: by its seal."""
-    folder = _above(path, "atlas")
-    return digest(*(files.verified(p).read_bytes() for p in files.members(folder)))
-
-
-def text(path: Path) -> str:
-    """A text or picture, as another stage or the archive takes it."""
-    return digest(files.verified(path).read_bytes())
 
 
 TABLES = {
@@ -344,7 +411,15 @@ TARGETS = [
     *(kept_archive_part(suffix) for suffix in (".parquet", ".json")),
     Target("training under way", _training, training),
     *(plain("inputs/world.zarr", world, inside=inside) for inside in ("zarr.json", files.MANIFEST, "static/elevation/zarr.json")),
-    *(plain(name, text) for name in ("towers/towers.geojson", "towers/citations.bib", "towers/acknowledgements.txt")),
+    *(plain(name, pages) for name in ("towers/citations.bib", "towers/acknowledgements.txt")),
+    plain("atlas", pages, inside="atlas.js"),
+    *(kept_cube_part(what) for what in ("zarr.json", "air_temperature/zarr.json", "data", files.MANIFEST)),
+    Target("memory of a year", _memory, memories),
+    raw_file("inputs/era5", "*.nc", raw),
+    raw_file("inputs/modis", "*.nc", raw),
+    raw_file("inputs/static", "*.tif", raw),
+    raw_file("inputs/towers/fluxnet2015", "FLX_XV*.zip", archive),
+    raw_file("inputs/towers/fluxnet2015", "FLX_AA-Flx_BIF*.csv", archive),
 ]
 TARGETS += [
     sealed(plain("samples/splits.csv", table(contracts.SPLITS)), "samples/splits.csv"),
