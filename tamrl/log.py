@@ -94,7 +94,7 @@ def told(run: str | Path) -> str:
     """What the jobs of the run in this folder came to, from the journal: the latest line of each; what is no line is left out."""
     journal = Path(run) / "logs" / JOURNAL
     try:
-        lines = journal.read_text(encoding="utf-8", errors="replace").splitlines()[1:]
+        lines = journal.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
     latest = {tuple(fields[1:3]): fields for fields in map(_fields, lines) if fields}

@@ -88,6 +88,11 @@ def begun(path: Path) -> Path:
     return part
 
 
+def no_link(path: str, flags: int) -> int:
+    """Opener of a file with a name that others may know: a link that they put there is refused and not followed."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
 sweep_once = cache(sweep)
 """The same, once a process and folder."""
 

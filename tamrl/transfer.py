@@ -19,6 +19,7 @@ from pathlib import Path
 
 import requests
 
+from tamrl import placing
 from tamrl.errors import DownloadError, MachineError, OutageError
 from tamrl.files import checksum as content
 from tamrl.intake import border
@@ -135,7 +136,7 @@ class Client:
                 raise _WrongBytes("the server has no such part of the file (416)")
             _check(answer, url)
             goes_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-            with open(part, "ab" if goes_on else "wb") as handle:
+            with open(part, "ab" if goes_on else "wb", opener=placing.no_link) as handle:
                 for block in answer.iter_content(BLOCK):
                     handle.write(block)
                 handle.flush()

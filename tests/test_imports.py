@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "transfer", "intake", "simulated"}
+GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "placing", "transfer", "intake", "simulated"}
 MIDDLE = GROUND | {"provenance", "variables", "contracts", "grid", "carbon", "stores", "georeference", "landmask"}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
