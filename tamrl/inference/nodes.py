@@ -42,7 +42,8 @@ class Nodes:
 
     def __init__(self, client: Client, launcher: subprocess.Popen) -> None:
         self._client, self._launcher = client, launcher
-        self._known: dict[str, int] = {}
+        self._known: set[str] = set()
+        self._processes: dict[str, int] = {}
         self._lost: list[str] = []
         self._since = time.monotonic()
 
@@ -80,9 +81,9 @@ class Nodes:
 
     def _count(self) -> None:
         """Say which workers are lost; raise if none is left for longer than one is waited for."""
-        there = {address: w["pid"] for address, w in self._client.scheduler_info(n_workers=-1)["workers"].items()}
-        for address in self._known.keys() - there.keys():
-            self._lost.append(f"process {self._known[address]} at {address}")
+        there = set(self._client.scheduler_info(n_workers=-1)["workers"])
+        for address in sorted(self._known - there):
+            self._lost.append(f"process {self._processes.get(address, 'unknown')} at {address}")
             LOG.warning("%s is lost or gives no sign of life; its tiles go to other workers", self._lost[-1])
         self._known = there
         if there:
@@ -111,6 +112,7 @@ class Nodes:
                     f"{count} workers were launched", found=f"{there} reported in {PATIENCE:.0f} s", todo="see inference.launcher"
                 )
             time.sleep(0.2)
+        self._processes = self._client.run(os.getpid)
 
     def check(self) -> None:
         """Raise if the launcher has ended: then there are no workers."""

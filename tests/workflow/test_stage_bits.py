@@ -1,4 +1,4 @@
-"""Bits in every kind of file between stages of a finished run: refused by name, or made anew to the same (`tests.fuzz.stages`)."""
+"""Bits in each kind of file between stages of a finished run: refused by name, or made anew to the same (`tests.fuzz.stages`)."""
 
 import random
 import shutil
