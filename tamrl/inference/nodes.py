@@ -60,6 +60,7 @@ class Nodes:
         futures = self._client.map(one, tiles, key=[f"tile-{name}" for name in names], pure=False)
         for _ in log.progress(self._as_they_end(futures), "tiles", total=len(tiles)):
             pass
+        self._there()
         return dict(zip(names, self._client.gather(futures), strict=True))
 
     def _as_they_end(self, futures: list[Future]) -> Iterator[Future]:
@@ -79,14 +80,18 @@ class Nodes:
                 future.result()
             yield from done
 
-    def _count(self) -> None:
-        """Say which workers are lost; raise if none is left for longer than one is waited for."""
+    def _there(self) -> set[str]:
+        """Addresses of the workers; the log says which are lost."""
         there = set(self._client.scheduler_info(n_workers=-1)["workers"])
         for address in sorted(self._known - there):
             self._lost.append(f"process {self._processes.get(address, 'unknown')} at {address}")
             LOG.warning("%s is lost or gives no sign of life; its tiles go to other workers", self._lost[-1])
         self._known = there
-        if there:
+        return there
+
+    def _count(self) -> None:
+        """Raise if there is no worker for longer than a silent one is waited for."""
+        if self._there():
             self._since = time.monotonic()
         elif time.monotonic() - self._since > processes.SILENCE:
             raise MachineError(
