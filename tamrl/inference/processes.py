@@ -145,7 +145,7 @@ class _Watch:
 def _state(process: int) -> str:
     """What the kernel says of a process."""
     try:
-        letter = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        letter = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return "state unknown"
     return {"T": "stopped", "t": "traced", "D": "waits for a disk or drive"}.get(letter, f"state {letter}")
