@@ -10,6 +10,7 @@ looks in a row is stopped or starved: it is ended, and the map with it.
 
 import ctypes
 import logging
+import mmap
 import multiprocessing
 import os
 import signal
@@ -57,9 +58,12 @@ def started(count: int, *, device: str) -> Iterator[ProcessPoolExecutor | None]:
         yield None
         return
     context = multiprocessing.get_context("fork")  # the others would run the script of the workflow once more in each
-    watch = _Watch(context.RawArray("Q", 2 * count), context.Value("i", 0))
+    signs = memoryview(mmap.mmap(-1, 8 * (2 * count + 1))).cast("Q")  # shared; those of `multiprocessing` need room on a disk
+    watch, begin = _Watch(signs), (os.getpid(), signs, context.Lock())
     try:
-        with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(os.getpid(), *watch.signs)) as pool:
+        with ProcessPoolExecutor(
+            count, mp_context=context, initializer=_begin, initargs=(os.getpid(), signs, context.Lock())
+        ) as pool:
             first = pool.submit(os.getpid)  # all are there after the first task
             with watch.looking(pool):
                 first.result()
@@ -73,21 +77,21 @@ def started(count: int, *, device: str) -> Iterator[ProcessPoolExecutor | None]:
         raise
 
 
-def _begin(parent: int, signs: Any, taken: Any) -> None:
+def _begin(parent: int, signs: memoryview, lock: Any) -> None:
     """Prepare this process: it ends when its parent is killed, which has no time to tell, and gives signs of life."""
     if sys.platform == "linux":
         set_death_signal = 1
         ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-    with taken.get_lock():
-        place = taken.value
-        taken.value += 1
-    signs[2 * place] = os.getpid()
-    threading.Thread(target=_live, args=(signs, 2 * place + 1), daemon=True).start()
+    with lock:
+        place = 2 * signs[0] + 1
+        signs[0] += 1
+    signs[place] = os.getpid()
+    threading.Thread(target=_live, args=(signs, place + 1), daemon=True).start()
 
 
-def _live(signs: Any, place: int) -> None:
+def _live(signs: memoryview, place: int) -> None:
     while True:
         signs[place] += 1
         time.sleep(1)
@@ -96,10 +100,10 @@ def _live(signs: Any, place: int) -> None:
 class _Watch:
     """Looks every second whether each process has given a sign of life, and ends those that are silent.
 
-    `signs` hold the id of each process and how many signs it has given, in the order in which they took their places (`taken`).
+    `signs` hold how many processes took their places, then the id of each and how many signs it has given.
     """
 
-    def __init__(self, *signs: Any) -> None:
+    def __init__(self, signs: memoryview) -> None:
         self.signs = signs
         self.silent: dict[int, str] = {}
 
@@ -119,7 +123,7 @@ class _Watch:
     def _look(self, processes: dict[int, Any], stop: threading.Event) -> None:
         quiet, last = dict.fromkeys(processes, 0), dict.fromkeys(processes, 0)
         while not stop.wait(1):
-            given = dict(zip(self.signs[0][::2], self.signs[0][1::2], strict=True))
+            given = dict(zip(self.signs[1::2], self.signs[2::2], strict=True))
             for process in [p for p in processes if processes[p].is_alive()]:
                 told = given.get(process, 0)
                 quiet[process] = 0 if told != last[process] else quiet[process] + 1
