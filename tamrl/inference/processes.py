@@ -61,9 +61,7 @@ def started(count: int, *, device: str) -> Iterator[ProcessPoolExecutor | None]:
     signs = memoryview(mmap.mmap(-1, 8 * (2 * count + 1))).cast("Q")  # shared; those of `multiprocessing` need room on a disk
     watch, begin = _Watch(signs), (os.getpid(), signs, context.Lock())
     try:
-        with ProcessPoolExecutor(
-            count, mp_context=context, initializer=_begin, initargs=(os.getpid(), signs, context.Lock())
-        ) as pool:
+        with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=begin) as pool:
             first = pool.submit(os.getpid)  # all are there after the first task
             with watch.looking(pool):
                 first.result()
