@@ -78,8 +78,11 @@ bench: .venv
 
 SEED ?= 1
 CASES ?= 200
-fuzz: .venv .venv/real
+fuzz: .venv .venv/real results/test/provenance.json
 	$(BIN)/python -m tests.fuzz --seed $(call quoted,SEED) --cases $(call quoted,CASES) --publish $(ARGS)
+
+results/test/provenance.json:
+	$(MAKE) maps CONFIG=config/test.yaml
 
 benchmark: .venv
 	$(MAKE) maps CONFIG=config/benchmark.yaml

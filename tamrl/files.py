@@ -10,15 +10,14 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tamrl import making
-from tamrl.errors import ContractError, MachineError
+from tamrl import making, placing
+from tamrl.errors import ContractError, MachineError, TamrlError
 from tamrl.intake import border
 from tamrl.places import portable
 
@@ -34,16 +33,15 @@ SEAL = ".seal"
 JOB = ".job"
 """Record of the job that made a product, beside it (`tamrl.jobs`)."""
 
-PART = ".part-"
 MADE = "results"
 """Folder of all that rules make."""
 
 
 @contextmanager
 def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None) -> Iterator[Path]:
-    """Give a temporary name beside `path`; on success sync it, seal it and rename it, on error remove it.
+    """Give a temporary name of a place of its own (`tamrl.placing`); on success sync it, seal it and give it its name.
 
-    Works for files and for directories (Zarr stores).
+    Works for files and for directories (Zarr stores). What had the name before keeps it until that moment.
 
     Parameters
     ----------
@@ -57,41 +55,42 @@ def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None) -> 
         Where the disk is full or may not be written.
     """
     path = Path(path)
-    part = path.with_name(f"{PART}{os.getpid()}-{path.name}")
-    try:
+    final = not placing.within(path)
+    with _blamed(path, None):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if final:
+            placing.sweep_once(path.parent.absolute())
+    with _blamed(path, None), placing.place(path) as part, _blamed(path, part):
         yield part
-        _sync(part)
-        if not any(parent.startswith(PART) for parent in path.parts):
+        if final:
+            placing.sync(part)
             _write_seal(path, _content(part, listed))
-        if part.is_dir() and path.exists():
-            shutil.rmtree(path)
-        os.replace(part, path)
-    except OSError as error:
-        if named := _unwritten(error, path):
+        placing.put(part, path)
+
+
+@contextmanager
+def _blamed(path: Path, part: Path | None) -> Iterator[None]:
+    """Where the machine is to blame, have the error name what could not be written."""
+    try:
+        yield
+    except TamrlError:
+        raise
+    except Exception as error:
+        if named := _unwritten(error, path, part):
             raise named from error
         raise
-    finally:
-        if part.is_dir():
-            shutil.rmtree(part)
-        else:
-            part.unlink(missing_ok=True)
 
 
-def _unwritten(error: OSError, path: Path) -> MachineError | None:
-    """The error with the name of what could not be written, if the machine is to blame."""
-    denied = error.errno in (errno.EACCES, errno.EPERM) and str(error.filename).startswith(str(path.parent))
-    if error.errno not in border.MACHINE and not denied:
+def _unwritten(error: Exception, path: Path, part: Path | None) -> MachineError | None:
+    number = error.errno if isinstance(error, OSError) else None
+    if number not in border.MACHINE and part is not None and (found := placing.refused(part)) in border.MACHINE:
+        number = found
+    denied = number in (errno.EACCES, errno.EPERM) and str(error.filename).startswith(str(path.parent))
+    if number not in border.MACHINE and not denied:
         return None
-    todo = border.MACHINE.get(error.errno, "give yourself the right to write into this folder, or choose another")
-    said = f"{error.strerror} ({errno.errorcode[error.errno]})"
+    todo = border.MACHINE.get(number, "give yourself the right to write into this folder, or choose another")
+    said = f"{os.strerror(number)} ({errno.errorcode[number]})"
     return MachineError("the file cannot be written", where=path, found=said, todo=todo)
-
-
-def _sync(path: Path) -> None:
-    for file in [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]:
-        with open(file, "rb") as handle:
-            os.fsync(handle.fileno())
 
 
 def seal_file(path: Path) -> Path:
@@ -130,10 +129,11 @@ def _write_seal(path: Path, content: dict[str, Any]) -> None:
 
 def replace_text(target: Path, text: str) -> None:
     """Write a small file that has no seal: a seal itself, or the record of a job."""
-    part = target.with_name(f"{PART}{os.getpid()}-{target.name}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, target)
+    with placing.place(target) as part:
+        part.write_text(text, encoding="utf-8")
+        placing.sync(part)
+        os.replace(part, target)
 
 
 def verified(path: str | Path) -> Path:
@@ -185,7 +185,7 @@ def intact(path: str | Path) -> bool:
 
 def is_made(path: Path) -> bool:
     """Whether a file lies where only rules write, below `results/` of the working folder, and is done."""
-    unfinished = any(part.startswith(PART) for part in path.parts)
+    unfinished = any(part.startswith(placing.PART) for part in path.parts)
     return not unfinished and path.absolute().is_relative_to(Path.cwd() / MADE)
 
 
@@ -261,8 +261,9 @@ def _checksum(path: Path, *changed: int) -> str:
 
 
 def members(folder: Path) -> list[Path]:
-    """The files of a directory, sorted by name; not those of the workflow engine, and no seals."""
-    return sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in FOREIGN and not is_seal(p.name))
+    """The files of a directory, sorted by name; not those of the workflow engine, no seals and nothing half-written."""
+    there = (p for p in folder.rglob("*") if p.is_file() and p.name not in FOREIGN and not is_seal(p.name))
+    return sorted(p for p in there if not placing.within(p.relative_to(folder)))
 
 
 def sha256(path: str | Path) -> str:

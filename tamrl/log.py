@@ -5,11 +5,13 @@ Scripts call `to_file` once; stages use `logging.getLogger(__name__)` and `progr
 
 import atexit
 import logging
+import math
 import os
 import resource
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -77,20 +79,32 @@ def _note_end(path: Path, begun: float) -> None:
     ended, seconds = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), time.monotonic() - begun
     values = (ended, rule, "/".join(rest), f"{seconds:.1f}", f"{used:.0f}", _error[0] if _error else "0")
     journal = folder / JOURNAL
-    for line, flags in ((COLUMNS, os.O_EXCL), (values, 0)):
-        try:
-            handle = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags, 0o644)
-        except FileExistsError:  # another job has written the heading
-            continue
-        os.write(handle, ("\t".join(line) + "\n").encode())
+    try:
+        for line, flags in ((COLUMNS, os.O_EXCL), (values, 0)):
+            with suppress(FileExistsError):  # another job has written the heading
+                _append(journal, "\t".join(line) + "\n", flags)
+    except OSError as error:
+        logging.getLogger("tamrl").warning("%s gets no line of this job: %s", journal, error)
+
+
+def _append(journal: Path, line: str, flags: int) -> None:
+    handle = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | flags, 0o644)
+    try:
+        size = os.fstat(handle).st_size
+        half = size and os.pread(handle, 1, size - 1) != b"\n"  # of a job on a disk that was full
+        os.write(handle, ("\n" * bool(half) + line).encode())
+    finally:
         os.close(handle)
 
 
 def told(run: str | Path) -> str:
-    """What the jobs of the run in this folder came to, from the journal: the latest line of each."""
+    """What the jobs of the run in this folder came to, from the journal: the latest line of each; what is no line is left out."""
     journal = Path(run) / "logs" / JOURNAL
-    lines = journal.read_text(encoding="utf-8").splitlines()[1:] if journal.exists() else []
-    latest = {tuple(fields[1:3]): fields for fields in (line.split("\t") for line in lines)}
+    try:
+        lines = journal.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    latest = {tuple(fields[1:3]): fields for fields in map(_fields, lines) if fields}
     if not latest:
         return "no job has ended"
     minutes = sum(float(fields[3]) for fields in latest.values()) / 60
@@ -98,6 +112,16 @@ def told(run: str | Path) -> str:
     failed = sum(fields[5] != "0" for fields in latest.values())
     trouble = f", {failed} of them failed" if failed else ""
     return f"{len(latest)} jobs{trouble}, {minutes:.1f} minutes of jobs, most memory {most[4]} MiB ({most[1]}); each: {journal}"
+
+
+def _fields(line: str) -> list[str] | None:
+    """The fields of a line of the journal; None for half a line, or one that was written over."""
+    fields = line.split("\t")
+    try:
+        whole = len(fields) == len(COLUMNS) and math.isfinite(float(fields[3]) + float(fields[4])) and bool(fields[5])
+    except ValueError:
+        return None
+    return fields if whole else None
 
 
 def _log_uncaught(kind: type, error: BaseException, trace: object) -> None:

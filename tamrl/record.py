@@ -19,6 +19,7 @@ import numpy as np
 
 from tamrl import files, making, provenance, registry, simulated, stores
 from tamrl.errors import InputError
+from tamrl.intake import border
 
 LOG = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ PLUGINS = (
 """Section and key of the configuration that name the plug-ins of a package."""
 
 
+@border.stage("record_provenance")
 def record_provenance(
     *,
     inputs: list[str],
@@ -209,7 +211,8 @@ def costs(folders: list[str]) -> dict[str, dict[str, float | None]]:
         if not rows or not {"s", "max_rss"} <= rows[-1].keys():
             raise InputError("not a benchmark of Snakemake", where=file, found=rows[-1:], todo="delete it and run its rule again")
         name = "/".join(part for part in file.relative_to(run).with_suffix("").parts if part != "benchmarks")
-        found[name] = {"seconds": float(rows[-1]["s"]), "memory_mib": _number(rows[-1]["max_rss"])}
+        with border.reading("not a benchmark of Snakemake", where=file, todo="delete it and run its rule again"):
+            found[name] = {"seconds": float(rows[-1]["s"]), "memory_mib": _number(rows[-1]["max_rss"])}
     return found
 
 

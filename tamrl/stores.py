@@ -18,7 +18,7 @@ from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
-from tamrl import contracts, files, variables
+from tamrl import contracts, files, placing, variables
 from tamrl.errors import ContractError
 from tamrl.files import MANIFEST
 
@@ -37,6 +37,7 @@ def seal(path: str | Path, *, about: dict[str, Any], known: dict[str, dict[str, 
 
     `known` are entries of another manifest for files that were linked from its store; they are not read again.
     """
+    placing.sweep(Path(path))
     known = known or {}
     found = {n: known.get(n) or {"bytes": f.stat().st_size, "sha256": files.checksum(f)} for n, f in _listing(path).items()}
     files.write_json(Path(path) / MANIFEST, {"files": found, "about": about})
@@ -100,9 +101,9 @@ def group(path: str | Path) -> zarr.Group:
 
 
 def damaged(path: str | Path, folder: str) -> str | None:
-    """The first file of `folder` within a sealed store that is missing or differs from its checksum, or None."""
+    """The first file of `folder` (or that file) in a sealed store that is missing or differs from its checksum, or None."""
     listed = manifest(path)["files"]
-    inside = {name: Path(path) / name for name in listed if name.startswith(f"{folder}/")}
+    inside = {name: Path(path) / name for name in listed if name == folder or name.startswith(f"{folder}/")}
     wrong = (n for n, file in inside.items() if not file.is_file() or files.checksum(file) != listed[n]["sha256"])
     return next(wrong, None)
 

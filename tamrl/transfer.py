@@ -25,6 +25,7 @@ from pathlib import Path
 
 import requests
 
+from tamrl import placing
 from tamrl.addresses import holds_name, redacted
 from tamrl.errors import DownloadError, MachineError, OutageError
 from tamrl.files import checksum as content
@@ -205,7 +206,7 @@ class Client:
                 have = 0
                 part.begin(answer, whole)
             most = size if size is not None else self.limits.unannounced if whole is None else self.limits.file
-            with open(part.path, "ab", opener=_no_link) as handle:
+            with open(part.path, "ab", opener=placing.no_link) as handle:
                 for block in self._body(answer, most - have, until):
                     handle.write(block)
                 handle.flush()
@@ -323,11 +324,6 @@ def _fits(path: Path, size: int | None, checksum: tuple[str, str] | None) -> boo
     return checksum is None or content(path, checksum[0]) == checksum[1].lower()
 
 
-def _no_link(path: str, flags: int) -> int:
-    """Open a file, but not through a link that somebody has put under its name."""
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
-
-
 @dataclass
 class _Part:
     """What has arrived of a file, and beside it of which version of it that is."""
@@ -357,7 +353,7 @@ class _Part:
         """Forget what is there, and note of which version the answer is."""
         self.drop()
         if version := _version(answer):
-            with open(self.tag, "w", encoding="utf-8", opener=_no_link) as handle:
+            with open(self.tag, "w", encoding="utf-8", opener=placing.no_link) as handle:
                 json.dump([self._address, total, version], handle)
 
     def is_other(self, answer: requests.Response) -> bool:

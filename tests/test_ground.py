@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tamrl import carbon, contracts, files, log, registry, units, variables
 from tamrl.errors import ContractError, MachineError, PluginError, TamrlError, UnitError, near
@@ -155,6 +157,32 @@ def test_the_journal_has_a_line_for_each_job_that_ended(tmp_path):
     ]
     assert all(0 <= float(line[3]) < 60 and 5 < float(line[4]) < 5000 for line in lines)
     assert log.told(run).startswith("2 jobs, 1 of them failed, 0.0 minutes of jobs, most memory ")
+    assert log.told(tmp_path) == "no job has ended"
+
+
+def _row(*changes, name="write_map"):
+    return "\t".join(["2026-01-01T00:00:00Z", name, "gpp", "1.5", "200", "0"]) + "\n"
+
+
+@settings(max_examples=60, deadline=None)
+@given(cut=st.integers(0, 300), more=st.booleans())
+def test_half_a_line_in_the_journal_fails_nothing(tmp_path_factory, cut, more):
+    run = tmp_path_factory.mktemp("run")
+    (run / "logs").mkdir()
+    whole = "\t".join(log.COLUMNS) + "\n" + _row(name="one") + _row(name="two")
+    (run / "logs/jobs.tsv").write_text(whole[:cut])
+    if more:
+        log._append(run / "logs/jobs.tsv", _row(name="three"), 0)
+    said = log.told(run)
+    assert ("three" in "".join((run / "logs/jobs.tsv").read_text().splitlines()[-1:])) == more
+    count = (cut >= whole.index("two") - 22) + (cut >= len(whole) - 1) + more
+    assert said.startswith(f"{count} jobs") if count else said == "no job has ended"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a\tb\n" * 3, b"x\n1\t2\t3\tnan\t5\t0\n", b"\x00" * 50])
+def test_a_journal_of_anything_fails_nothing(tmp_path, content):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/jobs.tsv").write_bytes(content)
     assert log.told(tmp_path) == "no job has ended"
 
 

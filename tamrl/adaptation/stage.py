@@ -16,12 +16,14 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, verified
 from tamrl.inference.predict import predict
+from tamrl.intake import border
 from tamrl.samples.splits import cut
 from tamrl.training.checkpoint import Trained, load_ensemble
 
 LOG = logging.getLogger(__name__)
 
 
+@border.stage("adapt_towers")
 def adapt_towers(
     *,
     samples: str,

@@ -16,6 +16,7 @@ from tamrl.atlas import areas, layers, origin, pack, stations
 from tamrl.atlas.chunks import put, put_layer
 from tamrl.atlas.world import World
 from tamrl.carbon import FLUXES
+from tamrl.intake import border
 from tamrl.log import progress
 from tamrl.maps import blocks, budgets, cf, land
 from tamrl.maps.predictions import open_predictions
@@ -23,6 +24,7 @@ from tamrl.maps.predictions import open_predictions
 LOG = logging.getLogger(__name__)
 
 
+@border.stage("sum_regions")
 def sum_regions(
     *,
     manifests: list[str],
@@ -64,6 +66,7 @@ def _total(ds: xr.Dataset, whole: land.Land, at: np.ndarray, days: np.ndarray) -
     return total
 
 
+@border.stage("build_atlas")
 def build_atlas(
     *,
     maps: Sequence[str],
@@ -106,9 +109,9 @@ def build_atlas(
     said = simulated.STATEMENT if virtual else None
     world = World(about["labels"], maps=maps, reference=reference)
     with files.atomic(atlas) as part:
-        shutil.copytree(site, part, ignore=shutil.ignore_patterns(*files.FOREIGN))
+        shutil.copytree(site, part, copy_function=_copy, ignore=shutil.ignore_patterns(*files.FOREIGN))
         for path in credits:
-            shutil.copy(path, part)
+            _copy(path, part)
         shown = _layers(part / "data", world, about, applicability, cube)
         places = _stations(part / "data", predictions, (towers, metrics, dissimilarity), about)
         put(part / "data/regions.js", "regions", areas.plain(contracts.read_csv(regions, contracts.REGIONS)))
@@ -204,6 +207,11 @@ def _threshold(applicability: str) -> float | None:
     with xr.open_dataset(files.verified(applicability)) as ds:
         found = ds["dissimilarity"].attrs.get("threshold")
     return None if found is None else float(found)
+
+
+def _copy(source: str, target: str | Path) -> None:
+    """One more of a file that is as it was sealed."""
+    shutil.copy(files.verified(source), target)
 
 
 def _page(template: Path, **fields: str | None) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tamrl import files, provenance, stores
+from tamrl import files, placing, provenance, stores
 from tamrl.drivers import cube as cubes
 from tamrl.drivers import derived, store
 from tamrl.drivers.sources import _netcdf, _steps
@@ -64,8 +64,13 @@ class Anew(Exception):
 
 def newest(folder: str | Path | None) -> Path | None:
     """The store kept last in `folder`, or None."""
-    found = [path for path in Path(folder).glob("[0-9]*") if files.intact(path / stores.MANIFEST)] if folder else []
+    found = [path for path in Path(folder).glob("[0-9]*") if _sound(path)] if folder else []
     return max(found, key=lambda path: int(path.name), default=None)
+
+
+def _sound(kept: Path) -> bool:
+    """Whether what is kept can be opened; each variable is looked at when it is taken."""
+    return files.intact(kept / stores.MANIFEST) and stores.damaged(kept, "zarr.json") is None
 
 
 def keep(folder: str | Path | None, cube: str | Path, records: dict[str, Record]) -> None:
@@ -88,7 +93,7 @@ def keep(folder: str | Path | None, cube: str | Path, records: dict[str, Record]
         stores.seal(part, about=told["about"] | {"records": records}, known=told["files"])
     for other in folder.iterdir():
         if other not in (target, files.seal_file(target)):
-            shutil.rmtree(other) if other.is_dir() else other.unlink()
+            placing.remove(other)
 
 
 def records(kept: Path | None) -> dict[str, Record]:

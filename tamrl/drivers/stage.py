@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 import zarr
 
-from tamrl import contracts, files, plain, provenance, registry, simulated, stores
+from tamrl import contracts, files, placing, plain, provenance, registry, simulated, stores
 from tamrl.drivers import collocate, compare, granules, places, store
 from tamrl.drivers import kept as keeping
 from tamrl.drivers import subsets as subset_tables
@@ -17,10 +17,12 @@ from tamrl.drivers.making import Making, limited
 from tamrl.drivers.opening import Opening, co2_series
 from tamrl.errors import InputError
 from tamrl.grid import Grid
+from tamrl.intake import border
 
 log = logging.getLogger(__name__)
 
 
+@border.stage("build_cube")
 def build_cube(
     *,
     paths: list[str],
@@ -71,6 +73,7 @@ def build_cube(
     keeping.keep(kept, cube, records)
 
 
+@border.stage("build_driver")
 def build_driver(
     *,
     paths: list[str],
@@ -127,6 +130,7 @@ def _taken(
     return known, records
 
 
+@border.stage("download_drivers")
 def download_drivers(*, folder: str, source: str, item: str, year: int, options: dict[str, Any]) -> None:
     """Fetch one item of a source for one year into a folder that appears only when all its files are whole.
 
@@ -144,8 +148,7 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
         Names the file, its address and what happened.
     """
     target = Path(folder)
-    part = target.with_name(f".{target.name}.part")
-    part.mkdir(parents=True, exist_ok=True)
+    part = placing.begun(target)
     plugin = registry.load(registry.SOURCES, source)
     given = {k: v for k, v in options.items() if k != "months"}
     months = options.get("months", 12)
@@ -154,12 +157,12 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
         with files.atomic(target) as whole:
             shutil.copytree(part, whole, copy_function=store.link)
         return
-    if target.is_dir():
-        shutil.rmtree(target)
-    part.replace(target)
+    placing.sync(part)
+    placing.put(part, target)
     files.seal(target)
 
 
+@border.stage("collocate_drivers")
 def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: float) -> None:
     """Take the drivers at the towers from the cube.
 
@@ -196,6 +199,7 @@ def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: 
         found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in series.dynamic})
 
 
+@border.stage("place_drivers")
 def place_drivers(*, table: str, towers: str, drivers: str, names: dict[str, Any], step: str, co2: str | None = None) -> None:
     """Write what place and date tell of the drivers at the towers, for a run without grids.
 
@@ -218,6 +222,7 @@ def place_drivers(*, table: str, towers: str, drivers: str, names: dict[str, Any
     log.info("%d towers, %d steps", *(found.sizes[name] for name in ("site", "time")))
 
 
+@border.stage("compare_drivers")
 def compare_drivers(
     *, drivers: str, table: str, towers: str, comparison: str, subsets: str | None = None, virtual: bool = False
 ) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from tamrl import stores, variables
+from tamrl import placing, stores, variables
 from tamrl.drivers import cube as cubes
 from tamrl.drivers import regrid
 from tamrl.drivers.cells import Cells
@@ -173,7 +173,7 @@ def take(store: Path, part: Path) -> dict[str, dict[str, Any]]:
     """
     stores.check(part)
     known = stores.manifest(part)["files"]
-    group, other = (zarr.open_group(path, mode=mode, zarr_format=3) for path, mode in ((store, "r+"), (part, "r")))
+    group, other = zarr.open_group(store, mode="r+", zarr_format=3), stores.group(part)
     for name in other.array_keys():
         if name != variables.FILLED or name not in group:
             shutil.copytree(part / name, store / name, copy_function=link)
@@ -188,12 +188,11 @@ def take(store: Path, part: Path) -> dict[str, dict[str, Any]]:
 def links(store: str | Path, folder: Path) -> bool:
     """Whether files of a store can have a second name in `folder`, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f".probe-{os.getpid()}"
-    try:
-        os.link(Path(store) / stores.MANIFEST, probe)
-    except OSError:
-        return False
-    probe.unlink()
+    with placing.place(folder / "probe") as probe:
+        try:
+            os.link(Path(store) / stores.MANIFEST, probe)
+        except OSError:
+            return False
     return True
 
 

@@ -16,6 +16,7 @@ from tamrl.evaluation import aggregate, distribution, normalised, scoring, skill
 from tamrl.evaluation import comparisons as compare
 from tamrl.evaluation import metrics as pair_scores
 from tamrl.evaluation import reliability as certainty
+from tamrl.intake import border
 from tamrl.uncertainty import conformal, strata
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ SUMMARISED = (*pair_scores.SCORES, *normalised.SCORES)
 """Scores whose spread over the towers is written."""
 
 
+@border.stage("evaluate_models")
 def evaluate_models(
     *,
     members: list[str],

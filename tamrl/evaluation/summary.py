@@ -11,6 +11,7 @@ from tamrl import contracts, files, plain, simulated
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.report import budgets, tables
 from tamrl.grid import Grid
+from tamrl.intake import border
 
 TOTALS = "PgC yr⁻¹"
 
@@ -18,6 +19,7 @@ LONGEST = 8
 """Rules whose time and memory are told."""
 
 
+@border.stage("write_summary")
 def write_summary(
     *,
     metrics: str,

@@ -1,1 +1,5 @@
 """Inference: trained members predict towers and the globe, tile by tile."""
+
+from tamrl.intake import machine
+
+machine.room()

@@ -1,14 +1,17 @@
 """The layout of the store of a map: `gpp` and `reco` (member, time, lat, lon), a chunk being one member, one tile, all steps."""
 
 import logging
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import zarr
 
-from tamrl import carbon, files, stores
+from tamrl import carbon, files, placing, stores
 from tamrl.errors import ContractError
 from tamrl.inference.lock import locked
 
@@ -55,10 +58,9 @@ def lay_out(store: Path, layout: Layout) -> None:
     """
     records = records_folder(store)
     with locked(records, "opening", patience=PATIENCE):
-        for killed in store.parent.glob(f".part-*-{store.name}"):
-            shutil.rmtree(killed)
+        placing.sweep(store.parent)
         found = _attributes(store)
-        whole = files.intact(store)
+        whole = files.seal_file(store).is_file() and files.intact(store)
         if whole and found.get("key") == layout.key and found.get("members") == list(layout.members):
             (store / stores.MANIFEST).unlink(missing_ok=True)
             there = sum(1 for _ in records.glob("*.json"))
@@ -68,18 +70,40 @@ def lay_out(store: Path, layout: Layout) -> None:
             LOG.info("%s %s: tiles of the members that stay are kept", store, why)
             with files.atomic(store, listed=_framed) as part:
                 _create(part, layout)
-                _move(store, part, found["members"], list(layout.members))
+                _move(store, part, found.get("members", []), list(layout.members))
         else:
             _discard(store)
             with files.atomic(store, listed=_framed) as part:
                 _create(part, layout)
 
 
+@contextmanager
+def standing(store: Path) -> Iterator[None]:
+    """While tiles are written: where they fail because somebody removed the store, or part of it, the error says that.
+
+    Raises
+    ------
+    ContractError
+        If an error comes and metadata of the store are gone.
+    """
+    try:
+        yield
+    except Exception as error:
+        frame = [store / name / "zarr.json" for name in ("", *FLUXES)]
+        if gone := [str(file) for file in frame if not file.is_file()]:
+            found = f"gone: {', '.join(gone)} ({type(error).__name__}: {error})"
+            todo = "the same command makes anew what is missing"
+            raise ContractError(
+                "the store was removed while its tiles were written", where=store, found=found, todo=todo
+            ) from error
+        raise
+
+
 def _discard(store: Path) -> None:
     """Delete a store of other drivers, with its records and memories."""
-    if store.exists():
+    if os.path.lexists(store):
         LOG.info("%s is of other drivers, options or code: it is made anew", store)
-        shutil.rmtree(store)
+        placing.remove(store)
     for record in [*records_folder(store).glob("*.json"), *records_folder(store).glob(f".*{files.SEAL}")]:
         record.unlink()
     shutil.rmtree(store.with_suffix(".memory"), ignore_errors=True)
@@ -91,7 +115,7 @@ def _move(old: Path, new: Path, before: list[str], after: list[str]) -> None:
         (new / flux / "c").mkdir(parents=True, exist_ok=True)
         for k, member in enumerate(after):
             if member in before and (chunks := old / flux / "c" / str(before.index(member))).is_dir():
-                chunks.rename(new / flux / "c" / str(k))
+                shutil.move(chunks, new / flux / "c" / str(k))  # the store may be a link to another disk
 
 
 def _attributes(store: Path) -> dict:

@@ -36,8 +36,10 @@ def locked(folder: Path, name: str = "lock", *, patience: float = 0.0) -> Iterat
     """
     path = folder / name
     with border.reading(REFUSED, where=path, error=MachineError):
+        if folder.exists() and not folder.is_dir():
+            raise MachineError(REFUSED, where=folder, found="a file, not a folder", todo="move it away: the folder is made anew")
         folder.mkdir(parents=True, exist_ok=True)
-        handle = open(path, "w", encoding="utf-8")  # noqa: SIM115
+        handle = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+")
     with handle:
         until = time.monotonic() + patience
         while (release := _take(handle, path)) is None:

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dask
+import psutil
 from distributed import Client, Future, LocalCluster, wait
 from distributed.scheduler import KilledWorker
 from distributed.security import Security
@@ -24,13 +25,15 @@ from distributed.utils import get_ip
 
 import tamrl
 from tamrl import log, plain
-from tamrl.errors import InputError
+from tamrl.errors import InputError, MachineError
 from tamrl.grid import Tile
 from tamrl.inference import processes
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 600.0
 """Seconds that workers have to report: a shared file system is slow to give out a Python environment."""
+ENDING = 60.0
+"""Seconds that launcher and workers have to end."""
 LOOK = 5.0
 """Seconds between two looks at whether the launcher still runs."""
 
@@ -40,6 +43,10 @@ class Nodes:
 
     def __init__(self, client: Client, launcher: subprocess.Popen) -> None:
         self._client, self._launcher = client, launcher
+        self._known: set[str] = set()
+        self._processes: dict[str, int] = {}
+        self._lost: list[str] = []
+        self._since = time.monotonic()
 
     def fill(self, tiles: list[Tile], one: Callable[[Tile], dict]) -> dict[str, dict]:
         """The record of each tile, as `tiled.fill` gives it; a tile whose worker is lost goes to another one.
@@ -50,9 +57,11 @@ class Nodes:
             If all workers are lost, or a tile has ended several; errors of `one` as they are.
         """
         names = [tile.name for tile in tiles]
+        self._count()
         futures = self._client.map(one, tiles, key=[f"tile-{name}" for name in names], pure=False)
         for _ in log.progress(self._as_they_end(futures), "tiles", total=len(tiles)):
             pass
+        self._there()
         return dict(zip(names, self._client.gather(futures), strict=True))
 
     def _as_they_end(self, futures: list[Future]) -> Iterator[Future]:
@@ -62,6 +71,7 @@ class Nodes:
                 done, left = wait(left, timeout=LOOK, return_when="FIRST_COMPLETED")
             except TimeoutError:
                 self.check()
+                self._count()
                 continue
             for future in done:
                 if isinstance(error := future.exception(), KilledWorker):
@@ -70,6 +80,27 @@ class Nodes:
                     ) from error
                 future.result()
             yield from done
+
+    def _there(self) -> set[str]:
+        """Addresses of the workers; the log says which are lost."""
+        there = set(self._client.scheduler_info(n_workers=-1)["workers"])
+        for address in sorted(self._known - there):
+            self._lost.append(f"process {self._processes.get(address, 'unknown')} at {address}")
+            LOG.warning("%s is lost or gives no sign of life; its tiles go to other workers", self._lost[-1])
+        self._known = there
+        return there
+
+    def _count(self) -> None:
+        """Raise if there is no worker for longer than a silent one is waited for."""
+        if self._there():
+            self._since = time.monotonic()
+        elif time.monotonic() - self._since > processes.SILENCE:
+            raise MachineError(
+                "no worker of the map gives a sign of life",
+                where="; ".join(self._lost) or None,
+                found=f"none for {processes.SILENCE} s",
+                todo="see what stopped them; the same command goes on with the tiles that are missing",
+            )
 
     def wait_for(self, count: int) -> None:
         """Return when `count` workers have reported.
@@ -87,6 +118,7 @@ class Nodes:
                     f"{count} workers were launched", found=f"{there} reported in {PATIENCE:.0f} s", todo="see inference.launcher"
                 )
             time.sleep(0.2)
+        self._processes = self._client.run(os.getpid)
 
     def check(self) -> None:
         """Raise if the launcher has ended: then there are no workers."""
@@ -116,7 +148,8 @@ def started(count: int, *, threads: int, launcher: str, folder: Path) -> Iterato
     with tempfile.TemporaryDirectory(prefix=".workers-", dir=folder) as private:
         security = _keys(Path(private))
         local = {"host": get_ip() if count > 1 else "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
-        quiet = dask.config.set({"distributed.scheduler.http.routes": []})  # web pages ask for no key
+        ttl = {"distributed.scheduler.worker-ttl": f"{processes.SILENCE}s"}
+        quiet = dask.config.set({"distributed.scheduler.http.routes": [], **ttl})  # web pages ask for no key
         with quiet, LocalCluster(n_workers=0, protocol="tls", security=security, **local) as cluster:
             words = plain.command(launcher, nodes=count, threads=threads)
             own = processes.needed(threads)
@@ -141,13 +174,19 @@ def started(count: int, *, threads: int, launcher: str, folder: Path) -> Iterato
 
 @contextmanager
 def _stopped(process: subprocess.Popen) -> Iterator[None]:
-    """Whatever happens, the launcher ends; workers that outlive it end themselves."""
+    """Whatever happens, the launcher ends, and what it started here; workers elsewhere that outlive it end themselves."""
     try:
         yield
         with suppress(subprocess.TimeoutExpired):  # what does not end by itself is ended below
-            process.wait(timeout=60)
+            process.wait(timeout=ENDING)
     finally:
-        process.terminate()
+        with suppress(psutil.NoSuchProcess):
+            started = psutil.Process(process.pid).children(recursive=True)
+            process.terminate()
+            _, left = psutil.wait_procs([psutil.Process(process.pid), *started], timeout=ENDING)
+            for one in left:  # such as stopped ones, which no other signal reaches
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
         process.wait()
 
 

@@ -16,10 +16,11 @@ from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, verified, write_json
 from tamrl.grid import Tile
 from tamrl.inference import processes, tiled
-from tamrl.inference.layout import lay_out, locked, records_folder
+from tamrl.inference.layout import lay_out, locked, records_folder, standing
 from tamrl.inference.mapping import Map, fill, prepare
 from tamrl.inference.numerics import to_device
 from tamrl.inference.predict import predict
+from tamrl.intake import border
 from tamrl.samples.dataset import lead_in
 from tamrl.samples.splits import cut
 from tamrl.training.checkpoint import Trained, load_ensemble
@@ -27,6 +28,7 @@ from tamrl.training.checkpoint import Trained, load_ensemble
 LOG = logging.getLogger(__name__)
 
 
+@border.stage("predict_towers")
 def predict_towers(
     *, samples: str, splits: str, models: list[str], table: str, model: str, drivers: str, inference: dict
 ) -> None:
@@ -117,6 +119,7 @@ def _tower_rows(ds: xr.Dataset, members: list[Trained], *, batch: int, device: t
     return frames
 
 
+@border.stage("predict_tiles")
 def predict_tiles(
     *,
     cube: str,
@@ -154,17 +157,19 @@ def predict_tiles(
         job = Map(**arguments)
         with locked(records_folder(job.store)):
             lay_out(job.store, job.layout)
-            if nodes == 1:
-                records = _filled(job, job.tiles, arguments, threads, pool)
-            else:
-                from tamrl.inference import nodes as spread  # `distributed` is slow to import
+            with standing(job.store):
+                if nodes == 1:
+                    records = _filled(job, job.tiles, arguments, threads, pool)
+                else:
+                    from tamrl.inference import nodes as spread  # `distributed` is slow to import
 
-                with spread.started(nodes, threads=threads, launcher=launcher, folder=job.store.parent) as workers:
-                    records = workers.fill(job.tiles, partial(fill, json.dumps(arguments)))
-            about = {"model": job.members[0].name, "cube": stores.digest(cube)} | job.measured()
-            tiled.finish(job.store, records, manifest=manifest, label=label, layout=job.layout, about=about)
+                    with spread.started(nodes, threads=threads, launcher=launcher, folder=job.store.parent) as workers:
+                        records = workers.fill(job.tiles, partial(fill, json.dumps(arguments)))
+                about = {"model": job.members[0].name, "cube": stores.digest(cube)} | job.measured()
+                tiled.finish(job.store, records, manifest=manifest, label=label, layout=job.layout, about=about)
 
 
+@border.stage("predict_part")
 def predict_part(
     *,
     cube: str,
@@ -190,7 +195,8 @@ def predict_part(
         job = Map(**arguments)
         with locked(records_folder(job.store), f"lock-{part}"):
             lay_out(job.store, job.layout)
-            records = _filled(job, job.tiles[part::parts], arguments, threads, pool)
+            with standing(job.store):
+                records = _filled(job, job.tiles[part::parts], arguments, threads, pool)
     write_json(output, {"key": job.layout.key, "tiles": sorted(records)})
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 import dask
@@ -20,7 +19,7 @@ import numpy as np
 import zarr
 from dask.callbacks import Callback
 
-from tamrl import files, log, stores
+from tamrl import files, log, placing, stores
 from tamrl.errors import ContractError, InputError, MachineError
 from tamrl.grid import Tile
 from tamrl.inference import memory
@@ -185,8 +184,9 @@ def finish(store: Path, records: dict[str, dict], *, manifest: str, label: str, 
     cells = sum(r["cells"] for r in records.values())
     if cells == 0:
         raise ContractError("no cell of the cube is land", where=store, todo="check land_fraction and maps.min_land_fraction")
-    half = (records_folder(store).glob(".part-*"), memory.folder(store).glob("*/.part-*"), store.rglob("*.partial"))
-    for killed in chain(*half):
+    for folder in (records_folder(store), *memory.folder(store).glob("*")):
+        placing.sweep(folder)
+    for killed in store.rglob("*.partial"):
         killed.unlink()
     stores.seal(store, about={"label": label, "key": layout.key})
     tiles = {name: _summary(record, layout) for name, record in records.items()}

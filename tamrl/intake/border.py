@@ -1,6 +1,9 @@
 """Any exception of a reader becomes a named error that says which file, and what to do."""
 
 import errno
+import re
+import resource
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
@@ -9,9 +12,10 @@ from tamrl.errors import InputError, MachineError, TamrlError
 MACHINE = {
     errno.EMFILE: "close other programs, or raise the limit of open files (ulimit -n)",
     errno.ENFILE: "close other programs, or raise the limit of open files of the system",
-    errno.ENOMEM: "give the job more memory",
+    errno.ENOMEM: "give the job more memory (ulimit -v, or mem_mb on a cluster), or let fewer tiles or jobs run at a time",
     errno.ENOSPC: "free space on the disk",
     errno.EDQUOT: "free space within the quota",
+    errno.EFBIG: "raise the limit of the size of files (ulimit -f), or choose another file system",
     errno.EROFS: "choose a folder that can be written",
     errno.EIO: "check the disk or the network drive, then try again",
     errno.ESTALE: "the network drive has lost the file: try again",
@@ -19,6 +23,12 @@ MACHINE = {
     errno.ENOLCK: "the file system grants no locks: try again, or choose another file system",
 }
 """Error numbers that speak of the machine or its file system, not of the file, and what to do."""
+
+_MEMORY = re.compile(
+    r"bad_alloc|not enough memory|out of memory|malloc fail|(can't|cannot|unable to) (re)?allocate", re.IGNORECASE
+)
+_THREADS = re.compile(r"can't start new thread|thread creation failed|pthread_create", re.IGNORECASE)
+_MORE_THREADS = "raise the limits of memory and of processes (ulimit -v, ulimit -u), or use fewer threads"
 
 
 @contextmanager
@@ -61,13 +71,39 @@ def machine(reason: BaseException | None, asked: str, *, where: object, but: Col
     """
     while reason is not None:
         number = reason.errno if isinstance(reason, OSError) else None
-        if isinstance(reason, MemoryError):
-            return MachineError(asked, where=where, found="not enough memory", todo=MACHINE[errno.ENOMEM])
+        said = str(reason) if isinstance(reason, (RuntimeError, ImportError)) else ""
+        if isinstance(reason, MemoryError) or number == errno.ENOMEM or _MEMORY.search(said):
+            return MachineError(
+                asked, where=where, found=f"{str(reason) or 'not enough memory'}; {held()}", todo=MACHINE[errno.ENOMEM]
+            )
+        if _THREADS.search(said) or (isinstance(reason, BlockingIOError) and reason.filename is None):
+            return MachineError(asked, where=where, found=f"{reason}; {held()}", todo=_MORE_THREADS)
         if number in MACHINE and number not in but:
             found = f"{reason.strerror} ({errno.errorcode[number]})"
             return MachineError(asked, where=where, found=found, todo=MACHINE[number])
         reason = reason.__cause__ or reason.__context__
     return None
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Decorates a stage: what the machine refuses it (memory, threads, files) comes out named, with the stage."""
+    try:
+        yield
+    except TamrlError:
+        raise
+    except Exception as reason:
+        if refusal := machine(reason, f"the machine does not let {name} go on", where=name):
+            raise refusal from reason
+        raise
+
+
+def held() -> str:
+    """How much memory this process has had, and how much it may have."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = "" if limit == resource.RLIM_INFINITY else f", and may have {limit / 1024**2:.0f} MiB of addresses (ulimit -v)"
+    return f"the process has had {most:.0f} MiB{allowed}"
 
 
 def _named(reason: Exception, asked: str, where: object, todo: str | None, error: type[TamrlError]) -> TamrlError:

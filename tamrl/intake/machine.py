@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -12,12 +13,28 @@ SPECIAL = re.compile(r"""[\s'"$`\\*?()<>|&;]""")
 """What a shell does not take as it is: Snakemake gives it the path of Python without quotes."""
 
 
+LEAST = 1536
+"""MiB of addresses that a process needs for the libraries of models; with fewer they abort or hang while they are loaded."""
+
+
+def room() -> None:
+    """Refuse a limit of addresses (ulimit -v) under which the libraries of models cannot be loaded."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST * 1024**2:
+        raise MachineError(
+            "a process may not have the memory that the libraries of models need",
+            found=f"{limit / 1024**2:.0f} MiB of addresses (ulimit -v)",
+            todo=f"ulimit -v unlimited, or at least {LEAST * 1024}",
+        )
+
+
 def check(python: str | Path = sys.executable) -> None:
     """Refuse a machine on which each job would fail; `python` is the interpreter of the jobs.
 
     Raises `MachineError` for signs of the shell in its path, braces in it or in that of the working folder, and where neither
     temporary files nor Snakemake's can be written.
     """
+    room()
     python, here = Path(python).absolute(), Path.cwd()
     if braces := sorted({*re.findall(r"\{[^{}]*\}", f"{python} {here}")}):
         raise MachineError(

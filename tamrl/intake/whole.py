@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+from tamrl import files
 from tamrl.errors import InputError
 from tamrl.intake import _containers, _headers, border
 from tamrl.intake._bytes import Bytes, Damage
@@ -70,6 +71,7 @@ def check(path: Path, *, where: object = None) -> None:
     path = Path(path)
     with border.reading("the file cannot be read", where=where or path):
         status = path.stat()
+        files.verified(path)  # of the twin, or a download
         fault = _fault(str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     if fault:
         raise InputError(
@@ -129,6 +131,8 @@ def check_text(source: Path | bytes, *, where: object = None) -> None:
         If the text is empty, or ends neither with a line end nor with such a row.
     """
     where = where or (source if isinstance(source, Path) else None)
+    if isinstance(source, Path):
+        files.verified(source)
     last = _tail(source) if isinstance(source, Path) else bytes(source[-_TAIL:])
     if not last:
         raise InputError("the file is empty", where=where, todo="fetch it again")

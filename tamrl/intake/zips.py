@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tamrl import files
 from tamrl.errors import InputError
 from tamrl.intake import border
 
@@ -48,6 +49,8 @@ def opened(source: Path | bytes, *, where: object) -> Iterator[zipfile.ZipFile]:
         If the machine refuses to read it.
     """
     with border.reading("the archive cannot be read", where=where, todo=_AGAIN):
+        if isinstance(source, Path):
+            files.verified(source)  # of the twin, or a download
         _bounded(source, where)
         try:
             archive = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)

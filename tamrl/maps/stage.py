@@ -13,6 +13,7 @@ import xarray as xr
 from tamrl import contracts, files, plain, registry, simulated, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
+from tamrl.intake import border
 from tamrl.log import progress
 from tamrl.maps import about, blocks, budgets, catalogue, cf, export, filled, geotiff, land, rounding
 from tamrl.maps.predictions import Predictions, open_predictions
@@ -24,11 +25,13 @@ ZARR = {"time": 31, "lat": 90, "lon": 180}
 """Chunk of the exported store: a month of an eighth of each axis is a map of 2 MB, a series of a year is twelve chunks."""
 
 
+@border.stage("write_map")
 def write_map(**inputs: Any) -> None:
     """Write the main product, `ensemble`: mean, predictive spread and calibrated quantiles; inputs as of `write_product`."""
     write_product(product="ensemble", **inputs)
 
 
+@border.stage("write_product")
 def write_product(
     *,
     product: str,
@@ -83,6 +86,7 @@ def write_product(
     _write(product, output, predictions, **told, **extra)
 
 
+@border.stage("write_members")
 def write_members(
     *,
     manifest: str,
@@ -104,6 +108,7 @@ def write_members(
     _write("members", output, predictions, **told)
 
 
+@border.stage("write_exports")
 def write_exports(
     *, maps: list[str], monthly: list[str], output: str, exports: list[str], run: str, label: str, code: str
 ) -> None:
@@ -166,6 +171,7 @@ def _zarr(path: Path, maps: list[str], attributes: dict[str, Any]) -> Path:
     return path
 
 
+@border.stage("sum_budgets")
 def sum_budgets(
     *,
     manifests: list[str],

@@ -18,6 +18,7 @@ from tamrl.samples.splits import split
 LOG = logging.getLogger(__name__)
 
 
+@border.stage("split_sites")
 def split_sites(*, towers: str, test_sites: str | list, output: str, splits: dict, seed: int, samples: str | list = ()) -> None:
     """Write which fold holds each tower out.
 
@@ -76,6 +77,7 @@ def _warmth_and_records(samples: str) -> dict[str, pd.Series | pd.DataFrame]:
     return {"warmth": pd.Series(months.mean("month").values, index=sites), "records": records}
 
 
+@border.stage("build_samples")
 def build_samples(*, table: str, towers: str, drivers: str, grid: str, tower: str, features: dict, step: str) -> None:
     """Write drivers and fluxes of all towers side by side, once with drivers of the grid, once with measured ones.
 

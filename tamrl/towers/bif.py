@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tamrl import files
 from tamrl.errors import InputError
 from tamrl.intake import border, text, whole
 from tamrl.towers import sites, workbook
@@ -100,7 +101,7 @@ def shared(paths: list[Path]) -> pd.DataFrame | None:
 @lru_cache(maxsize=8)
 def _read_once(path: Path, changed: int, size: int) -> pd.DataFrame:
     """One table serves hundreds of archives; `changed` and `size` are there for the cache alone."""
-    content = path.read_bytes()
+    content = files.verified(path).read_bytes()
     if not workbook.is_workbook(content) and content[-1:].isdigit():  # it may have been cut within this number
         whole.check_text(path)
     return places(read(content, where=path), where=path)

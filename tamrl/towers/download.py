@@ -1,6 +1,5 @@
 """Downloading of public files: each by its SHA-256, whole or not at all, and no whole file twice."""
 
-import os
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from tamrl import files, transfer
+from tamrl import files, placing, transfer
 from tamrl.addresses import holds_login
 from tamrl.errors import DownloadError, InputError, MachineError, OutageError, near
 from tamrl.intake import border
@@ -69,14 +68,11 @@ def fetch(rows: pd.DataFrame, folder: Path, *, attempts: int = 5, wait: float = 
     MachineError
         If the folder cannot be written.
     """
-    part = folder.with_name(f".{folder.name}.part")
     with border.reading("the files cannot be downloaded", where=folder, error=MachineError):
-        part.mkdir(parents=True, exist_ok=True)
+        part = placing.begun(folder)
         _reuse(rows, folder, part)
         _bring_all(rows, part, attempts=attempts, wait=wait)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(part, folder)
+        placing.put(part, folder)
 
 
 def _bring_all(rows: pd.DataFrame, part: Path, *, attempts: int, wait: float) -> None:

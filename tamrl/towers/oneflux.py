@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tamrl import files
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError
 from tamrl.intake import border, text, whole
@@ -202,7 +203,7 @@ def _metadata(product: Product) -> dict[str, bytes]:
     if product.path.suffix == ".zip":
         return archive.read(product.path, lambda names: [n for n in names if _BIF.match(_base(n))])
     beside = [p for p in product.path.parent.glob(f"*_{product.site}_*") if _BIF.match(p.name)]
-    return {p.name: p.read_bytes() for p in sorted(beside)[:1]}
+    return {p.name: files.verified(p).read_bytes() for p in sorted(beside)[:1]}
 
 
 def _one(names: Iterable[str], product: Product, step: records.Step) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from tamrl import contracts, plain, registry, simulated
 from tamrl.errors import ConfigError, InputError
 from tamrl.files import atomic, verified
+from tamrl.intake import border
 from tamrl.towers import citations, climate, columns, download, envelope, gather, geojson, harmonise, records, rows
 from tamrl.towers import sites as site_tables
 
@@ -22,6 +23,7 @@ REMARK = "remark"
 """Column of a network's table of sites: what users must know of its data (`remark` of the plug-in), empty for nothing."""
 
 
+@border.stage("download_towers")
 def download_towers(*, sources: str, folder: str, network: str, options: Mapping[str, Any] | None = None) -> None:
     """Download the public files of a network.
 
@@ -56,6 +58,7 @@ def download_towers(*, sources: str, folder: str, network: str, options: Mapping
     download.fetch(download.read_sources(Path(sources), dataset), Path(folder))
 
 
+@border.stage("read_network")
 def read_network(
     *,
     paths: Sequence[str],
@@ -122,6 +125,7 @@ def _write_towers(towers: Sequence[gather.Kept], table: str, *, where: str) -> p
     return records.settled_places(places, pd.concat(implausible), [t.place["site"] for t in towers], where=where)
 
 
+@border.stage("harmonise_towers")
 def harmonise_towers(
     *,
     tables: Sequence[str],

@@ -1,1 +1,5 @@
 """Training: sequences in memory, one loss, one loop, and checkpoints without pickles."""
+
+from tamrl.intake import machine
+
+machine.room()

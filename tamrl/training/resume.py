@@ -17,6 +17,7 @@ from safetensors.torch import save as pack
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from tamrl import placing
 from tamrl.files import atomic, intact, seal_file
 
 LOG = logging.getLogger(__name__)
@@ -103,8 +104,9 @@ class Resume:
         return about, tensors
 
     def clear(self) -> None:
-        """Remove the state, and what a killed job left half written of it."""
-        for file in [self.path, seal_file(self.path), *self.path.parent.glob(f".part-*-{self.path.name}")]:
+        """Remove the state, and what killed jobs left half written beside it."""
+        placing.sweep(self.path.parent)
+        for file in (self.path, seal_file(self.path)):
             file.unlink(missing_ok=True)
 
 

@@ -13,6 +13,7 @@ from tamrl import contracts, making, registry
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, verified
+from tamrl.intake import border
 from tamrl.options import Schedule
 from tamrl.provenance import code_digest, config_digest, libraries
 from tamrl.samples import scaling
@@ -26,6 +27,7 @@ from tamrl.training.resume import Resume
 LOG = logging.getLogger(__name__)
 
 
+@border.stage("train_model")
 def train_model(
     *,
     samples: str,

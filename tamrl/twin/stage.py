@@ -20,6 +20,7 @@ from tamrl.classes import IGBP
 from tamrl.errors import ConfigError
 from tamrl.files import atomic
 from tamrl.grid import Grid
+from tamrl.intake import border
 from tamrl.log import progress
 from tamrl.twin import archives, earth, era5, hours, landcover, modis, mosaic, observe
 from tamrl.twin import world as layout
@@ -31,6 +32,7 @@ from tamrl.twin.simulation import Simulation
 LOG = logging.getLogger(__name__)
 
 
+@border.stage("simulate_world")
 def simulate_world(*, world: str, twin: dict[str, Any], time: dict[str, Any], resolution: float, seed: int) -> None:
     """Simulate the virtual Earth into a sealed Zarr store.
 
@@ -86,9 +88,10 @@ def _years(time: dict[str, Any]) -> list[int]:
 def _open(path: str) -> layout.World:
     """Open a world after comparing it with its manifest."""
     stores.check(path)
-    return layout.World.of(zarr.open_group(path, mode="r"), where=path)
+    return layout.World.of(stores.group(path), where=path)
 
 
+@border.stage("write_archives")
 def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: dict[str, Any], seed: int) -> None:
     """Write the towers, every other one in the FLUXNET2015 format, the rest in the newer FLUXNET format.
 
@@ -166,6 +169,7 @@ def _write_site(
     (folder / f"{stem}.zip").write_bytes(archives.zipped({f"{name}.csv": content for name, content in members.items()}))
 
 
+@border.stage("write_era5")
 def write_era5(*, world: str, folder: str, twin: dict[str, Any]) -> None:
     """Write the weather as ERA5 comes, into `folder`.
 
@@ -202,6 +206,7 @@ def _write_weather(part: Path, name: str, values: np.ndarray, *, year: int, mont
         hours.fill_store(part / hours.STORE, name, hourly, times=times)
 
 
+@border.stage("write_modis")
 def write_modis(*, world: str, folder: str, twin: dict[str, Any], seed: int) -> None:
     """Write vegetation indices as 16-day MODIS composites, one file each (`modis_format`: netcdf or hdf4), into `folder`."""
     opened = _open(world)
@@ -220,6 +225,7 @@ def write_modis(*, world: str, folder: str, twin: dict[str, Any], seed: int) -> 
             ds.to_netcdf(part / modis.file_name(start), engine="netcdf4", encoding=modis.encoding())
 
 
+@border.stage("write_static")
 def write_static(*, world: str, folder: str, co2: str, twin: dict[str, Any], seed: int) -> None:
     """Write `land_cover.tif`, `koppen.tif` (uint8, pixels) and `elevation.tif` (float32, m, cells) into `folder`.
 
@@ -257,6 +263,7 @@ def _raster(path: Path, values: np.ndarray, resolution: float, nodata: float | N
         target.write(values, 1)
 
 
+@border.stage("write_truth")
 def write_truth(*, world: str, files: list[str]) -> None:
     """Write the true fluxes to `files`, named `{flux}_{year}.nc`.
 

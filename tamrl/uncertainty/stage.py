@@ -10,6 +10,7 @@ import xarray as xr
 
 from tamrl import contracts, files, georeference, plain, simulated, stores, variables
 from tamrl.errors import ContractError
+from tamrl.intake import border
 from tamrl.log import progress
 from tamrl.uncertainty import applicability
 
@@ -23,6 +24,7 @@ DAYS = 15
 OUTSIDE, INSIDE, MISSING = 0, 1, -1
 
 
+@border.stage("assess_applicability")
 def assess_applicability(
     *,
     cube: str,
@@ -65,6 +67,7 @@ def assess_applicability(
     LOG.info("%.1f %% of the land cells lie inside the area of applicability (index up to %.3f)", 100 * inside, found.threshold)
 
 
+@border.stage("assess_towers")
 def assess_towers(*, samples: str, splits: str, output: str, features: dict[str, list[str]], virtual: bool = False) -> None:
     """Write how unlike each held-out tower is to those that train while it is held out.
 

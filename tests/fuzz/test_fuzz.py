@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tamrl.errors import InputError, MachineError
-from tests.fuzz import faulty, mutate, run
+from tests.fuzz import faulty, foreign, mutate, network, run
 from tests.fuzz.base import Target
 from tests.fuzz.child import classify
 from tests.fuzz.targets import TARGETS
@@ -14,7 +14,7 @@ CASES = range(15)
 SEED = 16
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("target", [*foreign.TARGETS, *network.TARGETS], ids=lambda target: target.name)
 def test_no_mutated_file_is_silent_unnamed_hangs_or_kills(target):
     tally = run.run(target, seed=SEED, cases=CASES)
     assert not tally.faults

@@ -14,7 +14,7 @@ import pytest
 from distributed.utils import get_ip
 
 from tamrl import files, stores
-from tamrl.errors import InputError
+from tamrl.errors import InputError, MachineError
 from tamrl.grid import Grid
 from tamrl.inference import nodes, processes
 from tamrl.inference.stage import predict_tiles
@@ -150,3 +150,49 @@ def test_keys_are_for_this_user_alone(tmp_path):
 def _start(launcher: str, folder: Path) -> None:
     with nodes.started(2, threads=1, launcher=launcher, folder=folder):
         pytest.fail("there are no workers")
+
+
+def _stops(tile, folder: str) -> dict:
+    """The first worker that has a tile is stopped while it makes it."""
+    with suppress(FileExistsError), open(Path(folder) / "stopped", "x", encoding="utf-8") as mark:
+        mark.write(str(os.getpid()))
+        mark.flush()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.2)
+    return {"process": os.getpid()}
+
+
+def _all_stop(tile) -> dict:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return {}
+
+
+def _gone(process: int) -> bool:
+    end = time.monotonic() + 20
+    while Path(f"/proc/{process}").exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    return not Path(f"/proc/{process}").exists()
+
+
+def test_tiles_of_a_worker_that_is_stopped_go_to_another_and_it_does_not_stay(launcher, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(processes, "SILENCE", 20)  # other workers may be slow on a busy machine
+    monkeypatch.setattr(nodes, "ENDING", 5)
+    monkeypatch.setattr(nodes, "LOOK", 1)
+    with nodes.started(2, threads=1, launcher=launcher, folder=tmp_path) as workers:
+        found = workers.fill(TILES, partial(_stops, folder=str(tmp_path)))
+    stopped = int((tmp_path / "stopped").read_text())
+    assert len(found) == len(TILES) and stopped not in {record["process"] for record in found.values()}
+    assert f"process {stopped} at tls" in caplog.text and _gone(stopped)
+
+
+def test_a_map_whose_workers_are_all_stopped_ends_with_their_names(launcher, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "SILENCE", 5)
+    monkeypatch.setattr(nodes, "ENDING", 5)
+    monkeypatch.setattr(nodes, "LOOK", 1)
+    begun = time.monotonic()
+    with (
+        pytest.raises(MachineError, match=r"no worker[\s\S]*process \d+ at tls[\s\S]*process \d+ at tls[\s\S]*goes on"),
+        nodes.started(2, threads=1, launcher=launcher, folder=tmp_path) as workers,
+    ):
+        workers.fill(TILES, _all_stop)
+    assert time.monotonic() - begun < 120

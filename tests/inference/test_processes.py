@@ -1,18 +1,21 @@
 """Tiles over the processes of one machine: the same numbers, errors with their names, and no process that outlives its map."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tamrl import files, stores
-from tamrl.errors import InputError
-from tamrl.inference import processes, tiled
+from tamrl.errors import InputError, MachineError
+from tamrl.inference import mapping, processes, stage, tiled
 from tamrl.inference.stage import predict_part, predict_tiles
-from tests.inference.test_chaos import _arguments
+from tests.inference.test_chaos import CODE, _arguments, _finish, _hashes, _start
 from tests.inference.test_nodes import TILES, _deadly, _wrong
 
 MANY = processes.THREADS + 1
@@ -81,3 +84,102 @@ def _alive(process: int) -> bool:
         return status.read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def _stopped(tile, where: str) -> dict:
+    """One process is stopped while it makes its first tile; the others take long, and give signs of life all the same."""
+    mark = Path(where) / "stopped"
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        time.sleep(1)
+        return {"process": os.getpid()}
+    mark.write_text(str(os.getpid()))
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return {}
+
+
+def test_a_process_that_is_stopped_ends_the_map_with_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "SILENCE", 3)
+    begun = time.monotonic()
+    with (
+        pytest.raises(MachineError, match=r"no sign of life[\s\S]*goes on") as caught,
+        processes.started(MANY, device="cpu") as pool,
+    ):
+        tiled.fill(TILES * 3, partial(_stopped, where=str(tmp_path)), threads=MANY, pool=pool)
+    assert f"process {(tmp_path / 'stopped').read_text()} (stopped)" in caught.value.where
+    assert time.monotonic() - begun < 40
+
+
+def test_processes_that_are_slow_are_left_alone(monkeypatch):
+    monkeypatch.setattr(processes, "SILENCE", 3)
+    with processes.started(MANY, device="cpu") as pool:
+        found = list(pool.map(time.sleep, [6] * MANY))
+    assert found == [None] * MANY
+
+
+def test_a_map_that_is_stopped_as_a_whole_goes_on_when_it_may():
+    code = (
+        "import time; from tamrl.inference import processes\nprocesses.SILENCE = 3\n"
+        f"with processes.started({MANY}, device='cpu') as pool:\n"
+        f"    print('ready', flush=True); list(pool.map(time.sleep, [2] * {MANY})); print('done', flush=True)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], start_new_session=True
+    )
+    assert parent.stdout.readline() == b"ready\n"
+    os.killpg(parent.pid, signal.SIGSTOP)
+    time.sleep(6)
+    os.killpg(parent.pid, signal.SIGCONT)
+    assert parent.communicate(timeout=60)[0] == b"done\n"
+
+
+def test_a_stopped_map_is_finished_by_the_next_call(cube, models, tmp_path, monkeypatch):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    arguments = {}
+    for folder in (whole, broken):
+        folder.mkdir()
+        arguments[folder] = _arguments(cube, models, folder) | {"manifest": str(folder / "2011.json"), "threads": MANY}
+    predict_tiles(**arguments[whole])
+    predict_part(**_arguments(cube, models, broken), output=str(broken / "part.json"), threads=1, part=0, parts=4)
+    kept = {p.name: p.stat().st_mtime_ns for p in (broken / "2011.tiles").glob("r*.json")}
+    monkeypatch.setattr(processes, "SILENCE", 3)
+    monkeypatch.setattr(stage, "fill", partial(_stop_once, str(tmp_path)))
+    with pytest.raises(MachineError, match="no sign of life"):
+        predict_tiles(**arguments[broken])
+    predict_tiles(**arguments[broken])
+    assert files.read_json(whole / "2011.json") == files.read_json(broken / "2011.json")
+    assert kept and kept.items() <= {p.name: p.stat().st_mtime_ns for p in (broken / "2011.tiles").glob("r*.json")}.items()
+
+
+def _stop_once(where: str, arguments: str, tile) -> dict:
+    if not (Path(where) / "stopped").exists():
+        _stopped(tile, where)
+    return mapping.fill(arguments, tile)
+
+
+@pytest.mark.parametrize("threads", [1, MANY])
+@pytest.mark.parametrize("gone", ["2011.zarr", "."])
+def test_a_store_that_is_removed_is_named_and_made_anew(cube, models, tmp_path, threads, gone):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    _finish(_start(cube, models, whole, threads))
+    code = CODE.replace(
+        "print('ready'",
+        "import shutil; from tamrl.inference import mapping as m; from pathlib import Path; one = m.predict_tile;\n"
+        "def cut(job, *a):\n"
+        "    found = one(job, *a)\n"
+        "    if list(job.store.parent.glob('2011.tiles/r*.json')):\n"
+        f"        shutil.rmtree(Path(sys.argv[3]) / {gone!r}, ignore_errors=True)\n"
+        "    return found\n"
+        "m.predict_tile = cut\nprint('ready'",
+    )
+    arguments = _arguments(cube, models, broken) | {"manifest": str(broken / "2011.json"), "threads": threads}
+    command = [sys.executable, "-c", code, str(Path(__file__).parents[2]), json.dumps(arguments), str(broken)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert ended.returncode == 1
+    assert "the store was removed while its tiles were written" in ended.stderr and str(broken / "2011.zarr") in ended.stderr
+    broken.mkdir(exist_ok=True)
+    _finish(_start(cube, models, broken, threads))
+    assert _hashes(broken) == _hashes(whole)

@@ -1,5 +1,6 @@
 """Every exception of a reader comes out named, and the machine is not taken for the file."""
 
+import ast
 import errno
 import os
 
@@ -34,7 +35,8 @@ def test_a_named_error_stays_what_it_is():
 @pytest.mark.parametrize("number", sorted(border.MACHINE))
 def test_the_machine_is_blamed_for_what_is_its_fault(number):
     error = raised(OSError(number, os.strerror(number)), todo="fetch it again")
-    assert type(error) is MachineError and "fetch" not in error.todo and errno.errorcode[number] in error.found
+    said = os.strerror(number) if number == errno.ENOMEM else errno.errorcode[number]
+    assert type(error) is MachineError and "fetch" not in error.todo and said in error.found
 
 
 def test_memory_is_the_machines():
@@ -56,3 +58,47 @@ def test_the_kind_of_error_can_be_chosen():
 def test_a_user_who_stops_is_obeyed(stop):
     with pytest.raises(stop), border.reading("x", where="y"):
         raise stop
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        MemoryError(),
+        MemoryError("Unable to allocate 1.17 GiB for an array with shape (12, 360, 720, 50)"),
+        OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:118] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        ),
+        RuntimeError("can't start new thread"),
+        BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)),
+        ImportError("libtorch_cpu.so: cannot allocate memory in static TLS block"),
+        RuntimeError("std::bad_alloc"),
+    ],
+    ids=lambda reason: f"{type(reason).__name__} {str(reason)[:20]}",
+)
+def test_a_stage_without_memory_or_threads_says_which_it_is_what_it_held_and_what_to_do(reason):
+    @border.stage("predict_tiles")
+    def stage():
+        raise reason
+
+    with pytest.raises(MachineError, match=r"predict_tiles[\s\S]*the process has had \d+ MiB[\s\S]*ulimit -v") as caught:
+        stage()
+    assert caught.value.__cause__ is reason and str(reason) in caught.value.found
+
+
+def test_a_stage_that_is_wrong_stays_what_it_is():
+    with pytest.raises(KeyError), border.stage("predict_tiles"):
+        raise KeyError("gpp")
+
+
+def test_every_stage_that_a_rule_calls_names_what_the_machine_refuses(root):
+    called = {}
+    for script in sorted((root / "workflow/scripts").glob("*.py")):
+        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module != "tamrl.log" and node.module.startswith("tamrl"):
+                called |= {(node.module, alias.name): script.name for alias in node.names}
+    assert len(called) > 30
+    for module, name in called:
+        tree = ast.parse((root / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
+        (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
+        assert f"border.stage('{name}')" in [ast.unparse(line) for line in function.decorator_list], f"{module}.{name}"

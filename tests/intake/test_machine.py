@@ -74,3 +74,12 @@ def test_make_refuses_a_path_with_a_blank_before_it_installs_anything(tmp_path):
     command = ["make", "maps", f"PYTHON={sys.executable}"]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode != 0 and "in its path a blank" in done.stderr and not (place / ".venv").exists()
+
+
+@pytest.mark.parametrize("mib", [1200, 900, 700])
+def test_a_limit_of_memory_that_is_too_low_is_named_before_libraries_hang_on_it(root, mib):
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({mib} << 20, {mib} << 20)); import tamrl.inference.stage"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=root, timeout=60)
+    assert done.returncode == 1
+    assert "MachineError: a process may not have the memory" in done.stderr and f"{mib} MiB" in done.stderr
+    assert "ulimit -v" in done.stderr

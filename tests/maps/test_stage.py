@@ -7,10 +7,11 @@ import xarray as xr
 
 from tamrl import carbon, contracts, files
 from tamrl.carbon import FLUXES
-from tamrl.errors import ContractError, PluginError
+from tamrl.errors import ContractError, MachineError, PluginError
 from tamrl.maps import blocks, land, stage
 from tamrl.maps.stage import sum_budgets
 from tamrl.uncertainty import conformal
+from tests import disks
 
 
 def members(world, flux):
@@ -180,3 +181,11 @@ def test_an_unknown_product_is_refused(daily):
     extra = {"calibration": daily.folder / "calibration.json", "applicability": daily.folder / "applicability.nc"}
     with pytest.raises(PluginError, match="no plug-in named"):
         stage.write_product(**daily.common, **extra, output="x.nc", maps=daily.maps(), flux="gpp", product="ensmble")
+
+
+def test_a_full_disk_while_a_map_is_written_is_named_and_the_old_map_stays(make_world):
+    world = make_world(label="2012", time=pd.date_range("2012-01-01", periods=5))
+    before = files.sha256(world.write_map("gpp"))
+    with disks.limited(12_000), pytest.raises(MachineError, match=r"map_gpp\.nc[\s\S]*EFBIG"):
+        world.write_map("gpp")
+    assert files.sha256(world.folder / "map_gpp.nc") == before and not list(world.folder.glob(".part-*"))

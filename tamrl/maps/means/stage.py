@@ -8,6 +8,7 @@ import xarray as xr
 
 from tamrl import files, stores
 from tamrl.carbon import FLUXES
+from tamrl.intake import border
 from tamrl.log import progress
 from tamrl.maps import about, blocks, cf, export, land, rounding
 from tamrl.maps.means import periods
@@ -18,6 +19,7 @@ Strip = tuple[xr.DataArray, xr.DataArray]
 """gpp and reco of some rows (member, time, lat, lon)."""
 
 
+@border.stage("write_periods")
 def write_periods(
     *,
     manifest: str,
@@ -54,6 +56,7 @@ def write_periods(
     _write_means(found, outputs, predictions, whole, axis=axis, maps=maps, told=told, made_by=made_by, virtual=virtual)
 
 
+@border.stage("write_seasonal")
 def write_seasonal(
     *,
     manifests: list[str],

@@ -1,0 +1,167 @@
+"""Temporary places for what is being written, and the names that it gets: nothing half-written, planted or lost.
+
+A place is a folder beside the file, `.part-<random>/`: nobody can guess its name, only this user may enter it, and its process
+holds a lock in it. What a killed process left is known by a lock that nobody holds.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+from tamrl.errors import MachineError
+
+PART = ".part-"
+_LOCK, _ASIDE, _PROBE = ".lock", ".aside-", ".probe"
+_ROOM = 1024**2
+
+
+@contextmanager
+def place(path: Path) -> Iterator[Path]:
+    """A temporary name for `path` in a place of its own, which goes at the end with all that is left in it."""
+    folder, lock = _made(path.parent)
+    try:
+        yield folder / path.name
+    finally:
+        os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made(parent: Path) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PART, dir=parent))
+        try:
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:  # swept before it was locked
+            continue
+        with suppress(OSError):  # a file system without locks: nobody sweeps there
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / _LOCK).exists():
+            return folder, lock
+        os.close(lock)
+
+
+def within(path: Path) -> bool:
+    """Whether a path lies in a place, so that it is not final."""
+    return any(name.startswith(PART) for name in path.parts[:-1])
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes of this user left in `folder`; a product that was moved aside gets its name back."""
+    for left in folder.glob(f"{PART}*"):
+        with suppress(OSError):
+            if left.is_symlink() or left.stat().st_uid != os.geteuid():
+                continue
+            if not (left / _LOCK).exists():
+                left.rmdir()  # fails for all but an empty one
+                continue
+            lock = os.open(left / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for old in left.glob(f"{_ASIDE}*"):
+                    if not os.path.lexists(product := folder / old.name.removeprefix(_ASIDE)):
+                        old.rename(product)
+                shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def begun(path: Path) -> Path:
+    """The folder `.<name>.part` beside `path`, for downloads that later calls go on with.
+
+    Raises
+    ------
+    MachineError
+        If it is a link or of another user.
+    """
+    part = path.with_name(f".{path.name}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    if part.is_symlink() or part.stat().st_uid != os.geteuid():
+        raise MachineError("a temporary folder is not our own", where=part, found="a link, or of another user", todo="delete it")
+    return part
+
+
+def no_link(path: str, flags: int) -> int:
+    """Opener of a file with a name that others may know: a link that they put there is refused and not followed."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
+sweep_once = cache(sweep)
+"""The same, once a process and folder."""
+
+
+def put(part: Path, path: Path) -> None:
+    """Give what lies at `part` the name `path`, for good; what had it keeps it until that moment, and is then removed."""
+    if os.path.lexists(path) and (_is_folder(part) or _is_folder(path)):
+        with place(path) as aside:
+            if _exchange(part, path):
+                part.rename(aside)
+            else:
+                path.rename(aside.with_name(f"{_ASIDE}{path.name}"))  # whence `sweep` takes it back
+                part.rename(path)
+    else:
+        os.replace(part, path)
+    if not within(path):
+        _sync(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a folder with all in it, or a link, not what it leads to."""
+    shutil.rmtree(path) if _is_folder(path) else path.unlink(missing_ok=True)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two names at once; False where system or file system cannot."""
+    swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
+    here, exchange = -100, 2
+    if swap is None or swap(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0:
+        return swap is not None
+    if (number := ctypes.get_errno()) in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), str(one), None, str(other))
+
+
+def sync(path: Path) -> None:
+    """Have a file, or all of a folder, on the disk."""
+    for inside in path.rglob("*") if path.is_dir() else ():
+        if not inside.is_symlink():
+            _sync(inside)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def refused(part: Path) -> int | None:
+    """The error number by which the file system refuses as much as `part` holds once more; None where it does not.
+
+    Libraries call a full disk what they like ("NetCDF: HDF error", "Permission denied"): so it is asked again.
+    """
+    held = sum(p.stat().st_size for p in (part, *part.rglob("*")) if p.is_file())
+    probe = part.with_name(_PROBE)
+    try:
+        handle = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.posix_fallocate(handle, 0, max(held, _ROOM))
+        finally:
+            os.close(handle)
+            probe.unlink()
+    except OSError as error:
+        return error.errno
+    return None
