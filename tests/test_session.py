@@ -353,7 +353,7 @@ def test_no_login_in_an_address_is_shown(url, tmp_path, caplog):
 
 
 def test_the_log_shows_no_login_not_even_in_a_trace(tmp_path):
-    formatter = log._Formatter(log.FORMAT)
+    formatter = log._Shown(log.FORMAT)
     try:
         requests.get(f"http://127.0.0.1:1/x?token={SECRET}", timeout=1)
     except requests.RequestException as error:
