@@ -173,7 +173,7 @@ def ask(question: str, path: Path, *, asked: str, where: object, todo: str = who
     with border.reading(asked, where=where, todo=todo):
         most = whole.most_bytes(path)
         with _helper(path, asked, where, todo) as helper:
-            found = helper.ask({"do": question, "path": str(path), "most": most, **about}, most)
+            found = helper.ask({"do": question, "path": str(path.absolute()), "most": most, **about}, most)
         if "system" in found:
             raise OSError(*found["system"])
         if "refused" in found:
@@ -186,7 +186,7 @@ class _Part(BackendArray):
 
     def __init__(self, path: Path, name: str, about: dict[str, Any], where: object):
         self.shape, self.dtype = tuple(about["shape"]), np.dtype(about["dtype"])
-        self._path, self._name, self._where = path, name, where
+        self._path, self._name, self._where = path.absolute(), name, where  # whatever folder it is read from later
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
