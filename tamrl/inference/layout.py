@@ -84,19 +84,28 @@ def standing(store: Path) -> Iterator[None]:
     Raises
     ------
     ContractError
-        If an error comes and metadata of the store are gone.
+        If an error comes and metadata of the store, or a file that is written, are gone.
     """
     try:
         yield
     except Exception as error:
         frame = [store / name / "zarr.json" for name in ("", *FLUXES)]
-        if gone := [str(file) for file in frame if not file.is_file()]:
+        if gone := [str(file) for file in frame if not file.is_file()] or _missed(error, store.parent):
             found = f"gone: {', '.join(gone)} ({type(error).__name__}: {error})"
             todo = "the same command makes anew what is missing"
             raise ContractError(
                 "the store was removed while its tiles were written", where=store, found=found, todo=todo
             ) from error
         raise
+
+
+def _missed(reason: BaseException | None, folder: Path) -> list[str]:
+    """The file below `folder` that an error, or what caused it, did not find: its removal may still be under way."""
+    while reason is not None:
+        if isinstance(reason, FileNotFoundError) and str(reason.filename).startswith(str(folder)):
+            return [str(reason.filename)]
+        reason = reason.__cause__ or reason.__context__
+    return []
 
 
 def _discard(store: Path) -> None:
