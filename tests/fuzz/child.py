@@ -25,9 +25,9 @@ def _files(path: Path) -> list[Path]:
     return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
 
 
-def _named(error: TamrlError, folder: Path, file: Path) -> bool:
-    """Whether the error names the file, or another one that belongs to it: its store, its archive, its seal."""
-    return str(folder) in str(error) or file.name in str(error)
+def _named(error: TamrlError, folder: Path, sample: Path, file: Path) -> bool:
+    """Whether the error names the file, or what it is part of: its store, its archive, its server."""
+    return any(name in str(error) for name in (str(folder), sample.name, file.name))
 
 
 def classify(target: Target, folder: Path, sample: Path, file: Path, valid: object) -> tuple[Outcome, str]:
@@ -37,7 +37,7 @@ def classify(target: Target, folder: Path, sample: Path, file: Path, valid: obje
     except MachineError as error:
         return "unnamed", f"the machine is blamed: {error}"
     except TamrlError as error:
-        return ("refused" if _named(error, folder, file) else "unnamed"), str(error)
+        return ("refused" if _named(error, folder, sample, file) else "unnamed"), str(error)
     except BaseException:
         return "unnamed", traceback.format_exc(limit=-6)
     if found == valid:
