@@ -11,7 +11,7 @@
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
 # make benchmark                     models against their rivals at unseen towers
 # make chaos                         maps killed twenty times, in the tile store and in the running workflow
-# make fuzz [SEED=1 CASES=200]      mutated files of every kind, read as the project reads them; the table in docs/faults.md
+# make fuzz [SEED=1 CASES=60]      mutated files of every kind, read as the project reads them; the table in docs/faults.md
 # make atlas [CONFIG=config/x.yaml]  the atlas alone: look, click and compare in a browser
 # make docs                          numbers and pictures of the latest runs into docs/
 PYTHON ?= python3
@@ -77,7 +77,7 @@ bench: .venv
 	$(BIN)/python -m tests.benchmarks
 
 SEED ?= 1
-CASES ?= 200
+CASES ?= 60
 fuzz: .venv .venv/real results/test/provenance.json
 	$(BIN)/python -m tests.fuzz --seed $(call quoted,SEED) --cases $(call quoted,CASES) --publish $(ARGS)
 

@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--target", action="append", default=[], help="only this kind of file; may be given again")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--cases", type=int, default=200, help="mutations of each kind of file")
+    parser.add_argument("--cases", type=int, default=60, help="mutations of each kind of file")
     parser.add_argument("--case", type=int, help="this one alone, to see a fault again")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--publish", action="store_true", help="put the table into docs/faults.md")
