@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "intake", "simulated"}
-GROUND |= {"places", "placing", "making", "addresses", "session", "transfer", "plain"}
+GROUND |= {"places", "placing", "making", "addresses", "session", "transfer", "plain", "calendar"}
 MIDDLE = GROUND | {"provenance", "variables", "contracts", "grid", "carbon", "stores", "georeference", "landmask"}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),

@@ -2,16 +2,13 @@
 
 import numpy as np
 
+from tamrl import calendar
+
 SUMMER = 6
 """First month of summer in the north; in the south it is half a year later."""
 
 MIN_SHARE = 0.5
 """Share of a month's steps that must be measured for the month to begin a window."""
-
-
-def months_of(time: np.ndarray) -> np.ndarray:
-    """Months since 1970 of time stamps (T)."""
-    return time.astype("datetime64[M]").astype(int)
 
 
 def first_month(measured: np.ndarray, time: np.ndarray, *, lat: float, start: str) -> int | None:
@@ -31,7 +28,7 @@ def first_month(measured: np.ndarray, time: np.ndarray, *, lat: float, start: st
     -------
     int, or None where no such month is measured to `MIN_SHARE`.
     """
-    month = months_of(time)
+    month = calendar.months_since_1970(time)
     unique, position = np.unique(month, return_inverse=True)
     share = np.bincount(position, measured) / np.bincount(position)
     good = unique[share >= MIN_SHARE]
@@ -43,5 +40,5 @@ def first_month(measured: np.ndarray, time: np.ndarray, *, lat: float, start: st
 
 def inside(time: np.ndarray, first: int, months: int) -> np.ndarray:
     """Steps (T) of bool in `months` months from month `first` on."""
-    month = months_of(time)
+    month = calendar.months_since_1970(time)
     return (month >= first) & (month < first + months)

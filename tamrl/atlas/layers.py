@@ -5,15 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from tamrl import units, variables
+from tamrl import calendar, units, variables
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.report import style
 from tamrl.evaluation.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
 
-MONTHS = 12
 QUANTITIES = {"mean": "", "std": "_std", "q05": "_q05", "q95": "_q95"}
 """Quantity: ending of its variable in the maps."""
 
@@ -48,12 +46,6 @@ class Layer:
         return asdict(self)
 
 
-def months(times: np.ndarray) -> list[np.ndarray]:
-    """Positions of the steps of each of the twelve months; empty where a month has none."""
-    month = pd.DatetimeIndex(times).month.to_numpy()
-    return [np.flatnonzero(month == m + 1) for m in range(MONTHS)]
-
-
 def monthly(values: np.ndarray) -> np.ndarray:
     """Mean of the steps of a month (time, lat, lon); missing where any of them is."""
     return values.mean(0, dtype="f4") if len(values) else np.full(values.shape[1:], np.nan, "f4")
@@ -64,7 +56,7 @@ def flux(name: str, quantity: str, *, quantum: float, limits: tuple[float, float
     titles = {"mean": "estimate", "std": "spread", "q05": "5 % bound", "q95": "95 % bound", "truth": str(reference)}
     palette = "spread" if quantity == "std" else name
     title = f"{FLUX_NAMES[name]}, {titles[quantity]}"
-    return Layer(f"{name}.{quantity}", title, FLUX_UNITS, "flux", quantum, palette, *limits, MONTHS)
+    return Layer(f"{name}.{quantity}", title, FLUX_UNITS, "flux", quantum, palette, *limits, calendar.MONTHS)
 
 
 def flux_limits(mean: np.ndarray, *, centred: bool) -> tuple[float, float]:
@@ -135,4 +127,5 @@ def names() -> dict[str, dict[str, str]]:
 
 def by_month(values: xr.DataArray, pick: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
     """Monthly means (12, ...) of what `pick` takes of (lat, lon); a month is read at a time, never a year of days at once."""
-    return np.stack([pick(monthly(values.isel(time=at).values)) for at in months(values["time"].values)])
+    month = calendar.month(values["time"].values)
+    return np.stack([pick(monthly(values.isel(time=month == m + 1).values)) for m in range(calendar.MONTHS)])

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import classes, contracts, files, plain, simulated, stores
+from tamrl import calendar, classes, contracts, files, plain, simulated, stores
 from tamrl.atlas import areas, layers, origin, pack, stations
 from tamrl.atlas.chunks import put, put_layer
 from tamrl.atlas.world import World
 from tamrl.carbon import FLUXES
 from tamrl.intake import border
 from tamrl.log import progress
-from tamrl.maps import blocks, budgets, cf, land
+from tamrl.maps import blocks, budgets, land
 from tamrl.maps.predictions import open_predictions
 
 LOG = logging.getLogger(__name__)
@@ -41,9 +41,8 @@ def sum_regions(
     frames = []
     for manifest, store, label in zip(manifests, predictions, labels, strict=True):
         ds = open_predictions(store, manifest, label=label, cube=cube).ds
-        bounds = cf.time_bounds(ds["time"].values, drivers.attrs["time_step"])
-        days = (bounds[:, 1] - bounds[:, 0]).astype(float)
-        when = {month + 1: at for month, at in enumerate(layers.months(ds["time"].values)) if at.size}
+        axis = calendar.TimeAxis(ds["time"].values, drivers.attrs["time_step"])
+        days, when = axis.days, {int(month): np.flatnonzero(axis.month == month) for month in np.unique(axis.month)}
         totals = {month: _total(ds, whole, at, days[at]) for month, at in progress(list(when.items()), f"regions {label}")}
         frames.append(areas.table(totals, {month: float(days[at].sum()) for month, at in when.items()}, label=label))
     found = simulated.table(pd.concat(frames, ignore_index=True), virtual)

@@ -12,7 +12,8 @@ import dask
 import numpy as np
 import xarray as xr
 
-from tamrl import variables
+from tamrl import calendar, variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import composites, derived, regrid
 from tamrl.grid import Grid
 from tamrl.intake import border
@@ -37,7 +38,7 @@ class Cells:
     """
 
     grid: Grid
-    axis: derived.Axis
+    at: derived.Coordinates
     arrays: dict[str, xr.DataArray]
     land: Callable[[], np.ndarray]
     threads: int = 1
@@ -46,6 +47,11 @@ class Cells:
     _on_land: dict[int, np.ndarray] = field(default_factory=dict)
     _composites: tuple[str, np.ndarray, np.ndarray] | None = None
     _sums: dict[str, tuple[int, np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def time(self) -> TimeAxis:
+        """The time axis of the run."""
+        return self.at.time
 
     def values(self, name: str, part: slice) -> np.ndarray:
         """Cell values of the steps of `part`: float32, broadcastable to (time, lat, lon).
@@ -57,10 +63,10 @@ class Cells:
         """
         if name not in self.arrays:
             entry = derived.get(name)
-            axis = replace(self.axis, time=self.axis.time[part])
-            found = entry.compute({need: self.values(need, part) for need in entry.needs}, axis)
+            at = replace(self.at, time=self.time.part(part))
+            found = entry.compute({need: self.values(need, part) for need in entry.needs}, at)
             if entry.summed:
-                found = self._summed(name, found, axis, part)
+                found = self._summed(name, found, at, part)
             variables.check_range(found, name=name, where=f"derived from {', '.join(entry.needs) or 'the calendar'}")
             return found
         if self.arrays[name].attrs.get("cadence") == "composite":
@@ -68,17 +74,17 @@ class Cells:
         pieces = [self._read(name, piece) for piece in self._pieces(name, part)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
-    def _summed(self, name: str, added: np.ndarray, axis: derived.Axis, part: slice) -> np.ndarray:
+    def _summed(self, name: str, added: np.ndarray, at: derived.Coordinates, part: slice) -> np.ndarray:
         """Sums over the growing year, going on from the steps before; those are read again if they were not the last asked."""
         until, before = self._sums.pop(name, (0, None))
         if before is None or part.start == 0:
             until, before = 0, np.full(self.grid.shape, np.nan)
         if until != part.start:
-            back = slice(max(0, part.start - {"day": 366, "month": 12}[self.axis.step]), part.start)
+            back = slice(max(0, part.start - {"day": 366, "month": 12}[self.time.step]), part.start)
             self._sums[name] = (back.start, np.full(self.grid.shape, np.nan))
             self.values(name, back)
             _, before = self._sums.pop(name)
-        found, total = derived.season_sums(added, axis, before)
+        found, total = derived.season_sums(added, at, before)
         self._sums[name] = (part.stop, total)
         return found
 
@@ -136,11 +142,10 @@ class Cells:
     def _on_steps(self, name: str, part: slice, of: np.ndarray, at_days: Callable[..., np.ndarray]) -> np.ndarray:
         """What `at_days` makes of composites, on days or as means of months; bools where they were bools."""
         time = _days(self.arrays[name]["time"].values)
-        if self.axis.step == "day":
-            return at_days(of, time=time, at=_days(self.axis.time[part]))
-        months = self.axis.time[part].astype("datetime64[M]")
-        at = [_days(np.arange(m.astype("datetime64[D]"), (m + 1).astype("datetime64[D]"))) for m in months]
-        means = np.stack([at_days(of, time=time, at=days).mean(0) for days in at])
+        axis = self.time.part(part)
+        if axis.step == "day":
+            return at_days(of, time=time, at=_days(axis.start))
+        means = np.stack([at_days(of, time=time, at=_days(np.arange(*month))).mean(0) for month in axis.bounds])
         return means >= 0.5 if of.dtype == bool else means
 
     def _of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -167,7 +172,7 @@ class Cells:
     def _filled_rows(self, values: np.ndarray, weights: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         da, seen = self.arrays[name], 0
         filled = _scratch(values.shape, bool)
-        season = (da["time"].values - da["time"].values.astype("datetime64[Y]")).astype("timedelta64[D]").astype(int)
+        season = calendar.day_of_year(da["time"].values)
         for rows in regrid.blocks(self.grid.shape[0], 30):
             part = np.where(composites.accept(weights[:, rows], ACCEPTED_SHARE), values[:, rows], np.nan)
             ever = np.isfinite(part).any(0)

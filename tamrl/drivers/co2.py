@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
-from tamrl import variables
+from tamrl import calendar, variables
 from tamrl.errors import InputError
 from tamrl.intake import border, dates, text, whole
 
@@ -75,13 +75,11 @@ def on_days(known: Series, days: np.ndarray) -> np.ndarray:
         If a date lies in a year that the series does not have.
     """
     years, ppm = known
-    begin = days.astype("datetime64[Y]")
-    if missing := sorted(set((begin.astype(int) + 1970).tolist()) - set(years.tolist())):
+    year = calendar.year(days)
+    if missing := sorted(set(year.tolist()) - set(years.tolist())):
         found = f"{years[0]} to {years[-1]}"
         raise InputError(
             f"the series of CO2 lacks {missing}", where="drivers.co2", found=found, todo="add these years to the file"
         )
-    first = begin.astype("datetime64[D]")
-    length = ((begin + 1).astype("datetime64[D]") - first).astype(float)
-    place = begin.astype(int) + 1970 + ((days.astype("datetime64[D]") - first).astype(float) + 0.5) / length
+    place = year + (calendar.day_of_year(days) + 0.5) / calendar.days_of_year(days)
     return PchipInterpolator(years + 0.5, ppm, extrapolate=True)(place)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tamrl import variables
+from tamrl import calendar, variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.co2 import Series, on_days
 from tamrl.errors import ConfigError, near
 
@@ -17,43 +18,28 @@ SOLAR_CONSTANT = 1361.0
 
 
 @dataclass(frozen=True)
-class Axis:
-    """Where and when: starts of the steps (datetime64), `day` or `month`, and latitudes of the rows in degrees north.
+class Coordinates:
+    """Time axis, latitudes of the rows (lat) in degrees north and, where the run has one, the annual series of CO2."""
 
-    Beside them, where the run has one, the annual series of CO2.
-    """
-
-    time: np.ndarray
-    step: str
+    time: TimeAxis
     lat: np.ndarray
     co2: Series | None = None
 
-    @property
-    def days(self) -> np.ndarray:
-        """Days of each step, shape (time), float32."""
-        if self.step == "day":
-            return np.ones(self.time.size, "float32")
-        months = self.time.astype("datetime64[M]")
-        return ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype("float32")
-
     def per_step(self, of_day: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
         """Mean over the days of each step of `of_day(lat, days)`, shape (time, lat, 1), float32."""
-        starts = self.time.astype("datetime64[D]")
-        if self.step == "day":
-            found = of_day(self.lat, starts)
+        if self.time.step == "day":
+            means = of_day(self.lat, self.time.bounds[:, 0])
         else:
-            ends = (self.time.astype("datetime64[M]") + 1).astype("datetime64[D]")
-            months = [np.arange(a, b) for a, b in zip(starts, ends, strict=True)]
-            found = np.stack([of_day(self.lat, days).mean(0) for days in months])
-        return found[:, :, None].astype("float32")
+            means = np.stack([of_day(self.lat, np.arange(*month)).mean(0) for month in self.time.bounds])
+        return means[:, :, None].astype("float32")
 
 
 @dataclass(frozen=True)
 class Derived:
-    """A derived variable: names it needs and the function (inputs by name, axis) -> array broadcastable to (time, lat, lon)."""
+    """A derived variable: the names it needs, and the function of these and the coordinates; gives (time, lat, lon) or fewer."""
 
     needs: tuple[str, ...]
-    compute: Callable[[Mapping[str, np.ndarray], Axis], np.ndarray]
+    compute: Callable[[Mapping[str, np.ndarray], Coordinates], np.ndarray]
     summed: bool = False
     """Whether the values are what each step adds to a sum over the growing year (`season_sums`)."""
 
@@ -106,7 +92,7 @@ def growing_degrees(*, air_temperature: np.ndarray) -> np.ndarray:
     return np.maximum(air_temperature - air_temperature.dtype.type(278.15), air_temperature.dtype.type(0))
 
 
-def season_sums(added: np.ndarray, axis: Axis, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def season_sums(added: np.ndarray, at: Coordinates, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sums of `added` (time, lat, lon) since the last midwinter: 1 January north of the equator, 1 July south of it.
 
     Parameters
@@ -118,14 +104,14 @@ def season_sums(added: np.ndarray, axis: Axis, before: np.ndarray) -> tuple[np.n
     array (time, lat, lon), float32, and the sums up to the last step, float64 (lat, lon), for the steps after it. A missing
     step makes the rest of its growing year missing.
     """
-    month, day = axis.time.astype("datetime64[M]"), axis.time.astype("datetime64[D]")
-    begins = day == month.astype("datetime64[D]")
-    number = month.astype(int) % 12
-    south = (axis.lat < 0)[:, None]
+    start = at.time.start
+    begins = calendar.period_start(start, "month") == start.astype("datetime64[D]")
+    month = calendar.month(start)
+    south = (at.lat < 0)[:, None]
     found, total = np.empty(added.shape, "float32"), before.astype("float64")
-    for k in range(axis.time.size):
-        if begins[k] and number[k] in (0, 6):
-            total = np.where(south == (number[k] == 6), 0.0, total)
+    for k in range(len(at.time)):
+        if begins[k] and month[k] in (1, 7):
+            total = np.where(south == (month[k] == 7), 0.0, total)
         total = total + added[k]
         found[k] = total
     return found, total
@@ -174,27 +160,29 @@ def day_length(lat: np.ndarray, days: np.ndarray) -> np.ndarray:
     return 24.0 / np.pi * _sunset_angle(lat, sun(days)[0])
 
 
-def carbon_dioxide(axis: Axis) -> np.ndarray:
+def carbon_dioxide(at: Coordinates) -> np.ndarray:
     """Global mean mole fraction of CO2, µmol mol-1, (time, lat, 1); raises `ConfigError` where the run has no series."""
-    if axis.co2 is None:
+    if at.co2 is None:
         raise ConfigError("the driver co2 needs a series of annual means", where="drivers.co2", todo="name a CSV with year,ppm")
-    known = axis.co2
-    return axis.per_step(lambda lat, days: np.repeat(on_days(known, days)[:, None], lat.size, axis=1))
+    known = at.co2
+    return at.per_step(lambda lat, days: np.repeat(on_days(known, days)[:, None], lat.size, axis=1))
 
 
 REGISTRY: dict[str, Derived] = {
     "vapour_pressure_deficit": Derived(
-        ("air_temperature", "dew_point_temperature"), lambda given, axis: vapour_pressure_deficit(**given)
+        ("air_temperature", "dew_point_temperature"), lambda given, at: vapour_pressure_deficit(**given)
     ),
-    "relative_humidity": Derived(("air_temperature", "dew_point_temperature"), lambda given, axis: relative_humidity(**given)),
-    "clearness": Derived(("shortwave_radiation", "potential_radiation"), lambda given, axis: clearness(**given)),
-    "growing_degrees": Derived(("air_temperature",), lambda given, axis: growing_degrees(**given)),
+    "relative_humidity": Derived(("air_temperature", "dew_point_temperature"), lambda given, at: relative_humidity(**given)),
+    "clearness": Derived(("shortwave_radiation", "potential_radiation"), lambda given, at: clearness(**given)),
+    "growing_degrees": Derived(("air_temperature",), lambda given, at: growing_degrees(**given)),
     "growing_degree_days": Derived(
-        ("air_temperature",), lambda given, axis: growing_degrees(**given) * axis.days[:, None, None], summed=True
+        ("air_temperature",),
+        lambda given, at: growing_degrees(**given) * at.time.days.astype("float32")[:, None, None],
+        summed=True,
     ),
-    "potential_radiation": Derived((), lambda given, axis: axis.per_step(potential_radiation)),
-    "co2": Derived((), lambda given, axis: carbon_dioxide(axis)),
-    "day_length": Derived((), lambda given, axis: axis.per_step(day_length)),
+    "potential_radiation": Derived((), lambda given, at: at.per_step(potential_radiation)),
+    "co2": Derived((), lambda given, at: carbon_dioxide(at)),
+    "day_length": Derived((), lambda given, at: at.per_step(day_length)),
 }
 """What `derived:` in `config/variables.yaml` may name."""
 

@@ -49,7 +49,7 @@ class Making:
         paths = opening.listed(sorted(needed))
         stamps = {source: keeping.stamped(found, checksums=checksums) for source, found in paths.items()}
         land, options = opening.land_map(), {s: opening.options(s).model_dump(mode="json") for s in opening.sources}
-        form = {"axis": opening.steps.axis, "step": opening.steps.step, "resolution": opening.grid.resolution}
+        form = {"axis": opening.axis.start, "step": opening.axis.step, "resolution": opening.grid.resolution}
         keys = {name: keeping.key(name, drivers=opening.drivers, options=options, code=code, land=land, **form) for name in names}
         making = cls(opening, kept, {}, keys, stamps)
         before = keeping.records(kept)
@@ -66,7 +66,7 @@ class Making:
                 paths=paths,
                 name=name,
                 kept=self.kept,
-                axis=self.opening.steps.axis,
+                axis=self.opening.axis.start,
                 summed=keeping.is_summed(name, self.opening.sources),
                 opened=lambda only: self.opening.arrays((name,), only),
             )

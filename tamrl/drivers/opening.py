@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from tamrl import registry, variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import co2, derived, plausible
 from tamrl.drivers import cube as cubes
 from tamrl.drivers.cells import Cells
-from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 from tamrl.grid import Grid
 
@@ -37,9 +37,9 @@ class Opening:
         return tuple(self.drivers["sources"])
 
     @cached_property
-    def steps(self) -> Steps:
-        """The steps of the run."""
-        return Steps(self.time["step"], tuple(self.time["years"]), self.time.get("until"))
+    def axis(self) -> TimeAxis:
+        """The time axis of the run."""
+        return TimeAxis.of_years(self.time["step"], self.time["years"], self.time.get("until"))
 
     def options(self, source: str) -> Any:
         """Options of a source."""
@@ -81,13 +81,13 @@ class Opening:
                 continue
             given = {"only": only[source]} if only is not None else {}
             plugin = registry.load(registry.SOURCES, source)
-            found |= plugin.open_dynamic(self.options(source), names=wanted, steps=self.steps, **given)
+            found |= plugin.open_dynamic(self.options(source), names=wanted, axis=self.axis, **given)
         placed = {name: cubes.on_globe(da) for name, da in found.items()}
         return {name: dask.optimize(da)[0] for name, da in placed.items()}  # once here instead of once per block
 
     def cells(self, arrays: dict[str, xr.DataArray]) -> Cells:
         """Variables made of these arrays, on the cells."""
-        where = derived.Axis(self.steps.axis, self.steps.step, self.grid.lat, co2_series(self.drivers.get("co2")))
+        where = derived.Coordinates(self.axis, self.grid.lat, co2_series(self.drivers.get("co2")))
         return Cells(self.grid, where, arrays, lambda: self._land.values, self.threads)
 
 

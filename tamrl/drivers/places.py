@@ -5,6 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl import variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import derived
 from tamrl.drivers.co2 import Series
 
@@ -34,9 +35,9 @@ def at_places(
     """
     ds = xr.Dataset(coords={"site": ("site", sites["site"].to_numpy(object)), "time": ("time", time.values)})
     ds = ds.assign_coords({name: ("site", sites[name].to_numpy(float)) for name in ("lat", "lon")})
-    axis = derived.Axis(time.values, step, ds["lat"].values, co2)
+    at = derived.Coordinates(TimeAxis(time.values, step), ds["lat"].values, co2)
     for name in dynamic:
-        ds[name] = (("site", "time"), _dynamic(name, axis), variables.attributes(name))
+        ds[name] = (("site", "time"), _dynamic(name, at), variables.attributes(name))
     for name in static:
         entry = variables.get(name)
         if entry.classes:
@@ -48,9 +49,9 @@ def at_places(
     return ds
 
 
-def _dynamic(name: str, axis: derived.Axis) -> np.ndarray:
+def _dynamic(name: str, at: derived.Coordinates) -> np.ndarray:
     """(site, time), float32."""
     function = derived.get(name) if variables.get(name).derived else None
     if function is None or function.needs:
-        return np.full((axis.lat.size, axis.time.size), np.nan, "f4")
-    return function.compute({}, axis)[:, :, 0].T.astype("f4")
+        return np.full((at.lat.size, len(at.time)), np.nan, "f4")
+    return function.compute({}, at)[:, :, 0].T.astype("f4")

@@ -7,7 +7,7 @@ Pure functions on zonal means.
 
 import numpy as np
 
-from tamrl import variables
+from tamrl import calendar, variables
 from tamrl.errors import UnitError
 from tamrl.grid import Grid
 
@@ -65,7 +65,7 @@ def check(name: str, means: np.ndarray, counts: np.ndarray, *, time: np.ndarray,
         _require(name, "mean of the year over the cells with values", year, bounds.place, where)
     limits = [bounds.place_season, bounds.land_season if (covered >= CONTINENT).all() else None]
     least = max((limit for limit in limits if limit is not None), default=None)
-    if least is not None and (apart := season(sums, count, number + 1)) is not None:
+    if least is not None and (apart := seasonal_contrast(sums, count, number + 1)) is not None:
         _require(name, f"summer less winter beyond {BEYOND:g}° of latitude", apart, (least, np.inf), where)
 
 
@@ -79,7 +79,7 @@ def reaches_peak(counts: np.ndarray, *, time: np.ndarray, columns: int) -> bool:
     if (counts * area).sum() >= GLOBE * len(counts) * columns * area.sum():
         return True
     mild = bool(counts[:, np.abs(grid.lat) < COLD].any())
-    return mild and np.unique(time.astype("datetime64[M]").astype(int) % 12).size == 12
+    return mild and np.unique(calendar.month(time)).size == calendar.MONTHS
 
 
 def static(name: str, values: np.ndarray, *, where: object = None) -> None:
@@ -91,7 +91,7 @@ def static(name: str, values: np.ndarray, *, where: object = None) -> None:
         _require(name, "mean over land", float(np.average(values[present], weights=area[present])), bounds, where)
 
 
-def season(sums: np.ndarray, counts: np.ndarray, number: np.ndarray) -> float | None:
+def seasonal_contrast(sums: np.ndarray, counts: np.ndarray, number: np.ndarray) -> float | None:
     """Mean of summer less winter over the rows beyond `BEYOND`, or None where no row has two months of each.
 
     Parameters

@@ -61,7 +61,7 @@ def build_cube(
     about = {"code": _code(drivers)}
     making = None if parts else _making(opening, names, about["code"], kept, checksums=True)
     with files.atomic(cube) as part:
-        frame = store.template(statics, opening.steps.axis, opening.grid, time["step"], not time["years"])
+        frame = store.template(statics, opening.axis, opening.grid)
         frame.to_zarr(part, zarr_format=3, consolidated=False, mode="w")
         with limited(threads):
             if making:

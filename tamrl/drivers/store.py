@@ -12,6 +12,7 @@ import xarray as xr
 import zarr
 
 from tamrl import placing, stores, variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import cube as cubes
 from tamrl.drivers import regrid
 from tamrl.drivers.cells import Cells
@@ -21,11 +22,11 @@ TOLD = ("source", "expver", "filled_share", "climatology", "nodes", "product", "
 """Attributes of a source's variable that the cube keeps."""
 
 
-def template(statics: dict[str, np.ndarray], axis: np.ndarray, grid: Grid, step: str, climatology: bool) -> xr.Dataset:
+def template(statics: dict[str, np.ndarray], axis: TimeAxis, grid: Grid) -> xr.Dataset:
     """The cube without its dynamic variables: coordinates, statics and attributes."""
-    ds = xr.Dataset(coords={"time": ("time", axis), "lat": ("lat", grid.lat), "lon": ("lon", grid.lon)})
+    ds = xr.Dataset(coords={"time": ("time", axis.start), "lat": ("lat", grid.lat), "lon": ("lon", grid.lon)})
     ds["time"].attrs = {"standard_name": "time", "long_name": "start of the step"}
-    ds["time"].encoding = {"units": "days since 1970-01-01", "dtype": "int64", "chunks": (axis.size,)}
+    ds["time"].encoding = {"units": "days since 1970-01-01", "dtype": "int64", "chunks": (len(axis),)}
     ds["lat"].attrs = {"standard_name": "latitude", "units": "degrees_north"}
     ds["lon"].attrs = {"standard_name": "longitude", "units": "degrees_east"}
     for name, values in statics.items():
@@ -36,8 +37,8 @@ def template(statics: dict[str, np.ndarray], axis: np.ndarray, grid: Grid, step:
         ds[name].encoding = {"chunks": (*lead, *chunk(grid)[1:]), "compressors": stores.compressors()}
         if kind:
             ds = ds.assign_coords({kind: (kind, np.array(variables.get(name).members, dtype=object))})
-    ds.attrs = {"title": "Drivers on the grid of the maps", "time_step": step, "resolution": grid.resolution}
-    ds.attrs |= {"climatology": "months of the mean year"} if climatology else {}
+    ds.attrs = {"title": "Drivers on the grid of the maps", "time_step": axis.step, "resolution": grid.resolution}
+    ds.attrs |= {"climatology": "months of the mean year"} if axis.climatology else {}
     return ds
 
 
@@ -54,14 +55,14 @@ def write_dynamic(store: Path, name: str, cells: Cells, land: np.ndarray) -> cub
 
     def made() -> Iterator[tuple[slice, np.ndarray]]:
         """Blocks and their values."""
-        for block in regrid.blocks(cells.axis.time.size, cubes.CHUNK[0]):
+        for block in regrid.blocks(len(cells.time), cubes.CHUNK[0]):
             values = _block(name, cells, land, block)
             tally.add(values, land)
             _count_filled(group, cells, name, land, block)
             yield block, values
 
     _write(array, made())
-    _finish(array, cells, tally, cells.axis.time)
+    _finish(array, cells, tally, cells.time.start)
     return tally
 
 
@@ -88,7 +89,7 @@ def extend(store: Path, name: str, cells: Cells, land: np.ndarray, *, kept: Path
 
     def made() -> Iterator[tuple[slice, np.ndarray]]:
         """Blocks and their values, those before `start` as they were."""
-        for block in list(regrid.blocks(cells.axis.time.size, cubes.CHUNK[0]))[first:]:
+        for block in list(regrid.blocks(len(cells.time), cubes.CHUNK[0]))[first:]:
             parts, new = [], slice(max(start, block.start), block.stop)
             if block.start < start:
                 parts.append(old[block.start : min(start, block.stop)])
@@ -98,7 +99,7 @@ def extend(store: Path, name: str, cells: Cells, land: np.ndarray, *, kept: Path
             yield block, np.concatenate(parts)
 
     _write(array, made())
-    _finish(array, cells, tally, cells.axis.time[before.start :])
+    _finish(array, cells, tally, cells.time.start[before.start :])
     return tally
 
 
@@ -136,14 +137,14 @@ def _finish(array: zarr.Array, cells: Cells, tally: cubes.Tally, seen: np.ndarra
 
 def _create(group: zarr.Group, name: str, cells: Cells, **kind: Any) -> zarr.Array:
     """An empty array (time, lat, lon) of the cube."""
-    count = cells.axis.time.size
+    count = len(cells.time)
     layout = {"chunks": chunk(cells.grid, count), "compressors": stores.compressors(), "dimension_names": ("time", "lat", "lon")}
     return group.create_array(name, shape=(count, *cells.grid.shape), **layout, **kind)
 
 
 def _count_filled(group: zarr.Group, cells: Cells, name: str, land: np.ndarray, block: slice) -> None:
     """Add a variable with composites to `filled_drivers` of the steps of a block."""
-    parts = [cells.filled(name, part) for part in cubes.pieces(cells.axis.time, block)]
+    parts = [cells.filled(name, part) for part in cubes.pieces(cells.time.start, block)]
     if parts[0] is None:
         return
     if variables.FILLED not in group:
@@ -159,7 +160,7 @@ def _count_filled(group: zarr.Group, cells: Cells, name: str, land: np.ndarray, 
 def _block(name: str, cells: Cells, land: np.ndarray, block: slice) -> np.ndarray:
     """Values of the steps of a block (time, lat, lon), missing over sea."""
     values = np.full((block.stop - block.start, *cells.grid.shape), np.nan, "float32")
-    for part in cubes.pieces(cells.axis.time, block):
+    for part in cubes.pieces(cells.time.start, block):
         inside = values[part.start - block.start : part.stop - block.start]
         np.copyto(inside, cells.values(name, part), where=land)
     np.copyto(values, np.float32(np.nan), where=np.isnan(values))  # one kind of missing: chunks of it alone are not stored

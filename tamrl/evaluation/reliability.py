@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from tamrl import calendar
 from tamrl.uncertainty import conformal
 
 ALL_LIMITS = (0.87, 0.93)
@@ -13,7 +14,6 @@ CLASS_LIMITS = (0.80, 0.97)
 """The same for a land-cover class of `MIN_TOWERS` towers or more."""
 
 MIN_TOWERS = 5
-SEASONS = ("winter", "spring", "summer", "autumn")
 YES, NO = "yes", "no"
 
 
@@ -63,7 +63,7 @@ def table(steps: pd.DataFrame) -> pd.DataFrame:
     """
     values = ["inside", "width", "crps", "interval_score"]
     keys = ["model", "split", "intervals", "flux"]
-    steps = steps.assign(all="all", season=np.asarray(SEASONS)[steps["season"].to_numpy(int)])
+    steps = steps.assign(all="all", season=np.asarray(calendar.SEASONS)[steps["season"].to_numpy(int)])
     parts = []
     for kind in ("all", "igbp", "season"):
         towers = steps.dropna(subset=kind).groupby([*keys, kind, "site"], observed=True)[values].mean()

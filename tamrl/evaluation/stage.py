@@ -9,7 +9,7 @@ import pandas as pd
 import pandera.pandas as pa
 import xarray as xr
 
-from tamrl import classes, contracts, files, plain, simulated
+from tamrl import calendar, classes, contracts, files, plain, simulated
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.evaluation import aggregate, distribution, normalised, scoring, skill
@@ -17,7 +17,7 @@ from tamrl.evaluation import comparisons as compare
 from tamrl.evaluation import metrics as pair_scores
 from tamrl.evaluation import reliability as certainty
 from tamrl.intake import border
-from tamrl.uncertainty import conformal, strata
+from tamrl.uncertainty import conformal
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ def _combined(members: pd.DataFrame, path: str, sites: pd.DataFrame, scheme: str
     if len(drivers) != 1 or frame["model"].nunique() != 1:
         raise ContractError("a file of members holds one model and one kind of drivers", where=path, found=list(drivers))
     about = sites.set_index("site").reindex(frame["site"])
-    season = strata.season(frame["date"].dt.month.to_numpy(), about["lat"].to_numpy())
+    season = calendar.season(frame["date"].dt.month.to_numpy(), about["lat"].to_numpy())
     kinds = {"season": season, "igbp": about["igbp"].to_numpy(object)}
     frame = frame.assign(split=scoring.split_name(scheme, drivers[0] if gridded else "grid"), **kinds)
     judged = (frame["qc"] >= qc) & frame["observed"].notna()

@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 import zarr
 
-from tamrl import contracts, stores
+from tamrl import calendar, contracts, stores
 from tamrl.errors import ContractError
 from tamrl.files import read_json
 from tamrl.grid import Grid, Tile
@@ -46,7 +46,7 @@ class Map:
         self.exact, self.batch = exact[0], inference["batch"]
         self.fast = inference.get("numerics") == "fast"
         self.members = [numerics.rounded(m) for m in exact] if self.fast else exact
-        self.remember = inference.get("memory") == "carried" and label != "climatology"
+        self.remember = inference.get("memory") == "carried" and label != calendar.CLIMATOLOGY
         self.store = Path(store)
         ds, spec = stores.open_cube(cube), exact[0].spec
         contracts.cube(ds, dynamic=spec.dynamic, static=spec.static, where=cube)
@@ -70,16 +70,16 @@ class Map:
         )
 
     def _plan(self, label: str, spinup: int, before: dict | None) -> Plan:
-        time, span = self.drivers["time"].values, max(self.members[0].spec.spans, default=0)
+        axis, span = calendar.TimeAxis.of(self.drivers), max(self.members[0].spec.spans, default=0)
         if not self.remember:
-            return plan(time, label=label, spinup=spinup, span=span, climatology="climatology" in self.drivers.attrs)
+            return plan(axis, label=label, spinup=spinup, span=span)
         if not hasattr(self.members[0].model, "resume") or getattr(self.members[0].model, "context", None):
             raise ContractError(
                 f"the model {self.members[0].name!r} carries no memory from step to step",
                 where="inference.memory",
                 todo="set inference.memory: spinup",
             )
-        return carried(time, label=label, since=before["label"] if before else None, spinup=spinup, span=span)
+        return carried(axis, label=label, since=before["label"] if before else None, spinup=spinup, span=span)
 
     @cached_property
     def _group(self) -> zarr.Group:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tamrl import calendar
+from tamrl.calendar import TimeAxis
 from tamrl.errors import ContractError
 from tamrl.samples.dataset import lead_in
-
-CLIMATOLOGY = "climatology"
 
 
 @dataclass(frozen=True)
@@ -50,33 +50,34 @@ class Plan:
     time: np.ndarray
 
 
-def plan(time: np.ndarray, *, label: str, spinup: int, span: int, climatology: bool) -> Plan:
+def plan(axis: TimeAxis, *, label: str, spinup: int, span: int) -> Plan:
     """Steps for the map `label`, which stands alone.
 
     Parameters
     ----------
-    time : of the cube
+    axis : of the cube
     label : a year of the cube, or `climatology`
     spinup : steps that fill the memory
         Before the cube begins, its first year is repeated; a climatology is repeated as whole cycles.
     span : steps of the longest running mean
-    climatology : whether the cube is one mean year
 
     Raises
     ------
     ContractError
         If the cube does not hold the year.
     """
-    if climatology != (label == CLIMATOLOGY):
-        raise ContractError(f"the cube cannot give a map of {label!r}", found="a climatology" if climatology else "years")
-    if climatology:
-        before = -(-(span + spinup) // len(time)) * len(time)
-        return Plan((Piece(np.arange(before + len(time)) % len(time), before - spinup, spinup),), time)
-    own, first = _year(time, int(label)), _first(time)
-    return Plan((Piece(np.concatenate([lead_in(int(own[0]), span + spinup, first), own]), span, spinup),), time[own])
+    if axis.climatology != (label == calendar.CLIMATOLOGY):
+        kind = "a climatology" if axis.climatology else "years"
+        raise ContractError(f"the cube cannot give a map of {label!r}", found=kind)
+    if axis.climatology:
+        size = len(axis)
+        before = -(-(span + spinup) // size) * size
+        return Plan((Piece(np.arange(before + size) % size, before - spinup, spinup),), axis.start)
+    steps = axis.of_year(int(label))
+    return Plan((Piece(_after_lead_in(axis, steps, span + spinup), span, spinup),), axis.start[steps])
 
 
-def carried(time: np.ndarray, *, label: str, since: str | None, spinup: int, span: int) -> Plan:
+def carried(axis: TimeAxis, *, label: str, since: str | None, spinup: int, span: int) -> Plan:
     """Steps for the year `label` with the memory of all the years before it.
 
     Parameters
@@ -90,30 +91,19 @@ def carried(time: np.ndarray, *, label: str, since: str | None, spinup: int, spa
     ContractError
         If the cube does not hold a year, or `since` is not before `label`.
     """
-    first = _first(time)
-    years = np.arange(int(str(time[0])[:4]) if since is None else int(since) + 1, int(label) + 1)
+    years = np.arange(axis.years[0] if since is None else int(since) + 1, int(label) + 1)
     if not years.size:
         raise ContractError(f"the memory of {since} is not from before {label}")
     pieces = []
     for year in years:
-        own = _year(time, int(year))
+        steps = axis.of_year(int(year))
         start = since is None and not pieces
         skip = spinup if start else 0
-        piece = Piece(np.concatenate([lead_in(int(own[0]), span + skip, first), own]), span, skip)
-        pieces.append(piece if year == int(label) else replace(piece, skip=skip + len(own)))
-    return Plan(tuple(pieces), time[_year(time, int(label))])
+        piece = Piece(_after_lead_in(axis, steps, span + skip), span, skip)
+        pieces.append(piece if year == int(label) else replace(piece, skip=skip + len(steps)))
+    return Plan(tuple(pieces), axis.start[axis.of_year(int(label))])
 
 
-def _year(time: np.ndarray, year: int) -> np.ndarray:
-    """Positions of a year's steps."""
-    years = time.astype("datetime64[Y]").astype(int) + 1970
-    own = np.flatnonzero(years == year)
-    if not own.size:
-        raise ContractError(f"the cube does not hold the year {year}", found=f"{years.min()} to {years.max()}")
-    return own
-
-
-def _first(time: np.ndarray) -> int:
-    """Number of steps of the cube's first year."""
-    years = time.astype("datetime64[Y]")
-    return int((years == years[0]).sum())
+def _after_lead_in(axis: TimeAxis, steps: np.ndarray, count: int) -> np.ndarray:
+    """The `count` steps before the first of `steps`, and `steps`; before the cube begins, its first year is repeated."""
+    return np.concatenate([lead_in(int(steps[0]), count, len(axis.of_year(axis.years[0]))), steps])

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tamrl import carbon, georeference, variables
-from tamrl.errors import ContractError
+from tamrl import calendar, carbon, georeference, variables
 from tamrl.maps import acdd
 from tamrl.maps.land import Land
 
@@ -43,24 +42,6 @@ REFERENCES = (
 LICENSE = "CC-BY-4.0; the inputs keep their own terms (see the report of the run)"
 
 
-def time_bounds(time: np.ndarray, step: str) -> np.ndarray:
-    """First and last instant of each step, datetime64[D] (time, 2), times are starts of steps.
-
-    `step` is `day`, `month`, `year` or `8 days`, which begin anew with each year, as those of MODIS do; the last is shorter.
-    """
-    start = time.astype("datetime64[D]")
-    if step == "day":
-        return np.stack([start, start + 1], axis=1)
-    if step == "8 days":
-        return np.stack([start, np.minimum(start + 8, (start.astype("datetime64[Y]") + 1).astype("datetime64[D]"))], axis=1)
-    if step not in ("month", "year"):
-        raise ContractError(f"a step of {step!r} has no bounds", todo="time_step is day or month")
-    whole = time.astype("datetime64[M]" if step == "month" else "datetime64[Y]")
-    if (whole.astype("datetime64[D]") != start).any():
-        raise ContractError(f"times must be the first days of {step}s", found=start[:3])
-    return np.stack([start, (whole + 1).astype("datetime64[D]")], axis=1)
-
-
 def time_axis(time: np.ndarray, *, step: str, period: str | None = None) -> xr.Dataset:
     """The coordinate `time` and its bounds as CF writes them.
 
@@ -69,12 +50,12 @@ def time_axis(time: np.ndarray, *, step: str, period: str | None = None) -> xr.D
     time : array of datetime64 (time)
         Starts of the steps.
     step : str
-        As of `time_bounds`.
+        A period of `calendar.bounds`.
     period : str, optional
         Given for a climatology: the years it is the mean of, such as `2000-2025`; then `climatology_bnds` takes the place of
         `time_bnds` (CF 7.4). Without two years in it, the bounds are those of the axis itself.
     """
-    bounds = time_bounds(time, step)
+    bounds = calendar.bounds(time, step)
     origin = bounds[0, 0].astype("datetime64[Y]")
     name = "time_bnds"
     if period is not None:
@@ -99,7 +80,7 @@ def _over_years(bounds: np.ndarray, period: str) -> np.ndarray:
     years = [int(year) for year in re.findall(r"\b(?:1[89]|20|21)\d\d\b", period)]
     if len(years) < 2:
         return bounds
-    axis = bounds[0, 0].astype("datetime64[Y]").astype(int) + 1970
+    axis = int(calendar.year(bounds[0, 0]))
     months = bounds.astype("datetime64[M]")
     shift = np.array([min(years) - axis, max(years) - axis]) * 12
     return (months + shift).astype("datetime64[D]")

@@ -10,7 +10,7 @@ import dask
 import pandas as pd
 import xarray as xr
 
-from tamrl import contracts, files, plain, registry, simulated, stores
+from tamrl import calendar, contracts, files, plain, registry, simulated, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.intake import border
@@ -278,7 +278,7 @@ def _block(
 def _totals(ds: xr.Dataset, cube: xr.Dataset, whole: land.Land, label: str) -> tuple[budgets.Totals, float]:
     """Sums of one label, added up block by block, and its length in days."""
     step, _ = about.step_of(cube)
-    bounds = cf.time_bounds(ds["time"].values, step)
+    bounds = calendar.bounds(ds["time"].values, step)
     days = (bounds[:, 1] - bounds[:, 0]).astype(float)
     parts = []
     for rows in progress(list(blocks.strips(ds["gpp"])), f"budgets {label}"):

@@ -12,16 +12,13 @@ import numpy as np
 import torch
 import xarray as xr
 
-from tamrl import variables
+from tamrl import calendar, variables
+from tamrl.calendar import Step
 from tamrl.carbon import FLUXES
 from tamrl.samples.scaling import Scaling
-from tamrl.units import SECONDS_PER_DAY
 
-DAYS_PER_MONTH = 30.4375
 WEEKS = 26
 """Two-week bins of a year of days."""
-
-MONTHS = 12
 
 YEARS = 3
 """Years of a support set of years."""
@@ -48,7 +45,7 @@ class Spec:
 
     dynamic: tuple[str, ...]
     static: tuple[str, ...]
-    step: Literal["day", "month"]
+    step: Step
     windows: tuple[int, ...] = ()
     calendar: bool = False
     support: Literal["climatology", "years", "window"] = "climatology"
@@ -61,7 +58,7 @@ class Spec:
         *,
         dynamic: tuple[str, ...],
         static: tuple[str, ...],
-        step: Literal["day", "month"],
+        step: Step,
         filled: tuple[str, ...] = (),
     ) -> "Spec":
         """What a plug-in's options ask for: `windows`, `calendar`, `support`, and `static`, the only attributes it wants."""
@@ -72,13 +69,13 @@ class Spec:
     @property
     def spans(self) -> tuple[int, ...]:
         """The windows in steps."""
-        days = DAYS_PER_MONTH if self.step == "month" else 1.0
+        days = calendar.DAYS_PER_MONTH if self.step == "month" else 1.0
         return tuple(n for n in (round(w / days) for w in self.windows) if n > 1)
 
     @property
     def bins(self) -> int:
         """C: bins of a year."""
-        return MONTHS if self.step == "month" else WEEKS
+        return calendar.MONTHS if self.step == "month" else WEEKS
 
     @property
     def length(self) -> int:
@@ -88,7 +85,7 @@ class Spec:
     @property
     def year(self) -> int:
         """Steps of a year."""
-        return MONTHS if self.step == "month" else 365
+        return calendar.MONTHS if self.step == "month" else 365
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -211,18 +208,15 @@ def targets(ds: xr.Dataset) -> tuple[torch.Tensor, torch.Tensor]:
 def calendar_bins(time: np.ndarray, spec: Spec) -> np.ndarray:
     """The bin (0 to C - 1) of each time stamp (T): months, or pairs of weeks whose last takes the days left over."""
     if spec.step == "month":
-        return time.astype("datetime64[M]").astype(int) % MONTHS
-    day = ((time - time.astype("datetime64[Y]")) / np.timedelta64(int(SECONDS_PER_DAY), "s")).astype(int)
-    return np.minimum(day // 14, WEEKS - 1)
+        return calendar.month(time) - 1
+    return np.minimum(calendar.day_of_year(time) // 14, WEEKS - 1)
 
 
 def season_of(time: np.ndarray, south: np.ndarray, spec: Spec) -> np.ndarray:
     """Cosine and sine of the time of year of each step (T), turned by half a year where `south` (B, 1, 1); to (B, T, 2)."""
-    begin = time.astype("datetime64[Y]")
-    length = (begin + 1).astype("datetime64[D]") - begin.astype("datetime64[D]")
-    half = 0.5 if spec.step == "day" else DAYS_PER_MONTH / 2
-    days = (time - begin) / np.timedelta64(int(SECONDS_PER_DAY), "s") + half
-    angle = 2 * np.pi * days / (length / np.timedelta64(1, "D"))
+    half = 0.5 if spec.step == "day" else calendar.DAYS_PER_MONTH / 2
+    days = (time - time.astype("datetime64[Y]")) / np.timedelta64(1, "D") + half
+    angle = 2 * np.pi * days / calendar.days_of_year(time)
     return (np.where(south, -1, 1) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)).astype(np.float32)
 
 
@@ -262,7 +256,7 @@ def yearly_cycles(scaled: np.ndarray, time: np.ndarray, bins: np.ndarray, cycle:
     -------
     array (B, `YEARS`, C, D) of float32.
     """
-    year = time.astype("datetime64[Y]").astype(int)
+    year = calendar.year(time)
     each = np.unique(year)
     complete = np.stack([np.isfinite(scaled[:, year == y]).mean((1, 2)) for y in each], axis=1)  # (B, years)
     chosen = np.sort(np.argsort(-complete, axis=1, kind="stable")[:, :YEARS], axis=1)

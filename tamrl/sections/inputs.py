@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tamrl import variables
+from tamrl import calendar, variables
 from tamrl.errors import ConfigError
 from tamrl.grid import Grid as GlobalGrid
 from tamrl.options import Strict
@@ -14,7 +14,7 @@ from tamrl.sections.types import Share, Year
 class Time(Strict):
     """The time axis of the run."""
 
-    step: Literal["day", "month"] = "day"
+    step: calendar.Step = "day"
     """Length of a step."""
     years: tuple[Year, ...] = (2010, 2011, 2012)
     """Years of the gridded drivers, consecutive; empty where the sources hold a climatology only."""
@@ -53,7 +53,7 @@ class Time(Strict):
     @property
     def labels(self) -> tuple[str, ...]:
         """What the files of the maps are called after."""
-        return tuple(str(y) for y in self.map_years) or ("climatology",)
+        return tuple(str(y) for y in self.map_years) or (calendar.CLIMATOLOGY,)
 
 
 class Grid(Strict):

@@ -45,7 +45,7 @@ class Reference:
     threshold: float
 
 
-def season(values: np.ndarray, month: np.ndarray, *, least: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_amplitude(values: np.ndarray, month: np.ndarray, *, least: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Annual mean and seasonal amplitude of a driver.
 
     Parameters

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import contracts, files, georeference, plain, simulated, stores, variables
+from tamrl import calendar, contracts, files, georeference, plain, simulated, stores, variables
 from tamrl.errors import ContractError
 from tamrl.intake import border
 from tamrl.log import progress
@@ -109,11 +109,13 @@ def _least(towers: xr.Dataset) -> int:
 
 def _predictors(ds: xr.Dataset, dynamic: tuple[str, ...], static: tuple[str, ...], *, least: int | None = None) -> xr.DataArray:
     """Predictors of all places of `ds` as (..., predictor), each with the family that shares its scale."""
-    month = ds["time"].dt.month.values
+    month = calendar.month(ds["time"].values)
     columns, families = [], []
     for name in dynamic:
         values = ds[name].transpose("time", ...)
-        for kind, column in zip(("mean", "amplitude"), applicability.season(values.values, month, least=least), strict=True):
+        for kind, column in zip(
+            ("mean", "amplitude"), applicability.mean_and_amplitude(values.values, month, least=least), strict=True
+        ):
             columns.append(values.isel(time=0, drop=True).copy(data=column))
             families.append(f"{name} {kind}")
     for name in static:

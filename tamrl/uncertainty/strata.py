@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tamrl import calendar
+
 BINS = 65536
 """Bins of the search for a quantile."""
 
@@ -23,14 +25,6 @@ PRIOR = 4.0
 PARTS = 5
 """Parts of the towers whose factors come from the other parts when the intervals are calibrated."""
 
-SEASONS = 4
-"""Quarters from December on; from June on in the south."""
-
-
-def season(month: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    """Season of calendar months (1 to 12) at latitudes (degrees), 0 for winter to 3 for autumn; the two are broadcast."""
-    return (np.asarray(month) + np.where(np.asarray(lat) < 0, 6, 0)) % 12 // 3
-
 
 def fit(score: np.ndarray, *, season: np.ndarray, igbp: np.ndarray, tower: np.ndarray) -> dict[str, Any]:
     """Variance factors of the classes, then of the seasons on top of them.
@@ -40,7 +34,7 @@ def fit(score: np.ndarray, *, season: np.ndarray, igbp: np.ndarray, tower: np.nd
     score : array (row)
         Residual over predictive standard deviation.
     season : array (row) of int
-        As of `season`.
+        Position in `calendar.SEASONS`.
     igbp : array (row) of str
         Class of the tower, None or NaN where it is unknown.
     tower : array (row) of int
@@ -56,7 +50,7 @@ def fit(score: np.ndarray, *, season: np.ndarray, igbp: np.ndarray, tower: np.nd
     factors = [_factor(size, tower, code == k, whole) for k in range(len(names))]
     size = size / np.sqrt(np.array([*factors, 1.0])[code])  # code -1, unknown, takes the last
     whole = _quantile(size, tower)
-    seasons = [_factor(size, tower, season == k, whole) for k in range(SEASONS)]
+    seasons = [_factor(size, tower, season == k, whole) for k in range(len(calendar.SEASONS))]
     return {"igbp": {str(name): value for name, value in zip(names, factors, strict=True)}, "season": seasons}
 
 
@@ -88,7 +82,7 @@ def factor(strata: dict[str, Any], *, season: np.ndarray, shares: dict[str, np.n
     strata : dict
         What `fit` returned.
     season : array of int
-        As of `season`.
+        Position in `calendar.SEASONS`.
     shares : dict of arrays
         Class: its share of the place, broadcast against `season`. Classes without towers, and places whose classes are
         missing (NaN), count with a factor of one.

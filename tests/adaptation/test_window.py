@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tamrl import calendar
 from tamrl.adaptation import window
 
 TIME = np.arange("2005-03-10", "2008-01-01", dtype="datetime64[D]").astype("datetime64[ns]")
@@ -23,7 +24,7 @@ def test_the_window_begins_where_it_says(lat, start, expected):
 
 def test_months_that_are_mostly_missing_do_not_begin_a_window():
     measured = np.ones(len(TIME), bool)
-    measured[window.months_of(TIME) == _month("2005-06")] = np.arange(30) < 10
+    measured[calendar.months_since_1970(TIME) == _month("2005-06")] = np.arange(30) < 10
     assert window.first_month(measured, TIME, lat=50, start="summer") == _month("2006-06")
     assert window.first_month(np.zeros(len(TIME), bool), TIME, lat=50, start="record") is None
 

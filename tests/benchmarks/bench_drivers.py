@@ -10,6 +10,7 @@ import xarray as xr
 import zarr
 
 from tamrl import stores
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import cube, derived, store
 from tamrl.drivers.cells import Cells
 from tamrl.grid import Grid
@@ -47,7 +48,7 @@ def _weather() -> np.ndarray:
 
 def _rates(folder: Path, nodes: xr.DataArray, land: np.ndarray) -> list[dict]:
     size = DAYS * GRID.shape[0] * GRID.shape[1] * 4 / MB
-    axis = derived.Axis(pd.date_range("2011-01-01", periods=DAYS).values, "day", GRID.lat)
+    axis = derived.Coordinates(TimeAxis(pd.date_range("2011-01-01", periods=DAYS).values, "day"), GRID.lat)
     cells = Cells(GRID, axis, {"air_temperature": nodes.chunk({"time": 31})}, lambda: land, 1)
 
     def write() -> None:

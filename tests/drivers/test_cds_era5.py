@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import _joining, _netcdf, cds_era5, cds_era5_land
-from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError, UnitError
 from tamrl.variables import check_range
 
@@ -27,7 +27,7 @@ def era5_of(shared_data, tmp_path):
 
 
 def read(folder, *names, years, step="day", **options):
-    found = cds_era5.open_dynamic(cds_era5.Options(path=str(folder), **options), names=names, steps=Steps(step, years))
+    found = cds_era5.open_dynamic(cds_era5.Options(path=str(folder), **options), names=names, axis=TimeAxis.of_years(step, years))
     return {name: da.load() for name, da in found.items()}
 
 
@@ -348,7 +348,9 @@ def test_fault_19_era5_land_totals_come_from_the_accumulation(write, tmp_path):
     expected = 1000 * increments.reshape(5, 24).sum(1)
     for folder in ("all", "midnight"):
         options = cds_era5_land.Options(path=str(tmp_path / folder))
-        found = cds_era5_land.open_dynamic(options, names=("precipitation",), steps=Steps("day", (2011,)))["precipitation"]
+        found = cds_era5_land.open_dynamic(options, names=("precipitation",), axis=TimeAxis.of_years("day", (2011,)))[
+            "precipitation"
+        ]
         np.testing.assert_allclose(found.sel(lat=0, lon=0).values[:5], expected, rtol=1e-5)
         assert found.isnull().all(["lat", "lon"]).values.tolist() == [False] * 5 + [True] * 360
     wrong = read(tmp_path / "all", "precipitation", years=(2011,), accumulation="hour")["precipitation"]

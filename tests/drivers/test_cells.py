@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import derived
 from tamrl.drivers.cells import Cells
-from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError, UnitError
 from tamrl.grid import Grid
 
-TIME = Steps("day", (2011,)).axis
+TIME = TimeAxis.of_years("day", (2011,)).start
 
 
 def nodes(values, name="air_temperature", **attrs):
@@ -23,7 +23,7 @@ def nodes(values, name="air_temperature", **attrs):
 
 def cells(land=None, step="day", time=TIME, **arrays):
     grid = Grid(30)
-    return Cells(grid, derived.Axis(time, step, grid.lat), arrays, lambda: land)
+    return Cells(grid, derived.Coordinates(TimeAxis(time, step), grid.lat), arrays, lambda: land)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_steps_know_whether_they_rest_on_a_filled_composite():
     at = (STARTS - np.datetime64("2011-01-01")).astype(int)
     assert np.flatnonzero(found[:, 0, 0]).tolist() == list(range(at[4] + 1, at[6]))
     assert found.sum() == 31, "no other cell"
-    monthly = cells(ndvi=composites(values, weight, STARTS), step="month", time=Steps("month", (2011,)).axis)
+    monthly = cells(ndvi=composites(values, weight, STARTS), step="month", time=TimeAxis.of_years("month", (2011,)).start)
     months = monthly.filled("ndvi", slice(0, 12))
     assert np.flatnonzero(months[:, 0, 0]).tolist() == [2] and months.sum() == 1, "most of March"
     assert cells(ndvi=composites(values, np.ones_like(weight), STARTS)).filled("ndvi", slice(0, 365)).sum() == 0
@@ -134,7 +134,7 @@ def test_cells_never_seen_stay_missing_and_do_not_count():
 
 def test_months_are_means_of_days():
     values = np.linspace(0.2, 0.6, 23)[:, None, None] + np.zeros((23, 12, 24))
-    da, months = composites(values, np.ones_like(values), STARTS), Steps("month", (2011,)).axis
+    da, months = composites(values, np.ones_like(values), STARTS), TimeAxis.of_years("month", (2011,)).start
     daily = cells(ndvi=da).values("ndvi", slice(31, 59)).mean(0)
     monthly = cells(ndvi=da, step="month", time=months).values("ndvi", slice(1, 2))[0]
     np.testing.assert_allclose(monthly, daily, rtol=1e-6)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from tamrl import config
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import co2, derived, places
 from tamrl.drivers.cells import Cells
 from tamrl.errors import ConfigError, InputError, UnitError
@@ -62,7 +63,7 @@ def test_without_a_file_it_is_refused_before_anything_runs():
         config.load(raw)
     assert config.load({"drivers": raw["drivers"] | {"co2": "mine.csv"}}).drivers.co2 == "mine.csv"
     with pytest.raises(ConfigError, match=r"drivers\.co2"):
-        derived.get("co2").compute({}, derived.Axis(DAYS, "day", np.zeros(1)))
+        derived.get("co2").compute({}, derived.Coordinates(TimeAxis(DAYS, "day"), np.zeros(1)))
 
 
 def test_a_file_that_is_not_there_stops_the_run(tmp_path):
@@ -73,7 +74,13 @@ def test_a_file_that_is_not_there_stops_the_run(tmp_path):
 
 def test_the_cube_holds_it_the_same_in_every_cell_whatever_the_block():
     grid, time = Grid(45), DAYS[:800].astype("datetime64[ns]")
-    cells = Cells(grid, derived.Axis(time, "day", grid.lat, co2.series(TABLE, where="t")), {}, lambda: np.ones(grid.shape), 1)
+    cells = Cells(
+        grid,
+        derived.Coordinates(TimeAxis(time, "day"), grid.lat, co2.series(TABLE, where="t")),
+        {},
+        lambda: np.ones(grid.shape),
+        1,
+    )
     whole = np.broadcast_to(cells.values("co2", slice(0, 800)), (800, *grid.shape))
     assert (whole == whole[:, :1, :1]).all()
     part = np.broadcast_to(cells.values("co2", slice(300, 420)), (120, *grid.shape))

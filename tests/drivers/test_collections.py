@@ -6,9 +6,9 @@ import pytest
 from pyhdf.SD import SD, SDC
 
 from tamrl import registry, stores
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import stage
 from tamrl.drivers.sources import static
-from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
 SOURCES = [n for n in registry.names(registry.SOURCES) if "collection" in registry.options(registry.SOURCES, n).model_fields]
@@ -39,7 +39,7 @@ def product(request, world, tmp_path):
 
 def read(plugin, product, folder, **options):
     chosen = plugin.Options(path=str(folder), product=product, **options)
-    found = plugin.open_dynamic(chosen, names=("ndvi",), steps=Steps("day", (2011,)))["ndvi"]
+    found = plugin.open_dynamic(chosen, names=("ndvi",), axis=TimeAxis.of_years("day", (2011,)))["ndvi"]
     return found, plugin.version(chosen)
 
 

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 from tamrl import variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import cube
-from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError, UnitError
 from tamrl.grid import Grid
 
@@ -26,12 +26,12 @@ def test_a_variable_without_source_is_refused_with_the_sources_that_have_it():
 
 
 def test_pieces_end_with_months_and_cover_the_block():
-    days = Steps("day", (2011, 2012)).axis
+    days = TimeAxis.of_years("day", (2011, 2012)).start
     found = cube.pieces(days, slice(365, 731))
     assert found[0] == slice(365, 396) and found[-1].stop == 731 and len(found) == 12
     cut = cube.pieces(days, slice(10, 40))
     assert cut == [slice(10, 31), slice(31, 40)]
-    assert cube.pieces(Steps("month").axis, slice(0, 12)) == [slice(0, 12)]
+    assert cube.pieces(TimeAxis.of_years("month").start, slice(0, 12)) == [slice(0, 12)]
 
 
 def pixels(values, name="elevation"):
@@ -61,7 +61,7 @@ def test_statics_of_a_resolution_that_does_not_fit_are_refused():
 
 def nodes(lat, lon):
     values = np.add.outer(np.asarray(lat, float), np.asarray(lon, float) / 1000)[None]
-    coords = {"time": Steps("day", (2011,)).axis[:1], "lat": lat, "lon": lon}
+    coords = {"time": TimeAxis.of_years("day", (2011,)).start[:1], "lat": lat, "lon": lon}
     da = xr.DataArray(values, dims=("time", "lat", "lon"), coords=coords, name="air_temperature")
     return da.assign_attrs(grid="nodes", source="test")
 
@@ -106,7 +106,7 @@ def tally(name, largest, days=4):
 def test_fault_18_implausibly_small_fields_are_refused(name, wrong):
     variables.check_range(np.array([wrong]), name=name, where="test")
     with pytest.raises(UnitError, match="never reaches"):
-        tally(name, wrong).check(Steps("day", (2011,)).axis[:4], "test")
+        tally(name, wrong).check(TimeAxis.of_years("day", (2011,)).start[:4], "test")
 
 
 @pytest.mark.parametrize("name, value", [("air_temperature", 15.0), ("shortwave_radiation", 2e7), ("precipitation", 1500.0)])
@@ -117,7 +117,7 @@ def test_fault_18_fields_out_of_range_are_refused(name, value):
 
 def test_a_variable_without_any_value_is_refused():
     with pytest.raises(InputError, match="no value over land"):
-        tally("air_temperature", np.nan).check(Steps("day", (2011,)).axis[:4], "test")
+        tally("air_temperature", np.nan).check(TimeAxis.of_years("day", (2011,)).start[:4], "test")
 
 
 def test_the_tally_counts_missing_cell_steps_over_land():
@@ -139,7 +139,7 @@ def test_fault_20_one_day_upside_down_is_flagged(caplog):
     found = cube.Tally("air_temperature")
     found.add(fields.astype("float32"), np.ones((36, 72), bool))
     with caplog.at_level("WARNING"):
-        found.check(Steps("day", (2011,)).axis[:20], "test")
+        found.check(TimeAxis.of_years("day", (2011,)).start[:20], "test")
     assert "1 steps look as if north and south were exchanged: 2011-01-08" in caplog.text
 
 

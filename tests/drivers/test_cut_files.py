@@ -10,8 +10,8 @@ import pytest
 import xarray as xr
 
 from tamrl import registry, variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import _netcdf, packaged
-from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
 SOURCES = registry.names(registry.SOURCES)
@@ -70,8 +70,8 @@ def read(name, options):
         if name in entry.sources:
             offered[entry.role].append(variable)
     chosen = registry.options(registry.SOURCES, name)(**options)
-    steps = Steps("month") if name == "packaged" else Steps("day", (2011,))
-    found = plugin.open_dynamic(chosen, names=tuple(offered["dynamic"]), steps=steps) if offered["dynamic"] else {}
+    axis = TimeAxis.of_years("month") if name == "packaged" else TimeAxis.of_years("day", (2011,))
+    found = plugin.open_dynamic(chosen, names=tuple(offered["dynamic"]), axis=axis) if offered["dynamic"] else {}
     found |= plugin.open_static(chosen, names=tuple(offered["static"])) if offered["static"] else {}
     return {variable: (da.sel(time=SUMMER) if da.sizes.get("time", 0) > 12 else da).compute() for variable, da in found.items()}
 

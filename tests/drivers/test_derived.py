@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tamrl import variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import derived
 from tamrl.errors import ConfigError
 
@@ -88,7 +89,7 @@ def test_day_length():
 def test_a_month_is_the_mean_of_its_days():
     months = np.array(["2012-02"], "datetime64[ns]")
     lat = np.array([60.0, -10.0])
-    found = derived.REGISTRY["day_length"].compute({}, derived.Axis(months, "month", lat))
+    found = derived.REGISTRY["day_length"].compute({}, derived.Coordinates(TimeAxis(months, "month"), lat))
     days = np.arange("2012-02-01", "2012-03-01", dtype="datetime64[D]")
     assert days.size == 29
     np.testing.assert_allclose(found[0, :, 0], derived.day_length(lat, days).mean(0), rtol=1e-6)
@@ -128,25 +129,29 @@ def test_growing_degrees():
 
 
 def test_growing_degree_days_begin_at_midwinter_of_each_hemisphere():
-    axis = derived.Axis(np.arange("2011-12-01", "2012-08-01", dtype="datetime64[D]"), "day", np.array([50.0, -30.0]))
-    added = np.ones((axis.time.size, 2, 1), "float32")
+    axis = derived.Coordinates(
+        TimeAxis(np.arange("2011-12-01", "2012-08-01", dtype="datetime64[D]"), "day"), np.array([50.0, -30.0])
+    )
+    added = np.ones((len(axis.time), 2, 1), "float32")
     found = derived.season_sums(added, axis, np.array([[10.0], [np.nan]]))[0][:, :, 0]
-    at = {str(d): k for k, d in enumerate(axis.time)}
+    at = {str(d): k for k, d in enumerate(axis.time.start)}
     assert [found[at[d], 0] for d in ("2011-12-01", "2011-12-31", "2012-01-01", "2012-07-01")] == [11, 41, 1, 183]
     assert np.isnan(found[: at["2012-07-01"], 1]).all(), "its winter was not seen"
     assert found[at["2012-07-01"], 1] == 1 and found[-1, 1] == 31
 
 
 def test_a_missing_day_is_missing_until_the_next_winter():
-    axis = derived.Axis(np.arange("2012-01-01", "2013-01-03", dtype="datetime64[D]"), "day", np.array([50.0]))
-    added = np.ones((axis.time.size, 1, 1), "float32")
+    axis = derived.Coordinates(TimeAxis(np.arange("2012-01-01", "2013-01-03", dtype="datetime64[D]"), "day"), np.array([50.0]))
+    added = np.ones((len(axis.time), 1, 1), "float32")
     added[9] = np.nan
     found = derived.season_sums(added, axis, np.full((1, 1), np.nan))[0][:, 0, 0]
     assert found[8] == 9 and np.isnan(found[9:366]).all() and found[366:].tolist() == [1, 2]
 
 
 def test_months_add_their_days():
-    axis = derived.Axis(np.array(["2012-01", "2012-02"], "datetime64[M]").astype("datetime64[ns]"), "month", np.array([50.0]))
+    axis = derived.Coordinates(
+        TimeAxis(np.array(["2012-01", "2012-02"], "datetime64[M]").astype("datetime64[ns]"), "month"), np.array([50.0])
+    )
     given = {"air_temperature": np.full((2, 1, 1), 288.15, "float32")}
     added = derived.get("growing_degree_days").compute(given, axis)
     np.testing.assert_allclose(added[:, 0, 0], [310, 290], rtol=1e-5)

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import arco_era5, cds_era5
-from tamrl.drivers.steps import Steps
 from tamrl.twin import hours
 from tamrl.twin.nodes import Nodes
 
@@ -45,7 +45,7 @@ def old_packed(name, times, values):
 
 def read(plugin, path, name):
     options = plugin.Options(path=str(path), nodes="all")
-    found = plugin.open_dynamic(options, names=(NAMES[name],), steps=Steps("day", (2011,)))[NAMES[name]]
+    found = plugin.open_dynamic(options, names=(NAMES[name],), axis=TimeAxis.of_years("day", (2011,)))[NAMES[name]]
     return found.isel(time=slice(0, DAYS)).load()
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tamrl import registry, variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import _joining, _netcdf, _steps
-from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
 DAYS = pd.date_range("2011-01-01", periods=12)
@@ -64,8 +64,8 @@ def rewritten(ds, how):
 def joined(parts, source="cds_era5"):
     name = variables.get("air_temperature").sources[source].name
     raw = _joining.series([_netcdf.named(ds, f"{k}.nc")[name] for k, ds in enumerate(parts)], where="here")
-    steps = Steps("day", (2011,))
-    return _steps.variable("air_temperature", raw, source=source, steps=steps, accumulation="hour", where="here")
+    axis = TimeAxis.of_years("day", (2011,))
+    return _steps.variable("air_temperature", raw, source=source, axis=axis, accumulation="hour", where="here")
 
 
 @settings(deadline=None, max_examples=60)
@@ -97,9 +97,9 @@ def test_a_folder_of_mixed_files(source, tmp_path):
             ds = grid_file("0.1", 4 * k, 4 * k + 4, source)
             ds = rewritten(ds, how | {"last first": k == 2}) if folder == "mixed" and k else ds
             ds.to_netcdf(tmp_path / folder / f"{k}.nc")
-    plugin, steps = registry.load(registry.SOURCES, source), Steps("day", (2011,))
+    plugin, axis = registry.load(registry.SOURCES, source), TimeAxis.of_years("day", (2011,))
     one, two = (
-        plugin.open_dynamic(plugin.Options(path=str(tmp_path / f)), names=("air_temperature",), steps=steps)["air_temperature"]
+        plugin.open_dynamic(plugin.Options(path=str(tmp_path / f)), names=("air_temperature",), axis=axis)["air_temperature"]
         for f in ("plain", "mixed")
     )
     xr.testing.assert_equal(one.load(), two.load())

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from pyhdf.SD import SD, SDC
 
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import indices
 from tamrl.drivers.sources import _cmg, _hdf4, mcd43c4, modis
-from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 from tamrl.twin import modis as twin
 
@@ -78,7 +78,9 @@ def hdf4(folder, day):
 
 
 def read(folder, name="ndvi", **options):
-    return modis.open_dynamic(modis.Options(path=str(folder), **options), names=(name,), steps=Steps("day", (2011,)))[name].load()
+    return modis.open_dynamic(modis.Options(path=str(folder), **options), names=(name,), axis=TimeAxis.of_years("day", (2011,)))[
+        name
+    ].load()
 
 
 def test_hdf4_composites_in_subfolders(tmp_path):
@@ -141,7 +143,7 @@ def test_nadir_reflectance(write, tmp_path):
     for day in (1, 2, 9):
         write.save(write.nadir(bands, quality, snow), tmp_path / f"MCD43C4.A2011{day:03d}.061.2020.nc")
     names = ("ndvi", "evi", "nirv", "kndvi", "lswi")
-    found = mcd43c4.open_dynamic(mcd43c4.Options(path=str(tmp_path)), names=names, steps=Steps("day", (2011,)))
+    found = mcd43c4.open_dynamic(mcd43c4.Options(path=str(tmp_path)), names=names, axis=TimeAxis.of_years("day", (2011,)))
     assert found["ndvi"].sizes["time"] == 2, "every eighth day"
     values = {name: da[0, 0, 0].values.item() for name, da in found.items()}
     assert values == pytest.approx({"ndvi": 0.75, "evi": 0.526316, "nirv": 0.2625, "kndvi": 0.509830, "lswi": 0.272727}, rel=1e-5)

@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import _cmg, modis
-from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 
 SHAPE = (12, 24)
 
 
 def read(folder, years=(2011,), name="ndvi", **options):
-    found = modis.open_dynamic(modis.Options(path=str(folder), **options), names=(name,), steps=Steps("day", years))
+    found = modis.open_dynamic(modis.Options(path=str(folder), **options), names=(name,), axis=TimeAxis.of_years("day", years))
     return found[name].load()
 
 
@@ -83,7 +83,9 @@ def test_neighbouring_composites_outside_the_years_are_used(write, tmp_path):
     for start in pd.to_datetime(["2010-10-16", "2010-12-19", "2011-01-01", "2012-01-01"]):
         ds = write.composite(np.ones(SHAPE) / 2, np.ones(SHAPE) / 4, np.zeros(SHAPE))
         write.save(ds, tmp_path / f"MOD13C1.A{start:%Y%j}.061.nc")
-    found = _cmg.composites(str(tmp_path), Steps("day", (2011,)), re.compile(r"^MOD13C1\.A(\d{4})(\d{3})\."), "MOD13C1")
+    found = _cmg.composites(
+        str(tmp_path), TimeAxis.of_years("day", (2011,)), re.compile(r"^MOD13C1\.A(\d{4})(\d{3})\."), "MOD13C1"
+    )
     assert [f"{start:%Y%j}" for start in found] == ["2010353", "2011001", "2012001"]
 
 

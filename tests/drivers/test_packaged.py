@@ -5,8 +5,8 @@ import importlib.metadata
 import numpy as np
 import pytest
 
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import packaged
-from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 from tamrl.variables import check_range
 
@@ -21,7 +21,9 @@ def installed():
 
 @pytest.fixture(scope="module")
 def climate(installed):
-    return packaged.open_dynamic(packaged.Options(), names=("air_temperature", "precipitation"), steps=Steps("month", ()))
+    return packaged.open_dynamic(
+        packaged.Options(), names=("air_temperature", "precipitation"), axis=TimeAxis.of_years("month", ())
+    )
 
 
 def test_twelve_months_of_2001(climate):
@@ -76,4 +78,4 @@ def test_a_missing_package_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize("years, step", [((2011,), "month"), ((), "day")])
 def test_years_and_days_are_refused(years, step):
     with pytest.raises(ConfigError, match="climatology of months"):
-        packaged.open_dynamic(packaged.Options(), names=(), steps=Steps(step, years))
+        packaged.open_dynamic(packaged.Options(), names=(), axis=TimeAxis.of_years(step, years))

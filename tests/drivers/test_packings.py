@@ -8,9 +8,9 @@ import rasterio
 import xarray as xr
 from pyhdf.SD import SD, SDC
 
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import granules, subsets
 from tamrl.drivers.sources import _hdf4, _raster, cds_era5, mcd43c4, modis, static
-from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError, MachineError
 from tamrl.towers import climate
 
@@ -57,7 +57,9 @@ def composite(path, layers):
 
 
 def read(folder, name="evi", source=modis):
-    return source.open_dynamic(source.Options(path=str(folder)), names=(name,), steps=Steps("day", (2011,)))[name].load()
+    return source.open_dynamic(source.Options(path=str(folder)), names=(name,), axis=TimeAxis.of_years("day", (2011,)))[
+        name
+    ].load()
 
 
 @pytest.mark.parametrize("how", PACKINGS)

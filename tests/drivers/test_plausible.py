@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 
 from tamrl import variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import cube, derived, plausible
-from tamrl.drivers.steps import Steps
 from tamrl.errors import UnitError
 from tamrl.grid import Grid
 
 GRID = Grid(5)
 LAT = np.deg2rad(GRID.lat)[:, None]
-MONTHS = Steps("month", (2011,)).axis
+MONTHS = TimeAxis.of_years("month", (2011,)).start
 LAND = np.broadcast_to(np.arange(72) % 10 < 3, GRID.shape)
 
 
 def _fields():
     """Climatologies as plain as can be and near the published means, (month, lat, 1), by variable."""
     c = np.cos(2 * np.pi * (np.arange(12) - 6) / 12)[:, None, None] * np.sin(LAT)
-    axis = derived.Axis(MONTHS, "month", GRID.lat)
+    axis = derived.Coordinates(TimeAxis(MONTHS, "month"), GRID.lat)
     warm = (300 - 42 * np.sin(LAT) ** 2 + 16 * c).astype("float32")
     dew = warm - 2 - 5 * np.cos(LAT) ** 2
     sky = axis.per_step(derived.potential_radiation)
@@ -112,7 +112,7 @@ def _rain(days, seed=1):
 
 
 def test_an_hours_rain_is_refused_though_single_storms_reach_the_peak():
-    time, rain = Steps("day", (2011,)).axis, _rain(365)
+    time, rain = TimeAxis.of_years("day", (2011,)).start, _rain(365)
     assert rain.max() / 24 > variables.get("precipitation").peak
     assert not refused("precipitation", rain, time)
     assert refused("precipitation", rain / 24, time)
@@ -120,7 +120,7 @@ def test_an_hours_rain_is_refused_though_single_storms_reach_the_peak():
 
 @pytest.mark.parametrize("factor", [24, 1 / 24, 1000, 1 / 1000])
 def test_a_single_month_in_another_unit_is_refused_and_named(factor):
-    time, rain = Steps("day", (2011,)).axis, _rain(365).astype("float32")
+    time, rain = TimeAxis.of_years("day", (2011,)).start, _rain(365).astype("float32")
     april = time.astype("datetime64[M]") == np.datetime64("2011-04")
     rain[april] *= factor
     tally = cube.Tally("precipitation")
@@ -132,7 +132,7 @@ def test_a_single_month_in_another_unit_is_refused_and_named(factor):
 def test_few_days_say_nothing_and_a_world_without_seasons_passes():
     dry = np.full((10, *GRID.shape), 0.01)
     dry[0, 18, 0] = 5.0
-    assert not refused("precipitation", dry, Steps("day", (2011,)).axis[:10])
+    assert not refused("precipitation", dry, TimeAxis.of_years("day", (2011,)).start[:10])
     for name, field in FIELDS.items():
         assert not refused(name, np.broadcast_to(field.mean(0), field.shape)), name
 

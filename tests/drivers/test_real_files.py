@@ -6,9 +6,9 @@ import netCDF4
 import numpy as np
 import pytest
 
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import derived
 from tamrl.drivers.sources import _joining, _netcdf, cds_era5
-from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
 AREA = "area-subset.-1.75.-48.7.-2.25.-49.2.nc"
@@ -60,7 +60,7 @@ def test_a_value_of_each_real_file(shared_data, tmp_path, file):
 
 
 def read(folder, *, year, step="day", name="air_temperature"):
-    return cds_era5.open_dynamic(cds_era5.Options(path=str(folder)), names=(name,), steps=Steps(step, (year,)))[name]
+    return cds_era5.open_dynamic(cds_era5.Options(path=str(folder)), names=(name,), axis=TimeAxis.of_years(step, (year,)))[name]
 
 
 def test_hours_in_grib_become_days(shared_data, tmp_path):

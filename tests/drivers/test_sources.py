@@ -1,13 +1,12 @@
 """The contract of a source, held for every file in `drivers/sources`."""
 
 import inspect
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tamrl import registry, variables
-from tamrl.drivers.steps import Steps
+from tamrl.calendar import TimeAxis
 from tamrl.errors import InputError
 from tamrl.options import Strict
 
@@ -28,8 +27,8 @@ def options(name, world):
 
 
 @pytest.fixture
-def steps(name):
-    return Steps("month") if name == "packaged" else Steps("day", (2011,))
+def axis(name):
+    return TimeAxis.of_years("month") if name == "packaged" else TimeAxis.of_years("day", (2011,))
 
 
 def offered(source, role):
@@ -58,7 +57,7 @@ def test_it_has_the_parts_of_the_contract(name):
     dynamic = inspect.signature(plugin.open_dynamic).parameters
     static = inspect.signature(plugin.open_static).parameters
     tells = hasattr(plugin, "listed")
-    assert list(dynamic) == ["options", "names", "steps", *(["only"] if tells else [])]
+    assert list(dynamic) == ["options", "names", "axis", *(["only"] if tells else [])]
     assert list(static) == ["options", "names"]
     assert all(p.kind is p.KEYWORD_ONLY for k, p in {**dynamic, **static}.items() if k != "options")
 
@@ -72,9 +71,9 @@ def test_it_offers_something(name):
     assert offered(name, "dynamic") or offered(name, "static")
 
 
-def test_dynamic_variables_keep_the_contract(name, options, steps):
+def test_dynamic_variables_keep_the_contract(name, options, axis):
     plugin, names = registry.load(registry.SOURCES, name), offered(name, "dynamic")
-    found = opened(lambda: plugin.open_dynamic(options, names=names, steps=steps))
+    found = opened(lambda: plugin.open_dynamic(options, names=names, axis=axis))
     assert set(found) == set(names)
     for variable, da in found.items():
         check_map(variable, da, da.isel(time=0))
@@ -84,28 +83,28 @@ def test_dynamic_variables_keep_the_contract(name, options, steps):
         if "weight" in da.coords:
             assert da["weight"].dims == da.dims
         if da.attrs.get("cadence") != "composite":
-            assert da.sizes["time"] == {"day": 365, "month": 12}[steps.step]
+            assert da.sizes["time"] == {"day": 365, "month": 12}[axis.step]
 
 
-def test_the_last_year_may_be_unfinished(name, options, steps):
+def test_the_last_year_may_be_unfinished(name, options, axis):
     plugin, names = registry.load(registry.SOURCES, name), offered(name, "dynamic")
-    if not steps.years:
+    if not axis.years:
         return
-    early = replace(steps, until="2011-03")
-    for variable, da in opened(lambda: plugin.open_dynamic(options, names=names, steps=early)).items():
+    early = TimeAxis.of_years(axis.step, axis.years, "2011-03")
+    for variable, da in opened(lambda: plugin.open_dynamic(options, names=names, axis=early)).items():
         if da.attrs.get("cadence") != "composite":
-            assert da.sizes["time"] == {"day": 90, "month": 3}[steps.step], variable
+            assert da.sizes["time"] == {"day": 90, "month": 3}[axis.step], variable
         assert da["time"].values.max() < np.datetime64("2011-06-04"), "composites of 64 days after it, at most"
 
 
-def test_files_are_told_apart_by_those_that_can(name, options, steps):
+def test_files_are_told_apart_by_those_that_can(name, options, axis):
     plugin, names = registry.load(registry.SOURCES, name), offered(name, "dynamic")
     if not hasattr(plugin, "listed"):
         return
     files = plugin.listed(options)
     assert files and all(path.is_file() for path in files.values())
-    found = plugin.open_dynamic(options, names=names, only=frozenset(files), steps=steps)
-    for variable, da in plugin.open_dynamic(options, names=names, steps=steps).items():
+    found = plugin.open_dynamic(options, names=names, only=frozenset(files), axis=axis)
+    for variable, da in plugin.open_dynamic(options, names=names, axis=axis).items():
         assert {"times", "steps", "every", "grid"} <= set(da.attrs["extent"]) and da.attrs["expver"]
         assert found[variable].attrs == da.attrs and found[variable].identical(da)
 
@@ -142,11 +141,11 @@ def test_it_says_what_was_read(name, options):
     assert "sha256" in json.dumps(found)
 
 
-def test_it_refuses_what_it_does_not_have(name, options, steps):
+def test_it_refuses_what_it_does_not_have(name, options, axis):
     plugin = registry.load(registry.SOURCES, name)
     if not offered(name, "static"):
         with pytest.raises(Exception, match="no static variables"):
             plugin.open_static(options, names=("elevation",))
     if not offered(name, "dynamic"):
         with pytest.raises(Exception, match="no dynamic variables"):
-            plugin.open_dynamic(options, names=("air_temperature",), steps=steps)
+            plugin.open_dynamic(options, names=("air_temperature",), axis=axis)

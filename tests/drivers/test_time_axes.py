@@ -6,8 +6,8 @@ import pytest
 import xarray as xr
 
 from tamrl import registry, variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import packaged
-from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
 NAMES = {n: e for n, e in variables.vocabulary().items() if e.role == "dynamic"}
@@ -59,7 +59,9 @@ def write(ds, source, folder, file="a.nc"):
 
 def read(source, folder, name, step="day", **options):
     plugin = registry.load(registry.SOURCES, source)
-    found = plugin.open_dynamic(plugin.Options(path=str(folder), **options), names=(name,), steps=Steps(step, (2011,)))[name]
+    found = plugin.open_dynamic(
+        plugin.Options(path=str(folder), **options), names=(name,), axis=TimeAxis.of_years(step, (2011,))
+    )[name]
     assert found.sizes["time"] == {"day": 365, "month": 12}[step]
     return found.sortby("lon").load()
 
@@ -308,7 +310,9 @@ def test_months_of_a_mean_year_in_any_order_and_form(tmp_path, monkeypatch):
         ds.to_netcdf(tmp_path / "a.nc")
         monkeypatch.setattr(packaged, "locate", lambda key: tmp_path / "a.nc")
         options = packaged.Options()
-        return packaged.open_dynamic(options, names=("air_temperature",), steps=Steps("month", ()))["air_temperature"].load()
+        return packaged.open_dynamic(options, names=("air_temperature",), axis=TimeAxis.of_years("month", ()))[
+            "air_temperature"
+        ].load()
 
     plain = climatology(np.arange(1, 13))
     np.testing.assert_allclose(plain, oriented(values) + 273.15, rtol=1e-6)

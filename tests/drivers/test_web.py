@@ -12,9 +12,9 @@ import requests
 from ecmwf.datastores import Results
 
 from tamrl import transfer
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import stage
 from tamrl.drivers.sources import _cds, _earthdata, _web, arco_era5
-from tamrl.drivers.steps import Steps
 from tamrl.errors import DownloadError, InputError, OutageError
 from tamrl.files import intact
 from tests.server import CONTENT, KEY, TOKEN, running
@@ -268,7 +268,7 @@ def test_no_network_is_an_outage(login, tmp_path, monkeypatch, fetch):
 def test_the_store_on_the_web_gives_the_bits_of_a_copy(server, world):
     server.root = world / "arco.zarr"
     server.faults["/store/2m_temperature/0.0.0"] = ["503", "drop"]
-    days = {"names": ("air_temperature", "precipitation"), "steps": Steps("day", (2011,))}
+    days = {"names": ("air_temperature", "precipitation"), "axis": TimeAxis.of_years("day", (2011,))}
     near = arco_era5.open_dynamic(arco_era5.Options(path=str(world / "arco.zarr")), **days)
     options = arco_era5.Options(path=f"{server.url}/store")
     far = arco_era5.open_dynamic(options, **days)
@@ -297,7 +297,7 @@ def test_preliminary_hours_are_counted_and_hours_to_come_are_none(write, tmp_pat
     root = zarr.open_group(path, mode="r+", zarr_format=2, use_consolidated=False)
     root.attrs.update({"valid_time_stop": "2011-10-31T23:00", "valid_time_stop_era5t": "2011-11-30"})
     zarr.consolidate_metadata(path, zarr_format=2)
-    days = {"names": ("air_temperature",), "steps": Steps("day", (2011,))}
+    days = {"names": ("air_temperature",), "axis": TimeAxis.of_years("day", (2011,))}
     found = arco_era5.open_dynamic(arco_era5.Options(path=str(path)), **days)["air_temperature"]
     assert found.attrs["expver"] == f"0001: {304 * 24} times, 0005: {30 * 24} times"
     gone = found.isnull().all(["lat", "lon"]).values

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tamrl import calendar
 from tamrl.errors import ContractError
-from tamrl.evaluation.report import fields, reference
+from tamrl.evaluation.report import reference
 from tamrl.evaluation.report.fields import FluxSums, Land
 from tamrl.grid import Grid
 
@@ -120,5 +121,5 @@ def test_files_with_different_members_are_refused(land):
 
 
 def test_the_last_pentad_takes_the_end_of_a_leap_year():
-    found = fields.bin_of_year(TIME, "day")
+    found = calendar.TimeAxis(TIME, "day").bins
     assert found[0] == 0 and found[-1] == 72 and np.bincount(found).min() == 5

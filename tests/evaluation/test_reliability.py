@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
-from tamrl import contracts
+from tamrl import calendar, contracts
 from tamrl.evaluation import reliability
 
 
@@ -53,7 +53,7 @@ def test_the_stage_tells_every_model_with_both_kinds_of_intervals(day_run):
     whole = table[table["kind"] == "all"]
     assert len(whole) == 2 * 2 * 2 * 3 and set(whole["intervals"]) == {"members", "residuals"}
     assert whole["coverage"].between(0.8, 0.98).all() and (whole["crps"] > 0).all()
-    assert set(table["group"][table["kind"] == "season"]) == set(reliability.SEASONS)
+    assert set(table["group"][table["kind"] == "season"]) == set(calendar.SEASONS)
     predictions = pd.read_parquet(day_run.path("evaluation/predictions.parquet"))
     rows = predictions.query("model == 'tamrl' and split == 'kfold' and flux == 'gpp' and qc >= 0.8")
     inside = rows["observed"].between(rows["q05"], rows["q95"]).groupby(rows["site"]).mean().mean()

@@ -15,9 +15,9 @@ import torch
 import xarray as xr
 
 from tamrl import config, files, registry
+from tamrl.calendar import TimeAxis
 from tamrl.carbon import FLUXES
 from tamrl.drivers.sources import _netcdf, arco_era5, cds_era5, modis, static
-from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 from tamrl.intake import document
 from tamrl.samples.dataset import Spec
@@ -33,7 +33,7 @@ from tests.towers import conftest as towers
 from tests.towers import test_zarr_fluxnet2015 as stores
 
 NODES, DAYS = Nodes(30.0), 31
-YEAR = Steps("day", (2011,))
+YEAR = TimeAxis.of_years("day", (2011,))
 warnings.simplefilter("ignore")
 
 
@@ -201,7 +201,7 @@ def _arco(folder: Path) -> Path:
 
 def _driver(plugin: ModuleType, path: Path, name: str = "air_temperature", **options: object) -> str:
     chosen = plugin.Options(path=str(path), **options)
-    found = plugin.open_dynamic(chosen, names=(name,), steps=YEAR)[name]
+    found = plugin.open_dynamic(chosen, names=(name,), axis=YEAR)[name]
     with dask.config.set(scheduler="synchronous"):
         return _digest(found.isel(time=slice(0, DAYS)).load(), *(c.values for _, c in sorted(found.coords.items())))
 

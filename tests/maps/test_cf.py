@@ -12,7 +12,7 @@ import rioxarray  # noqa: F401  (registers the accessor)
 import xarray as xr
 from compliance_checker.runner import CheckSuite, ComplianceChecker
 
-from tamrl import files
+from tamrl import calendar, files
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.maps import cf
@@ -102,9 +102,9 @@ def test_a_year_and_a_climatology_decode_to_their_times(daily, climatology):
 
 def test_times_that_are_no_starts_of_their_steps_are_refused():
     with pytest.raises(ContractError, match="first days of months"):
-        cf.time_bounds(np.array(["2001-01-15"], "datetime64[ns]"), "month")
-    with pytest.raises(ContractError, match="no bounds"):
-        cf.time_bounds(np.array(["2001-01-01"], "datetime64[ns]"), "hour")
+        calendar.bounds(np.array(["2001-01-15"], "datetime64[ns]"), "month")
+    with pytest.raises(ContractError, match="no period of the calendar"):
+        calendar.bounds(np.array(["2001-01-01"], "datetime64[ns]"), "hour")
 
 
 @pytest.mark.parametrize("period", ["months of the mean year", "1990"])

@@ -17,7 +17,7 @@ MONTHS = np.repeat(np.arange(1, 13), 30)
 
 def test_the_season_is_mean_and_amplitude_of_monthly_means():
     wave = 10 + 5 * np.cos(2 * np.pi * (MONTHS - 1) / 12)
-    mean, amplitude = applicability.season(np.stack([wave, 2 * wave], 1), MONTHS)
+    mean, amplitude = applicability.mean_and_amplitude(np.stack([wave, 2 * wave], 1), MONTHS)
     np.testing.assert_allclose(mean, [10, 20])
     np.testing.assert_allclose(amplitude, [10, 20])
 
@@ -26,7 +26,7 @@ def test_a_month_mostly_missing_leaves_the_place_undescribed():
     values = np.ones((360, 3))
     values[:20, 1] = np.nan
     values[:10, 2] = np.nan
-    mean, amplitude = applicability.season(values, MONTHS)
+    mean, amplitude = applicability.mean_and_amplitude(values, MONTHS)
     assert np.isnan(mean).tolist() == np.isnan(amplitude).tolist() == [False, True, False]
 
 

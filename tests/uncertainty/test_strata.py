@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tamrl import calendar
 from tamrl.uncertainty import conformal, strata
 
 
@@ -36,7 +37,7 @@ def frame(rng, sites=60, rows=160, factor=3.0):
 
 @pytest.mark.parametrize(("month", "lat", "expected"), [(1, 50, 0), (12, 50, 0), (7, 50, 2), (7, -30, 0), (1, -30, 2), (4, 0, 1)])
 def test_seasons_turn_round_in_the_south(month, lat, expected):
-    assert strata.season(np.array(month), np.array(lat)) == expected
+    assert calendar.season(np.array(month), np.array(lat)) == expected
 
 
 def test_every_class_and_season_is_covered_where_errors_differ():

@@ -9,6 +9,7 @@ import snakemake.workflow
 from snakemake.io import contains_wildcard
 
 from tamrl import config as configuration, provenance, registry, simulated
+from tamrl.calendar import TimeAxis
 from tamrl.intake import document, machine
 from tamrl.jobs import Beside
 from tamrl.log import told
@@ -287,11 +288,10 @@ def tower_files():
 def estimated_needs():
     """What a run on real data will fetch, keep and take, as lines of text."""
     from tamrl.drivers import cube, estimate
-    from tamrl.drivers.steps import Steps
 
     wanted = cube.plan((*DYNAMIC, *STATIC, "land_fraction"), MAIN.drivers.sources)
     per_year, years, files, composites = {"day": 365.25, "month": 12}[MAIN.time.step], len(MAIN.time.years), {}, 0
-    axis = Steps(MAIN.time.step, MAIN.time.years, MAIN.time.until).axis
+    axis = TimeAxis.of_years(MAIN.time.step, MAIN.time.years, MAIN.time.until)
     for name in MAIN.drivers.sources:
         chosen = getattr(MAIN.drivers, name)
         product, every, count = getattr(chosen, "product", None), getattr(chosen, "every", 1), len(wanted[name])

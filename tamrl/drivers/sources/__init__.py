@@ -9,8 +9,8 @@ Its module holds
 ``inputs(options) -> list[str]``
     Paths that must exist before the cube is built; called while the workflow is planned, so the module imports no
     heavy library at its top level beyond what `tamrl.variables` needs.
-``open_dynamic(options, *, names, steps) -> dict[str, DataArray]``
-    The named dynamic variables (time, lat, lon), float32 in canonical units, lazy where large, on `tamrl.drivers.steps.Steps`.
+``open_dynamic(options, *, names, axis) -> dict[str, DataArray]``
+    The named dynamic variables (time, lat, lon), float32 in canonical units, lazy where large, on the time axis `axis`.
 ``open_static(options, *, names) -> dict[str, DataArray]``
     The named static variables (lat, lon); a variable with classes holds positions in its class list, -1 where unknown.
 ``version(options) -> dict``

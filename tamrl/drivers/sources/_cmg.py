@@ -18,8 +18,8 @@ import xarray as xr
 from dask import delayed
 
 from tamrl import variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import _hdf4, _netcdf
-from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 from tamrl.intake import border, stored
 
@@ -48,7 +48,7 @@ def collections(folder: str, product: str, collection: str | None = None) -> dic
 
 
 def composites(
-    folder: str, steps: Steps, names: re.Pattern[str], product: str, collection: str | None = None
+    folder: str, axis: TimeAxis, names: re.Pattern[str], product: str, collection: str | None = None
 ) -> dict[datetime, Path]:
     """First day and file of each map of the years asked for and `AROUND` days on both sides.
 
@@ -64,7 +64,7 @@ def composites(
     InputError
         If a year has no map, two files hold the same one, or files are of several collections and none is asked for.
     """
-    begin, end = (month.astype("datetime64[s]").item() for month in steps.span)
+    begin, end = (month.astype("datetime64[s]").item() for month in axis.span)
     first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
     found: dict[datetime, Path] = {}
     seen, others = Counter(), Counter()
@@ -86,7 +86,7 @@ def composites(
         text = ", ".join(f"{count} files of collection {version}" for version, count in sorted(seen.items()))
         todo = "collections differ in calibration: keep one, or set the source's `collection` to the one to read"
         raise InputError(f"several collections of {product}", where=folder, found=text, todo=todo)
-    for year in steps.years:
+    for year in axis.years:
         if not any(start.year == year for start in found):
             todo = f"fetch {product}{f' of collection {collection}' if collection else ''} of that year, or change time.years"
             raise InputError(f"no composites of {year}", where=folder, todo=todo)

@@ -7,15 +7,14 @@ hour a value is of. Values that are said to be means or sums over time, at one h
 
 import logging
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from tamrl import variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import _netcdf
 from tamrl.drivers.sources._joining import DAY, HOUR, MARKS, comparable, every, merged
-from tamrl.drivers.steps import Steps
 from tamrl.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ SLACK = {"D": np.timedelta64(1, "m"), "M": np.timedelta64(12, "h")}
 
 
 def variable(
-    name: str, raw: xr.DataArray, *, source: str, steps: Steps, accumulation: str, where: str, some: bool = False
+    name: str, raw: xr.DataArray, *, source: str, axis: TimeAxis, accumulation: str, where: str, some: bool = False
 ) -> xr.DataArray:
     """A raw series (time, lat, lon) with coordinate `expver` as the vocabulary's variable on every step asked for, lazy.
 
@@ -58,7 +57,7 @@ def variable(
     alias = variables.get(name).sources[source]
     raw = _netcdf.without_fill(raw, name=name, where=where)
     total = alias.units.endswith("d-1")
-    found = on_steps(raw, steps=steps, total=total, accumulation=accumulation, where=where, some=some)
+    found = on_steps(raw, axis=axis, total=total, accumulation=accumulation, where=where, some=some)
     extent |= {"steps": found.attrs["reach"]}
     done = variables.canonical(found, name=name, source_units=alias.units, where=where)
     if total:
@@ -91,7 +90,7 @@ def spacing(time: np.ndarray, where: object) -> np.timedelta64:
 
 
 def on_steps(
-    da: xr.DataArray, *, steps: Steps, total: bool, accumulation: str, where: object, some: bool = False
+    da: xr.DataArray, *, axis: TimeAxis, total: bool, accumulation: str, where: object, some: bool = False
 ) -> xr.DataArray:
     """Values of a raw series for every step asked for: means, or amounts per day where `total`; missing where incomplete.
 
@@ -105,16 +104,16 @@ def on_steps(
     between = spacing(da["time"].values, where)
     _refuse_statistics(da, total, between, where)
     if between >= 28 * DAY:
-        if steps.step == "day":
+        if axis.step == "day":
             raise InputError("the files hold monthly values, days were asked for", where=where, todo="set time.step: month")
-        return _whole(_monthly_means(da, between, where), steps, "M", where, some)
+        return _whole(_monthly_means(da, between, where), axis, "M", where, some)
     if between == DAY:
         days = _daily_values(da, total and accumulation == "day", where)
     else:
         days = _from_hours(da, between, total, accumulation, where)
-    found = _whole(days, steps, "D", where, some)
+    found = _whole(days, axis, "D", where, some)
     reach = {"reach": found.attrs["reach"]}
-    return found.resample(time="MS").mean(skipna=False).assign_attrs(reach) if steps.step == "month" else found
+    return found.resample(time="MS").mean(skipna=False).assign_attrs(reach) if axis.step == "month" else found
 
 
 def _refuse_statistics(da: xr.DataArray, total: bool, between: np.timedelta64, where: object) -> None:
@@ -237,9 +236,9 @@ def _from_hours(da: xr.DataArray, between: np.timedelta64, total: bool, accumula
     return found.astype("float32").assign_coords(time=hours[::24])
 
 
-def _whole(da: xr.DataArray, asked: Steps, unit: str, where: object, some: bool) -> xr.DataArray:
+def _whole(da: xr.DataArray, asked: TimeAxis, unit: str, where: object, some: bool) -> xr.DataArray:
     """The series on every day (`D`) or month (`M`) of the years asked for, missing where the files have none."""
-    time = replace(asked, step={"D": "day", "M": "month"}[unit]).axis
+    time = asked.by({"D": "day", "M": "month"}[unit]).start
     have = np.isin(time, da["time"].values)
     for year in () if some else asked.years:
         inside = time.astype("datetime64[Y]") == np.datetime64(str(year), "Y")

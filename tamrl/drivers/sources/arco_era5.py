@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 
 from tamrl import files, variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import _joining, _netcdf, _steps, _web
-from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 from tamrl.intake import arrays, border, times, zarrs
 from tamrl.options import Strict
@@ -69,11 +69,11 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
     return {}
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> dict[str, xr.DataArray]:
-    """The named variables on the whole axis of `steps`, lazy; see the contract in `tamrl.drivers.sources`."""
-    steps.need_years("arco_era5")
+def open_dynamic(options: Options, *, names: tuple[str, ...], axis: TimeAxis) -> dict[str, xr.DataArray]:
+    """The named variables on the whole of `axis`, lazy; see the contract in `tamrl.drivers.sources`."""
+    axis.need_years("arco_era5")
     ds = _open(options.path)
-    return {name: _variable(name, ds, options, steps) for name in names}
+    return {name: _variable(name, ds, options, axis) for name in names}
 
 
 def _open(path: str) -> xr.Dataset:
@@ -84,7 +84,7 @@ def _open(path: str) -> xr.Dataset:
     return _netcdf.named(ds, path)
 
 
-def _variable(name: str, ds: xr.Dataset, options: Options, steps: Steps) -> xr.DataArray:
+def _variable(name: str, ds: xr.Dataset, options: Options, axis: TimeAxis) -> xr.DataArray:
     alias = variables.get(name).sources["arco_era5"]
     where = f"{options.path} ({alias.name})"
     if alias.name not in ds:
@@ -92,14 +92,14 @@ def _variable(name: str, ds: xr.Dataset, options: Options, steps: Steps) -> xr.D
     raw = times.axis(ds[alias.name], where=where)
     ends = alias.units.endswith("d-1") and np.isnat(raw["until"].values).all()
     shift = HOUR if ends else 0 * HOUR  # hours that end, or begin, with the first day
-    start, end = (month.astype("datetime64[ns]") + shift for month in steps.span)
+    start, end = (month.astype("datetime64[ns]") + shift for month in axis.span)
     time = raw["time"].values
     raw = raw.isel(time=(time >= start) & (time < end) & (time < _day_after(ds, "valid_time_stop_era5t")))
     if not raw.sizes["time"]:
         raise InputError(f"the store holds no hour from {start} to {end}", where=where, found=f"{time[:1]} to {time[-1:]}")
     raw = arrays.decoded(raw, where=options.path, chunks={"time": 24}, defaults_to_zero=True)
     raw = _joining.series([_versioned(raw, ds)], where=where)
-    found = _steps.variable(name, raw, source="arco_era5", steps=steps, accumulation="hour", where=where)
+    found = _steps.variable(name, raw, source="arco_era5", axis=axis, accumulation="hour", where=where)
     return found.assign_attrs(nodes=options.nodes)
 
 

@@ -16,8 +16,8 @@ from typing import Literal
 import xarray as xr
 
 from tamrl import variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import _cds, _joining, _netcdf, _steps
-from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
 
@@ -72,17 +72,17 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
 
 
 def open_dynamic(
-    options: Options, *, names: tuple[str, ...], steps: Steps, only: frozenset[str] | None = None
+    options: Options, *, names: tuple[str, ...], axis: TimeAxis, only: frozenset[str] | None = None
 ) -> dict[str, xr.DataArray]:
-    """The named variables on the whole axis of `steps`, lazy; see the contract in `tamrl.drivers.sources`."""
-    steps.need_years("cds_era5")
+    """The named variables on the whole of `axis`, lazy; see the contract in `tamrl.drivers.sources`."""
+    axis.need_years("cds_era5")
     datasets = list(_netcdf.open_all(_folder(options), only))
-    return {name: _variable(name, datasets, options, steps, only is not None) for name in names}
+    return {name: _variable(name, datasets, options, axis, only is not None) for name in names}
 
 
-def _variable(name: str, datasets: list, options: Options, steps: Steps, some: bool) -> xr.DataArray:
+def _variable(name: str, datasets: list, options: Options, axis: TimeAxis, some: bool) -> xr.DataArray:
     alias = variables.get(name).sources["cds_era5"].name
     where = f"{_netcdf.place(_folder(options), datasets)} ({alias})"
     raw = _joining.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
-    found = _steps.variable(name, raw, source="cds_era5", steps=steps, accumulation=options.accumulation, where=where, some=some)
+    found = _steps.variable(name, raw, source="cds_era5", axis=axis, accumulation=options.accumulation, where=where, some=some)
     return found.assign_attrs(nodes=options.nodes)

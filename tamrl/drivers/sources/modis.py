@@ -17,9 +17,9 @@ import xarray as xr
 from pydantic import Field
 
 from tamrl import variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import indices
 from tamrl.drivers.sources import _cmg, _earthdata, _netcdf
-from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
 
@@ -92,11 +92,11 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
     return {}
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> dict[str, xr.DataArray]:
+def open_dynamic(options: Options, *, names: tuple[str, ...], axis: TimeAxis) -> dict[str, xr.DataArray]:
     """The named variables, one value per composite with its `weight`; see the contract in `tamrl.drivers.sources`."""
-    steps.need_years("modis")
+    axis.need_years("modis")
     product = options.product
-    found = _cmg.composites(_folder(options), steps, _cmg.pattern(product), product, options.collection)
+    found = _cmg.composites(_folder(options), axis, _cmg.pattern(product), product, options.collection)
     return {
         name: _cmg.variable(
             name,

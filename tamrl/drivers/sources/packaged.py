@@ -17,8 +17,8 @@ import numpy as np
 import xarray as xr
 
 from tamrl import files, variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import _netcdf, _raster
-from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 from tamrl.intake import border, times
 from tamrl.options import Strict
@@ -74,9 +74,9 @@ def koppen_map(options: Options) -> Path:
     return locate("koppen")
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> dict[str, xr.DataArray]:
+def open_dynamic(options: Options, *, names: tuple[str, ...], axis: TimeAxis) -> dict[str, xr.DataArray]:
     """The named variables for twelve mean months; see the contract in `tamrl.drivers.sources`."""
-    if steps.years or steps.step != "month":
+    if axis.years or axis.step != "month":
         raise ConfigError(
             "packaged holds a climatology of months", where="time", todo="set step: month, years: [], map_years: []"
         )

@@ -11,8 +11,8 @@ from pathlib import Path
 import xarray as xr
 
 from tamrl import variables
+from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import _cmg, _netcdf, _raster
-from tamrl.drivers.steps import Steps
 from tamrl.errors import ConfigError, InputError
 from tamrl.options import Strict
 
@@ -45,7 +45,7 @@ def koppen_map(options: Options) -> Path:
     return Path(options.path) / f"{variables.get('koppen_fraction').sources['static'].name}.tif"
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], steps: Steps) -> dict[str, xr.DataArray]:
+def open_dynamic(options: Options, *, names: tuple[str, ...], axis: TimeAxis) -> dict[str, xr.DataArray]:
     """None: nothing here changes with time."""
     if names:
         raise ConfigError(f"static has no dynamic variables, asked for {', '.join(names)}", where=variables.FILE)

@@ -5,34 +5,18 @@ of the files changes a number, and a year of daily maps never lies in memory as 
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
-import pandas as pd
 
+from tamrl import calendar
 from tamrl.classes import LATITUDE_BANDS
 from tamrl.errors import ContractError
 
-PENTADS = 73
 SPREAD_EDGES = np.geomspace(0.02, 20.0, 29)
 """Edges of the classes of predicted standard deviation, gC m-2 d-1."""
 
 BARE = 0.02
 """Where spread and reference are both smaller (gC m-2 d-1), nothing is predicted: ice and deserts would only flatter coverage."""
-
-Step = Literal["day", "month"]
-
-
-def bin_of_year(time: np.ndarray, step: Step) -> np.ndarray:
-    """Position of steps in the year: months 0..11, or pentads 0..72 of daily steps (T,)."""
-    stamps = pd.DatetimeIndex(time)
-    return np.asarray(stamps.month - 1 if step == "month" else np.minimum((stamps.day_of_year - 1) // 5, PENTADS - 1))
-
-
-def days(time: np.ndarray, step: Step) -> np.ndarray:
-    """Length of steps in days (T,)."""
-    stamps = pd.DatetimeIndex(time)
-    return np.asarray(stamps.days_in_month, dtype="f8") if step == "month" else np.ones(len(stamps))
 
 
 @dataclass(frozen=True)
@@ -194,9 +178,9 @@ class FluxSums:
         Whether blocks carry `truth`.
     """
 
-    def __init__(self, land: Land, *, step: Step, members: int, reference: bool):
+    def __init__(self, land: Land, *, step: calendar.Step, members: int, reference: bool):
         self.land, self.step = land, step
-        bins = 12 if step == "month" else PENTADS
+        bins = calendar.MONTHS if step == "month" else calendar.PENTADS
         self.mean, self.std = Sums.zero(land, bins), Sums.zero(land, bins)
         self.members = [Sums.zero(land, bins) for _ in range(members)]
         self.comparison = Comparison.zero(land, bins) if reference else None
@@ -204,7 +188,8 @@ class FluxSums:
 
     def add(self, time: np.ndarray, block: dict[str, np.ndarray]) -> None:
         """Add steps `time` (T,): fields mean, std, q05, q95 and perhaps truth, each (T, lat, lon), gC m-2 d-1."""
-        bins, length = bin_of_year(time, self.step), days(time, self.step)
+        axis = calendar.TimeAxis(time, self.step)
+        bins, length = axis.bins, axis.days
         on_land = {name: self.land.take(values) for name, values in block.items()}
         self.length += float(length.sum())
         self.mean.add(on_land["mean"], land=self.land, bins=bins, length=length)
@@ -216,7 +201,8 @@ class FluxSums:
         """Add steps of all members, (T, member, lat, lon), gC m-2 d-1."""
         if values.shape[1] != len(self.members):
             raise ContractError("files of members differ in their number", found=f"{values.shape[1]}, {len(self.members)} before")
-        bins, length = bin_of_year(time, self.step), days(time, self.step)
+        axis = calendar.TimeAxis(time, self.step)
+        bins, length = axis.bins, axis.days
         for k, sums in enumerate(self.members):
             sums.add(self.land.take(values[:, k]), land=self.land, bins=bins, length=length)
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tamrl.calendar import Step
 from tamrl.evaluation import aggregate, scoring, skill
 from tamrl.evaluation.bootstrap import Interval
-from tamrl.evaluation.report.fields import FluxSums, Step
+from tamrl.evaluation.report.fields import FluxSums
 from tamrl.evaluation.report.projection import Basemap
 
 

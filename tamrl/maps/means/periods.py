@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from tamrl import carbon
+from tamrl import calendar, carbon
 from tamrl.errors import ContractError
-from tamrl.maps import cf
 from tamrl.maps.products import Context
 from tamrl.uncertainty import ensemble
 
-STEPS = {"monthly": "month", "annual": "year", "8day": "8 days"}
-"""What `cf.time_bounds` calls the step of a period."""
+PERIODS: dict[str, calendar.Period] = {"monthly": "month", "annual": "year", "8day": "8 days"}
+"""What the calendar calls the periods of the configuration."""
 
 
 @dataclass(frozen=True)
@@ -46,21 +45,13 @@ def groups(time: np.ndarray, *, step: str, period: str) -> Groups:
     ContractError
         If the steps do not cover a period, or leave one out.
     """
-    bounds = cf.time_bounds(time, step)
-    starts, first = np.unique(_start(bounds[:, 0], period), return_index=True)
+    bounds = calendar.bounds(time, step)
+    starts, first = np.unique(calendar.period_start(bounds[:, 0], PERIODS[period]), return_index=True)
     days = (bounds[:, 1] - bounds[:, 0]).astype(float)
-    whole = np.diff(cf.time_bounds(starts, STEPS[period]), axis=1)[:, 0].astype(float)
+    whole = np.diff(calendar.bounds(starts, PERIODS[period]), axis=1)[:, 0].astype(float)
     if not np.array_equal(np.add.reduceat(days, first), whole):
-        raise ContractError(f"the steps do not fill their {STEPS[period]}s", found=f"{bounds[0, 0]} to {bounds[-1, 1]}")
+        raise ContractError(f"the steps do not fill their {PERIODS[period]}s", found=f"{bounds[0, 0]} to {bounds[-1, 1]}")
     return Groups(first, days, starts.astype("datetime64[ns]"))
-
-
-def _start(day: np.ndarray, period: str) -> np.ndarray:
-    """First day of the period that each `day` (datetime64[D]) lies in."""
-    if period != "8day":
-        return day.astype("datetime64[M]" if period == "monthly" else "datetime64[Y]").astype("datetime64[D]")
-    year = day.astype("datetime64[Y]").astype("datetime64[D]")
-    return year + (day - year) // np.timedelta64(8, "D") * np.timedelta64(8, "D")
 
 
 def means(values: np.ndarray, own: Groups) -> np.ndarray:

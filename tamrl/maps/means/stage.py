@@ -50,8 +50,8 @@ def write_periods(
     found = _by_strips(
         [predictions], whole, maps, lambda strips, context: periods.build(periods.of_members(*next(strips), own), context)
     )
-    axis = cf.time_axis(own.starts, step=periods.STEPS[period])
-    told = {"product": period, "label": label, "step": periods.STEPS[period], "means": f"{period} means"}
+    axis = cf.time_axis(own.starts, step=periods.PERIODS[period])
+    told = {"product": period, "label": label, "step": periods.PERIODS[period], "means": f"{period} means"}
     made_by = {"run": run, "config_digest": config_digest, "code_digest": code} | about.origin([predictions], cube)
     _write_means(found, outputs, predictions, whole, axis=axis, maps=maps, told=told, made_by=made_by, virtual=virtual)
 

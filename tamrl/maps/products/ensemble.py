@@ -2,10 +2,10 @@
 
 import xarray as xr
 
-from tamrl import classes
+from tamrl import calendar, classes
 from tamrl.maps import cf
 from tamrl.maps.products import Context
-from tamrl.uncertainty import conformal, ensemble, strata
+from tamrl.uncertainty import conformal, ensemble
 
 TITLE = "{flux} {label}: ensemble mean and calibrated uncertainty"
 
@@ -31,6 +31,6 @@ def _strata(members: xr.DataArray, context: Context) -> dict:
     """Season (time, lat, 1) and class shares (lat, lon) of the block; nothing where the classes are unknown."""
     if context.igbp is None:
         return {}
-    month = members["time"].dt.month.values[:, None, None]
-    season = strata.season(month, members["lat"].values[:, None])
+    month = calendar.month(members["time"].values)[:, None, None]
+    season = calendar.season(month, members["lat"].values[:, None])
     return {"season": season, "shares": dict(zip(classes.IGBP, context.igbp, strict=True))}
