@@ -7,12 +7,11 @@ Paths may hold `{results}` (this run's folder) and `{data}` (`TAMRL_DATA`, defau
 """
 
 import json
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, create_model
+from pydantic import ValidationError
 
 from tamrl import provenance, registry, variables
 from tamrl.errors import ConfigError, near
@@ -20,14 +19,7 @@ from tamrl.intake import border, document
 from tamrl.options import Strict
 from tamrl.places import DATA, data_folder
 from tamrl.sections import Config
-from tamrl.sections.types import Name
-
-PLUGINS = {
-    "towers": ("networks", registry.NETWORKS),
-    "drivers": ("sources", registry.SOURCES),
-    "training": ("models", registry.MODELS),
-}
-"""Sections whose plug-ins have subsections: the key that lists them and their package."""
+from tamrl.sections.plugins import PLUGINS
 
 FORM = {
     "grid": {"tile"},
@@ -43,37 +35,13 @@ FORM = {
 CHOOSABLE = ("towers", "samples", "splits", "training", "maps")
 
 
-def _with_plugins(section: str, base: type[Strict]) -> type[Strict]:
-    """The section's class with one optional field per plug-in file, typed by the plug-in's own `Options`."""
-    _, package = PLUGINS[section]
-    fields = {n: (registry.options(package, n), registry.options(package, n)()) for n in registry.names(package)}
-    if section == "training":
-        kind = Annotated[Union[tuple(_variant(n) for n in fields)], Field(discriminator="model")]  # noqa: UP007
-        fields["variants"] = (dict[Name, kind], base.model_fields["variants"])
-    return create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields)
-
-
-def _variant(plugin: str) -> type[Strict]:
-    """Options of a variant of the plug-in: those of the plug-in itself, and its name."""
-    own = registry.options(registry.MODELS, plugin)
-    return create_model(f"Variant_{plugin}", __base__=own, __doc__=own.__doc__, model=(Literal[plugin], ...))
-
-
-@cache
-def model() -> type[Config]:
-    """The configuration class including every plug-in present."""
-    sections = {s: _with_plugins(s, Config.model_fields[s].annotation) for s in PLUGINS}
-    return create_model("Config", __base__=Config, __doc__=Config.__doc__, **{s: (t, t()) for s, t in sections.items()})
-
-
 def load(raw: dict[str, Any]) -> Config:
     """Validate a raw mapping; raises `ConfigError` that names each wrong key with its near misses."""
-    kind = model()
     document.bounded(raw, where="the configuration")
     try:
-        config = kind(**_expand(raw))
+        config = Config(**_expand(raw))
     except ValidationError as error:
-        raise ConfigError("the configuration is not valid", found="\n" + _explain(error, kind)) from None
+        raise ConfigError("the configuration is not valid", found="\n" + _explain(error)) from None
     _check_plugins(config)
     for name in config.choices:
         choice(raw, name)
@@ -192,16 +160,16 @@ def _expand(raw: dict[str, Any]) -> dict[str, Any]:
                 value = value.replace(mark, place)
         return value
 
-    return walk(overlay(model()().model_dump(mode="json"), raw))
+    return walk(overlay(Config().model_dump(mode="json"), raw))
 
 
-def _explain(error: ValidationError, kind: type[Strict]) -> str:
+def _explain(error: ValidationError) -> str:
     lines = []
     for item in error.errors():
         where = ".".join(str(part) for part in item["loc"])
         hint = ""
         if item["type"] == "extra_forbidden":
-            hint = f"; {near(str(item['loc'][-1]), _keys(kind, item['loc'][:-1]))}"
+            hint = f"; {near(str(item['loc'][-1]), _keys(Config, item['loc'][:-1]))}"
         elif item["type"] == "union_tag_invalid":
             hint = f"; {near(str(item['ctx']['tag']), registry.names(registry.MODELS))}"
         lines.append(f"  {where}: {item['msg']}{hint} (value: {item['input']!r})")
@@ -225,13 +193,13 @@ HEADER = "# Generated from tamrl/sections by `make config`: all defaults. Lay yo
 
 def defaults_yaml() -> str:
     """`config/config.yaml`: every default, with placeholders unexpanded."""
-    content = model()().model_dump(mode="json")
+    content = Config().model_dump(mode="json")
     return HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
 
 
 def schema_json() -> str:
     """`config/schema.json`, for editors that complete and check YAML."""
-    return json.dumps(model().model_json_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(Config.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def write_generated(folder: Path) -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -31,7 +32,11 @@ def place(path: Path) -> Iterator[Path]:
         yield folder / path.name
     finally:
         os.close(lock)
-        shutil.rmtree(folder, ignore_errors=True)
+        for pause in (0.0, 0.1, 0.4, 1.5):  # threads of a library may go on writing after its error
+            time.sleep(pause)
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
 
 
 def _made(parent: Path) -> tuple[Path, int]:

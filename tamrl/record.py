@@ -20,6 +20,7 @@ import numpy as np
 from tamrl import files, making, provenance, registry, simulated, stores
 from tamrl.errors import InputError
 from tamrl.intake import border
+from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
 
@@ -31,12 +32,12 @@ PLUGINS = (
 """Section and key of the configuration that name the plug-ins of a package."""
 
 
-@border.stage("record_provenance")
+@stage
 def record_provenance(
     *,
     inputs: list[str],
     outputs: list[str],
-    output: str,
+    record: str,
     config: dict[str, Any],
     config_digest: str,
     benchmarks: list[str],
@@ -50,7 +51,7 @@ def record_provenance(
     ----------
     inputs, outputs : list of paths
         Files whose SHA-256 is recorded: the towers' tables, and the products.
-    output : path
+    record : path
         `provenance.json`.
     config : dict
         The whole configuration.
@@ -67,7 +68,7 @@ def record_provenance(
     """
     products = _products(sorted(map(str, outputs)), threads)
     drivers = {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]} if cube else None
-    told = made(Path(benchmarks[0]).parent, but=output)
+    told = made(Path(benchmarks[0]).parent, but=record)
     for text in (different := mixed(told)):
         LOG.warning("%s", text)
     written = {
@@ -89,7 +90,7 @@ def record_provenance(
         "contents": {path: told["content"] for path, told in products.items() if not path.endswith(".html")},
         "rules": costs(benchmarks),
     }
-    files.write_json(output, written)
+    files.write_json(record, written)
     LOG.info("%d outputs, %d rules, %s", len(outputs), len(written["rules"]), written["git_revision"])
 
 

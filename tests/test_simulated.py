@@ -1,8 +1,5 @@
 """One place decides whether the world is virtual, and every label that can say so is told."""
 
-import importlib
-import inspect
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -63,27 +60,6 @@ def test_a_column_that_says_something_else_is_refused():
     table = pd.DataFrame({"site": ["A"], "fold": ["0"], "dissimilarity": [1.0], simulated.COLUMN: ["observed"]})
     with pytest.raises(ContractError, match=simulated.COLUMN):
         contracts.table(table, contracts.DISSIMILARITY, where="test")
-
-
-def _rules() -> dict[str, str]:
-    """Text of every rule of the workflow, by the name of its script."""
-    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
-    blocks = re.split(r"^ *rule \w+:$", text, flags=re.MULTILINE)[1:]
-    return {re.search(r"scripts/(\w+)\.py", block)[1]: block for block in blocks}
-
-
-def _stage(script: str) -> object:
-    """The one stage function that a script calls."""
-    text = (ROOT / f"workflow/scripts/{script}.py").read_text()
-    return getattr(importlib.import_module(re.search(rf"from (\S+) import {script}$", text, re.MULTILINE)[1]), script)
-
-
-@pytest.mark.parametrize(("script", "rule"), _rules().items(), ids=_rules())
-def test_every_rule_tells_its_stage_whether_the_world_is_virtual(script, rule):
-    if "virtual" in inspect.signature(_stage(script)).parameters:
-        text = (ROOT / f"workflow/scripts/{script}.py").read_text()
-        assert "virtual=VIRTUAL," in rule
-        assert "snakemake.params.virtual" in text or "**snakemake.params" in text or "**params" in text
 
 
 @pytest.mark.parametrize("twin", [True, False])

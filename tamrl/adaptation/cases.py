@@ -1,7 +1,6 @@
 """One member at the held-out towers of its fold: inputs, fluxes, and predictions after each way of adapting; pure."""
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from tamrl.models._network import Network
 from tamrl.models.lightgbm import Trees
 from tamrl.samples import dataset
 from tamrl.samples.dataset import Inputs
+from tamrl.sections.results import Adaptation
 from tamrl.training.checkpoint import Trained
 
 CODE, WEIGHTS, TREES = "code", "weights", "trees"
@@ -84,7 +84,7 @@ def methods(case: Case, *, light: bool) -> tuple[str, ...]:
     return (CODE, *([WEIGHTS] if light else [])) if has_code else (WEIGHTS,)
 
 
-def predict(case: Case, method: str, inside: np.ndarray, *, months: int, adaptation: dict[str, Any]) -> np.ndarray:
+def predict(case: Case, method: str, inside: np.ndarray, *, months: int, adaptation: Adaptation) -> np.ndarray:
     """Fluxes at all steps after adapting to those inside the window.
 
     Parameters
@@ -93,16 +93,13 @@ def predict(case: Case, method: str, inside: np.ndarray, *, months: int, adaptat
     inside : array (B, T) of bool
         Steps of the window; a site without any is not adapted.
     months : int
-    adaptation : dict
-        The section of the configuration.
 
     Returns
     -------
     array (B, T, 3), gC m-2 d-1, NaN where a driver is missing.
     """
     given = gather(case, inside)
-    settings = networks.Settings(**{f.name: adaptation[f.name] for f in fields(networks.Settings)})
-    own = {"months": months, "scale": case.scale, "settings": settings}
+    own = {"months": months, "scale": case.scale, "settings": adaptation}
     model = case.member.model
     if method == CODE:
         known = networks.prior(model, case.training.support, case.training.static)
@@ -113,7 +110,7 @@ def predict(case: Case, method: str, inside: np.ndarray, *, months: int, adaptat
         here = slice(k, k + 1)
         one, site = only(given, here), rows(case.cells, here)
         if method == TREES:
-            tuned = trees.refit(model, one, trees=adaptation["trees"], rate=adaptation["tree_rate"])
+            tuned = trees.refit(model, one, trees=adaptation.trees, rate=adaptation.tree_rate)
             found.append(trees.predict(tuned, site, skip=case.lead))
         else:
             tuned = networks.fit_weights(model, one, **own)

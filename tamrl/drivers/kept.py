@@ -26,6 +26,7 @@ from tamrl.drivers import cube as cubes
 from tamrl.drivers import derived, store
 from tamrl.drivers.sources import _netcdf, _steps
 from tamrl.errors import InputError
+from tamrl.sections import Drivers
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def records(kept: Path | None) -> dict[str, Record]:
 
 
 def key(
-    name: str, *, drivers: dict[str, Any], options: dict[str, Any], code: str, land: object, axis: np.ndarray, **more: object
+    name: str, *, drivers: Drivers, options: dict[str, Any], code: str, land: object, axis: np.ndarray, **more: object
 ) -> Record:
     """What shapes the steps of a variable besides its files, JSON-like.
 
@@ -112,8 +113,8 @@ def key(
     land : version of the source of the land map
     more : step and resolution
     """
-    leaves = needed(name, tuple(drivers["sources"]))
-    co2 = files.checksum(drivers["co2"]) if "co2" in _tree(name, tuple(drivers["sources"])) else None
+    leaves = needed(name, drivers.sources)
+    co2 = files.checksum(drivers.co2) if "co2" in _tree(name, drivers.sources) else None
     software = {k: v for k, v in provenance.software().items() if k in LIBRARIES}
     sources = {source: {"options": options[source], "variables": names} for source, names in leaves.items()}
     found = {"code": code, "software": software, "land map": land, "first step": str(axis[0]), "sources": sources, "co2": co2}

@@ -18,32 +18,34 @@ from tamrl.drivers import cube as cubes
 from tamrl.drivers.cells import Cells
 from tamrl.errors import InputError
 from tamrl.grid import Grid
+from tamrl.sections import Drivers
+from tamrl.sections.inputs import DriverTime
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Opening:
-    """Sections `drivers` and `time` (`step`, `years`, `until`) of the configuration, the grid of the maps, and threads."""
+    """What the configuration says of drivers and time, the grid of the maps, and threads."""
 
-    drivers: dict[str, Any]
-    time: dict[str, Any]
+    drivers: Drivers
+    time: DriverTime
     grid: Grid
     threads: int = 1
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Names of the sources, the first that has a variable gives it."""
-        return tuple(self.drivers["sources"])
+        return self.drivers.sources
 
     @cached_property
     def axis(self) -> TimeAxis:
         """The time axis of the run."""
-        return TimeAxis.of_years(self.time["step"], self.time["years"], self.time.get("until"))
+        return self.time.axis
 
     def options(self, source: str) -> Any:
         """Options of a source."""
-        return registry.options(registry.SOURCES, source)(**self.drivers.get(source, {}))
+        return getattr(self.drivers, source)
 
     def versions(self) -> dict[str, Any]:
         """What was read, by source."""
@@ -87,7 +89,7 @@ class Opening:
 
     def cells(self, arrays: dict[str, xr.DataArray]) -> Cells:
         """Variables made of these arrays, on the cells."""
-        where = derived.Coordinates(self.axis, self.grid.lat, co2_series(self.drivers.get("co2")))
+        where = derived.Coordinates(self.axis, self.grid.lat, co2_series(self.drivers.co2))
         return Cells(self.grid, where, arrays, lambda: self._land.values, self.threads)
 
 

@@ -10,6 +10,7 @@ import xarray as xr
 import zarr
 
 from tamrl import contracts, files, placing, plain, provenance, registry, simulated, stores
+from tamrl.calendar import Step
 from tamrl.drivers import collocate, compare, granules, places, store
 from tamrl.drivers import kept as keeping
 from tamrl.drivers import subsets as subset_tables
@@ -17,18 +18,20 @@ from tamrl.drivers.making import Making, limited
 from tamrl.drivers.opening import Opening, co2_series
 from tamrl.errors import InputError
 from tamrl.grid import Grid
-from tamrl.intake import border
+from tamrl.sections import Drivers
+from tamrl.sections.inputs import DriverTime, DriverVariables
+from tamrl.workflow import stage
 
 log = logging.getLogger(__name__)
 
 
-@border.stage("build_cube")
+@stage
 def build_cube(
     *,
     paths: list[str],
     cube: str,
-    drivers: dict[str, Any],
-    time: dict[str, Any],
+    drivers: Drivers,
+    time: DriverTime,
     resolution: float,
     threads: int,
     parts: list[str] | None = None,
@@ -42,8 +45,6 @@ def build_cube(
         Files or folders that the sources need; must exist.
     cube : str
         The Zarr store to write (`contracts.cube`); appears only when whole.
-    drivers, time : dict
-        The configuration's section `drivers`, and `step`, `years` and `until` of `time`.
     resolution : float
         Degrees.
     parts : list of str, optional
@@ -56,8 +57,8 @@ def build_cube(
     ConfigError, InputError, UnitError, ContractError
     """
     opening = _opening(paths, drivers, time, resolution, threads)
-    names = tuple(drivers["variables"]["dynamic"])
-    statics = opening.statics(tuple(drivers["variables"]["static"]))
+    names = drivers.variables.dynamic
+    statics = opening.statics(drivers.variables.static)
     about = {"code": _code(drivers)}
     making = None if parts else _making(opening, names, about["code"], kept, checksums=True)
     with files.atomic(cube) as part:
@@ -73,14 +74,14 @@ def build_cube(
     keeping.keep(kept, cube, records)
 
 
-@border.stage("build_driver")
+@stage
 def build_driver(
     *,
     paths: list[str],
     part: str,
-    name: str,
-    drivers: dict[str, Any],
-    time: dict[str, Any],
+    variable: str,
+    drivers: Drivers,
+    time: DriverTime,
     resolution: float,
     threads: int,
     kept: str | None = None,
@@ -91,24 +92,26 @@ def build_driver(
     """
     opening = _opening(paths, drivers, time, resolution, threads)
     land = opening.statics(())["land_fraction"] > 0
-    making = _making(opening, (name,), _code(drivers), kept, checksums=False)
+    making = _making(opening, (variable,), _code(drivers), kept, checksums=False)
     with files.atomic(part) as building:
         zarr.create_group(building, zarr_format=3)
         with limited(threads):
             known, records = making.write(building, land)
         # the cube tells the sources, whose files are read through for that
-        stores.seal(building, about={"record": records.get(name), "went on": making.starts[name] is not None}, known=known)
+        stores.seal(
+            building, about={"record": records.get(variable), "went on": making.starts[variable] is not None}, known=known
+        )
 
 
-def _opening(paths: list[str], drivers: dict[str, Any], time: dict[str, Any], resolution: float, threads: int) -> Opening:
+def _opening(paths: list[str], drivers: Drivers, time: DriverTime, resolution: float, threads: int) -> Opening:
     for path in paths:
         if not Path(path).exists():
             raise InputError("an input of the drivers is missing", where=path)
     return Opening(drivers, time, Grid(resolution), threads)
 
 
-def _code(drivers: dict[str, Any]) -> str:
-    return provenance.code_digest(__name__, *(f"{registry.SOURCES}.{source}" for source in drivers["sources"]))
+def _code(drivers: Drivers) -> str:
+    return provenance.code_digest(__name__, *(f"{registry.SOURCES}.{source}" for source in drivers.sources))
 
 
 def _making(opening: Opening, names: tuple[str, ...], code: str, kept: str | None, *, checksums: bool) -> Making:
@@ -130,7 +133,7 @@ def _taken(
     return known, records
 
 
-@border.stage("download_drivers")
+@stage
 def download_drivers(*, folder: str, source: str, item: str, year: int, options: dict[str, Any]) -> None:
     """Fetch one item of a source for one year into a folder that appears only when all its files are whole.
 
@@ -162,7 +165,7 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
     files.seal(target)
 
 
-@border.stage("collocate_drivers")
+@stage
 def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: float) -> None:
     """Take the drivers at the towers from the cube.
 
@@ -199,32 +202,32 @@ def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: 
         found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in series.dynamic})
 
 
-@border.stage("place_drivers")
-def place_drivers(*, table: str, towers: str, drivers: str, names: dict[str, Any], step: str, co2: str | None = None) -> None:
+@stage
+def place_drivers(
+    *, records: str, towers: str, drivers: str, variables: DriverVariables, step: Step, co2: str | None = None
+) -> None:
     """Write what place and date tell of the drivers at the towers, for a run without grids.
 
     Parameters
     ----------
-    table, towers : tables of `contracts.TOWERS` and `contracts.SITES`
+    records, towers : tables of `contracts.TOWERS` and `contracts.SITES`
     drivers : output, in the form of collocated drivers; the measured ones join in `samples`
-    names : `dynamic` and `static` variables
-    step : "day" or "month"
     co2 : CSV of annual means, for the driver `co2`
     """
     sites = contracts.read_csv(towers, contracts.SITES)
-    dates = pd.read_parquet(files.verified(table), columns=["date"])["date"]
+    dates = pd.read_parquet(files.verified(records), columns=["date"])["date"]
     first = dates.min() - pd.DateOffset(years=1)
     time = pd.date_range(first, dates.max(), freq="D" if step == "day" else "MS")
-    dynamic, static = (tuple(names[role]) for role in ("dynamic", "static"))
+    dynamic, static = variables.dynamic, variables.static
     found = places.at_places(sites, time, dynamic=dynamic, static=static, step=step, co2=co2_series(co2))
     with files.atomic(drivers) as part:
         found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in dynamic})
     log.info("%d towers, %d steps", *(found.sizes[name] for name in ("site", "time")))
 
 
-@border.stage("compare_drivers")
+@stage
 def compare_drivers(
-    *, drivers: str, table: str, towers: str, comparison: str, subsets: str | None = None, virtual: bool = False
+    *, drivers: str, records: str, towers: str, comparison: str, subsets: str | None = None, virtual: bool = False
 ) -> None:
     """Compare the drivers of the cube with those measured at the towers, per tower and variable (`contracts.COMPARISON`).
 
@@ -241,7 +244,7 @@ def compare_drivers(
     ContractError
         If a table breaks its contract.
     """
-    measured = contracts.table(pd.read_parquet(files.verified(table)), contracts.TOWERS, where=table)
+    measured = contracts.table(pd.read_parquet(files.verified(records)), contracts.TOWERS, where=records)
     with xr.open_dataset(files.verified(drivers)) as gridded:
         sites = contracts.read_csv(towers, contracts.SITES)
         found = compare.compare(gridded, measured, sites)

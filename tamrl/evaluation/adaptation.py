@@ -14,7 +14,7 @@ from tamrl.evaluation import bootstrap, comparisons
 from tamrl.evaluation.report import style
 from tamrl.evaluation.report.page import picture as rendered
 from tamrl.evaluation.report.style import FLUX_LONG, number
-from tamrl.intake import border
+from tamrl.workflow import stage
 
 NONE = "none"
 """Method of a model that was not adapted."""
@@ -23,7 +23,7 @@ START_NAMES = {"summer": "from the first summer month", "record": "from the firs
 KEYS = ["model", "method", "start", "months", "flux"]
 
 
-@border.stage("write_adaptation")
+@stage
 def write_adaptation(
     *, scores: Sequence[str], table: str, page: str, picture: str, config: dict[str, Any], config_digest: str
 ) -> None:

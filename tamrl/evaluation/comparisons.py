@@ -11,6 +11,7 @@ import pandas as pd
 
 from tamrl.carbon import FLUXES
 from tamrl.evaluation import bootstrap
+from tamrl.sections.results import Target
 
 YES, NO, ABSENT = "yes", "no", "not evaluated"
 
@@ -18,7 +19,7 @@ SIZES = (1, 2, 5, 10, 20)
 """Members of the smaller ensembles that the whole one is compared with."""
 
 
-def changes(metrics: pd.DataFrame, *, model: str, targets: Sequence[dict[str, Any]], step: str) -> pd.DataFrame:
+def changes(metrics: pd.DataFrame, *, model: str, targets: Sequence[Target], step: str) -> pd.DataFrame:
     """Change of RMSE from each rival to `model` at the same towers, with bootstrap intervals over towers.
 
     Parameters
@@ -26,9 +27,8 @@ def changes(metrics: pd.DataFrame, *, model: str, targets: Sequence[dict[str, An
     metrics : table of `contracts.METRICS`
     model : str
         Whose errors are compared with all others'.
-    targets : list of dict
-        `rival`, by how many percent the median of each flux is to be lower (`gpp`, `reco`, `nee`; None: no target), and
-        `tail`: whether the 90th percentile must be lower too. They concern the scale of the steps.
+    targets : list of Target
+        They concern the scale of the steps.
     step : {"day", "month"}
 
     Returns
@@ -38,7 +38,7 @@ def changes(metrics: pd.DataFrame, *, model: str, targets: Sequence[dict[str, An
     differences apart. A target is met where the change of the median is at least as low, its interval excludes zero and, if
     asked for, the 90th percentile is lower. A rival that was not evaluated has one row a flux without numbers.
     """
-    wanted = {(t["rival"], flux): (t[flux], t["tail"]) for t in targets for flux in FLUXES if t[flux] is not None}
+    wanted = {(t.rival, flux): (getattr(t, flux), t.tail) for t in targets for flux in FLUXES if getattr(t, flux) is not None}
     rivals = sorted(set(metrics["model"]) - {model})
     rows = []
     for (split, flux, scale), part in metrics.groupby(["split", "flux", "scale"], observed=True):

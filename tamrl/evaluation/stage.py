@@ -16,8 +16,9 @@ from tamrl.evaluation import aggregate, distribution, normalised, scoring, skill
 from tamrl.evaluation import comparisons as compare
 from tamrl.evaluation import metrics as pair_scores
 from tamrl.evaluation import reliability as certainty
-from tamrl.intake import border
+from tamrl.sections.results import Target
 from tamrl.uncertainty import conformal
+from tamrl.workflow import stage
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ SUMMARISED = (*pair_scores.SCORES, *normalised.SCORES)
 """Scores whose spread over the towers is written."""
 
 
-@border.stage("evaluate_models")
+@stage
 def evaluate_models(
     *,
     members: list[str],
@@ -40,7 +41,7 @@ def evaluate_models(
     qc: float,
     map_model: str,
     step: str,
-    targets: list[dict[str, Any]],
+    targets: tuple[Target, ...],
     gridded: bool = True,
     samples: str | None = None,
     virtual: bool = False,
@@ -88,7 +89,7 @@ def evaluate_models(
 
 
 def _changes(
-    table: pd.DataFrame, smaller: list[pd.DataFrame], map_model: str, targets: list[dict[str, Any]], step: str
+    table: pd.DataFrame, smaller: list[pd.DataFrame], map_model: str, targets: tuple[Target, ...], step: str
 ) -> pd.DataFrame:
     """Changes against the rivals of the whole ensemble, then of its smaller parts."""
     found = [compare.changes(table[list(contracts.METRICS.columns)], model=map_model, targets=targets, step=step)]

@@ -11,7 +11,7 @@ from tamrl import contracts, files, plain, simulated
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.report import budgets, tables
 from tamrl.grid import Grid
-from tamrl.intake import border
+from tamrl.workflow import stage
 
 TOTALS = "PgC yr⁻¹"
 
@@ -19,7 +19,7 @@ LONGEST = 8
 """Rules whose time and memory are told."""
 
 
-@border.stage("write_summary")
+@stage
 def write_summary(
     *,
     metrics: str,
@@ -27,11 +27,11 @@ def write_summary(
     comparisons: str,
     reliability: str,
     provenance: str,
-    output: str,
+    summary: str,
     title: str,
     run: str,
     step: str,
-    budget: str | None = None,
+    budgets: str | None = None,
     choices: Sequence[str] = (),
     applicability: str | None = None,
 ) -> None:
@@ -41,16 +41,15 @@ def write_summary(
     ----------
     metrics, calibration, comparisons, reliability, provenance : paths
         As in `docs/architecture.md`.
-    budget, choices, applicability : paths
+    budgets, choices, applicability : paths
         `budgets.csv` of the run and of its choices, and the mask; a run without grids has none.
-    output : path
     title, run : str
     step : {"day", "month"}
     """
     found, record = files.read_json(calibration), files.read_json(provenance)
     virtual = simulated.of(record["config"])
     scores, changes, kept = _read(metrics, comparisons, reliability)
-    if not budget:
+    if not budgets:
         scores, changes, kept = (tables.measured(table) for table in (scores, changes, kept))
         found = tables.told(found)
     parts = [
@@ -58,7 +57,7 @@ def write_summary(
         *([f"**{simulated.COMMENT}**"] if virtual else []),
         _origin(run, record),
         *(f"**Mind:** {text}. See `made` in `provenance.json`." for text in record.get("mixed", ())),
-        *(_globe(budget, choices) if budget else []),
+        *(_globe(budgets, choices) if budgets else []),
         "## Held-out towers",
         f"Medians over towers, by {step}; inputs `grid` are what the map has, inputs `tower` were measured beside the fluxes.",
         _markdown(_scores(scores, step)),
@@ -74,7 +73,7 @@ def write_summary(
         _cost(record),
         _markdown(_longest(record)),
     ]
-    with files.atomic(output) as part:
+    with files.atomic(summary) as part:
         part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 

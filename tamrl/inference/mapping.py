@@ -22,6 +22,7 @@ from tamrl.inference.numerics import to_device
 from tamrl.inference.plan import Piece, Plan, carried, plan
 from tamrl.inference.predict import Memory, go_on, predict
 from tamrl.provenance import code_digest, config_digest, libraries
+from tamrl.sections.models import Engine
 from tamrl.training.checkpoint import Trained, load_ensemble
 from tamrl.training.device import choose
 
@@ -38,15 +39,15 @@ class Map:
         store: str,
         tile: int,
         min_land_fraction: float,
-        inference: dict,
+        engine: Engine,
         previous: str | None = None,
     ) -> None:
-        self.device = prepare(inference["device"])
+        self.device = prepare(engine.device)
         exact = to_device(load_ensemble(models), self.device)
-        self.exact, self.batch = exact[0], inference["batch"]
-        self.fast = inference.get("numerics") == "fast"
+        self.exact, self.batch = exact[0], engine.batch
+        self.fast = engine.numerics == "fast"
         self.members = [numerics.rounded(m) for m in exact] if self.fast else exact
-        self.remember = inference.get("memory") == "carried" and label != calendar.CLIMATOLOGY
+        self.remember = engine.memory == "carried" and label != calendar.CLIMATOLOGY
         self.store = Path(store)
         ds, spec = stores.open_cube(cube), exact[0].spec
         contracts.cube(ds, dynamic=spec.dynamic, static=spec.static, where=cube)
@@ -55,9 +56,9 @@ class Map:
         self.tiles = list(Grid(180.0 / ds.sizes["lat"]).tiles(tile))
         before = read_json(previous) if previous and self.remember else None
         self.previous = Path(previous).with_suffix(".zarr") if before else None
-        self.plan = self._plan(label, inference["spinup"], before)
-        self.label, self.spinup = label, inference["spinup"]
-        shaped = [stores.digest(cube), label, inference["spinup"], min_land_fraction, tile, self.fast]
+        self.plan = self._plan(label, engine.spinup, before)
+        self.label, self.spinup = label, engine.spinup
+        shaped = [stores.digest(cube), label, engine.spinup, min_land_fraction, tile, self.fast]
         shaped += [self.remember, before["key"] if before else None, _made_by(self.exact)]
         self.layout = Layout(
             config_digest(shaped),
@@ -177,7 +178,8 @@ def fill(arguments: str, tile: Tile) -> dict:
 
 @lru_cache(maxsize=1)
 def _opened(arguments: str) -> Map:
-    return Map(**json.loads(arguments))
+    given = json.loads(arguments)
+    return Map(**given | {"engine": Engine(**given["engine"])})
 
 
 def prepare(device: str) -> torch.device:

@@ -20,17 +20,18 @@ from tamrl.inference.layout import lay_out, locked, records_folder, standing
 from tamrl.inference.mapping import Map, fill, prepare
 from tamrl.inference.numerics import to_device
 from tamrl.inference.predict import predict
-from tamrl.intake import border
 from tamrl.samples.dataset import lead_in
 from tamrl.samples.splits import cut
+from tamrl.sections.models import Batches, Engine
 from tamrl.training.checkpoint import Trained, load_ensemble
+from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
 
 
-@border.stage("predict_towers")
+@stage
 def predict_towers(
-    *, samples: str, splits: str, models: list[str], table: str, model: str, drivers: str, inference: dict
+    *, samples: str, splits: str, models: list[str], table: str, model: str, drivers: str, batches: Batches
 ) -> None:
     """Predict every held-out tower with the members of the fold that holds it out.
 
@@ -40,9 +41,8 @@ def predict_towers(
     models : folders of the trained members of all folds
     table : output, one row a member, site, date and measured flux
     model, drivers : written into the table
-    inference : `batch`, `device`
     """
-    device = prepare(inference["device"])
+    device = prepare(batches.device)
     members = to_device(load_ensemble(models), device)
     spec = members[0].spec
     ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
@@ -58,7 +58,7 @@ def predict_towers(
         else:
             _check_split(own, splits)
         if held_out.sizes["site"]:
-            rows = _tower_rows(held_out, own, batch=inference["batch"], device=device)
+            rows = _tower_rows(held_out, own, batch=batches.batch, device=device)
             frames += rows if since is None else _later(rows, dict(zip(held_out["site"].values, since, strict=True)))
     if not frames:
         raise ContractError("no tower is held out", where=splits, found=sorted(set(split["fold"])), todo="check splits.scheme")
@@ -119,17 +119,17 @@ def _tower_rows(ds: xr.Dataset, members: list[Trained], *, batch: int, device: t
     return frames
 
 
-@border.stage("predict_tiles")
+@stage
 def predict_tiles(
     *,
     cube: str,
     models: list[str],
     manifest: str,
     label: str,
-    store: str,
+    predictions: str,
     tile: int,
     min_land_fraction: float,
-    inference: dict,
+    engine: Engine,
     threads: int,
     previous: str | None = None,
     nodes: int = 1,
@@ -143,18 +143,17 @@ def predict_tiles(
     models : folders of the trained members
     manifest : output; written last, so its existence means that the map is complete
     label : a year, or `climatology`
-    store : Zarr store of the members, dims (member, time, lat, lon)
+    predictions : Zarr store of the members, dims (member, time, lat, lon)
     tile : cells per side
     min_land_fraction : cells with less land stay missing
-    inference : `batch`, `spinup`, `device`, and optionally `memory` and `numerics`
     threads : tiles at work at the same time, on each node
     previous : with `memory: carried`, the manifest of the mapped year before this one; without, the memory begins with the cube
     nodes, launcher : workers that share the tiles, and what starts them (see `nodes.started`); one node is this process
     """
-    arguments = {"cube": cube, "models": list(models), "label": label, "store": store, "tile": tile}
-    arguments |= {"min_land_fraction": min_land_fraction, "inference": inference, "previous": previous}
-    with processes.started(threads if nodes == 1 else 1, device=inference["device"]) as pool:
-        job = Map(**arguments)
+    arguments = {"cube": cube, "models": list(models), "label": label, "store": predictions, "tile": tile}
+    arguments |= {"min_land_fraction": min_land_fraction, "engine": engine.model_dump(mode="json"), "previous": previous}
+    with processes.started(threads if nodes == 1 else 1, device=engine.device) as pool:
+        job = Map(**arguments | {"engine": engine})
         with locked(records_folder(job.store)):
             lay_out(job.store, job.layout)
             with standing(job.store):
@@ -169,17 +168,17 @@ def predict_tiles(
                 tiled.finish(job.store, records, manifest=manifest, label=label, layout=job.layout, about=about)
 
 
-@border.stage("predict_part")
+@stage
 def predict_part(
     *,
     cube: str,
     models: list[str],
-    output: str,
+    record: str,
     label: str,
-    store: str,
+    predictions: str,
     tile: int,
     min_land_fraction: float,
-    inference: dict,
+    engine: Engine,
     threads: int,
     part: int,
     parts: int,
@@ -187,17 +186,17 @@ def predict_part(
 ) -> None:
     """Predict one of `parts` shares of the tiles into the common store; `predict_tiles` then finds them there.
 
-    Keywords as of `predict_tiles`; `output` tells the tiles of this share.
+    Keywords as of `predict_tiles`; `record` lists the tiles of this share.
     """
-    arguments = {"cube": cube, "models": list(models), "label": label, "store": store, "tile": tile}
-    arguments |= {"min_land_fraction": min_land_fraction, "inference": inference, "previous": previous}
-    with processes.started(threads, device=inference["device"]) as pool:
-        job = Map(**arguments)
+    arguments = {"cube": cube, "models": list(models), "label": label, "store": predictions, "tile": tile}
+    arguments |= {"min_land_fraction": min_land_fraction, "engine": engine.model_dump(mode="json"), "previous": previous}
+    with processes.started(threads, device=engine.device) as pool:
+        job = Map(**arguments | {"engine": engine})
         with locked(records_folder(job.store), f"lock-{part}"):
             lay_out(job.store, job.layout)
             with standing(job.store):
                 records = _filled(job, job.tiles[part::parts], arguments, threads, pool)
-    write_json(output, {"key": job.layout.key, "tiles": sorted(records)})
+    write_json(record, {"key": job.layout.key, "tiles": sorted(records)})
 
 
 def _filled(job: Map, tiles: list[Tile], arguments: dict, threads: int, pool: ProcessPoolExecutor | None) -> dict[str, dict]:

@@ -12,13 +12,14 @@ from tamrl import provenance, simulated, stores
 from tamrl.errors import ContractError
 from tamrl.maps import acdd, cf
 from tamrl.maps.predictions import Predictions
+from tamrl.sections.results import MapFormat
 
 
 def attributes(
     about: dict[str, str],
     predictions: Predictions,
     axis: xr.Dataset,
-    maps: dict[str, Any],
+    format: MapFormat,
     made_by: dict[str, str],
     *,
     virtual: bool,
@@ -35,7 +36,7 @@ def attributes(
         step=about["step"],
         name=f"{about['product']} {about['title']} {made_by['predictions_sha256']}",
         created=now,
-        attribution=maps.get("attribution", {}),
+        attribution=format.attribution,
     )
     towers = "simulated towers" if virtual else "eddy-covariance towers"
     given = cf.global_attributes(

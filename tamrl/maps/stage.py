@@ -13,11 +13,13 @@ import xarray as xr
 from tamrl import calendar, contracts, files, plain, registry, simulated, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
-from tamrl.intake import border
 from tamrl.log import progress
-from tamrl.maps import about, blocks, budgets, catalogue, cf, export, filled, geotiff, land, rounding
+from tamrl.maps import about, blocks, catalogue, cf, export, filled, geotiff, land, rounding
+from tamrl.maps import budgets as global_sums
 from tamrl.maps.predictions import Predictions, open_predictions
 from tamrl.maps.products import Context
+from tamrl.sections.results import MapFormat
+from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
 
@@ -25,28 +27,22 @@ ZARR = {"time": 31, "lat": 90, "lon": 180}
 """Chunk of the exported store: a month of an eighth of each axis is a map of 2 MB, a series of a year is twelve chunks."""
 
 
-@border.stage("write_map")
-def write_map(**inputs: Any) -> None:
-    """Write the main product, `ensemble`: mean, predictive spread and calibrated quantiles; inputs as of `write_product`."""
-    write_product(product="ensemble", **inputs)
-
-
-@border.stage("write_product")
+@stage
 def write_product(
     *,
     product: str,
     manifest: str,
     cube: str,
-    calibration: str,
-    applicability: str,
-    output: str,
-    store: str,
-    maps: dict[str, Any],
+    file: str,
+    predictions: str,
+    format: MapFormat,
     run: str,
     config_digest: str,
     flux: str,
     label: str,
     code: str,
+    calibration: str | None = None,
+    applicability: str | None = None,
     virtual: bool = False,
 ) -> None:
     """Write a product of a flux.
@@ -55,14 +51,12 @@ def write_product(
     ----------
     product : str
         A module of `tamrl.maps.products`.
-    manifest, store : path
+    manifest, predictions : path
         `predictions/{label}.json` and the store that it speaks of.
     cube, calibration, applicability : path
-        `drivers/cube.zarr`, `evaluation/calibration.json` and `maps/applicability.nc`.
-    output : path
+        `drivers/cube.zarr`, `evaluation/calibration.json` and `maps/applicability.nc`; for `members` the first alone.
+    file : path
         The file to write.
-    maps : dict
-        `units`, `vegetated_only`, `compression` and `significant_bits` of the configuration.
     run, config_digest, code : str
         Written into the file.
     virtual : bool
@@ -73,44 +67,24 @@ def write_product(
     PluginError, ContractError
         Where the product is unknown, or the inputs do not belong together; nothing is written then.
     """
-    predictions = open_predictions(store, manifest, label=label, cube=cube)
-    with xr.open_dataset(files.verified(applicability), mask_and_scale=False) as mask:
-        quality = mask[["applicability"]].load()
-    quality = quality.assign(filled.mean_number(stores.open_cube(cube), predictions.ds["time"]))
-    calibrated = files.read_json(calibration)
-    if flux not in calibrated:
-        raise ContractError(f"no calibration for {flux}", where=calibration, found=sorted(calibrated))
-    extra = {"calibration": calibrated[flux], "skill": calibrated.get("skill", {}).get(flux), "quality": quality}
-    told = {"cube": cube, "maps": maps, "flux": flux, "label": label, "virtual": virtual}
-    told["made_by"] = {"run": run, "config_digest": config_digest, "code_digest": code}
-    _write(product, output, predictions, **told, **extra)
+    opened = open_predictions(predictions, manifest, label=label, cube=cube)
+    extra: dict[str, Any] = {}
+    if calibration:
+        calibrated = files.read_json(calibration)
+        if flux not in calibrated:
+            raise ContractError(f"no calibration for {flux}", where=calibration, found=sorted(calibrated))
+        extra = {"calibration": calibrated[flux], "skill": calibrated.get("skill", {}).get(flux)}
+    if applicability:
+        with xr.open_dataset(files.verified(applicability), mask_and_scale=False) as mask:
+            quality = mask[["applicability"]].load()
+        extra["quality"] = quality.assign(filled.mean_number(stores.open_cube(cube), opened.ds["time"]))
+    made_by = {"run": run, "config_digest": config_digest, "code_digest": code}
+    _write(product, file, opened, cube=cube, format=format, flux=flux, label=label, virtual=virtual, made_by=made_by, **extra)
 
 
-@border.stage("write_members")
-def write_members(
-    *,
-    manifest: str,
-    cube: str,
-    output: str,
-    store: str,
-    maps: dict[str, Any],
-    run: str,
-    config_digest: str,
-    flux: str,
-    label: str,
-    code: str,
-    virtual: bool = False,
-) -> None:
-    """Write the members of a flux; keywords as of `write_product`."""
-    predictions = open_predictions(store, manifest, label=label, cube=cube)
-    told = {"cube": cube, "maps": maps, "flux": flux, "label": label, "virtual": virtual}
-    told["made_by"] = {"run": run, "config_digest": config_digest, "code_digest": code}
-    _write("members", output, predictions, **told)
-
-
-@border.stage("write_exports")
+@stage
 def write_exports(
-    *, maps: list[str], monthly: list[str], output: str, exports: list[str], run: str, label: str, code: str
+    *, maps: list[str], monthly: list[str], folder: str, exports: list[str], run: str, label: str, code: str
 ) -> None:
     """Write what other tools like best: monthly GeoTIFF with styles, one Zarr store of the main maps, and a STAC catalogue.
 
@@ -118,15 +92,14 @@ def write_exports(
     ----------
     maps, monthly : list of path
         The main maps and the monthly means of gpp, reco and nee, in the order of `carbon.FLUXES`.
-    output : path
-        A folder with `geotiff/`, `{label}.zarr` and `stac/`. What the maps say of themselves, a virtual world too, is said
+    folder : path
+        With `geotiff/`, `{label}.zarr` and `stac/`. What the maps say of themselves, a virtual world too, is said
         in each of them, with titles and ids of their own.
     exports : list of str
         Any of `geotiff` and `zarr`.
     code : str
         Digest of the code; makes the rule run again.
     """
-    folder = Path(output)
     with files.atomic(folder) as part:
         part.mkdir()
         by_month: dict[str, list[Path]] = {}
@@ -171,17 +144,17 @@ def _zarr(path: Path, maps: list[str], attributes: dict[str, Any]) -> Path:
     return path
 
 
-@border.stage("sum_budgets")
+@stage
 def sum_budgets(
     *,
     manifests: list[str],
     cube: str,
-    output: str,
+    budgets: str,
     members: str,
     trends: str,
     predictions: list[str],
     labels: list[str],
-    maps: dict[str, Any],
+    vegetated_only: bool,
     virtual: bool = False,
 ) -> None:
     """Sum the members over the globe, latitude bands, boxes, climates and land-cover classes (`contracts.BUDGETS`, PgC yr-1).
@@ -192,26 +165,24 @@ def sum_budgets(
         `predictions/{label}.json`, the store that it speaks of, and the label: one each per mapped year.
     cube : path
         `drivers/cube.zarr`.
-    output, members, trends : path
+    budgets, members, trends : path
         `budgets.csv`, `budget_members.csv` and `budget_trends.csv`.
-    maps : dict
-        `vegetated_only` of the configuration.
     virtual : bool
         Whether the inputs of the run were simulated; the tables say so then (`simulated.COLUMN`).
     """
     drivers = stores.open_cube(cube)
-    whole = land.describe(drivers, vegetated_only=maps["vegetated_only"])
+    whole = land.describe(drivers, vegetated_only=vegetated_only)
     frames, apart = [], []
     for manifest, store, label in zip(manifests, predictions, labels, strict=True):
         ds = open_predictions(store, manifest, label=label, cube=cube).ds
         totals, days = _totals(ds, drivers, whole, label)
-        frames.append(budgets.table(totals, label=label, days=days))
-        apart.append(budgets.by_member(totals, label=label))
-        LOG.info("%s: %s", label, budgets.line(frames[-1], apart[-1]))
+        frames.append(global_sums.table(totals, label=label, days=days))
+        apart.append(global_sums.by_member(totals, label=label))
+        LOG.info("%s: %s", label, global_sums.line(frames[-1], apart[-1]))
     of_members = pd.concat(apart, ignore_index=True)
-    _table(pd.concat(frames, ignore_index=True), contracts.BUDGETS, output, digits=6, virtual=virtual)
+    _table(pd.concat(frames, ignore_index=True), contracts.BUDGETS, budgets, digits=6, virtual=virtual)
     _table(of_members, contracts.BUDGET_MEMBERS, members, digits=10, virtual=virtual)
-    _table(budgets.trends(of_members), contracts.BUDGET_TRENDS, trends, digits=6, virtual=virtual)
+    _table(global_sums.trends(of_members), contracts.BUDGET_TRENDS, trends, digits=6, virtual=virtual)
 
 
 def _table(table: pd.DataFrame, schema: Any, output: str, *, digits: int, virtual: bool) -> None:
@@ -226,7 +197,7 @@ def _write(
     predictions: Predictions,
     *,
     cube: str,
-    maps: dict[str, Any],
+    format: MapFormat,
     flux: str,
     label: str,
     made_by: dict[str, str],
@@ -238,24 +209,24 @@ def _write(
     """Write one product: frame, fields and how they came about."""
     module = registry.load(registry.PRODUCTS, product)
     drivers, ds = stores.open_cube(cube), predictions.ds
-    whole = land.describe(drivers, vegetated_only=maps["vegetated_only"])
+    whole = land.describe(drivers, vegetated_only=format.vegetated_only)
     step, period = about.step_of(drivers)
-    attributes = cf.flux_attributes(flux, units=maps["units"], step="climatology" if period else step, land=whole, skill=skill)
-    bits = maps.get("significant_bits")
+    attributes = cf.flux_attributes(flux, units=format.units, step="climatology" if period else step, land=whole, skill=skill)
+    bits = format.significant_bits
     attributes["comment"] += rounding.stated(bits)
-    build = partial(_block, module, flux, cf.UNITS[maps["units"]], whole, calibration, attributes, bits)
+    build = partial(_block, module, flux, cf.UNITS[format.units], whole, calibration, attributes, bits)
     axis = cf.time_axis(ds["time"].values, step=step, period=period)
     frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, quality=quality)
     told = {"title": module.TITLE.format(flux=flux.upper(), label=label), "names": cf.names(flux)["long_name"], "label": label}
     told |= {"first": (module.__doc__ or "").splitlines()[0], "product": product, "step": "climatology" if period else step}
-    frame.attrs = about.attributes(told, predictions, axis, maps, made_by | about.origin([predictions], cube), virtual=virtual)
+    frame.attrs = about.attributes(told, predictions, axis, format, made_by | about.origin([predictions], cube), virtual=virtual)
     fields = blocks.template(ds, flux, build)
     multiple = export.steps_per_chunk(dict(ds.sizes))
     per_step = sum(field.nbytes // field.shape[-2] for field in fields.data_vars.values()) * ds.sizes["lat"]
     time = list(blocks.steps(ds.sizes["time"], bytes_per_step=per_step, multiple=multiple))
     slabs = blocks.slabs(ds, flux, build, time=progress(time, f"{flux} {label}"))
     with files.atomic(output) as part:
-        export.write(part, frame=frame, fields=fields, slabs=slabs, compression=maps["compression"])
+        export.write(part, frame=frame, fields=fields, slabs=slabs, compression=format.compression)
 
 
 def _block(
@@ -275,7 +246,7 @@ def _block(
     return module.build(members, context)
 
 
-def _totals(ds: xr.Dataset, cube: xr.Dataset, whole: land.Land, label: str) -> tuple[budgets.Totals, float]:
+def _totals(ds: xr.Dataset, cube: xr.Dataset, whole: land.Land, label: str) -> tuple[global_sums.Totals, float]:
     """Sums of one label, added up block by block, and its length in days."""
     step, _ = about.step_of(cube)
     bounds = calendar.bounds(ds["time"].values, step)
@@ -287,9 +258,9 @@ def _totals(ds: xr.Dataset, cube: xr.Dataset, whole: land.Land, label: str) -> t
         per_step = sum(strip[name].nbytes for name in ("gpp", "reco")) // ds.sizes["time"]
         for when in blocks.steps(ds.sizes["time"], bytes_per_step=per_step):
             fluxes = {name: strip[name].isel(time=when).values for name in ("gpp", "reco")}
-            parts.append(budgets.sums(**fluxes, days=days[when], regions=weights))
+            parts.append(global_sums.sums(**fluxes, days=days[when], regions=weights))
     totals = reduce(add, parts)
-    share = budgets.missing(totals)
-    level = logging.WARNING if share > budgets.NEVER_MISSING else logging.INFO
+    share = global_sums.missing(totals)
+    level = logging.WARNING if share > global_sums.NEVER_MISSING else logging.INFO
     LOG.log(level, "%s: %.2f %% of the land that carries flux has no value and is in no total", label, 100 * share)
     return totals, float(days.sum())

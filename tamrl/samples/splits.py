@@ -16,6 +16,7 @@ from tamrl.errors import InputError, near
 from tamrl.grid import great_circle_km
 from tamrl.samples import shifts
 from tamrl.samples.shifts import NEAR_TEST, NONE, TEST
+from tamrl.sections.models import Splits
 
 LOG = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ def listed(sites: pd.Series, *, group: np.ndarray, test_sites: list[str]) -> np.
 def split(
     towers: pd.DataFrame,
     *,
-    splits: dict,
+    splits: Splits,
     test_sites: list[str],
     seed: int,
     warmth: pd.Series | None = None,
@@ -142,8 +143,6 @@ def split(
     Parameters
     ----------
     towers : table of `contracts.SITES`
-    splits : dict
-        `scheme`, `distance_km`, and of `folds` and `test_share` what the scheme needs.
     test_sites : list of str
         Site ids that scheme `sites` holds out.
     seed : int
@@ -152,18 +151,18 @@ def split(
     records : table of site and date
         Measured steps, for scheme `temporal`, which adds the column `since`.
     """
-    group = groups(lat=towers["lat"].to_numpy(), lon=towers["lon"].to_numpy(), distance_km=splits["distance_km"])
+    group = groups(lat=towers["lat"].to_numpy(), lon=towers["lon"].to_numpy(), distance_km=splits.distance_km)
     table = pd.DataFrame({"site": towers["site"].to_numpy(), "group": group})
-    scheme = splits["scheme"]
+    scheme = splits.scheme
     if scheme in STRATA:
-        table["fold"] = kfold(towers, group=group, folds=splits["folds"], seed=seed, by=STRATA[scheme])
+        table["fold"] = kfold(towers, group=group, folds=splits.folds, seed=seed, by=STRATA[scheme])
     elif scheme == "sites":
         table["fold"] = listed(towers["site"], group=group, test_sites=test_sites)
     elif scheme == "warm":
         known = towers["site"].map(warmth).to_numpy(float)
-        table["fold"] = shifts.warm(known, group=group, share=splits["test_share"])
+        table["fold"] = shifts.warm(known, group=group, share=splits.test_share)
     else:
-        table["since"] = shifts.since(towers["site"], records, group=group, share=splits["test_share"])
+        table["since"] = shifts.since(towers["site"], records, group=group, share=splits.test_share)
         table["fold"] = np.where(table["since"].notna(), TEST, NEAR_TEST)
         table = table[["site", "group", "fold", "since"]]
     LOG.info("%d towers in %d groups: %s", len(towers), group.max() + 1, dict(sorted(Counter(table["fold"]).items())))

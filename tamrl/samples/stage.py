@@ -9,34 +9,36 @@ import pandas as pd
 import xarray as xr
 
 from tamrl import contracts, plain
+from tamrl.calendar import Step
 from tamrl.errors import ContractError, InputError
 from tamrl.files import atomic, verified
 from tamrl.intake import border, text
 from tamrl.samples import build
 from tamrl.samples.splits import split
+from tamrl.sections.inputs import Features
+from tamrl.sections.models import Splits
+from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
 
 
-@border.stage("split_sites")
-def split_sites(*, towers: str, test_sites: str | list, output: str, splits: dict, seed: int, samples: str | list = ()) -> None:
+@stage
+def split_sites(*, towers: str, table: str, splits: Splits, seed: int, samples: str | None = None) -> None:
     """Write which fold holds each tower out.
 
     Parameters
     ----------
     towers : table of `contracts.SITES`
-    test_sites : file with one site id a line for scheme `sites`, else empty; lines that begin with `#` are comments
-    output : table of `contracts.SPLITS`
-    splits : section `splits` of the configuration
+    table : output, `contracts.SPLITS`
     seed : of the run
-    samples : samples that schemes `warm` and `temporal` read warmth and measured steps from, else empty
+    samples : samples that schemes `warm` and `temporal` read warmth and measured steps from
     """
-    wanted = read_sites(Path(str(test_sites))) if test_sites else []
-    seen = _warmth_and_records(str(samples)) if samples else {}
-    table = split(_towers(towers), splits=splits, test_sites=wanted, seed=seed, **seen)
-    contracts.table(table, contracts.SPLITS, where=output)
-    with atomic(output) as part:
-        plain.write_csv(table, part)
+    wanted = read_sites(Path(splits.test_sites)) if splits.scheme == "sites" else []
+    seen = _warmth_and_records(samples) if samples else {}
+    found = split(_towers(towers), splits=splits, test_sites=wanted, seed=seed, **seen)
+    contracts.table(found, contracts.SPLITS, where=table)
+    with atomic(table) as part:
+        plain.write_csv(found, part)
 
 
 def read_sites(path: Path) -> list[str]:
@@ -77,25 +79,23 @@ def _warmth_and_records(samples: str) -> dict[str, pd.Series | pd.DataFrame]:
     return {"warmth": pd.Series(months.mean("month").values, index=sites), "records": records}
 
 
-@border.stage("build_samples")
-def build_samples(*, table: str, towers: str, drivers: str, grid: str, tower: str, features: dict, step: str) -> None:
+@stage
+def build_samples(*, records: str, towers: str, drivers: str, grid: str, tower: str, features: Features, step: Step) -> None:
     """Write drivers and fluxes of all towers side by side, once with drivers of the grid, once with measured ones.
 
     Parameters
     ----------
-    table, towers : tables of `contracts.TOWERS` and `contracts.SITES`
+    records, towers : tables of `contracts.TOWERS` and `contracts.SITES`
     drivers : collocated drivers, `drivers/towers.nc`
     grid, tower : outputs, `contracts.samples`
-    features : `dynamic` and `static` names
-    step : "day" or "month"
     """
-    dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
-    records = contracts.table(pd.read_parquet(verified(table)), contracts.TOWERS, where=table)
+    dynamic, static = features.dynamic, features.static
+    measured = contracts.table(pd.read_parquet(verified(records)), contracts.TOWERS, where=records)
     collocated = xr.load_dataset(verified(drivers))
     if lacking := [n for n in (*dynamic, *static) if n not in collocated]:
         raise ContractError(f"the collocated drivers lack {', '.join(lacking)}", where=drivers, found=list(collocated))
-    ds = build.assemble(records, _towers(towers), collocated, dynamic=dynamic, static=static, step=step)
-    for output, found in {grid: ds, tower: build.with_measured(ds, records)}.items():
+    ds = build.assemble(measured, _towers(towers), collocated, dynamic=dynamic, static=static, step=step)
+    for output, found in {grid: ds, tower: build.with_measured(ds, measured)}.items():
         contracts.samples(found, dynamic=dynamic, static=static, where=output)
         _write(found, output)
         LOG.info("%s: %d towers, %d steps, %d with NEE", output, *found["nee"].shape, np.isfinite(found["nee"].values).sum())

@@ -1,18 +1,26 @@
 """The sections of the configuration: frozen, strict, typed; defaults stand here and nowhere else.
 
-Options of plug-ins (networks, sources, models) stand in the plug-in's own file, class `Options`; `tamrl.config` puts both
-together.
+Options of plug-ins (networks, sources, models) stand in the plug-in's own file, class `Options`. A section has a base for each
+part of it that a stage takes, so that no other key makes the stage run again.
 """
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from tamrl.options import Strict
-from tamrl.sections.inputs import Drivers, Grid, Samples, Time, Towers, Twin
-from tamrl.sections.models import Inference, Splits, Training
+from tamrl.sections.inputs import DriverSources, Grid, Samples, Time, TowerNetworks, Twin
+from tamrl.sections.models import Inference, Splits, TrainedModels
+from tamrl.sections.plugins import with_plugins
 from tamrl.sections.results import Adaptation, Atlas, Evaluation, Maps
 from tamrl.sections.types import Name
+
+if TYPE_CHECKING:  # the fields of plug-ins are known when their files are looked for
+    Towers, Drivers, Training = TowerNetworks, DriverSources, TrainedModels
+else:
+    Towers = with_plugins("towers", TowerNetworks, "Towers")
+    Drivers = with_plugins("drivers", DriverSources, "Drivers")
+    Training = with_plugins("training", TrainedModels, "Training")
 
 
 class Config(Strict):

@@ -5,21 +5,37 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tamrl import calendar, variables
+from tamrl.calendar import TimeAxis
 from tamrl.errors import ConfigError
 from tamrl.grid import Grid as GlobalGrid
 from tamrl.options import Strict
 from tamrl.sections.types import Share, Year
 
 
-class Time(Strict):
-    """The time axis of the run."""
+class Years(Strict):
+    """Steps of whole years."""
 
     step: calendar.Step = "day"
     """Length of a step."""
     years: tuple[Year, ...] = (2010, 2011, 2012)
     """Years of the gridded drivers, consecutive; empty where the sources hold a climatology only."""
+
+
+class DriverTime(Years):
+    """The time axis of the gridded drivers."""
+
     until: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] | None = None
     """Last month (yyyy-mm) of the gridded drivers, where the last of `years` is not over; moved on, only new months are made."""
+
+    @property
+    def axis(self) -> TimeAxis:
+        """The steps."""
+        return TimeAxis.of_years(self.step, self.years, self.until)
+
+
+class Time(DriverTime):
+    """The time axis of the run."""
+
     map_years: tuple[Year, ...] = (2012,)
     """Years to map, whole ones only; empty for one mean year (`climatology`)."""
 
@@ -74,8 +90,8 @@ class Grid(Strict):
         return value
 
 
-class Twin(Strict):
-    """The virtual Earth: raw files of a world whose fluxes are known."""
+class World(Strict):
+    """What is simulated."""
 
     towers: Annotated[int, Field(ge=1, le=1000)] = 120
     """Number of towers."""
@@ -83,6 +99,11 @@ class Twin(Strict):
     """Years simulated before the first one written, so that vegetation and soil forget their start."""
     modis_ratio: Annotated[int, Field(ge=1, le=20)] = 5
     """Satellite pixels per cell side."""
+
+
+class Twin(World):
+    """The virtual Earth: raw files of a world whose fluxes are known."""
+
     era5_format: Literal["netcdf", "grib", "zarr"] = "netcdf"
     """Weather as files of the Climate Data Store (source cds_era5), or as the public store of hours (arco_era5)."""
     modis_format: Literal["netcdf", "hdf4"] = "netcdf"
@@ -117,22 +138,32 @@ class Quality(Strict):
     """Hours: towers go whose radiation is at least this much off the sun (a wrong UTC offset); seen in half hours only."""
 
 
-class Towers(Strict):
-    """Tower networks. Each network named in `networks` may have a section of its own with its options."""
+class Reading(Strict):
+    """Which of the fluxes that an archive holds are read."""
 
-    networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("fluxnet2015", "fluxnet")
-    """Networks to read, newest processing last: where two hold the same tower, the later wins."""
     partitioning: Literal["NT", "DT"] = "NT"
     """Night-time (Reichstein et al. 2005) or day-time (Lasslop et al. 2010) partitioning of GPP and RECO."""
     ustar: Literal["REF", "USTAR50"] = "REF"
     """Threshold of friction velocity of the fluxes: the reference of ONEFlux, or the median of its distribution."""
     strict: bool = False
     """Stop at the first archive that cannot be read, instead of setting it aside with its reason (`quality.csv`)."""
+
+
+class Screening(Strict):
+    """Which towers and records are used."""
+
     exclude: tuple[str, ...] = ()
     """Site ids to leave out."""
     managed: dict[str, str] = Field(default_factory=dict)
     """Site id: reason. Adds to what the networks' metadata say of management."""
     quality: Quality = Quality()
+
+
+class TowerNetworks(Reading, Screening):
+    """Tower networks. Each network named in `networks` may have a section of its own with its options."""
+
+    networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("fluxnet2015", "fluxnet")
+    """Networks to read, newest processing last: where two hold the same tower, the later wins."""
 
 
 class DriverVariables(Strict):
@@ -163,7 +194,7 @@ class DriverVariables(Strict):
         return self
 
 
-class Drivers(Strict):
+class DriverSources(Strict):
     """Gridded drivers. Each source named in `sources` may have a section of its own with its options."""
 
     sources: tuple[str, ...] = ("cds_era5", "modis", "static")
@@ -178,6 +209,14 @@ class Drivers(Strict):
     """Folder of MODIS subsets around towers (one subfolder each), with which the gridded vegetation is compared."""
     co2: str | None = None
     """CSV of global annual means of CO2 with the columns year and ppm, for the driver `co2`."""
+
+
+class Features(Strict):
+    """Names of the variables that models see."""
+
+    dynamic: tuple[str, ...]
+    static: tuple[str, ...]
+    filled: tuple[str, ...] = ()
 
 
 class Samples(Strict):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tamrl import plain
-from tamrl.options import Strict
+from tamrl.options import Schedule, Strict
 from tamrl.sections.types import Name, Share
 
 
@@ -31,16 +31,9 @@ class Splits(Strict):
         return self
 
 
-class Training(Strict):
-    """Training of the models. Each plug-in may have a section of its own with its options."""
+class Optimisation(Strict):
+    """How the weights of one network are found."""
 
-    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("tamrl", "lightgbm")
-    """Plug-ins, and variants of them."""
-    variants: dict[Name, Any] = Field(default_factory=dict)
-    """Plug-ins once more with other options, `NAME: {model: PLUGIN, option: value}`. A variant starts from the plug-in's own
-    defaults, never from the plug-in's section here, and draws the same towers in each member as the plug-in does."""
-    members: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Members of an ensemble: independent seeds and resampled towers."""
     sequence: Annotated[int, Field(ge=2, le=100_000)] = 365
     """Steps of a training sequence that are scored."""
     spinup: Annotated[int, Field(ge=0, le=100_000)] = 60
@@ -65,6 +58,23 @@ class Training(Strict):
     precision: Literal["exact", "fast"] = "exact"
     """`fast` compiles networks and trains them in bfloat16 on a GPU; on a processor it changes nothing."""
 
+    def adjusted(self, options: dict[str, Any]) -> "Optimisation":
+        """The section with the keys that a model's options want otherwise (`Schedule`)."""
+        changed = {key: options[key] for key in Schedule.model_fields if options.get(key) is not None}
+        return self.model_copy(update=changed)
+
+
+class TrainedModels(Optimisation):
+    """Training of the models. Each plug-in may have a section of its own with its options."""
+
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("tamrl", "lightgbm")
+    """Plug-ins, and variants of them."""
+    variants: dict[Name, Any] = Field(default_factory=dict)
+    """Plug-ins once more with other options, `NAME: {model: PLUGIN, option: value}`. A variant starts from the plug-in's own
+    defaults, never from the plug-in's section here, and draws the same towers in each member as the plug-in does."""
+    members: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Members of an ensemble: independent seeds and resampled towers."""
+
     def plugin(self, name: str) -> str:
         """The plug-in behind a model, which may be a variant."""
         return self.variants[name].model if name in self.variants else name
@@ -76,13 +86,17 @@ class Training(Strict):
         return {k: v for k, v in self.variants[name].model_dump(mode="json").items() if k != "model"}
 
 
-class Inference(Strict):
-    """Prediction over the globe."""
+class Batches(Strict):
+    """How many places are predicted at once, and where."""
 
-    model: str = "tamrl"
-    """The model that makes the maps."""
     batch: Annotated[int, Field(ge=1, le=10_000_000)] = 2048
     """Cells whose inputs are made at once."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Engine(Batches):
+    """How the maps are predicted."""
+
     spinup: Annotated[int, Field(ge=0, le=100_000)] = 90
     """Steps before the mapped year that only fill the memory; what twice as many would change stands in the manifest of each
     map. Steps before those still enter running means."""
@@ -91,6 +105,13 @@ class Inference(Strict):
     since the cube begins, put down at the end of each mapped year: half the work, one year after the other."""
     numerics: Literal["exact", "fast"] = "exact"
     """`fast`: recurrent layers in bfloat16; the difference is measured and stands in the manifest of each map."""
+
+
+class Inference(Engine):
+    """Prediction over the globe."""
+
+    model: str = "tamrl"
+    """The model that makes the maps."""
     jobs: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Jobs a map is divided into, for clusters; each computes its tiles side by side on its own cores."""
     nodes: Annotated[int, Field(ge=1, le=10_000)] = 1
@@ -99,7 +120,6 @@ class Inference(Strict):
         "srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 --cpus-per-task={threads} --cpu-bind=none --kill-on-bad-exit=0"
     )
     """What starts a worker on each of the nodes; `mpirun` of a site does too."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @field_validator("launcher")
     @classmethod

@@ -10,23 +10,28 @@ from tamrl.options import Strict
 from tamrl.sections.types import Share
 
 
-class Maps(Strict):
-    """The products."""
+class MapFormat(Strict):
+    """How fluxes are written."""
 
     units: Literal["gC m-2 d-1", "kg m-2 s-1"] = "gC m-2 d-1"
     vegetated_only: bool = True
     """Multiply by the vegetated share of the cell's land, so that deserts and ice carry no flux."""
+    compression: Annotated[int, Field(ge=0, le=9)] = 1
+    significant_bits: Annotated[int, Field(ge=4, le=23)] | None = 13
+    """Bits kept of the fraction of each value (13: relative error below 6.1e-5); null keeps all. NEE stays RECO - GPP."""
+    attribution: dict[str, str] = Field(default_factory=dict)
+    """Global attributes of every file by ACDD 1.3: `creator_name`, `creator_email`, `institution`, `project`, ..."""
+
+
+class Maps(MapFormat):
+    """The products."""
+
     min_land_fraction: Share = 0.02
     """Cells with less land are missing."""
     members: bool = True
     """Write the members too."""
     products: tuple[str, ...] = ()
     """Further products: files of `tamrl/maps/products`, written to `maps/<product>/`."""
-    compression: Annotated[int, Field(ge=0, le=9)] = 1
-    significant_bits: Annotated[int, Field(ge=4, le=23)] | None = 13
-    """Bits kept of the fraction of each value (13: relative error below 6.1e-5); null keeps all. NEE stays RECO - GPP."""
-    attribution: dict[str, str] = Field(default_factory=dict)
-    """Global attributes of every file by ACDD 1.3: `creator_name`, `creator_email`, `institution`, `project`, ..."""
     periods: tuple[Literal["monthly", "annual", "8day", "seasonal"], ...] = ("monthly", "annual", "seasonal")
     """Means over calendar months, years or eight days, written to `maps/<period>/`; `seasonal` is the mean seasonal cycle of
     several mapped years, with its variation between them."""

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
 from tamrl import contracts
+from tamrl.sections.inputs import Quality
 from tamrl.towers import quality, screening, sites
 
 _log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def judge(
     *,
     step: Literal["day", "month"],
     exclude: tuple[str, ...],
-    limits: Mapping[str, Any],
+    limits: Quality,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Run all quality tests and leave out whole towers.
 
@@ -79,7 +80,7 @@ def judge(
         As `take` and `flag_managed` return them.
     exclude : tuple of str
         Site ids to leave out.
-    limits : mapping
+    limits : Quality
         Section `towers.quality`.
 
     Returns

@@ -6,13 +6,13 @@ covers GPP and RECO, because their partitioning failed while NEE was measured. W
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tamrl import carbon, variables
 from tamrl.carbon import FLUXES
+from tamrl.sections.inputs import Quality
 from tamrl.towers import sun
 
 SPIKE = 10.0
@@ -147,7 +147,7 @@ def radiation(records: pd.DataFrame, places: pd.DataFrame, step: str) -> pd.Seri
     return records["shortwave_radiation"] > POTENTIAL_SHARE * potential + POTENTIAL_MORE
 
 
-def checks(step: str, limits: Mapping[str, Any]) -> dict[str, Callable[[pd.DataFrame], pd.DataFrame]]:
+def checks(step: str, limits: Quality) -> dict[str, Callable[[pd.DataFrame], pd.DataFrame]]:
     """The tests of single records that are on, by name, in their order; `limits` is section `towers.quality`.
 
     Months have too few neighbours for spikes and flat lines, and too few steps a year for the energy balance. What is left
@@ -156,14 +156,14 @@ def checks(step: str, limits: Mapping[str, Any]) -> dict[str, Callable[[pd.DataF
     found: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
         "fill_left": fill,
         "valid_range": valid_range,
-        "nee_qc": lambda records: nee_qc(records, limits["nee_qc"]),
+        "nee_qc": lambda records: nee_qc(records, limits.nee_qc),
         "flat": flat,
         "spikes": spikes,
-        "residual": lambda records: residual(records, limits["residual"]),
-        "energy_balance": lambda records: energy_balance(records, tuple(limits["closure"])),
+        "residual": lambda records: residual(records, limits.residual),
+        "energy_balance": lambda records: energy_balance(records, limits.closure),
     }
     never = {"flat", "spikes", "energy_balance"} if step == "month" else set()
-    return {name: test for name, test in found.items() if name == "fill_left" or name in {*limits["tests"]} - never}
+    return {name: test for name, test in found.items() if name == "fill_left" or name in {*limits.tests} - never}
 
 
 def good(records: pd.DataFrame) -> pd.Series:
@@ -194,12 +194,10 @@ def apply(
     return records, pd.concat(reports, ignore_index=True)
 
 
-def mask_drivers(
-    records: pd.DataFrame, places: pd.DataFrame, step: str, limits: Mapping[str, Any]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def mask_drivers(records: pd.DataFrame, places: pd.DataFrame, step: str, limits: Quality) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make drivers missing that cannot be; returns the records and a report as `apply` does (counts of values)."""
     records, first = _mask(records, "driver_range", driver_range(records))
-    if "radiation" not in limits["tests"] or "shortwave_radiation" not in records:
+    if "radiation" not in limits.tests or "shortwave_radiation" not in records:
         return records, first
     above = pd.DataFrame({"shortwave_radiation": radiation(records, places, step)})
     records, second = _mask(records, "radiation", above)

@@ -1,14 +1,11 @@
 """Which towers are left out as a whole, and why."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
+from tamrl.sections.inputs import Quality
 
-def towers_to_drop(
-    places: pd.DataFrame, kept: pd.DataFrame, *, exclude: tuple[str, ...], limits: Mapping[str, Any]
-) -> pd.DataFrame:
+
+def towers_to_drop(places: pd.DataFrame, kept: pd.DataFrame, *, exclude: tuple[str, ...], limits: Quality) -> pd.DataFrame:
     """Towers to leave out, each for the first reason that holds.
 
     Parameters
@@ -41,7 +38,7 @@ def _of(places: pd.DataFrame, kept: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _reasons(
-    places: pd.DataFrame, kept: pd.DataFrame, exclude: tuple[str, ...], limits: Mapping[str, Any]
+    places: pd.DataFrame, kept: pd.DataFrame, exclude: tuple[str, ...], limits: Quality
 ) -> dict[str, tuple[pd.Series, pd.Series]]:
     """For each test that is on: which towers fail, and what to say of them."""
     steps, months = _of(places, kept, "steps"), _of(places, kept, "months")
@@ -52,14 +49,14 @@ def _reasons(
 
     found = {
         "exclude": (places["site"].isin(exclude), say("towers.exclude")),
-        "managed": (places["managed"].notna() & (limits["managed"] == "drop"), places["managed"]),
+        "managed": (places["managed"].notna() & (limits.managed == "drop"), places["managed"]),
         "water": (places["igbp"] == "WAT", say("stands over water")),
         "time_shift": (
-            shift.abs() >= limits["max_shift"],
+            shift.abs() >= limits.max_shift,
             shift.map("radiation {:+.1f} h off the sun: check the UTC offset".format),
         ),
-        "min_steps": (steps < limits["min_steps"], steps.map(f"{{}} good steps, fewer than {limits['min_steps']}".format)),
-        "months": (months < limits["min_months"], months.map(f"{{}} of 12 months, fewer than {limits['min_months']}".format)),
+        "min_steps": (steps < limits.min_steps, steps.map(f"{{}} good steps, fewer than {limits.min_steps}".format)),
+        "months": (months < limits.min_months, months.map(f"{{}} of 12 months, fewer than {limits.min_months}".format)),
     }
-    optional = {"water", "time_shift", "months"} - {*limits["tests"]}
+    optional = {"water", "time_shift", "months"} - {*limits.tests}
     return {test: reason for test, reason in found.items() if test not in optional}

@@ -8,11 +8,16 @@ from typing import Any
 import pandas as pd
 
 from tamrl import contracts, plain, registry, simulated
+from tamrl.calendar import Step
 from tamrl.errors import ConfigError, InputError
 from tamrl.files import atomic, verified
-from tamrl.intake import border
-from tamrl.towers import citations, climate, columns, download, envelope, gather, geojson, harmonise, records, rows
+from tamrl.sections.inputs import Reading, Screening
+from tamrl.towers import citations as credit
+from tamrl.towers import climate, download, envelope, gather, harmonise, rows
+from tamrl.towers import records as tables_of_records
 from tamrl.towers import sites as site_tables
+from tamrl.towers.geojson import points
+from tamrl.workflow import stage
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +28,7 @@ REMARK = "remark"
 """Column of a network's table of sites: what users must know of its data (`remark` of the plug-in), empty for nothing."""
 
 
-@border.stage("download_towers")
+@stage
 def download_towers(*, sources: str, folder: str, network: str, options: Mapping[str, Any] | None = None) -> None:
     """Download the public files of a network.
 
@@ -58,7 +63,7 @@ def download_towers(*, sources: str, folder: str, network: str, options: Mapping
     download.fetch(download.read_sources(Path(sources), dataset), Path(folder))
 
 
-@border.stage("read_network")
+@stage
 def read_network(
     *,
     paths: Sequence[str],
@@ -67,11 +72,9 @@ def read_network(
     aside: str,
     network: str,
     options: Mapping[str, Any],
-    partitioning: columns.Partitioning,
-    step: records.Step,
-    ustar: columns.Ustar = "REF",
-    strict: bool = False,
-    store: str | None = None,
+    reading: Reading,
+    step: Step,
+    archives: str | None = None,
     threads: int = 1,
 ) -> None:
     """Read one network into `table` (Parquet, `contracts.TOWERS`) and `sites` (CSV, `contracts.SITES`).
@@ -84,15 +87,13 @@ def read_network(
         CSV of the archives that could not be read: site, file, reason.
     options : mapping
         The plug-in's options.
-    partitioning, ustar, strict, step
-        `towers.partitioning`, `towers.ustar`, `towers.strict` and `time.step` of the configuration.
-    store : str, optional
+    archives : str, optional
         Folder in which what was read of single archives is kept for the next time.
     threads : int
         Archives read at once.
     """
     plugin = registry.load(registry.NETWORKS, network)
-    wanted = gather.Wanted(step, partitioning, ustar, strict, threads, Path(store) if store else None)
+    wanted = gather.Wanted(step, **reading.model_dump(), threads=threads, store=Path(archives) if archives else None)
     files, chosen, where = [Path(p) for p in paths], plugin.Options(**options), f"network {network}"
     if hasattr(plugin, "archives"):
         with gather.kept_in(wanted.store) as kept:
@@ -100,7 +101,7 @@ def read_network(
             places = _write_towers(towers, table, where=where)
     else:
         frame, places, left = gather.read(plugin, files, chosen, wanted)
-        frame, places = records.check(frame, places, where=where)
+        frame, places = tables_of_records.check(frame, places, where=where)
         _write(frame, table)
     _log.info("%s: %d towers, %d archives set aside", network, len(places), len(left))
     remark = plugin.remark(chosen) if hasattr(plugin, "remark") else ""
@@ -122,23 +123,23 @@ def _write_towers(towers: Sequence[gather.Kept], table: str, *, where: str) -> p
             frame, report = envelope.mask(tower.table(), found[found["site"] == tower.place["site"]], where=where)
             implausible.append(report)
             write(contracts.table(frame, contracts.TOWERS, where=where))
-    return records.settled_places(places, pd.concat(implausible), [t.place["site"] for t in towers], where=where)
+    return tables_of_records.settled_places(places, pd.concat(implausible), [t.place["site"] for t in towers], where=where)
 
 
-@border.stage("harmonise_towers")
+@stage
 def harmonise_towers(
     *,
     tables: Sequence[str],
     sites: Sequence[str],
     aside: Sequence[str],
-    merged: str,
-    towers_csv: str,
-    towers_geojson: str,
+    records: str,
+    towers: str,
+    geojson: str,
     quality: str,
-    citations_bib: str,
+    citations: str,
     acknowledgements: str,
-    towers: Mapping[str, Any],
-    step: records.Step,
+    screening: Screening,
+    step: Step,
     koppen: str | None = None,
     virtual: bool = False,
 ) -> None:
@@ -148,19 +149,17 @@ def harmonise_towers(
     ----------
     tables, sites, aside : sequences of str
         Output of `read_network`, in the order of `towers.networks`.
-    merged : str
+    records : str
         Parquet by `contracts.TOWERS`: every record of the towers kept; fluxes that failed a test are missing.
-    towers_csv : str
+    towers : str
         CSV by `contracts.SITES` with `first`, `last` and `n` of the good steps, `also_in` (networks that hold the tower too
         and were not taken), `height` (m) and `time_shift` (h).
-    towers_geojson : str
+    geojson : str
         The same as points, for any GIS (RFC 7946).
     quality : str
         CSV by `contracts.QUALITY`: what each test took away per site, whole towers too.
-    citations_bib, acknowledgements : str
+    citations, acknowledgements : str
         Whom to cite (BibTeX) and to thank for the towers kept.
-    towers : mapping
-        `exclude`, `managed` and `quality` of the section `towers`.
     koppen : str, optional
         Map of Köppen-Geiger groups (`climate.fill`) for towers whose metadata name none.
     virtual : whether the towers were simulated; tables and points say so then (`simulated.COLUMN`)
@@ -172,18 +171,18 @@ def harmonise_towers(
     remarks = {name: p[REMARK].iloc[0] for name, p in zip(networks, known, strict=True) if REMARK in p and p[REMARK].iloc[0]}
     known = [p.drop(columns=REMARK, errors="ignore") for p in known]
     places, owner = harmonise.owners(known)
-    places = climate.fill(harmonise.flag_managed(places, towers["managed"]), koppen)
-    with rows.writer(merged, [*rows.columns(tables), "flags"]) as write:
-        places, report = _judge(dict(zip(networks, tables, strict=True)), places, owner, write, step=step, towers=towers)
+    places = climate.fill(harmonise.flag_managed(places, screening.managed), koppen)
+    with rows.writer(records, [*rows.columns(tables), "flags"]) as write:
+        places, report = _judge(dict(zip(networks, tables, strict=True)), places, owner, write, step=step, screening=screening)
         report = pd.concat([report, harmonise.set_aside([_read_aside(a) for a in aside])], ignore_index=True)
         _require_towers(places, report, where=", ".join(tables))
     told = simulated.table(places, virtual)
     _write(contracts.table(simulated.table(report, virtual), contracts.QUALITY, where=quality), quality)
-    _write(contracts.table(told, contracts.SITES, where=towers_csv), towers_csv)
+    _write(contracts.table(told, contracts.SITES, where=towers), towers)
     cited = _publications(places)
-    _write_text(geojson.points(told), towers_geojson)
-    _write_text(citations.bibtex(places, cited, remarks), citations_bib)
-    _write_text(citations.thanks(places, cited, remarks), acknowledgements)
+    _write_text(points(told), geojson)
+    _write_text(credit.bibtex(places, cited, remarks), citations)
+    _write_text(credit.thanks(places, cited, remarks), acknowledgements)
 
 
 def _judge(
@@ -192,21 +191,21 @@ def _judge(
     owner: pd.Series,
     write: Callable[[pd.DataFrame], None],
     *,
-    step: records.Step,
-    towers: Mapping[str, Any],
+    step: Step,
+    screening: Screening,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Merge and judge some towers after the other, as no test looks beyond one; returns the towers kept and the report.
 
     `tables` holds the path of each network's records.
     """
-    exclude, kept, reports = tuple(towers["exclude"]), [], []
+    kept, reports = [], []
     for start in range(0, len(places), AT_ONCE):
         some = places.iloc[start : start + AT_ONCE]
         ids = harmonise.aliases(some["site"].tolist())
         read = [rows.read(path, ids) for path in tables.values()]
         parts = harmonise.take(read, list(tables), owner) or read[:1]
         frame = pd.concat(parts, ignore_index=True).sort_values(["site", "date"], ignore_index=True)
-        frame, good, report = harmonise.judge(frame, some, step=step, exclude=exclude, limits=towers["quality"])
+        frame, good, report = harmonise.judge(frame, some, step=step, exclude=screening.exclude, limits=screening.quality)
         write(contracts.table(frame, contracts.TOWERS, where=", ".join(tables.values())))
         kept.append(good)
         reports.append(report)

@@ -14,6 +14,7 @@ from tamrl.options import Strict
 from tamrl.samples import dataset
 from tamrl.samples.dataset import Spec
 from tamrl.samples.scaling import Scaling
+from tamrl.sections.models import Optimisation
 from tamrl.training import loop
 from tamrl.training.checkpoint import dims
 from tamrl.training.device import choose
@@ -61,7 +62,7 @@ def fit(
     options: Strict,
     spec: Spec,
     scaling: Scaling,
-    training: dict,
+    training: Optimisation,
     seed: int,
     resume: Resume | None = None,
 ) -> tuple[Any, dict]:
@@ -72,27 +73,25 @@ def fit(
     ds : samples (site, time) of the training towers
     group : array (site) of int
     plugin, options : of the model
-    training : section `training` of the configuration
     resume : where a network's training is kept and taken up from
 
     Returns
     -------
     The trained model, and what happened as plain values.
     """
-    device = choose(training["device"])
+    device = choose(training.device)
     torch.manual_seed(seed)
     model = plugin.build(dims(spec, scaling), options)
     inputs, y, weight = _tensors(ds, spec, scaling)
-    back = held_back(group, training["validation"], seed)
-    chance = site_chance((weight > 0).any(-1).sum(1).numpy(), ds["igbp_class"].values, class_weights=training["class_weights"])
+    back = held_back(group, training.validation, seed)
+    chance = site_chance((weight > 0).any(-1).sum(1).numpy(), ds["igbp_class"].values, class_weights=training.class_weights)
     chance = chance * resampled(group, seed)
     if isinstance(model, torch.nn.Module):
         sets = _sequences(inputs, y, weight, back, training, device)
         model.to(device)
-        settings = loop.Settings(**{k: training[k] for k in loop.Settings.__dataclass_fields__ if k in training})
         sampler = Sampler(sets[0], chance[~back], seed)
         scale = torch.tensor(scaling.flux_scale, device=device)
-        history = loop.train(model, sampler, sets[1], settings, scale=scale, seed=seed, resume=resume)
+        history = loop.train(model, sampler, sets[1], training, scale=scale, seed=seed, resume=resume)
         model.eval()
         about = asdict(history)
     else:
@@ -122,7 +121,7 @@ def _per_row(chance: np.ndarray, weight: torch.Tensor) -> torch.Tensor:
 
 
 def _sequences(
-    inputs: dataset.Inputs, y: torch.Tensor, weight: torch.Tensor, back: np.ndarray, training: dict, device: torch.device
+    inputs: dataset.Inputs, y: torch.Tensor, weight: torch.Tensor, back: np.ndarray, training: Optimisation, device: torch.device
 ) -> tuple[Sequences, Sequences | None]:
     """Training and validation sets on the device."""
 
@@ -130,8 +129,6 @@ def _sequences(
         """The sequences of some of the sites."""
         chosen = torch.from_numpy(keep)
         own = dataset.Inputs(**{name: tensor[chosen] for name, tensor in vars(inputs).items()})
-        return Sequences(
-            own.to(device), y[chosen].to(device), weight[chosen].to(device), training["spinup"], training["sequence"]
-        )
+        return Sequences(own.to(device), y[chosen].to(device), weight[chosen].to(device), training.spinup, training.sequence)
 
     return part(~back), part(back) if back.any() else None

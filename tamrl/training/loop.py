@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from tamrl.errors import TrainingError
+from tamrl.sections.models import Optimisation
 from tamrl.training.device import runner
 from tamrl.training.losses import flux_loss
 from tamrl.training.resume import Resume, State
@@ -29,19 +30,6 @@ CHECKS = 12
 """Validations in a training, in its second half, where the learning rate falls."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Numbers of the configuration's section `training` that the loop needs."""
-
-    batch: int
-    steps: int
-    learning_rate: float
-    weight_decay: float
-    input_noise: float
-    forgiven: float = 0.0
-    precision: str = "exact"
-
-
 @dataclass
 class History:
     """What happened: (step, loss) pairs, steps not applied, and the step whose weights were kept."""
@@ -56,7 +44,7 @@ def train(
     network: nn.Module,
     sampler: Sampler,
     validation: Sequences | None,
-    settings: Settings,
+    settings: Optimisation,
     *,
     scale: Tensor,
     seed: int,
@@ -123,7 +111,7 @@ def _too_many(history: History, what: str) -> bool:
     return history.bad_steps >= MOST_BAD_STEPS
 
 
-def _finish(network: nn.Module, kept: dict[str, Tensor] | None, history: History, settings: Settings) -> None:
+def _finish(network: nn.Module, kept: dict[str, Tensor] | None, history: History, settings: Optimisation) -> None:
     """Put the best weights into the network."""
     if kept is None:
         raise TrainingError(
@@ -169,7 +157,7 @@ def _batches(validation: Sequences, size: int) -> list[Batch]:
     return [validation.gather(site[i : i + size], start[i : i + size]) for i in range(0, len(site), size)]
 
 
-def _noisy(values: Tensor, settings: Settings) -> Tensor:
+def _noisy(values: Tensor, settings: Optimisation) -> Tensor:
     return values + settings.input_noise * torch.randn_like(values) if settings.input_noise else values
 
 

@@ -10,47 +10,47 @@ import torch
 import xarray as xr
 
 from tamrl import contracts, making, registry
+from tamrl.calendar import Step
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, verified
-from tamrl.intake import border
-from tamrl.options import Schedule
 from tamrl.provenance import code_digest, config_digest, libraries
 from tamrl.samples import scaling
 from tamrl.samples.dataset import Spec
 from tamrl.samples.splits import ALL, cut, training_sites
+from tamrl.sections.inputs import Features
+from tamrl.sections.models import Optimisation
 from tamrl.training import checkpoint
 from tamrl.training.device import choose
 from tamrl.training.fit import fit, member_seed
 from tamrl.training.resume import Resume
+from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
 
 
-@border.stage("train_model")
+@stage
 def train_model(
     *,
     samples: str,
     splits: str,
-    output: str,
+    folder: str,
     model: str,
     fold: str,
     member: str,
-    features: dict,
-    training: dict,
+    features: Features,
+    training: Optimisation,
     plugin: str,
-    options: dict,
-    step: str,
+    options: dict[str, Any],
+    step: Step,
     seed: int,
 ) -> None:
-    """Train a member and write it into the folder `output`; a killed job continues where its state was kept last.
+    """Train a member and write it into `folder`; a killed job continues where its state was kept last.
 
     Parameters
     ----------
     samples, splits : files of `contracts.samples` and `contracts.SPLITS`
     model, fold, member : which one; fold `all` holds no tower out
-    features : `dynamic` and `static` names
-    training : section `training` of the configuration
     plugin, options : the model's plug-in, of which `model` may be a variant, and its options
     seed : of the run; every member derives its own
     """
@@ -58,21 +58,21 @@ def train_model(
     torch.set_num_threads(1)  # the same bits on any machine; jobs run side by side
     module = registry.load(registry.MODELS, plugin)
     chosen = module.Options(**options)
-    spec = Spec.asked(chosen, **features, step=step)
+    spec = Spec.asked(chosen, **features.model_dump(), step=step)
     ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     table = contracts.read_csv(splits, contracts.SPLITS)
     ds, group = _training_towers(ds, table, fold, where=splits)
     own_seed = member_seed(seed, plugin, fold, member)  # variants draw the same towers
     scaled = scaling.fit(ds, dynamic=spec.dynamic, static=spec.static)
-    training |= {key: value for key, value in options.items() if key in Schedule.model_fields and value is not None}
-    origin = {"training": training, "samples": sha256(samples), "splits": sha256(splits)}
-    made_by = _made_by(module.__name__, training["device"])
-    resume = Resume(output, key=config_digest([origin, spec.to_json(), chosen.model_dump(mode="json"), fold, own_seed, made_by]))
+    training = training.adjusted(options)
+    origin = {"training": training.model_dump(mode="json"), "samples": sha256(samples), "splits": sha256(splits)}
+    made_by = _made_by(module.__name__, training.device)
+    resume = Resume(folder, key=config_digest([origin, spec.to_json(), chosen.model_dump(mode="json"), fold, own_seed, made_by]))
     trained, about = fit(ds, group, module, chosen, spec, scaled, training, own_seed, resume)
     about |= origin | made_by | {"seed": own_seed, "run_seed": seed, "sites": ds["site"].values.tolist()}
     about["kin"] = config_digest([origin, chosen.model_dump(mode="json"), seed, made_by["software"]])
     result = checkpoint.Trained(trained, model, spec, scaled, fold, member, about)
-    with atomic(output) as part:
+    with atomic(folder) as part:
         checkpoint.save(part, result, plugin=plugin, options=chosen.model_dump(mode="json"))
     resume.clear()
     LOG.info("%s fold %s member %s on %d towers: %.1f s", model, fold, member, len(group), time.monotonic() - started)

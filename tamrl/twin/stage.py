@@ -5,7 +5,6 @@ import itertools
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,28 +19,27 @@ from tamrl.classes import IGBP
 from tamrl.errors import ConfigError
 from tamrl.files import atomic
 from tamrl.grid import Grid
-from tamrl.intake import border
 from tamrl.log import progress
+from tamrl.sections import inputs as sections
 from tamrl.twin import archives, earth, era5, hours, landcover, modis, mosaic, observe
 from tamrl.twin import world as layout
 from tamrl.twin.network import Towers
 from tamrl.twin.nodes import Nodes
 from tamrl.twin.noise import generator
 from tamrl.twin.simulation import Simulation
+from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
 
 
-@border.stage("simulate_world")
-def simulate_world(*, world: str, twin: dict[str, Any], time: dict[str, Any], resolution: float, seed: int) -> None:
+@stage
+def simulate_world(*, world: str, twin: sections.World, time: sections.Years, resolution: float, seed: int) -> None:
     """Simulate the virtual Earth into a sealed Zarr store.
 
     Parameters
     ----------
     world : path
         The store to write; see `tamrl.twin.world`.
-    twin, time : dict
-        Configuration sections: towers, spinup_years, modis_ratio; step, years.
     resolution : float
         Degrees of a cell.
     seed : int
@@ -54,12 +52,12 @@ def simulate_world(*, world: str, twin: dict[str, Any], time: dict[str, Any], re
     """
     years = _years(time)
     with landmask.mask_file().open("rb") as handle:
-        land = landmask.land_share(handle, resolution / twin["modis_ratio"])
+        land = landmask.land_share(handle, resolution / twin.modis_ratio)
     LOG.info("land mask read: %.1f %% of the pixels are land", 100 * float((land >= 0.5).mean()))
     with threadpool_limits(1, user_api="blas"), atomic(world) as part:  # more threads would round matrix products otherwise
-        created = earth.create(land, resolution=resolution, ratio=twin["modis_ratio"], towers=twin["towers"], seed=seed)
+        created = earth.create(land, resolution=resolution, ratio=twin.modis_ratio, towers=twin.towers, seed=seed)
         LOG.info("%d land cells, %d tiles", created.mosaic.cell.size, created.mosaic.tile_cell.size)
-        simulation = Simulation(created, years=years, spinup_years=twin["spinup_years"])
+        simulation = Simulation(created, years=years, spinup_years=twin.spinup_years)
         root = zarr.open_group(part, mode="w", zarr_format=3)
         layout.create(root, created, years=years)
         towers, composites = [], itertools.count()
@@ -69,20 +67,20 @@ def simulate_world(*, world: str, twin: dict[str, Any], time: dict[str, Any], re
             while simulation.composites:
                 layout.add_composite(root, next(composites), simulation.composites.pop(0))
         layout.add_towers(root, towers)
-        stores.seal(part, about={"seed": seed, "resolution": resolution, "years": years, "twin": twin})
+        stores.seal(part, about={"seed": seed, "resolution": resolution, "years": years, "twin": twin.model_dump(mode="json")})
 
 
-def _years(time: dict[str, Any]) -> list[int]:
-    if time["step"] != "day":
+def _years(time: sections.Years) -> list[int]:
+    if time.step != "day":
         raise ConfigError(
             "the virtual Earth lives by days",
             where="time.step",
-            found=time["step"],
+            found=time.step,
             todo="set time.step: day, or twin: null to read a monthly climatology",
         )
-    if not time["years"]:
+    if not time.years:
         raise ConfigError("the virtual Earth needs years", where="time.years", found="none", todo="name at least one year")
-    return list(time["years"])
+    return list(time.years)
 
 
 def _open(path: str) -> layout.World:
@@ -91,8 +89,8 @@ def _open(path: str) -> layout.World:
     return layout.World.of(stores.group(path), where=path)
 
 
-@border.stage("write_archives")
-def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: dict[str, Any], seed: int) -> None:
+@stage
+def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: sections.Twin, seed: int) -> None:
     """Write the towers, every other one in the FLUXNET2015 format, the rest in the newer FLUXNET format.
 
     Parameters
@@ -100,8 +98,6 @@ def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: dict[str
     world : path
     fluxnet2015, fluxnet : path
         Folders to write: zips with a daily table each; one BIF table in the first, one within each zip of the second.
-    twin : dict
-        Configuration section: noise.
     seed : int
     """
     opened = _open(world)
@@ -121,7 +117,7 @@ def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: dict[str
             site, kept = _site(towers, parts, number, truth, days, height, rng)
             if number % 2:  # metadata of FLUXNET2015 name no climate
                 site = replace(site, koppen=landcover.KOPPEN_CLASS[zone[number]])
-            record = observe.record(truth, elevation=height, noise=twin["noise"], rng=rng)[kept]
+            record = observe.record(truth, elevation=height, noise=twin.noise, rng=rng)[kept]
             if number % 2 == 0:
                 old.append(site)
             _write_site(site, record, days[kept], second if number % 2 else first, new=bool(number % 2), rng=rng)
@@ -169,27 +165,24 @@ def _write_site(
     (folder / f"{stem}.zip").write_bytes(archives.zipped({f"{name}.csv": content for name, content in members.items()}))
 
 
-@border.stage("write_era5")
-def write_era5(*, world: str, folder: str, twin: dict[str, Any]) -> None:
+@stage
+def write_era5(*, world: str, folder: str, twin: sections.Twin) -> None:
     """Write the weather as ERA5 comes, into `folder`.
 
     Parameters
     ----------
     world, folder : path
-    twin : dict
-        Configuration section: `era5_format` is `netcdf` or `grib` (files of the Climate Data Store, one a variable and month)
-        or `zarr` (the public store of hours).
     """
     opened = _open(world)
     nodes = Nodes(opened.resolution)
     months = [(year, month) for year in opened.years for month in range(1, 13)]
     with atomic(folder) as part:
         part.mkdir()
-        if twin["era5_format"] == "zarr":
+        if twin.era5_format == "zarr":
             hours.create_store(part / hours.STORE, years=opened.years, nodes=nodes)
         for year, month in progress(months, "months of ERA5 written"):
             for name, values in opened.weather(year, month).items():
-                _write_weather(part, name, values, year=year, month=month, nodes=nodes, kind=twin["era5_format"])
+                _write_weather(part, name, values, year=year, month=month, nodes=nodes, kind=twin.era5_format)
 
 
 def _write_weather(part: Path, name: str, values: np.ndarray, *, year: int, month: int, nodes: Nodes, kind: str) -> None:
@@ -206,8 +199,8 @@ def _write_weather(part: Path, name: str, values: np.ndarray, *, year: int, mont
         hours.fill_store(part / hours.STORE, name, hourly, times=times)
 
 
-@border.stage("write_modis")
-def write_modis(*, world: str, folder: str, twin: dict[str, Any], seed: int) -> None:
+@stage
+def write_modis(*, world: str, folder: str, twin: sections.Twin, seed: int) -> None:
     """Write vegetation indices as 16-day MODIS composites, one file each (`modis_format`: netcdf or hdf4), into `folder`."""
     opened = _open(world)
     parts, pixels = opened.mosaic, Grid(opened.resolution / opened.ratio)
@@ -218,15 +211,15 @@ def write_modis(*, world: str, folder: str, twin: dict[str, Any], seed: int) -> 
         for start, end, seen in progress(opened.composites(), "composites written"):
             rng = generator(seed, f"modis {start}")
             values = modis.composite(seen, tiles=tiles, cell_of_tile=parts.tile_cell, texture=texture, rng=rng)
-            if twin["modis_format"] == "hdf4":
+            if twin.modis_format == "hdf4":
                 modis.write_hdf4((part / modis.file_name(start)).with_suffix(".hdf"), values, start=start, end=end)
                 continue
             ds = modis.dataset(values, start=start, end=end, pixels=pixels)
             ds.to_netcdf(part / modis.file_name(start), engine="netcdf4", encoding=modis.encoding())
 
 
-@border.stage("write_static")
-def write_static(*, world: str, folder: str, co2: str, twin: dict[str, Any], seed: int) -> None:
+@stage
+def write_static(*, world: str, folder: str, co2: str, seed: int) -> None:
     """Write `land_cover.tif`, `koppen.tif` (uint8, pixels) and `elevation.tif` (float32, m, cells) into `folder`.
 
     Beside it the file `co2`: annual means of CO2 that rise by 2 ppm a year; no flux of the virtual Earth follows them.
@@ -263,7 +256,7 @@ def _raster(path: Path, values: np.ndarray, resolution: float, nodata: float | N
         target.write(values, 1)
 
 
-@border.stage("write_truth")
+@stage
 def write_truth(*, world: str, files: list[str]) -> None:
     """Write the true fluxes to `files`, named `{flux}_{year}.nc`.
 

@@ -10,9 +10,10 @@ import xarray as xr
 
 from tamrl import calendar, contracts, files, georeference, plain, simulated, stores, variables
 from tamrl.errors import ContractError
-from tamrl.intake import border
 from tamrl.log import progress
+from tamrl.sections.inputs import Features
 from tamrl.uncertainty import applicability
+from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
 ROWS = 30
@@ -24,14 +25,14 @@ DAYS = 15
 OUTSIDE, INSIDE, MISSING = 0, 1, -1
 
 
-@border.stage("assess_applicability")
+@stage
 def assess_applicability(
     *,
     cube: str,
     samples: str,
     splits: str,
-    output: str,
-    features: dict[str, list[str]],
+    map: str,
+    features: Features,
     min_land_fraction: float,
     virtual: bool = False,
 ) -> None:
@@ -41,16 +42,14 @@ def assess_applicability(
     ----------
     cube, samples, splits : path
         `drivers/cube.zarr`, `samples/grid.nc` and `samples/splits.csv`.
-    output : path
+    map : path
         `maps/applicability.nc`.
-    features : dict
-        Names of the models' `dynamic` and `static` variables.
     min_land_fraction : float
         Cells with less land are missing.
     virtual : bool
         Whether the inputs of the run were simulated (`tamrl.simulated`); the file says so then.
     """
-    dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
+    dynamic, static = features.dynamic, features.static
     with xr.open_dataset(files.verified(samples)) as towers:
         contracts.samples(towers, dynamic=dynamic, static=static, where=samples)
         described = _predictors(towers, dynamic, static).rename(site="place")
@@ -62,27 +61,25 @@ def assess_applicability(
     land = (grid["land_fraction"] >= min_land_fraction).values
     ds = _dataset(grid, np.where(land, index, np.nan), found)
     ds.attrs = simulated.attributes(ds.attrs, virtual)
-    _write(ds, output)
+    _write(ds, map)
     inside = np.nanmean(np.where(land & np.isfinite(index), index <= found.threshold, np.nan))
     LOG.info("%.1f %% of the land cells lie inside the area of applicability (index up to %.3f)", 100 * inside, found.threshold)
 
 
-@border.stage("assess_towers")
-def assess_towers(*, samples: str, splits: str, output: str, features: dict[str, list[str]], virtual: bool = False) -> None:
+@stage
+def assess_towers(*, samples: str, splits: str, table: str, features: Features, virtual: bool = False) -> None:
     """Write how unlike each held-out tower is to those that train while it is held out.
 
     Parameters
     ----------
     samples, splits : path
         `samples/grid.nc` or `samples/tower.nc`, and `samples/splits.csv`.
-    output : path
+    table : path
         Table of `contracts.DISSIMILARITY`; towers that lack a predictor, or are never held out, have no number.
-    features : dict
-        Names of the models' `dynamic` and `static` variables.
     virtual : bool
         As of `assess_applicability`.
     """
-    dynamic, static = tuple(features["dynamic"]), tuple(features["static"])
+    dynamic, static = features.dynamic, features.static
     with xr.open_dataset(files.verified(samples)) as towers:
         contracts.samples(towers, dynamic=dynamic, static=static, where=samples)
         described = _predictors(towers, dynamic, static, least=_least(towers)).load()
@@ -90,9 +87,9 @@ def assess_towers(*, samples: str, splits: str, output: str, features: dict[str,
     index = np.full(len(good), np.nan)
     values, families = described.values[good], described["family"].values
     index[good] = applicability.of_held_out(values, families=families, folds=folds[good])
-    table = pd.DataFrame({"site": described["site"].values.astype(str), "fold": folds, "dissimilarity": index})
-    with files.atomic(output) as part:
-        plain.write_csv(contracts.table(simulated.table(table, virtual), contracts.DISSIMILARITY, where=output), part)
+    found = pd.DataFrame({"site": described["site"].values.astype(str), "fold": folds, "dissimilarity": index})
+    with files.atomic(table) as part:
+        plain.write_csv(contracts.table(simulated.table(found, virtual), contracts.DISSIMILARITY, where=table), part)
 
 
 def _folds(splits: str) -> pd.Series:

@@ -1,7 +1,7 @@
 """Codes and weights: they move towards a site's fluxes, alone, and stay where nothing was measured; trees go on growing."""
 
 import copy
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,13 +12,14 @@ from tamrl.adaptation import cases, networks, window
 from tamrl.samples import scaling
 from tamrl.samples.dataset import Spec
 from tamrl.sections import Adaptation
+from tamrl.sections.models import Optimisation
 from tamrl.training.checkpoint import Trained
 from tamrl.training.fit import fit
 
 SPEC = Spec(("air_temperature", "evi"), ("igbp_fraction",), "day")
 TRAINING = {"sequence": 180, "spinup": 30, "batch": 12, "steps": 60, "learning_rate": 1e-2, "weight_decay": 1e-2}
 TRAINING |= {"validation": 0.1, "class_weights": True, "input_noise": 0.05, "device": "cpu"}
-SETTINGS = Adaptation(per_month=20.0).model_dump(mode="json")
+SETTINGS = Adaptation(per_month=20.0)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def case_of(samples):
         plugin = registry.load(registry.MODELS, name)
         scaled = scaling.fit(training, dynamic=SPEC.dynamic, static=SPEC.static)
         torch.set_num_threads(1)
-        model, _ = fit(training, np.arange(16), plugin, plugin.Options(**options), SPEC, scaled, TRAINING, 3)
+        model, _ = fit(training, np.arange(16), plugin, plugin.Options(**options), SPEC, scaled, Optimisation(**TRAINING), 3)
         member = Trained(model, name, SPEC, scaled, "0", "0", {"digest": "x", "sites": training["site"].values.tolist()})
         return cases.build(member, held_out, training, qc=0.8, spinup=30)
 
@@ -49,8 +50,8 @@ def month(samples):
 
 def _errors(case, method, inside, **changes):
     """RMSE of GPP outside the window of each site, before and after."""
-    before = cases.predict(case, method, np.zeros_like(inside), months=1, adaptation=SETTINGS | changes)
-    after = cases.predict(case, method, inside, months=1, adaptation=SETTINGS | changes)
+    before = cases.predict(case, method, np.zeros_like(inside), months=1, adaptation=SETTINGS.model_copy(update=changes))
+    after = cases.predict(case, method, inside, months=1, adaptation=SETTINGS.model_copy(update=changes))
     wrong = [np.where(inside, np.nan, p[..., 0] - case.y[..., 0].numpy()) for p in (before, after)]
     return before, after, *(np.sqrt(np.nanmean(e**2, axis=1)) for e in wrong)
 
@@ -73,13 +74,15 @@ def test_without_fluxes_nothing_changes_and_no_site_moves_another(tamrl, month):
 def test_the_decoder_stays_as_it_was(tamrl, month):
     state = copy.deepcopy(tamrl.member.model.state_dict())
     for method in (cases.CODE, cases.WEIGHTS):
-        cases.predict(tamrl, method, month, months=1, adaptation=SETTINGS | {"steps": 3})
+        cases.predict(tamrl, method, month, months=1, adaptation=SETTINGS.model_copy(update={"steps": 3}))
     assert all(torch.equal(value, tamrl.member.model.state_dict()[name]) for name, value in state.items())
 
 
 def test_what_lies_outside_the_window_is_not_seen(tamrl, month):
     other = replace(tamrl, y=torch.where(torch.from_numpy(month)[..., None], tamrl.y, tamrl.y + 5))
-    found = [cases.predict(c, cases.CODE, month, months=1, adaptation=SETTINGS | {"steps": 5}) for c in (tamrl, other)]
+    found = [
+        cases.predict(c, cases.CODE, month, months=1, adaptation=SETTINGS.model_copy(update={"steps": 5})) for c in (tamrl, other)
+    ]
     np.testing.assert_array_equal(*found)
 
 
@@ -119,8 +122,7 @@ def test_factors_change_gpp_and_reco_and_keep_the_imbalance():
 
 
 def test_factors_swing_over_the_year():
-    own = {f.name: SETTINGS[f.name] for f in fields(networks.Settings)} | {"gain": 0.5, "gain_season": 0.2}
-    settings = networks.Settings(**own)
+    settings = SETTINGS.model_copy(update={"gain": 0.5, "gain_season": 0.2})
     level = torch.tensor([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])  # in common: level and cosine; apart: sine
     gain = networks.gains(level, settings)
     torch.testing.assert_close(gain[0, 0], torch.tensor([0.5, 0.2, 0.2 * networks.APART]))
@@ -136,7 +138,7 @@ def test_a_year_of_fluxes_that_swing_otherwise_is_learnt(tamrl, samples):
     year = np.tile(window.inside(samples["time"].values, int(np.datetime64("2005-01", "M").astype(int)), 12), (8, 1))
     errors = []
     for swing in (0.0, 0.3):
-        after = cases.predict(other, cases.CODE, year, months=12, adaptation=SETTINGS | {"gain_season": swing})
+        after = cases.predict(other, cases.CODE, year, months=12, adaptation=SETTINGS.model_copy(update={"gain_season": swing}))
         errors.append(np.sqrt(np.nanmean((after[..., 0] - other.y[..., 0].numpy())[~year] ** 2)))
     assert errors[1] < 0.9 * errors[0]
 

@@ -33,7 +33,7 @@ def run(samples, tmp_path_factory):
     for model, options in OPTIONS.items():
         for fold in "01":
             about = {"features": FEATURES, "training": TRAINING, "options": options, "step": "day", "seed": 1}
-            train_model(**files, output=str(folder / model / fold), model=model, plugin=model, fold=fold, member="0", **about)
+            train_model(**files, folder=str(folder / model / fold), model=model, plugin=model, fold=fold, member="0", **about)
         _adapt(folder, files, model)
     return folder, files
 
@@ -120,7 +120,7 @@ def test_a_model_without_code_weights_or_trees_is_refused(run):
     folder, files = run
     about = {"features": FEATURES, "training": TRAINING, "options": {}, "step": "day", "seed": 1, "member": "0"}
     for fold in "01":
-        train_model(**files, output=str(folder / "seasonal" / fold), model="seasonal", plugin="seasonal", fold=fold, **about)
+        train_model(**files, folder=str(folder / "seasonal" / fold), model="seasonal", plugin="seasonal", fold=fold, **about)
     with pytest.raises(ContractError, match="seasonal cannot be adapted"):
         _adapt(folder, files, "seasonal", name="no")
     assert not (folder / "no.csv").exists()

@@ -53,9 +53,9 @@ class Made:
             manifests=[self.path("predictions.json")],
             predictions=[self.path("predictions.zarr")],
             cube=self.path("cube.zarr"),
-            output=self.path("regions.csv"),
+            regions=self.path("regions.csv"),
             labels=[label],
-            maps={"vegetated_only": True},
+            vegetated_only=True,
             virtual=self.run.virtual,
         )
         for name in ("citations.bib", "acknowledgements.txt"):

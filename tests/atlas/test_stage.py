@@ -146,11 +146,11 @@ def test_months_add_up_to_the_budgets(daily):
         manifests=[daily.path("predictions.json")],
         predictions=[daily.path("predictions.zarr")],
         cube=daily.path("cube.zarr"),
-        output=daily.path("own_budgets.csv"),
+        budgets=daily.path("own_budgets.csv"),
         members=daily.path("own_members.csv"),
         trends=daily.path("own_trends.csv"),
         labels=["2012"],
-        maps={"vegetated_only": True},
+        vegetated_only=True,
     )
     budgets = contracts.read_csv(daily.path("own_budgets.csv"), contracts.BUDGETS).set_index(["flux", "region"])
     table = contracts.read_csv(daily.path("regions.csv"), contracts.REGIONS)

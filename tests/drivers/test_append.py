@@ -70,7 +70,7 @@ class Run:
         parts = []
         for name in self.drivers["variables"]["dynamic"] if apart else ():
             parts.append(str(self.folder / "parts" / f"{name}.zarr"))
-            stage.build_driver(**given, name=name, part=parts[-1])
+            stage.build_driver(**given, variable=name, part=parts[-1])
         stage.build_cube(**given, parts=parts, cube=str(self.cube))
         shutil.rmtree(self.folder / "parts", ignore_errors=True)
         stores.check(self.cube, verify=True)

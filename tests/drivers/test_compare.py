@@ -68,7 +68,7 @@ def test_the_table_keeps_its_contract(tmp_path):
     gridded([np.full(40, 281.0)]).to_netcdf(tmp_path / "towers.nc")
     stage.compare_drivers(
         drivers=str(tmp_path / "towers.nc"),
-        table=str(tmp_path / "towers.parquet"),
+        records=str(tmp_path / "towers.parquet"),
         towers=str(tmp_path / "towers.csv"),
         comparison=str(tmp_path / "comparison.csv"),
     )

@@ -43,7 +43,11 @@ def test_the_stage_begins_a_year_before_the_first_record(tmp_path):
     )
     full.to_csv(tmp_path / "s.csv", index=False)
     stage.place_drivers(
-        table=str(tmp_path / "t.parquet"), towers=str(tmp_path / "s.csv"), drivers=str(tmp_path / "d.nc"), names=NAMES, step="day"
+        records=str(tmp_path / "t.parquet"),
+        towers=str(tmp_path / "s.csv"),
+        drivers=str(tmp_path / "d.nc"),
+        variables=NAMES,
+        step="day",
     )
     with xr.open_dataset(tmp_path / "d.nc") as found:
         assert str(found["time"].values[0])[:10] == "2009-03-01" and str(found["time"].values[-1])[:10] == "2010-03-03"

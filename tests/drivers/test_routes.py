@@ -6,9 +6,10 @@ import xarray as xr
 
 from tamrl import stores
 from tamrl.drivers import stage as drivers_stage
+from tamrl.sections.inputs import World
 from tamrl.twin import stage as twin_stage
 
-TWIN = {"towers": 12, "spinup_years": 0, "modis_ratio": 2, "noise": 1.0}
+TWIN = {"towers": 12, "spinup_years": 1, "modis_ratio": 2, "noise": 1.0}
 RESOLUTION, YEARS = 15.0, [2011]
 ROUTES = {
     "netcdf, netcdf": ("netcdf", "netcdf", "cds_era5", "era5"),
@@ -21,10 +22,10 @@ ROUTES = {
 def world(tmp_path_factory):
     path = tmp_path_factory.mktemp("routes") / "world.zarr"
     time = {"step": "day", "years": YEARS}
-    twin_stage.simulate_world(world=str(path), twin=TWIN, time=time, resolution=RESOLUTION, seed=1)
-    twin_stage.write_static(
-        world=str(path), folder=str(path.parent / "static"), co2=str(path.parent / "co2.csv"), twin=TWIN, seed=1
+    twin_stage.simulate_world(
+        world=str(path), twin={k: TWIN[k] for k in World.model_fields}, time=time, resolution=RESOLUTION, seed=1
     )
+    twin_stage.write_static(world=str(path), folder=str(path.parent / "static"), co2=str(path.parent / "co2.csv"), seed=1)
     return path
 
 

@@ -119,7 +119,7 @@ def test_variables_made_apart_give_the_same_bits(cube_path, cube, drivers, world
     given = {"paths": [], "drivers": drivers, "time": {"step": "day", "years": [2011]}, "resolution": 10.0, "threads": 1}
     parts = [str(tmp_path / f"{name}.zarr") for name in drivers["variables"]["dynamic"]]
     for name, part in zip(drivers["variables"]["dynamic"], parts, strict=True):
-        stage.build_driver(**given, name=name, part=part)
+        stage.build_driver(**given, variable=name, part=part)
     assert sorted(zarr.open_group(tmp_path / "evi.zarr").array_keys()) == ["evi", "filled_drivers"]
     for linked in (True, False):
         if not linked:

@@ -6,6 +6,7 @@ import pytest
 
 from tamrl import contracts
 from tamrl.evaluation import comparisons, scoring
+from tamrl.sections.results import Target
 
 
 def metrics(**models):
@@ -19,7 +20,7 @@ def metrics(**models):
 
 
 def targets(percent, tail=False):
-    return [{"rival": "theirs", "gpp": percent, "reco": None, "nee": None, "tail": tail}]
+    return [Target(rival="theirs", gpp=percent, tail=tail)]
 
 
 def change(ours, theirs, *asked, **options):

@@ -37,9 +37,9 @@ def page(day_run, tmp_path_factory):
         if name in ("choices", "metrics", "calibration", "comparisons", "reliability", "applicability")
     }
     write_summary(
-        budget=day_run.path("budgets.csv"),
+        budgets=day_run.path("budgets.csv"),
         provenance=str(folder / "provenance.json"),
-        output=str(folder / "summary.md"),
+        summary=str(folder / "summary.md"),
         title="A virtual Earth",
         run="test",
         step="day",

@@ -26,6 +26,7 @@ from tamrl.inference.layout import lay_out
 from tamrl.inference.mapping import Map
 from tamrl.maps.predictions import open_predictions
 from tamrl.record import content as recorded_content
+from tamrl.sections.models import Engine
 from tamrl.towers import gather, rows
 from tamrl.towers import stage as towers
 from tamrl.towers.networks import fluxnet2015
@@ -181,10 +182,10 @@ def predictions_part(what: str) -> base.Target:
 
 def _map(store: Path) -> Map:
     """The map of the run, into another store."""
-    inference = {"batch": 2048, "spinup": 90, "memory": "spinup", "numerics": "exact", "device": "cpu"}
+    engine = Engine(device="cpu")
     members = [str(run() / f"models/tamrl/fold-all/member-{m}") for m in range(2)]
     given = {"cube": str(run() / "drivers/cube.zarr"), "models": members, "label": "2012", "store": str(store), "tile": 12}
-    return Map(**given, min_land_fraction=0.02, inference=inference)
+    return Map(**given, min_land_fraction=0.02, engine=engine)
 
 
 def unfinished(path: Path) -> str:
@@ -249,7 +250,8 @@ def _kept_cube(folder: Path) -> str:
     drivers = recorded["drivers"] | {"variables": {"dynamic": ["air_temperature"], "static": ["elevation"]}}
     for source in drivers["sources"]:
         drivers[source] |= {"path": str(run() / "inputs" / Path(drivers[source]["path"]).name)}
-    given = {"drivers": drivers, "time": recorded["time"] | {"years": [2011]}, "resolution": 30.0, "threads": 1}
+    time = {"step": recorded["time"]["step"], "years": [2011]}
+    given = {"drivers": drivers, "time": time, "resolution": 30.0, "threads": 1}
     cubes.build_cube(paths=[], cube=str(folder / "cube.zarr"), kept=str(folder / "kept"), **given)
     return digest(files.as_json(stores.manifest(folder / "cube.zarr")["files"]))
 

@@ -32,10 +32,10 @@ def _arguments(cube, models, folder: Path) -> dict:
         "cube": str(cube),
         "models": models,
         "label": "2011",
-        "store": str(folder / "2011.zarr"),
+        "predictions": str(folder / "2011.zarr"),
         "tile": 2,
         "min_land_fraction": 0.02,
-        "inference": INFERENCE,
+        "engine": INFERENCE,
     }
 
 

@@ -14,7 +14,7 @@ def test_fault_3_a_full_disk_is_named_and_nothing_is_lost(cube, models, tmp_path
     whole.mkdir()
     broken.mkdir()
     _finish(_start(cube, models, whole, threads))
-    predict_part(**_arguments(cube, models, broken), output=str(broken / "part.json"), threads=1, part=0, parts=4)
+    predict_part(**_arguments(cube, models, broken), record=str(broken / "part.json"), threads=1, part=0, parts=4)
     kept = {p.name: p.read_bytes() for p in (broken / "2011.tiles").glob("*.json")}
     assert kept
     memories = (whole / "2011.memory").rglob("*.safetensors")

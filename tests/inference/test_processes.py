@@ -32,7 +32,7 @@ def test_processes_make_the_map_of_one_thread(cube, models, tmp_path):
         predict_tiles(**_arguments(cube, models, folder), manifest=str(folder / "2011.json"), threads=threads)
     (folder := tmp_path / "shares").mkdir()
     for part in (0, 1):
-        predict_part(**_arguments(cube, models, folder), output=str(folder / f"{part}.json"), threads=MANY, part=part, parts=2)
+        predict_part(**_arguments(cube, models, folder), record=str(folder / f"{part}.json"), threads=MANY, part=part, parts=2)
     predict_tiles(**_arguments(cube, models, folder), manifest=str(folder / "2011.json"), threads=1)
     manifests = [files.read_json(tmp_path / name / "2011.json") for name in ("one", "many", "shares")]
     assert manifests[0] == manifests[1] == manifests[2]
@@ -141,7 +141,7 @@ def test_a_stopped_map_is_finished_by_the_next_call(cube, models, tmp_path, monk
         folder.mkdir()
         arguments[folder] = _arguments(cube, models, folder) | {"manifest": str(folder / "2011.json"), "threads": MANY}
     predict_tiles(**arguments[whole])
-    predict_part(**_arguments(cube, models, broken), output=str(broken / "part.json"), threads=1, part=0, parts=4)
+    predict_part(**_arguments(cube, models, broken), record=str(broken / "part.json"), threads=1, part=0, parts=4)
     kept = {p.name: p.stat().st_mtime_ns for p in (broken / "2011.tiles").glob("r*.json")}
     monkeypatch.setattr(processes, "SILENCE", 3)
     monkeypatch.setattr(stage, "fill", partial(_stop_once, str(tmp_path)))

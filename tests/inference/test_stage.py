@@ -31,10 +31,10 @@ def _map(cube, models, folder, *, tile=5, label="2011", threads=1, previous=None
         models=models,
         manifest=str(folder / f"{label}.json"),
         label=label,
-        store=str(folder / f"{label}.zarr"),
+        predictions=str(folder / f"{label}.zarr"),
         tile=tile,
         min_land_fraction=0.02,
-        inference=INFERENCE | changes,
+        engine=INFERENCE | changes,
         threads=threads,
         previous=previous,
     )
@@ -112,10 +112,10 @@ def test_a_killed_map_continues_to_the_same_bits(cube, models, untiled, tmp_path
         "models": models,
         "manifest": str(tmp_path / "2011.json"),
         "label": "2011",
-        "store": str(tmp_path / "2011.zarr"),
+        "predictions": str(tmp_path / "2011.zarr"),
         "tile": 2,
         "min_land_fraction": 0.02,
-        "inference": INFERENCE,
+        "engine": INFERENCE,
         "threads": 1,
     }
     command = [sys.executable, "-c", code, str(Path(__file__).parents[2]), json.dumps(arguments)]
@@ -252,10 +252,10 @@ def test_tiles_of_other_code_are_not_taken_over(cube, models, tmp_path, monkeypa
 
 @pytest.mark.parametrize("parts", [1, 3])
 def test_jobs_share_a_store(cube, models, untiled, tmp_path, monkeypatch, parts):
-    given = {"cube": str(cube), "models": models, "label": "2011", "store": str(tmp_path / "2011.zarr"), "tile": 5}
-    given |= {"min_land_fraction": 0.02, "inference": INFERENCE, "threads": 1}
+    given = {"cube": str(cube), "models": models, "label": "2011", "predictions": str(tmp_path / "2011.zarr"), "tile": 5}
+    given |= {"min_land_fraction": 0.02, "engine": INFERENCE, "threads": 1}
     for part in reversed(range(parts)):
-        stage.predict_part(**given, output=str(tmp_path / f"{part}.json"), part=part, parts=parts)
+        stage.predict_part(**given, record=str(tmp_path / f"{part}.json"), part=part, parts=parts)
     calls = _computed(monkeypatch)
     ds, manifest = _map(cube, models, tmp_path)
     assert not calls and ds["gpp"].values.tobytes() == untiled[0]["gpp"].values.tobytes()
@@ -305,7 +305,9 @@ def tower_files(world, tmp_path) -> dict:
 
 def _towers(tower_files, folders, tmp_path):
     table = tmp_path / "members.parquet"
-    predict_towers(**tower_files, models=folders, table=str(table), model="tamrl", drivers="grid", inference=INFERENCE)
+    predict_towers(
+        **tower_files, models=folders, table=str(table), model="tamrl", drivers="grid", batches={"batch": 64, "device": "cpu"}
+    )
     return pd.read_parquet(table)
 
 

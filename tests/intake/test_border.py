@@ -1,6 +1,5 @@
 """Every exception of a reader comes out named, and the machine is not taken for the file."""
 
-import ast
 import errno
 import os
 
@@ -89,16 +88,3 @@ def test_a_stage_without_memory_or_threads_says_which_it_is_what_it_held_and_wha
 def test_a_stage_that_is_wrong_stays_what_it_is():
     with pytest.raises(KeyError), border.stage("predict_tiles"):
         raise KeyError("gpp")
-
-
-def test_every_stage_that_a_rule_calls_names_what_the_machine_refuses(root):
-    called = {}
-    for script in sorted((root / "workflow/scripts").glob("*.py")):
-        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module != "tamrl.log" and node.module.startswith("tamrl"):
-                called |= {(node.module, alias.name): script.name for alias in node.names}
-    assert len(called) > 30
-    for module, name in called:
-        tree = ast.parse((root / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
-        (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
-        assert f"border.stage('{name}')" in [ast.unparse(line) for line in function.decorator_list], f"{module}.{name}"

@@ -12,7 +12,7 @@ from tamrl import classes, files, georeference, stores
 from tamrl.carbon import FLUXES
 from tamrl.grid import Grid
 from tamrl.maps.means.stage import write_periods, write_seasonal
-from tamrl.maps.stage import write_exports, write_map, write_members, write_product
+from tamrl.maps.stage import write_exports, write_product
 from tamrl.uncertainty import conformal
 
 WHO = ("creator", "publisher")
@@ -32,7 +32,7 @@ names = (
 ATTRIBUTION |= dict.fromkeys(names, "a test")
 
 
-SEVERAL = {"manifests": "manifest", "predictions": "store", "labels": "label"}
+SEVERAL = {"manifests": "manifest", "predictions": "predictions", "labels": "label"}
 
 
 @dataclass
@@ -47,7 +47,7 @@ class World:
         return {
             "manifest": self.folder / f"{self.label}.json",
             "cube": self.folder / "cube.zarr",
-            "store": self.folder / f"{self.label}.zarr",
+            "predictions": self.folder / f"{self.label}.zarr",
             "label": self.label,
             "run": "test",
             "config_digest": "0123456789abcdef",
@@ -55,24 +55,30 @@ class World:
             "virtual": self.virtual,
         }
 
-    def maps(self, **changes) -> dict:
-        return {"units": "gC m-2 d-1", "vegetated_only": True, "compression": 1, "attribution": ATTRIBUTION} | changes
+    def format(self, **changes) -> dict:
+        return {
+            "units": "gC m-2 d-1",
+            "vegetated_only": True,
+            "compression": 1,
+            "significant_bits": None,
+            "attribution": ATTRIBUTION,
+        } | changes
 
     def write_map(self, flux: str, name: str = "map", **changes) -> Path:
         output = self.folder / f"{name}_{flux}.nc"
         extra = {"calibration": self.folder / "calibration.json", "applicability": self.folder / "applicability.nc"}
-        write_map(**self.common, **extra, output=output, maps=self.maps(**changes), flux=flux)
+        write_product(product="ensemble", **self.common, **extra, file=output, format=self.format(**changes), flux=flux)
         return output
 
     def write_product(self, product: str, flux: str) -> Path:
         output = self.folder / f"{product}_{flux}.nc"
         extra = {"calibration": self.folder / "calibration.json", "applicability": self.folder / "applicability.nc"}
-        write_product(product=product, **self.common, **extra, output=output, maps=self.maps(), flux=flux)
+        write_product(product=product, **self.common, **extra, file=output, format=self.format(), flux=flux)
         return output
 
     def write_periods(self, period: str, **changes) -> dict[str, Path]:
         outputs = {flux: self.folder / f"{period}_{flux}.nc" for flux in FLUXES}
-        write_periods(**self.common, outputs=list(outputs.values()), maps=self.maps(**changes), period=period)
+        write_periods(**self.common, maps=list(outputs.values()), format=self.format(**changes), period=period)
         return outputs
 
     def write_seasonal(self, other: "World") -> dict[str, Path]:
@@ -80,18 +86,18 @@ class World:
         outputs = {flux: self.folder / f"seasonal_{flux}.nc" for flux in FLUXES}
         made_by = {name: self.common[name] for name in ("run", "config_digest", "code", "cube", "virtual")}
         each = {key: [world.common[name] for world in (self, other)] for key, name in SEVERAL.items()}
-        write_seasonal(**each, **made_by, outputs=list(outputs.values()), maps=self.maps())
+        write_seasonal(**each, **made_by, maps=list(outputs.values()), format=self.format())
         return outputs
 
     def write_exports(self, *exports: str) -> Path:
         monthly, output = self.write_periods("monthly"), self.folder / "exports"
-        given = {"maps": [self.write_map(flux) for flux in FLUXES], "monthly": list(monthly.values()), "output": output}
+        given = {"maps": [self.write_map(flux) for flux in FLUXES], "monthly": list(monthly.values()), "folder": output}
         write_exports(**given, exports=exports, run="test", label=self.label, code="0")
         return output
 
     def write_members(self, flux: str, **changes) -> Path:
         output = self.folder / f"members_{flux}.nc"
-        write_members(**self.common, output=output, maps=self.maps(**changes), flux=flux)
+        write_product(product="members", **self.common, file=output, format=self.format(**changes), flux=flux)
         return output
 
 

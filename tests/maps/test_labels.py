@@ -13,13 +13,13 @@ from tamrl import registry, simulated
 from tamrl.carbon import FLUXES
 from tamrl.grid import Grid
 from tamrl.maps import about
-from tamrl.maps.means.periods import STEPS
+from tamrl.maps.means.periods import PERIODS
 from tests.maps.conftest import build, cube, seal
 from tests.maps.test_cf import complaints
 from tests.maps.test_stage import budgets
 
 PRODUCTS = registry.names(registry.PRODUCTS)
-KINDS = [*PRODUCTS, *STEPS, "seasonal", "zarr", "geotiff", "stac"]
+KINDS = [*PRODUCTS, *PERIODS, "seasonal", "zarr", "geotiff", "stac"]
 TOLD = ("title", "summary", "source", "comment")
 
 
@@ -37,7 +37,7 @@ def labels(virtual, tmp_path_factory) -> dict[str, dict[str, dict]]:
     worlds = [build(folder, label=year, time=time, members=2) for year, time in years.items()]
     first, second = (replace(world, virtual=virtual) for world in worlds)
     files = {product: [first.write_product(product, flux) for flux in FLUXES] for product in PRODUCTS}
-    files |= {period: list(first.write_periods(period).values()) for period in STEPS}
+    files |= {period: list(first.write_periods(period).values()) for period in PERIODS}
     files["seasonal"] = list(first.write_seasonal(second).values())
     found = {kind: {path.name: xr.open_dataset(path).attrs for path in paths} for kind, paths in files.items()}
     for world in (first, second):

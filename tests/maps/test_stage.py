@@ -15,7 +15,7 @@ from tests import disks
 
 
 def members(world, flux):
-    ds = xr.open_zarr(world.common["store"], consolidated=False)
+    ds = xr.open_zarr(world.common["predictions"], consolidated=False)
     gpp, reco = ds["gpp"].values.astype(float), ds["reco"].values.astype(float)
     return {"gpp": gpp, "reco": reco, "nee": reco - gpp}[flux]
 
@@ -94,17 +94,17 @@ def test_a_single_member_gets_the_calibrated_interval_without_spread(make_world)
     assert np.isnan(budgets(world)["std"]).all()
 
 
-def budgets(world, virtual=False, **maps):
+def budgets(world, virtual=False, vegetated_only=True):
     output = world.folder / "budgets.csv"
     sum_budgets(
         manifests=[world.common["manifest"]],
         cube=world.common["cube"],
-        output=output,
+        budgets=output,
         members=world.folder / "budget_members.csv",
         trends=world.folder / "budget_trends.csv",
-        predictions=[world.common["store"]],
+        predictions=[world.common["predictions"]],
         labels=[world.label],
-        maps={"vegetated_only": True} | maps,
+        vegetated_only=vegetated_only,
         virtual=virtual,
     )
     return contracts.table(pd.read_csv(output, dtype={"year": str}), contracts.BUDGETS, where=output)
@@ -170,7 +170,7 @@ def test_a_flux_without_calibration_is_refused(make_world):
 def test_a_lost_chunk_of_the_predictions_is_refused_and_the_old_map_stays(make_world):
     world = make_world(label="2012", time=pd.date_range("2012-01-01", periods=5))
     before = files.sha256(world.write_map("gpp"))
-    next((world.common["store"] / "gpp/c/0/0").rglob("[0-9]*/[0-9]*")).unlink()
+    next((world.common["predictions"] / "gpp/c/0/0").rglob("[0-9]*/[0-9]*")).unlink()
     with pytest.raises(ContractError, match="differs from its manifest"):
         world.write_map("gpp")
     assert files.sha256(world.folder / "map_gpp.nc") == before
@@ -180,7 +180,7 @@ def test_a_lost_chunk_of_the_predictions_is_refused_and_the_old_map_stays(make_w
 def test_an_unknown_product_is_refused(daily):
     extra = {"calibration": daily.folder / "calibration.json", "applicability": daily.folder / "applicability.nc"}
     with pytest.raises(PluginError, match="no plug-in named"):
-        stage.write_product(**daily.common, **extra, output="x.nc", maps=daily.maps(), flux="gpp", product="ensmble")
+        stage.write_product(**daily.common, **extra, file="x.nc", format=daily.format(), flux="gpp", product="ensmble")
 
 
 def test_a_full_disk_while_a_map_is_written_is_named_and_the_old_map_stays(make_world):

@@ -10,6 +10,7 @@ from tamrl import contracts
 from tamrl.errors import InputError
 from tamrl.grid import great_circle_km
 from tamrl.samples import splits
+from tamrl.sections.models import Splits
 
 PLACES = st.lists(st.tuples(st.floats(-89, 89), st.floats(-180, 180)), min_size=1, max_size=25)
 
@@ -70,9 +71,9 @@ def test_kfold_refuses_more_folds_than_groups():
 
 
 def test_neighbours_of_listed_towers_neither_train_nor_score(towers, caplog):
-    conf = {"scheme": "sites", "distance_km": 30.0}
+    conf = {"scheme": "sites", "distance_km": 30.0, "test_sites": "sites.txt"}
     with caplog.at_level("INFO"):
-        table = splits.split(towers, splits=conf, test_sites=["DE-Aaa", "XX-Not"], seed=1)
+        table = splits.split(towers, splits=Splits(**conf), test_sites=["DE-Aaa", "XX-Not"], seed=1)
     contracts.table(table, contracts.SPLITS, where="test")
     assert table["fold"].tolist() == ["test", "near-test", "none", "none"]
     assert "NA-Bbb" in caplog.text and "XX-Not" in caplog.text
@@ -81,11 +82,11 @@ def test_neighbours_of_listed_towers_neither_train_nor_score(towers, caplog):
 
 
 def test_a_list_without_known_towers_is_refused(towers):
-    conf = {"scheme": "sites", "distance_km": 30.0}
+    conf = {"scheme": "sites", "distance_km": 30.0, "test_sites": "sites.txt"}
     with pytest.raises(InputError, match="none of the listed"):
-        splits.split(towers, splits=conf, test_sites=["DE-Aab"], seed=1)
+        splits.split(towers, splits=Splits(**conf), test_sites=["DE-Aab"], seed=1)
     with pytest.raises(InputError, match="no tower to train on"):
-        splits.split(towers, splits=conf, test_sites=towers["site"].tolist(), seed=1)
+        splits.split(towers, splits=Splits(**conf), test_sites=towers["site"].tolist(), seed=1)
 
 
 def _known(towers: pd.DataFrame, seed: int) -> dict:
@@ -107,11 +108,11 @@ def _known(towers: pd.DataFrame, seed: int) -> dict:
 def test_no_group_straddles_a_split_of_any_scheme(scheme, seed, km, share):
     towers = _many(40, seed).assign(koppen=np.random.default_rng(seed).choice(["Arid", "Temperate"], 40))
     towers["n"] = towers["n"] % 50 + 2
-    conf = {"scheme": scheme, "folds": 2, "distance_km": km, "test_share": share}
+    conf = {"scheme": scheme, "folds": 2, "distance_km": km, "test_share": share, "test_sites": "sites.txt"}
     wanted = towers["site"].sample(5, random_state=seed).tolist()
     known = _known(towers, seed)
     try:
-        table = splits.split(towers, splits=conf, test_sites=wanted, seed=seed, **known)
+        table = splits.split(towers, splits=Splits(**conf), test_sites=wanted, seed=seed, **known)
     except InputError:
         assume(False)  # one group of all towers cannot be split
     contracts.table(table, contracts.SPLITS, where="test")
@@ -137,7 +138,7 @@ def test_the_coldest_towers_train_and_the_warmest_are_held_out():
     towers = _many(50, 3)
     warmth = pd.Series(np.linspace(270, 300, 50), index=towers["site"].sample(frac=1, random_state=1)).drop("XX-007")
     conf = {"scheme": "warm", "distance_km": 0.0, "test_share": 0.3}
-    table = splits.split(towers, splits=conf, test_sites=[], seed=1, warmth=warmth).set_index("site")
+    table = splits.split(towers, splits=Splits(**conf), test_sites=[], seed=1, warmth=warmth).set_index("site")
     assert table.loc["XX-007", "fold"] == "near-test"
     own = warmth.groupby(table["fold"])
     assert own.max()["none"] < own.min()["test"]
@@ -147,7 +148,7 @@ def test_the_coldest_towers_train_and_the_warmest_are_held_out():
 def test_a_warm_split_needs_temperatures():
     with pytest.raises(InputError, match="two groups of towers of known"):
         splits.split(
-            _many(4), splits={"scheme": "warm", "distance_km": 0.0, "test_share": 0.3}, test_sites=[], seed=1, warmth=pd.Series()
+            _many(4), splits=Splits(scheme="warm", distance_km=0.0, test_share=0.3), test_sites=[], seed=1, warmth=pd.Series()
         )
 
 
@@ -156,7 +157,7 @@ def test_a_split_in_time_holds_out_the_last_steps_of_a_group():
     days = {"A-1": range(0, 50), "A-2": range(50, 100), "B-1": range(20, 30), "C-1": [7]}
     records = pd.DataFrame([(s, pd.Timestamp("2005-01-01") + pd.Timedelta(days=d)) for s, ds in days.items() for d in ds])
     conf = {"scheme": "temporal", "distance_km": 30.0, "test_share": 0.2}
-    table = splits.split(towers, splits=conf, test_sites=[], seed=1, records=records.set_axis(["site", "date"], axis=1))
+    table = splits.split(towers, splits=Splits(**conf), test_sites=[], seed=1, records=records.set_axis(["site", "date"], axis=1))
     cut = splits.cut(table, table["site"].to_numpy())
     assert cut[0] == cut[1] == np.datetime64("2005-01-01") + np.timedelta64(80, "D")
     assert table["fold"].tolist() == ["test", "test", "test", "near-test"] and np.isnat(cut[3])

@@ -13,9 +13,9 @@ from tamrl.samples.stage import build_samples, split_sites
 
 @pytest.fixture
 def files(tmp_path, towers, records, drivers) -> dict:
-    paths = {"towers": tmp_path / "towers.csv", "table": tmp_path / "towers.parquet", "drivers": tmp_path / "towers.nc"}
+    paths = {"towers": tmp_path / "towers.csv", "records": tmp_path / "towers.parquet", "drivers": tmp_path / "towers.nc"}
     towers.to_csv(paths["towers"], index=False)
-    records.to_parquet(paths["table"], index=False)
+    records.to_parquet(paths["records"], index=False)
     drivers.to_netcdf(paths["drivers"])
     return {name: str(path) for name, path in paths.items()}
 
@@ -40,10 +40,10 @@ def test_a_feature_without_drivers_is_refused_and_nothing_written(files, tmp_pat
 def test_splits_of_both_schemes(files, tmp_path):
     wanted = tmp_path / "test_sites.txt"
     wanted.write_text("# held out\nNA-Bbb\n\n")
-    for scheme, listed in {"kfold": [], "sites": str(wanted)}.items():
+    for scheme, listed in {"kfold": None, "sites": str(wanted)}.items():
         output = tmp_path / f"{scheme}.csv"
-        conf = {"scheme": scheme, "folds": 2, "distance_km": 30.0, "test_sites": None}
-        split_sites(towers=files["towers"], test_sites=listed, output=str(output), splits=conf, seed=1)
+        conf = {"scheme": scheme, "folds": 2, "distance_km": 30.0, "test_sites": listed}
+        split_sites(towers=files["towers"], table=str(output), splits=conf, seed=1)
         table = pd.read_csv(output, keep_default_na=False, dtype={"fold": str}).set_index("site")
         assert table.loc["DE-Aaa", "group"] == table.loc["NA-Bbb", "group"]
         expected = {"kfold": table.loc["NA-Bbb", "fold"], "sites": "near-test"}[scheme]
@@ -56,7 +56,7 @@ def test_splits_that_ask_the_samples(scheme, files, tmp_path, features):
     build_samples(**files, **outputs, features=features, step="day")
     conf = {"scheme": scheme, "folds": 2, "distance_km": 30.0, "test_share": 0.3}
     output = tmp_path / "splits.csv"
-    split_sites(towers=files["towers"], test_sites=[], output=str(output), splits=conf, seed=1, samples=outputs["tower"])
+    split_sites(towers=files["towers"], table=str(output), splits=conf, seed=1, samples=outputs["tower"])
     table = contracts.read_csv(str(output), contracts.SPLITS).set_index("site")
     assert table.loc["US-Far", "fold"] == "near-test", "no records, no temperature"
     if scheme == "temporal":
@@ -68,9 +68,7 @@ def test_splits_that_ask_the_samples(scheme, files, tmp_path, features):
         assert table.loc["DE-Aaa", "fold"] == table.loc["NA-Bbb", "fold"] == "test", "warmed to 285 K in the measurements"
     xr.load_dataset(outputs["tower"]).drop_vars("air_temperature").to_netcdf(tmp_path / "no.nc")
     with pytest.raises(ContractError, match="no air_temperature"):
-        split_sites(
-            towers=files["towers"], test_sites=[], output=str(output), splits=conf, seed=1, samples=str(tmp_path / "no.nc")
-        )
+        split_sites(towers=files["towers"], table=str(output), splits=conf, seed=1, samples=str(tmp_path / "no.nc"))
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])

@@ -8,7 +8,7 @@ from tamrl.carbon import FLUXES
 from tamrl.sections.inputs import Quality
 from tamrl.towers import quality, screening, sites, sun
 
-LIMITS = Quality().model_dump(mode="json")
+LIMITS = Quality()
 PLACES = sites.table([{"site": s, "network": "x", "lat": 51.0, "lon": 10.5} for s in ("DE-Aaa", "NA-Bbb")])
 
 
@@ -184,9 +184,9 @@ def test_without_its_four_terms_the_energy_balance_judges_nothing():
 
 
 def test_tests_can_be_switched_off_and_on():
-    every = LIMITS | {"tests": [*LIMITS["tests"], "energy_balance"]}
+    every = Quality(tests=(*LIMITS.tests, "energy_balance"))
     assert set(quality.checks("day", every)) - set(quality.checks("day", LIMITS)) == {"energy_balance"}
-    assert list(quality.checks("day", LIMITS | {"tests": []})) == ["fill_left"]
+    assert list(quality.checks("day", Quality(tests=()))) == ["fill_left"]
     assert "energy_balance" not in quality.checks("month", every)
 
 
@@ -198,7 +198,7 @@ def test_radiation_above_the_sun_goes_alone():
     pd.testing.assert_frame_equal(kept[list(FLUXES)], records[list(FLUXES)])
     without = records.assign(air_temperature=np.nan, evi=np.nan, shortwave_radiation=np.nan)
     assert quality.mask_drivers(without, PLACES, "day", LIMITS)[1].empty  # not tested is not left out
-    off, _ = quality.mask_drivers(records, PLACES, "day", LIMITS | {"tests": []})
+    off, _ = quality.mask_drivers(records, PLACES, "day", Quality(tests=()))
     assert off["shortwave_radiation"][1] == 140.0
 
 
@@ -231,7 +231,7 @@ def test_whole_towers_go_for_the_first_reason_that_holds():
     found = screening.towers_to_drop(places, kept, exclude=("CC-Ccc",), limits=LIMITS).set_index("site")
     assert found["test"].to_dict() == {"CC-Ccc": "exclude", "BB-Bbb": "managed", "DD-Ddd": "min_steps", "EE-Eee": "min_steps"}
     assert found.loc["BB-Bbb", ["dropped", "note"]].tolist() == [100, "irrigated"]
-    found = screening.towers_to_drop(places, kept, exclude=(), limits=LIMITS | {"managed": "keep"})
+    found = screening.towers_to_drop(places, kept, exclude=(), limits=Quality(managed="keep"))
     assert set(found["site"]) == {"DD-Ddd", "EE-Eee"}
 
 
@@ -239,8 +239,8 @@ def test_towers_over_water_off_the_sun_or_of_few_months():
     rows = {"AA-Aaa": {"igbp": "WAT"}, "BB-Bbb": {"time_shift": -1.0}, "CC-Ccc": {"time_shift": 0.5}, "DD-Ddd": {}}
     places = sites.table([{"site": s, "network": "x", "lat": 1, "lon": 1, **row} for s, row in rows.items()])
     kept = pd.DataFrame({"steps": 100, "months": [12, 12, 12, 4]}, index=list(rows))
-    found = screening.towers_to_drop(places, kept, exclude=(), limits=LIMITS | {"min_months": 5}).set_index("site")
+    found = screening.towers_to_drop(places, kept, exclude=(), limits=Quality(min_months=5)).set_index("site")
     assert found["test"].to_dict() == {"AA-Aaa": "water", "BB-Bbb": "time_shift", "DD-Ddd": "months"}
     assert "-1.0 h off the sun" in found.loc["BB-Bbb", "note"]
-    off = LIMITS | {"min_months": 5, "tests": []}
+    off = Quality(min_months=5, tests=())
     assert screening.towers_to_drop(places, kept, exclude=(), limits=off).empty

@@ -25,27 +25,26 @@ def _read(network, sample, out, step="day", **how):
         aside=aside,
         network=network,
         options=options.model_dump(mode="json"),
-        partitioning="NT",
+        reading=how,
         step=step,
-        **how,
     )
     return table, sites, aside
 
 
 def _harmonise(out, *networks, step="day", **changes):
-    files = {"merged": out / "towers.parquet", "towers_csv": out / "towers.csv", "quality": out / "quality.csv"}
-    files |= {"towers_geojson": out / "towers.geojson", "citations_bib": out / "citations.bib"}
+    files = {"records": out / "towers.parquet", "towers": out / "towers.csv", "quality": out / "quality.csv"}
+    files |= {"geojson": out / "towers.geojson", "citations": out / "citations.bib"}
     files |= {"acknowledgements": out / "acknowledgements.txt"}
     stage.harmonise_towers(
         tables=[t for t, _, _ in networks],
         sites=[s for _, s, _ in networks],
         aside=[a for _, _, a in networks],
         **{k: str(v) for k, v in files.items()},
-        towers=TOWERS | changes,
+        screening=TOWERS | changes,
         step=step,
     )
     read = {"keep_default_na": False, "na_values": {"n": [""]}}
-    return pd.read_parquet(files["merged"]), pd.read_csv(files["towers_csv"], **read), pd.read_csv(files["quality"], **read)
+    return pd.read_parquet(files["records"]), pd.read_csv(files["towers"], **read), pd.read_csv(files["quality"], **read)
 
 
 def test_from_archives_to_towers(sample, tmp_path):

@@ -8,6 +8,7 @@ from tamrl import registry
 from tamrl.errors import ConfigError
 from tamrl.samples import dataset, scaling
 from tamrl.samples.dataset import Spec
+from tamrl.sections.models import Optimisation
 from tamrl.training import device
 from tamrl.training import fit as module
 
@@ -17,7 +18,7 @@ def _fit(samples, group, settings, name="tamrl", seed=5, **options):
     chosen = plugin.Options(**options)
     spec = Spec.asked(chosen, dynamic=("air_temperature", "evi"), static=("igbp_fraction",), step="month")
     own = scaling.fit(samples, dynamic=spec.dynamic, static=spec.static)
-    return *module.fit(samples, group, plugin, chosen, spec, own, settings, seed), spec, own
+    return *module.fit(samples, group, plugin, chosen, spec, own, Optimisation(**settings), seed), spec, own
 
 
 def test_every_member_has_its_own_seed():

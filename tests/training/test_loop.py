@@ -7,6 +7,7 @@ from torch import nn
 
 from tamrl.errors import TrainingError
 from tamrl.samples.dataset import Inputs
+from tamrl.sections.models import Optimisation
 from tamrl.training import loop
 from tamrl.training.sequences import Sampler, Sequences
 
@@ -40,8 +41,8 @@ def _data(seed: int = 0) -> Sequences:
     return Sequences(inputs, y, torch.ones_like(y), spinup=2, scored=20)
 
 
-def _settings(**changes) -> loop.Settings:
-    return loop.Settings(**({"batch": 8, "steps": 120, "learning_rate": 0.05, "weight_decay": 0.0, "input_noise": 0.0} | changes))
+def _settings(**changes) -> Optimisation:
+    return Optimisation(**({"batch": 8, "steps": 120, "learning_rate": 0.05, "weight_decay": 0.0, "input_noise": 0.0} | changes))
 
 
 def _train(network, *, validation=True, **changes) -> loop.History:

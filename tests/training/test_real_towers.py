@@ -10,6 +10,7 @@ from tamrl import classes, registry, variables
 from tamrl.carbon import FLUXES
 from tamrl.samples import dataset, scaling, splits
 from tamrl.samples.dataset import Spec
+from tamrl.sections.models import Optimisation, Splits
 from tamrl.training.fit import fit
 
 COLUMNS = {
@@ -48,7 +49,7 @@ def test_fluxes_of_unseen_towers_are_predicted(months):
     towers = pd.DataFrame({"site": months["site"].values, "lat": months["lat"].values, "lon": months["lon"].values})
     towers = towers.assign(igbp=months["igbp_class"].values)
     conf = {"scheme": "kfold", "folds": 3, "distance_km": 30.0}
-    split = splits.split(towers, splits=conf, test_sites=[], seed=1)
+    split = splits.split(towers, splits=Splits(**conf), test_sites=[], seed=1)
     train = (split["fold"] != "0").to_numpy()
     spec = Spec(("air_temperature", "shortwave_radiation", "vapour_pressure_deficit", "evi"), ("igbp_fraction",), "month")
     own = scaling.fit(months.isel(site=train), dynamic=spec.dynamic, static=spec.static)
@@ -57,7 +58,9 @@ def test_fluxes_of_unseen_towers_are_predicted(months):
     settings |= {"validation": 0.1, "class_weights": True, "input_noise": 0.05, "device": "cpu"}
     options = plugin.Options(hidden=32, code=16)
     torch.set_num_threads(1)
-    model, _ = fit(months.isel(site=train), split["group"].to_numpy()[train], plugin, options, spec, own, settings, 3)
+    model, _ = fit(
+        months.isel(site=train), split["group"].to_numpy()[train], plugin, options, spec, own, Optimisation(**settings), 3
+    )
     unseen = months.isel(site=~train)
     cells = dataset.inputs(unseen, spec, own)
     found = model.predict(cells.x, cells.support, cells.static).numpy()

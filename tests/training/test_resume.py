@@ -27,13 +27,13 @@ def _arguments(files, output, settings, *, steps=STEPS, seed=1) -> dict:
     about = {"features": {"dynamic": ["air_temperature", "evi"], "static": ["igbp_fraction"]}, "step": "month", "seed": seed}
     options = {"hidden": 8, "code": 4, "dropout": 0.3, "pretrain": 0.3}
     which = {"model": "tamrl", "plugin": "tamrl", "fold": "0", "member": "0"}
-    return files | about | which | {"output": str(output), "training": settings | {"steps": steps}, "options": options}
+    return files | about | which | {"folder": str(output), "training": settings | {"steps": steps}, "options": options}
 
 
 def _train(*arguments, **changes) -> checkpoint.Trained:
     content = _arguments(*arguments, **changes)
     train_model(**content)
-    return checkpoint.load(content["output"])
+    return checkpoint.load(content["folder"])
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ FEATURES = {"dynamic": ["air_temperature", "evi"], "static": ["igbp_fraction"]}
 def _train(files, output, settings, fold="0", seed=1, own=None, **changes):
     train_model(
         **files,
-        output=str(output),
+        folder=str(output),
         model="tamrl",
         fold=fold,
         member="0",
@@ -92,7 +92,7 @@ def test_a_split_in_time_trains_on_what_came_before(files, settings, samples, tm
 
 def _predict(files, models, table):
     inference = {"batch": 64, "device": "cpu"}
-    predict_towers(**files, models=models, table=str(table), model="tamrl", drivers="grid", inference=inference)
+    predict_towers(**files, models=models, table=str(table), model="tamrl", drivers="grid", batches=inference)
 
 
 def test_members_of_other_libraries_or_seeds_are_strangers(files, settings, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tamrl import landmask
+from tamrl.sections.inputs import World
 from tamrl.twin import earth, stage
 from tamrl.twin.simulation import Simulation
 
@@ -55,12 +56,18 @@ def written(land, tmp_path_factory) -> SimpleNamespace:
     )
     with pytest.MonkeyPatch.context() as patch:  # the mask is read once for all tests
         patch.setattr(landmask, "land_share", lambda handle, resolution: _coarser(land, resolution))
-        stage.simulate_world(world=str(found.world), twin=TWIN, time={"step": "day", "years": YEARS}, resolution=5.0, seed=1)
+        stage.simulate_world(
+            world=str(found.world),
+            twin={k: TWIN[k] for k in World.model_fields},
+            time={"step": "day", "years": YEARS},
+            resolution=5.0,
+            seed=1,
+        )
     world = str(found.world)
     stage.write_archives(world=world, fluxnet2015=str(found.fluxnet2015), fluxnet=str(found.fluxnet), twin=TWIN, seed=1)
     stage.write_era5(world=world, folder=str(found.era5), twin=TWIN)
     stage.write_modis(world=world, folder=str(found.modis), twin=TWIN, seed=1)
-    stage.write_static(world=world, folder=str(found.static), co2=str(found.static) + "-co2.csv", twin=TWIN, seed=1)
+    stage.write_static(world=world, folder=str(found.static), co2=str(found.static) + "-co2.csv", seed=1)
     stage.write_truth(world=world, files=[str(path) for path in found.truth.values()])
     assert not list(Path(root).rglob(".part-*"))
     return found

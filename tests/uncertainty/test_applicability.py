@@ -121,7 +121,7 @@ def assess(folder, virtual=False, **features):
         cube=folder / "cube.zarr",
         samples=folder / "grid.nc",
         splits=folder / "splits.csv",
-        output=folder / "applicability.nc",
+        map=folder / "applicability.nc",
         features={"dynamic": ["air_temperature"], "static": ["igbp_fraction"]} | features,
         min_land_fraction=0.02,
         virtual=virtual,
@@ -174,7 +174,7 @@ def test_every_held_out_tower_is_compared_with_those_that_trained(inputs):
     assess_towers(
         samples=inputs / "grid.nc",
         splits=inputs / "splits.csv",
-        output=inputs / "dissimilarity.csv",
+        table=inputs / "dissimilarity.csv",
         features={"dynamic": ["air_temperature"], "static": ["igbp_fraction"]},
     )
     found = contracts.read_csv(inputs / "dissimilarity.csv", contracts.DISSIMILARITY)
@@ -191,7 +191,7 @@ def test_towers_with_short_records_are_described_by_what_they_have(inputs):
     short["air_temperature"][4, 10:] = np.nan  # ten days
     short.to_netcdf(inputs / "tower.nc")
     features = {"dynamic": ["air_temperature"], "static": ["igbp_fraction"]}
-    names = {"samples": inputs / "tower.nc", "splits": inputs / "splits.csv", "output": inputs / "dissimilarity.csv"}
+    names = {"samples": inputs / "tower.nc", "splits": inputs / "splits.csv", "table": inputs / "dissimilarity.csv"}
     assess_towers(**names, features=features)
     found = contracts.read_csv(inputs / "dissimilarity.csv", contracts.DISSIMILARITY)["dissimilarity"]
     assert np.isnan(found).tolist() == [k == 4 for k in range(9)]

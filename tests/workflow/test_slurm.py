@@ -49,7 +49,7 @@ PartitionName=gpu Nodes=ALL Default=NO MaxTime=INFINITE State=UP
 """
 FAULT = """
 import pathlib, time
-if not pathlib.Path("{name}.tried").exists():
+if snakemake.rule == "{name}" and not pathlib.Path("{name}.tried").exists():
     pathlib.Path("{name}.tried").touch()
     {fault}
 """
@@ -146,7 +146,7 @@ def _steps(configuration: str) -> Path:
 
 
 def _spoil(project, name: str, fault: str) -> Path:
-    script = project.folder / f"workflow/scripts/{name}.py"
+    script = project.folder / "workflow/scripts/run_stage.py"
     script.write_text(FAULT.format(name=name, fault=fault) + script.read_text())
     return project.folder / f"{name}.tried"
 

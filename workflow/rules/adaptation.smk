@@ -1,46 +1,48 @@
 # Few-shot: models adapted to held-out towers with a few months of their fluxes. `adaptation: {}` asks for it.
 rule adapt_towers:
     input:
-        samples=lambda w: f"{RUN}/samples/{CONFIGS[w.run].samples.drivers}.nc",
-        splits=f"{RUN}/samples/splits.csv",
+        samples=training_samples,
+        splits=ANY(File.SPLITS),
         models=fold_models,
     output:
-        scores=f"{RUN}/adaptation/{{model}}.csv",
-        predictions=f"{RUN}/adaptation/{{model}}.parquet",
+        scores=ANY(File.ADAPTED_SCORES),
+        predictions=ANY(File.ADAPTED_PREDICTIONS),
     log:
-        f"{RUN}/logs/adapt_towers/{{model}}.log",
+        ANY.log("adapt_towers", "{model}"),
     benchmark:
-        f"{RUN}/benchmarks/adapt_towers/{{model}}.tsv"
+        ANY.benchmark("adapt_towers", "{model}")
     conda:
         ENV
     resources:
         **needs("train_model"),
     params:
+        stage="tamrl.adaptation.stage.adapt_towers",
         adaptation=section("adaptation"),
         qc=lambda w: CONFIGS[w.run].evaluation.qc,
         spinup=lambda w: CONFIGS[w.run].training.spinup,
         virtual=VIRTUAL,
         code=model_code("tamrl.adaptation.stage"),
     script:
-        "../scripts/adapt_towers.py"
+        "../scripts/run_stage.py"
 
 
 rule write_adaptation:
     input:
-        scores=expand(f"{BASE}/adaptation/{{model}}.csv", model=MAIN.adaptation.models if MAIN.adaptation else []),
+        scores=expand(THIS(File.ADAPTED_SCORES), model=MAIN.adaptation.models if MAIN.adaptation else []),
     output:
-        table=f"{BASE}/adaptation/adaptation.csv",
-        page=f"{BASE}/adaptation/adaptation.md",
-        picture=report(f"{BASE}/adaptation/adaptation.png", caption="../report/figures.rst", category="Figures"),
+        table=THIS(File.ADAPTATION),
+        page=THIS(File.ADAPTATION_PAGE),
+        picture=report(THIS(File.ADAPTATION_FIGURE), caption="../report/figures.rst", category="Figures"),
     log:
-        f"{BASE}/logs/write_adaptation.log",
+        THIS.log("write_adaptation"),
     benchmark:
-        f"{BASE}/benchmarks/write_adaptation.tsv"
+        THIS.benchmark("write_adaptation")
     conda:
         ENV
     params:
+        stage="tamrl.evaluation.adaptation.write_adaptation",
         config=PLAIN,
         config_digest=configuration.digest(MAIN),
         code=code("tamrl.evaluation.adaptation"),
     script:
-        "../scripts/write_adaptation.py"
+        "../scripts/run_stage.py"

@@ -4,24 +4,25 @@ from glob import glob
 
 rule sum_regions:
     input:
-        manifests=lambda w: predictions(w, ".json"),
+        manifests=lambda w: predictions(w, File.MANIFEST),
         cube=rules.build_cube.output.cube,
     output:
-        regions=f"{RUN}/regions.csv",
+        regions=ANY(File.REGIONS),
     log:
-        f"{RUN}/logs/sum_regions.log",
+        ANY.log("sum_regions"),
     benchmark:
-        f"{RUN}/benchmarks/sum_regions.tsv"
+        ANY.benchmark("sum_regions")
     conda:
         ENV
     params:
-        stores=lambda w: predictions(w, ".zarr"),
-        labels=MAIN.time.labels,
-        maps=section("maps", "vegetated_only"),
+        stage="tamrl.atlas.stage.sum_regions",
+        predictions=lambda w: predictions(w, File.PREDICTIONS),
+        labels=list(MAIN.time.labels),
+        vegetated_only=lambda w: CONFIGS[w.run].maps.vegetated_only,
         virtual=VIRTUAL,
         code=code("tamrl.atlas.stage"),
     script:
-        "../scripts/sum_regions.py"
+        "../scripts/run_stage.py"
 
 
 # Shared by all runs: needs the npm registry, so it runs where Snakemake itself does.
@@ -29,41 +30,43 @@ rule build_site:
     input:
         sources=sorted(glob("tamrl/atlas/site/*.*")),
     output:
-        site=directory("downloads/atlas"),
+        site=directory(DOWNLOADS.atlas),
     log:
-        "downloads/logs/build_site.log",
+        DOWNLOADS.log("build_site"),
     conda:
         ENV
     params:
+        stage="tamrl.atlas.bundle.build_site",
         code=code("tamrl.atlas.bundle"),
     script:
-        "../scripts/build_site.py"
+        "../scripts/run_stage.py"
 
 
 rule build_atlas:
     input:
+        nameable(REFERENCE),
         maps=MAPPED.get("maps", []),
-        compared=nameable(REFERENCE),
-        applicability=f"{BASE}/maps/applicability.nc",
+        applicability=THIS(File.APPLICABILITY),
         cube=rules.build_cube.output.cube,
-        regions=f"{BASE}/regions.csv",
-        predictions=f"{BASE}/evaluation/predictions.parquet",
-        metrics=f"{BASE}/evaluation/site_metrics.csv",
-        calibration=f"{BASE}/evaluation/calibration.json",
-        dissimilarity=f"{BASE}/evaluation/dissimilarity.csv",
-        towers=f"{BASE}/towers/towers.csv",
-        credits=[f"{BASE}/towers/citations.bib", f"{BASE}/towers/acknowledgements.txt"],
+        regions=THIS(File.REGIONS),
+        predictions=THIS(File.TOWER_PREDICTIONS),
+        metrics=THIS(File.SITE_METRICS),
+        calibration=THIS(File.CALIBRATION),
+        dissimilarity=THIS(File.DISSIMILARITY),
+        towers=THIS(File.TOWERS),
+        credits=[THIS(File.CITATIONS), THIS(File.ACKNOWLEDGEMENTS)],
         site=rules.build_site.output.site,
         template="tamrl/atlas/site/index.html",
     output:
-        atlas=directory(f"{BASE}/atlas"),
+        atlas=directory(THIS(File.ATLAS)),
     log:
-        f"{BASE}/logs/build_atlas.log",
+        THIS.log("build_atlas"),
     benchmark:
-        f"{BASE}/benchmarks/build_atlas.tsv"
+        THIS.benchmark("build_atlas")
     conda:
         ENV
     params:
+        stage="tamrl.atlas.stage.build_atlas",
         reference=REFERENCE,
         about={
             "title": MAIN.evaluation.title,
@@ -76,7 +79,7 @@ rule build_atlas:
             "config_digest": configuration.digest(MAIN),
         },
         virtual=VIRTUAL,
-        stamps=stamps(REFERENCE, "downloads/atlas"),
+        stamps=stamps(REFERENCE, DOWNLOADS.atlas),
         code=code("tamrl.atlas.stage"),
     script:
-        "../scripts/build_atlas.py"
+        "../scripts/run_stage.py"

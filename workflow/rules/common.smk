@@ -11,9 +11,14 @@ from snakemake.io import contains_wildcard
 from tamrl import config as configuration, provenance, registry, simulated
 from tamrl.calendar import TimeAxis
 from tamrl.intake import document, machine
+from tamrl.carbon import FLUXES
+from tamrl.layout import Downloads, File, RunLayout
 from tamrl.jobs import Beside
 from tamrl.log import told
 from tamrl.scaling.needs import resources as resources_of
+from tamrl.sections.inputs import DriverTime, Reading, Screening, World, Years
+from tamrl.sections.models import Batches, Engine, Optimisation
+from tamrl.sections.results import MapFormat
 
 # Before anything runs, and once: the jobs read this file again.
 if workflow.is_main_process:
@@ -33,22 +38,22 @@ for conf in CONFIGS.values():
 PLAIN = MAIN.model_dump(mode="json")
 VIRTUAL = simulated.of(PLAIN)  # whether the products have to say so
 MODELS = sorted({*registry.names(registry.MODELS), *(v for c in CONFIGS.values() for v in c.training.variants)})
-RUN = "results/{run}"
-BASE = f"results/{MAIN.run}"
+ANY, THIS, DOWNLOADS = RunLayout("{run}"), RunLayout(MAIN.run), Downloads()
+BASE = THIS.folder
+MONTHLY = File.PERIOD.replace("{period}", "monthly")
 ENV = "../../envs/cpu.yaml"
 DYNAMIC = MAIN.drivers.variables.dynamic
 STATIC = MAIN.drivers.variables.static
-FORMAT = ("units", "vegetated_only", "compression", "significant_bits", "attribution")
-ENGINE = ("batch", "spinup", "memory", "numerics", "device")
 GRIDDED = bool(MAIN.drivers.sources)
-FINAL = [f"{BASE}/{name}" for name in ("report.html", "provenance.json", "summary.md")]
-FINAL += [f"{BASE}/drivers/comparison.csv"] if GRIDDED else []
+FINAL = [THIS(file) for file in (File.REPORT, File.PROVENANCE, File.SUMMARY)]
+FINAL += [THIS(File.DRIVER_COMPARISON)] if GRIDDED else []
+EVALUATED = ("predictions", "metrics", "calibration", "scores", "comparisons", "reliability", "dissimilarity")
 
 
 def flux_files(pattern):
     """One file a flux and label of the maps; other braces are part of the path."""
     own = lambda flux, label: pattern.replace("{flux}", flux).replace("{label}", label)
-    return [own(flux, label) for flux in ("gpp", "reco", "nee") for label in MAIN.time.labels]
+    return [own(flux, label) for flux in FLUXES for label in MAIN.time.labels]
 
 
 def literal(value):
@@ -69,27 +74,27 @@ def nameable(paths):
 
 # What only a run with grids has, as the report names it; then the further files whose checksums are recorded.
 MAPPED = {
-    "maps": flux_files(f"{BASE}/maps/{{flux}}_{{label}}.nc"),
-    "members": flux_files(f"{BASE}/maps/members/{{flux}}_{{label}}.nc") if MAIN.maps.members else [],
-    "applicability": f"{BASE}/maps/applicability.nc",
-    "budgets": f"{BASE}/budgets.csv",
-    "choices": expand(f"{BASE}/choices/{{name}}/budgets.csv", name=MAIN.choices),
+    "maps": flux_files(THIS(File.MAP)),
+    "members": flux_files(THIS(File.MEMBERS)) if MAIN.maps.members else [],
+    "applicability": THIS(File.APPLICABILITY),
+    "budgets": THIS(File.BUDGETS),
+    "choices": [THIS.choice(name)(File.BUDGETS) for name in MAIN.choices],
 }
 MAPPED = MAPPED if GRIDDED else {}
 REFERENCE = flux_files(MAIN.evaluation.reference.path) if GRIDDED and MAIN.evaluation.reference else []
-PRODUCTS = [path for product in MAIN.maps.products for path in flux_files(f"{BASE}/maps/{product}/{{flux}}_{{label}}.nc")]
+PRODUCTS = [path for product in MAIN.maps.products for path in flux_files(THIS(File.PRODUCT, product=product))]
 PRODUCTS += [path for key in ("maps", "members") for path in MAPPED.get(key, [])]
 PRODUCTS += [MAPPED[key] for key in ("applicability", "budgets") if key in MAPPED]
-ATLAS = [f"{BASE}/atlas"] if GRIDDED and MAIN.atlas else []
+ATLAS = [THIS(File.ATLAS)] if GRIDDED and MAIN.atlas else []
 
 
-def section(name, *keys):
-    """The section `name` of the run's configuration as plain values, or only some of its keys."""
+def section(name, part=None):
+    """The section `name` of the run's configuration as plain values, or the part of it that is of a type, or under one key."""
 
     def get(wildcards):
-        found = getattr(CONFIGS[getattr(wildcards, "run", MAIN.run)], name)
-        plain = found.model_dump(mode="json")
-        return {k: plain[k] for k in keys} if keys else plain
+        plain = getattr(CONFIGS[getattr(wildcards, "run", MAIN.run)], name).model_dump(mode="json")
+        keys = [part] if isinstance(part, str) else part.model_fields if part else plain
+        return {key: plain[key] for key in keys}
 
     return get
 
@@ -184,6 +189,21 @@ def features(wildcards):
     return {"dynamic": pick(chosen.dynamic, DYNAMIC), "static": pick(chosen.static, STATIC)}
 
 
+def training_samples(wildcards):
+    """The samples that models are trained on."""
+    return RunLayout(wildcards.run)(File.SAMPLES, drivers=CONFIGS[wildcards.run].samples.drivers)
+
+
+def at(file):
+    """Path of a file, as a parameter, for the wildcards of the job."""
+    return lambda w: ANY(file).format(**dict(w.items()))
+
+
+def of_networks(file):
+    """One file of each network of the run."""
+    return lambda w: expand(ANY(file), run=w.run, network=CONFIGS[w.run].towers.networks)
+
+
 def folds(wildcards):
     """Folds of the split, without `all`."""
     splits = CONFIGS[wildcards.run].splits
@@ -195,7 +215,7 @@ def fold_models(wildcards):
     conf = CONFIGS[wildcards.run]
     members = range(conf.evaluation.members or conf.training.members)
     return expand(
-        f"{RUN}/models/{{model}}/fold-{{fold}}/member-{{member}}",
+        ANY(File.MODEL),
         run=wildcards.run,
         model=wildcards.model,
         fold=folds(wildcards),
@@ -206,31 +226,30 @@ def fold_models(wildcards):
 def map_models(wildcards):
     """Folders of the models that make the maps: all towers in training, every member."""
     conf = CONFIGS[wildcards.run]
-    return expand(
-        f"{RUN}/models/{conf.inference.model}/fold-all/member-{{member}}", run=wildcards.run, member=range(conf.training.members)
-    )
+    pattern = RunLayout(wildcards.run)(File.MODEL, model=conf.inference.model, fold="all")
+    return expand(pattern, member=range(conf.training.members))
 
 
 def previous_map(wildcards):
     """Where the memory is carried, the manifest of the mapped year before; its memory is taken up."""
     before = [label for label in MAIN.time.labels if label < wildcards.label]
     carried = CONFIGS[wildcards.run].inference.memory == "carried"
-    return f"results/{wildcards.run}/predictions/{max(before)}.json" if carried and before else []
+    return RunLayout(wildcards.run)(File.MANIFEST, label=max(before)) if carried and before else []
 
 
 def map_parts(wildcards):
     """Shares of a map's tiles, where jobs of their own compute them."""
     jobs = CONFIGS[wildcards.run].inference.jobs
     shares = range(jobs) if jobs > 1 else ()
-    return expand(f"{RUN}/predictions/parts/{{label}}-{{part}}.json", run=wildcards.run, label=wildcards.label, part=shares)
+    return expand(ANY(File.PREDICTIONS_PART), run=wildcards.run, label=wildcards.label, part=shares)
 
 
-def predictions(wildcards, suffix):
+def predictions(wildcards, file):
     """Predictions of every label. A choice that changes nothing before the maps takes those of its run."""
     sections = ("towers", "samples", "splits", "training", "inference")
     same = all(getattr(CONFIGS[wildcards.run], s) == getattr(MAIN, s) for s in sections)
     run = MAIN.run if same else wildcards.run
-    return [f"results/{run}/predictions/{label}{suffix}" for label in MAIN.time.labels]
+    return [RunLayout(run)(file, label=label) for label in MAIN.time.labels]
 
 
 def climate_map():
@@ -244,13 +263,13 @@ def climate_map():
 
 def further_maps():
     """Means over periods, and exports; a climatology is its own months, and has no year."""
-    labels, fluxes = MAIN.time.labels if MAIN.time.map_years else (), ["gpp", "reco", "nee"]
+    labels = MAIN.time.labels if MAIN.time.map_years else ()
     own = ("seasonal", *(["monthly"] if MAIN.time.step == "month" else []))
     kinds = [period for period in MAIN.maps.periods if period not in own]
-    found = expand(f"{BASE}/maps/{{period}}/{{flux}}_{{label}}.nc", period=kinds, label=labels, flux=fluxes)
+    found = expand(THIS(File.PERIOD), period=kinds, label=labels, flux=FLUXES)
     if "seasonal" in MAIN.maps.periods and len(labels) > 1:
-        found += expand(f"{BASE}/maps/seasonal/{{flux}}_{labels[0]}-{labels[-1]}.nc", flux=fluxes)
-    return found + expand(f"{BASE}/maps/exports/{{label}}", label=MAIN.time.labels if MAIN.maps.exports else ())
+        found += expand(THIS(File.SEASONAL, span=f"{labels[0]}-{labels[-1]}"), flux=FLUXES)
+    return found + expand(THIS(File.EXPORTS), label=MAIN.time.labels if MAIN.maps.exports else ())
 
 
 def driver_files():
@@ -262,7 +281,7 @@ def driver_files():
         plugin, chosen = registry.load(registry.SOURCES, name), getattr(MAIN.drivers, name)
         if getattr(chosen, "download", False):
             items = plugin.items(chosen, plan((*DYNAMIC, *STATIC, "land_fraction"), MAIN.drivers.sources)[name])
-            found += expand(f"downloads/drivers/{name}/{{item}}/{{year}}", item=items, year=MAIN.time.years)
+            found += expand(DOWNLOADS.item(name), item=items, year=MAIN.time.years)
         else:
             found += plugin.inputs(chosen)
     return found

@@ -1,28 +1,29 @@
 # Gridded drivers: one cube for the globe, and the same cube at the towers.
 rule download_drivers:
     output:
-        folder=directory("downloads/drivers/{source}/{item}/{year}"),
+        folder=directory(DOWNLOADS.item()),
     log:
-        f"{BASE}/logs/download_drivers/{{source}}/{{item}}/{{year}}.log",
+        THIS.log("download_drivers", "{source}", "{item}", "{year}"),
     benchmark:
-        f"{BASE}/benchmarks/download_drivers/{{source}}/{{item}}/{{year}}.tsv"
+        THIS.benchmark("download_drivers", "{source}", "{item}", "{year}")
     wildcard_constraints:
         year=r"\d{4}",
     retries: 2
     conda:
         ENV
     params:
+        stage="tamrl.drivers.stage.download_drivers",
         options=download_options,
     script:
-        "../scripts/download_drivers.py"
+        "../scripts/run_stage.py"
 
 
 # The cube is kept by hard links in a folder that no rule declares: a longer one goes on from it (tamrl/drivers/kept.py).
 DRIVERS = {
     "paths": driver_files(),
-    "kept": f"{BASE}/drivers/.cube.zarr.kept",
+    "kept": THIS(File.CUBE_KEPT),
     "drivers": section("drivers"),
-    "time": section("time", "step", "years", "until"),
+    "time": section("time", DriverTime),
     "resolution": MAIN.grid.resolution,
     "stamps": stamps(driver_files(), packaged),
     "code": code("tamrl.drivers.stage", *plugins(registry.SOURCES, MAIN.drivers.sources)),
@@ -34,11 +35,11 @@ rule build_driver:
     input:
         nameable(driver_files()),
     output:
-        part=temp(directory(f"{BASE}/drivers/parts/{{variable}}.zarr")),
+        part=temp(directory(THIS(File.CUBE_PART))),
     log:
-        f"{BASE}/logs/build_driver/{{variable}}.log",
+        THIS.log("build_driver", "{variable}"),
     benchmark:
-        f"{BASE}/benchmarks/build_driver/{{variable}}.tsv"
+        THIS.benchmark("build_driver", "{variable}")
     conda:
         ENV
     threads: 2
@@ -46,20 +47,21 @@ rule build_driver:
         **needs("build_driver"),
     params:
         **DRIVERS,
+        stage="tamrl.drivers.stage.build_driver",
     script:
-        "../scripts/build_driver.py"
+        "../scripts/run_stage.py"
 
 
 rule build_cube:
     input:
-        files=nameable(driver_files()),
-        parts=[f"{BASE}/drivers/parts/{name}.zarr" for name in MAIN.drivers.variables.dynamic if MAIN.drivers.apart],
+        nameable(driver_files()),
+        parts=[THIS(File.CUBE_PART, variable=name) for name in MAIN.drivers.variables.dynamic if MAIN.drivers.apart],
     output:
-        cube=directory(f"{BASE}/drivers/cube.zarr"),
+        cube=directory(THIS(File.CUBE)),
     log:
-        f"{BASE}/logs/build_cube.log",
+        THIS.log("build_cube"),
     benchmark:
-        f"{BASE}/benchmarks/build_cube.tsv"
+        THIS.benchmark("build_cube")
     conda:
         ENV
     threads: 2
@@ -67,77 +69,81 @@ rule build_cube:
         **needs("build_cube"),
     params:
         **DRIVERS,
+        stage="tamrl.drivers.stage.build_cube",
     script:
-        "../scripts/build_cube.py"
+        "../scripts/run_stage.py"
 
 
 # Without gridded sources the towers' own drivers are all there is.
 rule place_drivers:
     input:
-        table=f"{RUN}/towers/towers.parquet",
-        towers=f"{RUN}/towers/towers.csv",
-        co2=nameable(MAIN.drivers.co2),
+        nameable(MAIN.drivers.co2),
+        records=ANY(File.RECORDS),
+        towers=ANY(File.TOWERS),
     output:
-        drivers=f"{RUN}/drivers/places.nc",
+        drivers=ANY(File.PLACE_DRIVERS),
     log:
-        f"{RUN}/logs/place_drivers.log",
+        ANY.log("place_drivers"),
     benchmark:
-        f"{RUN}/benchmarks/place_drivers.tsv"
+        ANY.benchmark("place_drivers")
     conda:
         ENV
     resources:
         **needs("build_samples"),
     params:
-        names=section("drivers", "variables"),
+        stage="tamrl.drivers.stage.place_drivers",
+        variables=MAIN.drivers.variables.model_dump(mode="json"),
         co2=MAIN.drivers.co2,
         stamps=stamps(MAIN.drivers.co2),
         step=MAIN.time.step,
         code=code("tamrl.drivers.stage"),
     script:
-        "../scripts/place_drivers.py"
+        "../scripts/run_stage.py"
 
 
 rule collocate_drivers:
     input:
         cube=rules.build_cube.output.cube,
-        towers=f"{RUN}/towers/towers.csv",
+        towers=ANY(File.TOWERS),
     output:
-        drivers=f"{RUN}/drivers/towers.nc",
+        drivers=ANY(File.TOWER_DRIVERS),
     log:
-        f"{RUN}/logs/collocate_drivers.log",
+        ANY.log("collocate_drivers"),
     benchmark:
-        f"{RUN}/benchmarks/collocate_drivers.tsv"
+        ANY.benchmark("collocate_drivers")
     conda:
         ENV
     resources:
         **needs("collocate_drivers"),
     params:
+        stage="tamrl.drivers.stage.collocate_drivers",
         max_distance_km=MAIN.drivers.max_distance_km,
         code=code("tamrl.drivers.stage"),
     script:
-        "../scripts/collocate_drivers.py"
+        "../scripts/run_stage.py"
 
 
 rule compare_drivers:
     input:
+        nameable(MAIN.drivers.subsets),
         drivers=rules.collocate_drivers.output.drivers,
-        table=f"{RUN}/towers/towers.parquet",
-        towers=f"{RUN}/towers/towers.csv",
-        subsets=nameable(MAIN.drivers.subsets),
+        records=ANY(File.RECORDS),
+        towers=ANY(File.TOWERS),
     output:
-        comparison=f"{RUN}/drivers/comparison.csv",
+        comparison=ANY(File.DRIVER_COMPARISON),
     log:
-        f"{RUN}/logs/compare_drivers.log",
+        ANY.log("compare_drivers"),
     benchmark:
-        f"{RUN}/benchmarks/compare_drivers.tsv"
+        ANY.benchmark("compare_drivers")
     conda:
         ENV
     resources:
         **needs("compare_drivers"),
     params:
+        stage="tamrl.drivers.stage.compare_drivers",
         subsets=MAIN.drivers.subsets,
         virtual=VIRTUAL,
         stamps=stamps(MAIN.drivers.subsets),
         code=code("tamrl.drivers.stage"),
     script:
-        "../scripts/compare_drivers.py"
+        "../scripts/run_stage.py"

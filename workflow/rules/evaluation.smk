@@ -2,29 +2,30 @@
 rule evaluate_models:
     input:
         members=lambda w: expand(
-            f"{RUN}/evaluation/members/{{model}}-{{drivers}}.parquet",
+            ANY(File.MEMBER_PREDICTIONS),
             run=w.run,
             model=CONFIGS[w.run].training.models,
             drivers=CONFIGS[w.run].evaluation.drivers,
         ),
-        towers=f"{RUN}/towers/towers.csv",
-        samples=f"{RUN}/samples/grid.nc",
+        towers=ANY(File.TOWERS),
+        samples=ANY(File.SAMPLES, drivers="grid"),
     output:
-        predictions=f"{RUN}/evaluation/predictions.parquet",
-        metrics=f"{RUN}/evaluation/site_metrics.csv",
-        calibration=f"{RUN}/evaluation/calibration.json",
-        scores=f"{RUN}/evaluation/scores.csv",
-        comparisons=f"{RUN}/evaluation/comparisons.csv",
-        reliability=f"{RUN}/evaluation/reliability.csv",
+        predictions=ANY(File.TOWER_PREDICTIONS),
+        metrics=ANY(File.SITE_METRICS),
+        calibration=ANY(File.CALIBRATION),
+        scores=ANY(File.SCORES),
+        comparisons=ANY(File.COMPARISONS),
+        reliability=ANY(File.RELIABILITY),
     log:
-        f"{RUN}/logs/evaluate_models.log",
+        ANY.log("evaluate_models"),
     benchmark:
-        f"{RUN}/benchmarks/evaluate_models.tsv"
+        ANY.benchmark("evaluate_models")
     conda:
         ENV
     resources:
         **needs("evaluate_models"),
     params:
+        stage="tamrl.evaluation.stage.evaluate_models",
         scheme=lambda w: CONFIGS[w.run].splits.scheme,
         qc=lambda w: CONFIGS[w.run].evaluation.qc,
         map_model=lambda w: CONFIGS[w.run].inference.model,
@@ -34,136 +35,135 @@ rule evaluate_models:
         virtual=VIRTUAL,
         code=code("tamrl.evaluation.stage"),
     script:
-        "../scripts/evaluate_models.py"
+        "../scripts/run_stage.py"
 
 
 rule assess_towers:
     input:
-        samples=lambda w: f"{RUN}/samples/{CONFIGS[w.run].samples.drivers}.nc",
-        splits=f"{RUN}/samples/splits.csv",
+        samples=training_samples,
+        splits=ANY(File.SPLITS),
     output:
-        table=f"{RUN}/evaluation/dissimilarity.csv",
+        table=ANY(File.DISSIMILARITY),
     log:
-        f"{RUN}/logs/assess_towers.log",
+        ANY.log("assess_towers"),
     benchmark:
-        f"{RUN}/benchmarks/assess_towers.tsv"
+        ANY.benchmark("assess_towers")
     conda:
         ENV
     resources:
         **needs("assess_towers"),
     params:
+        stage="tamrl.uncertainty.stage.assess_towers",
         features=features,
         virtual=VIRTUAL,
         code=code("tamrl.uncertainty.stage"),
     script:
-        "../scripts/assess_towers.py"
+        "../scripts/run_stage.py"
 
 
 rule write_report:
     input:
+        nameable(REFERENCE),
         **MAPPED,
-        compared=nameable(REFERENCE),
-        predictions=f"{BASE}/evaluation/predictions.parquet",
-        metrics=f"{BASE}/evaluation/site_metrics.csv",
-        calibration=f"{BASE}/evaluation/calibration.json",
-        scores=f"{BASE}/evaluation/scores.csv",
-        comparisons=f"{BASE}/evaluation/comparisons.csv",
-        reliability=f"{BASE}/evaluation/reliability.csv",
-        dissimilarity=f"{BASE}/evaluation/dissimilarity.csv",
-        towers=f"{BASE}/towers/towers.csv",
-        quality=f"{BASE}/towers/quality.csv",
-        records=f"{BASE}/towers/towers.parquet",
-        sites=expand(f"{BASE}/towers/{{network}}_sites.csv", network=MAIN.towers.networks),
-        drivers=f"{BASE}/drivers/comparison.csv" if GRIDDED else [],
+        predictions=THIS(File.TOWER_PREDICTIONS),
+        metrics=THIS(File.SITE_METRICS),
+        calibration=THIS(File.CALIBRATION),
+        scores=THIS(File.SCORES),
+        comparisons=THIS(File.COMPARISONS),
+        reliability=THIS(File.RELIABILITY),
+        dissimilarity=THIS(File.DISSIMILARITY),
+        towers=THIS(File.TOWERS),
+        quality=THIS(File.QUALITY),
+        records=THIS(File.RECORDS),
+        sites=expand(THIS(File.NETWORK_SITES), network=MAIN.towers.networks),
+        drivers=THIS(File.DRIVER_COMPARISON) if GRIDDED else [],
         template="tamrl/evaluation/report/templates/report.html",
     output:
-        report=report(f"{BASE}/report.html", caption="../report/report.rst", category="Report"),
-        figures=report(directory(f"{BASE}/figures"), patterns=["{name}.png"], caption="../report/figures.rst", category="Figures"),
+        report=report(THIS(File.REPORT), caption="../report/report.rst", category="Report"),
+        figures=report(
+            directory(THIS(File.FIGURES)), patterns=["{name}.png"], caption="../report/figures.rst", category="Figures"
+        ),
     log:
-        f"{BASE}/logs/write_report.log",
+        THIS.log("write_report"),
     benchmark:
-        f"{BASE}/benchmarks/write_report.tsv"
+        THIS.benchmark("write_report")
     conda:
         ENV
     resources:
         **needs("write_report"),
     params:
-        reference=REFERENCE,
+        stage="tamrl.evaluation.report.stage.write_report",
         title=MAIN.evaluation.title,
         run=MAIN.run,
-        labels=MAIN.time.labels,
+        labels=list(MAIN.time.labels),
         step=MAIN.time.step,
         reference_name=MAIN.evaluation.reference.label if MAIN.evaluation.reference else None,
-        map_model=lambda w: MAIN.inference.model,
+        map_model=MAIN.inference.model,
         qc=MAIN.evaluation.qc,
-        benchmarks=f"{BASE}/benchmarks",
+        benchmarks=THIS(File.BENCHMARKS),
         atlas="atlas/index.html" if ATLAS else None,
         config_digest=configuration.digest(MAIN),
         virtual=VIRTUAL,
+        reference=REFERENCE,
         stamps=stamps(REFERENCE),
         code=code("tamrl.evaluation.report.stage"),
     script:
-        "../scripts/write_report.py"
+        "../scripts/run_stage.py"
 
 
 rule record_provenance:
     input:
+        nameable(tower_files()),
         **({"cube": rules.build_cube.output.cube} if GRIDDED else {}),
-        report=f"{BASE}/report.html",
-        tables=expand(f"{BASE}/towers/{{network}}.parquet", network=MAIN.towers.networks),
-        raw=nameable(tower_files()),
-        products=[
+        inputs=expand(THIS(File.NETWORK_RECORDS), network=MAIN.towers.networks),
+        outputs=[
+            rules.write_report.output.report,
             *PRODUCTS,
             *(further_maps() if GRIDDED else []),
-            rules.write_report.input.predictions,
-            rules.write_report.input.metrics,
-            rules.write_report.input.calibration,
-            rules.write_report.input.scores,
-            rules.write_report.input.comparisons,
-            rules.write_report.input.reliability,
-            rules.write_report.input.dissimilarity,
+            *(rules.write_report.input[name] for name in EVALUATED),
         ],
     output:
-        provenance=f"{BASE}/provenance.json",
+        record=THIS(File.PROVENANCE),
     log:
-        f"{BASE}/logs/record_provenance.log",
+        THIS.log("record_provenance"),
     benchmark:
-        f"{BASE}/benchmarks/record_provenance.tsv"
+        THIS.benchmark("record_provenance")
     conda:
         ENV
     threads: 2
     resources:
         **needs("record_provenance"),
     params:
+        stage="tamrl.record.record_provenance",
         raw=tower_files(),
-        config=MAIN.model_dump(mode="json"),
+        config=PLAIN,
         config_digest=configuration.digest(MAIN),
-        benchmarks=[f"{BASE}/benchmarks", *expand(f"{BASE}/choices/{{name}}/benchmarks", name=MAIN.choices)],
+        benchmarks=[THIS(File.BENCHMARKS), *(THIS.choice(name)(File.BENCHMARKS) for name in MAIN.choices)],
         stamps=stamps(tower_files()),
         code=code("tamrl.record"),
     script:
-        "../scripts/record_provenance.py"
+        "../scripts/run_stage.py"
 
 
 rule write_summary:
     input:
-        **({"budget": MAPPED["budgets"], "choices": MAPPED["choices"]} if GRIDDED else {}),
-        **({"applicability": MAPPED["applicability"]} if GRIDDED else {}),
-        metrics=f"{BASE}/evaluation/site_metrics.csv",
-        calibration=f"{BASE}/evaluation/calibration.json",
-        comparisons=f"{BASE}/evaluation/comparisons.csv",
-        reliability=f"{BASE}/evaluation/reliability.csv",
-        provenance=rules.record_provenance.output.provenance,
+        **({name: MAPPED[name] for name in ("budgets", "choices", "applicability")} if GRIDDED else {}),
+        metrics=THIS(File.SITE_METRICS),
+        calibration=THIS(File.CALIBRATION),
+        comparisons=THIS(File.COMPARISONS),
+        reliability=THIS(File.RELIABILITY),
+        provenance=rules.record_provenance.output.record,
     output:
-        summary=f"{BASE}/summary.md",
+        summary=THIS(File.SUMMARY),
     log:
-        f"{BASE}/logs/write_summary.log",
+        THIS.log("write_summary"),
     conda:
         ENV
     params:
+        stage="tamrl.evaluation.summary.write_summary",
         title=MAIN.evaluation.title,
         run=MAIN.run,
         step=MAIN.time.step,
         code=code("tamrl.evaluation.summary"),
     script:
-        "../scripts/write_summary.py"
+        "../scripts/run_stage.py"

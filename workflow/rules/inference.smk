@@ -1,39 +1,40 @@
 # Trained members predict held-out towers and the globe.
 rule predict_towers:
     input:
-        samples=f"{RUN}/samples/{{drivers}}.nc",
-        splits=f"{RUN}/samples/splits.csv",
+        samples=ANY(File.SAMPLES),
+        splits=ANY(File.SPLITS),
         models=fold_models,
     output:
-        table=f"{RUN}/evaluation/members/{{model}}-{{drivers}}.parquet",
+        table=ANY(File.MEMBER_PREDICTIONS),
     log:
-        f"{RUN}/logs/predict_towers/{{model}}-{{drivers}}.log",
+        ANY.log("predict_towers", "{model}-{drivers}"),
     benchmark:
-        f"{RUN}/benchmarks/predict_towers/{{model}}-{{drivers}}.tsv"
+        ANY.benchmark("predict_towers", "{model}-{drivers}")
     conda:
         ENV
     resources:
         **needs("predict_towers"),
     params:
-        inference=section("inference", "batch", "device"),
+        stage="tamrl.inference.stage.predict_towers",
+        batches=section("inference", Batches),
         code=model_code("tamrl.inference.stage"),
     script:
-        "../scripts/predict_towers.py"
+        "../scripts/run_stage.py"
 
 
 # The tile store is no declared output: it survives an interruption, and finished tiles are not computed again.
 rule predict_tiles:
     input:
+        map_parts,
         cube=rules.build_cube.output.cube,
         models=map_models,
         previous=previous_map,
-        parts=map_parts,
     output:
-        manifest=f"{RUN}/predictions/{{label}}.json",
+        manifest=ANY(File.MANIFEST),
     log:
-        f"{RUN}/logs/predict_tiles/{{label}}.log",
+        ANY.log("predict_tiles", "{label}"),
     benchmark:
-        f"{RUN}/benchmarks/predict_tiles/{{label}}.tsv"
+        ANY.benchmark("predict_tiles", "{label}")
     conda:
         ENV
     threads: workflow.cores
@@ -41,13 +42,14 @@ rule predict_tiles:
         **needs("predict_tiles"),
         **allocation(MAIN.inference),
     params:
-        store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
+        stage="tamrl.inference.stage.predict_tiles",
+        predictions=at(File.PREDICTIONS),
         tile=MAIN.grid.tile,
         min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
-        inference=section("inference", *ENGINE),
+        engine=section("inference", Engine),
         code=model_code("tamrl.inference.stage", lambda w: CONFIGS[w.run].inference.model),
     script:
-        "../scripts/predict_tiles.py"
+        "../scripts/run_stage.py"
 
 
 # A share of the tiles, for `inference.jobs` above one: several machines fill the same store.
@@ -57,46 +59,48 @@ rule predict_part:
         models=map_models,
         previous=previous_map,
     output:
-        part=f"{RUN}/predictions/parts/{{label}}-{{part}}.json",
+        record=ANY(File.PREDICTIONS_PART),
     log:
-        f"{RUN}/logs/predict_part/{{label}}-{{part}}.log",
+        ANY.log("predict_part", "{label}-{part}"),
     benchmark:
-        f"{RUN}/benchmarks/predict_part/{{label}}-{{part}}.tsv"
+        ANY.benchmark("predict_part", "{label}-{part}")
     wildcard_constraints:
         part=r"\d+",
     conda:
         ENV
     threads: 2
     params:
-        store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
+        stage="tamrl.inference.stage.predict_part",
+        predictions=at(File.PREDICTIONS),
         tile=MAIN.grid.tile,
         min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
-        inference=section("inference", *ENGINE),
+        engine=section("inference", Engine),
         parts=lambda w: CONFIGS[w.run].inference.jobs,
         code=model_code("tamrl.inference.stage", lambda w: CONFIGS[w.run].inference.model),
     script:
-        "../scripts/predict_part.py"
+        "../scripts/run_stage.py"
 
 
 rule assess_applicability:
     input:
         cube=rules.build_cube.output.cube,
-        samples=f"{RUN}/samples/grid.nc",
-        splits=f"{RUN}/samples/splits.csv",
+        samples=ANY(File.SAMPLES, drivers="grid"),
+        splits=ANY(File.SPLITS),
     output:
-        map=f"{RUN}/maps/applicability.nc",
+        map=ANY(File.APPLICABILITY),
     log:
-        f"{RUN}/logs/assess_applicability.log",
+        ANY.log("assess_applicability"),
     benchmark:
-        f"{RUN}/benchmarks/assess_applicability.tsv"
+        ANY.benchmark("assess_applicability")
     conda:
         ENV
     resources:
         **needs("assess_applicability"),
     params:
+        stage="tamrl.uncertainty.stage.assess_applicability",
         features=features,
         min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
         virtual=VIRTUAL,
         code=code("tamrl.uncertainty.stage"),
     script:
-        "../scripts/assess_applicability.py"
+        "../scripts/run_stage.py"

@@ -1,69 +1,71 @@
 # Members become maps with uncertainty, and budgets.
 rule write_map:
     input:
-        manifest=f"{RUN}/predictions/{{label}}.json",
+        manifest=ANY(File.MANIFEST),
         cube=rules.build_cube.output.cube,
-        calibration=f"{RUN}/evaluation/calibration.json",
-        applicability=f"{RUN}/maps/applicability.nc",
+        calibration=ANY(File.CALIBRATION),
+        applicability=ANY(File.APPLICABILITY),
     output:
-        map=f"{RUN}/maps/{{flux}}_{{label}}.nc",
+        file=ANY(File.MAP),
     log:
-        f"{RUN}/logs/write_map/{{flux}}_{{label}}.log",
+        ANY.log("write_map", "{flux}_{label}"),
     benchmark:
-        f"{RUN}/benchmarks/write_map/{{flux}}_{{label}}.tsv"
+        ANY.benchmark("write_map", "{flux}_{label}")
     conda:
         ENV
     resources:
         **needs("write_map"),
     params:
-        store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
-        maps=section("maps", *FORMAT),
-        run=lambda w: w.run,
+        stage="tamrl.maps.stage.write_product",
+        product="ensemble",
+        predictions=at(File.PREDICTIONS),
+        format=section("maps", MapFormat),
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         virtual=VIRTUAL,
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.ensemble"),
     script:
-        "../scripts/write_map.py"
+        "../scripts/run_stage.py"
 
 
 rule write_members:
     input:
-        manifest=f"{RUN}/predictions/{{label}}.json",
+        manifest=ANY(File.MANIFEST),
         cube=rules.build_cube.output.cube,
     output:
-        members=f"{RUN}/maps/members/{{flux}}_{{label}}.nc",
+        file=ANY(File.MEMBERS),
     log:
-        f"{RUN}/logs/write_members/{{flux}}_{{label}}.log",
+        ANY.log("write_members", "{flux}_{label}"),
     benchmark:
-        f"{RUN}/benchmarks/write_members/{{flux}}_{{label}}.tsv"
+        ANY.benchmark("write_members", "{flux}_{label}")
     conda:
         ENV
     resources:
         **needs("write_members"),
     params:
-        store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
-        maps=section("maps", *FORMAT),
-        run=lambda w: w.run,
+        stage="tamrl.maps.stage.write_product",
+        product="members",
+        predictions=at(File.PREDICTIONS),
+        format=section("maps", MapFormat),
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         virtual=VIRTUAL,
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.members"),
     script:
-        "../scripts/write_members.py"
+        "../scripts/run_stage.py"
 
 
 # Further products: the files of tamrl/maps/products that `maps.products` names.
 rule write_product:
     input:
-        manifest=f"{RUN}/predictions/{{label}}.json",
+        manifest=ANY(File.MANIFEST),
         cube=rules.build_cube.output.cube,
-        calibration=f"{RUN}/evaluation/calibration.json",
-        applicability=f"{RUN}/maps/applicability.nc",
+        calibration=ANY(File.CALIBRATION),
+        applicability=ANY(File.APPLICABILITY),
     output:
-        map=f"{RUN}/maps/{{product}}/{{flux}}_{{label}}.nc",
+        file=ANY(File.PRODUCT),
     log:
-        f"{RUN}/logs/write_product/{{product}}_{{flux}}_{{label}}.log",
+        ANY.log("write_product", "{product}_{flux}_{label}"),
     benchmark:
-        f"{RUN}/benchmarks/write_product/{{product}}_{{flux}}_{{label}}.tsv"
+        ANY.benchmark("write_product", "{product}_{flux}_{label}")
     wildcard_constraints:
         product="|".join(MAIN.maps.products) or "(?!)",
     conda:
@@ -71,112 +73,110 @@ rule write_product:
     resources:
         **needs("write_map"),
     params:
-        store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
-        maps=section("maps", *FORMAT),
-        run=lambda w: w.run,
+        stage="tamrl.maps.stage.write_product",
+        predictions=at(File.PREDICTIONS),
+        format=section("maps", MapFormat),
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         virtual=VIRTUAL,
         code=lambda w: made_by("tamrl.maps.stage", f"{registry.PRODUCTS}.{w.product}"),
     script:
-        "../scripts/write_product.py"
+        "../scripts/run_stage.py"
 
 
 # Means over calendar months, years and eight days, all fluxes at once.
 rule write_periods:
     input:
-        manifest=f"{RUN}/predictions/{{label}}.json",
+        manifest=ANY(File.MANIFEST),
         cube=rules.build_cube.output.cube,
     output:
-        maps=[f"{RUN}/maps/{{period}}/{flux}_{{label}}.nc" for flux in ("gpp", "reco", "nee")],
+        maps=[ANY(File.PERIOD, flux=flux) for flux in FLUXES],
     log:
-        f"{RUN}/logs/write_periods/{{period}}_{{label}}.log",
+        ANY.log("write_periods", "{period}_{label}"),
     benchmark:
-        f"{RUN}/benchmarks/write_periods/{{period}}_{{label}}.tsv"
+        ANY.benchmark("write_periods", "{period}_{label}")
     wildcard_constraints:
         period="monthly|annual|8day",
     conda:
         ENV
     params:
-        store=lambda w: f"results/{w.run}/predictions/{w.label}.zarr",
-        maps=section("maps", *FORMAT),
-        run=lambda w: w.run,
+        stage="tamrl.maps.means.stage.write_periods",
+        predictions=at(File.PREDICTIONS),
+        format=section("maps", MapFormat),
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         virtual=VIRTUAL,
         code=code("tamrl.maps.means.stage"),
     script:
-        "../scripts/write_periods.py"
+        "../scripts/run_stage.py"
 
 
 # The mean seasonal cycle of the mapped years, and how it varies between them.
 rule write_seasonal:
     input:
-        manifests=lambda w: predictions(w, ".json"),
+        manifests=lambda w: predictions(w, File.MANIFEST),
         cube=rules.build_cube.output.cube,
     output:
-        maps=[f"{RUN}/maps/seasonal/{flux}_{{span}}.nc" for flux in ("gpp", "reco", "nee")],
+        maps=[ANY(File.SEASONAL, flux=flux) for flux in FLUXES],
     log:
-        f"{RUN}/logs/write_seasonal/{{span}}.log",
+        ANY.log("write_seasonal", "{span}"),
     benchmark:
-        f"{RUN}/benchmarks/write_seasonal/{{span}}.tsv"
+        ANY.benchmark("write_seasonal", "{span}")
     conda:
         ENV
     params:
-        stores=lambda w: predictions(w, ".zarr"),
-        labels=MAIN.time.labels,
-        maps=section("maps", *FORMAT),
-        run=lambda w: w.run,
+        stage="tamrl.maps.means.stage.write_seasonal",
+        predictions=lambda w: predictions(w, File.PREDICTIONS),
+        labels=list(MAIN.time.labels),
+        format=section("maps", MapFormat),
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
         virtual=VIRTUAL,
         code=code("tamrl.maps.means.stage"),
     script:
-        "../scripts/write_seasonal.py"
+        "../scripts/run_stage.py"
 
 
 # The same in the forms that GIS and clouds like best.
 rule write_exports:
     input:
-        maps=[f"{RUN}/maps/{flux}_{{label}}.nc" for flux in ("gpp", "reco", "nee")],
-        monthly=lambda w: [
-            f"results/{w.run}/maps/{'' if MAIN.time.step == 'month' else 'monthly/'}{flux}_{w.label}.nc"
-            for flux in ("gpp", "reco", "nee")
-        ],
+        maps=[ANY(File.MAP, flux=flux) for flux in FLUXES],
+        monthly=[ANY(File.MAP if MAIN.time.step == "month" else MONTHLY, flux=flux) for flux in FLUXES],
     output:
-        folder=directory(f"{RUN}/maps/exports/{{label}}"),
+        folder=directory(ANY(File.EXPORTS)),
     log:
-        f"{RUN}/logs/write_exports/{{label}}.log",
+        ANY.log("write_exports", "{label}"),
     benchmark:
-        f"{RUN}/benchmarks/write_exports/{{label}}.tsv"
+        ANY.benchmark("write_exports", "{label}")
     conda:
         ENV
     params:
+        stage="tamrl.maps.stage.write_exports",
         exports=lambda w: list(CONFIGS[w.run].maps.exports),
-        run=lambda w: w.run,
         code=code("tamrl.maps.stage"),
     script:
-        "../scripts/write_exports.py"
+        "../scripts/run_stage.py"
 
 
 rule sum_budgets:
     input:
-        manifests=lambda w: predictions(w, ".json"),
+        manifests=lambda w: predictions(w, File.MANIFEST),
         cube=rules.build_cube.output.cube,
     output:
-        budgets=f"{RUN}/budgets.csv",
-        members=f"{RUN}/budget_members.csv",
-        trends=f"{RUN}/budget_trends.csv",
+        budgets=ANY(File.BUDGETS),
+        members=ANY(File.BUDGET_MEMBERS),
+        trends=ANY(File.BUDGET_TRENDS),
     log:
-        f"{RUN}/logs/sum_budgets.log",
+        ANY.log("sum_budgets"),
     benchmark:
-        f"{RUN}/benchmarks/sum_budgets.tsv"
+        ANY.benchmark("sum_budgets")
     conda:
         ENV
     resources:
         **needs("sum_budgets"),
     params:
-        stores=lambda w: predictions(w, ".zarr"),
-        labels=MAIN.time.labels,
-        maps=section("maps", "vegetated_only"),
+        stage="tamrl.maps.stage.sum_budgets",
+        predictions=lambda w: predictions(w, File.PREDICTIONS),
+        labels=list(MAIN.time.labels),
+        vegetated_only=lambda w: CONFIGS[w.run].maps.vegetated_only,
         virtual=VIRTUAL,
         code=code("tamrl.maps.stage"),
     script:
-        "../scripts/sum_budgets.py"
+        "../scripts/run_stage.py"

@@ -1,47 +1,47 @@
 # Samples: which towers are held out together, and drivers beside fluxes.
 rule split_sites:
     input:
-        towers=f"{RUN}/towers/towers.csv",
-        test_sites=nameable(lambda w: CONFIGS[w.run].splits.test_sites),
-        samples=lambda w: (
-            f"{RUN}/samples/{CONFIGS[w.run].samples.drivers}.nc" if CONFIGS[w.run].splits.scheme in ("warm", "temporal") else []
-        ),
+        nameable(lambda w: CONFIGS[w.run].splits.test_sites),
+        towers=ANY(File.TOWERS),
+        samples=lambda w: training_samples(w) if CONFIGS[w.run].splits.scheme in ("warm", "temporal") else [],
     output:
-        splits=f"{RUN}/samples/splits.csv",
+        table=ANY(File.SPLITS),
     log:
-        f"{RUN}/logs/split_sites.log",
+        ANY.log("split_sites"),
     benchmark:
-        f"{RUN}/benchmarks/split_sites.tsv"
+        ANY.benchmark("split_sites")
     conda:
         ENV
     params:
+        stage="tamrl.samples.stage.split_sites",
         splits=section("splits"),
         stamps=stamps(lambda w: CONFIGS[w.run].splits.test_sites),
         seed=MAIN.seed,
         code=code("tamrl.samples.stage"),
     script:
-        "../scripts/split_sites.py"
+        "../scripts/run_stage.py"
 
 
 rule build_samples:
     input:
-        table=f"{RUN}/towers/towers.parquet",
-        towers=f"{RUN}/towers/towers.csv",
-        drivers=f"{RUN}/drivers/{'towers' if GRIDDED else 'places'}.nc",
+        records=ANY(File.RECORDS),
+        towers=ANY(File.TOWERS),
+        drivers=ANY(File.TOWER_DRIVERS if GRIDDED else File.PLACE_DRIVERS),
     output:
-        grid=f"{RUN}/samples/grid.nc",
-        tower=f"{RUN}/samples/tower.nc",
+        grid=ANY(File.SAMPLES, drivers="grid"),
+        tower=ANY(File.SAMPLES, drivers="tower"),
     log:
-        f"{RUN}/logs/build_samples.log",
+        ANY.log("build_samples"),
     benchmark:
-        f"{RUN}/benchmarks/build_samples.tsv"
+        ANY.benchmark("build_samples")
     conda:
         ENV
     resources:
         **needs("build_samples"),
     params:
+        stage="tamrl.samples.stage.build_samples",
         features=features,
         step=MAIN.time.step,
         code=code("tamrl.samples.stage"),
     script:
-        "../scripts/build_samples.py"
+        "../scripts/run_stage.py"

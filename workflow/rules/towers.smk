@@ -1,79 +1,82 @@
 # Tower networks: read each, then harmonise, judge and merge.
 rule download_towers:
     input:
+        nameable(lambda w: configuration.snapshot(MAIN) if w.network == "shuttle" else None),
         sources="config/sources.tsv",
-        snapshot=nameable(lambda w: configuration.snapshot(MAIN) if w.network == "shuttle" else None),
     output:
-        folder=directory("downloads/{network}"),
+        folder=directory(DOWNLOADS.network()),
     log:
-        f"{BASE}/logs/download_towers/{{network}}.log",
+        THIS.log("download_towers", "{network}"),
     benchmark:
-        f"{BASE}/benchmarks/download_towers/{{network}}.tsv"
+        THIS.benchmark("download_towers", "{network}")
     retries: 2
     conda:
         ENV
     params:
+        stage="tamrl.towers.stage.download_towers",
         options=fetch_options,
         stamps=download_contents,
     script:
-        "../scripts/download_towers.py"
+        "../scripts/run_stage.py"
 
 
 rule read_network:
     input:
         nameable(network_files),
     output:
-        table=f"{RUN}/towers/{{network}}.parquet",
-        sites=f"{RUN}/towers/{{network}}_sites.csv",
-        aside=f"{RUN}/towers/{{network}}_aside.csv",
+        table=ANY(File.NETWORK_RECORDS),
+        sites=ANY(File.NETWORK_SITES),
+        aside=ANY(File.NETWORK_ASIDE),
     log:
-        f"{RUN}/logs/read_network/{{network}}.log",
+        ANY.log("read_network", "{network}"),
     benchmark:
-        f"{RUN}/benchmarks/read_network/{{network}}.tsv"
+        ANY.benchmark("read_network", "{network}")
     conda:
         ENV
     threads: 4
     resources:
         **needs("read_network"),
     params:
-        paths=network_files,
+        stage="tamrl.towers.stage.read_network",
         options=options("towers"),
-        reading=section("towers", "partitioning", "ustar", "strict"),
+        reading=section("towers", Reading),
         step=MAIN.time.step,
-        store=lambda w: f"results/{w.run}/towers/archives/{w.network}",
+        archives=at(File.NETWORK_ARCHIVES),
+        paths=network_files,
         stamps=stamps(network_files),
         code=lambda w: made_by("tamrl.towers.stage", f"{registry.NETWORKS}.{w.network}"),
     script:
-        "../scripts/read_network.py"
+        "../scripts/run_stage.py"
 
 
 rule harmonise_towers:
     input:
-        tables=lambda w: expand(f"{RUN}/towers/{{network}}.parquet", run=w.run, network=CONFIGS[w.run].towers.networks),
-        sites=lambda w: expand(f"{RUN}/towers/{{network}}_sites.csv", run=w.run, network=CONFIGS[w.run].towers.networks),
-        aside=lambda w: expand(f"{RUN}/towers/{{network}}_aside.csv", run=w.run, network=CONFIGS[w.run].towers.networks),
-        maps=nameable(climate_map()[0]),
+        nameable(climate_map()[0]),
+        tables=of_networks(File.NETWORK_RECORDS),
+        sites=of_networks(File.NETWORK_SITES),
+        aside=of_networks(File.NETWORK_ASIDE),
     output:
-        table=f"{RUN}/towers/towers.parquet",
-        towers=f"{RUN}/towers/towers.csv",
-        geojson=f"{RUN}/towers/towers.geojson",
-        quality=f"{RUN}/towers/quality.csv",
-        citations=f"{RUN}/towers/citations.bib",
-        acknowledgements=f"{RUN}/towers/acknowledgements.txt",
+        records=ANY(File.RECORDS),
+        towers=ANY(File.TOWERS),
+        geojson=ANY(File.TOWERS_GEOJSON),
+        quality=ANY(File.QUALITY),
+        citations=ANY(File.CITATIONS),
+        acknowledgements=ANY(File.ACKNOWLEDGEMENTS),
     log:
-        f"{RUN}/logs/harmonise_towers.log",
+        ANY.log("harmonise_towers"),
     benchmark:
-        f"{RUN}/benchmarks/harmonise_towers.tsv"
+        ANY.benchmark("harmonise_towers")
     conda:
         ENV
     resources:
         **needs("harmonise_towers"),
     params:
-        towers=section("towers", "exclude", "managed", "quality"),
+        stage="tamrl.towers.stage.harmonise_towers",
+        screening=section("towers", Screening),
         step=MAIN.time.step,
         koppen=climate_map()[1],
         virtual=VIRTUAL,
         stamps=stamps(climate_map()[0], packaged),
         code=lambda w: made_by("tamrl.towers.stage", *plugins(registry.NETWORKS, CONFIGS[w.run].towers.networks)),
     script:
-        "../scripts/harmonise_towers.py"
+        "../scripts/run_stage.py"

@@ -1,40 +1,27 @@
 # One job per model, fold and member. Fold `all` trains on every tower and makes the maps.
 rule train_model:
     input:
-        samples=lambda w: f"{RUN}/samples/{CONFIGS[w.run].samples.drivers}.nc",
-        splits=f"{RUN}/samples/splits.csv",
+        samples=training_samples,
+        splits=ANY(File.SPLITS),
     output:
-        model=directory(f"{RUN}/models/{{model}}/fold-{{fold}}/member-{{member}}"),
+        folder=directory(ANY(File.MODEL)),
     log:
-        f"{RUN}/logs/train_model/{{model}}-{{fold}}-{{member}}.log",
+        ANY.log("train_model", "{model}-{fold}-{member}"),
     benchmark:
-        f"{RUN}/benchmarks/train_model/{{model}}-{{fold}}-{{member}}.tsv"
+        ANY.benchmark("train_model", "{model}-{fold}-{member}")
     conda:
         ENV
     threads: 1
     resources:
         **needs("train_model"),
     params:
+        stage="tamrl.training.stage.train_model",
         features=lambda w: features(w) | section("samples", "filled")(w),
-        training=section(
-            "training",
-            "sequence",
-            "spinup",
-            "batch",
-            "steps",
-            "learning_rate",
-            "weight_decay",
-            "validation",
-            "class_weights",
-            "input_noise",
-            "forgiven",
-            "device",
-            "precision",
-        ),
+        training=section("training", Optimisation),
         options=options("training"),
         step=MAIN.time.step,
         seed=MAIN.seed,
         plugin=plugin,
         code=model_code("tamrl.training.stage"),
     script:
-        "../scripts/train_model.py"
+        "../scripts/run_stage.py"

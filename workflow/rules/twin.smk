@@ -4,119 +4,124 @@ if MAIN.twin:
 
     rule simulate_world:
         output:
-            world=directory(f"{BASE}/inputs/world.zarr"),
+            world=directory(THIS(File.WORLD)),
         log:
-            f"{BASE}/logs/simulate_world.log",
+            THIS.log("simulate_world"),
         benchmark:
-            f"{BASE}/benchmarks/simulate_world.tsv"
+            THIS.benchmark("simulate_world")
         conda:
             ENV
         resources:
             **needs("simulate_world"),
         params:
-            twin=section("twin", "towers", "spinup_years", "modis_ratio"),
-            time=section("time", "step", "years"),
+            stage="tamrl.twin.stage.simulate_world",
+            twin=section("twin", World),
+            time=section("time", Years),
             resolution=MAIN.grid.resolution,
             seed=MAIN.seed,
             code=code("tamrl.twin.stage"),
         script:
-            "../scripts/simulate_world.py"
+            "../scripts/run_stage.py"
 
     rule write_archives:
         input:
             world=rules.simulate_world.output.world,
         output:
-            fluxnet2015=directory(f"{BASE}/inputs/towers/fluxnet2015"),
-            fluxnet=directory(f"{BASE}/inputs/towers/fluxnet"),
+            fluxnet2015=directory(THIS(File.VIRTUAL_FLUXNET2015)),
+            fluxnet=directory(THIS(File.VIRTUAL_FLUXNET)),
         log:
-            f"{BASE}/logs/write_archives.log",
+            THIS.log("write_archives"),
         benchmark:
-            f"{BASE}/benchmarks/write_archives.tsv"
+            THIS.benchmark("write_archives")
         conda:
             ENV
         resources:
             **needs("write_archives"),
         params:
+            stage="tamrl.twin.stage.write_archives",
             twin=section("twin"),
             seed=MAIN.seed,
             code=code("tamrl.twin.stage"),
         script:
-            "../scripts/write_archives.py"
+            "../scripts/run_stage.py"
 
     rule write_era5:
         input:
             world=rules.simulate_world.output.world,
         output:
-            folder=directory(f"{BASE}/inputs/era5"),
+            folder=directory(THIS(File.VIRTUAL_ERA5)),
         log:
-            f"{BASE}/logs/write_era5.log",
+            THIS.log("write_era5"),
         benchmark:
-            f"{BASE}/benchmarks/write_era5.tsv"
+            THIS.benchmark("write_era5")
         conda:
             ENV
         resources:
             **needs("write_era5"),
         params:
+            stage="tamrl.twin.stage.write_era5",
             twin=section("twin"),
             code=code("tamrl.twin.stage"),
         script:
-            "../scripts/write_era5.py"
+            "../scripts/run_stage.py"
 
     rule write_modis:
         input:
             world=rules.simulate_world.output.world,
         output:
-            folder=directory(f"{BASE}/inputs/modis"),
+            folder=directory(THIS(File.VIRTUAL_MODIS)),
         log:
-            f"{BASE}/logs/write_modis.log",
+            THIS.log("write_modis"),
         benchmark:
-            f"{BASE}/benchmarks/write_modis.tsv"
+            THIS.benchmark("write_modis")
         conda:
             ENV
         resources:
             **needs("write_modis"),
         params:
+            stage="tamrl.twin.stage.write_modis",
             twin=section("twin"),
             seed=MAIN.seed,
             code=code("tamrl.twin.stage"),
         script:
-            "../scripts/write_modis.py"
+            "../scripts/run_stage.py"
 
     rule write_static:
         input:
             world=rules.simulate_world.output.world,
         output:
-            folder=directory(f"{BASE}/inputs/static"),
-            co2=f"{BASE}/inputs/co2.csv",
+            folder=directory(THIS(File.VIRTUAL_STATIC)),
+            co2=THIS(File.VIRTUAL_CO2),
         log:
-            f"{BASE}/logs/write_static.log",
+            THIS.log("write_static"),
         benchmark:
-            f"{BASE}/benchmarks/write_static.tsv"
+            THIS.benchmark("write_static")
         conda:
             ENV
         resources:
             **needs("write_static"),
         params:
-            twin=section("twin"),
+            stage="tamrl.twin.stage.write_static",
             seed=MAIN.seed,
             code=code("tamrl.twin.stage"),
         script:
-            "../scripts/write_static.py"
+            "../scripts/run_stage.py"
 
     rule write_truth:
         input:
             world=rules.simulate_world.output.world,
         output:
-            expand(f"{BASE}/inputs/truth/{{flux}}_{{label}}.nc", flux=["gpp", "reco", "nee"], label=MAIN.time.labels),
+            files=flux_files(THIS(File.TRUTH)),
         log:
-            f"{BASE}/logs/write_truth.log",
+            THIS.log("write_truth"),
         benchmark:
-            f"{BASE}/benchmarks/write_truth.tsv"
+            THIS.benchmark("write_truth")
         conda:
             ENV
         resources:
             **needs("write_truth"),
         params:
+            stage="tamrl.twin.stage.write_truth",
             code=code("tamrl.twin.stage"),
         script:
-            "../scripts/write_truth.py"
+            "../scripts/run_stage.py"

@@ -21,6 +21,7 @@ from tamrl.evaluation.report.projection import basemap
 from tamrl.evaluation.report.tables import measured, told
 from tamrl.intake import apart, border
 from tamrl.log import progress
+from tamrl.workflow import stage
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ BLOCK = 16_000_000
 """Bytes of one field read at once."""
 
 
-@border.stage("write_report")
+@stage
 def write_report(
     *,
     predictions: str,

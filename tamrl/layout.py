@@ -1,0 +1,151 @@
+"""Where the files of a run lie. No other module knows a path below `results/` or `downloads/`."""
+
+import string
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class File(StrEnum):
+    """Files and folders of a run by what they hold; the names in braces are what tells several of a kind apart."""
+
+    WORLD = "inputs/world.zarr"
+    VIRTUAL_FLUXNET2015 = "inputs/towers/fluxnet2015"
+    VIRTUAL_FLUXNET = "inputs/towers/fluxnet"
+    VIRTUAL_ERA5 = "inputs/era5"
+    VIRTUAL_MODIS = "inputs/modis"
+    VIRTUAL_STATIC = "inputs/static"
+    VIRTUAL_CO2 = "inputs/co2.csv"
+    TRUTH = "inputs/truth/{flux}_{label}.nc"
+
+    NETWORK_RECORDS = "towers/{network}.parquet"
+    NETWORK_SITES = "towers/{network}_sites.csv"
+    NETWORK_ASIDE = "towers/{network}_aside.csv"
+    NETWORK_ARCHIVES = "towers/archives/{network}"
+    RECORDS = "towers/towers.parquet"
+    TOWERS = "towers/towers.csv"
+    TOWERS_GEOJSON = "towers/towers.geojson"
+    QUALITY = "towers/quality.csv"
+    CITATIONS = "towers/citations.bib"
+    ACKNOWLEDGEMENTS = "towers/acknowledgements.txt"
+
+    CUBE = "drivers/cube.zarr"
+    CUBE_PART = "drivers/parts/{variable}.zarr"
+    CUBE_KEPT = "drivers/.cube.zarr.kept"
+    PLACE_DRIVERS = "drivers/places.nc"
+    TOWER_DRIVERS = "drivers/towers.nc"
+    DRIVER_COMPARISON = "drivers/comparison.csv"
+
+    SPLITS = "samples/splits.csv"
+    SAMPLES = "samples/{drivers}.nc"
+    MODEL = "models/{model}/fold-{fold}/member-{member}"
+
+    MEMBER_PREDICTIONS = "evaluation/members/{model}-{drivers}.parquet"
+    TOWER_PREDICTIONS = "evaluation/predictions.parquet"
+    SITE_METRICS = "evaluation/site_metrics.csv"
+    CALIBRATION = "evaluation/calibration.json"
+    SCORES = "evaluation/scores.csv"
+    COMPARISONS = "evaluation/comparisons.csv"
+    RELIABILITY = "evaluation/reliability.csv"
+    DISSIMILARITY = "evaluation/dissimilarity.csv"
+    ADAPTED_SCORES = "adaptation/{model}.csv"
+    ADAPTED_PREDICTIONS = "adaptation/{model}.parquet"
+    ADAPTATION = "adaptation/adaptation.csv"
+    ADAPTATION_PAGE = "adaptation/adaptation.md"
+    ADAPTATION_FIGURE = "adaptation/adaptation.png"
+
+    MANIFEST = "predictions/{label}.json"
+    PREDICTIONS = "predictions/{label}.zarr"
+    PREDICTIONS_PART = "predictions/parts/{label}-{part}.json"
+    APPLICABILITY = "maps/applicability.nc"
+    MAP = "maps/{flux}_{label}.nc"
+    MEMBERS = "maps/members/{flux}_{label}.nc"
+    PRODUCT = "maps/{product}/{flux}_{label}.nc"
+    PERIOD = "maps/{period}/{flux}_{label}.nc"
+    SEASONAL = "maps/seasonal/{flux}_{span}.nc"
+    EXPORTS = "maps/exports/{label}"
+    BUDGETS = "budgets.csv"
+    BUDGET_MEMBERS = "budget_members.csv"
+    BUDGET_TRENDS = "budget_trends.csv"
+    REGIONS = "regions.csv"
+
+    REPORT = "report.html"
+    FIGURES = "figures"
+    ATLAS = "atlas"
+    PROVENANCE = "provenance.json"
+    SUMMARY = "summary.md"
+    LOGS = "logs"
+    BENCHMARKS = "benchmarks"
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """Paths of the files of one run.
+
+    Attributes
+    ----------
+    run : str
+        Name of the run; that of a choice is `<run>/choices/<name>`. It may be a wildcard of Snakemake, such as `{run}`.
+    root : str
+        Folder of all runs.
+    """
+
+    run: str
+    root: str = "results"
+
+    def __call__(self, file: File, **parts: object) -> str:
+        """Path of a file; what `parts` does not name stays in braces, as in the patterns of Snakemake.
+
+        Raises
+        ------
+        KeyError
+            If a part is not in the name of the file.
+        """
+        names = {name for _, name, _, _ in string.Formatter().parse(file) if name}
+        if unknown := parts.keys() - names:
+            raise KeyError(f"{file.name} is not told apart by {', '.join(sorted(unknown))}")
+        return f"{self.folder}/{file.format(**{name: parts.get(name, f'{{{name}}}') for name in names})}"
+
+    @property
+    def folder(self) -> str:
+        """Folder of the run."""
+        return f"{self.root}/{self.run}"
+
+    def choice(self, name: str) -> "RunLayout":
+        """Layout of a choice of the run."""
+        return RunLayout(f"{self.run}/choices/{name}", self.root)
+
+    def log(self, rule: str, *parts: str) -> str:
+        """Path of the log of a job, told apart by wildcards."""
+        return f"{self(File.LOGS)}/{'/'.join([rule, *parts])}.log"
+
+    def benchmark(self, rule: str, *parts: str) -> str:
+        """Path of the table of what a job took."""
+        return f"{self(File.BENCHMARKS)}/{'/'.join([rule, *parts])}.tsv"
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """Paths of what is fetched once for all runs."""
+
+    root: str = "downloads"
+
+    def network(self, name: str = "{network}") -> str:
+        """Folder of the archives of a network of towers."""
+        return f"{self.root}/{name}"
+
+    def source(self, name: str) -> str:
+        """Folder of all files of a source of drivers."""
+        return f"{self.root}/drivers/{name}"
+
+    def item(self, source: str = "{source}", item: str = "{item}", year: int | str = "{year}") -> str:
+        """Folder of one item of a source for one year."""
+        return f"{self.source(source)}/{item}/{year}"
+
+    @property
+    def atlas(self) -> str:
+        """Folder of the program of the atlas."""
+        return f"{self.root}/atlas"
+
+    def log(self, rule: str) -> str:
+        """Path of the log of a job that serves all runs."""
+        return f"{self.root}/logs/{rule}.log"

@@ -1,0 +1,86 @@
+"""How a rule of the workflow calls its stage, and what makes a function a stage.
+
+The parameter `stage` of a rule names the function. Named inputs, outputs and parameters are its arguments; inputs that
+have no name or are empty are none. Wildcards, threads and what a cluster allots are taken where the function asks for them.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from pydantic import ConfigDict, ValidationError, validate_call
+
+from tamrl import log
+from tamrl.errors import ConfigError
+from tamrl.intake import border
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+NO_ARGUMENTS = {"stage", "code", "stamps"}
+"""Parameters of rules that only decide whether a job runs again, and the module of the stage."""
+
+
+def stage(function: Callable[P, R]) -> Callable[P, R]:
+    """Check the arguments of a stage and give them their types, whoever calls it: a mapping becomes the section it stands for.
+
+    Raises
+    ------
+    ConfigError
+        By the stage, from an argument that is not what it asks for.
+    MachineError
+        Where the machine refuses it memory, threads or files.
+    """
+    checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with border.stage(function.__name__):
+            try:
+                return checked(*args, **{name: _plain(value) for name, value in kwargs.items()})
+            except ValidationError as error:
+                if error.title != function.__name__:
+                    raise
+                raise ConfigError("a stage is called with wrong arguments", where=function.__qualname__, found=error) from error
+
+    return call
+
+
+def _plain(value: Any) -> Any:
+    """Paths as text, as Snakemake gives them."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def arguments(job: Any, function: Callable) -> dict[str, Any]:
+    """What `function` is given by a job: the `snakemake` object of a script.
+
+    Raises
+    ------
+    ConfigError
+        If two parts of the rule have the same name, or one is no argument of the stage.
+    """
+    asked = inspect.signature(function).parameters
+    found: dict[str, Any] = {}
+    inputs = [(name, value) for name, value in job.input.items() if value]
+    params = [(name, value) for name, value in job.params.items() if name not in NO_ARGUMENTS - asked.keys()]
+    for name, value in (*inputs, *job.output.items(), *params):
+        if name in found or name not in asked:
+            reason = "two values" if name in found else "no argument of the stage"
+            raise ConfigError(f"the rule {job.rule} does not fit its stage", where=name, found=reason)
+        found[name] = value
+    around = {**dict(job.wildcards.items()), "threads": job.threads, "nodes": job.resources.get("nodes", 1)}
+    around["launcher"] = job.resources.get("mpi", "")
+    return found | {name: value for name, value in around.items() if name in asked.keys() - found.keys()}
+
+
+def run(job: Any) -> None:
+    """Run the stage of a job; its log goes into the log of the rule."""
+    log.to_file(job.log[0])
+    module, _, name = job.params.stage.rpartition(".")
+    function = getattr(importlib.import_module(module), name)
+    function(**arguments(job, function))
