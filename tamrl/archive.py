@@ -13,6 +13,7 @@ from typing import Any
 
 from tamrl import files, reproduce, simulated
 from tamrl.errors import InputError
+from tamrl.layout import RunLayout
 
 LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[1]
@@ -97,7 +98,7 @@ def _products(run: Path, recorded: dict[str, Any]) -> dict[str, Path]:
     """Files of the run by their names in the archive, each as it was recorded."""
     found = {"provenance.json": run / "provenance.json"}
     for name, digest in recorded["outputs"].items():
-        within = name.removeprefix(f"results/{recorded['run']}/")
+        within = name.removeprefix(f"{RunLayout(recorded['run']).folder}/")
         path = run / within
         _refuse_links(path, run)
         if not path.exists() or files.sha256(path) != digest:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from tamrl import provenance, registry, variables
 from tamrl.errors import ConfigError, near
 from tamrl.intake import border, document
+from tamrl.layout import DOWNLOADS, RunLayout
 from tamrl.options import Strict
 from tamrl.places import DATA, data_folder
 from tamrl.sections import Config
@@ -127,7 +128,8 @@ def check_inputs(config: Config) -> None:
 
 def is_made(config: Config, path: str) -> bool:
     """Whether a rule makes this input: the virtual Earth all below the run's `inputs/`, downloads all below `downloads/`."""
-    return path.startswith(("downloads/", *([f"results/{config.run}/inputs/"] if config.twin else [])))
+    made = [DOWNLOADS.root, *([RunLayout(config.run).inputs] if config.twin else [])]
+    return path.startswith(tuple(f"{folder}/" for folder in made))
 
 
 def snapshot(config: Config) -> str | None:
@@ -147,7 +149,7 @@ SHOWN = ("title", "label", "attribution")
 
 def _expand(raw: dict[str, Any]) -> dict[str, Any]:
     """Replace `{results}` and `{data}` in every string of the mapping but those that are shown."""
-    places = {"{results}": f"results/{raw.get('run', 'default')}", DATA: str(data_folder())}
+    places = {"{results}": RunLayout(raw.get("run", "default")).folder, DATA: str(data_folder())}
 
     def walk(value: Any) -> Any:
         """Fill the places into every text below `value`."""

@@ -19,6 +19,7 @@ from typing import Any
 from tamrl import making, placing
 from tamrl.errors import ContractError, MachineError, TamrlError
 from tamrl.intake import border
+from tamrl.layout import RESULTS
 from tamrl.places import portable
 
 _log = logging.getLogger(__name__)
@@ -32,9 +33,6 @@ MANIFEST = "manifest.json"
 SEAL = ".seal"
 JOB = ".job"
 """Record of the job that made a product, beside it (`tamrl.jobs`)."""
-
-MADE = "results"
-"""Folder of all that rules make."""
 
 
 @contextmanager
@@ -186,7 +184,7 @@ def intact(path: str | Path) -> bool:
 def is_made(path: Path) -> bool:
     """Whether a file lies where only rules write, below `results/` of the working folder, and is done."""
     unfinished = any(part.startswith(placing.PART) for part in path.parts)
-    return not unfinished and path.absolute().is_relative_to(Path.cwd() / MADE)
+    return not unfinished and path.absolute().is_relative_to(Path.cwd() / RESULTS)
 
 
 def _promise(path: Path) -> dict[str, Any] | None:

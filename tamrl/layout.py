@@ -1,8 +1,11 @@
-"""Where the files of a run lie. No other module knows a path below `results/` or `downloads/`."""
+"""Where the files of runs and downloads lie: the only module that spells a path below `results/` or `downloads/`."""
 
 import string
 from dataclasses import dataclass
 from enum import StrEnum
+
+RESULTS = "results"
+"""Folder of all that rules make, one folder for each run."""
 
 
 class File(StrEnum):
@@ -90,7 +93,7 @@ class RunLayout:
     """
 
     run: str
-    root: str = "results"
+    root: str = RESULTS
 
     def __call__(self, file: File, **parts: object) -> str:
         """Path of a file; what `parts` does not name stays in braces, as in the patterns of Snakemake.
@@ -104,6 +107,11 @@ class RunLayout:
         if unknown := parts.keys() - names:
             raise KeyError(f"{file.name} is not told apart by {', '.join(sorted(unknown))}")
         return f"{self.folder}/{file.format(**{name: parts.get(name, f'{{{name}}}') for name in names})}"
+
+    @property
+    def inputs(self) -> str:
+        """Folder of the raw files of a virtual Earth."""
+        return f"{self.folder}/inputs"
 
     @property
     def folder(self) -> str:
@@ -149,3 +157,7 @@ class Downloads:
     def log(self, rule: str) -> str:
         """Path of the log of a job that serves all runs."""
         return f"{self.root}/logs/{rule}.log"
+
+
+DOWNLOADS = Downloads()
+"""Where this project keeps them."""

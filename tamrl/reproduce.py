@@ -18,6 +18,7 @@ from typing import Any
 from tamrl import config, files, provenance, record
 from tamrl.errors import InputError
 from tamrl.intake import border, document
+from tamrl.layout import RunLayout
 from tamrl.places import ELSEWHERE, portable
 
 AGAIN = "-again"
@@ -40,7 +41,7 @@ def read(folder: str | Path) -> dict[str, Any]:
         found = json.loads((files.verified(path) if files.seal_file(path).is_file() else path).read_text(encoding="utf-8"))
         run, _ = found["run"], found["config"]["inference"]
         names = [*found.get("outputs", {}), *found.get("contents", {})]
-    strange = [name for name in names if not name.startswith(f"results/{run}/") or ".." in PurePosixPath(name).parts]
+    strange = [name for name in names if not name.startswith(f"{RunLayout(run).folder}/") or ".." in PurePosixPath(name).parts]
     if strange or not re.fullmatch(NAME, run):
         raise InputError("the record is not that of a run", where=path, found=(strange or [run])[:5])
     return found
@@ -87,7 +88,7 @@ def accepted(found: dict[str, str], *, said: bool) -> bool:
 def configuration(recorded: dict[str, Any]) -> dict[str, Any]:
     """The recorded configuration under the name of the repetition; inputs that the run made itself are made again."""
     run = recorded["run"]
-    return _renamed(recorded["config"] | {"run": run + AGAIN}, f"results/{run}/", f"results/{run}{AGAIN}/")
+    return _renamed(recorded["config"] | {"run": run + AGAIN}, f"{RunLayout(run).folder}/", f"{RunLayout(run + AGAIN).folder}/")
 
 
 def _renamed(value: Any, old: str, new: str) -> Any:
@@ -127,7 +128,7 @@ def compare(recorded: dict[str, Any], root: Path) -> dict[str, str]:
         )
     verdicts = {}
     for path, digest in recorded["contents"].items():
-        again = root / _renamed(path, f"results/{recorded['run']}/", f"results/{recorded['run']}{AGAIN}/")
+        again = root / _renamed(path, f"{RunLayout(recorded['run']).folder}/", f"{RunLayout(recorded['run'] + AGAIN).folder}/")
         verdicts[path] = "missing" if not again.exists() else "same" if record.content(again) == digest else "differs"
     return verdicts
 

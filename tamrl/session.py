@@ -193,10 +193,12 @@ class _Adapter(requests.adapters.HTTPAdapter):
     """Connections of our kind, also to a proxy."""
 
     def init_poolmanager(self, *args: object, **kwargs: object) -> None:
+        """Set up the manager of direct connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
     def proxy_manager_for(self, *args: object, **kwargs: object) -> urllib3.ProxyManager:
+        """Manager of connections to a proxy."""
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
         return manager

@@ -38,6 +38,7 @@ def stage(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        """The stage, its arguments checked."""
         with border.stage(function.__name__):
             try:
                 return checked(*args, **{name: _plain(value) for name, value in kwargs.items()})
@@ -64,18 +65,18 @@ def arguments(job: Any, function: Callable) -> dict[str, Any]:
     ConfigError
         If two parts of the rule have the same name, or one is no argument of the stage.
     """
-    asked = inspect.signature(function).parameters
-    found: dict[str, Any] = {}
+    parameters = inspect.signature(function).parameters
+    values: dict[str, Any] = {}
     inputs = [(name, value) for name, value in job.input.items() if value]
-    params = [(name, value) for name, value in job.params.items() if name not in NO_ARGUMENTS - asked.keys()]
+    params = [(name, value) for name, value in job.params.items() if name not in NO_ARGUMENTS - parameters.keys()]
     for name, value in (*inputs, *job.output.items(), *params):
-        if name in found or name not in asked:
-            reason = "two values" if name in found else "no argument of the stage"
+        if name in values or name not in parameters:
+            reason = "two values" if name in values else "no argument of the stage"
             raise ConfigError(f"the rule {job.rule} does not fit its stage", where=name, found=reason)
-        found[name] = value
-    around = {**dict(job.wildcards.items()), "threads": job.threads, "nodes": job.resources.get("nodes", 1)}
-    around["launcher"] = job.resources.get("mpi", "")
-    return found | {name: value for name, value in around.items() if name in asked.keys() - found.keys()}
+        values[name] = value
+    surroundings = {**dict(job.wildcards.items()), "threads": job.threads, "nodes": job.resources.get("nodes", 1)}
+    surroundings["launcher"] = job.resources.get("mpi", "")
+    return values | {name: value for name, value in surroundings.items() if name in parameters.keys() - values.keys()}
 
 
 def run(job: Any) -> None:

@@ -76,3 +76,13 @@ def test_torch_is_imported_only_where_tensors_live(file):
 def test_a_dry_run_needs_no_torch():
     code = "import sys; from tamrl import config; config.load({}); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT / "tamrl")))
+def test_paths_of_runs_and_downloads_stand_in_the_layout_alone(file):
+    if file == ROOT / "tamrl/layout.py":
+        return
+    tree = ast.parse(file.read_text())
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+    texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in prose]
+    assert not [text for text in texts if text.startswith(("results/", "downloads/")) or text in ("results", "downloads")]

@@ -67,6 +67,8 @@ def write_product(
     PluginError, ContractError
         Where the product is unknown, or the inputs do not belong together; nothing is written then.
     """
+    if getattr(registry.load(registry.PRODUCTS, product), "CALIBRATED", True) and not (calibration and applicability):
+        raise ContractError(f"the product {product} needs calibration and applicability", where=file)
     opened = open_predictions(predictions, manifest, label=label, cube=cube)
     extra: dict[str, Any] = {}
     if calibration:

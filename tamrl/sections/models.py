@@ -59,9 +59,9 @@ class Optimisation(Strict):
     """`fast` compiles networks and trains them in bfloat16 on a GPU; on a processor it changes nothing."""
 
     def adjusted(self, options: dict[str, Any]) -> "Optimisation":
-        """The section with the keys that a model's options want otherwise (`Schedule`)."""
+        """These keys, without further ones of the section, but with those that a model's options want otherwise (`Schedule`)."""
         changed = {key: options[key] for key in Schedule.model_fields if options.get(key) is not None}
-        return self.model_copy(update=changed)
+        return Optimisation(**{key: getattr(self, key) for key in Optimisation.model_fields} | changed)
 
 
 class TrainedModels(Optimisation):

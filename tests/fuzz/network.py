@@ -52,8 +52,8 @@ class _Handler(socketserver.StreamRequestHandler):
             body = found or b""
             head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
             self.wfile.write(head % (status, len(body)) + body)
-        except (OSError, IndexError, ValueError):
-            pass
+        except (OSError, IndexError, ValueError):  # the client is gone, or asked for something that is no request
+            self.close_connection = True
 
 
 @cache

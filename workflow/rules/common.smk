@@ -12,7 +12,7 @@ from tamrl import config as configuration, provenance, registry, simulated
 from tamrl.calendar import TimeAxis
 from tamrl.intake import document, machine
 from tamrl.carbon import FLUXES
-from tamrl.layout import Downloads, File, RunLayout
+from tamrl.layout import DOWNLOADS, File, RunLayout
 from tamrl.jobs import Beside
 from tamrl.log import told
 from tamrl.scaling.needs import resources as resources_of
@@ -38,7 +38,7 @@ for conf in CONFIGS.values():
 PLAIN = MAIN.model_dump(mode="json")
 VIRTUAL = simulated.of(PLAIN)  # whether the products have to say so
 MODELS = sorted({*registry.names(registry.MODELS), *(v for c in CONFIGS.values() for v in c.training.variants)})
-ANY, THIS, DOWNLOADS = RunLayout("{run}"), RunLayout(MAIN.run), Downloads()
+ANY, THIS = RunLayout("{run}"), RunLayout(MAIN.run)
 BASE = THIS.folder
 MONTHLY = File.PERIOD.replace("{period}", "monthly")
 ENV = "../../envs/cpu.yaml"

@@ -19,6 +19,7 @@ from tamrl import variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import _cds, _joining, _netcdf, _steps
 from tamrl.errors import ConfigError
+from tamrl.layout import DOWNLOADS
 from tamrl.options import Strict
 
 
@@ -41,7 +42,7 @@ def inputs(options: Options) -> list[str]:
 
 
 def _folder(options: Options) -> str:
-    return "downloads/drivers/cds_era5" if options.download else options.path
+    return DOWNLOADS.source("cds_era5") if options.download else options.path
 
 
 def items(options: Options, names: tuple[str, ...]) -> list[str]:

@@ -20,6 +20,7 @@ from tamrl.calendar import TimeAxis
 from tamrl.drivers import indices
 from tamrl.drivers.sources import _cmg, _earthdata, _netcdf
 from tamrl.errors import ConfigError
+from tamrl.layout import DOWNLOADS
 from tamrl.options import Strict
 
 BANDS = {
@@ -74,7 +75,7 @@ def inputs(options: Options) -> list[str]:
 
 
 def _folder(options: Options) -> str:
-    return "downloads/drivers/mcd43c4" if options.download else options.path
+    return DOWNLOADS.source("mcd43c4") if options.download else options.path
 
 
 def items(options: Options, names: tuple[str, ...]) -> list[str]:

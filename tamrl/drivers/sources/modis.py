@@ -21,6 +21,7 @@ from tamrl.calendar import TimeAxis
 from tamrl.drivers import indices
 from tamrl.drivers.sources import _cmg, _earthdata, _netcdf
 from tamrl.errors import ConfigError
+from tamrl.layout import DOWNLOADS
 from tamrl.options import Strict
 
 LAYER = "CMG 0.05 Deg 16 days"
@@ -65,7 +66,7 @@ def inputs(options: Options) -> list[str]:
 
 
 def _folder(options: Options) -> str:
-    return "downloads/drivers/modis" if options.download else options.path
+    return DOWNLOADS.source("modis") if options.download else options.path
 
 
 def items(options: Options, names: tuple[str, ...]) -> list[str]:

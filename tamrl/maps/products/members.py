@@ -7,6 +7,8 @@ from tamrl.maps import cf
 from tamrl.maps.products import Context
 
 TITLE = "{flux} {label}: members of the ensemble"
+CALIBRATED = False
+"""Members carry no interval, so neither calibration nor applicability is needed."""
 
 
 def build(members: xr.DataArray, context: Context) -> xr.Dataset:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from tamrl.errors import ConfigError, InputError
 from tamrl.intake import text, whole
+from tamrl.layout import DOWNLOADS
 from tamrl.options import Strict
 from tamrl.towers import bif, columns, oneflux, records, sites
 
@@ -48,7 +49,7 @@ class Options(Strict):
 
 def inputs(options: Options) -> list[str]:
     """The folder, or where the download puts it; the BIF table if it exists."""
-    folder = options.path if Path(options.path).is_dir() else f"downloads/{DOWNLOAD}"
+    folder = options.path if Path(options.path).is_dir() else DOWNLOADS.network(DOWNLOAD)
     return [folder, *([options.bif] if options.bif and Path(options.bif).is_file() else [])]
 
 

@@ -23,13 +23,14 @@ from tamrl.addresses import redacted
 from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
 from tamrl.files import atomic
 from tamrl.intake import border
+from tamrl.layout import DOWNLOADS
 from tamrl.log import progress
 from tamrl.options import Strict
 from tamrl.towers import bif, oneflux, records, sites, snapshot
 
 _log = logging.getLogger(__name__)
 
-FOLDER = "downloads/shuttle"
+FOLDER = DOWNLOADS.network("shuttle")
 CHOSEN = "chosen.csv"
 CITATION = oneflux.CITATION
 
