@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tamrl import plain
+from tamrl import escaping
 from tamrl.atlas.bundle import NODE, NPM
 
 ROOT = Path(__file__).parents[1]
@@ -80,7 +80,7 @@ def _json(text: str) -> dict[str, Any]:
 
 def _reason(text: object) -> str:
     """Why there is no answer, without addresses: whoever asks may do so through a mirror."""
-    return plain.line(re.sub(r"\w+://\S+", "the service", str(text or "nothing was said")))[:200]
+    return escaping.line(re.sub(r"\w+://\S+", "the service", str(text or "nothing was said")))[:200]
 
 
 def section(title: str, answer: Answer, before: str, *, day: str) -> str:
@@ -88,12 +88,12 @@ def section(title: str, answer: Answer, before: str, *, day: str) -> str:
     if answer.failed:
         old = re.search(rf"^## {title}\n.*?(^Last answer: .*?)(?=^## |\Z)", before, re.MULTILINE | re.DOTALL)
         last = old[1].strip() if old else "Last answer: none yet."
-        return f"## {title}\n\nLast asked {day}: **no answer** ({plain.escape_markdown(answer.failed)}).\n\n{last}\n"
+        return f"## {title}\n\nLast asked {day}: **no answer** ({escaping.escape_markdown(answer.failed)}).\n\n{last}\n"
     lines = [f"## {title}", "", f"Last answer: {day}, {answer.known} of {answer.asked} packages known to the service, "]
     lines[-1] += f"{len(answer.rows)} advisories." if answer.rows else "no known vulnerability."
     if answer.rows:
         lines += ["", "| package | version | advisory | remedy |", "|---|---|---|---|"]
-        lines += [f"| {' | '.join(map(plain.escape_markdown, row))} |" for row in answer.rows]
+        lines += [f"| {' | '.join(map(escaping.escape_markdown, row))} |" for row in answer.rows]
     return "\n".join(lines) + "\n"
 
 

@@ -18,7 +18,7 @@ from tamrl.errors import ConfigError, near
 from tamrl.intake import border, document
 from tamrl.layout import DOWNLOADS, RunLayout
 from tamrl.options import Strict
-from tamrl.places import DATA, data_folder
+from tamrl.record_paths import DATA, data_folder
 from tamrl.sections import Config
 from tamrl.sections.plugins import PLUGINS
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pandera.pandas as pa
 import xarray as xr
 
-from tamrl import classes, files, plain, simulated, variables
+from tamrl import classes, escaping, files, simulated, variables
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 
@@ -258,7 +258,7 @@ def read_csv(path: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
     not as it was sealed.
     """
     text = {name: str for name, column in schema.columns.items() if str(column.dtype) in ("str", "string", "string[pyarrow]")}
-    frame = plain.read_back(pd.read_csv(files.verified(path), dtype=text, keep_default_na=False, na_values=["", "nan"]))
+    frame = escaping.read_back(pd.read_csv(files.verified(path), dtype=text, keep_default_na=False, na_values=["", "nan"]))
     return table(frame, schema, where=path).drop(columns=simulated.COLUMN, errors="ignore")
 
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-from tamrl.plain import shown
+from tamrl.escaping import shown
 
 
 class TamrlError(Exception):

@@ -1,7 +1,7 @@
 """Writing so that a half-written file never carries a final name, and seals by which damage is seen when a file is read.
 
 What `atomic` writes carries a *seal*: `.<name>.seal` beside it, JSON with the SHA-256 of the bytes (what `sha256sum` prints) and
-how it was made (`tamrl.making`). `verified` compares; every stage reads the files of other stages through it. Files below
+how it was made (`tamrl.lineage`). `verified` compares; every stage reads the files of other stages through it. Files below
 `results/` must have one; files that users bring have none.
 """
 
@@ -16,11 +16,11 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tamrl import making, placing
+from tamrl import lineage, temporary
 from tamrl.errors import ContractError, MachineError, TamrlError
 from tamrl.intake import border
 from tamrl.layout import RESULTS
-from tamrl.places import portable
+from tamrl.record_paths import portable
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ JOB = ".job"
 
 @contextmanager
 def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None) -> Iterator[Path]:
-    """Give a temporary name of a place of its own (`tamrl.placing`); on success sync it, seal it and give it its name.
+    """Give a temporary name of a place of its own (`tamrl.temporary`); on success sync it, seal it and give it its name.
 
     Works for files and for directories (Zarr stores). What had the name before keeps it until that moment.
 
@@ -53,17 +53,17 @@ def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None) -> 
         Where the disk is full or may not be written.
     """
     path = Path(path)
-    final = not placing.within(path)
+    final = not temporary.within(path)
     with _blamed(path, None):
         path.parent.mkdir(parents=True, exist_ok=True)
         if final:
-            placing.sweep_once(path.parent.absolute())
-    with _blamed(path, None), placing.place(path) as part, _blamed(path, part):
+            temporary.sweep_once(path.parent.absolute())
+    with _blamed(path, None), temporary.place(path) as part, _blamed(path, part):
         yield part
         if final:
-            placing.sync(part)
+            temporary.sync(part)
             _write_seal(path, _content(part, listed))
-        placing.put(part, path)
+        temporary.put(part, path)
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def _blamed(path: Path, part: Path | None) -> Iterator[None]:
 
 def _unwritten(error: Exception, path: Path, part: Path | None) -> MachineError | None:
     number = error.errno if isinstance(error, OSError) else None
-    if number not in border.MACHINE and part is not None and (found := placing.refused(part)) in border.MACHINE:
+    if number not in border.MACHINE and part is not None and (found := temporary.refused(part)) in border.MACHINE:
         number = found
     denied = number in (errno.EACCES, errno.EPERM) and str(error.filename).startswith(str(path.parent))
     if number not in border.MACHINE and not denied:
@@ -122,15 +122,15 @@ def _content(path: Path, listed: Callable[[str], bool] | None) -> dict[str, Any]
 
 
 def _write_seal(path: Path, content: dict[str, Any]) -> None:
-    replace_text(seal_file(path), as_json(making.told() | content))
+    replace_text(seal_file(path), as_json(lineage.told() | content))
 
 
 def replace_text(target: Path, text: str) -> None:
     """Write a small file that has no seal: a seal itself, or the record of a job."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with placing.place(target) as part:
+    with temporary.place(target) as part:
         part.write_text(text, encoding="utf-8")
-        placing.sync(part)
+        temporary.sync(part)
         os.replace(part, target)
 
 
@@ -162,7 +162,7 @@ def verified(path: str | Path) -> Path:
 
 
 def seals(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Products below a folder that have a seal of their own, each with how it was made (`making.told`)."""
+    """Products below a folder that have a seal of their own, each with how it was made (`lineage.told`)."""
     for file in sorted(folder.rglob(f".*{SEAL}")):
         path = file.with_name(file.name.removeprefix(".").removesuffix(SEAL))
         if path.exists():
@@ -183,7 +183,7 @@ def intact(path: str | Path) -> bool:
 
 def is_made(path: Path) -> bool:
     """Whether a file lies where only rules write, below `results/` of the working folder, and is done."""
-    unfinished = any(part.startswith(placing.PART) for part in path.parts)
+    unfinished = any(part.startswith(temporary.PART) for part in path.parts)
     return not unfinished and path.absolute().is_relative_to(Path.cwd() / RESULTS)
 
 
@@ -261,7 +261,7 @@ def _checksum(path: Path, *changed: int) -> str:
 def members(folder: Path) -> list[Path]:
     """The files of a directory, sorted by name; not those of the workflow engine, no seals and nothing half-written."""
     there = (p for p in folder.rglob("*") if p.is_file() and p.name not in FOREIGN and not is_seal(p.name))
-    return sorted(p for p in there if not placing.within(p.relative_to(folder)))
+    return sorted(p for p in there if not temporary.within(p.relative_to(folder)))
 
 
 def sha256(path: str | Path) -> str:

@@ -13,7 +13,7 @@ from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
 from tamrl import files
-from tamrl.places import portable
+from tamrl.record_paths import portable
 
 
 class Beside(FilePersistence):

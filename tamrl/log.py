@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from tamrl import making, plain
+from tamrl import escaping, lineage
 
 T = TypeVar("T")
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -32,7 +32,7 @@ class _Shown(logging.Formatter):
     """Control characters of what others wrote are spelt out: they do not move the cursor of whoever reads the log."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return plain.shown(super().format(record))
+        return escaping.shown(super().format(record))
 
 
 def to_file(path: str | Path) -> None:
@@ -43,7 +43,7 @@ def to_file(path: str | Path) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger()
     root.handlers.clear()
-    making.begin(_rule(Path(path)), getattr(sys.modules["__main__"], "snakemake", None))
+    lineage.begin(_rule(Path(path)), getattr(sys.modules["__main__"], "snakemake", None))
     root.setLevel(logging.INFO)
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
     file.setFormatter(_Shown(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S"))
@@ -131,7 +131,7 @@ def _log_uncaught(kind: type, error: BaseException, trace: object) -> None:
         if isinstance(handler, logging.FileHandler):
             record = logging.LogRecord("tamrl", logging.ERROR, "", 0, str(error), None, (kind, error, trace))
             handler.emit(record)
-    print(plain.shown(f"{kind.__name__}: {error}"), file=sys.stderr)
+    print(escaping.shown(f"{kind.__name__}: {error}"), file=sys.stderr)
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:

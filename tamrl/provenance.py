@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from tamrl import __version__, files, making
+from tamrl import __version__, files, lineage
 from tamrl.intake import border
 
 ROOT = Path(__file__).parents[1]
@@ -47,8 +47,8 @@ class Code(str):
 
 
 def libraries(*modules: str) -> dict[str, str]:
-    """Versions of the libraries that shape numbers (`making.LIBRARIES`) which `modules` or all they import import."""
-    return making.versions({name for module in _closure(modules) for name in _foreign(module)})
+    """Versions of the libraries that shape numbers (`lineage.LIBRARIES`) which `modules` or all they import import."""
+    return lineage.versions({name for module in _closure(modules) for name in _foreign(module)})
 
 
 def code_digest(*modules: str) -> str:
@@ -167,8 +167,8 @@ def contents(paths: Iterable[str | Path]) -> str:
 
 def software() -> dict[str, str]:
     """Versions of this package, Python, Snakemake and the libraries that shape numbers, as they are installed now."""
-    own = {"tamrl": __version__, "python": platform.python_version(), "snakemake": making.version("snakemake")}
-    return own | making.versions(making.LIBRARIES)
+    own = {"tamrl": __version__, "python": platform.python_version(), "snakemake": lineage.version("snakemake")}
+    return own | lineage.versions(lineage.LIBRARIES)
 
 
 def lock_digest() -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from tamrl import files, making, provenance, registry, simulated, stores
+from tamrl import files, lineage, provenance, registry, simulated, stores
 from tamrl.errors import InputError
 from tamrl.intake import border
 from tamrl.workflow import stage
@@ -116,7 +116,7 @@ def mixed(made: dict[str, list[dict[str, Any]]]) -> list[str]:
     found = []
     for rule, what in {"train_model": "models", "tiles": "tiles of maps"}.items():
         used = _versions(made.get(rule, []))
-        several = [f"{name} {', '.join(sorted(used[name]))}" for name in making.COMPUTING if len(used.get(name, ())) > 1]
+        several = [f"{name} {', '.join(sorted(used[name]))}" for name in lineage.COMPUTING if len(used.get(name, ())) > 1]
         found += [f"{what} were made with different libraries: {'; '.join(several)}"] if several else []
         sets = sorted({entry.get("instructions", "unknown") for entry in made.get(rule, [])})
         found += [f"{what} were made with different instruction sets: {'; '.join(sets)}"] if len(sets) > 1 else []
@@ -125,7 +125,7 @@ def mixed(made: dict[str, list[dict[str, Any]]]) -> list[str]:
 
 def _software(made: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
     """Versions of Python, Snakemake and this package now, and every version of each library that made a product."""
-    now = {name: version for name, version in provenance.software().items() if name not in making.LIBRARIES}
+    now = {name: version for name, version in provenance.software().items() if name not in lineage.LIBRARIES}
     used = _versions(entry for entries in made.values() for entry in entries)
     return now | {name: ", ".join(sorted(versions)) for name, versions in used.items()}
 

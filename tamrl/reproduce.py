@@ -19,7 +19,7 @@ from tamrl import config, files, provenance, record
 from tamrl.errors import InputError
 from tamrl.intake import border, document
 from tamrl.layout import RunLayout
-from tamrl.places import ELSEWHERE, portable
+from tamrl.record_paths import ELSEWHERE, portable
 
 AGAIN = "-again"
 ACCEPT = "--accept-commands"

@@ -18,7 +18,7 @@ from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
-from tamrl import contracts, files, placing, variables
+from tamrl import contracts, files, temporary, variables
 from tamrl.errors import ContractError
 from tamrl.files import MANIFEST
 
@@ -37,7 +37,7 @@ def seal(path: str | Path, *, about: dict[str, Any], known: dict[str, dict[str, 
 
     `known` are entries of another manifest for files that were linked from its store; they are not read again.
     """
-    placing.sweep(Path(path))
+    temporary.sweep(Path(path))
     known = known or {}
     found = {n: known.get(n) or {"bytes": f.stat().st_size, "sha256": files.checksum(f)} for n, f in _listing(path).items()}
     files.write_json(Path(path) / MANIFEST, {"files": found, "about": about})

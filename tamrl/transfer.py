@@ -25,7 +25,7 @@ from pathlib import Path
 
 import requests
 
-from tamrl import placing
+from tamrl import temporary
 from tamrl.addresses import holds_name, redacted
 from tamrl.errors import DownloadError, MachineError, OutageError
 from tamrl.files import checksum as content
@@ -206,7 +206,7 @@ class Client:
                 have = 0
                 part.begin(answer, whole)
             most = size if size is not None else self.limits.unannounced if whole is None else self.limits.file
-            with open(part.path, "ab", opener=placing.no_link) as handle:
+            with open(part.path, "ab", opener=temporary.no_link) as handle:
                 for block in self._body(answer, most - have, until):
                     handle.write(block)
                 handle.flush()
@@ -353,7 +353,7 @@ class _Part:
         """Forget what is there, and note of which version the answer is."""
         self.drop()
         if version := _version(answer):
-            with open(self.tag, "w", encoding="utf-8", opener=placing.no_link) as handle:
+            with open(self.tag, "w", encoding="utf-8", opener=temporary.no_link) as handle:
                 json.dump([self._address, total, version], handle)
 
     def is_other(self, answer: requests.Response) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tamrl import files, making, provenance, record, stores
+from tamrl import files, lineage, provenance, record, stores
 from tamrl.errors import ContractError, InputError, MachineError
 
 
@@ -185,7 +185,7 @@ def test_recorded_checksums_are_what_hashlib_and_sha256sum_say(run):
 
 
 def _made_with(run, name, rule, **changes):
-    making.begin(rule)
+    lineage.begin(rule)
     with files.atomic(run / name) as part:
         part.write_text("x")
     seal = files.seal_file(run / name)
@@ -214,11 +214,11 @@ def test_the_record_tells_what_made_each_product_and_what_was_mixed(run, caplog)
 def test_a_parameter_of_code_follows_the_libraries_that_the_code_imports(monkeypatch):
     training, towers = ("tamrl.training.stage", "tamrl.models.tamrl"), ("tamrl.towers.stage",)
     before = [repr(provenance.Code(*modules)) for modules in (training, towers)]
-    real = making.version
-    monkeypatch.setattr(making, "version", lambda package: "99.0" if package == "torch" else real(package))
+    real = lineage.version
+    monkeypatch.setattr(lineage, "version", lambda package: "99.0" if package == "torch" else real(package))
     after = [repr(provenance.Code(*modules)) for modules in (training, towers)]
     assert "torch-99.0" in after[0] and after[0] != before[0] and after[1] == before[1]
-    monkeypatch.setattr(making, "version", lambda package: "99.0" if package == "snakemake" else real(package))
+    monkeypatch.setattr(lineage, "version", lambda package: "99.0" if package == "snakemake" else real(package))
     assert [repr(provenance.Code(*modules)) for modules in (training, towers)] == before
     assert type(pickle.loads(pickle.dumps(provenance.Code(*towers)))) is str, "scripts get them without this package"
 

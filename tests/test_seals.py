@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamrl import contracts, files, making
+from tamrl import contracts, files, lineage
 from tamrl.errors import ContractError
 
 ROOT = Path(__file__).parents[1]
@@ -21,9 +21,9 @@ CONTENT = bytes(range(256)) * 5
 
 @pytest.fixture(autouse=True)
 def _rule():
-    making.begin("write_something")
+    lineage.begin("write_something")
     yield
-    making.begin("")
+    lineage.begin("")
 
 
 def write(path, content=CONTENT):

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from tamrl import contracts, plain, simulated
+from tamrl import contracts, escaping, simulated
 from tamrl.adaptation import cases, window
 from tamrl.adaptation.cases import Case
 from tamrl.carbon import FLUXES
@@ -78,7 +78,7 @@ def adapt_towers(
         raise ContractError("no held-out tower has the months to adapt to and steps left to score", where=splits)
     result = pd.concat(found, ignore_index=True)[list(contracts.ADAPTATION.columns)]
     with atomic(scores) as part:
-        plain.write_csv(contracts.table(simulated.table(result, virtual), contracts.ADAPTATION, where=scores), part)
+        escaping.write_csv(contracts.table(simulated.table(result, virtual), contracts.ADAPTATION, where=scores), part)
     with atomic(predictions) as part:
         pd.concat(tables, ignore_index=True).to_parquet(part, index=False)
     LOG.info("%s adapted at %d towers", model, result["site"].nunique())

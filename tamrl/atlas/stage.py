@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import calendar, classes, contracts, files, plain, simulated, stores
+from tamrl import calendar, classes, contracts, escaping, files, simulated, stores
 from tamrl.atlas import areas, layers, origin, pack, stations
 from tamrl.atlas.chunks import put, put_layer
 from tamrl.atlas.world import World
@@ -48,7 +48,7 @@ def sum_regions(
     found = simulated.table(pd.concat(frames, ignore_index=True), virtual)
     table = contracts.table(found, contracts.REGIONS, where=regions)
     with files.atomic(regions) as part:
-        plain.write_csv(table, part, float_format="%.6g")
+        escaping.write_csv(table, part, float_format="%.6g")
 
 
 def _total(ds: xr.Dataset, whole: land.Land, at: np.ndarray, days: np.ndarray) -> budgets.Totals:

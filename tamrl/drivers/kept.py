@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tamrl import files, placing, provenance, stores
+from tamrl import files, provenance, stores, temporary
 from tamrl.drivers import cube as cubes
 from tamrl.drivers import derived, store
 from tamrl.drivers.sources import _netcdf, _steps
@@ -94,7 +94,7 @@ def keep(folder: str | Path | None, cube: str | Path, records: dict[str, Record]
         stores.seal(part, about=told["about"] | {"records": records}, known=told["files"])
     for other in folder.iterdir():
         if other not in (target, files.seal_file(target)):
-            placing.remove(other)
+            temporary.remove(other)
 
 
 def records(kept: Path | None) -> dict[str, Record]:

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 import zarr
 
-from tamrl import contracts, files, placing, plain, provenance, registry, simulated, stores
+from tamrl import contracts, escaping, files, provenance, registry, simulated, stores, temporary
 from tamrl.calendar import Step
 from tamrl.drivers import collocate, compare, granules, places, store
 from tamrl.drivers import kept as keeping
@@ -151,7 +151,7 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
         Names the file, its address and what happened.
     """
     target = Path(folder)
-    part = placing.begun(target)
+    part = temporary.begun(target)
     plugin = registry.load(registry.SOURCES, source)
     given = {k: v for k, v in options.items() if k != "months"}
     months = options.get("months", 12)
@@ -160,8 +160,8 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
         with files.atomic(target) as whole:
             shutil.copytree(part, whole, copy_function=store.link)
         return
-    placing.sync(part)
-    placing.put(part, target)
+    temporary.sync(part)
+    temporary.put(part, target)
     files.seal(target)
 
 
@@ -263,7 +263,7 @@ def compare_drivers(
             middle["r"],
         )
     with files.atomic(comparison) as part:
-        plain.write_csv(contracts.table(simulated.table(found, virtual), contracts.COMPARISON, where=comparison), part)
+        escaping.write_csv(contracts.table(simulated.table(found, virtual), contracts.COMPARISON, where=comparison), part)
 
 
 def _vegetation(folder: str, sites: pd.DataFrame, step: str) -> pd.DataFrame:

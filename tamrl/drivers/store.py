@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from tamrl import placing, stores, variables
+from tamrl import stores, temporary, variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import cube as cubes
 from tamrl.drivers import regrid
@@ -189,7 +189,7 @@ def take(store: Path, part: Path) -> dict[str, dict[str, Any]]:
 def links(store: str | Path, folder: Path) -> bool:
     """Whether files of a store can have a second name in `folder`, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
-    with placing.place(folder / "probe") as probe:
+    with temporary.place(folder / "probe") as probe:
         try:
             os.link(Path(store) / stores.MANIFEST, probe)
         except OSError:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tamrl import contracts, files, plain, provenance, simulated
+from tamrl import contracts, escaping, files, provenance, simulated
 from tamrl.carbon import FLUXES
 from tamrl.evaluation import bootstrap, comparisons
 from tamrl.evaluation.report import style
@@ -40,7 +40,7 @@ def write_adaptation(
     first, found = parts[0]["model"].iloc[0], pd.concat(parts, ignore_index=True)
     rows = changes(found, first=first)
     with files.atomic(table) as part:
-        plain.write_csv(simulated.table(rows, simulated.of(config)), part)
+        escaping.write_csv(simulated.table(rows, simulated.of(config)), part)
     with files.atomic(page) as part:
         part.write_text(markdown(rows, first=first, origin=_origin(config, config_digest)), encoding="utf-8")
     image = rendered(curves(rows), Path(picture).stem, caption="", alt="")

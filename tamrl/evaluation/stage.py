@@ -9,7 +9,7 @@ import pandas as pd
 import pandera.pandas as pa
 import xarray as xr
 
-from tamrl import calendar, classes, contracts, files, plain, simulated
+from tamrl import calendar, classes, contracts, escaping, files, simulated
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.evaluation import aggregate, distribution, normalised, scoring, skill
@@ -122,7 +122,7 @@ def _read(
 
 def _write(table: pd.DataFrame, schema: pa.DataFrameSchema, path: str) -> None:
     with files.atomic(path) as part:
-        plain.write_csv(contracts.table(table, schema, where=path), part)
+        escaping.write_csv(contracts.table(table, schema, where=path), part)
 
 
 def _reliability(scored: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import contracts, files, plain, simulated
+from tamrl import contracts, escaping, files, simulated
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.report import budgets, tables
 from tamrl.grid import Grid
@@ -53,7 +53,7 @@ def write_summary(
         scores, changes, kept = (tables.measured(table) for table in (scores, changes, kept))
         found = tables.told(found)
     parts = [
-        f"# {plain.escape_markdown(simulated.title(title, virtual))}",
+        f"# {escaping.escape_markdown(simulated.title(title, virtual))}",
         *([f"**{simulated.COMMENT}**"] if virtual else []),
         _origin(run, record),
         *(f"**Mind:** {text}. See `made` in `provenance.json`." for text in record.get("mixed", ())),

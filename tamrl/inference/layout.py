@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from tamrl import carbon, files, placing, stores
+from tamrl import carbon, files, stores, temporary
 from tamrl.errors import ContractError
 from tamrl.inference.lock import locked
 
@@ -58,7 +58,7 @@ def lay_out(store: Path, layout: Layout) -> None:
     """
     records = records_folder(store)
     with locked(records, "opening", patience=PATIENCE):
-        placing.sweep(store.parent)
+        temporary.sweep(store.parent)
         found = _attributes(store)
         whole = files.seal_file(store).is_file() and files.intact(store)
         if whole and found.get("key") == layout.key and found.get("members") == list(layout.members):
@@ -112,7 +112,7 @@ def _discard(store: Path) -> None:
     """Delete a store of other drivers, with its records and memories."""
     if os.path.lexists(store):
         LOG.info("%s is of other drivers, options or code: it is made anew", store)
-        placing.remove(store)
+        temporary.remove(store)
     for record in [*records_folder(store).glob("*.json"), *records_folder(store).glob(f".*{files.SEAL}")]:
         record.unlink()
     shutil.rmtree(store.with_suffix(".memory"), ignore_errors=True)

@@ -19,7 +19,7 @@ import numpy as np
 import zarr
 from dask.callbacks import Callback
 
-from tamrl import files, log, placing, stores
+from tamrl import files, log, stores, temporary
 from tamrl.errors import ContractError, InputError, MachineError
 from tamrl.grid import Tile
 from tamrl.inference import memory
@@ -185,7 +185,7 @@ def finish(store: Path, records: dict[str, dict], *, manifest: str, label: str, 
     if cells == 0:
         raise ContractError("no cell of the cube is land", where=store, todo="check land_fraction and maps.min_land_fraction")
     for folder in (records_folder(store), *memory.folder(store).glob("*")):
-        placing.sweep(folder)
+        temporary.sweep(folder)
     for killed in store.rglob("*.partial"):
         killed.unlink()
     stores.seal(store, about={"label": label, "key": layout.key})

@@ -1,4 +1,4 @@
-"""The process in which NetCDF, HDF5 and HDF4 files from elsewhere are parsed; `tamrl.intake.apart` starts it and asks it.
+"""The process in which NetCDF, HDF5 and HDF4 files from elsewhere are parsed; `tamrl.intake.isolated` starts it and asks it.
 
 It is run as a file and imports nothing of the project. Questions come as JSON with their length in front, answers go back as
 JSON and the bytes of arrays: nothing is unpickled on either side. It ends with its standard input.

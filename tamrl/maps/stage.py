@@ -10,7 +10,7 @@ import dask
 import pandas as pd
 import xarray as xr
 
-from tamrl import calendar, contracts, files, plain, registry, simulated, stores
+from tamrl import calendar, contracts, escaping, files, registry, simulated, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.log import progress
@@ -190,7 +190,7 @@ def sum_budgets(
 def _table(table: pd.DataFrame, schema: Any, output: str, *, digits: int, virtual: bool) -> None:
     checked = contracts.table(simulated.table(table, virtual), schema, where=output)
     with files.atomic(output) as part:
-        plain.write_csv(checked, part, float_format=f"%.{digits}g")
+        escaping.write_csv(checked, part, float_format=f"%.{digits}g")
 
 
 def _write(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import contracts, plain
+from tamrl import contracts, escaping
 from tamrl.calendar import Step
 from tamrl.errors import ContractError, InputError
 from tamrl.files import atomic, verified
@@ -38,7 +38,7 @@ def split_sites(*, towers: str, table: str, splits: Splits, seed: int, samples: 
     found = split(_towers(towers), splits=splits, test_sites=wanted, seed=seed, **seen)
     contracts.table(found, contracts.SPLITS, where=table)
     with atomic(table) as part:
-        plain.write_csv(found, part)
+        escaping.write_csv(found, part)
 
 
 def read_sites(path: Path) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tamrl import plain
+from tamrl import escaping
 from tamrl.options import Schedule, Strict
 from tamrl.sections.types import Name, Share
 
@@ -124,7 +124,7 @@ class Inference(Engine):
     @field_validator("launcher")
     @classmethod
     def _words(cls, value: str) -> str:
-        plain.command(value, nodes=2, threads=1)
+        escaping.command(value, nodes=2, threads=1)
         return value
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tamrl import plain
+from tamrl import escaping
 
 DOI = re.compile(r"10\.\d{4,9}/[-._;()/:+A-Za-z0-9]+")
 LINK = re.compile(r"https?://[^\s{}\\\"<>^`|]+")
@@ -71,7 +71,7 @@ def _entry(kind: str, key: str, fields: Mapping[str, str]) -> str:
 
 def _escape(name: str, text: str) -> str:
     """Text that BibTeX and TeX read as it stands; links and identifiers are of a pattern without markup."""
-    text = " ".join(plain.line(text).split())
+    text = " ".join(escaping.line(text).split())
     if name in ("doi", "url"):
         return text
     return "".join(SPECIAL.get(sign, sign) for sign in text)
@@ -89,6 +89,6 @@ def thanks(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], rema
             lines.append(f"  Note: {remarks[name]}.")
         for row in part.to_dict("records"):
             cite = row.get("citation")
-            lines.append(f"  {row['site']}: {plain.line(cite) if pd.notna(cite) else 'cite the network'}")
+            lines.append(f"  {row['site']}: {escaping.line(cite) if pd.notna(cite) else 'cite the network'}")
         lines.append("")
     return "\n".join(lines)

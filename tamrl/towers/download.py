@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from tamrl import files, placing, transfer
+from tamrl import files, temporary, transfer
 from tamrl.addresses import holds_login
 from tamrl.errors import DownloadError, InputError, MachineError, OutageError, near
 from tamrl.intake import border
@@ -69,10 +69,10 @@ def fetch(rows: pd.DataFrame, folder: Path, *, attempts: int = 5, wait: float = 
         If the folder cannot be written.
     """
     with border.reading("the files cannot be downloaded", where=folder, error=MachineError):
-        part = placing.begun(folder)
+        part = temporary.begun(folder)
         _reuse(rows, folder, part)
         _bring_all(rows, part, attempts=attempts, wait=wait)
-        placing.put(part, folder)
+        temporary.put(part, folder)
 
 
 def _bring_all(rows: pd.DataFrame, part: Path, *, attempts: int, wait: float) -> None:

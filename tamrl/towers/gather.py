@@ -29,7 +29,7 @@ from tamrl.files import atomic
 from tamrl.intake import border
 from tamrl.log import progress
 from tamrl.options import Strict
-from tamrl.places import portable
+from tamrl.record_paths import portable
 from tamrl.towers import columns, envelope, oneflux, records, sites
 
 _log = logging.getLogger(__name__)

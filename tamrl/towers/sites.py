@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from tamrl import classes, contracts, plain, variables
+from tamrl import classes, contracts, escaping, variables
 from tamrl.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def _numbers(frame: pd.DataFrame, name: str) -> pd.Series:
 def _text(frame: pd.DataFrame, name: str) -> pd.Series:
     """A column of text without control characters, None where missing."""
     column = frame[name].astype(object) if name in frame else pd.Series(None, index=frame.index, dtype=object)
-    cells = [plain.line(cell) if isinstance(cell, str) else cell for cell in column]
+    cells = [escaping.line(cell) if isinstance(cell, str) else cell for cell in column]
     column = pd.Series(cells, index=frame.index, dtype=object)
     return column.where(column.notna() & (column != ""), None)
 

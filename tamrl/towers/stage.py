@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tamrl import contracts, plain, registry, simulated
+from tamrl import contracts, escaping, registry, simulated
 from tamrl.calendar import Step
 from tamrl.errors import ConfigError, InputError
 from tamrl.files import atomic, verified
@@ -244,11 +244,11 @@ def _write(frame: pd.DataFrame, path: str) -> None:
         if path.endswith(".parquet"):
             frame.to_parquet(part, index=False)
         else:
-            plain.write_csv(frame, part)
+            escaping.write_csv(frame, part)
 
 
 def _read_aside(path: str) -> pd.DataFrame:
-    return plain.read_back(pd.read_csv(verified(path), dtype=str, keep_default_na=False))
+    return escaping.read_back(pd.read_csv(verified(path), dtype=str, keep_default_na=False))
 
 
 def _read_sites(path: str) -> pd.DataFrame:
@@ -257,4 +257,4 @@ def _read_sites(path: str) -> pd.DataFrame:
     frame = pd.read_csv(
         verified(path), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={c: [""] for c in site_tables.NUMBERS}
     )
-    return contracts.table(site_tables.table(plain.read_back(frame).to_dict("records")), contracts.SITES, where=path)
+    return contracts.table(site_tables.table(escaping.read_back(frame).to_dict("records")), contracts.SITES, where=path)

@@ -17,7 +17,7 @@ from safetensors.torch import save as pack
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from tamrl import placing
+from tamrl import temporary
 from tamrl.files import atomic, intact, seal_file
 
 LOG = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class Resume:
 
     def clear(self) -> None:
         """Remove the state, and what killed jobs left half written beside it."""
-        placing.sweep(self.path.parent)
+        temporary.sweep(self.path.parent)
         for file in (self.path, seal_file(self.path)):
             file.unlink(missing_ok=True)
 

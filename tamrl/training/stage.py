@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from tamrl import contracts, making, registry
+from tamrl import contracts, lineage, registry
 from tamrl.calendar import Step
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
@@ -83,7 +83,7 @@ def _made_by(plugin: str, device: str) -> dict[str, Any]:
     if choose(device).type == "cuda":
         torch.cuda.init()  # so that its name is told
     modules = "tamrl.training.stage", plugin
-    return {"code": code_digest(*modules), "software": libraries(*modules), "instructions": making.instructions()}
+    return {"code": code_digest(*modules), "software": libraries(*modules), "instructions": lineage.instructions()}
 
 
 def _training_towers(ds: xr.Dataset, splits: pd.DataFrame, fold: str, *, where: str) -> tuple[xr.Dataset, np.ndarray]:

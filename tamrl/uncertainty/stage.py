@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import calendar, contracts, files, georeference, plain, simulated, stores, variables
+from tamrl import calendar, contracts, escaping, files, georeference, simulated, stores, variables
 from tamrl.errors import ContractError
 from tamrl.log import progress
 from tamrl.sections.inputs import Features
@@ -89,7 +89,7 @@ def assess_towers(*, samples: str, splits: str, table: str, features: Features, 
     index[good] = applicability.of_held_out(values, families=families, folds=folds[good])
     found = pd.DataFrame({"site": described["site"].values.astype(str), "fold": folds, "dissimilarity": index})
     with files.atomic(table) as part:
-        plain.write_csv(contracts.table(simulated.table(found, virtual), contracts.DISSIMILARITY, where=table), part)
+        escaping.write_csv(contracts.table(simulated.table(found, virtual), contracts.DISSIMILARITY, where=table), part)
 
 
 def _folds(splits: str) -> pd.Series:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tamrl import contracts, making
+from tamrl import contracts, lineage
 from tamrl.errors import ContractError
 from tamrl.inference.stage import predict_towers
 from tamrl.training import checkpoint
@@ -99,8 +99,8 @@ def test_members_of_other_libraries_or_seeds_are_strangers(files, settings, tmp_
     about = _train(files, tmp_path / "0", settings, steps=2).about
     _train(files, tmp_path / "1", settings, seed=2, steps=2)
     assert about["run_seed"] == 1 and about["software"]["torch"] == torch.__version__ and "torch" in about["instructions"]
-    real = making.version
-    monkeypatch.setattr(making, "version", lambda package: "99.0" if package == "numpy" else real(package))
+    real = lineage.version
+    monkeypatch.setattr(lineage, "version", lambda package: "99.0" if package == "numpy" else real(package))
     _train(files, tmp_path / "2", settings, steps=2)
     for stranger in ("1", "2"):
         with pytest.raises(ContractError, match="one set of libraries"):
@@ -110,12 +110,12 @@ def test_members_of_other_libraries_or_seeds_are_strangers(files, settings, tmp_
 def test_members_of_other_instruction_sets_are_told(files, settings, tmp_path, caplog):
     """In a process of its own, where torch computes as on a processor without AVX."""
     _train(files, tmp_path / "0", settings, steps=2)
-    code = "import sys; sys.path.insert(0, sys.argv[1]); from tamrl import making; import torch; print(making.instructions())"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from tamrl import lineage; import torch; print(lineage.instructions())"
     environment = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
     said = subprocess.run([sys.executable, "-c", code, ROOT], capture_output=True, text=True, check=True, env=environment).stdout
-    assert said.strip() == making.instructions().rpartition(" ")[0] + " DEFAULT"
+    assert said.strip() == lineage.instructions().rpartition(" ")[0] + " DEFAULT"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(making, "instructions", lambda: said.strip())
+        patch.setattr(lineage, "instructions", lambda: said.strip())
         _train(files, tmp_path / "1", settings, fold="1", steps=2)
     checkpoint.load_ensemble([str(tmp_path / "0")])
     assert "instruction sets" not in caplog.text

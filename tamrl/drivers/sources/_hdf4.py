@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from tamrl.errors import InputError
-from tamrl.intake import apart
+from tamrl.intake import isolated
 
 _ASKED = "the HDF4 file cannot be read"
 
@@ -17,7 +17,7 @@ _CORNERS = {"UpperLeftPointMtrs": (-180_000_000.0, 90_000_000.0), "LowerRightMtr
 
 def stored(path: Path, name: str) -> xr.DataArray:
     """A layer of a file with its attributes, dims as in the file; raises `InputError` if it is not there or not readable."""
-    found = apart.ask("hdf4_layer", path, asked=_ASKED, where=f"{path} ({name})", name=name)
+    found = isolated.ask("hdf4_layer", path, asked=_ASKED, where=f"{path} ({name})", name=name)
     if "values" not in found:
         raise InputError(f"no layer {name!r}", where=path, found=found["names"])
     return xr.DataArray(found["values"], dims=found["dims"], attrs=found["attrs"], name=name)
@@ -25,7 +25,7 @@ def stored(path: Path, name: str) -> xr.DataArray:
 
 def structure(path: Path) -> str:
     """The text `StructMetadata.0`, which says where a grid lies; raises `InputError` if there is none."""
-    found = apart.ask("hdf4_attributes", path, asked=_ASKED, where=path)
+    found = isolated.ask("hdf4_attributes", path, asked=_ASKED, where=path)
     if "StructMetadata.0" not in found:
         todo = "give the file as NASA delivers it (HDF-EOS 2)"
         raise InputError("the HDF4 file does not say where its grid lies", where=path, found=sorted(found), todo=todo)

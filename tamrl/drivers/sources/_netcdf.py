@@ -14,7 +14,7 @@ import xarray as xr
 from tamrl import files, variables
 from tamrl.drivers.sources import _grib
 from tamrl.errors import InputError
-from tamrl.intake import apart, arrays, border, times, whole, zips
+from tamrl.intake import arrays, border, isolated, times, whole, zips
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def place(folder: str | Path, datasets: Sequence[tuple[Path, xr.Dataset]]) -> st
 def opened(path: Path, *, where: object) -> xr.Dataset:
     """The dataset of a NetCDF file with its own names, fields lazy and in physical values; raises `InputError`."""
     with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):
-        return xr.decode_cf(arrays.dataset(apart.dataset(path, where=where), where=where), decode_times=False)
+        return xr.decode_cf(arrays.dataset(isolated.dataset(path, where=where), where=where), decode_times=False)
 
 
 def _open(part: Path, path: Path) -> xr.Dataset:
@@ -148,7 +148,7 @@ def _apart(ds: xr.Dataset, name: str) -> bool:
 def stored(path: Path, name: str) -> xr.DataArray:
     """A variable of a file, or of a group within it, with the numbers as stored; raises `InputError`."""
     where = f"{path} ({name})"
-    found = apart.ask("layer", path, asked="the file cannot be read", where=where, name=name)
+    found = isolated.ask("layer", path, asked="the file cannot be read", where=where, name=name)
     if "values" not in found:
         raise InputError(f"no layer {name!r}", where=path, found=found["names"])
     with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):

@@ -19,7 +19,7 @@ from tamrl.evaluation.report.fields import FluxSums, Land
 from tamrl.evaluation.report.material import Material
 from tamrl.evaluation.report.projection import basemap
 from tamrl.evaluation.report.tables import measured, told
-from tamrl.intake import apart, border
+from tamrl.intake import border, isolated
 from tamrl.log import progress
 from tamrl.workflow import stage
 
@@ -207,7 +207,7 @@ def _sum_map(sums: FluxSums, flux: str, path: str, reference: str | None) -> Non
 def _foreign(path: Path) -> xr.Dataset:
     """A product to compare with, which others may have written."""
     with border.reading("the reference cannot be read", where=path):
-        return xr.decode_cf(apart.dataset(path, where=path))
+        return xr.decode_cf(isolated.dataset(path, where=path))
 
 
 def _sum_members(sums: FluxSums, flux: str, path: str) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 from pydantic import Field
 
-from tamrl import plain, transfer
+from tamrl import escaping, transfer
 from tamrl.addresses import redacted
 from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
 from tamrl.files import atomic
@@ -99,7 +99,7 @@ def fetch(options: Options, folder: Path, *, wait: float = 1.0) -> None:
             _link(store / name, part / name)
         chosen = pd.concat([rows, odd], ignore_index=True)
         chosen["download_link"] = chosen["download_link"].map(redacted)
-        plain.write_csv(chosen, part / CHOSEN)
+        escaping.write_csv(chosen, part / CHOSEN)
 
 
 def _rows(source: Path, options: Options) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -222,7 +222,7 @@ def _chosen(folder: Path) -> pd.DataFrame:
     """The rows of `chosen.csv` by name of the product, sorted by site."""
     if not (folder / CHOSEN).is_file():
         raise records.empty(folder, f"delete {folder} to have it downloaded again")
-    frame = plain.read_back(snapshot.table(folder / CHOSEN))
+    frame = escaping.read_back(snapshot.table(folder / CHOSEN))
     if "reason" not in frame:
         frame["reason"] = ""
     return frame.set_index("fluxnet_product_name").sort_values("site_id", kind="stable")

@@ -17,7 +17,7 @@ from pyhdf.SD import SD, SDC
 
 from tamrl.drivers.sources import _hdf4, _netcdf
 from tamrl.errors import InputError, MachineError
-from tamrl.intake import apart
+from tamrl.intake import isolated
 
 FIELD = np.arange(24, dtype="f4").reshape(2, 3, 4)
 
@@ -57,7 +57,7 @@ def reader(request, tmp_path):
 def test_a_library_that_ends_its_process_costs_one_file_and_names_it(reader, how):
     path, read = reader
     expected = read(path)
-    os.kill(apart._idle[-1].process.pid, signal.Signals[how])
+    os.kill(isolated._idle[-1].process.pid, signal.Signals[how])
     with pytest.raises(InputError, match=rf"raw\.nc[\s\S]*ended by {how}"):
         read(path)
     np.testing.assert_array_equal(read(path), expected)
@@ -66,12 +66,12 @@ def test_a_library_that_ends_its_process_costs_one_file_and_names_it(reader, how
 def test_a_process_killed_for_memory_or_stopped_is_the_machines_fault(reader, monkeypatch):
     path, read = reader
     expected = read(path)
-    os.kill(apart._idle[-1].process.pid, signal.SIGKILL)
+    os.kill(isolated._idle[-1].process.pid, signal.SIGKILL)
     with pytest.raises(MachineError, match=r"raw\.nc[\s\S]*killed"):
         read(path)
     read(path)
-    monkeypatch.setattr(apart, "PATIENCE", 1.0)
-    os.kill(apart._idle[-1].process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(isolated, "PATIENCE", 1.0)
+    os.kill(isolated._idle[-1].process.pid, signal.SIGSTOP)
     begun = time.monotonic()
     with pytest.raises(MachineError, match=r"raw\.nc[\s\S]*no answer within 1 s"):
         read(path)
@@ -81,7 +81,7 @@ def test_a_process_killed_for_memory_or_stopped_is_the_machines_fault(reader, mo
 
 def test_a_reader_without_end_uses_up_its_processor_time(tmp_path):
     code = f"import _child\n_child.SECONDS = 0\n_child._bounded({str(_file(tmp_path / 'a.nc'))!r}, 0, 0)\nwhile True: pass"
-    place = Path(apart.__file__).parent
+    place = Path(isolated.__file__).parent
     done = subprocess.run([sys.executable, "-c", f"import sys; sys.path.append({str(place)!r})\n{code}"], timeout=60, check=False)
     assert done.returncode == -signal.SIGXCPU
 
@@ -120,7 +120,7 @@ def test_threads_and_forked_processes_have_helpers_of_their_own(tmp_path):
     path, read = _file(tmp_path / "raw.nc"), READERS["layer"][1]
     with ThreadPoolExecutor(8) as pool:
         assert all(np.array_equal(found, FIELD) for found in pool.map(read, [path] * 40))
-    assert 1 <= len(apart._idle) <= apart.MOST
+    assert 1 <= len(isolated._idle) <= isolated.MOST
     forked = multiprocessing.get_context("fork").Process(target=lambda: np.testing.assert_array_equal(read(path), FIELD))
     forked.start()
     forked.join(60)
@@ -128,8 +128,8 @@ def test_threads_and_forked_processes_have_helpers_of_their_own(tmp_path):
 
 
 def test_helpers_end_with_their_parent(tmp_path):
-    code = f"import os, pathlib; from tamrl.drivers.sources import _netcdf; from tamrl.intake import apart\n\
-_netcdf.stored(pathlib.Path({str(_file(tmp_path / 'a.nc'))!r}), 'v'); print(apart._idle[0].process.pid, flush=True)\n\
+    code = f"import os, pathlib; from tamrl.drivers.sources import _netcdf; from tamrl.intake import isolated\n\
+_netcdf.stored(pathlib.Path({str(_file(tmp_path / 'a.nc'))!r}), 'v'); print(isolated._idle[0].process.pid, flush=True)\n\
 os.kill(os.getpid(), 9)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     pid, until = int(done.stdout), time.monotonic() + 20

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tamrl import config, contracts, plain
+from tamrl import config, contracts, escaping
 from tamrl.errors import ConfigError, InputError
 from tamrl.evaluation.report import style
 
@@ -55,12 +55,12 @@ def _cells(path: Path) -> list[list[str]]:
 @settings(max_examples=200, deadline=None)
 def test_no_cell_of_text_is_a_formula_and_all_of_it_is_read_back(tmp_path_factory, texts):
     frame = pd.DataFrame({"=name": pd.Series([t or "x" for t in texts], dtype=object), "number": -1.5})
-    plain.write_csv(frame, path := tmp_path_factory.mktemp("csv") / "x.csv")
+    escaping.write_csv(frame, path := tmp_path_factory.mktemp("csv") / "x.csv")
     head, *rows = _cells(path)
     assert head == ["'=name", "number"] and all(row[1] == "-1.5" for row in rows)
     for cell, _ in rows:
-        assert cell.lstrip(" ")[:1] not in tuple("=+-@\t\r\n＝＋－＠") or plain.NUMBER.fullmatch(cell), cell
-    read = plain.read_back(pd.read_csv(path, dtype={"'=name": str}, keep_default_na=False, lineterminator=None))
+        assert cell.lstrip(" ")[:1] not in tuple("=+-@\t\r\n＝＋－＠") or escaping.NUMBER.fullmatch(cell), cell
+    read = escaping.read_back(pd.read_csv(path, dtype={"'=name": str}, keep_default_na=False, lineterminator=None))
     assert [t.replace("\r\n", "\n").replace("\r", "\n") for t in read["=name"]] == [
         (t or "x").replace("\r\n", "\n").replace("\r", "\n") for t in texts
     ]
@@ -69,7 +69,7 @@ def test_no_cell_of_text_is_a_formula_and_all_of_it_is_read_back(tmp_path_factor
 def test_a_table_between_stages_keeps_such_text(tmp_path):
     row = {"site": "DE-Hai", "network": "x", "lat": -51.0, "lon": -10.5, "igbp": "DBF", "koppen": "Temperate"}
     row |= {"elevation": -2.0, "utc_offset": -1.0, "managed": FORMULAS[1], "citation": "=HYPERLINK(1)"}
-    plain.write_csv(pd.DataFrame([row]), path := tmp_path / "towers.csv")
+    escaping.write_csv(pd.DataFrame([row]), path := tmp_path / "towers.csv")
     assert _cells(path)[1] == [
         "DE-Hai",
         "x",
@@ -86,27 +86,27 @@ def test_a_table_between_stages_keeps_such_text(tmp_path):
 
 
 def test_every_table_of_a_run_goes_through_the_one_writer_and_reader():
-    own = {"plain.py", "twin/archives.py"}  # the rule itself, and files in the formats of providers
+    own = {"escaping.py", "twin/archives.py"}  # the rule itself, and files in the formats of providers
     for file in (ROOT / "tamrl").rglob("*.py"):
         name = str(file.relative_to(ROOT / "tamrl"))
         calls = [n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)]
         written = [n for n in calls if ast.unparse(n.func).endswith((".to_csv", "csv.writer", "csv.DictWriter"))]
         assert not written or name in own, name
         read = {ast.unparse(n) for n in calls if ast.unparse(n.func) == "pd.read_csv" and "verified(" in ast.unparse(n)}
-        back = {ast.unparse(a) for n in calls if ast.unparse(n.func) == "plain.read_back" for a in n.args}
+        back = {ast.unparse(a) for n in calls if ast.unparse(n.func) == "escaping.read_back" for a in n.args}
         text = ast.unparse(ast.parse(file.read_text()))
         for call in read - back:
-            assert f"frame = {call}" in text and "plain.read_back(frame)" in text, (name, call)
+            assert f"frame = {call}" in text and "escaping.read_back(frame)" in text, (name, call)
 
 
 @pytest.mark.parametrize("title", TITLES)
 def test_a_title_is_text_in_markdown(title):
-    html = MarkdownIt("gfm-like", {"linkify": False}).render(f"# {plain.escape_markdown(title)}\n")
+    html = MarkdownIt("gfm-like", {"linkify": False}).render(f"# {escaping.escape_markdown(title)}\n")
     assert html == f"<h1>{html[4:-6]}</h1>\n" and "<" not in html[4:-6] and unescape(html[4:-6]) == title
 
 
 def test_a_title_of_several_lines_is_one():
-    assert plain.escape_markdown("A\n\n## B\x1b[2J") == r"A \#\# B \[2J"
+    assert escaping.escape_markdown("A\n\n## B\x1b[2J") == r"A \#\# B \[2J"
 
 
 def test_control_characters_reach_no_terminal(tmp_path):
@@ -137,5 +137,5 @@ def test_a_launcher_that_cannot_be_filled_in_is_refused_when_it_is_loaded(launch
 
 
 def test_a_launcher_is_split_as_a_shell_would():
-    words = plain.command("run -n {nodes} 'a b' {{x}}", nodes=2, threads=3)
+    words = escaping.command("run -n {nodes} 'a b' {{x}}", nodes=2, threads=3)
     assert words == ["run", "-n", "2", "a b", "{x}"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tamrl.places import portable
+from tamrl.record_paths import portable
 
 LIBRARIES = {
     "torch": "torch",

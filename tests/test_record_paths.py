@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tamrl import config, files, places
+from tamrl import config, files, record_paths
 from tamrl.towers import gather
 
 
@@ -34,13 +34,13 @@ def somebody(tmp_path, monkeypatch):
     ],
 )
 def test_known_folders_are_told_by_what_stands_for_them(somebody, path, told):
-    assert places.portable(f"{somebody}/{path}") == told
-    assert places.portable([{"a": (f"found in '{somebody}/{path}'",)}]) == [{"a": [f"found in '{told}'"]}]
+    assert record_paths.portable(f"{somebody}/{path}") == told
+    assert record_paths.portable([{"a": (f"found in '{somebody}/{path}'",)}]) == [{"a": [f"found in '{told}'"]}]
 
 
 def test_other_paths_lose_their_folders_and_stay_apart(tmp_path):
-    one, two = places.portable(f"{tmp_path}/a/towers.csv"), places.portable(f"{tmp_path}/b/towers.csv")
-    assert one != two and {text.split("/")[0] for text in (one, two)} == {places.ELSEWHERE}
+    one, two = record_paths.portable(f"{tmp_path}/a/towers.csv"), record_paths.portable(f"{tmp_path}/b/towers.csv")
+    assert one != two and {text.split("/")[0] for text in (one, two)} == {record_paths.ELSEWHERE}
     assert one.endswith("/towers.csv") and str(tmp_path) not in one
 
 
@@ -48,13 +48,13 @@ def test_other_paths_lose_their_folders_and_stay_apart(tmp_path):
     "text", ["https://host/usr/lib/x", "/Geolocation/lat", "gC m-2 d-1 / mm", "results/a", "../x", "a {data}/b", "/"]
 )
 def test_what_is_no_path_of_this_machine_stays(text):
-    assert places.portable(text) == text
+    assert record_paths.portable(text) == text
 
 
 def test_data_that_lie_beside_the_project_stay_symbolic(monkeypatch):
     monkeypatch.delenv("TAMRL_DATA")
-    assert places.portable("../shared/data/era5") == "{data}/era5"
-    assert places.portable("not ../shared/data/era5") == "not ../shared/data/era5"
+    assert record_paths.portable("../shared/data/era5") == "{data}/era5"
+    assert record_paths.portable("not ../shared/data/era5") == "not ../shared/data/era5"
 
 
 def test_every_json_record_is_told_so_and_the_configuration_comes_back(somebody):
