@@ -150,3 +150,73 @@ def monthly(values, times) -> np.ndarray:
     """Monthly means by pandas, to compare with."""
     frame = pd.DataFrame(values.reshape(len(values), -1), index=pd.DatetimeIndex(times))
     return frame.groupby(frame.index.month).mean().to_numpy().reshape(-1, *values.shape[1:])
+
+
+PATIENCE = 90_000  # ms: a loaded machine is slow, not wrong
+
+
+class Opened:
+    """A page with what it complained of and asked for."""
+
+    def __init__(self, page):
+        self.page, self.complaints, self.asked = page, [], []
+        page.set_default_timeout(PATIENCE)
+        page.on("console", self._note)
+        page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        page.on("request", lambda r: self.asked.append(r.url))
+
+    def _note(self, message) -> None:
+        if message.type in ("error", "warning") and "willReadFrequently" not in message.text:  # `coloured` reads pixels
+            self.complaints.append(message.text)
+
+    def go(self, folder: Path, address: str = "", *, drawn: bool = True) -> "Opened":
+        self.page.goto(f"file://{folder}/index.html#{address}")
+        if drawn:
+            self.page.wait_for_selector("html[data-drawn]", state="attached")
+        return self
+
+    def drawn(self, act) -> None:
+        """Do something and wait for the map to follow."""
+        before = self.page.get_attribute("html", "data-drawn")
+        act()
+        self.page.wait_for_selector(f"html[data-drawn]:not([data-drawn='{before}'])", state="attached")
+
+    def coloured(self, pane: str = "pane-a") -> float:
+        """Share of pixels of the map that carry a value."""
+        return self.page.evaluate(
+            """name => { const c = document.querySelector(`#${name} .cells`);
+            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+            let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n / (d.length / 4); }""",
+            pane,
+        )
+
+    def text(self, selector: str) -> str:
+        return self.page.locator(selector).first.inner_text()
+
+    def shoot(self, name: str, **options) -> None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)
+
+
+@pytest.fixture
+def opened(chromium):
+    """Open pages: `opened()`, or with options of the browser's context; checks at the end that none complained."""
+    made, contexts = [], []
+
+    def make(**options):
+        options = {"viewport": {"width": 1300, "height": 820}, "reduced_motion": "reduce", "accept_downloads": True} | options
+        contexts.append(chromium.new_context(**options))
+        made.append(Opened(contexts[-1].new_page()))
+        return made[-1]
+
+    yield make
+    for context in contexts:
+        context.close()
+    for one in made:
+        assert all(url.startswith(("file://", "blob:", "data:")) for url in one.asked), one.asked
+        assert one.complaints == []
+
+
+def broken(atlas: Path, folder: Path) -> Path:
+    """A copy to break, with the folder's name kept."""
+    return Path(shutil.copytree(atlas, folder / "atlas"))

@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -14,72 +12,9 @@ import xarray as xr
 from tamrl import simulated
 from tamrl.atlas.bundle import build_site
 from tamrl.errors import InputError
-from tests.atlas.conftest import QUANTUM, SCREENSHOTS, SITE, monthly
+from tests.atlas.conftest import QUANTUM, SCREENSHOTS, SITE, broken, monthly
 
-PATIENCE = 90_000  # ms: a loaded machine is slow, not wrong
 PLACE = {"lat": 45.0, "lon": 25.0}  # the middle of a cell of 10 degrees
-
-
-class Opened:
-    """A page with what it complained of and asked for."""
-
-    def __init__(self, page):
-        self.page, self.complaints, self.asked = page, [], []
-        page.set_default_timeout(PATIENCE)
-        page.on("console", self._note)
-        page.on("pageerror", lambda e: self.complaints.append(str(e)))
-        page.on("request", lambda r: self.asked.append(r.url))
-
-    def _note(self, message) -> None:
-        if message.type in ("error", "warning") and "willReadFrequently" not in message.text:  # `coloured` reads pixels
-            self.complaints.append(message.text)
-
-    def go(self, folder: Path, address: str = "", *, drawn: bool = True) -> "Opened":
-        self.page.goto(f"file://{folder}/index.html#{address}")
-        if drawn:
-            self.page.wait_for_selector("html[data-drawn]", state="attached")
-        return self
-
-    def drawn(self, act) -> None:
-        """Do something and wait for the map to follow."""
-        before = self.page.get_attribute("html", "data-drawn")
-        act()
-        self.page.wait_for_selector(f"html[data-drawn]:not([data-drawn='{before}'])", state="attached")
-
-    def coloured(self, pane: str = "pane-a") -> float:
-        """Share of pixels of the map that carry a value."""
-        return self.page.evaluate(
-            """name => { const c = document.querySelector(`#${name} .cells`);
-            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-            let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n / (d.length / 4); }""",
-            pane,
-        )
-
-    def text(self, selector: str) -> str:
-        return self.page.locator(selector).first.inner_text()
-
-    def shoot(self, name: str, **options) -> None:
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)
-
-
-@pytest.fixture
-def opened(chromium):
-    """Open pages: `opened()`, or with options of the browser's context; checks at the end that none complained."""
-    made, contexts = [], []
-
-    def make(**options):
-        options = {"viewport": {"width": 1300, "height": 820}, "reduced_motion": "reduce", "accept_downloads": True} | options
-        contexts.append(chromium.new_context(**options))
-        made.append(Opened(contexts[-1].new_page()))
-        return made[-1]
-
-    yield make
-    for context in contexts:
-        context.close()
-    for one in made:
-        assert all(url.startswith(("file://", "blob:", "data:")) for url in one.asked), one.asked
-        assert one.complaints == []
 
 
 def number(text: str) -> float:
@@ -240,80 +175,6 @@ def test_two_runs_stand_side_by_side_and_are_subtracted(opened, atlas, climatolo
     assert one.page.is_hidden("#pane-b") and "−" in one.text("#legend-a p") and one.coloured() > 0.05
 
 
-PLACES = [
-    "{evil}/",
-    "../../evil/",
-    "../../../{name}/evil/",
-    "..",
-    "../..",
-    "%2e%2e",
-    "evil/..",
-    "evil%2F..",
-    "file://{evil}/",
-    "a b",
-    "",
-]
-PLACES += ["http://127.0.0.1:9/", "//127.0.0.1/x/", "javascript:alert(1)//", "daily/../evil", "\\\\evil\\", "daily\n", "x" * 65]
-
-
-def hostile(folder: Path) -> Path:
-    """A folder with a script that marks the page which loads it, under any name that an atlas asks for."""
-    for name in ("data/index.js", "atlas/data/index.js", "gpp.mean/0.js", "data/gpp.mean/0.js"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("document.documentElement.dataset.evil = 1;")
-    return folder
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_an_address_loads_no_script_but_of_runs_beside_this_one(opened, atlas, tmp_path, place):
-    copy = broken(atlas, tmp_path / "results/mine")
-    evil = hostile(tmp_path / "results/evil")
-    hostile(tmp_path / "results/mine/evil")
-    one = opened()
-    one.go(copy, "c=two&br=" + quote(place.format(evil=evil, name=tmp_path.name), safe="%"), drawn=not place)
-    one.page.wait_for_selector("#problem p" if place else "html[data-drawn]", state="attached")
-    assert not place or "is no name of a run" in one.text("#problem")
-    assert one.page.get_attribute("html", "data-evil") is None
-    assert all(url.startswith((f"file://{copy}/", "data:", "blob:")) for url in one.asked), one.asked
-    one.complaints.clear()
-
-
-def edited(atlas: Path, **changes) -> Path:
-    """The atlas with other entries in its index."""
-    file = atlas / "data/index.js"
-    head, _, body = file.read_text().partition(",")
-    file.write_text(f"{head},{json.dumps(json.loads(body.rstrip().removesuffix(');')) | changes)});")
-    return atlas
-
-
-@pytest.mark.parametrize("label", ["../../evil", "..%2f..%2fevil", "%2e%2e/%2e%2e/evil", "/evil", "//evil/x"])
-def test_no_name_within_an_atlas_leads_out_of_it(opened, atlas, tmp_path, label):
-    copy = edited(broken(atlas, tmp_path / "results/mine"), labels=[label])
-    hostile(tmp_path / "results/mine/evil")
-    one = opened()
-    one.go(copy, drawn=False)
-    one.page.wait_for_selector("#problem p")
-    assert one.page.get_attribute("html", "data-evil") is None and "is missing" in one.text("#problem")
-    assert all(url.startswith((f"file://{copy}/", "data:", "blob:")) for url in one.asked), one.asked
-    one.complaints.clear()
-
-
-def test_no_cell_of_the_csv_of_a_place_is_a_formula(opened, atlas, tmp_path):
-    title = "T,=1+1; @SUM(1)\t-2\n=cmd|' /C calc'!A0,+\"=3"
-    copy = edited(broken(atlas, tmp_path), title=title, virtual_earth="=A1")
-    one = opened().go(copy, "at=45,25")
-    one.page.wait_for_selector("#csv")
-    with one.page.expect_download() as waiting:
-        one.page.click("#csv")
-    waiting.value.save_as(tmp_path / "cell.csv")
-    text = (tmp_path / "cell.csv").read_text()
-    for separator in (",", ";", "\t", '"'):
-        for part in (part.strip() for line in text.splitlines() for part in line.split(separator)):
-            assert part[:1] not in tuple("=+@") and (part[:1] != "-" or re.fullmatch(r"-[0-9.]+|-[0-9.,]+.*'=A1", part)), part
-    table = pd.read_csv(tmp_path / "cell.csv", comment="#")
-    assert (table["virtual_earth"] == "'=A1").all() and table["gpp_mean"].dtype == float
-
-
 def test_what_cannot_be_subtracted_is_told(opened, atlas):
     one = opened()
     one.go(atlas, "c=difference&b=air_temperature", drawn=False)
@@ -410,11 +271,6 @@ def test_a_phone_shows_it_all(opened, atlas, theme):
         size = one.page.locator(target).bounding_box()
         assert min(size["width"], size["height"]) >= 40, f"{target} is too small for a finger"
     one.shoot(f"phone-{theme}", full_page=True)
-
-
-def broken(atlas: Path, folder: Path) -> Path:
-    """A copy to break, with the folder's name kept."""
-    return Path(shutil.copytree(atlas, folder / "atlas"))
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "garbled"])
