@@ -44,16 +44,16 @@ class Answer:
 
 def of_python(text: str, said: str) -> Answer:
     """From the JSON of `pip-audit`; `said` is what it printed beside that."""
-    found = _json(text).get("dependencies", [])
-    known = [entry for entry in found if "vulns" in entry]
+    packages = _json(text).get("dependencies", [])
+    known = [entry for entry in packages if "vulns" in entry]
     if not known:
-        return Answer(len(found), failed=_reason(next((entry.get("skip_reason") for entry in found), said)))
+        return Answer(len(packages), failed=_reason(next((entry.get("skip_reason") for entry in packages), said)))
     rows = [
         (entry["name"], entry["version"], " ".join([bad["id"], *bad.get("aliases", ())]), ", ".join(bad.get("fix_versions", ())))
         for entry in known
         for bad in entry["vulns"]
     ]
-    return Answer(len(found), len(known), tuple(sorted(rows)))
+    return Answer(len(packages), len(known), tuple(sorted(rows)))
 
 
 def of_npm(text: str, said: str, asked: int) -> Answer:
@@ -72,10 +72,10 @@ def of_npm(text: str, said: str, asked: int) -> Answer:
 
 def _json(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _reason(text: object) -> str:

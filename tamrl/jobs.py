@@ -28,15 +28,15 @@ class Beside(FilePersistence):
         if not file.is_file():
             return super()._read_record(key)
         try:
-            told = json.loads(file.read_text(encoding="utf-8"))
-            lost = told.pop("sealed") and not files.seal_file(Path(key)).is_file()
-            return _unfinished() if lost else MetadataRecord.model_validate(told)
+            content = json.loads(file.read_text(encoding="utf-8"))
+            lost = content.pop("sealed") and not files.seal_file(Path(key)).is_file()
+            return _unfinished() if lost else MetadataRecord.model_validate(content)
         except (ValueError, KeyError):
             return _unfinished()
 
     def _write_record(self, key: str, record: MetadataRecord) -> None:
-        told = dict(record.items()) | {"sealed": files.seal_file(Path(key)).is_file(), "conda_env": None}
-        files.replace_text(files.job_file(Path(key)), files.as_json(told))
+        content = dict(record.items()) | {"sealed": files.seal_file(Path(key)).is_file(), "conda_env": None}
+        files.replace_text(files.job_file(Path(key)), files.as_json(content))
 
     def _delete_record(self, key: str) -> bool:
         files.job_file(Path(key)).unlink(missing_ok=True)

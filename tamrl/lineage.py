@@ -73,12 +73,12 @@ def version(package: str) -> str:
 
 def instructions() -> str:
     """The instruction sets that numpy and torch compute with here, and the accelerator in use: on others the last bits differ."""
-    found = [f"numpy {_widest()}"]
+    sets = [f"numpy {_widest()}"]
     if torch := sys.modules.get("torch"):
-        found.append(f"torch {torch.backends.cpu.get_cpu_capability()}")
+        sets.append(f"torch {torch.backends.cpu.get_cpu_capability()}")
         if torch.cuda.is_initialized():
-            found.append(torch.cuda.get_device_name())
-    return ", ".join(found)
+            sets.append(torch.cuda.get_device_name())
+    return ", ".join(sets)
 
 
 @cache

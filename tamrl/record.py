@@ -68,8 +68,8 @@ def record_provenance(
     """
     products = _products(sorted(map(str, outputs)), threads)
     drivers = {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]} if cube else None
-    told = made(Path(benchmarks[0]).parent, but=record)
-    for text in (different := mixed(told)):
+    origins = made(Path(benchmarks[0]).parent, but=record)
+    for text in (different := mixed(origins)):
         LOG.warning("%s", text)
     written = {
         "run": config["run"],
@@ -81,13 +81,13 @@ def record_provenance(
         "code": code(config),
         "lock": provenance.lock_digest(),
         "git_revision": provenance.revision(),
-        "software": _software(told),
-        "made": told,
+        "software": _software(origins),
+        "made": origins,
         "mixed": different,
         "hardware": hardware(),
         "inputs": {"drivers": drivers, "towers": _checksums(inputs), "raw": _checksums(raw or [])},
-        "outputs": {path: told["file"] for path, told in products.items()},
-        "contents": {path: told["content"] for path, told in products.items() if not path.endswith(".html")},
+        "outputs": {path: entry["file"] for path, entry in products.items()},
+        "contents": {path: entry["content"] for path, entry in products.items() if not path.endswith(".html")},
         "rules": costs(benchmarks),
     }
     files.write_json(record, written)
@@ -100,27 +100,27 @@ def made(run: Path, *, but: str | Path) -> dict[str, list[dict[str, Any]]]:
     Each entry stands for products of the same `code`, `settings`, `seed`, `software` and `instructions`, with their number and
     the `first` and `last` time of writing. `but` is left out.
     """
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for path, told in files.seals(run):
+    by_rule: dict[str, dict[str, dict[str, Any]]] = {}
+    for path, origin in files.seals(run):
         if path == Path(but):
             continue
-        when, rule = told.pop("when", ""), told.pop("rule", "")
-        entries = found.setdefault("tiles" if path.parent.suffix == ".tiles" else rule, {})
-        entry = entries.setdefault(files.as_json(told), told | {"products": 0, "first": when, "last": when})
+        when, rule = origin.pop("when", ""), origin.pop("rule", "")
+        entries = by_rule.setdefault("tiles" if path.parent.suffix == ".tiles" else rule, {})
+        entry = entries.setdefault(files.as_json(origin), origin | {"products": 0, "first": when, "last": when})
         entry |= {"products": entry["products"] + 1, "first": min(entry["first"], when), "last": max(entry["last"], when)}
-    return {rule: list(entries.values()) for rule, entries in sorted(found.items())}
+    return {rule: list(entries.values()) for rule, entries in sorted(by_rule.items())}
 
 
 def mixed(made: dict[str, list[dict[str, Any]]]) -> list[str]:
     """Sentences on models and tiles that were made with different libraries or instruction sets, so that their bits differ."""
-    found = []
+    sentences = []
     for rule, what in {"train_model": "models", "tiles": "tiles of maps"}.items():
         used = _versions(made.get(rule, []))
         several = [f"{name} {', '.join(sorted(used[name]))}" for name in lineage.COMPUTING if len(used.get(name, ())) > 1]
-        found += [f"{what} were made with different libraries: {'; '.join(several)}"] if several else []
+        sentences += [f"{what} were made with different libraries: {'; '.join(several)}"] if several else []
         sets = sorted({entry.get("instructions", "unknown") for entry in made.get(rule, [])})
-        found += [f"{what} were made with different instruction sets: {'; '.join(sets)}"] if len(sets) > 1 else []
-    return found
+        sentences += [f"{what} were made with different instruction sets: {'; '.join(sets)}"] if len(sets) > 1 else []
+    return sentences
 
 
 def _software(made: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
@@ -174,7 +174,7 @@ def code(config: dict[str, Any]) -> dict[str, str]:
     """Digest of each stage's modules with all they import, and of the plug-ins that the configuration names."""
     root = Path(__file__).parents[1]
     modules = [".".join(stage.relative_to(root).with_suffix("").parts) for stage in sorted(root.glob("tamrl/**/stage.py"))]
-    variants = {name: own["model"] for name, own in config["training"]["variants"].items()}
+    variants = {name: variant["model"] for name, variant in config["training"]["variants"].items()}
     modules += [f"{package}.{variants.get(name, name)}" for section, key, package in PLUGINS for name in config[section][key]]
     return {module: provenance.code_digest(module) for module in modules}
 
@@ -205,7 +205,7 @@ def costs(folders: list[str]) -> dict[str, dict[str, float | None]]:
     InputError
         If a table is not one of Snakemake's.
     """
-    found, run = {}, Path(folders[0]).parent
+    jobs, run = {}, Path(folders[0]).parent
     for file in sorted(file for folder in folders for file in Path(folder).rglob("*.tsv")):
         with open(file, encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle, delimiter="\t"))
@@ -213,8 +213,8 @@ def costs(folders: list[str]) -> dict[str, dict[str, float | None]]:
             raise InputError("not a benchmark of Snakemake", where=file, found=rows[-1:], todo="delete it and run its rule again")
         name = "/".join(part for part in file.relative_to(run).with_suffix("").parts if part != "benchmarks")
         with border.reading("not a benchmark of Snakemake", where=file, todo="delete it and run its rule again"):
-            found[name] = {"seconds": float(rows[-1]["s"]), "memory_mib": _number(rows[-1]["max_rss"])}
-    return found
+            jobs[name] = {"seconds": float(rows[-1]["s"]), "memory_mib": _number(rows[-1]["max_rss"])}
+    return jobs
 
 
 def _number(text: str) -> float | None:
@@ -236,8 +236,8 @@ def _products(paths: list[str], processes: int) -> dict[str, dict[str, str]]:
 
 def _told(path: str) -> dict[str, str]:
     """Checksums of the bytes of a product and of what it says, which are read once where the two are the same."""
-    own = files.sha256(path)
-    return {"file": own, "content": content(path) if path.endswith(".nc") else own}
+    digest = files.sha256(path)
+    return {"file": digest, "content": content(path) if path.endswith(".nc") else digest}
 
 
 def _processor() -> str:

@@ -47,14 +47,14 @@ def _known(project: str, data: str, home: str) -> list[tuple[str, re.Pattern, st
     """The folders of the project, of the data and of the user with what stands for them, the longest first."""
     named = {home: HOME, os.path.realpath(data): DATA, str(Path(data).absolute()): DATA, data: DATA}
     named |= {os.path.realpath(project): "", project: ""}
-    found = []
+    patterns = []
     for place, name in sorted(named.items(), key=lambda item: -len(item[0])):
         begins = r"(?<![\w.~/}-])" if Path(place).is_absolute() else r"""(?:^|(?<=['"]))"""
         if len(place) > 1:
             text = f"{begins}{re.escape(place)}"
-            found += [] if name else [(place, re.compile(rf"{text}/(?=[^/])"), "")]
-            found.append((place, re.compile(rf"{text}(?![\w.~-])"), name or "."))
-    return found
+            patterns += [] if name else [(place, re.compile(rf"{text}/(?=[^/])"), "")]
+            patterns.append((place, re.compile(rf"{text}(?![\w.~-])"), name or "."))
+    return patterns
 
 
 def _elsewhere(path: re.Match) -> str:

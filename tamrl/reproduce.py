@@ -38,13 +38,13 @@ def read(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / "provenance.json"
     with border.reading("the record of the run cannot be read", where=path, todo="run make maps to its end first"):
-        found = json.loads((files.verified(path) if files.seal_file(path).is_file() else path).read_text(encoding="utf-8"))
-        run, _ = found["run"], found["config"]["inference"]
-        names = [*found.get("outputs", {}), *found.get("contents", {})]
+        record = json.loads((files.verified(path) if files.seal_file(path).is_file() else path).read_text(encoding="utf-8"))
+        run, _ = record["run"], record["config"]["inference"]
+        names = [*record.get("outputs", {}), *record.get("contents", {})]
     strange = [name for name in names if not name.startswith(f"{RunLayout(run).folder}/") or ".." in PurePosixPath(name).parts]
     if strange or not re.fullmatch(NAME, run):
         raise InputError("the record is not that of a run", where=path, found=(strange or [run])[:5])
-    return found
+    return record
 
 
 def foreign(recorded: dict[str, Any], own: dict[str, Any] | None = None) -> dict[str, str]:
@@ -103,15 +103,15 @@ def _renamed(value: Any, old: str, new: str) -> Any:
 def changed(recorded: dict[str, Any]) -> list[str]:
     """What of code, libraries and lock is not as it was; the numbers may then differ."""
     now = {"code": record.code(recorded["config"]), "software": provenance.software(), "lock": provenance.lock_digest()}
-    found = []
+    differences = []
     for what in ("code", "software"):
         was = recorded.get(what, {})
-        found += [
+        differences += [
             f"{what} {name}: {was[name]} then, {now[what].get(name)} now" for name in was if was[name] != now[what].get(name)
         ]
     if recorded.get("lock", now["lock"]) != now["lock"]:
-        found.append(f"requirements.lock.txt: {recorded['lock']} then, {now['lock']} now")
-    return found
+        differences.append(f"requirements.lock.txt: {recorded['lock']} then, {now['lock']} now")
+    return differences
 
 
 def compare(recorded: dict[str, Any], root: Path) -> dict[str, str]:
@@ -139,15 +139,15 @@ def main(arguments: list[str]) -> int:
     asked.add_argument("folder")
     asked.add_argument(ACCEPT, action="store_true", help="take commands and outer paths from the record")
     asked.add_argument("--over", metavar="FILE", help="configuration laid over that of the record, such as paths of this machine")
-    given, options = asked.parse_known_args(arguments)
-    recorded, own = read(given.folder), document.read(given.over) if given.over else {}
-    if not accepted(foreign(recorded, own), said=given.accept_commands):
+    options_given, options = asked.parse_known_args(arguments)
+    recorded, overlay = read(options_given.folder), document.read(options_given.over) if options_given.over else {}
+    if not accepted(foreign(recorded, overlay), said=options_given.accept_commands):
         return 2
-    wanted = config.overlay(configuration(recorded), own) | {"run": recorded["run"] + AGAIN}
+    wanted = config.overlay(configuration(recorded), overlay) | {"run": recorded["run"] + AGAIN}
     config.load(wanted)
     for line in changed(recorded):
         print(f"not as it was: {line!a}")
-    again = Path(given.folder).with_name(Path(given.folder).name + AGAIN)
+    again = Path(options_given.folder).with_name(Path(options_given.folder).name + AGAIN)
     with files.atomic(again / "config.json") as part:
         part.write_text(json.dumps(wanted, indent=1), encoding="utf-8")  # not as a record: with the paths of this machine
     command = [sys.executable, "-m", "snakemake", "--configfile", str(again / "config.json"), "--rerun-incomplete"]

@@ -67,8 +67,8 @@ class Credential:
         if not value:
             raise DownloadError(none, where=f"environment variable {variable}", found="nothing", todo=how)
         if not value.isascii() or not value.isprintable() or " " in value:
-            found = "blanks, line ends or letters that no token has (the value is not shown)"
-            raise DownloadError("the login is none", where=f"environment variable {variable}", found=found, todo=how)
+            fault = "blanks, line ends or letters that no token has (the value is not shown)"
+            raise DownloadError("the login is none", where=f"environment variable {variable}", found=fault, todo=how)
         return cls(header, form.format(value), hosts)
 
     @classmethod
@@ -290,8 +290,8 @@ class Session(requests.Session):
     def _allowed(self, url: str, number: int) -> set[Kind]:
         """Networks beside the public one where the server of an address may lie."""
         parts = urlsplit(url)
-        given = number == 0 if self.near is None else origin(parts) in [origin(urlsplit(base)) for base in self.near]
-        return {"private", "loopback"} if given or is_local_server(url) else set()
+        named_by_user = number == 0 if self.near is None else origin(parts) in [origin(urlsplit(base)) for base in self.near]
+        return {"private", "loopback"} if named_by_user or is_local_server(url) else set()
 
     def _next(self, request: requests.PreparedRequest, target: str, asked: str) -> requests.PreparedRequest:
         """The request that a redirection asks for; a login does not go to another server."""
@@ -306,15 +306,15 @@ class Session(requests.Session):
             raise DownloadError(
                 "the server sends an order elsewhere, or to an address with a login", where=asked, found=url, todo=todo
             )
-        found = request.copy()
-        found.prepare_url(url, None)
-        if origin(urlsplit(found.url)) != origin(before):
-            for name in [name for name in found.headers if name.lower() not in HARMLESS]:
-                del found.headers[name]
+        following = request.copy()
+        following.prepare_url(url, None)
+        if origin(urlsplit(following.url)) != origin(before):
+            for name in [name for name in following.headers if name.lower() not in HARMLESS]:
+                del following.headers[name]
         for name in ("Cookie", "Proxy-Authorization"):  # set anew for each server
-            found.headers.pop(name, None)
-        found.prepare_cookies(self.cookies)
-        return found
+            following.headers.pop(name, None)
+        following.prepare_cookies(self.cookies)
+        return following
 
 
 def _read(timeout: object) -> float:

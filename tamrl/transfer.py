@@ -130,12 +130,12 @@ class Client:
                 part = answer.status_code == 206
                 if part:
                     _total(answer, start or 0)
-                found = b"".join(self._body(answer, self.limits.memory if most is None else most, until))
-                _complete(answer, len(found))
+                body = b"".join(self._body(answer, self.limits.memory if most is None else most, until))
+                _complete(answer, len(body))
                 if limits is None:
-                    return found
+                    return body
                 begin = 0 if part else start or 0
-                return found[begin : None if end is None else begin + end - (start or 0)]
+                return body[begin : None if end is None else begin + end - (start or 0)]
 
         return self._again(url, once)
 
@@ -181,11 +181,11 @@ class Client:
         length = part.path.stat().st_size
         if size is not None and length < size and not surely_all:
             raise requests.ConnectionError(f"{length} of {size} bytes arrived")
-        found = f"{length} bytes, {checksum[0]} {content(part.path, checksum[0])}" if checksum else f"{length} bytes"
+        arrived = f"{length} bytes, {checksum[0]} {content(part.path, checksum[0])}" if checksum else f"{length} bytes"
         part.drop()
         if not surely_all:
-            raise _WrongBytes(found)
-        raise _unlike(part.url, found)
+            raise _WrongBytes(arrived)
+        raise _unlike(part.url, arrived)
 
     def _resume(self, part: "_Part", size: int | None, summed: bool, until: float) -> bool:
         """Whether what lies there now is surely all that the server has, from one answer whose length was announced."""
@@ -197,15 +197,15 @@ class Client:
                 raise _WrongBytes("the server has no such part of the file (416)")
             _check(answer, part.url)
             goes_on = answer.status_code == 206
-            whole = _total(answer, have) if goes_on else _length(answer)
-            if goes_on and have and (part.is_other(answer) or (None not in (whole, total) and whole != total)):
+            total_size = _total(answer, have) if goes_on else _length(answer)
+            if goes_on and have and (part.is_other(answer) or (None not in (total_size, total) and total_size != total)):
                 raise _WrongBytes("the server has another version of the file by now")
-            if size is not None and whole is not None and whole > size:
-                raise _WrongBytes(f"the server has {whole} bytes")
+            if size is not None and total_size is not None and total_size > size:
+                raise _WrongBytes(f"the server has {total_size} bytes")
             if not (goes_on and have):
                 have = 0
-                part.begin(answer, whole)
-            most = size if size is not None else self.limits.unannounced if whole is None else self.limits.file
+                part.begin(answer, total_size)
+            most = size if size is not None else self.limits.unannounced if total_size is None else self.limits.file
             with open(part.path, "ab", opener=temporary.no_link) as handle:
                 for block in self._body(answer, most - have, until):
                     handle.write(block)
@@ -213,9 +213,9 @@ class Client:
                 os.fsync(handle.fileno())
         length = part.path.stat().st_size
         _complete(answer, length - have)
-        if whole is not None and length != whole:
-            raise requests.ConnectionError(f"{length} of {whole} bytes arrived")
-        announced = whole is not None or answer.headers.get("Transfer-Encoding") == "chunked"
+        if total_size is not None and length != total_size:
+            raise requests.ConnectionError(f"{length} of {total_size} bytes arrived")
+        announced = total_size is not None or answer.headers.get("Transfer-Encoding") == "chunked"
         return announced and not have
 
     def _body(self, answer: requests.Response, most: int, until: float) -> Iterator[bytes]:
@@ -256,8 +256,8 @@ class Client:
                 break
             pause = self.wait * 2 ** (attempt - 1) * random.uniform(0.75, 1.25) if pause is None else pause
             pause = max(0.0, min(pause, LONGEST_PAUSE, until - time.monotonic()))
-            said = redacted(str(cause))
-            log.warning("%s: attempt %d failed (%s), again in %.1f s", redacted(url), attempt, said, pause)
+            message = redacted(str(cause))
+            log.warning("%s: attempt %d failed (%s), again in %.1f s", redacted(url), attempt, message, pause)
             time.sleep(pause)
         if isinstance(cause, _WrongBytes | requests.exceptions.ContentDecodingError):
             raise _unlike(url, cause) from cause
@@ -310,11 +310,13 @@ def _complete(answer: requests.Response, received: int) -> None:
 
 def _total(answer: requests.Response, start: int) -> int | None:
     """Bytes of the whole file of which an answer (206) is a part, if it says so; a part that begins elsewhere is refused."""
-    given = answer.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", given, re.ASCII)
+    content_range = answer.headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", content_range, re.ASCII)
     first, last, total = (int(n) if n != "*" else None for n in match.groups()) if match else (None, 0, None)
     if first != start or last < start or _length(answer) not in (None, last - start + 1) or (total is not None and last >= total):
-        raise _WrongBytes(f"the part {given!r:.80}, {_length(answer)} bytes long, where that from byte {start} on was asked for")
+        raise _WrongBytes(
+            f"the part {content_range!r:.80}, {_length(answer)} bytes long, where that from byte {start} on was asked for"
+        )
     return total
 
 
@@ -358,8 +360,8 @@ class _Part:
 
     def is_other(self, answer: requests.Response) -> bool:
         """Whether an answer names another version; a part need not repeat its date."""
-        mine, found = self.version()[0], _version(answer)
-        return mine is not None and found != mine and (found is not None or mine.startswith('"'))
+        mine, theirs = self.version()[0], _version(answer)
+        return mine is not None and theirs != mine and (theirs is not None or mine.startswith('"'))
 
     def drop(self) -> None:
         """Forget it."""
@@ -369,5 +371,5 @@ class _Part:
 
 def _version(answer: requests.Response) -> str | None:
     tag = answer.headers.get("ETag", "")
-    found = tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
-    return found if found and found.isascii() and found.isprintable() else None
+    validator = tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
+    return validator if validator and validator.isascii() and validator.isprintable() else None

@@ -121,11 +121,11 @@ class _Watch:
     def _look(self, processes: dict[int, Any], stop: threading.Event) -> None:
         quiet, last = dict.fromkeys(processes, 0), dict.fromkeys(processes, 0)
         while not stop.wait(1):
-            given = dict(zip(self.signs[1::2], self.signs[2::2], strict=True))
+            last_signs = dict(zip(self.signs[1::2], self.signs[2::2], strict=True))
             for process in [p for p in processes if processes[p].is_alive()]:
-                told = given.get(process, 0)
-                quiet[process] = 0 if told != last[process] else quiet[process] + 1
-                last[process] = told
+                last_sign = last_signs.get(process, 0)
+                quiet[process] = 0 if last_sign != last[process] else quiet[process] + 1
+                last[process] = last_sign
                 if quiet[process] >= SILENCE:
                     self.silent[process] = _state(process)
                     LOG.error("%s", self.refusal())

@@ -59,8 +59,8 @@ def _netcdf(path: str) -> netCDF4.Dataset:
     HDF5 shares what it knows of a file among all that have it open: one that was overwritten in place would give its old values.
     """
     _bounded(path, 0, 0)
-    about = Path(path).stat()
-    key, state = (about.st_dev, about.st_ino), (path, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    status = Path(path).stat()
+    key, state = (status.st_dev, status.st_ino), (path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     if key in _files and _files[key][0] != state:
         _files.pop(key)[1].close()
     if key not in _files:
@@ -90,13 +90,13 @@ def _attributes(of: netCDF4.Dataset | netCDF4.Variable) -> dict[str, Any]:
 
 def describe(path: str, most: int) -> dict[str, Any]:
     """Attributes, and the variables of numbers and texts; those of at most one dimension with their values."""
-    file, found = _netcdf(path), {}
+    file, variables = _netcdf(path), {}
     for name, variable in file.variables.items():
         if not _is_plain(variable):
             continue
         _bounded(path, _size(variable), most)
         chunk = variable.chunking()
-        found[name] = {
+        variables[name] = {
             "dims": variable.dimensions,
             "shape": variable.shape,
             "dtype": "O" if variable.dtype is str else variable.dtype.str,
@@ -104,7 +104,7 @@ def describe(path: str, most: int) -> dict[str, Any]:
             "chunks": chunk if isinstance(chunk, list) else None,
             "values": np.asarray(variable[...]) if variable.ndim <= 1 else None,
         }
-    return {"attrs": _attributes(file), "variables": found}
+    return {"attrs": _attributes(file), "variables": variables}
 
 
 def read(path: str, most: int, name: str, key: list) -> np.ndarray:
@@ -129,8 +129,8 @@ def layer(path: str, most: int, name: str) -> dict[str, Any]:
 
 
 def _find(group: netCDF4.Group, name: str) -> netCDF4.Variable | None:
-    found = (_find(inner, name) for inner in group.groups.values())
-    return group.variables[name] if name in group.variables else next((v for v in found if v is not None), None)
+    matches = (_find(inner, name) for inner in group.groups.values())
+    return group.variables[name] if name in group.variables else next((v for v in matches if v is not None), None)
 
 
 def hdf4_layer(path: str, most: int, name: str) -> dict[str, Any]:
@@ -141,11 +141,11 @@ def hdf4_layer(path: str, most: int, name: str) -> dict[str, Any]:
         known = file.datasets()
         if name not in known:
             return {"names": list(known)}
-        found = file.select(name)
-        shape = np.ravel(found.info()[2])
+        layer = file.select(name)
+        shape = np.ravel(layer.info()[2])
         _bounded(path, 8 * prod(map(int, shape)), most)
-        dims = [str(d).split(":")[0] for d in found.dimensions(full=1)]
-        return {"dims": dims, "attrs": found.attributes(), "values": np.asarray(found[:])}
+        dims = [str(d).split(":")[0] for d in layer.dimensions(full=1)]
+        return {"dims": dims, "attrs": layer.attributes(), "values": np.asarray(layer[:])}
     finally:
         file.end()
 
@@ -168,13 +168,13 @@ def _plain(value: Any, arrays: list[bytes]) -> Any:
     if isinstance(value, dict):
         return {"of": {str(k): _plain(v, arrays) for k, v in value.items()}}
     if isinstance(value, np.generic | np.ndarray):
-        found = np.asarray(value)
-        if found.dtype.kind in "OU":
-            return {"texts": [str(v) for v in found.ravel()], "shape": found.shape}
-        if found.dtype.kind not in "iufSb":
-            raise Refused(f"values of the type {found.dtype}")
-        arrays.append(found.tobytes())
-        return {"dtype": found.dtype.str, "shape": found.shape, "scalar": isinstance(value, np.generic)}
+        array = np.asarray(value)
+        if array.dtype.kind in "OU":
+            return {"texts": [str(v) for v in array.ravel()], "shape": array.shape}
+        if array.dtype.kind not in "iufSb":
+            raise Refused(f"values of the type {array.dtype}")
+        arrays.append(array.tobytes())
+        return {"dtype": array.dtype.str, "shape": array.shape, "scalar": isinstance(value, np.generic)}
     return [_plain(v, arrays) for v in value] if isinstance(value, list | tuple) else value
 
 

@@ -82,13 +82,13 @@ class _Helper:
         size = prod(value["shape"]) * dtype.itemsize
         if size > most:
             raise _Ended
-        found = np.frombuffer(self._take(size, until), dtype).reshape(value["shape"])
-        return found[()] if value["scalar"] else found
+        array = np.frombuffer(self._take(size, until), dtype).reshape(value["shape"])
+        return array[()] if value["scalar"] else array
 
     def _take(self, size: int, until: float) -> bytearray:
         """So many bytes of the answer."""
-        found, at, pipe = bytearray(size), 0, self.process.stdout.fileno()
-        with selectors.DefaultSelector() as waiting, memoryview(found) as view:
+        content, at, pipe = bytearray(size), 0, self.process.stdout.fileno()
+        with selectors.DefaultSelector() as waiting, memoryview(content) as view:
             waiting.register(pipe, selectors.EVENT_READ)
             while at < size:
                 if not waiting.select(max(0.0, until - time.monotonic())):
@@ -97,7 +97,7 @@ class _Helper:
                 if not got:
                     raise _Ended
                 at += got
-        return found
+        return content
 
     def end(self) -> int:
         """Close and wait; the exit code."""
@@ -144,14 +144,14 @@ def _helper(path: Path, asked: str, where: object, todo: str) -> Iterator[_Helpe
             if name == "SIGKILL":
                 todo = "give the job more memory, or try again"
                 raise MachineError(asked, where=where, found="the reading process was killed", todo=todo) from None
-            found = f"its library was ended by {name} ({_FAULTS.get(name, 'it failed')})"
-            raise InputError(asked, where=where, found=found, todo=todo) from None
+            reason = f"its library was ended by {name} ({_FAULTS.get(name, 'it failed')})"
+            raise InputError(asked, where=where, found=reason, todo=todo) from None
         except TimeoutError:
             helper.process.kill()
             helper.end()
-            found = f"no answer within {PATIENCE:g} s"
+            reason = f"no answer within {PATIENCE:g} s"
             raise MachineError(
-                asked, where=where, found=found, todo="check the disk or the network drive, then try again"
+                asked, where=where, found=reason, todo="check the disk or the network drive, then try again"
             ) from None
         except BaseException:
             helper.process.kill()  # what it still says would be taken for the next answer
@@ -173,12 +173,12 @@ def ask(question: str, path: Path, *, asked: str, where: object, todo: str = who
     with border.reading(asked, where=where, todo=todo):
         most = whole.most_bytes(path)
         with _helper(path, asked, where, todo) as helper:
-            found = helper.ask({"do": question, "path": str(path.absolute()), "most": most, **about}, most)
-        if "system" in found:
-            raise OSError(*found["system"])
-        if "refused" in found:
-            raise InputError(asked, where=where, found=found["refused"], todo=todo)
-        return found["answer"]
+            reply = helper.ask({"do": question, "path": str(path.absolute()), "most": most, **about}, most)
+        if "system" in reply:
+            raise OSError(*reply["system"])
+        if "refused" in reply:
+            raise InputError(asked, where=where, found=reply["refused"], todo=todo)
+        return reply["answer"]
 
 
 class _Part(BackendArray):
@@ -199,14 +199,14 @@ class _Part(BackendArray):
 
 def dataset(path: Path, *, where: object) -> xr.Dataset:
     """A NetCDF file as `xarray.open_dataset(decode_cf=False)` gives it: variables of one dimension read, others lazy."""
-    found, variables = ask("describe", path, asked="the file cannot be read", where=where), {}
-    for name, about in found["variables"].items():
-        lazy = about["values"] is None
-        values = indexing.LazilyIndexedArray(_Part(path, name, about, where)) if lazy else about["values"]
-        encoding = {"source": str(path), "original_shape": tuple(about["shape"]), "dtype": np.dtype(about["dtype"])}
-        if about["chunks"]:
-            encoding["preferred_chunks"] = dict(zip(about["dims"], about["chunks"], strict=True))
-        variables[name] = xr.Variable(about["dims"], values, about["attrs"], encoding)
+    description, variables = ask("describe", path, asked="the file cannot be read", where=where), {}
+    for name, entry in description["variables"].items():
+        lazy = entry["values"] is None
+        values = indexing.LazilyIndexedArray(_Part(path, name, entry, where)) if lazy else entry["values"]
+        encoding = {"source": str(path), "original_shape": tuple(entry["shape"]), "dtype": np.dtype(entry["dtype"])}
+        if entry["chunks"]:
+            encoding["preferred_chunks"] = dict(zip(entry["dims"], entry["chunks"], strict=True))
+        variables[name] = xr.Variable(entry["dims"], values, entry["attrs"], encoding)
     coords = {n: v for n, v in variables.items() if v.dims == (n,)}
     with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):
-        return xr.Dataset({n: v for n, v in variables.items() if n not in coords}, coords, found["attrs"])
+        return xr.Dataset({n: v for n, v in variables.items() if n not in coords}, coords, description["attrs"])

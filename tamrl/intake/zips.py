@@ -55,8 +55,8 @@ def opened(source: Path | bytes, *, where: object) -> Iterator[zipfile.ZipFile]:
         try:
             archive = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
         except zipfile.BadZipFile as error:
-            found, todo = _fault(source, error)
-            raise InputError("the archive cannot be read", where=where, found=found, todo=todo) from error
+            fault, todo = _fault(source, error)
+            raise InputError("the archive cannot be read", where=where, found=fault, todo=todo) from error
     with archive:
         _apart(archive, where)
         try:
@@ -65,8 +65,8 @@ def opened(source: Path | bytes, *, where: object) -> Iterator[zipfile.ZipFile]:
             with border.reading("the archive cannot be read", where=where, todo=_AGAIN):
                 raise
         except _BROKEN as error:
-            found = f"damaged: {error or type(error).__name__}"
-            raise InputError("the archive cannot be read", where=where, found=found, todo=_AGAIN) from error
+            fault = f"damaged: {error or type(error).__name__}"
+            raise InputError("the archive cannot be read", where=where, found=fault, todo=_AGAIN) from error
 
 
 def _tail(source: Path | bytes) -> tuple[bytes, bytes, int]:
@@ -82,9 +82,9 @@ def _bounded(source: Path | bytes, where: object) -> None:
     _, mark, end = _tail(source)[1].rpartition(b"PK\x05\x06")
     count, size = int.from_bytes(end[6:8], "little"), int.from_bytes(end[8:12], "little")
     if mark and len(end) >= 18 and max(count, size // 512) > MOST_MEMBERS:
-        found = f"{count:,} members, {size:,} bytes of directory"
+        counted = f"{count:,} members, {size:,} bytes of directory"
         todo = f"archives of up to {MOST_MEMBERS:,} members are read: unpack it, and pack what is needed"
-        raise InputError("the archive is refused: it has too many members", where=where, found=found, todo=todo)
+        raise InputError("the archive is refused: it has too many members", where=where, found=counted, todo=todo)
 
 
 def _apart(archive: zipfile.ZipFile, where: object) -> None:
@@ -92,8 +92,8 @@ def _apart(archive: zipfile.ZipFile, where: object) -> None:
     end, before = 0, ""
     for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
         if info.header_offset < end:
-            found = f"{before!r} and {info.filename!r}"
-            raise InputError("the archive is refused: members overlap", where=where, found=found, todo=_AGAIN)
+            pair = f"{before!r} and {info.filename!r}"
+            raise InputError("the archive is refused: members overlap", where=where, found=pair, todo=_AGAIN)
         end, before = info.header_offset + 30 + len(info.orig_filename) + info.compress_size, info.filename
 
 
