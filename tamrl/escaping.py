@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING
 
-from tamrl.addresses import redacted
+from tamrl.web.addresses import redacted
 
 if TYPE_CHECKING:  # errors are named before any package is installed
     import pandas as pd

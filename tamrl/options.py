@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tamrl.addresses import holds_login
+from tamrl.web.addresses import holds_login
 
 
 class Strict(BaseModel):

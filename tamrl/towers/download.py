@@ -7,11 +7,12 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from tamrl import files, temporary, transfer
-from tamrl.addresses import holds_login
+from tamrl import files, temporary
 from tamrl.errors import DownloadError, InputError, MachineError, OutageError, near
 from tamrl.intake import border
 from tamrl.log import progress
+from tamrl.web import download
+from tamrl.web.addresses import holds_login
 
 COLUMNS = ("dataset", "file", "url", "sha256")
 AT_ONCE = 4
@@ -80,7 +81,7 @@ def _bring_all(rows: pd.DataFrame, part: Path, *, attempts: int, wait: float) ->
 
     def bring(row: tuple) -> None:
         """One file, by a client of its own: connections are not shared by threads."""
-        client = transfer.Client(attempts=attempts, wait=wait)
+        client = download.Client(attempts=attempts, wait=wait)
         client.download(row.url, part / row.file, checksum=("sha256", row.sha256))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from tamrl import contracts, escaping, files
-from tamrl.addresses import redacted
 from tamrl.errors import ConfigError, DownloadError, InputError, near
 from tamrl.intake import border, zips
 from tamrl.towers import archive
+from tamrl.web.addresses import redacted
 
 _log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ import pytest
 import requests
 from ecmwf.datastores import Results
 
-from tamrl import transfer
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import stage
 from tamrl.drivers.sources import _cds, _earthdata, _web, arco_era5
 from tamrl.errors import DownloadError, InputError, OutageError
 from tamrl.files import intact
+from tamrl.web import download
 from tests.server import CONTENT, KEY, TOKEN, running
 
 
@@ -150,7 +150,7 @@ def test_a_changed_checksum_and_an_expired_token_are_refused(server, login, tmp_
     "answer", [b"<html>sign in</html>", b"", b"[]", b"{}", b'{"items": [1], "hits": 1}', b'{"items": [{}], "hits": 1}', b"\xff"]
 )
 def test_an_answer_of_the_search_that_is_none_is_named(login, tmp_path, monkeypatch, answer):
-    monkeypatch.setattr(transfer.Client, "get", lambda *args, **more: answer)
+    monkeypatch.setattr(download.Client, "get", lambda *args, **more: answer)
     with pytest.raises(DownloadError, match=r"answer of the search(.|\n)*granules\.umm_json"):
         _earthdata.search("MOD13C1", "2011-01-01", "2011-12-31")
 
@@ -194,7 +194,7 @@ def test_a_search_ends_though_its_answers_do_not(login, monkeypatch):
         asked.append(url)
         return b'{"hits": 1e99, "items": []}' if len(asked) == 1 else b'{"hits": 2001, "items": [{}]}'
 
-    monkeypatch.setattr(transfer.Client, "get", get)
+    monkeypatch.setattr(download.Client, "get", get)
     for _ in range(2):
         with pytest.raises(DownloadError, match="files of a product"):
             _earthdata.search("MOD13C1", "2011-01-01", "2011-12-31")

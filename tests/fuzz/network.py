@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from tamrl import addresses, transfer
 from tamrl.drivers.sources import _cds, _earthdata
 from tamrl.errors import DownloadError, TamrlError
 from tamrl.towers.networks import shuttle
+from tamrl.web import addresses, download
 from tests.fuzz.base import Target
 
 Answer = Callable[[str], bytes | None]
@@ -209,7 +209,7 @@ def _make_answer(folder: Path) -> Path:
 def _read_answer(path: Path) -> object:
     answer, summed = path.read_bytes(), ("sha256", hashlib.sha256(BODY).hexdigest())
     with _serving(lambda asked: (answer,), path):
-        client = transfer.Client(attempts=2, wait=0.01, timeout=(1.0, 1.0), limits=transfer.Limits(seconds=5))
+        client = download.Client(attempts=2, wait=0.01, timeout=(1.0, 1.0), limits=download.Limits(seconds=5))
         client.download(f"{_url()}/{path.name}", path.parent / "out" / "a.zip", size=len(BODY), checksum=summed)
     return _files(path.parent / "out")
 

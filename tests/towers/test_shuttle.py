@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 from tamrl import files
-from tamrl.addresses import LOCAL
 from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
 from tamrl.towers import gather, snapshot, stage
 from tamrl.towers.networks import shuttle
+from tamrl.web.addresses import LOCAL
 from tests.server import send_range
 
 SITES = {"DE-Aaa": ("ICOS", "DBF"), "DE-Bbb": ("TERN", "GRA"), "US-Ccc": ("AMF", "CRO"), "NO-Ddd": ("EUF", "ENF")}

@@ -1,7 +1,7 @@
 """Orders at the Copernicus Climate Data Store through its official client: one file a variable and month.
 
 The key stands in the environment (`ECMWF_DATASTORES_KEY`) and nowhere else, and goes to the store alone. Jobs are
-submitted and awaited by the client; the file is fetched by `tamrl.transfer`, so that it is resumed after a break and compared
+submitted and awaited by the client; the file is fetched by `tamrl.web.download`, so that it is resumed after a break and compared
 with its announced size and checksum.
 """
 
@@ -20,10 +20,10 @@ import requests
 from ecmwf.datastores import Client, Results
 from ecmwf.datastores.processing import ProcessingFailedError
 
-from tamrl import transfer
 from tamrl.errors import DownloadError, OutageError
 from tamrl.intake import border
-from tamrl.session import Credential, Session
+from tamrl.web import download
+from tamrl.web.session import Credential, Session
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ def _fetch(order: Order, target: Path, wait: float) -> None:
         asset = _awaited(order, wait)
         digest, address, size = asset.asset.get("file:checksum"), asset.location, asset.content_length
         known = ("md5", digest) if digest and re.fullmatch("[0-9a-fA-F]{32}", digest) else None
-    transfer.Client(near=(_base(),), wait=wait).download(address, target, size=size, checksum=known)
+    download.Client(near=(_base(),), wait=wait).download(address, target, size=size, checksum=known)
 
 
 def _awaited(order: Order, wait: float) -> Results:
@@ -148,7 +148,7 @@ def _awaited(order: Order, wait: float) -> Results:
 
 def _kind(error: Exception, status: int | None) -> type[DownloadError]:
     """Whether the network or the store fails for now, or the order itself."""
-    gone = isinstance(error, requests.ConnectionError | requests.Timeout) or status in transfer.BUSY
+    gone = isinstance(error, requests.ConnectionError | requests.Timeout) or status in download.BUSY
     return OutageError if gone else DownloadError
 
 

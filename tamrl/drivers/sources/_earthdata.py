@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode
 
-from tamrl import transfer
-from tamrl.addresses import is_listed
 from tamrl.errors import DownloadError
 from tamrl.intake import border
-from tamrl.session import ANSWER, Credential
+from tamrl.web import download
+from tamrl.web.addresses import is_listed
+from tamrl.web.session import ANSWER, Credential
 
 TOKEN, SEARCH = "EARTHDATA_TOKEN", "TAMRL_CMR_URL"
 DEFAULT = "https://cmr.earthdata.nasa.gov"
@@ -43,7 +43,7 @@ class Granule:
 
 def search(product: str, first: str, last: str, *, wait: float = 2.0) -> list[Granule]:
     """Files of a product whose days begin within two dates (yyyy-mm-dd); raises `DownloadError` if there are none."""
-    client, found, page, hits, items = transfer.Client(wait=wait), [], 1, 1, [{}]
+    client, found, page, hits, items = download.Client(wait=wait), [], 1, 1, [{}]
     query = {"short_name": product, "version": VERSIONS[product], "page_size": PAGE, "sort_key": "start_date"}
     query["temporal"] = f"{first}T00:00:00Z,{last}T23:59:59Z"
     base = _base()
@@ -108,7 +108,7 @@ def fetch(
     """
     none, hosts = "no login for NASA's archives", (*HOSTS, _base())
     token = Credential.of_environment(TOKEN, "Authorization", hosts, form="Bearer {}", none=none, how=HOW)
-    client = transfer.Client(credential=token, near=(_base(),), wait=wait, gap=gap)
+    client = download.Client(credential=token, near=(_base(),), wait=wait, gap=gap)
     last = f"{year}-{months:02d}-{calendar.monthrange(year, months)[1]}"
     for granule in search(product, f"{year}-01-01", last, wait=wait):
         begins = re.search(

@@ -8,8 +8,8 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Sto
 from zarr.core.buffer import Buffer, BufferPrototype
 
 from tamrl.errors import DownloadError
-from tamrl.session import Credential
-from tamrl.transfer import Client
+from tamrl.web.download import Client
+from tamrl.web.session import Credential
 
 
 def is_url(path: str) -> bool:

@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 from pydantic import Field
 
-from tamrl import escaping, transfer
-from tamrl.addresses import redacted
+from tamrl import escaping
 from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
 from tamrl.files import atomic
 from tamrl.intake import border
@@ -27,6 +26,8 @@ from tamrl.layout import DOWNLOADS
 from tamrl.log import progress
 from tamrl.options import Strict
 from tamrl.towers import bif, oneflux, records, sites, snapshot
+from tamrl.web import download
+from tamrl.web.addresses import redacted
 
 _log = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ def _bring(row: pd.Series, *, store: Path, hosts: _Hosts, attempts: int, wait: f
                     _log.warning("%s is fetched again: %s", target.name, error.asked)
             if hosts.is_gone(link):
                 return OutageError("not asked for, as its server failed before", where=link)
-            digest = _fetched(row, target, transfer.Client(near=(), attempts=attempts, wait=wait))
+            digest = _fetched(row, target, download.Client(near=(), attempts=attempts, wait=wait))
             hosts.note(link, gone=False)
             return digest
     except DownloadError as error:
@@ -176,7 +177,7 @@ def _bring(row: pd.Series, *, store: Path, hosts: _Hosts, attempts: int, wait: f
         return error
 
 
-def _fetched(row: pd.Series, target: Path, client: transfer.Client, *, again: bool = True) -> str:
+def _fetched(row: pd.Series, target: Path, client: download.Client, *, again: bool = True) -> str:
     """SHA-256 of the archive, fetched; one that arrives damaged is fetched once more, as it may have been cut."""
     arrived = target.with_name(f".arrived-{target.name}")
     try:

@@ -3,7 +3,7 @@
 A server that is busy (429, 503) is asked again when it says, or after a pause that doubles. A login that is missing or has
 expired (401, 403) is not tried again. Nothing is believed that is shorter or longer than announced, or whose checksum is another.
 A part is gone on with only where its server names the version it is of (`If-Range`), or a checksum decides in the end. Whom a
-request may reach and what it may carry is said in `tamrl.session`.
+request may reach and what it may carry is said in `tamrl.web.session`.
 
 Two kinds of failure are told apart. `OutageError`: the network or the server fails for now (no connection, time out, no such
 host, busy, too slow, a body that ends early), and the file may be had later. `DownloadError` alone: asking again is of no use
@@ -26,11 +26,11 @@ from pathlib import Path
 import requests
 
 from tamrl import temporary
-from tamrl.addresses import holds_name, redacted
 from tamrl.errors import DownloadError, MachineError, OutageError
 from tamrl.files import checksum as content
 from tamrl.intake import border
-from tamrl.session import Credential, Session, TooLongError, blocks
+from tamrl.web.addresses import holds_name, redacted
+from tamrl.web.session import Credential, Session, TooLongError, blocks
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Limits:
-    """How large and how slow what arrives may be; the least rate is `tamrl.session.LEAST`.
+    """How large and how slow what arrives may be; the least rate is `tamrl.web.session.LEAST`.
 
     Parameters
     ----------

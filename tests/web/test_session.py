@@ -12,10 +12,11 @@ import time
 import pytest
 import requests
 
-from tamrl import config, log, session, transfer
-from tamrl.addresses import LOCAL, holds_login, is_listed, kind, redacted
+from tamrl import config, log
 from tamrl.errors import ConfigError, DownloadError, InputError, OutageError, TamrlError
-from tamrl.session import Credential
+from tamrl.web import download, session
+from tamrl.web.addresses import LOCAL, holds_login, is_listed, kind, redacted
+from tamrl.web.session import Credential
 from tests.server import CONTENT
 
 SECRET = "s3cret"
@@ -64,7 +65,7 @@ def to(url, status=302):
 
 
 def client(**options):
-    return transfer.Client(**{"wait": 0.01, "attempts": 2, "timeout": (1, 1)} | options)
+    return download.Client(**{"wait": 0.01, "attempts": 2, "timeout": (1, 1)} | options)
 
 
 def refused(action, kind=DownloadError):
@@ -202,7 +203,7 @@ def test_a_file_has_a_time_limit_for_all_its_attempts(serve, tmp_path):
             time.sleep(0.05)
 
     server, begun = serve(steady), time.monotonic()
-    slow = client(attempts=50, limits=transfer.Limits(seconds=1.5))
+    slow = client(attempts=50, limits=download.Limits(seconds=1.5))
     assert "not finished in" in refused(lambda: slow.download(f"{server.url}/a", tmp_path / "a"), OutageError)
     assert time.monotonic() - begun < 10 and (tmp_path / ".a.part").stat().st_size > 4000
 
@@ -217,10 +218,10 @@ def endless(handler):
 @pytest.mark.parametrize("given", [{"size": 1000}, {}])
 def test_a_body_without_end_is_stopped_while_it_arrives(serve, tmp_path, given):
     server = serve(endless)
-    small = client(attempts=2, limits=transfer.Limits(unannounced=1 << 20))
+    small = client(attempts=2, limits=download.Limits(unannounced=1 << 20))
     refused(lambda: small.download(f"{server.url}/a.nc", tmp_path / "a.nc", **given))
     assert server.sent < 40 << 20 and not list(tmp_path.iterdir())
-    refused(lambda: client(attempts=1, limits=transfer.Limits(memory=1 << 20)).get(f"{server.url}/a.nc"))
+    refused(lambda: client(attempts=1, limits=download.Limits(memory=1 << 20)).get(f"{server.url}/a.nc"))
 
 
 @pytest.mark.parametrize("length", ["99999999999999999999999", str(1 << 40)])

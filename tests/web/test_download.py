@@ -13,8 +13,8 @@ import pytest
 import requests
 import urllib3
 
-from tamrl import transfer
 from tamrl.errors import DownloadError, MachineError, OutageError
+from tamrl.web.download import BUSY, Client
 from tests.server import CONTENT, running
 
 
@@ -28,7 +28,7 @@ SUM = ("sha256", hashlib.sha256(CONTENT).hexdigest())
 
 
 def download(server, target, *, checksum=SUM, **options):
-    client = transfer.Client(**{"wait": 0.01, "attempts": 3} | options)
+    client = Client(**{"wait": 0.01, "attempts": 3} | options)
     client.download(f"{server.url}/file/a.nc", target, size=len(CONTENT), checksum=checksum)
     return target.read_bytes()
 
@@ -97,7 +97,7 @@ def test_a_whole_file_is_not_fetched_again_and_a_damaged_one_is(server, tmp_path
 
 
 def test_requests_keep_their_distance(server, tmp_path):
-    client = transfer.Client(gap=0.2)
+    client = Client(gap=0.2)
     start = time.monotonic()
     for _ in range(3):
         client.get(f"{server.url}/file/a.nc", start=0, end=10)
@@ -141,10 +141,10 @@ def odd():
 
 def fetch(url, target, **options):
     given = {"wait": 0.01, "attempts": 2, "timeout": (0.5, 0.5)} | options
-    transfer.Client(**given).download(url, target, size=len(CONTENT), checksum=SUM)
+    Client(**given).download(url, target, size=len(CONTENT), checksum=SUM)
 
 
-@pytest.mark.parametrize("fault", [*map(str, transfer.BUSY), "drop"])
+@pytest.mark.parametrize("fault", [*map(str, BUSY), "drop"])
 def test_a_server_that_fails_for_now_is_an_outage(server, tmp_path, fault):
     server.ranges, server.faults["/file/a.nc"] = False, [fault] * 2
     with pytest.raises(OutageError, match="failed 2 times"):
@@ -179,7 +179,7 @@ def test_answers_that_lead_nowhere_are_named_with_their_link(odd, tmp_path, path
 @pytest.mark.parametrize(
     "url", ["http://[::1/x", "http:///x", "http://a..b/x", "ftp://a/x", "http://127.0.0.1:99999/x", "a.nc", "", "http://\udc80/x"]
 )
-@pytest.mark.parametrize("ask", [fetch, lambda url, target: transfer.Client(attempts=1).get(url)])
+@pytest.mark.parametrize("ask", [fetch, lambda url, target: Client(attempts=1).get(url)])
 def test_addresses_that_are_none_are_named(tmp_path, url, ask):
     with pytest.raises(DownloadError) as caught:
         ask(url, tmp_path / "a.nc")
@@ -196,7 +196,7 @@ FOREIGN = (urllib3.exceptions.LocationParseError, http.client.HTTPException, Val
 @pytest.mark.parametrize("kind", [*sorted(set(kinds(requests.RequestException)), key=repr), *FOREIGN])
 def test_every_exception_of_the_library_is_named(tmp_path, monkeypatch, kind):
     error = kind("x", "", 0) if kind is requests.JSONDecodeError else kind("x")
-    monkeypatch.setattr(transfer.Client, "_ask", lambda *args: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(Client, "_ask", lambda *args: (_ for _ in ()).throw(error))
     with pytest.raises(DownloadError) as caught:
         fetch("http://a/a.nc", tmp_path / "a.nc")
     gone = issubclass(kind, (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError))
@@ -231,6 +231,6 @@ def test_too_many_open_files_is_no_outage(tmp_path, monkeypatch):
         except OSError as error:
             raise requests.ConnectionError("no connection") from error
 
-    monkeypatch.setattr(transfer.Client, "_ask", ask)
+    monkeypatch.setattr(Client, "_ask", ask)
     with pytest.raises(MachineError, match="EMFILE"):
         fetch("http://a/a.nc", tmp_path / "a.nc")

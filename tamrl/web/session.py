@@ -23,8 +23,8 @@ import requests
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from tamrl.addresses import LOCAL, Kind, holds_name, is_listed, is_local_server, kind, origin
 from tamrl.errors import DownloadError
+from tamrl.web.addresses import LOCAL, Kind, holds_name, is_listed, is_local_server, kind, origin
 
 BLOCK = 1 << 16
 """Bytes read at once, at most."""
@@ -52,7 +52,7 @@ PLAIN = ("", "identity", "aws-chunked")
 
 @dataclass(frozen=True)
 class Credential:
-    """A login, and the hosts that may see it (see `tamrl.addresses.is_listed`)."""
+    """A login, and the hosts that may see it (see `tamrl.web.addresses.is_listed`)."""
 
     header: str
     value: str = field(repr=False)
@@ -210,7 +210,7 @@ class Session(requests.Session):
     Parameters
     ----------
     hosts : tuple of str
-        Who may see the headers that are logins (see `tamrl.addresses.is_listed`).
+        Who may see the headers that are logins (see `tamrl.web.addresses.is_listed`).
     near : tuple of str, optional
         Addresses whose servers may lie on this machine or in its network. By default that of any request may: the user gave it.
     """
