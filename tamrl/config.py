@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from tamrl import provenance, registry, variables
+from tamrl import provenance, registry
 from tamrl.errors import ConfigError, near
 from tamrl.intake import border, document
 from tamrl.layout import DOWNLOADS, RunLayout
@@ -39,6 +39,7 @@ CHOOSABLE = ("towers", "samples", "splits", "training", "maps")
 def load(raw: dict[str, Any]) -> Config:
     """Validate a raw mapping; raises `ConfigError` that names each wrong key with its near misses."""
     document.bounded(raw, where="the configuration")
+    _refuse_moved_files()
     try:
         config = Config(**_expand(raw))
     except ValidationError as error:
@@ -47,6 +48,13 @@ def load(raw: dict[str, Any]) -> Config:
     for name in config.choices:
         choice(raw, name)
     return config
+
+
+def _refuse_moved_files() -> None:
+    """Tables that lay in `config/` are part of the package now; one that somebody edited there must not be ignored silently."""
+    for name in ("variables.yaml", "sources.tsv"):
+        if (old := provenance.ROOT / "config" / name).exists():
+            raise ConfigError(f"{name} is read from another folder", where=old, todo=f"move it to tamrl/data/{name}")
 
 
 def _check_plugins(config: Config) -> None:
@@ -211,4 +219,4 @@ def write_generated(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_generated(variables.FILE.parent)
+    write_generated(provenance.ROOT / "config")

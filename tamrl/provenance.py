@@ -165,6 +165,15 @@ def contents(paths: Iterable[str | Path]) -> str:
     return config_digest({str(path): files.sha256(path) if Path(path).exists() else None for path in paths})
 
 
+def shipped(pattern: str) -> dict[str, str]:
+    """SHA-256 of files that come with the package, by their names below it.
+
+    Rules have it as a parameter instead of the files as inputs: a new checkout changes the times of files.
+    """
+    folder = ROOT / "tamrl"
+    return {path.relative_to(folder).as_posix(): files.checksum(path) for path in sorted(folder.glob(pattern))}
+
+
 def software() -> dict[str, str]:
     """Versions of this package, Python, Snakemake and the libraries that shape numbers, as they are installed now."""
     own = {"tamrl": __version__, "python": platform.python_version(), "snakemake": lineage.version("snakemake")}
@@ -179,6 +188,8 @@ def lock_digest() -> str:
 
 def revision() -> str:
     """The git commit of the project, with `-dirty` where files differ, or `unknown` outside a checkout."""
+    if not (ROOT / "Snakefile").is_file():
+        return "unknown"
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"

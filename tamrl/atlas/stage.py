@@ -79,10 +79,10 @@ def build_atlas(
     towers: str,
     credits: Sequence[str],
     site: str,
-    template: str,
     atlas: str,
     about: dict[str, Any],
     code: str,
+    template: str = str(Path(__file__).with_name("site") / "index.html"),
     reference: Sequence[str] = (),
     virtual: bool = False,
 ) -> None:

@@ -184,7 +184,7 @@ REGISTRY: dict[str, Derived] = {
     "co2": Derived((), lambda given, at: carbon_dioxide(at)),
     "day_length": Derived((), lambda given, at: at.per_step(day_length)),
 }
-"""What `derived:` in `config/variables.yaml` may name."""
+"""What `derived:` in `tamrl/data/variables.yaml` may name."""
 
 
 def get(name: str) -> Derived:

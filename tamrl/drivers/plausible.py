@@ -1,7 +1,7 @@
 """Whether the mean of a driver over land and its seasons can be right, where each single value can.
 
 A day's rain read as an hour's, kPa for hPa or a year that begins in July stay within the valid range. They move the mean over the
-globe's land, or turn its seasons round, far more than any real year does. The bounds are `means` in `config/variables.yaml`.
+globe's land, or turn its seasons round, far more than any real year does. The bounds are `means` in `tamrl/data/variables.yaml`.
 Pure functions on zonal means.
 """
 

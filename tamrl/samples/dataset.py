@@ -30,7 +30,7 @@ class Spec:
 
     Attributes
     ----------
-    dynamic, static : names of `config/variables.yaml`
+    dynamic, static : names of `tamrl/data/variables.yaml`
     step : "day" or "month"
     windows : days
         Running means of the drivers over these lengths join the dynamic features; those no longer than a step are left out.

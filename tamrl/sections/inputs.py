@@ -167,7 +167,7 @@ class TowerNetworks(Reading, Screening):
 
 
 class DriverVariables(Strict):
-    """What the cube holds; names of `config/variables.yaml`."""
+    """What the cube holds; names of `tamrl/data/variables.yaml`."""
 
     dynamic: Annotated[tuple[str, ...], Field(min_length=1)] = (
         "air_temperature",

@@ -1,6 +1,6 @@
 """From the columns of tower files to the vocabulary: which column is which variable, fill values, units.
 
-The names and units of columns stand in `config/variables.yaml` under `towers`; only the two things a vocabulary cannot
+The names and units of columns stand in `tamrl/data/variables.yaml` under `towers`; only the two things a vocabulary cannot
 know are here: which partitioning of the fluxes is wanted, and whether drivers are the tower's own or from reanalysis.
 """
 

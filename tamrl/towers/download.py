@@ -14,6 +14,9 @@ from tamrl.log import progress
 from tamrl.web import download
 from tamrl.web.addresses import holds_login
 
+SOURCES = Path(__file__).parents[1] / "data/sources.tsv"
+"""Table of the public files that come with the package."""
+
 COLUMNS = ("dataset", "file", "url", "sha256")
 AT_ONCE = 4
 LARGEST = 64 << 20

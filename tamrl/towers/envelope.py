@@ -1,7 +1,7 @@
 """Plausibility of a tower's record as a whole: what a wrong unit or sign looks like when no single value is impossible.
 
 The valid ranges of the vocabulary catch kelvin for degrees Celsius; they cannot catch kPa for hPa (all values are possible, only
-far too small) or MJ m-2 d-1 for W m-2. The bounds here and `means` in `config/variables.yaml` lie well outside of what the
+far too small) or MJ m-2 d-1 for W m-2. The bounds here and `means` in `tamrl/data/variables.yaml` lie well outside of what the
 driest, hottest, darkest real towers show over a year, so that they refuse units and never climates. Many towers together say
 more: their median cannot be far from the mean of the land.
 """

@@ -29,19 +29,21 @@ REMARK = "remark"
 
 
 @stage
-def download_towers(*, sources: str, folder: str, network: str, options: Mapping[str, Any] | None = None) -> None:
+def download_towers(
+    *, folder: str, network: str, options: Mapping[str, Any] | None = None, sources: str = str(download.SOURCES)
+) -> None:
     """Download the public files of a network.
 
     Parameters
     ----------
-    sources : str
-        Table of sources (`config/sources.tsv`).
     folder : str
         Folder to make; it appears when all files are whole.
     network : str
         Plug-in with a `DOWNLOAD` or a `fetch`.
     options : mapping
         The plug-in's options, for `fetch`.
+    sources : str
+        Table of the public files.
 
     Raises
     ------

@@ -202,7 +202,7 @@ def test_rows_of_the_table_of_sources_that_cannot_be_used(tmp_path, row):
 
 
 def test_the_table_of_sources_holds_the_public_files_and_their_true_checksums(root, shared_data):
-    rows = download.read_sources(root / "config" / "sources.tsv", "metaflux")
+    rows = download.read_sources(root / "tamrl/data/sources.tsv", "metaflux")
     listed = [line.split() for line in (shared_data / "towers" / "metaflux_sha256.txt").read_text().splitlines()]
     assert len(rows) == 206
     assert rows["sha256"].tolist() == [line[0] for line in listed if line[0] != "#"]

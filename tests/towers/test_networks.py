@@ -45,7 +45,7 @@ def test_plugins_load_without_torch():
 
 @pytest.mark.parametrize("name", [n for n in NAMES if hasattr(registry.load(registry.NETWORKS, n), "DOWNLOAD")])
 def test_downloads_stand_in_the_table_of_sources(name, root):
-    rows = download.read_sources(root / "config" / "sources.tsv", registry.load(registry.NETWORKS, name).DOWNLOAD)
+    rows = download.read_sources(root / "tamrl/data/sources.tsv", registry.load(registry.NETWORKS, name).DOWNLOAD)
     assert len(rows) and rows["url"].str.startswith("https://").all()
 
 

@@ -1,7 +1,4 @@
 # The atlas: what regions take up in each month, the program that shows it, and the folder that opens in a browser.
-from glob import glob
-
-
 rule sum_regions:
     input:
         manifests=lambda w: predictions(w, File.MANIFEST),
@@ -27,8 +24,6 @@ rule sum_regions:
 
 # Shared by all runs: needs the npm registry, so it runs where Snakemake itself does.
 rule build_site:
-    input:
-        sources=sorted(glob("tamrl/atlas/site/*.*")),
     output:
         site=directory(DOWNLOADS.atlas),
     log:
@@ -37,6 +32,7 @@ rule build_site:
         ENV
     params:
         stage="tamrl.atlas.bundle.build_site",
+        stamps=shipped("atlas/site/*.*"),
         code=code("tamrl.atlas.bundle"),
     script:
         "../scripts/run_stage.py"
@@ -56,7 +52,6 @@ rule build_atlas:
         towers=THIS(File.TOWERS),
         credits=[THIS(File.CITATIONS), THIS(File.ACKNOWLEDGEMENTS)],
         site=rules.build_site.output.site,
-        template="tamrl/atlas/site/index.html",
     output:
         atlas=directory(THIS(File.ATLAS)),
     log:
@@ -79,7 +74,7 @@ rule build_atlas:
             "config_digest": configuration.digest(MAIN),
         },
         virtual=VIRTUAL,
-        stamps=stamps(REFERENCE, DOWNLOADS.atlas),
+        stamps=stamps(REFERENCE, DOWNLOADS.atlas, shipped("atlas/site/index.html")),
         code=code("tamrl.atlas.stage"),
     script:
         "../scripts/run_stage.py"

@@ -141,6 +141,7 @@ def code(*modules):
     return lambda wildcards: made_by(*modules)
 
 
+shipped = cache(provenance.shipped)
 look_once = cache(lambda path: provenance.stamps([path]))
 
 
@@ -174,7 +175,7 @@ def packaged(wildcards=None):
 def download_contents(wildcards):
     """Digest of what the downloads of a network start from. It is of contents, as a new checkout changes the times of files."""
     chosen = configuration.snapshot(MAIN) if wildcards.network == "shuttle" else None
-    return provenance.contents(["config/sources.tsv", *([chosen] if chosen else [])])
+    return shipped("data/sources.tsv") | ({chosen: provenance.contents([chosen])} if chosen else {})
 
 
 def plugins(package, names):

@@ -77,7 +77,6 @@ rule write_report:
         records=THIS(File.RECORDS),
         sites=expand(THIS(File.NETWORK_SITES), network=MAIN.towers.networks),
         drivers=THIS(File.DRIVER_COMPARISON) if GRIDDED else [],
-        template="tamrl/evaluation/report/templates/report.html",
     output:
         report=report(THIS(File.REPORT), caption="../report/report.rst", category="Report"),
         figures=report(
@@ -105,7 +104,7 @@ rule write_report:
         config_digest=configuration.digest(MAIN),
         virtual=VIRTUAL,
         reference=REFERENCE,
-        stamps=stamps(REFERENCE),
+        stamps=stamps(REFERENCE, shipped("evaluation/report/templates/report.html")),
         code=code("tamrl.evaluation.report.stage"),
     script:
         "../scripts/run_stage.py"

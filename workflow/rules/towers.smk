@@ -2,7 +2,6 @@
 rule download_towers:
     input:
         nameable(lambda w: configuration.snapshot(MAIN) if w.network == "shuttle" else None),
-        sources="config/sources.tsv",
     output:
         folder=directory(DOWNLOADS.network()),
     log:

@@ -1,6 +1,6 @@
 """Sources of gridded drivers: one file here is one source (files that begin with an underscore are shared parts).
 
-A source offers a variable of the vocabulary by being named under the variable's `sources` in `config/variables.yaml`.
+A source offers a variable of the vocabulary by being named under the variable's `sources` in `tamrl/data/variables.yaml`.
 Its module holds
 
 ``class Options(Strict)``

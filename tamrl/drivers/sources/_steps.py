@@ -45,7 +45,7 @@ def variable(
     Parameters
     ----------
     source : str
-        Whose unit in `config/variables.yaml` the values have.
+        Whose unit in `tamrl/data/variables.yaml` the values have.
     accumulation : str
         `hour`, `day` or `auto`: what hourly amounts are summed over (`on_steps`).
     some : bool

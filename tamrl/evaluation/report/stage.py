@@ -41,7 +41,6 @@ def write_report(
     dissimilarity: str,
     towers: str,
     quality: str,
-    template: str,
     report: str,
     figures: str,
     title: str,
@@ -64,6 +63,7 @@ def write_report(
     sites: Sequence[str] = (),
     drivers: str | Sequence[str] = (),
     atlas: str | None = None,
+    template: str = str(Path(__file__).with_name("templates") / "report.html"),
     virtual: bool = False,
 ) -> None:
     """Write the report of a run: one HTML file that needs nothing else, and its figures as PNG.

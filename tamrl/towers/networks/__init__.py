@@ -15,7 +15,7 @@ The contract of a plug-in `networks/<name>.py` (held by `tests/towers/test_netwo
 -> (records, sites)`
     Two tables. `records` by `contracts.TOWERS`: site, date (start of the step, local standard time), gpp, reco, nee
     (gC m-2 d-1, NEE positive upwards), nee_qc (share of measured or well-filled half hours, 0 to 1), and drivers under the
-    names and in the units of `config/variables.yaml`; NaN where missing. `sites` by `contracts.SITES`, one row a tower; use
+    names and in the units of `tamrl/data/variables.yaml`; NaN where missing. `sites` by `contracts.SITES`, one row a tower; use
     `sites.table`, which adds the columns `fills_targets` and `fills_drivers`. Readers end in `records.build`, which
     converts units, masks and counts fill values, and refuses units, time stamps and duplicates that cannot be. The stage
     then checks both tables against their contracts and each tower against what towers can show (`envelope`).
@@ -28,7 +28,7 @@ The contract of a plug-in `networks/<name>.py` (held by `tests/towers/test_netwo
     one.
 
 `DOWNLOAD: str`, optional
-    Name of the network's public files in `config/sources.tsv`.
+    Name of the network's public files in `tamrl/data/sources.tsv`.
 
 `CITATION: dict`, optional
     title, author, year and doi of the network's publication, for `citations.bib`. What a single tower wants goes into the

@@ -54,7 +54,7 @@ class Options(Strict):
     nee_qc, any dynamic variable of the vocabulary, and lat, lon, igbp, koppen, elevation, utc_offset, managed of the tower.
     Without nee_qc every record counts as measured; without reco it is nee + gpp."""
     units: dict[str, str] = Field(default_factory=dict)
-    """Canonical name: unit of its column, where it is not the unit that tower files use (`config/variables.yaml`). Fluxes may be
+    """Canonical name: unit of its column, where it is not the unit of tower files (`tamrl/data/variables.yaml`). Fluxes may be
     a mass of carbon (`g m-2 d-1`, `kgC m-2 s-1`), of CO2 (`gCO2 m-2 d-1`), or moles (`umol m-2 s-1`)."""
     daily: bool = False
     """The file has one row a day: a monthly run takes the means of its months."""
