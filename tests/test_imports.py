@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "intake", "simulated"}
 GROUND |= {"record_paths", "temporary", "lineage", "web", "escaping"}
-GROUND |= {"calendar", "layout", "workflow"}
+GROUND |= {"calendar", "layout", "workflow", "reduce"}
 MIDDLE = GROUND | {"provenance", "variables", "contracts", "grid", "carbon", "stores", "georeference", "landmask"}
 STAGES = MIDDLE | {"sections"}
 ALLOWED = {

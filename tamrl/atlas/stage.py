@@ -1,4 +1,4 @@
-"""Stage of the atlas: `regions.csv`, and the folder `atlas/` with a page, its program and its data."""
+"""Stage of the atlas: the folder `atlas/` with a page, its program and its data."""
 
 import logging
 import shutil
@@ -7,62 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import calendar, classes, contracts, escaping, files, simulated, stores
+from tamrl import classes, contracts, files, simulated, stores
 from tamrl.atlas import areas, layers, origin, pack, stations
 from tamrl.atlas.chunks import put, put_layer
 from tamrl.atlas.world import World
 from tamrl.carbon import FLUXES
-from tamrl.log import progress
-from tamrl.maps import blocks, budgets, land
-from tamrl.maps.predictions import open_predictions
 from tamrl.workflow import stage
 
 LOG = logging.getLogger(__name__)
-
-
-@stage
-def sum_regions(
-    *,
-    manifests: list[str],
-    cube: str,
-    regions: str,
-    predictions: list[str],
-    labels: list[str],
-    vegetated_only: bool,
-    virtual: bool = False,
-) -> None:
-    """Sum the members over regions and months (`contracts.REGIONS`, PgC); keywords as of `maps.stage.sum_budgets`."""
-    drivers = stores.open_cube(cube)
-    whole = land.describe(drivers, vegetated_only=vegetated_only)
-    frames = []
-    for manifest, store, label in zip(manifests, predictions, labels, strict=True):
-        ds = open_predictions(store, manifest, label=label, cube=cube).ds
-        axis = calendar.TimeAxis(ds["time"].values, drivers.attrs["time_step"])
-        days, when = axis.days, {int(month): np.flatnonzero(axis.month == month) for month in np.unique(axis.month)}
-        totals = {month: _total(ds, whole, at, days[at]) for month, at in progress(list(when.items()), f"regions {label}")}
-        frames.append(areas.table(totals, {month: float(days[at].sum()) for month, at in when.items()}, label=label))
-    found = simulated.table(pd.concat(frames, ignore_index=True), virtual)
-    table = contracts.table(found, contracts.REGIONS, where=regions)
-    with files.atomic(regions) as part:
-        escaping.write_csv(table, part, float_format="%.6g")
-
-
-def _total(ds: xr.Dataset, whole: land.Land, at: np.ndarray, days: np.ndarray) -> budgets.Totals:
-    """Sums of the steps `at`, strip by strip of rows."""
-    total = None
-    for rows in blocks.strips(ds["gpp"]):
-        lat, lon = ds["lat"].values[rows], ds["lon"].values
-        weights = areas.shown(land.regions(whole.rows(rows), lat, lon))
-        weights |= areas.weights(weights["globe"], lat=lat, lon=lon)
-        strip = ds.isel(lat=rows, time=at)
-        fluxes = {name: strip[name].values for name in ("gpp", "reco")}
-        part = budgets.sums(**fluxes, days=days, regions=weights)
-        total = part if total is None else total + part
-    return total
 
 
 @stage

@@ -50,7 +50,7 @@ class Land:
         return Land(self.area[rows], self.fraction[rows], self.share[rows], igbp, self.bare, self.note, koppen)
 
 
-def describe(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
+def describe_land(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
     """Land of the cube's grid; reads `land_fraction` and, where present, `igbp_fraction`.
 
     Raises
@@ -70,43 +70,6 @@ def describe(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
     bare = [classes.IGBP.index(name) for name in classes.UNVEGETATED]
     share = np.clip(1.0 - igbp[bare].sum(0, dtype=float), 0.0, 1.0)
     return Land(area, fraction, share, igbp, classes.UNVEGETATED, SHARE, koppen)
-
-
-def regions(land: Land, lat: np.ndarray, lon: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Land area of each region, and the part of it that carries flux.
-
-    Parameters
-    ----------
-    lat, lon : arrays (lat), (lon)
-        Cell centres; a cell belongs to the latitude band and the box of its centre.
-
-    Returns
-    -------
-    name: (land, carrying land), arrays (lat, lon) in m2, for the globe, the latitude bands, the boxes and, where known, the IGBP
-    classes and the Köppen groups. In a cell of several Köppen groups each has the cell's share of carrying land.
-    """
-    whole = land.area * land.fraction
-    inside = {"globe": np.ones_like(whole)} | _bands(lat, lon) | _boxes(lat, lon)
-    inside |= {f"climate {name}": land.koppen[i] for i, name in enumerate(classes.KOPPEN if land.koppen is not None else ())}
-    found = {name: (whole * part, whole * land.share * part) for name, part in inside.items()}
-    for i, name in enumerate(classes.IGBP if land.igbp is not None else ()):
-        area = whole * land.igbp[i]
-        found[name] = (area, area * (name not in land.bare))
-    return found
-
-
-def _bands(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
-    """Masks (lat, lon) of the latitude bands."""
-    bands = {n: (lat >= south) & ((lat < north) | (north == 90)) for n, (south, north) in classes.LATITUDE_BANDS.items()}
-    return {name: np.broadcast_to(mask[:, None], (len(lat), len(lon))) for name, mask in bands.items()}
-
-
-def _boxes(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
-    """Masks (lat, lon) of the boxes, and of what lies in none of them."""
-    found = {}
-    for name, ((south, north), (west, east)) in classes.BOXES.items():
-        found[name] = ((lat >= south) & (lat < north))[:, None] & ((lon >= west) & (lon < east))[None]
-    return found | {"box none": ~np.logical_or.reduce(list(found.values()))}
 
 
 def _shares(cube: xr.Dataset, kind: str, names: tuple[str, ...]) -> np.ndarray:

@@ -1,21 +1,18 @@
-"""Stage of the maps: `maps/{flux}_{label}.nc`, its members, further products, and `budgets.csv`."""
+"""Stage of the maps: `maps/{flux}_{label}.nc`, its members and further products."""
 
 import logging
-from functools import partial, reduce
-from operator import add
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dask
-import pandas as pd
 import xarray as xr
 
-from tamrl import calendar, contracts, escaping, files, registry, simulated, stores
+from tamrl import files, registry, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.log import progress
 from tamrl.maps import about, blocks, catalogue, cf, export, filled, geotiff, land, rounding
-from tamrl.maps import budgets as global_sums
 from tamrl.maps.predictions import Predictions, open_predictions
 from tamrl.maps.products import Context
 from tamrl.sections.results import MapFormat
@@ -146,53 +143,6 @@ def _zarr(path: Path, maps: list[str], attributes: dict[str, Any]) -> Path:
     return path
 
 
-@stage
-def sum_budgets(
-    *,
-    manifests: list[str],
-    cube: str,
-    budgets: str,
-    members: str,
-    trends: str,
-    predictions: list[str],
-    labels: list[str],
-    vegetated_only: bool,
-    virtual: bool = False,
-) -> None:
-    """Sum the members over the globe, latitude bands, boxes, climates and land-cover classes (`contracts.BUDGETS`, PgC yr-1).
-
-    Parameters
-    ----------
-    manifests, predictions, labels : list
-        `predictions/{label}.json`, the store that it speaks of, and the label: one each per mapped year.
-    cube : path
-        `drivers/cube.zarr`.
-    budgets, members, trends : path
-        `budgets.csv`, `budget_members.csv` and `budget_trends.csv`.
-    virtual : bool
-        Whether the inputs of the run were simulated; the tables say so then (`simulated.COLUMN`).
-    """
-    drivers = stores.open_cube(cube)
-    whole = land.describe(drivers, vegetated_only=vegetated_only)
-    frames, apart = [], []
-    for manifest, store, label in zip(manifests, predictions, labels, strict=True):
-        ds = open_predictions(store, manifest, label=label, cube=cube).ds
-        totals, days = _totals(ds, drivers, whole, label)
-        frames.append(global_sums.table(totals, label=label, days=days))
-        apart.append(global_sums.by_member(totals, label=label))
-        LOG.info("%s: %s", label, global_sums.line(frames[-1], apart[-1]))
-    of_members = pd.concat(apart, ignore_index=True)
-    _table(pd.concat(frames, ignore_index=True), contracts.BUDGETS, budgets, digits=6, virtual=virtual)
-    _table(of_members, contracts.BUDGET_MEMBERS, members, digits=10, virtual=virtual)
-    _table(global_sums.trends(of_members), contracts.BUDGET_TRENDS, trends, digits=6, virtual=virtual)
-
-
-def _table(table: pd.DataFrame, schema: Any, output: str, *, digits: int, virtual: bool) -> None:
-    checked = contracts.table(simulated.table(table, virtual), schema, where=output)
-    with files.atomic(output) as part:
-        escaping.write_csv(checked, part, float_format=f"%.{digits}g")
-
-
 def _write(
     product: str,
     output: str,
@@ -211,7 +161,7 @@ def _write(
     """Write one product: frame, fields and how they came about."""
     module = registry.load(registry.PRODUCTS, product)
     drivers, ds = stores.open_cube(cube), predictions.ds
-    whole = land.describe(drivers, vegetated_only=format.vegetated_only)
+    whole = land.describe_land(drivers, vegetated_only=format.vegetated_only)
     step, period = about.step_of(drivers)
     attributes = cf.flux_attributes(flux, units=format.units, step="climatology" if period else step, land=whole, skill=skill)
     bits = format.significant_bits
@@ -246,23 +196,3 @@ def _block(
     """Fields of the block of `members` (member, time, lat, lon) whose cells are `rows` of the grid."""
     context = Context(flux, units, whole.share[rows], calibration, attributes, whole.rows(rows).igbp, parts, bits)
     return module.build(members, context)
-
-
-def _totals(ds: xr.Dataset, cube: xr.Dataset, whole: land.Land, label: str) -> tuple[global_sums.Totals, float]:
-    """Sums of one label, added up block by block, and its length in days."""
-    step, _ = about.step_of(cube)
-    bounds = calendar.bounds(ds["time"].values, step)
-    days = (bounds[:, 1] - bounds[:, 0]).astype(float)
-    parts = []
-    for rows in progress(list(blocks.strips(ds["gpp"])), f"budgets {label}"):
-        weights = land.regions(whole.rows(rows), ds["lat"].values[rows], ds["lon"].values)
-        strip = ds.isel(lat=rows)
-        per_step = sum(strip[name].nbytes for name in ("gpp", "reco")) // ds.sizes["time"]
-        for when in blocks.steps(ds.sizes["time"], bytes_per_step=per_step):
-            fluxes = {name: strip[name].isel(time=when).values for name in ("gpp", "reco")}
-            parts.append(global_sums.sums(**fluxes, days=days[when], regions=weights))
-    totals = reduce(add, parts)
-    share = global_sums.missing(totals)
-    level = logging.WARNING if share > global_sums.NEVER_MISSING else logging.INFO
-    LOG.log(level, "%s: %.2f %% of the land that carries flux has no value and is in no total", label, 100 * share)
-    return totals, float(days.sum())

@@ -11,8 +11,9 @@ import pytest
 
 from tamrl import files, stores
 from tamrl.atlas.bundle import build_site
-from tamrl.atlas.stage import build_atlas, sum_regions
+from tamrl.atlas.stage import build_atlas
 from tamrl.grid import Grid
+from tamrl.maps.budgets.stage import sum_budgets
 from tests.evaluation.conftest import Run
 from tests.maps.conftest import cube, predictions, seal
 
@@ -49,7 +50,10 @@ class Made:
         seal(members, self.folder / "predictions.zarr", {"gpp": shape, "reco": shape})
         said = {"store": stores.digest(self.folder / "predictions.zarr"), "cube": stores.digest(self.folder / "cube.zarr")}
         files.write_json(self.folder / "predictions.json", {"label": label, "digest": "0" * 64, "model": "tamrl"} | said)
-        sum_regions(
+        sum_budgets(
+            budgets=self.path("budgets.csv"),
+            members=self.path("budget_members.csv"),
+            trends=self.path("budget_trends.csv"),
             manifests=[self.path("predictions.json")],
             predictions=[self.path("predictions.zarr")],
             cube=self.path("cube.zarr"),

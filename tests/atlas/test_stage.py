@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tamrl import classes, contracts, simulated
-from tamrl.atlas import areas, layers, pack
+from tamrl.atlas import layers, pack
 from tamrl.atlas.cells import Cells
 from tamrl.atlas.stage import build_atlas
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
-from tamrl.maps.stage import sum_budgets
+from tamrl.maps.budgets.regions import SREX, srex_masks
 from tests.atlas.conftest import QUANTUM, monthly
 
 
@@ -137,22 +137,12 @@ def test_regions_add_up(daily):
 
 
 def test_no_two_regions_share_a_name():
-    names = ["globe", *classes.LATITUDE_BANDS, *classes.IGBP, *areas.SREX]
+    names = ["globe", *classes.LATITUDE_BANDS, *classes.IGBP, *SREX]
     assert len(set(names)) == len(names) == 1 + 6 + 17 + 26
 
 
 def test_months_add_up_to_the_budgets(daily):
-    sum_budgets(
-        manifests=[daily.path("predictions.json")],
-        predictions=[daily.path("predictions.zarr")],
-        cube=daily.path("cube.zarr"),
-        budgets=daily.path("own_budgets.csv"),
-        members=daily.path("own_members.csv"),
-        trends=daily.path("own_trends.csv"),
-        labels=["2012"],
-        vegetated_only=True,
-    )
-    budgets = contracts.read_csv(daily.path("own_budgets.csv"), contracts.BUDGETS).set_index(["flux", "region"])
+    budgets = contracts.read_csv(daily.path("budgets.csv"), contracts.BUDGETS).set_index(["flux", "region"])
     table = contracts.read_csv(daily.path("regions.csv"), contracts.REGIONS)
     year = table[(table.month == 0) & (table.kind != "region")].set_index(["flux", "region"])
     assert {"globe", "ENF", "0-23N"} <= set(year.index.get_level_values("region"))
@@ -163,7 +153,7 @@ def test_months_add_up_to_the_budgets(daily):
 
 def test_the_amazon_lies_where_it_should():
     grid = Grid(0.5)
-    masks = areas.masks(lat=grid.lat, lon=grid.lon)
+    masks = srex_masks(grid.lat, grid.lon)
     manaus, recife, berlin = ((-3.1, -60.0), (-8.05, -34.9), (52.5, 13.4))
     inside = {
         name: [code for code, mask in masks.items() if mask[grid.index(lat=lat, lon=lon)]]

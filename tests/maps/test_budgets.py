@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tamrl.errors import ContractError
-from tamrl.maps import budgets
+from tamrl.maps.budgets import tables
+from tamrl.maps.budgets.regions import Regions
+from tamrl.maps.budgets.totals import Block, MonthlyTotals
 
 
 def block(seed=0, members=3, shape=(10, 6, 8), missing=0.0):
@@ -26,8 +28,8 @@ def block(seed=0, members=3, shape=(10, 6, 8), missing=0.0):
 
 
 def sums(gpp, reco, days, weights, time=slice(None), rows=slice(None)):
-    regions = {name: (land[rows], carrying[rows]) for name, (land, carrying) in weights.items()}
-    return budgets.sums(gpp=gpp[:, time, rows], reco=reco[:, time, rows], days=days[time], regions=regions)
+    regions = Regions.of({name: (land[rows], carrying[rows]) for name, (land, carrying) in weights.items()})
+    return Block(gpp[:, time, rows], reco[:, time, rows], days[time]).sum_over(regions)
 
 
 @settings(max_examples=20, deadline=None)
@@ -37,15 +39,34 @@ def test_sums_of_any_blocks_are_the_sums_of_the_whole(step, row, seed):
     times, rows = [slice(0, step), slice(step, 10)], [slice(0, row), slice(row, 6)]
     parts = reduce(add, [sums(*data, time=t, rows=r) for t in times for r in rows])
     whole = sums(*data)
-    for name in ("gpp", "reco", "area", "present", "wanted"):
+    for name in ("gpp", "reco"):
+        np.testing.assert_allclose(getattr(parts, name).total, getattr(whole, name).total, rtol=1e-12)
+        np.testing.assert_allclose(getattr(parts, name).weight, getattr(whole, name).weight, rtol=1e-12)
+    for name in ("area", "wanted"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 9), unique=True).map(sorted))
+def test_months_are_the_same_to_the_bit_however_steps_are_read(cuts):
+    gpp, reco, days, weights = block(missing=0.05)
+    month, regions = np.repeat([1, 2, 3, 4], [3, 2, 1, 4]), Regions.of(weights)
+    slices = [slice(start, stop) for start, stop in zip([0, *cuts], [*cuts, 10], strict=True)]
+    months = MonthlyTotals(month)
+    read = list(months.add(((s, Block(gpp[:, s], reco[:, s], days[s])) for s in slices), regions))
+    assert len(read) == len(slices) and sorted(months.totals) == [1, 2, 3, 4]
+    for m, total in months.totals.items():
+        expected = sums(gpp, reco, days, weights, time=month == m)
+        np.testing.assert_array_equal(total.gpp.total, expected.gpp.total)
+        np.testing.assert_array_equal(total.reco.total, expected.reco.total)
+        np.testing.assert_array_equal(total.area, expected.area)
 
 
 def test_a_constant_flux_gives_flux_times_area_times_time():
     _, _, _, weights = block()
     flux = np.full((2, 12, 6, 8), 2.0)
-    total = budgets.sums(gpp=flux, reco=0.5 * flux, days=np.full(12, 365 / 12), regions=weights)
-    table = budgets.table(total, label="2001", days=365.0).set_index(["flux", "region"])
+    total = Block(flux, 0.5 * flux, np.full(12, 365 / 12)).sum_over(Regions.of(weights))
+    table = tables.budget_table(total, label="2001", days=365.0).set_index(["flux", "region"])
     area, carrying = weights["globe"]
     assert table.loc[("gpp", "globe"), "mean"] == pytest.approx(2 * carrying.sum() * 365 * 1e-15)
     assert table.loc[("nee", "north"), "mean"] == pytest.approx(-table.loc[("gpp", "north"), "mean"] / 2)
@@ -59,26 +80,26 @@ def test_what_is_missing_adds_neither_mass_nor_area_and_is_counted():
     gpp[1, :, 0] = np.nan  # one member lacks a row of cells
     part = sums(gpp, reco, days, weights)
     without = {name: (np.vstack([0 * a[:1], a[1:]]), np.vstack([0 * b[:1], b[1:]])) for name, (a, b) in weights.items()}
-    expected = budgets.sums(gpp=np.nan_to_num(gpp), reco=reco, days=days, regions=without)
-    np.testing.assert_allclose(part.gpp, expected.gpp)
-    np.testing.assert_allclose(part.reco, expected.reco)
+    expected = Block(np.nan_to_num(gpp), reco, days).sum_over(Regions.of(without))
+    np.testing.assert_allclose(part.gpp.total, expected.gpp.total)
+    np.testing.assert_allclose(part.reco.total, expected.reco.total)
     np.testing.assert_allclose(part.area, expected.area)
-    assert budgets.missing(full) == pytest.approx(0) and budgets.missing(part) > 0.1
+    assert full.missing == pytest.approx(0) and part.missing > 0.1
 
 
 def test_cells_of_unknown_classes_are_missing_too():
     gpp, reco, days, weights = block()
     weights["globe"][1][2, 3] = np.nan
     total = sums(gpp, reco, days, weights)
-    assert np.isfinite(total.gpp).all() and np.isfinite(budgets.missing(total))
+    assert np.isfinite(total.gpp.total).all() and np.isfinite(total.missing)
 
 
 def test_totals_must_be_finite_and_of_the_same_regions():
     gpp, reco, days, weights = block()
     total = sums(gpp, reco, days, weights)
-    total.gpp[0, 0] = np.inf
+    total.gpp.total[0, 0] = np.inf
     with pytest.raises(ContractError, match="not finite"):
-        budgets.table(total, label="2001", days=365.0)
+        tables.budget_table(total, label="2001", days=365.0)
     with pytest.raises(ContractError, match="different regions"):
         _ = total + sums(gpp, reco, days, {"globe": weights["globe"]})
 
@@ -91,22 +112,22 @@ def test_trends_are_those_of_the_members_and_spread_knows_what_they_share():
         for y in years
         for m, slope in enumerate(slopes)
     ]
-    (found,) = budgets.trends(pd.DataFrame(rows)).itertuples()
+    (found,) = tables.trend_table(pd.DataFrame(rows)).itertuples()
     assert found.slope == pytest.approx(0.2) and found.std == pytest.approx(0.1) and found.error == pytest.approx(0, abs=1e-9)
     assert (found.years, found.n) == ("2001-2008", 8)
     noise = {str(y): e for y, e in zip(years, rng.normal(0, 1, 8), strict=True)}
     noisy = pd.DataFrame(rows).assign(total=lambda t: t["total"] + t["year"].map(noise))
-    (found,) = budgets.trends(noisy).itertuples()
+    (found,) = tables.trend_table(noisy).itertuples()
     assert found.std == pytest.approx(0.1), "what all members share is no spread between them"
     assert 0.05 < found.error < 0.5
-    assert budgets.trends(pd.DataFrame(rows[:6])).empty
+    assert tables.trend_table(pd.DataFrame(rows[:6])).empty
 
 
 def test_the_line_of_the_globe_tells_covariance_and_closure():
     gpp, _, days, weights = block()
-    totals = budgets.sums(gpp=gpp, reco=0.9 * gpp, days=days, regions=weights)
-    rows, members = budgets.table(totals, label="2001", days=365.0), budgets.by_member(totals, label="2001")
-    text = budgets.line(rows, members)
+    totals = Block(gpp, 0.9 * gpp, days).sum_over(Regions.of(weights))
+    rows, members = tables.budget_table(totals, label="2001", days=365.0), tables.member_table(totals, label="2001")
+    text = tables.describe_globe(rows, members)
     own = rows[rows["region"] == "globe"].set_index("flux")["std"]
     assert own["nee"] == pytest.approx(0.1 * own["gpp"], rel=1e-6), "errors that are shared cancel"
     assert float(text.split("(RECO - GPP) is ")[1].split()[0]) < 1e-12 and f"± {np.hypot(own['gpp'], own['reco']):.3f}" in text

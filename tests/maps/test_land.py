@@ -6,6 +6,7 @@ from tamrl import classes
 from tamrl.errors import ContractError
 from tamrl.grid import EARTH_RADIUS, Grid
 from tamrl.maps import land
+from tamrl.maps.budgets.regions import Regions
 
 
 def cube(resolution=30.0, **fractions):
@@ -19,20 +20,26 @@ def cube(resolution=30.0, **fractions):
     )
 
 
+def areas(found, lat, lon):
+    """Land and carrying land (lat, lon) of each region."""
+    regions = Regions.of_budgets(found, lat, lon)
+    return dict(zip(regions.names, zip(regions.land, regions.carrying, strict=True), strict=True))
+
+
 def test_the_share_leaves_out_ice_bare_land_and_water():
-    found = land.describe(cube(GRA=0.4, BSV=0.3, SNO=0.2, WAT=0.1), vegetated_only=True)
+    found = land.describe_land(cube(GRA=0.4, BSV=0.3, SNO=0.2, WAT=0.1), vegetated_only=True)
     np.testing.assert_allclose(found.share, 0.4, rtol=1e-6)
     assert found.bare == classes.UNVEGETATED and "SNO, BSV, WAT" in found.note
-    np.testing.assert_array_equal(land.describe(cube(BSV=1), vegetated_only=False).share, 1)
+    np.testing.assert_array_equal(land.describe_land(cube(BSV=1), vegetated_only=False).share, 1)
 
 
 def test_rounding_gives_no_negative_share():
-    assert land.describe(cube(BSV=0.7, SNO=0.3 + 1e-6), vegetated_only=True).share.min() == 0
+    assert land.describe_land(cube(BSV=0.7, SNO=0.3 + 1e-6), vegetated_only=True).share.min() == 0
 
 
 def test_regions_cover_the_sphere_once():
-    found = land.describe(cube(GRA=0.6, EBF=0.4), vegetated_only=True)
-    regions = land.regions(found, Grid(30.0).lat, Grid(30.0).lon)
+    found = land.describe_land(cube(GRA=0.6, EBF=0.4), vegetated_only=True)
+    regions = areas(found, Grid(30.0).lat, Grid(30.0).lon)
     half = 2 * np.pi * EARTH_RADIUS**2
     assert regions["globe"][0].sum() == pytest.approx(half)
     assert sum(regions[name][0].sum() for name in classes.LATITUDE_BANDS) == pytest.approx(half)
@@ -41,23 +48,23 @@ def test_regions_cover_the_sphere_once():
 
 def test_classes_in_another_order_are_put_in_ours_and_unknown_ones_refused():
     swapped = cube(GRA=0.6, BSV=0.4).isel(igbp=slice(None, None, -1))
-    np.testing.assert_allclose(land.describe(swapped, vegetated_only=True).share, 0.6, rtol=1e-6)
+    np.testing.assert_allclose(land.describe_land(swapped, vegetated_only=True).share, 0.6, rtol=1e-6)
     wrong = cube(GRA=1).assign_coords(igbp=[f"c{i}" for i in range(17)])
     with pytest.raises(ContractError, match="not those of the package"):
-        land.describe(wrong, vegetated_only=True)
+        land.describe_land(wrong, vegetated_only=True)
 
 
 def test_a_cube_on_another_grid_is_refused():
     with pytest.raises(ContractError, match="global grid"):
-        land.describe(cube().assign_coords(lat=-Grid(30.0).lat), vegetated_only=True)
+        land.describe_land(cube().assign_coords(lat=-Grid(30.0).lat), vegetated_only=True)
 
 
 def test_boxes_and_climates_add_up_to_the_globe():
     ds = cube(5.0, GRA=0.6, BSV=0.4)
     koppen = np.random.default_rng(1).dirichlet(np.ones(5), ds["land_fraction"].shape).transpose(2, 0, 1)
     ds["koppen_fraction"] = ("koppen", "lat", "lon"), koppen
-    found = land.describe(ds.assign_coords(koppen=list(classes.KOPPEN)), vegetated_only=True)
-    regions = land.regions(found, ds["lat"].values, ds["lon"].values)
+    found = land.describe_land(ds.assign_coords(koppen=list(classes.KOPPEN)), vegetated_only=True)
+    regions = areas(found, ds["lat"].values, ds["lon"].values)
     for kind in ("box ", "climate "):
         parts = [regions[name] for name in regions if name.startswith(kind)]
         for part, whole in zip(zip(*parts, strict=True), regions["globe"], strict=True):

@@ -9,7 +9,7 @@ from tamrl import carbon, contracts, files
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError, MachineError, PluginError
 from tamrl.maps import blocks, land, stage
-from tamrl.maps.stage import sum_budgets
+from tamrl.maps.budgets.stage import sum_budgets
 from tamrl.uncertainty import conformal
 from tests import disks
 
@@ -21,7 +21,7 @@ def members(world, flux):
 
 
 def share(world):
-    return land.describe(xr.open_zarr(world.folder / "cube.zarr", consolidated=False), vegetated_only=True).share
+    return land.describe_land(xr.open_zarr(world.folder / "cube.zarr", consolidated=False), vegetated_only=True).share
 
 
 @pytest.mark.parametrize("flux", FLUXES)
@@ -102,6 +102,7 @@ def budgets(world, virtual=False, vegetated_only=True):
         budgets=output,
         members=world.folder / "budget_members.csv",
         trends=world.folder / "budget_trends.csv",
+        regions=world.folder / "regions.csv",
         predictions=[world.common["predictions"]],
         labels=[world.label],
         vegetated_only=vegetated_only,

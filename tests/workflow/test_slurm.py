@@ -118,7 +118,7 @@ GROUPS = {
     "towers": ("read_network", "harmonise_towers"),
     "samples": ("collocate_drivers", "compare_drivers", "build_samples"),
     "learning": ("train_model", "predict_towers", "evaluate_models"),
-    "maps": ("write_map", "write_members", "write_periods", "sum_budgets", "sum_regions"),
+    "maps": ("write_map", "write_members", "write_periods", "sum_budgets"),
     "records": ("build_atlas", "write_report", "record_provenance"),
 }
 """Jobs so small that they go through the queue together."""

@@ -1,25 +1,4 @@
-# The atlas: what regions take up in each month, the program that shows it, and the folder that opens in a browser.
-rule sum_regions:
-    input:
-        manifests=lambda w: predictions(w, File.MANIFEST),
-        cube=rules.build_cube.output.cube,
-    output:
-        regions=ANY(File.REGIONS),
-    log:
-        ANY.log("sum_regions"),
-    benchmark:
-        ANY.benchmark("sum_regions")
-    conda:
-        ENV
-    params:
-        stage="tamrl.atlas.stage.sum_regions",
-        predictions=lambda w: predictions(w, File.PREDICTIONS),
-        labels=list(MAIN.time.labels),
-        vegetated_only=lambda w: CONFIGS[w.run].maps.vegetated_only,
-        virtual=VIRTUAL,
-        code=code("tamrl.atlas.stage"),
-    script:
-        "../scripts/run_stage.py"
+# The atlas: the program that shows a run, and the folder that opens in a browser.
 
 
 # Shared by all runs: needs the npm registry, so it runs where Snakemake itself does.

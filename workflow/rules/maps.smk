@@ -163,6 +163,7 @@ rule sum_budgets:
         budgets=ANY(File.BUDGETS),
         members=ANY(File.BUDGET_MEMBERS),
         trends=ANY(File.BUDGET_TRENDS),
+        regions=ANY(File.REGIONS),
     log:
         ANY.log("sum_budgets"),
     benchmark:
@@ -172,11 +173,11 @@ rule sum_budgets:
     resources:
         **needs("sum_budgets"),
     params:
-        stage="tamrl.maps.stage.sum_budgets",
+        stage="tamrl.maps.budgets.stage.sum_budgets",
         predictions=lambda w: predictions(w, File.PREDICTIONS),
         labels=list(MAIN.time.labels),
         vegetated_only=lambda w: CONFIGS[w.run].maps.vegetated_only,
         virtual=VIRTUAL,
-        code=code("tamrl.maps.stage"),
+        code=code("tamrl.maps.budgets.stage"),
     script:
         "../scripts/run_stage.py"

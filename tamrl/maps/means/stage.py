@@ -45,7 +45,7 @@ def write_periods(
     """
     opened = open_predictions(predictions, manifest, label=label, cube=cube)
     drivers, ds = stores.open_cube(cube), opened.ds
-    whole = land.describe(drivers, vegetated_only=format.vegetated_only)
+    whole = land.describe_land(drivers, vegetated_only=format.vegetated_only)
     own = periods.groups(ds["time"].values, step=about.step_of(drivers)[0], period=period)
     found = _by_strips(
         [opened], whole, format, lambda strips, context: periods.build(periods.of_members(*next(strips), own), context)
@@ -84,7 +84,7 @@ def write_seasonal(
         for manifest, store, label in zip(manifests, predictions, labels, strict=True)
     ]
     drivers = stores.open_cube(cube)
-    whole, step = land.describe(drivers, vegetated_only=format.vegetated_only), about.step_of(drivers)[0]
+    whole, step = land.describe_land(drivers, vegetated_only=format.vegetated_only), about.step_of(drivers)[0]
     own = [periods.groups(one.ds["time"].values, step=step, period="monthly") for one in every]
 
     def cycle(strips: Iterator[Strip], context: Context) -> dict[str, np.ndarray]:

@@ -1,0 +1,155 @@
+"""Regions of which budgets are given: the globe, latitude bands, boxes, climates, land-cover classes, and those of the IPCC.
+
+The 26 regions of the IPCC's SREX report, of which the Amazon is one, are polygons (Seneviratne et al. 2012, table 3.A-1,
+doi 10.1017/CBO9781139177245.006). A cell belongs to the band, box and polygon of its centre.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.path import Path as Polygon
+
+from tamrl import classes
+from tamrl.maps.land import Land
+
+Corners = tuple[tuple[float, float], ...]
+Areas = tuple[np.ndarray, np.ndarray]
+"""Land, and the part of it that carries flux, of each cell: arrays (lat, lon) in m2."""
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Regions over the same cells, which may overlap.
+
+    Attributes
+    ----------
+    names : tuple of str
+    land, carrying : arrays (region, lat, lon)
+        Land of each cell within the region, and the part of it that carries flux, m2. A cell whose classes are unknown carries
+        an unknown area and counts as missing: both are zero.
+    """
+
+    names: tuple[str, ...]
+    land: np.ndarray
+    carrying: np.ndarray
+
+    @classmethod
+    def of(cls, areas: Mapping[str, Areas]) -> "Regions":
+        """Regions by name."""
+        land, carrying = (np.stack(part) for part in zip(*areas.values(), strict=True))
+        certain = np.isfinite(carrying)
+        return cls(tuple(areas), np.where(certain, land, 0.0), np.where(certain, carrying, 0.0))
+
+    @classmethod
+    def of_budgets(cls, land: Land, lat: np.ndarray, lon: np.ndarray) -> "Regions":
+        """The globe, latitude bands, boxes, climates and land-cover classes, over the cells of `land` at `lat` and `lon`."""
+        return cls.of(_everywhere(land) | _masked(land, _bands(lat, lon) | _boxes(lat, lon) | _climates(land)) | _classes(land))
+
+    @classmethod
+    def of_atlas(cls, land: Land, lat: np.ndarray, lon: np.ndarray) -> "Regions":
+        """The globe, latitude bands, land-cover classes and regions of `SREX`, over the cells of `land` at `lat` and `lon`."""
+        return cls.of(_everywhere(land) | _masked(land, _bands(lat, lon)) | _classes(land) | _masked(land, srex_masks(lat, lon)))
+
+
+def _masked(land: Land, shares: Mapping[str, np.ndarray]) -> dict[str, Areas]:
+    """Land in regions that have a share of each cell (lat, lon)."""
+    area = land.area * land.fraction
+    return {name: (area * share, area * land.share * share) for name, share in shares.items()}
+
+
+def _everywhere(land: Land) -> dict[str, Areas]:
+    return _masked(land, {"globe": np.ones_like(land.fraction)})
+
+
+def _bands(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
+    """Masks (lat, lon) of the latitude bands."""
+    bands = {n: (lat >= south) & ((lat < north) | (north == 90)) for n, (south, north) in classes.LATITUDE_BANDS.items()}
+    return {name: np.broadcast_to(mask[:, None], (len(lat), len(lon))) for name, mask in bands.items()}
+
+
+def _boxes(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
+    """Masks (lat, lon) of the boxes, and of what lies in none of them."""
+    masks = {}
+    for name, ((south, north), (west, east)) in classes.BOXES.items():
+        masks[name] = ((lat >= south) & (lat < north))[:, None] & ((lon >= west) & (lon < east))[None]
+    return masks | {"box none": ~np.logical_or.reduce(list(masks.values()))}
+
+
+def _climates(land: Land) -> dict[str, np.ndarray]:
+    """Shares (lat, lon) of the Köppen groups; each has its share of the carrying land of a cell."""
+    return {} if land.koppen is None else {f"climate {n}": share for n, share in zip(classes.KOPPEN, land.koppen, strict=True)}
+
+
+def _classes(land: Land) -> dict[str, Areas]:
+    """Land of the IGBP classes; a class carries flux on all of its land or on none."""
+    areas = {} if land.igbp is None else {n: land.area * land.fraction * s for n, s in zip(classes.IGBP, land.igbp, strict=True)}
+    return {name: (area, area * (name not in land.bare)) for name, area in areas.items()}
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A region that is a polygon; corners are (lon, lat)."""
+
+    name: str
+    corners: Corners
+
+    @property
+    def ring(self) -> Corners:
+        """Closed outline."""
+        return (*self.corners, self.corners[0])
+
+
+def _box(west: float, east: float, south: float, north: float) -> Corners:
+    return ((west, south), (west, north), (east, north), (east, south))
+
+
+_OUTLINES = {
+    "AMZ": Outline("Amazon", ((-66.377, -20), (-79.729, -1.239), (-68.8, 11.439), (-50, 11.439), (-50, -20))),
+    "ALA": Outline("Alaska and NW Canada", _box(-168.022, -105, 60, 72.554)),
+    "CGI": Outline("Canada, Greenland, Iceland", _box(-105, -10, 50, 85)),
+    "WNA": Outline("Western North America", _box(-130, -105, 28.566, 60)),
+    "CNA": Outline("Central North America", _box(-105, -85, 28.566, 50)),
+    "ENA": Outline("Eastern North America", _box(-85, -60, 25, 50)),
+    "CAM": Outline("Central America, Mexico", ((-68.8, 11.439), (-79.729, -1.239), (-118.323, 28.566), (-90.315, 28.566))),
+    "NEB": Outline("North-east Brazil", _box(-50, -34, -20, 0)),
+    "WSA": Outline(
+        "West coast of South America",
+        ((-79.729, -1.239), (-66.377, -20), (-72.141, -50), (-67.348, -56.704), (-82.022, -56.704), (-82.022, 0.53)),
+    ),
+    "SSA": Outline(
+        "South-east South America", ((-39.376, -20), (-39.376, -56.704), (-67.348, -56.704), (-72.141, -50), (-66.377, -20))
+    ),
+    "NEU": Outline("Northern Europe", ((-10, 48), (-10, 75), (40, 75), (40, 61.32))),
+    "CEU": Outline("Central Europe", ((-10, 45), (-10, 48), (40, 61.32), (40, 45))),
+    "MED": Outline("Southern Europe, Mediterranean", _box(-10, 40, 30, 45)),
+    "SAH": Outline("Sahara", _box(-20, 40, 15, 30)),
+    "WAF": Outline("West Africa", _box(-20, 25, -11.365, 15)),
+    "EAF": Outline("East Africa", _box(25, 51.99, -11.365, 15)),
+    "SAF": Outline("Southern Africa", _box(-10, 51.99, -35, -11.365)),
+    "NAS": Outline("Northern Asia", _box(40, 180, 50, 70)),
+    "WAS": Outline("West Asia", _box(40, 60, 15, 50)),
+    "CAS": Outline("Central Asia", _box(60, 75, 30, 50)),
+    "TIB": Outline("Tibetan Plateau", _box(75, 100, 30, 50)),
+    "EAS": Outline("East Asia", _box(100, 145, 20, 50)),
+    "SAS": Outline("South Asia", ((60, 5), (60, 30), (100, 30), (100, 20), (95, 20), (95, 5))),
+    "SEA": Outline("South-east Asia", _box(95, 155, -10, 20)),
+    "NAU": Outline("Northern Australia", _box(110, 155, -30, -10)),
+    "SAU": Outline("Southern Australia, New Zealand", _box(110, 180, -50, -30)),
+}
+
+SREX = {f"SREX-{code}": region for code, region in _OUTLINES.items()}
+"""Under names that are no land-cover class (both know a WSA)."""
+
+
+def srex_masks(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
+    """Cells (lat, lon) whose centre lies in each region of `SREX`."""
+    y, x = np.meshgrid(lat, lon, indexing="ij")
+    points = np.stack([x.ravel(), y.ravel()], 1)
+    return {code: Polygon(region.ring).contains_points(points).reshape(y.shape) for code, region in SREX.items()}
+
+
+def region_kind(name: str) -> str:
+    """`globe`, `band`, `class` or `region` (one of `SREX`)."""
+    kinds = {"globe": ("globe",), "band": classes.LATITUDE_BANDS, "class": classes.IGBP, "region": SREX}
+    return next(kind for kind, names in kinds.items() if name in names)

@@ -1,0 +1,103 @@
+"""Stage of the budgets: `budgets.csv`, `budget_members.csv`, `budget_trends.csv` and `regions.csv`."""
+
+import logging
+from collections.abc import Iterator
+from functools import reduce
+from operator import add
+
+import pandas as pd
+import pandera.pandas as pa
+import xarray as xr
+
+from tamrl import contracts, escaping, files, simulated, stores
+from tamrl.calendar import TimeAxis
+from tamrl.log import progress
+from tamrl.maps import blocks
+from tamrl.maps.budgets import tables
+from tamrl.maps.budgets.regions import Regions
+from tamrl.maps.budgets.totals import Block, MonthlyTotals, Totals
+from tamrl.maps.land import Land, describe_land
+from tamrl.maps.predictions import open_predictions
+from tamrl.workflow import stage
+
+_log = logging.getLogger(__name__)
+
+NEVER_MISSING = 1e-3
+"""A larger share of missing carrying land is worth a warning."""
+
+
+@stage
+def sum_budgets(
+    *,
+    manifests: list[str],
+    cube: str,
+    budgets: str,
+    members: str,
+    trends: str,
+    regions: str,
+    predictions: list[str],
+    labels: list[str],
+    vegetated_only: bool,
+    virtual: bool = False,
+) -> None:
+    """Sum the members over regions and years, and over the regions of the atlas and months; all predictions are read once.
+
+    Parameters
+    ----------
+    manifests, predictions, labels : list
+        `predictions/{label}.json`, the store that it names, and the label: one each per mapped year.
+    cube : path
+        `drivers/cube.zarr`.
+    budgets, members, trends, regions : path
+        Tables to write by `contracts.BUDGETS`, `BUDGET_MEMBERS`, `BUDGET_TRENDS` and `REGIONS`, PgC yr-1 (`regions`: PgC).
+    vegetated_only : bool
+        Whether land without vegetation carries no flux.
+    virtual : bool
+        Whether the inputs of the run were simulated; the tables say so then (`simulated.COLUMN`).
+    """
+    drivers = stores.open_cube(cube)
+    land = describe_land(drivers, vegetated_only=vegetated_only)
+    of_years, of_members, of_months = [], [], []
+    for manifest, store, label in zip(manifests, predictions, labels, strict=True):
+        ds = open_predictions(store, manifest, label=label, cube=cube).ds
+        axis = TimeAxis(ds["time"].values, TimeAxis.of(drivers).step)
+        year, months = _sum_label(ds, axis, land, label)
+        of_years.append(tables.budget_table(year, label=label, days=float(axis.days.sum())))
+        of_members.append(tables.member_table(year, label=label))
+        lengths = {month: float(axis.days[axis.month == month].sum()) for month in months}
+        of_months.append(tables.region_table(months, lengths, label=label))
+        _log.info("%s: %s", label, tables.describe_globe(of_years[-1], of_members[-1]))
+    every_member = pd.concat(of_members, ignore_index=True)
+    _write_table(pd.concat(of_years, ignore_index=True), contracts.BUDGETS, budgets, digits=6, virtual=virtual)
+    _write_table(every_member, contracts.BUDGET_MEMBERS, members, digits=10, virtual=virtual)
+    _write_table(tables.trend_table(every_member), contracts.BUDGET_TRENDS, trends, digits=6, virtual=virtual)
+    _write_table(pd.concat(of_months, ignore_index=True), contracts.REGIONS, regions, digits=6, virtual=virtual)
+
+
+def _sum_label(ds: xr.Dataset, axis: TimeAxis, land: Land, label: str) -> tuple[Totals, dict[int, Totals]]:
+    """Totals of a year over the regions of the budgets, and of each month over those of the atlas."""
+    year: list[Totals] = []
+    months = MonthlyTotals(axis.month)
+    for rows in progress(list(blocks.strips(ds["gpp"])), f"budgets {label}"):
+        within, lat, lon = land.rows(rows), ds["lat"].values[rows], ds["lon"].values
+        regions = Regions.of_budgets(within, lat, lon)
+        read = months.add(_read_blocks(ds.isel(lat=rows), axis), Regions.of_atlas(within, lat, lon))
+        year += [block.sum_over(regions) for block in read]
+    total = reduce(add, year)
+    level = logging.WARNING if total.missing > NEVER_MISSING else logging.INFO
+    _log.log(level, "%s: %.2f %% of the land that carries flux has no value and is in no total", label, 100 * total.missing)
+    return total, months.totals
+
+
+def _read_blocks(strip: xr.Dataset, axis: TimeAxis) -> Iterator[tuple[slice, Block]]:
+    """Steps and members of a strip of rows, as many steps at once as the memory holds."""
+    per_step = sum(strip[name].nbytes for name in ("gpp", "reco")) // len(axis)
+    for when in blocks.steps(len(axis), bytes_per_step=per_step):
+        part = strip.isel(time=when)
+        yield when, Block(part["gpp"].values, part["reco"].values, axis.days[when])
+
+
+def _write_table(table: pd.DataFrame, schema: pa.DataFrameSchema, output: str, *, digits: int, virtual: bool) -> None:
+    checked = contracts.table(simulated.table(table, virtual), schema, where=output)
+    with files.atomic(output) as part:
+        escaping.write_csv(checked, part, float_format=f"%.{digits}g")

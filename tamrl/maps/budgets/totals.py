@@ -1,0 +1,128 @@
+"""Sums of carbon over regions, PgC: flux times land area times time, per member.
+
+The sums of any blocks of cells and steps add up to the same totals. A missing cell-step adds neither mass nor area: no value
+is invented, and the area that a total stands for is stated with it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tamrl import carbon
+from tamrl.errors import ContractError
+from tamrl.maps.budgets.regions import Regions
+from tamrl.reduce import WeightedSum, over_regions, over_time
+
+PETAGRAM = 1e15
+"""Grams."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over a block of cells and steps.
+
+    Attributes
+    ----------
+    regions : tuple of str
+    gpp, reco : WeightedSum
+        Mass of carbon (region, member), g; the weight (region) is the land that carries flux and has values, m2 d.
+    area : array (region)
+        Land with values, m2 d.
+    wanted : array (region)
+        Land that carries flux, with values or without, m2 d.
+    """
+
+    regions: tuple[str, ...]
+    gpp: WeightedSum
+    reco: WeightedSum
+    area: np.ndarray
+    wanted: np.ndarray
+
+    def __add__(self, other: "Totals") -> "Totals":
+        """Totals of both blocks."""
+        if self.regions != other.regions:
+            raise ContractError("totals of different regions cannot be added", found=(self.regions, other.regions))
+        gpp, reco = self.gpp + other.gpp, self.reco + other.reco
+        return Totals(self.regions, gpp, reco, self.area + other.area, self.wanted + other.wanted)
+
+    @property
+    def missing(self) -> float:
+        """Share of the globe's carrying land and time without values."""
+        globe = self.regions.index("globe")
+        wanted = self.wanted[globe]
+        lost = wanted - self.gpp.weight[globe]
+        return float(max(0.0, lost / wanted)) if wanted else 0.0  # rounding may leave a little less than nothing
+
+    @property
+    def petagrams(self) -> dict[str, np.ndarray]:
+        """PgC of each flux (region, member)."""
+        gpp, reco = self.gpp.total, self.reco.total
+        return {flux: mass / PETAGRAM for flux, mass in (("gpp", gpp), ("reco", reco), ("nee", carbon.nee(gpp=gpp, reco=reco)))}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Members of some steps of a band of rows.
+
+    Attributes
+    ----------
+    gpp, reco : arrays (member, time, lat, lon)
+        gC m-2 d-1 of vegetated land. A step of a cell counts where all members have both.
+    days : array (time)
+        Length of each step in days.
+    """
+
+    gpp: np.ndarray
+    reco: np.ndarray
+    days: np.ndarray
+
+    def steps(self, part: slice) -> "Block":
+        """A copy of some of the steps, which does not hold the rest in memory."""
+        return Block(self.gpp[:, part].copy(), self.reco[:, part].copy(), self.days[part])
+
+    def followed_by(self, other: "Block") -> "Block":
+        """The block of the steps of both."""
+        parts = zip((self.gpp, self.reco), (other.gpp, other.reco), strict=True)
+        gpp, reco = (np.concatenate(part, axis=1) for part in parts)
+        return Block(gpp, reco, np.concatenate([self.days, other.days]))
+
+    def sum_over(self, regions: Regions) -> Totals:
+        """Totals of the block in regions over its cells."""
+        known = np.isfinite(self.gpp).all(0) & np.isfinite(self.reco).all(0)
+        cells = over_time([*self.gpp, *self.reco], self.days, known=known)
+        mass, area = over_regions(cells, regions.carrying), np.einsum("ryx,yx->r", regions.land, cells.weight)
+        gpp, reco = (WeightedSum(total, mass.weight) for total in np.split(mass.total, 2, axis=1))
+        return Totals(regions.names, gpp, reco, area, regions.carrying.sum((1, 2)) * self.days.sum())
+
+
+@dataclass
+class MonthlyTotals:
+    """Totals of each month of a year, from blocks of steps in the order of time.
+
+    Attributes
+    ----------
+    month : array (time)
+        Calendar month of each step, 1 to 12.
+    totals : dict
+        Totals by month; a month is summed when all of its steps have been read, whatever the blocks.
+    """
+
+    month: np.ndarray
+    totals: dict[int, Totals] = field(default_factory=dict)
+
+    def add(self, blocks: Iterable[tuple[slice, Block]], regions: Regions) -> Iterable[Block]:
+        """Add the blocks of a band of rows, each with the steps it holds; yields them on."""
+        unfinished: dict[int, Block] = {}
+        for when, block in blocks:
+            for month in np.unique(self.month[when]).tolist():
+                steps = when.start + np.flatnonzero(self.month[when] == month)
+                part = block.steps(slice(steps[0] - when.start, steps[-1] + 1 - when.start))
+                if month in unfinished:
+                    part = unfinished.pop(month).followed_by(part)
+                if len(part.days) < (self.month == month).sum():
+                    unfinished[month] = part
+                    continue
+                total = part.sum_over(regions)
+                self.totals[month] = self.totals[month] + total if month in self.totals else total
+            yield block

@@ -1,0 +1,118 @@
+"""Weighted sums of fields: Σ w·x and Σ w of the values that exist, per bin, from which totals and means follow.
+
+A *statistic* x (of time and cells) meets a *weight* (days, land area) and *bins* (a period, steps of the year, regions, rows of
+the grid, classes of a value), as in the aggregation of WeatherBench-X (Rasp et al. 2024, doi 10.1029/2023MS004019). Sums of
+blocks of cells and steps add up to those of the globe, so a year of daily maps never lies in memory; a missing value adds to
+neither sum.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class WeightedSum:
+    """Sums of a statistic over one or more blocks.
+
+    Attributes
+    ----------
+    total : array (..., *bins) of float64
+        Σ w·x, with the leading dimensions of the statistic, such as members.
+    weight : array (*bins) of float64
+        Σ w where the statistic exists.
+    """
+
+    total: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def zero(cls, *bins: int) -> "WeightedSum":
+        """Sums of no block."""
+        return cls(np.zeros(bins), np.zeros(bins))
+
+    def __add__(self, other: "WeightedSum") -> "WeightedSum":
+        """Sums of both blocks."""
+        return WeightedSum(self.total + other.total, self.weight + other.weight)
+
+    def add_steps(self, bins: np.ndarray, steps: "WeightedSum") -> None:
+        """Add the sums of single steps (time, ...) in place, each to the bin of the year (time) it belongs to."""
+        np.add.at(self.total, bins, steps.total)
+        np.add.at(self.weight, bins, steps.weight)
+
+    def over_steps(self) -> "WeightedSum":
+        """Sums over the first dimension, of sums of single steps (time, ...)."""
+        return self.map(lambda sums: sums.sum(0))
+
+    def map(self, bins: Callable[[np.ndarray], np.ndarray]) -> "WeightedSum":
+        """Sums in other bins: `bins` adds up those of a dimension, and is applied to both sums."""
+        return WeightedSum(bins(self.total), bins(self.weight))
+
+    def mean(self) -> np.ndarray:
+        """Weighted mean of each bin, NaN where nothing exists."""
+        return ratio(self.total, self.weight)
+
+
+def ratio(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """`total / weight`, NaN where the weight is zero; the two are broadcast."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.asarray(weight) > 0, np.asarray(total) / weight, np.nan)
+
+
+def weigh(statistic: np.ndarray, weight: np.ndarray, *, known: np.ndarray) -> WeightedSum:
+    """w·x and w of each value of a statistic where it is known; all are of one shape or broadcast to it."""
+    return WeightedSum(np.where(known, statistic, 0.0) * weight, known * weight)
+
+
+def over_time(statistics: Iterable[np.ndarray], days: np.ndarray, *, known: np.ndarray) -> WeightedSum:
+    """Sum statistics over all steps of a block, per cell, without an array of all products w·x.
+
+    Parameters
+    ----------
+    statistics : arrays (time, *cells)
+        Fields that count at the same steps, such as all members of GPP and RECO.
+    days : array (time)
+        Weight of each step: its length.
+    known : bool array (time, *cells)
+        Where the statistics count.
+
+    Returns
+    -------
+    WeightedSum
+        `total` (statistic, *cells) and `weight` (*cells).
+    """
+    total = np.stack([np.einsum("t...,t->...", np.where(known, field, 0.0), days) for field in statistics])
+    return WeightedSum(total, np.einsum("t...,t->...", known, days))
+
+
+def over_regions(cells: WeightedSum, area: np.ndarray) -> WeightedSum:
+    """Sum over the cells of each region; `cells` (statistic, lat, lon), `area` (region, lat, lon) is what each cell has in it.
+
+    Returns
+    -------
+    WeightedSum
+        `total` (region, statistic) and `weight` (region).
+    """
+    return WeightedSum(np.einsum("ryx,myx->rm", area, cells.total), np.einsum("ryx,yx->r", area, cells.weight))
+
+
+def over_rows(values: np.ndarray, row: np.ndarray, *, rows: int) -> np.ndarray:
+    """Sum (..., cell) over the cells of each row of the grid, (..., row); `row` (cell) rises."""
+    sums = np.zeros((*values.shape[:-1], rows))
+    if row.size:
+        held, first = np.unique(row, return_index=True)
+        sums[..., held] = np.add.reduceat(values, first, axis=-1)
+    return sums
+
+
+def over_classes(statistics: Iterable[np.ndarray], weight: np.ndarray, position: np.ndarray, *, classes: int) -> WeightedSum:
+    """Sum statistics (N) with their `weight` (N) over the values of each class, by its `position` (N).
+
+    Returns
+    -------
+    WeightedSum
+        `total` (statistic, class) and `weight` (class).
+    """
+    total = np.stack([np.bincount(position, weight * field, minlength=classes) for field in statistics])
+    return WeightedSum(total, np.bincount(position, weight, minlength=classes))
