@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tamrl.drivers import indices
-from tamrl.drivers.sources import _cmg, _hdf4
+from tamrl.drivers.formats import cmg, hdf4
 from tamrl.errors import InputError
 from tamrl.intake import stored
 
@@ -58,9 +58,9 @@ def around(path: Path, *, row: int, column: int) -> dict[str, float] | None:
     good = (state >= 0) & ((state & _CLEAR) == 0) & (state != 65535) & (quality >= 0) & ((quality & _IDEAL) == 0)
     bands = {}
     for name, band in BANDS.items():
-        raw = _hdf4.stored(path, f"sur_refl_b{band:02d}_1")
+        raw = hdf4.stored(path, f"sur_refl_b{band:02d}_1")
         where = f"{path} ({raw.name})"
-        bands[name] = _cmg.scaled(raw.values[rows, columns], raw.attrs, where=where, limits=LIMITS, fill=FILL)
+        bands[name] = cmg.scaled(raw.values[rows, columns], raw.attrs, where=where, limits=LIMITS, fill=FILL)
     good &= np.isfinite(np.stack(list(bands.values()))).all(0)
     if good.sum() < FEWEST:
         return None
@@ -70,7 +70,7 @@ def around(path: Path, *, row: int, column: int) -> dict[str, float] | None:
 
 def _flags(path: Path, name: str) -> np.ndarray:
     """Bits of a layer of flags; negative where they are missing."""
-    raw = _hdf4.stored(path, name)
+    raw = hdf4.stored(path, name)
     return stored.codes(raw.values, raw.attrs, where=f"{path} ({name})", rule="hdf4")
 
 
@@ -85,7 +85,7 @@ def at_towers(folder: str | Path, sites: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for path in sorted(p for p in Path(folder).rglob("*.hdf") if NAME.match(p.name)):
         match = NAME.match(path.name)
-        day, tile = pd.Timestamp(_cmg.first_day(match["day"][:4], match["day"][4:], path)), (int(match["h"]), int(match["v"]))
+        day, tile = pd.Timestamp(cmg.first_day(match["day"][:4], match["day"][4:], path)), (int(match["h"]), int(match["v"]))
         for site, (h, v, row, column) in places.items():
             found = around(path, row=row, column=column) if (h, v) == tile else None
             if found:

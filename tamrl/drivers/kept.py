@@ -24,7 +24,8 @@ import xarray as xr
 from tamrl import files, provenance, stores, temporary
 from tamrl.drivers import cube as cubes
 from tamrl.drivers import derived, store
-from tamrl.drivers.sources import _netcdf, _steps
+from tamrl.drivers.formats import netcdf
+from tamrl.drivers.reanalysis import time_steps
 from tamrl.errors import InputError
 from tamrl.sections import Drivers
 
@@ -141,7 +142,7 @@ def _tree(name: str, sources: tuple[str, ...]) -> set[str]:
 def stamped(paths: dict[str, Path], *, checksums: bool) -> dict[str, list]:
     """Bytes, time and checksum (else None) of files."""
     about = {name: path.stat() for name, path in paths.items()}
-    return {n: [s.st_size, s.st_mtime_ns, _netcdf.checksum(paths[n]) if checksums else None] for n, s in about.items()}
+    return {n: [s.st_size, s.st_mtime_ns, netcdf.checksum(paths[n]) if checksums else None] for n, s in about.items()}
 
 
 def record(
@@ -250,7 +251,7 @@ def _from_new(
     for leaf, da in arrays.items():
         extent, old = da.attrs["extent"], leaves[leaf]
         both = {k: [old[k][0], extent[k][1]] for k in ("times", "steps")}
-        da.attrs |= {"extent": extent | both, "expver": _steps.add_expver(old["expver"], da.attrs["expver"])}
+        da.attrs |= {"extent": extent | both, "expver": time_steps.add_expver(old["expver"], da.attrs["expver"])}
     return Start(step, arrays, weights)
 
 
@@ -266,7 +267,7 @@ def _changed(old: dict[str, list], now: dict[str, list], paths: dict[str, Path])
         if file not in now or now[file][0] != size:
             return file
         same = now[file][2] == known if now[file][2] else now[file][1] == time
-        if not same and _netcdf.checksum(paths[file]) != known:
+        if not same and netcdf.checksum(paths[file]) != known:
             return file
     return None
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import dask
 import numpy as np
 
-from tamrl.drivers.sources import _grib
+from tamrl.drivers.formats import grib
 from tamrl.errors import TamrlError
 from tamrl.twin import hours
 from tamrl.twin.nodes import Nodes
@@ -44,7 +44,7 @@ def write(path, *, resolution, days):
 
 def by_project(path):
     """Fields (time, lat, lon) of a file, float32."""
-    return [ds[name].values for ds in _grib.open_file(path) for name in ds]
+    return [ds[name].values for ds in grib.open_file(path) for name in ds]
 
 
 def by_eccodes(path):

@@ -11,7 +11,8 @@ import xarray as xr
 
 from tamrl import stores
 from tamrl.drivers import kept, stage, store
-from tamrl.drivers.sources import _joining, _netcdf, _steps
+from tamrl.drivers.formats import netcdf
+from tamrl.drivers.reanalysis import joining, time_steps
 from tamrl.errors import InputError
 
 YEARS = [2010, 2011]
@@ -111,8 +112,8 @@ def whole(caplog):
 @pytest.fixture
 def opened(monkeypatch):
     """Names of the NetCDF files of weather that are opened."""
-    found, honest = [], _netcdf._open
-    monkeypatch.setattr(_netcdf, "_open", lambda part, path: found.append(path.name) or honest(part, path))
+    found, honest = [], netcdf._open
+    monkeypatch.setattr(netcdf, "_open", lambda part, path: found.append(path.name) or honest(part, path))
     return found
 
 
@@ -387,7 +388,7 @@ def test_apart_a_file_of_the_same_size_and_time_is_compared_in_the_end(run):
 
 
 def test_expver_and_distances_add_up():
-    assert _steps.add_expver("0001: 365 times", "0001: 3 times, 0005: 28 times") == "0001: 368 times, 0005: 28 times"
+    assert time_steps.add_expver("0001: 365 times", "0001: 3 times, 0005: 28 times") == "0001: 368 times, 0005: 28 times"
     days = np.arange("2010-01-01", "2010-02-01", dtype="datetime64[D]").astype("datetime64[ns]")
-    assert _joining.every(days) == "day" and _joining.every(days[:3]) is None
-    assert _joining.every(np.concatenate([days[:10], days[9] + np.arange(1, 11) * np.timedelta64(1, "h")])) is None
+    assert joining.every(days) == "day" and joining.every(days[:3]) is None
+    assert joining.every(np.concatenate([days[:10], days[9] + np.arange(1, 11) * np.timedelta64(1, "h")])) is None

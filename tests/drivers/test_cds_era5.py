@@ -9,7 +9,9 @@ import pytest
 import xarray as xr
 
 from tamrl.calendar import TimeAxis
-from tamrl.drivers.sources import _joining, _netcdf, cds_era5, cds_era5_land
+from tamrl.drivers.formats import netcdf
+from tamrl.drivers.reanalysis import joining
+from tamrl.drivers.sources import cds_era5, cds_era5_land
 from tamrl.errors import ConfigError, InputError, UnitError
 from tamrl.variables import check_range
 
@@ -32,7 +34,7 @@ def read(folder, *names, years, step="day", **options):
 
 
 def series_of(path, name):
-    return _joining.series([ds[name] for _, ds in _netcdf.open_all(path) if name in ds], where=path)
+    return joining.series([ds[name] for _, ds in netcdf.open_all(path) if name in ds], where=path)
 
 
 def test_monthly_means_on_a_date_axis(era5_of):

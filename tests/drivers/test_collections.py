@@ -90,4 +90,4 @@ def test_land_cover_of_two_collections_is_refused_and_one_is_recorded(tmp_path):
 
 def test_every_reader_of_products_uses_the_one_rule():
     for name in SOURCES:
-        assert "_cmg.pattern(" in inspect.getsource(registry.load(registry.SOURCES, name)), name
+        assert "cmg.pattern(" in inspect.getsource(registry.load(registry.SOURCES, name)), name

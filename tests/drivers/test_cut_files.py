@@ -11,7 +11,8 @@ import xarray as xr
 
 from tamrl import registry, variables
 from tamrl.calendar import TimeAxis
-from tamrl.drivers.sources import _netcdf, packaged
+from tamrl.drivers.formats import netcdf
+from tamrl.drivers.sources import packaged
 from tamrl.errors import InputError
 
 SOURCES = registry.names(registry.SOURCES)
@@ -126,14 +127,14 @@ def test_a_zip_and_what_is_in_it(write, tmp_path):
     content = (tmp_path / "a.nc").read_bytes()
     (tmp_path / "a.nc").unlink()
     zipped(tmp_path, content)
-    assert len(list(_netcdf.open_all(tmp_path))) == 1
-    _netcdf._unpacked.cache_clear()
+    assert len(list(netcdf.open_all(tmp_path))) == 1
+    netcdf._unpacked.cache_clear()
     zipped(tmp_path, content[:-100])
     with pytest.raises(InputError, match=r"era5\.zip \(data_0\.nc\)") as caught:
-        list(_netcdf.open_all(tmp_path))
+        list(netcdf.open_all(tmp_path))
     assert "bytes" in caught.value.found
-    _netcdf._unpacked.cache_clear()
+    netcdf._unpacked.cache_clear()
     (tmp_path / "era5.zip").write_bytes((tmp_path / "era5.zip").read_bytes()[:-1])
     with pytest.raises(InputError, match=r"era5\.zip") as caught:
-        list(_netcdf.open_all(tmp_path))
+        list(netcdf.open_all(tmp_path))
     assert caught.value.todo == "fetch it again"

@@ -8,7 +8,7 @@ import pytest
 from pyhdf.SD import SD, SDC
 
 from tamrl.drivers import granules, indices
-from tamrl.drivers.sources import _cmg, _hdf4
+from tamrl.drivers.formats import cmg, hdf4
 from tamrl.errors import InputError
 
 REAL = "MOD09GA.A2008296.h14v17.006.2015181011753.hdf"
@@ -17,7 +17,7 @@ HAINICH = {"site": "DE-Hai", "lat": 51.0792, "lon": 10.4522}
 
 
 def test_the_corner_of_the_real_granule_is_where_its_metadata_say(shared_data):
-    text = _hdf4.structure(shared_data / "modis" / REAL)
+    text = hdf4.structure(shared_data / "modis" / REAL)
     x, y = -4447802.078667, -8895604.157333  # UpperLeftPointMtrs
     assert f"UpperLeftPointMtrs=({x:f},{y:f})" in text
     radius = 6371007.181  # ProjParams
@@ -37,7 +37,7 @@ def test_tiles_of_towers(lat, lon, tile):
 def test_real_pixels_by_hand(shared_data, monkeypatch):
     """The sea ice of the real granule: nearly all under cloud, so nothing is said; without the flags, the numbers as stored."""
     path = shared_data / "modis" / REAL
-    red, nir = (_cmg.scaled((raw := _hdf4.stored(path, f"sur_refl_b{b:02d}_1")).values, raw.attrs) for b in (1, 2))
+    red, nir = (cmg.scaled((raw := hdf4.stored(path, f"sur_refl_b{b:02d}_1")).values, raw.attrs) for b in (1, 2))
     row, column = np.argwhere(np.isfinite(sum(red[r:][:2398, c:][:, :2398] for r in range(3) for c in range(3))))[100] + 1
     assert granules.around(path, row=row, column=column) is None
     monkeypatch.setattr(granules, "_CLEAR", 0)

@@ -11,7 +11,7 @@ import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tamrl.drivers.sources import _grib
+from tamrl.drivers.formats import grib
 from tamrl.errors import InputError
 
 REAL = ["era5-2mt-2019-03-uk", "era5-single-level-scalar-time", "thermofeel_2t", "thermofeel_m2t", "thermofeel_cossza11"]
@@ -86,7 +86,7 @@ def read(folder: Path, content: bytes):
     path = folder / "a.grib"
     path.write_bytes(content)
     with dask.config.set(scheduler="synchronous"):
-        return [next(iter(ds.values())).load() for ds in _grib.open_file(path)]
+        return [next(iter(ds.values())).load() for ds in grib.open_file(path)]
 
 
 @st.composite
@@ -153,7 +153,7 @@ def test_what_is_encoded_is_read_at_its_place(tmp_path, field):
 @pytest.mark.parametrize("bits", range(33))
 def test_numbers_of_any_width_are_exact(bits):
     numbers = np.random.default_rng(bits).integers(0, 2**bits, 1003, dtype="uint64")
-    found = _grib._whole_numbers(bits_of(numbers.tolist(), bits), numbers.size, bits)
+    found = grib._whole_numbers(bits_of(numbers.tolist(), bits), numbers.size, bits)
     np.testing.assert_array_equal(found, numbers.astype("float64"))
 
 
@@ -212,7 +212,7 @@ def test_messages_after_padding_form_one_series_per_variable_and_grid(tmp_path):
 @pytest.mark.parametrize("name", REAL)
 def test_real_files_agree_with_gdal(shared_data, name):
     path = shared_data / f"era5/{name}.grib"
-    (ds,) = _grib.open_file(path)
+    (ds,) = grib.open_file(path)
     (ours,) = ds.values()
     with rasterio.Env(GRIB_NORMALIZE_UNITS="NO", GRIB_ADJUST_LONGITUDE_RANGE="NO"), rasterio.open(path) as file:
         times = [np.datetime64(int(file.tags(k)["GRIB_VALID_TIME"]), "s") for k in file.indexes]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tamrl import registry, variables
 from tamrl.calendar import TimeAxis
-from tamrl.drivers.sources import _joining, _netcdf, _steps
+from tamrl.drivers.formats import netcdf
+from tamrl.drivers.reanalysis import joining, time_steps
 from tamrl.errors import InputError
 
 DAYS = pd.date_range("2011-01-01", periods=12)
@@ -63,9 +64,9 @@ def rewritten(ds, how):
 
 def joined(parts, source="cds_era5"):
     name = variables.get("air_temperature").sources[source].name
-    raw = _joining.series([_netcdf.named(ds, f"{k}.nc")[name] for k, ds in enumerate(parts)], where="here")
+    raw = joining.series([netcdf.named(ds, f"{k}.nc")[name] for k, ds in enumerate(parts)], where="here")
     axis = TimeAxis.of_years("day", (2011,))
-    return _steps.variable("air_temperature", raw, source=source, axis=axis, accumulation="hour", where="here")
+    return time_steps.variable("air_temperature", raw, source=source, axis=axis, accumulation="hour", where="here")
 
 
 @settings(deadline=None, max_examples=60)

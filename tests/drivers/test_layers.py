@@ -7,7 +7,8 @@ from pyhdf.SD import SD, SDC
 
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import indices
-from tamrl.drivers.sources import _cmg, _hdf4, mcd43c4, modis
+from tamrl.drivers.formats import cmg, hdf4
+from tamrl.drivers.sources import mcd43c4, modis
 from tamrl.errors import InputError
 from tamrl.twin import modis as twin
 
@@ -21,9 +22,9 @@ def granule(shared_data):
 
 
 def test_a_real_granule_scales_by_division(granule):
-    raw = _hdf4.stored(granule, "sur_refl_b01_1")
+    raw = hdf4.stored(granule, "sur_refl_b01_1")
     assert raw.shape == (2400, 2400) and raw.dims == ("YDim", "XDim") and raw.attrs["scale_factor"] == 10000.0
-    values = _cmg.scaled(raw.values, raw.attrs)
+    values = cmg.scaled(raw.values, raw.attrs)
     assert np.isfinite(values).sum() == 14_643, "the rest is -28672"
     assert values[0, 2101] == pytest.approx(0.6504)
     assert np.nanmax(values) == pytest.approx(1.4516) and np.nanmin(values) == pytest.approx(0.0281), "ice and open water"
@@ -32,8 +33,8 @@ def test_a_real_granule_scales_by_division(granule):
 def test_indices_of_a_real_granule(granule):
     bands = {}
     for name, band in (("red", 1), ("nir", 2), ("blue", 3), ("swir", 6)):
-        raw = _hdf4.stored(granule, f"sur_refl_b{band:02d}_1")
-        bands[name] = _cmg.scaled(raw.values, raw.attrs)
+        raw = hdf4.stored(granule, f"sur_refl_b{band:02d}_1")
+        bands[name] = cmg.scaled(raw.values, raw.attrs)
     row, column = np.argwhere(np.isfinite(sum(bands.values())))[1000]
     red, nir, blue, swir = (float(bands[n][row, column]) for n in ("red", "nir", "blue", "swir"))
     ndvi = indices.ndvi(red=bands["red"], nir=bands["nir"])
@@ -47,19 +48,19 @@ def test_indices_of_a_real_granule(granule):
 
 def test_a_tile_is_not_taken_for_a_global_grid(granule):
     with pytest.raises(InputError, match="cover the globe"):
-        _hdf4.require_global(granule)
+        hdf4.require_global(granule)
     with pytest.raises(InputError, match="cover the globe"):
-        _cmg.layer(granule, "sur_refl_b01_1")
+        cmg.layer(granule, "sur_refl_b01_1")
 
 
 def test_what_is_refused(granule, tmp_path):
     with pytest.raises(InputError, match="no layer 'NDVI'"):
-        _hdf4.stored(granule, "NDVI")
+        hdf4.stored(granule, "NDVI")
     content = granule.read_bytes()
     for share in (0.01, 0.5):
         (tmp_path / "cut.hdf").write_bytes(content[: int(share * len(content))])
         with pytest.raises(InputError, match=r"cut\.hdf"):
-            _hdf4.stored(tmp_path / "cut.hdf", "sur_refl_b01_1")
+            hdf4.stored(tmp_path / "cut.hdf", "sur_refl_b01_1")
 
 
 INDEX = np.array([[0.1, 0.8, 0.5, -0.1], [0.2, 0.3, np.nan, 0.6]])
@@ -70,7 +71,7 @@ def stored(values):
     return np.where(np.isnan(values), -3000, np.round(np.nan_to_num(values) * 10000)).astype("int16")
 
 
-def hdf4(folder, day):
+def write_hdf4(folder, day):
     values = {twin.NDVI: stored(INDEX), twin.EVI: stored(INDEX / 2), twin.RELIABILITY: RANK.astype("int8")}
     path = folder / f"MOD13C1.A2011{day:03d}.061.2020123123456.hdf"
     twin.write_hdf4(path, values, start="2011-01-01", end="2011-01-16")
@@ -85,7 +86,7 @@ def read(folder, name="ndvi", **options):
 
 def test_hdf4_composites_in_subfolders(tmp_path):
     (tmp_path / "2011").mkdir()
-    hdf4(tmp_path / "2011", 1), hdf4(tmp_path, 17)
+    write_hdf4(tmp_path / "2011", 1), write_hdf4(tmp_path, 17)
     found = read(tmp_path)
     np.testing.assert_allclose(found[0].values, INDEX, atol=1e-6)
     assert found["lat"].values.tolist() == [45, -45] and found["lon"].values.tolist() == [-135, -45, 45, 135]
@@ -94,7 +95,7 @@ def test_hdf4_composites_in_subfolders(tmp_path):
 
 
 def test_a_grid_that_lies_elsewhere_is_refused(tmp_path):
-    path = hdf4(tmp_path, 1)
+    path = write_hdf4(tmp_path, 1)
     file = SD(str(path), SDC.WRITE)
     file.attr("StructMetadata.0").set(SDC.CHAR8, "UpperLeftPointMtrs=(0.0,90000000.0)\nLowerRightMtrs=(180000000.0,-90000000.0)")
     file.end()

@@ -10,7 +10,8 @@ from pyhdf.SD import SD, SDC
 
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import granules, subsets
-from tamrl.drivers.sources import _hdf4, _raster, cds_era5, mcd43c4, modis, static
+from tamrl.drivers.formats import geotiff, hdf4
+from tamrl.drivers.sources import cds_era5, mcd43c4, modis, static
 from tamrl.errors import InputError, MachineError
 from tamrl.towers import climate
 
@@ -207,7 +208,7 @@ def test_damage_within_hdf4_is_named(tmp_path):
     content[5000:15000] = b"\xff" * 10000
     (tmp_path / "a.hdf").write_bytes(bytes(content))
     with pytest.raises(InputError, match=r"a\.hdf \(NDVI\)") as caught:
-        _hdf4.stored(tmp_path / "a.hdf", "NDVI")
+        hdf4.stored(tmp_path / "a.hdf", "NDVI")
     assert "fetch" not in caught.value.todo
 
 
@@ -217,9 +218,9 @@ def test_the_machine_is_not_taken_for_the_file(tmp_path, monkeypatch):
     def full(*args, **options):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(_raster.rasterio, "open", full)
+    monkeypatch.setattr(geotiff.rasterio, "open", full)
     with pytest.raises(MachineError, match="open files"):
-        _raster.open_map(tmp_path / "elevation.tif")
+        geotiff.open_map(tmp_path / "elevation.tif")
 
 
 def test_flags_of_a_granule(tmp_path):

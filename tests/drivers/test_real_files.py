@@ -8,7 +8,9 @@ import pytest
 
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import derived
-from tamrl.drivers.sources import _joining, _netcdf, cds_era5
+from tamrl.drivers.formats import netcdf
+from tamrl.drivers.reanalysis import joining
+from tamrl.drivers.sources import cds_era5
 from tamrl.errors import InputError
 
 AREA = "area-subset.-1.75.-48.7.-2.25.-49.2.nc"
@@ -53,8 +55,8 @@ def test_no_real_file_is_left_out(shared_data):
 @pytest.mark.parametrize("file", FILES)
 def test_a_value_of_each_real_file(shared_data, tmp_path, file):
     name, place, expected, shape = FILES[file]
-    parts = [ds[name] for _, ds in _netcdf.open_all(alone(shared_data, tmp_path, file)) if name in ds]
-    found = _joining.series(parts, where=file)
+    parts = [ds[name] for _, ds in netcdf.open_all(alone(shared_data, tmp_path, file)) if name in ds]
+    found = joining.series(parts, where=file)
     assert found.shape == shape and found.dims == ("time", "lat", "lon")
     assert found[place].values.item() == pytest.approx(expected, rel=2e-6, nan_ok=True)
 
@@ -93,7 +95,7 @@ def test_a_truncated_grib_file_is_refused(shared_data, tmp_path):
     for share in (0.3, 0.9):
         (tmp_path / "2t.grib").write_bytes(content[: int(share * len(content))])
         with pytest.raises(InputError, match=r"2t\.grib"):
-            list(_netcdf.open_all(tmp_path))
+            list(netcdf.open_all(tmp_path))
 
 
 def test_derived_variables_agree_with_five_towns(shared_data):

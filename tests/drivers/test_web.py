@@ -13,7 +13,8 @@ from ecmwf.datastores import Results
 
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import stage
-from tamrl.drivers.sources import _cds, _earthdata, _web, arco_era5
+from tamrl.drivers.remote import climate_store, earthdata, zarr_store
+from tamrl.drivers.sources import arco_era5
 from tamrl.errors import DownloadError, InputError, OutageError
 from tamrl.files import intact
 from tamrl.web import download
@@ -28,10 +29,10 @@ def server():
 
 @pytest.fixture
 def login(server, monkeypatch):
-    monkeypatch.setenv(_cds.URL, server.url)
-    monkeypatch.setenv(_cds.KEY, KEY)
-    monkeypatch.setenv(_earthdata.SEARCH, server.url)
-    monkeypatch.setenv(_earthdata.TOKEN, TOKEN)
+    monkeypatch.setenv(climate_store.URL, server.url)
+    monkeypatch.setenv(climate_store.KEY, KEY)
+    monkeypatch.setenv(earthdata.SEARCH, server.url)
+    monkeypatch.setenv(earthdata.TOKEN, TOKEN)
 
 
 # The Climate Data Store
@@ -92,16 +93,16 @@ def test_era5_land_orders_the_hour_that_ends_the_day(server, login, tmp_path):
 
 def test_a_job_that_takes_long_is_awaited(server, login, tmp_path):
     server.slow = 1
-    _cds.fetch(_cds.era5("tp", 2011)[:1], tmp_path)
+    climate_store.fetch(climate_store.era5("tp", 2011)[:1], tmp_path)
     assert server.jobs["0"]["asked"] >= 2
     assert [p.name for p in tmp_path.iterdir()] == ["era5_total_precipitation_daily_sum_2011_01.nc"]
 
 
 def test_without_a_key_nothing_is_asked(server, login, tmp_path, monkeypatch):
-    monkeypatch.delenv(_cds.KEY)
+    monkeypatch.delenv(climate_store.KEY)
     with pytest.raises(DownloadError, match=r"no key(.|\n)*ECMWF_DATASTORES_KEY(.|\n)*free account"):
         fetched(tmp_path)
-    monkeypatch.setenv(_cds.KEY, "old")
+    monkeypatch.setenv(climate_store.KEY, "old")
     with pytest.raises(DownloadError, match="refuses the key"):
         fetched(tmp_path)
     assert not server.jobs
@@ -134,14 +135,14 @@ def test_a_changed_checksum_and_an_expired_token_are_refused(server, login, tmp_
     server.granules = [granule(server, "MOD13C1.A2011001.061.2020.hdf", CONTENT, Value="0" * 64)]
     with pytest.raises(DownloadError, match="not what its publisher announces"):
         fetched(tmp_path, source="modis", item="MOD13C1")
-    monkeypatch.setenv(_earthdata.TOKEN, "old")
+    monkeypatch.setenv(earthdata.TOKEN, "old")
     with pytest.raises(DownloadError, match="refuses the login"):
         fetched(tmp_path, source="modis", item="MOD13C1")
-    monkeypatch.delenv(_earthdata.TOKEN)
+    monkeypatch.delenv(earthdata.TOKEN)
     with pytest.raises(DownloadError, match=r"no login(.|\n)*EARTHDATA_TOKEN"):
         fetched(tmp_path, source="modis", item="MOD13C1")
     server.granules = []
-    monkeypatch.setenv(_earthdata.TOKEN, TOKEN)
+    monkeypatch.setenv(earthdata.TOKEN, TOKEN)
     with pytest.raises(DownloadError, match="no files of MOD13C1"):
         fetched(tmp_path, source="modis", item="MOD13C1")
 
@@ -152,7 +153,7 @@ def test_a_changed_checksum_and_an_expired_token_are_refused(server, login, tmp_
 def test_an_answer_of_the_search_that_is_none_is_named(login, tmp_path, monkeypatch, answer):
     monkeypatch.setattr(download.Client, "get", lambda *args, **more: answer)
     with pytest.raises(DownloadError, match=r"answer of the search(.|\n)*granules\.umm_json"):
-        _earthdata.search("MOD13C1", "2011-01-01", "2011-12-31")
+        earthdata.search("MOD13C1", "2011-01-01", "2011-12-31")
 
 
 @pytest.mark.parametrize(
@@ -197,28 +198,28 @@ def test_a_search_ends_though_its_answers_do_not(login, monkeypatch):
     monkeypatch.setattr(download.Client, "get", get)
     for _ in range(2):
         with pytest.raises(DownloadError, match="files of a product"):
-            _earthdata.search("MOD13C1", "2011-01-01", "2011-12-31")
+            earthdata.search("MOD13C1", "2011-01-01", "2011-12-31")
 
 
 def test_an_order_that_is_never_ready_is_an_outage(server, login, tmp_path, monkeypatch):
     server.slow = 10**9
-    monkeypatch.setattr(_cds, "LONGEST", 0.5)
+    monkeypatch.setattr(climate_store, "LONGEST", 0.5)
     with pytest.raises(OutageError, match="not finished"):
-        _cds.fetch(_cds.era5("t2m", 2011)[:1], tmp_path)
+        climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path)
 
 
 def test_the_key_goes_to_no_other_server_that_an_answer_names(server, login, tmp_path, monkeypatch):
     with running() as other:
         monkeypatch.setattr(server, "url", other.url)  # in the links of the answers
         with pytest.raises(DownloadError, match="login is not sent"):
-            _cds.fetch(_cds.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+            climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
         assert not other.seen and not other.jobs
 
 
 def test_a_key_over_http_goes_nowhere(login, tmp_path, monkeypatch):
-    monkeypatch.setenv(_cds.URL, "http://cds.climate.copernicus.eu/api")
+    monkeypatch.setenv(climate_store.URL, "http://cds.climate.copernicus.eu/api")
     with pytest.raises(DownloadError, match="login is not sent"):
-        _cds.fetch(_cds.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+        climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
 
 
 # Outages, or faults of what was asked
@@ -228,9 +229,9 @@ def test_a_key_over_http_goes_nowhere(login, tmp_path, monkeypatch):
     "reason", [ValueError, KeyError, TypeError, AttributeError, RuntimeError, requests.exceptions.InvalidURL]
 )
 def test_whatever_an_order_raises_is_named(login, tmp_path, monkeypatch, reason):
-    monkeypatch.setattr(_cds, "_ready", lambda *args: (_ for _ in ()).throw(reason("odd")))
+    monkeypatch.setattr(climate_store, "_ready", lambda *args: (_ for _ in ()).throw(reason("odd")))
     with pytest.raises(DownloadError, match=r"era5_2m_temperature(.|\n)*odd") as caught:
-        _cds.fetch(_cds.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+        climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
     assert not isinstance(caught.value, OutageError)
 
 
@@ -240,23 +241,23 @@ def test_an_order_whose_answer_lacks_something_is_named(login, tmp_path, monkeyp
     answer._content, answer.url = json.dumps({"asset": {"value": asset}}).encode(), "http://a/results"
     keywords = dict.fromkeys(("headers", "session", "retry_options", "request_options", "download_options", "sleep_max"))
     given = Results(answer, **keywords, cleanup=False, log_callback=None)
-    monkeypatch.setattr(_cds, "_ready", lambda *args: given)
+    monkeypatch.setattr(climate_store, "_ready", lambda *args: given)
     with pytest.raises(DownloadError, match="era5_2m_temperature"):
-        _cds.fetch(_cds.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+        climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
 
 
 @pytest.mark.parametrize(
     "fetch",
     [
-        lambda folder: _cds.fetch(_cds.era5("t2m", 2011)[:1], folder, wait=0.01),
-        lambda folder: _earthdata.search("MOD13C1", "2011-01-01", "2011-12-31", wait=0.01),
-        lambda folder: _web.sha256_of("http://127.0.0.1:1/x"),
+        lambda folder: climate_store.fetch(climate_store.era5("t2m", 2011)[:1], folder, wait=0.01),
+        lambda folder: earthdata.search("MOD13C1", "2011-01-01", "2011-12-31", wait=0.01),
+        lambda folder: zarr_store.sha256_of("http://127.0.0.1:1/x"),
     ],
     ids=["orders", "search", "store"],
 )
 def test_no_network_is_an_outage(login, tmp_path, monkeypatch, fetch):
-    monkeypatch.setenv(_cds.URL, "http://127.0.0.1:1")
-    monkeypatch.setenv(_earthdata.SEARCH, "http://127.0.0.1:1")
+    monkeypatch.setenv(climate_store.URL, "http://127.0.0.1:1")
+    monkeypatch.setenv(earthdata.SEARCH, "http://127.0.0.1:1")
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     with pytest.raises(OutageError):
         fetch(tmp_path)

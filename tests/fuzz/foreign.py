@@ -17,7 +17,8 @@ import xarray as xr
 from tamrl import config, files, registry
 from tamrl.calendar import TimeAxis
 from tamrl.carbon import FLUXES
-from tamrl.drivers.sources import _netcdf, arco_era5, cds_era5, modis, static
+from tamrl.drivers.formats import netcdf
+from tamrl.drivers.sources import arco_era5, cds_era5, modis, static
 from tamrl.errors import ConfigError, InputError
 from tamrl.intake import document
 from tamrl.samples.dataset import Spec
@@ -184,7 +185,7 @@ def _grib2(folder: Path) -> Path:
 
 def _read_grib2(path: Path) -> str:
     try:
-        return str(list(_netcdf.open_all(path.parent)))
+        return str(list(netcdf.open_all(path.parent)))
     except InputError as error:
         if str(error.found) == "GRIB edition 2, only edition 1 is read":
             return error.found

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from tamrl.drivers.sources import _cds, _earthdata
+from tamrl.drivers.remote import climate_store, earthdata
 from tamrl.errors import DownloadError, TamrlError
 from tamrl.towers.networks import shuttle
 from tamrl.web import addresses, download
@@ -146,7 +146,7 @@ def _read_search(path: Path) -> object:
         EARTHDATA_TOKEN="a-token",
         TAMRL_CMR_URL=_url(),
     ):
-        _earthdata.fetch("MOD13C1", 2011, path.parent / "out", wait=0.01, gap=0)
+        earthdata.fetch("MOD13C1", 2011, path.parent / "out", wait=0.01, gap=0)
     return _files(path.parent / "out")
 
 
@@ -181,11 +181,11 @@ def _read_orders(store: Path) -> object:
         )
         return name and (store / f"{name}.json").read_bytes()
 
-    _cds.LONGEST, out = 2.0, store.parent / "out"
+    climate_store.LONGEST, out = 2.0, store.parent / "out"
     out.mkdir()
     try:
         with _serving(answer, store, ECMWF_DATASTORES_URL=_url(), ECMWF_DATASTORES_KEY="a-key"):
-            _cds.fetch(_cds.era5("t2m", 2011, 1), out, wait=0.01)
+            climate_store.fetch(climate_store.era5("t2m", 2011, 1), out, wait=0.01)
     except TamrlError as error:
         raise type(error)(error.asked, where=f"{store.name}, {error.where}", found=error.found, todo=error.todo) from error
     return _files(out)

@@ -20,7 +20,7 @@ import xarray as xr
 from tamrl import contracts, files, stores
 from tamrl.atlas import stage
 from tamrl.drivers import stage as cubes
-from tamrl.drivers.sources import _netcdf, _raster
+from tamrl.drivers.formats import geotiff, netcdf
 from tamrl.inference import memory, tiled
 from tamrl.inference.layout import lay_out
 from tamrl.inference.mapping import Map
@@ -293,9 +293,9 @@ def _memory(folder: Path) -> Path:
 def raw(path: Path) -> str:
     """A raw file that the twin wrote or a download brought, as the sources open it."""
     if path.suffix == ".tif":
-        return digest(_raster.open_map(path).values)
+        return digest(geotiff.open_map(path).values)
     folder = path.parent
-    return digest(*(ds.load() for _, ds in _netcdf.open_all(folder, frozenset({path.name}))))
+    return digest(*(ds.load() for _, ds in netcdf.open_all(folder, frozenset({path.name}))))
 
 
 def archive(path: Path) -> str:

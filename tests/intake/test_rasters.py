@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from tamrl.drivers.sources import _raster
+from tamrl.drivers.formats import geotiff
 from tamrl.errors import InputError
 from tamrl.intake import rasters, whole
 from tamrl.towers import climate
@@ -18,7 +18,7 @@ def _write(path, size, **how):
     return path
 
 
-READERS = {"drivers": _raster.open_map, "climates": lambda path: climate.groups(path, lat=[50.0], lon=[10.0])}
+READERS = {"drivers": geotiff.open_map, "climates": lambda path: climate.groups(path, lat=[50.0], lon=[10.0])}
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -8,7 +8,7 @@ import zlib
 import pandas as pd
 import pytest
 
-from tamrl.drivers.sources import _netcdf
+from tamrl.drivers.formats import netcdf
 from tamrl.errors import InputError, TamrlError
 from tamrl.intake import zips
 from tamrl.towers import archive, snapshot
@@ -114,7 +114,7 @@ READERS = {
     "tower archive": lambda path: archive.read(path, lambda names: names, max_bytes=zips.FREE),
     "names": lambda path: archive.names(path),
     "download": lambda path: snapshot.check(path, pd.Series({"product_id": ""})),
-    "drivers": lambda path: _netcdf._unpacked.__wrapped__(path),
+    "drivers": lambda path: netcdf._unpacked.__wrapped__(path),
 }
 
 

@@ -13,7 +13,9 @@ import xarray as xr
 
 from tamrl import files, variables
 from tamrl.calendar import TimeAxis
-from tamrl.drivers.sources import _joining, _netcdf, _steps, _web
+from tamrl.drivers.formats import netcdf
+from tamrl.drivers.reanalysis import joining, time_steps
+from tamrl.drivers.remote import zarr_store
 from tamrl.errors import ConfigError, InputError
 from tamrl.intake import arrays, border, times, zarrs
 from tamrl.options import Strict
@@ -33,7 +35,7 @@ class Options(Strict):
 
 def inputs(options: Options) -> list[str]:
     """The folder; none where the store is on the web."""
-    return [] if _web.is_url(options.path) else [options.path]
+    return [] if zarr_store.is_url(options.path) else [options.path]
 
 
 def version(options: Options) -> dict[str, object]:
@@ -44,8 +46,8 @@ def version(options: Options) -> dict[str, object]:
 
 
 def _metadata(path: str) -> str:
-    if _web.is_url(path):
-        return _web.sha256_of(f"{path}/{METADATA[0]}")
+    if zarr_store.is_url(path):
+        return zarr_store.sha256_of(f"{path}/{METADATA[0]}")
     found = next((_copy(path) / name for name in METADATA if (_copy(path) / name).is_file()), None)
     if found is None:
         raise InputError("no metadata in the Zarr store", where=_copy(path), todo=f"copy {' or '.join(METADATA)} too")
@@ -77,11 +79,11 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], axis: TimeAxis) ->
 
 
 def _open(path: str) -> xr.Dataset:
-    store = _web.Remote(path) if _web.is_url(path) else zarrs.Copy(_copy(path))
+    store = zarr_store.Remote(path) if zarr_store.is_url(path) else zarrs.Copy(_copy(path))
     todo = f"check that it is a Zarr store with its consolidated metadata ({' or '.join(METADATA)})"
     with border.reading("the Zarr store cannot be read", where=path, todo=todo):
         ds = zarrs.dataset(store, where=path)
-    return _netcdf.named(ds, path)
+    return netcdf.named(ds, path)
 
 
 def _variable(name: str, ds: xr.Dataset, options: Options, axis: TimeAxis) -> xr.DataArray:
@@ -98,8 +100,8 @@ def _variable(name: str, ds: xr.Dataset, options: Options, axis: TimeAxis) -> xr
     if not raw.sizes["time"]:
         raise InputError(f"the store holds no hour from {start} to {end}", where=where, found=f"{time[:1]} to {time[-1:]}")
     raw = arrays.decoded(raw, where=options.path, chunks={"time": 24}, defaults_to_zero=True)
-    raw = _joining.series([_versioned(raw, ds)], where=where)
-    found = _steps.variable(name, raw, source="arco_era5", axis=axis, accumulation="hour", where=where)
+    raw = joining.series([_versioned(raw, ds)], where=where)
+    found = time_steps.variable(name, raw, source="arco_era5", axis=axis, accumulation="hour", where=where)
     return found.assign_attrs(nodes=options.nodes)
 
 

@@ -17,7 +17,9 @@ import xarray as xr
 
 from tamrl import variables
 from tamrl.calendar import TimeAxis
-from tamrl.drivers.sources import _cds, _joining, _netcdf, _steps
+from tamrl.drivers.formats import netcdf
+from tamrl.drivers.reanalysis import joining, time_steps
+from tamrl.drivers.remote import climate_store
 from tamrl.errors import ConfigError
 from tamrl.layout import DOWNLOADS
 from tamrl.options import Strict
@@ -52,17 +54,17 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
     """Daily statistics of a variable and year (its first `months`), one file a month; raises `DownloadError`."""
-    _cds.fetch(_cds.era5(item, year, months), folder)
+    climate_store.fetch(climate_store.era5(item, year, months), folder)
 
 
 def listed(options: Options) -> dict[str, Path]:
     """The files by name."""
-    return _netcdf.listed(_folder(options))
+    return netcdf.listed(_folder(options))
 
 
 def version(options: Options) -> dict[str, object]:
     """Number, bytes and checksum of the files."""
-    return _netcdf.fingerprint(_folder(options))
+    return netcdf.fingerprint(_folder(options))
 
 
 def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -77,13 +79,15 @@ def open_dynamic(
 ) -> dict[str, xr.DataArray]:
     """The named variables on the whole of `axis`, lazy; see the contract in `tamrl.drivers.sources`."""
     axis.need_years("cds_era5")
-    datasets = list(_netcdf.open_all(_folder(options), only))
+    datasets = list(netcdf.open_all(_folder(options), only))
     return {name: _variable(name, datasets, options, axis, only is not None) for name in names}
 
 
 def _variable(name: str, datasets: list, options: Options, axis: TimeAxis, some: bool) -> xr.DataArray:
     alias = variables.get(name).sources["cds_era5"].name
-    where = f"{_netcdf.place(_folder(options), datasets)} ({alias})"
-    raw = _joining.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
-    found = _steps.variable(name, raw, source="cds_era5", axis=axis, accumulation=options.accumulation, where=where, some=some)
+    where = f"{netcdf.place(_folder(options), datasets)} ({alias})"
+    raw = joining.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
+    found = time_steps.variable(
+        name, raw, source="cds_era5", axis=axis, accumulation=options.accumulation, where=where, some=some
+    )
     return found.assign_attrs(nodes=options.nodes)

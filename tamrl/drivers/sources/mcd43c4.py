@@ -18,7 +18,8 @@ from pydantic import Field
 from tamrl import variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import indices
-from tamrl.drivers.sources import _cmg, _earthdata, _netcdf
+from tamrl.drivers.formats import cmg, netcdf
+from tamrl.drivers.remote import earthdata
 from tamrl.errors import ConfigError
 from tamrl.layout import DOWNLOADS
 from tamrl.options import Strict
@@ -85,14 +86,14 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
     """The days of a year, or of its first `months`, that are read; raises `DownloadError`."""
-    _earthdata.fetch(item, year, folder, every=options.every, months=months)
+    earthdata.fetch(item, year, folder, every=options.every, months=months)
 
 
 def version(options: Options) -> dict[str, object]:
     """The product, its collections with the number of their files, and number, bytes and checksum of all files."""
     folder = _folder(options)
-    known = _cmg.collections(folder, options.product, options.collection)
-    return {"product": options.product, "collections": known, **_netcdf.fingerprint(folder)}
+    known = cmg.collections(folder, options.product, options.collection)
+    return {"product": options.product, "collections": known, **netcdf.fingerprint(folder)}
 
 
 def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -106,10 +107,10 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], axis: TimeAxis) ->
     """The named variables, one value per day read with its `weight`; see the contract in `tamrl.drivers.sources`."""
     axis.need_years("mcd43c4")
     product = options.product
-    found = _cmg.composites(_folder(options), axis, _cmg.pattern(product), product, options.collection)
+    found = cmg.composites(_folder(options), axis, cmg.pattern(product), product, options.collection)
     found = {day: path for day, path in found.items() if (day.timetuple().tm_yday - 1) % options.every == 0}
     return {
-        name: _cmg.variable(
+        name: cmg.variable(
             name,
             found,
             source="mcd43c4",
@@ -127,7 +128,7 @@ def values(index: str, product: str, path: Path, shape: tuple[int, int]) -> np.n
     """An index of the nadir reflectances of a file (float32)."""
     bands = {}
     for band in NEEDS[index]:
-        bands[band] = _cmg.values(path, f"Nadir_Reflectance_{BANDS[product][band]}", shape, limits=LIMITS, fill=FILL)
+        bands[band] = cmg.values(path, f"Nadir_Reflectance_{BANDS[product][band]}", shape, limits=LIMITS, fill=FILL)
     if index in ("NIRv", "kNDVI"):
         ndvi = indices.ndvi(**bands)
         return indices.kndvi(ndvi=ndvi) if index == "kNDVI" else indices.nirv(ndvi=ndvi, nir=bands["nir"])
@@ -135,7 +136,7 @@ def values(index: str, product: str, path: Path, shape: tuple[int, int]) -> np.n
 
 
 def _weights(options: Options, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    quality, snow = (_cmg.codes(path, layer, shape) for layer in ("BRDF_Quality", "Percent_Snow"))
+    quality, snow = (cmg.codes(path, layer, shape) for layer in ("BRDF_Quality", "Percent_Snow"))
     return weights(quality, snow, options)
 
 

@@ -19,7 +19,8 @@ from pydantic import Field
 from tamrl import variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import indices
-from tamrl.drivers.sources import _cmg, _earthdata, _netcdf
+from tamrl.drivers.formats import cmg, netcdf
+from tamrl.drivers.remote import earthdata
 from tamrl.errors import ConfigError
 from tamrl.layout import DOWNLOADS
 from tamrl.options import Strict
@@ -76,14 +77,14 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
     """The composites of a year that begin in its first `months`; raises `DownloadError`."""
-    _earthdata.fetch(item, year, folder, months=months)
+    earthdata.fetch(item, year, folder, months=months)
 
 
 def version(options: Options) -> dict[str, object]:
     """The product, its collections with the number of their files, and number, bytes and checksum of all files."""
     folder = _folder(options)
-    known = _cmg.collections(folder, options.product, options.collection)
-    return {"product": options.product, "collections": known, **_netcdf.fingerprint(folder)}
+    known = cmg.collections(folder, options.product, options.collection)
+    return {"product": options.product, "collections": known, **netcdf.fingerprint(folder)}
 
 
 def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -97,9 +98,9 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], axis: TimeAxis) ->
     """The named variables, one value per composite with its `weight`; see the contract in `tamrl.drivers.sources`."""
     axis.need_years("modis")
     product = options.product
-    found = _cmg.composites(_folder(options), axis, _cmg.pattern(product), product, options.collection)
+    found = cmg.composites(_folder(options), axis, cmg.pattern(product), product, options.collection)
     return {
-        name: _cmg.variable(
+        name: cmg.variable(
             name,
             found,
             source="modis",
@@ -124,11 +125,11 @@ def values(index: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _values(path: Path, layer: str, shape: tuple[int, int]) -> np.ndarray:
-    return _cmg.values(path, f"{LAYER} {layer}", shape, limits=LIMITS, fill=FILL)
+    return cmg.values(path, f"{LAYER} {layer}", shape, limits=LIMITS, fill=FILL)
 
 
 def _weights(options: Options, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    return weights(_cmg.codes(path, f"{LAYER} {RELIABILITY}", shape), options)
+    return weights(cmg.codes(path, f"{LAYER} {RELIABILITY}", shape), options)
 
 
 def weights(reliability: np.ndarray, options: Options) -> np.ndarray:

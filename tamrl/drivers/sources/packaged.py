@@ -18,7 +18,7 @@ import xarray as xr
 
 from tamrl import files, variables
 from tamrl.calendar import TimeAxis
-from tamrl.drivers.sources import _netcdf, _raster
+from tamrl.drivers.formats import geotiff, netcdf
 from tamrl.errors import ConfigError, InputError
 from tamrl.intake import border, times
 from tamrl.options import Strict
@@ -81,7 +81,7 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], axis: TimeAxis) ->
             "packaged holds a climatology of months", where="time", todo="set step: month, years: [], map_years: []"
         )
     path = locate("climatology")
-    ds = _netcdf.opened(path, where=path)
+    ds = netcdf.opened(path, where=path)
     with border.reading("the climatology is not the one expected", where=path, todo=INSTALL):
         ds = ds.rename({"month": "time", "latitude": "lat", "longitude": "lon"})
     return {name: _months(name, ds, path).assign_attrs(nodes=options.nodes) for name in names}
@@ -95,7 +95,7 @@ def _months(name: str, ds: xr.Dataset, path: Path) -> xr.DataArray:
     months = np.arange(12) + np.datetime64(f"{YEAR}-01", "M")
     raw = ds[alias.name].isel(time=order) if (np.diff(order) != 1).any() else ds[alias.name]
     raw = raw.drop_vars("number", errors="ignore").assign_coords(time=months.astype("datetime64[ns]"))
-    raw = _netcdf.without_fill(_netcdf.orient(raw, path), name=name, where=path.name)
+    raw = netcdf.without_fill(netcdf.orient(raw, path), name=name, where=path.name)
     units = alias.units
     if units.endswith(" month-1"):  # UDUNITS knows only the mean month of 30.44 days
         length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype("float32")
@@ -111,7 +111,7 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
 
 def _map(name: str) -> xr.DataArray:
     alias = variables.get(name).sources["packaged"]
-    raw = _raster.open_map(locate(alias.name))
-    if name in _raster.LEGENDS:
-        return _raster.coded(raw, name=name)
-    return _raster.numbers(raw, name=name, units=alias.units)
+    raw = geotiff.open_map(locate(alias.name))
+    if name in geotiff.LEGENDS:
+        return geotiff.coded(raw, name=name)
+    return geotiff.numbers(raw, name=name, units=alias.units)

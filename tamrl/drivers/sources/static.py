@@ -12,7 +12,7 @@ import xarray as xr
 
 from tamrl import variables
 from tamrl.calendar import TimeAxis
-from tamrl.drivers.sources import _cmg, _netcdf, _raster
+from tamrl.drivers.formats import cmg, geotiff, netcdf
 from tamrl.errors import ConfigError, InputError
 from tamrl.options import Strict
 
@@ -37,7 +37,7 @@ def inputs(options: Options) -> list[str]:
 
 def version(options: Options) -> dict[str, object]:
     """Number, bytes and checksum of the files, and the collection of land cover as delivered."""
-    return {"collections": _cmg.collections(options.path, PRODUCT), **_netcdf.fingerprint(options.path)}
+    return {"collections": cmg.collections(options.path, PRODUCT), **netcdf.fingerprint(options.path)}
 
 
 def koppen_map(options: Options) -> Path:
@@ -60,28 +60,28 @@ def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.Dat
 def _map(name: str, folder: Path) -> xr.DataArray:
     alias = variables.get(name).sources["static"]
     path = folder / f"{alias.name}.tif"
-    names = _cmg.pattern(PRODUCT)
+    names = cmg.pattern(PRODUCT)
     delivered = sorted(p for p in folder.glob(f"{PRODUCT}*") if names.match(p.name)) if alias.name == "land_cover" else []
     if delivered and path.is_file():
         log.warning("%s is read, not %s", path, ", ".join(p.name for p in delivered))
     elif delivered:
-        return _raster.coded(_codes(delivered), name=name)
+        return geotiff.coded(_codes(delivered), name=name)
     if not path.is_file():
         found = sorted(p.name for p in folder.glob("*"))
         raise InputError(f"no map of {name}", where=path, found=found, todo="put the file there, or correct drivers.static.path")
-    raw = _raster.open_map(path)
-    if name in _raster.LEGENDS:
-        return _raster.coded(raw, name=name)
-    return _raster.numbers(raw, name=name, units=alias.units)
+    raw = geotiff.open_map(path)
+    if name in geotiff.LEGENDS:
+        return geotiff.coded(raw, name=name)
+    return geotiff.numbers(raw, name=name, units=alias.units)
 
 
 def _codes(files: list[Path]) -> xr.DataArray:
-    """IGBP codes of the one file of MCD12C1, as `_raster.open_map` gives those of a GeoTIFF."""
+    """IGBP codes of the one file of MCD12C1, as `geotiff.open_map` gives those of a GeoTIFF."""
     if len(files) > 1:
         found = [p.name for p in files]
         raise InputError(
             "several years or collections of MCD12C1: land cover is one map", where=files[0].parent, found=found, todo="keep one"
         )
-    raw = _cmg.layer(files[0], LAYER)
+    raw = cmg.layer(files[0], LAYER)
     attrs = {"grid": "pixels", "nodata": raw.attrs.get("_FillValue"), "source": files[0].name}
-    return raw.chunk({"lat": _raster.STRIP}).drop_attrs().assign_attrs(attrs)
+    return raw.chunk({"lat": geotiff.STRIP}).drop_attrs().assign_attrs(attrs)

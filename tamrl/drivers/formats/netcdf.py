@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from tamrl import files, variables
-from tamrl.drivers.sources import _grib
+from tamrl.drivers.formats import grib
 from tamrl.errors import InputError
 from tamrl.intake import arrays, border, isolated, times, whole, zips
 
@@ -81,7 +81,7 @@ def open_all(folder: str | Path, only: frozenset[str] | None = None) -> Iterator
             found = kind(part, where=where)
             whole.check(part, where=where)
             if found == "grib":
-                yield from ((path, named(ds, path)) for ds in _grib.open_file(part, where=where))
+                yield from ((path, named(ds, path)) for ds in grib.open_file(part, where=where))
             elif found == "netcdf":
                 yield path, _open(part, path)
             else:

@@ -19,7 +19,7 @@ from dask import delayed
 
 from tamrl import variables
 from tamrl.calendar import TimeAxis
-from tamrl.drivers.sources import _hdf4, _netcdf
+from tamrl.drivers.formats import hdf4, netcdf
 from tamrl.errors import InputError
 from tamrl.intake import border, stored
 
@@ -43,7 +43,7 @@ def pattern(product: str) -> re.Pattern[str]:
 def collections(folder: str, product: str, collection: str | None = None) -> dict[str, int]:
     """Number of files of each collection of a product in a folder, or of the one asked for."""
     names = pattern(product)
-    found = Counter(match["collection"] for path in _netcdf.contents(folder) if (match := names.match(path.name)))
+    found = Counter(match["collection"] for path in netcdf.contents(folder) if (match := names.match(path.name)))
     return {key: count for key, count in sorted(found.items()) if collection in (None, key)}
 
 
@@ -68,7 +68,7 @@ def composites(
     first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
     found: dict[datetime, Path] = {}
     seen, others = Counter(), Counter()
-    for path in _netcdf.contents(folder):
+    for path in netcdf.contents(folder):
         match = names.match(path.name)
         version = match.groupdict().get("collection") if match else None
         if match is None or (collection and version != collection):
@@ -131,7 +131,7 @@ def variable(
         Days from a composite's first day to its middle.
     """
     starts, some = axis(list(found)), layer(next(iter(found.values())), like)
-    shape, dims = some.shape, [_netcdf.NAMES.get(str(d), str(d)) for d in some.dims]
+    shape, dims = some.shape, [netcdf.NAMES.get(str(d), str(d)) for d in some.dims]
     stacked = [
         _stack([delayed(read)(found[s], shape) if s in found else None for s in starts], shape) for read in (values, weights)
     ]
@@ -140,7 +140,7 @@ def variable(
     raw = xr.DataArray(stacked[0], dims=("time", *dims), coords=coords)
     raw = raw.assign_coords(weight=(raw.dims, stacked[1])).transpose("time", "lat", "lon")
     units = variables.get(name).sources[source].units
-    done = variables.canonical(_netcdf.orient(raw, where), name=name, source_units=units, where=where)
+    done = variables.canonical(netcdf.orient(raw, where), name=name, source_units=units, where=where)
     product, version = zip(*(path.name.split(".")[:3:2] for path in found.values()), strict=True)
     about = {"product": ", ".join(sorted(set(product))), "collection": ", ".join(sorted(set(version)))}
     return done.assign_attrs(grid="pixels", cadence="composite", **about)
@@ -154,10 +154,10 @@ def _stack(parts: list, shape: tuple[int, int]) -> da.Array:
 
 def layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.DataArray:
     """A layer of a file, numbers as stored; raises `InputError` if it is not there or not of that shape."""
-    kind = _netcdf.kind(path)
+    kind = netcdf.kind(path)
     if kind not in ("netcdf", "hdf4"):
         raise InputError("only HDF4, HDF5 and NetCDF-4 files are read here", where=path, found=kind, todo="unpack or convert it")
-    found = _hdf4.stored(path, name) if kind == "hdf4" else _netcdf.stored(path, name)
+    found = hdf4.stored(path, name) if kind == "hdf4" else netcdf.stored(path, name)
     if shape not in (None, found.shape):
         raise InputError("the composites differ in shape", where=path, found=f"{found.shape} instead of {shape}")
     return found if found.coords else _placed(found, path, kind)
@@ -168,7 +168,7 @@ def _placed(da: xr.DataArray, path: Path, kind: str) -> xr.DataArray:
     if da.ndim != 2 or da.shape[1] != 2 * da.shape[0]:
         raise InputError("the grid must cover the globe", where=path, found=f"{da.dims} {da.shape}")
     if kind == "hdf4":
-        _hdf4.require_global(path)
+        hdf4.require_global(path)
     size = 180.0 / da.shape[0]
     lat, lon = 90 - (np.arange(da.shape[0]) + 0.5) * size, -180 + (np.arange(da.shape[1]) + 0.5) * size
     return xr.DataArray(da.values, dims=("lat", "lon"), coords={"lat": lat, "lon": lon}, attrs=da.attrs, name=da.name)
@@ -187,7 +187,7 @@ def codes(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _rule(path: Path) -> stored.Rule:
-    return "hdf4" if _netcdf.kind(path) == "hdf4" else "modis"
+    return "hdf4" if netcdf.kind(path) == "hdf4" else "modis"
 
 
 def scaled(

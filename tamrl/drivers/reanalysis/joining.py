@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from tamrl import units
-from tamrl.drivers.sources import _netcdf
+from tamrl.drivers.formats import netcdf
 from tamrl.errors import InputError, UnitError
 from tamrl.intake import border, times
 
@@ -66,7 +66,7 @@ def _plain(part: xr.DataArray, where: object) -> list[xr.DataArray]:
     part = part.drop_vars([c for c in part.coords if c not in ("time", "lat", "lon", *MARKS)])
     if set(part.dims) != {"time", "lat", "lon"} or not {"lat", "lon"} <= set(part.coords):
         raise InputError("dimensions must be time, latitude, longitude", where=where, found=part.dims)
-    _netcdf.check_places(part, where)
+    netcdf.check_places(part, where)
     return [part.transpose("time", "lat", "lon")] if part.sizes["time"] else []
 
 
@@ -97,7 +97,7 @@ def _one_grid(named: list[tuple[xr.DataArray, object]]) -> list[xr.DataArray]:
     raw = [piece for piece, _ in named]
     if len({p["lat"].values.tobytes() + p["lon"].values.tobytes() for p in raw}) == 1:
         return raw
-    pieces = [_netcdf.orient(piece, file) for piece, file in named]
+    pieces = [netcdf.orient(piece, file) for piece, file in named]
     for name in ("lat", "lon"):
         axes = [p[name].values for p in pieces]
         if len({a.size for a in axes}) > 1:

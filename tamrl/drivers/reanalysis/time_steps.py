@@ -13,8 +13,8 @@ import xarray as xr
 
 from tamrl import variables
 from tamrl.calendar import TimeAxis
-from tamrl.drivers.sources import _netcdf
-from tamrl.drivers.sources._joining import DAY, HOUR, MARKS, comparable, every, merged
+from tamrl.drivers.formats import netcdf
+from tamrl.drivers.reanalysis.joining import DAY, HOUR, MARKS, comparable, every, merged
 from tamrl.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -51,11 +51,11 @@ def variable(
     some : bool
         Only some files were opened: the steps of the others are missing, and nothing is said of that.
     """
-    raw = _netcdf.orient(raw, where)
+    raw = netcdf.orient(raw, where)
     time, grid = raw["time"].values, [[v.size, *map(float, v.values[[0, -1]])] for v in (raw["lat"], raw["lon"])]
     extent = {"times": [str(time[0]), str(time[-1])], "every": every(time), "grid": [str(raw.dtype), *grid]}
     alias = variables.get(name).sources[source]
-    raw = _netcdf.without_fill(raw, name=name, where=where)
+    raw = netcdf.without_fill(raw, name=name, where=where)
     total = alias.units.endswith("d-1")
     found = on_steps(raw, axis=axis, total=total, accumulation=accumulation, where=where, some=some)
     extent |= {"steps": found.attrs["reach"]}

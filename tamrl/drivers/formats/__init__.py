@@ -1,0 +1,1 @@
+"""Readers of file formats as the providers of drivers deliver them."""

@@ -1,0 +1,1 @@
+"""Files of a reanalysis as one series on the steps of the run."""

@@ -1,0 +1,1 @@
+"""What is fetched from providers: orders at the Climate Data Store, NASA's archives, Zarr stores on the web."""
