@@ -258,7 +258,7 @@ def read_csv(path: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
     not as it was sealed.
     """
     text = {name: str for name, column in schema.columns.items() if str(column.dtype) in ("str", "string", "string[pyarrow]")}
-    frame = escaping.read_back(pd.read_csv(files.verified(path), dtype=text, keep_default_na=False, na_values=["", "nan"]))
+    frame = escaping.unescape_table(pd.read_csv(files.verified(path), dtype=text, keep_default_na=False, na_values=["", "nan"]))
     return table(frame, schema, where=path).drop(columns=simulated.COLUMN, errors="ignore")
 
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-from tamrl.escaping import shown
+from tamrl.escaping import for_log
 
 
 class TamrlError(Exception):
@@ -27,12 +27,12 @@ class TamrlError(Exception):
         lines += [f"  where: {where}"] if where is not None else []
         lines += [f"  found: {found}"] if found is not None else []
         lines += [f"  to do: {todo}"] if todo else []
-        super().__init__(shown("\n".join(lines)))
+        super().__init__(for_log("\n".join(lines)))
 
 
 def _shown(part: object) -> object:
     """A part of an error as a reader may see it."""
-    return shown(part) if isinstance(part, str | BaseException) else part
+    return for_log(part) if isinstance(part, str | BaseException) else part
 
 
 class ConfigError(TamrlError):

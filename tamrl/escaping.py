@@ -1,6 +1,6 @@
-"""Text of others stays text in whatever opens it: a spreadsheet, a terminal, a page of Markdown, a command line.
+"""Escaping of foreign text for spreadsheets, terminals, Markdown pages and command lines.
 
-Titles, citations, ids and reasons come from configurations, archives and snapshots of strangers.
+Titles, citations, ids and error reasons come from configurations, archives and snapshots that others wrote.
 """
 
 import re
@@ -16,35 +16,35 @@ if TYPE_CHECKING:  # errors are named before any package is installed
     import pandas as pd
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
-"""What moves a cursor or turns the direction of writing, line breaks too."""
+"""Characters that move the cursor or change the direction of writing, including line breaks."""
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 FORMULA = re.compile(r"[ ']*[-=+@\t\r\n＝＋－＠]")
-"""How a cell begins that a spreadsheet would compute, and one that was made safe before."""
+"""Start of a cell that a spreadsheet would compute, or that was escaped before."""
 
 
-def line(text: object) -> str:
-    """Text on one line, without control characters."""
+def one_line(text: object) -> str:
+    """Return the text on one line, without control characters."""
     return CONTROL.sub(" ", str(text)).strip()
 
 
-def shown(text: object) -> str:
-    """Text for a log or an error: no address in it shows a login; control characters but line breaks are spelt out."""
+def for_log(text: object) -> str:
+    """Escape text for a log or an error: credentials in addresses are hidden, control characters but line breaks spelt out."""
     return CONTROL.sub(
         lambda match: "".join(c if c == "\n" else c.encode("unicode_escape").decode() for c in match[0]), redacted(str(text))
     )
 
 
 def write_csv(frame: "pd.DataFrame", path: str | Path, **options: object) -> None:
-    """Write a table as CSV; text that a spreadsheet would take for a formula gets an apostrophe in front (`read_back`).
+    """Write a table as CSV, with an apostrophe before text that a spreadsheet would take for a formula.
 
-    Line breaks become line feeds, as a carriage return would end the row.
+    `unescape_table` removes the apostrophes. Line breaks become line feeds, because a carriage return would end the row.
     """
     _texts(frame, _safe).to_csv(path, index=False, **options)
 
 
-def read_back(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """A table read from what `write_csv` wrote, its text as it was."""
+def unescape_table(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Remove the apostrophes that `write_csv` put before formulas."""
     return _texts(frame, lambda cell: cell[1:] if cell.startswith("'") and _is_formula(cell[1:]) else cell)
 
 
@@ -58,7 +58,7 @@ def _is_formula(cell: str) -> bool:
 
 
 def _texts(frame: "pd.DataFrame", change: Callable[[str], str]) -> "pd.DataFrame":
-    """The table with each text changed, those of its heading too; numbers stay."""
+    """Apply `change` to each text of a table, including its column names."""
     changed = {}
     for name in frame.columns[[kind.kind == "O" for kind in frame.dtypes]]:
         cells = {cell: change(cell) for cell in frame[name].unique() if isinstance(cell, str)}
@@ -68,14 +68,17 @@ def _texts(frame: "pd.DataFrame", change: Callable[[str], str]) -> "pd.DataFrame
 
 
 def escape_markdown(text: object) -> str:
-    """Text for a page of Markdown, where it is neither markup nor HTML."""
-    return re.sub(r"([\\`*_\[\]<>|~&$#!])", r"\\\1", line(text))
+    """Escape text for Markdown, so that it is neither markup nor HTML."""
+    return re.sub(r"([\\`*_\[\]<>|~&$#!])", r"\\\1", one_line(text))
 
 
-def command(text: str, **values: object) -> list[str]:
-    """The words of a command line in which `{name}` stands for one of `values`, and `{{` for a brace.
+def split_command(text: str, **values: object) -> list[str]:
+    """Split a command line into words, with `{name}` replaced by one of `values` and `{{` by a brace.
 
-    Raises `ValueError` where other braces, an open quote or no word is in it.
+    Raises
+    ------
+    ValueError
+        If the text holds other braces or an open quote, or is empty.
     """
     known = " and ".join(f"{{{name}}}" for name in values)
     try:

@@ -32,7 +32,7 @@ class _Shown(logging.Formatter):
     """Control characters of what others wrote are spelt out: they do not move the cursor of whoever reads the log."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return escaping.shown(super().format(record))
+        return escaping.for_log(super().format(record))
 
 
 def to_file(path: str | Path) -> None:
@@ -131,7 +131,7 @@ def _log_uncaught(kind: type, error: BaseException, trace: object) -> None:
         if isinstance(handler, logging.FileHandler):
             record = logging.LogRecord("tamrl", logging.ERROR, "", 0, str(error), None, (kind, error, trace))
             handler.emit(record)
-    print(escaping.shown(f"{kind.__name__}: {error}"), file=sys.stderr)
+    print(escaping.for_log(f"{kind.__name__}: {error}"), file=sys.stderr)
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:

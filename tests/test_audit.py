@@ -19,7 +19,7 @@ def page(tmp_path, monkeypatch):
 
     def written(python: object, npm: object) -> tuple[int, str]:
         answers = [(answer if isinstance(answer, str) else json.dumps(answer), "cannot connect") for answer in (python, npm)]
-        monkeypatch.setattr(audit, "ask", lambda command, folder: answers.pop(0))
+        monkeypatch.setattr(audit, "run_program", lambda command, folder: answers.pop(0))
         return audit.main("pip-audit"), audit.PAGE.read_text()
 
     return written
@@ -50,4 +50,4 @@ def test_silence_is_no_health_and_the_last_answer_stays(page, silent, npm):
 
 
 def test_a_program_that_is_not_there_is_no_answer(tmp_path):
-    assert "nowhere" in audit.ask([tmp_path / "nowhere"], tmp_path)[1]
+    assert "nowhere" in audit.run_program([tmp_path / "nowhere"], tmp_path)[1]

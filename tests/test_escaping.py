@@ -60,7 +60,7 @@ def test_no_cell_of_text_is_a_formula_and_all_of_it_is_read_back(tmp_path_factor
     assert head == ["'=name", "number"] and all(row[1] == "-1.5" for row in rows)
     for cell, _ in rows:
         assert cell.lstrip(" ")[:1] not in tuple("=+-@\t\r\n＝＋－＠") or escaping.NUMBER.fullmatch(cell), cell
-    read = escaping.read_back(pd.read_csv(path, dtype={"'=name": str}, keep_default_na=False, lineterminator=None))
+    read = escaping.unescape_table(pd.read_csv(path, dtype={"'=name": str}, keep_default_na=False, lineterminator=None))
     assert [t.replace("\r\n", "\n").replace("\r", "\n") for t in read["=name"]] == [
         (t or "x").replace("\r\n", "\n").replace("\r", "\n") for t in texts
     ]
@@ -93,10 +93,10 @@ def test_every_table_of_a_run_goes_through_the_one_writer_and_reader():
         written = [n for n in calls if ast.unparse(n.func).endswith((".to_csv", "csv.writer", "csv.DictWriter"))]
         assert not written or name in own, name
         read = {ast.unparse(n) for n in calls if ast.unparse(n.func) == "pd.read_csv" and "verified(" in ast.unparse(n)}
-        back = {ast.unparse(a) for n in calls if ast.unparse(n.func) == "escaping.read_back" for a in n.args}
+        back = {ast.unparse(a) for n in calls if ast.unparse(n.func) == "escaping.unescape_table" for a in n.args}
         text = ast.unparse(ast.parse(file.read_text()))
         for call in read - back:
-            assert f"frame = {call}" in text and "escaping.read_back(frame)" in text, (name, call)
+            assert f"frame = {call}" in text and "escaping.unescape_table(frame)" in text, (name, call)
 
 
 @pytest.mark.parametrize("title", TITLES)
@@ -137,5 +137,5 @@ def test_a_launcher_that_cannot_be_filled_in_is_refused_when_it_is_loaded(launch
 
 
 def test_a_launcher_is_split_as_a_shell_would():
-    words = escaping.command("run -n {nodes} 'a b' {{x}}", nodes=2, threads=3)
+    words = escaping.split_command("run -n {nodes} 'a b' {{x}}", nodes=2, threads=3)
     assert words == ["run", "-n", "2", "a b", "{x}"]

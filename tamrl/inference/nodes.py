@@ -151,7 +151,7 @@ def started(count: int, *, threads: int, launcher: str, folder: Path) -> Iterato
         ttl = {"distributed.scheduler.worker-ttl": f"{processes.SILENCE}s"}
         quiet = dask.config.set({"distributed.scheduler.http.routes": [], **ttl})  # web pages ask for no key
         with quiet, LocalCluster(n_workers=0, protocol="tls", security=security, **local) as cluster:
-            words = escaping.command(launcher, nodes=count, threads=threads)
+            words = escaping.split_command(launcher, nodes=count, threads=threads)
             own = processes.needed(threads)
             options = ["--nthreads", threads // own, "--nworkers", own, "--memory-limit", 0]
             options += ["--no-nanny"] if own == 1 else []

@@ -124,7 +124,7 @@ class Inference(Engine):
     @field_validator("launcher")
     @classmethod
     def _words(cls, value: str) -> str:
-        escaping.command(value, nodes=2, threads=1)
+        escaping.split_command(value, nodes=2, threads=1)
         return value
 
     @model_validator(mode="after")

@@ -71,7 +71,7 @@ def _entry(kind: str, key: str, fields: Mapping[str, str]) -> str:
 
 def _escape(name: str, text: str) -> str:
     """Text that BibTeX and TeX read as it stands; links and identifiers are of a pattern without markup."""
-    text = " ".join(escaping.line(text).split())
+    text = " ".join(escaping.one_line(text).split())
     if name in ("doi", "url"):
         return text
     return "".join(SPECIAL.get(sign, sign) for sign in text)
@@ -89,6 +89,6 @@ def thanks(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], rema
             lines.append(f"  Note: {remarks[name]}.")
         for row in part.to_dict("records"):
             cite = row.get("citation")
-            lines.append(f"  {row['site']}: {escaping.line(cite) if pd.notna(cite) else 'cite the network'}")
+            lines.append(f"  {row['site']}: {escaping.one_line(cite) if pd.notna(cite) else 'cite the network'}")
         lines.append("")
     return "\n".join(lines)

@@ -100,7 +100,7 @@ def _numbers(frame: pd.DataFrame, name: str) -> pd.Series:
 def _text(frame: pd.DataFrame, name: str) -> pd.Series:
     """A column of text without control characters, None where missing."""
     column = frame[name].astype(object) if name in frame else pd.Series(None, index=frame.index, dtype=object)
-    cells = [escaping.line(cell) if isinstance(cell, str) else cell for cell in column]
+    cells = [escaping.one_line(cell) if isinstance(cell, str) else cell for cell in column]
     column = pd.Series(cells, index=frame.index, dtype=object)
     return column.where(column.notna() & (column != ""), None)
 

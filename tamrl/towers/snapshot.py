@@ -74,7 +74,7 @@ def table(path: Path) -> pd.DataFrame:
             raise InputError("a column stands twice in the snapshot", where=path, found=", ".join(names), todo=_TODO)
         if len(lines) == 1:
             raise InputError("the snapshot lists no tower", where=path, found="a header alone", todo=_TODO)
-        rows = [dict(zip(names, (*map(escaping.line, values), *[""] * len(names)), strict=False)) for _, values in lines[1:]]
+        rows = [dict(zip(names, (*map(escaping.one_line, values), *[""] * len(names)), strict=False)) for _, values in lines[1:]]
         odd = [_odd(row, len(values), len(names)) for row, (_, values) in zip(rows, lines[1:], strict=True)]
         frame = pd.DataFrame(rows, columns=names, dtype=str).assign(odd=odd, line=[number for number, _ in lines[1:]])
         again = frame.loc[frame["odd"] == "", "fluxnet_product_name"].duplicated()

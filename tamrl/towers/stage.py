@@ -250,7 +250,7 @@ def _write(frame: pd.DataFrame, path: str) -> None:
 
 
 def _read_aside(path: str) -> pd.DataFrame:
-    return escaping.read_back(pd.read_csv(verified(path), dtype=str, keep_default_na=False))
+    return escaping.unescape_table(pd.read_csv(verified(path), dtype=str, keep_default_na=False))
 
 
 def _read_sites(path: str) -> pd.DataFrame:
@@ -259,4 +259,4 @@ def _read_sites(path: str) -> pd.DataFrame:
     frame = pd.read_csv(
         verified(path), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={c: [""] for c in site_tables.NUMBERS}
     )
-    return contracts.table(site_tables.table(escaping.read_back(frame).to_dict("records")), contracts.SITES, where=path)
+    return contracts.table(site_tables.table(escaping.unescape_table(frame).to_dict("records")), contracts.SITES, where=path)

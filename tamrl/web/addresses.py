@@ -1,4 +1,4 @@
-"""Addresses on the web: what may be shown of them, which machine they name, and which of them may see a login."""
+"""Web addresses: hiding credentials in them, the network of their server, and which of them may receive a credential."""
 
 import ipaddress
 import os
@@ -8,10 +8,10 @@ from urllib.parse import SplitResult, urlsplit
 
 LOCAL = "TAMRL_LOCAL_SERVERS"
 SHOWN = ("short_name", "version", "page_size", "page_num", "sort_key", "temporal", "ids")
-"""Keys of queries whose values are no secrets: those of searches that this project makes, and lists of objects."""
+"""Query keys whose values are not secret: those of the searches of this project, and lists of objects."""
 
 METADATA = ("100.100.100.200", "fd00:ec2::254")
-"""Where clouds hand out the keys of a machine, beside the link-local addresses."""
+"""Addresses at which cloud providers serve the credentials of a machine, besides the link-local ones."""
 
 _BEGIN = r"(?:\b[a-z][a-z0-9+.-]*:/+|(?<![^\s'\"])//)"
 _USER = re.compile(rf"({_BEGIN})(?:[^\s/?#]*@|[^\s@/?#]*:(?!\d+(?:[/?#]|$))[^\s@]*@)", re.I)
@@ -22,7 +22,7 @@ Kind = Literal["public", "private", "loopback", "forbidden"]
 
 
 def redacted(text: str) -> str:
-    """A text in which no address shows a login: `https://***@host/x?token=***`."""
+    """Hide credentials in all addresses of a text: `https://***@host/x?token=***`."""
     return _QUERY.sub(lambda m: m[1] + _without_values(m[2]) + m[3], _USER.sub(r"\1***@", text))
 
 
@@ -35,28 +35,30 @@ def _without_values(query: str) -> str:
 
 
 def holds_login(text: str) -> bool:
-    """Whether an address in a text holds a name with a password, or a query that looks like a token."""
+    """Whether an address in a text holds a user name, a password, or a query that looks like a token."""
     return holds_name(text) or any(_SECRET.search(m[2]) for m in _QUERY.finditer(text))
 
 
 def holds_name(text: str) -> bool:
-    """Whether an address in a text holds a name or password: `https://name:password@host`."""
+    """Whether an address in a text holds a user name or a password: `https://name:password@host`."""
     return bool(_USER.search(text))
 
 
 def origin(parts: SplitResult) -> tuple[str, str, int]:
-    """Scheme, host and port: two addresses of one origin are answered by one server."""
+    """Return scheme, host and port; addresses of the same origin are served by the same server."""
     return parts.scheme, parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
 
 
 def is_listed(url: str, hosts: tuple[str, ...]) -> bool:
-    """Whether an address may see a login that is for `hosts`.
+    """Whether an address may receive a credential that belongs to `hosts`.
 
     Parameters
     ----------
+    url : str
+        Address.
     hosts : tuple of str
-        `host`, or `.domain` for all below it: over https alone. An address with its scheme, as a user gives it in the
-        environment, stands for its origin, which is https or this machine.
+        `host`, or `.domain` for all hosts below it, over https only. An address with its scheme, as users give it in the
+        environment, stands for its origin, which must use https or be this machine.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -71,14 +73,14 @@ def is_listed(url: str, hosts: tuple[str, ...]) -> bool:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether a host's name itself says that it is this machine."""
-    return host == "localhost" or kind(host) == "loopback"
+    """Whether the name of a host itself denotes this machine."""
+    return host == "localhost" or network_of(host) == "loopback"
 
 
-def kind(address: str) -> Kind | None:
-    """Which network an IP address belongs to; None for what is none, such as a name.
+def network_of(address: str) -> Kind | None:
+    """Return the kind of network of an IP address, or None if the text is not an IP address.
 
-    `forbidden` are link-local and multicast addresses and those where clouds hand out keys: no data lie there.
+    `forbidden` are link-local and multicast addresses and those of `METADATA`: no data are served there.
     """
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
@@ -93,7 +95,7 @@ def kind(address: str) -> Kind | None:
 
 
 def is_local_server(url: str) -> bool:
-    """Whether the user has named this server (`host` or `host:port`) in the environment as one of the own network."""
+    """Whether the user listed this server (`host` or `host:port`) in `TAMRL_LOCAL_SERVERS`."""
     parts = urlsplit(url)
     named = os.environ.get(LOCAL, "").replace(",", " ").split()
     return parts.hostname in named or f"{parts.hostname}:{origin(parts)[2]}" in named

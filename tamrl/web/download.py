@@ -1,13 +1,13 @@
-"""Files from the web: whole or not at all, resumed after a break, tried again a bounded number of times.
+"""Downloads: complete or not at all, resumed after an interruption, with a bounded number of attempts.
 
-A server that is busy (429, 503) is asked again when it says, or after a pause that doubles. A login that is missing or has
-expired (401, 403) is not tried again. Nothing is believed that is shorter or longer than announced, or whose checksum is another.
-A part is gone on with only where its server names the version it is of (`If-Range`), or a checksum decides in the end. Whom a
-request may reach and what it may carry is said in `tamrl.web.session`.
+A busy server (429, 503) is asked again at the time it names, or after a pause that doubles. A missing or expired credential
+(401, 403) is not tried again. A file is refused if its length or its checksum differs from what was announced. A partial file
+is resumed only if the server names its version (`If-Range`) or if a checksum verifies the result. `tamrl.web.session` decides
+which servers a request may reach and what it may carry.
 
-Two kinds of failure are told apart. `OutageError`: the network or the server fails for now (no connection, time out, no such
-host, busy, too slow, a body that ends early), and the file may be had later. `DownloadError` alone: asking again is of no use
-(404, 410, 403, an address that is none or leads where it may not, other bytes than announced).
+There are two kinds of failure. `OutageError`: the network or the server fails for now (no connection, timeout, unknown host,
+busy, too slow, a body that ends early); a later attempt may succeed. `DownloadError`: another attempt would fail too (404, 410,
+403, an invalid or forbidden address, other bytes than announced).
 """
 
 import errno
@@ -30,13 +30,13 @@ from tamrl.errors import DownloadError, MachineError, OutageError
 from tamrl.files import checksum as content
 from tamrl.intake import border
 from tamrl.web.addresses import holds_name, redacted
-from tamrl.web.session import Credential, Session, TooLongError, blocks
+from tamrl.web.session import Answer, Credential, Session, TooLongError, blocks
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 BUSY = (408, 425, 429, 500, 502, 503, 504)
 LONGEST_PAUSE = 300.0
-"""Seconds to wait at most, whatever the server asks for."""
+"""Longest pause in seconds, whatever the server asks for."""
 
 _BROKEN = (
     requests.ConnectionError,
@@ -49,18 +49,18 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Limits:
-    """How large and how slow what arrives may be; the least rate is `tamrl.web.session.LEAST`.
+    """Limits on the size and duration of a download; the lowest rate is `tamrl.web.session.LEAST`.
 
     Parameters
     ----------
     file : int
-        Bytes of a file. The largest so far are archives of towers and months of ERA5, below 2 GB.
+        Largest file in bytes. The largest so far, tower archives and months of ERA5, are below 2 GB.
     unannounced : int
-        Bytes of a file whose length neither its publisher nor its server tells.
+        Largest file in bytes if neither publisher nor server states its length.
     memory : int
-        Bytes of what is kept in memory: a chunk of a store is 4 MB, its metadata are below 10 MB.
+        Largest answer held in memory, in bytes. A chunk of a store has 4 MB, its metadata below 10 MB.
     seconds : float
-        For a file with all its attempts; what has arrived is kept for the next call.
+        Time for a file including all attempts. A partial file is kept for the next call.
     """
 
     file: int = 16 << 30
@@ -71,23 +71,25 @@ class Limits:
 
 @dataclass
 class Client:
-    """Asks one server, one request at a time.
+    """Sends requests one at a time.
 
     Parameters
     ----------
     credential : Credential, optional
-        A login; where it may not go, nothing is asked.
+        Sent with each request. A request to a server that may not receive it is refused.
     near : tuple of str, optional
-        Addresses whose servers may lie on this machine or in its network, for links that others have named. By default the
-        address asked for may, as the user has given it.
+        Addresses whose servers may lie on this machine or in its network, for links named by others. By default this holds for
+        the address of each request, because the user gave it.
     attempts : int
-        Tries per file.
+        Attempts per file.
     wait : float
-        Seconds before the second try; doubles with each further one unless the server says when.
+        Seconds before the second attempt; doubles with each further one unless the server names a time.
     gap : float
-        Seconds between the beginnings of two requests, at least.
+        Shortest time between the starts of two requests, in seconds.
     timeout : (float, float)
-        Seconds for a connection, and for bytes to come.
+        Seconds to wait for a connection, and for bytes.
+    limits : Limits
+        Limits on the size and duration of a download.
     """
 
     credential: Credential | None = None
@@ -105,25 +107,31 @@ class Client:
     def get(
         self, url: str, *, start: int | None = None, end: int | None = None, missing: bool = False, most: int | None = None
     ) -> bytes | None:
-        """Bytes of an address, or of a part of it; None where there is nothing and `missing` is allowed (404).
+        """Return the content of an address, or a range of it.
 
         Parameters
         ----------
+        url : str
+            Address.
+        start, end : int, optional
+            First byte and the byte after the last.
+        missing : bool
+            Return None if the server has no such file (404).
         most : int, optional
-            Bytes that an answer may have, `Limits.memory` by default.
+            Largest number of bytes, `Limits.memory` by default.
 
         Raises
         ------
         OutageError
             After the last attempt, if the network or the server fails.
         DownloadError
-            At once where another attempt would be of no use.
+            At once if another attempt would fail too.
         """
-        limits = f"bytes={start or 0}-{'' if end is None else end - 1}" if start or end is not None else None
+        requested = f"bytes={start or 0}-{'' if end is None else end - 1}" if start or end is not None else None
 
         def once(until: float) -> bytes | None:
-            """One request, without a second try."""
-            with self._ask(url, {"Range": limits} if limits else {}) as answer:
+            """Make one attempt."""
+            with self._ask(url, {"Range": requested} if requested else {}) as answer:
                 if answer.status_code == 404 and missing:
                     return None
                 _check(answer, url)
@@ -132,7 +140,7 @@ class Client:
                     _total(answer, start or 0)
                 body = b"".join(self._body(answer, self.limits.memory if most is None else most, until))
                 _complete(answer, len(body))
-                if limits is None:
+                if requested is None:
                     return body
                 begin = 0 if part else start or 0
                 return body[begin : None if end is None else begin + end - (start or 0)]
@@ -140,37 +148,41 @@ class Client:
         return self._again(url, once)
 
     def download(self, url: str, target: Path, *, size: int | None = None, checksum: tuple[str, str] | None = None) -> None:
-        """A file under its final name only when it is whole.
+        """Download a file; it gets its final name once it is complete.
 
         Parameters
         ----------
+        url : str
+            Address.
+        target : Path
+            Final name of the file.
         size : int, optional
-            Bytes the publisher names.
+            Number of bytes stated by the publisher.
         checksum : (algorithm, hexadecimal digest), optional
-            As the publisher names it.
+            Checksum stated by the publisher.
 
         Raises
         ------
         OutageError
-            If the network or the server fails. What has arrived is kept as `.<name>.part` for the next call.
+            If the network or the server fails. The partial file `.<name>.part` is kept for the next call.
         DownloadError
-            If the file cannot be had, or is not what its publisher announces.
+            If the file is not available, or differs from what its publisher states.
         """
         if size is not None and not 0 <= size <= self.limits.file:
-            asked, todo = "the file is larger than a download may be, or smaller than nothing", "ask its publisher"
+            asked, todo = "the stated size of the file is out of range", "ask its publisher"
             raise DownloadError(asked, where=url, found=f"{size} bytes, at most {self.limits.file}", todo=todo)
         if target.is_file() and _fits(target, size, checksum):
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = _Part(target.with_name(f".{target.name}.part"), url)
+        part = _PartialFile(target.with_name(f".{target.name}.part"), url)
         self._again(url, lambda until: self._bring(part, size, checksum, until))
         os.replace(part.path, target)
         part.tag.unlink(missing_ok=True)
 
-    def _bring(self, part: "_Part", size: int | None, checksum: tuple[str, str] | None, until: float) -> None:
-        """One attempt at a file; what is shorter than `size` may be gone on with, what is otherwise wrong is thrown away."""
+    def _bring(self, part: "_PartialFile", size: int | None, checksum: tuple[str, str] | None, until: float) -> None:
+        """Make one attempt; a file shorter than `size` is kept and resumed, any other wrong file is deleted."""
         try:
-            surely_all = self._resume(part, size, bool(checksum), until)
+            is_complete = self._resume(part, size, bool(checksum), until)
         except (_WrongBytes, TooLongError) as error:
             part.drop()
             if size is None:
@@ -179,30 +191,30 @@ class Client:
         if _fits(part.path, size, checksum):
             return
         length = part.path.stat().st_size
-        if size is not None and length < size and not surely_all:
+        if size is not None and length < size and not is_complete:
             raise requests.ConnectionError(f"{length} of {size} bytes arrived")
         arrived = f"{length} bytes, {checksum[0]} {content(part.path, checksum[0])}" if checksum else f"{length} bytes"
         part.drop()
-        if not surely_all:
+        if not is_complete:
             raise _WrongBytes(arrived)
         raise _unlike(part.url, arrived)
 
-    def _resume(self, part: "_Part", size: int | None, summed: bool, until: float) -> bool:
-        """Whether what lies there now is surely all that the server has, from one answer whose length was announced."""
+    def _resume(self, part: "_PartialFile", size: int | None, summed: bool, until: float) -> bool:
+        """Resume the partial file; True if it came in one answer of announced length, so that the server has no more."""
         version, total = part.version()
         have = part.path.stat().st_size if part.path.is_file() and (version or summed) else 0
         headers = {"Range": f"bytes={have}-"} | ({"If-Range": version} if version else {}) if have else {}
         with self._ask(part.url, headers) as answer:
-            if answer.status_code == 416:  # longer than the file, or whole already: begin again
+            if answer.status_code == 416:  # longer than the file, or complete already: start again
                 raise _WrongBytes("the server has no such part of the file (416)")
             _check(answer, part.url)
-            goes_on = answer.status_code == 206
-            total_size = _total(answer, have) if goes_on else _length(answer)
-            if goes_on and have and (part.is_other(answer) or (None not in (total_size, total) and total_size != total)):
-                raise _WrongBytes("the server has another version of the file by now")
+            continues = answer.status_code == 206
+            total_size = _total(answer, have) if continues else _length(answer)
+            if continues and have and (part.is_other(answer) or (total_size and total and total_size != total)):
+                raise _WrongBytes("the server now has another version of the file")
             if size is not None and total_size is not None and total_size > size:
                 raise _WrongBytes(f"the server has {total_size} bytes")
-            if not (goes_on and have):
+            if not (continues and have):
                 have = 0
                 part.begin(answer, total_size)
             most = size if size is not None else self.limits.unannounced if total_size is None else self.limits.file
@@ -218,15 +230,16 @@ class Client:
         announced = total_size is not None or answer.headers.get("Transfer-Encoding") == "chunked"
         return announced and not have
 
-    def _body(self, answer: requests.Response, most: int, until: float) -> Iterator[bytes]:
+    def _body(self, answer: Answer, most: int, until: float) -> Iterator[bytes]:
         return blocks(answer, most=most, seconds=until - time.monotonic(), window=self.timeout[1])
 
     @contextmanager
-    def _ask(self, url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
+    def _ask(self, url: str, headers: dict[str, str]) -> Iterator[Answer]:
         time.sleep(max(0.0, self._last + self.gap - time.monotonic()))
         self._last = time.monotonic()
         login = {self.credential.header: self.credential.value} if self.credential else {}
         answer = self._session.get(url, headers=login | headers, stream=True, timeout=self.timeout)
+        assert isinstance(answer, Answer)  # `Session.send` returns nothing else
         try:
             yield answer
         finally:
@@ -235,7 +248,7 @@ class Client:
 
     def _again(self, url: str, once: Callable[[float], bytes | None]) -> bytes | None:
         if holds_name(url):
-            todo = "take it out and put it into ~/.netrc, which is read for https addresses of the configuration"
+            todo = "remove it and put it into ~/.netrc, which is read for https addresses of the configuration"
             raise DownloadError("the address holds a login", where=url, todo=todo)
         asked, until = "the file cannot be downloaded", time.monotonic() + self.limits.seconds
         for attempt in range(1, self.attempts + 1):
@@ -248,8 +261,9 @@ class Client:
                     raise
                 except OSError as error:  # of the file that is written, or of this machine's certificates
                     todo = "check the folder of the download and its rights"
-                    refusal = MachineError(asked, where=url, found=error, todo=todo)
-                    raise border.machine(error, asked, where=url) or refusal from error
+                    raise border.machine(error, asked, where=url) or MachineError(
+                        asked, where=url, found=error, todo=todo
+                    ) from error
             if refusal := border.machine(cause, asked, where=url, but=(errno.ETIMEDOUT,)):
                 raise refusal from cause
             if attempt == self.attempts or time.monotonic() > until:
@@ -257,18 +271,18 @@ class Client:
             pause = self.wait * 2 ** (attempt - 1) * random.uniform(0.75, 1.25) if pause is None else pause
             pause = max(0.0, min(pause, LONGEST_PAUSE, until - time.monotonic()))
             message = redacted(str(cause))
-            log.warning("%s: attempt %d failed (%s), again in %.1f s", redacted(url), attempt, message, pause)
+            _log.warning("%s: attempt %d failed (%s), again in %.1f s", redacted(url), attempt, message, pause)
             time.sleep(pause)
         if isinstance(cause, _WrongBytes | requests.exceptions.ContentDecodingError):
             raise _unlike(url, cause) from cause
-        todo = "check the network and run again: what has arrived is kept"
+        todo = "check the network and run again: the partial file is kept"
         if isinstance(cause, requests.exceptions.SSLError):
-            todo = "check the clock and the certificates of this machine, and run again: what has arrived is kept"
+            todo = "check the clock and the certificates of this machine, and run again: the partial file is kept"
         raise OutageError(f"the download failed {attempt} times", where=url, found=cause, todo=todo) from cause
 
 
 class _WrongBytes(Exception):
-    """What has arrived is not the file, but may be the fault of a break: asked for again from the start."""
+    """The bytes are not those of the file, perhaps after an interruption; the file is asked for again from the start."""
 
 
 def _unlike(url: str, found: object) -> DownloadError:
@@ -278,7 +292,7 @@ def _unlike(url: str, found: object) -> DownloadError:
 
 
 class _Busy(Exception):
-    """The server asks to come back; `after` seconds, if it says so."""
+    """The server is busy and asks to be tried again, after `after` seconds if it states a time."""
 
     def __init__(self, status: int, after: float | None):
         super().__init__(f"the server answers {status}")
@@ -303,20 +317,20 @@ def _length(answer: requests.Response) -> int | None:
 
 
 def _complete(answer: requests.Response, received: int) -> None:
-    """A connection that closes early is no error to every client: compare with the length announced."""
+    """Compare with the announced length, because not every client reports a connection that closes early."""
     if received != (announced := _length(answer)) and announced is not None:
         raise requests.ConnectionError(f"{received} of {announced} bytes arrived")
 
 
 def _total(answer: requests.Response, start: int) -> int | None:
-    """Bytes of the whole file of which an answer (206) is a part, if it says so; a part that begins elsewhere is refused."""
+    """Return the size of the complete file from a partial answer (206), if stated; refuse a part that starts elsewhere."""
     content_range = answer.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", content_range, re.ASCII)
-    first, last, total = (int(n) if n != "*" else None for n in match.groups()) if match else (None, 0, None)
-    if first != start or last < start or _length(answer) not in (None, last - start + 1) or (total is not None and last >= total):
-        raise _WrongBytes(
-            f"the part {content_range!r:.80}, {_length(answer)} bytes long, where that from byte {start} on was asked for"
-        )
+    first, last = (int(match[1]), int(match[2])) if match else (-1, -1)
+    total = int(match[3]) if match and match[3] != "*" else None
+    announced = _length(answer) in (None, last - start + 1)
+    if first != start or last < start or not announced or (total is not None and last >= total):
+        raise _WrongBytes(f"the part {content_range!r:.80}, {_length(answer)} bytes long, instead of that from byte {start} on")
     return total
 
 
@@ -327,15 +341,15 @@ def _fits(path: Path, size: int | None, checksum: tuple[str, str] | None) -> boo
 
 
 @dataclass
-class _Part:
-    """What has arrived of a file, and beside it of which version of it that is."""
+class _PartialFile:
+    """A partial file, with a second file that names the version it belongs to."""
 
     path: Path
     url: str
 
     @property
     def tag(self) -> Path:
-        """The file that holds address, bytes and version of the whole file."""
+        """File that holds address, size and version of the complete file."""
         return self.path.with_name(f"{self.path.name}.version")
 
     @property
@@ -343,7 +357,7 @@ class _Part:
         return hashlib.sha256(self.url.partition("?")[0].encode(errors="replace")).hexdigest()
 
     def version(self) -> tuple[str | None, int | None]:
-        """Strong ETag, or date of the last change, and bytes of the file; None where they are not known."""
+        """Return the strong ETag or the date of the last change, and the size of the file; None if unknown."""
         try:
             address, total, version = json.loads(self.tag.read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError):
@@ -352,19 +366,19 @@ class _Part:
         return (version, total) if fits else (None, None)
 
     def begin(self, answer: requests.Response, total: int | None) -> None:
-        """Forget what is there, and note of which version the answer is."""
+        """Delete the partial file and note the version of the answer."""
         self.drop()
         if version := _version(answer):
             with open(self.tag, "w", encoding="utf-8", opener=temporary.no_link) as handle:
                 json.dump([self._address, total, version], handle)
 
     def is_other(self, answer: requests.Response) -> bool:
-        """Whether an answer names another version; a part need not repeat its date."""
+        """Whether an answer names another version; a partial answer need not repeat its date."""
         mine, theirs = self.version()[0], _version(answer)
         return mine is not None and theirs != mine and (theirs is not None or mine.startswith('"'))
 
     def drop(self) -> None:
-        """Forget it."""
+        """Delete the partial file."""
         self.path.unlink(missing_ok=True)
         self.tag.unlink(missing_ok=True)
 

@@ -1,22 +1,21 @@
-"""One gate for every request to the web: whom it may reach, what it may carry, and how long and how large an answer may be.
+"""One gate for every request to the web: it limits which servers are reached, what is sent, and how long an answer may be.
 
-* Only http and https; a redirection never goes from https to http, and there are at most `REDIRECTIONS` of them.
-* The machine at the other end is looked at once it is connected, before anything is sent, so that no name in the DNS leads into
-  this machine or its network. Only an address that the user gave (in the configuration or the environment) may lie there;
-  links of tables and answers, and redirections, may if the user names the server in `TAMRL_LOCAL_SERVERS`.
-* A header that is not in `HARMLESS` counts as a login: it goes over https to the hosts listed for it, and nowhere else.
-* An answer that comes slower than `LEAST`, takes longer than it may, or grows beyond what is allowed is stopped while it comes.
+* Only http and https are used. A redirection never leads from https to http, and at most `REDIRECTIONS` are followed.
+* The address of the server is checked after the connection is made and before anything is sent, so that no DNS name leads into
+  this machine or its network. Only a server that the user named (in the configuration or the environment) may lie there. Links
+  in tables, answers and redirections may lead there only if the user lists the server in `TAMRL_LOCAL_SERVERS`.
+* A header that is not in `HARMLESS` counts as a credential: it is sent over https to the hosts listed for it, and nowhere else.
+* An answer that is slower than `LEAST`, takes too long or grows too large is cut off while it arrives.
 """
 
 import base64
-import contextlib
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -24,16 +23,17 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from tamrl.errors import DownloadError
-from tamrl.web.addresses import LOCAL, Kind, holds_name, is_listed, is_local_server, kind, origin
+from tamrl.web.addresses import LOCAL, Kind, holds_name, is_listed, is_local_server, network_of, origin
+from tamrl.web.watch import Watch
 
 BLOCK = 1 << 16
-"""Bytes read at once, at most."""
+"""Largest number of bytes per read."""
 LEAST = 1 << 10
-"""Bytes per second that must come within each read timeout: below a modem's rate no file of this project would ever arrive."""
+"""Lowest accepted rate within each read timeout (bytes per second). No file of this project would ever arrive below it."""
 ANSWER, ANSWER_SECONDS = 64 << 20, 600.0
-"""Bytes and seconds of an answer that is parsed: a page of a search takes about 5 MB."""
+"""Limits for an answer that is parsed (bytes, seconds). A page of search results takes about 5 MB."""
 REDIRECTIONS = 5
-"""NASA's archives and the hubs of the shuttle need two."""
+"""Largest number of redirections. NASA's archives and the hubs of the shuttle need two."""
 HARMLESS = (
     "accept",
     "accept-encoding",
@@ -45,14 +45,14 @@ HARMLESS = (
     "range",
     "user-agent",
 )
-"""Headers that are no login; cookies go to their own hosts alone."""
+"""Headers that carry no credential. Cookies are sent to their own hosts only."""
 PLAIN = ("", "identity", "aws-chunked")
-"""Values of Content-Encoding that change no byte of the file; some stores keep the last from their own uploads."""
+"""Values of Content-Encoding that leave the bytes of a file unchanged. Some stores keep the last one from their own uploads."""
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A login, and the hosts that may see it (see `tamrl.web.addresses.is_listed`)."""
+    """A credential and the hosts that may receive it (see `tamrl.web.addresses.is_listed`)."""
 
     header: str
     value: str = field(repr=False)
@@ -62,7 +62,26 @@ class Credential:
     def of_environment(
         cls, variable: str, header: str, hosts: tuple[str, ...], *, form: str = "{}", none: str, how: str
     ) -> "Credential":
-        """The login in an environment variable; raises `DownloadError` if there is none (`none`) or it cannot be one."""
+        """Read the credential from an environment variable.
+
+        Parameters
+        ----------
+        variable : str
+            Name of the environment variable.
+        header : str
+            Name of the HTTP header that carries the credential.
+        hosts : tuple of str
+            Hosts that may receive it.
+        form : str
+            Value of the header; `{}` stands for the credential.
+        none, how : str
+            Error message if the variable is empty, and how to obtain a credential.
+
+        Raises
+        ------
+        DownloadError
+            If the variable is empty or its value cannot be a token.
+        """
         value = os.environ.get(variable, "").strip()
         if not value:
             raise DownloadError(none, where=f"environment variable {variable}", found="nothing", todo=how)
@@ -73,7 +92,7 @@ class Credential:
 
     @classmethod
     def of_netrc(cls, url: str) -> "Credential | None":
-        """The login that ~/.netrc holds for the host of an address of https, if any."""
+        """Return the credential that ~/.netrc holds for the host of an https address, or None."""
         host = urlsplit(url).hostname
         login = requests.utils.get_netrc_auth(url) if url.startswith("https://") else None
         if not (login and host):
@@ -81,104 +100,58 @@ class Credential:
         return cls("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode(), (host,))
 
 
-class Watch:
-    """Ends connections at a time, so that a server which sends bit by bit keeps nobody waiting."""
-
-    def __init__(self) -> None:
-        self.expired, self.why = False, ""
-        self._deadline, self._sockets, self._done = time.monotonic(), [], threading.Event()
-        self._lock, self._thread = threading.Lock(), None
-
-    def until(self, seconds: float, why: str) -> None:
-        """End the connections in so many seconds from now, unless this is called again or `close` before."""
-        self._deadline, self.why = time.monotonic() + seconds, why
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
-
-    def add(self, connected: socket.socket) -> None:
-        """Watch a connection, through a handle of its own: TLS takes the first one away."""
-        with self._lock:
-            self._sockets.append(socket.socket(fileno=os.dup(connected.fileno())))
-        if self.expired:
-            self._shut()
-
-    def close(self) -> None:
-        """Watch no more."""
-        self._done.set()
-        with self._lock:
-            for handle in self._sockets:
-                handle.close()
-            self._sockets.clear()
-
-    def _run(self) -> None:
-        while (left := self._deadline - time.monotonic()) > 0:
-            if self._done.wait(left):
-                return
-        if not self._done.is_set():
-            self.expired = True
-            self._shut()
-
-    def _shut(self) -> None:
-        with self._lock, contextlib.suppress(OSError):
-            for handle in self._sockets:
-                handle.shutdown(socket.SHUT_RDWR)
-
-
 @dataclass
 class _Hop:
-    """What the connection of a request has to hold to."""
+    """Limits of one request: the address first asked for, the networks it may reach, and its deadline."""
 
     asked: str
     allowed: set[Kind]
     watch: Watch
-    found: Kind | None = None
-    """Network of the machine that has answered."""
+    reached: Kind | None = None
+    """Network of the server that answered."""
 
 
 _hop: ContextVar[_Hop] = ContextVar("hop")
 
 
-class _Checked:
-    """A connection that looks at the machine at its other end before it sends anything."""
+def _check_server(connection: HTTPConnection, connected: socket.socket) -> None:
+    """Refuse a connection whose other end lies in a network that the request may not reach."""
+    hop = _hop.get()
+    if connection.proxy is None:  # a proxy is chosen by the user and sees where it connects
+        address = connected.getpeername()[0]
+        hop.reached = _admitted(network_of(address) or "forbidden", hop, f"{connection.host} is {address}")
+    hop.watch.add(connected)
+
+
+def _admitted(network: Kind, hop: _Hop, server: str) -> Kind:
+    if network in hop.allowed:
+        return network
+    where = {"loopback": "this machine itself", "private": "the network of this machine"}.get(network, "no place for data")
+    todo = "leave the link out" if network == "forbidden" else f"leave the link out, or name your own server in {LOCAL}"
+    raise DownloadError("the link leads where it may not", where=hop.asked, found=f"{server}, {where}", todo=todo)
+
+
+class _Connection(HTTPConnection):
+    """A connection that checks the server before it sends anything, and again each time it is reused."""
 
     def _new_conn(self) -> socket.socket:
         connected = super()._new_conn()
         try:
-            self._look(connected)
+            _check_server(self, connected)
         except BaseException:
             connected.close()
             raise
         return connected
 
-    def request(self, *args: object, **kwargs: object) -> None:
-        """Send a request; a connection that is used again is looked at again."""
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send a request."""
         if self.sock is not None:
-            self._look(self.sock)
+            _check_server(self, self.sock)
         super().request(*args, **kwargs)
 
-    def _look(self, connected: socket.socket) -> None:
-        hop = _hop.get()
-        if self.proxy is None:  # a proxy is the user's own; it sees to whom it connects
-            address = connected.getpeername()[0]
-            hop.found = _admitted(kind(address) or "forbidden", hop, f"{self.host} is {address}")
-        hop.watch.add(connected)
 
-
-def _admitted(found: Kind, hop: _Hop, which: str) -> Kind:
-    if found in hop.allowed:
-        return found
-    where = {"loopback": "this machine itself", "private": "the network of this machine"}.get(found, "no place for data")
-    todo = "leave the link out" if found == "forbidden" else f"leave the link out, or name your own server in {LOCAL}"
-    raise DownloadError("the link leads where it may not", where=hop.asked, found=f"{which}, {where}", todo=todo)
-
-
-class _Connection(_Checked, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Checked, HTTPSConnection):
-    pass
+class _TlsConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Pool(urllib3.HTTPConnectionPool):
@@ -189,19 +162,32 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
-    """Connections of our kind, also to a proxy."""
+class Answer(requests.Response):
+    """A response with its deadline and the address first asked for."""
 
-    def init_poolmanager(self, *args: object, **kwargs: object) -> None:
+    watch: Watch
+    asked: str
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Opens checked connections, also through a proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Set up the manager of direct connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
-    def proxy_manager_for(self, *args: object, **kwargs: object) -> urllib3.ProxyManager:
-        """Manager of connections to a proxy."""
-        manager = super().proxy_manager_for(*args, **kwargs)
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.ProxyManager:
+        """Return the manager of connections through a proxy."""
+        manager: urllib3.ProxyManager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
         return manager
+
+    def build_response(self, *args: Any, **kwargs: Any) -> Answer:
+        """Return the response as an `Answer`."""
+        answer = Answer()
+        vars(answer).update(vars(super().build_response(*args, **kwargs)))
+        return answer
 
 
 class Session(requests.Session):
@@ -210,12 +196,13 @@ class Session(requests.Session):
     Parameters
     ----------
     hosts : tuple of str
-        Who may see the headers that are logins (see `tamrl.web.addresses.is_listed`).
+        Hosts that may receive headers with credentials (see `tamrl.web.addresses.is_listed`).
     near : tuple of str, optional
-        Addresses whose servers may lie on this machine or in its network. By default that of any request may: the user gave it.
+        Addresses whose servers may lie on this machine or in its network. By default this holds for the address of each
+        request, because the user gave it.
     """
 
-    def __init__(self, hosts: tuple[str, ...] = (), near: tuple[str, ...] | None = None):
+    def __init__(self, hosts: tuple[str, ...] = (), near: tuple[str, ...] | None = None) -> None:
         super().__init__()
         self.hosts, self.near, self.max_redirects = hosts, near, REDIRECTIONS
         self.headers["Accept-Encoding"] = "identity"
@@ -223,22 +210,22 @@ class Session(requests.Session):
         for scheme in ("http://", "https://"):
             self.mount(scheme, _Adapter())
 
-    def resolve_redirects(self, *args: object, **kwargs: object) -> Iterator[requests.Response]:
-        """None: `send` goes from one to the next itself."""
+    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        """Yield nothing, because `send` follows redirections itself."""
         return iter(())
 
-    def send(self, request: requests.PreparedRequest, **kwargs: object) -> requests.Response:
-        """The answer, after its redirections; with `stream` its body is to be read by `blocks`.
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Answer:
+        """Send a request and follow its redirections. With `stream`, read the body by `blocks`.
 
         Raises
         ------
         DownloadError
-            If the gate does not let a request or its answer through.
+            If the gate refuses the request or its answer.
         requests.RequestException
             If the network or the server fails.
         """
         stream, follow = kwargs.pop("stream", False), kwargs.pop("allow_redirects", True)
-        hop = _Hop(request.url, {"public"}, Watch())
+        hop = _Hop(_url(request), {"public"}, Watch())
         for number in range(REDIRECTIONS + 1):
             answer = self._one(request, hop, number, kwargs)
             target = self.get_redirect_target(answer) if follow else None
@@ -246,39 +233,45 @@ class Session(requests.Session):
                 break
             answer.close()
             hop.watch.close()
-            same = {hop.found} if hop.found and self.near is None else set()  # a server of the own network may lead to another
+            # a server of the user's own network may lead to another one there
+            same = {hop.reached} if hop.reached and self.near is None else set()
             request, hop = self._next(request, target, hop.asked), _Hop(hop.asked, {"public", *same}, Watch())
         else:
-            raise DownloadError("the link leads from one address to the next without end", where=hop.asked, todo="check the link")
+            raise DownloadError("the link is redirected too often", where=hop.asked, todo="check the link")
         answer.watch, answer.asked = hop.watch, hop.asked
-        packed = answer.headers.get("Content-Encoding", "").lower()
-        if answer.ok and packed not in PLAIN:
+        encoding = answer.headers.get("Content-Encoding", "").lower()
+        if answer.ok and encoding not in PLAIN:
             hop.watch.close()
             answer.close()
-            asked, todo = "the answer is packed, though the bytes themselves were asked for", "take another address of the file"
-            raise DownloadError(asked, where=hop.asked, found=packed, todo=todo)
+            asked, todo = "the answer is compressed, although the plain file was asked for", "take another address of the file"
+            raise DownloadError(asked, where=hop.asked, found=encoding, todo=todo)
         if not stream:
-            body = blocks(answer, most=ANSWER, seconds=ANSWER_SECONDS, window=_read(kwargs.get("timeout")))
-            answer._content, answer._content_consumed = b"".join(body), True
+            body = b"".join(blocks(answer, most=ANSWER, seconds=ANSWER_SECONDS, window=_read_timeout(kwargs.get("timeout"))))
+            vars(answer).update(_content=body, _content_consumed=True)
             answer.encoding = answer.encoding or "utf-8"  # else the library guesses, slowly
         return answer
 
-    def _one(self, request: requests.PreparedRequest, hop: _Hop, number: int, kwargs: dict) -> requests.Response:
-        """The answer to one request, headers alone."""
-        hop.allowed |= self._allowed(request.url, number)
-        if logins := {name.lower() for name in request.headers} - {*HARMLESS}:
-            if not is_listed(request.url, self.hosts):
-                todo = f"logins go over https to {', '.join(self.hosts) or 'no host'} alone"
-                raise DownloadError("the login is not sent to this server", where=hop.asked, found=sorted(logins), todo=todo)
-            hop.allowed = hop.allowed if request.url.startswith("https:") else {"loopback"}
-        if literal := kind(urlsplit(request.url).hostname or ""):
-            _admitted(literal, hop, urlsplit(request.url).hostname)
+    def _one(self, request: requests.PreparedRequest, hop: _Hop, number: int, kwargs: dict[str, Any]) -> Answer:
+        """Send one request and return its answer with the headers alone."""
+        url = _url(request)
+        host = urlsplit(url).hostname or ""
+        hop.allowed |= self._allowed(url, number)
+        if credentials := {name.lower() for name in request.headers} - {*HARMLESS}:
+            if not is_listed(url, self.hosts):
+                todo = f"credentials are sent over https to {', '.join(self.hosts) or 'no host'} only"
+                found = sorted(credentials)
+                raise DownloadError("the credential is not sent to this server", where=hop.asked, found=found, todo=todo)
+            hop.allowed = hop.allowed if url.startswith("https:") else {"loopback"}
+        if literal := network_of(host):
+            _admitted(literal, hop, host)
         timeout = kwargs.get("timeout")
-        hop.watch.until(_read(timeout) + (timeout[0] if isinstance(timeout, tuple) else 0), "the headers do not come")
+        hop.watch.until(_read_timeout(timeout) + (timeout[0] if isinstance(timeout, tuple) else 0), "the headers do not come")
         token = _hop.set(hop)
-        kwargs["proxies"] = self.rebuild_proxies(request, kwargs.get("proxies"))
+        kwargs["proxies"] = self.rebuild_proxies(request, kwargs.get("proxies"))  # type: ignore[no-untyped-call]
         try:
-            return super().send(request, stream=True, allow_redirects=False, **kwargs)
+            answer = super().send(request, stream=True, allow_redirects=False, **kwargs)
+            assert isinstance(answer, Answer)  # every adapter of this session is an `_Adapter`
+            return answer
         except Exception as error:
             hop.watch.close()
             if hop.watch.expired:
@@ -288,78 +281,83 @@ class Session(requests.Session):
             _hop.reset(token)
 
     def _allowed(self, url: str, number: int) -> set[Kind]:
-        """Networks beside the public one where the server of an address may lie."""
+        """Return the networks besides the public one in which the server of an address may lie."""
         parts = urlsplit(url)
         named_by_user = number == 0 if self.near is None else origin(parts) in [origin(urlsplit(base)) for base in self.near]
         return {"private", "loopback"} if named_by_user or is_local_server(url) else set()
 
     def _next(self, request: requests.PreparedRequest, target: str, asked: str) -> requests.PreparedRequest:
-        """The request that a redirection asks for; a login does not go to another server."""
-        url = urljoin(request.url, requests.utils.requote_uri(target))
-        before, parts = urlsplit(request.url), urlsplit(url)
+        """Return the request that follows a redirection; a credential is not passed on to another server."""
+        url = urljoin(_url(request), requests.utils.requote_uri(target))
+        before, parts = urlsplit(_url(request)), urlsplit(url)
         if parts.scheme not in ("http", "https") or (before.scheme, parts.scheme) == ("https", "http"):
             raise DownloadError(
                 f"the link leads from {before.scheme} to {parts.scheme}", where=asked, found=url, todo="check the link"
             )
         if request.method not in ("GET", "HEAD") or holds_name(url):
-            todo = "check the address"
             raise DownloadError(
-                "the server sends an order elsewhere, or to an address with a login", where=asked, found=url, todo=todo
+                "the server redirects an order, or redirects to an address with a login",
+                where=asked,
+                found=url,
+                todo="check the address",
             )
         following = request.copy()
         following.prepare_url(url, None)
-        if origin(urlsplit(following.url)) != origin(before):
+        if origin(urlsplit(_url(following))) != origin(before):
             for name in [name for name in following.headers if name.lower() not in HARMLESS]:
                 del following.headers[name]
-        for name in ("Cookie", "Proxy-Authorization"):  # set anew for each server
+        for name in ("Cookie", "Proxy-Authorization"):  # set again for each server
             following.headers.pop(name, None)
         following.prepare_cookies(self.cookies)
         return following
 
 
-def _read(timeout: object) -> float:
-    """Seconds to wait for bytes, from what `requests` takes as a timeout."""
-    last = timeout[1] if isinstance(timeout, tuple) else timeout
-    return float(last or 60.0)
+def _url(request: requests.PreparedRequest) -> str:
+    return str(request.url)
 
 
-def blocks(answer: requests.Response, *, most: int, seconds: float, window: float) -> Iterator[bytes]:
-    """The body of an answer, as it comes.
+def _read_timeout(timeout: float | tuple[float | None, float | None] | None) -> float:
+    """Seconds to wait for bytes, from the timeout given to `requests`."""
+    return float((timeout[1] if isinstance(timeout, tuple) else timeout) or 60.0)
+
+
+def blocks(answer: Answer, *, most: int, seconds: float, window: float) -> Iterator[bytes]:
+    """Yield the body of an answer as it arrives.
 
     Parameters
     ----------
     most : int
-        Bytes.
+        Largest number of bytes.
     seconds : float
-        Time for all of it.
+        Time allowed for the entire body.
     window : float
-        Seconds within which `LEAST` bytes a second must have come.
+        Seconds within which `LEAST` bytes per second must have arrived.
 
     Raises
     ------
     TooLongError
-        If the body goes on beyond `most`.
+        If the body has more than `most` bytes.
     requests.RequestException
-        If it ends early or comes too slowly.
+        If the body ends early or arrives too slowly.
     """
-    watch, end, got, mark = answer.watch, time.monotonic() + seconds, 0, 0
+    watch, end, received, mark = answer.watch, time.monotonic() + seconds, 0, 0.0
     slow, late = f"fewer than {LEAST} bytes/s in {window:g} s", f"not finished in {seconds:g} s"
     length = answer.headers.get("Content-Length", "")
     try:
         if length.isdecimal() and (len(length) > 19 or int(length) > most):
             raise _too_long(answer, f"{length:.40} bytes", most)
         while True:
-            if got >= mark:
+            if received >= mark:
                 left = end - time.monotonic()
-                mark = got + LEAST * window
+                mark = received + LEAST * window
                 watch.until(min(window, left), slow if window < left else late)
             block = answer.raw.read1(BLOCK, decode_content=False)
             if watch.expired:
                 raise requests.ReadTimeout(watch.why)
             if not block:
                 return
-            got += len(block)
-            if got > most:
+            received += len(block)
+            if received > most:
                 raise _too_long(answer, f"more than {most} bytes", most)
             yield block
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -374,11 +372,13 @@ def blocks(answer: requests.Response, *, most: int, seconds: float, window: floa
 
 
 class TooLongError(DownloadError):
-    """A body is longer than it may be."""
+    """A body is longer than allowed."""
 
 
-def _too_long(answer: requests.Response, found: str, most: int) -> TooLongError:
-    todo = "this is not the file that was expected: ask its publisher"
+def _too_long(answer: Answer, found: str, most: int) -> TooLongError:
     return TooLongError(
-        f"what arrives is longer than the {most} bytes that it may have", where=answer.asked, found=found, todo=todo
+        f"the answer is longer than the {most} bytes allowed",
+        where=answer.asked,
+        found=found,
+        todo="this is not the expected file: ask its publisher",
     )

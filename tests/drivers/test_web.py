@@ -211,14 +211,14 @@ def test_an_order_that_is_never_ready_is_an_outage(server, login, tmp_path, monk
 def test_the_key_goes_to_no_other_server_that_an_answer_names(server, login, tmp_path, monkeypatch):
     with running() as other:
         monkeypatch.setattr(server, "url", other.url)  # in the links of the answers
-        with pytest.raises(DownloadError, match="login is not sent"):
+        with pytest.raises(DownloadError, match="credential is not sent"):
             climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
         assert not other.seen and not other.jobs
 
 
 def test_a_key_over_http_goes_nowhere(login, tmp_path, monkeypatch):
     monkeypatch.setenv(climate_store.URL, "http://cds.climate.copernicus.eu/api")
-    with pytest.raises(DownloadError, match="login is not sent"):
+    with pytest.raises(DownloadError, match="credential is not sent"):
         climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
 
 

@@ -74,7 +74,7 @@ def _serving(answer: Answer, path: Path, **environment: str) -> Iterator[None]:
 
     def alone(host: str, *rest: object, **more: object) -> list:
         """Addresses of this machine alone."""
-        if addresses.kind(str(host)) != "loopback":
+        if addresses.network_of(str(host)) != "loopback":
             raise socket.gaierror(socket.EAI_NONAME, "nobody else is asked")
         return real(host, *rest, **more)
 

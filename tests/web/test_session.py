@@ -15,7 +15,7 @@ import requests
 from tamrl import config, log
 from tamrl.errors import ConfigError, DownloadError, InputError, OutageError, TamrlError
 from tamrl.web import download, session
-from tamrl.web.addresses import LOCAL, holds_login, is_listed, kind, redacted
+from tamrl.web.addresses import LOCAL, holds_login, is_listed, network_of, redacted
 from tamrl.web.session import Credential
 from tests.server import CONTENT
 
@@ -237,8 +237,8 @@ def test_a_body_announced_as_too_large_is_not_begun(serve, tmp_path, length):
 def test_a_packed_answer_is_refused_before_it_is_unpacked(serve, tmp_path, encoding):
     body = gzip.compress(bytes(100 << 20))
     server = serve(lambda handler: whole(handler, body, Content_Encoding=encoding))
-    assert "packed" in refused(lambda: client().get(f"{server.url}/a"))
-    assert "packed" in refused(lambda: client().download(f"{server.url}/a", tmp_path / "a"))
+    assert "compressed" in refused(lambda: client().get(f"{server.url}/a"))
+    assert "compressed" in refused(lambda: client().download(f"{server.url}/a", tmp_path / "a"))
     assert all(headers["Accept-Encoding"] == "identity" for _, headers in server.seen) and len(server.seen) == 2
 
 
@@ -393,7 +393,7 @@ def test_a_login_in_the_configuration_is_refused_and_not_shown(url):
      ("8.8.8.8", "public"), ("2001:4860:4860::8888", "public"), ("host.org", None)],
 )  # fmt: skip
 def test_which_network_an_address_belongs_to(address, found):
-    assert kind(address) == found
+    assert network_of(address) == found
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ def _chosen(folder: Path) -> pd.DataFrame:
     """The rows of `chosen.csv` by name of the product, sorted by site."""
     if not (folder / CHOSEN).is_file():
         raise records.empty(folder, f"delete {folder} to have it downloaded again")
-    frame = escaping.read_back(snapshot.table(folder / CHOSEN))
+    frame = escaping.unescape_table(snapshot.table(folder / CHOSEN))
     if "reason" not in frame:
         frame["reason"] = ""
     return frame.set_index("fluxnet_product_name").sort_values("site_id", kind="stable")
