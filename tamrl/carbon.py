@@ -5,9 +5,16 @@ Works alike on floats, NumPy arrays, xarray objects and torch tensors, in any un
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-A = TypeVar("A")
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+    import xarray as xr
+
+Quantity = TypeVar("Quantity", float, "npt.NDArray[np.floating[Any]]", "xr.DataArray", "torch.Tensor")
+"""What carries numbers of one unit: arithmetic with it gives the same type."""
 
 FLUXES = ("gpp", "reco", "nee")
 """Order of the fluxes wherever they become an axis."""
@@ -19,12 +26,12 @@ CF_UNITS = "g m-2 d-1"
 """The same for CF files, which do not know 'gC': the long name says that the mass is of carbon."""
 
 
-def nee(*, gpp: A, reco: A) -> A:
+def nee(*, gpp: Quantity, reco: Quantity) -> Quantity:
     """NEE from GPP and RECO (same shape and unit)."""
     return reco - gpp
 
 
-def residual(*, gpp: A, reco: A, nee: A) -> A:
+def residual(*, gpp: Quantity, reco: Quantity, nee: Quantity) -> Quantity:
     """NEE - (RECO - GPP): zero where the balance closes."""
     return nee - (reco - gpp)
 
@@ -33,7 +40,7 @@ EQUAL = (1 / 3, -1 / 3)
 """Gain of `reconcile` for errors of equal variance that are not correlated."""
 
 
-def reconcile(*, gpp: A, reco: A, nee: A, gain: tuple[float, float] = EQUAL) -> tuple[A, A]:
+def reconcile(*, gpp: Quantity, reco: Quantity, nee: Quantity, gain: tuple[float, float] = EQUAL) -> tuple[Quantity, Quantity]:
     """GPP and RECO of the triple that closes and is nearest to three estimates in terms of their errors.
 
     Minimum-trace reconciliation (Wickramasuriya et al. 2019, doi 10.1080/01621459.2018.1448825). The NEE of that triple is
@@ -41,7 +48,7 @@ def reconcile(*, gpp: A, reco: A, nee: A, gain: tuple[float, float] = EQUAL) -> 
 
     Parameters
     ----------
-    gain : what GPP and RECO take off of the imbalance, from `gain`; by default it is shared out equally
+    gain : shares of the imbalance that are subtracted from GPP and RECO, from `gain`; equal by default
     """
     imbalance = residual(gpp=gpp, reco=reco, nee=nee)
     return gpp - gain[0] * imbalance, reco - gain[1] * imbalance

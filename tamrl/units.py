@@ -2,14 +2,12 @@
 
 import re
 from functools import cache
-from typing import TypeVar
 
 import cf_units
 import numpy as np
 
+from tamrl.carbon import Quantity
 from tamrl.errors import UnitError
-
-A = TypeVar("A")
 
 MOLAR_MASS_CARBON = 12.011
 """g mol-1, IUPAC standard atomic weight (doi 10.1515/pac-2019-0603)."""
@@ -42,36 +40,39 @@ _SPELLINGS = (
 """How people write what UDUNITS has under one name; C alone is a temperature here, never a charge."""
 
 _MONTH = re.compile(r"(?<![A-Za-z])mo(?:n|nth)?s?(?![A-Za-z])")
-_OF = re.compile(
-    r"(?<![A-Za-z])(?P<amount>[kMGTPmun]?(?:g|mol)|t)[\s_-]*\(?(?P<of>CO2-C|C-CO2|CO2|C)\)?(?=$|[\s./*)]|m-?2)"
+_SUBSTANCE = re.compile(
+    r"(?<![A-Za-z])(?P<amount>[kMGTPmun]?(?:g|mol)|t)[\s_-]*\(?(?P<name>CO2-C|C-CO2|CO2|C)\)?(?=$|[\s./*)]|m-?2)"
     r"|(?<=[0-9]) (?:of )?(?P<last>CO2|C)$"
 )
-"""What the mass or the moles are of, such as in `gC`, `umol CO2`, `g CO2-C` and `umol m-2 s-1 CO2`."""
+"""The substance that a mass or moles are of, as in `gC`, `umol CO2`, `g CO2-C` and `umol m-2 s-1 CO2`."""
 
 
 @cache
-def parse(text: str) -> tuple[cf_units.Unit, str | None]:
-    """A unit as people write it, and what its mass or moles are of: `C`, `CO2` or None.
+def parse_unit(text: str) -> tuple[cf_units.Unit, str | None]:
+    """Parse a unit as people write it, and the substance that its mass or moles are of: `C`, `CO2` or None.
 
-    Raises `UnitError` if UDUNITS does not know it.
+    Raises
+    ------
+    UnitError
+        If UDUNITS does not know the unit.
     """
     plain = " ".join(text.translate(_SIGNS).split())
-    substance = _OF.search(plain)
-    plain = _OF.sub(lambda m: m["amount"] or "", plain)
+    substance = _SUBSTANCE.search(plain)
+    plain = _SUBSTANCE.sub(lambda m: m["amount"] or "", plain)
     for pattern, written in _SPELLINGS:
         plain = re.sub(pattern, written, plain)
     try:
-        found = cf_units.Unit(plain.strip())
+        parsed = cf_units.Unit(plain.strip())
     except ValueError as error:
         raise UnitError(f"unknown unit {text!r}", found=error, todo="write it as UDUNITS does, e.g. 'W m-2'") from None
-    of = (substance["of"] or substance["last"]) if substance else None
-    return found, "C" if of in ("CO2-C", "C-CO2") else of
+    name = (substance["name"] or substance["last"]) if substance else None
+    return parsed, "C" if name in ("CO2-C", "C-CO2") else name
 
 
 def per_day(text: str) -> str | None:
-    """The unit per day of a unit per month (`mm month-1`: `mm d-1`), whose values are to be divided by the days of their month.
+    """The unit per day of a unit per month (`mm month-1`: `mm d-1`); None for all other units.
 
-    None for all other units. Months differ in length, so `convert` refuses them.
+    Values are divided by the days of their month. Months differ in length, so `convert` refuses them.
     """
     daily = _MONTH.sub("d", text)
     return daily if daily != text else None
@@ -79,32 +80,32 @@ def per_day(text: str) -> str | None:
 
 def unit(text: str) -> cf_units.Unit:
     """Parse a unit string; raises `UnitError` if UDUNITS does not know it."""
-    return parse(text)[0]
+    return parse_unit(text)[0]
 
 
-def convert(values: A, *, source: str, target: str, where: object = None) -> A:
+def convert(values: Quantity, *, source: str, target: str, where: object = None) -> Quantity:
     """Convert `values` (array, xarray or number, any shape) from unit `source` to unit `target`.
 
     The conversion is linear (slope and offset), so lazy and labelled arrays stay what they are. Where `target` is a mass of
-    carbon (`gC m-2 d-1`), `source` may be moles per area and time (of CO2 or carbon, which are as many) or a mass of CO2; a mass
-    that does not say of what is one of carbon. A mass of water per area is a depth of it (1 kg m-2 = 1 mm).
+    carbon (`gC m-2 d-1`), `source` may be moles per area and time (of CO2 or carbon, which are equally many) or a mass of CO2; a
+    mass without a substance is one of carbon. A mass of water per area is a depth of it (1 kg m-2 = 1 mm).
 
     Raises
     ------
     UnitError
-        If a unit is unknown, of a month, or the units do not measure the same thing; says `where` and what is accepted.
+        If a unit is unknown or per month, or the units measure different quantities; states `where` and the accepted units.
     """
     if source == target:
         return values
     try:
-        (a, of), (b, to) = parse(source), parse(target)
+        (a, of_a), (b, of_b) = parse_unit(source), parse_unit(target)
     except UnitError as error:
-        raise UnitError(error.asked, where=where, found=error.found, todo=_accepted(target)) from None
+        raise UnitError(str(error.asked), where=where, found=error.found, todo=_accepted(target)) from None
     if per_day(source):
         raise UnitError(
             f"{source!r}: months differ in length", where=where, todo=f"give {target!r}, or another unit per day or second"
         )
-    if to == "C" and a.is_convertible(_MOLES):
+    if of_b == "C" and a.is_convertible(_MOLES):
         carbon = carbon_from_co2(values if a == _MOLES else _linear(values, a, _MOLES))
         return carbon if b == _CARBON else _linear(carbon, _CARBON, b)
     if b.is_convertible(_DEPTH) and a.is_convertible(b * _WATER):
@@ -112,22 +113,22 @@ def convert(values: A, *, source: str, target: str, where: object = None) -> A:
     if not a.is_convertible(b):
         raise UnitError(f"cannot convert {source!r} to {target!r}", where=where, todo=_accepted(target))
     converted = _linear(values, a, b)
-    return converted * (MOLAR_MASS_CARBON / MOLAR_MASS_CO2) if (of, to) == ("CO2", "C") else converted
+    return converted * (MOLAR_MASS_CARBON / MOLAR_MASS_CO2) if (of_a, of_b) == ("CO2", "C") else converted
 
 
-def _linear(values: A, a: cf_units.Unit, b: cf_units.Unit) -> A:
+def _linear(values: Quantity, a: cf_units.Unit, b: cf_units.Unit) -> Quantity:
     """By slope and offset."""
     offset, one = (float(a.convert(np.float64(v), b)) for v in (0.0, 1.0))
     return values * (one - offset) + offset
 
 
 def _accepted(target: str) -> str:
-    """What a unit may be that is to become `target`."""
-    if parse(target)[1] == "C":
+    """The units that can be converted to `target`, as advice."""
+    if parse_unit(target)[1] == "C":
         return "give a mass of carbon (gC m-2 d-1, kg m-2 s-1), of CO2 (gCO2 m-2 d-1), or moles (umol m-2 s-1), per area and time"
     return f"correct the unit: one that UDUNITS converts into {target!r}, e.g. {target!r} itself"
 
 
-def carbon_from_co2(values: A) -> A:
+def carbon_from_co2(values: Quantity) -> Quantity:
     """µmol CO2 m-2 s-1 to gC m-2 d-1 (factor 1.0377)."""
     return values * (MOLAR_MASS_CARBON * 1e-6 * SECONDS_PER_DAY)
