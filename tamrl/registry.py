@@ -9,16 +9,18 @@ import importlib
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any, cast
 
 from tamrl.errors import PluginError, near
 from tamrl.options import Strict
+from tamrl.plugins import DriverSource, FluxModel, MapProduct, TowerNetwork
 
 NETWORKS = "tamrl.towers.networks"
 SOURCES = "tamrl.drivers.sources"
 MODELS = "tamrl.models"
 PRODUCTS = "tamrl.maps.products"
 
-_LIGHT = {"__future__", "typing", "pathlib", "collections.abc", "datetime", "pydantic", "tamrl.options"}
+_LIGHT = {"__future__", "typing", "pathlib", "collections.abc", "datetime", "pydantic", "tamrl.options", "tamrl.plugins"}
 
 
 def _folder(package: str) -> Path:
@@ -41,6 +43,26 @@ def load(package: str, name: str) -> ModuleType:
     """Import plug-in `name` of `package`."""
     path(package, name)
     return importlib.import_module(f"{package}.{name}")
+
+
+def load_model_plugin(name: str) -> FluxModel:
+    """Import a model."""
+    return cast(FluxModel, load(MODELS, name))
+
+
+def load_source(name: str) -> DriverSource:
+    """Import a source of drivers."""
+    return cast(DriverSource, load(SOURCES, name))
+
+
+def load_network(name: str) -> TowerNetwork:
+    """Import the reader of a tower network."""
+    return cast(TowerNetwork, load(NETWORKS, name))
+
+
+def load_product(name: str) -> MapProduct[Any]:
+    """Import a kind of map file."""
+    return cast(MapProduct[Any], load(PRODUCTS, name))
 
 
 @cache

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "intake", "simulated"}
 GROUND |= {"record_paths", "temporary", "lineage", "web", "escaping"}
-GROUND |= {"calendar", "layout", "workflow", "reduce", "carbon"}
+GROUND |= {"calendar", "layout", "workflow", "reduce", "carbon", "plugins"}
 MIDDLE = GROUND | {"provenance", "variables", "contracts", "grid", "stores", "georeference", "landmask"}
 STAGES = MIDDLE | {"sections"}
 ALLOWED = {
@@ -22,7 +22,7 @@ ALLOWED = {
     "drivers": STAGES,
     "twin": STAGES,
     "samples": STAGES,
-    "models": {"errors", "options", "carbon"},
+    "models": {"errors", "options", "carbon", "plugins"},
     "training": STAGES | {"models", "samples"},
     "inference": STAGES | {"models", "samples", "training"},
     "adaptation": STAGES | {"models", "samples", "training", "inference"},
@@ -37,7 +37,7 @@ ALLOWED = {
     "audit": STAGES | {"atlas"},
     "scaling": STAGES | {"config"},
 }
-TORCH = {"samples/dataset.py", "models", "training", "inference", "adaptation"}
+TORCH = {"plugins.py", "samples/dataset.py", "models", "training", "inference", "adaptation"}
 FILES = sorted((ROOT / "tamrl").rglob("*.py"))
 
 

@@ -24,25 +24,3 @@ A plug-in holds
 
 Tests run over every plug-in present.
 """
-
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Dims:
-    """Sizes that a model is built for.
-
-    Attributes
-    ----------
-    features : F, dynamic features a step
-    support : D, variables of the support set
-    static : S, static features
-    bins : C, bins of the support set
-    scale : scales of gpp, reco, nee, gC m-2 d-1
-    """
-
-    features: int
-    support: int
-    static: int
-    bins: int
-    scale: tuple[float, float, float]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tamrl.carbon import FLUXES
-from tamrl.models import Dims
+from tamrl.plugins import Dims
 
 
 class Boosters:

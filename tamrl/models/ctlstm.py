@@ -10,10 +10,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from tamrl.models import Dims
 from tamrl.models._decoder import LockedDropout, State
 from tamrl.models._network import Network
 from tamrl.options import Recurrent
+from tamrl.plugins import Dims
 
 CLOSES = True
 

@@ -9,9 +9,9 @@ import lightgbm
 import numpy as np
 from pydantic import Field
 
-from tamrl.models import Dims
 from tamrl.models._trees import Boosters
 from tamrl.options import Boosting
+from tamrl.plugins import Dims
 
 CLOSES = False
 

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tamrl.models import Dims, ctlstm
+from tamrl.models import ctlstm
 from tamrl.options import Recurrent
+from tamrl.plugins import Dims
 
 CLOSES = ctlstm.CLOSES
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from tamrl import carbon
-from tamrl.models import Dims
 from tamrl.options import Strict
+from tamrl.plugins import Dims
 
 CLOSES = True
 

@@ -11,11 +11,11 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from tamrl import carbon
-from tamrl.models import Dims
 from tamrl.models._decoder import Decoder, State
 from tamrl.models._encoder import Encoder
 from tamrl.models._network import Network
 from tamrl.options import Recurrent
+from tamrl.plugins import Dims
 
 CLOSES = True
 

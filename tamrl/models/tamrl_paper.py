@@ -8,8 +8,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tamrl.models import Dims, tamrl
+from tamrl.models import tamrl
 from tamrl.options import Recurrent
+from tamrl.plugins import Dims
 
 CLOSES = tamrl.CLOSES
 

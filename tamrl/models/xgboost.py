@@ -11,9 +11,9 @@ import numpy as np
 import xgboost
 from pydantic import Field
 
-from tamrl.models import Dims
 from tamrl.models._trees import Boosters
 from tamrl.options import Boosting
+from tamrl.plugins import Dims
 
 CLOSES = False
 

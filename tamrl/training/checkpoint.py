@@ -14,7 +14,7 @@ from tamrl import registry
 from tamrl.errors import ContractError
 from tamrl.files import read_json, sha256, write_json
 from tamrl.intake import border
-from tamrl.models import Dims
+from tamrl.plugins import Dims
 from tamrl.provenance import config_digest
 from tamrl.samples.dataset import Spec
 from tamrl.samples.scaling import Scaling

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tamrl.models import Dims, tamrl
+from tamrl.models import tamrl
+from tamrl.plugins import Dims
 from tamrl.samples.dataset import Inputs
 from tamrl.training.sequences import Sampler, Sequences
 from tests.benchmarks.rows import fastest, row

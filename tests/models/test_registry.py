@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tamrl import carbon, registry
-from tamrl.models import Dims
+from tamrl.plugins import Dims
 
 DIMS = Dims(features=6, support=3, static=4, bins=12, scale=(5.0, 4.0, 2.5))
 SITES, STEPS = 9, 80

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from tamrl.models import Dims, seasonal
+from tamrl.models import seasonal
+from tamrl.plugins import Dims
 from tamrl.samples import dataset
 from tamrl.samples.dataset import Spec
 

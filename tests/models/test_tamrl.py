@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from tamrl import carbon
-from tamrl.models import Dims, _network, tamrl
+from tamrl.models import _network, tamrl
 from tamrl.models._film import Film
+from tamrl.plugins import Dims
 
 DIMS = Dims(features=5, support=3, static=2, bins=12, scale=(5.0, 4.0, 2.5))
 

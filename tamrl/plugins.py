@@ -1,0 +1,306 @@
+"""What a plug-in module holds: one protocol for each kind, with the abilities that a plug-in declares.
+
+A plug-in is a module; its name is the name of its file. Modules are light: a dry run imports them all, so torch, xarray and
+pandas are imported inside functions or by private modules of the package. Each takes its own class `Options`, which is why the
+protocols leave the type of `options` open.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard, TypeVar
+
+from tamrl.options import Strict
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from torch import Tensor
+
+    from tamrl.calendar import Step, TimeAxis
+
+ContextT = TypeVar("ContextT", contravariant=True)
+ProductT = TypeVar("ProductT")
+ReadingT = TypeVar("ReadingT", contravariant=True)
+
+
+class Plugin(Protocol):
+    """What every plug-in has: a strict model of its options, all with defaults."""
+
+    @property
+    def Options(self) -> type[Strict]:
+        """Its section of the configuration."""
+
+
+# --------------------------------------------------------------------------------------------------------------- models
+
+
+@dataclass(frozen=True)
+class Dims:
+    """Sizes that a model is built for.
+
+    Attributes
+    ----------
+    features : dynamic features of a step
+    support : variables of the support set
+    static : static features
+    bins : bins of the support set
+    scale : scales of gpp, reco, nee, gC m-2 d-1
+    """
+
+    features: int
+    support: int
+    static: int
+    bins: int
+    scale: tuple[float, float, float]
+
+
+Adapting = Literal["code", "weights", "trees"]
+"""What of a model is adjusted to a new tower: the code of the site, the weights of the network, or further trees."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What decides the time of a training.
+
+    Attributes
+    ----------
+    kind : "network" (time grows with the steps of the optimiser) or "trees"
+    width, streams : hidden units of the recurrent layer, and how many of these networks are trained at once
+    trees : number of trees, or of comparable passes over the samples
+    """
+
+    kind: Literal["network", "trees"]
+    width: int = 0
+    streams: int = 1
+    trees: int = 0
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """Abilities of a model with certain options.
+
+    Attributes
+    ----------
+    closes : whether NEE is RECO - GPP to the bit
+    memory : whether the state after a step can be stored, and prediction continued from it
+    adapts : what can be adjusted to a new tower, the preferred one first; empty for nothing
+    cost : what its training costs
+    """
+
+    closes: bool
+    memory: bool
+    adapts: tuple[Adapting, ...]
+    cost: Cost
+
+
+class Predictor(Protocol):
+    """A model in use. A site's numbers depend on no other site, those of a step on no later step."""
+
+    def predict(self, x: "Tensor", support: "Tensor", static: "Tensor", *, skip: int = 0) -> "Tensor":
+        """Fluxes gpp, reco, nee (site, time - skip, 3), gC m-2 d-1; the first `skip` steps only fill the memory."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """All that training changes, as tensors."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> object:
+        """Restore what `state_dict` returned."""
+
+
+class FluxModel(Plugin, Protocol):
+    """A model: `tamrl/models/<name>.py`."""
+
+    def capabilities(self, options: Any) -> Capabilities:
+        """What the model can do with these options."""
+
+    def build(self, dims: Dims, options: Any) -> Predictor:
+        """An untrained model."""
+
+
+# -------------------------------------------------------------------------------------------------------------- drivers
+
+
+@dataclass(frozen=True)
+class SourceCapabilities:
+    """Abilities of a source of drivers.
+
+    Attributes
+    ----------
+    lists_files : a longer record leaves earlier steps as they are; see `ListingSource`
+    downloads : it can download its files; see `DownloadingSource`
+    koppen : it holds a map of climates; see `KoppenSource`
+    """
+
+    lists_files: bool = False
+    downloads: bool = False
+    koppen: bool = False
+
+
+class DriverSource(Plugin, Protocol):
+    """A source of gridded drivers: `tamrl/drivers/sources/<name>.py`. The package describes the arrays."""
+
+    CAPABILITIES: SourceCapabilities
+
+    def inputs(self, options: Any) -> list[str]:
+        """Paths that must exist before the cube is built; called while the workflow is planned."""
+
+    def open_dynamic(self, options: Any, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
+        """The named dynamic variables (time, lat, lon), float32 in canonical units."""
+
+    def open_static(self, options: Any, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
+        """The named static variables (lat, lon)."""
+
+    def version(self, options: Any) -> Mapping[str, object]:
+        """What was read, as JSON-like values for the provenance."""
+
+
+class ListingSource(DriverSource, Protocol):
+    """A source that can read the new ones of its files alone."""
+
+    def listed(self, options: Any) -> Mapping[str, Path]:
+        """The files that may be read, by name."""
+
+    def open_dynamic(
+        self, options: Any, *, names: tuple[str, ...], axis: "TimeAxis", only: Collection[str] | None = None
+    ) -> "dict[str, xr.DataArray]":
+        """As for any source; with `only`, steps of other files are missing."""
+
+
+class DownloadingSource(DriverSource, Protocol):
+    """A source that downloads its files."""
+
+    def items(self, options: Any, names: tuple[str, ...]) -> list[str]:
+        """What is downloaded separately for the named variables, so that only what failed is tried again."""
+
+    def fetch(self, options: Any, *, item: str, year: int, folder: Path, months: int = 12) -> None:
+        """Download one item of one year, or of its first `months`, into a folder; complete files stay."""
+
+
+class KoppenSource(DriverSource, Protocol):
+    """A source that holds a map of climates."""
+
+    def koppen_map(self, options: Any) -> Path:
+        """GeoTIFF of Köppen-Geiger groups or classes."""
+
+
+def lists_files(source: DriverSource) -> TypeGuard[ListingSource]:
+    """Whether the source can read new files alone."""
+    return source.CAPABILITIES.lists_files
+
+
+def downloads(source: DriverSource) -> TypeGuard[DownloadingSource]:
+    """Whether the source can download its files."""
+    return source.CAPABILITIES.downloads
+
+
+def holds_koppen(source: DriverSource) -> TypeGuard[KoppenSource]:
+    """Whether the source holds a map of climates."""
+    return source.CAPABILITIES.koppen
+
+
+# --------------------------------------------------------------------------------------------------------------- towers
+
+
+@dataclass(frozen=True)
+class NetworkCapabilities:
+    """Abilities of a reader of a tower network.
+
+    Attributes
+    ----------
+    archives : each tower is a file; see `ArchiveNetwork`, else `TableNetwork`
+    fetches : it downloads files that are not a fixed list; see `FetchingNetwork`
+    remarks : its data need a remark; see `RemarkingNetwork`
+    download : name of its public files in `tamrl/data/sources.tsv`
+    """
+
+    archives: bool = False
+    fetches: bool = False
+    remarks: bool = False
+    download: str | None = None
+
+
+class TowerNetwork(Plugin, Protocol):
+    """A reader of a tower network: `tamrl/towers/networks/<name>.py`. The package describes the tables."""
+
+    CAPABILITIES: NetworkCapabilities
+
+    def inputs(self, options: Any) -> list[str]:
+        """Files and folders that must exist before reading; called while the workflow is planned."""
+
+
+class TableNetwork(TowerNetwork, Protocol):
+    """A network whose towers come in one table."""
+
+    def read(
+        self,
+        paths: list[Path],
+        options: Any,
+        *,
+        partitioning: Literal["NT", "DT"],
+        step: "Step",
+        ustar: Literal["REF", "USTAR50"],
+    ) -> "tuple[pd.DataFrame, pd.DataFrame]":
+        """Records of `contracts.TOWERS` and places of `contracts.SITES`."""
+
+
+class ArchiveNetwork(TowerNetwork, Protocol[ProductT, ReadingT]):
+    """A network whose towers are one file each, so that only new ones are read."""
+
+    def archives(self, paths: list[Path], options: Any, *, step: "Step") -> list[ProductT]:
+        """The files of the towers."""
+
+    def read_archive(
+        self, product: ProductT, *, paths: list[Path], options: Any, how: ReadingT
+    ) -> "tuple[pd.DataFrame, dict[str, Any]]":
+        """Records of one tower, and its row of `contracts.SITES`."""
+
+
+class FetchingNetwork(TowerNetwork, Protocol):
+    """A network that downloads files which are not a fixed list."""
+
+    def fetch(self, options: Any, folder: Path) -> None:
+        """Fill the folder of downloads; raises `OutageError` where a server fails, so that nothing is left out."""
+
+
+class RemarkingNetwork(TowerNetwork, Protocol):
+    """A network whose users must know more than the citation."""
+
+    def remark(self, options: Any) -> str:
+        """One sentence without its full stop, or an empty text."""
+
+
+def reads_archives(network: TowerNetwork) -> TypeGuard[ArchiveNetwork[Any, Any]]:
+    """Whether each tower is a file."""
+    return network.CAPABILITIES.archives
+
+
+def reads_table(network: TowerNetwork) -> TypeGuard[TableNetwork]:
+    """Whether the towers come in one table."""
+    return not network.CAPABILITIES.archives
+
+
+def fetches(network: TowerNetwork) -> TypeGuard[FetchingNetwork]:
+    """Whether the network downloads files that are not a fixed list."""
+    return network.CAPABILITIES.fetches
+
+
+def remarks(network: TowerNetwork) -> TypeGuard[RemarkingNetwork]:
+    """Whether the data of the network need a remark."""
+    return network.CAPABILITIES.remarks
+
+
+# ----------------------------------------------------------------------------------------------------------------- maps
+
+
+class MapProduct(Protocol[ContextT]):
+    """A kind of map file: `tamrl/maps/products/<name>.py`, for the context that the package defines.
+
+    `TITLE` names the file; `{flux}` and `{label}` are filled in. `CALIBRATED` says whether it needs calibration and
+    applicability. `build` works point by point in (time, lat, lon): it sees a map in blocks of any size.
+    """
+
+    TITLE: str
+    CALIBRATED: bool
+
+    def build(self, members: "xr.DataArray", context: ContextT) -> "xr.Dataset":
+        """Fields (time, ..., lat, lon), float32, from members (member, time, lat, lon) in gC m-2 d-1 of vegetated land."""
