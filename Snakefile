@@ -11,6 +11,12 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+
+
+FINAL = [THIS(file) for file in (File.REPORT, File.PROVENANCE, File.SUMMARY)]
+FINAL += [THIS(File.DRIVER_COMPARISON), *ATLAS] if GRIDDED else []
+
+
 include: "workflow/rules/twin.smk"
 include: "workflow/rules/towers.smk"
 include: "workflow/rules/drivers.smk"
@@ -23,20 +29,16 @@ include: "workflow/rules/atlas.smk"
 include: "workflow/rules/adaptation.smk"
 
 
-if GRIDDED and not MAIN.twin and workflow.is_main_process:
-    print(f"{MAIN.run} will need", *estimated_needs(), sep="\n  ", file=sys.stderr)
-
-
-# Parameters are values: braces in a title, a label or a path are text, where Snakemake by itself fills wildcards in.
-for each in workflow.rules:
+# Parameters are values, with the paths that Snakemake gives the inputs and outputs.
+for each in workflow.modifier.rules:
     for name, value in [*each.params.items()]:
-        setattr(each.params, name, value if callable(value) else literal(value))
+        setattr(each.params, name, literal(value))
 
 
 wildcard_constraints:
     run="|".join(CONFIGS),
     network="|".join(registry.names(registry.NETWORKS)),
-    model="|".join(MODELS),
+    model="|".join(PLAN.models),
     drivers="grid|tower",
     fold=r"all|\d+|test",
     member=r"\d+",
@@ -44,26 +46,23 @@ wildcard_constraints:
     label=r"\d{4}|climatology",
 
 
-# On a cluster these stay where Snakemake runs: seconds each, or in want of the net, which compute nodes often lack.
-localrules:
-    all,
-    atlas,
-    build_site,
-    download_towers,
-    download_drivers,
-    split_sites,
-    write_summary,
-    write_adaptation,
-
-
+# Everything that the configuration asks for.
 rule all:
     input:
-        rules.write_adaptation.output if MAIN.adaptation else FINAL + ATLAS,
+        [THIS(File.ADAPTATION), THIS(File.ADAPTATION_PAGE), THIS(File.ADAPTATION_FIGURE)] if MAIN.adaptation else FINAL,
+    localrule: True
 
 
+# The atlas alone.
 rule atlas:
     input:
         ATLAS,
+    localrule: True
+
+
+onstart:
+    for line in data_needs(MAIN):
+        print(line, file=sys.stderr)
 
 
 onsuccess:

@@ -6,7 +6,9 @@ The sections stand in `tamrl.sections`, options of plug-ins in the plug-in's own
 Paths may hold `{results}` (this run's folder) and `{data}` (`TAMRL_DATA`, default `../shared/data`).
 """
 
+import copy
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from tamrl.sections.plugins import PLUGINS
 
 FORM = {
     "grid": {"tile"},
+    "drivers": {"variable_jobs"},
     "inference": {"batch", "jobs"},
     "maps": {"members", "products", "compression", "periods", "exports"},
     "evaluation": {"title", "reference", "targets"},
@@ -36,18 +39,79 @@ FORM = {
 CHOOSABLE = ("towers", "samples", "splits", "training", "maps")
 
 
-def load(raw: dict[str, Any]) -> Config:
-    """Validate a raw mapping; raises `ConfigError` that names each wrong key with its near misses."""
+RENAMED = {"drivers.apart": "drivers.variable_jobs"}
+"""Keys of earlier versions, with dots, and their names now."""
+
+Raw = Mapping[str, Any]
+"""A configuration as files hold it: not checked, without defaults, `{results}` and `{data}` not filled in."""
+
+
+def load(raw: Raw) -> Config:
+    """Check a configuration and give every key its value.
+
+    Raises
+    ------
+    ConfigError
+        Names each wrong key with its near misses, and each key of an earlier version with its name now.
+    """
     document.bounded(raw, where="the configuration")
     _refuse_moved_files()
+    _refuse_renamed_keys(raw)
     try:
-        config = Config(**_expand(raw))
+        config = Config(**_fill_places(raw))
     except ValidationError as error:
         raise ConfigError("the configuration is not valid", found="\n" + _explain(error)) from None
     _check_plugins(config)
     for name in config.choices:
-        choice(raw, name)
+        load_choice(raw, name)
     return config
+
+
+def load_choice(raw: Raw, name: str) -> Config:
+    """Check the configuration of a choice: the run's, with the keys of the choice laid over it."""
+    return load(overlay({key: value for key, value in raw.items() if key != "choices"}, raw["choices"][name]))
+
+
+def load_files(paths: Iterable[str | Path]) -> Config:
+    """Check the configuration of several files, each laid over those before it, as Snakemake does."""
+    raw: Raw = {}
+    for path in paths:
+        raw = overlay(raw, document.read(path))
+    return load(raw)
+
+
+def overlay(base: Raw, top: Raw) -> dict[str, Any]:
+    """Lay a configuration over another at any depth, as Snakemake lays one file over another."""
+    both = {
+        key: overlay(base[key], value)
+        for key, value in top.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return {**base, **top, **both}
+
+
+def _refuse_renamed_keys(raw: Raw) -> None:
+    for old, new in RENAMED.items():
+        if _section_with(raw, old):
+            raise ConfigError(f"the key {old} has another name", where="the configuration", todo=f"call it {new}")
+
+
+def rename_keys(raw: Raw) -> dict[str, Any]:
+    """The configuration of a record with the names that its keys have now; a record of an earlier version can so be repeated."""
+    renamed = copy.deepcopy(dict(raw))
+    for old, new in RENAMED.items():
+        if section := _section_with(renamed, old):
+            section[new.split(".")[-1]] = section.pop(old.split(".")[-1])
+    return renamed
+
+
+def _section_with(raw: Raw, name: str) -> Any:
+    """The section that holds a key, or None."""
+    *sections, key = name.split(".")
+    section: Any = raw
+    for part in sections:
+        section = section.get(part) if isinstance(section, Mapping) else None
+    return section if isinstance(section, Mapping) and key in section else None
 
 
 def _refuse_moved_files() -> None:
@@ -95,31 +159,22 @@ def _check_grids(config: Config) -> None:
         raise ConfigError("without drivers.sources there are no budgets to compare", where="choices", todo="take them out")
 
 
-def choice(raw: dict[str, Any], name: str) -> Config:
-    """The configuration of choice `name`: the raw mapping with the choice's keys laid over it."""
-    return load(overlay({k: v for k, v in raw.items() if k != "choices"}, raw["choices"][name]))
-
-
-def overlay(base: Any, top: Any) -> Any:
-    """`top` laid over `base` at any depth, as Snakemake lays one configuration file over another."""
-    if isinstance(base, dict) and isinstance(top, dict):
-        return base | {k: overlay(base.get(k), v) for k, v in top.items()}
-    return top
-
-
 def digest(config: Config) -> str:
     """Digest of the keys that shape the numbers of the maps; a new title, say, must not rewrite them."""
     plain = config.model_dump(mode="json")
     for section, keys in FORM.items():
         values = plain.pop(section) or {}
-        kept = {k: v for k, v in values.items() if keys and k not in keys}
-        plain |= {section: kept} if kept else {}
+        shaping = {key: value for key, value in values.items() if keys and key not in keys}
+        plain |= {section: shaping} if shaping else {}
     return provenance.config_digest(plain)
 
 
 def check_inputs(config: Config) -> None:
     """Refuse a run whose raw inputs are not there and that no rule makes; says where they were looked for."""
-    wanted = {f"{s}.{n}.path": p for s in ("towers", "drivers") for n, p in _raw_paths(config, s)}
+    wanted = {}
+    for section in ("towers", "drivers"):
+        for name in getattr(getattr(config, section), PLUGINS[section][0]):
+            wanted[f"{section}.{name}.path"] = raw_inputs(config, section, name)
     singles = {"drivers.co2": config.drivers.co2, "drivers.subsets": config.drivers.subsets}
     singles |= {"splits.test_sites": config.splits.test_sites, "towers.shuttle.snapshot": snapshot(config)}
     wanted |= {key: [path] for key, path in singles.items() if path}
@@ -128,8 +183,8 @@ def check_inputs(config: Config) -> None:
     for key, paths in wanted.items():
         for path in paths:
             with border.reading(f"the input of {key} cannot be looked at", where=path, error=ConfigError):
-                there = is_made(config, path) or Path(path).exists()
-            if not there:
+                exists = is_made(config, path) or Path(path).exists()
+            if not exists:
                 todo = f"set {key}, or TAMRL_DATA (now {data}); docs/inputs.md says how to get each input"
                 raise ConfigError(f"the input of {key} is not there", where=path, found=nothing, todo=todo)
 
@@ -142,25 +197,28 @@ def is_made(config: Config, path: str) -> bool:
 
 def snapshot(config: Config) -> str | None:
     """The table of the network `shuttle` that says what can be fetched, if the run reads one."""
-    return config.towers.shuttle.snapshot if "shuttle" in config.towers.networks else None
+    if "shuttle" not in config.towers.networks:
+        return None
+    table: str | None = getattr(config.towers.plugin_options("shuttle"), "snapshot", None)
+    return table
 
 
-def _raw_paths(config: Config, section: str) -> list[tuple[str, list[str]]]:
-    key, package = PLUGINS[section]
-    chosen = getattr(config, section)
-    return [(n, registry.load(package, n).inputs(getattr(chosen, n))) for n in getattr(chosen, key)]
+def raw_inputs(config: Config, section: str, name: str) -> list[str]:
+    """Raw files and folders that a network (`section` is `towers`) or source (`drivers`) reads."""
+    paths = registry.load(PLUGINS[section][1], name).inputs(getattr(config, section).plugin_options(name))
+    return [str(path) for path in paths]
 
 
 SHOWN = ("title", "label", "attribution")
 """Keys whose text is shown to readers: no path, so that braces are braces."""
 
 
-def _expand(raw: dict[str, Any]) -> dict[str, Any]:
-    """Replace `{results}` and `{data}` in every string of the mapping but those that are shown."""
+def _fill_places(raw: Raw) -> dict[str, Any]:
+    """All keys, with `{results}` and `{data}` replaced in every text but those that are shown."""
     places = {"{results}": RunLayout(raw.get("run", "default")).folder, DATA: str(data_folder())}
 
     def walk(value: Any) -> Any:
-        """Fill the places into every text below `value`."""
+        """Replace the marks in every text below `value`."""
         if isinstance(value, dict):
             return {k: v if k in SHOWN else walk(v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
@@ -170,7 +228,7 @@ def _expand(raw: dict[str, Any]) -> dict[str, Any]:
                 value = value.replace(mark, place)
         return value
 
-    return walk(overlay(Config().model_dump(mode="json"), raw))
+    return {k: v if k in SHOWN else walk(v) for k, v in overlay(Config().model_dump(mode="json"), raw).items()}
 
 
 def _explain(error: ValidationError) -> str:
@@ -186,7 +244,7 @@ def _explain(error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def _keys(kind: type[Strict], path: tuple) -> list[str]:
+def _keys(kind: type[Strict], path: tuple[Any, ...]) -> list[str]:
     if path[1:2] == ("variants",):  # training.variants.NAME.PLUGIN
         return list(registry.options(registry.MODELS, path[3]).model_fields)
     for part in path:

@@ -154,7 +154,7 @@ def test_a_key_that_stands_twice_stops_before_the_plan(tmp_path, arguments, said
 
 def test_a_choice_lays_its_keys_over_the_run():
     raw = {"seed": 7, "choices": {"half": {"towers": {"quality": {"nee_qc": 0.5}}}}}
-    chosen = config.choice(raw, "half")
+    chosen = config.load_choice(raw, "half")
     assert (chosen.towers.quality.nee_qc, chosen.seed, chosen.choices) == (0.5, 7, {})
 
 

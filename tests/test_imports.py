@@ -31,11 +31,12 @@ ALLOWED = {
     "evaluation": STAGES | {"uncertainty"},
     "atlas": STAGES | {"maps", "uncertainty", "evaluation"},
     "jobs": GROUND,
+    "planning": STAGES | {"config", "drivers"},
     "record": STAGES,
     "reproduce": STAGES | {"record", "config"},
     "archive": STAGES | {"reproduce"},
     "audit": STAGES | {"atlas"},
-    "scaling": STAGES | {"config"},
+    "scaling": STAGES | {"config", "planning"},
 }
 TORCH = {"plugins.py", "samples/dataset.py", "models", "training", "inference", "adaptation"}
 FILES = sorted((ROOT / "tamrl").rglob("*.py"))

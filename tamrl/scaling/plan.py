@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tamrl import config as configuration
 from tamrl.errors import TamrlError
-from tamrl.intake import document
+from tamrl.planning import data_needs
 from tamrl.scaling import fit, needs, size
 from tamrl.scaling.work import RULES
 
@@ -120,11 +120,9 @@ def text(sizes: size.Size, *, run: str, nodes: tuple[int, ...] = NODES, cores: i
 
 def main(paths: list[str]) -> None:
     """Print the plan of the configurations laid over each other in `paths`; none is the default."""
-    raw: dict = {}
-    for path in paths:
-        raw = configuration.overlay(raw, document.read(path))
-    conf = configuration.load(raw)
+    conf = configuration.load_files(paths)
     print(text(size.of(conf.model_dump(mode="json")), run=conf.run))
+    print("", *data_needs(conf), sep="\n")
     runs = ", ".join(run["run"] for run in fit.basis())
     print(f"\nFitted to the runs {runs}; good to about a factor of {needs.MARGIN:g} (docs/scaling.md).")
 

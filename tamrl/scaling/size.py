@@ -101,5 +101,5 @@ def of(config: dict[str, Any], *, towers: int | None = None) -> Size:
         strip=min(1.0, config["grid"]["tile"] / rows),
         twin=bool(twin),
         streams=tamrl.get("streams", 1),  # runs of before had one
-        apart=config["drivers"].get("apart", False),
+        apart=config["drivers"].get("variable_jobs", False),
     )

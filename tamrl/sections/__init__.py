@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from tamrl.options import Strict
-from tamrl.sections.inputs import DriverSources, Grid, Samples, Time, TowerNetworks, Twin
+from tamrl.sections.inputs import DriverSources, Features, Grid, Samples, Time, TowerNetworks, Twin
 from tamrl.sections.models import Inference, Splits, TrainedModels
 from tamrl.sections.plugins import with_plugins
 from tamrl.sections.results import Adaptation, Atlas, Evaluation, Maps
 from tamrl.sections.types import Name
 
-if TYPE_CHECKING:  # the fields of plug-ins are known when their files are looked for
-    Towers, Drivers, Training = TowerNetworks, DriverSources, TrainedModels
+if TYPE_CHECKING:  # the fields of plug-ins are known only when their files are listed
+    Towers = TowerNetworks
+    Drivers = DriverSources
+    Training = TrainedModels
 else:
     Towers = with_plugins("towers", TowerNetworks, "Towers")
     Drivers = with_plugins("drivers", DriverSources, "Drivers")
@@ -46,3 +48,13 @@ class Config(Strict):
     """Set it (`{}` for the defaults) to adapt models to held-out towers instead of making maps."""
     choices: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """Defensible alternatives: name: {section: {key: value}} laid over towers, samples, splits, training or maps."""
+
+    @property
+    def features(self) -> Features:
+        """Variables that the models see."""
+        dynamic, static = self.samples.dynamic, self.samples.static
+        return Features(
+            dynamic=self.drivers.variables.dynamic if dynamic is None else dynamic,
+            static=self.drivers.variables.static if static is None else static,
+            filled=self.samples.filled,
+        )

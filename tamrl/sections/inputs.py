@@ -9,7 +9,7 @@ from tamrl.calendar import TimeAxis
 from tamrl.errors import ConfigError
 from tamrl.grid import Grid as GlobalGrid
 from tamrl.options import Strict
-from tamrl.sections.types import Share, Year
+from tamrl.sections.types import Share, WithPlugins, Year
 
 
 class Years(Strict):
@@ -159,7 +159,7 @@ class Screening(Strict):
     quality: Quality = Quality()
 
 
-class TowerNetworks(Reading, Screening):
+class TowerNetworks(Reading, Screening, WithPlugins):
     """Tower networks. Each network named in `networks` may have a section of its own with its options."""
 
     networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("fluxnet2015", "fluxnet")
@@ -194,7 +194,7 @@ class DriverVariables(Strict):
         return self
 
 
-class DriverSources(Strict):
+class DriverSources(WithPlugins):
     """Gridded drivers. Each source named in `sources` may have a section of its own with its options."""
 
     sources: tuple[str, ...] = ("cds_era5", "modis", "static")
@@ -203,7 +203,7 @@ class DriverSources(Strict):
     variables: DriverVariables = DriverVariables()
     max_distance_km: Annotated[float, Field(ge=0, le=20_100)] = 150.0
     """A tower on a sea cell takes the nearest land cell within this distance, else it is left out."""
-    apart: bool = False
+    variable_jobs: bool = False
     """Make each dynamic variable of the cube in a job of its own, for clusters: what fails is made again alone."""
     subsets: str | None = None
     """Folder of MODIS subsets around towers (one subfolder each), with which the gridded vegetation is compared."""

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tamrl import escaping
 from tamrl.options import Schedule, Strict
-from tamrl.sections.types import Name, Share
+from tamrl.sections.types import Name, Share, WithPlugins
 
 
 class Splits(Strict):
@@ -23,6 +23,11 @@ class Splits(Strict):
     """Towers closer than this belong to one group."""
     test_sites: str | None = None
     """File with one site id a line, held out by `sites`."""
+
+    @property
+    def fold_names(self) -> tuple[str, ...]:
+        """Folds that hold towers out; `all`, which holds none out, is no fold."""
+        return tuple(str(k) for k in range(self.folds)) if self.scheme in ("kfold", "koppen") else ("test",)
 
     @model_validator(mode="after")
     def _file(self) -> "Splits":
@@ -64,7 +69,7 @@ class Optimisation(Strict):
         return Optimisation(**{key: getattr(self, key) for key in Optimisation.model_fields} | changed)
 
 
-class TrainedModels(Optimisation):
+class TrainedModels(Optimisation, WithPlugins):
     """Training of the models. Each plug-in may have a section of its own with its options."""
 
     models: Annotated[tuple[str, ...], Field(min_length=1)] = ("tamrl", "lightgbm")
@@ -81,9 +86,8 @@ class TrainedModels(Optimisation):
 
     def options(self, name: str) -> dict[str, Any]:
         """Options of a model, which may be a variant, as plain values."""
-        if name not in self.variants:
-            return getattr(self, name).model_dump(mode="json")
-        return {k: v for k, v in self.variants[name].model_dump(mode="json").items() if k != "model"}
+        options: Strict = self.variants[name] if name in self.variants else self.plugin_options(name)
+        return {key: value for key, value in options.model_dump(mode="json").items() if key != "model"}
 
 
 class Batches(Strict):

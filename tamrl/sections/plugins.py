@@ -1,6 +1,8 @@
 """Sections whose plug-ins have subsections: one field for each plug-in file, typed by the plug-in's own `Options`."""
 
-from typing import Annotated, Any, Literal, TypeVar, Union
+import operator
+from functools import reduce
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, create_model
 
@@ -23,12 +25,13 @@ def with_plugins(section: str, base: type[Section], name: str) -> type[Section]:
     _, package = PLUGINS[section]
     fields: dict[str, Any] = {n: (registry.options(package, n), registry.options(package, n)()) for n in registry.names(package)}
     if section == "training":
-        kind = Annotated[Union[tuple(_variant(n) for n in fields)], Field(discriminator="model")]  # noqa: UP007
-        fields["variants"] = (dict[Name, kind], base.model_fields["variants"])
+        variant: Any = reduce(operator.or_, (_variant(name) for name in fields))
+        fields["variants"] = (dict[Name, Annotated[variant, Field(discriminator="model")]], base.model_fields["variants"])
     return create_model(name, __base__=base, __doc__=base.__doc__, __module__=__name__, **fields)
 
 
 def _variant(plugin: str) -> type[Strict]:
     """Options of a variant of the plug-in: those of the plug-in itself, and its name."""
     options = registry.options(registry.MODELS, plugin)
-    return create_model(f"Variant_{plugin}", __base__=options, __doc__=options.__doc__, model=(Literal[plugin], ...))
+    field: Any = (Literal[plugin], ...)
+    return create_model(f"Variant_{plugin}", __base__=options, __doc__=options.__doc__, model=field)

@@ -32,7 +32,7 @@ def test_every_configuration_plans_to_the_last_rule(file, shared_data, tmp_path)
 
 
 def test_variables_of_the_cube_can_be_jobs_of_their_own():
-    done = plan("--config", "drivers={apart: true}")
+    done = plan("--config", "drivers={variable_jobs: true}")
     assert done.returncode == 0, done.stdout + done.stderr
     counts = dict(line.split()[:2] for line in done.stdout.splitlines() if line.startswith("build_"))
     assert counts["build_driver"] == "8" and counts["build_cube"] == "1"

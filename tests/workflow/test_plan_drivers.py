@@ -24,13 +24,24 @@ def plan(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
+    run.folder = tmp_path
     return run
 
 
-def test_the_global_run_says_what_it_needs(plan):
-    said = plan().stderr
+def test_the_plan_of_the_global_run_says_what_it_needs():
+    command = [sys.executable, "-m", "tamrl.scaling.plan", "config/global.yaml"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for what in ("files of cds_era5", "files of modis", "cube of drivers", "memory of the largest job", "computing on two cores"):
-        assert what in said
+        assert what in text
+
+
+@pytest.mark.parametrize("file", ["test", "global"])
+def test_parsing_prints_nothing(plan, file):
+    command = [SNAKEMAKE, "--list-rules", "--configfile", f"config/{file}.yaml"]
+    environment = os.environ | {"TAMRL_DATA": str(plan.folder)}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
+    assert all(line.isidentifier() for line in done.stdout.splitlines())
+    assert all(line.startswith("Config file ") for line in done.stderr.splitlines())
 
 
 def test_what_is_fetched_is_fetched_variable_by_variable_and_year_by_year(plan):

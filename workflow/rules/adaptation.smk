@@ -1,9 +1,9 @@
 # Few-shot: models adapted to held-out towers with a few months of their fluxes. `adaptation: {}` asks for it.
 rule adapt_towers:
     input:
-        samples=training_samples,
+        samples=of_run(PLAN.training_samples),
         splits=ANY(File.SPLITS),
-        models=fold_models,
+        models=lambda w: PLAN.fold_models(w.run, w.model),
     output:
         scores=ANY(File.ADAPTED_SCORES),
         predictions=ANY(File.ADAPTED_PREDICTIONS),
@@ -18,8 +18,8 @@ rule adapt_towers:
     params:
         stage="tamrl.adaptation.stage.adapt_towers",
         adaptation=section("adaptation"),
-        qc=lambda w: CONFIGS[w.run].evaluation.qc,
-        spinup=lambda w: CONFIGS[w.run].training.spinup,
+        qc=key("evaluation", "qc"),
+        spinup=key("training", "spinup"),
         virtual=VIRTUAL,
         code=model_code("tamrl.adaptation.stage"),
     script:
@@ -37,6 +37,7 @@ rule write_adaptation:
         THIS.log("write_adaptation"),
     benchmark:
         THIS.benchmark("write_adaptation")
+    localrule: True
     conda:
         ENV
     params:

@@ -7,6 +7,7 @@ rule build_site:
         site=directory(DOWNLOADS.atlas),
     log:
         DOWNLOADS.log("build_site"),
+    localrule: True
     conda:
         ENV
     params:
@@ -19,10 +20,10 @@ rule build_site:
 
 rule build_atlas:
     input:
-        nameable(REFERENCE),
-        maps=MAPPED.get("maps", []),
+        nameable(PLAN.reference()),
+        maps=PLAN.maps(),
         applicability=THIS(File.APPLICABILITY),
-        cube=rules.build_cube.output.cube,
+        cube=THIS(File.CUBE),
         regions=THIS(File.REGIONS),
         predictions=THIS(File.TOWER_PREDICTIONS),
         metrics=THIS(File.SITE_METRICS),
@@ -30,7 +31,7 @@ rule build_atlas:
         dissimilarity=THIS(File.DISSIMILARITY),
         towers=THIS(File.TOWERS),
         credits=[THIS(File.CITATIONS), THIS(File.ACKNOWLEDGEMENTS)],
-        site=rules.build_site.output.site,
+        site=DOWNLOADS.atlas,
     output:
         atlas=directory(THIS(File.ATLAS)),
     log:
@@ -41,7 +42,7 @@ rule build_atlas:
         ENV
     params:
         stage="tamrl.atlas.stage.build_atlas",
-        reference=REFERENCE,
+        reference=PLAN.reference(),
         about={
             "title": MAIN.evaluation.title,
             "run": MAIN.run,
@@ -53,7 +54,7 @@ rule build_atlas:
             "config_digest": configuration.digest(MAIN),
         },
         virtual=VIRTUAL,
-        stamps=stamps(REFERENCE, DOWNLOADS.atlas, shipped("atlas/site/index.html")),
+        stamps=stamps(PLAN.reference(), DOWNLOADS.atlas, shipped("atlas/site/index.html")),
         code=code("tamrl.atlas.stage"),
     script:
         "../scripts/run_stage.py"

@@ -9,31 +9,32 @@ rule download_drivers:
     wildcard_constraints:
         year=r"\d{4}",
     retries: 2
+    localrule: True
     conda:
         ENV
     params:
         stage="tamrl.drivers.stage.download_drivers",
-        options=download_options,
+        options=lambda w: PLAN.download_options(w.source, w.year),
     script:
         "../scripts/run_stage.py"
 
 
 # The cube is kept by hard links in a folder that no rule declares: a longer one goes on from it (tamrl/drivers/kept.py).
 DRIVERS = {
-    "paths": driver_files(),
+    "paths": PLAN.driver_files(),
     "kept": THIS(File.CUBE_KEPT),
     "drivers": section("drivers"),
     "time": section("time", DriverTime),
     "resolution": MAIN.grid.resolution,
-    "stamps": stamps(driver_files(), packaged),
+    "stamps": stamps(PLAN.driver_files(), packaged),
     "code": code("tamrl.drivers.stage", *plugins(registry.SOURCES, MAIN.drivers.sources)),
 }
 
 
-# A variable of the cube by itself, with `drivers.apart`: what fails is made again alone, and a cluster makes many at once.
+# A variable of the cube by itself, with `drivers.variable_jobs`: what fails is made again alone, and a cluster makes many at once.
 rule build_driver:
     input:
-        nameable(driver_files()),
+        nameable(PLAN.driver_files()),
     output:
         part=temp(directory(THIS(File.CUBE_PART))),
     log:
@@ -54,8 +55,8 @@ rule build_driver:
 
 rule build_cube:
     input:
-        nameable(driver_files()),
-        parts=[THIS(File.CUBE_PART, variable=name) for name in MAIN.drivers.variables.dynamic if MAIN.drivers.apart],
+        nameable(PLAN.driver_files()),
+        parts=[THIS(File.CUBE_PART, variable=name) for name in MAIN.drivers.variables.dynamic if MAIN.drivers.variable_jobs],
     output:
         cube=directory(THIS(File.CUBE)),
     log:
@@ -92,7 +93,7 @@ rule place_drivers:
         **needs("build_samples"),
     params:
         stage="tamrl.drivers.stage.place_drivers",
-        variables=MAIN.drivers.variables.model_dump(mode="json"),
+        variables=plain(MAIN.drivers.variables),
         co2=MAIN.drivers.co2,
         stamps=stamps(MAIN.drivers.co2),
         step=MAIN.time.step,
@@ -103,7 +104,7 @@ rule place_drivers:
 
 rule collocate_drivers:
     input:
-        cube=rules.build_cube.output.cube,
+        cube=THIS(File.CUBE),
         towers=ANY(File.TOWERS),
     output:
         drivers=ANY(File.TOWER_DRIVERS),
@@ -126,7 +127,7 @@ rule collocate_drivers:
 rule compare_drivers:
     input:
         nameable(MAIN.drivers.subsets),
-        drivers=rules.collocate_drivers.output.drivers,
+        drivers=ANY(File.TOWER_DRIVERS),
         records=ANY(File.RECORDS),
         towers=ANY(File.TOWERS),
     output:

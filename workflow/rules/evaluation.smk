@@ -1,12 +1,18 @@
 # Scores at held-out towers, the report, and the record of how a run came about.
+SCORED = (
+    File.TOWER_PREDICTIONS,
+    File.SITE_METRICS,
+    File.CALIBRATION,
+    File.SCORES,
+    File.COMPARISONS,
+    File.RELIABILITY,
+    File.DISSIMILARITY,
+)
+
+
 rule evaluate_models:
     input:
-        members=lambda w: expand(
-            ANY(File.MEMBER_PREDICTIONS),
-            run=w.run,
-            model=CONFIGS[w.run].training.models,
-            drivers=CONFIGS[w.run].evaluation.drivers,
-        ),
+        members=of_run(PLAN.member_predictions),
         towers=ANY(File.TOWERS),
         samples=ANY(File.SAMPLES, drivers="grid"),
     output:
@@ -26,12 +32,12 @@ rule evaluate_models:
         **needs("evaluate_models"),
     params:
         stage="tamrl.evaluation.stage.evaluate_models",
-        scheme=lambda w: CONFIGS[w.run].splits.scheme,
-        qc=lambda w: CONFIGS[w.run].evaluation.qc,
+        scheme=key("splits", "scheme"),
+        qc=key("evaluation", "qc"),
         map_model=lambda w: CONFIGS[w.run].inference.model,
         step=MAIN.time.step,
         gridded=GRIDDED,
-        targets=lambda w: section("evaluation")(w)["targets"],
+        targets=key("evaluation", "targets"),
         virtual=VIRTUAL,
         code=code("tamrl.evaluation.stage"),
     script:
@@ -40,7 +46,7 @@ rule evaluate_models:
 
 rule assess_towers:
     input:
-        samples=training_samples,
+        samples=of_run(PLAN.training_samples),
         splits=ANY(File.SPLITS),
     output:
         table=ANY(File.DISSIMILARITY),
@@ -54,7 +60,7 @@ rule assess_towers:
         **needs("assess_towers"),
     params:
         stage="tamrl.uncertainty.stage.assess_towers",
-        features=features,
+        features=of_run(PLAN.features),
         virtual=VIRTUAL,
         code=code("tamrl.uncertainty.stage"),
     script:
@@ -63,8 +69,18 @@ rule assess_towers:
 
 rule write_report:
     input:
-        nameable(REFERENCE),
-        **MAPPED,
+        nameable(PLAN.reference()),
+        **(
+            {
+                "maps": PLAN.maps(),
+                "members": PLAN.members(),
+                "applicability": THIS(File.APPLICABILITY),
+                "budgets": THIS(File.BUDGETS),
+                "choices": PLAN.choice_budgets(),
+            }
+            if GRIDDED
+            else {}
+        ),
         predictions=THIS(File.TOWER_PREDICTIONS),
         metrics=THIS(File.SITE_METRICS),
         calibration=THIS(File.CALIBRATION),
@@ -103,8 +119,8 @@ rule write_report:
         atlas="atlas/index.html" if ATLAS else None,
         config_digest=configuration.digest(MAIN),
         virtual=VIRTUAL,
-        reference=REFERENCE,
-        stamps=stamps(REFERENCE, shipped("evaluation/report/templates/report.html")),
+        reference=PLAN.reference(),
+        stamps=stamps(PLAN.reference(), shipped("evaluation/report/templates/report.html")),
         code=code("tamrl.evaluation.report.stage"),
     script:
         "../scripts/run_stage.py"
@@ -112,14 +128,18 @@ rule write_report:
 
 rule record_provenance:
     input:
-        nameable(tower_files()),
-        **({"cube": rules.build_cube.output.cube} if GRIDDED else {}),
+        nameable(PLAN.tower_files()),
+        **({"cube": THIS(File.CUBE)} if GRIDDED else {}),
         inputs=expand(THIS(File.NETWORK_RECORDS), network=MAIN.towers.networks),
         outputs=[
-            rules.write_report.output.report,
-            *PRODUCTS,
-            *(further_maps() if GRIDDED else []),
-            *(rules.write_report.input[name] for name in EVALUATED),
+            THIS(File.REPORT),
+            *PLAN.further_products(),
+            *PLAN.maps(),
+            *PLAN.members(),
+            *([THIS(File.APPLICABILITY), THIS(File.BUDGETS)] if GRIDDED else []),
+            *PLAN.means(),
+            *PLAN.exports(),
+            *map(THIS, SCORED),
         ],
     output:
         record=THIS(File.PROVENANCE),
@@ -134,11 +154,11 @@ rule record_provenance:
         **needs("record_provenance"),
     params:
         stage="tamrl.record.record_provenance",
-        raw=tower_files(),
+        raw=PLAN.tower_files(),
         config=PLAIN,
         config_digest=configuration.digest(MAIN),
         benchmarks=[THIS(File.BENCHMARKS), *(THIS.choice(name)(File.BENCHMARKS) for name in MAIN.choices)],
-        stamps=stamps(tower_files()),
+        stamps=stamps(PLAN.tower_files()),
         code=code("tamrl.record"),
     script:
         "../scripts/run_stage.py"
@@ -146,16 +166,25 @@ rule record_provenance:
 
 rule write_summary:
     input:
-        **({name: MAPPED[name] for name in ("budgets", "choices", "applicability")} if GRIDDED else {}),
+        **(
+            {
+                "budgets": THIS(File.BUDGETS),
+                "choices": PLAN.choice_budgets(),
+                "applicability": THIS(File.APPLICABILITY),
+            }
+            if GRIDDED
+            else {}
+        ),
         metrics=THIS(File.SITE_METRICS),
         calibration=THIS(File.CALIBRATION),
         comparisons=THIS(File.COMPARISONS),
         reliability=THIS(File.RELIABILITY),
-        provenance=rules.record_provenance.output.record,
+        provenance=THIS(File.PROVENANCE),
     output:
         summary=THIS(File.SUMMARY),
     log:
         THIS.log("write_summary"),
+    localrule: True
     conda:
         ENV
     params:

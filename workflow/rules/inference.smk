@@ -3,7 +3,7 @@ rule predict_towers:
     input:
         samples=ANY(File.SAMPLES),
         splits=ANY(File.SPLITS),
-        models=fold_models,
+        models=lambda w: PLAN.fold_models(w.run, w.model),
     output:
         table=ANY(File.MEMBER_PREDICTIONS),
     log:
@@ -25,10 +25,10 @@ rule predict_towers:
 # The tile store is no declared output: it survives an interruption, and finished tiles are not computed again.
 rule predict_tiles:
     input:
-        map_parts,
-        cube=rules.build_cube.output.cube,
-        models=map_models,
-        previous=previous_map,
+        lambda w: PLAN.map_parts(w.run, w.label),
+        cube=THIS(File.CUBE),
+        models=of_run(PLAN.map_models),
+        previous=lambda w: PLAN.previous_map(w.run, w.label),
     output:
         manifest=ANY(File.MANIFEST),
     log:
@@ -45,9 +45,9 @@ rule predict_tiles:
         stage="tamrl.inference.stage.predict_tiles",
         predictions=at(File.PREDICTIONS),
         tile=MAIN.grid.tile,
-        min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
+        min_land_fraction=key("maps", "min_land_fraction"),
         engine=section("inference", Engine),
-        code=model_code("tamrl.inference.stage", lambda w: CONFIGS[w.run].inference.model),
+        code=map_code("tamrl.inference.stage"),
     script:
         "../scripts/run_stage.py"
 
@@ -55,9 +55,9 @@ rule predict_tiles:
 # A share of the tiles, for `inference.jobs` above one: several machines fill the same store.
 rule predict_part:
     input:
-        cube=rules.build_cube.output.cube,
-        models=map_models,
-        previous=previous_map,
+        cube=THIS(File.CUBE),
+        models=of_run(PLAN.map_models),
+        previous=lambda w: PLAN.previous_map(w.run, w.label),
     output:
         record=ANY(File.PREDICTIONS_PART),
     log:
@@ -73,17 +73,17 @@ rule predict_part:
         stage="tamrl.inference.stage.predict_part",
         predictions=at(File.PREDICTIONS),
         tile=MAIN.grid.tile,
-        min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
+        min_land_fraction=key("maps", "min_land_fraction"),
         engine=section("inference", Engine),
         parts=lambda w: CONFIGS[w.run].inference.jobs,
-        code=model_code("tamrl.inference.stage", lambda w: CONFIGS[w.run].inference.model),
+        code=map_code("tamrl.inference.stage"),
     script:
         "../scripts/run_stage.py"
 
 
 rule assess_applicability:
     input:
-        cube=rules.build_cube.output.cube,
+        cube=THIS(File.CUBE),
         samples=ANY(File.SAMPLES, drivers="grid"),
         splits=ANY(File.SPLITS),
     output:
@@ -98,8 +98,8 @@ rule assess_applicability:
         **needs("assess_applicability"),
     params:
         stage="tamrl.uncertainty.stage.assess_applicability",
-        features=features,
-        min_land_fraction=lambda w: CONFIGS[w.run].maps.min_land_fraction,
+        features=of_run(PLAN.features),
+        min_land_fraction=key("maps", "min_land_fraction"),
         virtual=VIRTUAL,
         code=code("tamrl.uncertainty.stage"),
     script:

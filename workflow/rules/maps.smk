@@ -2,7 +2,7 @@
 rule write_map:
     input:
         manifest=ANY(File.MANIFEST),
-        cube=rules.build_cube.output.cube,
+        cube=THIS(File.CUBE),
         calibration=ANY(File.CALIBRATION),
         applicability=ANY(File.APPLICABILITY),
     output:
@@ -27,39 +27,24 @@ rule write_map:
         "../scripts/run_stage.py"
 
 
-rule write_members:
+use rule write_map as write_members with:  # The single members of the ensemble.
     input:
         manifest=ANY(File.MANIFEST),
-        cube=rules.build_cube.output.cube,
+        cube=THIS(File.CUBE),
     output:
         file=ANY(File.MEMBERS),
     log:
         ANY.log("write_members", "{flux}_{label}"),
     benchmark:
         ANY.benchmark("write_members", "{flux}_{label}")
-    conda:
-        ENV
     resources:
         **needs("write_members"),
     params:
-        stage="tamrl.maps.stage.write_product",
         product="members",
-        predictions=at(File.PREDICTIONS),
-        format=section("maps", MapFormat),
-        config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
-        virtual=VIRTUAL,
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.members"),
-    script:
-        "../scripts/run_stage.py"
 
 
-# Further products: the files of tamrl/maps/products that `maps.products` names.
-rule write_product:
-    input:
-        manifest=ANY(File.MANIFEST),
-        cube=rules.build_cube.output.cube,
-        calibration=ANY(File.CALIBRATION),
-        applicability=ANY(File.APPLICABILITY),
+use rule write_map as write_product with:  # Further products: the files of tamrl/maps/products that `maps.products` names.
     output:
         file=ANY(File.PRODUCT),
     log:
@@ -68,26 +53,16 @@ rule write_product:
         ANY.benchmark("write_product", "{product}_{flux}_{label}")
     wildcard_constraints:
         product="|".join(MAIN.maps.products) or "(?!)",
-    conda:
-        ENV
-    resources:
-        **needs("write_map"),
     params:
-        stage="tamrl.maps.stage.write_product",
-        predictions=at(File.PREDICTIONS),
-        format=section("maps", MapFormat),
-        config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
-        virtual=VIRTUAL,
+        product=lambda w: w.product,
         code=lambda w: made_by("tamrl.maps.stage", f"{registry.PRODUCTS}.{w.product}"),
-    script:
-        "../scripts/run_stage.py"
 
 
 # Means over calendar months, years and eight days, all fluxes at once.
 rule write_periods:
     input:
         manifest=ANY(File.MANIFEST),
-        cube=rules.build_cube.output.cube,
+        cube=THIS(File.CUBE),
     output:
         maps=[ANY(File.PERIOD, flux=flux) for flux in FLUXES],
     log:
@@ -112,8 +87,8 @@ rule write_periods:
 # The mean seasonal cycle of the mapped years, and how it varies between them.
 rule write_seasonal:
     input:
-        manifests=lambda w: predictions(w, File.MANIFEST),
-        cube=rules.build_cube.output.cube,
+        manifests=lambda w: PLAN.predictions(w.run, File.MANIFEST),
+        cube=THIS(File.CUBE),
     output:
         maps=[ANY(File.SEASONAL, flux=flux) for flux in FLUXES],
     log:
@@ -124,7 +99,7 @@ rule write_seasonal:
         ENV
     params:
         stage="tamrl.maps.means.stage.write_seasonal",
-        predictions=lambda w: predictions(w, File.PREDICTIONS),
+        predictions=lambda w: PLAN.predictions(w.run, File.PREDICTIONS),
         labels=list(MAIN.time.labels),
         format=section("maps", MapFormat),
         config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
@@ -138,7 +113,10 @@ rule write_seasonal:
 rule write_exports:
     input:
         maps=[ANY(File.MAP, flux=flux) for flux in FLUXES],
-        monthly=[ANY(File.MAP if MAIN.time.step == "month" else MONTHLY, flux=flux) for flux in FLUXES],
+        monthly=[
+            ANY(File.MAP, flux=flux) if MAIN.time.step == "month" else ANY(File.PERIOD, period="monthly", flux=flux)
+            for flux in FLUXES
+        ],
     output:
         folder=directory(ANY(File.EXPORTS)),
     log:
@@ -157,8 +135,8 @@ rule write_exports:
 
 rule sum_budgets:
     input:
-        manifests=lambda w: predictions(w, File.MANIFEST),
-        cube=rules.build_cube.output.cube,
+        manifests=lambda w: PLAN.predictions(w.run, File.MANIFEST),
+        cube=THIS(File.CUBE),
     output:
         budgets=ANY(File.BUDGETS),
         members=ANY(File.BUDGET_MEMBERS),
@@ -174,9 +152,9 @@ rule sum_budgets:
         **needs("sum_budgets"),
     params:
         stage="tamrl.maps.budgets.stage.sum_budgets",
-        predictions=lambda w: predictions(w, File.PREDICTIONS),
+        predictions=lambda w: PLAN.predictions(w.run, File.PREDICTIONS),
         labels=list(MAIN.time.labels),
-        vegetated_only=lambda w: CONFIGS[w.run].maps.vegetated_only,
+        vegetated_only=key("maps", "vegetated_only"),
         virtual=VIRTUAL,
         code=code("tamrl.maps.budgets.stage"),
     script:

@@ -3,13 +3,14 @@ rule split_sites:
     input:
         nameable(lambda w: CONFIGS[w.run].splits.test_sites),
         towers=ANY(File.TOWERS),
-        samples=lambda w: training_samples(w) if CONFIGS[w.run].splits.scheme in ("warm", "temporal") else [],
+        samples=lambda w: PLAN.training_samples(w.run) if CONFIGS[w.run].splits.scheme in ("warm", "temporal") else [],
     output:
         table=ANY(File.SPLITS),
     log:
         ANY.log("split_sites"),
     benchmark:
         ANY.benchmark("split_sites")
+    localrule: True
     conda:
         ENV
     params:
@@ -40,7 +41,7 @@ rule build_samples:
         **needs("build_samples"),
     params:
         stage="tamrl.samples.stage.build_samples",
-        features=features,
+        features=of_run(PLAN.features),
         step=MAIN.time.step,
         code=code("tamrl.samples.stage"),
     script:

@@ -9,19 +9,20 @@ rule download_towers:
     benchmark:
         THIS.benchmark("download_towers", "{network}")
     retries: 2
+    localrule: True
     conda:
         ENV
     params:
         stage="tamrl.towers.stage.download_towers",
-        options=fetch_options,
-        stamps=download_contents,
+        options=lambda w: PLAN.fetch_options(w.network),
+        stamps=lambda w: PLAN.download_contents(w.network),
     script:
         "../scripts/run_stage.py"
 
 
 rule read_network:
     input:
-        nameable(network_files),
+        nameable(lambda w: PLAN.network_files(w.run, w.network)),
     output:
         table=ANY(File.NETWORK_RECORDS),
         sites=ANY(File.NETWORK_SITES),
@@ -37,12 +38,12 @@ rule read_network:
         **needs("read_network"),
     params:
         stage="tamrl.towers.stage.read_network",
-        options=options("towers"),
+        options=lambda w: plain(CONFIGS[w.run].towers.plugin_options(w.network)),
         reading=section("towers", Reading),
         step=MAIN.time.step,
         archives=at(File.NETWORK_ARCHIVES),
-        paths=network_files,
-        stamps=stamps(network_files),
+        paths=lambda w: PLAN.network_files(w.run, w.network),
+        stamps=stamps(lambda w: PLAN.network_files(w.run, w.network)),
         code=lambda w: made_by("tamrl.towers.stage", f"{registry.NETWORKS}.{w.network}"),
     script:
         "../scripts/run_stage.py"
@@ -50,7 +51,7 @@ rule read_network:
 
 rule harmonise_towers:
     input:
-        nameable(climate_map()[0]),
+        nameable(PLAN.climate_map()[0]),
         tables=of_networks(File.NETWORK_RECORDS),
         sites=of_networks(File.NETWORK_SITES),
         aside=of_networks(File.NETWORK_ASIDE),
@@ -73,9 +74,9 @@ rule harmonise_towers:
         stage="tamrl.towers.stage.harmonise_towers",
         screening=section("towers", Screening),
         step=MAIN.time.step,
-        koppen=climate_map()[1],
+        koppen=PLAN.climate_map()[1],
         virtual=VIRTUAL,
-        stamps=stamps(climate_map()[0], packaged),
+        stamps=stamps(PLAN.climate_map()[0], packaged),
         code=lambda w: made_by("tamrl.towers.stage", *plugins(registry.NETWORKS, CONFIGS[w.run].towers.networks)),
     script:
         "../scripts/run_stage.py"

@@ -1,7 +1,7 @@
 # One job per model, fold and member. Fold `all` trains on every tower and makes the maps.
 rule train_model:
     input:
-        samples=training_samples,
+        samples=of_run(PLAN.training_samples),
         splits=ANY(File.SPLITS),
     output:
         folder=directory(ANY(File.MODEL)),
@@ -16,12 +16,12 @@ rule train_model:
         **needs("train_model"),
     params:
         stage="tamrl.training.stage.train_model",
-        features=lambda w: features(w) | section("samples", "filled")(w),
+        features=lambda w: PLAN.features(w.run, filled=True),
         training=section("training", Optimisation),
-        options=options("training"),
+        options=lambda w: CONFIGS[w.run].training.options(w.model),
         step=MAIN.time.step,
         seed=MAIN.seed,
-        plugin=plugin,
+        plugin=lambda w: CONFIGS[w.run].training.plugin(w.model),
         code=model_code("tamrl.training.stage"),
     script:
         "../scripts/run_stage.py"

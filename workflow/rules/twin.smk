@@ -25,7 +25,7 @@ if MAIN.twin:
 
     rule write_archives:
         input:
-            world=rules.simulate_world.output.world,
+            world=THIS(File.WORLD),
         output:
             fluxnet2015=directory(THIS(File.VIRTUAL_FLUXNET2015)),
             fluxnet=directory(THIS(File.VIRTUAL_FLUXNET)),
@@ -47,7 +47,7 @@ if MAIN.twin:
 
     rule write_era5:
         input:
-            world=rules.simulate_world.output.world,
+            world=THIS(File.WORLD),
         output:
             folder=directory(THIS(File.VIRTUAL_ERA5)),
         log:
@@ -67,7 +67,7 @@ if MAIN.twin:
 
     rule write_modis:
         input:
-            world=rules.simulate_world.output.world,
+            world=THIS(File.WORLD),
         output:
             folder=directory(THIS(File.VIRTUAL_MODIS)),
         log:
@@ -88,7 +88,7 @@ if MAIN.twin:
 
     rule write_static:
         input:
-            world=rules.simulate_world.output.world,
+            world=THIS(File.WORLD),
         output:
             folder=directory(THIS(File.VIRTUAL_STATIC)),
             co2=THIS(File.VIRTUAL_CO2),
@@ -109,9 +109,9 @@ if MAIN.twin:
 
     rule write_truth:
         input:
-            world=rules.simulate_world.output.world,
+            world=THIS(File.WORLD),
         output:
-            files=flux_files(THIS(File.TRUTH)),
+            files=PLAN.flux_files(THIS(File.TRUTH)),
         log:
             THIS.log("write_truth"),
         benchmark:

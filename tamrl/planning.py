@@ -1,0 +1,246 @@
+"""Files and options of the rules of a run and its choices, as functions of the configuration.
+
+A *choice* is the same chain of rules with a few keys changed; it shares the drivers of its run.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from tamrl import config as configuration
+from tamrl import provenance, registry
+from tamrl.carbon import FLUXES
+from tamrl.layout import DOWNLOADS, File, RunLayout
+from tamrl.sections import Config
+
+
+class WorkflowPlan:
+    """The checked configuration of a run and of its choices, and what follows from it for the rules.
+
+    Attributes
+    ----------
+    main : Config
+        The run.
+    configs : dict
+        The run and its choices by the value that the wildcard `{run}` has for them.
+    layout : RunLayout
+        Paths of the run.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration is not valid, or a raw input is missing.
+    """
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.main = configuration.load(raw)
+        self.layout = RunLayout(self.main.run)
+        self.configs: dict[str, Config] = {self.main.run: self.main}
+        for name in self.main.choices:
+            self.configs[self.layout.choice(name).run] = configuration.load_choice(raw, name)
+        for conf in self.configs.values():
+            configuration.check_inputs(conf)
+
+    @property
+    def gridded(self) -> bool:
+        """Whether the run has gridded drivers, and so maps."""
+        return bool(self.main.drivers.sources)
+
+    @property
+    def models(self) -> list[str]:
+        """Names of all models that the run or a choice may train: plug-ins and variants."""
+        variants = (name for conf in self.configs.values() for name in conf.training.variants)
+        return sorted({*registry.names(registry.MODELS), *variants})
+
+    def features(self, run: str, *, filled: bool = False) -> dict[str, Any]:
+        """Variables that the models of a run see, and where asked for those of them that may be filled, as plain values."""
+        names = self.configs[run].features.model_dump(mode="json")
+        return names if filled else {key: value for key, value in names.items() if key != "filled"}
+
+    def training_samples(self, run: str) -> str:
+        """The samples that the models of a run are trained on."""
+        return RunLayout(run)(File.SAMPLES, drivers=self.configs[run].samples.drivers)
+
+    def member_predictions(self, run: str) -> list[str]:
+        """Predictions of every model at held-out towers."""
+        conf, layout = self.configs[run], RunLayout(run)
+        drivers = conf.evaluation.drivers
+        return [layout(File.MEMBER_PREDICTIONS, model=m, drivers=d) for m in conf.training.models for d in drivers]
+
+    def fold_models(self, run: str, model: str) -> list[str]:
+        """Folders of the models that predict held-out towers: every fold and evaluation member."""
+        conf, layout = self.configs[run], RunLayout(run)
+        members = range(conf.evaluation.members or conf.training.members)
+        return [
+            layout(File.MODEL, model=model, fold=fold, member=member) for fold in conf.splits.fold_names for member in members
+        ]
+
+    def map_models(self, run: str) -> list[str]:
+        """Folders of the models that make the maps: all towers in training, every member."""
+        conf = self.configs[run]
+        members = range(conf.training.members)
+        return [RunLayout(run)(File.MODEL, model=conf.inference.model, fold="all", member=member) for member in members]
+
+    def previous_map(self, run: str, label: str) -> str | list[str]:
+        """Manifest of the year mapped before, where its memory is taken up (`inference.memory: carried`)."""
+        earlier = [year for year in self.main.time.labels if year < label]
+        carried = self.configs[run].inference.memory == "carried"
+        return RunLayout(run)(File.MANIFEST, label=max(earlier)) if carried and earlier else []
+
+    def map_parts(self, run: str, label: str) -> list[str]:
+        """Records of the shares of a map's tiles, where each share is a job."""
+        jobs = self.configs[run].inference.jobs
+        return [RunLayout(run)(File.PREDICTIONS_PART, label=label, part=part) for part in range(jobs if jobs > 1 else 0)]
+
+    def predictions(self, run: str, file: File) -> list[str]:
+        """Predictions of every label. A choice that changes nothing before the maps takes those of its run."""
+        sections = ("towers", "samples", "splits", "training", "inference")
+        same = all(getattr(self.configs[run], name) == getattr(self.main, name) for name in sections)
+        return [RunLayout(self.main.run if same else run)(file, label=label) for label in self.main.time.labels]
+
+    def flux_files(self, pattern: str) -> list[str]:
+        """One path for each flux and label of the maps; further braces are part of the path."""
+        labels = self.main.time.labels
+        return [pattern.replace("{flux}", flux).replace("{label}", label) for flux in FLUXES for label in labels]
+
+    def maps(self) -> list[str]:
+        """The maps with uncertainty."""
+        return self.flux_files(self.layout(File.MAP)) if self.gridded else []
+
+    def members(self) -> list[str]:
+        """Maps of the single members."""
+        return self.flux_files(self.layout(File.MEMBERS)) if self.gridded and self.main.maps.members else []
+
+    def further_products(self) -> list[str]:
+        """Products that `maps.products` names."""
+        return [path for name in self.main.maps.products for path in self.flux_files(self.layout(File.PRODUCT, product=name))]
+
+    def means(self) -> list[str]:
+        """Means over periods; a climatology is its own months, and has no year."""
+        if not self.gridded or not self.main.time.map_years:
+            return []
+        labels, periods = self.main.time.labels, self.main.maps.periods
+        same_as_maps = ("seasonal", *(["monthly"] if self.main.time.step == "month" else []))
+        paths = [
+            self.layout(File.PERIOD, period=period, label=label, flux=flux)
+            for period in periods
+            if period not in same_as_maps
+            for label in labels
+            for flux in FLUXES
+        ]
+        if "seasonal" in periods and len(labels) > 1:
+            paths += [self.layout(File.SEASONAL, span=f"{labels[0]}-{labels[-1]}", flux=flux) for flux in FLUXES]
+        return paths
+
+    def exports(self) -> list[str]:
+        """Folders of the forms for GIS and clouds."""
+        return [self.layout(File.EXPORTS, label=label) for label in self.main.time.labels] if self.main.maps.exports else []
+
+    def reference(self) -> list[str]:
+        """Gridded fluxes to compare the maps with."""
+        reference = self.main.evaluation.reference
+        return self.flux_files(reference.path) if self.gridded and reference else []
+
+    def choice_budgets(self) -> list[str]:
+        """Budgets of the choices."""
+        return [self.layout.choice(name)(File.BUDGETS) for name in self.main.choices]
+
+    def network_files(self, run: str, network: str) -> list[str]:
+        """Raw files and folders of a network."""
+        return configuration.raw_inputs(self.configs[run], "towers", network)
+
+    def tower_files(self) -> list[str]:
+        """Raw files and folders of all networks of the run."""
+        return sorted({path for name in self.main.towers.networks for path in self.network_files(self.main.run, name)})
+
+    def driver_files(self) -> list[str]:
+        """Raw files of the cube: the folders of the sources, or one folder for each item and year of a source that is fetched."""
+        paths = [self.main.drivers.co2] if self.main.drivers.co2 else []
+        for name in self.main.drivers.sources:
+            if getattr(self.main.drivers.plugin_options(name), "download", False):
+                years = self.main.time.years
+                paths += [DOWNLOADS.item(name, item, year) for item in self._items(name) for year in years]
+            else:
+                paths += configuration.raw_inputs(self.main, "drivers", name)
+        return paths
+
+    def _items(self, source: str) -> Iterable[str]:
+        """What is fetched of a source, such as its variables or products."""
+        from tamrl.drivers.cube import plan  # a run that fetches nothing is planned without xarray
+
+        wanted = plan(cube_variables(self.main), self.main.drivers.sources)[source]
+        items: Iterable[str] = registry.load(registry.SOURCES, source).items(self.main.drivers.plugin_options(source), wanted)
+        return items
+
+    def download_options(self, source: str, year: str) -> dict[str, Any]:
+        """Options of a source, with the `months` to fetch where the year is unfinished; finished years do not know of it."""
+        time = self.main.time
+        months = {"months": int(time.until[5:])} if time.until and time.unfinished == int(year) else {}
+        return plain(self.main.drivers.plugin_options(source)) | months
+
+    def fetch_options(self, network: str) -> dict[str, Any]:
+        """Options of a network that chooses what it downloads; a fixed list of files depends on none."""
+        chooses = hasattr(registry.load(registry.NETWORKS, network), "fetch")
+        return plain(self.main.towers.plugin_options(network)) if chooses else {}
+
+    def download_contents(self, network: str) -> dict[str, str]:
+        """Digests of what the downloads of a network start from; of contents, as a new checkout changes the times of files."""
+        snapshot = configuration.snapshot(self.main) if network == "shuttle" else None
+        return provenance.shipped("data/sources.tsv") | ({snapshot: provenance.contents([snapshot])} if snapshot else {})
+
+    def climate_map(self) -> tuple[list[str], str | None]:
+        """Inputs and path of the map of climates for towers that name none: of the first source that has one."""
+        for name in self.main.drivers.sources:
+            source, options = registry.load(registry.SOURCES, name), self.main.drivers.plugin_options(name)
+            if hasattr(source, "koppen_map"):
+                return source.inputs(options), str(source.koppen_map(options))
+        return [], None
+
+    def packaged(self) -> dict[str, Any]:
+        """Versions and checksums of grids that are installed as packages."""
+        sources = {name: registry.load(registry.SOURCES, name) for name in self.main.drivers.sources}
+        options = self.main.drivers.plugin_options
+        return {name: source.version(options(name)) for name, source in sources.items() if hasattr(source, "locate")}
+
+    def plugin(self, run: str, model: str) -> str:
+        """Module of the plug-in behind a model, which may be a variant of it."""
+        return f"{registry.MODELS}.{self.configs[run].training.plugin(model)}"
+
+
+def plain(section: BaseModel, part: str | type[BaseModel] | None = None) -> dict[str, Any]:
+    """A section as plain values, or the part of it that a type or one key names: another key then reruns nothing."""
+    values = section.model_dump(mode="json")
+    keys: Iterable[str] = [part] if isinstance(part, str) else part.model_fields if part else values
+    return {key: values[key] for key in keys}
+
+
+def cube_variables(main: Config) -> tuple[str, ...]:
+    """Variables of the cube."""
+    return (*main.drivers.variables.dynamic, *main.drivers.variables.static, "land_fraction")
+
+
+def data_needs(main: Config) -> list[str]:
+    """What a run on real data will fetch, store and take, as lines of text; nothing for a virtual Earth."""
+    from tamrl.drivers import cube, estimate
+
+    if not main.drivers.sources or main.twin:
+        return []
+    time, sources = main.time, main.drivers.sources
+    wanted = cube.plan(cube_variables(main), sources)
+    files, composites, years = {}, 0, len(time.years)
+    for name in sources:
+        options, count = main.drivers.plugin_options(name), len(wanted[name])
+        product, every = getattr(options, "product", None), getattr(options, "every", 1)
+        files[name] = estimate.fetched(name, product=product, every=every, variables=count, years=years) if count else 0.0
+        composites += years * max(estimate.FILES[product][0] // every, 1) if product and count else 0
+    needs = estimate.needs(
+        resolution=main.grid.resolution,
+        steps=len(time.axis),
+        map_steps=round(max(len(time.map_years), 1) * {"day": 365.25, "month": 12}[time.step]),
+        variables=len(main.drivers.variables.dynamic),
+        members=main.training.members,
+        composites=composites,
+        files=files,
+    )
+    return [f"{main.run} will need", *(f"  {need}" for need in needs)]
