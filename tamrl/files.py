@@ -36,7 +36,7 @@ JOB = ".job"
 
 
 @contextmanager
-def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None) -> Iterator[Path]:
+def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None, key: dict[str, Any] | None = None) -> Iterator[Path]:
     """Give a temporary name of a place of its own (`tamrl.temporary`); on success sync it, seal it and give it its name.
 
     Works for files and for directories (Zarr stores). What had the name before keeps it until that moment.
@@ -46,6 +46,8 @@ def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None) -> 
     listed : callable, optional
         Which files of a directory its seal names, by their names relative to it; by default all, or the manifest alone, which
         lists the others. What is written inside another `atomic` directory is sealed with that.
+    key : JSON-like, optional
+        What the content depends on, for the seal (`tamrl.cache`).
 
     Raises
     ------
@@ -62,7 +64,7 @@ def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None) -> 
         yield part
         if final:
             temporary.sync(part)
-            _write_seal(path, _content(part, listed))
+            _write_seal(path, _content(part, listed) | ({"key": key} if key is not None else {}))
         temporary.put(part, path)
 
 
@@ -166,7 +168,18 @@ def seals(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for file in sorted(folder.rglob(f".*{SEAL}")):
         path = file.with_name(file.name.removeprefix(".").removesuffix(SEAL))
         if path.exists():
-            yield path, {k: v for k, v in _read_seal(path).items() if k not in ("bytes", "sha256", "files")}
+            yield path, {k: v for k, v in _read_seal(path).items() if k not in ("bytes", "sha256", "files", "key")}
+
+
+def sealed_key(path: Path) -> dict[str, Any]:
+    """The key in the seal of a file or directory (`tamrl.cache`).
+
+    Raises
+    ------
+    KeyError
+        If its seal has none.
+    """
+    return dict(_read_seal(path)["key"])
 
 
 def intact(path: str | Path) -> bool:

@@ -88,9 +88,13 @@ def _foreign(module: str) -> set[str]:
 
 @cache
 def _imported(module: str) -> tuple[str, ...]:
-    """All that `module` imports, at any depth of its code."""
+    """All that `module` imports when it runs, at any depth of its code; imports for type checkers alone shape no number."""
     found: list[str] = []
-    for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf-8"))):
+    tree = ast.parse(_file(module).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [a.name for a in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

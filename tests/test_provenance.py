@@ -306,3 +306,7 @@ def test_contents_follow_what_a_file_holds_not_its_time(tmp_path):
     assert provenance.contents([file]) == before
     _overwritten(file, "two")
     assert provenance.contents([file]) != before
+
+
+def test_what_only_type_checkers_import_is_no_part_of_the_code():
+    assert "torch" not in provenance.libraries("tamrl.plugins") and "torch" in provenance.libraries("tamrl.training.loop")

@@ -12,8 +12,8 @@ import numpy as np
 import zarr
 
 from tamrl import carbon, files, stores, temporary
+from tamrl.cache import locked
 from tamrl.errors import ContractError
-from tamrl.inference.lock import locked
 
 LOG = logging.getLogger(__name__)
 

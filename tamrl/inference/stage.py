@@ -11,12 +11,13 @@ import torch
 import xarray as xr
 
 from tamrl import contracts, stores
+from tamrl.cache import locked
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, verified, write_json
 from tamrl.grid import Tile
 from tamrl.inference import processes, tiled
-from tamrl.inference.layout import lay_out, locked, records_folder, standing
+from tamrl.inference.layout import lay_out, records_folder, standing
 from tamrl.inference.mapping import Map, fill, prepare
 from tamrl.inference.numerics import to_device
 from tamrl.inference.predict import predict

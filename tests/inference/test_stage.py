@@ -14,9 +14,10 @@ import pytest
 import torch
 import xarray as xr
 
+from tamrl import cache as caches
 from tamrl import files, stores, variables
 from tamrl.errors import ContractError, InputError
-from tamrl.inference import layout, mapping, stage
+from tamrl.inference import mapping, stage
 from tamrl.inference.predict import predict
 from tamrl.inference.stage import predict_tiles, predict_towers
 from tamrl.training.checkpoint import load_ensemble
@@ -264,7 +265,7 @@ def test_jobs_share_a_store(cube, models, untiled, tmp_path, monkeypatch, parts)
 
 
 def test_a_second_writer_is_refused(cube, models, tmp_path):
-    with layout.locked(tmp_path / "2011.tiles"), pytest.raises(InputError, match="another process"):
+    with caches.locked(tmp_path / "2011.tiles"), pytest.raises(InputError, match="another process"):
         _map(cube, models, tmp_path)
 
 
