@@ -13,7 +13,7 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 
 
-FINAL = [THIS(file) for file in (File.REPORT, File.PROVENANCE, File.SUMMARY)]
+FINAL = [THIS(file) for file in (File.REPORT, File.CHECKS, File.PROVENANCE, File.SUMMARY)]
 FINAL += [THIS(File.DRIVER_COMPARISON), *ATLAS] if GRIDDED else []
 
 
@@ -25,6 +25,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/inference.smk"
 include: "workflow/rules/maps.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/checks.smk"
 include: "workflow/rules/atlas.smk"
 include: "workflow/rules/adaptation.smk"
 

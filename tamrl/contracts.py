@@ -228,6 +228,9 @@ REGIONS = BUDGETS.add_columns(
 )
 """`regions.csv`: PgC of each month (of the year where `month` is 0), as `BUDGETS`."""
 
+CHECKS = pa.DataFrameSchema({"file": _text, "check": _text}, strict=True, name="checks")
+"""`checks.csv`: checks of the finished products that passed."""
+
 _WORLD = pa.Column(str, pa.Check.isin((simulated.STATEMENT,)), coerce=True)
 """The further column of any table that left a run on the virtual Earth."""
 

@@ -76,6 +76,7 @@ class File(StrEnum):
     ATLAS = "atlas"
     PROVENANCE = "provenance.json"
     SUMMARY = "summary.md"
+    CHECKS = "checks.csv"
     LOGS = "logs"
     BENCHMARKS = "benchmarks"
 

@@ -3,7 +3,7 @@
 A *choice* is the same chain of rules with a few keys changed; it shares the drivers of its run.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -117,21 +117,26 @@ class WorkflowPlan:
         return [path for name in self.main.maps.products for path in self.flux_files(self.layout(File.PRODUCT, product=name))]
 
     def means(self) -> list[str]:
-        """Means over periods; a climatology is its own months, and has no year."""
+        """Means over periods of every flux."""
+        return [self.layout(file, flux=flux, **parts) for file, parts in self._means() for flux in FLUXES]
+
+    def _means(self) -> Iterator[tuple[File, dict[str, str]]]:
+        """Files of one flux; a climatology is its own months, and has no year."""
         if not self.gridded or not self.main.time.map_years:
-            return []
+            return
         labels, periods = self.main.time.labels, self.main.maps.periods
         same_as_maps = ("seasonal", *(["monthly"] if self.main.time.step == "month" else []))
-        paths = [
-            self.layout(File.PERIOD, period=period, label=label, flux=flux)
-            for period in periods
-            if period not in same_as_maps
-            for label in labels
-            for flux in FLUXES
-        ]
+        for period in periods:
+            if period not in same_as_maps:
+                yield from ((File.PERIOD, {"period": period, "label": label}) for label in labels)
         if "seasonal" in periods and len(labels) > 1:
-            paths += [self.layout(File.SEASONAL, span=f"{labels[0]}-{labels[-1]}", flux=flux) for flux in FLUXES]
-        return paths
+            yield File.SEASONAL, {"span": f"{labels[0]}-{labels[-1]}"}
+
+    def balanced(self) -> dict[str, list[str]]:
+        """Maps for which NEE = RECO - GPP holds, by flux and in the same order: the main maps first."""
+        maps = [File.MAP, *([File.MEMBERS] if self.main.maps.members else [])] if self.gridded else []
+        every = [(file, {"label": label}) for file in maps for label in self.main.time.labels] + [*self._means()]
+        return {flux: [self.layout(file, flux=flux, **parts) for file, parts in every] for flux in FLUXES}
 
     def exports(self) -> list[str]:
         """Folders of the forms for GIS and clouds."""

@@ -78,6 +78,24 @@ def sweep(folder: Path) -> None:
                 os.close(lock)
 
 
+def abandoned(folder: Path) -> list[Path]:
+    """Temporary places in `folder` whose process is gone, so that what they hold is unfinished."""
+    left = []
+    for place in sorted(folder.glob(f"{PART}*")):
+        try:
+            lock = os.open(place / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+        except OSError:  # of another user, or swept at this moment
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.append(place)
+        except OSError:  # its process is at work
+            continue
+        finally:
+            os.close(lock)
+    return left
+
+
 def begun(path: Path) -> Path:
     """The folder `.<name>.part` beside `path`, for downloads that later calls go on with.
 

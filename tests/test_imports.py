@@ -33,6 +33,7 @@ ALLOWED = {
     "jobs": GROUND,
     "planning": STAGES | {"config", "drivers"},
     "record": STAGES,
+    "product_checks": STAGES,
     "reproduce": STAGES | {"record", "config"},
     "archive": STAGES | {"reproduce"},
     "audit": STAGES | {"atlas"},

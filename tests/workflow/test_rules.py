@@ -57,3 +57,13 @@ def test_every_rule_tells_its_stage_whether_the_world_is_virtual(found):
         module, _, name = stage.rpartition(".")
         if "virtual" in inspect.signature(getattr(importlib.import_module(module), name)).parameters:
             assert "virtual" in params, rule
+
+
+def test_every_rule_says_in_a_comment_what_it_does(root):
+    """`message:` would do, but Snakemake 9 then hides name, files and resources of the jobs in dry runs."""
+    for file in [root / "Snakefile", *(root / "workflow/rules").glob("*.smk")]:
+        lines = file.read_text().splitlines()
+        for number, line in enumerate(lines):
+            if line.lstrip().startswith(("rule ", "use rule ")):
+                comments = line.partition("#")[2], lines[number - 1].strip().partition("# ")[2]
+                assert any(len(text) > 10 for text in comments), f"{file.name}: {line}"

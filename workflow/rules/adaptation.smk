@@ -26,6 +26,7 @@ rule adapt_towers:
         "../scripts/run_stage.py"
 
 
+# Table, page and figure of the adapted models' scores.
 rule write_adaptation:
     input:
         scores=expand(THIS(File.ADAPTED_SCORES), model=MAIN.adaptation.models if MAIN.adaptation else []),

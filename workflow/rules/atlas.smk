@@ -18,6 +18,7 @@ rule build_site:
         "../scripts/run_stage.py"
 
 
+# The folder of a run that opens in a browser.
 rule build_atlas:
     input:
         nameable(PLAN.reference()),

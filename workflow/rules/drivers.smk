@@ -53,6 +53,7 @@ rule build_driver:
         "../scripts/run_stage.py"
 
 
+# One Zarr store with all drivers of the globe, from the sources' files or from the parts.
 rule build_cube:
     input:
         nameable(PLAN.driver_files()),
@@ -102,6 +103,7 @@ rule place_drivers:
         "../scripts/run_stage.py"
 
 
+# Drivers of the grid cell of each tower.
 rule collocate_drivers:
     input:
         cube=THIS(File.CUBE),
@@ -124,6 +126,7 @@ rule collocate_drivers:
         "../scripts/run_stage.py"
 
 
+# Gridded drivers against those measured at the towers.
 rule compare_drivers:
     input:
         nameable(MAIN.drivers.subsets),

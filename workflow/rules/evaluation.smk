@@ -10,6 +10,7 @@ SCORED = (
 )
 
 
+# Scores and calibrated intervals of every model at held-out towers.
 rule evaluate_models:
     input:
         members=of_run(PLAN.member_predictions),
@@ -44,6 +45,7 @@ rule evaluate_models:
         "../scripts/run_stage.py"
 
 
+# How unlike each held-out tower is to the towers that trained without it.
 rule assess_towers:
     input:
         samples=of_run(PLAN.training_samples),
@@ -67,6 +69,7 @@ rule assess_towers:
         "../scripts/run_stage.py"
 
 
+# One HTML file with all results, and its figures.
 rule write_report:
     input:
         nameable(PLAN.reference()),
@@ -126,6 +129,7 @@ rule write_report:
         "../scripts/run_stage.py"
 
 
+# What the run was made from, with which code, libraries and machine, and at what cost.
 rule record_provenance:
     input:
         nameable(PLAN.tower_files()),
@@ -164,6 +168,7 @@ rule record_provenance:
         "../scripts/run_stage.py"
 
 
+# The main numbers on one page of Markdown.
 rule write_summary:
     input:
         **(

@@ -81,6 +81,7 @@ rule predict_part:
         "../scripts/run_stage.py"
 
 
+# Cells whose drivers lie outside of what the towers cover.
 rule assess_applicability:
     input:
         cube=THIS(File.CUBE),

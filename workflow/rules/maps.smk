@@ -133,6 +133,7 @@ rule write_exports:
         "../scripts/run_stage.py"
 
 
+# Totals of the globe, of regions and of months, from one pass over the predictions.
 rule sum_budgets:
     input:
         manifests=lambda w: PLAN.predictions(w.run, File.MANIFEST),

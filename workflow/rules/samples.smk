@@ -23,6 +23,7 @@ rule split_sites:
         "../scripts/run_stage.py"
 
 
+# Drivers and fluxes of each tower on the same time axis.
 rule build_samples:
     input:
         records=ANY(File.RECORDS),

@@ -20,6 +20,7 @@ rule download_towers:
         "../scripts/run_stage.py"
 
 
+# Fluxes and measured drivers of the archives of one network; archives that were read before are not read again.
 rule read_network:
     input:
         nameable(lambda w: PLAN.network_files(w.run, w.network)),
@@ -49,6 +50,7 @@ rule read_network:
         "../scripts/run_stage.py"
 
 
+# All networks in one table, judged by the quality tests.
 rule harmonise_towers:
     input:
         nameable(PLAN.climate_map()[0]),

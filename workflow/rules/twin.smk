@@ -2,6 +2,7 @@
 # else because of it; that the world is virtual (`VIRTUAL`) is only written into what they make.
 if MAIN.twin:
 
+    # Weather, vegetation and fluxes of a virtual Earth.
     rule simulate_world:
         output:
             world=directory(THIS(File.WORLD)),
@@ -23,6 +24,7 @@ if MAIN.twin:
         script:
             "../scripts/run_stage.py"
 
+    # Its towers, in the formats of FLUXNET2015 and FLUXNET.
     rule write_archives:
         input:
             world=THIS(File.WORLD),
@@ -45,6 +47,7 @@ if MAIN.twin:
         script:
             "../scripts/run_stage.py"
 
+    # Its weather, as the Climate Data Store or ARCO-ERA5 gives it.
     rule write_era5:
         input:
             world=THIS(File.WORLD),
@@ -65,6 +68,7 @@ if MAIN.twin:
         script:
             "../scripts/run_stage.py"
 
+    # Its vegetation indices, as MODIS composites.
     rule write_modis:
         input:
             world=THIS(File.WORLD),
@@ -86,6 +90,7 @@ if MAIN.twin:
         script:
             "../scripts/run_stage.py"
 
+    # Its land cover, climates, elevation and CO2.
     rule write_static:
         input:
             world=THIS(File.WORLD),
@@ -107,6 +112,7 @@ if MAIN.twin:
         script:
             "../scripts/run_stage.py"
 
+    # Its true fluxes, with which the maps are compared.
     rule write_truth:
         input:
             world=THIS(File.WORLD),
