@@ -185,16 +185,16 @@ def metadata(recorded: dict[str, Any], products: dict[str, Path], code: list[str
 
 def _root(recorded: dict[str, Any], parts: list[dict[str, str]]) -> dict[str, Any]:
     """The archive as a whole."""
-    told = simulated.described(recorded["config"])
-    name = told.get("name") or recorded["config"]["evaluation"]["title"] or recorded["run"]
-    inputs = "simulated flux towers, weather and satellite indices" if told else "flux towers, ERA5 and MODIS"
+    virtual = simulated.is_virtual(recorded["config"])
+    name = simulated.title(recorded["config"]["evaluation"]["title"] or recorded["run"], virtual)
+    inputs = "simulated flux towers, weather and satellite indices" if virtual else "flux towers, ERA5 and MODIS"
     text = f"Carbon fluxes (GPP, RECO, NEE) from {inputs}, with the workflow that made them."
     return {
         "@id": "./",
         "@type": "Dataset",
         "name": f"tamrl: {name}",
-        "description": " ".join(filter(None, (told.get("description"), text))),
-        **({"keywords": ", ".join(told["keywords"])} if told else {}),
+        "description": f"{simulated.COMMENT} {text}" if virtual else text,
+        **({"keywords": ", ".join(simulated.KEYWORDS)} if virtual else {}),
         "datePublished": recorded["recorded"],
         "license": {"@id": CC_BY["@id"]},  # of the products, as each map says; the code has its own
         "author": {"@id": AUTHORS["@id"]},

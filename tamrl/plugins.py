@@ -295,11 +295,12 @@ def remarks(network: TowerNetwork) -> TypeGuard[RemarkingNetwork]:
 class MapProduct(Protocol[ContextT]):
     """A kind of map file: `tamrl/maps/products/<name>.py`, for the context that the package defines.
 
-    `TITLE` names the file; `{flux}` and `{label}` are filled in. `CALIBRATED` says whether it needs calibration and
-    applicability. `build` works point by point in (time, lat, lon): it sees a map in blocks of any size.
+    `TITLE` names the file; `{flux}` and `{label}` are filled in. `SUMMARY` is one sentence about it. `CALIBRATED` says whether
+    it needs calibration and applicability. `build` works point by point in (time, lat, lon): it sees a map in blocks of any size.
     """
 
     TITLE: str
+    SUMMARY: str
     CALIBRATED: bool
 
     def build(self, members: "xr.DataArray", context: ContextT) -> "xr.Dataset":

@@ -73,7 +73,7 @@ def record_provenance(
         LOG.warning("%s", text)
     written = {
         "run": config["run"],
-        **simulated.described(config),
+        **simulated.description(config["evaluation"]["title"] or config["run"], simulated.is_virtual(config)),
         "recorded": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "config": config,
         "config_digest": config_digest,

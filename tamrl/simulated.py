@@ -1,16 +1,15 @@
-"""A virtual Earth says so: whether the inputs of a run were simulated, and how its products tell it.
+"""Products of a virtual Earth state that they are simulated, in the same words everywhere.
 
-The configuration decides it once (`of`), the rules hand it on as `virtual`, and every label is written here, in the same words.
-Products of real inputs carry none of them.
+The configuration decides it once (`is_virtual`), the rules pass it on as `virtual`, and every label is written here. Products of
+real inputs carry none of them.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 STATEMENT = "virtual Earth: simulated, not observed"
-"""What every product of such a run says, in these words."""
+"""What every product of such a run states."""
 
 COMMENT = (
     f"Data of a {STATEMENT}. Towers, weather and satellite indices of this run were simulated; "
@@ -21,55 +20,52 @@ COLUMN = "virtual_earth"
 """The last column of every table that leaves such a run; each of its cells holds `STATEMENT`."""
 
 
-def of(config: Mapping[str, Any]) -> bool:
-    """Whether a configuration, as plain values, is one of a virtual Earth."""
+Attributes = Mapping[str, object]
+"""Global attributes of a file, or tags of a picture, by their names in ACDD."""
+
+
+def is_virtual(config: Mapping[str, object]) -> bool:
+    """Whether a configuration, as plain values, is that of a virtual Earth."""
     return bool(config.get("twin"))
 
 
 def title(text: str, virtual: bool) -> str:
-    """A title, with the statement behind it where the world is virtual and the title does not yet say so."""
+    """A title, with the statement behind it where the world is virtual and the title does not state it yet."""
     return f"{text} ({STATEMENT})" if virtual and STATEMENT not in text else text
 
 
-def described(config: Mapping[str, Any]) -> dict[str, Any]:
-    """`name`, `description` and `keywords` of the record of a run in JSON; nothing where the world is real."""
-    if not of(config):
-        return {}
-    name = title(config["evaluation"]["title"] or config["run"], True)
-    return {"name": name, "description": COMMENT, "keywords": list(KEYWORDS)}
+def description(name: str, virtual: bool) -> dict[str, object]:
+    """`name`, `description` and `keywords` of the JSON record of a run; empty where the world is real."""
+    return {"name": title(name, True), "description": COMMENT, "keywords": list(KEYWORDS)} if virtual else {}
 
 
-def attributes(given: Mapping[str, Any], virtual: bool) -> dict[str, Any]:
-    """Global attributes or tags (ACDD names): as `given` where the world is real, else title, source and so on that say so.
+def attributes(given: Attributes, virtual: bool) -> dict[str, object]:
+    """Global attributes that state a virtual world in title, source, keywords and so on; unchanged where the world is real.
 
-    What is said already is not said again; instruments that a real run would have are taken away.
+    What they state already is not repeated; instruments of a real run are replaced.
     """
+    stated = dict(given)
     if not virtual:
-        return dict(given)
-    listed = [word for word in str(given.get("keywords", "")).split(", ") if word and word not in KEYWORDS]
-    told = {name: _before(COMMENT, given.get(name, "")) for name in ("summary", "comment")}
-    vocabulary = given.get("keywords_vocabulary")
-    return {
-        **given,
-        **told,
+        return stated
+    keywords = [word for word in str(given.get("keywords", "")).split(", ") if word and word not in KEYWORDS]
+    for name in ("summary", "comment"):
+        text = str(given.get(name, ""))
+        stated[name] = text if COMMENT in text else f"{COMMENT} {text}".strip()
+    stated |= {
         "title": title(str(given.get("title", "fluxes of carbon")), virtual),
         "source": title(str(given.get("source", "models of carbon fluxes")), virtual),
-        "keywords": ", ".join([*listed, *KEYWORDS]),
-        **({"keywords_vocabulary": title(str(vocabulary), virtual)} if vocabulary else {}),
-        "instrument": f"none ({STATEMENT})",
-        "platform": f"model ({STATEMENT})",
+        "keywords": ", ".join([*keywords, *KEYWORDS]),
     }
+    if vocabulary := given.get("keywords_vocabulary"):
+        stated["keywords_vocabulary"] = title(str(vocabulary), virtual)
+    return stated | {"instrument": f"none ({STATEMENT})", "platform": f"model ({STATEMENT})"}
 
 
-def _before(first: str, text: str) -> str:
-    return text if first in text else f"{first} {text}".strip()
-
-
-def said(given: Mapping[str, Any]) -> bool:
-    """Whether the global attributes of a file tell of a virtual Earth."""
-    return STATEMENT in str(given.get("comment", ""))
+def is_stated(attributes: Attributes) -> bool:
+    """Whether the global attributes of a file state a virtual Earth."""
+    return STATEMENT in str(attributes.get("comment", ""))
 
 
 def table(frame: pd.DataFrame, virtual: bool) -> pd.DataFrame:
-    """A table as it leaves the run: with `COLUMN` where the world is virtual, which tells it even in a table without rows."""
+    """A table as it leaves the run: with `COLUMN` where the world is virtual, even if it has no rows."""
     return frame.assign(**{COLUMN: pd.Series(STATEMENT, index=frame.index, dtype=object)}) if virtual else frame

@@ -32,7 +32,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
 def test_the_configuration_decides(given_config, expected):
     """A run may call its reference `truth`, or name itself a virtual Earth: only simulated inputs make it one."""
     loaded = config.load({"evaluation": {"title": "A virtual Earth"}} | given_config).model_dump(mode="json")
-    assert simulated.of(loaded) is expected and bool(simulated.described(loaded)) is expected
+    assert simulated.is_virtual(loaded) is expected and bool(simulated.description("a run", expected)) is expected
 
 
 @given(st.dictionaries(st.sampled_from(LABELS), texts))
@@ -40,7 +40,7 @@ def test_whatever_a_file_is_called_it_says_so_once(labels):
     found = simulated.attributes(labels, True)
     for name in ("title", "summary", "source", "comment", "instrument", "platform"):
         assert found[name].count(simulated.STATEMENT) == 1, name
-    assert set(simulated.KEYWORDS) <= set(found["keywords"].split(", ")) and simulated.said(found)
+    assert set(simulated.KEYWORDS) <= set(found["keywords"].split(", ")) and simulated.is_stated(found)
     assert found.get("id") == labels.get("id") and found.get("institution") == labels.get("institution")
     assert simulated.attributes(found, True) == found
     assert simulated.attributes(labels, False) == labels

@@ -47,7 +47,7 @@ def write_summary(
     step : {"day", "month"}
     """
     found, record = files.read_json(calibration), files.read_json(provenance)
-    virtual = simulated.of(record["config"])
+    virtual = simulated.is_virtual(record["config"])
     scores, changes, kept = _read(metrics, comparisons, reliability)
     if not budgets:
         scores, changes, kept = (tables.measured(table) for table in (scores, changes, kept))

@@ -17,7 +17,7 @@ CONTENT = {
     "applicability": "qualityInformation",
     variables.FILLED: "qualityInformation",
 }
-"""`coverage_content_type` (ISO 19115-1) of what is no flux."""
+"""`coverage_content_type` (ISO 19115-1) of variables that are no fluxes."""
 
 FIXED = {
     "keywords": KEYWORDS,
@@ -44,37 +44,40 @@ FIXED = {
 DURATIONS = {"day": "P1D", "month": "P1M", "year": "P1Y", "8 days": "P8D", "climatology": "P1M"}
 
 
-def content(name: str) -> str:
-    """`coverage_content_type` of a variable: quality for uncertainties, else what a model gave."""
-    doubtful = name.rpartition("_")[2] in ("std", "q05", "q95")
-    return CONTENT.get(name, "qualityInformation" if doubtful else "modelResult")
+def content_type(name: str) -> str:
+    """`coverage_content_type` of a variable: quality for uncertainties, else the result of a model."""
+    uncertain = name.rpartition("_")[2] in ("std", "q05", "q95")
+    return CONTENT.get(name, "qualityInformation" if uncertain else "modelResult")
 
 
 def identifier(name: str) -> str:
-    """The `id` of a file or catalogue entry, of what makes it unlike all others."""
+    """The `id` of a file or catalogue entry, from a name that no other one has."""
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def attributes(
-    *, lat: np.ndarray, lon: np.ndarray, bounds: np.ndarray, step: str, name: str, created: str, attribution: dict[str, str]
+def discovery_attributes(
+    *, lat: np.ndarray, lon: np.ndarray, bounds: np.ndarray, resolution: str, name: str, created: str
 ) -> dict[str, object]:
-    """Global attributes of a file on a global grid.
+    """Global attributes by which catalogues find a file on a global grid.
 
     Parameters
     ----------
-    lat, lon : cell centres, degrees
+    lat, lon : arrays (lat), (lon)
+        Cell centres, degrees.
     bounds : array of datetime64 (time, 2)
         First and last instant of each step.
-    step : a key of `DURATIONS`
-    name : what, with the attribution, makes the file's `id`
-    created : time of writing, ISO 8601
-    attribution : who made it and whom to ask (`creator_name`, `institution`, ...); stands as it is given
+    resolution : str
+        A key of `DURATIONS`.
+    name : str
+        Makes the `id` of the file.
+    created : str
+        Time of writing by ISO 8601.
     """
     half = abs(float(lat[1] - lat[0])) / 2
     south, north, west, east = (float(v) for v in (lat.min() - half, lat.max() + half, lon.min() - half, lon.max() + half))
     first, last = bounds[0, 0].astype("datetime64[D]"), bounds[-1, 1].astype("datetime64[D]")
     corners = ((south, west), (north, west), (north, east), (south, east), (south, west))
-    own = {
+    return FIXED | {
         "id": identifier(name),
         "geospatial_bounds": "POLYGON ((" + ", ".join(f"{y:g} {x:g}" for y, x in corners) + "))",
         "geospatial_lat_min": float(lat.min()),
@@ -86,10 +89,9 @@ def attributes(
         "time_coverage_start": f"{first}T00:00:00Z",
         "time_coverage_end": f"{bounds[-1, 0].astype('datetime64[D]')}T00:00:00Z",  # the last time stamp, a start
         "time_coverage_duration": f"P{int((last - first) / np.timedelta64(1, 'D'))}D",
-        "time_coverage_resolution": DURATIONS[step],
+        "time_coverage_resolution": DURATIONS[resolution],
         "date_created": created,
         "date_modified": created,
         "date_issued": created,
         "date_metadata_modified": created,
     }
-    return FIXED | own | attribution

@@ -1,10 +1,10 @@
-"""How a product is made without holding a year of the globe in memory: steps in slabs, each slab strip by strip of rows.
+"""Make a product without a year of the globe in memory: steps in slabs, each slab strip by strip of rows.
 
 A strip is as high as the store's chunks, so that a chunk is decoded once per slab; a slab is as long as its result fits
 the memory given to it. Products work point by point, so the blocks cannot change a number.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import xarray as xr
@@ -14,19 +14,19 @@ from tamrl import carbon
 MEMORY = 2 * 1024**3
 """Bytes of a slab of results: a daily year at 1° in one go, at 0.25° in four (each decodes the store's chunks again)."""
 
-Build = Callable[[xr.DataArray, dict[str, xr.DataArray], slice], xr.Dataset]
+Build = Callable[[xr.DataArray, Mapping[str, xr.DataArray], slice], xr.Dataset]
 """Makes the fields of a block from its members (member, time, lat, lon), for NEE those of `gpp` and `reco` too, and its rows."""
 
 
-def members(store: xr.Dataset, flux: str) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
-    """Members of `flux` (member, time, lat, lon) of a block of the store, and of what it is the difference of.
+def _members(store: xr.Dataset, flux: str) -> tuple[xr.DataArray, Mapping[str, xr.DataArray]]:
+    """Members of `flux` (member, time, lat, lon) of a block of the store, and for NEE those of GPP and RECO.
 
-    NEE is made here, exactly RECO - GPP; the other fluxes are the difference of nothing.
+    NEE is made here, exactly RECO - GPP.
     """
     if flux != "nee":
         return store[flux].load(), {}
-    parts = {name: store[name].load() for name in ("gpp", "reco")}
-    return parts["gpp"].copy(data=carbon.nee(**{n: a.values for n, a in parts.items()})).rename("nee"), parts
+    gpp, reco = store["gpp"].load(), store["reco"].load()
+    return gpp.copy(data=carbon.nee(gpp=gpp.values, reco=reco.values)).rename("nee"), {"gpp": gpp, "reco": reco}
 
 
 def strips(stored: xr.DataArray) -> Iterator[slice]:
@@ -45,18 +45,18 @@ def steps(count: int, *, bytes_per_step: int, multiple: int = 1, memory: int = M
 
 
 def template(store: xr.Dataset, flux: str, build: Build) -> xr.Dataset:
-    """Fields of one step and one strip: tells names, dimensions and attributes."""
+    """Fields of one step and one strip, for names, dimensions and attributes."""
     rows = next(iter(strips(store["gpp"])))
-    return build(*members(store.isel(time=slice(0, 1), lat=rows), flux), rows)
+    return build(*_members(store.isel(time=slice(0, 1), lat=rows), flux), rows)
 
 
-def slabs(store: xr.Dataset, flux: str, build: Build, *, time: Iterator[slice]) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
-    """Fields of the whole globe, slab by slab of steps: (steps, {name: array (time, ..., lat, lon)})."""
+def slabs(store: xr.Dataset, flux: str, build: Build, *, time: Iterable[slice]) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
+    """Fields of the globe, slab by slab of steps: (steps, {name: array (time, ..., lat, lon)})."""
     for when in time:
-        whole: dict[str, np.ndarray] = {}
+        globe: dict[str, np.ndarray] = {}
         for rows in strips(store["gpp"]):
-            block = build(*members(store.isel(time=when, lat=rows), flux), rows)
+            block = build(*_members(store.isel(time=when, lat=rows), flux), rows)
             for name, field in block.data_vars.items():
                 shape = (*field.shape[:-2], store.sizes["lat"], field.shape[-1])
-                whole.setdefault(str(name), np.empty(shape, "float32"))[..., rows, :] = field.values
-        yield when, whole
+                globe.setdefault(str(name), np.empty(shape, "float32"))[..., rows, :] = field.values
+        yield when, globe

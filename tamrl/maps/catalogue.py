@@ -1,74 +1,95 @@
 """A STAC catalogue (SpatioTemporal Asset Catalog 1.1) of a year, with links relative to itself, so that it can be moved."""
 
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pystac
 
 from tamrl import simulated
+from tamrl.simulated import Attributes
 
 BBOX = [-180.0, -90.0, 180.0, 90.0]
 GLOBE = {"type": "Polygon", "coordinates": [[[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]]}
 TYPES = {".nc": "application/netcdf", ".tif": pystac.MediaType.COG, ".zarr": "application/vnd+zarr", ".qml": "application/xml"}
 
 
-def write(
+def write_catalogue(
     folder: Path,
     *,
     run: str,
     label: str,
-    months: list[np.datetime64],
-    files: dict[str, list[Path]],
-    whole: list[Path],
-    of_maps: dict[str, Any],
+    by_month: Mapping[str, Sequence[Path]],
+    of_label: Sequence[Path],
+    attributes: Attributes,
 ) -> Path:
     """Write `catalog.json`, a collection and its items into `folder`.
 
     Parameters
     ----------
-    months : first days of the months that have items of their own
-    files : the files of each month, by its name `YYYY-MM`
-    whole : files of the whole label
-    of_maps : global attributes of the maps of all fluxes (`about.together`), which tell keywords and whether the world is virtual
+    folder : Path
+    run, label : str
+    by_month : mapping
+        Files of each month, by its name `YYYY-MM`, in the order of time; each month is an item.
+    of_label : sequence of Path
+        Files of the whole label.
+    attributes : mapping
+        Global attributes of the maps of all fluxes (`merge_attributes`): keywords, and whether the world is virtual.
 
     Returns
     -------
     Path
         `catalog.json`.
     """
-    starts = [_moment(month) for month in months]
-    ends = [_moment((month.astype("datetime64[M]") + 1).astype("datetime64[D]")) for month in months]
-    extent = pystac.Extent(pystac.SpatialExtent([BBOX]), pystac.TemporalExtent([[starts[0], ends[-1]]]))
+    spans = {name: (_moment(month), _moment(month + 1)) for name in by_month for month in [np.datetime64(name, "M")]}
+    first, last = next(iter(spans.values()))[0], [*spans.values()][-1][1]
+    extent = pystac.Extent(pystac.SpatialExtent([BBOX]), pystac.TemporalExtent([[first, last]]))
     text = f"GPP, RECO and NEE of {label}, run {run}: daily or monthly maps with members' spread"
-    told = _told(f"GPP, RECO and NEE {label}", text, of_maps)
-    collection = pystac.Collection(f"{run}-{label}", extent=extent, license="CC-BY-4.0", **told)
-    _assets(collection, whole, folder / collection.id)
-    for month, start, end in zip(months, starts, ends, strict=True):
-        name = str(month.astype("datetime64[M]"))
-        told = _told(f"GPP, RECO and NEE {name}", f"Monthly means of GPP, RECO and NEE, {name}, run {run}", of_maps)
-        item = pystac.Item(name, GLOBE, BBOX, None, told, start_datetime=start, end_datetime=end)
-        _assets(item, files[name], folder / collection.id / name)
+    entry = _describe(f"GPP, RECO and NEE {label}", text, attributes)
+    collection = pystac.Collection(
+        f"{run}-{label}",
+        title=entry.title,
+        description=entry.description,
+        keywords=entry.keywords,
+        extent=extent,
+        license="CC-BY-4.0",
+    )
+    _add_assets(collection, of_label, folder / collection.id)
+    for name, (start, end) in spans.items():
+        entry = _describe(f"GPP, RECO and NEE {name}", f"Monthly means of GPP, RECO and NEE, {name}, run {run}", attributes)
+        item = pystac.Item(name, GLOBE, BBOX, None, asdict(entry), start_datetime=start, end_datetime=end)
+        _add_assets(item, by_month[name], folder / collection.id / name)
         collection.add_item(item)
-    told = _told(f"Maps of the run {run}, {label}", f"Maps of the run {run}", of_maps)
-    further = {"keywords": told.pop("keywords")}
-    catalogue = pystac.Catalog(f"{run}-{label}-catalogue", extra_fields=further, **told)
+    entry = _describe(f"Maps of the run {run}, {label}", f"Maps of the run {run}", attributes)
+    catalogue = pystac.Catalog(
+        f"{run}-{label}-catalogue", entry.description, entry.title, extra_fields={"keywords": entry.keywords}
+    )
     catalogue.add_child(collection)
     catalogue.normalize_and_save(str(folder), pystac.CatalogType.SELF_CONTAINED)
     return folder / "catalog.json"
 
 
-def _told(title: str, description: str, of_maps: dict[str, Any]) -> dict[str, Any]:
-    """Title, description and keywords of an entry, which tell of a virtual world where the maps do."""
-    given = {"title": title, "summary": description, "keywords": of_maps.get("keywords", "")}
-    found = simulated.attributes(given, simulated.said(of_maps))
-    words = [word for word in found["keywords"].split(", ") if word]
-    return {"title": found["title"], "description": found["summary"], "keywords": words}
+@dataclass(frozen=True)
+class _Entry:
+    """Texts of an entry of the catalogue."""
+
+    title: str
+    description: str
+    keywords: list[str]
 
 
-def _assets(owner: pystac.Item | pystac.Collection, files: list[Path], place: Path) -> None:
+def _describe(title: str, description: str, maps: Attributes) -> _Entry:
+    """Texts of an entry, which state a virtual world where the maps do."""
+    entry = {"title": title, "summary": description, "keywords": maps.get("keywords", "")}
+    stated = simulated.attributes(entry, simulated.is_stated(maps))
+    words = [word for word in str(stated["keywords"]).split(", ") if word]
+    return _Entry(str(stated["title"]), str(stated["summary"]), words)
+
+
+def _add_assets(owner: pystac.Item | pystac.Collection, files: Sequence[Path], place: Path) -> None:
     """Add files with paths relative to where `owner` is written."""
     for file in files:
         role = "metadata" if file.suffix == ".qml" else "data"
@@ -76,5 +97,5 @@ def _assets(owner: pystac.Item | pystac.Collection, files: list[Path], place: Pa
         owner.add_asset(file.name, asset)
 
 
-def _moment(day: np.datetime64) -> datetime:
-    return datetime.fromisoformat(str(day.astype("datetime64[D]"))).replace(tzinfo=UTC)
+def _moment(month: np.datetime64) -> datetime:
+    return datetime.fromisoformat(str(month.astype("datetime64[D]"))).replace(tzinfo=UTC)

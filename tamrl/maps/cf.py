@@ -1,16 +1,14 @@
-"""CF-1.11 metadata of the products: time and its bounds, names and units of the fluxes, static fields, global attributes."""
+"""CF-1.11 metadata of the products: time and its bounds, names and units of the fluxes."""
 
 import re
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
 
 from tamrl import calendar, carbon, georeference, variables
-from tamrl.maps import acdd
-from tamrl.maps.land import Land
 
-CONVENTIONS = "CF-1.11, ACDD-1.3"
 FILL = np.float32(9.969209968386869e36)
 """NetCDF's own default, which every tool knows; a NaN would puzzle some of them."""
 
@@ -35,110 +33,88 @@ NAMING = {
     "Fire, harvest and lateral fluxes are not in it.",
 }
 
-REFERENCES = (
-    "TAM-RL: https://doi.org/10.48550/arXiv.2603.09974; intervals: https://doi.org/10.48550/arXiv.1905.03222; "
-    "area of applicability: https://doi.org/10.1111/2041-210X.13650"
-)
-LICENSE = "CC-BY-4.0; the inputs keep their own terms (see the report of the run)"
+
+@dataclass(frozen=True, eq=False)
+class FileAxis:
+    """The time axis of a file.
+
+    Attributes
+    ----------
+    starts : array of datetime64 (time)
+        Starts of the steps.
+    period : Period
+        Length of the steps.
+    years : str or None
+        Of a climatology the years it is the mean of, such as `2000-2025`.
+    """
+
+    starts: np.ndarray
+    period: calendar.Period
+    years: str | None = None
+
+    @property
+    def resolution(self) -> str:
+        """The period, or `climatology`: a key of `METHODS` and `acdd.DURATIONS`."""
+        return self.period if self.years is None else calendar.CLIMATOLOGY
+
+    @cached_property
+    def bounds(self) -> np.ndarray:
+        """First and last instant of each step, datetime64[D] (time, 2).
+
+        Those of a climatology span its first to its last year (CF 7.4); without two years in `years` they are those of the steps.
+        """
+        bounds = calendar.bounds(self.starts, self.period)
+        named = [int(year) for year in re.findall(r"\b(?:1[89]|20|21)\d\d\b", self.years or "")]
+        if len(named) < 2:
+            return bounds
+        shift = np.array([min(named), max(named)]) - int(calendar.year(bounds[0, 0]))
+        return np.asarray(bounds.astype("datetime64[M]") + shift * calendar.MONTHS, dtype="datetime64[D]")
+
+    def dataset(self) -> xr.Dataset:
+        """The coordinate `time` and its bounds as CF writes them; `climatology_bnds` takes the place of `time_bnds`."""
+        kind, name = ("bounds", "time_bnds") if self.years is None else ("climatology", "climatology_bnds")
+        origin = calendar.bounds(self.starts, self.period)[0, 0].astype("datetime64[Y]")
+        attributes = {
+            "standard_name": "time",
+            "long_name": "start of the step (UTC)",
+            "axis": "T",
+            "units": f"days since {origin}-01-01",
+            "calendar": "standard",
+            "units_metadata": "leap_seconds: none",
+            kind: name,
+        }
+        days = (self.starts.astype("datetime64[D]") - origin.astype("datetime64[D]")).astype(float)
+        ends = (self.bounds - origin.astype("datetime64[D]")).astype(float)
+        ds = xr.Dataset({name: (("time", "bnds"), ends)}, coords={"time": ("time", days, attributes)})
+        return georeference.without_fill(ds)
 
 
-def time_axis(time: np.ndarray, *, step: str, period: str | None = None) -> xr.Dataset:
-    """The coordinate `time` and its bounds as CF writes them.
+def flux_names(flux: str, modifier: str | None = None) -> dict[str, str]:
+    """Long name and, where CF has one, standard name (with its modifier) of a flux."""
+    entry = variables.get(flux)
+    names = {"long_name": entry.long_name}
+    if entry.standard_name:
+        names["standard_name"] = " ".join(filter(None, (entry.standard_name, modifier)))
+    return names
+
+
+def flux_attributes(flux: str, *, units: str, resolution: str, note: str) -> dict[str, str]:
+    """Attributes that every field of a flux carries.
 
     Parameters
     ----------
-    time : array of datetime64 (time)
-        Starts of the steps.
-    step : str
-        A period of `calendar.bounds`.
-    period : str, optional
-        Given for a climatology: the years it is the mean of, such as `2000-2025`; then `climatology_bnds` takes the place of
-        `time_bnds` (CF 7.4). Without two years in it, the bounds are those of the axis itself.
+    flux : str
+    units : str
+        A key of `UNITS`.
+    resolution : str
+        A key of `METHODS`.
+    note : str
+        How the flux was made that of all land (`Land.note`).
     """
-    bounds = calendar.bounds(time, step)
-    origin = bounds[0, 0].astype("datetime64[Y]")
-    name = "time_bnds"
-    if period is not None:
-        name = "climatology_bnds"
-        bounds = _over_years(bounds, period)
-    days = (time.astype("datetime64[D]") - origin.astype("datetime64[D]")).astype(float)
-    attributes = {
-        "standard_name": "time",
-        "long_name": "start of the step (UTC)",
-        "axis": "T",
-        "units": f"days since {origin}-01-01",
-        "calendar": "standard",
-        "units_metadata": "leap_seconds: none",
-        ("climatology" if period is not None else "bounds"): name,
-    }
-    ends = (bounds - origin.astype("datetime64[D]")).astype(float)
-    return georeference.without_fill(xr.Dataset({name: (("time", "bnds"), ends)}, coords={"time": ("time", days, attributes)}))
-
-
-def _over_years(bounds: np.ndarray, period: str) -> np.ndarray:
-    """Bounds of monthly means within the first to the last year of `period`."""
-    years = [int(year) for year in re.findall(r"\b(?:1[89]|20|21)\d\d\b", period)]
-    if len(years) < 2:
-        return bounds
-    axis = int(calendar.year(bounds[0, 0]))
-    months = bounds.astype("datetime64[M]")
-    shift = np.array([min(years) - axis, max(years) - axis]) * 12
-    return (months + shift).astype("datetime64[D]")
-
-
-def names(flux: str, modifier: str | None = None) -> dict[str, str]:
-    """Long name and, where CF has one, standard name (with its modifier) of a flux."""
-    entry = variables.get(flux)
-    found = {"long_name": entry.long_name}
-    if entry.standard_name:
-        found["standard_name"] = " ".join(filter(None, (entry.standard_name, modifier)))
-    return found
-
-
-def flux_attributes(flux: str, *, units: str, step: str, land: Land, skill: str | None) -> dict[str, Any]:
-    """Attributes that every field of a flux carries; `units` as in the configuration, `step` a key of `METHODS`."""
-    attributes = {
+    return {
         "units": UNITS[units],
-        "cell_methods": METHODS[step],
+        "cell_methods": METHODS[resolution],
         "cell_measures": "area: cell_area",
         "grid_mapping": georeference.MAPPING,
-        "comment": f"Mass of carbon per area of the cell's land. {NAMING[flux]} Given is {land.note}.",
-    }
-    return attributes | ({"skill": skill} if skill else {})
-
-
-def frame(*, lat: np.ndarray, lon: np.ndarray, axis: xr.Dataset, land: Land, quality: xr.Dataset | None) -> xr.Dataset:
-    """Everything of a file but its fields: axes, bounds, `crs`, `land_fraction`, `cell_area` and, if given, fields of `quality`.
-
-    `quality` is `maps/applicability.nc` opened without decoding (`mask_and_scale=False`), so that flags stay flags, and may hold
-    further fields (lat, lon) that say how good a cell is.
-    """
-    ds = georeference.horizontal(lat=lat, lon=lon).merge(axis)
-    mapping = {"grid_mapping": georeference.MAPPING}
-    fraction = variables.attributes("land_fraction") | mapping | {"cell_methods": "area: mean"}
-    area = {"standard_name": "cell_area", "long_name": "area of the whole cell", "units": "m2"} | mapping
-    ds["land_fraction"] = ("lat", "lon"), land.fraction.astype("float32"), fraction
-    ds["cell_area"] = ("lat", "lon"), land.area.astype(float), area
-    for name in ("land_fraction", "cell_area"):
-        ds[name].attrs["coverage_content_type"] = acdd.content(name)
-    ds = georeference.without_fill(ds)
-    ds["land_fraction"].encoding["_FillValue"] = FILL
-    for name, found in ({} if quality is None else quality.data_vars).items():
-        attributes = {key: value for key, value in found.attrs.items() if key != "_FillValue"}
-        ds[name] = ("lat", "lon"), found.values, attributes | {"coverage_content_type": acdd.content(name)}
-        ds[name].encoding["_FillValue"] = found.attrs.get("_FillValue")
-    return ds
-
-
-def global_attributes(*, title: str, summary: str, source: str, history: str, made_by: dict[str, str]) -> dict[str, str]:
-    """Global attributes; `made_by` are digests, versions and whatever else tells how the file came about."""
-    return {
-        "Conventions": CONVENTIONS,
-        "title": title,
-        "summary": summary,
-        "source": source,
-        "references": REFERENCES,
-        "license": LICENSE,
-        "history": history,
-        **made_by,
+        "comment": f"Mass of carbon per area of the cell's land. {NAMING[flux]} Given is {note}.",
     }

@@ -1,4 +1,4 @@
-"""Monthly means as Cloud-Optimised GeoTIFF, one file a flux and month, each with the style by which QGIS shows it."""
+"""Monthly means as Cloud-Optimised GeoTIFF, one file per flux and month, each with a style for QGIS."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from tamrl import carbon, simulated, units
 from tamrl.maps import acdd
 
 RANGES = {"gpp": (0.0, 12.0), "reco": (0.0, 10.0), "nee": (-5.0, 5.0)}
-"""What the colours span, gC m-2 d-1."""
+"""Range of the colours, gC m-2 d-1."""
 
 COLOURS = {
     "gpp": ("#fffbe6", "#c9e08f", "#6bb35a", "#1f7a3d", "#003d19"),
@@ -24,11 +24,11 @@ COLOURS = {
 }
 """From low to high; NEE is green where the land takes up carbon."""
 
-KEPT = (
+COPIED = (
     *("source", "keywords", "keywords_vocabulary", "naming_authority", "instrument", "platform", "license", "references"),
     *("institution", "creator_name", "run", "config_digest"),
 )
-"""Global attributes of a map that its GeoTIFF carry as tags, under the same names."""
+"""Global attributes of a map that its GeoTIFF files carry as tags, under the same names."""
 
 STYLE = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 <qgis version="3.22" styleCategories="Symbology">
@@ -45,7 +45,7 @@ STYLE = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 """
 
 
-def style(flux: str, unit: str) -> str:
+def qgis_style(flux: str, unit: str) -> str:
     """QGIS style (QML) of a flux given in `unit` (as CF writes it)."""
     low, high = (float(units.convert(edge, source=carbon.CF_UNITS, target=unit)) for edge in RANGES[flux])
     at = np.linspace(low, high, len(COLOURS[flux]))
@@ -56,27 +56,35 @@ def style(flux: str, unit: str) -> str:
     return STYLE.format(low=low, high=high, items="\n".join(items))
 
 
-def write(folder: Path, ds: xr.Dataset, flux: str) -> Iterator[Path]:
+def months(ds: xr.Dataset) -> list[str]:
+    """Months of a file of monthly means, as `YYYY-MM`."""
+    return [str(month) for month in ds["time"].values.astype("datetime64[M]")]
+
+
+def write_rasters(folder: Path, ds: xr.Dataset, flux: str) -> Iterator[tuple[str, Path]]:
     """Write every month of `ds` (time, lat, lon) into `folder`; band 1 is the flux, band 2 its spread over the members.
 
     Parameters
     ----------
-    ds : a file of `maps/monthly/`, opened
+    folder : Path
+    ds : Dataset
+        A file of `maps/monthly/`, opened.
+    flux : str
 
     Yields
     ------
-    Path
-        Each GeoTIFF; its style has the same name with the ending `qml`.
+    The month and its GeoTIFF; the style has the same name with the ending `qml`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for k, month in enumerate(ds["time"].values.astype("datetime64[M]").astype(str)):
+    for k, month in enumerate(months(ds)):
         path = folder / f"{flux}_{month}.tif"
-        _raster(path, ds.isel(time=k), flux, month)
-        path.with_suffix(".qml").write_text(style(flux, ds[flux].attrs["units"]), encoding="utf-8")
-        yield path
+        _write_raster(path, ds.isel(time=k), flux, month)
+        path.with_suffix(".qml").write_text(qgis_style(flux, ds[flux].attrs["units"]), encoding="utf-8")
+        yield month, path
 
 
-def _raster(path: Path, ds: xr.Dataset, flux: str, month: str) -> None:
+def _write_raster(path: Path, ds: xr.Dataset, flux: str, month: str) -> None:
+    """Write one month as a Cloud-Optimised GeoTIFF."""
     lat, lon = ds["lat"].values, ds["lon"].values
     size = abs(float(lat[1] - lat[0]))
     bands = (flux, f"{flux}_std")
@@ -92,11 +100,11 @@ def _raster(path: Path, ds: xr.Dataset, flux: str, month: str) -> None:
         rasterio.shutil.copy(memory.name, path, driver="COG", compress="DEFLATE", predictor="YES", overview_resampling="average")
 
 
-def _tags(ds: xr.Dataset, flux: str, month: str) -> dict[str, str]:
-    """Tags of a month's file: title, summary and `id` of its own, and what the file that it is made of says of itself."""
+def _tags(ds: xr.Dataset, flux: str, month: str) -> dict[str, object]:
+    """Tags of a month: a title, summary and `id` of its own, and attributes of the file that it is made of."""
     bands = "; ".join(f"band {k}: {ds[name].attrs['long_name']}" for k, name in enumerate((flux, f"{flux}_std"), 1))
-    given = {name: ds.attrs[name] for name in KEPT if name in ds.attrs}
-    given |= {"title": f"{flux.upper()} {month}: mean and standard deviation", "summary": f"{month}, {bands}."}
-    given |= {"id": acdd.identifier(f"geotiff {flux} {month} {ds.attrs.get('id')}"), "comment": ds[flux].attrs["comment"]}
-    tags = simulated.attributes(given, simulated.said(ds.attrs))
-    return tags | {"TIFFTAG_IMAGEDESCRIPTION": tags["title"]}
+    tags: dict[str, object] = {name: ds.attrs[name] for name in COPIED if name in ds.attrs}
+    tags |= {"title": f"{flux.upper()} {month}: mean and standard deviation", "summary": f"{month}, {bands}."}
+    tags |= {"id": acdd.identifier(f"geotiff {flux} {month} {ds.attrs.get('id')}"), "comment": ds[flux].attrs["comment"]}
+    stated = simulated.attributes(tags, simulated.is_stated(ds.attrs))
+    return stated | {"TIFFTAG_IMAGEDESCRIPTION": stated["title"]}

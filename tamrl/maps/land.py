@@ -1,6 +1,6 @@
-"""What of each cell is land, and what of the land carries vegetation; pure."""
+"""The land of each cell, and the share of it that carries flux."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,8 @@ class Land:
 
     Attributes
     ----------
+    lat, lon : arrays (lat), (lon)
+        Cell centres, degrees.
     area : array (lat, lon)
         Whole cells, m2.
     fraction : array (lat, lon)
@@ -36,6 +38,8 @@ class Land:
         Share of the land per group of `classes.KOPPEN`.
     """
 
+    lat: np.ndarray
+    lon: np.ndarray
     area: np.ndarray
     fraction: np.ndarray
     share: np.ndarray
@@ -45,13 +49,14 @@ class Land:
     koppen: np.ndarray | None = None
 
     def rows(self, rows: slice) -> "Land":
-        """The same for a band of rows."""
+        """The land of a band of rows."""
         igbp, koppen = (None if shares is None else shares[:, rows] for shares in (self.igbp, self.koppen))
-        return Land(self.area[rows], self.fraction[rows], self.share[rows], igbp, self.bare, self.note, koppen)
+        area, fraction, share = (field[rows] for field in (self.area, self.fraction, self.share))
+        return replace(self, lat=self.lat[rows], area=area, fraction=fraction, share=share, igbp=igbp, koppen=koppen)
 
 
 def describe_land(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
-    """Land of the cube's grid; reads `land_fraction` and, where present, `igbp_fraction`.
+    """Read the land of the grid of a cube: `land_fraction` and, where present, `igbp_fraction` and `koppen_fraction`.
 
     Raises
     ------
@@ -65,17 +70,19 @@ def describe_land(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
     area = np.broadcast_to(grid.area(), fraction.shape)
     igbp = _shares(cube, "igbp", classes.IGBP) if "igbp_fraction" in cube else None
     koppen = _shares(cube, "koppen", classes.KOPPEN) if "koppen_fraction" in cube else None
+    lat, lon = cube["lat"].values, cube["lon"].values
     if igbp is None or not vegetated_only:
-        return Land(area, fraction, np.ones_like(fraction), igbp, (), NO_CLASSES if vegetated_only else WHOLE, koppen)
+        note = NO_CLASSES if vegetated_only else WHOLE
+        return Land(lat, lon, area, fraction, np.ones_like(fraction), igbp, (), note, koppen)
     bare = [classes.IGBP.index(name) for name in classes.UNVEGETATED]
     share = np.clip(1.0 - igbp[bare].sum(0, dtype=float), 0.0, 1.0)
-    return Land(area, fraction, share, igbp, classes.UNVEGETATED, SHARE, koppen)
+    return Land(lat, lon, area, fraction, share, igbp, classes.UNVEGETATED, SHARE, koppen)
 
 
 def _shares(cube: xr.Dataset, kind: str, names: tuple[str, ...]) -> np.ndarray:
     """Fractions of a classification in the order of `names`, float32 (class, lat, lon)."""
-    found = [str(name) for name in cube[kind].values] if kind in cube.coords else list(names)
-    if sorted(found) != sorted(names):
-        raise ContractError(f"the classes of {kind}_fraction are not those of the package", found=found)
-    order = [found.index(name) for name in names]
+    held = [str(name) for name in cube[kind].values] if kind in cube.coords else list(names)
+    if sorted(held) != sorted(names):
+        raise ContractError(f"the classes of {kind}_fraction are not those of the package", found=held)
+    order = [held.index(name) for name in names]
     return cube[f"{kind}_fraction"].transpose(kind, "lat", "lon").values[order].astype("float32")

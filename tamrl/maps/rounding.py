@@ -14,30 +14,30 @@ BLOCK = 2**15
 
 
 def significant(values: np.ndarray, bits: int | None) -> np.ndarray:
-    """Float32 values (any shape) with `bits` bits of their fraction kept; all of them where `bits` is None. NaN stays NaN."""
+    """Float32 values (any shape) with `bits` bits of their fraction kept, all of them where `bits` is None. NaN stays NaN."""
     exact = np.ascontiguousarray(values, dtype=np.float32)
     if bits is None or bits >= FRACTION:
         return exact
     rounded = exact.copy()
-    flat, whole = rounded.reshape(-1), rounded.reshape(-1).view(np.uint32)
+    flat, integers = rounded.reshape(-1), rounded.reshape(-1).view(np.uint32)
     for start in range(0, flat.size, BLOCK):
         part = slice(start, start + BLOCK)
-        np.copyto(flat[part], _nearest(whole[part], FRACTION - bits).view(np.float32), where=np.isfinite(flat[part]))
+        np.copyto(flat[part], _nearest(integers[part], FRACTION - bits).view(np.float32), where=np.isfinite(flat[part]))
     return rounded
 
 
-def _nearest(whole: np.ndarray, dropped: int) -> np.ndarray:
-    """Bits of float32 (N) with the last `dropped` rounded away."""
-    nearest = whole >> np.uint32(dropped)
+def _nearest(integers: np.ndarray, dropped: int) -> np.ndarray:
+    """Bits of float32 (N) rounded to nearest, without the last `dropped`."""
+    nearest = integers >> np.uint32(dropped)
     nearest &= np.uint32(1)
     nearest += np.uint32(2 ** (dropped - 1) - 1)
-    nearest += whole
+    nearest += integers
     nearest &= np.uint32(2**32 - 2**dropped)
     return nearest
 
 
 def stated(bits: int | None) -> str:
-    """What a reader must know of it, for a comment; empty where nothing was rounded."""
+    """How values were rounded, for a comment; empty where they were not."""
     if bits is None or bits >= FRACTION:
         return ""
     return f" Rounded to {bits} significant bits of the fraction: relative error at most {2.0 ** -(bits + 1):.1e}."

@@ -13,7 +13,8 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter
 
 from tamrl.grid import Grid
-from tamrl.maps import cf, export, land, rounding
+from tamrl.maps import cf, land, netcdf, rounding
+from tamrl.maps.frame import static_fields
 from tests.benchmarks.rows import row
 
 STEPS, BITS = 40, 13
@@ -38,7 +39,7 @@ def _write(grid: Grid, bits: int | None) -> tuple[float, int]:
     with tempfile.TemporaryDirectory() as folder:
         path, start = Path(folder) / "map.nc", time.process_time()
         slabs = [(slice(0, STEPS), {"gpp": rounding.significant(fields["gpp"].values, bits)})]
-        export.write(path, frame=frame, fields=fields, slabs=slabs, compression=1)
+        netcdf.write_netcdf(path, frame=frame, fields=fields, slabs=slabs, compression=1)
         return fields["gpp"].nbytes / 1e6 / (time.process_time() - start), path.stat().st_size
 
 
@@ -50,7 +51,8 @@ def _slab(grid: Grid) -> tuple[xr.Dataset, xr.Dataset]:
     dry = smooth > np.quantile(smooth, 0.7)
     values = np.stack([np.where(dry, rough * (1 + 0.01 * k), np.nan) for k in range(STEPS)]).astype("float32")
     days = (np.datetime64("2012-01-01") + np.arange(STEPS)).astype("datetime64[ns]")
-    known = land.Land(np.broadcast_to(grid.area(), grid.shape), dry.astype(float), np.ones(grid.shape), None, (), land.WHOLE)
-    frame = cf.frame(lat=grid.lat, lon=grid.lon, axis=cf.time_axis(days, step="day"), land=known, quality=None)
+    area, fraction = np.broadcast_to(grid.area(), grid.shape), dry.astype(float)
+    known = land.Land(grid.lat, grid.lon, area, fraction, np.ones(grid.shape), None, (), land.WHOLE)
+    frame = static_fields(known, cf.FileAxis(days, "day"))
     coords = {"time": days, "lat": grid.lat, "lon": grid.lon}
     return xr.Dataset({"gpp": (("time", "lat", "lon"), values)}, coords=coords), frame

@@ -11,8 +11,9 @@ import xarray as xr
 from tamrl import classes, files, georeference, stores
 from tamrl.carbon import FLUXES
 from tamrl.grid import Grid
+from tamrl.maps.exports import write_exports
 from tamrl.maps.means.stage import write_periods, write_seasonal
-from tamrl.maps.stage import write_exports, write_product
+from tamrl.maps.stage import write_product
 from tamrl.uncertainty import conformal
 
 WHO = ("creator", "publisher")
@@ -49,10 +50,8 @@ class World:
             "cube": self.folder / "cube.zarr",
             "predictions": self.folder / f"{self.label}.zarr",
             "label": self.label,
-            "run": "test",
-            "config_digest": "0123456789abcdef",
+            "identity": {"run": "test", "config_digest": "0123456789abcdef", "virtual": self.virtual},
             "code": "fedcba9876543210",
-            "virtual": self.virtual,
         }
 
     def format(self, **changes) -> dict:
@@ -84,7 +83,7 @@ class World:
     def write_seasonal(self, other: "World") -> dict[str, Path]:
         """Over this year and that of another world with the same cube."""
         outputs = {flux: self.folder / f"seasonal_{flux}.nc" for flux in FLUXES}
-        made_by = {name: self.common[name] for name in ("run", "config_digest", "code", "cube", "virtual")}
+        made_by = {name: self.common[name] for name in ("identity", "code", "cube")}
         each = {key: [world.common[name] for world in (self, other)] for key, name in SEVERAL.items()}
         write_seasonal(**each, **made_by, maps=list(outputs.values()), format=self.format())
         return outputs

@@ -110,7 +110,7 @@ def test_times_that_are_no_starts_of_their_steps_are_refused():
 @pytest.mark.parametrize("period", ["months of the mean year", "1990"])
 def test_a_climatology_of_unknown_years_keeps_the_bounds_of_its_axis(period):
     months = np.arange("2001-01", "2002-01", dtype="datetime64[M]").astype("datetime64[ns]")
-    axis = cf.time_axis(months, step="month", period=period)
+    axis = cf.FileAxis(months, "month", years=period).dataset()
     assert axis["climatology_bnds"].values[[0, -1]].tolist() == [[0, 31], [334, 365]]
 
 

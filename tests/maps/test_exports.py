@@ -36,7 +36,7 @@ def test_styles_span_their_range_in_the_unit_of_the_file(exports, flux):
     root = ElementTree.parse(exports / "geotiff" / f"{flux}_2012-07.qml").getroot()
     values = [float(item.get("value")) for item in root.iter("item")]
     assert values == sorted(values) and (values[0], values[-1]) == geotiff.RANGES[flux]
-    si = ElementTree.fromstring(geotiff.style(flux, "kg m-2 s-1").split("\n", 1)[1])
+    si = ElementTree.fromstring(geotiff.qgis_style(flux, "kg m-2 s-1").split("\n", 1)[1])
     assert float(next(si.iter("item")).get("value")) == pytest.approx(values[0] / 86400 / 1000)
 
 

@@ -12,8 +12,8 @@ import xarray as xr
 from tamrl import registry, simulated
 from tamrl.carbon import FLUXES
 from tamrl.grid import Grid
-from tamrl.maps import about
 from tamrl.maps.means.periods import PERIODS
+from tamrl.maps.origin import merge_attributes
 from tests.maps.conftest import build, cube, seal
 from tests.maps.test_cf import complaints
 from tests.maps.test_stage import budgets
@@ -68,13 +68,17 @@ def test_a_virtual_earth_is_named_in_every_label_and_a_real_one_in_none(labels, 
         assert all(simulated.STATEMENT in said[key] for key in told), (name, said)
         assert set(simulated.KEYWORDS) <= set(said["keywords"] if kind == "stac" else said["keywords"].split(", ")), name
         if kind != "stac":
-            assert simulated.said(said) and simulated.STATEMENT in said["instrument"] and simulated.STATEMENT in said["platform"]
+            assert (
+                simulated.is_stated(said)
+                and simulated.STATEMENT in said["instrument"]
+                and simulated.STATEMENT in said["platform"]
+            )
             assert not any(word in f"{said['instrument']} {said['source']}" for word in ("MODIS", "ERA5", "eddy")), name
 
 
 def test_the_compliance_checker_finds_nothing_in_a_virtual_map_either(daily, tmp_path):
     path = replace(daily, virtual=True).write_product("ensemble", "gpp")
-    assert simulated.said(xr.open_dataset(path).attrs) and complaints(path, tmp_path) == []
+    assert simulated.is_stated(xr.open_dataset(path).attrs) and complaints(path, tmp_path) == []
     missing = complaints(path, tmp_path, "acdd:1.3")
     assert all("standard_name" in line or "vertical" in line for line in missing), missing
 
@@ -112,16 +116,17 @@ def test_attributes_that_differ_are_all_listed():
         {"source": "a", "keywords": "x, y", "same": 1.0, "id": "1"},
         {"source": "b", "keywords": "y, z", "same": 1.0, "id": "2"},
     ]
-    found = about.together(files, title="both", summary="of both", product="test")
+    found = merge_attributes(files, title="both", summary="of both", product="test")
     assert (found["source"], found["keywords"], found["same"], found["title"]) == ("a; b", "x, y, z", 1.0, "both")
     assert (
-        found["id"] not in ("1", "2") and found["id"] != about.together(files[:1], title="both", summary="", product="test")["id"]
+        found["id"] not in ("1", "2")
+        and found["id"] != merge_attributes(files[:1], title="both", summary="", product="test")["id"]
     )
 
 
 def test_one_file_of_a_virtual_earth_makes_the_merged_one_virtual():
     files = [{"title": "a"}, simulated.attributes({"title": "b"}, True)]
-    assert simulated.said(about.together(files, title="both", summary="of both", product="test"))
+    assert simulated.is_stated(merge_attributes(files, title="both", summary="of both", product="test"))
 
 
 def test_totals_carry_a_column_that_says_so_even_without_rows(virtual, tmp_path):

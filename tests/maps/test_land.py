@@ -20,9 +20,9 @@ def cube(resolution=30.0, **fractions):
     )
 
 
-def areas(found, lat, lon):
+def areas(found):
     """Land and carrying land (lat, lon) of each region."""
-    regions = Regions.of_budgets(found, lat, lon)
+    regions = Regions.of_budgets(found)
     return dict(zip(regions.names, zip(regions.land, regions.carrying, strict=True), strict=True))
 
 
@@ -39,7 +39,7 @@ def test_rounding_gives_no_negative_share():
 
 def test_regions_cover_the_sphere_once():
     found = land.describe_land(cube(GRA=0.6, EBF=0.4), vegetated_only=True)
-    regions = areas(found, Grid(30.0).lat, Grid(30.0).lon)
+    regions = areas(found)
     half = 2 * np.pi * EARTH_RADIUS**2
     assert regions["globe"][0].sum() == pytest.approx(half)
     assert sum(regions[name][0].sum() for name in classes.LATITUDE_BANDS) == pytest.approx(half)
@@ -64,7 +64,7 @@ def test_boxes_and_climates_add_up_to_the_globe():
     koppen = np.random.default_rng(1).dirichlet(np.ones(5), ds["land_fraction"].shape).transpose(2, 0, 1)
     ds["koppen_fraction"] = ("koppen", "lat", "lon"), koppen
     found = land.describe_land(ds.assign_coords(koppen=list(classes.KOPPEN)), vegetated_only=True)
-    regions = areas(found, ds["lat"].values, ds["lon"].values)
+    regions = areas(found)
     for kind in ("box ", "climate "):
         parts = [regions[name] for name in regions if name.startswith(kind)]
         for part, whole in zip(zip(*parts, strict=True), regions["globe"], strict=True):

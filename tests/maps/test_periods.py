@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tamrl.calendar import TimeAxis
 from tamrl.errors import ContractError
-from tamrl.maps.means import periods
+from tamrl.maps.means.periods import Periods
 from tests.maps.conftest import build
 from tests.maps.test_cf import complaints
 from tests.maps.test_stage import members, share
@@ -51,18 +52,18 @@ def test_they_comply(daily, period, tmp_path):
 
 def test_half_a_year_is_no_year():
     days = pd.date_range("2012-01-01", "2012-06-30").values
-    assert len(periods.groups(days, step="day", period="monthly").first) == 6
+    assert len(Periods.of(TimeAxis(days, "day"), "monthly").first) == 6
     with pytest.raises(ContractError, match="do not fill their years"):
-        periods.groups(days, step="day", period="annual")
+        Periods.of(TimeAxis(days, "day"), "annual")
 
 
 def test_eight_days_begin_anew_with_each_year():
     days = pd.date_range("2011-01-01", "2012-12-31").values
-    own = periods.groups(days, step="day", period="8day")
-    assert len(own.first) == 92 and str(own.starts[46])[:10] == "2012-01-01"
-    assert np.diff([*own.first, len(days)]).tolist() == [8] * 45 + [5] + [8] * 45 + [6]
+    periods = Periods.of(TimeAxis(days, "day"), "8day")
+    assert len(periods.first) == 92 and str(periods.starts[46])[:10] == "2012-01-01"
+    assert np.diff([*periods.first, len(days)]).tolist() == [8] * 45 + [5] + [8] * 45 + [6]
     with pytest.raises(ContractError, match="do not fill"):
-        periods.groups(days[:-1], step="day", period="8day")
+        Periods.of(TimeAxis(days[:-1], "day"), "8day")
 
 
 def test_the_seasonal_cycle_is_the_mean_over_years_of_each_member(two_years, tmp_path):

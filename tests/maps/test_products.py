@@ -12,7 +12,7 @@ from tamrl.maps.products import Context
 from tamrl.uncertainty import conformal
 
 PRODUCTS = registry.names(registry.PRODUCTS)
-BARE = land.Land(*(np.ones((4, 5)) for _ in range(3)), None, (), land.WHOLE)
+BARE = land.Land(np.ones(4), np.ones(5), *(np.ones((4, 5)) for _ in range(3)), None, (), land.WHOLE)
 
 
 @pytest.fixture(params=PRODUCTS)
@@ -36,7 +36,7 @@ def context(units="gC m-2 d-1", share=None, flux="gpp"):
     predicted = rng.gamma(3, 2, 500)
     observed = predicted + rng.normal(0, 1, 500)
     fitted = conformal.fit(observed=observed, predicted=predicted, spread=np.ones(500), site=np.arange(500) % 30, flux=flux)
-    attributes = cf.flux_attributes(flux, units=units, step="day", land=BARE, skill=None)
+    attributes = cf.flux_attributes(flux, units=units, resolution="day", note=BARE.note)
     return Context(flux, cf.UNITS[units], np.ones((4, 5)) if share is None else share, fitted, attributes)
 
 

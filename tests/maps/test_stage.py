@@ -71,7 +71,7 @@ def test_blocks_of_any_size_write_the_same_values(daily, monkeypatch):
     monkeypatch.setattr(blocks, "strips", lambda store: [slice(0, 3), slice(3, 4), slice(4, 18)])
     real = blocks.steps
     monkeypatch.setattr(blocks, "steps", lambda count, **_: real(count, bytes_per_step=1, memory=101))
-    monkeypatch.setattr(stage.export, "CHUNK", 3 * 18 * 36 * 4)
+    monkeypatch.setattr(stage.netcdf, "CHUNK", 3 * 18 * 36 * 4)
     other = xr.open_dataset(daily.write_map("nee", "blocks")).load()
     assert other["nee"].encoding["chunksizes"] == (3, 18, 36)
     xr.testing.assert_equal(whole, other)

@@ -146,7 +146,7 @@ def test_the_mask_of_a_virtual_earth_says_so_and_is_the_same(inputs):
     real = assess(inputs).load()
     virtual = assess(inputs, virtual=True).load()
     xr.testing.assert_equal(real, virtual)
-    assert simulated.said(virtual.attrs) and not simulated.said(real.attrs)
+    assert simulated.is_stated(virtual.attrs) and not simulated.is_stated(real.attrs)
     for name in ("title", "summary", "source"):
         assert simulated.STATEMENT in virtual.attrs[name] and simulated.STATEMENT not in real.attrs.get(name, "")
 

@@ -55,8 +55,9 @@ def test_every_rule_has_a_stage(found):
 def test_every_rule_tells_its_stage_whether_the_world_is_virtual(found):
     for rule, (stage, _, _, params, _) in found.items():
         module, _, name = stage.rpartition(".")
-        if "virtual" in inspect.signature(getattr(importlib.import_module(module), name)).parameters:
-            assert "virtual" in params, rule
+        for argument in ("virtual", "identity"):  # the identity of a run holds it too
+            if argument in inspect.signature(getattr(importlib.import_module(module), name)).parameters:
+                assert argument in params, rule
 
 
 def test_every_rule_says_in_a_comment_what_it_does(root):

@@ -37,7 +37,7 @@ if workflow.is_main_process:
 PLAN = WorkflowPlan(config)
 MAIN, CONFIGS = PLAN.main, PLAN.configs
 PLAIN = plain(MAIN)
-VIRTUAL = simulated.of(PLAIN)  # whether the products have to say so
+VIRTUAL = simulated.is_virtual(PLAIN)  # whether the products have to say so
 GRIDDED = PLAN.gridded
 ANY, THIS = RunLayout("{run}"), PLAN.layout
 BASE = THIS.folder
@@ -45,6 +45,11 @@ ENV = "../../envs/cpu.yaml"
 ATLAS = [THIS(File.ATLAS)] if GRIDDED and MAIN.atlas else []
 
 MODULE_PATHS = workflow.modifier.path_modifier  # what `prefix` or `replace_prefix` of another workflow makes of paths
+
+
+def identity(wildcards):
+    """What the files of a run state of it (`RunIdentity`)."""
+    return {"run": wildcards.run, "config_digest": configuration.digest(CONFIGS[wildcards.run]), "virtual": VIRTUAL}
 
 
 def placed(value):

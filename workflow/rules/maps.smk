@@ -20,8 +20,7 @@ rule write_map:
         product="ensemble",
         predictions=at(File.PREDICTIONS),
         format=section("maps", MapFormat),
-        config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
-        virtual=VIRTUAL,
+        identity=identity,
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.ensemble"),
     script:
         "../scripts/run_stage.py"
@@ -77,8 +76,7 @@ rule write_periods:
         stage="tamrl.maps.means.stage.write_periods",
         predictions=at(File.PREDICTIONS),
         format=section("maps", MapFormat),
-        config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
-        virtual=VIRTUAL,
+        identity=identity,
         code=code("tamrl.maps.means.stage"),
     script:
         "../scripts/run_stage.py"
@@ -102,8 +100,7 @@ rule write_seasonal:
         predictions=lambda w: PLAN.predictions(w.run, File.PREDICTIONS),
         labels=list(MAIN.time.labels),
         format=section("maps", MapFormat),
-        config_digest=lambda w: configuration.digest(CONFIGS[w.run]),
-        virtual=VIRTUAL,
+        identity=identity,
         code=code("tamrl.maps.means.stage"),
     script:
         "../scripts/run_stage.py"
@@ -126,9 +123,9 @@ rule write_exports:
     conda:
         ENV
     params:
-        stage="tamrl.maps.stage.write_exports",
+        stage="tamrl.maps.exports.write_exports",
         exports=lambda w: list(CONFIGS[w.run].maps.exports),
-        code=code("tamrl.maps.stage"),
+        code=code("tamrl.maps.exports"),
     script:
         "../scripts/run_stage.py"
 

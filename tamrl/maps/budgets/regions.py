@@ -42,14 +42,16 @@ class Regions:
         return cls(tuple(areas), np.where(certain, land, 0.0), np.where(certain, carrying, 0.0))
 
     @classmethod
-    def of_budgets(cls, land: Land, lat: np.ndarray, lon: np.ndarray) -> "Regions":
-        """The globe, latitude bands, boxes, climates and land-cover classes, over the cells of `land` at `lat` and `lon`."""
-        return cls.of(_everywhere(land) | _masked(land, _bands(lat, lon) | _boxes(lat, lon) | _climates(land)) | _classes(land))
+    def of_budgets(cls, land: Land) -> "Regions":
+        """The globe, latitude bands, boxes, climates and land-cover classes."""
+        masks = _bands(land.lat, land.lon) | _boxes(land.lat, land.lon) | _climates(land)
+        return cls.of(_masked(land, _everywhere(land) | masks) | _classes(land))
 
     @classmethod
-    def of_atlas(cls, land: Land, lat: np.ndarray, lon: np.ndarray) -> "Regions":
-        """The globe, latitude bands, land-cover classes and regions of `SREX`, over the cells of `land` at `lat` and `lon`."""
-        return cls.of(_everywhere(land) | _masked(land, _bands(lat, lon)) | _classes(land) | _masked(land, srex_masks(lat, lon)))
+    def of_atlas(cls, land: Land) -> "Regions":
+        """The globe, latitude bands, land-cover classes and regions of `SREX`."""
+        bands, polygons = _bands(land.lat, land.lon), srex_masks(land.lat, land.lon)
+        return cls.of(_masked(land, _everywhere(land) | bands) | _classes(land) | _masked(land, polygons))
 
 
 def _masked(land: Land, shares: Mapping[str, np.ndarray]) -> dict[str, Areas]:
@@ -58,8 +60,8 @@ def _masked(land: Land, shares: Mapping[str, np.ndarray]) -> dict[str, Areas]:
     return {name: (area * share, area * land.share * share) for name, share in shares.items()}
 
 
-def _everywhere(land: Land) -> dict[str, Areas]:
-    return _masked(land, {"globe": np.ones_like(land.fraction)})
+def _everywhere(land: Land) -> dict[str, np.ndarray]:
+    return {"globe": np.ones_like(land.fraction)}
 
 
 def _bands(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:

@@ -79,9 +79,9 @@ def _sum_label(ds: xr.Dataset, axis: TimeAxis, land: Land, label: str) -> tuple[
     year: list[Totals] = []
     months = MonthlyTotals(axis.month)
     for rows in progress(list(blocks.strips(ds["gpp"])), f"budgets {label}"):
-        within, lat, lon = land.rows(rows), ds["lat"].values[rows], ds["lon"].values
-        regions = Regions.of_budgets(within, lat, lon)
-        read = months.add(_read_blocks(ds.isel(lat=rows), axis), Regions.of_atlas(within, lat, lon))
+        within = land.rows(rows)
+        regions = Regions.of_budgets(within)
+        read = months.add(_read_blocks(ds.isel(lat=rows), axis), Regions.of_atlas(within))
         year += [block.sum_over(regions) for block in read]
     total = reduce(add, year)
     level = logging.WARNING if total.missing > NEVER_MISSING else logging.INFO

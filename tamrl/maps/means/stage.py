@@ -1,22 +1,27 @@
 """Stage of the means of maps over time: `maps/{monthly,annual,8day}/{flux}_{label}.nc` and `maps/seasonal/{flux}_{span}.nc`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from tamrl import files, stores
+from tamrl.calendar import TimeAxis
 from tamrl.carbon import FLUXES
 from tamrl.log import progress
-from tamrl.maps import about, blocks, cf, export, land, rounding
-from tamrl.maps.means import periods
+from tamrl.maps import blocks, cf, netcdf
+from tamrl.maps.frame import Content, Frame
+from tamrl.maps.land import describe_land
+from tamrl.maps.means.periods import PERIODS, SUMMARY, Periods, period_fields, seasonal_fields
+from tamrl.maps.origin import Origin, RunIdentity
 from tamrl.maps.predictions import Predictions, open_predictions
 from tamrl.maps.products import Context
 from tamrl.sections.results import MapFormat
 from tamrl.workflow import stage
 
-Strip = tuple[xr.DataArray, xr.DataArray]
-"""gpp and reco of some rows (member, time, lat, lon)."""
+Fields = dict[str, np.ndarray]
+"""Fields of all fluxes (period, lat, lon), by the names of their variables."""
 
 
 @stage
@@ -27,33 +32,35 @@ def write_periods(
     maps: list[str],
     predictions: str,
     format: MapFormat,
-    run: str,
-    config_digest: str,
+    identity: RunIdentity,
     label: str,
     period: str,
     code: str,
-    virtual: bool = False,
 ) -> None:
     """Write the means over calendar months, eight days or years of all fluxes, one file each.
 
     Parameters
     ----------
+    manifest, predictions : path
+        `predictions/{label}.json` and the store that it names.
+    cube : path
+        `drivers/cube.zarr`.
     maps : list of path
-        Of gpp, reco and nee, in the order of `carbon.FLUXES`.
+        Files of gpp, reco and nee to write, in the order of `carbon.FLUXES`.
+    identity : RunIdentity
+        What the files state of the run.
     period : str
-        `monthly`, `annual` or `8day`; other keywords as of `maps.stage.write_product`.
+        `monthly`, `annual` or `8day`.
+    code : str
+        Digest of the code, written into the files.
     """
     opened = open_predictions(predictions, manifest, label=label, cube=cube)
-    drivers, ds = stores.open_cube(cube), opened.ds
-    whole = land.describe_land(drivers, vegetated_only=format.vegetated_only)
-    own = periods.groups(ds["time"].values, step=about.step_of(drivers)[0], period=period)
-    found = _by_strips(
-        [opened], whole, format, lambda strips, context: periods.build(periods.of_members(*next(strips), own), context)
-    )
-    axis = cf.time_axis(own.starts, step=periods.PERIODS[period])
-    told = {"product": period, "label": label, "step": periods.PERIODS[period], "means": f"{period} means"}
-    made_by = {"run": run, "config_digest": config_digest, "code_digest": code} | about.origin([opened], cube)
-    _write_means(found, maps, opened, whole, axis=axis, format=format, told=told, made_by=made_by, virtual=virtual)
+    drivers = stores.open_cube(cube)
+    periods = Periods.of(TimeAxis(opened.ds["time"].values, TimeAxis.of(drivers).step), period)
+    axis = cf.FileAxis(periods.starts, PERIODS[period])
+    frame = _frame(drivers, axis, format, identity, Origin.of(identity, [opened], cube=cube, code=code), opened)
+    fields = _by_strips([opened], [periods], frame, lambda years, context: period_fields(years[0], context))
+    _write_means(fields, maps, frame, product=period, label=label, means=f"{period} means")
 
 
 @stage
@@ -65,92 +72,85 @@ def write_seasonal(
     predictions: list[str],
     labels: list[str],
     format: MapFormat,
-    run: str,
-    config_digest: str,
+    identity: RunIdentity,
     code: str,
-    virtual: bool = False,
 ) -> None:
     """Write the mean seasonal cycle of several years of all fluxes, one file each, with its variation between the years.
 
     Parameters
     ----------
     manifests, predictions, labels : list
-        `predictions/{label}.json`, the store that it speaks of, and the label: one each per mapped year.
+        `predictions/{label}.json`, the store that it names, and the label: one each per mapped year.
+    cube : path
+        `drivers/cube.zarr`.
     maps : list of path
-        Of gpp, reco and nee; other keywords as of `maps.stage.write_product`.
+        Files of gpp, reco and nee to write, in the order of `carbon.FLUXES`.
+    identity : RunIdentity
+        What the files state of the run.
+    code : str
+        Digest of the code, written into the files.
     """
     every = [
         open_predictions(store, manifest, label=label, cube=cube)
         for manifest, store, label in zip(manifests, predictions, labels, strict=True)
     ]
     drivers = stores.open_cube(cube)
-    whole, step = land.describe_land(drivers, vegetated_only=format.vegetated_only), about.step_of(drivers)[0]
-    own = [periods.groups(one.ds["time"].values, step=step, period="monthly") for one in every]
-
-    def cycle(strips: Iterator[Strip], context: Context) -> dict[str, np.ndarray]:
-        """Fields of the strips, one of each year."""
-        return periods.seasonal([periods.of_members(*strip, o) for strip, o in zip(strips, own, strict=True)], context)
-
-    found = _by_strips(every, whole, format, cycle)
+    periods = [Periods.of(TimeAxis(year.ds["time"].values, TimeAxis.of(drivers).step), "monthly") for year in every]
     span = f"{labels[0]}-{labels[-1]}"
-    axis = cf.time_axis(own[0].starts, step="month", period=span)
-    told = {"product": "seasonal", "label": span, "step": "climatology", "means": "mean seasonal cycle"}
-    made_by = {"run": run, "config_digest": config_digest, "code_digest": code} | about.origin(every, cube)
-    _write_means(found, maps, every[0], whole, axis=axis, format=format, told=told, made_by=made_by, virtual=virtual)
+    axis = cf.FileAxis(periods[0].starts, "month", years=span)
+    frame = _frame(drivers, axis, format, identity, Origin.of(identity, every, cube=cube, code=code), every[0])
+    fields = _by_strips(every, periods, frame, seasonal_fields)
+    _write_means(fields, maps, frame, product="seasonal", label=span, means="mean seasonal cycle")
+
+
+def _frame(
+    drivers: xr.Dataset, axis: cf.FileAxis, format: MapFormat, identity: RunIdentity, origin: Origin, predictions: Predictions
+) -> Frame:
+    land = describe_land(drivers, vegetated_only=format.vegetated_only)
+    return Frame(land, axis, format, origin, predictions.ds.sizes["member"], identity.virtual)
 
 
 def _by_strips(
-    every: list[Predictions],
-    whole: land.Land,
-    format: MapFormat,
-    build: Callable[[Iterator[Strip], Context], dict[str, np.ndarray]],
-) -> dict[str, np.ndarray]:
-    """Fields (period, lat, lon) of the globe; `build` makes them of a strip of rows, of each year as it asks for it."""
-    strips: list[dict[str, np.ndarray]] = []
+    every: Sequence[Predictions],
+    periods: Sequence[Periods],
+    frame: Frame,
+    build: Callable[[Sequence[Mapping[str, np.ndarray]], Context], Fields],
+) -> Fields:
+    """Fields of the globe; `build` makes those of a strip of rows from its means of each year, members and fluxes."""
+    strips: list[Fields] = []
+    context = Context("", cf.UNITS[frame.format.units], frame.land.share, None, {}, bits=frame.format.significant_bits)
     for rows in progress(list(blocks.strips(every[0].ds["gpp"])), "periods"):
-        context = Context("", cf.UNITS[format.units], whole.share[rows], None, {}, bits=format.significant_bits)
-        parts = (one.ds.isel(lat=rows) for one in every)
-        strips.append(build(((part["gpp"].load(), part["reco"].load()) for part in parts), context))
+        years = []
+        for year, of_year in zip(every, periods, strict=True):
+            part = year.ds.isel(lat=rows)
+            years.append(of_year.average(part["gpp"].values, part["reco"].values))
+        strips.append(build(years, replace(context, share=frame.land.share[rows])))
     return {name: np.concatenate([strip[name] for strip in strips], axis=1) for name in strips[0]}
 
 
-def _write_means(
-    found: dict[str, np.ndarray],
-    outputs: list[str],
-    predictions: Predictions,
-    whole: land.Land,
-    *,
-    axis: xr.Dataset,
-    format: MapFormat,
-    told: dict[str, str],
-    made_by: dict[str, str],
-    virtual: bool,
-) -> None:
-    """Write the fields of each flux; `told` has `product`, `label`, `step` and what the `means` are."""
-    ds, bits = predictions.ds, format.significant_bits
-    coords = {"time": axis["time"].values, "lat": ds["lat"].values, "lon": ds["lon"].values}
+def _write_means(fields: Fields, outputs: Sequence[str], frame: Frame, *, product: str, label: str, means: str) -> None:
+    """Write the fields of each flux; `means` names them in the titles."""
+    coords = {"time": frame.axis.dataset()["time"].values, "lat": frame.land.lat, "lon": frame.land.lon}
     for flux, output in zip(FLUXES, outputs, strict=True):
-        attributes = cf.flux_attributes(flux, units=format.units, step=told["step"], land=whole, skill=None)
-        attributes["comment"] += rounding.stated(bits)
-        given = {name: attributes | own for name, own in _described(flux, found).items()}
-        fields = xr.Dataset({name: (("time", "lat", "lon"), found[name], own) for name, own in given.items()}, coords=coords)
-        frame = cf.frame(lat=ds["lat"].values, lon=ds["lon"].values, axis=axis, land=whole, quality=None)
-        own = told | {"title": f"{flux.upper()} {told['label']}: {told['means']}", "names": cf.names(flux)["long_name"]}
-        own |= {"first": (periods.__doc__ or "").splitlines()[0]}
-        frame.attrs = about.attributes(own, predictions, axis, format, made_by, virtual=virtual)
-        slabs = [(slice(0, axis.sizes["time"]), {str(n): f.values for n, f in fields.data_vars.items()})]
+        attributes = frame.flux_attributes(flux)
+        variables = {
+            name: (("time", "lat", "lon"), fields[name], attributes | names) for name, names in _field_names(flux, fields).items()
+        }
+        ds = xr.Dataset(variables, coords=coords)
+        content = Content(product, f"{flux.upper()} {label}: {means}", cf.flux_names(flux)["long_name"], label, SUMMARY)
+        slabs = [(slice(0, ds.sizes["time"]), {str(name): field.values for name, field in ds.data_vars.items()})]
         with files.atomic(output) as part:
-            export.write(part, frame=frame, fields=fields, slabs=slabs, compression=format.compression)
+            netcdf.write_netcdf(part, frame=frame.dataset(content), fields=ds, slabs=slabs, compression=frame.format.compression)
 
 
-def _described(flux: str, found: dict[str, np.ndarray]) -> dict[str, dict[str, str]]:
-    """Names of the fields of a flux that were found: its mean, the spread of the members, the variation between years."""
+def _field_names(flux: str, fields: Fields) -> dict[str, dict[str, str]]:
+    """Names of the fields of a flux: its mean, the spread of the members and, where there is one, the variation between years."""
     kinds = {"std": "standard deviation over the members of", "iav": "standard deviation over the years of"}
-    beside = {f"{flux}_{kind}": words for kind, words in kinds.items() if f"{flux}_{kind}" in found}
-    given = {flux: cf.names(flux) | {"ancillary_variables": " ".join(beside)}}
-    for name, words in beside.items():
-        own = cf.names(flux, modifier="standard_error")
+    further = {f"{flux}_{kind}": words for kind, words in kinds.items() if f"{flux}_{kind}" in fields}
+    names = {flux: cf.flux_names(flux) | {"ancillary_variables": " ".join(further)}}
+    for name, words in further.items():
+        spread = cf.flux_names(flux, modifier="standard_error")
         if name.endswith("iav"):  # CF has no name for it
-            own = {key: value for key, value in own.items() if key != "standard_name"}
-        given[name] = own | {"long_name": f"{words} {cf.names(flux)['long_name']}"}
-    return given
+            spread = {key: value for key, value in spread.items() if key != "standard_name"}
+        names[name] = spread | {"long_name": f"{words} {cf.flux_names(flux)['long_name']}"}
+    return names

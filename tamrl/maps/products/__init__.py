@@ -8,13 +8,15 @@ A product is a module with
     delivered must pass through `context.deliver`, which brings it to the cell's land and to the unit of the files.
 ``TITLE: str``
     what the file is called in its title; `{flux}` and `{label}` are filled in.
+``SUMMARY: str``
+    one sentence about the product.
 
 `build` must work point by point in (time, lat, lon): it sees the map in blocks of any size. `ensemble` is written by rule
 `write_map`, `members` by `write_members`; every further one that `maps.products` names by `write_product`, as
 `maps/<product>/{flux}_{label}.nc`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +29,7 @@ from tamrl.maps import rounding
 
 @dataclass(frozen=True)
 class Context:
-    """What a product must know besides the members.
+    """What a product needs besides the members.
 
     Attributes
     ----------
@@ -38,13 +40,13 @@ class Context:
     share : array (lat, lon)
         Vegetated share of the land of the block's cells.
     calibration : dict or None
-        What `conformal.fit` returned for this flux; None where the rule reads none.
-    attributes : dict
+        What `conformal.fit` returned for this flux; None for a product that is not calibrated.
+    attributes : mapping
         CF attributes common to all fields of the flux (cell methods, grid mapping, comment, ...).
     igbp : array (class, lat, lon) or None
         Share of the land per class of `classes.IGBP`.
-    parts : dict
-        For NEE the members of `gpp` and `reco` that it is the difference of; empty for other fluxes.
+    parts : mapping
+        For NEE the members of `gpp` and `reco`, whose difference it is; empty for other fluxes.
     bits : int or None
         Significant bits kept of what is delivered; None for all.
     """
@@ -53,9 +55,9 @@ class Context:
     units: str
     share: np.ndarray
     calibration: dict[str, Any] | None
-    attributes: dict[str, Any]
+    attributes: Mapping[str, str]
     igbp: np.ndarray | None = None
-    parts: dict[str, xr.DataArray] = field(default_factory=dict)
+    parts: Mapping[str, xr.DataArray] = field(default_factory=dict)
     bits: int | None = None
 
     def deliver(self, values: np.ndarray) -> np.ndarray:
@@ -71,9 +73,10 @@ class Context:
         """
         if not self.parts:
             return self.deliver(central(members.values))
-        return carbon.nee(**{name: self.deliver(central(part.values)) for name, part in self.parts.items()})
+        gpp, reco = (self.deliver(central(self.parts[name].values)) for name in ("gpp", "reco"))
+        return carbon.nee(gpp=gpp, reco=reco)
 
     def field(self, members: xr.DataArray, delivered: np.ndarray, **attributes: object) -> xr.DataArray:
         """What was delivered (time, lat, lon) on the coordinates of `members`, with CF attributes."""
         template = members.isel(member=0, drop=True)
-        return template.copy(data=delivered).assign_attrs(self.attributes | attributes)
+        return template.copy(data=delivered).assign_attrs(dict(self.attributes) | attributes)
