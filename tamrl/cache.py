@@ -121,7 +121,10 @@ class Cache:
     def stored(self, name: str) -> Key | None:
         """Key of an entry, None if it is absent or damaged."""
         path = self.path(name)
-        if not path.exists() or not files.seal_file(path).is_file():
+        if not path.exists():
+            return None
+        if not files.seal_file(path).is_file():
+            _log.warning("%s has no seal and is not used", path)
             return None
         try:
             key = Key(**files.sealed_key(path)) if files.intact(path) else None

@@ -71,7 +71,7 @@ def train(
     cover = _batches(validation, settings.batch) if validation else []
     history, best, kept, first = History(), math.inf, None, 0
     if resume and (state := resume.restore(network, optimizer, sampler.random)):
-        history, best, kept, first = History(**state.history), state.best, state.kept, state.step
+        history, best, kept, first = History(**state.history), state.best, state.best_weights, state.step
     forward = runner(network, scale.device, settings.precision)
     for step in range(first, settings.steps):
         network.train()
@@ -95,7 +95,7 @@ def train(
             if score < best:  # never true for NaN
                 best, kept, history.best_step = score, _clone(network), step
         if resume:
-            resume.keep(State(step + 1, asdict(history), best, kept), network, optimizer, sampler.random)
+            resume.save(State(step + 1, asdict(history), best, kept), network, optimizer, sampler.random)
     _finish(network, kept, history, settings)
     if cover and hasattr(network, "calibrate"):
         network.calibrate(residuals(network, cover))

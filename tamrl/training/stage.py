@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 
 from tamrl import contracts, lineage, registry
+from tamrl.cache import Key
 from tamrl.calendar import Step
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
@@ -67,7 +68,10 @@ def train_model(
     training = training.adjusted(options)
     origin = {"training": training.model_dump(mode="json"), "samples": sha256(samples), "splits": sha256(splits)}
     made_by = _made_by(module.__name__, training.device)
-    resume = Resume(folder, key=config_digest([origin, spec.to_json(), chosen.model_dump(mode="json"), fold, own_seed, made_by]))
+    config = {"training": origin["training"], "inputs": spec.to_json(), "options": chosen.model_dump(mode="json"), "fold": fold}
+    config |= {"seed": own_seed, "instructions": made_by["instructions"]}  # with other instructions the last bits differ
+    data = {"samples": origin["samples"], "splits": origin["splits"]}
+    resume = Resume(folder, key=Key(made_by["code"], made_by["software"], config, data))
     trained, about = fit(ds, group, module, chosen, spec, scaled, training, own_seed, resume)
     about |= origin | made_by | {"seed": own_seed, "run_seed": seed, "sites": ds["site"].values.tolist()}
     about["kin"] = config_digest([origin, chosen.model_dump(mode="json"), seed, made_by["software"]])

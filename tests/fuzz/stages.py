@@ -19,6 +19,7 @@ import xarray as xr
 
 from tamrl import contracts, files, stores
 from tamrl.atlas import stage
+from tamrl.cache import Key
 from tamrl.drivers import stage as cubes
 from tamrl.drivers.formats import geotiff, netcdf
 from tamrl.inference import memory, tiled
@@ -325,7 +326,7 @@ def _trained(path: Path, stop: int | None = None) -> str:
     torch.manual_seed(1)
     network, random = torch.nn.Linear(3, 2), np.random.default_rng(1)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
-    resume = Resume(path, key="k")
+    resume = Resume(path, key=Key("k", {}, {}, {}))
     state = resume.restore(network, optimizer, random) or State(0, {"loss": []}, np.inf, None)
     for step in range(state.step, EVERY + 3):
         loss = network(torch.as_tensor(random.normal(size=(4, 3)), dtype=torch.float32) + torch.rand(4, 3)).square().mean()
@@ -335,7 +336,7 @@ def _trained(path: Path, stop: int | None = None) -> str:
         state = State(
             step + 1, {"loss": [*state.history["loss"], float(loss)]}, min(state.best, float(loss)), network.state_dict()
         )
-        resume.keep(state, network, optimizer, random)
+        resume.save(state, network, optimizer, random)
         if stop == state.step:
             break
     return digest(*(t.numpy() for t in network.state_dict().values()), state.history, state.best)

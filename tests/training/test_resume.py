@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tamrl.cache import Cache
 from tamrl.training import checkpoint, resume
 from tamrl.training.stage import train_model
 
@@ -40,15 +41,15 @@ def _train(*arguments, **changes) -> checkpoint.Trained:
 def kill_at(monkeypatch):
     """End the training once the state of a step was to be kept, every tenth one."""
     monkeypatch.setattr(resume, "EVERY", 10)
-    keep = resume.Resume.keep
+    save = resume.Resume.save
 
     def arm(step: int | None) -> None:
-        def kept(self, state, *rest):
-            keep(self, state, *rest)
+        def saved(self, state, *rest):
+            save(self, state, *rest)
             if state.step == step:
                 raise Killed
 
-        monkeypatch.setattr(resume.Resume, "keep", kept)
+        monkeypatch.setattr(resume.Resume, "save", saved)
 
     return arm
 
@@ -77,23 +78,34 @@ def test_it_continues_instead_of_starting_anew(files, settings, tmp_path, kill_a
 
 @pytest.mark.parametrize("change", [{"learning_rate": 2e-3}, {"validation": 0.3}])
 def test_the_state_of_another_training_is_refused(files, settings, tmp_path, kill_at, caplog, change):
+    caplog.set_level("INFO")
     kill_at(17)
     with pytest.raises(Killed):
         _train(files, tmp_path / "a", settings)
     kill_at(None)
     found = _train(files, tmp_path / "a", settings | change)
-    assert "other data, settings, code or libraries" in caplog.text and "continues" not in caplog.text
+    assert f"another config.training.{next(iter(change))}" in caplog.text and "continues" not in caplog.text
     assert found.digest == _train(files, tmp_path / "b", settings | change).digest
 
 
-def test_a_pickle_as_state_is_refused_and_never_run(files, settings, tmp_path, caplog):
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_pickle_as_state_is_refused_and_never_run(files, settings, tmp_path, kill_at, caplog, sealed):
     class Evil:
         def __reduce__(self):
             return (open, (str(tmp_path / "ran"), "w"))
 
-    (tmp_path / "a.resume.safetensors").write_bytes(pickle.dumps(Evil()))
-    _train(files, tmp_path / "a", settings, steps=4)
-    assert "no state of a training" in caplog.text and not (tmp_path / "ran").exists()
+    if sealed:
+        kill_at(10)
+        with pytest.raises(Killed):
+            _train(files, tmp_path / "a", settings)
+        kill_at(None)
+        cache = Cache(tmp_path)
+        with cache.put("a.resume.safetensors", cache.stored("a.resume.safetensors")) as part:
+            part.write_bytes(pickle.dumps(Evil()))
+    else:
+        (tmp_path / "a.resume.safetensors").write_bytes(pickle.dumps(Evil()))
+    _train(files, tmp_path / "a", settings)
+    assert ("no state of a training" if sealed else "has no seal") in caplog.text and not (tmp_path / "ran").exists()
     assert not (tmp_path / "a.resume.safetensors").exists()
 
 
