@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from tamrl import config, contracts, escaping
 from tamrl.errors import ConfigError, InputError
-from tamrl.evaluation.report import style
+from tamrl.report import style
 
 ROOT = Path(__file__).parents[1]
 FORMULAS = [

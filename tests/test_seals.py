@@ -149,7 +149,7 @@ READERS = {"open_dataset", "load_dataset", "read_parquet", "read_csv", "read_sch
 OUTSIDE = ("twin", "intake", "drivers/sources", "towers/networks", "drivers/subsets.py", "drivers/granules.py", "drivers/co2.py")
 FOREIGN = {
     "towers/bif.py", "towers/oneflux.py", "towers/snapshot.py", "towers/download.py", "drivers/opening.py", "maps/netcdf.py",
-    "evaluation/report/stage.py:read_csv",
+    "report/stage.py:read_csv",
 }  # fmt: skip
 """Readers of files that come from elsewhere; `maps/netcdf.py` opens what it writes, and the report Snakemake's benchmarks."""
 

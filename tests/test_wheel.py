@@ -48,7 +48,7 @@ from tamrl.atlas import bundle
 from tamrl.scaling import fit
 from tamrl.towers import download
 assert download.SOURCES.is_file() and fit.COSTS.is_file() and len(bundle.SOURCES) > 20
-assert provenance.shipped("evaluation/report/templates/*.html")
+assert provenance.shipped("report/templates/*.html")
 print(provenance.revision(), provenance.lock_digest())
 """
     assert _run(code, installed) == "unknown none"

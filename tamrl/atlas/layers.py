@@ -9,8 +9,8 @@ import xarray as xr
 
 from tamrl import calendar, units, variables
 from tamrl.carbon import FLUXES
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
+from tamrl.report import style
+from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
 
 QUANTITIES = {"mean": "", "std": "_std", "q05": "_q05", "q95": "_q95"}
 """Quantity: ending of its variable in the maps."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from tamrl import provenance
 from tamrl.carbon import FLUXES
-from tamrl.evaluation.report import texts
-from tamrl.evaluation.report.budgets import PUBLISHED
-from tamrl.evaluation.report.style import minus
+from tamrl.report.figures.budgets import PUBLISHED
+from tamrl.report.pages import texts
+from tamrl.report.style import minus
 
 REGIONS = {"regions": "SREX: Seneviratne et al. (2012), doi 10.1017/CBO9781139177245.006"}
 

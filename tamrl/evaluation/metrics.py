@@ -1,6 +1,6 @@
 """Scores from associative sums: adding the sums of two parts gives the sums of the whole, so no grouping changes a score.
 
-A pair with a missing side is refused, never skipped: the caller says which pairs are scored (see `tamrl.evaluation.scoring`).
+A pair with a missing side is refused, never skipped: the caller says which pairs are scored (see `tamrl.evaluation.pairs`).
 """
 
 from collections.abc import Sequence

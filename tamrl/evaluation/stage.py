@@ -12,8 +12,8 @@ import xarray as xr
 from tamrl import calendar, classes, contracts, escaping, files, simulated
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
-from tamrl.evaluation import aggregate, distribution, normalised, scoring, skill
 from tamrl.evaluation import comparisons as compare
+from tamrl.evaluation import distribution, normalised, pairs, scales, skill
 from tamrl.evaluation import metrics as pair_scores
 from tamrl.evaluation import reliability as certainty
 from tamrl.sections.results import Target
@@ -76,7 +76,7 @@ def evaluate_models(
     _check_known(frame, sites, towers)
     scored = frame[_scored(frame, qc)]
     files.write_json(calibration, _calibration(scored, map_model=map_model, scheme=scheme, step=step))
-    table = scoring.site_metrics(scored, sites, step=step)
+    table = pairs.site_metrics(scored, sites, step=step)
     tables = {
         metrics: (table[list(contracts.METRICS.columns)], contracts.METRICS),
         scores: (distribution.summary(table, sites, scores=SUMMARISED), contracts.SCORES),
@@ -113,7 +113,7 @@ def _read(
     """All models combined and with intervals, and the errors of smaller ensembles of the maps' model by kind of inputs."""
     parts, smaller = [], []
     for path in sorted(members):
-        own = scoring.check_members(pd.read_parquet(files.verified(path)), where=path)
+        own = pairs.check_members(pd.read_parquet(files.verified(path)), where=path)
         parts.append(_combined(own, path, sites, scheme, qc, gridded))
         if own["model"].iloc[0] == map_model:
             smaller.append(compare.smaller(own, qc=qc).assign(split=parts[-1]["split"].iloc[0]))
@@ -147,21 +147,21 @@ def _with_climate(sites: pd.DataFrame, samples: str | None) -> pd.DataFrame:
 
 def _combined(members: pd.DataFrame, path: str, sites: pd.DataFrame, scheme: str, qc: float, gridded: bool) -> pd.DataFrame:
     """One file of checked members, combined and with intervals by season and class."""
-    frame = scoring.combine(members, where=path)
+    frame = pairs.combine(members, where=path)
     drivers = frame["drivers"].unique()
     if len(drivers) != 1 or frame["model"].nunique() != 1:
         raise ContractError("a file of members holds one model and one kind of drivers", where=path, found=list(drivers))
     about = sites.set_index("site").reindex(frame["site"])
     season = calendar.season(frame["date"].dt.month.to_numpy(), about["lat"].to_numpy())
     kinds = {"season": season, "igbp": about["igbp"].to_numpy(object)}
-    frame = frame.assign(split=scoring.split_name(scheme, drivers[0] if gridded else "grid"), **kinds)
+    frame = frame.assign(split=pairs.split_name(scheme, drivers[0] if gridded else "grid"), **kinds)
     judged = (frame["qc"] >= qc) & frame["observed"].notna()
     logger.info("%s: %d steps, %d of them scored", Path(path).name, len(frame), judged.sum())
-    return scoring.intervals(frame, judged=judged)
+    return pairs.intervals(frame, judged=judged)
 
 
 def _scored(frame: pd.DataFrame, qc: float) -> pd.Series:
-    scored = scoring.is_scored(frame, qc=qc)
+    scored = pairs.is_scored(frame, qc=qc)
     wanted = (frame["qc"] >= qc) & frame["observed"].notna()
     if lost := int((wanted & ~scored).sum()):
         logger.warning("%d of %d good observations are not scored: a model has no prediction there", lost, wanted.sum())
@@ -178,7 +178,7 @@ def _calibration(scored: pd.DataFrame, *, map_model: str, scheme: str, step: str
         raise ContractError(f"the model of the maps, {map_model!r}, was not evaluated", found=sorted(scored["model"].unique()))
     split = scheme if scheme in splits else splits[0]
     ours = ours[ours["split"] == split]
-    means = aggregate.scales(scored, step=step)["site"]
+    means = scales.scales(scored, step=step)["site"]
     table = [
         {"model": model, "split": group, "flux": flux, "r2": r.estimate, "low": r.low, "high": r.high, "n": r.n}
         for (model, group, flux), rows in means.groupby(["model", "split", "flux"], observed=True)

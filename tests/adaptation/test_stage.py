@@ -8,7 +8,7 @@ from PIL import Image
 from tamrl import contracts
 from tamrl.adaptation.stage import adapt_towers
 from tamrl.errors import ContractError
-from tamrl.evaluation.adaptation import changes, write_adaptation
+from tamrl.report.adaptation import changes, write_adaptation
 from tamrl.sections import Adaptation
 from tamrl.training.stage import train_model
 

@@ -14,7 +14,7 @@ from tamrl.classes import KOPPEN, LATITUDE_BANDS
 from tamrl.evaluation.stage import evaluate_models
 from tamrl.grid import Grid
 
-TEMPLATE = Path(__file__).parents[2] / "tamrl/evaluation/report/templates/report.html"
+TEMPLATE = Path(__file__).parents[2] / "tamrl/report/templates/report.html"
 
 
 TARGETS = [

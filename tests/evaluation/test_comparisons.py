@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tamrl import contracts
-from tamrl.evaluation import comparisons, scoring
+from tamrl.evaluation import comparisons, pairs
 from tamrl.sections.results import Target
 
 
@@ -57,7 +57,7 @@ def members(**predicted):
         for site, value in (("XX-A", predicted["a"][m]), ("XX-B", predicted["b"][m]))
         for day in (1, 2, 3)
     ]
-    return scoring.check_members(pd.DataFrame(rows), where="test")
+    return pairs.check_members(pd.DataFrame(rows), where="test")
 
 
 def test_smaller_ensembles_are_the_first_members():

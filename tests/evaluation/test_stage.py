@@ -6,7 +6,7 @@ import pytest
 
 from tamrl import contracts, simulated
 from tamrl.errors import ContractError
-from tamrl.evaluation.aggregate import SCALES
+from tamrl.evaluation.scales import SCALES
 
 
 @pytest.fixture(scope="module")

@@ -42,9 +42,9 @@ rule write_adaptation:
     conda:
         ENV
     params:
-        stage="tamrl.evaluation.adaptation.write_adaptation",
+        stage="tamrl.report.adaptation.write_adaptation",
         config=PLAIN,
         config_digest=configuration.digest(MAIN),
-        code=code("tamrl.evaluation.adaptation"),
+        code=code("tamrl.report.adaptation"),
     script:
         "../scripts/run_stage.py"

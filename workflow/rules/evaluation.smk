@@ -110,7 +110,7 @@ rule write_report:
     resources:
         **needs("write_report"),
     params:
-        stage="tamrl.evaluation.report.stage.write_report",
+        stage="tamrl.report.stage.write_report",
         title=MAIN.evaluation.title,
         run=MAIN.run,
         labels=list(MAIN.time.labels),
@@ -123,8 +123,8 @@ rule write_report:
         config_digest=configuration.digest(MAIN),
         virtual=VIRTUAL,
         reference=PLAN.reference(),
-        stamps=stamps(PLAN.reference(), shipped("evaluation/report/templates/report.html")),
-        code=code("tamrl.evaluation.report.stage"),
+        stamps=stamps(PLAN.reference(), shipped("report/templates/report.html")),
+        code=code("tamrl.report.stage"),
     script:
         "../scripts/run_stage.py"
 
@@ -193,10 +193,10 @@ rule write_summary:
     conda:
         ENV
     params:
-        stage="tamrl.evaluation.summary.write_summary",
+        stage="tamrl.report.summary.write_summary",
         title=MAIN.evaluation.title,
         run=MAIN.run,
         step=MAIN.time.step,
-        code=code("tamrl.evaluation.summary"),
+        code=code("tamrl.report.summary"),
     script:
         "../scripts/run_stage.py"

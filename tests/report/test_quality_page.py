@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tamrl.evaluation.report import quality, weather
-from tamrl.evaluation.report.stage import write_report
+from tamrl.report.figures import drivers, stations
+from tamrl.report.stage import write_report
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def kept():
 
 
 def test_the_longest_records_of_different_classes_are_shown(kept):
-    assert quality.choose(kept) == ["A", "C", "D", "E"]
-    assert quality.choose(kept[kept["igbp"] == "ENF"]) == ["A", "B"]
+    assert stations.choose(kept) == ["A", "C", "D", "E"]
+    assert stations.choose(kept[kept["igbp"] == "ENF"]) == ["A", "B"]
 
 
 @pytest.mark.parametrize(("step", "width", "at"), [("day", 366, 59), ("month", 12, 1)])
 def test_a_fingerprint_has_each_value_in_its_place(step, width, at):
     dates = pd.Series(pd.to_datetime(["2011-01-01", "2012-02-29" if step == "day" else "2012-02-01"]))
-    found, first = quality.fingerprint(dates, pd.Series([1.0, 2.0]), step=step)
+    found, first = stations.fingerprint(dates, pd.Series([1.0, 2.0]), step=step)
     assert (first, found.shape) == (2011, (2, width))
     assert found[0, 0] == 1.0 and found[1, at] == 2.0 and np.isfinite(found).sum() == 2
 
@@ -39,11 +39,11 @@ def test_a_fingerprint_has_each_value_in_its_place(step, width, at):
 def test_networks_are_counted(kept):
     every = pd.concat([kept, kept.assign(network="fluxnet2015"), pd.DataFrame({"site": ["Z"], "network": ["fluxnet"]})])
     report = pd.DataFrame({"site": ["Q"], "test": ["set_aside"], "dropped": [0], "kept": [0], "note": ["x.zip: broken"]})
-    table = quality.networks(kept, every, report)
+    table = stations.networks(kept, every, report)
     assert table.rows == [["fluxnet", "6", "5", "1"], ["fluxnet2015", "5", "0", "0"]]
     assert "1 archives could not be read" in table.caption and "nan" not in table.caption
     said = every.assign(remark=every["network"].map({"fluxnet2015": "months were moved"}))
-    assert quality.networks(kept, said, report).caption.endswith(". fluxnet2015: months were moved")
+    assert stations.networks(kept, said, report).caption.endswith(". fluxnet2015: months were moved")
 
 
 @pytest.mark.parametrize("step", ["day", "month"])
@@ -75,7 +75,7 @@ def comparison():
 
 
 def test_drivers_are_compared_in_numbers(comparison):
-    table = weather.table(comparison)
+    table = drivers.table(comparison)
     first = dict(zip(table.columns, table.rows[0], strict=True))
     assert [row[0] for row in table.rows] == ["2 m air temperature", "precipitation"] and first["towers"] == "3"
     assert (first["bias"], first["RMSE / std."], first["r"], first["in another cell"]) == ("0.00", "0.50", "0.85", "2")
@@ -83,7 +83,7 @@ def test_drivers_are_compared_in_numbers(comparison):
 
 
 def test_nothing_to_compare_is_no_section(comparison):
-    assert weather.nothing(None) and weather.nothing(comparison.iloc[:0]) and not weather.nothing(comparison)
+    assert drivers.nothing(None) and drivers.nothing(comparison.iloc[:0]) and not drivers.nothing(comparison)
 
 
 def test_the_report_shows_the_drivers(make_run, tmp_path, comparison):

@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tamrl.evaluation import bootstrap
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.maps import bar
-from tamrl.evaluation.report.projection import Basemap, frame, project
-from tamrl.evaluation.report.reference import density, note
-from tamrl.evaluation.report.scores import SCALE_NAMES, present, split_label
-from tamrl.evaluation.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
+from tamrl.report import style
+from tamrl.report.figures.maps import bar
+from tamrl.report.figures.reference import density, note
+from tamrl.report.figures.scores import SCALE_NAMES, present, split_label
+from tamrl.report.projection import Basemap, frame, project
+from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
 
 GROUPS = {
     "ENF": (("ENF",), "#1b5e3b", "^"),

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from tamrl import calendar
 from tamrl.errors import ContractError
-from tamrl.evaluation.report import reference
-from tamrl.evaluation.report.fields import FluxSums, Land
 from tamrl.grid import Grid
+from tamrl.report.fields import FluxSums, Land
+from tamrl.report.figures import reference
 
 GRID = Grid(20.0)
 TIME = pd.date_range("2012-01-01", "2012-12-31").to_numpy()

@@ -9,9 +9,9 @@ from matplotlib.lines import Line2D
 from tamrl.classes import IGBP, KOPPEN
 from tamrl.evaluation import bootstrap
 from tamrl.evaluation.distribution import TROPICS
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.scores import present
-from tamrl.evaluation.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_UNITS
+from tamrl.report import style
+from tamrl.report.figures.scores import present
+from tamrl.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_UNITS
 
 HARD = ("EBF", "Tropical", "tropics")
 """Groups of towers where upscaling usually fails."""

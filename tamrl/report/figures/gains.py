@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from tamrl.evaluation import bootstrap
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.scores import present, split_label
-from tamrl.evaluation.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_UNITS
+from tamrl.report import style
+from tamrl.report.figures.scores import present, split_label
+from tamrl.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_UNITS
 
 BINS = 5
 """Bins of equally many towers that the mean error is drawn for."""

@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from tamrl.classes import IGBP, KOPPEN
 from tamrl.evaluation import bootstrap
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_NAMES, FLUX_UNITS
+from tamrl.report import style
+from tamrl.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_NAMES, FLUX_UNITS
 
 SCALE_NAMES = {
     "day": "day",

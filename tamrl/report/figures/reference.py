@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.fields import FluxSums, Sums, is_bare
-from tamrl.evaluation.report.maps import BAND_NAMES, bar
-from tamrl.evaluation.report.projection import Basemap, draw
-from tamrl.evaluation.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
+from tamrl.report import style
+from tamrl.report.fields import FluxSums, Sums, is_bare
+from tamrl.report.figures.maps import BAND_NAMES, bar
+from tamrl.report.projection import Basemap, draw
+from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
 
 NOMINAL = 0.90
 """Coverage that the interval from q05 to q95 promises."""

@@ -8,23 +8,11 @@ from matplotlib.figure import Figure
 from tamrl import simulated
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.bootstrap import LEVEL
-from tamrl.evaluation.report import (
-    budgets,
-    calibration,
-    improvement,
-    maps,
-    quality,
-    reference,
-    rivals,
-    scores,
-    tables,
-    texts,
-    towers,
-    weather,
-)
-from tamrl.evaluation.report.material import Material
-from tamrl.evaluation.report.page import Note, Page, Picture, Section, Tile, picture
-from tamrl.evaluation.report.style import FLUX_LONG, FLUX_UNITS, minus, number
+from tamrl.report.figures import budgets, calibration, drivers, gains, maps, models, reference, scores, stations, towers
+from tamrl.report.pages import tables, texts
+from tamrl.report.pages.html import Note, Page, Picture, Section, Tile, picture
+from tamrl.report.results import Material
+from tamrl.report.style import FLUX_LONG, FLUX_UNITS, minus, number
 
 
 def page(m: Material, *, date: str) -> Page:
@@ -36,7 +24,7 @@ def page(m: Material, *, date: str) -> Page:
         uncertainty_section(m),
         *([budgets_section(m)] if m.mapped else []),
         quality_section(m),
-        *([] if m.comparison is None or weather.nothing(m.comparison) else [drivers_section(m.comparison)]),
+        *([] if m.comparison is None or drivers.nothing(m.comparison) else [drivers_section(m.comparison)]),
         tables_section(m),
         provenance_section(m),
     ]
@@ -163,17 +151,17 @@ def towers_section(m: Material) -> Section:
     metrics, model, step, percent = m.metrics, m.map_model, m.step, 100 * LEVEL
     differences = scores.differences(metrics, map_model=model)
     classes = scores.classes(metrics, scale=step, map_model=model, split=m.split)
-    gains = improvement.changes(m.comparisons, scale=step, map_model=model)
+    improved = gains.changes(m.comparisons, scale=step, map_model=model)
     section = Section("towers", "Held-out towers: scores")
     here = metrics[metrics["split"] == m.split]
-    by_group = rivals.by_group(here, m.towers, scale=step, map_model=model)
+    by_group = models.by_group(here, m.towers, scale=step, map_model=model)
     about = {"step": step, "percent": percent}
     section.items += [
-        shown("model_errors", rivals.errors(here, scale=step, map_model=model), qc=m.qc, **about),
+        shown("model_errors", models.errors(here, scale=step, map_model=model), qc=m.qc, **about),
         shown("tower_rmse", scores.rmse_distributions(metrics, scale=step, map_model=model), step=step, qc=m.qc),
         shown("tower_differences", differences, step=step, percent=percent) if differences else Note(texts.NO_RIVAL),
-        *([shown("tower_changes", gains, step=step, percent=percent)] if gains else []),
-        *([shown("model_groups", by_group, least=rivals.LEAST, **about)] if by_group else []),
+        *([shown("tower_changes", improved, step=step, percent=percent)] if improved else []),
+        *([shown("model_groups", by_group, least=models.LEAST, **about)] if by_group else []),
         shown("tower_scales", scores.scales(metrics, map_model=model)),
         shown("tower_density", towers.observed_predicted(m.ours, step=step), step=step, model=model),
         shown("tower_means", towers.site_means(m.site_means, m.spatial_skill()), model=model, percent=percent),
@@ -191,7 +179,7 @@ def uncertainty_section(m: Material) -> Section:
     folds = "Each fold is calibrated on the towers of the other folds."
     halves = "Each half of the held-out towers is calibrated on the other half."
     section = Section("uncertainty", "Uncertainty at held-out towers: is it right?")
-    by_class = rivals.coverage(m.reliability[m.reliability["split"] == m.split], model=m.map_model)
+    by_class = models.coverage(m.reliability[m.reliability["split"] == m.split], model=m.map_model)
     section.items += [
         shown(
             "tower_calibration",
@@ -202,7 +190,7 @@ def uncertainty_section(m: Material) -> Section:
         *([shown("class_coverage", by_class, model=m.map_model)] if by_class else []),
         shown(
             "tower_dissimilarity",
-            improvement.by_dissimilarity(m.metrics_of(m.split), m.unlike, scale=m.step, threshold=m.threshold),
+            gains.by_dissimilarity(m.metrics_of(m.split), m.unlike, scale=m.step, threshold=m.threshold),
             step=m.step,
             model=m.map_model,
             percent=100 * LEVEL,
@@ -228,9 +216,9 @@ def quality_section(m: Material) -> Section:
     section = Section("quality", "Quality: what was taken away from the tower records, and why")
     if m.every is not None and m.records is not None:
         section.items += [
-            shown("stations", quality.stations(m.towers, m.every, step=m.step, base=m.base), step=m.step),
-            shown("fingerprints", quality.fingerprints(m.records, m.towers, step=m.step)),
-            quality.networks(m.towers, m.every, m.quality),
+            shown("stations", stations.stations(m.towers, m.every, step=m.step, base=m.base), step=m.step),
+            shown("fingerprints", stations.fingerprints(m.records, m.towers, step=m.step)),
+            stations.networks(m.towers, m.every, m.quality),
         ]
     section.items += [shown("quality", budgets.quality(m.quality)), left_out if left_out.rows else Note(texts.NONE_LEFT_OUT)]
     return section
@@ -239,7 +227,7 @@ def quality_section(m: Material) -> Section:
 def drivers_section(comparison: pd.DataFrame) -> Section:
     """How far the weather of the cells is from that of the towers in them."""
     section = Section("drivers", "Drivers: how far the grid's are from those of the towers")
-    section.items += [shown("drivers", weather.figure(comparison)), weather.table(comparison)]
+    section.items += [shown("drivers", drivers.figure(comparison)), drivers.table(comparison)]
     return section
 
 

@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tamrl import variables
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.page import Table
-from tamrl.evaluation.report.style import number
+from tamrl.report import style
+from tamrl.report.pages.html import Table
+from tamrl.report.style import number
 
 FAR = 2.0
 """Standard deviations of the tower's own record beyond which a bias is drawn at the edge."""

@@ -9,8 +9,9 @@ import xarray as xr
 
 from tamrl import contracts, escaping, files, simulated
 from tamrl.carbon import FLUXES
-from tamrl.evaluation.report import budgets, tables
 from tamrl.grid import Grid
+from tamrl.report.figures import budgets
+from tamrl.report.pages import tables
 from tamrl.workflow import stage
 
 TOTALS = "PgC yr⁻¹"

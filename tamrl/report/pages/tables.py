@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from tamrl.evaluation import bootstrap
-from tamrl.evaluation.report.maps import BAND_NAMES
-from tamrl.evaluation.report.page import Table
-from tamrl.evaluation.report.scores import SCALE_NAMES, paired
-from tamrl.evaluation.report.style import FLUX_NAMES, FLUX_UNITS, number
+from tamrl.report.figures.maps import BAND_NAMES
+from tamrl.report.figures.scores import SCALE_NAMES, paired
+from tamrl.report.pages.html import Table
+from tamrl.report.style import FLUX_NAMES, FLUX_UNITS, number
 
 HARD = (("koppen", "Tropical"), ("igbp", "EBF"))
 """Where upscaling is known to fail, told by name."""

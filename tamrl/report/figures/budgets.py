@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.maps import BAND_NAMES
-from tamrl.evaluation.report.scores import present
-from tamrl.evaluation.report.style import FLUX_COLOURS, FLUX_LONG
+from tamrl.report import style
+from tamrl.report.figures.maps import BAND_NAMES
+from tamrl.report.figures.scores import present
+from tamrl.report.style import FLUX_COLOURS, FLUX_LONG
 
 GLOBE = "globe"
 

@@ -7,12 +7,12 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.maps import bar
-from tamrl.evaluation.report.page import Table
-from tamrl.evaluation.report.projection import Basemap, frame, project
-from tamrl.evaluation.report.style import FLUX_UNITS
-from tamrl.evaluation.report.towers import GROUPS
+from tamrl.report import style
+from tamrl.report.figures.maps import bar
+from tamrl.report.figures.towers import GROUPS
+from tamrl.report.pages.html import Table
+from tamrl.report.projection import Basemap, frame, project
+from tamrl.report.style import FLUX_UNITS
 
 FINGERPRINTS = 4
 """Towers shown day by day."""

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tamrl.evaluation.report import projection, style
 from tamrl.grid import Grid
+from tamrl.report import projection, style
 
 
 @pytest.mark.parametrize("name", ["gpp", "reco", "spread", "score", "coverage", "density"])

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib import image
 
-from tamrl.evaluation.report import rivals, style
-from tamrl.evaluation.report.stage import write_report
+from tamrl.report import style
+from tamrl.report.figures import models
+from tamrl.report.stage import write_report
 
 WANTED = ("model_errors", "tower_changes", "model_groups", "tower_scales", "tower_differences", "tower_calibration")
 WANTED += ("class_coverage", "tower_dissimilarity", "tower_means", "tower_classes", "tower_rmse", "quality")
@@ -53,7 +54,7 @@ def test_inputs_are_called_what_they_are(report):
 def test_a_quantile_lies_within_its_interval_and_missing_towers_do_not_count():
     values = np.append(np.random.default_rng(1).gamma(2.0, size=60), np.nan)
     for level in (0.5, 0.9):
-        found = rivals.quantile(values, level)
+        found = models.quantile(values, level)
         assert found.n == 60 and found.low < found.estimate == np.quantile(values[:60], level) < found.high
 
 
@@ -62,5 +63,5 @@ def test_small_groups_are_left_out_and_the_tropics_are_a_group_of_their_own():
     metrics = towers.assign(
         igbp=["EBF", "EBF", "EBF", "ENF", "ENF", "GRA"], koppen=["Tropical", None, "Arid", "Polar", None, None]
     )
-    found = rivals.groups(metrics, towers)
+    found = models.groups(metrics, towers)
     assert {name: list(sites) for name, sites in found.items()} == {"EBF": list("abc"), "tropics": list("abc")}

@@ -15,8 +15,8 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Polygon
 from pyproj import Transformer
 
-from tamrl.evaluation.report import style
 from tamrl.grid import Grid
+from tamrl.report import style
 
 PROJECTION = "+proj=eqearth +lon_0=0 +R=6371007.181 +units=m"
 CROP_SOUTH = -60.0

@@ -8,10 +8,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.fields import FluxSums
-from tamrl.evaluation.report.projection import Basemap, draw
-from tamrl.evaluation.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
+from tamrl.report import style
+from tamrl.report.fields import FluxSums
+from tamrl.report.projection import Basemap, draw
+from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
 
 MONTHS = "JFMAMJJASOND"
 BAND_NAMES = {

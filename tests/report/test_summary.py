@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tamrl import contracts
-from tamrl.evaluation.summary import write_summary
+from tamrl.report.summary import write_summary
 
 
 @pytest.fixture(scope="module")

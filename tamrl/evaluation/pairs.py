@@ -5,7 +5,7 @@ import pandas as pd
 
 from tamrl import contracts
 from tamrl.errors import ContractError
-from tamrl.evaluation import aggregate, metrics, normalised
+from tamrl.evaluation import metrics, normalised, scales
 from tamrl.uncertainty import conformal
 
 MEMBER_COLUMNS = ("model", "fold", "drivers", "member", "site", "date", "flux", "observed", "qc", "predicted")
@@ -95,10 +95,10 @@ def site_metrics(scored: pd.DataFrame, towers: pd.DataFrame, *, step: str) -> pd
     The scale `site` has one pair a tower, so n is 1 there, bias is the error of the tower's mean and r2 and nse are missing.
     """
     parts = []
-    for scale, pairs in aggregate.scales(scored, step=step).items():
-        sums = metrics.grouped_sums(pairs, aggregate.KEYS)
-        extra = normalised.scores(pairs, aggregate.KEYS)[list(normalised.SCORES)]  # groups in the same order
-        parts.append(pd.concat([sums[[*aggregate.KEYS, "n"]], metrics.scores(sums), extra], axis=1).assign(scale=scale))
+    for scale, pairs in scales.scales(scored, step=step).items():
+        sums = metrics.grouped_sums(pairs, scales.KEYS)
+        extra = normalised.scores(pairs, scales.KEYS)[list(normalised.SCORES)]  # groups in the same order
+        parts.append(pd.concat([sums[[*scales.KEYS, "n"]], metrics.scores(sums), extra], axis=1).assign(scale=scale))
     table = pd.concat(parts, ignore_index=True).merge(towers[["site", "igbp", "koppen"]], on="site", how="left")
     table = table.astype({"n": int})[[*contracts.METRICS.columns, *normalised.SCORES]]
     return table.sort_values(["model", "split", "flux", "scale", "site"], ignore_index=True)

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from tamrl import contracts, escaping, files, provenance, simulated
 from tamrl.carbon import FLUXES
 from tamrl.evaluation import bootstrap, comparisons
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.page import picture as rendered
-from tamrl.evaluation.report.style import FLUX_LONG, number
+from tamrl.report import style
+from tamrl.report.pages.html import picture as rendered
+from tamrl.report.style import FLUX_LONG, number
 from tamrl.workflow import stage
 
 NONE = "none"

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from tamrl.calendar import Step
-from tamrl.evaluation import aggregate, scoring, skill
+from tamrl.evaluation import pairs, scales, skill
 from tamrl.evaluation.bootstrap import Interval
-from tamrl.evaluation.report.fields import FluxSums
-from tamrl.evaluation.report.projection import Basemap
+from tamrl.report.fields import FluxSums
+from tamrl.report.projection import Basemap
 
 
 @dataclass
@@ -82,13 +82,13 @@ class Material:
     @cached_property
     def ours(self) -> pd.DataFrame:
         """Scored predictions of the maps' model, all splits."""
-        scored = self.predictions[scoring.is_scored(self.predictions, qc=self.qc)]
+        scored = self.predictions[pairs.is_scored(self.predictions, qc=self.qc)]
         return scored[scored["model"] == self.map_model]
 
     @cached_property
     def site_means(self) -> pd.DataFrame:
         """Means of towers by the maps' model, with their climate."""
-        means = aggregate.scales(self.ours, step=self.step)["site"]
+        means = scales.scales(self.ours, step=self.step)["site"]
         return means.merge(self.towers[["site", "igbp", "koppen"]], on="site", how="left")
 
     def spatial_skill(self) -> dict[tuple[str, str], Interval]:

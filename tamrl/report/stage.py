@@ -14,13 +14,13 @@ import xarray as xr
 from tamrl import carbon, contracts, files, landmask, provenance, units
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
-from tamrl.evaluation.report import contents, page
-from tamrl.evaluation.report.fields import FluxSums, Land
-from tamrl.evaluation.report.material import Material
-from tamrl.evaluation.report.projection import basemap
-from tamrl.evaluation.report.tables import measured, told
 from tamrl.intake import border, isolated
 from tamrl.log import progress
+from tamrl.report.fields import FluxSums, Land
+from tamrl.report.pages import contents, html
+from tamrl.report.pages.tables import measured, told
+from tamrl.report.projection import basemap
+from tamrl.report.results import Material
 from tamrl.workflow import stage
 
 logger = logging.getLogger(__name__)
@@ -266,12 +266,12 @@ def _provenance(attributes: dict[str, str], config_digest: str, code: str) -> di
     return found | {f"report written with {name}": version for name, version in provenance.software().items()}
 
 
-def _write(content: page.Page, report: str, figures: str, *, template: Path) -> None:
-    pictures = [item for section in content.sections for item in section.items if isinstance(item, page.Picture)]
+def _write(content: html.Page, report: str, figures: str, *, template: Path) -> None:
+    pictures = [item for section in content.sections for item in section.items if isinstance(item, html.Picture)]
     with files.atomic(figures) as part:
         part.mkdir()
         for item in pictures:
             (part / f"{item.name}.png").write_bytes(item.png)
     with files.atomic(report) as part:
-        part.write_text(page.render(content, template.read_text(encoding="utf-8")), encoding="utf-8")
+        part.write_text(html.render(content, template.read_text(encoding="utf-8")), encoding="utf-8")
     logger.info("%d figures, %.1f MB", len(pictures), Path(report).stat().st_size / 1e6)

@@ -7,10 +7,10 @@ from matplotlib.dates import ConciseDateFormatter, MonthLocator
 from matplotlib.figure import Figure
 from scipy.special import ndtr
 
-from tamrl.evaluation.report import style
-from tamrl.evaluation.report.reference import NOMINAL
-from tamrl.evaluation.report.scores import present
-from tamrl.evaluation.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_NAMES, FLUX_UNITS
+from tamrl.report import style
+from tamrl.report.figures.reference import NOMINAL
+from tamrl.report.figures.scores import present
+from tamrl.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_NAMES, FLUX_UNITS
 
 YEARS_SHOWN = 2
 

@@ -9,8 +9,10 @@ import xarray as xr
 from matplotlib import image
 
 from tamrl.errors import ContractError
-from tamrl.evaluation.report import budgets, calibration, page, reference, stage, style, tables, towers
-from tamrl.evaluation.report.stage import write_report
+from tamrl.report import stage, style
+from tamrl.report.figures import budgets, calibration, reference, towers
+from tamrl.report.pages import html, tables
+from tamrl.report.stage import write_report
 
 
 class Reader(HTMLParser):
@@ -174,11 +176,11 @@ def test_timings_sum_over_jobs():
 
 
 def test_a_missing_field_of_the_page_is_an_error_not_a_blank(root):
-    template = (root / "tamrl/evaluation/report/templates/report.html").read_text()
-    empty = page.Page("t", "r", "d", "l", [], [], [page.Section("maps", "Maps")])
-    assert "<h2>Maps</h2>" in page.render(empty, template)
+    template = (root / "tamrl/report/templates/report.html").read_text()
+    empty = html.Page("t", "r", "d", "l", [], [], [html.Section("maps", "Maps")])
+    assert "<h2>Maps</h2>" in html.render(empty, template)
     with pytest.raises(jinja2.UndefinedError, match="leed"):
-        page.render(empty, template.replace("page.lead", "page.leed"))
+        html.render(empty, template.replace("page.lead", "page.leed"))
 
 
 def test_lines_break_at_long_gaps_only():
