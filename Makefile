@@ -43,7 +43,7 @@ maps: .venv $(REAL)
 	$(BIN)/snakemake $(WHERE) --rerun-incomplete $(CHOSEN)
 
 plan: .venv
-	$(BIN)/python -m tamrl.scaling.plan $(call files,CONFIG)
+	$(BIN)/python -m tamrl.costs $(call files,CONFIG)
 
 reproduce: .venv
 	$(BIN)/python -m tamrl.reproduce $(call quoted,RUN) $(if $(filter yes,$(ACCEPT)),--accept-commands) $(if $(value CONFIG),--over $(call quoted,CONFIG)) $(WHERE)
@@ -52,7 +52,7 @@ archive: .venv
 	$(BIN)/python -m tamrl.archive $(call quoted,RUN)
 
 scaling: .venv
-	$(BIN)/python -m tamrl.scaling.fit $(call files,RUNS)
+	$(BIN)/python -m tamrl.costs.fit $(call files,RUNS)
 
 atlas: .venv $(REAL)
 	@$(CHECK)

@@ -62,8 +62,8 @@ rule atlas:
 
 
 onstart:
-    for line in data_needs(MAIN):
-        print(line, file=sys.stderr)
+    if NEEDS := data_needs(MAIN):
+        print(f"{MAIN.run} will need", *NEEDS, sep="\n  ", file=sys.stderr)
 
 
 onsuccess:

@@ -223,29 +223,3 @@ def plain(section: BaseModel, part: str | type[BaseModel] | None = None) -> dict
 def cube_variables(main: Config) -> tuple[str, ...]:
     """Variables of the cube."""
     return (*main.drivers.variables.dynamic, *main.drivers.variables.static, "land_fraction")
-
-
-def data_needs(main: Config) -> list[str]:
-    """What a run on real data will fetch, store and take, as lines of text; nothing for a virtual Earth."""
-    from tamrl.drivers import cube, estimate
-
-    if not main.drivers.sources or main.twin:
-        return []
-    time, sources = main.time, main.drivers.sources
-    wanted = cube.plan(cube_variables(main), sources)
-    files, composites, years = {}, 0, len(time.years)
-    for name in sources:
-        options, count = main.drivers.plugin_options(name), len(wanted[name])
-        product, every = getattr(options, "product", None), getattr(options, "every", 1)
-        files[name] = estimate.fetched(name, product=product, every=every, variables=count, years=years) if count else 0.0
-        composites += years * max(estimate.FILES[product][0] // every, 1) if product and count else 0
-    needs = estimate.needs(
-        resolution=main.grid.resolution,
-        steps=len(time.axis),
-        map_steps=round(max(len(time.map_years), 1) * {"day": 365.25, "month": 12}[time.step]),
-        variables=len(main.drivers.variables.dynamic),
-        members=main.training.members,
-        composites=composites,
-        files=files,
-    )
-    return [f"{main.run} will need", *(f"  {need}" for need in needs)]

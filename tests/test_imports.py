@@ -38,7 +38,7 @@ ALLOWED = {
     "reproduce": STAGES | {"record", "config"},
     "archive": STAGES | {"reproduce"},
     "audit": STAGES | {"atlas"},
-    "scaling": STAGES | {"config", "planning"},
+    "costs": STAGES | {"config", "planning", "drivers"},
 }
 TORCH = {"plugins.py", "samples/dataset.py", "models", "training", "inference", "adaptation"}
 FILES = sorted((ROOT / "tamrl").rglob("*.py"))

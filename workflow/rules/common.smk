@@ -14,12 +14,13 @@ from snakemake.io import contains_wildcard
 from tamrl import config as configuration, provenance, registry, simulated
 from tamrl.calendar import TimeAxis
 from tamrl.carbon import FLUXES
+from tamrl.costs.data import data_needs
+from tamrl.costs.needs import job_resources
 from tamrl.intake import document, machine
 from tamrl.jobs import Beside
 from tamrl.layout import DOWNLOADS, File, RunLayout
 from tamrl.log import told
-from tamrl.planning import WorkflowPlan, data_needs, plain
-from tamrl.scaling.needs import resources as resources_of
+from tamrl.planning import WorkflowPlan, plain
 from tamrl.sections.inputs import DriverTime, Reading, Screening, World, Years
 from tamrl.sections.models import Batches, Engine, Optimisation
 from tamrl.sections.results import MapFormat
@@ -95,7 +96,7 @@ def key(name, key):
 
 def needs(rule):
     """Memory and minutes of a rule's jobs, which grow with the grid and with each attempt; only a cluster reads them."""
-    return resources_of(rule, PLAIN)
+    return job_resources(rule, MAIN)
 
 
 def allocation(inference):

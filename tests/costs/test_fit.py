@@ -1,47 +1,46 @@
 """Rates are found again from measurements made with them, and the shipped ones are those of their own basis."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 
 from tamrl import config, files
+from tamrl.costs import fit
+from tamrl.costs.fit import Basis
+from tamrl.costs.work import LIKE, RULES
 from tamrl.errors import InputError
-from tamrl.scaling import fit, size
-from tamrl.scaling.work import LIKE, RULES
 
 
 @pytest.mark.parametrize(("start", "slope"), [(2.0, 0.5), (0.0, 3.0), (4.0, 0.0)])
 def test_a_line_is_found_again(start, slope):
     x = np.array([1.0, 10.0, 400.0])
-    assert fit.line(x, start + slope * x + 1e-12) == pytest.approx((start, slope), abs=1e-6)
+    assert fit.fit_line(x, start + slope * x + 1e-12) == pytest.approx((start, slope), abs=1e-6)
 
 
 def test_a_unit_costs_no_less_than_told():
-    assert fit.line(np.array([1.0, 100.0]), np.array([5.0, 5.0]), least=0.02)[1] >= 0.02
+    assert fit.fit_line(np.array([1.0, 100.0]), np.array([5.0, 5.0]), least=0.02)[1] >= 0.02
 
 
 def test_the_shipped_rates_are_those_of_the_shipped_measurements():
-    again = fit.fit(fit.basis())
-    for rule, cost in fit.read().items():
-        assert asdict(cost) == pytest.approx(asdict(again[rule])), rule
+    again = fit.fit_rates(Basis.read().basis)
+    for rule, cost in Basis.read().costs.items():
+        assert cost.model_dump() == pytest.approx(again[rule].model_dump()), rule
     assert set(again) == set(RULES) - set(LIKE), "a rule without a measurement"
 
 
 def test_measured_jobs_are_met_within_a_factor_of_two():
     """On the largest run of each rule, where work outweighs the start."""
-    costs = fit.read()
+    costs = Basis.read().costs
     for rule, work in ((rule, work) for rule, work in RULES.items() if rule not in LIKE):
-        runs = [(size.Size(**run["size"]), run["rules"][rule]) for run in fit.basis() if rule in run["rules"]]
+        runs = [(run.size, run.rules[rule]) for run in Basis.read().basis if rule in run.rules]
         sizes, job = max(runs, key=lambda pair: work.units(pair[0]))
         cost = costs[rule]
-        assert 0.5 < (cost.start + cost.per_unit * work.units(sizes)) / job["cpu"] < 2, rule
-        assert 0.5 < (cost.base + cost.held * work.memory(sizes) / fit.MIB) / job["mib"] < 2, rule
+        assert 0.5 < (cost.start + cost.per_unit * work.units(sizes)) / job.cpu < 2, rule
+        assert 0.5 < (cost.base + cost.held * work.memory(sizes) / fit.MIB) / job.mib < 2, rule
 
 
 def test_a_run_that_is_not_finished_is_refused(tmp_path):
     with pytest.raises(InputError, match="not finished"):
-        fit.measured(tmp_path)
+        fit.measure_run(tmp_path)
 
 
 @pytest.fixture
@@ -59,17 +58,17 @@ def finished(tmp_path):
 
 
 def test_a_finished_run_is_measured(finished):
-    found = fit.measured(finished)
-    assert found["size"]["towers"] == 3
-    assert found["rules"]["train_model"] == {"cpu": 3, "seconds": 3, "mib": 100, "jobs": 3}
-    assert found["rules"]["train_model/trees"]["seconds"] == 5
+    found = fit.measure_run(finished)
+    assert found.size.towers == 3
+    assert found.rules["train_model"] == fit.Job(cpu=3, seconds=3, mib=100, jobs=3)
+    assert found.rules["train_model/trees"].seconds == 5
 
 
 def test_measurements_of_other_runs_stay_and_those_of_the_same_name_go(finished, tmp_path, monkeypatch):
-    before = [run["run"] for run in fit.basis()]
+    before = [run.run for run in Basis.read().basis]
     costs = tmp_path / "costs.json"
     costs.write_bytes(fit.COSTS.read_bytes())
     monkeypatch.setattr(fit, "COSTS", costs)
     for _ in range(2):
         fit.main([str(finished)])
-        assert [run["run"] for run in fit.basis()] == [*before, "a"]
+        assert [run.run for run in Basis.read().basis] == [*before, "a"]

@@ -8,24 +8,26 @@ import pytest
 import yaml
 
 from tamrl import config
+from tamrl.costs import needs, plan, work
+from tamrl.costs.size import RunSize
 from tamrl.inference import processes
-from tamrl.scaling import needs, plan, size, work
+from tamrl.sections import Config
 
 ROOT = Path(__file__).parents[2]
 
 
-def _plain(**changes) -> dict:
-    return config.load(changes).model_dump(mode="json")
+def _config(**changes) -> Config:
+    return config.load(changes)
 
 
 @pytest.fixture
-def coarse() -> dict:
-    return _plain(grid={"resolution": 2})
+def coarse() -> Config:
+    return _config(grid={"resolution": 2})
 
 
 @pytest.fixture
-def fine() -> dict:
-    return _plain(grid={"resolution": 0.5})
+def fine() -> Config:
+    return _config(grid={"resolution": 0.5})
 
 
 def test_jobs_on_one_processor_wait_for_each_other():
@@ -45,35 +47,35 @@ def test_no_plan_is_faster_than_its_work_on_all_processors():
 
 
 def test_a_finer_grid_takes_more_time_memory_and_disk(coarse, fine):
-    a, b = size.of(coarse), size.of(fine)
-    assert plan.disk(b) == pytest.approx(16 * plan.disk(a), rel=0.01)
-    assert plan.hours(plan.steps(b), nodes=1) > 1.5 * plan.hours(plan.steps(a), nodes=1)
-    assert plan.hours(plan.steps(b), nodes=16) < plan.hours(plan.steps(b), nodes=1)
+    a, b = RunSize.of(coarse), RunSize.of(fine)
+    assert plan.disk_bytes(b) == pytest.approx(16 * plan.disk_bytes(a), rel=0.01)
+    assert plan.run_hours(plan.plan_steps(b), nodes=1) > 1.5 * plan.run_hours(plan.plan_steps(a), nodes=1)
+    assert plan.run_hours(plan.plan_steps(b), nodes=16) < plan.run_hours(plan.plan_steps(b), nodes=1)
 
 
 def test_tiles_in_processes_need_memory_each(coarse):
-    own = needs.resources("predict_tiles", coarse)["mem_mb"]
+    own = needs.job_resources("predict_tiles", coarse)["mem_mb"]
     assert work.FEW == processes.THREADS
     assert own(None, attempt=1, threads=32) > own(None, attempt=1, threads=work.FEW) + 32 * work.RULES["predict_tiles"].process
 
 
 def test_a_job_asks_for_more_with_the_grid_and_with_each_attempt(coarse, fine):
-    a, b = (needs.resources("build_cube", conf) for conf in (coarse, fine))
+    a, b = (needs.job_resources("build_cube", conf) for conf in (coarse, fine))
     assert b["mem_mb"](None, attempt=1, threads=1) > a["mem_mb"](None, attempt=1, threads=1) >= needs.LEAST_MIB
     assert b["mem_mb"](None, attempt=2, threads=1) == pytest.approx(2 * b["mem_mb"](None, attempt=1, threads=1), abs=100)
     assert b["runtime"](None, attempt=3, threads=1) == pytest.approx(4 * b["runtime"](None, attempt=1, threads=1), abs=4)
-    whole = needs.resources("build_cube", _plain(grid={"resolution": 0.1}))["runtime"]
+    whole = needs.job_resources("build_cube", _config(grid={"resolution": 0.1}))["runtime"]
     assert whole(None, attempt=1, threads=8) < whole(None, attempt=1, threads=1)
 
 
 def test_every_job_of_the_global_run_fits_a_common_node():
-    conf = config.load(yaml.safe_load((ROOT / "config/global.yaml").read_text())).model_dump(mode="json")
-    assert max(step.mib for step in plan.steps(size.of(conf))) < 64 * 1024
+    conf = config.load(yaml.safe_load((ROOT / "config/global.yaml").read_text()))
+    assert max(step.mib for step in plan.plan_steps(RunSize.of(conf))) < 64 * 1024
 
 
 def test_the_plan_is_printed_for_every_configuration():
     done = subprocess.run(
-        [sys.executable, "-m", "tamrl.scaling.plan", "config/global.yaml"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tamrl.costs", "config/global.yaml"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "| 256 |" in done.stdout and "`predict_tiles` | 23 |" in done.stdout and "Fitted to the runs" in done.stdout

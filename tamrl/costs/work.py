@@ -1,15 +1,15 @@
-"""What one job of each rule does: work, memory, and bytes read and written, as functions of the sizes of a run.
+"""Work, memory, and bytes read and written of one job of each rule, as functions of the sizes of a run.
 
-`units` are those in which time grows (cell-steps, tower-steps); memory is in bytes that a job holds. `fit` finds the seconds a
-unit and how many times those bytes are held.
+Time grows with `units` (cell-steps, tower-steps); memory is in bytes that a job holds. `fit` finds the seconds per unit and how
+many times those bytes are held.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tamrl.scaling.size import Size
+from tamrl.costs.size import RunSize
 
-Amount = Callable[[Size], float]
+Amount = Callable[[RunSize], float]
 
 PACKED = 0.6
 """Size of compressed float32 on disk."""
@@ -25,17 +25,17 @@ NETWORK, TREE = "train_model", "train_model/trees"
 
 @dataclass(frozen=True)
 class Work:
-    """One rule.
+    """The jobs of a rule.
 
     Attributes
     ----------
-    stage : position in the chain; rules of one stage run side by side
-    jobs : how many
-    units : that the seconds of one job grow with
+    stage : position in the chain; rules of a stage run at the same time
+    jobs : number of jobs
+    units : work, with which the seconds of one job grow
     memory : bytes of the arrays that one job holds at once
     reads, writes : bytes of one job
-    threads : that one job can use
-    process : MiB that each thread takes for itself where a job has so many that they are processes
+    threads : threads that one job can use
+    process : MiB of each thread of a job with more than `FEW`, whose threads are processes
     """
 
     stage: int
@@ -48,40 +48,40 @@ class Work:
     process: float = 0.0
 
 
-def _one(size: Size) -> float:
+def _single(size: RunSize) -> float:
     """A single job."""
     return 1
 
 
-def _twin(size: Size) -> float:
+def _twin(size: RunSize) -> float:
     """A single job where the world is virtual."""
     return float(size.twin)
 
 
-def _field(size: Size) -> float:
+def _field(size: RunSize) -> float:
     """Bytes of one step of one variable."""
     return size.cells * 4.0
 
 
-def _cell_steps(size: Size) -> float:
+def _cell_steps(size: RunSize) -> float:
     return size.cells * size.steps
 
 
-def _year(size: Size) -> float:
+def _year(size: RunSize) -> float:
     """Bytes of at most a year of one variable."""
     return _field(size) * min(size.steps, size.map_steps)
 
 
-def _tower_steps(size: Size) -> float:
+def _tower_steps(size: RunSize) -> float:
     return size.towers * size.steps
 
 
-def _table(size: Size) -> float:
+def _table(size: RunSize) -> float:
     """Bytes of the drivers and fluxes of all towers."""
     return _tower_steps(size) * (size.variables + 6) * 8
 
 
-def _tiles(size: Size) -> float:
+def _tiles(size: RunSize) -> float:
     """Bytes of the drivers and members of the tiles that one job has at hand."""
     drivers = (size.map_steps + size.spinup) * size.variables
     return 8 * size.tile**2 * 4 * (drivers + 2 * size.members * size.map_steps)
@@ -90,7 +90,7 @@ def _tiles(size: Size) -> float:
 def _slab(layers: Amount) -> Amount:
     """Bytes of the steps of a map that are made at once, and of the members behind a band of them (tamrl/maps/blocks.py)."""
 
-    def amount(size: Size) -> float:
+    def amount(size: RunSize) -> float:
         """At most two GiB of result."""
         result = min(size.map_steps * _field(size) * layers(size), 2 * 1024**3)
         return result * (1 + 2 * size.strip * size.members / layers(size))
@@ -98,63 +98,63 @@ def _slab(layers: Amount) -> Amount:
     return amount
 
 
-def _band(size: Size) -> float:
+def _band(size: RunSize) -> float:
     """Bytes of two fluxes of all members over a year, in a band of rows."""
     return 2 * size.strip * _field(size) * size.map_steps * size.members
 
 
-def _cube(size: Size) -> float:
+def bytes_of_cube(size: RunSize) -> float:
     """Bytes of the cube on disk."""
     return size.land * size.steps * size.variables * 4 * PACKED
 
 
-def _driver(size: Size) -> float:
+def _driver(size: RunSize) -> float:
     """Bytes of one variable of the cube on disk."""
-    return _cube(size) / size.variables
+    return bytes_of_cube(size) / size.variables
 
 
-def _whole(size: Size) -> float:
+def _joined(size: RunSize) -> float:
     """Bytes that the cube adds to those of its parts, which it links."""
-    return 0.0 if size.apart else _cube(size)
+    return 0.0 if size.variable_jobs else bytes_of_cube(size)
 
 
-def _store(size: Size) -> float:
+def _store(size: RunSize) -> float:
     """Bytes of the predictions of one label on disk."""
     return size.land * size.map_steps * size.members * 2 * 4 * PACKED
 
 
-def _map_cells(size: Size) -> float:
+def _map_cells(size: RunSize) -> float:
     """Cell-steps of one map over all members."""
     return size.land * size.map_steps * size.members
 
 
-def _forward(size: Size) -> float:
+def _forward(size: RunSize) -> float:
     """Cell-steps that the members walk for one label, weighted with the work of a step."""
     return size.land * (size.map_steps + size.spinup) * size.members * size.depth
 
 
-def _maps(size: Size) -> float:
+def _maps(size: RunSize) -> float:
     return 3 * size.labels
 
 
-def _held(size: Size) -> float:
+def _held(size: RunSize) -> float:
     """Trainings of one model that is scored at held-out towers."""
     return size.folds * size.held_members
 
 
-def _models(size: Size) -> float:
+def _models(size: RunSize) -> float:
     return size.network_models + size.tree_models
 
 
-def _networks(size: Size) -> float:
+def _networks(size: RunSize) -> float:
     return size.network_models * _held(size) + size.members
 
 
-def _all_maps(size: Size) -> float:
+def _all_maps(size: RunSize) -> float:
     return _map_cells(size) * size.labels
 
 
-def _lead_in(size: Size) -> float:
+def _lead_in(size: RunSize) -> float:
     """Bytes of the drivers of one label with the steps before it."""
     return size.land * (size.map_steps + size.spinup) * size.variables * 4 * PACKED
 
@@ -163,33 +163,47 @@ def _map_bytes(layers: Amount) -> Amount:
     return lambda s: s.land * s.map_steps * 4 * layers(s) * PACKED
 
 
+def bytes_of_products(size: RunSize) -> float:
+    """Bytes of predictions, maps and their members on disk."""
+    predictions = size.labels * _store(size)
+    return predictions + _maps(size) * (_map_bytes(lambda s: 5)(size) + _map_bytes(lambda s: s.members)(size))
+
+
 RULES: dict[str, Work] = {
     "simulate_world": Work(0, _twin, _cell_steps, _field),
     "write_archives": Work(1, _twin, _tower_steps, _table),
-    "write_era5": Work(1, _twin, _cell_steps, _year, writes=_cube),
+    "write_era5": Work(1, _twin, _cell_steps, _year, writes=bytes_of_cube),
     "write_modis": Work(1, _twin, _cell_steps, _field),
     "write_static": Work(1, _twin, lambda s: s.cells, _field),
     "write_truth": Work(1, _twin, _cell_steps, _year),
     "read_network": Work(2, lambda s: s.networks_read, _tower_steps, _table, threads=16),
-    "build_driver": Work(2, lambda s: s.apart * s.variables, _cell_steps, _year, reads=_driver, writes=_driver, threads=8),
-    "build_cube": Work(
-        2, _one, lambda s: _cell_steps(s) * s.variables * (not s.apart), _year, reads=_cube, writes=_whole, threads=8
+    "build_driver": Work(
+        2, lambda s: s.variable_jobs * s.variables, _cell_steps, _year, reads=_driver, writes=_driver, threads=8
     ),
-    "harmonise_towers": Work(3, _one, _tower_steps, _table),
-    "collocate_drivers": Work(4, _one, _tower_steps, _table),
-    "compare_drivers": Work(5, _one, _tower_steps, _table),
-    "build_samples": Work(5, _one, _tower_steps, _table),
+    "build_cube": Work(
+        2,
+        _single,
+        lambda s: _cell_steps(s) * s.variables * (not s.variable_jobs),
+        _year,
+        reads=bytes_of_cube,
+        writes=_joined,
+        threads=8,
+    ),
+    "harmonise_towers": Work(3, _single, _tower_steps, _table),
+    "collocate_drivers": Work(4, _single, _tower_steps, _table),
+    "compare_drivers": Work(5, _single, _tower_steps, _table),
+    "build_samples": Work(5, _single, _tower_steps, _table),
     NETWORK: Work(6, _networks, lambda s: s.samples * s.depth, _table),
     TREE: Work(6, lambda s: s.tree_models * _held(s), lambda s: s.trees * min(_tower_steps(s), 100_000), _table),
-    "assess_applicability": Work(6, _one, _cell_steps, _field, reads=_cube),
-    "assess_towers": Work(6, _one, _tower_steps, _table),
+    "assess_applicability": Work(6, _single, _cell_steps, _field, reads=bytes_of_cube),
+    "assess_towers": Work(6, _single, _tower_steps, _table),
     "predict_towers": Work(7, _models, lambda s: _tower_steps(s) * s.held_members, _table),
     "predict_tiles": Work(7, lambda s: s.labels, _forward, _tiles, reads=_lead_in, writes=_store, threads=32, process=450),
-    "evaluate_models": Work(8, _one, lambda s: _tower_steps(s) * _models(s), lambda s: _table(s) * _models(s)),
+    "evaluate_models": Work(8, _single, lambda s: _tower_steps(s) * _models(s), lambda s: _table(s) * _models(s)),
     "write_map": Work(9, _maps, _map_cells, _slab(lambda s: 5), reads=_store, writes=_map_bytes(lambda s: 5)),
     "write_members": Work(9, _maps, _map_cells, _slab(lambda s: s.members), reads=_store, writes=_map_bytes(lambda s: s.members)),
-    "sum_budgets": Work(9, _one, _all_maps, _band, reads=lambda s: _store(s) * s.labels),
-    "write_report": Work(10, _one, _all_maps, _field, reads=_store),
-    "record_provenance": Work(11, _one, _all_maps, lambda s: 1.0, threads=8),
+    "sum_budgets": Work(9, _single, _all_maps, _band, reads=lambda s: _store(s) * s.labels),
+    "write_report": Work(10, _single, _all_maps, _field, reads=_store),
+    "record_provenance": Work(11, _single, _all_maps, lambda s: 1.0, threads=8),
 }
 """Every rule that is worth counting, in the order of the chain. The rest take seconds."""

@@ -1,0 +1,61 @@
+"""Memory and minutes of a job for the queue of a cluster, from the fitted rates."""
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+from tamrl.costs.fit import MIB, Basis, Rate
+from tamrl.costs.size import RunSize
+from tamrl.costs.work import FEW, LIKE, NETWORK, RULES, TREE
+from tamrl.sections import Config
+
+MARGIN = 2.0
+"""Factor of the first request of a job over the rates, which are good to about that."""
+
+LEAST_MIB, LEAST_MINUTES = 2000, 20
+"""A job asks for no less; queues round up anyway, and the first minutes go to a cold file system."""
+
+BANDWIDTH = 100e6
+"""Bytes a second that one job reads or writes on a shared file system, cautiously."""
+
+Request = Callable[..., int]
+
+
+@cache
+def _rate(rule: str) -> Rate:
+    return Basis.read().costs[LIKE.get(rule, rule)]
+
+
+def job_seconds(rule: str, size: RunSize, *, threads: int = 1) -> float:
+    """Seconds of one job: its start, its work on `threads` processors, and its bytes through the file system."""
+    rate, work = _rate(rule), RULES[rule]
+    moved = work.reads(size) + work.writes(size)
+    return rate.start + rate.per_unit * work.units(size) / threads + moved / BANDWIDTH
+
+
+def job_mib(rule: str, size: RunSize, *, threads: int = 1) -> float:
+    """MiB of one job with its threads."""
+    rate, work = _rate(rule), RULES[rule]
+    processes = threads * work.process if threads > FEW else 0.0
+    return rate.base + rate.held * work.memory(size) / MIB + processes
+
+
+def job_resources(rule: str, config: Config) -> dict[str, Request]:
+    """Resources of a Snakemake rule, `mem_mb` and `runtime` (minutes), that double with each attempt.
+
+    Trainings ask for the larger of a network and a tree model.
+    """
+    size = RunSize.of(config)
+    kinds = [NETWORK, TREE] if rule == NETWORK else [rule]
+
+    def mem_mb(wildcards: object, attempt: int, threads: int) -> int:
+        """Memory of an attempt."""
+        memory = max(LEAST_MIB, MARGIN * max(job_mib(kind, size, threads=threads) for kind in kinds))
+        return math.ceil(memory * (1 << (attempt - 1)) / 100) * 100
+
+    def runtime(wildcards: object, attempt: int, threads: int) -> int:
+        """Minutes of an attempt."""
+        longest = max(job_seconds(kind, size, threads=min(threads, RULES[kind].threads)) for kind in kinds)
+        return math.ceil(max(LEAST_MINUTES, MARGIN * longest / 60) * (1 << (attempt - 1)))
+
+    return {"mem_mb": mem_mb, "runtime": runtime}

@@ -1,0 +1,111 @@
+"""The numbers of a configuration that decide what a run costs."""
+
+from tamrl.calendar import MONTHS
+from tamrl.grid import Grid
+from tamrl.options import Strict
+from tamrl.sections import Config
+from tamrl.sections.inputs import Time
+
+LAND = 0.35
+"""Share of the cells of an equal-angle grid that hold land."""
+
+TREES = {"lightgbm", "xgboost", "seasonal"}
+"""Models that are no recurrent networks."""
+
+TOWERS = 300
+"""Towers of a run whose number is not known before its archives are read."""
+
+
+class RunSize(Strict):
+    """Sizes of a run."""
+
+    cells: int
+    """Cells of the grid."""
+    land: float
+    """Cells with land."""
+    steps: float
+    """Steps of the drivers."""
+    map_steps: float
+    """Steps of one map."""
+    spinup: int
+    """Steps before a map."""
+    labels: int
+    """Maps of one flux."""
+    variables: int
+    """Dynamic drivers."""
+    towers: int
+    networks_read: int
+    """Tower networks."""
+    folds: int
+    held_members: int
+    """Members of a fold."""
+    members: int
+    """Members of the maps."""
+    network_models: int
+    """Models that are recurrent networks."""
+    tree_models: int
+    """Models of trees."""
+    hidden: int
+    """Width of the recurrent networks of one model."""
+    samples: float
+    """Cell-steps that one training of a network reads."""
+    trees: int
+    """Trees of one training of a tree model."""
+    tile: int
+    """Cells per side of a tile."""
+    strip: float
+    """Share of the rows that one band of tiles takes."""
+    twin: bool
+    """Whether the world is virtual."""
+    streams: int = 1
+    """Recurrent networks of one model."""
+    variable_jobs: bool = False
+    """Whether each variable of the cube is a job of its own."""
+
+    @property
+    def depth(self) -> float:
+        """Work of a step of the network over that of one stream of 64; narrow ones cost more than the square of their width."""
+        return float(self.streams * (self.hidden / 64) ** 1.5)
+
+    @classmethod
+    def of(cls, config: Config, *, towers: int | None = None) -> "RunSize":
+        """Sizes of a run; `towers` where their number is known."""
+        rows, columns = Grid(config.grid.resolution).shape
+        training, splits = config.training, config.splits
+        per_year = {"day": 365.25, "month": MONTHS}[config.time.step]
+        trees = [is_tree(config, name) for name in training.models]
+        return cls(
+            cells=rows * columns,
+            land=rows * columns * LAND,
+            steps=_years(config.time) * per_year,
+            map_steps=per_year,
+            spinup=config.inference.spinup,
+            labels=len(config.time.labels),
+            variables=len(config.drivers.variables.dynamic),
+            towers=towers or (config.twin.towers if config.twin else TOWERS),
+            networks_read=len(config.towers.networks),
+            folds=len(splits.fold_names),
+            held_members=config.evaluation.members or training.members,
+            members=training.members,
+            network_models=trees.count(False),
+            tree_models=trees.count(True),
+            hidden=training.options("tamrl")["hidden"],
+            samples=float(training.steps * training.batch * (training.sequence + training.spinup)),
+            trees=training.options("lightgbm")["trees"],
+            tile=config.grid.tile,
+            strip=min(1.0, config.grid.tile / rows),
+            twin=config.twin is not None,
+            streams=training.options("tamrl")["streams"],
+            variable_jobs=config.drivers.variable_jobs,
+        )
+
+
+def is_tree(config: Config, model: str) -> bool:
+    """Whether a model of the run, which may be a variant, is one of trees."""
+    return config.training.plugin(model) in TREES
+
+
+def _years(time: Time) -> float:
+    """Years of the cube, the last one perhaps unfinished; a climatology counts as one."""
+    missing = MONTHS - int(time.until[5:]) if time.until else 0
+    return max(len(time.years), 1) - missing / MONTHS

@@ -1,0 +1,58 @@
+"""The needs of a run by hand."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tamrl import config
+from tamrl.costs import data
+from tamrl.costs.plan import disk_bytes
+from tamrl.costs.size import RunSize
+from tamrl.sections import Config
+
+GLOBAL = yaml.safe_load((Path(__file__).parents[2] / "config/global.yaml").read_text())
+
+
+def globe(**changes) -> Config:
+    return config.load(config.overlay(GLOBAL, changes))
+
+
+def amounts(conf: Config) -> dict[str, float]:
+    return {need.name: need.amount for need in data.data_needs(conf)}
+
+
+def test_the_global_run():
+    conf = globe()
+    size, needs = RunSize.of(conf), amounts(conf)
+    assert needs["files of cds_era5"] > 50 and "files of static" not in needs
+    total = sum(amount for name, amount in needs.items() if name.startswith("files of"))
+    assert needs["hours to fetch them at 10 MB/s"] == pytest.approx(total * 1e9 / 10e6 / 3600)
+    assert needs["cube of drivers"] == pytest.approx(8 * 8766 * 0.35 * 1_036_800 * 4 * 0.6 / 1e9)
+    assert needs["cube of drivers"] + needs["predictions and maps"] == pytest.approx(disk_bytes(size) / 1e9), "one cost model"
+
+
+def test_memory_does_not_grow_with_the_length_of_the_record():
+    name, years = "memory of the largest job of the drivers", list(range(1960, 2025))
+    assert amounts(globe())[name] < 6
+    assert amounts(globe(time={"years": years}))[name] == amounts(globe())[name]
+
+
+def test_a_virtual_earth_fetches_nothing():
+    assert data.data_needs(config.load({})) == []
+
+
+def test_files_of_the_sources():
+    def fetched(source, product=None, every=1):
+        return data.fetched_bytes(source, product=product, every=every, variables=4, years=24)
+
+    assert fetched("cds_era5") == pytest.approx(4 * 24 * 365.25 * 721 * 1440 * 2)
+    assert fetched("arco_era5") == 24 * fetched("cds_era5")
+    assert fetched("modis", "MOD13C1") == 24 * 23 * 45e6
+    assert fetched("mcd43c4", "MCD43C4", 8) == pytest.approx(24 * 365 / 8 * 90e6)
+    assert fetched("static") == 0
+
+
+def test_it_reads_like_text():
+    assert str(data.Need("cube", 1234.5, "GB")) == "cube: about 1,234 GB"
+    assert str(data.Need("cube", 0.25, "GB")) == "cube: about 0.2 GB"
