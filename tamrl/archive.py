@@ -13,10 +13,10 @@ from typing import Any
 
 from tamrl import files, reproduce, simulated
 from tamrl.errors import InputError
-from tamrl.layout import RunLayout
+from tamrl.provenance import ROOT
+from tamrl.run_record import FILE, Provenance
 
-LOG = logging.getLogger(__name__)
-ROOT = Path(__file__).parents[1]
+_log = logging.getLogger(__name__)
 METADATA = "ro-crate-metadata.json"
 LOCKS = ("requirements.lock.txt", "requirements-real.lock.txt")
 CODE = ("Snakefile", "workflow", "tamrl", "config", "envs", *LOCKS, "pyproject.toml", "Makefile", "CITATION.cff", "LICENSE")
@@ -77,14 +77,14 @@ def archive(run: str | Path) -> Path:
         If the run has no record, or a product is not there any more or not as it was recorded.
     """
     run = Path(run)
-    if not (run / "provenance.json").exists():
+    if not (run / FILE).exists():
         raise InputError("the run has no record", where=run, todo="let it end first: make maps CONFIG=...")
-    recorded = reproduce.read(run)
-    for line in reproduce.changed(recorded):
-        LOG.warning("the code in the archive is not quite that of the run: %s", line)
+    recorded = Provenance.read(run / FILE)
+    for line in reproduce.list_changes(recorded):
+        _log.warning("the code in the archive is not quite that of the run: %s", line)
     products, code = _products(run, recorded), _code()
     for name in sorted(left_out(code)):
-        LOG.warning("left out, for it is not under version control: %s", name)
+        _log.warning("left out, for it is not under version control: %s", name)
     target = run.with_name(f"{run.name}.crate.zip")
     with files.atomic(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, path in (products | code).items():
@@ -94,11 +94,11 @@ def archive(run: str | Path) -> Path:
     return target
 
 
-def _products(run: Path, recorded: dict[str, Any]) -> dict[str, Path]:
+def _products(run: Path, recorded: Provenance) -> dict[str, Path]:
     """Files of the run by their names in the archive, each as it was recorded."""
-    found = {"provenance.json": run / "provenance.json"}
-    for name, digest in recorded["outputs"].items():
-        within = name.removeprefix(f"{RunLayout(recorded['run']).folder}/")
+    products = {FILE: run / FILE}
+    for name, digest in recorded.outputs.items():
+        within = name.removeprefix(f"{recorded.layout.folder}/")
         path = run / within
         _refuse_links(path, run)
         if not path.exists() or files.sha256(path) != digest:
@@ -109,8 +109,8 @@ def _products(run: Path, recorded: dict[str, Any]) -> dict[str, Path]:
                 todo="finish the run again before it is archived",
             )
         inside = files.members(path) if path.is_dir() else [path]
-        found |= {(within if p == path else f"{within}/{p.relative_to(path).as_posix()}"): p for p in inside}
-    return found
+        products |= {(within if p == path else f"{within}/{p.relative_to(path).as_posix()}"): p for p in inside}
+    return products
 
 
 def _code() -> dict[str, Path]:
@@ -121,12 +121,12 @@ def _code() -> dict[str, Path]:
     InputError
         If one is a link, or lies behind one; or if nothing tells which files are the project's.
     """
-    found = {}
+    code = {}
     for name in _listed():
         if name.split("/")[0] in CODE and (ROOT / name).exists():
             _refuse_links(ROOT / name, ROOT)
-            found[f"code/{name}"] = ROOT / name
-    return found
+            code[f"code/{name}"] = ROOT / name
+    return code
 
 
 def _listed() -> list[str]:
@@ -147,8 +147,8 @@ def _listed() -> list[str]:
 
 def left_out(code: dict[str, Path]) -> list[str]:
     """Files that lie where the project's do, but do not go into the archive."""
-    there = [ROOT / name for name in CODE if (ROOT / name).exists()]
-    every = [p for place in there for p in (place.rglob("*") if place.is_dir() else [place])]
+    places = [ROOT / name for name in CODE if (ROOT / name).exists()]
+    every = [p for place in places for p in (place.rglob("*") if place.is_dir() else [place])]
     names = {p.relative_to(ROOT).as_posix() for p in every if (p.is_symlink() or p.is_file()) and "__pycache__" not in p.parts}
     return sorted(name for name in names if f"code/{name}" not in code)
 
@@ -162,7 +162,7 @@ def _refuse_links(path: Path, top: Path) -> None:
             raise InputError("a link does not go into an archive", where=place, found=f"a link to {place.readlink()}", todo=todo)
 
 
-def metadata(recorded: dict[str, Any], products: dict[str, Path], code: list[str]) -> dict[str, Any]:
+def metadata(recorded: Provenance, products: dict[str, Path], code: list[str]) -> dict[str, Any]:
     """The crate's description in JSON-LD.
 
     Parameters
@@ -183,10 +183,10 @@ def metadata(recorded: dict[str, Any], products: dict[str, Path], code: list[str
     return {"@context": f"{CRATE}/context", "@graph": graph}
 
 
-def _root(recorded: dict[str, Any], parts: list[dict[str, str]]) -> dict[str, Any]:
-    """The archive as a whole."""
-    virtual = simulated.is_virtual(recorded["config"])
-    name = simulated.title(recorded["config"]["evaluation"]["title"] or recorded["run"], virtual)
+def _root(recorded: Provenance, parts: list[dict[str, str]]) -> dict[str, Any]:
+    """The archive itself."""
+    virtual = simulated.is_virtual(recorded.config)
+    name = simulated.title(recorded.config["evaluation"]["title"] or recorded.run, virtual)
     inputs = "simulated flux towers, weather and satellite indices" if virtual else "flux towers, ERA5 and MODIS"
     text = f"Carbon fluxes (GPP, RECO, NEE) from {inputs}, with the workflow that made them."
     return {
@@ -195,7 +195,7 @@ def _root(recorded: dict[str, Any], parts: list[dict[str, str]]) -> dict[str, An
         "name": f"tamrl: {name}",
         "description": f"{simulated.COMMENT} {text}" if virtual else text,
         **({"keywords": ", ".join(simulated.KEYWORDS)} if virtual else {}),
-        "datePublished": recorded["recorded"],
+        "datePublished": recorded.recorded,
         "license": {"@id": CC_BY["@id"]},  # of the products, as each map says; the code has its own
         "author": {"@id": AUTHORS["@id"]},
         "publisher": {"@id": AUTHORS["@id"]},
@@ -206,31 +206,31 @@ def _root(recorded: dict[str, Any], parts: list[dict[str, str]]) -> dict[str, An
     }
 
 
-def _action(recorded: dict[str, Any], products: dict[str, Path]) -> dict[str, Any]:
-    """The run: what it read and what it gave."""
+def _action(recorded: Provenance, products: dict[str, Path]) -> dict[str, Any]:
+    """The run: its inputs and outputs."""
     return {
         "@id": "#run",
         "@type": "CreateAction",
-        "name": f"Run {recorded['run']!r} of tamrl",
+        "name": f"Run {recorded.run!r} of tamrl",
         "description": "All rules from raw inputs to products; configuration, seeds, inputs and costs are in provenance.json.",
         "instrument": {"@id": WORKFLOW},
-        "object": {"@id": "provenance.json"},
-        "result": [{"@id": name} for name in products if name != "provenance.json"],
-        "endTime": recorded["recorded"].replace("Z", "+00:00"),
+        "object": {"@id": FILE},
+        "result": [{"@id": name} for name in products if name != FILE],
+        "endTime": recorded.recorded.replace("Z", "+00:00"),
         "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
         "agent": {"@id": AUTHORS["@id"]},
     }
 
 
-def _workflow(recorded: dict[str, Any]) -> dict[str, Any]:
+def _workflow(recorded: Provenance) -> dict[str, Any]:
     """What makes the Snakefile the workflow of the crate."""
     return {
         "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
         "name": "tamrl",
-        "version": recorded.get("git_revision") or "unknown",
+        "version": recorded.git_revision,
         "license": {"@id": MIT["@id"]},
         "programmingLanguage": {"@id": LANGUAGE["@id"]},
-        "softwareVersion": recorded.get("software", {}).get("snakemake", "unknown"),
+        "softwareVersion": recorded.software.get("snakemake", "unknown"),
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -214,23 +215,24 @@ def _petagrams(path: str, flux: str) -> float:
         return float(units.convert(np.array(total), source=variable.units, target="g m-2 d-1")) / GRAMS_PER_PETAGRAM
 
 
-def _days(time: netCDF4.Variable) -> np.ndarray:
+def _days(time: "netCDF4.Variable[Any]") -> np.ndarray:
     """Length of each step in days; the bounds of a climatology span years, so its months are measured by the calendar."""
     if "climatology" not in time.ncattrs():
         return np.diff(_numbers(time.group(), time.bounds), axis=1)[:, 0]
     start = np.datetime64(str(time.units).split()[2], "D") + _filled(time[:]).astype("timedelta64[D]")
     bounds = calendar.bounds(start, "month").astype("datetime64[D]")
-    return (bounds[:, 1] - bounds[:, 0]).astype(float)
+    days: np.ndarray = (bounds[:, 1] - bounds[:, 0]).astype(float)
+    return days
 
 
-def _fields(file: netCDF4.Dataset) -> Iterator[tuple[str, netCDF4.Variable]]:
+def _fields(file: netCDF4.Dataset) -> Iterator[tuple[str, "netCDF4.Variable[Any]"]]:
     """Variables on the cells of the grid."""
     for name, variable in file.variables.items():
         if variable.dimensions[-2:] == ("lat", "lon"):
             yield name, variable
 
 
-def _parts(variable: netCDF4.Variable) -> list[slice]:
+def _parts(variable: "netCDF4.Variable[Any]") -> list[slice]:
     """The first dimension in whole chunks, so that a year of the globe is never in memory."""
     chunks = variable.chunking()
     steps = chunks[0] if isinstance(chunks, list) and variable.ndim > 2 else variable.shape[0]  # else "contiguous"
@@ -245,4 +247,5 @@ def _numbers(file: netCDF4.Dataset, name: str) -> np.ndarray:
 
 def _filled(values: np.ndarray) -> np.ndarray:
     """Values as float64, NaN where missing."""
-    return np.ma.filled(np.ma.asarray(values, dtype="float64"), np.nan)
+    numbers: np.ndarray = np.ma.filled(np.ma.asarray(values, dtype="float64"), np.nan)
+    return numbers

@@ -1,4 +1,4 @@
-"""`provenance.json`: what a run was made from, with what, and at what cost, so that it can be repeated and compared."""
+"""Stage that writes `provenance.json` (`tamrl.run_record`) when a run is finished."""
 
 import csv
 import hashlib
@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -17,19 +17,15 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from tamrl import files, lineage, provenance, registry, simulated, stores
+from tamrl import files, lineage, provenance, simulated, stores
 from tamrl.errors import InputError
 from tamrl.intake import border
+from tamrl.run_record import Hardware, Inputs, JobCost, ProductOrigin, Provenance
+from tamrl.sections import Config
+from tamrl.sections.plugins import PLUGINS
 from tamrl.workflow import stage
 
-LOG = logging.getLogger(__name__)
-
-PLUGINS = (
-    ("towers", "networks", registry.NETWORKS),
-    ("drivers", "sources", registry.SOURCES),
-    ("training", "models", registry.MODELS),
-)
-"""Section and key of the configuration that name the plug-ins of a package."""
+_log = logging.getLogger(__name__)
 
 
 @stage
@@ -38,11 +34,11 @@ def record_provenance(
     inputs: list[str],
     outputs: list[str],
     record: str,
-    config: dict[str, Any],
+    config: Config,
     config_digest: str,
     benchmarks: list[str],
     cube: str | None = None,
-    raw: list[str] | None = None,
+    raw: Sequence[str] = (),
     threads: int = 1,
 ) -> None:
     """Write the record of a run.
@@ -53,92 +49,96 @@ def record_provenance(
         Files whose SHA-256 is recorded: the towers' tables, and the products.
     record : path
         `provenance.json`.
-    config : dict
-        The whole configuration.
+    config : Config
+        The configuration.
     config_digest : str
         Of the keys that shape numbers, as the maps carry it.
     benchmarks : list of paths
         Folders of Snakemake's benchmark tables: the run's, then those of its choices.
     cube : path
-        `drivers/cube.zarr`: its manifest stands for its files and tells the sources' versions. A run without grids has none.
+        `drivers/cube.zarr`: its manifest stands for its files and names the sources' versions. A run without grids has none.
     raw : list of paths
         Files and folders that the tower networks were read from.
     threads : int
         Processes that read the products side by side.
     """
-    products = _products(sorted(map(str, outputs)), threads)
+    products = _product_digests(sorted(outputs), threads)
     drivers = {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]} if cube else None
-    origins = made(Path(benchmarks[0]).parent, but=record)
-    for text in (different := mixed(origins)):
-        LOG.warning("%s", text)
-    written = {
-        "run": config["run"],
-        **simulated.description(config["evaluation"]["title"] or config["run"], simulated.is_virtual(config)),
-        "recorded": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "config": config,
-        "config_digest": config_digest,
-        "seed": config["seed"],
-        "code": code(config),
-        "lock": provenance.lock_digest(),
-        "git_revision": provenance.revision(),
-        "software": _software(origins),
-        "made": origins,
-        "mixed": different,
-        "hardware": hardware(),
-        "inputs": {"drivers": drivers, "towers": _checksums(inputs), "raw": _checksums(raw or [])},
-        "outputs": {path: entry["file"] for path, entry in products.items()},
-        "contents": {path: entry["content"] for path, entry in products.items() if not path.endswith(".html")},
-        "rules": costs(benchmarks),
-    }
-    files.write_json(record, written)
-    LOG.info("%d outputs, %d rules, %s", len(outputs), len(written["rules"]), written["git_revision"])
+    origins = product_origins(Path(benchmarks[0]).parent, leave_out=record)
+    mixed = list(describe_mixtures(origins))
+    for sentence in mixed:
+        _log.warning("%s", sentence)
+    plain = config.model_dump(mode="json")
+    written = Provenance(
+        run=config.run,
+        name=simulated.title(config.evaluation.title or config.run, True) if config.twin else None,
+        description=simulated.COMMENT if config.twin else None,
+        keywords=simulated.KEYWORDS if config.twin else None,
+        recorded=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        config=plain,
+        config_digest=config_digest,
+        seed=config.seed,
+        code=stage_digests(config),
+        lock=provenance.lock_digest(),
+        git_revision=provenance.revision(),
+        software=_software(origins),
+        made=origins,
+        mixed=tuple(mixed),
+        hardware=describe_hardware(),
+        inputs=Inputs(drivers=drivers, towers=_checksums(inputs), raw=_checksums(raw)),
+        outputs={path: file for path, (file, _) in products.items()},
+        contents={path: content for path, (_, content) in products.items() if not path.endswith(".html")},
+        rules=job_costs(benchmarks),
+    )
+    written.write(record)
+    _log.info("%d outputs, %d jobs, %s", len(outputs), len(written.rules), written.git_revision)
 
 
-def made(run: Path, *, but: str | Path) -> dict[str, list[dict[str, Any]]]:
-    """How the products in the folder of a run were made, as their seals say, by rule; tiles of maps are told apart as `tiles`.
+def product_origins(run: Path, *, leave_out: str | Path) -> dict[str, tuple[ProductOrigin, ...]]:
+    """How the products in the folder of a run were made, as their seals say, by rule; tiles of maps are under `tiles`.
 
-    Each entry stands for products of the same `code`, `settings`, `seed`, `software` and `instructions`, with their number and
-    the `first` and `last` time of writing. `but` is left out.
+    Each `ProductOrigin` stands for products of the same code, settings, seed, software and instructions.
     """
-    by_rule: dict[str, dict[str, dict[str, Any]]] = {}
+    by_rule: dict[str, dict[str, list[tuple[str, dict[str, Any]]]]] = {}
     for path, origin in files.seals(run):
-        if path == Path(but):
-            continue
-        when, rule = origin.pop("when", ""), origin.pop("rule", "")
-        entries = by_rule.setdefault("tiles" if path.parent.suffix == ".tiles" else rule, {})
-        entry = entries.setdefault(files.as_json(origin), origin | {"products": 0, "first": when, "last": when})
-        entry |= {"products": entry["products"] + 1, "first": min(entry["first"], when), "last": max(entry["last"], when)}
-    return {rule: list(entries.values()) for rule, entries in sorted(by_rule.items())}
+        if path != Path(leave_out):
+            when, rule = origin.pop("when", ""), origin.pop("rule", "")
+            kinds = by_rule.setdefault("tiles" if path.parent.suffix == ".tiles" else rule, {})
+            kinds.setdefault(files.as_json(origin), []).append((when, origin))
+    return {rule: tuple(map(_origin, kinds.values())) for rule, kinds in sorted(by_rule.items())}
 
 
-def mixed(made: dict[str, list[dict[str, Any]]]) -> list[str]:
+def _origin(products: Sequence[tuple[str, dict[str, Any]]]) -> ProductOrigin:
+    times = [when for when, _ in products]
+    return ProductOrigin(**products[0][1], products=len(products), first=min(times), last=max(times))
+
+
+def describe_mixtures(origins: Mapping[str, Sequence[ProductOrigin]]) -> Iterator[str]:
     """Sentences on models and tiles that were made with different libraries or instruction sets, so that their bits differ."""
-    sentences = []
-    for rule, what in {"train_model": "models", "tiles": "tiles of maps"}.items():
-        used = _versions(made.get(rule, []))
-        several = [f"{name} {', '.join(sorted(used[name]))}" for name in lineage.COMPUTING if len(used.get(name, ())) > 1]
-        sentences += [f"{what} were made with different libraries: {'; '.join(several)}"] if several else []
-        sets = sorted({entry.get("instructions", "unknown") for entry in made.get(rule, [])})
-        sentences += [f"{what} were made with different instruction sets: {'; '.join(sets)}"] if len(sets) > 1 else []
-    return sentences
+    for rule, products in {"train_model": "models", "tiles": "tiles of maps"}.items():
+        used = _versions(origins.get(rule, ()))
+        if several := [f"{name} {', '.join(sorted(used[name]))}" for name in lineage.COMPUTING if len(used.get(name, ())) > 1]:
+            yield f"{products} were made with different libraries: {'; '.join(several)}"
+        if len(sets := sorted({origin.instructions for origin in origins.get(rule, ())})) > 1:
+            yield f"{products} were made with different instruction sets: {'; '.join(sets)}"
 
 
-def _software(made: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
+def _software(origins: Mapping[str, Sequence[ProductOrigin]]) -> dict[str, str]:
     """Versions of Python, Snakemake and this package now, and every version of each library that made a product."""
     now = {name: version for name, version in provenance.software().items() if name not in lineage.LIBRARIES}
-    used = _versions(entry for entries in made.values() for entry in entries)
+    used = _versions(origin for entries in origins.values() for origin in entries)
     return now | {name: ", ".join(sorted(versions)) for name, versions in used.items()}
 
 
-def _versions(entries: Iterable[dict[str, Any]]) -> dict[str, set[str]]:
-    """Versions of each library in entries of `made`."""
+def _versions(origins: Iterable[ProductOrigin]) -> dict[str, set[str]]:
+    """Versions of each library."""
     used: dict[str, set[str]] = {}
-    for name, version in (pair for entry in entries for pair in entry.get("software", {}).items()):
+    for name, version in (pair for origin in origins for pair in origin.software.items()):
         used.setdefault(name, set()).add(version)
     return used
 
 
-def content(path: str | Path) -> str:
+def content_digest(path: str | Path) -> str:
     """SHA-256 of what a product says: of NetCDF the names, shapes and numbers of all variables, else of the bytes.
 
     Two runs of the same code and inputs agree in it; their files differ in the time of writing.
@@ -156,7 +156,7 @@ def content(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _parts(variable: netCDF4.Variable, at: tuple[int, ...] = ()) -> Iterator[np.ndarray]:
+def _parts(variable: "netCDF4.Variable[Any]", at: tuple[int, ...] = ()) -> Iterator[np.ndarray]:
     """A variable in order by whole chunks in time, so that nothing is unpacked twice and a year of the globe is never held."""
     if variable.ndim - len(at) < 3:
         yield np.asarray(variable[at or slice(None)])
@@ -170,30 +170,31 @@ def _parts(variable: netCDF4.Variable, at: tuple[int, ...] = ()) -> Iterator[np.
             yield np.asarray(variable[(*at, slice(start, start + steps))])
 
 
-def code(config: dict[str, Any]) -> dict[str, str]:
+def stage_digests(config: Config) -> dict[str, str]:
     """Digest of each stage's modules with all they import, and of the plug-ins that the configuration names."""
-    root = Path(__file__).parents[1]
-    modules = [".".join(stage.relative_to(root).with_suffix("").parts) for stage in sorted(root.glob("tamrl/**/stage.py"))]
-    variants = {name: variant["model"] for name, variant in config["training"]["variants"].items()}
-    modules += [f"{package}.{variants.get(name, name)}" for section, key, package in PLUGINS for name in config[section][key]]
+    root = provenance.ROOT
+    modules = [".".join(file.relative_to(root).with_suffix("").parts) for file in sorted(root.glob("tamrl/**/stage.py"))]
+    for section, (key, package) in PLUGINS.items():
+        names = getattr(getattr(config, section), key)
+        modules += [f"{package}.{config.training.plugin(name) if section == 'training' else name}" for name in names]
     return {module: provenance.code_digest(module) for module in modules}
 
 
-def hardware() -> dict[str, Any]:
-    """Kind of processor and accelerator, cores and memory; nothing that names the machine."""
+def describe_hardware() -> Hardware:
+    """Kind of processor and accelerator, cores and memory."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
-    return {
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(memory / 1024**3, 1) if memory else None,
-        "accelerators": _accelerators(),
-    }
+    return Hardware(
+        machine=platform.machine(),
+        system=platform.system(),
+        processor=_processor(),
+        cores=os.cpu_count(),
+        memory_gib=round(memory / 1024**3, 1) if memory else None,
+        accelerators=tuple(_accelerators()),
+    )
 
 
-def costs(folders: list[str]) -> dict[str, dict[str, float | None]]:
-    """Seconds, and peak memory in MiB where it was measured, of each job, from Snakemake's benchmark tables.
+def job_costs(folders: Sequence[str]) -> dict[str, JobCost]:
+    """Read the cost of each job from Snakemake's benchmark tables.
 
     Parameters
     ----------
@@ -205,7 +206,8 @@ def costs(folders: list[str]) -> dict[str, dict[str, float | None]]:
     InputError
         If a table is not one of Snakemake's.
     """
-    jobs, run = {}, Path(folders[0]).parent
+    jobs: dict[str, JobCost] = {}
+    run = Path(folders[0]).parent
     for file in sorted(file for folder in folders for file in Path(folder).rglob("*.tsv")):
         with open(file, encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle, delimiter="\t"))
@@ -213,31 +215,28 @@ def costs(folders: list[str]) -> dict[str, dict[str, float | None]]:
             raise InputError("not a benchmark of Snakemake", where=file, found=rows[-1:], todo="delete it and run its rule again")
         name = "/".join(part for part in file.relative_to(run).with_suffix("").parts if part != "benchmarks")
         with border.reading("not a benchmark of Snakemake", where=file, todo="delete it and run its rule again"):
-            jobs[name] = {"seconds": float(rows[-1]["s"]), "memory_mib": _number(rows[-1]["max_rss"])}
+            memory = rows[-1]["max_rss"].strip()
+            unknown = memory in {"-", "NA", ""}  # of jobs of less than some seconds
+            jobs[name] = JobCost(seconds=float(rows[-1]["s"]), memory_mib=None if unknown else float(memory))
     return jobs
 
 
-def _number(text: str) -> float | None:
-    """Jobs of less than some seconds have `-` or `NA` for their memory."""
-    return None if text.strip() in {"-", "NA", ""} else float(text)
+def _checksums(paths: Iterable[str]) -> dict[str, str]:
+    return {path: files.sha256(path) for path in sorted(paths)}
 
 
-def _checksums(paths: list[str]) -> dict[str, str]:
-    return {str(path): files.sha256(path) for path in sorted(paths)}
-
-
-def _products(paths: list[str], processes: int) -> dict[str, dict[str, str]]:
+def _product_digests(paths: Sequence[str], processes: int) -> dict[str, tuple[str, str]]:
     """Checksums of each product; by processes, because netCDF4 is not safe in threads."""
     if processes == 1:
-        return {path: _told(path) for path in paths}
+        return {path: _digests(path) for path in paths}
     with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:  # others would run the workflow's script again
-        return dict(zip(paths, pool.map(_told, paths), strict=True))
+        return dict(zip(paths, pool.map(_digests, paths), strict=True))
 
 
-def _told(path: str) -> dict[str, str]:
+def _digests(path: str) -> tuple[str, str]:
     """Checksums of the bytes of a product and of what it says, which are read once where the two are the same."""
     digest = files.sha256(path)
-    return {"file": digest, "content": content(path) if path.endswith(".nc") else digest}
+    return digest, content_digest(path) if path.endswith(".nc") else digest
 
 
 def _processor() -> str:

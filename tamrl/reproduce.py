@@ -1,68 +1,48 @@
-"""`make reproduce RUN=results/x`: repeat a run from its `provenance.json`, and compare what came out.
+"""`make reproduce RUN=results/x`: repeat a run from its `provenance.json`, and compare the products.
 
 The repetition is `results/<run>-again`, from the recorded configuration; the products are compared by their numbers
-(`record.content`), for files carry the time of their writing. The record may be a stranger's: commands in it, and paths that
-lead out of the project and its data, are shown and taken only when that is said (`ACCEPT=yes`).
+(`record.content_digest`), for files carry the time of their writing. The record may be a stranger's: commands in it, and paths
+that lead out of the project and its data, are shown, and taken only with consent (`ACCEPT=yes`).
 """
 
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tamrl import config, files, provenance, record
 from tamrl.errors import InputError
-from tamrl.intake import border, document
+from tamrl.intake import document
 from tamrl.layout import RunLayout
 from tamrl.record_paths import ELSEWHERE, portable
+from tamrl.run_record import FILE, Provenance
 
 AGAIN = "-again"
 ACCEPT = "--accept-commands"
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 COMMANDS = ("launcher",)
 """Names of keys whose values are run."""
 
 
-def read(folder: str | Path) -> dict[str, Any]:
-    """The record in a folder, whose paths of products lie within the run; it may come from elsewhere and have no seal.
+def find_unsafe_values(recorded: config.Raw, overrides: config.Raw | None = None) -> dict[str, str]:
+    """Find commands in a recorded configuration, and paths that lead out of the project and its data, by key.
 
-    Raises
-    ------
-    InputError
-        If it is no record.
+    Defaults are safe, and so are keys that `overrides` lay over the record.
     """
-    path = Path(folder) / "provenance.json"
-    with border.reading("the record of the run cannot be read", where=path, todo="run make maps to its end first"):
-        record = json.loads((files.verified(path) if files.seal_file(path).is_file() else path).read_text(encoding="utf-8"))
-        run, _ = record["run"], record["config"]["inference"]
-        names = [*record.get("outputs", {}), *record.get("contents", {})]
-    strange = [name for name in names if not name.startswith(f"{RunLayout(run).folder}/") or ".." in PurePosixPath(name).parts]
-    if strange or not re.fullmatch(NAME, run):
-        raise InputError("the record is not that of a run", where=path, found=(strange or [run])[:5])
-    return record
+    defaults = dict(_texts(portable(config.load({}).model_dump(mode="json"))))
+    wanted, mine = dict(_texts(config.overlay(recorded, overrides or {}))), dict(_texts(overrides or {}))
+    theirs = {key: text for key, text in wanted.items() if portable(text) != defaults.get(key) and key not in mine}
+    return {key: text for key, text in theirs.items() if key.split(".")[-1] in COMMANDS or _leaves_project(text)}
 
 
-def foreign(recorded: dict[str, Any], own: dict[str, Any] | None = None) -> dict[str, str]:
-    """What of the recorded configuration would be run, or leads out of the project and its data, by key.
-
-    Not what is so by default, or in the keys that you lay over it (`own`).
-    """
-    plain = dict(_leaves(portable(config.load({}).model_dump(mode="json"))))
-    asked, mine = dict(_leaves(config.overlay(recorded["config"], own or {}))), dict(_leaves(own or {}))
-    theirs = {k: v for k, v in asked.items() if portable(v) != plain.get(k) and k not in mine}
-    return {k: v for k, v in theirs.items() if k.split(".")[-1] in COMMANDS or _leaves_project(v)}
-
-
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """All texts within nested mappings and lists, by key with dots."""
-    if isinstance(value, (dict, list)):
-        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _leaves(item, f"{key}.{name}".strip("."))
+    if isinstance(value, (Mapping, list)):
+        for name, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _texts(item, f"{key}.{name}".strip("."))
     elif isinstance(value, str):
         yield key, value
 
@@ -72,11 +52,11 @@ def _leaves_project(text: str) -> bool:
     return address or text.startswith(("/", "~", ELSEWHERE)) or ".." in PurePosixPath(text).parts
 
 
-def accepted(found: dict[str, str], *, said: bool) -> bool:
-    """Show what `foreign` found; whether it may be taken: it was `said` before, or the terminal says so now."""
-    for key, value in found.items():
-        print(f"from the record: {key!a}: {value!a}")
-    if not found or said:
+def confirm_values(values: Mapping[str, str], *, accepted: bool) -> bool:
+    """Show values of a record; whether they may be used: they were `accepted` before, or the terminal says so now."""
+    for key, text in values.items():
+        print(f"from the record: {key!a}: {text!a}")
+    if not values or accepted:
         return True
     if sys.stdin.isatty() and input("Take these commands and paths from the record? [y/N] ").strip().lower() in ("y", "yes"):
         return True
@@ -85,76 +65,84 @@ def accepted(found: dict[str, str], *, said: bool) -> bool:
     return False
 
 
-def configuration(recorded: dict[str, Any]) -> dict[str, Any]:
+def repeated_configuration(recorded: Provenance) -> dict[str, Any]:
     """The recorded configuration under the name of the repetition; inputs that the run made itself are made again."""
-    run = recorded["run"]
-    return _renamed(recorded["config"] | {"run": run + AGAIN}, f"{RunLayout(run).folder}/", f"{RunLayout(run + AGAIN).folder}/")
+    renamed: dict[str, Any] = _replace_prefix(config.rename_keys(recorded.config), recorded.layout, _again(recorded))
+    return renamed | {"run": _again(recorded).run}
 
 
-def _renamed(value: Any, old: str, new: str) -> Any:
-    """`value` with `old` replaced at the beginning of every text in it."""
+def _again(recorded: Provenance) -> RunLayout:
+    return RunLayout(recorded.run + AGAIN)
+
+
+def _replace_prefix(value: Any, old: RunLayout, new: RunLayout) -> Any:
+    """`value` with the folder of a run replaced at the beginning of every text in it."""
     if isinstance(value, dict):
-        return {key: _renamed(item, old, new) for key, item in value.items()}
+        return {key: _replace_prefix(item, old, new) for key, item in value.items()}
     if isinstance(value, list):
-        return [_renamed(item, old, new) for item in value]
-    return new + value.removeprefix(old) if isinstance(value, str) and value.startswith(old) else value
+        return [_replace_prefix(item, old, new) for item in value]
+    if isinstance(value, str) and value.startswith(f"{old.folder}/"):
+        return new.folder + value.removeprefix(old.folder)
+    return value
 
 
-def changed(recorded: dict[str, Any]) -> list[str]:
-    """What of code, libraries and lock is not as it was; the numbers may then differ."""
-    now = {"code": record.code(recorded["config"]), "software": provenance.software(), "lock": provenance.lock_digest()}
-    differences = []
-    for what in ("code", "software"):
-        was = recorded.get(what, {})
-        differences += [
-            f"{what} {name}: {was[name]} then, {now[what].get(name)} now" for name in was if was[name] != now[what].get(name)
-        ]
-    if recorded.get("lock", now["lock"]) != now["lock"]:
-        differences.append(f"requirements.lock.txt: {recorded['lock']} then, {now['lock']} now")
-    return differences
+def list_changes(recorded: Provenance) -> list[str]:
+    """List code, libraries and locks that differ from those of the run; the numbers may then differ, too."""
+    digests = {module: provenance.code_digest(module) for module in recorded.code}
+    now = {"code": digests, "software": provenance.software()}
+    changes = [
+        f"{kind} {name}: {then} then, {now[kind].get(name)} now"
+        for kind, recorded_ones in (("code", recorded.code), ("software", recorded.software))
+        for name, then in recorded_ones.items()
+        if then != now[kind].get(name)
+    ]
+    if recorded.lock not in (None, provenance.lock_digest()):
+        changes.append(f"requirements.lock.txt: {recorded.lock} then, {provenance.lock_digest()} now")
+    return changes
 
 
-def compare(recorded: dict[str, Any], root: Path) -> dict[str, str]:
-    """Of each recorded product `same`, `differs` or `missing` in the repetition below `root`.
+def compare_products(recorded: Provenance, root: Path) -> dict[str, str]:
+    """Compare each recorded product with the repetition below `root`: `same`, `differs` or `missing`.
 
     Raises
     ------
     InputError
         If the record is of a version that kept no digests of contents.
     """
-    if not recorded.get("contents"):
-        raise InputError(
-            "the record keeps no digests of contents", where=recorded["run"], todo="run it once more with this version"
-        )
+    if not recorded.contents:
+        todo = "run it once more with this version"
+        raise InputError("the record keeps no digests of contents", where=recorded.run, todo=todo)
     verdicts = {}
-    for path, digest in recorded["contents"].items():
-        again = root / _renamed(path, f"{RunLayout(recorded['run']).folder}/", f"{RunLayout(recorded['run'] + AGAIN).folder}/")
-        verdicts[path] = "missing" if not again.exists() else "same" if record.content(again) == digest else "differs"
+    for path, digest in recorded.contents.items():
+        again = root / _replace_prefix(path, recorded.layout, _again(recorded))
+        same = again.exists() and record.content_digest(again) == digest
+        verdicts[path] = "same" if same else "differs" if again.exists() else "missing"
     return verdicts
 
 
 def main(arguments: list[str]) -> int:
-    """Repeat the run in the folder `arguments[0]`; what is not `asked` for here goes to Snakemake. Returns the exit code."""
-    asked = argparse.ArgumentParser(prog="tamrl.reproduce", allow_abbrev=False)
-    asked.add_argument("folder")
-    asked.add_argument(ACCEPT, action="store_true", help="take commands and outer paths from the record")
-    asked.add_argument("--over", metavar="FILE", help="configuration laid over that of the record, such as paths of this machine")
-    options_given, options = asked.parse_known_args(arguments)
-    recorded, overlay = read(options_given.folder), document.read(options_given.over) if options_given.over else {}
-    if not accepted(foreign(recorded, overlay), said=options_given.accept_commands):
+    """Repeat the run in the folder `arguments[0]`; unknown options go to Snakemake. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="tamrl.reproduce", allow_abbrev=False)
+    parser.add_argument("folder")
+    parser.add_argument(ACCEPT, action="store_true", help="take commands and outer paths from the record")
+    parser.add_argument("--over", metavar="FILE", help="configuration laid over the recorded one, such as paths of this machine")
+    options, for_snakemake = parser.parse_known_args(arguments)
+    recorded = Provenance.read(Path(options.folder) / FILE)
+    overrides = document.read(options.over) if options.over else {}
+    if not confirm_values(find_unsafe_values(recorded.config, overrides), accepted=options.accept_commands):
         return 2
-    wanted = config.overlay(configuration(recorded), overlay) | {"run": recorded["run"] + AGAIN}
+    wanted = config.overlay(repeated_configuration(recorded), overrides) | {"run": _again(recorded).run}
     config.load(wanted)
-    for line in changed(recorded):
-        print(f"not as it was: {line!a}")
-    again = Path(options_given.folder).with_name(Path(options_given.folder).name + AGAIN)
+    for line in list_changes(recorded):
+        print(f"differs from the run: {line!a}")
+    again = Path(options.folder).with_name(Path(options.folder).name + AGAIN)
     with files.atomic(again / "config.json") as part:
         part.write_text(json.dumps(wanted, indent=1), encoding="utf-8")  # not as a record: with the paths of this machine
     command = [sys.executable, "-m", "snakemake", "--configfile", str(again / "config.json"), "--rerun-incomplete"]
-    done = subprocess.run([*command, *(options or ["--cores", str(os.cpu_count())])], check=False)
+    done = subprocess.run([*command, *(for_snakemake or ["--cores", str(os.cpu_count())])], check=False)
     if done.returncode:
         return done.returncode
-    verdicts = compare(recorded, Path())
+    verdicts = compare_products(recorded, Path())
     files.write_json(again / "reproduced.json", verdicts)
     for path, verdict in verdicts.items():
         print(f"{verdict:8} {path}")

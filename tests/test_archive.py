@@ -9,6 +9,7 @@ import pytest
 
 from tamrl import archive, config, files
 from tamrl.errors import InputError
+from tamrl.run_record import Provenance
 
 
 @pytest.fixture
@@ -59,9 +60,8 @@ def test_every_reference_of_the_crate_leads_somewhere(run):
         elif isinstance(value, list):
             yield from (r for v in value for r in references(v))
 
-    content = archive.metadata(
-        files.read_json(run / "provenance.json"), {"provenance.json": run / "provenance.json"}, ["code/Snakefile"]
-    )
+    path = run / "provenance.json"
+    content = archive.metadata(Provenance.read(path), {"provenance.json": path}, ["code/Snakefile"])
     named = {entity["@id"] for entity in content["@graph"]} | {archive.CRATE, "http://schema.org/CompletedActionStatus"}
     assert set(references(content["@graph"])) <= named
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tamrl import files, lineage, provenance, record, stores
+from tamrl import files, lineage, provenance, record, sections, stores
 from tamrl.errors import ContractError, InputError, MachineError
 
 
@@ -65,7 +65,7 @@ def test_the_digest_of_code_follows_imports_and_ignores_words(package, file, old
 
 
 def test_every_stage_has_a_digest_and_versions_are_known():
-    found = record.code({"towers": {"networks": []}, "drivers": {"sources": []}, "training": {"models": [], "variants": {}}})
+    found = record.stage_digests(sections.Config())
     assert {"tamrl.maps.stage", "tamrl.uncertainty.stage"} <= set(found)
     assert all(len(digest) == 16 for digest in found.values()) and len(set(found.values())) == len(found)
     software = provenance.software()
@@ -91,13 +91,7 @@ def run(tmp_path, monkeypatch):
 
 
 def recorded(run, **more):
-    config = {
-        "run": "x",
-        "seed": 7,
-        "towers": {"networks": []},
-        "drivers": {"sources": []},
-        "training": {"models": [], "variants": {}},
-    }
+    config = sections.Config(run="x", seed=7).model_dump(mode="json")
     record.record_provenance(
         cube=run / "cube.zarr",
         inputs=[run / "t.parquet"],
@@ -118,7 +112,7 @@ def test_the_record_tells_what_was_read_with_what_and_what_it_cost(run):
     assert found["config_digest"] == "feed"
     assert found["outputs"]["map.nc"] == files.sha256(run / "map.nc")
     assert found["inputs"]["towers"] == {"t.parquet": files.sha256(run / "t.parquet")}
-    assert found["contents"] == {"map.nc": record.content(run / "map.nc")}
+    assert found["contents"] == {"map.nc": record.content_digest(run / "map.nc")}
     assert found["inputs"]["raw"] == {"benchmarks": files.sha256(run / "benchmarks")}
     assert found["lock"] == provenance.lock_digest() != "none"
     assert found["inputs"]["drivers"]["sha256"] == stores.digest(run / "cube.zarr")
@@ -156,7 +150,7 @@ def test_the_content_of_a_map_is_its_numbers_and_not_its_dates(tmp_path):
     one, two = _map(tmp_path / "a.nc", history="Monday"), _map(tmp_path / "b.nc", history="Tuesday, later")
     other = _map(tmp_path / "c.nc", history="Monday", value=np.float32(1.0000001))
     assert files.sha256(one) != files.sha256(two)
-    assert record.content(one) == record.content(two) != record.content(other)
+    assert record.content_digest(one) == record.content_digest(two) != record.content_digest(other)
 
 
 @pytest.mark.parametrize("chunks", [None, (2, 2, 3, 4), (1, 2, 3, 4), (1, 1, 3, 4), (3, 1, 2, 2)])

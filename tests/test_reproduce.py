@@ -7,15 +7,13 @@ from pathlib import Path
 import pytest
 
 from tamrl import config, provenance, record, reproduce
-from tamrl.errors import InputError
+from tamrl.errors import ConfigError, InputError
+from tamrl.run_record import JobCost, ProductOrigin, Provenance
 
 
 def test_a_repetition_is_the_recorded_configuration_under_another_name():
-    recorded = {
-        "run": "a",
-        "config": {"run": "a", "drivers": {"path": "results/a/inputs"}, "evaluation": {"x": ["results/ab/y"]}},
-    }
-    again = reproduce.configuration(recorded)
+    plain = {"run": "a", "drivers": {"path": "results/a/inputs"}, "evaluation": {"x": ["results/ab/y"]}}
+    again = reproduce.repeated_configuration(Provenance(run="a", config=plain))
     assert again == {"run": "a-again", "drivers": {"path": "results/a-again/inputs"}, "evaluation": {"x": ["results/ab/y"]}}
 
 
@@ -26,23 +24,43 @@ def test_a_repetition_is_compared_product_by_product(tmp_path):
         (tmp_path / f"results/{run}/two.csv").write_text(second)
     (tmp_path / "results/a/three.csv").write_text("3")
     names = [f"results/a/{name}.csv" for name in ("one", "two", "three")]
-    recorded = {"run": "a", "contents": {name: record.content(tmp_path / name) for name in names}}
-    assert list(reproduce.compare(recorded, tmp_path).values()) == ["same", "differs", "missing"]
+    contents = {name: record.content_digest(tmp_path / name) for name in names}
+    recorded = Provenance(run="a", config={}, contents=contents)
+    assert list(reproduce.compare_products(recorded, tmp_path).values()) == ["same", "differs", "missing"]
     with pytest.raises(InputError, match="no digests"):
-        reproduce.compare({"run": "a"}, tmp_path)
+        reproduce.compare_products(Provenance(run="a", config={}), tmp_path)
 
 
 def test_what_changed_since_a_run_is_told():
-    config = {"towers": {"networks": []}, "drivers": {"sources": []}, "training": {"models": [], "variants": {}}}
-    recorded = {
-        "config": config,
-        "code": record.code(config),
-        "software": provenance.software(),
-        "lock": provenance.lock_digest(),
-    }
-    assert reproduce.changed(recorded) == []
-    assert "numpy: 1.0 then" in reproduce.changed(recorded | {"software": {"numpy": "1.0"}})[0]
-    assert "requirements.lock.txt" in reproduce.changed(recorded | {"lock": "old"})[0]
+    recorded = Provenance(
+        run="a",
+        config={},
+        code=record.stage_digests(config.load({})),
+        software=provenance.software(),
+        lock=provenance.lock_digest(),
+    )
+    assert reproduce.list_changes(recorded) == [] and len(recorded.code) > 15
+    assert "numpy: 1.0 then" in reproduce.list_changes(recorded.model_copy(update={"software": {"numpy": "1.0"}}))[0]
+    assert "requirements.lock.txt" in reproduce.list_changes(recorded.model_copy(update={"lock": "old"}))[0]
+    assert "tamrl.gone: 0 then" in reproduce.list_changes(recorded.model_copy(update={"code": {"tamrl.gone": "0"}}))[0]
+
+
+def test_a_record_of_a_version_whose_keys_had_other_names_is_repeated():
+    plain = config.load({}).model_dump(mode="json")
+    plain["drivers"]["apart"] = plain["drivers"].pop("variable_jobs")
+    with pytest.raises(ConfigError, match=r"drivers\.apart.*\n.*\n.*drivers\.variable_jobs"):
+        config.load(plain)
+    again = reproduce.repeated_configuration(Provenance(run="default", config=plain))
+    assert config.load(again).drivers.variable_jobs is False and "apart" in plain["drivers"]
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    origin = ProductOrigin(code="c", software={"numpy": "2"}, products=3, first="2001", last="2002")
+    written = Provenance(run="a", config={"x": None}, made={"train_model": (origin,)}, rules={"b": JobCost(seconds=1.0)})
+    written.write(tmp_path / "results/a/provenance.json")
+    assert Provenance.read("results/a/provenance.json") == written
+    assert "keywords" not in json.loads((tmp_path / "results/a/provenance.json").read_text())
 
 
 @pytest.fixture

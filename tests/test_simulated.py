@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tamrl import archive, config, contracts, simulated
 from tamrl.errors import ContractError
+from tamrl.run_record import Provenance
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = {name: found for name, found in vars(contracts).items() if isinstance(found, pa.DataFrameSchema)}
@@ -65,14 +66,7 @@ def test_a_column_that_says_something_else_is_refused():
 @pytest.mark.parametrize("twin", [True, False])
 def test_the_archive_says_what_it_was_made_from(twin):
     plain = config.load({} if twin else {"twin": None}).model_dump(mode="json")
-    recorded = {
-        "run": "mine",
-        "recorded": "2026-01-02T03:04:05Z",
-        "config": plain,
-        "git_revision": "a",
-        "software": {},
-        "outputs": {},
-    }
+    recorded = Provenance(run="mine", recorded="2026-01-02T03:04:05Z", config=plain, git_revision="a")
     root = next(e for e in archive.metadata(recorded, {}, [])["@graph"] if e["@id"] == "./")
     for name in ("name", "description"):
         assert (simulated.STATEMENT in root[name]) is twin

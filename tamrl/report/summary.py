@@ -12,6 +12,7 @@ from tamrl.carbon import FLUXES
 from tamrl.grid import Grid
 from tamrl.report.figures import budgets
 from tamrl.report.pages import tables
+from tamrl.run_record import Provenance
 from tamrl.workflow import stage
 
 TOTALS = "PgC yr⁻¹"
@@ -47,8 +48,8 @@ def write_summary(
     title, run : str
     step : {"day", "month"}
     """
-    found, record = files.read_json(calibration), files.read_json(provenance)
-    virtual = simulated.is_virtual(record["config"])
+    found, record = files.read_json(calibration), Provenance.read(provenance)
+    virtual = simulated.is_virtual(record.config)
     scores, changes, kept = _read(metrics, comparisons, reliability)
     if not budgets:
         scores, changes, kept = (tables.measured(table) for table in (scores, changes, kept))
@@ -57,7 +58,7 @@ def write_summary(
         f"# {escaping.escape_markdown(simulated.title(title, virtual))}",
         *([f"**{simulated.COMMENT}**"] if virtual else []),
         _origin(run, record),
-        *(f"**Mind:** {text}. See `made` in `provenance.json`." for text in record.get("mixed", ())),
+        *(f"**Mind:** {text}. See `made` in `provenance.json`." for text in record.mixed),
         *(_globe(budgets, choices) if budgets else []),
         "## Held-out towers",
         f"Medians over towers, by {step}; inputs `grid` are what the map has, inputs `tower` were measured beside the fluxes.",
@@ -83,13 +84,13 @@ def _read(metrics: str, comparisons: str, reliability: str) -> tuple[pd.DataFram
     return tuple(contracts.read_csv(path, schema) for path, schema in known.items())
 
 
-def _origin(run: str, record: dict[str, Any]) -> str:
+def _origin(run: str, record: Provenance) -> str:
     """When the run ended, with what; enough to give the same command again."""
-    training = record["config"]["training"]
-    members, models = record["config"]["evaluation"]["members"] or training["members"], ", ".join(training["models"])
+    training = record.config["training"]
+    members, models = record.config["evaluation"]["members"] or training["members"], ", ".join(training["models"])
     return (
-        f"Run `{run}` of {record['recorded'][:10]}, configuration `{record['config_digest']}`, "
-        f"revision `{record['git_revision']}`, seed {record['seed']}; {members} members of each model per fold: {models}."
+        f"Run `{run}` of {record.recorded[:10]}, configuration `{record.config_digest}`, "
+        f"revision `{record.git_revision}`, seed {record.seed}; {members} members of each model per fold: {models}."
     )
 
 
@@ -185,22 +186,21 @@ def _inside(applicability: str) -> str:
     return f"Inside the area of applicability: {', '.join(shares)}."
 
 
-def _cost(record: dict[str, Any]) -> str:
-    rows = record["rules"].values()
-    seconds = sum(row["seconds"] for row in rows)
-    memory = max(row["memory_mib"] or 0 for row in rows)
-    hardware = record["hardware"]
+def _cost(record: Provenance) -> str:
+    jobs = record.rules.values()
+    seconds = sum(job.seconds for job in jobs)
+    memory = max(job.memory_mib or 0 for job in jobs)
     return (
-        f"{len(rows)} jobs, {seconds / 60:.1f} minutes of jobs in all, at most {memory / 1024:.1f} GiB in one job, "
-        f"on {hardware['cores']} cores ({hardware['processor']})."
+        f"{len(jobs)} jobs, {seconds / 60:.1f} minutes of jobs in all, at most {memory / 1024:.1f} GiB in one job, "
+        f"on {record.hardware.cores} cores ({record.hardware.processor})."
     )
 
 
-def _longest(record: dict[str, Any]) -> list[list[str]]:
+def _longest(record: Provenance) -> list[list[str]]:
     """The rules that took most of the time, with all their jobs."""
-    parts = [name.split("/") for name in record["rules"]]  # those of a choice begin with choices/NAME
-    rows = pd.DataFrame(record["rules"].values()).astype(float)
-    rows["rule"] = [own[2 if own[0] == "choices" else 0] for own in parts]
+    parts = [name.split("/") for name in record.rules]  # those of a choice begin with choices/NAME
+    rows = pd.DataFrame([job.model_dump() for job in record.rules.values()]).astype(float)
+    rows["rule"] = [names[2 if names[0] == "choices" else 0] for names in parts]
     table = rows.groupby("rule").agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), memory=("memory_mib", "max"))
     lines = [["rule", "jobs", "minutes in all", "GiB in one job"]]
     for row in table.sort_values("seconds", ascending=False).head(LONGEST).itertuples():

@@ -17,6 +17,7 @@ def page(day_run, tmp_path_factory):
     rules |= {"choices/managed/write_map/gpp": {"seconds": 60.0, "memory_mib": 512.0}}
     rules |= {f"write_map/{flux}": {"seconds": 120.0, "memory_mib": 1024.0} for flux in ("gpp", "reco")}
     record = {
+        "run": "test",
         "config_digest": "feedc0de",
         "git_revision": "abc",
         "recorded": "2026-11-23T12:00:00Z",

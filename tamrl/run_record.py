@@ -1,0 +1,135 @@
+"""`provenance.json`: what a run was made from, with what, and at what cost, so that it can be repeated and compared."""
+
+import json
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tamrl import files
+from tamrl.errors import InputError
+from tamrl.intake import border
+from tamrl.layout import RunLayout
+
+FILE = "provenance.json"
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+
+
+class _Record(BaseModel):
+    """Part of a record; keys of other versions are left out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+
+class ProductOrigin(_Record):
+    """How products of one rule were made."""
+
+    code: str | None = None
+    """Digest of the code."""
+    settings: str | None = None
+    """Digest of the parameters of the rule."""
+    seed: int | None = None
+    software: dict[str, str] = Field(default_factory=dict)
+    """Versions of the libraries that were loaded."""
+    instructions: str = "unknown"
+    """Instruction sets of the processor, and the accelerator."""
+    products: int = 0
+    """Number of products."""
+    first: str = ""
+    """When the first of them was written (UTC)."""
+    last: str = ""
+
+
+class Hardware(_Record):
+    """Kind of machine; nothing that names it."""
+
+    machine: str = ""
+    system: str = ""
+    processor: str = ""
+    cores: int | None = None
+    memory_gib: float | None = None
+    accelerators: tuple[str, ...] = ()
+
+
+class JobCost(_Record):
+    """What a job took."""
+
+    seconds: float
+    memory_mib: float | None = None
+    """Peak memory; null for jobs of less than some seconds."""
+
+
+class Inputs(_Record):
+    """What the run read, by SHA-256."""
+
+    drivers: dict[str, Any] | None = None
+    """SHA-256 of the cube's manifest and versions of the sources; null in a run without grids."""
+    towers: dict[str, str] = Field(default_factory=dict)
+    raw: dict[str, str] = Field(default_factory=dict)
+
+
+class Provenance(_Record):
+    """The record of a run."""
+
+    run: str = Field(pattern=f"^{NAME}$")
+    config: dict[str, Any]
+    """The configuration; keys are those of the version that ran."""
+    recorded: str = ""
+    """When (UTC)."""
+    name: str | None = None
+    """Title of a run on the virtual Earth, which says so; other runs have none."""
+    description: str | None = None
+    keywords: tuple[str, ...] | None = None
+    config_digest: str = ""
+    """Of the keys that shape numbers, as the maps carry it."""
+    seed: int | None = None
+    code: dict[str, str] = Field(default_factory=dict)
+    """Digest of each stage and plug-in, with all that it imports."""
+    lock: str | None = None
+    """Digest of the lock of packages."""
+    git_revision: str = "unknown"
+    software: dict[str, str] = Field(default_factory=dict)
+    made: dict[str, tuple[ProductOrigin, ...]] = Field(default_factory=dict)
+    """How the products were made, by rule; tiles of maps are `tiles`."""
+    mixed: tuple[str, ...] = ()
+    """Sentences on products of one kind that were made differently."""
+    hardware: Hardware = Hardware()
+    inputs: Inputs = Inputs()
+    outputs: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of each product."""
+    contents: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of what each product says: of NetCDF the names, shapes and numbers, else of the bytes."""
+    rules: dict[str, JobCost] = Field(default_factory=dict)
+
+    @property
+    def layout(self) -> RunLayout:
+        """Paths of the run."""
+        return RunLayout(self.run)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read `provenance.json`. It may come from elsewhere and have no seal.
+
+        Raises
+        ------
+        InputError
+            If it is no record, or names products outside of the run.
+        """
+        path = Path(path)
+        with border.reading("the record of the run cannot be read", where=path, todo="run make maps to its end first"):
+            text = (files.verified(path) if files.seal_file(path).is_file() else path).read_text(encoding="utf-8")
+            try:
+                record = cls.model_validate(json.loads(text))
+            except ValidationError as error:
+                raise InputError("the record of the run cannot be read", where=path, found=error) from error
+        within = re.compile(rf"{re.escape(record.layout.folder)}/")
+        names = [*record.outputs, *record.contents]
+        if strange := [name for name in names if not within.match(name) or ".." in PurePosixPath(name).parts]:
+            raise InputError("the record is not that of a run", where=path, found=strange[:5])
+        return record
+
+    def write(self, path: str | Path) -> None:
+        """Write the record, sealed and without paths of this machine."""
+        unsaid = {key for key in ("name", "description", "keywords") if getattr(self, key) is None}
+        files.write_json(path, self.model_dump(mode="json", exclude=unsaid))
