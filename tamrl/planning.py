@@ -93,11 +93,11 @@ class WorkflowPlan:
         jobs = self.configs[run].inference.jobs
         return [RunLayout(run)(File.PREDICTIONS_PART, label=label, part=part) for part in range(jobs if jobs > 1 else 0)]
 
-    def predictions(self, run: str, file: File) -> list[str]:
-        """Predictions of every label. A choice that changes nothing before the maps takes those of its run."""
+    def manifests(self, run: str) -> list[str]:
+        """Manifests of the predictions of every label. A choice that changes nothing before the maps takes those of its run."""
         sections = ("towers", "samples", "splits", "training", "inference")
         same = all(getattr(self.configs[run], name) == getattr(self.main, name) for name in sections)
-        return [RunLayout(self.main.run if same else run)(file, label=label) for label in self.main.time.labels]
+        return [RunLayout(self.main.run if same else run)(File.MANIFEST, label=label) for label in self.main.time.labels]
 
     def flux_files(self, pattern: str) -> list[str]:
         """One path for each flux and label of the maps; further braces are part of the path."""

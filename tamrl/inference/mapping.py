@@ -14,13 +14,13 @@ import zarr
 
 from tamrl import calendar, contracts, stores
 from tamrl.errors import ContractError
-from tamrl.files import read_json
 from tamrl.grid import Grid, Tile
 from tamrl.inference import numerics, tiled
 from tamrl.inference.layout import Layout
 from tamrl.inference.numerics import to_device
 from tamrl.inference.plan import Piece, Plan, carried, plan
 from tamrl.inference.predict import Memory, go_on, predict
+from tamrl.predictions import Manifest
 from tamrl.provenance import code_digest, config_digest, libraries
 from tamrl.sections.models import Engine
 from tamrl.training.checkpoint import Trained, load_ensemble
@@ -54,12 +54,12 @@ class Map:
         self.land = ds["land_fraction"].values >= min_land_fraction  # a missing fraction is no land
         self.drivers = ds[[*spec.dynamic, *spec.static]]
         self.tiles = list(Grid(180.0 / ds.sizes["lat"]).tiles(tile))
-        before = read_json(previous) if previous and self.remember else None
-        self.previous = Path(previous).with_suffix(".zarr") if before else None
+        before = Manifest.read(previous) if previous and self.remember else None
+        self.previous = before.store_path(previous) if before else None
         self.plan = self._plan(label, engine.spinup, before)
         self.label, self.spinup = label, engine.spinup
         shaped = [stores.digest(cube), label, engine.spinup, min_land_fraction, tile, self.fast]
-        shaped += [self.remember, before["key"] if before else None, _made_by(self.exact)]
+        shaped += [self.remember, before.key if before else None, _made_by(self.exact)]
         self.layout = Layout(
             config_digest(shaped),
             tuple(m.digest for m in exact),
@@ -70,7 +70,7 @@ class Map:
             tile,
         )
 
-    def _plan(self, label: str, spinup: int, before: dict | None) -> Plan:
+    def _plan(self, label: str, spinup: int, before: Manifest | None) -> Plan:
         axis, span = calendar.TimeAxis.of(self.drivers), max(self.members[0].spec.spans, default=0)
         if not self.remember:
             return plan(axis, label=label, spinup=spinup, span=span)
@@ -80,7 +80,7 @@ class Map:
                 where="inference.memory",
                 todo="set inference.memory: spinup",
             )
-        return carried(axis, label=label, since=before["label"] if before else None, spinup=spinup, span=span)
+        return carried(axis, label=label, since=before.label if before else None, spinup=spinup, span=span)
 
     @cached_property
     def _group(self) -> zarr.Group:

@@ -25,6 +25,7 @@ from tamrl.grid import Tile
 from tamrl.inference import memory
 from tamrl.inference.layout import FLUXES, Layout, records_folder
 from tamrl.inference.predict import Memory
+from tamrl.predictions import Manifest
 
 LOG = logging.getLogger(__name__)
 
@@ -190,17 +191,18 @@ def finish(store: Path, records: dict[str, dict], *, manifest: str, label: str, 
         killed.unlink()
     stores.seal(store, about={"label": label, "key": layout.key})
     tiles = {name: _summary(record, layout) for name, record in records.items()}
-    content = about | {
-        "label": label,
-        "key": layout.key,
-        "members": list(layout.members),
-        "store": stores.digest(store),
-        "digest": _joined(f"{name} {tile['sha256']}" for name, tile in sorted(tiles.items())),
-        "cells": cells,
-        "missing": sum(r["missing"] for r in records.values()),
-        "tiles": tiles,
-    }
-    files.write_json(manifest, content)
+    Manifest(
+        **about,
+        label=label,
+        key=layout.key,
+        members=layout.members,
+        store=store.name,
+        store_digest=stores.digest(store),
+        digest=_joined(f"{name} {tile['sha256']}" for name, tile in sorted(tiles.items())),
+        cells=cells,
+        missing=sum(r["missing"] for r in records.values()),
+        tiles=tiles,
+    ).write(manifest)
 
 
 def _summary(record: dict, layout: Layout) -> dict:

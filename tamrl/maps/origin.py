@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from tamrl import provenance, simulated, stores
 from tamrl.maps import acdd
-from tamrl.maps.predictions import Predictions
 from tamrl.options import Strict
+from tamrl.predictions import Predictions
 from tamrl.simulated import Attributes
 
 

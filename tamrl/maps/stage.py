@@ -14,8 +14,8 @@ from tamrl.maps import blocks, cf, netcdf
 from tamrl.maps.frame import Content, Frame
 from tamrl.maps.land import describe_land
 from tamrl.maps.origin import Origin, RunIdentity
-from tamrl.maps.predictions import open_predictions
 from tamrl.maps.products import Context
+from tamrl.predictions import open_predictions
 from tamrl.sections.results import MapFormat
 from tamrl.variables import FILLED
 from tamrl.workflow import stage
@@ -28,7 +28,6 @@ def write_product(
     manifest: str,
     cube: str,
     file: str,
-    predictions: str,
     format: MapFormat,
     identity: RunIdentity,
     flux: str,
@@ -43,8 +42,8 @@ def write_product(
     ----------
     product : str
         A module of `tamrl.maps.products`.
-    manifest, predictions : path
-        `predictions/{label}.json` and the store that it names.
+    manifest : path
+        `predictions/{label}.json`.
     cube, calibration, applicability : path
         `drivers/cube.zarr`, `evaluation/calibration.json` and `maps/applicability.nc`; for `members` the cube alone.
     file : path
@@ -62,7 +61,7 @@ def write_product(
     plugin = registry.load_product(product)
     if getattr(plugin, "CALIBRATED", True) and not (calibration and applicability):
         raise ContractError(f"the product {product} needs calibration and applicability", where=file)
-    opened = open_predictions(predictions, manifest, label=label, cube=cube)
+    opened = open_predictions(manifest, label=label, cube=cube)
     calibrated = files.read_json(calibration) if calibration else {}
     if calibration and flux not in calibrated:
         raise ContractError(f"no calibration for {flux}", where=calibration, found=sorted(calibrated))

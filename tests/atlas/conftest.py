@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tamrl import files, stores
 from tamrl.atlas.bundle import build_site
 from tamrl.atlas.stage import build_atlas
 from tamrl.grid import Grid
 from tamrl.maps.budgets.stage import sum_budgets
 from tests.evaluation.conftest import Run
-from tests.maps.conftest import cube, predictions, seal
+from tests.maps.conftest import cube, predictions, seal, write_manifest
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "tamrl/atlas/site"
@@ -48,14 +47,13 @@ class Made:
         members = predictions(grid, time, drivers["land_fraction"].values, 3)
         shape = (1, len(time), 5, 7)
         seal(members, self.folder / "predictions.zarr", {"gpp": shape, "reco": shape})
-        said = {"store": stores.digest(self.folder / "predictions.zarr"), "cube": stores.digest(self.folder / "cube.zarr")}
-        files.write_json(self.folder / "predictions.json", {"label": label, "digest": "0" * 64, "model": "tamrl"} | said)
+        made_from = {"store": self.folder / "predictions.zarr", "cube": self.folder / "cube.zarr"}
+        write_manifest(self.folder / "predictions.json", **made_from, label=label)
         sum_budgets(
             budgets=self.path("budgets.csv"),
             members=self.path("budget_members.csv"),
             trends=self.path("budget_trends.csv"),
             manifests=[self.path("predictions.json")],
-            predictions=[self.path("predictions.zarr")],
             cube=self.path("cube.zarr"),
             regions=self.path("regions.csv"),
             labels=[label],

@@ -25,7 +25,7 @@ from tamrl.drivers.formats import geotiff, netcdf
 from tamrl.inference import memory, tiled
 from tamrl.inference.layout import lay_out
 from tamrl.inference.mapping import Map
-from tamrl.maps.predictions import open_predictions
+from tamrl.predictions import open_predictions
 from tamrl.record import content as recorded_content
 from tamrl.sections.models import Engine
 from tamrl.towers import gather, rows
@@ -164,7 +164,7 @@ def cube_part(what: str) -> base.Target:
 def predictions(path: Path) -> str:
     """Predictions of a label as the maps open them, whichever of their files was changed."""
     folder = _above(path, "predictions")
-    ds = open_predictions(folder / "2012.zarr", folder / "2012.json", label="2012", cube=run() / "drivers/cube.zarr")
+    ds = open_predictions(folder / "2012.json", label="2012", cube=run() / "drivers/cube.zarr")
     return digest(ds.model, ds.digest, ds.ds.isel(time=slice(5)).load())
 
 

@@ -14,6 +14,7 @@ from tamrl.grid import Grid
 from tamrl.maps.exports import write_exports
 from tamrl.maps.means.stage import write_periods, write_seasonal
 from tamrl.maps.stage import write_product
+from tamrl.predictions import Manifest
 from tamrl.uncertainty import conformal
 
 WHO = ("creator", "publisher")
@@ -33,9 +34,6 @@ names = (
 ATTRIBUTION |= dict.fromkeys(names, "a test")
 
 
-SEVERAL = {"manifests": "manifest", "predictions": "predictions", "labels": "label"}
-
-
 @dataclass
 class World:
     folder: Path
@@ -44,11 +42,14 @@ class World:
     virtual: bool = False
 
     @property
+    def store(self) -> Path:
+        return self.folder / f"{self.label}.zarr"
+
+    @property
     def common(self) -> dict:
         return {
             "manifest": self.folder / f"{self.label}.json",
             "cube": self.folder / "cube.zarr",
-            "predictions": self.folder / f"{self.label}.zarr",
             "label": self.label,
             "identity": {"run": "test", "config_digest": "0123456789abcdef", "virtual": self.virtual},
             "code": "fedcba9876543210",
@@ -84,7 +85,7 @@ class World:
         """Over this year and that of another world with the same cube."""
         outputs = {flux: self.folder / f"seasonal_{flux}.nc" for flux in FLUXES}
         made_by = {name: self.common[name] for name in ("identity", "code", "cube")}
-        each = {key: [world.common[name] for world in (self, other)] for key, name in SEVERAL.items()}
+        each = {f"{name}s": [world.common[name] for world in (self, other)] for name in ("manifest", "label")}
         write_seasonal(**each, **made_by, maps=list(outputs.values()), format=self.format())
         return outputs
 
@@ -104,6 +105,13 @@ def seal(ds: xr.Dataset, path: Path, chunks: dict | None = None) -> None:
     encoding = {name: {"chunks": chunks[name], "compressors": stores.compressors()} for name in chunks or {}}
     ds.to_zarr(path, zarr_format=3, consolidated=False, encoding=encoding)
     stores.seal(path, about={"sources": {"synthetic": {"version": "1"}}})
+
+
+def write_manifest(path: Path, *, store: Path, cube: Path, label: str) -> None:
+    """The manifest of a sealed store, as inference writes it last."""
+    made_from = {"key": "0", "cube": stores.digest(cube), "model": "tamrl", "members": ()}
+    sums = {"digest": "0" * 64, "cells": 0, "missing": 0, "tiles": {}}
+    Manifest(label=label, store=store.name, store_digest=stores.digest(store), **made_from, **sums).write(path)
 
 
 def cube(grid: Grid, time: pd.DatetimeIndex, attrs: dict, *, igbp: bool = True) -> xr.Dataset:
@@ -175,8 +183,7 @@ def build(
         seal(drivers, folder / "cube.zarr")
     shape = (1, len(time), 5, 7)  # a member and a tile a chunk, as inference writes
     seal(predictions(grid, time, land, members), folder / f"{label}.zarr", {"gpp": shape, "reco": shape})
-    said = {"store": stores.digest(folder / f"{label}.zarr"), "cube": stores.digest(folder / "cube.zarr")}
-    files.write_json(folder / f"{label}.json", {"label": label, "digest": "0" * 64, "model": "tamrl"} | said)
+    write_manifest(folder / f"{label}.json", store=folder / f"{label}.zarr", cube=folder / "cube.zarr", label=label)
     files.write_json(folder / "calibration.json", calibration())
     applicability(grid, land).to_netcdf(folder / "applicability.nc")
     return World(folder, label, grid)

@@ -24,8 +24,8 @@ def products(daily, tmp_path_factory) -> Path:
             shutil.copy(path, folder / f"{name}_{flux}.nc")
             files.seal(folder / f"{name}_{flux}.nc")
     tables = {name: str(folder / f"{name}.csv") for name in ("budgets", "members", "trends", "regions")}
-    made_from = {name: [str(daily.common[key])] for name, key in (("manifests", "manifest"), ("predictions", "predictions"))}
-    sum_budgets(**made_from, cube=str(daily.common["cube"]), labels=["2012"], vegetated_only=True, **tables)
+    manifests = [str(daily.common["manifest"])]
+    sum_budgets(manifests=manifests, cube=str(daily.common["cube"]), labels=["2012"], vegetated_only=True, **tables)
     return folder
 
 

@@ -15,7 +15,7 @@ from tests import disks
 
 
 def members(world, flux):
-    ds = xr.open_zarr(world.common["predictions"], consolidated=False)
+    ds = xr.open_zarr(world.store, consolidated=False)
     gpp, reco = ds["gpp"].values.astype(float), ds["reco"].values.astype(float)
     return {"gpp": gpp, "reco": reco, "nee": reco - gpp}[flux]
 
@@ -103,7 +103,6 @@ def budgets(world, virtual=False, vegetated_only=True):
         members=world.folder / "budget_members.csv",
         trends=world.folder / "budget_trends.csv",
         regions=world.folder / "regions.csv",
-        predictions=[world.common["predictions"]],
         labels=[world.label],
         vegetated_only=vegetated_only,
         virtual=virtual,
@@ -152,7 +151,7 @@ def test_deserts_let_in_raise_the_total(daily):
 def test_predictions_of_another_label_store_or_cube_are_refused(make_world, key):
     world = make_world(label="2012", time=pd.date_range("2012-01-01", periods=3))
     manifest = world.common["manifest"]
-    files.write_json(manifest, files.read_json(manifest) | {key: "other"})
+    files.write_json(manifest, files.read_json(manifest) | {"store_digest" if key == "store" else key: "f" * 64})
     with pytest.raises(ContractError, match=f"not finished for this {key}"):
         world.write_map("gpp")
     with pytest.raises(ContractError, match=f"not finished for this {key}"):
@@ -171,7 +170,7 @@ def test_a_flux_without_calibration_is_refused(make_world):
 def test_a_lost_chunk_of_the_predictions_is_refused_and_the_old_map_stays(make_world):
     world = make_world(label="2012", time=pd.date_range("2012-01-01", periods=5))
     before = files.sha256(world.write_map("gpp"))
-    next((world.common["predictions"] / "gpp/c/0/0").rglob("[0-9]*/[0-9]*")).unlink()
+    next((world.store / "gpp/c/0/0").rglob("[0-9]*/[0-9]*")).unlink()
     with pytest.raises(ContractError, match="differs from its manifest"):
         world.write_map("gpp")
     assert files.sha256(world.folder / "map_gpp.nc") == before

@@ -18,7 +18,6 @@ rule write_map:
     params:
         stage="tamrl.maps.stage.write_product",
         product="ensemble",
-        predictions=at(File.PREDICTIONS),
         format=section("maps", MapFormat),
         identity=identity,
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.ensemble"),
@@ -74,7 +73,6 @@ rule write_periods:
         ENV
     params:
         stage="tamrl.maps.means.stage.write_periods",
-        predictions=at(File.PREDICTIONS),
         format=section("maps", MapFormat),
         identity=identity,
         code=code("tamrl.maps.means.stage"),
@@ -85,7 +83,7 @@ rule write_periods:
 # The mean seasonal cycle of the mapped years, and how it varies between them.
 rule write_seasonal:
     input:
-        manifests=lambda w: PLAN.predictions(w.run, File.MANIFEST),
+        manifests=lambda w: PLAN.manifests(w.run),
         cube=THIS(File.CUBE),
     output:
         maps=[ANY(File.SEASONAL, flux=flux) for flux in FLUXES],
@@ -97,7 +95,6 @@ rule write_seasonal:
         ENV
     params:
         stage="tamrl.maps.means.stage.write_seasonal",
-        predictions=lambda w: PLAN.predictions(w.run, File.PREDICTIONS),
         labels=list(MAIN.time.labels),
         format=section("maps", MapFormat),
         identity=identity,
@@ -133,7 +130,7 @@ rule write_exports:
 # Totals of the globe, of regions and of months, from one pass over the predictions.
 rule sum_budgets:
     input:
-        manifests=lambda w: PLAN.predictions(w.run, File.MANIFEST),
+        manifests=lambda w: PLAN.manifests(w.run),
         cube=THIS(File.CUBE),
     output:
         budgets=ANY(File.BUDGETS),
@@ -150,7 +147,6 @@ rule sum_budgets:
         **needs("sum_budgets"),
     params:
         stage="tamrl.maps.budgets.stage.sum_budgets",
-        predictions=lambda w: PLAN.predictions(w.run, File.PREDICTIONS),
         labels=list(MAIN.time.labels),
         vegetated_only=key("maps", "vegetated_only"),
         virtual=VIRTUAL,

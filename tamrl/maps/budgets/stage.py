@@ -17,7 +17,7 @@ from tamrl.maps.budgets import tables
 from tamrl.maps.budgets.regions import Regions
 from tamrl.maps.budgets.totals import Block, MonthlyTotals, Totals
 from tamrl.maps.land import Land, describe_land
-from tamrl.maps.predictions import open_predictions
+from tamrl.predictions import open_predictions
 from tamrl.workflow import stage
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ def sum_budgets(
     members: str,
     trends: str,
     regions: str,
-    predictions: list[str],
     labels: list[str],
     vegetated_only: bool,
     virtual: bool = False,
@@ -44,8 +43,8 @@ def sum_budgets(
 
     Parameters
     ----------
-    manifests, predictions, labels : list
-        `predictions/{label}.json`, the store that it names, and the label: one each per mapped year.
+    manifests, labels : list
+        `predictions/{label}.json` and its label, one each per mapped year.
     cube : path
         `drivers/cube.zarr`.
     budgets, members, trends, regions : path
@@ -58,8 +57,8 @@ def sum_budgets(
     drivers = stores.open_cube(cube)
     land = describe_land(drivers, vegetated_only=vegetated_only)
     of_years, of_members, of_months = [], [], []
-    for manifest, store, label in zip(manifests, predictions, labels, strict=True):
-        ds = open_predictions(store, manifest, label=label, cube=cube).ds
+    for manifest, label in zip(manifests, labels, strict=True):
+        ds = open_predictions(manifest, label=label, cube=cube).ds
         axis = TimeAxis(ds["time"].values, TimeAxis.of(drivers).step)
         year, months = _sum_label(ds, axis, land, label)
         of_years.append(tables.budget_table(year, label=label, days=float(axis.days.sum())))

@@ -15,8 +15,8 @@ from tamrl.maps.frame import Content, Frame
 from tamrl.maps.land import describe_land
 from tamrl.maps.means.periods import PERIODS, SUMMARY, Periods, period_fields, seasonal_fields
 from tamrl.maps.origin import Origin, RunIdentity
-from tamrl.maps.predictions import Predictions, open_predictions
 from tamrl.maps.products import Context
+from tamrl.predictions import Predictions, open_predictions
 from tamrl.sections.results import MapFormat
 from tamrl.workflow import stage
 
@@ -30,7 +30,6 @@ def write_periods(
     manifest: str,
     cube: str,
     maps: list[str],
-    predictions: str,
     format: MapFormat,
     identity: RunIdentity,
     label: str,
@@ -41,8 +40,8 @@ def write_periods(
 
     Parameters
     ----------
-    manifest, predictions : path
-        `predictions/{label}.json` and the store that it names.
+    manifest : path
+        `predictions/{label}.json`.
     cube : path
         `drivers/cube.zarr`.
     maps : list of path
@@ -54,7 +53,7 @@ def write_periods(
     code : str
         Digest of the code, written into the files.
     """
-    opened = open_predictions(predictions, manifest, label=label, cube=cube)
+    opened = open_predictions(manifest, label=label, cube=cube)
     drivers = stores.open_cube(cube)
     periods = Periods.of(TimeAxis(opened.ds["time"].values, TimeAxis.of(drivers).step), period)
     axis = cf.FileAxis(periods.starts, PERIODS[period])
@@ -69,7 +68,6 @@ def write_seasonal(
     manifests: list[str],
     cube: str,
     maps: list[str],
-    predictions: list[str],
     labels: list[str],
     format: MapFormat,
     identity: RunIdentity,
@@ -79,8 +77,8 @@ def write_seasonal(
 
     Parameters
     ----------
-    manifests, predictions, labels : list
-        `predictions/{label}.json`, the store that it names, and the label: one each per mapped year.
+    manifests, labels : list
+        `predictions/{label}.json` and its label, one each per mapped year.
     cube : path
         `drivers/cube.zarr`.
     maps : list of path
@@ -90,10 +88,8 @@ def write_seasonal(
     code : str
         Digest of the code, written into the files.
     """
-    every = [
-        open_predictions(store, manifest, label=label, cube=cube)
-        for manifest, store, label in zip(manifests, predictions, labels, strict=True)
-    ]
+    years = zip(manifests, labels, strict=True)
+    every = [open_predictions(manifest, label=label, cube=cube) for manifest, label in years]
     drivers = stores.open_cube(cube)
     periods = [Periods.of(TimeAxis(year.ds["time"].values, TimeAxis.of(drivers).step), "monthly") for year in every]
     span = f"{labels[0]}-{labels[-1]}"
