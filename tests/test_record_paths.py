@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tamrl import config, files, record_paths
-from tamrl.towers import gather
+from tamrl.towers import survey
 
 
 @pytest.fixture(autouse=True)
@@ -67,5 +67,5 @@ def test_every_json_record_is_told_so_and_the_configuration_comes_back(somebody)
 
 def test_the_reason_why_an_archive_was_set_aside_names_no_folder(somebody):
     product = SimpleNamespace(site="DE-Aaa", path=somebody / "data/a.zip")
-    told = gather._aside(product, f"cannot be read: [Errno 5] '{somebody}/data/a.zip', nor {somebody}/tmp/b")
+    told = survey._aside(product, f"cannot be read: [Errno 5] '{somebody}/data/a.zip', nor {somebody}/tmp/b")
     assert told["reason"] == "cannot be read: [Errno 5] '{data}/a.zip', nor ~/tmp/b"

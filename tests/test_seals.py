@@ -148,8 +148,8 @@ def test_a_table_that_changed_by_a_letter_is_refused(tmp_path):
 READERS = {"open_dataset", "load_dataset", "read_parquet", "read_csv", "read_schema", "read_metadata", "Dataset"}
 OUTSIDE = ("twin", "intake", "drivers/sources", "towers/networks", "drivers/subsets.py", "drivers/granules.py", "drivers/co2.py")
 FOREIGN = {
-    "towers/bif.py", "towers/oneflux.py", "towers/snapshot.py", "towers/download.py", "drivers/opening.py", "maps/netcdf.py",
-    "report/stage.py:read_csv",
+    "towers/reader/bif.py", "towers/reader/oneflux.py", "towers/reader/snapshot.py", "towers/public_files.py",
+    "drivers/opening.py", "maps/netcdf.py", "report/stage.py:read_csv",
 }  # fmt: skip
 """Readers of files that come from elsewhere; `maps/netcdf.py` opens what it writes, and the report Snakemake's benchmarks."""
 

@@ -1,0 +1,1 @@
+"""From the archives of tower networks to one table of judged records."""

@@ -77,7 +77,9 @@ def _escape(name: str, text: str) -> str:
     return "".join(SPECIAL.get(sign, sign) for sign in text)
 
 
-def thanks(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], remarks: Mapping[str, str] | None = None) -> str:
+def acknowledgements(
+    places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], remarks: Mapping[str, str] | None = None
+) -> str:
     """The text: licence, acknowledgement, remarks on networks (as in `bibtex`), and what to cite tower by tower."""
     lines = [_THANKS.format(licence=LICENCE)]
     for name, part in places.sort_values("site").groupby("network"):

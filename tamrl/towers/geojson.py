@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 
-def points(places: pd.DataFrame) -> str:
+def point_features(places: pd.DataFrame) -> str:
     """A feature collection: one point a tower (longitude, latitude, elevation where known), all columns as properties."""
     features = []
     for row in places.to_dict("records"):

@@ -23,7 +23,7 @@ it has made missing because the tower's record as a whole is implausible, and wh
 FURTHER = ("height", "time_shift")
 SAID = ("citation", "doi")
 """Columns beyond the contract, missing where not known: height of measurement (m), by how many hours the tower's clock is off
-(`shift.hours`), and how the tower's data want to be cited."""
+(`clock.clock_offset`), and how the tower's data want to be cited."""
 
 NUMBERS = ("lat", "lon", "elevation", "utc_offset", *FURTHER)
 
@@ -41,7 +41,7 @@ MAX_OFFSET_ERROR = 4.0
 """Hours: the largest real difference of standard and solar time is some 3.5 h (western China)."""
 
 
-def koppen(text: object) -> str | None:
+def koppen_group(text: object) -> str | None:
     """Main Köppen-Geiger group from a group's name, `Arctic`, or a class such as `Dfb`; None if it is none of these."""
     text = str(text).strip()
     if text in classes.KOPPEN:
@@ -51,13 +51,13 @@ def koppen(text: object) -> str | None:
     return _KOPPEN.get(text[:1]) if re.fullmatch(r"[ABCDE][A-Za-z]{1,2}", text) else None
 
 
-def igbp(text: object) -> str | None:
+def igbp_class(text: object) -> str | None:
     """The IGBP class, or None if the text is none."""
     text = str(text).strip().upper()
     return text if text in classes.IGBP else None
 
 
-def table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
+def site_table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """A table of sites with every column of `contracts.SITES`, `FURTHER` and `SAID`; what a row does not say is missing."""
     frame = pd.DataFrame(list(rows))
     known = (*COLUMNS, *FURTHER, *SAID)
@@ -117,7 +117,7 @@ def check_ids(ids: Iterable[object], *, where: object) -> None:
         )
 
 
-def check_places(sites: pd.DataFrame, *, where: object) -> pd.DataFrame:
+def check_coordinates(sites: pd.DataFrame, *, where: object) -> pd.DataFrame:
     """Refuse missing, impossible or swapped coordinates; make a UTC offset of another longitude missing.
 
     Latitude and longitude count as swapped if the latitude is impossible, or if the UTC offset belongs to the latitude and not

@@ -13,10 +13,11 @@ from tamrl.errors import ConfigError, InputError
 from tamrl.files import atomic, verified
 from tamrl.sections.inputs import Reading, Screening
 from tamrl.towers import citations as credit
-from tamrl.towers import climate, download, envelope, gather, harmonise, rows
-from tamrl.towers import records as tables_of_records
+from tamrl.towers import koppen_map, merge, public_files, row_groups, survey
 from tamrl.towers import sites as site_tables
-from tamrl.towers.geojson import points
+from tamrl.towers.geojson import point_features
+from tamrl.towers.quality import plausibility
+from tamrl.towers.reader import records as tables_of_records
 from tamrl.workflow import stage
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ REMARK = "remark"
 
 @stage
 def download_towers(
-    *, folder: str, network: str, options: Mapping[str, Any] | None = None, sources: str = str(download.SOURCES)
+    *, folder: str, network: str, options: Mapping[str, Any] | None = None, sources: str = str(public_files.SOURCES)
 ) -> None:
     """Download the public files of a network.
 
@@ -62,7 +63,7 @@ def download_towers(
             where=sources,
             todo=f"set towers.{network}.path to the folder that holds them; docs/inputs.md says how to get them",
         )
-    download.fetch(download.read_sources(Path(sources), dataset), Path(folder))
+    public_files.fetch_public_files(public_files.read_sources(Path(sources), dataset), Path(folder))
 
 
 @stage
@@ -95,15 +96,15 @@ def read_network(
         Archives read at once.
     """
     plugin = registry.load(registry.NETWORKS, network)
-    wanted = gather.Wanted(step, **reading.model_dump(), threads=threads, store=Path(archives) if archives else None)
+    wanted = survey.SurveyPlan(step, **reading.model_dump(), threads=threads, store=Path(archives) if archives else None)
     files, chosen, where = [Path(p) for p in paths], plugin.Options(**options), f"network {network}"
     if hasattr(plugin, "archives"):
-        with gather.kept_in(wanted.store) as kept:
-            towers, left = gather.survey(plugin, files, chosen, wanted, kept)
+        with survey.store_folder(wanted.store) as kept:
+            towers, left = survey.read_archives(plugin, files, chosen, wanted, kept)
             places = _write_towers(towers, table, where=where)
     else:
-        frame, places, left = gather.read(plugin, files, chosen, wanted)
-        frame, places = tables_of_records.check(frame, places, where=where)
+        frame, places, left = survey.read_tables(plugin, files, chosen, wanted)
+        frame, places = tables_of_records.check_network(frame, places, where=where)
         _write(frame, table)
     _log.info("%s: %d towers, %d archives set aside", network, len(places), len(left))
     remark = plugin.remark(chosen) if hasattr(plugin, "remark") else ""
@@ -113,19 +114,19 @@ def read_network(
     _write(places.assign(**{REMARK: remark}), sites)
 
 
-def _write_towers(towers: Sequence[gather.Kept], table: str, *, where: str) -> pd.DataFrame:
+def _write_towers(towers: Sequence[survey.ReadTower], table: str, *, where: str) -> pd.DataFrame:
     """Check and write the records tower by tower, as many in memory as one; returns the sites."""
-    places = site_tables.check_places(site_tables.table(t.place for t in towers), where=where)
+    places = site_tables.check_coordinates(site_tables.site_table(t.place for t in towers), where=where)
     site_tables.check_ids(places["site"], where=where)
     found = pd.concat([t.found for t in towers], ignore_index=True)
-    envelope.judge(found, where=where)
+    plausibility.judge_statistics(found, where=where)
     names, implausible = dict.fromkeys(n for t in towers for n in t.columns), []
-    with rows.writer(table, list(names)) as write:
+    with row_groups.open_writer(table, list(names)) as write:
         for tower in towers:
-            frame, report = envelope.mask(tower.table(), found[found["site"] == tower.place["site"]], where=where)
+            frame, report = plausibility.mask_failed(tower.table(), found[found["site"] == tower.place["site"]], where=where)
             implausible.append(report)
             write(contracts.table(frame, contracts.TOWERS, where=where))
-    return tables_of_records.settled_places(places, pd.concat(implausible), [t.place["site"] for t in towers], where=where)
+    return tables_of_records.add_implausible(places, pd.concat(implausible), [t.place["site"] for t in towers], where=where)
 
 
 @stage
@@ -163,7 +164,7 @@ def harmonise_towers(
     citations, acknowledgements : str
         Whom to cite (BibTeX) and to thank for the towers kept.
     koppen : str, optional
-        Map of Köppen-Geiger groups (`climate.fill`) for towers whose metadata name none.
+        Map of Köppen-Geiger groups (`koppen_map.fill_koppen`) for towers whose metadata name none.
     virtual : whether the towers were simulated; tables and points say so then (`simulated.COLUMN`)
 
     Raises `InputError` if no tower is left; says what took them away.
@@ -172,19 +173,19 @@ def harmonise_towers(
     networks = [p["network"].iloc[0] for p in known]
     remarks = {name: p[REMARK].iloc[0] for name, p in zip(networks, known, strict=True) if REMARK in p and p[REMARK].iloc[0]}
     known = [p.drop(columns=REMARK, errors="ignore") for p in known]
-    places, owner = harmonise.owners(known)
-    places = climate.fill(harmonise.flag_managed(places, screening.managed), koppen)
-    with rows.writer(records, [*rows.columns(tables), "flags"]) as write:
+    places, owner = merge.merge_sites(known)
+    places = koppen_map.fill_koppen(merge.flag_managed(places, screening.managed), koppen)
+    with row_groups.open_writer(records, [*row_groups.stored_columns(tables), "flags"]) as write:
         places, report = _judge(dict(zip(networks, tables, strict=True)), places, owner, write, step=step, screening=screening)
-        report = pd.concat([report, harmonise.set_aside([_read_aside(a) for a in aside])], ignore_index=True)
+        report = pd.concat([report, merge.report_set_aside([_read_aside(a) for a in aside])], ignore_index=True)
         _require_towers(places, report, where=", ".join(tables))
     told = simulated.table(places, virtual)
     _write(contracts.table(simulated.table(report, virtual), contracts.QUALITY, where=quality), quality)
     _write(contracts.table(told, contracts.SITES, where=towers), towers)
     cited = _publications(places)
-    _write_text(points(told), geojson)
+    _write_text(point_features(told), geojson)
     _write_text(credit.bibtex(places, cited, remarks), citations)
-    _write_text(credit.thanks(places, cited, remarks), acknowledgements)
+    _write_text(credit.acknowledgements(places, cited, remarks), acknowledgements)
 
 
 def _judge(
@@ -203,11 +204,11 @@ def _judge(
     kept, reports = [], []
     for start in range(0, len(places), AT_ONCE):
         some = places.iloc[start : start + AT_ONCE]
-        ids = harmonise.aliases(some["site"].tolist())
-        read = [rows.read(path, ids) for path in tables.values()]
-        parts = harmonise.take(read, list(tables), owner) or read[:1]
+        ids = merge.known_ids(some["site"].tolist())
+        read = [row_groups.read_towers(path, ids) for path in tables.values()]
+        parts = merge.select_owned(read, list(tables), owner) or read[:1]
         frame = pd.concat(parts, ignore_index=True).sort_values(["site", "date"], ignore_index=True)
-        frame, good, report = harmonise.judge(frame, some, step=step, exclude=screening.exclude, limits=screening.quality)
+        frame, good, report = merge.judge_records(frame, some, step=step, exclude=screening.exclude, limits=screening.quality)
         write(contracts.table(frame, contracts.TOWERS, where=", ".join(tables.values())))
         kept.append(good)
         reports.append(report)
@@ -259,4 +260,4 @@ def _read_sites(path: str) -> pd.DataFrame:
     frame = pd.read_csv(
         verified(path), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={c: [""] for c in site_tables.NUMBERS}
     )
-    return contracts.table(site_tables.table(escaping.unescape_table(frame).to_dict("records")), contracts.SITES, where=path)
+    return contracts.table(site_tables.site_table(escaping.unescape_table(frame).to_dict("records")), contracts.SITES, where=path)

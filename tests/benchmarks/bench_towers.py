@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tamrl import config
-from tamrl.towers import gather
+from tamrl.towers import survey
 from tamrl.towers.networks import fluxnet, fluxnet2015
 from tests.benchmarks.rows import row, took
 
@@ -59,12 +59,12 @@ def _scaling(work: Path, example: Path) -> list[dict]:
 
     def read(n: int, store: Path | None = None) -> None:
         options = fluxnet.Options(path=str(folders[n]))
-        gather.read(fluxnet, [folders[n]], options, gather.Wanted("day", threads=2, store=store))
+        survey.read_tables(fluxnet, [folders[n]], options, survey.SurveyPlan("day", threads=2, store=store))
 
     def survey(n: int) -> None:
         options = fluxnet.Options(path=str(folders[n]))
-        with gather.kept_in(None) as kept:
-            gather.survey(fluxnet, [folders[n]], options, gather.Wanted("day", threads=2), kept)
+        with survey.store_folder(None) as kept:
+            survey.read_archives(fluxnet, [folders[n]], options, survey.SurveyPlan("day", threads=2), kept)
 
     read(FEW)
     # seconds of the processor: what other programs do does not count
@@ -84,5 +84,5 @@ def _scaling(work: Path, example: Path) -> list[dict]:
 def _eighteen(source: Path) -> dict:
     paths = [source / "fluxnet2015", source / "metadata" / "FLX_AA-Flx_BIF_LATEST.csv"]
     options = fluxnet2015.Options(path=str(paths[0]), bif=str(paths[1]))
-    seconds = took(lambda: gather.read(fluxnet2015, paths, options, gather.Wanted("day", threads=2)))
+    seconds = took(lambda: survey.read_tables(fluxnet2015, paths, options, survey.SurveyPlan("day", threads=2)))
     return row(f"18 real archives, of the {ALLOWED:g} s allowed", seconds / ALLOWED, "share", 1.0, below=True)

@@ -13,7 +13,7 @@ from tamrl.drivers import granules, subsets
 from tamrl.drivers.formats import geotiff, hdf4
 from tamrl.drivers.sources import cds_era5, mcd43c4, modis, static
 from tamrl.errors import InputError, MachineError
-from tamrl.towers import climate
+from tamrl.towers import koppen_map
 
 EVI = np.array([[0.0, 0.4, -0.2, 1.0], [0.1, np.nan, 0.25, 0.0]])
 RANK = np.array([[0, 1, 2, 3], [0, 0, 0, 1]])
@@ -184,7 +184,7 @@ def test_classes_with_scale_are_refused_and_zero_is_one(tmp_path):
     with pytest.raises(InputError, match="no scale"):
         static.open_static(options, names=("land_fraction",))
     with pytest.raises(InputError, match="no scale"):
-        climate.groups(tmp_path / "land_cover.tif", lat=[1.0], lon=[1.0])
+        koppen_map.koppen_groups(tmp_path / "land_cover.tif", lat=[1.0], lon=[1.0])
 
 
 def test_damage_within_a_map_is_named_when_it_is_read(write, tmp_path):

@@ -23,7 +23,8 @@ from tamrl.errors import ConfigError, InputError
 from tamrl.intake import document
 from tamrl.samples.dataset import Spec
 from tamrl.samples.scaling import Moments, Scaling
-from tamrl.towers import bif, gather, snapshot
+from tamrl.towers import survey
+from tamrl.towers.reader import bif, snapshot
 from tamrl.training import checkpoint
 from tamrl.twin import hours
 from tamrl.twin import modis as twin
@@ -59,7 +60,7 @@ def _network(name: str, folder: Path, **options: object) -> str:
     plugin = registry.load(registry.NETWORKS, name)
     chosen = plugin.Options(path=str(folder), **options)
     paths = [Path(path) for path in plugin.inputs(chosen)]
-    return _digest(*gather.read(plugin, paths, chosen, gather.Wanted("day", strict=True)))
+    return _digest(*survey.read_tables(plugin, paths, chosen, survey.SurveyPlan("day", strict=True)))
 
 
 def _archive(folder: Path) -> Path:
@@ -112,7 +113,7 @@ def _read_sheet(path: Path) -> str:
     with zipfile.ZipFile(book) as packed:
         members = {name: packed.read(name) for name in packed.namelist()}
     content = towers.zipped(path.parent / "changed.xlsx", members | {"xl/worksheets/sheet1.xml": path.read_bytes()}).read_bytes()
-    return _digest(bif.places(bif.read(content, where=path), where=path))
+    return _digest(bif.bif_sites(bif.read_bif(content, where=path), where=path))
 
 
 def _parquet(folder: Path) -> Path:
@@ -289,10 +290,10 @@ TARGETS: list[Target] = [
     Target("tower table (CSV)", _table, lambda path: _network("fluxnet2015", path.parent)),
     Target("tower table (Parquet)", _parquet, lambda path: _network("table", path)),
     Target("tower store (Zarr)", _store, lambda path: _network("zarr_fluxnet2015", path, bif=None)),
-    Target("metadata (BIF, CSV)", _bif, lambda path: _digest(bif.read_file(path))),
-    Target("metadata (BIF, workbook)", _workbook, lambda path: _digest(bif.read_file(path)), guarded=True),
+    Target("metadata (BIF, CSV)", _bif, lambda path: _digest(bif.read_bif_sites(path))),
+    Target("metadata (BIF, workbook)", _workbook, lambda path: _digest(bif.read_bif_sites(path)), guarded=True),
     Target("sheet of a workbook (XML)", _sheet, _read_sheet),
-    Target("snapshot (CSV)", _snapshot, lambda path: _digest(snapshot.read(path))),
+    Target("snapshot (CSV)", _snapshot, lambda path: _digest(snapshot.read_usable_rows(path))),
     Target("GRIB 1", _grib, lambda path: _driver(cds_era5, path.parent)),
     Target("GRIB 2", _grib2, _read_grib2),
     Target("NetCDF-3", _netcdf3, lambda path: _driver(cds_era5, path.parent)),

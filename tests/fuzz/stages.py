@@ -28,7 +28,7 @@ from tamrl.inference.mapping import Map
 from tamrl.predictions import open_predictions
 from tamrl.record import content as recorded_content
 from tamrl.sections.models import Engine
-from tamrl.towers import gather, rows
+from tamrl.towers import row_groups, survey
 from tamrl.towers import stage as towers
 from tamrl.towers.networks import fluxnet2015
 from tamrl.training import checkpoint
@@ -112,7 +112,7 @@ def parquet(path: Path) -> str:
 
 def towers_parquet(path: Path) -> str:
     """As towers are read a few at a time."""
-    return digest(rows.columns([path]), pd.read_parquet(files.verified(path)))
+    return digest(row_groups.stored_columns([path]), pd.read_parquet(files.verified(path)))
 
 
 def json_file(path: Path) -> str:
@@ -221,14 +221,14 @@ def unfinished_part(what: str) -> base.Target:
     return Target(f"unfinished store: {what}", make, unfinished)
 
 
-def _archive(folder: Path) -> tuple[list[Path], gather.Wanted]:
-    return [folder / "archives"], gather.Wanted("day", store=folder / "kept")
+def _archive(folder: Path) -> tuple[list[Path], survey.SurveyPlan]:
+    return [folder / "archives"], survey.SurveyPlan("day", store=folder / "kept")
 
 
 def kept_archive(path: Path) -> str:
     """What was kept of an archive; damaged, the archive is read again."""
     paths, wanted = _archive(_above(path, "kept").parent)
-    return digest(*gather.read(fluxnet2015, paths, fluxnet2015.Options(path=str(paths[0])), wanted))
+    return digest(*survey.read_tables(fluxnet2015, paths, fluxnet2015.Options(path=str(paths[0])), wanted))
 
 
 def kept_archive_part(suffix: str) -> base.Target:
@@ -302,7 +302,7 @@ def raw(path: Path) -> str:
 def archive(path: Path) -> str:
     """Archives of towers that the twin wrote."""
     folder, options = path.parent, fluxnet2015.Options(path=str(path.parent))
-    return digest(*gather.read(fluxnet2015, [folder], options, gather.Wanted("day")))
+    return digest(*survey.read_tables(fluxnet2015, [folder], options, survey.SurveyPlan("day")))
 
 
 def _first_of(folder: str, pattern: str) -> str:

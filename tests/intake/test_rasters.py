@@ -7,7 +7,7 @@ import rasterio
 from tamrl.drivers.formats import geotiff
 from tamrl.errors import InputError
 from tamrl.intake import rasters, whole
-from tamrl.towers import climate
+from tamrl.towers import koppen_map
 
 
 def _write(path, size, **how):
@@ -18,7 +18,7 @@ def _write(path, size, **how):
     return path
 
 
-READERS = {"drivers": geotiff.open_map, "climates": lambda path: climate.groups(path, lat=[50.0], lon=[10.0])}
+READERS = {"drivers": geotiff.open_map, "climates": lambda path: koppen_map.koppen_groups(path, lat=[50.0], lon=[10.0])}
 
 
 @pytest.mark.parametrize("reader", READERS)

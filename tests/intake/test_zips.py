@@ -11,7 +11,7 @@ import pytest
 from tamrl.drivers.formats import netcdf
 from tamrl.errors import InputError, TamrlError
 from tamrl.intake import zips
-from tamrl.towers import archive, snapshot
+from tamrl.towers.reader import snapshot, zip_members
 
 
 def _packed(path, method=None, flags=0):
@@ -111,9 +111,9 @@ HOSTILE = {
     "many bytes": (lambda path: _bomb(path, 3), "unpacks to more than|grows beyond"),
 }
 READERS = {
-    "tower archive": lambda path: archive.read(path, lambda names: names, max_bytes=zips.FREE),
-    "names": lambda path: archive.names(path),
-    "download": lambda path: snapshot.check(path, pd.Series({"product_id": ""})),
+    "tower archive": lambda path: zip_members.read_members(path, lambda names: names, max_bytes=zips.FREE),
+    "names": lambda path: zip_members.list_members(path),
+    "download": lambda path: snapshot.verify_archive(path, pd.Series({"product_id": ""})),
     "drivers": lambda path: netcdf._unpacked.__wrapped__(path),
 }
 
@@ -132,4 +132,4 @@ def test_an_archive_that_would_fill_the_machine_is_refused_by_every_reader(tmp_p
 
 
 def test_ten_thousand_members_are_read(tmp_path):
-    assert len(archive.names(_many(tmp_path / "a.zip", zips.MOST_MEMBERS))) == zips.MOST_MEMBERS
+    assert len(zip_members.list_members(_many(tmp_path / "a.zip", zips.MOST_MEMBERS))) == zips.MOST_MEMBERS

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tamrl.errors import InputError
-from tamrl.towers import bif, workbook
+from tamrl.towers.reader import bif, workbook
 
 
 def _places(text: str):
-    return bif.places(bif.read(text.encode("latin-1"), where="x"), where="x").set_index("site")
+    return bif.bif_sites(bif.read_bif(text.encode("latin-1"), where="x"), where="x").set_index("site")
 
 
 HEAD = "SITE_ID;GROUP_ID;VARIABLE_GROUP;VARIABLE;DATAVALUE\n"
@@ -19,8 +19,8 @@ HEAD = "SITE_ID;GROUP_ID;VARIABLE_GROUP;VARIABLE;DATAVALUE\n"
 @pytest.mark.parametrize("separator", [";", ",", "\t"])
 @pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0)])
 def test_any_separator_and_order_of_columns(sample, separator, order):
-    frame = bif.read(sample.bif("DE-Aaa", "NA-Bbb", separator=separator, columns=order), where="x")
-    found = bif.places(frame, where="x").set_index("site")
+    frame = bif.read_bif(sample.bif("DE-Aaa", "NA-Bbb", separator=separator, columns=order), where="x")
+    found = bif.bif_sites(frame, where="x").set_index("site")
     assert found.loc["DE-Aaa", ["lat", "lon", "elevation", "utc_offset"]].tolist() == [51.0, 10.5, 430.0, 1.0]
     assert found.loc["DE-Aaa", ["igbp", "koppen"]].tolist() == ["DBF", "Temperate"]
     assert found.loc["DE-Aaa", "managed"] is None
@@ -49,11 +49,11 @@ def test_a_site_id_that_is_a_path_is_refused():
 
 def test_a_table_of_something_else_is_refused():
     with pytest.raises(InputError, match="VARIABLE_GROUP"):
-        bif.read(b"site,lat,lon\nDE-Hai,51,10\n", where="x")
+        bif.read_bif(b"site,lat,lon\nDE-Hai,51,10\n", where="x")
 
 
 def test_the_real_table(shared_data):
-    found = bif.read_file(shared_data / "archives" / "metadata" / "FLX_AA-Flx_BIF_LATEST.csv").set_index("site")
+    found = bif.read_bif_sites(shared_data / "archives" / "metadata" / "FLX_AA-Flx_BIF_LATEST.csv").set_index("site")
     assert len(found) == 212 + 5  # five renamed towers stand twice
     assert found["managed"].dropna().to_dict() == {"US-Ne1": "irrigated", "US-Ne2": "irrigated", "US-ORv": "flooded"}
     hainich = found.loc["DE-Hai"]
@@ -65,9 +65,9 @@ def test_the_real_table(shared_data):
 
 def test_the_real_workbook(shared_data):
     path = shared_data / "archives" / "formats" / "AMF_AA-Flx_BIF_CCBY4_20201218.xlsx"
-    frame = bif.read(path.read_bytes(), where=path)
+    frame = bif.read_bif(path.read_bytes(), where=path)
     assert list(frame.columns) == list(bif.COLUMNS) and len(frame) == 443
-    found = bif.read_file(path).set_index("site")
+    found = bif.read_bif_sites(path).set_index("site")
     assert found[["lat", "lon"]].notna().all(axis=None)
     one = frame[(frame["SITE_ID"] == found.index[0]) & (frame["VARIABLE"] == "LOCATION_LAT")]["DATAVALUE"]
     assert found["lat"].iloc[0] == float(one.iloc[-1])
@@ -75,13 +75,13 @@ def test_the_real_workbook(shared_data):
 
 def test_a_workbook_that_is_none_or_a_bomb_is_refused(sample):
     with pytest.raises(InputError, match="workbook cannot be read"):
-        bif.read(sample.zip(sample.folder / "a.xlsx", {"a.txt": "x"}).read_bytes(), where="x")
+        bif.read_bif(sample.zip(sample.folder / "a.xlsx", {"a.txt": "x"}).read_bytes(), where="x")
     path = sample.zip(sample.folder / "b.xlsx", {"xl/worksheets/sheet1.xml": bytes((1 << 27) + 1)})
     with pytest.raises(InputError, match="unpacks to more than"):
-        bif.read(path.read_bytes(), where="x")
+        bif.read_bif(path.read_bytes(), where="x")
     path = sample.zip(sample.folder / "c.xlsx", {"xl/worksheets/sheet1.xml": "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"})
     with pytest.raises(InputError, match="document type"):
-        bif.read(path.read_bytes(), where="x")
+        bif.read_bif(path.read_bytes(), where="x")
 
 
 def test_a_wide_table():
@@ -135,16 +135,16 @@ def _book(sample, sheet, shared=None, name="xl/worksheets/sheet1.xml"):
 )
 def test_odd_workbooks_are_named(sample, sheet, reason):
     with pytest.raises(InputError, match=rf"b\.xlsx[\s\S]*({reason})"):
-        bif.read(_book(sample, sheet), where="b.xlsx")
+        bif.read_bif(_book(sample, sheet), where="b.xlsx")
 
 
 def test_old_encrypted_and_other_workbooks_are_told_apart(sample):
     with pytest.raises(InputError, match=r"old workbook \(\.xls\), or one with a password"):
-        bif.read(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504), where="b.xls")
+        bif.read_bif(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504), where="b.xls")
     with pytest.raises(InputError, match=r"no xl/worksheets/sheet1\.xml"):
-        bif.read(_book(sample, "x", name="content.xml"), where="b.ods")
+        bif.read_bif(_book(sample, "x", name="content.xml"), where="b.ods")
     with pytest.raises(InputError, match="breaks off before its directory"):
-        bif.read(_book(sample, "x")[:60], where="b.xlsx")
+        bif.read_bif(_book(sample, "x")[:60], where="b.xlsx")
 
 
 def test_separators_in_a_comment_belong_to_it():
@@ -173,7 +173,7 @@ def test_a_table_cut_within_its_last_number_is_refused(tmp_path):
     path = tmp_path / "FLX_AA-Flx_BIF_X.csv"
     path.write_text(HEAD + "DE-Aaa;1;GRP_LOCATION;LOCATION_LAT;51.0\nDE-Aaa;1;GRP_LOCATION;LOCATION_LONG;1")
     with pytest.raises(InputError, match=r"breaks off[\s\S]*FLX_AA-Flx_BIF_X"):
-        bif.read_file(path)
+        bif.read_bif_sites(path)
 
 
 def test_the_newest_known_value_is_taken_and_a_date_that_is_none_decides_nothing(caplog):
@@ -198,17 +198,17 @@ def test_a_small_workbook_does_not_fill_the_machine(sample, sheet, shared, reaso
     content = _book(sample, sheet, shared)
     assert len(content) < 1 << 20
     with pytest.raises(InputError, match=rf"b\.xlsx[\s\S]*{reason}"):
-        bif.read(content, where="b.xlsx")
+        bif.read_bif(content, where="b.xlsx")
 
 
 def test_empty_rows_beside_a_wide_one_take_no_room(sample):
     sheet = f"<worksheet {NS}><sheetData><row><c r='XFD1'><v>1</v></c></row>{'<row/>' * 200_000}</sheetData></worksheet>"
-    assert workbook.read(_book(sample, sheet), where="b.xlsx").shape == (0, 16_384)
+    assert workbook.read_workbook(_book(sample, sheet), where="b.xlsx").shape == (0, 16_384)
 
 
 @pytest.mark.parametrize("header", ["," * 100_000, "SITE_ID,GROUP_ID,VARIABLE_GROUP,VARIABLE,DATAVALUE" + "," * 100_000, ",,"])
 def test_a_header_of_commas_is_refused_at_once(header):
     begun = time.process_time()
     with pytest.raises(InputError, match=r"lacks SITE_ID|more than 10,000 columns"):
-        bif.read(f"{header}\nDE-Aaa,1,2,3,4\n".encode(), where="b.csv")
+        bif.read_bif(f"{header}\nDE-Aaa,1,2,3,4\n".encode(), where="b.csv")
     assert time.process_time() - begun < 5

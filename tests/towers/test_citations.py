@@ -17,7 +17,7 @@ def _places():
         {"site": "US-Bbb", "network": "shuttle", "lat": 1, "lon": 1, "citation": "P. (2026), x", "doi": "10.17190/AMF/1"},
         {"site": "NA", "network": "table", "lat": 1, "lon": 1},
     ]
-    return sites.table(rows)
+    return sites.site_table(rows)
 
 
 def test_an_entry_for_each_network_and_tower():
@@ -41,7 +41,7 @@ DOIS = [
 
 @pytest.mark.parametrize("doi", DOIS)
 def test_nothing_in_a_citation_ends_its_entry_or_is_markup(doi):
-    text = citations.bibtex(sites.table([{"site": "XX-Aaa", "network": "x", "citation": EVIL, "doi": doi}]), {})
+    text = citations.bibtex(sites.site_table([{"site": "XX-Aaa", "network": "x", "citation": EVIL, "doi": doi}]), {})
     depth, least = 0, []
     for sign in text.strip():
         depth += {"{": 1, "}": -1}.get(sign, 0)
@@ -53,7 +53,7 @@ def test_nothing_in_a_citation_ends_its_entry_or_is_markup(doi):
 
 
 def test_thanks_name_the_licence_and_every_tower():
-    text = citations.thanks(_places(), {k: v for k, v in NETWORKS.items() if v})
+    text = citations.acknowledgements(_places(), {k: v for k, v in NETWORKS.items() if v})
     assert "CC-BY-4.0" in text and "10.1038/s41597-020-0534-3" in text
     for site in ("DE-Aaa: Müller", "US-Bbb: P. (2026)", "NA: cite the network"):
         assert site in text
@@ -62,5 +62,5 @@ def test_thanks_name_the_licence_and_every_tower():
 def test_remarks_stand_with_their_network():
     networks, remarks = {k: v for k, v in NETWORKS.items() if v}, {"shuttle": "months were moved"}
     assert citations.bibtex(_places(), networks, remarks).count("note = {months were moved}") == 1
-    text = citations.thanks(_places(), networks, remarks)
+    text = citations.acknowledgements(_places(), networks, remarks)
     assert text.index("shuttle: 2 towers") < text.index("  Note: months were moved.\n") < text.index("DE-Aaa: M")

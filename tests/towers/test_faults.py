@@ -10,7 +10,8 @@ import pytest
 
 from tamrl import registry
 from tamrl.errors import InputError, TamrlError
-from tamrl.towers import gather, geojson, records, sites
+from tamrl.towers import geojson, sites, survey
+from tamrl.towers.reader import records
 
 NAMES = registry.names(registry.NETWORKS)
 NO_SAMPLE = {"zarr_fluxnet2015": "half hours in Zarr", "shuttle": "the archives of `fluxnet`"}
@@ -42,8 +43,8 @@ def _spoiled(name, sample, change):
 def _read(name, options, **how):
     plugin = registry.load(registry.NETWORKS, name)
     chosen = plugin.Options(**options)
-    wanted = gather.Wanted(STEPS.get(name, "day"), **({"strict": True} | how))
-    return gather.read(plugin, [Path(p) for p in plugin.inputs(chosen)], chosen, wanted)
+    wanted = survey.SurveyPlan(STEPS.get(name, "day"), **({"strict": True} | how))
+    return survey.read_tables(plugin, [Path(p) for p in plugin.inputs(chosen)], chosen, wanted)
 
 
 def _columns(change):
@@ -194,11 +195,11 @@ def test_fill_values_of_places_are_missing_everywhere(form, value, sample):
         rows.to_csv(path, index=False)
         plugin = registry.load(registry.NETWORKS, "table")
         names = plugin.Options().columns | {"elevation": "elevation", "utc_offset": "utc_offset"}
-        _, places = records.check(
+        _, places = records.check_network(
             *plugin.read([path], plugin.Options(path=str(path), columns=names), partitioning="NT", step="day"), where="t"
         )
     else:
-        from tamrl.towers import bif
+        from tamrl.towers.reader import bif
 
         known = {"LOCATION_LAT": "35.0", "LOCATION_LONG": "135.5", "LOCATION_ELEV": value, "UTC_OFFSET": value}
         content = "SITE_ID,GROUP_ID,VARIABLE_GROUP,VARIABLE,DATAVALUE\n" + "".join(
@@ -206,9 +207,9 @@ def test_fill_values_of_places_are_missing_everywhere(form, value, sample):
         )
         if form == "wide":
             content = ",".join(["SITE_ID", *known]) + "\n" + ",".join(["JP-Aaa", *known.values()]) + "\n"
-        places = sites.check_places(bif.places(bif.read(content.encode(), where="t"), where="t"), where="t")
+        places = sites.check_coordinates(bif.bif_sites(bif.read_bif(content.encode(), where="t"), where="t"), where="t")
     assert places[["elevation", "utc_offset"]].isna().all(axis=None) and places[["lat", "lon"]].notna().all(axis=None)
-    assert "9999" not in geojson.points(places) and "e+36" not in geojson.points(places)
+    assert "9999" not in geojson.point_features(places) and "e+36" not in geojson.point_features(places)
 
 
 @pytest.mark.parametrize("value", UNKNOWN)
@@ -216,20 +217,22 @@ def test_fill_values_of_places_are_missing_everywhere(form, value, sample):
 def test_fill_values_are_no_coordinates(name, value):
     row = {"site": "DE-Aaa", "lat": "51", "lon": "10.5"} | {name: value}
     with pytest.raises(InputError, match="DE-Aaa"):
-        sites.check_places(sites.table([row]), where="t")
+        sites.check_coordinates(sites.site_table([row]), where="t")
 
 
 def test_zero_is_a_place():
-    row = sites.check_places(
-        sites.table([{"site": "GH-Aaa", "lat": 5.0, "lon": 0, "elevation": 0, "utc_offset": "0", "height": 0}]), where="t"
+    row = sites.check_coordinates(
+        sites.site_table([{"site": "GH-Aaa", "lat": 5.0, "lon": 0, "elevation": 0, "utc_offset": "0", "height": 0}]), where="t"
     )
     assert row[["lon", "elevation", "utc_offset", "height"]].iloc[0].tolist() == [0, 0, 0, 0]
-    assert sites.check_places(sites.table([{"site": "GA-Aaa", "lat": "0.0", "lon": 10}]), where="t")["lat"].tolist() == [0]
+    assert sites.check_coordinates(sites.site_table([{"site": "GA-Aaa", "lat": "0.0", "lon": 10}]), where="t")[
+        "lat"
+    ].tolist() == [0]
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("utc_offset", 60), ("utc_offset", -14), ("elevation", 9999), ("elevation", "430 m"), ("height", -1)]
 )
 def test_numbers_that_cannot_be_are_missing_and_logged(name, value, caplog):
-    found = sites.table([{"site": "JP-Aaa", "lat": 35, "lon": 135.5, name: value}])
+    found = sites.site_table([{"site": "JP-Aaa", "lat": 35, "lon": 135.5, name: value}])
     assert np.isnan(found[name][0]) and "JP-Aaa" in caplog.text and str(value) in caplog.text

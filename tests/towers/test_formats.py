@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from tamrl.errors import InputError
-from tamrl.towers import gather
+from tamrl.towers import survey
 from tamrl.towers.networks import fluxnet, fluxnet2015
 
 HUBS = ("AMF", "EUF", "ICOS", "JPF", "TERN", "CNF", "KOF", "FLX", "SAEON")
@@ -39,7 +39,7 @@ def _members(sample, hub, site="DE-Aaa"):
 
 
 def _read(network, folder, step="day", **how):
-    return gather.read(network, [folder], network.Options(path=str(folder)), gather.Wanted(step, **how))
+    return survey.read_tables(network, [folder], network.Options(path=str(folder)), survey.SurveyPlan(step, **how))
 
 
 @pytest.mark.parametrize("hub", HUBS)
@@ -115,4 +115,6 @@ def test_the_median_threshold(sample, partitioning):
 def test_subsets_lack_the_median_threshold_and_say_so(sample):
     options = sample.fluxnet2015("day")
     with pytest.raises(InputError, match=r"no column for [\s\S]*_VUT_USTAR50"):
-        gather.read(fluxnet2015, [sample.folder], fluxnet2015.Options(**options), gather.Wanted("day", ustar="USTAR50"))
+        survey.read_tables(
+            fluxnet2015, [sample.folder], fluxnet2015.Options(**options), survey.SurveyPlan("day", ustar="USTAR50")
+        )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tamrl.towers import gather
+from tamrl.towers import survey
 from tamrl.towers.networks import japanflux
 
 NAME = "FLX_DE-Aaa_JapanFLUX2024_COREVARS"
@@ -20,7 +20,7 @@ def _read(sample, rows, code="DD", **how):
     text = rows.to_csv(index=False)
     sample.zip(sample.folder / f"{NAME}_2010-2011_1-3.zip", {f"DATA/COREVARS/{NAME}_{code}_2010-2011_1-3.csv": text})
     options = japanflux.Options(path=str(sample.folder))
-    return gather.read(japanflux, [sample.folder], options, gather.Wanted("day", **how))
+    return survey.read_tables(japanflux, [sample.folder], options, survey.SurveyPlan("day", **how))
 
 
 def test_days_come_back(sample):

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tamrl.errors import ConfigError, InputError
-from tamrl.towers import gather, records
+from tamrl.towers import survey
 from tamrl.towers.networks import metaflux
+from tamrl.towers.reader import records
 
 COLUMNS = {"mm_EVI": "evi", "mm_LAI": "lai"}
 GREEN = tuple(COLUMNS.values())
@@ -23,12 +24,12 @@ def paths(shared_data):
 
 def read(paths, options, *, partitioning, step):
     """Records and sites of all files, as the workflow reads them; the first that cannot be read is an error."""
-    return gather.read(metaflux, paths, options, gather.Wanted(step, partitioning, strict=True))[:2]
+    return survey.read_tables(metaflux, paths, options, survey.SurveyPlan(step, partitioning, strict=True))[:2]
 
 
 @pytest.fixture(scope="module")
 def real(paths):
-    return records.check(*read(paths, metaflux.Options(), partitioning="NT", step="month"), where="metaflux")
+    return records.check_network(*read(paths, metaflux.Options(), partitioning="NT", step="month"), where="metaflux")
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_day_time_partitioning_balances_as_the_file_does(few):
 
 def test_reanalysis_drivers_and_the_tower_where_they_are_broken(few):
     options = metaflux.Options(drivers="era")
-    table, places = records.check(*read(few, options, partitioning="NT", step="month"), where="metaflux")
+    table, places = records.check_network(*read(few, options, partitioning="NT", step="month"), where="metaflux")
     row = table.set_index(["site", "date"]).loc[("DE-Hai", pd.Timestamp("2000-02-01"))]
     assert row["air_temperature"] == pytest.approx(2.829 + 273.15) and row["precipitation"] == 2.542
     senegal = table[table["site"] == "SN-Dhr"]  # SW_IN_ERA there is 13 W m-2 the year round
@@ -181,5 +182,5 @@ def test_the_remark_is_said_unless_the_files_are_right():
 def test_one_bad_file_is_set_aside(few, harm):
     bad = few[0] / "DE-Hai_MM.csv"
     bad.write_bytes(harm(bad.read_bytes()))
-    _, places, aside = gather.read(metaflux, few, metaflux.Options(), gather.Wanted("month", strict=False))
+    _, places, aside = survey.read_tables(metaflux, few, metaflux.Options(), survey.SurveyPlan("month", strict=False))
     assert len(places) == 3 and aside["file"].tolist() == ["DE-Hai_MM.csv"]

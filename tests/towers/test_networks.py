@@ -10,7 +10,8 @@ import pytest
 
 from tamrl import contracts, registry, variables
 from tamrl.errors import ConfigError
-from tamrl.towers import download, gather, records, sites
+from tamrl.towers import public_files, sites, survey
+from tamrl.towers.reader import records
 
 NAMES = registry.names(registry.NETWORKS)
 STEPS = {"metaflux": ("month",)}
@@ -45,7 +46,7 @@ def test_plugins_load_without_torch():
 
 @pytest.mark.parametrize("name", [n for n in NAMES if hasattr(registry.load(registry.NETWORKS, n), "DOWNLOAD")])
 def test_downloads_stand_in_the_table_of_sources(name, root):
-    rows = download.read_sources(root / "tamrl/data/sources.tsv", registry.load(registry.NETWORKS, name).DOWNLOAD)
+    rows = public_files.read_sources(root / "tamrl/data/sources.tsv", registry.load(registry.NETWORKS, name).DOWNLOAD)
     assert len(rows) and rows["url"].str.startswith("https://").all()
 
 
@@ -53,8 +54,8 @@ def _read(name, step, sample, partitioning="NT"):
     plugin = registry.load(registry.NETWORKS, name)
     assert hasattr(sample, name), f"write a sample of {name} in tests/towers/conftest.py"
     options = plugin.Options(**getattr(sample, name)(step))
-    table, places, aside = gather.read(
-        plugin, [Path(p) for p in plugin.inputs(options)], options, gather.Wanted(step, partitioning)
+    table, places, aside = survey.read_tables(
+        plugin, [Path(p) for p in plugin.inputs(options)], options, survey.SurveyPlan(step, partitioning)
     )
     assert aside.empty
     return table, places
@@ -62,7 +63,7 @@ def _read(name, step, sample, partitioning="NT"):
 
 @pytest.mark.parametrize(("name", "step"), CASES)
 def test_tables_fulfil_the_contracts(name, step, sample):
-    table, places = records.check(*_read(name, step, sample), where=name)
+    table, places = records.check_network(*_read(name, step, sample), where=name)
     contracts.table(table, contracts.TOWERS, where=name)
     contracts.table(places, contracts.SITES, where=name)
     assert list(places["site"]) == ["DE-Aaa", "NA-Bbb"]  # NA stays text

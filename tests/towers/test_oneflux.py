@@ -5,15 +5,16 @@ import pandas as pd
 import pytest
 
 from tamrl.errors import InputError
-from tamrl.towers import gather, oneflux
+from tamrl.towers import survey
 from tamrl.towers.networks import fluxnet, fluxnet2015
+from tamrl.towers.reader import oneflux
 
 NAME = "FLX_DE-Aaa_FLUXNET2015_SUBSET"
 
 
 def _read(sample, members, step="day", partitioning="NT"):
     path = sample.zip(sample.folder / f"{NAME}_2010-2011_1-4.zip", members)
-    return oneflux.read(oneflux.Product("DE-Aaa", path), partitioning=partitioning, step=step)
+    return oneflux.read_oneflux(oneflux.Product("DE-Aaa", path), partitioning=partitioning, step=step)
 
 
 def _daily(rows):
@@ -122,7 +123,7 @@ FLX, AMF = "FLX_DE-Aaa_FLUXNET2015", "AMF_DE-Aaa_FLUXNET"
 def test_the_newest_and_fullest_product_of_a_tower_is_taken(tmp_path, pattern, names, kept):
     for name in [*names, ".snakemake_timestamp", "notes.txt"]:
         (tmp_path / name).touch()
-    assert [p.path.name for p in oneflux.products(tmp_path, pattern, "day")] == [names[kept]]
+    assert [p.path.name for p in oneflux.find_products(tmp_path, pattern, "day")] == [names[kept]]
 
 
 def test_every_product_of_the_real_shuttle_is_recognised(shared_data):
@@ -140,16 +141,16 @@ def test_an_older_archive_takes_its_place_from_a_table_of_many(sample):
     sample.zip(sample.folder / "AMF_DE-Aaa_FLUXNET_FULLSET_2010-2011_3-5.zip", {member: rows.to_csv(index=False)})
     options = fluxnet.Options(path=str(sample.folder))
     with pytest.raises(InputError, match=r"no coordinates of DE-Aaa"):
-        gather.read(fluxnet, [sample.folder], options, gather.Wanted("day"))
+        survey.read_tables(fluxnet, [sample.folder], options, survey.SurveyPlan("day"))
     (sample.folder / "AMF_AA-Flx_BIF_CCBY4_20201218.csv").write_bytes(sample.bif("DE-Aaa"))
-    table, places, _ = gather.read(fluxnet, [sample.folder], options, gather.Wanted("day"))
+    table, places, _ = survey.read_tables(fluxnet, [sample.folder], options, survey.SurveyPlan("day"))
     assert places["lat"].tolist() == [51.0] and len(table) == 400
 
 
 @pytest.mark.parametrize("network", [fluxnet, fluxnet2015])
 def test_an_empty_folder_says_what_to_put_there(tmp_path, network):
     with pytest.raises(InputError, match=r"no tower files[\s\S]*zip"):
-        gather.read(network, [tmp_path], network.Options(), gather.Wanted("day"))
+        survey.read_tables(network, [tmp_path], network.Options(), survey.SurveyPlan("day"))
 
 
 def test_fills_written_in_other_ways_reach_nothing(sample):

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tamrl.towers import gather, oneflux, records
+from tamrl.towers import survey
 from tamrl.towers.networks import fluxnet2015
+from tamrl.towers.reader import oneflux, records
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def options(shared_data):
 def real(options, shared_data):
     paths = [shared_data / "archives" / "fluxnet2015", shared_data / "archives" / "metadata" / "FLX_AA-Flx_BIF_LATEST.csv"]
     assert [str(p) for p in paths] == fluxnet2015.inputs(options)
-    return records.check(*gather.read(fluxnet2015, paths, options, gather.Wanted("day"))[:2], where="real")
+    return records.check_network(*survey.read_tables(fluxnet2015, paths, options, survey.SurveyPlan("day"))[:2], where="real")
 
 
 def test_all_eighteen_towers_are_there(real):
@@ -49,7 +50,7 @@ def test_the_first_day_of_hainich_by_hand(real):
 def test_day_time_partitioning_of_hainich_by_hand(options, shared_data):
     name = "FLX_DE-Hai_FLUXNET2015_SUBSET_2000-2012_1-4.zip"
     product = oneflux.Product("DE-Hai", shared_data / "archives" / "fluxnet2015" / name)
-    table, _, _ = oneflux.read(product, partitioning="DT", step="day")
+    table, _, _ = oneflux.read_oneflux(product, partitioning="DT", step="day")
     assert table.loc[0, ["gpp", "reco", "nee"]].tolist() == [0.0, 1.08909, 1.33639]
 
 
@@ -74,8 +75,8 @@ def test_agreement_with_the_table_from_half_hours(real, shared_data):
 def test_the_real_monthly_file_of_puechabon(shared_data):
     """A FULLSET of hundreds of columns, loose as distributed."""
     folder = shared_data / "archives" / "formats"
-    (product,) = oneflux.products(folder, fluxnet2015.FILES, "month")
-    table, _, _ = oneflux.read(product, partitioning="NT", step="month")
+    (product,) = oneflux.find_products(folder, fluxnet2015.FILES, "month")
+    table, _, _ = oneflux.read_oneflux(product, partitioning="NT", step="month")
     assert product.site == "FR-Pue" and len(table) == 96
     january = table.iloc[0]
     assert january["date"] == pd.Timestamp("2007-01-01")

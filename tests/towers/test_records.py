@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tamrl.errors import InputError
-from tamrl.towers import records, sites
+from tamrl.towers import sites
+from tamrl.towers.reader import records
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ from tamrl.towers import records, sites
     ],
 )
 def test_stamps_of_fluxnet_and_iso(step, stamps, first):
-    found = records.dates(pd.Series(stamps), step=step, where="x")
+    found = records.parse_step_starts(pd.Series(stamps), step=step, where="x")
     assert found.iloc[0] == pd.Timestamp(first) and found.dtype == "datetime64[ns]"
 
 
@@ -39,7 +40,7 @@ def test_stamps_of_fluxnet_and_iso(step, stamps, first):
 )
 def test_stamps_that_are_no_starts_of_steps_are_refused(step, stamps):
     with pytest.raises(InputError, match=r"towers\.csv"):
-        records.dates(pd.Series(stamps), step=step, where="towers.csv")
+        records.parse_step_starts(pd.Series(stamps), step=step, where="towers.csv")
 
 
 def _table(dates, nee):
@@ -48,24 +49,24 @@ def _table(dates, nee):
 
 def test_exact_duplicates_go_and_different_ones_are_refused():
     same = _table(["2004-01-02", "2004-01-01", "2004-01-02"], [1.0, 2.0, 1.0])
-    assert records.unique(same, where="x")["nee"].tolist() == [2.0, 1.0]
+    assert records.sort_unique(same, where="x")["nee"].tolist() == [2.0, 1.0]
     with pytest.raises(InputError, match=r"2 records[\s\S]*2004-01-02"):
-        records.unique(_table(["2004-01-02", "2004-01-01", "2004-01-02"], [1.0, 2.0, 1.5]), where="x")
+        records.sort_unique(_table(["2004-01-02", "2004-01-01", "2004-01-02"], [1.0, 2.0, 1.5]), where="x")
 
 
 def test_duplicates_that_are_missing_alike_are_equal():
-    assert len(records.unique(_table(["2004-01-01"] * 2, [np.nan] * 2), where="x")) == 1
+    assert len(records.sort_unique(_table(["2004-01-01"] * 2, [np.nan] * 2), where="x")) == 1
 
 
 @given(st.permutations(list(range(12))))
 def test_order_of_rows_does_not_matter(order):
     table = _table(pd.date_range("2004-01-01", periods=12), np.arange(12.0))
-    pd.testing.assert_frame_equal(records.unique(table.iloc[order], where="x"), table)
+    pd.testing.assert_frame_equal(records.sort_unique(table.iloc[order], where="x"), table)
 
 
 @pytest.mark.parametrize("site", ["NA", "NO", "nan", "null", "NA-Xxx", "007", "1e5"])
 def test_ids_stay_text_whatever_they_look_like(site):
-    table, _ = records.build(
+    table, _ = records.build_records(
         pd.DataFrame({"N": [1.0]}), {"nee": "N"}, site=site, date=pd.Series([20040101]), step="day", where="x"
     )
     assert table["site"].tolist() == [site]
@@ -75,12 +76,12 @@ def test_ids_stay_text_whatever_they_look_like(site):
 def test_ids_that_are_none_are_refused_as_they_are_written(site):
     raw = pd.DataFrame({"N": [1.0]})
     with pytest.raises(InputError, match="no site ids") as error:
-        records.build(raw, {"nee": "N"}, site=site, date=pd.Series([20040101]), step="day", where="x")
+        records.build_records(raw, {"nee": "N"}, site=site, date=pd.Series([20040101]), step="day", where="x")
     assert repr(site) in str(error.value)
 
 
 def test_a_tower_without_coordinates_is_named():
     table = _table(["2004-01-01"], [1.0])
-    places = sites.table([{"site": "DE-Bbb", "network": "x", "lat": 1.0, "lon": 1.0}])
+    places = sites.site_table([{"site": "DE-Bbb", "network": "x", "lat": 1.0, "lon": 1.0}])
     with pytest.raises(InputError, match="DE-Aaa"):
-        records.check(table, places, where="x")
+        records.check_network(table, places, where="x")

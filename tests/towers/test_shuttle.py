@@ -15,8 +15,9 @@ import pytest
 
 from tamrl import files
 from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
-from tamrl.towers import gather, snapshot, stage
+from tamrl.towers import stage, survey
 from tamrl.towers.networks import shuttle
+from tamrl.towers.reader import snapshot
 from tamrl.web.addresses import LOCAL
 from tests.server import send_range
 
@@ -110,7 +111,7 @@ def _fetch(listed, folder, **options):
 
 
 def _gather(folder, **how):
-    return gather.read(shuttle, [folder], shuttle.Options(snapshot="x"), gather.Wanted("day", **how))
+    return survey.read_tables(shuttle, [folder], shuttle.Options(snapshot="x"), survey.SurveyPlan("day", **how))
 
 
 def test_from_snapshot_to_towers(listed, tmp_path):
@@ -133,23 +134,23 @@ def test_from_snapshot_to_towers(listed, tmp_path):
     ],
 )
 def test_towers_are_chosen(listed, options, kept):
-    frame = snapshot.choose(snapshot.read(listed), **options, where="x")
+    frame = snapshot.select_rows(snapshot.read_usable_rows(listed), **options, where="x")
     assert frame["site_id"].tolist() == kept
 
 
 def test_a_wrong_choice_says_so(listed):
-    frame = snapshot.read(listed)
+    frame = snapshot.read_usable_rows(listed)
     with pytest.raises(ConfigError, match="did you mean DE-Aaa"):
-        snapshot.choose(frame, sites=("DE-Aab",), where="x")
+        snapshot.select_rows(frame, sites=("DE-Aab",), where="x")
     with pytest.raises(ConfigError, match="no tower of the snapshot is wanted"):
-        snapshot.choose(frame, countries=("ZZ",), where="x")
+        snapshot.select_rows(frame, countries=("ZZ",), where="x")
 
 
 def test_the_real_snapshot_by_country_class_and_year(shared_data):
     (path,) = (shared_data / "archives" / "metadata").glob("fluxnet_shuttle_snapshot_*.csv")
-    frame = snapshot.read(path)
-    assert len(frame) == 767 and len(snapshot.choose(frame, where=path)) == 767
-    forests = snapshot.choose(frame, countries=("DE", "FR"), classes=("ENF", "DBF", "MF"), years=(2010, 2020), where=path)
+    frame = snapshot.read_usable_rows(path)
+    assert len(frame) == 767 and len(snapshot.select_rows(frame, where=path)) == 767
+    forests = snapshot.select_rows(frame, countries=("DE", "FR"), classes=("ENF", "DBF", "MF"), years=(2010, 2020), where=path)
     assert 10 < len(forests) < 40 and set(forests["site_id"].str[:2]) == {"DE", "FR"}
 
 
@@ -225,12 +226,12 @@ def test_what_is_no_snapshot_is_refused_by_name(tmp_path, content, reason):
     path = tmp_path / "snapshot.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=rf"{reason}[\s\S]*snapshot\.csv"):
-        snapshot.read(path)
+        snapshot.read_usable_rows(path)
 
 
 def test_a_snapshot_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match="no such file"):
-        snapshot.read(tmp_path / "none.csv")
+        snapshot.read_usable_rows(tmp_path / "none.csv")
 
 
 LINKS = (
@@ -252,7 +253,7 @@ def test_an_odd_row_is_set_aside_with_line_and_field_and_the_others_are_used(lis
     frame = pd.read_csv(listed, dtype=str)
     frame.loc[1, column] = value
     frame.to_csv(listed, index=False)
-    assert snapshot.read(listed)["site_id"].tolist() == ["DE-Aaa", "US-Ccc", "NO-Ddd"]
+    assert snapshot.read_usable_rows(listed)["site_id"].tolist() == ["DE-Aaa", "US-Ccc", "NO-Ddd"]
     assert len(_fetch(listed, tmp_path / "shuttle")) == 3
     _, places, aside = _gather(tmp_path / "shuttle", strict=False)
     assert places["site"].tolist() == ["DE-Aaa", "NO-Ddd", "US-Ccc"]
@@ -298,14 +299,14 @@ def test_no_login_of_a_link_is_kept(listed, tmp_path, caplog):
 def test_a_table_beyond_measure_is_refused(listed, monkeypatch):
     monkeypatch.setattr(snapshot, "LARGEST", 100)
     with pytest.raises(InputError, match="too large"):
-        snapshot.read(listed)
+        snapshot.read_usable_rows(listed)
 
 
 def test_rows_of_another_width_and_open_quotation_marks_cost_their_own_line_alone(listed):
     header, *rows = listed.read_text().splitlines()
     for odd in (rows[1] + ",more", rows[1].rsplit(",", 1)[0], '"' + rows[1], rows[1].replace("Tower", '"Tower')):
         listed.write_text("\n".join([header, rows[0], odd, *rows[2:]]) + "\n")
-        frame = snapshot.table(listed)
+        frame = snapshot.read_snapshot(listed)
         assert frame["odd"].ne("").tolist() == [False, True, False, False], odd
         assert frame["odd"][1].startswith("line 3 of the snapshot: ")
 
@@ -324,8 +325,8 @@ def test_a_tower_without_years_is_left_out_of_a_choice_by_years_alone(listed, ca
     frame.loc[1, "first_year"] = year
     frame["last_year"] += ".0"
     frame.to_csv(listed, index=False)
-    assert len(snapshot.choose(snapshot.read(listed), where=listed)) == 4
-    chosen = snapshot.choose(snapshot.read(listed), years=(2000, 2010), where=listed)
+    assert len(snapshot.select_rows(snapshot.read_usable_rows(listed), where=listed)) == 4
+    chosen = snapshot.select_rows(snapshot.read_usable_rows(listed), years=(2000, 2010), where=listed)
     assert chosen["site_id"].tolist() == ["DE-Aaa", "US-Ccc", "NO-Ddd"] and "left out: DE-Bbb" in caplog.text
 
 
@@ -436,17 +437,17 @@ def test_a_full_disk_is_no_fault_of_an_archive(listed, tmp_path, monkeypatch):
 def test_a_new_snapshot_by_the_command(listed, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(ConfigError, match="not installed"):
-        snapshot.refresh(tmp_path / "snapshots")
+        snapshot.make_snapshot(tmp_path / "snapshots")
     program = tmp_path / "bin" / snapshot.COMMAND
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\n[ "$1" = listall ] && [ "$2" = -o ] && /bin/cp {listed} "$3"/\n')
     program.chmod(0o755)
-    assert snapshot.refresh(tmp_path / "snapshots").read_bytes() == listed.read_bytes()
+    assert snapshot.make_snapshot(tmp_path / "snapshots").read_bytes() == listed.read_bytes()
     program.write_text("#!/bin/sh\necho no network >&2\nexit 1\n")
     for file in (tmp_path / "snapshots").iterdir():
         file.unlink()
     with pytest.raises(DownloadError, match="no network"):
-        snapshot.refresh(tmp_path / "snapshots")
+        snapshot.make_snapshot(tmp_path / "snapshots")
 
 
 def test_without_a_snapshot_the_configuration_says_what_to_do():

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from tamrl.errors import ConfigError, InputError, UnitError
-from tamrl.towers import records
 from tamrl.towers.networks import table
+from tamrl.towers.reader import records
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def _read(sample, rows, columns=None, units=None, name="t.csv", partitioning="NT
     path = sample.folder / name
     rows.to_csv(path, index=False) if name.endswith("csv") else rows.to_parquet(path, index=False)
     options = table.Options(path=str(path), columns=table.Options().columns | (columns or {}), units=units or {})
-    return records.check(*table.read([path], options, partitioning=partitioning, step="day"), where=path)
+    return records.check_network(*table.read([path], options, partitioning=partitioning, step="day"), where=path)
 
 
 def test_csv_and_parquet_give_the_same(sample, rows):

@@ -6,8 +6,9 @@ import pytest
 import xarray as xr
 
 from tamrl.errors import InputError
-from tamrl.towers import gather, oneflux, records
+from tamrl.towers import survey
 from tamrl.towers.networks import zarr_fluxnet2015
+from tamrl.towers.reader import oneflux, records
 
 MOLES = 12.011e-6 * 86400
 
@@ -50,7 +51,7 @@ def towers(sample):
 
 def _read(path, step="day", partitioning="NT"):
     options = zarr_fluxnet2015.Options(path=str(path), bif=None)
-    return gather.read(zarr_fluxnet2015, [path], options, gather.Wanted(step, partitioning))
+    return survey.read_tables(zarr_fluxnet2015, [path], options, survey.SurveyPlan(step, partitioning))
 
 
 def test_days_are_those_of_local_standard_time_whatever_the_clock(towers, tmp_path):
@@ -100,7 +101,9 @@ def test_a_store_that_is_cut_or_damaged_is_refused_by_name(towers, tmp_path):
             with pytest.raises(InputError, match=r"fluxnet\.zarr"):
                 product = oneflux.Product("AU-Tum", path)
                 options = zarr_fluxnet2015.Options(path=str(path), bif=None)
-                zarr_fluxnet2015.read_archive(product, paths=[path], options=options, how=records.Reading("day", "NT", "REF"))
+                zarr_fluxnet2015.read_archive(
+                    product, paths=[path], options=options, how=records.RecordChoice("day", "NT", "REF")
+                )
         (path / name).write_bytes(content)
     zarr_fluxnet2015._store.cache_clear()
 

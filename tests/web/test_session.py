@@ -453,9 +453,9 @@ def test_a_connection_that_is_used_again_is_looked_at_again(serve):
 
 
 def test_the_sources_hold_no_login(tmp_path):
-    from tamrl.towers import download
+    from tamrl.towers import public_files
 
     (tmp_path / "s.tsv").write_text("dataset\tfile\turl\tsha256\n" + f"d\tx\t{LOGINS[0]}\t{'0' * 64}\n")
     with pytest.raises(InputError) as caught:
-        download.read_sources(tmp_path / "s.tsv", "d")
+        public_files.read_sources(tmp_path / "s.tsv", "d")
     assert SECRET not in str(caught.value) and re.search("cannot be used", str(caught.value))

@@ -16,16 +16,16 @@ The contract of a plug-in `networks/<name>.py` (held by `tests/towers/test_netwo
     Two tables. `records` by `contracts.TOWERS`: site, date (start of the step, local standard time), gpp, reco, nee
     (gC m-2 d-1, NEE positive upwards), nee_qc (share of measured or well-filled half hours, 0 to 1), and drivers under the
     names and in the units of `tamrl/data/variables.yaml`; NaN where missing. `sites` by `contracts.SITES`, one row a tower; use
-    `sites.table`, which adds the columns `fills_targets` and `fills_drivers`. Readers end in `records.build`, which
+    `sites.site_table`, which adds the columns `fills_targets` and `fills_drivers`. Readers end in `records.build_records`, which
     converts units, masks and counts fill values, and refuses units, time stamps and duplicates that cannot be. The stage
-    then checks both tables against their contracts and each tower against what towers can show (`envelope`).
+    then checks both tables against their contracts and each tower against what towers can show (`quality.plausibility`).
 
 `archives(paths, options, *, step) -> list[oneflux.Product]` and
 `read_archive(product, *, paths, options, how: records.Reading) -> (records, place)`, instead of `read`
-    Where each tower is a file of its own: `gather` then reads them many at once and only what is new, and sets aside what
+    Where each tower is a file of its own: `survey` then reads them many at once and only what is new, and sets aside what
     cannot be read, whatever it does to its reader. `place` is the tower's row of `sites` as a dict. Of a product that cannot
-    be read, and of which that is known beforehand, `reason` says why. Of several products of one tower `gather.one_each` takes
-    one.
+    be read, and of which that is known beforehand, `reason` says why. Of several products of
+    one tower `survey.choose_products` takes one.
 
 `DOWNLOAD: str`, optional
     Name of the network's public files in `tamrl/data/sources.tsv`.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from tamrl.options import Strict
-from tamrl.towers import bif, oneflux, records
+from tamrl.towers.reader import bif, oneflux, records
 
 FILES = re.compile(
     rf"^(?:[A-Za-z0-9]+_{oneflux.SITE}_FLUXNET_(?:(?P<kind>FLUXMET|SUBSET|FULLSET)_)?(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_"
@@ -37,18 +37,18 @@ def inputs(options: Options) -> list[str]:
 
 def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
     """The newest archive of each tower; see the contract in `networks`."""
-    bif.shared(paths)  # a table that cannot be read is one error, not one of each archive
-    if found := oneflux.products(paths[0], FILES, step):
+    bif.read_shared_bif(paths)  # a table that cannot be read is one error, not one of each archive
+    if found := oneflux.find_products(paths[0], FILES, step):
         return found
-    raise records.empty(paths[0], "put *_FLUXNET_*.zip there, or set towers.fluxnet.path")
+    raise records.no_files(paths[0], "put *_FLUXNET_*.zip there, or set towers.fluxnet.path")
 
 
 def read_archive(
-    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.Reading
+    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.RecordChoice
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower, from the metadata in its archive or else the shared table; see `networks`."""
-    table, by_site, metadata = oneflux.read(product, **vars(how))
-    known = [metadata, bif.shared(paths)]
+    table, by_site, metadata = oneflux.read_oneflux(product, **vars(how))
+    known = [metadata, bif.read_shared_bif(paths)]
     todo = "set towers.fluxnet.bif to a BIF table that has them"
-    place = bif.place(known, product.site, where=bif.beside(paths) or product.path, todo=todo)
+    place = bif.locate_site(known, product.site, where=bif.shared_bif_path(paths) or product.path, todo=todo)
     return table, {**place, "network": "fluxnet", **by_site.loc[product.site]}

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tamrl.errors import InputError
 from tamrl.options import Strict
-from tamrl.towers import bif, oneflux, records
+from tamrl.towers.reader import bif, oneflux, records
 
 FILES = re.compile(
     rf"^FLX_{oneflux.SITE}_FLUXNET2015_(?P<kind>SUBSET|FULLSET)_(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_(?P<version>(?:\d+|beta)-\d+)\.(?:zip|csv)$"
@@ -36,20 +36,20 @@ def inputs(options: Options) -> list[str]:
 
 def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
     """The newest archive of each tower; see the contract in `networks`."""
-    bif.shared(paths)  # a table that cannot be read is one error, not one of each archive
-    if found := oneflux.products(paths[0], FILES, step):
+    bif.read_shared_bif(paths)  # a table that cannot be read is one error, not one of each archive
+    if found := oneflux.find_products(paths[0], FILES, step):
         return found
-    raise records.empty(paths[0], "put FLX_*_FLUXNET2015_*.zip there, or set towers.fluxnet2015.path")
+    raise records.no_files(paths[0], "put FLX_*_FLUXNET2015_*.zip there, or set towers.fluxnet2015.path")
 
 
 def read_archive(
-    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.Reading
+    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.RecordChoice
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower; see the contract in `networks`."""
-    metadata = bif.beside(paths)
+    metadata = bif.shared_bif_path(paths)
     if metadata is None:
         where = paths[0]
         raise InputError("no BIF table", where=where, todo="put FLX_AA-Flx_BIF_LATEST.csv there, or set towers.fluxnet2015.bif")
-    table, by_site, _ = oneflux.read(product, **vars(how))
-    place = bif.place([bif.read_file(metadata)], product.site, where=metadata, todo="add it to the BIF table")
+    table, by_site, _ = oneflux.read_oneflux(product, **vars(how))
+    place = bif.locate_site([bif.read_bif_sites(metadata)], product.site, where=metadata, todo="add it to the BIF table")
     return table, {**place, "network": "fluxnet2015", **by_site.loc[product.site]}

@@ -19,7 +19,8 @@ from tamrl.errors import ConfigError, InputError
 from tamrl.intake import text, whole
 from tamrl.layout import DOWNLOADS
 from tamrl.options import Strict
-from tamrl.towers import bif, columns, oneflux, records, sites
+from tamrl.towers import sites
+from tamrl.towers.reader import bif, columns, oneflux, records
 
 DOWNLOAD = "metaflux"
 CITATION = {
@@ -69,28 +70,30 @@ def archives(paths: list[Path], options: Options, *, step: records.Step) -> list
         raise ConfigError("metaflux has monthly records only", where="time.step", found=step, todo="set time.step: month")
     files = sorted(paths[0].rglob("[!.]*_MM.csv"), key=lambda p: p.name)
     if not files:
-        raise records.empty(paths[0], "delete the folder to have it downloaded again, or set towers.metaflux.path")
+        raise records.no_files(paths[0], "delete the folder to have it downloaded again, or set towers.metaflux.path")
     return [oneflux.Product(file.name.removesuffix("_MM.csv"), file) for file in files]
 
 
 def read_archive(
-    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.Reading
+    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.RecordChoice
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower; see the contract in `networks`."""
     if how.ustar != "REF":
         raise ConfigError("metaflux has fluxes of one u* threshold only", where="towers.ustar", found=how.ustar, todo="set REF")
     file = product.path
     raw = _rows(file)
-    mapping = columns.choose(raw.columns, partitioning=how.partitioning, drivers=options.drivers)
+    mapping = columns.map_columns(raw.columns, partitioning=how.partitioning, drivers=options.drivers)
     derived = how.partitioning == "DT" and mapping.pop("reco", None)
-    columns.require(mapping, ("gpp", "nee", columns.QC, *([] if derived else ["reco"])), available=raw.columns, where=file)
+    columns.require_columns(
+        mapping, ("gpp", "nee", columns.QC, *([] if derived else ["reco"])), available=raw.columns, where=file
+    )
     place = _place(raw, product)
     if options.greenness == "text_order":
         raw = calendar_order(raw, where=file)
-    table, fills = records.build(raw, mapping, site=product.site, date=raw["TIMESTAMP"], step="month", where=file)
+    table, fills = records.build_records(raw, mapping, site=product.site, date=raw["TIMESTAMP"], step="month", where=file)
     if derived:
         table["reco"] = table["nee"] + table["gpp"]  # as the file itself does for night-time partitioning
-    metadata = bif.read_file(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
+    metadata = bif.read_bif_sites(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
     if product.site in metadata.index:
         place |= metadata.loc[product.site, ["elevation", "utc_offset", "managed"]].to_dict()
     return table, {**place, **fills.loc[product.site]}
@@ -111,7 +114,7 @@ def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
     InputError
         For time stamps that are no months, or two rows of a month that differ in LAI or EVI.
     """
-    months = records.dates(raw["TIMESTAMP"], step="month", where=where)
+    months = records.parse_step_starts(raw["TIMESTAMP"], step="month", where=where)
     stored_at = {}
     for _, year in months.drop_duplicates().sort_values().groupby(months.dt.year):
         stored_at |= dict(zip(sorted(year, key=lambda month: str(month.month)), year, strict=True))
@@ -153,6 +156,6 @@ def _place(raw: pd.DataFrame, product: oneflux.Product) -> dict[str, object]:
         "network": "metaflux",
         "lat": row["lat"],
         "lon": row["lon"],
-        "igbp": sites.igbp(row["igbp"]),
-        "koppen": sites.koppen(row["koppen"]),
+        "igbp": sites.igbp_class(row["igbp"]),
+        "koppen": sites.koppen_group(row["koppen"]),
     }

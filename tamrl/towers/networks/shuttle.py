@@ -25,7 +25,8 @@ from tamrl.intake import border
 from tamrl.layout import DOWNLOADS
 from tamrl.log import progress
 from tamrl.options import Strict
-from tamrl.towers import bif, oneflux, records, sites, snapshot
+from tamrl.towers import sites
+from tamrl.towers.reader import bif, oneflux, records, snapshot
 from tamrl.web import download
 from tamrl.web.addresses import redacted
 
@@ -82,7 +83,7 @@ def fetch(options: Options, folder: Path, *, wait: float = 1.0) -> None:
     store = folder.with_name(f".{folder.name}.store")
     with border.reading("the archives cannot be kept", where=store, error=MachineError):
         store.mkdir(parents=True, exist_ok=True)
-    source = snapshot.refresh(store / "snapshots") if options.refresh else Path(options.snapshot or "")
+    source = snapshot.make_snapshot(store / "snapshots") if options.refresh else Path(options.snapshot or "")
     rows, odd = _rows(source, options)
     _log.info("%d towers of %s", len(rows), source)
     get = partial(_bring, store=store, hosts=_Hosts(), attempts=options.attempts, wait=wait)
@@ -106,8 +107,8 @@ def fetch(options: Options, folder: Path, *, wait: float = 1.0) -> None:
 def _rows(source: Path, options: Options) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows that are wanted and can be used, and the odd ones that may be wanted, with their reason."""
     wanted = {name: getattr(options, name) for name in ("countries", "classes", "sites", "years")}
-    rows = snapshot.choose(snapshot.read(source), **wanted, where=source)
-    frame = snapshot.table(source).rename(columns={"odd": "reason"}).assign(arrived_sha256="")
+    rows = snapshot.select_rows(snapshot.read_usable_rows(source), **wanted, where=source)
+    frame = snapshot.read_snapshot(source).rename(columns={"odd": "reason"}).assign(arrived_sha256="")
     odd = frame[frame["reason"] != ""]
     unknown = odd["site_id"] == "unknown"
     for values, allowed in ((odd["site_id"].str.split("-").str[0], options.countries), (odd["site_id"], options.sites)):
@@ -163,7 +164,7 @@ def _bring(row: pd.Series, *, store: Path, hosts: _Hosts, attempts: int, wait: f
         with border.reading("the archive cannot be kept", where=target, error=MachineError):
             if target.exists():
                 try:
-                    return snapshot.check(target, row)
+                    return snapshot.verify_archive(target, row)
                 except DownloadError as error:
                     _log.warning("%s is fetched again: %s", target.name, error.asked)
             if hosts.is_gone(link):
@@ -182,7 +183,7 @@ def _fetched(row: pd.Series, target: Path, client: download.Client, *, again: bo
     arrived = target.with_name(f".arrived-{target.name}")
     try:
         client.download(row["download_link"], arrived)
-        digest = snapshot.check(arrived, row)
+        digest = snapshot.verify_archive(arrived, row)
         os.replace(arrived, target)
         return digest
     except DownloadError as error:
@@ -222,22 +223,27 @@ def archives(paths: list[Path], options: Options, *, step: records.Step) -> list
 def _chosen(folder: Path) -> pd.DataFrame:
     """The rows of `chosen.csv` by name of the product, sorted by site."""
     if not (folder / CHOSEN).is_file():
-        raise records.empty(folder, f"delete {folder} to have it downloaded again")
-    frame = escaping.unescape_table(snapshot.table(folder / CHOSEN))
+        raise records.no_files(folder, f"delete {folder} to have it downloaded again")
+    frame = escaping.unescape_table(snapshot.read_snapshot(folder / CHOSEN))
     if "reason" not in frame:
         frame["reason"] = ""
     return frame.set_index("fluxnet_product_name").sort_values("site_id", kind="stable")
 
 
 def read_archive(
-    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.Reading
+    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.RecordChoice
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower; where its archive has no metadata, the snapshot's are taken. See `networks`."""
     row = _chosen(paths[0]).loc[product.path.name]
-    table, by_site, metadata = oneflux.read(product, **vars(how))
-    listed = {"site": product.site, "lat": row["location_lat"], "lon": row["location_long"], "igbp": sites.igbp(row["igbp"])}
+    table, by_site, metadata = oneflux.read_oneflux(product, **vars(how))
+    listed = {
+        "site": product.site,
+        "lat": row["location_lat"],
+        "lon": row["location_long"],
+        "igbp": sites.igbp_class(row["igbp"]),
+    }
     try:
-        place = bif.place([metadata], product.site, where=product.path, todo="")
+        place = bif.locate_site([metadata], product.site, where=product.path, todo="")
     except InputError:
         _log.info("%s: no coordinates in the archive, those of the snapshot are taken", product.site)
         place = listed

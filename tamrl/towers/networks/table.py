@@ -16,7 +16,9 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ConfigError, InputError, UnitError, near
 from tamrl.intake import border, text, whole
 from tamrl.options import Strict
-from tamrl.towers import aggregate, columns, envelope, records, sites
+from tamrl.towers import sites
+from tamrl.towers.quality import plausibility
+from tamrl.towers.reader import aggregate, columns, records
 
 KEYS = ("site", "date")
 TEXTS = ("igbp", "koppen", "managed")
@@ -87,7 +89,7 @@ def read(
     """Records and sites of the table; see the contract in `networks`."""
     file = paths[0]
     named = {k: c.replace("{partitioning}", partitioning) for k, c in options.columns.items() if c}
-    chosen = {k: columns.threshold(c, ustar) for k, c in named.items()}
+    chosen = {k: columns.with_threshold(c, ustar) for k, c in named.items()}
     _check_keys(chosen, options.units)
     available = _columns(file)
     derived = "reco" not in chosen or (partitioning == "DT" and chosen["reco"] not in available)
@@ -102,7 +104,7 @@ def read(
         raise InputError("the table has no rows", where=file, found="a header alone", todo="fetch it again, or make it anew")
     mapping = {k: c for k, c in chosen.items() if k not in (*KEYS, *PLACE)}
     ids = raw[chosen["site"]].astype(object).where(raw[chosen["site"]].notna(), "").astype(str).str.strip()  # "" is refused below
-    table, fills = records.build(
+    table, fills = records.build_records(
         raw,
         mapping,
         site=ids,
@@ -116,9 +118,9 @@ def read(
     if columns.QC not in chosen:
         table[columns.QC] = table["nee"].where(table["nee"].isna(), 1.0)
     if options.daily and step == "month":
-        table = aggregate.months(table)
+        table = aggregate.monthly_records(table)
     places = _places(raw, ids, chosen, fills, file)
-    envelope.refuse(table, where=file, columns=chosen, lat=places.set_index("site")["lat"].to_dict())
+    plausibility.refuse_wrong_units(table, where=file, columns=chosen, lat=places.set_index("site")["lat"].to_dict())
     return table, places
 
 
@@ -166,9 +168,9 @@ def _places(raw: pd.DataFrame, ids: pd.Series, chosen: dict[str, str], fills: pd
     if (again := place["site"].duplicated(keep=False)).any():
         found = place[again].sort_values("site").head(3).to_string(index=False)
         raise InputError("a tower has several places or classes", where=file, found=f"\n{found}", todo="give one per site")
-    for name, read_class in (("igbp", sites.igbp), ("koppen", sites.koppen)):
+    for name, read_class in (("igbp", sites.igbp_class), ("koppen", sites.koppen_group)):
         if name in place:
             place[name] = [read_class(v) for v in place[name]]
     if "managed" in place:
         place["managed"] = place["managed"].replace("", None)
-    return sites.table(place.assign(network="table").join(fills, on="site").to_dict("records"))
+    return sites.site_table(place.assign(network="table").join(fills, on="site").to_dict("records"))

@@ -16,7 +16,7 @@ import xarray as xr
 from tamrl.errors import InputError
 from tamrl.intake import arrays, border, times, whole, zarrs
 from tamrl.options import Strict
-from tamrl.towers import aggregate, bif, columns, oneflux, records
+from tamrl.towers.reader import aggregate, bif, columns, oneflux, records
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def _tower(product: oneflux.Product, where: str) -> xr.Dataset:
 
 
 def read_archive(
-    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.Reading
+    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.RecordChoice
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Records and place of one tower; see the contract in `networks`."""
     where = f"{product.path} ({product.site})"
@@ -74,11 +74,13 @@ def read_archive(
         )
     tower = _tower(product, where)
     raw = _rows(tower, how.partitioning, where)
-    mapping = columns.choose(raw.columns, partitioning=how.partitioning)
-    daily, fills = aggregate.days(raw, mapping, where=where)
-    table, by_site = records.build(daily, mapping, site=product.site, date=daily["TIMESTAMP"], step="day", where=where, made=True)
-    table = table if how.step == "day" else aggregate.months(table)
-    found = bif.read_file(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
+    mapping = columns.map_columns(raw.columns, partitioning=how.partitioning)
+    daily, fills = aggregate.daily_rows(raw, mapping, where=where)
+    table, by_site = records.build_records(
+        daily, mapping, site=product.site, date=daily["TIMESTAMP"], step="day", where=where, made=True
+    )
+    table = table if how.step == "day" else aggregate.monthly_records(table)
+    found = bif.read_bif_sites(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
     place = found.loc[product.site].to_dict() if product.site in found.index else {}
     place |= {"lat": float(tower["latitude"]), "lon": float(tower["longitude"])} if not place else {}
     counts = {name: by_site.loc[product.site, name] + n for name, n in fills.items()}

@@ -8,7 +8,7 @@ from rasterio.transform import from_origin
 
 from tamrl import registry
 from tamrl.errors import InputError
-from tamrl.towers import climate
+from tamrl.towers import koppen_map
 
 
 @pytest.fixture
@@ -39,35 +39,35 @@ def world(tmp_path):
     ],
 )
 def test_groups_by_hand(world, lat, lon, group):
-    assert climate.groups(world, lat=[lat], lon=[lon]) == [group]
+    assert koppen_map.koppen_groups(world, lat=[lat], lon=[lon]) == [group]
 
 
 def test_a_map_of_30_classes_is_read_by_its_own_legend(world):
     with rasterio.open(world, "r+") as file:
         codes = file.read(1)
         file.write(np.select([codes == 3, codes == 2], [15, 4], 0).astype("uint8"), 1)
-    assert climate.groups(world, lat=[51.0, -20.0], lon=[9.5, -179.99]) == ["Temperate", "Arid"]
+    assert koppen_map.koppen_groups(world, lat=[51.0, -20.0], lon=[9.5, -179.99]) == ["Temperate", "Arid"]
 
 
 def test_a_map_of_another_legend_is_refused(world):
     with rasterio.open(world, "r+") as file:
         file.write(np.where(file.read(1) > 0, 61, 0).astype("uint8"), 1)
     with pytest.raises(InputError, match=r"do not fit(.|\n)*koppen\.tif(.|\n)*61 on"):
-        climate.groups(world, lat=[51.0], lon=[9.5])
+        koppen_map.koppen_groups(world, lat=[51.0], lon=[9.5])
 
 
 def test_only_what_metadata_do_not_say_is_filled(world, caplog):
     caplog.set_level("INFO")
     places = pd.DataFrame({"site": ["A", "B", "C"], "lat": 50.0, "lon": [5.0, 5.0, 90.0], "koppen": ["Polar", None, None]})
-    assert climate.fill(places, world)["koppen"].tolist() == ["Polar", "Temperate", None]
+    assert koppen_map.fill_koppen(places, world)["koppen"].tolist() == ["Polar", "Temperate", None]
     assert "at 1 towers: B" in caplog.text
-    assert climate.fill(places, None) is places
+    assert koppen_map.fill_koppen(places, None) is places
 
 
 def test_a_file_that_is_no_map_is_named(tmp_path):
     (tmp_path / "koppen.tif").write_text("no map")
     with pytest.raises(InputError, match=r"koppen\.tif"):
-        climate.groups(tmp_path / "koppen.tif", lat=[0.0], lon=[0.0])
+        koppen_map.koppen_groups(tmp_path / "koppen.tif", lat=[0.0], lon=[0.0])
 
 
 def test_the_real_map_agrees_with_the_metadata_of_real_towers(shared_data):
@@ -79,6 +79,6 @@ def test_the_real_map_agrees_with_the_metadata_of_real_towers(shared_data):
     sites = pd.read_csv(shared_data / "towers" / "fluxnet2015_sites.csv", keep_default_na=False)
     column = next(c for c in sites if c.startswith("climate"))
     known = sites[sites[column] != ""]
-    found = pd.Series(climate.groups(path, lat=known["lat"].tolist(), lon=known["lon"].tolist()), index=known.index)
+    found = pd.Series(koppen_map.koppen_groups(path, lat=known["lat"].tolist(), lon=known["lon"].tolist()), index=known.index)
     assert found.notna().mean() > 0.97
     assert (found == known[column]).mean() > 0.8, "classes of 1991-2020 and of the towers' own metadata differ at few"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tamrl.intake import text
-from tamrl.towers import aggregate
+from tamrl.towers.reader import aggregate
 
 MEASURED, POTENTIAL = "SW_IN_F", "SW_IN_POT"
 COLUMNS = (MEASURED, POTENTIAL)
@@ -17,7 +17,7 @@ _BRIGHT = 50.0
 """W m-2: mean radiation below which a mean day says nothing of the clock (polar night)."""
 
 
-def hours(raw: pd.DataFrame, *, where: object) -> float:
+def clock_offset(raw: pd.DataFrame, *, where: object) -> float:
     """Hours by which measured radiation comes later than the potential one (negative: earlier); NaN if it cannot be told.
 
     The shift is that of the largest correlation of the mean days of both (as Pastorello et al. 2014 look for wrong time stamps,
@@ -31,7 +31,7 @@ def hours(raw: pd.DataFrame, *, where: object) -> float:
     """
     if not set(COLUMNS) <= set(raw):
         return np.nan
-    start, length = aggregate.stamps(raw, where=where)
+    start, length = aggregate.step_starts(raw, where=where)
     pair = pd.DataFrame({c: text.numbers(raw[c], where=f"{where}, column {c}") for c in COLUMNS})
     known = (pair.to_numpy() > -9000).all(axis=1)
     day = pair[known].clip(lower=0).groupby((start.dt.hour * 60 + start.dt.minute).to_numpy()[known] // length).mean()

@@ -30,7 +30,9 @@ from tamrl.intake import border
 from tamrl.log import progress
 from tamrl.options import Strict
 from tamrl.record_paths import portable
-from tamrl.towers import columns, envelope, oneflux, records, sites
+from tamrl.towers import sites
+from tamrl.towers.quality import plausibility
+from tamrl.towers.reader import columns, oneflux, records
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ Tower = tuple[pd.DataFrame, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SurveyPlan:
     """What is asked of every archive, and how to go about it."""
 
     step: records.Step
@@ -56,29 +58,29 @@ class Wanted:
     """Folder in which what was read is kept; None keeps nothing."""
 
     @property
-    def reading(self) -> records.Reading:
+    def reading(self) -> records.RecordChoice:
         """What plug-ins are asked to read."""
-        return records.Reading(self.step, self.partitioning, self.ustar)
+        return records.RecordChoice(self.step, self.partitioning, self.ustar)
 
 
 @dataclass(frozen=True)
-class Kept:
+class ReadTower:
     """An archive that was read: its tower's place, where its records lie, and what is known of them."""
 
     place: dict[str, Any]
     file: Path
     columns: tuple[str, ...]
     found: pd.DataFrame
-    """Statistics of `envelope.find`."""
+    """Statistics of `plausibility.site_statistics`."""
 
     def table(self) -> pd.DataFrame:
         """The records."""
         return pd.read_parquet(files.verified(self.file))
 
 
-def survey(
-    plugin: ModuleType, paths: list[Path], options: Strict, wanted: Wanted, store: Path
-) -> tuple[list[Kept], pd.DataFrame]:
+def read_archives(
+    plugin: ModuleType, paths: list[Path], options: Strict, wanted: SurveyPlan, store: Path
+) -> tuple[list[ReadTower], pd.DataFrame]:
     """Read every archive into `store` that is not there yet; memory holds those being read and no others.
 
     Returns
@@ -94,7 +96,7 @@ def survey(
     with border.reading(f"the archives of {name} cannot be listed", where=paths[0]):
         products = plugin.archives(paths, options, step=wanted.step)
         lost = [p for p in products if p.reason]
-        choice = one_each([p for p in products if not p.reason])
+        choice = choose_products([p for p in products if not p.reason])
         shared, marks = _marks(paths, choice.taken)
     if lost and wanted.strict:
         raise InputError(lost[0].reason, where=lost[0].path, todo="leave it out, or set towers.strict: false")
@@ -104,7 +106,7 @@ def survey(
     call = partial(_attempt, one=one, about=provenance.config_digest(reading), marks=marks, strict=wanted.strict, store=store)
     with ThreadPoolExecutor(max(1, wanted.threads)) as pool:
         results = list(progress(pool.map(call, choice.taken), f"archives of {name}", len(choice.taken)))
-    good = [r for r in results if isinstance(r, Kept)]
+    good = [r for r in results if isinstance(r, ReadTower)]
     rows = [r for r in results if isinstance(r, dict)] + [_aside(p, p.reason) for p in (*lost, *choice.others)]
     aside = pd.DataFrame(sorted(rows, key=lambda r: (r["site"], r["file"])), columns=list(ASIDE), dtype=object)
     if len(aside):
@@ -122,14 +124,14 @@ def _aside(product: oneflux.Product, reason: str) -> dict[str, str]:
     return {"site": product.site, "file": product.path.name, "reason": portable(" ".join(reason.split()))[:300]}
 
 
-class Choice(NamedTuple):
+class ProductChoice(NamedTuple):
     """The product of each tower that is read, and the others of the same towers, with the reason."""
 
     taken: list[oneflux.Product]
     others: list[oneflux.Product]
 
 
-def one_each(products: Sequence[oneflux.Product]) -> Choice:
+def choose_products(products: Sequence[oneflux.Product]) -> ProductChoice:
     """One product a tower: what is there before what is not, then the newest version, the longer record, the first of `HUBS`.
 
     Names end in `_<first year>-<last year>_<version>`; what does not is older than all that does.
@@ -143,7 +145,7 @@ def one_each(products: Sequence[oneflux.Product]) -> Choice:
             _log.warning("%s: %s is taken, not %s", product.site, taken.path.name, product.path.name)
             reason = f"another product of this tower is taken, {taken.path.name}: newer, longer or of the first hub"
             others.append(replace(product, reason=reason))
-    return Choice([p for p in products if best[p.site] is p], others)
+    return ProductChoice([p for p in products if best[p.site] is p], others)
 
 
 def _rank(product: oneflux.Product) -> tuple:
@@ -155,21 +157,21 @@ def _rank(product: oneflux.Product) -> tuple:
     return here, version, int(match["last"]) - int(match["first"]), -hub, product.path.name
 
 
-def read(
-    plugin: ModuleType, paths: list[Path], options: Strict, wanted: Wanted
+def read_tables(
+    plugin: ModuleType, paths: list[Path], options: Strict, wanted: SurveyPlan
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Records and sites of a network as whole tables, and the archives that were set aside; raises as `survey` does."""
+    """Records and sites of a network as whole tables, and the archives that were set aside; raises as `read_archives` does."""
     if not hasattr(plugin, "archives"):
         with border.reading("the network cannot be read", where=paths[0]):
             return *plugin.read(paths, options, **vars(wanted.reading)), pd.DataFrame(columns=list(ASIDE))
-    with kept_in(wanted.store) as store:
-        good, aside = survey(plugin, paths, options, wanted, store)
+    with store_folder(wanted.store) as store:
+        good, aside = read_archives(plugin, paths, options, wanted, store)
         tables = [tower.table() for tower in good]
-    return pd.concat(tables, ignore_index=True), sites.table(tower.place for tower in good), aside
+    return pd.concat(tables, ignore_index=True), sites.site_table(tower.place for tower in good), aside
 
 
 @contextmanager
-def kept_in(store: Path | None) -> Iterator[Path]:
+def store_folder(store: Path | None) -> Iterator[Path]:
     """The folder in which what was read is kept, or one that vanishes."""
     if store is not None:
         yield store
@@ -213,7 +215,7 @@ def _attempt(
     marks: Mapping[str, list],
     strict: bool,
     store: Path,
-) -> Kept | dict[str, str]:
+) -> ReadTower | dict[str, str]:
     """What the archive gives, or why it was set aside.
 
     Raises
@@ -230,11 +232,11 @@ def _attempt(
         with border.reading(asked, where=product.path):
             if not (known := _known(stem)):
                 table, place = one(product)
-                sites.check_places(sites.table([place]), where=product.path)
+                sites.check_coordinates(sites.site_table([place]), where=product.path)
                 known = _keep(stem, table, place)
             table, place = known
-            lat = sites.table([place]).set_index("site")["lat"].to_dict()
-            return Kept(place, stem.with_suffix(".parquet"), tuple(table.columns), envelope.find(table, lat))
+            lat = sites.site_table([place]).set_index("site")["lat"].to_dict()
+            return ReadTower(place, stem.with_suffix(".parquet"), tuple(table.columns), plausibility.site_statistics(table, lat))
     except (MachineError, ConfigError):
         raise
     except TamrlError as error:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tamrl import files, registry
 from tamrl.errors import ConfigError, InputError, MachineError, UnitError
-from tamrl.towers import gather, oneflux
+from tamrl.towers import survey
 from tamrl.towers.networks import fluxnet
+from tamrl.towers.reader import oneflux
 
 
 @pytest.fixture
@@ -24,8 +25,8 @@ def folder(sample):
 
 
 def _gather(folder, **how):
-    wanted = gather.Wanted("day", **({"strict": False} | how))
-    return gather.read(fluxnet, [folder], fluxnet.Options(path=str(folder)), wanted)
+    wanted = survey.SurveyPlan("day", **({"strict": False} | how))
+    return survey.read_tables(fluxnet, [folder], fluxnet.Options(path=str(folder)), wanted)
 
 
 def _copies(folder, n):
@@ -51,8 +52,8 @@ def test_only_what_is_new_is_read(folder, tmp_path, monkeypatch):
     store = tmp_path / "store"
     _gather(folder, store=store)
     seen = []
-    real = oneflux.read
-    monkeypatch.setattr(oneflux, "read", lambda product, **how: seen.append(product.site) or real(product, **how))
+    real = oneflux.read_oneflux
+    monkeypatch.setattr(oneflux, "read_oneflux", lambda product, **how: seen.append(product.site) or real(product, **how))
     _gather(folder, store=store)
     assert seen == []
     _copies(folder, 1)
@@ -163,7 +164,7 @@ def _network(name, sample, monkeypatch, error):
 
     monkeypatch.setattr(plugin, "read_archive", odd)
     paths = [Path(path) for path in plugin.inputs(options)]
-    return lambda **how: gather.read(plugin, paths, options, gather.Wanted("month", **({"strict": False} | how)))
+    return lambda **how: survey.read_tables(plugin, paths, options, survey.SurveyPlan("month", **({"strict": False} | how)))
 
 
 ODD = [ValueError("odd"), KeyError("odd"), AttributeError("odd"), RecursionError("odd"), UnicodeError("odd"), OSError("odd")]
@@ -205,7 +206,7 @@ def test_a_list_of_archives_that_cannot_be_read_is_named(name, tmp_path, monkeyp
     plugin = registry.load(registry.NETWORKS, name)
     monkeypatch.setattr(plugin, "archives", lambda *args, **more: 1 // 0)
     with pytest.raises(InputError, match=str(tmp_path)):
-        gather.read(plugin, [tmp_path], plugin.Options(), gather.Wanted("month"))
+        survey.read_tables(plugin, [tmp_path], plugin.Options(), survey.SurveyPlan("month"))
 
 
 def test_a_store_that_cannot_be_written_is_named(folder, tmp_path):
@@ -247,18 +248,18 @@ def test_a_damaged_entry_is_read_again(folder, tmp_path, suffix, harm):
 def test_a_shared_table_of_metadata_that_changes_is_read_again(sample, tmp_path):
     sample.japanflux("day")
     plugin, options = registry.load(registry.NETWORKS, "japanflux"), {"path": str(sample.folder)}
-    wanted = gather.Wanted("day", store=tmp_path / "store")
+    wanted = survey.SurveyPlan("day", store=tmp_path / "store")
     table = sample.folder / "FLX_AA-Flx_BIF_X.csv"
     latitudes = []
     for old, new in (("", ""), ("51.0", "52.0")):
         table.write_text(table.read_text().replace(old, new) if old else table.read_text())
-        latitudes.append(gather.read(plugin, [sample.folder], plugin.Options(**options), wanted)[1]["lat"][0])
+        latitudes.append(survey.read_tables(plugin, [sample.folder], plugin.Options(**options), wanted)[1]["lat"][0])
     assert latitudes == [51.0, 52.0]
 
 
 # Several products of a tower
 
-HUBS = st.sampled_from([*gather.HUBS, "XXX"])
+HUBS = st.sampled_from([*survey.HUBS, "XXX"])
 PRODUCTS = st.lists(st.tuples(HUBS, st.integers(1991, 2000), st.integers(2001, 2024), st.sampled_from(["1-3", "1-4", "v1.3_r2"])))
 
 
@@ -277,13 +278,13 @@ def _product(hub, first, last, version):
 )
 def test_newest_then_longest_then_the_first_hub(better, worse):
     for order in ([better, worse], [worse, better]):
-        choice = gather.one_each([_product(*parts) for parts in order])
+        choice = survey.choose_products([_product(*parts) for parts in order])
         assert choice.taken == [_product(*better)] and choice.others[0].path == _product(*worse).path
 
 
 @given(PRODUCTS)
 def test_one_product_a_tower_whatever_the_order(parts):
-    choice = gather.one_each([_product(*p) for p in parts])
-    again = gather.one_each([_product(*p) for p in reversed(parts)])
+    choice = survey.choose_products([_product(*p) for p in parts])
+    again = survey.choose_products([_product(*p) for p in reversed(parts)])
     assert len(choice.taken) == bool(parts) and len(choice.others) == max(0, len(parts) - 1)
     assert choice.taken == again.taken and all(choice.taken[0].path.name in p.reason for p in choice.others)

@@ -51,7 +51,7 @@ def read_sources(path: Path, dataset: str) -> pd.DataFrame:
     return rows
 
 
-def fetch(rows: pd.DataFrame, folder: Path, *, attempts: int = 5, wait: float = 1.0) -> None:
+def fetch_public_files(rows: pd.DataFrame, folder: Path, *, attempts: int = 5, wait: float = 1.0) -> None:
     """Bring all files of `read_sources` into a folder that appears only when every one is whole.
 
     What has arrived is kept beside the folder (`.<name>.part`) when something fails, so that the next call fetches the rest.

@@ -22,7 +22,7 @@ STRIP = 600
 """Pixel rows read at once."""
 
 
-def fill(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
+def fill_koppen(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
     """The sites with `koppen` taken from the map where metadata name none; the log says at which. Without a map, as they are.
 
     Parameters
@@ -40,7 +40,7 @@ def fill(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
     if path is None:
         return places
     lacking = places.index[places["koppen"].isna()]
-    found = groups(Path(path), lat=places.loc[lacking, "lat"].tolist(), lon=places.loc[lacking, "lon"].tolist())
+    found = koppen_groups(Path(path), lat=places.loc[lacking, "lat"].tolist(), lon=places.loc[lacking, "lon"].tolist())
     koppen = places["koppen"].astype(object).copy()
     koppen.loc[lacking] = found
     known = [site for site, group in zip(places.loc[lacking, "site"], found, strict=True) if group]
@@ -48,7 +48,7 @@ def fill(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
     return places.assign(koppen=koppen)
 
 
-def groups(path: Path, *, lat: Sequence[float], lon: Sequence[float]) -> list[str | None]:
+def koppen_groups(path: Path, *, lat: Sequence[float], lon: Sequence[float]) -> list[str | None]:
     """Main group at each place; None where there is no land within `REACH`."""
     whole.check(path)
     with border.reading("the map of climates cannot be read", where=path, todo=whole.INSIDE), rasters.opened(path) as file:

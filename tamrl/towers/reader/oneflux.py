@@ -18,7 +18,7 @@ from tamrl import files
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError
 from tamrl.intake import border, text, whole
-from tamrl.towers import aggregate, archive, bif, columns, records, shift
+from tamrl.towers.reader import aggregate, bif, clock, columns, records, zip_members
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Product:
     """Why it cannot be read, where that is known beforehand."""
 
 
-def products(folder: Path, pattern: re.Pattern[str], step: records.Step) -> list[Product]:
+def find_products(folder: Path, pattern: re.Pattern[str], step: records.Step) -> list[Product]:
     """The newest product of each tower among the files of a folder whose names match `pattern`, sorted by site.
 
     `pattern` has the groups `site` and, for rank, `kind` (FULLSET before SUBSET) and `version`; other files are logged.
@@ -106,7 +106,7 @@ def _resolution(name: str) -> str | None:
     return match["step"] if match else None
 
 
-def read(
+def read_oneflux(
     product: Product,
     *,
     partitioning: columns.Partitioning,
@@ -115,18 +115,18 @@ def read(
     ustar: columns.Ustar = "REF",
     rename: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
-    """Records of one tower, the fill values masked, and its metadata (`bif.places`) if the archive has them.
+    """Records of one tower, the fill values masked, and its metadata (`bif.bif_sites`) if the archive has them.
 
     Parameters
     ----------
-    ustar : which u* threshold, see `columns.choose`
+    ustar : which u* threshold, see `columns.map_columns`
     rename : turns the file's own columns into those of ONEFlux, for formats that differ
 
     Returns
     -------
     records : DataFrame
     by_site : DataFrame by site
-        `fills_targets`, `fills_drivers`, and `time_shift` (h) where the file has half hours, see `shift.hours`.
+        `fills_targets`, `fills_drivers`, and `time_shift` (h) where the file has half hours, see `clock.clock_offset`.
     metadata : DataFrame or None
 
     Raises `InputError` if there is no file to make the step from, it lacks the columns or ends before the last year of its
@@ -137,19 +137,19 @@ def read(
 
 
 def _read(product: Product, reading: "_Reading", step: records.Step) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
-    """As `read`."""
+    """As `read_oneflux`."""
     packed = product.path.suffix == ".zip"
-    names = archive.names(product.path) if packed else [product.path.name]
+    names = zip_members.list_members(product.path) if packed else [product.path.name]
     data = _one(names, product, step)
     reading = replace(reading, where=f"{product.path} ({data})") if packed else replace(reading, loose=product.path)
     resolution = _resolution(data)
     table, by_site = _table(partial(_opened, product, data), reading, resolution)
     _check_years(table["date"], (product.path.name, _base(data)), reading.where)
     if step == "month" and resolution != "MM":
-        table = aggregate.months(table)
+        table = aggregate.monthly_records(table)
     found = _metadata(product)
-    rows = [bif.read(body, where=f"{product.path} ({name})") for name, body in found.items() if body.strip()]
-    return table, by_site, bif.places(pd.concat(rows), where=product.path) if rows else None
+    rows = [bif.read_bif(body, where=f"{product.path} ({name})") for name, body in found.items() if body.strip()]
+    return table, by_site, bif.bif_sites(pd.concat(rows), where=product.path) if rows else None
 
 
 @dataclass(frozen=True)
@@ -188,20 +188,22 @@ def _base(name: str) -> str:
 
 
 @contextmanager
-def _opened(product: Product, name: str) -> Iterator[archive.Capped]:
+def _opened(product: Product, name: str) -> Iterator[zip_members.CappedStream]:
     """A file of the product as a stream."""
     if product.path.suffix == ".zip":
-        with archive.opened(product.path, name) as stream:
+        with zip_members.open_member(product.path, name) as stream:
             yield stream
     else:
         with open(product.path, "rb") as handle:
-            yield archive.Capped(handle, cap=archive.MAX_BYTES, refusal=InputError("the file is too large", where=product.path))
+            yield zip_members.CappedStream(
+                handle, cap=zip_members.MAX_BYTES, refusal=InputError("the file is too large", where=product.path)
+            )
 
 
 def _metadata(product: Product) -> dict[str, bytes]:
     """Contents of the tables of metadata, by name; they may lie beside a loose CSV."""
     if product.path.suffix == ".zip":
-        return archive.read(product.path, lambda names: [n for n in names if _BIF.match(_base(n))])
+        return zip_members.read_members(product.path, lambda names: [n for n in names if _BIF.match(_base(n))])
     beside = [p for p in product.path.parent.glob(f"*_{product.site}_*") if _BIF.match(p.name)]
     return {p.name: files.verified(p).read_bytes() for p in sorted(beside)[:1]}
 
@@ -237,7 +239,7 @@ def _table(content: text.Content, reading: _Reading, resolution: str) -> tuple[p
     renamed = list(reading.rename(pd.DataFrame(columns=available)).columns)
     mapping = _mapping(renamed, reading)
     constant = _constant_threshold(mapping, renamed)
-    keep = {*stamps, *mapping.values(), *constant.values(), *(shift.COLUMNS if fine else ())}
+    keep = {*stamps, *mapping.values(), *constant.values(), *(clock.COLUMNS if fine else ())}
     names = {own for own, new in zip(available, renamed, strict=True) if new in keep}
     raw = reading.rename(text.read(content, columns=available, wanted=names, texts=stamps, where=where))
     if constant and not (raw[mapping["nee"]] > MISSING).any() and (raw[constant["nee"]] > MISSING).any():
@@ -245,10 +247,12 @@ def _table(content: text.Content, reading: _Reading, resolution: str) -> tuple[p
         mapping |= constant
     step = "month" if resolution == "MM" else "day"
     if not fine:
-        return records.build(raw, mapping, site=reading.site, date=raw["TIMESTAMP"], step=step, where=where)
-    daily, fills = aggregate.days(raw, mapping, where=where)
-    table, by_site = records.build(daily, mapping, site=reading.site, date=daily["TIMESTAMP"], step=step, where=where, made=True)
-    return table, by_site.assign(**{k: by_site[k] + n for k, n in fills.items()}, time_shift=shift.hours(raw, where=where))
+        return records.build_records(raw, mapping, site=reading.site, date=raw["TIMESTAMP"], step=step, where=where)
+    daily, fills = aggregate.daily_rows(raw, mapping, where=where)
+    table, by_site = records.build_records(
+        daily, mapping, site=reading.site, date=daily["TIMESTAMP"], step=step, where=where, made=True
+    )
+    return table, by_site.assign(**{k: by_site[k] + n for k, n in fills.items()}, time_shift=clock.clock_offset(raw, where=where))
 
 
 def _mapping(available: list[str], reading: _Reading) -> dict[str, str]:
@@ -259,9 +263,9 @@ def _mapping(available: list[str], reading: _Reading) -> dict[str, str]:
         _log.warning("%s: no NEE with a u* threshold per year, that with a constant threshold is taken", reading.where)
         found = _mapping([c for c in [*available, *constant] if "_CUT_" not in c], reading)
         return {name: constant.get(column, column) for name, column in found.items()}
-    mapping = columns.choose(available, partitioning=partitioning, drivers=drivers, ustar=ustar)
-    other = columns.choose(available, partitioning="DT" if partitioning == "NT" else "NT", ustar=ustar)
-    columns.require(
+    mapping = columns.map_columns(available, partitioning=partitioning, drivers=drivers, ustar=ustar)
+    other = columns.map_columns(available, partitioning="DT" if partitioning == "NT" else "NT", ustar=ustar)
+    columns.require_columns(
         mapping | {n: c for n, c in other.items() if n in FLUXES},
         (*FLUXES, columns.QC),
         available=available,

@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from tamrl.towers import harmonise, sites
+from tamrl.towers import merge, sites
 
 
 def _network(name, *rows):
-    places = sites.table([{"site": s, "network": name, "lat": 1.0, "lon": 2.0, **extra} for s, _, extra in rows])
+    places = sites.site_table([{"site": s, "network": name, "lat": 1.0, "lon": 2.0, **extra} for s, _, extra in rows])
     dates = pd.to_datetime(["2010-01-01", "2010-01-02"])
     tables = [
         pd.DataFrame({"site": s, "date": dates, "gpp": value, "reco": value, "nee": 0.0, "nee_qc": 1.0}) for s, value, _ in rows
@@ -15,9 +15,9 @@ def _network(name, *rows):
 
 
 def _merge(*networks):
-    places, owner = harmonise.owners([sites for _, sites in networks])
+    places, owner = merge.merge_sites([sites for _, sites in networks])
     names = [sites["network"].iloc[0] if len(sites) else "" for _, sites in networks]
-    parts = harmonise.take([records for records, _ in networks], names, owner)
+    parts = merge.select_owned([records for records, _ in networks], names, owner)
     return pd.concat(parts).sort_values(["site", "date"], ignore_index=True), places
 
 
@@ -53,5 +53,5 @@ def test_a_network_without_towers_does_no_harm():
 
 def test_management_of_the_configuration_adds_to_the_metadata():
     _, places = _network("x", ("DE-Aaa", 1.0, {}), ("DE-Bbb", 1.0, {"managed": "irrigated"}), ("SJ-Adv", 1.0, {}))
-    found = harmonise.flag_managed(places, {"DE-Aaa": "orchard", "NO-Adv": "odd", "ZZ-Zzz": "nowhere"})
+    found = merge.flag_managed(places, {"DE-Aaa": "orchard", "NO-Adv": "odd", "ZZ-Zzz": "nowhere"})
     assert found.set_index("site")["managed"].to_dict() == {"DE-Aaa": "orchard", "DE-Bbb": "irrigated", "SJ-Adv": "odd"}

@@ -1,4 +1,4 @@
-"""Tables of tower records: time stamps, order, duplicates. Every network's reader ends in `build`."""
+"""Tables of tower records: time stamps, order, duplicates. Every network's reader ends in `build_records`."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,9 @@ from tamrl import contracts
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError, TamrlError
 from tamrl.intake import dates as digits
-from tamrl.towers import columns, envelope, sites
+from tamrl.towers import sites
+from tamrl.towers.quality import plausibility
+from tamrl.towers.reader import columns
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +22,7 @@ Step = Literal["day", "month"]
 
 
 @dataclass(frozen=True)
-class Reading:
+class RecordChoice:
     """What is read out of the records of a tower.
 
     Attributes
@@ -39,7 +41,7 @@ FORMATS = {"day": digits.DAY, "month": digits.MONTH}
 LEADING = ("site", "date", *FLUXES, columns.QC)
 
 
-def build(
+def build_records(
     raw: pd.DataFrame,
     mapping: Mapping[str, str],
     *,
@@ -60,7 +62,7 @@ def build(
     date : Series
         Start of each step, as time stamps or written alike in one of `FORMATS`.
     made : bool
-        The rows were made from half hours (`aggregate.days`), so that their quality is a share, whatever it looks like.
+        The rows were made from half hours (`aggregate.daily_rows`), so that their quality is a share, whatever it looks like.
 
     Returns
     -------
@@ -76,9 +78,9 @@ def build(
     UnitError
         For units that cannot be; names the file and the column.
     """
-    starts = dates(date, step=step, where=where)
+    starts = parse_step_starts(date, step=step, where=where)
     days = starts.dt.days_in_month.to_numpy()
-    values, fills = columns.convert(raw, mapping, where=where, source_units=source_units, days=days)
+    values, fills = columns.convert_columns(raw, mapping, where=where, source_units=source_units, days=days)
     values.insert(0, "date", starts.to_numpy())
     values.insert(0, "site", site)
     sites.check_ids(values["site"].unique(), where=where)
@@ -87,11 +89,11 @@ def build(
             values[name] = np.nan
     if not made:
         columns.check_flags(values[columns.QC], values["site"], where=f"{where}, column {mapping.get(columns.QC)}")
-    records = unique(values[[*LEADING, *(c for c in values if c not in LEADING)]], where=where)
+    records = sort_unique(values[[*LEADING, *(c for c in values if c not in LEADING)]], where=where)
     return records, fills.groupby(values["site"]).sum()
 
 
-def dates(stamps: pd.Series, *, step: Step, where: object) -> pd.Series:
+def parse_step_starts(stamps: pd.Series, *, step: Step, where: object) -> pd.Series:
     """Time stamps of the starts of steps; refuses what is no date, has a time of day, or is of another step."""
     where = f"{where}, column {stamps.name}" if stamps.name else where
     found = digits.read(stamps, FORMATS[step], where=where, todo=_todo(step))
@@ -106,7 +108,7 @@ def _todo(step: Step) -> str:
     return f"give one row a {step}, all dates written alike as {' or '.join(FORMATS[step])}, or change time.step"
 
 
-def unique(records: pd.DataFrame, *, where: object) -> pd.DataFrame:
+def sort_unique(records: pd.DataFrame, *, where: object) -> pd.DataFrame:
     """Sort by site and date; drop rows that repeat exactly, refuse those that differ."""
     records = records.sort_values(["site", "date"], ignore_index=True)
     again = records.duplicated(["site", "date"], keep=False)
@@ -126,28 +128,28 @@ def unique(records: pd.DataFrame, *, where: object) -> pd.DataFrame:
     return records
 
 
-def check(records: pd.DataFrame, places: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
+def check_network(records: pd.DataFrame, places: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Check both tables of a network against their contracts, each other and what towers can show.
 
-    Returns both in the contracts' types; the sites with what `envelope.settle` found.
+    Returns both in the contracts' types; the sites with what `plausibility.mask_implausible` found.
     """
     sites.check_ids([*records["site"].unique(), *places["site"].unique()], where=where)
-    places = sites.check_places(places, where=where)
-    records, implausible = envelope.settle(records, where=where, lat=places.set_index("site")["lat"].to_dict())
+    places = sites.check_coordinates(places, where=where)
+    records, implausible = plausibility.mask_implausible(records, where=where, lat=places.set_index("site")["lat"].to_dict())
     records = contracts.table(records, contracts.TOWERS, where=where)
-    return records, settled_places(places, implausible, records["site"].unique(), where=where)
+    return records, add_implausible(places, implausible, records["site"].unique(), where=where)
 
 
-def settled_places(places: pd.DataFrame, implausible: pd.DataFrame, known: Iterable[str], *, where: object) -> pd.DataFrame:
-    """The sites by contract, with what `envelope` found of them; refuses records (of towers `known`) without a place."""
+def add_implausible(places: pd.DataFrame, implausible: pd.DataFrame, known: Iterable[str], *, where: object) -> pd.DataFrame:
+    """The sites by contract, and what is implausible at them; refuses records (of towers `known`) without a place."""
     places = places.drop(columns=list(sites.IMPLAUSIBLE), errors="ignore").join(implausible, on="site")
-    places = contracts.table(sites.table(places.to_dict("records")), contracts.SITES, where=where)
+    places = contracts.table(sites.site_table(places.to_dict("records")), contracts.SITES, where=where)
     if lost := sorted(set(known) - set(places["site"])):
         todo = "add these towers to the metadata (BIF), or remove their files"
         raise InputError(f"no coordinates for {', '.join(lost[:5])}", where=where, todo=todo)
     return places
 
 
-def empty(where: object, todo: str) -> TamrlError:
+def no_files(where: object, todo: str) -> TamrlError:
     """The error of a folder in which there is nothing to read."""
     return InputError("no tower files", where=where, found="nothing that fits", todo=todo)

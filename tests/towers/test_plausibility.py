@@ -6,8 +6,8 @@ import pytest
 
 from tamrl import variables
 from tamrl.errors import UnitError
-from tamrl.towers import envelope
 from tamrl.towers.networks import table
+from tamrl.towers.quality import plausibility
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,9 @@ def lat(shared_data):
 
 
 def test_no_real_tower_fails(real, lat):
-    found = envelope.find(real, lat)
+    found = plausibility.site_statistics(real, lat)
     assert found["site"].nunique() == 164 and not found["fails"].any()
-    assert {envelope.YEAR, f"{envelope.SEASON} of the northern hemisphere"} <= set(found["says"])
+    assert {plausibility.YEAR, f"{plausibility.SEASON} of the northern hemisphere"} <= set(found["says"])
 
 
 FACTORS = (10, 24, 30, 48, 100, 1000, 3600, 86_400)
@@ -63,7 +63,7 @@ def refused(records, name, lat):
     try:
         variables.check_range(records[name], name=name, where="x", tolerance=0.01)
         needed = {"site", "date", name, *{"nee": ("gpp", "reco"), "vapour_pressure_deficit": ("air_temperature",)}.get(name, ())}
-        envelope.judge(envelope.find(records[sorted(needed)], lat), where="x")
+        plausibility.judge_statistics(plausibility.site_statistics(records[sorted(needed)], lat), where="x")
     except UnitError:
         return True
     return False
@@ -80,24 +80,24 @@ def test_every_fault_is_refused_for_every_variable_unless_bounds_cannot_tell(mon
 def test_the_median_of_many_towers_tells_a_factor_that_one_tower_cannot(monthly, name):
     spoilt = monthly.assign(**{name: monthly[name] / 10})
     with pytest.raises(UnitError, match=r"the median over 24 towers|of the towers fail"):
-        envelope.refuse(spoilt, where="x")
+        plausibility.refuse_wrong_units(spoilt, where="x")
 
 
 def test_a_latitude_of_the_wrong_sign_is_refused(monthly, lat):
     with pytest.raises(UnitError, match=r"of the towers fail(.|\n)*latitude has the wrong sign"):
-        envelope.refuse(monthly, where="x", lat={site: -value for site, value in lat.items()})
+        plausibility.refuse_wrong_units(monthly, where="x", lat={site: -value for site, value in lat.items()})
 
 
 def test_dates_half_a_year_off_are_refused_even_near_the_tropics_of_either_side(monthly, lat):
     late = monthly.assign(date=monthly["date"] + pd.DateOffset(months=6))
     with pytest.raises(UnitError, match="half a year off"):
-        envelope.refuse(late, where="x", lat=lat)
+        plausibility.refuse_wrong_units(late, where="x", lat=lat)
 
 
 def test_a_single_tower_on_the_wrong_side_of_the_equator_loses_its_fluxes(monthly, lat):
     first = next(site for site in monthly["site"].unique() if abs(lat[site]) > 40)
     towers = monthly.reset_index(drop=True)
-    settled, report = envelope.settle(towers, where="x", lat=lat | {first: -lat[first]})
+    settled, report = plausibility.mask_implausible(towers, where="x", lat=lat | {first: -lat[first]})
     here = towers["site"] == first
     assert settled.loc[here, ["gpp", "reco", "nee", "air_temperature"]].isna().all(axis=None)
     assert settled.loc[~here].equals(towers.loc[~here]) and "summer less winter" in report.loc[first, "implausible_note"]
@@ -117,14 +117,14 @@ def test_a_single_tower_on_the_wrong_side_of_the_equator_loses_its_fluxes(monthl
 def test_a_wrong_unit_or_sign_is_refused(real, variable, spoil, hint):
     spoilt = real.assign(**{variable: spoil(real[variable])})
     with pytest.raises(UnitError, match=rf"towers\.csv, column THIS[\s\S]*{hint}"):
-        envelope.refuse(spoilt, where="towers.csv", columns={variable: "THIS"})
+        plausibility.refuse_wrong_units(spoilt, where="towers.csv", columns={variable: "THIS"})
 
 
 def test_a_single_tower_loses_its_driver_and_the_rest_stays(real):
     towers = real[real["site"].isin(["DE-Hai", "DE-Tha", "US-Ton"])].reset_index(drop=True)
     here = towers["site"] == "US-Ton"
     spoilt = towers.assign(shortwave_radiation=towers["shortwave_radiation"].where(~here, towers["shortwave_radiation"] / 20))
-    settled, report = envelope.settle(spoilt, where="x")
+    settled, report = plausibility.mask_implausible(spoilt, where="x")
     assert settled.loc[here, "shortwave_radiation"].isna().all()
     assert settled.loc[~here, "shortwave_radiation"].equals(towers.loc[~here, "shortwave_radiation"])
     assert settled.drop(columns="shortwave_radiation").equals(towers.drop(columns="shortwave_radiation"))
@@ -134,12 +134,12 @@ def test_a_single_tower_loses_its_driver_and_the_rest_stays(real):
 def test_a_single_tower_with_a_reversed_sign_loses_all_fluxes(real):
     towers = real[real["site"].isin(["DE-Hai", "DE-Tha", "US-Ton"])].reset_index(drop=True)
     here = towers["site"] == "DE-Hai"
-    settled, _ = envelope.settle(towers.assign(nee=np.where(here, -towers["nee"], towers["nee"])), where="x")
+    settled, _ = plausibility.mask_implausible(towers.assign(nee=np.where(here, -towers["nee"], towers["nee"])), where="x")
     assert settled.loc[here, ["gpp", "reco", "nee"]].isna().all(axis=None)
     assert settled.loc[~here, "nee"].equals(towers.loc[~here, "nee"])
 
 
 def test_short_records_are_not_judged(real):
     winter = real[(real["site"] == "DE-Hai") & (real["date"].dt.year == 2004) & (real["date"].dt.month <= 2)]
-    found = envelope.find(winter.assign(shortwave_radiation=5.0))
+    found = plausibility.site_statistics(winter.assign(shortwave_radiation=5.0))
     assert set(found["variable"]) <= {"gpp", "nee"}

@@ -13,7 +13,7 @@ import pandas as pd
 from tamrl import carbon, variables
 from tamrl.carbon import FLUXES
 from tamrl.sections.inputs import Quality
-from tamrl.towers import sun
+from tamrl.towers.quality import potential_radiation
 
 SPIKE = 10.0
 """Robust standard deviations beyond which a jump is a spike. Papale et al. (2006) take 4 to 7 for half hours; among daily means
@@ -44,23 +44,23 @@ def _spread(mask: pd.Series) -> pd.DataFrame:
     return pd.DataFrame(dict.fromkeys(FLUXES, mask))
 
 
-def fill(records: pd.DataFrame) -> pd.DataFrame:
+def fill_left(records: pd.DataFrame) -> pd.DataFrame:
     """Fluxes that still hold a fill value (readers mask them; this is the last gate before a scaler)."""
     return pd.DataFrame({f: records[f].notna() & np.isnan(variables.mask_fill(records[f].to_numpy())[0]) for f in FLUXES})
 
 
-def nee_qc(records: pd.DataFrame, threshold: float) -> pd.DataFrame:
+def poor_quality(records: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """Steps of which less than `threshold` of the half hours are known to be measured or well filled; 0 asks for nothing."""
     return _spread(~(records["nee_qc"] >= threshold) & (threshold > 0))
 
 
-def valid_range(records: pd.DataFrame) -> pd.DataFrame:
+def outside_range(records: pd.DataFrame) -> pd.DataFrame:
     """Fluxes outside of the vocabulary's valid range (gC m-2 d-1)."""
     outside = {f: _outside(records, f) for f in FLUXES}
     return pd.DataFrame({f: outside[f] | outside["nee"] for f in FLUXES})
 
 
-def driver_range(records: pd.DataFrame) -> pd.DataFrame:
+def drivers_outside_range(records: pd.DataFrame) -> pd.DataFrame:
     """Drivers outside of their valid range; one column a driver."""
     names = [c for c in records.columns if c in variables.vocabulary() and c not in FLUXES]
     return pd.DataFrame({n: _outside(records, n) for n in names}, index=records.index)
@@ -106,14 +106,14 @@ def _robust_deviation(values: pd.Series, site: pd.Series, month: pd.Series) -> p
     return (away / sigma.clip(lower=_SCATTER)).where(groups.transform("count") >= _BLOCK)
 
 
-def flat(records: pd.DataFrame, *, length: int = FLAT) -> pd.DataFrame:
+def flat_runs(records: pd.DataFrame, *, length: int = FLAT) -> pd.DataFrame:
     """Runs of `length` or more steps with exactly the same NEE."""
     nee = records["nee"]
     run = ((nee != nee.shift()) | (records["site"] != records["site"].shift())).cumsum()
     return _spread(nee.notna() & (nee.groupby(run).transform("size") >= length))
 
 
-def residual(records: pd.DataFrame, limit: float) -> pd.DataFrame:
+def unbalanced(records: pd.DataFrame, limit: float) -> pd.DataFrame:
     """Steps on which NEE is further than `limit` (gC m-2 d-1) from RECO - GPP: the partitioning failed.
 
     Published records need not balance, as the percentiles of each flux are chosen by themselves; the limit is far above that.
@@ -122,7 +122,7 @@ def residual(records: pd.DataFrame, limit: float) -> pd.DataFrame:
     return pd.DataFrame({"gpp": off, "reco": off, "nee": False})
 
 
-def energy_balance(records: pd.DataFrame, closure: tuple[float, float]) -> pd.DataFrame:
+def unclosed_energy(records: pd.DataFrame, closure: tuple[float, float]) -> pd.DataFrame:
     """Years of a tower whose energy balance ratio, sum(LE + H) / sum(NETRAD - G), lies outside of `closure`.
 
     Wilson et al. (2002, doi 10.1016/S0168-1923(02)00109-0, eq. 2), over the steps on which all four were measured. Years with
@@ -139,39 +139,39 @@ def energy_balance(records: pd.DataFrame, closure: tuple[float, float]) -> pd.Da
     return _spread(judged & ~(turbulent / available).between(*closure))
 
 
-def radiation(records: pd.DataFrame, places: pd.DataFrame, step: str) -> pd.Series:
+def above_potential(records: pd.DataFrame, places: pd.DataFrame, step: str) -> pd.Series:
     """Steps whose incoming shortwave radiation is above what reaches the top of the atmosphere there."""
     lat = records["site"].map(places.set_index("site")["lat"])
     middle = records["date"] + pd.Timedelta(days=14 if step == "month" else 0)
-    potential = sun.daily_potential(lat=lat.to_numpy(), day=middle.dt.day_of_year.to_numpy())
+    potential = potential_radiation.daily_potential(lat=lat.to_numpy(), day=middle.dt.day_of_year.to_numpy())
     return records["shortwave_radiation"] > POTENTIAL_SHARE * potential + POTENTIAL_MORE
 
 
-def checks(step: str, limits: Quality) -> dict[str, Callable[[pd.DataFrame], pd.DataFrame]]:
+def active_tests(step: str, limits: Quality) -> dict[str, Callable[[pd.DataFrame], pd.DataFrame]]:
     """The tests of single records that are on, by name, in their order; `limits` is section `towers.quality`.
 
     Months have too few neighbours for spikes and flat lines, and too few steps a year for the energy balance. What is left
     of fill values is always looked for.
     """
     found: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
-        "fill_left": fill,
-        "valid_range": valid_range,
-        "nee_qc": lambda records: nee_qc(records, limits.nee_qc),
-        "flat": flat,
+        "fill_left": fill_left,
+        "valid_range": outside_range,
+        "nee_qc": lambda records: poor_quality(records, limits.nee_qc),
+        "flat": flat_runs,
         "spikes": spikes,
-        "residual": lambda records: residual(records, limits.residual),
-        "energy_balance": lambda records: energy_balance(records, limits.closure),
+        "residual": lambda records: unbalanced(records, limits.residual),
+        "energy_balance": lambda records: unclosed_energy(records, limits.closure),
     }
     never = {"flat", "spikes", "energy_balance"} if step == "month" else set()
     return {name: test for name, test in found.items() if name == "fill_left" or name in {*limits.tests} - never}
 
 
-def good(records: pd.DataFrame) -> pd.Series:
+def has_flux(records: pd.DataFrame) -> pd.Series:
     """Records with at least one flux."""
     return records[list(FLUXES)].notna().any(axis=1)
 
 
-def apply(
+def apply_tests(
     records: pd.DataFrame, tests: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run the tests one after another, each on what the one before has left.
@@ -189,17 +189,17 @@ def apply(
         hit = mask.any(axis=1)
         records.loc[hit, "flags"] += np.where(records.loc[hit, "flags"] == "", name, f",{name}")
         records[list(FLUXES)] = records[list(FLUXES)].mask(mask)
-        counts = pd.DataFrame({"dropped": hit, "kept": good(records)}).groupby(records["site"]).sum()
+        counts = pd.DataFrame({"dropped": hit, "kept": has_flux(records)}).groupby(records["site"]).sum()
         reports.append(counts.reset_index().assign(test=name, note=None))
     return records, pd.concat(reports, ignore_index=True)
 
 
 def mask_drivers(records: pd.DataFrame, places: pd.DataFrame, step: str, limits: Quality) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make drivers missing that cannot be; returns the records and a report as `apply` does (counts of values)."""
-    records, first = _mask(records, "driver_range", driver_range(records))
+    """Make drivers missing that cannot be; returns the records and a report as `apply_tests` does (counts of values)."""
+    records, first = _mask(records, "driver_range", drivers_outside_range(records))
     if "radiation" not in limits.tests or "shortwave_radiation" not in records:
         return records, first
-    above = pd.DataFrame({"shortwave_radiation": radiation(records, places, step)})
+    above = pd.DataFrame({"shortwave_radiation": above_potential(records, places, step)})
     records, second = _mask(records, "radiation", above)
     return records, pd.concat([first, second], ignore_index=True)
 

@@ -21,7 +21,7 @@ import pandas as pd
 from tamrl import contracts, escaping, files
 from tamrl.errors import ConfigError, DownloadError, InputError, near
 from tamrl.intake import border, zips
-from tamrl.towers import archive
+from tamrl.towers.reader import zip_members
 from tamrl.web.addresses import redacted
 
 _log = logging.getLogger(__name__)
@@ -38,12 +38,12 @@ _TODO = f"make one with {COMMAND} listall"
 _YEAR = re.compile(r"\s*(\d{4})(?:\.0*)?\s*")
 
 
-def read(path: Path) -> pd.DataFrame:
+def read_usable_rows(path: Path) -> pd.DataFrame:
     """The rows that can be used, as text; the others are logged with their reasons.
 
     Raises `InputError` if the file is no snapshot, or if no row can be used.
     """
-    frame = table(path)
+    frame = read_snapshot(path)
     usable = frame["odd"] == ""
     for reason in frame.loc[~usable, "odd"]:
         _log.warning("%s: %s", path, reason)
@@ -52,7 +52,7 @@ def read(path: Path) -> pd.DataFrame:
     return frame[usable].drop(columns="odd").reset_index(drop=True)
 
 
-def table(path: Path) -> pd.DataFrame:
+def read_snapshot(path: Path) -> pd.DataFrame:
     """All rows as text, with a column `odd`: why a row cannot be used, empty where it can.
 
     Of an odd row, a site id or name of a product that could do harm is replaced (`unknown`, `row-17`).
@@ -142,7 +142,7 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop(columns="line")
 
 
-def choose(
+def select_rows(
     frame: pd.DataFrame,
     *,
     countries: Sequence[str] = (),
@@ -186,7 +186,7 @@ def _year(text: str) -> float:
     return float(match[1]) if match else math.nan
 
 
-def refresh(folder: Path) -> Path:
+def make_snapshot(folder: Path) -> Path:
     """A new snapshot by the command `fluxnet-shuttle`.
 
     Raises `ConfigError` if it is not installed, `DownloadError` if it fails.
@@ -209,7 +209,7 @@ def refresh(folder: Path) -> Path:
     return found[-1]
 
 
-def check(path: Path, row: pd.Series) -> str:
+def verify_archive(path: Path, row: pd.Series) -> str:
     """SHA-256 of an archive that is whole; raises `DownloadError` if it is not.
 
     A snapshot has no checksums of its own, but ids of ICOS are one: the first 18 bytes of the SHA-256. A column `sha256`, where
@@ -223,7 +223,7 @@ def check(path: Path, row: pd.Series) -> str:
             expected = f"expected {start}…"
             raise DownloadError("the archive is not what its checksum says", where=path.name, found=digest, todo=expected)
         try:
-            broken = zips.damaged(path, ratio=archive.MAX_RATIO, where=path.name)
+            broken = zips.damaged(path, ratio=zip_members.MAX_RATIO, where=path.name)
         except InputError as error:
             found = "; ".join(str(part) for part in (error.asked, error.found) if part)
             raise DownloadError(asked, where=path.name, found=found, todo=error.todo) from error

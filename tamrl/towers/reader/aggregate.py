@@ -12,7 +12,7 @@ from tamrl import units, variables
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError
 from tamrl.intake import dates, text
-from tamrl.towers import columns
+from tamrl.towers.reader import columns
 
 MIN_SHARE = 44 / 48
 """Share of a day's steps (44 of 48 half hours) or of a month's days that a mean needs."""
@@ -25,7 +25,7 @@ START, END = "TIMESTAMP_START", "TIMESTAMP_END"
 _LENGTHS = (30, 60)
 
 
-def days(raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object) -> tuple[pd.DataFrame, dict[str, int]]:
+def daily_rows(raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object) -> tuple[pd.DataFrame, dict[str, int]]:
     """Daily rows from half-hourly or hourly ones, in the columns and units that daily files have.
 
     Fluxes turn from µmol CO2 m-2 s-1 into gC m-2 d-1, precipitation into a day's sum, the quality flag into the share of
@@ -51,7 +51,7 @@ def days(raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object) -> tup
         If stamps cannot be read, repeat with other values, or are neither 30 nor 60 minutes long.
     """
     raw = raw.reset_index(drop=True)
-    start, length = stamps(raw, where=where)
+    start, length = step_starts(raw, where=where)
     raw = raw.assign(**{START: start})
     raw = _unique(raw, mapping, where)
     per_day = 24 * 60 // length
@@ -67,7 +67,7 @@ def days(raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object) -> tup
     return daily.where(enough).rename_axis("TIMESTAMP").reset_index(), fills
 
 
-def stamps(raw: pd.DataFrame, *, where: object) -> tuple[pd.Series, int]:
+def step_starts(raw: pd.DataFrame, *, where: object) -> tuple[pd.Series, int]:
     """Starts of the steps and their length in minutes."""
     if lacking := [name for name in (START, END) if name not in raw]:
         raise InputError(f"no column {' and '.join(lacking)}", where=where, found=", ".join(map(str, raw.columns[:8])))
@@ -108,8 +108,8 @@ def _masked(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> tup
     return pd.DataFrame(found, index=raw.index), fills
 
 
-def months(records: pd.DataFrame) -> pd.DataFrame:
-    """Monthly records from daily ones, both as `records.build` returns them.
+def monthly_records(records: pd.DataFrame) -> pd.DataFrame:
+    """Monthly records from daily ones, both as `records.build_records` returns them.
 
     Means over the days of a month; missing where fewer than `MIN_SHARE` of them have a value. Days without quality count as
     not measured.

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from tamrl.errors import InputError
-from tamrl.towers import archive
+from tamrl.towers.reader import zip_members
 
 
 def _all(names):
@@ -23,8 +23,8 @@ def _zip(path, *entries):
 
 def test_only_the_members_chosen_are_read(tmp_path):
     path = _zip(tmp_path / "a.zip", ("in/a.csv", b"1"), ("b.csv", b"2"))
-    assert archive.read(path, lambda names: [n for n in names if n.endswith("b.csv")]) == {"b.csv": b"2"}
-    assert archive.read(path, _all) == {"in/a.csv": b"1", "b.csv": b"2"}
+    assert zip_members.read_members(path, lambda names: [n for n in names if n.endswith("b.csv")]) == {"b.csv": b"2"}
+    assert zip_members.read_members(path, _all) == {"in/a.csv": b"1", "b.csv": b"2"}
 
 
 @pytest.mark.parametrize("name", ["../x.csv", "a/../../x.csv", "/etc/x.csv", "C:/x.csv", "..\\x.csv", "a\\..\\..\\x.csv"])
@@ -32,7 +32,7 @@ def test_names_that_leave_the_archive_are_refused(tmp_path, name):
     path = _zip(tmp_path / "a.zip", ("good.csv", b"1"), (zipfile.ZipInfo(name), b"2"))
     before = sorted(tmp_path.parent.rglob("*"))
     with pytest.raises(InputError, match="leaves the archive"):
-        archive.read(path, lambda names: ["good.csv"])
+        zip_members.read_members(path, lambda names: ["good.csv"])
     assert sorted(tmp_path.parent.rglob("*")) == before
 
 
@@ -41,7 +41,7 @@ def test_links_are_refused(tmp_path):
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
     path = _zip(tmp_path / "a.zip", (info, b"/etc/passwd"))
     with pytest.raises(InputError, match="is a link"):
-        archive.read(path, _all)
+        zip_members.read_members(path, _all)
 
 
 def test_encrypted_members_are_refused(tmp_path):
@@ -50,20 +50,20 @@ def test_encrypted_members_are_refused(tmp_path):
     raw[raw.index(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(raw)
     with pytest.raises(InputError, match="encrypted"):
-        archive.read(path, _all)
+        zip_members.read_members(path, _all)
 
 
 def test_a_bomb_is_refused_by_what_comes_out(tmp_path):
     path = _zip(tmp_path / "a.zip", ("a.csv", bytes(40 << 20)))  # 1000 : 1
     with pytest.raises(InputError, match="grows beyond"):
-        archive.read(path, _all)
+        zip_members.read_members(path, _all)
 
 
 def test_an_absolute_cap_holds_for_any_ratio(tmp_path):
     path = _zip(tmp_path / "a.zip", ("a.csv", bytes(3000)))
-    assert len(archive.read(path, _all, max_bytes=3000)["a.csv"]) == 3000
+    assert len(zip_members.read_members(path, _all, max_bytes=3000)["a.csv"]) == 3000
     with pytest.raises(InputError, match="grows beyond"):
-        archive.read(path, _all, max_bytes=2999)
+        zip_members.read_members(path, _all, max_bytes=2999)
 
 
 @pytest.mark.parametrize("claimed", [10, 1 << 30])
@@ -73,7 +73,7 @@ def test_a_lying_header_gives_an_error_and_no_bytes(tmp_path, claimed):
     struct.pack_into("<I", raw, raw.index(b"PK\x01\x02") + 24, claimed)  # uncompressed size in the central directory
     path.write_bytes(raw)
     with pytest.raises(InputError):
-        archive.read(path, _all)
+        zip_members.read_members(path, _all)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
@@ -81,7 +81,7 @@ def test_truncated_archives_are_named(tmp_path, share):
     path = _zip(tmp_path / "cut.zip", ("a.csv", bytes(range(256)) * 500))
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(InputError, match=r"cut\.zip"):
-        archive.read(path, _all)
+        zip_members.read_members(path, _all)
 
 
 def test_a_flipped_bit_is_found(tmp_path):
@@ -92,9 +92,9 @@ def test_a_flipped_bit_is_found(tmp_path):
     raw[300] ^= 1
     path.write_bytes(raw)
     with pytest.raises(InputError, match="CRC"):
-        archive.read(path, _all)
+        zip_members.read_members(path, _all)
 
 
 def test_a_missing_archive_is_named(tmp_path):
     with pytest.raises(InputError, match=r"not there[\s\S]*none\.zip"):
-        archive.read(tmp_path / "none.zip", _all)
+        zip_members.read_members(tmp_path / "none.zip", _all)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
-from tamrl.towers import download, stage
+from tamrl.towers import public_files, stage
 from tests.server import send_range
 
 CONTENT = {f"base/{k}.csv": os.urandom(200_000 + k) for k in range(5)}
@@ -61,7 +61,7 @@ def _rows(server, names=tuple(CONTENT)):
 
 
 def _fetch(server, folder, **options):
-    download.fetch(_rows(server), folder, **{"wait": 0.01, "attempts": 3} | options)
+    public_files.fetch_public_files(_rows(server), folder, **{"wait": 0.01, "attempts": 3} | options)
 
 
 def _content(folder):
@@ -139,12 +139,12 @@ def test_bytes_that_are_not_those_of_the_checksum_are_refused(server, tmp_path):
 def test_no_server_is_an_error_that_says_so(tmp_path, server):
     rows = _rows(server).assign(url="http://127.0.0.1:1/x")
     with pytest.raises(DownloadError, match=r"failed 2 times[\s\S]*127\.0\.0\.1:1"):
-        download.fetch(rows, tmp_path / "d", attempts=2, wait=0.01)
+        public_files.fetch_public_files(rows, tmp_path / "d", attempts=2, wait=0.01)
 
 
 @pytest.mark.parametrize("fault", ["503", "drop"])
 def test_an_outage_says_how_many_files_are_here_and_the_next_call_asks_for_the_rest(server, tmp_path, fault, monkeypatch):
-    monkeypatch.setattr(download, "AT_ONCE", 1)
+    monkeypatch.setattr(public_files, "AT_ONCE", 1)
     server.faults, server.ranges = {"base/3.csv": [fault] * 3}, False
     with pytest.raises(OutageError, match=r"base/3\.csv(.|\n)*[34] of 5 files are here"):
         _fetch(server, tmp_path / "d")
@@ -154,7 +154,7 @@ def test_an_outage_says_how_many_files_are_here_and_the_next_call_asks_for_the_r
     assert {"base/3.csv"} <= asked <= {"base/3.csv", "base/4.csv"} and _content(tmp_path / "d") == CONTENT
 
 
-@pytest.mark.parametrize(("module", "call"), [(download.temporary, "put"), (download.shutil, "copy2")])
+@pytest.mark.parametrize(("module", "call"), [(public_files.temporary, "put"), (public_files.shutil, "copy2")])
 def test_a_folder_that_cannot_be_written_is_no_fault_of_a_file(server, tmp_path, monkeypatch, module, call):
     _fetch(server, tmp_path / "d")
     full = OSError(errno.ENOSPC, "No space left on device")
@@ -174,7 +174,7 @@ def test_a_table_of_sources_that_is_none_is_named(tmp_path, content):
     path = tmp_path / "sources.tsv"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"sources\.tsv"):
-        download.read_sources(path, "d")
+        public_files.read_sources(path, "d")
 
 
 @pytest.mark.parametrize(
@@ -198,11 +198,11 @@ def test_rows_of_the_table_of_sources_that_cannot_be_used(tmp_path, row):
     path = tmp_path / "sources.tsv"
     path.write_text(HEAD + row + "\n")
     with pytest.raises(InputError, match=r"sources\.tsv"):
-        download.read_sources(path, "d")
+        public_files.read_sources(path, "d")
 
 
 def test_the_table_of_sources_holds_the_public_files_and_their_true_checksums(root, shared_data):
-    rows = download.read_sources(root / "tamrl/data/sources.tsv", "metaflux")
+    rows = public_files.read_sources(root / "tamrl/data/sources.tsv", "metaflux")
     listed = [line.split() for line in (shared_data / "towers" / "metaflux_sha256.txt").read_text().splitlines()]
     assert len(rows) == 206
     assert rows["sha256"].tolist() == [line[0] for line in listed if line[0] != "#"]

@@ -45,7 +45,7 @@ _WARM = 293.15
 
 
 @dataclass(frozen=True)
-class Check:
+class PlausibilityCheck:
     """A statistic of one variable per site, its bounds, and what is wrong outside of them.
 
     `statistic` takes the variable's values per site (Series) and all records of that site (DataFrame).
@@ -107,10 +107,14 @@ def _balance(values: pd.Series, records: pd.DataFrame) -> float:
 
 _SIGN = "perhaps the sign is reversed: "
 CHECKS = (
-    Check("vapour_pressure_deficit", "median of warm steps", 1.8, 90.0, "perhaps the values are in kPa, not hPa", _warm_median),
-    Check("shortwave_radiation", "95th percentile", 50.0, 550.0, "perhaps the values are in MJ m-2 d-1, not W m-2", _bright),
-    Check("gpp", "mean where mostly negative", -0.5, 60.0, _SIGN + "GPP is positive", _upright, yearly=False),
-    Check("nee", "correlation with RECO - GPP", -0.3, 1.1, _SIGN + "NEE is positive upwards", _balance, yearly=False),
+    PlausibilityCheck(
+        "vapour_pressure_deficit", "median of warm steps", 1.8, 90.0, "perhaps the values are in kPa, not hPa", _warm_median
+    ),
+    PlausibilityCheck(
+        "shortwave_radiation", "95th percentile", 50.0, 550.0, "perhaps the values are in MJ m-2 d-1, not W m-2", _bright
+    ),
+    PlausibilityCheck("gpp", "mean where mostly negative", -0.5, 60.0, _SIGN + "GPP is positive", _upright, yearly=False),
+    PlausibilityCheck("nee", "correlation with RECO - GPP", -0.3, 1.1, _SIGN + "NEE is positive upwards", _balance, yearly=False),
 )
 
 HINTS = {
@@ -124,14 +128,14 @@ HINTS = {
 """What is usually wrong with the mean of a year."""
 
 
-def _vocabulary() -> tuple[Check, ...]:
+def _vocabulary() -> tuple[PlausibilityCheck, ...]:
     """A check of the year's mean for each variable with bounds of it."""
     known = ((name, entry.means.place) for name, entry in variables.vocabulary().items() if entry.towers)
     hint = "perhaps it is another multiple of the unit, or a sum for a mean"
-    return tuple(Check(name, YEAR, *place, HINTS.get(name, hint), _year) for name, place in known if place)
+    return tuple(PlausibilityCheck(name, YEAR, *place, HINTS.get(name, hint), _year) for name, place in known if place)
 
 
-def _seasons(lat: float) -> tuple[Check, ...]:
+def _seasons(lat: float) -> tuple[PlausibilityCheck, ...]:
     """Checks of the season at a latitude."""
     least = ((name, entry.means.place_season) for name, entry in variables.vocabulary().items() if entry.towers)
     north, south = lat > BEYOND, lat < -BEYOND
@@ -140,11 +144,13 @@ def _seasons(lat: float) -> tuple[Check, ...]:
     hint = "perhaps the latitude has the wrong sign, or the dates are half a year off"
     says = f"{SEASON} of the northern hemisphere"
     return tuple(
-        Check(name, says, *((low, np.inf) if north else (-np.inf, -low)), hint, _season) for name, low in least if low is not None
+        PlausibilityCheck(name, says, *((low, np.inf) if north else (-np.inf, -low)), hint, _season)
+        for name, low in least
+        if low is not None
     )
 
 
-def find(records: pd.DataFrame, lat: Mapping[str, float] | None = None) -> pd.DataFrame:
+def site_statistics(records: pd.DataFrame, lat: Mapping[str, float] | None = None) -> pd.DataFrame:
     """All statistics of `CHECKS` and of the vocabulary by site: columns site, variable, says, seen, low, high, hint, fails.
 
     Parameters
@@ -164,7 +170,7 @@ def find(records: pd.DataFrame, lat: Mapping[str, float] | None = None) -> pd.Da
     return frame.assign(fails=~frame["seen"].between(frame["low"], frame["high"]))
 
 
-def refuse(
+def refuse_wrong_units(
     records: pd.DataFrame, *, where: object, columns: Mapping[str, str] | None = None, lat: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
     """Refuse records in which at least `WRONG_SHARE` of the towers fail the same check: the unit or sign is wrong.
@@ -176,24 +182,24 @@ def refuse(
     columns : mapping, optional
         Canonical name: column of the file, for the message; else the vocabulary's names for tower files are given.
     lat : mapping, optional
-        As `find` takes it.
+        As `site_statistics` takes it.
 
     Returns
     -------
-    DataFrame of `find`
+    DataFrame of `site_statistics`
 
     Raises
     ------
     UnitError
         Names the file, the column and a tower.
     """
-    found = find(records, lat)
-    judge(found, where=where, columns=columns)
+    found = site_statistics(records, lat)
+    judge_statistics(found, where=where, columns=columns)
     return found
 
 
-def judge(found: pd.DataFrame, *, where: object, columns: Mapping[str, str] | None = None) -> None:
-    """`refuse` by the statistics alone, which may have been found tower by tower."""
+def judge_statistics(found: pd.DataFrame, *, where: object, columns: Mapping[str, str] | None = None) -> None:
+    """`refuse_wrong_units` by the statistics alone, which may have been found tower by tower."""
     for (variable, says), rows in found.groupby(["variable", "says"]):
         failed = rows[rows["fails"]]
         if len(failed) >= WRONG_SHARE * len(rows):
@@ -207,8 +213,10 @@ def judge(found: pd.DataFrame, *, where: object, columns: Mapping[str, str] | No
             _raise(first, f"the median over {len(rows)} towers of the {says}", where, columns or {})
 
 
-def settle(records: pd.DataFrame, *, where: object, lat: Mapping[str, float] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`refuse` a network with a wrong unit, and make a variable missing where only single towers are implausible.
+def mask_implausible(
+    records: pd.DataFrame, *, where: object, lat: Mapping[str, float] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`refuse_wrong_units` a network with a wrong unit, and make a variable missing where only single towers are implausible.
 
     Published networks do hold such towers (reanalysis fitted to a broken sensor, for one): one of them is no reason to refuse
     hundreds, and no reason to learn from it either.
@@ -221,11 +229,11 @@ def settle(records: pd.DataFrame, *, where: object, lat: Mapping[str, float] | N
     report : DataFrame
         By site: `implausible` (records that lost something) and `implausible_note` (why).
     """
-    return mask(records, refuse(records, where=where, lat=lat), where=where)
+    return mask_failed(records, refuse_wrong_units(records, where=where, lat=lat), where=where)
 
 
-def mask(records: pd.DataFrame, found: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What `settle` does where the statistics of these towers are known already."""
+def mask_failed(records: pd.DataFrame, found: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What `mask_implausible` does where the statistics of these towers are known already."""
     records, report = records.copy(), []
     for row in found[found["fails"]].itertuples():
         whole = row.variable in FLUXES or row.says.startswith(SEASON)

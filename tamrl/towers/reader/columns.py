@@ -32,7 +32,7 @@ OUTSIDE = 0.05
 """Share of a column's values that may lie outside of the valid range; the quality tests remove them later."""
 
 
-def choose(
+def map_columns(
     available: Iterable[str], *, partitioning: Partitioning, drivers: Drivers = "tower", ustar: Ustar = "REF"
 ) -> dict[str, str]:
     """Which column holds which variable: canonical name -> column, first alias of the vocabulary that is there.
@@ -49,17 +49,17 @@ def choose(
     found: dict[str, str] = {}
     for name, entry in variables.vocabulary().items():
         aliases = entry.towers.names if entry.towers else ()
-        aliases = [threshold(a, ustar) for a in aliases if _partitioning(a) in (None, partitioning)]
+        aliases = [with_threshold(a, ustar) for a in aliases if _partitioning(a) in (None, partitioning)]
         if drivers == "era" and entry.role == "dynamic":
             aliases = sorted(aliases, key=lambda a: not a.endswith("_ERA"))  # stable: else in the vocabulary's order
         if column := next((a for a in aliases if a in available), None):
             found[name] = column
-    if column := next((c for c in (threshold(q, ustar) for q in QC_COLUMNS) if c in available), None):
+    if column := next((c for c in (with_threshold(q, ustar) for q in QC_COLUMNS) if c in available), None):
         found[QC] = column
     return found
 
 
-def threshold(column: str, ustar: Ustar) -> str:
+def with_threshold(column: str, ustar: Ustar) -> str:
     """The column of the same flux with another u* threshold: `NEE_VUT_REF_QC` becomes `NEE_VUT_USTAR50_QC`."""
     return column.replace("_VUT_REF", f"_VUT_{ustar}")
 
@@ -68,14 +68,14 @@ def _partitioning(column: str) -> str | None:
     return next((tag for tag in ("NT", "DT") if f"_{tag}_" in column), None)
 
 
-def require(
+def require_columns(
     mapping: Mapping[str, str], names: Iterable[str], *, available: Iterable[str], where: object, ustar: Ustar = "REF"
 ) -> None:
     """Refuse a file that lacks a variable; says which columns it could have had."""
     for name in names:
         if name not in mapping:
             entry = variables.vocabulary().get(name)
-            known = [threshold(c, ustar) for c in (entry.towers.names if entry and entry.towers else QC_COLUMNS)]
+            known = [with_threshold(c, ustar) for c in (entry.towers.names if entry and entry.towers else QC_COLUMNS)]
             raise InputError(
                 f"no column for {name}",
                 where=where,
@@ -84,7 +84,7 @@ def require(
             )
 
 
-def convert(
+def convert_columns(
     raw: pd.DataFrame,
     mapping: Mapping[str, str],
     *,

@@ -15,7 +15,8 @@ import pandas as pd
 from tamrl import files
 from tamrl.errors import InputError
 from tamrl.intake import border, text, whole
-from tamrl.towers import sites, workbook
+from tamrl.towers import sites
+from tamrl.towers.reader import workbook
 
 _log = logging.getLogger(__name__)
 
@@ -39,13 +40,13 @@ _HEIGHT_OF = ("NEE", "FC", "CO2", "SC", "LE", "H", "WS", "TA")
 """Variables whose height of measurement stands for the tower, best first."""
 
 
-def read(content: bytes, *, where: object) -> pd.DataFrame:
+def read_bif(content: bytes, *, where: object) -> pd.DataFrame:
     """Rows of a BIF table (CSV or xlsx, long or wide) as text, with the columns `COLUMNS`; blank rows are left out.
 
     Raises `InputError` if the columns are not there or the table cannot be read.
     """
     if workbook.is_workbook(content):
-        frame = workbook.read(content, where=where)
+        frame = workbook.read_workbook(content, where=where)
     else:
         # a value that holds separators without quotes (a comment) is read to its end, as values stand last
         frame = text.frame(content, where=where, separators=";,\t", free="DATAVALUE", rows=False)
@@ -74,28 +75,28 @@ def _long(wide: pd.DataFrame) -> pd.DataFrame:
     return long[long["DATAVALUE"].str.strip() != ""].assign(GROUP_ID="", VARIABLE_GROUP="")
 
 
-def find(folder: Path) -> Path | None:
+def find_shared_bif(folder: Path) -> Path | None:
     """The last by name of the BIF tables of many sites in a folder, such as `FLX_AA-Flx_BIF_LATEST.csv`, or None."""
     found = [p for p in folder.glob("[!.]*_AA-Flx_BIF*") if p.suffix in (".csv", ".xlsx")]
     return max(found, default=None, key=lambda path: path.name)
 
 
-def beside(paths: list[Path]) -> Path | None:
-    """The BIF table of many sites among the inputs of a network: the second of `paths`, else what `find` finds in the first."""
-    return paths[1] if len(paths) > 1 else find(paths[0])
+def shared_bif_path(paths: list[Path]) -> Path | None:
+    """The BIF table of many sites among the inputs of a network: the second of `paths`, else one in the first."""
+    return paths[1] if len(paths) > 1 else find_shared_bif(paths[0])
 
 
-def read_file(path: Path) -> pd.DataFrame:
-    """`places` of a BIF file; raises `InputError` for one that cannot be read."""
+def read_bif_sites(path: Path) -> pd.DataFrame:
+    """`bif_sites` of a BIF file; raises `InputError` for one that cannot be read."""
     with border.reading("the metadata table cannot be read", where=path):
         status = path.stat()
         return _read_once(path, status.st_mtime_ns, status.st_size).copy()
 
 
-def shared(paths: list[Path]) -> pd.DataFrame | None:
-    """`places` of the BIF table of many sites among the inputs of a network, if there is one."""
-    found = beside(paths)
-    return None if found is None else read_file(found)
+def read_shared_bif(paths: list[Path]) -> pd.DataFrame | None:
+    """`bif_sites` of the BIF table of many sites among the inputs of a network, if there is one."""
+    found = shared_bif_path(paths)
+    return None if found is None else read_bif_sites(found)
 
 
 @lru_cache(maxsize=8)
@@ -104,10 +105,10 @@ def _read_once(path: Path, changed: int, size: int) -> pd.DataFrame:
     content = files.verified(path).read_bytes()
     if not workbook.is_workbook(content) and content[-1:].isdigit():  # it may have been cut within this number
         whole.check_text(path)
-    return places(read(content, where=path), where=path)
+    return bif_sites(read_bif(content, where=path), where=path)
 
 
-def places(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
+def bif_sites(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
     """One row a site: site, lat, lon, elevation and height of measurement (m), igbp, koppen, utc_offset (h), managed (reason
     or None).
 
@@ -116,17 +117,17 @@ def places(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
     sites.check_ids(frame["SITE_ID"].unique(), where=where)
     found = pd.DataFrame({name: _newest(frame, group, variable) for name, (group, variable) in _FIELDS.items()})
     found = found.reindex(pd.Index(frame["SITE_ID"].unique(), name="site"))
-    found["igbp"] = [sites.igbp(v) for v in found["igbp"]]
-    found["koppen"] = [sites.koppen(v) for v in found["koppen"]]
+    found["igbp"] = [sites.igbp_class(v) for v in found["igbp"]]
+    found["koppen"] = [sites.koppen_group(v) for v in found["koppen"]]
     found["managed"] = _managed(frame).reindex(found.index)
     found["height"] = _height(frame).reindex(found.index)
     new = {old: new for old, new in sites.RENAMED.items() if old in found.index and new not in found.index}
     found = pd.concat([found, found.loc[list(new)].rename(index=new)])
-    return sites.table(found.rename_axis("site").reset_index().to_dict("records")).drop(columns=["network", *sites.READING])
+    return sites.site_table(found.rename_axis("site").reset_index().to_dict("records")).drop(columns=["network", *sites.READING])
 
 
-def place(frames: Sequence[pd.DataFrame | None], site: str, *, where: object, todo: str) -> dict[str, object]:
-    """The row of one site out of the first of several `places` that has its coordinates; raises `InputError` if none has."""
+def locate_site(frames: Sequence[pd.DataFrame | None], site: str, *, where: object, todo: str) -> dict[str, object]:
+    """The row of one site out of the first of several `bif_sites` that has its coordinates; raises `InputError` if none has."""
     for frame in (f for f in frames if f is not None):
         row = frame[frame["site"] == site]
         if len(row) == 1 and row[["lat", "lon"]].notna().all(axis=None):

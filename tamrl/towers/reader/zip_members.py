@@ -28,7 +28,7 @@ MAX_RATIO = 100
 _BLOCK = 1 << 20
 
 
-class Capped(io.RawIOBase):
+class CappedStream(io.RawIOBase):
     """A stream that counts what passes and refuses to pass more than `cap` bytes."""
 
     def __init__(self, source: IO[bytes], *, cap: int, refusal: InputError):
@@ -49,7 +49,7 @@ class Capped(io.RawIOBase):
         return len(block)
 
 
-def names(path: Path) -> list[str]:
+def list_members(path: Path) -> list[str]:
     """Names of the members of an archive, sorted.
 
     Raises
@@ -62,14 +62,14 @@ def names(path: Path) -> list[str]:
 
 
 @contextmanager
-def opened(path: Path, name: str, *, max_bytes: int = MAX_BYTES, max_ratio: int = MAX_RATIO) -> Iterator[Capped]:
+def open_member(path: Path, name: str, *, max_bytes: int = MAX_BYTES, max_ratio: int = MAX_RATIO) -> Iterator[CappedStream]:
     """A member of an archive as a stream, so that it never lies in memory as a whole.
 
     Raises
     ------
     InputError
-        As `names` does, if the member is encrypted or packed by a method that is not read, or if it grows beyond the caps while
-        it is read (the sizes in its header are not believed).
+        As `list_members` does, if the member is encrypted or packed by a method that is not read, or if it grows beyond the
+        caps while it is read (the sizes in its header are not believed).
     """
     with _archive(path) as archive:
         info = archive.getinfo(name)
@@ -83,20 +83,20 @@ def opened(path: Path, name: str, *, max_bytes: int = MAX_BYTES, max_ratio: int 
             todo="no tower file is packed so tightly; fetch it from its publisher",
         )
         with archive.open(info) as member:
-            yield Capped(member, cap=cap, refusal=refusal)
+            yield CappedStream(member, cap=cap, refusal=refusal)
 
 
-def read(
+def read_members(
     path: Path, choose: Callable[[list[str]], list[str]], *, max_bytes: int = MAX_WHOLE, max_ratio: int = MAX_RATIO
 ) -> dict[str, bytes]:
     """Contents of the members that `choose` picks from the list of names; for small ones, as they are held in memory.
 
-    Raises `InputError` as `opened` does.
+    Raises `InputError` as `open_member` does.
     """
     found = {}
-    for name in choose(names(path)):
+    for name in choose(list_members(path)):
         left = max_bytes - sum(map(len, found.values()))
-        with opened(path, name, max_bytes=left, max_ratio=max_ratio) as member:
+        with open_member(path, name, max_bytes=left, max_ratio=max_ratio) as member:
             found[name] = b"".join(iter(lambda: member.read(_BLOCK), b""))
     return found
 

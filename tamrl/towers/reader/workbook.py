@@ -28,11 +28,11 @@ _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def is_workbook(content: bytes) -> bool:
-    """Whether the bytes are those of a workbook: an xlsx file, or one that `read` refuses by name."""
+    """Whether the bytes are those of a workbook: an xlsx file, or one that `read_workbook` refuses by name."""
     return content[:4] == b"PK\x03\x04" or content[:8] == _COMPOUND
 
 
-def read(content: bytes, *, where: object) -> pd.DataFrame:
+def read_workbook(content: bytes, *, where: object) -> pd.DataFrame:
     """All cells of the first sheet as text, the first row as names of the columns; empty cells are empty texts.
 
     Raises `InputError` if it is no workbook, or one that is old, encrypted, with a document type, or beyond `MAX_BYTES` or

@@ -12,18 +12,18 @@ from tamrl import contracts
 from tamrl.files import atomic, verified
 
 
-def columns(paths: Sequence[str | Path]) -> list[str]:
+def stored_columns(paths: Sequence[str | Path]) -> list[str]:
     """All columns of several tables, in the order in which they first stand."""
     return list(dict.fromkeys(name for path in paths for name in pq.read_schema(verified(path)).names))
 
 
-def read(path: str | Path, sites: Sequence[str]) -> pd.DataFrame:
+def read_towers(path: str | Path, sites: Sequence[str]) -> pd.DataFrame:
     """The records of some towers, by `contracts.TOWERS`; only the groups of rows that hold these are read."""
     return contracts.table(pd.read_parquet(verified(path), filters=[("site", "in", list(sites))]), contracts.TOWERS, where=path)
 
 
 @contextmanager
-def writer(path: str | Path, names: Sequence[str]) -> Iterator[Callable[[pd.DataFrame], None]]:
+def open_writer(path: str | Path, names: Sequence[str]) -> Iterator[Callable[[pd.DataFrame], None]]:
     """A function that adds records to a Parquet file with the columns `names`; the file appears when all are there.
 
     A column that some records do not have is missing there.

@@ -8,12 +8,13 @@ import pandas as pd
 
 from tamrl import contracts
 from tamrl.sections.inputs import Quality
-from tamrl.towers import quality, screening, sites
+from tamrl.towers import sites
+from tamrl.towers.quality import record_tests, screening
 
 _log = logging.getLogger(__name__)
 
 
-def owners(places: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, pd.Series]:
+def merge_sites(places: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, pd.Series]:
     """The merged sites of all networks, and the network from which each site's records are taken (Series by site).
 
     Where two networks hold a tower, the later of the list has all of it: two processings of one tower are never mixed, as
@@ -28,21 +29,21 @@ def owners(places: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, pd.Series]:
     reading = stacked.drop_duplicates("site", keep="last").set_index("site")[list(sites.READING)]
     merged = stacked.drop(columns=list(sites.READING)).groupby("site").last()  # the last that is not missing
     merged = merged.join(reading).assign(also_in=others.where(others != "", None))
-    return sites.table(merged.reset_index().to_dict("records")), owner
+    return sites.site_table(merged.reset_index().to_dict("records")), owner
 
 
-def take(tables: Sequence[pd.DataFrame], networks: Sequence[str], owner: pd.Series) -> list[pd.DataFrame]:
+def select_owned(tables: Sequence[pd.DataFrame], networks: Sequence[str], owner: pd.Series) -> list[pd.DataFrame]:
     """Of each network's records those of the sites that it owns; networks without any are left out."""
     renamed = zip((_rename(t) for t in tables), networks, strict=True)
     return [part for t, name in renamed if len(part := t[t["site"].map(owner) == name])]
 
 
-def aliases(chosen: Sequence[str]) -> list[str]:
+def known_ids(chosen: Sequence[str]) -> list[str]:
     """The ids under which networks may hold the sites: their present ones, and those from before they were renamed."""
     return [*chosen, *(old for old, new in sites.RENAMED.items() if new in chosen)]
 
 
-def set_aside(lists: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def report_set_aside(lists: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Archives that could not be read (site, file, reason), as a report of quality."""
     found = pd.concat(lists, ignore_index=True) if lists else pd.DataFrame(columns=["site", "file", "reason"])
     return pd.DataFrame(
@@ -64,7 +65,7 @@ def flag_managed(places: pd.DataFrame, managed: Mapping[str, str]) -> pd.DataFra
     return places.assign(managed=reasons.where(reasons.notna(), places["managed"]))
 
 
-def judge(
+def judge_records(
     records: pd.DataFrame,
     places: pd.DataFrame,
     *,
@@ -77,7 +78,7 @@ def judge(
     Parameters
     ----------
     records, places : DataFrame
-        As `take` and `flag_managed` return them.
+        As `select_owned` and `flag_managed` return them.
     exclude : tuple of str
         Site ids to leave out.
     limits : Quality
@@ -92,9 +93,9 @@ def judge(
     report : DataFrame by `contracts.QUALITY`
     """
     reading = _reading(records, places)
-    records, drivers = quality.mask_drivers(records, places, step, limits)
-    records, tested = quality.apply(records, quality.checks(step, limits))
-    good = quality.good(records)
+    records, drivers = record_tests.mask_drivers(records, places, step, limits)
+    records, tested = record_tests.apply_tests(records, record_tests.active_tests(step, limits))
+    good = record_tests.has_flux(records)
     kept = records.loc[good, ["site"]].assign(month=records["date"].dt.month).groupby("site")["month"]
     whole = pd.DataFrame({"steps": kept.size(), "months": kept.nunique()})
     exclude = tuple(sites.RENAMED.get(site, site) for site in exclude)
@@ -111,7 +112,7 @@ def _reading(records: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
     """What reading has made missing, as a report: fill values, and variables that are implausible at a tower."""
     targets, drivers = (places[c].astype(int) for c in sites.FILLS)
     note = [f"values masked while reading: {t} of targets, {d} of drivers" for t, d in zip(targets, drivers, strict=True)]
-    kept = places["site"].map(quality.good(records).groupby(records["site"]).sum()).fillna(0).astype(int)
+    kept = places["site"].map(record_tests.has_flux(records).groupby(records["site"]).sum()).fillna(0).astype(int)
     fills = pd.DataFrame(
         {"site": places["site"], "test": "fill_values", "dropped": targets + drivers, "kept": kept, "note": note}
     )

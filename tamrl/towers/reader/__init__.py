@@ -1,0 +1,1 @@
+"""Readers of the formats in which tower records come: ONEFlux files, metadata tables, workbooks, archives, snapshots."""
