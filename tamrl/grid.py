@@ -6,10 +6,14 @@ Conventions: `lat` runs from north to south, `lon` from west to east in [-180, 1
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tamrl.errors import ConfigError
+from tamrl.errors import ConfigError, ContractError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 EARTH_RADIUS = 6371007.181
 """Authalic radius of WGS84 in m (Snyder 1987, doi 10.3133/pp1395)."""
@@ -21,7 +25,7 @@ class Grid:
 
     resolution: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         rows = 180.0 / self.resolution
         if self.resolution <= 0 or abs(rows - round(rows)) > 1e-9:
             raise ConfigError(
@@ -29,6 +33,22 @@ class Grid:
                 where="grid.resolution",
                 todo="take a divisor of 180, such as 0.25, 0.5, 1 or 2",
             )
+
+    @classmethod
+    def from_dataset(cls, ds: "xr.Dataset | xr.DataArray") -> "Grid":
+        """The grid whose cell centres are the coordinates `lat` and `lon` of a dataset.
+
+        Raises
+        ------
+        ContractError
+            If the coordinates are not those of a global grid, north to south and west to east.
+        """
+        lat, lon = ds["lat"].values, ds["lon"].values
+        grid = cls(180.0 / max(lat.size, 1))
+        within = grid.resolution / 1000
+        if grid.shape != (lat.size, lon.size) or np.abs(lat - grid.lat).max() > within or np.abs(lon - grid.lon).max() > within:
+            raise ContractError(f"the coordinates are not those of the global grid of {grid.resolution:g}°", found=lat[:2])
+        return grid
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -57,7 +77,8 @@ class Grid:
         """Cell areas, m2, shape (lat, 1)."""
         edge = np.deg2rad(90.0 - np.arange(self.shape[0] + 1) * self.resolution)
         band = np.sin(edge[:-1]) - np.sin(edge[1:])
-        return (EARTH_RADIUS**2 * np.deg2rad(self.resolution) * band)[:, None]
+        areas: np.ndarray = EARTH_RADIUS**2 * np.deg2rad(self.resolution) * band
+        return areas[:, None]
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Cell edges as (lat, 2) and (lon, 2), in the order of the coordinate."""
@@ -109,9 +130,10 @@ def coarsen(values: np.ndarray, weights: np.ndarray, ratio: int) -> tuple[np.nda
     return (values * weights).reshape(blocks).sum((-3, -1)), weights.reshape(blocks).sum((-3, -1))
 
 
-def great_circle_km(*, lat1: np.ndarray, lon1: np.ndarray, lat2: np.ndarray, lon2: np.ndarray) -> np.ndarray:
+def great_circle_km(*, lat1: float | np.ndarray, lon1: float | np.ndarray, lat2: np.ndarray, lon2: np.ndarray) -> np.ndarray:
     """Great-circle distance in km by the haversine formula (Sinnott 1984); inputs broadcast, degrees."""
     p1, p2 = np.deg2rad(lat1), np.deg2rad(lat2)
     dp, dl = p2 - p1, np.deg2rad(np.asarray(lon2) - np.asarray(lon1))
     a = np.sin(dp / 2) ** 2 + np.cos(p1) * np.cos(p2) * np.sin(dl / 2) ** 2
-    return 2 * EARTH_RADIUS / 1000 * np.arcsin(np.sqrt(np.clip(a, 0, 1)))
+    distance: np.ndarray = 2 * EARTH_RADIUS / 1000 * np.arcsin(np.sqrt(np.clip(a, 0, 1)))
+    return distance

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from tamrl import config as configuration
-from tamrl import provenance, registry
+from tamrl import plugins, provenance, registry
 from tamrl.carbon import FLUXES
+from tamrl.errors import ConfigError
 from tamrl.layout import DOWNLOADS, File, RunLayout
 from tamrl.sections import Config
 
@@ -172,11 +173,13 @@ class WorkflowPlan:
 
     def _items(self, source: str) -> Iterable[str]:
         """What is fetched of a source, such as its variables or products."""
-        from tamrl.drivers.cube import plan  # a run that fetches nothing is planned without xarray
+        from tamrl.drivers.cube.plan import plan_cube  # a run that fetches nothing is planned without xarray
 
-        wanted = plan(cube_variables(self.main), self.main.drivers.sources)[source]
-        items: Iterable[str] = registry.load(registry.SOURCES, source).items(self.main.drivers.plugin_options(source), wanted)
-        return items
+        plugin = registry.load_source(source)
+        if not plugins.downloads(plugin):
+            raise ConfigError(f"{source} does not download", where=f"drivers.{source}.download")
+        wanted = plan_cube(cube_variables(self.main), self.main.drivers.sources)[source]
+        return plugin.items(self.main.drivers.plugin_options(source), wanted)
 
     def download_options(self, source: str, year: str) -> dict[str, Any]:
         """Options of a source, with the `months` to fetch where the year is unfinished; finished years do not know of it."""
@@ -197,16 +200,16 @@ class WorkflowPlan:
     def climate_map(self) -> tuple[list[str], str | None]:
         """Inputs and path of the map of climates for towers that name none: of the first source that has one."""
         for name in self.main.drivers.sources:
-            source, options = registry.load(registry.SOURCES, name), self.main.drivers.plugin_options(name)
-            if hasattr(source, "koppen_map"):
+            source, options = registry.load_source(name), self.main.drivers.plugin_options(name)
+            if plugins.holds_koppen(source):
                 return source.inputs(options), str(source.koppen_map(options))
         return [], None
 
     def packaged(self) -> dict[str, Any]:
         """Versions and checksums of grids that are installed as packages."""
-        sources = {name: registry.load(registry.SOURCES, name) for name in self.main.drivers.sources}
+        sources = {name: registry.load_source(name) for name in self.main.drivers.sources}
         options = self.main.drivers.plugin_options
-        return {name: source.version(options(name)) for name, source in sources.items() if hasattr(source, "locate")}
+        return {name: source.version(options(name)) for name, source in sources.items() if source.CAPABILITIES.installed}
 
     def plugin(self, run: str, model: str) -> str:
         """Module of the plug-in behind a model, which may be a variant of it."""

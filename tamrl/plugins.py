@@ -129,11 +129,21 @@ class SourceCapabilities:
     lists_files : a longer record leaves earlier steps as they are; see `ListingSource`
     downloads : it can download its files; see `DownloadingSource`
     koppen : it holds a map of climates; see `KoppenSource`
+    installed : its files come with installed packages, whose versions are inputs of the cube
     """
 
     lists_files: bool = False
     downloads: bool = False
     koppen: bool = False
+    installed: bool = False
+
+
+@dataclass(frozen=True)
+class SourceVolume:
+    """What a source holds for a run, roughly: bytes of its files, and how many composites each variable has."""
+
+    size: float = 0.0
+    composites: int = 0
 
 
 class DriverSource(Plugin, Protocol):
@@ -152,6 +162,9 @@ class DriverSource(Plugin, Protocol):
 
     def version(self, options: Any) -> Mapping[str, object]:
         """What was read, as JSON-like values for the provenance."""
+
+    def volume(self, options: Any, *, variables: int, years: int) -> SourceVolume:
+        """What so many variables and years amount to; nothing for what is small."""
 
 
 class ListingSource(DriverSource, Protocol):

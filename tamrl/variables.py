@@ -6,11 +6,11 @@ valid range, because attributes lie (values are believed, never the unit attribu
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tamrl import classes, units
 from tamrl.errors import ConfigError, UnitError, near
@@ -31,6 +31,37 @@ class Alias(Strict):
 
     name: str
     units: str
+
+    @property
+    def is_amount(self) -> bool:
+        """Whether values are amounts per day, which days add up, and not means."""
+        return self.units.endswith("d-1")
+
+
+class Era5Entry(Strict):
+    """How ERA5 and ERA5-Land name a variable: in files, in orders to the Climate Data Store and in ARCO-ERA5, and in GRIB."""
+
+    short_name: str
+    """Name in NetCDF files, such as t2m."""
+    name: str
+    """Name in orders and in the public store of hours, such as 2m_temperature."""
+    grib: Annotated[str, Field(pattern=r"^\d{1,3}\.\d{1,3}$")]
+    """ECMWF's parameter and table, such as 167.128."""
+    units: str
+    """Of the values; amounts are per day (d-1), whatever the files' steps are."""
+    land: bool = True
+    """Whether ERA5-Land has it."""
+
+    @property
+    def daily_statistic(self) -> Literal["daily_mean", "daily_sum"]:
+        """What the Climate Data Store makes of the hours of a day."""
+        return "daily_sum" if self.aliases["cds_era5"].is_amount else "daily_mean"
+
+    @property
+    def aliases(self) -> dict[str, Alias]:
+        """Name and unit for each source of ERA5."""
+        files, store = Alias(name=self.short_name, units=self.units), Alias(name=self.name, units=self.units)
+        return {"cds_era5": files, **({"cds_era5_land": files} if self.land else {}), "arco_era5": store}
 
 
 class TowerAlias(Strict):
@@ -66,7 +97,15 @@ class Variable(Strict):
     classes: Literal["igbp", "koppen"] | None = None
     derived: str | None = None
     towers: TowerAlias | None = None
+    era5: Era5Entry | None = None
     sources: dict[str, Alias] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _add_era5(self) -> "Variable":
+        if self.era5:
+            for source, alias in self.era5.aliases.items():
+                self.sources.setdefault(source, alias)
+        return self
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -74,9 +113,14 @@ class Variable(Strict):
         return {"igbp": classes.IGBP, "koppen": classes.KOPPEN}.get(self.classes or "", ())
 
 
-@cache
-def vocabulary(file: Path = FILE) -> dict[str, Variable]:
+def vocabulary() -> dict[str, Variable]:
     """All entries by canonical name; raises `ConfigError` for a malformed file."""
+    return read_vocabulary(FILE)
+
+
+@cache
+def read_vocabulary(file: Path) -> dict[str, Variable]:
+    """The entries of a file by canonical name; raises `ConfigError` for a malformed one."""
     try:
         return {name: Variable(**entry) for name, entry in document.read(file).items()}
     except (ValueError, TypeError) as error:
@@ -89,6 +133,22 @@ def get(name: str) -> Variable:
     if name not in known:
         raise ConfigError(f"no variable named {name!r}", where=FILE, todo=near(name, known))
     return known[name]
+
+
+def era5_entry(short_name: str) -> Era5Entry:
+    """How ERA5 names the variable that its files call `short_name`; raises `ConfigError` if no entry says it."""
+    known = {entry.era5.short_name: entry.era5 for entry in vocabulary().values() if entry.era5}
+    if short_name not in known:
+        todo = f"give the variable an entry `era5`; {near(short_name, known)}"
+        raise ConfigError(f"ERA5's {short_name} is in no entry of the vocabulary", where=FILE, todo=todo)
+    return known[short_name]
+
+
+def grib_names() -> dict[tuple[int, int], str]:
+    """Short names of ECMWF's parameters, by table and number."""
+    entries = [entry.era5 for entry in vocabulary().values() if entry.era5]
+    codes = {entry.short_name: entry.grib.split(".") for entry in entries}
+    return {(int(table), int(number)): name for name, (number, table) in codes.items()}
 
 
 def mask_fill(values: np.ndarray) -> tuple[np.ndarray, int]:

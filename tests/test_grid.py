@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamrl.errors import ConfigError
+from tamrl.errors import ConfigError, ContractError
 from tamrl.grid import EARTH_RADIUS, Grid, coarsen, great_circle_km
 
 DIVISORS = st.sampled_from([0.25, 0.5, 1.0, 1.5, 2.0, 5.0])
@@ -60,3 +61,12 @@ def test_coarsening_ignores_missing_pixels_and_keeps_sums():
 def test_distance_from_pole_to_equator():
     quarter = np.pi / 2 * EARTH_RADIUS / 1000
     assert great_circle_km(lat1=90.0, lon1=0.0, lat2=0.0, lon2=77.0) == pytest.approx(quarter)
+
+
+def test_a_dataset_says_its_grid_and_another_one_is_refused():
+    grid = Grid(2.0)
+    ds = xr.Dataset(coords={"lat": grid.lat.astype("float32"), "lon": grid.lon})
+    assert Grid.from_dataset(ds) == grid
+    for odd in (ds.isel(lat=slice(1, None)), ds.isel(lat=slice(None, None, -1)), ds.assign_coords(lon=grid.lon + 180)):
+        with pytest.raises(ContractError, match="global grid"):
+            Grid.from_dataset(odd)

@@ -146,10 +146,20 @@ def test_a_table_that_changed_by_a_letter_is_refused(tmp_path):
 
 
 READERS = {"open_dataset", "load_dataset", "read_parquet", "read_csv", "read_schema", "read_metadata", "Dataset"}
-OUTSIDE = ("twin", "intake", "drivers/sources", "towers/networks", "drivers/subsets.py", "drivers/granules.py", "drivers/co2.py")
+OUTSIDE = (
+    "twin",
+    "intake",
+    "drivers/sources",
+    "drivers/formats",
+    "drivers/reanalysis",
+    "towers/networks",
+    "drivers/subsets.py",
+    "drivers/granules.py",
+    "drivers/co2.py",
+)
 FOREIGN = {
     "towers/reader/bif.py", "towers/reader/oneflux.py", "towers/reader/snapshot.py", "towers/public_files.py",
-    "drivers/opening.py", "maps/netcdf.py", "report/stage.py:read_csv",
+    "maps/netcdf.py", "report/stage.py:read_csv",
 }  # fmt: skip
 """Readers of files that come from elsewhere; `maps/netcdf.py` opens what it writes, and the report Snakemake's benchmarks."""
 

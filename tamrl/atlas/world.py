@@ -29,7 +29,7 @@ class World:
         with xr.open_dataset(files.verified(self.path("map", "gpp", self.labels[0]))) as ds:
             self.attributes = dict(ds.attrs)
             shown = np.isfinite(layers.by_month(ds["gpp"])).any(0)
-        self.cells = Cells(Grid(180.0 / shown.shape[0]), shown)
+            self.cells = Cells(Grid.from_dataset(ds), shown)
 
     def path(self, kind: str, flux: str, label: str) -> str:
         """The one file of a flux and label.

@@ -1,5 +1,6 @@
 """Carbon dioxide of the air: a global annual mean series, which the user supplies, brought to the steps of the run."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +11,54 @@ from tamrl import calendar, variables
 from tamrl.errors import InputError
 from tamrl.intake import border, dates, text, whole
 
-Series = tuple[np.ndarray, np.ndarray]
-"""Years, without a gap, and the mean of each in µmol mol-1."""
-
 COLUMNS = ("year", "ppm")
 _NEEDS = "the series of CO2 needs a number for each of two or more consecutive years"
 _TODO = "write one line a year under the header year,ppm"
 
 
-def read(path: str | Path) -> Series:
-    """The series of a CSV; lines that begin with # are skipped. Raises `InputError` and `UnitError` as `series` does."""
+@dataclass(frozen=True, eq=False)
+class AnnualCo2:
+    """Consecutive years (int), and the mean of each in µmol mol-1 (float64)."""
+
+    years: np.ndarray
+    ppm: np.ndarray
+
+    def on_days(self, days: np.ndarray) -> np.ndarray:
+        """Smooth course through the middles of the years, µmol mol-1, of dates (T): to (T,).
+
+        A monotone cubic (Fritsch & Carlson 1980, doi 10.1137/0717021) that is continued for half a year at both ends.
+
+        Raises
+        ------
+        InputError
+            If a date lies in a year that the series does not have.
+        """
+        year = calendar.year(days)
+        if missing := sorted(set(year.tolist()) - set(self.years.tolist())):
+            known = f"{self.years[0]} to {self.years[-1]}"
+            raise InputError(
+                f"the series of CO2 lacks {missing}", where="drivers.co2", found=known, todo="add these years to the file"
+            )
+        position = year + (calendar.day_of_year(days) + 0.5) / calendar.days_of_year(days)
+        course: np.ndarray = PchipInterpolator(self.years + 0.5, self.ppm, extrapolate=True)(position)
+        return course
+
+
+def read_co2(path: str | Path) -> AnnualCo2:
+    """The series of a CSV; lines that begin with # are skipped.
+
+    Raises
+    ------
+    InputError, UnitError
+        As `co2_of_table`.
+    """
     with border.reading("the series of CO2 cannot be read", where=path, todo=_TODO):
         whole.check_text(Path(path))
-        return series(text.frame(Path(path).read_bytes(), where=path, comment="#"), where=path)
+        return co2_of_table(text.frame(Path(path).read_bytes(), where=path, comment="#"), where=path)
 
 
-def series(table: pd.DataFrame, *, where: object) -> Series:
-    """A table with the columns year and ppm (numbers or text) as a series; further columns are ignored.
+def co2_of_table(table: pd.DataFrame, *, where: object) -> AnnualCo2:
+    """The series of a table with the columns year and ppm (numbers or text); further columns are ignored.
 
     Raises
     ------
@@ -47,7 +79,7 @@ def series(table: pd.DataFrame, *, where: object) -> Series:
     try:
         ppm = text.numbers(table["ppm"], where=f"{where}, column ppm")
     except InputError as error:
-        raise InputError(_NEEDS, where=error.where, found=error.found, todo=error.todo) from error
+        raise InputError(_NEEDS, where=error.where, found=error.found, todo=error.todo and str(error.todo)) from error
     order = np.argsort(year, kind="stable")
     years, ppm = year[order], ppm[order]
     if (again := np.diff(years) == 0).any():
@@ -61,25 +93,4 @@ def series(table: pd.DataFrame, *, where: object) -> Series:
             todo=_TODO,
         )
     variables.check_range(ppm, name="co2", where=where)
-    return years.astype(int), ppm
-
-
-def on_days(known: Series, days: np.ndarray) -> np.ndarray:
-    """Smooth course through the middles of the years, µmol mol-1, of dates (T): to (T,).
-
-    A monotone cubic (Fritsch & Carlson 1980, doi 10.1137/0717021) that is continued for half a year at both ends.
-
-    Raises
-    ------
-    InputError
-        If a date lies in a year that the series does not have.
-    """
-    years, ppm = known
-    year = calendar.year(days)
-    if missing := sorted(set(year.tolist()) - set(years.tolist())):
-        found = f"{years[0]} to {years[-1]}"
-        raise InputError(
-            f"the series of CO2 lacks {missing}", where="drivers.co2", found=found, todo="add these years to the file"
-        )
-    place = year + (calendar.day_of_year(days) + 0.5) / calendar.days_of_year(days)
-    return PchipInterpolator(years + 0.5, ppm, extrapolate=True)(place)
+    return AnnualCo2(years.astype(int), ppm)

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl import variables
-from tamrl.drivers.cube import CHUNK
+from tamrl.drivers.cube.plan import CHUNK
 from tamrl.grid import Grid, great_circle_km
 
 

@@ -58,9 +58,9 @@ def around(path: Path, *, row: int, column: int) -> dict[str, float] | None:
     good = (state >= 0) & ((state & _CLEAR) == 0) & (state != 65535) & (quality >= 0) & ((quality & _IDEAL) == 0)
     bands = {}
     for name, band in BANDS.items():
-        raw = hdf4.stored(path, f"sur_refl_b{band:02d}_1")
+        raw = hdf4.hdf4_layer(path, f"sur_refl_b{band:02d}_1")
         where = f"{path} ({raw.name})"
-        bands[name] = cmg.scaled(raw.values[rows, columns], raw.attrs, where=where, limits=LIMITS, fill=FILL)
+        bands[name] = cmg.scale_layer(raw.values[rows, columns], raw.attrs, where=where, limits=LIMITS, fill=FILL)
     good &= np.isfinite(np.stack(list(bands.values()))).all(0)
     if good.sum() < FEWEST:
         return None
@@ -70,7 +70,7 @@ def around(path: Path, *, row: int, column: int) -> dict[str, float] | None:
 
 def _flags(path: Path, name: str) -> np.ndarray:
     """Bits of a layer of flags; negative where they are missing."""
-    raw = hdf4.stored(path, name)
+    raw = hdf4.hdf4_layer(path, name)
     return stored.codes(raw.values, raw.attrs, where=f"{path} ({name})", rule="hdf4")
 
 

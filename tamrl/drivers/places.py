@@ -1,13 +1,13 @@
-"""Drivers of a run that reads no grid: what follows from a tower's place and the date; the rest only its own sensors know."""
+"""Drivers at towers of a run without grids: computed from place and date where that suffices, else missing."""
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from tamrl import variables
-from tamrl.calendar import TimeAxis
+from tamrl.calendar import Step, TimeAxis
 from tamrl.drivers import derived
-from tamrl.drivers.co2 import Series
+from tamrl.drivers.co2 import AnnualCo2
 
 
 def at_places(
@@ -16,10 +16,10 @@ def at_places(
     *,
     dynamic: tuple[str, ...],
     static: tuple[str, ...],
-    step: str,
-    co2: Series | None = None,
+    step: Step,
+    co2: AnnualCo2 | None = None,
 ) -> xr.Dataset:
-    """Drivers of towers in the form of collocated ones, missing where neither place nor date tells them.
+    """Drivers of towers in the form of collocated ones; missing where place and date do not determine them.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def at_places(
     ds = ds.assign_coords({name: ("site", sites[name].to_numpy(float)) for name in ("lat", "lon")})
     at = derived.Coordinates(TimeAxis(time.values, step), ds["lat"].values, co2)
     for name in dynamic:
-        ds[name] = (("site", "time"), _dynamic(name, at), variables.attributes(name))
+        ds[name] = (("site", "time"), _at_places(name, at), variables.attributes(name))
     for name in static:
         entry = variables.get(name)
         if entry.classes:
@@ -49,9 +49,9 @@ def at_places(
     return ds
 
 
-def _dynamic(name: str, at: derived.Coordinates) -> np.ndarray:
+def _at_places(name: str, at: derived.Coordinates) -> np.ndarray:
     """(site, time), float32."""
-    function = derived.get(name) if variables.get(name).derived else None
-    if function is None or function.needs:
+    derivation = derived.derivation(name) if variables.get(name).derived else None
+    if derivation is None or derivation.needs:
         return np.full((at.lat.size, len(at.time)), np.nan, "f4")
-    return function.compute({}, at)[:, :, 0].T.astype("f4")
+    return derivation.compute({}, at)[:, :, 0].T.astype("f4")

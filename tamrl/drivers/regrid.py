@@ -19,12 +19,12 @@ LAND_NODE = 0.5
 """Share of land in the box around a node from which on it counts as land, as in ERA5's binary mask."""
 
 
-def ratio(*, target: float, native: float, what: str) -> int:
+def ratio(*, target: float, native: float, name: str) -> int:
     """How many native steps make a target cell side; raises `ConfigError` unless it is a whole number."""
     found = target / native
     if round(found) < 1 or abs(found - round(found)) > 1e-6 * found:
         raise ConfigError(
-            f"cells of {target:g}° are not a whole multiple of the {native:g}° of {what}",
+            f"cells of {target:g}° are not a whole multiple of the {native:g}° of {name}",
             where="grid.resolution",
             todo=f"take a multiple of {native:g} that divides 180",
         )
@@ -73,7 +73,7 @@ def nodes_to_cells(values: np.ndarray, *, target: Grid, weights: np.ndarray | No
         If the cells are not a whole multiple of the node spacing.
     """
     native = Grid(180.0 / (values.shape[-2] - 1))
-    k = ratio(target=target.resolution, native=native.resolution, what="the nodes")
+    k = ratio(target=target.resolution, native=native.resolution, name="the nodes")
     fine = corners(values, weights)
     return fine if k == 1 else _mean(*coarsen_strict(fine, native.area(), k)).astype(values.dtype)
 

@@ -9,20 +9,21 @@ import pandas as pd
 import xarray as xr
 import zarr
 
-from tamrl import contracts, escaping, files, provenance, registry, simulated, stores, temporary
+from tamrl import calendar, contracts, escaping, files, plugins, provenance, registry, simulated, stores, temporary
 from tamrl.calendar import Step
-from tamrl.drivers import collocate, compare, granules, places, store
-from tamrl.drivers import kept as keeping
+from tamrl.drivers import co2 as annual_co2
+from tamrl.drivers import collocate, compare, granules, places
 from tamrl.drivers import subsets as subset_tables
-from tamrl.drivers.making import Making, limited
-from tamrl.drivers.opening import Opening, co2_series
-from tamrl.errors import InputError
+from tamrl.drivers.cube import append, write
+from tamrl.drivers.cube.access import SourceAccess
+from tamrl.drivers.cube.build import CubeJob, Entries, limited_threads
+from tamrl.errors import ConfigError, InputError
 from tamrl.grid import Grid
 from tamrl.sections import Drivers
 from tamrl.sections.inputs import DriverTime, DriverVariables
 from tamrl.workflow import stage
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @stage
@@ -44,34 +45,33 @@ def build_cube(
     paths : list of str
         Files or folders that the sources need; must exist.
     cube : str
-        The Zarr store to write (`contracts.cube`); appears only when whole.
+        The Zarr store to write (`contracts.cube`); appears only when it is complete.
     resolution : float
         Degrees.
     parts : list of str, optional
         What `build_driver` made of each dynamic variable, in their order; without, they are made here.
     kept : str, optional
-        Folder that keeps the cube by hard links, so that a longer one goes on from it (`tamrl.drivers.kept`).
+        Folder that keeps the cube by hard links, so that a longer one goes on from it (`tamrl.drivers.cube.append`).
 
     Raises
     ------
     ConfigError, InputError, UnitError, ContractError
     """
-    opening = _opening(paths, drivers, time, resolution, threads)
+    access, code = _access(paths, drivers, time, resolution, threads), _code(drivers)
     names = drivers.variables.dynamic
-    statics = opening.statics(drivers.variables.static)
-    about = {"code": _code(drivers)}
-    making = None if parts else _making(opening, names, about["code"], kept, checksums=True)
-    with files.atomic(cube) as part:
-        frame = store.template(statics, opening.axis, opening.grid)
-        frame.to_zarr(part, zarr_format=3, consolidated=False, mode="w")
-        with limited(threads):
-            if making:
-                known, records = making.write(part, statics["land_fraction"] > 0)
+    statics = access.statics(drivers.variables.static)
+    job = None if parts else CubeJob.plan(access, names, code=code, folder=kept, checksums=True)
+    with files.atomic(cube) as building:
+        template = write.cube_without_fields(statics, access.axis, access.grid)
+        template.to_zarr(building, zarr_format=3, consolidated=False, mode="w")
+        with limited_threads(threads):
+            if job:
+                entries, records = job.write(building, statics["land_fraction"] > 0)
             else:
-                known, records = _taken(part, names, parts or [], opening, kept)
-        stores.seal(part, about=about | {"sources": opening.versions()}, known=known)
-        stores.open_cube(part)
-    keeping.keep(kept, cube, records)
+                entries, records = _take_parts(building, names, parts or [], access, kept)
+        stores.seal(building, about={"code": code, "sources": access.versions()}, known=entries)
+        stores.open_cube(building)
+    append.keep_cube(kept, cube, records)
 
 
 @stage
@@ -86,56 +86,54 @@ def build_driver(
     threads: int,
     kept: str | None = None,
 ) -> None:
-    """Bring one dynamic variable onto the grid of the maps, for `build_cube` to take; other keywords as there.
+    """Bring one dynamic variable onto the grid of the maps, for `build_cube` to take; other parameters as there.
 
     The store `part` holds it as the cube will, and `filled_drivers` where it comes as composites.
     """
-    opening = _opening(paths, drivers, time, resolution, threads)
-    land = opening.statics(())["land_fraction"] > 0
-    making = _making(opening, (variable,), _code(drivers), kept, checksums=False)
+    access = _access(paths, drivers, time, resolution, threads)
+    land = access.statics(())["land_fraction"] > 0
+    job = CubeJob.plan(access, (variable,), code=_code(drivers), folder=kept, checksums=False)
     with files.atomic(part) as building:
         zarr.create_group(building, zarr_format=3)
-        with limited(threads):
-            known, records = making.write(building, land)
-        # the cube tells the sources, whose files are read through for that
-        stores.seal(
-            building, about={"record": records.get(variable), "went on": making.starts[variable] is not None}, known=known
-        )
+        with limited_threads(threads):
+            entries, records = job.write(building, land)
+        # the cube names the sources, whose files are read through for that
+        record = append.record_to_json(records[variable]) if kept else None
+        stores.seal(building, about={"record": record, "continued": job.starts[variable] is not None}, known=entries)
 
 
-def _opening(paths: list[str], drivers: Drivers, time: DriverTime, resolution: float, threads: int) -> Opening:
+def _access(paths: list[str], drivers: Drivers, time: DriverTime, resolution: float, threads: int) -> SourceAccess:
     for path in paths:
         if not Path(path).exists():
             raise InputError("an input of the drivers is missing", where=path)
-    return Opening(drivers, time, Grid(resolution), threads)
+    return SourceAccess(drivers, time, Grid(resolution), threads)
 
 
 def _code(drivers: Drivers) -> str:
     return provenance.code_digest(__name__, *(f"{registry.SOURCES}.{source}" for source in drivers.sources))
 
 
-def _making(opening: Opening, names: tuple[str, ...], code: str, kept: str | None, *, checksums: bool) -> Making:
-    return Making.planned(opening, names, code=code, kept=keeping.newest(kept), keeps=kept is not None, checksums=checksums)
-
-
-def _taken(
-    part: Path, names: tuple[str, ...], parts: list[str], opening: Opening, kept: str | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Take what was made apart into the cube: manifest entries of its files, and records of what is worth keeping."""
-    known, records, before = {}, {}, keeping.records(keeping.newest(kept))
+def _take_parts(
+    cube: Path, names: tuple[str, ...], parts: list[str], access: SourceAccess, folder: str | None
+) -> tuple[Entries, dict[str, append.Record]]:
+    """Take the variables that other jobs made into the cube: manifest entries of its files, and records to keep."""
+    kept = append.KeptCube.newest(folder)
+    entries: Entries = {}
+    records = {}
     for name, path in zip(names, parts, strict=True):
-        known |= store.take(part, Path(path))
+        entries |= write.take_part(cube, Path(path))
         about = stores.manifest(path)["about"]
-        if kept and about["record"]:
-            record = about["record"]
-            old = before[name]["files"] if about["went on"] else {}
-            records[name] = keeping.confirmed(record, old, opening.listed(record.get("files", ())), name=name)
-    return known, records
+        if folder and about["record"]:
+            record = append.record_from_json(about["record"])
+            before = kept.records[name] if kept and about["continued"] else None
+            paths = access.listed_files(record.files if isinstance(record, append.VariableRecord) else ())
+            records[name] = append.confirm_record(record, before, paths, name=name)
+    return entries, records
 
 
 @stage
 def download_drivers(*, folder: str, source: str, item: str, year: int, options: dict[str, Any]) -> None:
-    """Fetch one item of a source for one year into a folder that appears only when all its files are whole.
+    """Fetch one item of a source for one year into a folder that appears only when all its files are complete.
 
     What has arrived is kept beside the folder (`.<name>.part`) when something fails, so that the next call fetches the rest; by
     hard links also while the year is unfinished, so that its earlier months stay the files they are.
@@ -143,22 +141,26 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
     Parameters
     ----------
     options : dict
-        Of the source; `months` among them where only the first of the year are to be fetched.
+        Of the source, checked here by its own model; `months` among them where only the first of the year are to be fetched.
 
     Raises
     ------
+    ConfigError
+        If the source does not download.
     DownloadError
         Names the file, its address and what happened.
     """
     target = Path(folder)
     part = temporary.begun(target)
-    plugin = registry.load(registry.SOURCES, source)
-    given = {k: v for k, v in options.items() if k != "months"}
-    months = options.get("months", 12)
-    plugin.fetch(registry.options(registry.SOURCES, source)(**given), item=item, year=year, folder=part, months=months)
-    if months < 12:
-        with files.atomic(target) as whole:
-            shutil.copytree(part, whole, copy_function=store.link)
+    plugin = registry.load_source(source)
+    if not plugins.downloads(plugin):
+        raise ConfigError(f"{source} does not download", where=f"drivers.{source}.download")
+    months = options.get("months", calendar.MONTHS)
+    chosen = plugin.Options(**{name: value for name, value in options.items() if name != "months"})
+    plugin.fetch(chosen, item=item, year=year, folder=part, months=months)
+    if months < calendar.MONTHS:
+        with files.atomic(target) as linked:
+            shutil.copytree(part, linked, copy_function=write.link)
         return
     temporary.sync(part)
     temporary.put(part, target)
@@ -191,9 +193,9 @@ def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: 
     chosen = collocate.choose(places, series.has_drivers)
     for site, place in zip(sites["site"], chosen, strict=True):
         if place is None:
-            log.warning("%s is left out: no cell with land and drivers within %g km", site, max_distance_km)
+            _log.warning("%s is left out: no cell with land and drivers within %g km", site, max_distance_km)
         elif place[2] > 0:
-            log.info("%s takes a cell %.1f km away", site, place[2])
+            _log.info("%s takes a cell %.1f km away", site, place[2])
     kept = [k for k, place in enumerate(chosen) if place is not None]
     if not kept:
         raise InputError("no tower lies on or near land of the cube", where=towers, todo="raise drivers.max_distance_km")
@@ -219,10 +221,12 @@ def place_drivers(
     first = dates.min() - pd.DateOffset(years=1)
     time = pd.date_range(first, dates.max(), freq="D" if step == "day" else "MS")
     dynamic, static = variables.dynamic, variables.static
-    found = places.at_places(sites, time, dynamic=dynamic, static=static, step=step, co2=co2_series(co2))
+    found = places.at_places(
+        sites, time, dynamic=dynamic, static=static, step=step, co2=annual_co2.read_co2(co2) if co2 else None
+    )
     with files.atomic(drivers) as part:
         found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in dynamic})
-    log.info("%d towers, %d steps", *(found.sizes[name] for name in ("site", "time")))
+    _log.info("%d towers, %d steps", *(found.sizes[name] for name in ("site", "time")))
 
 
 @stage
@@ -254,7 +258,7 @@ def compare_drivers(
             found = found.drop_duplicates(["site", "variable"], keep="last")
     for name, rows in found.groupby("variable"):
         middle = rows[["bias", "r"]].median()
-        log.info(
+        _log.info(
             "%s: %d towers, median bias %.3g %s, median r %.3f",
             name,
             len(rows),

@@ -53,7 +53,7 @@ class Map:
         contracts.cube(ds, dynamic=spec.dynamic, static=spec.static, where=cube)
         self.land = ds["land_fraction"].values >= min_land_fraction  # a missing fraction is no land
         self.drivers = ds[[*spec.dynamic, *spec.static]]
-        self.tiles = list(Grid(180.0 / ds.sizes["lat"]).tiles(tile))
+        self.tiles = list(Grid.from_dataset(ds).tiles(tile))
         before = Manifest.read(previous) if previous and self.remember else None
         self.previous = before.store_path(previous) if before else None
         self.plan = self._plan(label, engine.spinup, before)

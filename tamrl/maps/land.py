@@ -63,9 +63,7 @@ def describe_land(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
     ContractError
         If the cube does not lie on the global grid of its resolution, or its classes are named otherwise.
     """
-    grid = Grid(180.0 / cube.sizes["lat"])
-    if cube.sizes["lon"] != grid.shape[1] or not (np.allclose(cube["lat"], grid.lat) and np.allclose(cube["lon"], grid.lon)):
-        raise ContractError(f"the cube is not on the global grid of {grid.resolution}°", found=cube["lat"].values[:2])
+    grid = Grid.from_dataset(cube)
     fraction = cube["land_fraction"].values.astype(float)
     area = np.broadcast_to(grid.area(), fraction.shape)
     igbp = _shares(cube, "igbp", classes.IGBP) if "igbp_fraction" in cube else None

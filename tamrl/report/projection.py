@@ -77,8 +77,8 @@ class Basemap:
     south: float
 
 
-def basemap(land_fraction: np.ndarray, shown: np.ndarray | None = None) -> Basemap:
-    """Land and its coastline from the land fraction (lat, lon), missing = sea.
+def basemap(land_fraction: np.ndarray, grid: Grid, shown: np.ndarray | None = None) -> Basemap:
+    """Land and its coastline from the land fraction of a grid (lat, lon), missing = sea.
 
     Parameters
     ----------
@@ -86,7 +86,6 @@ def basemap(land_fraction: np.ndarray, shown: np.ndarray | None = None) -> Basem
         Cells that carry values; without any south of 60° S the maps end there.
     """
     land = np.where(np.isfinite(land_fraction), land_fraction, 0.0)
-    grid = Grid(180.0 / land.shape[0])
     wrapped = np.concatenate([land[:, -1:], land, land[:, :1]], axis=1)  # closes the coast across the date line
     lon = np.concatenate([[-180.0], grid.lon, [180.0 - 1e-9]])
     wrapped[:, 0] = wrapped[:, -1] = (wrapped[:, 0] + wrapped[:, -1]) / 2

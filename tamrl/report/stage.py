@@ -14,6 +14,7 @@ import xarray as xr
 from tamrl import carbon, contracts, files, landmask, provenance, units
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
+from tamrl.grid import Grid
 from tamrl.intake import border, isolated
 from tamrl.log import progress
 from tamrl.report.fields import FluxSums, Land
@@ -80,7 +81,7 @@ def write_report(
     virtual : whether the inputs of the run were simulated (`tamrl.simulated`); the head of the page says so then
     """
     places = {"maps": maps, "members": members, "reference": reference}
-    summed = _sum_maps(list(labels), places, step) if maps else {"base": basemap(_land())}
+    summed = _sum_maps(list(labels), places, step) if maps else {"base": basemap(_land(), Grid(1.0))}
     tables = _read_tables(predictions, metrics, calibration, towers, quality)
     tables |= _read_comparisons(scores, comparisons, reliability, dissimilarity, drivers)
     about = {"title": title, "run": run, "labels": list(labels), "step": step, "map_model": map_model, "qc": qc}
@@ -99,13 +100,18 @@ def _now() -> str:
 def _sum_maps(labels: list[str], places: dict[str, Sequence[str]], step: str) -> dict[str, Any]:
     """Sums of all fluxes, the map beneath them, and what the first file says of itself, as `Material` names them."""
     with xr.open_dataset(files.verified(places["maps"][0])) as first:
-        lat, fraction, attributes = first["lat"].values, first["land_fraction"].values, dict(first.attrs)
+        grid, lat, fraction, attributes = (
+            Grid.from_dataset(first),
+            first["lat"].values,
+            first["land_fraction"].values,
+            dict(first.attrs),
+        )
         land = Land.of(lat=lat, land_fraction=fraction, cell_area=first["cell_area"].values)
     fluxes = {flux: _sum_flux(flux, labels, places, land, step) for flux in FLUXES}
     shown = np.isfinite(fluxes["gpp"].mean.mean(land))
-    base = basemap(fraction, shown)
+    base = basemap(fraction, grid, shown)
     licence = attributes.get("license", "")
-    return {"fluxes": fluxes, "base": base, "resolution": 180.0 / lat.size, "licence": licence, "provenance": attributes}
+    return {"fluxes": fluxes, "base": base, "resolution": grid.resolution, "licence": licence, "provenance": attributes}
 
 
 def _read_mask(applicability: str) -> dict[str, Any]:

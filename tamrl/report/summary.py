@@ -179,8 +179,8 @@ def _coverage(calibration: dict[str, Any]) -> str:
 
 def _inside(applicability: str) -> str:
     with xr.open_dataset(files.verified(applicability)) as ds:
-        inside, lat = ds["applicability"].values, ds["lat"].values
-    area = np.where(np.isfinite(inside), Grid(180.0 / lat.size).area(), 0.0)  # (lat, lon), m2
+        inside, lat, grid = ds["applicability"].values, ds["lat"].values, Grid.from_dataset(ds)
+    area = np.where(np.isfinite(inside), grid.area(), 0.0)  # (lat, lon), m2
     belts = {"of the mapped land": np.abs(lat) <= 90, "of it between 23.5° S and 23.5° N": np.abs(lat) < 23.5}
     shares = [f"{100 * np.nansum((inside * area)[rows]) / area[rows].sum():.0f} % {name}" for name, rows in belts.items()]
     return f"Inside the area of applicability: {', '.join(shares)}."

@@ -104,7 +104,7 @@ def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: sections
     series, towers, parts = opened.tower_series(), opened.towers, opened.mosaic
     heights = opened.static("elevation").ravel()[parts.cell[parts.tile_cell[towers.tile]]]
     zones = opened.static("koppen")
-    zone = zones[Grid(180.0 / len(zones)).index(lat=towers.lat, lon=towers.lon)]
+    zone = zones[Grid(opened.resolution / opened.ratio).index(lat=towers.lat, lon=towers.lon)]
     days = pd.date_range(f"{opened.years[0]}-01-01", f"{opened.years[-1]}-12-31")
     old: list[archives.Site] = []
     with atomic(fluxnet2015) as first, atomic(fluxnet) as second:

@@ -11,8 +11,10 @@ import zarr
 
 from tamrl import stores
 from tamrl.calendar import TimeAxis
-from tamrl.drivers import cube, derived, store
-from tamrl.drivers.cells import Cells
+from tamrl.drivers import derived
+from tamrl.drivers.cube import plan as cube
+from tamrl.drivers.cube import write as cube_write
+from tamrl.drivers.cube.fields import FieldMaker, LandNodes
 from tamrl.grid import Grid
 from tests.benchmarks.rows import fastest, row
 
@@ -49,11 +51,12 @@ def _weather() -> np.ndarray:
 def _rates(folder: Path, nodes: xr.DataArray, land: np.ndarray) -> list[dict]:
     size = DAYS * GRID.shape[0] * GRID.shape[1] * 4 / MB
     axis = derived.Coordinates(TimeAxis(pd.date_range("2011-01-01", periods=DAYS).values, "day"), GRID.lat)
-    cells = Cells(GRID, axis, {"air_temperature": nodes.chunk({"time": 31})}, lambda: land, 1)
+    maker = FieldMaker(GRID, axis, {"air_temperature": nodes.chunk({"time": 31})}, LandNodes(lambda: land))
 
     def write() -> None:
         zarr.open_group(folder / "cube", mode="w", zarr_format=3)
-        store.write_dynamic(folder / "cube", "air_temperature", cells, land)
+        field = maker.field("air_temperature")
+        cube_write.VariableWriter(folder / "cube", "air_temperature", field, axis.time, GRID, land).write()
 
     rechunk = size / fastest(write)
     maps = zarr.create_array(

@@ -44,7 +44,7 @@ def write(path, *, resolution, days):
 
 def by_project(path):
     """Fields (time, lat, lon) of a file, float32."""
-    return [ds[name].values for ds in grib.open_file(path) for name in ds]
+    return [ds[name].values for ds in grib.open_grib(path) for name in ds]
 
 
 def by_eccodes(path):

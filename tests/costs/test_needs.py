@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tamrl import config
+from tamrl import config, registry
 from tamrl.costs import data
 from tamrl.costs.plan import disk_bytes
 from tamrl.costs.size import RunSize
+from tamrl.plugins import SourceVolume
 from tamrl.sections import Config
 
 GLOBAL = yaml.safe_load((Path(__file__).parents[2] / "config/global.yaml").read_text())
@@ -43,14 +44,16 @@ def test_a_virtual_earth_fetches_nothing():
 
 
 def test_files_of_the_sources():
-    def fetched(source, product=None, every=1):
-        return data.fetched_bytes(source, product=product, every=every, variables=4, years=24)
+    def volume(source, variables=4, **options):
+        plugin = registry.load_source(source)
+        return plugin.volume(plugin.Options(**options), variables=variables, years=24)
 
-    assert fetched("cds_era5") == pytest.approx(4 * 24 * 365.25 * 721 * 1440 * 2)
-    assert fetched("arco_era5") == 24 * fetched("cds_era5")
-    assert fetched("modis", "MOD13C1") == 24 * 23 * 45e6
-    assert fetched("mcd43c4", "MCD43C4", 8) == pytest.approx(24 * 365 / 8 * 90e6)
-    assert fetched("static") == 0
+    assert volume("cds_era5").size == pytest.approx(4 * 24 * 365.25 * 721 * 1440 * 2)
+    assert volume("arco_era5").size == 24 * volume("cds_era5").size
+    assert volume("cds_era5_land").size == pytest.approx(4 * 24 * 365.25 * 1801 * 3600 * 2)
+    assert volume("modis") == SourceVolume(24 * 23 * 45e6, 24 * 23)
+    assert volume("mcd43c4").size == pytest.approx(24 * 365 / 8 * 90e6) and volume("mcd43c4").composites == 24 * 45
+    assert volume("static") == volume("packaged") == volume("modis", variables=0) == SourceVolume()
 
 
 def test_it_reads_like_text():

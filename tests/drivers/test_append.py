@@ -10,7 +10,9 @@ import pytest
 import xarray as xr
 
 from tamrl import stores
-from tamrl.drivers import kept, stage, store
+from tamrl.drivers import stage
+from tamrl.drivers.cube import append
+from tamrl.drivers.cube import write as cube_write
 from tamrl.drivers.formats import netcdf
 from tamrl.drivers.reanalysis import joining, time_steps
 from tamrl.errors import InputError
@@ -112,8 +114,8 @@ def whole(caplog):
 @pytest.fixture
 def opened(monkeypatch):
     """Names of the NetCDF files of weather that are opened."""
-    found, honest = [], netcdf._open
-    monkeypatch.setattr(netcdf, "_open", lambda part, path: found.append(path.name) or honest(part, path))
+    found, honest = [], netcdf._open_part
+    monkeypatch.setattr(netcdf, "_open_part", lambda part, path: found.append(path.name) or honest(part, path))
     return found
 
 
@@ -313,19 +315,19 @@ def test_a_shorter_axis_and_a_new_variable(run, caplog):
     assert set(whole(caplog).values()) == {"the time axis became shorter"}
 
 
-@pytest.mark.parametrize("where", [(store, "extend"), (stage.keeping, "keep")])
+@pytest.mark.parametrize("where", [(cube_write.VariableWriter, "extend"), (append, "keep_cube")])
 def test_killed_while_appending_then_again(run, caplog, monkeypatch, where):
     caplog.set_level("INFO")
     here = run(dynamic=PLAIN)
     here.arrive("2011-01")
     here.build()
-    before = stores.manifest(kept.newest(here.kept))["files"]
+    before = stores.manifest(append.KeptCube.newest(here.kept).store)["files"]
     here.arrive("2011-02")
     honest, calls = getattr(*where), []
 
     def kill(*given, **more):
         calls.append(given)
-        if len(calls) == 2 or where[1] == "keep":
+        if len(calls) == 2 or where[1] == "keep_cube":
             raise KeyboardInterrupt
         return honest(*given, **more)
 
@@ -333,9 +335,9 @@ def test_killed_while_appending_then_again(run, caplog, monkeypatch, where):
         patch.setattr(*where, kill)
         with pytest.raises(KeyboardInterrupt):
             here.build()
-    assert here.cube.exists() == (where[1] == "keep")
-    stores.check(kept.newest(here.kept), verify=True)
-    assert stores.manifest(kept.newest(here.kept))["files"] == before
+    assert here.cube.exists() == (where[1] == "keep_cube")
+    stores.check(append.KeptCube.newest(here.kept).store, verify=True)
+    assert stores.manifest(append.KeptCube.newest(here.kept).store)["files"] == before
     caplog.clear()
     files = here.build()
     assert whole(caplog) == COMPOSITES and len([p for p in here.kept.iterdir() if p.is_dir()]) == 1
@@ -361,7 +363,7 @@ def test_what_was_damaged_is_not_carried_on(run, caplog):
 
 def test_without_hard_links_nothing_is_kept(run, caplog, monkeypatch):
     caplog.set_level("INFO")
-    monkeypatch.setattr(store, "os", SimpleNamespace(link=no_links, getpid=os.getpid))
+    monkeypatch.setattr(cube_write, "os", SimpleNamespace(link=no_links, getpid=os.getpid))
     here = run(dynamic=("day_length",))
     here.arrive("2010-02")
     here.build()

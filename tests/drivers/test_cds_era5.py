@@ -34,7 +34,7 @@ def read(folder, *names, years, step="day", **options):
 
 
 def series_of(path, name):
-    return joining.series([ds[name] for _, ds in netcdf.open_all(path) if name in ds], where=path)
+    return joining.join_series([ds[name] for _, ds in netcdf.open_all(path) if name in ds], where=path)
 
 
 def test_monthly_means_on_a_date_axis(era5_of):

@@ -6,7 +6,7 @@ import xarray as xr
 
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import derived
-from tamrl.drivers.cells import Cells
+from tamrl.drivers.cube.fields import FieldMaker, LandNodes
 from tamrl.errors import InputError, UnitError
 from tamrl.grid import Grid
 
@@ -21,9 +21,23 @@ def nodes(values, name="air_temperature", **attrs):
     return da.chunk({"time": 31}).assign_attrs({"grid": "nodes", "source": "test"} | attrs)
 
 
+class Cells:
+    """Values of the fields that a maker makes."""
+
+    def __init__(self, maker):
+        self.maker = maker
+
+    def values(self, name, part):
+        return next(self.maker.field(name).values([part]))
+
+    def series(self, name, parts):
+        return list(self.maker.field(name).values(parts))
+
+
 def cells(land=None, step="day", time=TIME, **arrays):
     grid = Grid(30)
-    return Cells(grid, derived.Coordinates(TimeAxis(time, step), grid.lat), arrays, lambda: land)
+    at = derived.Coordinates(TimeAxis(time, step), grid.lat)
+    return Cells(FieldMaker(grid, at, arrays, LandNodes(lambda: land)))
 
 
 @pytest.fixture
@@ -35,8 +49,10 @@ def test_any_cut_of_the_time_axis_gives_the_same_bits(warm):
     made = cells(air_temperature=nodes(warm), dew_point_temperature=nodes(warm - 9, "dew_point_temperature"))
     for name in ("air_temperature", "vapour_pressure_deficit", "day_length", "growing_degree_days"):
         whole = made.values(name, slice(0, 365))
-        parts = [made.values(name, slice(a, b)) for a, b in ((0, 10), (10, 200), (200, 365))]
-        np.testing.assert_array_equal(np.concatenate(parts), whole)
+        parts = [slice(0, 10), slice(10, 200), slice(200, 365)]
+        streamed, single = made.series(name, parts), [made.values(name, part) for part in parts]
+        np.testing.assert_array_equal(np.concatenate(streamed), whole)
+        np.testing.assert_array_equal(np.concatenate(single), whole)
 
 
 def test_fault_22_a_missing_node_of_one_day_touches_four_cells_of_that_day_only(warm):
@@ -104,32 +120,33 @@ def test_filled_composites_are_counted():
     values, weight = np.full((23, 12, 24), 0.2), np.ones((23, 12, 24))
     weight[5] = 0
     da = composites(values, weight, STARTS)
-    made = cells(ndvi=da)
-    assert np.isfinite(made.values("ndvi", slice(0, 365))).all()
-    assert da.attrs["filled_share"] == pytest.approx(1 / 23, abs=1e-5)
+    field = cells(ndvi=da).maker.field("ndvi")
+    assert np.isfinite(next(field.values([slice(0, 365)]))).all()
+    assert field.attributes["filled_share"] == pytest.approx(1 / 23, abs=1e-5)
 
 
 def test_steps_know_whether_they_rest_on_a_filled_composite():
     values, weight = np.full((23, 12, 24), 0.2), np.ones((23, 12, 24))
     weight[5, :2, :2] = 0  # the first cell, where composites are at days 8, 24, 40, ...
     made = cells(ndvi=composites(values, weight, STARTS))
-    found = made.filled("ndvi", slice(0, 365))
+    found = made.maker.field("ndvi").filled(slice(0, 365))
     at = (STARTS - np.datetime64("2011-01-01")).astype(int)
     assert np.flatnonzero(found[:, 0, 0]).tolist() == list(range(at[4] + 1, at[6]))
     assert found.sum() == 31, "no other cell"
     monthly = cells(ndvi=composites(values, weight, STARTS), step="month", time=TimeAxis.of_years("month", (2011,)).start)
-    months = monthly.filled("ndvi", slice(0, 12))
+    months = monthly.maker.field("ndvi").filled(slice(0, 12))
     assert np.flatnonzero(months[:, 0, 0]).tolist() == [2] and months.sum() == 1, "most of March"
-    assert cells(ndvi=composites(values, np.ones_like(weight), STARTS)).filled("ndvi", slice(0, 365)).sum() == 0
-    assert made.filled("day_length", slice(0, 365)) is None
+    assert cells(ndvi=composites(values, np.ones_like(weight), STARTS)).maker.field("ndvi").filled(slice(0, 365)).sum() == 0
+    assert not hasattr(made.maker.field("day_length"), "filled")
 
 
 def test_cells_never_seen_stay_missing_and_do_not_count():
     values, weight = np.full((23, 12, 24), 0.2), np.ones((23, 12, 24))
     values[:, :2, :2] = np.nan
     da = composites(values, weight, STARTS)
-    found = cells(ndvi=da).values("ndvi", slice(0, 365))
-    assert np.isnan(found[:, 0, 0]).all() and np.isnan(found).sum() == 365 and da.attrs["filled_share"] == 0
+    field = cells(ndvi=da).maker.field("ndvi")
+    found = next(field.values([slice(0, 365)]))
+    assert np.isnan(found[:, 0, 0]).all() and np.isnan(found).sum() == 365 and field.attributes["filled_share"] == 0
 
 
 def test_months_are_means_of_days():

@@ -7,7 +7,7 @@ import pytest
 from tamrl import config
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import co2, derived, places
-from tamrl.drivers.cells import Cells
+from tamrl.drivers.cube.fields import FieldMaker, LandNodes
 from tamrl.errors import ConfigError, InputError, UnitError
 from tamrl.grid import Grid
 
@@ -17,7 +17,7 @@ DAYS = np.arange(np.datetime64("2009-01-01"), np.datetime64("2013-01-01"))
 
 
 def test_days_rise_smoothly_and_years_keep_their_means():
-    found = co2.on_days(co2.series(TABLE, where="t"), DAYS)
+    found = co2.co2_of_table(TABLE, where="t").on_days(DAYS)
     steps = np.diff(found)
     assert (steps > 0).all() and np.abs(np.diff(steps)).max() < 1e-4 and steps.max() < 0.012
     means = pd.Series(found).groupby(DAYS.astype("M8[Y]")).mean()
@@ -35,25 +35,25 @@ def test_days_rise_smoothly_and_years_keep_their_means():
 )
 def test_a_series_that_is_none_is_refused(table, message):
     with pytest.raises(InputError, match=message):
-        co2.series(table, where="t.csv")
+        co2.co2_of_table(table, where="t.csv")
 
 
 def test_another_unit_is_refused():
     with pytest.raises(UnitError, match="co2"):
-        co2.series(TABLE.assign(ppm=TABLE["ppm"] * 1e-6), where="t.csv")
+        co2.co2_of_table(TABLE.assign(ppm=TABLE["ppm"] * 1e-6), where="t.csv")
 
 
 def test_a_year_that_is_not_there_is_named():
     with pytest.raises(InputError, match="2013"):
-        co2.on_days(co2.series(TABLE, where="t"), np.array(["2013-05-01"], "M8[D]"))
+        co2.co2_of_table(TABLE, where="t").on_days(np.array(["2013-05-01"], "M8[D]"))
 
 
 def test_every_place_has_the_same_and_months_are_means_of_days():
     time = pd.date_range("2010-01-01", "2010-12-01", freq="MS")
-    known = co2.series(TABLE, where="t")
+    known = co2.co2_of_table(TABLE, where="t")
     found = places.at_places(SITES, time, dynamic=("co2",), static=(), step="month", co2=known)["co2"]
     assert (found[0] == found[1]).all() and found.attrs["units"] == "umol mol-1"
-    daily = pd.Series(co2.on_days(known, DAYS), index=DAYS)["2010"].resample("MS").mean()
+    daily = pd.Series(known.on_days(DAYS), index=DAYS)["2010"].resample("MS").mean()
     np.testing.assert_allclose(found[0], daily, rtol=1e-6)
 
 
@@ -63,7 +63,7 @@ def test_without_a_file_it_is_refused_before_anything_runs():
         config.load(raw)
     assert config.load({"drivers": raw["drivers"] | {"co2": "mine.csv"}}).drivers.co2 == "mine.csv"
     with pytest.raises(ConfigError, match=r"drivers\.co2"):
-        derived.get("co2").compute({}, derived.Coordinates(TimeAxis(DAYS, "day"), np.zeros(1)))
+        derived.derivation("co2").compute({}, derived.Coordinates(TimeAxis(DAYS, "day"), np.zeros(1)))
 
 
 def test_a_file_that_is_not_there_stops_the_run(tmp_path):
@@ -74,16 +74,19 @@ def test_a_file_that_is_not_there_stops_the_run(tmp_path):
 
 def test_the_cube_holds_it_the_same_in_every_cell_whatever_the_block():
     grid, time = Grid(45), DAYS[:800].astype("datetime64[ns]")
-    cells = Cells(
+    maker = FieldMaker(
         grid,
-        derived.Coordinates(TimeAxis(time, "day"), grid.lat, co2.series(TABLE, where="t")),
+        derived.Coordinates(TimeAxis(time, "day"), grid.lat, co2.co2_of_table(TABLE, where="t")),
         {},
-        lambda: np.ones(grid.shape),
-        1,
+        LandNodes(lambda: np.ones(grid.shape)),
     )
-    whole = np.broadcast_to(cells.values("co2", slice(0, 800)), (800, *grid.shape))
+
+    def co2_at(part):
+        return next(maker.field("co2").values([part]))
+
+    whole = np.broadcast_to(co2_at(slice(0, 800)), (800, *grid.shape))
     assert (whole == whole[:, :1, :1]).all()
-    part = np.broadcast_to(cells.values("co2", slice(300, 420)), (120, *grid.shape))
+    part = np.broadcast_to(co2_at(slice(300, 420)), (120, *grid.shape))
     assert (part == whole[300:420]).all()
 
 
@@ -110,7 +113,7 @@ def test_odd_series_are_refused_by_name(tmp_path, content, message):
     path = tmp_path / "co2.csv"
     path.write_text(content)
     with pytest.raises((InputError, UnitError), match=message) as error:
-        co2.read(path)
+        co2.read_co2(path)
     assert "co2.csv" in str(error.value)
 
 
@@ -118,5 +121,5 @@ def test_the_real_series(shared_data, tmp_path):
     raw = (shared_data / "tables" / "co2-annmean-gl.csv").read_text()
     path = tmp_path / "co2.csv"
     path.write_text("\n".join(["year,ppm,unc", *raw.splitlines()[1:]]) + "\n")
-    years, ppm = co2.read(path)
-    assert years[0] == 1979 and len(years) == len(ppm) >= 46
+    series = co2.read_co2(path)
+    assert series.years[0] == 1979 and len(series.years) == len(series.ppm) >= 46

@@ -65,7 +65,7 @@ def test_the_first_candidate_with_drivers_is_chosen():
 
 
 def test_six_coastal_towers_find_land_on_the_real_quarter_degree_grid(shared_data):
-    from tamrl.drivers import cube
+    from tamrl.drivers.cube import statics
     from tamrl.drivers.sources import packaged
     from tamrl.errors import InputError
 
@@ -74,7 +74,7 @@ def test_six_coastal_towers_find_land_on_the_real_quarter_degree_grid(shared_dat
     except InputError as error:
         pytest.skip(str(error))
     grid = Grid(0.25)
-    usable = cube.static_cells(land, name="land_fraction", grid=grid, threads=1) > 0
+    usable = statics.static_cells(land, name="land_fraction", grid=grid, threads=1) > 0
     sites = pd.read_csv(shared_data / "towers/fluxnet2015_sites.csv", keep_default_na=False).set_index("site")
     coastal = ["IT-Noe", "IT-SRo", "IT-SR2", "ES-Amo", "US-CRT", "IT-Cp2"]
     for site, lat, lon in zip(sites.index, sites["lat"].astype(float), sites["lon"].astype(float), strict=True):

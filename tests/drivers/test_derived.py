@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tamrl import variables
+from tamrl import humidity, solar, variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import derived
 from tamrl.errors import ConfigError
@@ -15,25 +15,25 @@ def kelvin(*celsius):
 
 @pytest.mark.parametrize("celsius, hpa", [(0, 6.112), (10, 12.27), (20, 23.37), (30, 42.43), (-20, 1.256)])
 def test_saturation_pressure_as_tabulated(celsius, hpa):
-    assert derived.saturation_vapour_pressure(kelvin(celsius)).item() == pytest.approx(hpa, rel=2e-3)
+    assert humidity.saturation_vapour_pressure(kelvin(celsius)).item() == pytest.approx(hpa, rel=2e-3)
 
 
 def test_vpd_is_zero_at_saturation_and_never_negative():
-    found = derived.vapour_pressure_deficit(air_temperature=kelvin(20, 20, 20), dew_point_temperature=kelvin(20, 20.01, 10))
+    found = humidity.vapour_pressure_deficit(air_temperature=kelvin(20, 20, 20), dew_point_temperature=kelvin(20, 20.01, 10))
     assert found[0] == 0 and found[1] == 0 and found[2] == pytest.approx(23.37 - 12.27, abs=0.05)
 
 
 def test_vpd_keeps_missing_and_precision():
     t = np.array([np.nan, 290.0], "float32")
-    found = derived.vapour_pressure_deficit(air_temperature=t, dew_point_temperature=np.array([280, np.nan], "float32"))
+    found = humidity.vapour_pressure_deficit(air_temperature=t, dew_point_temperature=np.array([280, np.nan], "float32"))
     assert np.isnan(found).all() and found.dtype == np.float32
 
 
 def test_vpd_of_daily_means_is_biased_low():
     hours = kelvin(15, 20, 25)
     dew = kelvin(10, 10, 10)
-    mean = derived.vapour_pressure_deficit(air_temperature=hours, dew_point_temperature=dew).mean()
-    of_mean = derived.vapour_pressure_deficit(air_temperature=hours[1:2], dew_point_temperature=dew[:1]).item()
+    mean = humidity.vapour_pressure_deficit(air_temperature=hours, dew_point_temperature=dew).mean()
+    of_mean = humidity.vapour_pressure_deficit(air_temperature=hours[1:2], dew_point_temperature=dew[:1]).item()
     assert 0 < mean - of_mean < 1.5
 
 
@@ -46,41 +46,41 @@ def dates(*text):
     [("2011-06-21", 23.44), ("2011-12-22", -23.44), ("2011-03-20", -0.18), ("2011-09-23", -0.05), ("2000-01-01", -23.03)],
 )
 def test_declination_as_in_the_almanac(date, degrees):
-    assert np.rad2deg(derived.sun(dates(date))[0]).item() == pytest.approx(degrees, abs=0.03)
+    assert np.rad2deg(solar.almanac_sun(dates(date))[0]).item() == pytest.approx(degrees, abs=0.03)
 
 
 def test_the_earth_is_nearest_in_january():
-    distance = derived.sun(np.arange("2011-01-01", "2012-01-01", dtype="datetime64[D]"))[1]
+    distance = solar.almanac_sun(np.arange("2011-01-01", "2012-01-01", dtype="datetime64[D]"))[1]
     assert distance.min() == pytest.approx(0.9833, abs=2e-4) and distance.argmin() == pytest.approx(2, abs=1)
     assert distance.max() == pytest.approx(1.0167, abs=2e-4) and distance.argmax() == pytest.approx(184, abs=2)
 
 
 def test_potential_radiation_of_example_8_in_fao_56():
-    found = derived.potential_radiation(np.array([-20.0]), dates("2011-09-03")).item()
+    found = solar.potential_radiation(np.array([-20.0]), dates("2011-09-03")).item()
     assert found * 0.0864 == pytest.approx(32.2, rel=0.02)  # the declination of FAO 56 is half a degree off then
 
 
 @pytest.mark.parametrize("date", ["2011-01-15", "2011-03-21", "2011-06-21", "2012-12-21"])
 def test_potential_radiation_is_the_integral_over_the_day(date):
-    delta, distance = (v.item() for v in derived.sun(dates(date)))
+    delta, distance = (v.item() for v in solar.almanac_sun(dates(date)))
     lat, hour = np.arange(-85.0, 90, 10), np.linspace(-np.pi, np.pi, 20000, endpoint=False)
     phi = np.deg2rad(lat)[:, None]
     zenith = np.sin(phi) * np.sin(delta) + np.cos(phi) * np.cos(delta) * np.cos(hour)
-    expected = derived.SOLAR_CONSTANT / distance**2 * np.clip(zenith, 0, None).mean(1)
-    np.testing.assert_allclose(derived.potential_radiation(lat, dates(date))[0], expected, atol=0.01)
+    expected = solar.SOLAR_CONSTANT / distance**2 * np.clip(zenith, 0, None).mean(1)
+    np.testing.assert_allclose(solar.potential_radiation(lat, dates(date))[0], expected, atol=0.01)
 
 
 def test_potential_radiation_of_the_globe_is_a_quarter_of_the_solar_constant():
     lat, days = np.arange(-89.5, 90), np.arange("2011-01-01", "2012-01-01", dtype="datetime64[D]")
-    found = derived.potential_radiation(lat, days)
+    found = solar.potential_radiation(lat, days)
     mean = np.average(found.mean(0), weights=np.cos(np.deg2rad(lat)))
-    assert mean == pytest.approx(derived.SOLAR_CONSTANT / 4, rel=2e-3)
+    assert mean == pytest.approx(solar.SOLAR_CONSTANT / 4, rel=2e-3)
     assert found.min() == 0 and found.max() < variables.get("potential_radiation").range[1]
 
 
 def test_day_length():
     lat = np.array([0.0, 50.0, 80.0, -80.0, 90.0, -90.0])
-    june, december = derived.day_length(lat, dates("2011-06-21", "2011-12-21"))
+    june, december = solar.day_length(lat, dates("2011-06-21", "2011-12-21"))
     assert june[0] == pytest.approx(12) and june[1] == pytest.approx(16.2, abs=0.15)
     assert june[2] == 24 and june[3] == 0 and december[2] == 0 and december[3] == 24
     assert june[4] == 24 and june[5] == 0
@@ -92,14 +92,14 @@ def test_a_month_is_the_mean_of_its_days():
     found = derived.REGISTRY["day_length"].compute({}, derived.Coordinates(TimeAxis(months, "month"), lat))
     days = np.arange("2012-02-01", "2012-03-01", dtype="datetime64[D]")
     assert days.size == 29
-    np.testing.assert_allclose(found[0, :, 0], derived.day_length(lat, days).mean(0), rtol=1e-6)
+    np.testing.assert_allclose(found[0, :, 0], solar.day_length(lat, days).mean(0), rtol=1e-6)
 
 
 def test_every_derived_variable_of_the_vocabulary_has_its_function_and_needs_known_variables():
     named = {n: e.derived for n, e in variables.vocabulary().items() if e.derived}
     assert named
     for name in named:
-        for need in derived.get(name).needs:
+        for need in derived.derivation(name).needs:
             assert variables.get(need).role == "dynamic"
 
 
@@ -107,12 +107,12 @@ def test_a_misspelt_function_is_refused_with_a_hint(monkeypatch):
     broken = variables.get("day_length").model_copy(update={"derived": "day_lenght"})
     monkeypatch.setattr(derived.variables, "get", lambda name: broken)
     with pytest.raises(ConfigError, match="day_length"):
-        derived.get("day_length")
+        derived.derivation("day_length")
 
 
 def test_relative_humidity_by_the_deficit_and_never_above_one():
     air, dew = (np.array(v, "float32") for v in ([293.15, 293.15, 280.0], [283.15, 293.65, np.nan]))
-    found = derived.relative_humidity(air_temperature=air, dew_point_temperature=dew)
+    found = humidity.relative_humidity(air_temperature=air, dew_point_temperature=dew)
     assert found[0] == pytest.approx(12.27 / 23.37, abs=2e-3), "saturation pressures at 10 and 20 °C"
     assert found[1] == 1 and np.isnan(found[2])
 
@@ -153,5 +153,5 @@ def test_months_add_their_days():
         TimeAxis(np.array(["2012-01", "2012-02"], "datetime64[M]").astype("datetime64[ns]"), "month"), np.array([50.0])
     )
     given = {"air_temperature": np.full((2, 1, 1), 288.15, "float32")}
-    added = derived.get("growing_degree_days").compute(given, axis)
+    added = derived.derivation("growing_degree_days").compute(given, axis)
     np.testing.assert_allclose(added[:, 0, 0], [310, 290], rtol=1e-5)

@@ -37,7 +37,7 @@ def test_tiles_of_towers(lat, lon, tile):
 def test_real_pixels_by_hand(shared_data, monkeypatch):
     """The sea ice of the real granule: nearly all under cloud, so nothing is said; without the flags, the numbers as stored."""
     path = shared_data / "modis" / REAL
-    red, nir = (cmg.scaled((raw := hdf4.stored(path, f"sur_refl_b{b:02d}_1")).values, raw.attrs) for b in (1, 2))
+    red, nir = (cmg.scale_layer((raw := hdf4.hdf4_layer(path, f"sur_refl_b{b:02d}_1")).values, raw.attrs) for b in (1, 2))
     row, column = np.argwhere(np.isfinite(sum(red[r:][:2398, c:][:, :2398] for r in range(3) for c in range(3))))[100] + 1
     assert granules.around(path, row=row, column=column) is None
     monkeypatch.setattr(granules, "_CLEAR", 0)

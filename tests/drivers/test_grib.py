@@ -86,7 +86,7 @@ def read(folder: Path, content: bytes):
     path = folder / "a.grib"
     path.write_bytes(content)
     with dask.config.set(scheduler="synchronous"):
-        return [next(iter(ds.values())).load() for ds in grib.open_file(path)]
+        return [next(iter(ds.values())).load() for ds in grib.open_grib(path)]
 
 
 @st.composite
@@ -212,7 +212,7 @@ def test_messages_after_padding_form_one_series_per_variable_and_grid(tmp_path):
 @pytest.mark.parametrize("name", REAL)
 def test_real_files_agree_with_gdal(shared_data, name):
     path = shared_data / f"era5/{name}.grib"
-    (ds,) = grib.open_file(path)
+    (ds,) = grib.open_grib(path)
     (ours,) = ds.values()
     with rasterio.Env(GRIB_NORMALIZE_UNITS="NO", GRIB_ADJUST_LONGITUDE_RANGE="NO"), rasterio.open(path) as file:
         times = [np.datetime64(int(file.tags(k)["GRIB_VALID_TIME"]), "s") for k in file.indexes]

@@ -64,9 +64,9 @@ def rewritten(ds, how):
 
 def joined(parts, source="cds_era5"):
     name = variables.get("air_temperature").sources[source].name
-    raw = joining.series([netcdf.named(ds, f"{k}.nc")[name] for k, ds in enumerate(parts)], where="here")
+    raw = joining.join_series([netcdf.with_known_names(ds, f"{k}.nc")[name] for k, ds in enumerate(parts)], where="here")
     axis = TimeAxis.of_years("day", (2011,))
-    return time_steps.variable("air_temperature", raw, source=source, axis=axis, accumulation="hour", where="here")
+    return time_steps.driver_on_steps("air_temperature", raw, source=source, axis=axis, accumulation="hour", where="here")
 
 
 @settings(deadline=None, max_examples=60)

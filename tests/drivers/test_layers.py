@@ -22,9 +22,9 @@ def granule(shared_data):
 
 
 def test_a_real_granule_scales_by_division(granule):
-    raw = hdf4.stored(granule, "sur_refl_b01_1")
+    raw = hdf4.hdf4_layer(granule, "sur_refl_b01_1")
     assert raw.shape == (2400, 2400) and raw.dims == ("YDim", "XDim") and raw.attrs["scale_factor"] == 10000.0
-    values = cmg.scaled(raw.values, raw.attrs)
+    values = cmg.scale_layer(raw.values, raw.attrs)
     assert np.isfinite(values).sum() == 14_643, "the rest is -28672"
     assert values[0, 2101] == pytest.approx(0.6504)
     assert np.nanmax(values) == pytest.approx(1.4516) and np.nanmin(values) == pytest.approx(0.0281), "ice and open water"
@@ -33,8 +33,8 @@ def test_a_real_granule_scales_by_division(granule):
 def test_indices_of_a_real_granule(granule):
     bands = {}
     for name, band in (("red", 1), ("nir", 2), ("blue", 3), ("swir", 6)):
-        raw = hdf4.stored(granule, f"sur_refl_b{band:02d}_1")
-        bands[name] = cmg.scaled(raw.values, raw.attrs)
+        raw = hdf4.hdf4_layer(granule, f"sur_refl_b{band:02d}_1")
+        bands[name] = cmg.scale_layer(raw.values, raw.attrs)
     row, column = np.argwhere(np.isfinite(sum(bands.values())))[1000]
     red, nir, blue, swir = (float(bands[n][row, column]) for n in ("red", "nir", "blue", "swir"))
     ndvi = indices.ndvi(red=bands["red"], nir=bands["nir"])
@@ -50,17 +50,17 @@ def test_a_tile_is_not_taken_for_a_global_grid(granule):
     with pytest.raises(InputError, match="cover the globe"):
         hdf4.require_global(granule)
     with pytest.raises(InputError, match="cover the globe"):
-        cmg.layer(granule, "sur_refl_b01_1")
+        cmg.cmg_layer(granule, "sur_refl_b01_1")
 
 
 def test_what_is_refused(granule, tmp_path):
     with pytest.raises(InputError, match="no layer 'NDVI'"):
-        hdf4.stored(granule, "NDVI")
+        hdf4.hdf4_layer(granule, "NDVI")
     content = granule.read_bytes()
     for share in (0.01, 0.5):
         (tmp_path / "cut.hdf").write_bytes(content[: int(share * len(content))])
         with pytest.raises(InputError, match=r"cut\.hdf"):
-            hdf4.stored(tmp_path / "cut.hdf", "sur_refl_b01_1")
+            hdf4.hdf4_layer(tmp_path / "cut.hdf", "sur_refl_b01_1")
 
 
 INDEX = np.array([[0.1, 0.8, 0.5, -0.1], [0.2, 0.3, np.nan, 0.6]])

@@ -1,6 +1,5 @@
 """MODIS composites: scale, quality weights, axis, and what is refused."""
 
-import re
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -84,9 +83,7 @@ def test_neighbouring_composites_outside_the_years_are_used(write, tmp_path):
     for start in pd.to_datetime(["2010-10-16", "2010-12-19", "2011-01-01", "2012-01-01"]):
         ds = write.composite(np.ones(SHAPE) / 2, np.ones(SHAPE) / 4, np.zeros(SHAPE))
         write.save(ds, tmp_path / f"MOD13C1.A{start:%Y%j}.061.nc")
-    found = cmg.composites(
-        str(tmp_path), TimeAxis.of_years("day", (2011,)), re.compile(r"^MOD13C1\.A(\d{4})(\d{3})\."), "MOD13C1"
-    )
+    found = cmg.find_composites(str(tmp_path), TimeAxis.of_years("day", (2011,)), "MOD13C1")
     assert [f"{start:%Y%j}" for start in found] == ["2010353", "2011001", "2012001"]
 
 
@@ -131,9 +128,9 @@ def test_a_missing_layer_is_refused(write, folder):
 def test_composites_lost_in_a_single_year_are_gaps_too():
     first = datetime(2011, 1, 1)
     sixteen = [first + timedelta(16 * k) for k in range(23)]
-    assert cmg.axis([s for k, s in enumerate(sixteen) if k not in (3, 11, 12)]) == sixteen
+    assert cmg.composite_days([s for k, s in enumerate(sixteen) if k not in (3, 11, 12)]) == sixteen
     daily = [datetime(2011, 12, 30) + timedelta(k) for k in range(5)]
-    assert cmg.axis([daily[0], daily[1], daily[4]]) == daily, "the year's last day comes once"
-    assert cmg.axis(sixteen[5:6]) == sixteen[5:6]
+    assert cmg.composite_days([daily[0], daily[1], daily[4]]) == daily, "the year's last day comes once"
+    assert cmg.composite_days(sixteen[5:6]) == sixteen[5:6]
     odd = [datetime(2011, 1, 1), datetime(2011, 1, 9), datetime(2011, 1, 20)]
-    assert cmg.axis(odd) == odd, "without a rhythm nothing is known to be lost"
+    assert cmg.composite_days(odd) == odd, "without a rhythm nothing is known to be lost"

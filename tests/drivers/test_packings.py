@@ -10,7 +10,7 @@ from pyhdf.SD import SD, SDC
 
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import granules, subsets
-from tamrl.drivers.formats import geotiff, hdf4
+from tamrl.drivers.formats import geotiff, hdf4, mod13
 from tamrl.drivers.sources import cds_era5, mcd43c4, modis, static
 from tamrl.errors import InputError, MachineError
 from tamrl.towers import koppen_map
@@ -66,8 +66,8 @@ def read(folder, name="evi", source=modis):
 @pytest.mark.parametrize("how", PACKINGS)
 def test_vegetation(tmp_path, how):
     layers = {
-        f"{modis.LAYER} EVI": pack(how),
-        f"{modis.LAYER} {modis.RELIABILITY}": (RANK.astype("i1"), {"_FillValue": np.int8(-1)}),
+        f"{mod13.LAYER} EVI": pack(how),
+        f"{mod13.RELIABILITY}": (RANK.astype("i1"), {"_FillValue": np.int8(-1)}),
     }
     composite(tmp_path / "MOD13C1.A2011001.061.nc", layers)
     found = read(tmp_path)
@@ -77,8 +77,8 @@ def test_vegetation(tmp_path, how):
 
 def test_an_ambiguous_range_names_file_layer_and_attribute(tmp_path):
     numbers, attrs = np.full((2, 4), 30, "uint8"), {"scale_factor": 0.01, "valid_range": "0, 25"}
-    rank = {f"{modis.LAYER} {modis.RELIABILITY}": (RANK.astype("i1"), {})}
-    composite(tmp_path / "MOD13C1.A2011001.061.nc", {f"{modis.LAYER} EVI": (numbers, attrs)} | rank)
+    rank = {f"{mod13.RELIABILITY}": (RANK.astype("i1"), {})}
+    composite(tmp_path / "MOD13C1.A2011001.061.nc", {f"{mod13.LAYER} EVI": (numbers, attrs)} | rank)
     with pytest.raises(
         InputError, match=r"(?s)valid range.*MOD13C1\.A2011001\.061\.nc \(CMG 0\.05 Deg 16 days EVI\).*valid_range"
     ):
@@ -208,7 +208,7 @@ def test_damage_within_hdf4_is_named(tmp_path):
     content[5000:15000] = b"\xff" * 10000
     (tmp_path / "a.hdf").write_bytes(bytes(content))
     with pytest.raises(InputError, match=r"a\.hdf \(NDVI\)") as caught:
-        hdf4.stored(tmp_path / "a.hdf", "NDVI")
+        hdf4.hdf4_layer(tmp_path / "a.hdf", "NDVI")
     assert "fetch" not in caught.value.todo
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl import contracts, variables
-from tamrl.drivers import derived, places, stage
+from tamrl import contracts, solar, variables
+from tamrl.drivers import places, stage
 from tamrl.errors import ConfigError
 
 SITES = pd.DataFrame({"site": ["DE-Hai", "NA-Aaa"], "lat": [51.1, -20.0], "lon": [10.4, 17.0], "elevation": [430.0, np.nan]})
@@ -18,7 +18,7 @@ def test_sun_is_computed_and_sensors_are_left_missing():
     found = places.at_places(SITES, TIME, **NAMES, step="day")
     assert found["day_length"].dims == ("site", "time") and found["air_temperature"].isnull().all()
     days = TIME.values.astype("datetime64[D]")
-    expected = derived.potential_radiation(np.array([51.1]), days)[:, 0]
+    expected = solar.potential_radiation(np.array([51.1]), days)[:, 0]
     np.testing.assert_allclose(found["potential_radiation"].sel(site="DE-Hai"), expected, rtol=1e-5)
     assert (
         found["day_length"].sel(site="DE-Hai", time="2010-06-21") > 16 > found["day_length"].sel(site="NA-Aaa", time="2010-06-21")

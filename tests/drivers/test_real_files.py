@@ -56,7 +56,7 @@ def test_no_real_file_is_left_out(shared_data):
 def test_a_value_of_each_real_file(shared_data, tmp_path, file):
     name, place, expected, shape = FILES[file]
     parts = [ds[name] for _, ds in netcdf.open_all(alone(shared_data, tmp_path, file)) if name in ds]
-    found = joining.series(parts, where=file)
+    found = joining.join_series(parts, where=file)
     assert found.shape == shape and found.dims == ("time", "lat", "lon")
     assert found[place].values.item() == pytest.approx(expected, rel=2e-6, nan_ok=True)
 
@@ -107,7 +107,7 @@ def test_derived_variables_agree_with_five_towns(shared_data):
             np.array(netCDF4.num2date(file["time"][:], file["time"].units), "datetime64[D]"),
         )
     assert (tas[1, 195], dew[1, 195]) == pytest.approx((296.39798, 292.15128))
-    deficit = derived.vapour_pressure_deficit(air_temperature=tas, dew_point_temperature=dew)
+    deficit = humidity.vapour_pressure_deficit(air_temperature=tas, dew_point_temperature=dew)
     assert deficit[1, 195] == pytest.approx(28.5 - 21.97, abs=0.15), (
         "hPa, by a table of saturation pressures at 23.25 and 19.0 °C"
     )

@@ -9,8 +9,10 @@ import pytest
 import xarray as xr
 import zarr
 
-from tamrl import contracts, stores
-from tamrl.drivers import derived, stage, store
+from tamrl import contracts, humidity, solar, stores
+from tamrl.drivers import stage
+from tamrl.drivers.cube import fields
+from tamrl.drivers.cube import write as cube_write
 from tamrl.errors import ContractError, InputError, UnitError
 from tamrl.grid import Grid
 
@@ -58,14 +60,14 @@ def test_values_are_the_mean_of_four_corners(cube, write):
 def test_derived_variables_follow_from_the_cell_values(cube, write):
     dew = write.weather("d2m", cube["time"].values, resolution=10)[10].astype("float32")
     here = np.float32(np.mean([dew[4, 35], dew[5, 35], dew[4, 0], dew[5, 0]]))
-    expected = derived.vapour_pressure_deficit(
+    expected = humidity.vapour_pressure_deficit(
         air_temperature=cube["air_temperature"].values[10, 4, 17:18], dew_point_temperature=np.array([here])
     )
     assert cube["vapour_pressure_deficit"].values[10, 4, 17] == pytest.approx(expected.item(), rel=1e-4)
     days = cube["time"].values[[0, 200]].astype("datetime64[D]")
     land = cube["land_fraction"].values[:, 17] > 0
     lat = cube["lat"].values[land]
-    np.testing.assert_allclose(cube["day_length"].values[[0, 200]][:, land, 17], derived.day_length(lat, days), rtol=1e-5)
+    np.testing.assert_allclose(cube["day_length"].values[[0, 200]][:, land, 17], solar.day_length(lat, days), rtol=1e-5)
 
 
 def test_the_sea_is_missing_everywhere_but_in_land_fraction(cube):
@@ -123,7 +125,7 @@ def test_variables_made_apart_give_the_same_bits(cube_path, cube, drivers, world
     assert sorted(zarr.open_group(tmp_path / "evi.zarr").array_keys()) == ["evi", "filled_drivers"]
     for linked in (True, False):
         if not linked:
-            monkeypatch.setattr(store, "os", SimpleNamespace(link=_no_links))
+            monkeypatch.setattr(cube_write, "os", SimpleNamespace(link=_no_links))
         stage.build_cube(**given, parts=parts, cube=str(tmp_path / f"{linked}.zarr"))
         assert stores.manifest(tmp_path / f"{linked}.zarr") == stores.manifest(cube_path)
     stores.check(tmp_path / "evi.zarr", verify=True)
@@ -138,9 +140,7 @@ def _no_links(*_):
 
 
 def test_composites_on_disk_give_the_same_bits(cube_path, cube, drivers, tmp_path, monkeypatch):
-    from tamrl.drivers import cells
-
-    monkeypatch.setattr(cells, "SCRATCH_BYTES", 0)
+    monkeypatch.setattr(fields, "SCRATCH_BYTES", 0)
     build(tmp_path / "cube.zarr", drivers)
     a, b = (stores.manifest(p)["files"] for p in (cube_path, tmp_path / "cube.zarr"))
     assert a == b

@@ -5,6 +5,7 @@ import pytest
 from pyhdf.SD import SD, SDC
 
 from tamrl.classes import IGBP, KOPPEN
+from tamrl.drivers.formats import static_maps
 from tamrl.drivers.sources import static
 from tamrl.errors import InputError
 
@@ -86,7 +87,7 @@ def delivered(path, codes, corners="UpperLeftPointMtrs=(-180000000.0,90000000.0)
     """A file of MCD12C1 with the layers that matter, as NASA delivers it."""
     file = SD(str(path), SDC.WRITE | SDC.CREATE)
     file.attr("StructMetadata.0").set(SDC.CHAR8, corners)
-    layer = file.create(static.LAYER, SDC.UINT8, codes.shape)
+    layer = file.create(static_maps.LAYER, SDC.UINT8, codes.shape)
     layer.attr("_FillValue").set(SDC.UINT8, 255)
     layer[:] = codes
     layer.endaccess()

@@ -11,6 +11,7 @@ import pytest
 import requests
 from ecmwf.datastores import Results
 
+from tamrl import variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import stage
 from tamrl.drivers.remote import climate_store, earthdata, zarr_store
@@ -36,6 +37,11 @@ def login(server, monkeypatch):
 
 
 # The Climate Data Store
+
+
+def orders(name):
+    """The order of January 2011."""
+    return climate_store.era5_orders(variables.era5_entry(name), 2011, 1)
 
 
 def fetched(tmp_path, source="cds_era5", item="t2m", year=2011, **options):
@@ -93,7 +99,7 @@ def test_era5_land_orders_the_hour_that_ends_the_day(server, login, tmp_path):
 
 def test_a_job_that_takes_long_is_awaited(server, login, tmp_path):
     server.slow = 1
-    climate_store.fetch(climate_store.era5("tp", 2011)[:1], tmp_path)
+    climate_store.fetch_orders(orders("tp"), tmp_path)
     assert server.jobs["0"]["asked"] >= 2
     assert [p.name for p in tmp_path.iterdir()] == ["era5_total_precipitation_daily_sum_2011_01.nc"]
 
@@ -153,7 +159,7 @@ def test_a_changed_checksum_and_an_expired_token_are_refused(server, login, tmp_
 def test_an_answer_of_the_search_that_is_none_is_named(login, tmp_path, monkeypatch, answer):
     monkeypatch.setattr(download.Client, "get", lambda *args, **more: answer)
     with pytest.raises(DownloadError, match=r"answer of the search(.|\n)*granules\.umm_json"):
-        earthdata.search("MOD13C1", "2011-01-01", "2011-12-31")
+        earthdata.search_granules("MOD13C1", "061", "2011-01-01", "2011-12-31")
 
 
 @pytest.mark.parametrize(
@@ -198,28 +204,28 @@ def test_a_search_ends_though_its_answers_do_not(login, monkeypatch):
     monkeypatch.setattr(download.Client, "get", get)
     for _ in range(2):
         with pytest.raises(DownloadError, match="files of a product"):
-            earthdata.search("MOD13C1", "2011-01-01", "2011-12-31")
+            earthdata.search_granules("MOD13C1", "061", "2011-01-01", "2011-12-31")
 
 
 def test_an_order_that_is_never_ready_is_an_outage(server, login, tmp_path, monkeypatch):
     server.slow = 10**9
     monkeypatch.setattr(climate_store, "LONGEST", 0.5)
     with pytest.raises(OutageError, match="not finished"):
-        climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path)
+        climate_store.fetch_orders(orders("t2m"), tmp_path)
 
 
 def test_the_key_goes_to_no_other_server_that_an_answer_names(server, login, tmp_path, monkeypatch):
     with running() as other:
         monkeypatch.setattr(server, "url", other.url)  # in the links of the answers
         with pytest.raises(DownloadError, match="credential is not sent"):
-            climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+            climate_store.fetch_orders(orders("t2m"), tmp_path, wait=0.01)
         assert not other.seen and not other.jobs
 
 
 def test_a_key_over_http_goes_nowhere(login, tmp_path, monkeypatch):
     monkeypatch.setenv(climate_store.URL, "http://cds.climate.copernicus.eu/api")
     with pytest.raises(DownloadError, match="credential is not sent"):
-        climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+        climate_store.fetch_orders(orders("t2m"), tmp_path, wait=0.01)
 
 
 # Outages, or faults of what was asked
@@ -231,7 +237,7 @@ def test_a_key_over_http_goes_nowhere(login, tmp_path, monkeypatch):
 def test_whatever_an_order_raises_is_named(login, tmp_path, monkeypatch, reason):
     monkeypatch.setattr(climate_store, "_ready", lambda *args: (_ for _ in ()).throw(reason("odd")))
     with pytest.raises(DownloadError, match=r"era5_2m_temperature(.|\n)*odd") as caught:
-        climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+        climate_store.fetch_orders(orders("t2m"), tmp_path, wait=0.01)
     assert not isinstance(caught.value, OutageError)
 
 
@@ -243,14 +249,14 @@ def test_an_order_whose_answer_lacks_something_is_named(login, tmp_path, monkeyp
     given = Results(answer, **keywords, cleanup=False, log_callback=None)
     monkeypatch.setattr(climate_store, "_ready", lambda *args: given)
     with pytest.raises(DownloadError, match="era5_2m_temperature"):
-        climate_store.fetch(climate_store.era5("t2m", 2011)[:1], tmp_path, wait=0.01)
+        climate_store.fetch_orders(orders("t2m"), tmp_path, wait=0.01)
 
 
 @pytest.mark.parametrize(
     "fetch",
     [
-        lambda folder: climate_store.fetch(climate_store.era5("t2m", 2011)[:1], folder, wait=0.01),
-        lambda folder: earthdata.search("MOD13C1", "2011-01-01", "2011-12-31", wait=0.01),
+        lambda folder: climate_store.fetch_orders(orders("t2m"), folder, wait=0.01),
+        lambda folder: earthdata.search_granules("MOD13C1", "061", "2011-01-01", "2011-12-31", wait=0.01),
         lambda folder: zarr_store.sha256_of("http://127.0.0.1:1/x"),
     ],
     ids=["orders", "search", "store"],

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from tamrl import variables
 from tamrl.drivers.remote import climate_store, earthdata
 from tamrl.errors import DownloadError, TamrlError
 from tamrl.towers.networks import shuttle
@@ -146,7 +147,7 @@ def _read_search(path: Path) -> object:
         EARTHDATA_TOKEN="a-token",
         TAMRL_CMR_URL=_url(),
     ):
-        earthdata.fetch("MOD13C1", 2011, path.parent / "out", wait=0.01, gap=0)
+        earthdata.fetch_granules("MOD13C1", 2011, path.parent / "out", collection="061", wait=0.01, gap=0)
     return _files(path.parent / "out")
 
 
@@ -185,7 +186,7 @@ def _read_orders(store: Path) -> object:
     out.mkdir()
     try:
         with _serving(answer, store, ECMWF_DATASTORES_URL=_url(), ECMWF_DATASTORES_KEY="a-key"):
-            climate_store.fetch(climate_store.era5("t2m", 2011, 1), out, wait=0.01)
+            climate_store.fetch_orders(climate_store.era5_orders(variables.era5_entry("t2m"), 2011, 1), out, wait=0.01)
     except TamrlError as error:
         raise type(error)(error.asked, where=f"{store.name}, {error.where}", found=error.found, todo=error.todo) from error
     return _files(out)

@@ -65,5 +65,5 @@ def test_maps_are_cut_where_no_land_has_values():
     land = np.ones((18, 36))
     shown = np.zeros((18, 36), bool)
     shown[5] = True
-    assert projection.basemap(land, shown).south == projection.CROP_SOUTH
-    assert projection.basemap(land).south == -90
+    assert projection.basemap(land, Grid(10.0), shown).south == projection.CROP_SOUTH
+    assert projection.basemap(land, Grid(10.0)).south == -90

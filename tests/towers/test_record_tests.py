@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tamrl import solar
 from tamrl.carbon import FLUXES
 from tamrl.sections.inputs import Quality
 from tamrl.towers import sites
-from tamrl.towers.quality import potential_radiation, record_tests, screening
+from tamrl.towers.quality import record_tests, screening
 
 LIMITS = Quality()
 PLACES = sites.site_table([{"site": s, "network": "x", "lat": 51.0, "lon": 10.5} for s in ("DE-Aaa", "NA-Bbb")])
@@ -206,7 +207,7 @@ def test_radiation_above_the_sun_goes_alone():
 @pytest.mark.parametrize(("lat", "day", "expected"), [(0, 80, 436.0), (52, 172, 482.0), (80, 355, 0.0), (-90, 355, 558.0)])
 def test_potential_radiation_of_textbook_days(lat, day, expected):
     """Table A2.6 of FAO 56 (0 deg, 20 March: 37.9 MJ; 52 deg N, 21 June: 41.8 MJ) and the poles."""
-    assert potential_radiation.daily_potential(lat=np.array([lat]), day=np.array([day]))[0] == pytest.approx(
+    assert solar.potential_radiation_at_towers(lat=np.array([lat]), day=np.array([day]))[0] == pytest.approx(
         expected, rel=0.02, abs=0.5
     )
 

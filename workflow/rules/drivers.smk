@@ -19,7 +19,7 @@ rule download_drivers:
         "../scripts/run_stage.py"
 
 
-# The cube is kept by hard links in a folder that no rule declares: a longer one goes on from it (tamrl/drivers/kept.py).
+# The cube is kept by hard links in a folder that no rule declares: a longer one goes on from it (tamrl/drivers/cube/append.py).
 DRIVERS = {
     "paths": PLAN.driver_files(),
     "kept": THIS(File.CUBE_KEPT),

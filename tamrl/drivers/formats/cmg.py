@@ -8,18 +8,18 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-import dask.array as da
+import dask.array as dask_array
 import numpy as np
 import xarray as xr
-from dask import delayed
 
 from tamrl import variables
 from tamrl.calendar import TimeAxis
-from tamrl.drivers.formats import hdf4, netcdf
+from tamrl.drivers.formats import hdf4, lazy, netcdf
 from tamrl.errors import InputError
 from tamrl.intake import border, stored
 
@@ -35,27 +35,23 @@ Reader = Callable[[Path, tuple[int, int]], np.ndarray]
 """Reads one map (float32, rows and columns as in the file) of a file, whose shape must be the one given."""
 
 
-def pattern(product: str) -> re.Pattern[str]:
+def name_pattern(product: str) -> re.Pattern[str]:
     """Names of a product's files as delivered: groups are the year, the day of the year, and `collection`."""
     return re.compile(rf"^{product}\.A(\d{{4}})(\d{{3}})\.(?P<collection>\d{{3}})(\.\d+)?\.(nc|hdf|h5)$")
 
 
-def collections(folder: str, product: str, collection: str | None = None) -> dict[str, int]:
+def count_collections(folder: str, product: str, collection: str | None = None) -> dict[str, int]:
     """Number of files of each collection of a product in a folder, or of the one asked for."""
-    names = pattern(product)
-    found = Counter(match["collection"] for path in netcdf.contents(folder) if (match := names.match(path.name)))
+    names = name_pattern(product)
+    found = Counter(match["collection"] for path in netcdf.folder_contents(folder) if (match := names.match(path.name)))
     return {key: count for key, count in sorted(found.items()) if collection in (None, key)}
 
 
-def composites(
-    folder: str, axis: TimeAxis, names: re.Pattern[str], product: str, collection: str | None = None
-) -> dict[datetime, Path]:
+def find_composites(folder: str, axis: TimeAxis, product: str, collection: str | None = None) -> dict[datetime, Path]:
     """First day and file of each map of the years asked for and `AROUND` days on both sides.
 
     Parameters
     ----------
-    names : pattern
-        Of file names, as `pattern` gives it.
     collection : str, optional
         The only collection to read, such as `061`.
 
@@ -67,8 +63,10 @@ def composites(
     begin, end = (month.astype("datetime64[s]").item() for month in axis.span)
     first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
     found: dict[datetime, Path] = {}
-    seen, others = Counter(), Counter()
-    for path in netcdf.contents(folder):
+    names = name_pattern(product)
+    seen: Counter[str] = Counter()
+    others: Counter[str] = Counter()
+    for path in netcdf.folder_contents(folder):
         match = names.match(path.name)
         version = match.groupdict().get("collection") if match else None
         if match is None or (collection and version != collection):
@@ -104,7 +102,7 @@ def first_day(year: str, day: str, path: Path) -> datetime:
     return found
 
 
-def axis(starts: list[datetime]) -> list[datetime]:
+def composite_days(starts: list[datetime]) -> list[datetime]:
     """First days of all composites between the first and the last one: files that are not there become gaps to fill.
 
     Composites begin anew with each year, as far apart as the nearest two that are there.
@@ -117,47 +115,66 @@ def axis(starts: list[datetime]) -> list[datetime]:
     return [s for s in sorted(set(every)) if starts[0] <= s <= starts[-1]]
 
 
-def variable(
-    name: str, found: dict[datetime, Path], *, source: str, values: Reader, weights: Reader, like: str, middle: float, where: str
-) -> xr.DataArray:
-    """A variable of the vocabulary, one value per composite with its `weight`; see the contract in `tamrl.drivers.sources`.
+@dataclass(frozen=True)
+class CompositeProduct:
+    """Composites of a product.
 
-    Parameters
+    Attributes
     ----------
-    values, weights : callables (path, shape) -> float32 array of the file's shape
+    source : str
+        Whose units in the vocabulary the values have.
+    folder : str
+        Where the files lie.
+    files : dict
+        First day and file of each composite.
+    weights : callable
+        Reads the quality weights (float32, 0 to 1) of a file.
     like : str
         A layer that says how large the maps are and where they lie.
     middle : float
         Days from a composite's first day to its middle.
     """
-    starts, some = axis(list(found)), layer(next(iter(found.values())), like)
-    shape, dims = some.shape, [netcdf.NAMES.get(str(d), str(d)) for d in some.dims]
-    stacked = [
-        _stack([delayed(read)(found[s], shape) if s in found else None for s in starts], shape) for read in (values, weights)
-    ]
-    days = np.array([np.datetime64(s + timedelta(middle), "ns") for s in starts])
-    coords = {"time": days, **{d: some[old].values for d, old in zip(dims, some.dims, strict=True)}}
-    raw = xr.DataArray(stacked[0], dims=("time", *dims), coords=coords)
-    raw = raw.assign_coords(weight=(raw.dims, stacked[1])).transpose("time", "lat", "lon")
-    units = variables.get(name).sources[source].units
-    done = variables.canonical(netcdf.orient(raw, where), name=name, source_units=units, where=where)
-    product, version = zip(*(path.name.split(".")[:3:2] for path in found.values()), strict=True)
-    about = {"product": ", ".join(sorted(set(product))), "collection": ", ".join(sorted(set(version)))}
-    return done.assign_attrs(grid="pixels", cadence="composite", **about)
+
+    source: str
+    folder: str
+    files: dict[datetime, Path]
+    weights: Reader
+    like: str
+    middle: float
+
+    def driver(self, name: str, values: Reader) -> xr.DataArray:
+        """A variable of the vocabulary, one value per composite with its `weight`; `values` reads one file."""
+        starts, example = composite_days(list(self.files)), cmg_layer(next(iter(self.files.values())), self.like)
+        dims = [netcdf.NAMES.get(str(d), str(d)) for d in example.dims]
+        days = np.array([np.datetime64(s + timedelta(self.middle), "ns") for s in starts])
+        coords = {"time": days, **{d: example[old].values for d, old in zip(dims, example.dims, strict=True)}}
+        maps, weights = (self._stack(read, starts, example.shape) for read in (values, self.weights))
+        raw = xr.DataArray(maps, dims=("time", *dims), coords=coords)
+        raw = raw.assign_coords(weight=(raw.dims, weights)).transpose("time", "lat", "lon")
+        units = variables.get(name).sources[self.source].units
+        oriented = netcdf.orient(raw, self.folder)
+        driver = variables.canonical(oriented, name=name, source_units=units, where=self.folder)
+        products, collections = ({path.name.split(".")[k] for path in self.files.values()} for k in (0, 2))
+        about = {"product": ", ".join(sorted(products)), "collection": ", ".join(sorted(collections))}
+        return driver.assign_attrs(grid="pixels", cadence="composite", **about)
+
+    def _stack(self, read: Reader, starts: list[datetime], shape: tuple[int, ...]) -> dask_array.Array:
+        """Lazy maps as one array (composite, ...), missing where a composite has no file."""
+        maps = [
+            lazy.read_later(read, self.files[start], shape, shape=shape, dtype="float32")
+            if start in self.files
+            else lazy.missing_map(shape)
+            for start in starts
+        ]
+        return lazy.stack_maps(maps)
 
 
-def _stack(parts: list, shape: tuple[int, int]) -> da.Array:
-    """Lazy maps as one array (composite, ...); None is a map of missing values."""
-    empty = da.full(shape, np.nan, dtype="float32", chunks=-1)
-    return da.stack([empty if p is None else da.from_delayed(p, shape, dtype="float32") for p in parts])
-
-
-def layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.DataArray:
+def cmg_layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.DataArray:
     """A layer of a file, numbers as stored; raises `InputError` if it is not there or not of that shape."""
-    kind = netcdf.kind(path)
+    kind = netcdf.file_kind(path)
     if kind not in ("netcdf", "hdf4"):
         raise InputError("only HDF4, HDF5 and NetCDF-4 files are read here", where=path, found=kind, todo="unpack or convert it")
-    found = hdf4.stored(path, name) if kind == "hdf4" else netcdf.stored(path, name)
+    found = hdf4.hdf4_layer(path, name) if kind == "hdf4" else netcdf.stored_layer(path, name)
     if shape not in (None, found.shape):
         raise InputError("the composites differ in shape", where=path, found=f"{found.shape} instead of {shape}")
     return found if found.coords else _placed(found, path, kind)
@@ -174,23 +191,23 @@ def _placed(da: xr.DataArray, path: Path, kind: str) -> xr.DataArray:
     return xr.DataArray(da.values, dims=("lat", "lon"), coords={"lat": lat, "lon": lon}, attrs=da.attrs, name=da.name)
 
 
-def values(path: Path, name: str, shape: tuple[int, int], *, limits: tuple[float, float], fill: int) -> np.ndarray:
-    """A layer of a file in physical values (float32), missing outside its valid range; see `scaled`."""
-    raw = layer(path, name, shape)
-    return scaled(raw.values, raw.attrs, where=f"{path} ({name})", rule=_rule(path), limits=limits, fill=fill)
+def physical_layer(path: Path, name: str, shape: tuple[int, int], *, limits: tuple[float, float], fill: int) -> np.ndarray:
+    """A layer of a file in physical values (float32), missing outside its valid range; see `scale_layer`."""
+    raw = cmg_layer(path, name, shape)
+    return scale_layer(raw.values, raw.attrs, where=f"{path} ({name})", rule=_rule(path), limits=limits, fill=fill)
 
 
-def codes(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray:
+def code_layer(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray:
     """A layer of classes or flags as whole numbers, -1 where missing; a zero is one of them."""
-    raw = layer(path, name, shape)
+    raw = cmg_layer(path, name, shape)
     return stored.codes(raw.values, raw.attrs, where=f"{path} ({name})", rule=_rule(path))
 
 
 def _rule(path: Path) -> stored.Rule:
-    return "hdf4" if netcdf.kind(path) == "hdf4" else "modis"
+    return "hdf4" if netcdf.file_kind(path) == "hdf4" else "modis"
 
 
-def scaled(
+def scale_layer(
     numbers: np.ndarray,
     attrs: dict,
     *,

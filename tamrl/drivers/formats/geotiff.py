@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import dask.array as da
 import numpy as np
 import rasterio
 import xarray as xr
-from dask import delayed
 from rasterio.windows import Window
 
 from tamrl import classes, variables
+from tamrl.drivers.formats import lazy
 from tamrl.errors import InputError
 from tamrl.intake import border, legends, rasters, stored, whole
 
@@ -41,11 +40,11 @@ def open_map(path: str | Path) -> xr.DataArray:
     if columns != 2 * rows or np.abs(np.subtract(transform, (size, 0, -180, 0, -size, 90))).max() > 1e-6:
         raise InputError("the map must cover the globe, north-up from -180°", where=path, found=f"{shape}, {transform}")
     strips = [(top, min(STRIP, rows - top)) for top in range(0, rows, STRIP)]
-    parts = [da.from_delayed(delayed(_read_strip)(path, *s), (s[1], columns), dtype=kind) for s in strips]
+    parts = [lazy.read_later(_read_strip, path, *s, shape=(s[1], columns), dtype=kind) for s in strips]
     lat, lon = 90 - (np.arange(rows) + 0.5) * size, -180 + (np.arange(columns) + 0.5) * size
     attrs = {"grid": "pixels", "nodata": nodata, "source": Path(path).name}
     attrs |= packing if packing != {"scale_factor": 1.0, "add_offset": 0.0} else {}
-    return xr.DataArray(da.concatenate(parts), dims=("lat", "lon"), coords={"lat": lat, "lon": lon}, attrs=attrs)
+    return xr.DataArray(lazy.join_rows(parts), dims=("lat", "lon"), coords={"lat": lat, "lon": lon}, attrs=attrs)
 
 
 def _read_strip(path: str | Path, top: int, rows: int) -> np.ndarray:
@@ -58,7 +57,13 @@ def _read_strip(path: str | Path, top: int, rows: int) -> np.ndarray:
         return file.read(1, window=Window(0, top, file.width, rows))
 
 
-def coded(codes: xr.DataArray, *, name: str) -> xr.DataArray:
+def open_variable(path: str | Path, *, name: str, units: str) -> xr.DataArray:
+    """The map of a static variable, lazy: positions in its class list, or numbers in canonical units from `units`."""
+    raw = open_map(path)
+    return class_map(raw, name=name) if name in LEGENDS else number_map(raw, name=name, units=units)
+
+
+def class_map(codes: xr.DataArray, *, name: str) -> xr.DataArray:
     """Class codes (whole numbers of any type) as positions in the class list of variable `name`, lazily, -1 where unknown.
 
     `land_fraction` is 1 on land, 0 on water and missing where unknown. The codes are counted before, so that a map of another
@@ -77,7 +82,7 @@ def coded(codes: xr.DataArray, *, name: str) -> xr.DataArray:
     return codes.copy(data=values).rename(name).assign_attrs(variables.attributes(name))
 
 
-def numbers(raw: xr.DataArray, *, name: str, units: str) -> xr.DataArray:
+def number_map(raw: xr.DataArray, *, name: str, units: str) -> xr.DataArray:
     """A map of numbers in canonical units by its tags (nodata, scale, offset), fill values missing, lazily."""
     attrs = {k: v for k, v in raw.attrs.items() if k in stored.ATTRIBUTES} | {"_FillValue": raw.attrs["nodata"]}
     how = stored.decoder(attrs, raw.dtype, where=raw.attrs["source"])

@@ -7,7 +7,7 @@ decoded here, and not by ecCodes: `docs/architecture.md`.
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ import numpy as np
 import xarray as xr
 from dask import delayed
 
+from tamrl import variables
 from tamrl.errors import InputError
 from tamrl.intake import border, whole
 
@@ -29,9 +30,6 @@ AT_ONCE = 24
 POINTS_AT_ONCE = 2**25
 MOST_POINTS = 5 * 10**7
 """A field of more points is refused: a message of 80 octets can claim 4 thousand million."""
-
-NAMES = {(128, 167): "t2m", (128, 168): "d2m", (128, 169): "ssrd", (128, 228): "tp"}
-"""Names of ECMWF's parameters (table, number); others are called `<number>.<table>`."""
 
 GRIDS = {
     1: "a Mercator grid", 3: "a Lambert grid", 4: "a Gaussian grid", 5: "a polar stereographic grid", 10: "a rotated grid",
@@ -83,11 +81,10 @@ class Message:
     bitmap: tuple[int, int] | None
     data: tuple[int, int]
 
-    @property
-    def name(self) -> str:
-        """Name of the variable, as in NetCDF files where it is a driver."""
+    def name(self, known: Mapping[tuple[int, int], str]) -> str:
+        """Name of the variable: that of ECMWF's parameter (table, number) where it is known, else `<number>.<table>`."""
         table, centre, number = self.product[3], self.product[4], self.product[8]
-        return NAMES.get((table, number), f"{number}.{table}") if centre == ECMWF else f"{number}.{table}.{centre}"
+        return known.get((table, number), f"{number}.{table}") if centre == ECMWF else f"{number}.{table}.{centre}"
 
     @property
     def time(self) -> np.datetime64:
@@ -245,7 +242,7 @@ def _section(file: BinaryIO, start: int, least: int) -> bytes:
     return _take(file, start, octets)
 
 
-def open_file(path: Path, *, where: object = None) -> list[xr.Dataset]:
+def open_grib(path: Path, *, where: object = None) -> list[xr.Dataset]:
     """The fields of a file, one dataset for each variable and grid: (time, lat, lon) with `expver` per time, values lazy.
 
     The time of a field is the one it is valid at: the end of the hours of an accumulation, as in the NetCDF files.
@@ -259,9 +256,9 @@ def open_file(path: Path, *, where: object = None) -> list[xr.Dataset]:
     groups: dict[tuple, list[tuple]] = defaultdict(list)
     where = where or path
     with _reading(where):
-        most, points = whole.most_bytes(path), 0
+        most, points, names = whole.most_bytes(path), 0, variables.grib_names()
         for m in _messages(path):
-            groups[m.grid, m.name, m.step_type].append((m.offset, m.time, m.expver, m.member))
+            groups[m.grid, m.name(names), m.step_type].append((m.offset, m.time, m.expver, m.member))
             points += m.grid.rows * m.grid.columns
             if 4 * points > most:
                 raise Damaged(f"more than {points:,} points of constant fields, too many for {path.stat().st_size:,} octets")

@@ -15,7 +15,7 @@ _CORNERS = {"UpperLeftPointMtrs": (-180_000_000.0, 90_000_000.0), "LowerRightMtr
 """Corners of a global grid in packed degrees, minutes and seconds."""
 
 
-def stored(path: Path, name: str) -> xr.DataArray:
+def hdf4_layer(path: Path, name: str) -> xr.DataArray:
     """A layer of a file with its attributes, dims as in the file; raises `InputError` if it is not there or not readable."""
     found = isolated.ask("hdf4_layer", path, asked=_ASKED, where=f"{path} ({name})", name=name)
     if "values" not in found:

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -35,7 +35,7 @@ _KINDS = {
 }
 
 
-def kind(path: Path, *, where: object = None) -> str:
+def file_kind(path: Path, *, where: object = None) -> str:
     """What a file is by its first bytes: netcdf, zip, grib or hdf4; raises `InputError` for anything else."""
     where = where or path
     with border.reading("the file cannot be read", where=where), open(path, "rb") as handle:
@@ -50,61 +50,61 @@ def kind(path: Path, *, where: object = None) -> str:
     return _KINDS[start]
 
 
-def contents(folder: str | Path) -> list[Path]:
+def folder_contents(folder: str | Path) -> list[Path]:
     """All files of a folder and its subfolders, sorted; hidden ones and those in hidden folders (half downloads) left out."""
     root = Path(folder)
     found = (p for p in root.rglob("*") if not any(part.startswith(".") for part in p.relative_to(root).parts))
     return sorted(p for p in found if p.is_file())
 
 
-def listing(folder: str | Path) -> list[Path]:
+def weather_files(folder: str | Path) -> list[Path]:
     """The NetCDF, GRIB and zip files of a folder and its subfolders, sorted; raises `InputError` if there is none."""
-    found = [p for p in contents(folder) if p.suffix.lower() in SUFFIXES]
+    found = [p for p in folder_contents(folder) if p.suffix.lower() in SUFFIXES]
     if not found:
         raise InputError("no NetCDF or GRIB files", where=folder, todo="put the files there, or correct the source's `path`")
     return found
 
 
-def listed(folder: str | Path) -> dict[str, Path]:
+def files_by_name(folder: str | Path) -> dict[str, Path]:
     """All files of a folder by their names relative to it."""
-    return {str(PurePosixPath(path.relative_to(folder))): path for path in contents(folder)}
+    return {str(PurePosixPath(path.relative_to(folder))): path for path in folder_contents(folder)}
 
 
-def open_all(folder: str | Path, only: frozenset[str] | None = None) -> Iterator[tuple[Path, xr.Dataset]]:
-    """Every dataset of a folder with its file, or of the files `only` (names as in `listed`); a zip's members come one by one."""
-    for path in listing(folder):
+def open_all(folder: str | Path, only: Collection[str] | None = None) -> Iterator[tuple[Path, xr.Dataset]]:
+    """Every dataset of a folder with its file, or of those files that `only` names; the members of a zip come one by one."""
+    for path in weather_files(folder):
         if only is not None and str(PurePosixPath(path.relative_to(folder))) not in only:
             continue
-        parts = sorted(Path(_unpacked(path).name).iterdir()) if kind(path) == "zip" else [path]
+        parts = sorted(Path(_unpacked(path).name).iterdir()) if file_kind(path) == "zip" else [path]
         for part in parts:
             where = path if part == path else f"{path} ({part.name})"
-            found = kind(part, where=where)
+            found = file_kind(part, where=where)
             whole.check(part, where=where)
             if found == "grib":
-                yield from ((path, named(ds, path)) for ds in grib.open_file(part, where=where))
+                yield from ((path, with_known_names(ds, path)) for ds in grib.open_grib(part, where=where))
             elif found == "netcdf":
-                yield path, _open(part, path)
+                yield path, _open_part(part, path)
             else:
                 raise InputError(f"{found} files are not read here", where=path, todo="order the files as NetCDF or GRIB")
 
 
-def place(folder: str | Path, datasets: Sequence[tuple[Path, xr.Dataset]]) -> str:
+def place_of(folder: str | Path, datasets: Sequence[tuple[Path, xr.Dataset]]) -> str:
     """What an error about all files of a folder names: the folder, or its file where there is but one."""
     found = {path for path, _ in datasets}
     return str(found.pop() if len(found) == 1 else folder)
 
 
-def opened(path: Path, *, where: object) -> xr.Dataset:
+def open_netcdf(path: Path, *, where: object) -> xr.Dataset:
     """The dataset of a NetCDF file with its own names, fields lazy and in physical values; raises `InputError`."""
     with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):
         return xr.decode_cf(arrays.dataset(isolated.dataset(path, where=where), where=where), decode_times=False)
 
 
-def _open(part: Path, path: Path) -> xr.Dataset:
-    return named(opened(part, where=path), path)
+def _open_part(part: Path, path: Path) -> xr.Dataset:
+    return with_known_names(open_netcdf(part, where=path), path)
 
 
-def named(ds: xr.Dataset, path: object) -> xr.Dataset:
+def with_known_names(ds: xr.Dataset, path: object) -> xr.Dataset:
     """A dataset with `lat` and `lon` as dimensions where it has such coordinates, ready for `tamrl.intake.times.axis`.
 
     Coordinates are known by name, standard name or unit. Each variable remembers its file (encoding `source`).
@@ -145,7 +145,7 @@ def _apart(ds: xr.Dataset, name: str) -> bool:
     return dim != name and not others
 
 
-def stored(path: Path, name: str) -> xr.DataArray:
+def stored_layer(path: Path, name: str) -> xr.DataArray:
     """A variable of a file, or of a group within it, with the numbers as stored; raises `InputError`."""
     where = f"{path} ({name})"
     found = isolated.ask("layer", path, asked="the file cannot be read", where=where, name=name)
@@ -232,7 +232,7 @@ def _degrees(values: np.ndarray) -> np.ndarray:
     return np.round(values, 6)
 
 
-def without_fill(da: xr.DataArray, *, name: str, where: object) -> xr.DataArray:
+def mask_fill_values(da: xr.DataArray, *, name: str, where: object) -> xr.DataArray:
     """Fill values (-9999, 1e20, 9.97e36 ...) become missing when the values are read; the log says how many."""
 
     def mask(block: np.ndarray) -> np.ndarray:
@@ -249,14 +249,14 @@ def without_fill(da: xr.DataArray, *, name: str, where: object) -> xr.DataArray:
 
 def fingerprint(folder: str | Path) -> dict[str, object]:
     """Number and bytes of a folder's files, and the SHA-256 of the list of their names and checksums, for the provenance."""
-    found = listed(folder)
-    sums = {name: checksum(path) for name, path in found.items()}
+    found = files_by_name(folder)
+    sums = {name: file_checksum(path) for name, path in found.items()}
     size = sum(path.stat().st_size for path in found.values())
     whole = hashlib.sha256(files.as_json(sums).encode()).hexdigest()
     return {"path": str(folder), "files": len(found), "bytes": size, "sha256": whole}
 
 
-def checksum(path: Path) -> str:
+def file_checksum(path: Path) -> str:
     """SHA-256 of a file, read once by a process as long as nothing happens to it."""
     about = path.stat()
     return _checksum(path.resolve(), about.st_size, about.st_mtime_ns, about.st_ctime_ns)

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from tamrl import units
+from tamrl.drivers.extent import Every
 from tamrl.drivers.formats import netcdf
 from tamrl.errors import InputError, UnitError
 from tamrl.intake import border, times
@@ -19,7 +20,7 @@ MARKS = ("expver", "until", "statistic")
 """Coordinates of a raw series along `time`, beside its labels."""
 
 
-def series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
+def join_series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
     """One array (time, lat, lon) from the pieces of all files, times rising, with the coordinates `MARKS` (`expver` int).
 
     Pieces that differ in the direction, convention or precision of their coordinates are oriented before they are joined.
@@ -47,7 +48,7 @@ def series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
             "files of one variable lie on different grids", where=where, found=found, todo="order one area"
         ) from error
     spacings = sorted({str(every(np.sort(piece["time"].values))) for piece, _ in named})
-    return merged(_growing(joined), where, named).assign_attrs(spacings=spacings)
+    return merge_versions(_growing(joined), where, named).assign_attrs(spacings=spacings)
 
 
 def _pieces(part: xr.DataArray, where: object) -> list[xr.DataArray]:
@@ -126,7 +127,7 @@ def _growing(da: xr.DataArray) -> xr.DataArray:
     return da.assign_coords(time=np.where(bounded, until, time), until=("time", none), statistic=("time", said))
 
 
-def merged(da: xr.DataArray, where: object, named: Sequence[tuple[xr.DataArray, object]] = ()) -> xr.DataArray:
+def merge_versions(da: xr.DataArray, where: object, named: Sequence[tuple[xr.DataArray, object]] = ()) -> xr.DataArray:
     """A series with each time once, its times rising; the first `expver` that has a value wins at each place.
 
     A label with bounds and one without (the end of an amount, perhaps) are two times until both are on steps.
@@ -160,7 +161,7 @@ def merged(da: xr.DataArray, where: object, named: Sequence[tuple[xr.DataArray, 
     return first
 
 
-def every(time: np.ndarray) -> str | None:
+def every(time: np.ndarray) -> Every | None:
     """`hour`, `day` or `month` where more than three quarters of the distances of rising times are that, else None.
 
     Series of which each is so are so together, and `spacing` says the same of them and of their parts.
@@ -168,5 +169,5 @@ def every(time: np.ndarray) -> str | None:
     between = np.diff(time)
     if between.size < 4:
         return None
-    kinds = {"hour": between == HOUR, "day": between == DAY, "month": between >= 28 * DAY}
+    kinds: dict[Every, np.ndarray] = {"hour": between == HOUR, "day": between == DAY, "month": between >= 28 * DAY}
     return next((kind for kind, so in kinds.items() if so.mean() > 0.75), None)

@@ -7,17 +7,22 @@ hour a value is of. Values that are said to be means or sums over time, at one h
 
 import logging
 from collections import Counter
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from tamrl import variables
 from tamrl.calendar import TimeAxis
+from tamrl.drivers.extent import Axis, Extent
 from tamrl.drivers.formats import netcdf
-from tamrl.drivers.reanalysis.joining import DAY, HOUR, MARKS, comparable, every, merged
+from tamrl.drivers.reanalysis.joining import DAY, HOUR, MARKS, comparable, every, merge_versions
 from tamrl.errors import InputError
 
 log = logging.getLogger(__name__)
+
+Accumulation = Literal["auto", "hour", "day"]
+"""What hourly amounts are summed over: the hour, the time since 00:00, or what the grid says (0.1° is ERA5-Land)."""
 
 ROUNDING = 0.05
 """Amounts (mm d-1, W m-2) below zero by less than this come from packing and count as zero; others are refused."""
@@ -35,8 +40,8 @@ SLACK = {"D": np.timedelta64(1, "m"), "M": np.timedelta64(12, "h")}
 """What an interval may reach beyond its day or month; forecasts of a month begin at 18:00 or 06:00."""
 
 
-def variable(
-    name: str, raw: xr.DataArray, *, source: str, axis: TimeAxis, accumulation: str, where: str, some: bool = False
+def driver_on_steps(
+    name: str, raw: xr.DataArray, *, source: str, axis: TimeAxis, accumulation: Accumulation, where: str, partial: bool = False
 ) -> xr.DataArray:
     """A raw series (time, lat, lon) with coordinate `expver` as the vocabulary's variable on every step asked for, lazy.
 
@@ -48,17 +53,17 @@ def variable(
         Whose unit in `tamrl/data/variables.yaml` the values have.
     accumulation : str
         `hour`, `day` or `auto`: what hourly amounts are summed over (`on_steps`).
-    some : bool
+    partial : bool
         Only some files were opened: the steps of the others are missing, and nothing is said of that.
     """
     raw = netcdf.orient(raw, where)
-    time, grid = raw["time"].values, [[v.size, *map(float, v.values[[0, -1]])] for v in (raw["lat"], raw["lon"])]
-    extent = {"times": [str(time[0]), str(time[-1])], "every": every(time), "grid": [str(raw.dtype), *grid]}
+    time, dtype = raw["time"].values, str(raw.dtype)
+    lat, lon = (Axis(v.size, *map(float, v.values[[0, -1]])) for v in (raw["lat"], raw["lon"]))
     alias = variables.get(name).sources[source]
-    raw = netcdf.without_fill(raw, name=name, where=where)
-    total = alias.units.endswith("d-1")
-    found = on_steps(raw, axis=axis, total=total, accumulation=accumulation, where=where, some=some)
-    extent |= {"steps": found.attrs["reach"]}
+    raw = netcdf.mask_fill_values(raw, name=name, where=where)
+    total = alias.is_amount
+    found = on_steps(raw, axis=axis, total=total, accumulation=accumulation, where=where, partial=partial)
+    extent = Extent((str(time[0]), str(time[-1])), found.attrs["reach"], every(time), dtype, lat, lon)
     done = variables.canonical(found, name=name, source_units=alias.units, where=where)
     if total:
         done = done.where((done >= 0) | (done < -ROUNDING) | done.isnull(), np.float32(0))
@@ -90,7 +95,7 @@ def spacing(time: np.ndarray, where: object) -> np.timedelta64:
 
 
 def on_steps(
-    da: xr.DataArray, *, axis: TimeAxis, total: bool, accumulation: str, where: object, some: bool = False
+    da: xr.DataArray, *, axis: TimeAxis, total: bool, accumulation: Accumulation, where: object, partial: bool = False
 ) -> xr.DataArray:
     """Values of a raw series for every step asked for: means, or amounts per day where `total`; missing where incomplete.
 
@@ -106,12 +111,12 @@ def on_steps(
     if between >= 28 * DAY:
         if axis.step == "day":
             raise InputError("the files hold monthly values, days were asked for", where=where, todo="set time.step: month")
-        return _whole(_monthly_means(da, between, where), axis, "M", where, some)
+        return _whole(_monthly_means(da, between, where), axis, "M", where, partial)
     if between == DAY:
         days = _daily_values(da, total and accumulation == "day", where)
     else:
         days = _from_hours(da, between, total, accumulation, where)
-    found = _whole(days, axis, "D", where, some)
+    found = _whole(days, axis, "D", where, partial)
     reach = {"reach": found.attrs["reach"]}
     return found.resample(time="MS").mean(skipna=False).assign_attrs(reach) if axis.step == "month" else found
 
@@ -164,7 +169,7 @@ def _within(da: xr.DataArray, unit: str, where: object) -> np.ndarray:
 def _labelled(da: xr.DataArray, labels: np.ndarray, where: object) -> xr.DataArray:
     """The series on new labels, which may bring values of several files to one time."""
     none = np.full(labels.shape, "NaT", "datetime64[ns]")
-    return merged(da.assign_coords(time=labels, until=("time", none)), where)
+    return merge_versions(da.assign_coords(time=labels, until=("time", none)), where)
 
 
 def _monthly_means(da: xr.DataArray, between: np.timedelta64, where: object) -> xr.DataArray:
@@ -209,7 +214,9 @@ def _hours(da: xr.DataArray, total: bool, where: object) -> xr.DataArray:
     return _labelled(da, np.where(bounded | (not total), start, start - HOUR), where)
 
 
-def _from_hours(da: xr.DataArray, between: np.timedelta64, total: bool, accumulation: str, where: object) -> xr.DataArray:
+def _from_hours(
+    da: xr.DataArray, between: np.timedelta64, total: bool, accumulation: Accumulation, where: object
+) -> xr.DataArray:
     if between != HOUR:
         raise _no_step(between, where)
     if accumulation == "auto":
@@ -236,18 +243,18 @@ def _from_hours(da: xr.DataArray, between: np.timedelta64, total: bool, accumula
     return found.astype("float32").assign_coords(time=hours[::24])
 
 
-def _whole(da: xr.DataArray, asked: TimeAxis, unit: str, where: object, some: bool) -> xr.DataArray:
+def _whole(da: xr.DataArray, asked: TimeAxis, unit: str, where: object, partial: bool) -> xr.DataArray:
     """The series on every day (`D`) or month (`M`) of the years asked for, missing where the files have none."""
     time = asked.by({"D": "day", "M": "month"}[unit]).start
     have = np.isin(time, da["time"].values)
-    for year in () if some else asked.years:
+    for year in () if partial else asked.years:
         inside = time.astype("datetime64[Y]") == np.datetime64(str(year), "Y")
         if not have[inside].any():
             raise InputError(f"no values of {year}", where=where, found=_span(da), todo="fetch that year, or change time.years")
-    if not (have.all() or some):
+    if not (have.all() or partial):
         log.warning("%s: %d of %d steps are in no file and stay missing", where, int((~have).sum()), time.size)
-    reach = [str(t.astype(f"datetime64[{unit}]")) for t in da["time"].values[[0, -1]]]
-    return da.drop_vars(MARKS, errors="ignore").reindex(time=time).assign_attrs(reach=reach)
+    first, last = (str(t.astype(f"datetime64[{unit}]")) for t in da["time"].values[[0, -1]])
+    return da.drop_vars(MARKS, errors="ignore").reindex(time=time).assign_attrs(reach=(first, last))
 
 
 def _span(da: xr.DataArray) -> str:

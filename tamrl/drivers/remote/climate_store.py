@@ -22,6 +22,7 @@ from ecmwf.datastores.processing import ProcessingFailedError
 
 from tamrl.errors import DownloadError, OutageError
 from tamrl.intake import border
+from tamrl.variables import Era5Entry
 from tamrl.web import download
 from tamrl.web.session import Credential, Session
 
@@ -34,14 +35,6 @@ ATTEMPTS, TIMEOUT = 3, (20.0, 60.0)
 LONGEST = 3 * 24 * 3600.0
 """Seconds that an order may wait and run; on busy days the store's queue takes more than one day."""
 
-ORDERS = {
-    "t2m": ("2m_temperature", "daily_mean"),
-    "d2m": ("2m_dewpoint_temperature", "daily_mean"),
-    "ssrd": ("surface_solar_radiation_downwards", "daily_sum"),
-    "tp": ("total_precipitation", "daily_sum"),
-}
-"""Name of a variable in orders, and its statistic of the day."""
-
 
 @dataclass(frozen=True)
 class Order:
@@ -52,9 +45,9 @@ class Order:
     file: str
 
 
-def era5(name: str, year: int, months: int = 12) -> list[Order]:
-    """Daily statistics (UTC) of ERA5 for a variable (t2m, ...), one order a month of the first `months` of a year."""
-    long, statistic = ORDERS[name]
+def era5_orders(entry: Era5Entry, year: int, months: int = 12) -> list[Order]:
+    """Daily statistics (UTC) of a variable of ERA5: one order for each of the first `months` of a year."""
+    long, statistic = entry.name, entry.daily_statistic
     common = {"product_type": "reanalysis", "daily_statistic": statistic, "time_zone": "utc+00:00", "frequency": "1_hourly"}
     return [
         Order(
@@ -66,9 +59,9 @@ def era5(name: str, year: int, months: int = 12) -> list[Order]:
     ]
 
 
-def era5_land(name: str, year: int, months: int = 12) -> list[Order]:
+def era5_land_orders(entry: Era5Entry, year: int, months: int = 12) -> list[Order]:
     """ERA5-Land: daily means, or for amounts the values of 00:00, which hold the day before (so the day after the months too)."""
-    long, statistic = ORDERS[name]
+    long, statistic = entry.name, entry.daily_statistic
     if statistic == "daily_mean":
         common = {"daily_statistic": statistic, "time_zone": "utc+00:00", "frequency": "1_hourly"}
         dataset, tail = "derived-era5-land-daily-statistics", []
@@ -86,7 +79,7 @@ def _days(year: int, month: int) -> dict[str, Any]:
     return {"year": str(year), "month": [f"{month:02d}"], "day": days}
 
 
-def fetch(orders: list[Order], folder: Path, *, wait: float = 5.0) -> None:
+def fetch_orders(orders: list[Order], folder: Path, *, wait: float = 5.0) -> None:
     """All files of the orders into a folder; those that are there are not ordered again.
 
     Raises

@@ -25,7 +25,6 @@ HOSTS = (".earthdata.nasa.gov", ".earthdatacloud.nasa.gov")
 """Who may see the token, and give files: NASA's search, login and archives in the cloud."""
 PAGE, MOST = 500, 2000
 """Files on a page of the search, and at most in all: a year of a daily product has 366."""
-VERSIONS = {"MOD13C1": "061", "MYD13C1": "061", "MCD43C4": "061", "VNP13C1": "002", "VNP43C4": "002"}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}\.(?:hdf|h5)", re.ASCII)
 DIGITS = {"MD5": 32, "SHA-256": 64, "SHA-512": 128}
 """Hexadecimal digits of the checksums that are compared."""
@@ -41,10 +40,10 @@ class Granule:
     checksum: tuple[str, str] | None
 
 
-def search(product: str, first: str, last: str, *, wait: float = 2.0) -> list[Granule]:
+def search_granules(product: str, collection: str, first: str, last: str, *, wait: float = 2.0) -> list[Granule]:
     """Files of a product whose days begin within two dates (yyyy-mm-dd); raises `DownloadError` if there are none."""
     client, found, page, hits, items = download.Client(wait=wait), [], 1, 1, [{}]
-    query = {"short_name": product, "version": VERSIONS[product], "page_size": PAGE, "sort_key": "start_date"}
+    query = {"short_name": product, "version": collection, "page_size": PAGE, "sort_key": "start_date"}
     query["temporal"] = f"{first}T00:00:00Z,{last}T23:59:59Z"
     base = _base()
     while len(found) < hits and items:
@@ -89,8 +88,16 @@ def _granule(umm: dict, product: str, search: str) -> Granule:
     return Granule(name, links[0], size, digest)
 
 
-def fetch(
-    product: str, year: int, folder: Path, *, months: int = 12, every: int = 1, wait: float = 2.0, gap: float = 0.2
+def fetch_granules(
+    product: str,
+    year: int,
+    folder: Path,
+    *,
+    collection: str,
+    months: int = 12,
+    every: int = 1,
+    wait: float = 2.0,
+    gap: float = 0.2,
 ) -> None:
     """Files of a product that begin in the first `months` of a year into a folder.
 
@@ -110,7 +117,7 @@ def fetch(
     token = Credential.of_environment(TOKEN, "Authorization", hosts, form="Bearer {}", none=none, how=HOW)
     client = download.Client(credential=token, near=(_base(),), wait=wait, gap=gap)
     last = f"{year}-{months:02d}-{calendar.monthrange(year, months)[1]}"
-    for granule in search(product, f"{year}-01-01", last, wait=wait):
+    for granule in search_granules(product, collection, f"{year}-01-01", last, wait=wait):
         begins = re.search(
             rf"\.A{year}(\d{{3}})\.", granule.file
         )  # composites that reach in from the year before are that year's

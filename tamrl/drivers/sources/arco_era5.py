@@ -5,23 +5,20 @@ amount covers the hour that ends at its time, so the one of 00:00 belongs to the
 `valid_time_stop` are preliminary and count as `expver` 5; hours after `valid_time_stop_era5t` hold nothing yet.
 """
 
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import xarray as xr
-
-from tamrl import files, variables
-from tamrl.calendar import TimeAxis
-from tamrl.drivers.formats import netcdf
-from tamrl.drivers.reanalysis import joining, time_steps
-from tamrl.drivers.remote import zarr_store
-from tamrl.errors import ConfigError, InputError
-from tamrl.intake import arrays, border, times, zarrs
+from tamrl.drivers.sources._folders import nothing_offered
 from tamrl.options import Strict
+from tamrl.plugins import SourceCapabilities, SourceVolume
 
-HOUR = np.timedelta64(1, "h")
-METADATA = (".zmetadata", "zarr.json")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
+
+    from tamrl.calendar import TimeAxis
+
+CAPABILITIES = SourceCapabilities()
 
 
 class Options(Strict):
@@ -35,82 +32,29 @@ class Options(Strict):
 
 def inputs(options: Options) -> list[str]:
     """The folder; none where the store is on the web."""
-    return [] if zarr_store.is_url(options.path) else [options.path]
+    return [] if options.path.startswith(("http://", "https://")) else [options.path]
 
 
-def version(options: Options) -> dict[str, object]:
+def version(options: Options) -> "Mapping[str, object]":
     """Address and extent of the store, and the checksum of its metadata (the store itself is too large)."""
-    ds = _open(options.path)
-    until = {k: str(ds.attrs[k]) for k in ("valid_time_stop", "valid_time_stop_era5t", "last_updated") if k in ds.attrs}
-    return {"path": options.path, "sha256": _metadata(options.path), **until}
+    from tamrl.drivers.reanalysis import era5
+
+    return era5.store_version(options.path)
 
 
-def _metadata(path: str) -> str:
-    if zarr_store.is_url(path):
-        return zarr_store.sha256_of(f"{path}/{METADATA[0]}")
-    found = next((_copy(path) / name for name in METADATA if (_copy(path) / name).is_file()), None)
-    if found is None:
-        raise InputError("no metadata in the Zarr store", where=_copy(path), todo=f"copy {' or '.join(METADATA)} too")
-    return files.checksum(found)
+def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
+    """Half the bytes of 24 global fields per day in single precision."""
+    return SourceVolume(variables * years * 365.25 * 24 * 721 * 1440 * 4 * 0.5)
 
 
-def _copy(path: str) -> Path:
-    """The store on this machine: the folder itself, or the one `*.zarr` in it."""
-    inside = sorted(Path(path).glob("*.zarr"))
-    if any((Path(path) / name).is_file() for name in METADATA):
-        return Path(path)
-    if len(inside) != 1:
-        raise InputError("no Zarr store, or several", where=path, found=[p.name for p in inside], todo="name the store itself")
-    return inside[0]
-
-
-def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
+def open_static(options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
     """None so far."""
-    if names:
-        raise ConfigError(f"arco_era5 has no static variables, asked for {', '.join(names)}", where=variables.FILE)
-    return {}
+    return nothing_offered("arco_era5", "static", names)
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], axis: TimeAxis) -> dict[str, xr.DataArray]:
-    """The named variables on the whole of `axis`, lazy; see the contract in `tamrl.drivers.sources`."""
-    axis.need_years("arco_era5")
-    ds = _open(options.path)
-    return {name: _variable(name, ds, options, axis) for name in names}
+def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
+    """The named variables on all of `axis`, lazy."""
+    from tamrl.drivers.reanalysis import era5
 
-
-def _open(path: str) -> xr.Dataset:
-    store = zarr_store.Remote(path) if zarr_store.is_url(path) else zarrs.Copy(_copy(path))
-    todo = f"check that it is a Zarr store with its consolidated metadata ({' or '.join(METADATA)})"
-    with border.reading("the Zarr store cannot be read", where=path, todo=todo):
-        ds = zarrs.dataset(store, where=path)
-    return netcdf.named(ds, path)
-
-
-def _variable(name: str, ds: xr.Dataset, options: Options, axis: TimeAxis) -> xr.DataArray:
-    alias = variables.get(name).sources["arco_era5"]
-    where = f"{options.path} ({alias.name})"
-    if alias.name not in ds:
-        raise InputError("the store does not hold the variable", where=where, found=sorted(map(str, ds))[:20])
-    raw = times.axis(ds[alias.name], where=where)
-    ends = alias.units.endswith("d-1") and np.isnat(raw["until"].values).all()
-    shift = HOUR if ends else 0 * HOUR  # hours that end, or begin, with the first day
-    start, end = (month.astype("datetime64[ns]") + shift for month in axis.span)
-    time = raw["time"].values
-    raw = raw.isel(time=(time >= start) & (time < end) & (time < _day_after(ds, "valid_time_stop_era5t")))
-    if not raw.sizes["time"]:
-        raise InputError(f"the store holds no hour from {start} to {end}", where=where, found=f"{time[:1]} to {time[-1:]}")
-    raw = arrays.decoded(raw, where=options.path, chunks={"time": 24}, defaults_to_zero=True)
-    raw = joining.series([_versioned(raw, ds)], where=where)
-    found = time_steps.variable(name, raw, source="arco_era5", axis=axis, accumulation="hour", where=where)
-    return found.assign_attrs(nodes=options.nodes)
-
-
-def _versioned(raw: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
-    final = raw["time"].values < _day_after(ds, "valid_time_stop")
-    return raw.assign_coords(expver=("time", np.where(final, 1, 5)))
-
-
-def _day_after(ds: xr.Dataset, key: str) -> np.datetime64:
-    """The first midnight after the date of an attribute; far ahead where the store does not say."""
-    with border.reading("an attribute of the store is no date", where=f"{ds.encoding.get('source', 'the store')} ({key})"):
-        return np.datetime64(str(ds.attrs.get(key, "2200-01-01"))[:10], "D") + np.timedelta64(1, "D")
+    arrays = era5.open_store(options.path, names=names, axis=axis)
+    return {name: da.assign_attrs(nodes=options.nodes) for name, da in arrays.items()}

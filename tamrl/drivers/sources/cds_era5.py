@@ -1,93 +1,90 @@
-"""ERA5 and ERA5-Land as the Copernicus Climate Data Store delivers them in NetCDF (doi 10.24381/cds.adbb2d47).
+"""ERA5 from the Copernicus Climate Data Store, NetCDF or GRIB (doi 10.24381/cds.adbb2d47).
 
-Daily statistics, hourly values and monthly means are told apart by the spacing of their times. Handled: the time axes and
-bounds of `tamrl.intake.times`; `expver` 1 (final) and 5 (preliminary) as coordinate or dimension, final first, never added;
-files split into instantaneous and accumulated variables; zip archives under any name; both longitude conventions; either
-direction of latitude, also of files that differ in these.
+Daily statistics, hourly values and monthly means are told apart by the spacing of their times. Read are the time axes and bounds
+of `tamrl.intake.times`; `expver` 1 (final) and 5 (preliminary) as coordinate or dimension, final first, never added; files split
+into instantaneous and accumulated variables; zip archives under any name; both conventions of longitude and both directions of
+latitude, also of files that differ in these.
 
-Accumulations (radiation, precipitation). An hourly value of ERA5 covers the hour that *ends* at its time, so the value of
-00:00 belongs to the day before. ERA5-Land accumulates from 00:00 on, so a day's total is the value of 00:00 of the next day.
-Daily statistics and monthly means hold amounts per day.
+An hourly accumulation (radiation, precipitation) covers the hour that ends at its time, so the value of 00:00 belongs to the day
+before. Daily statistics and monthly means hold amounts per day.
 """
 
 from pathlib import Path
-from typing import Literal
-
-import xarray as xr
+from typing import TYPE_CHECKING, Literal
 
 from tamrl import variables
-from tamrl.calendar import TimeAxis
-from tamrl.drivers.formats import netcdf
-from tamrl.drivers.reanalysis import joining, time_steps
-from tamrl.drivers.remote import climate_store
-from tamrl.errors import ConfigError
-from tamrl.layout import DOWNLOADS
+from tamrl.drivers.sources._folders import folder_of, nothing_offered, version_of
 from tamrl.options import Strict
+from tamrl.plugins import SourceCapabilities, SourceVolume
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import xarray as xr
+
+    from tamrl.calendar import TimeAxis
+
+NAME = "cds_era5"
+CAPABILITIES = SourceCapabilities(lists_files=True, downloads=True)
 
 
 class Options(Strict):
     """ERA5 from the Climate Data Store."""
 
     path: str = "{results}/inputs/era5"
-    """Folder of NetCDF files (or zip files with them)."""
+    """Folder of NetCDF or GRIB files (or zip files with them), subfolders included."""
     download: bool = False
     """Fetch the files into `downloads/drivers/cds_era5` instead of reading `path`; ECMWF_DATASTORES_KEY must be set."""
     nodes: Literal["all", "land"] = "all"
     """Nodes that stand for a cell: all four corners, or those on land (for real ERA5)."""
     accumulation: Literal["auto", "hour", "day"] = "auto"
-    """Hourly accumulations: over the hour (ERA5), since 00:00 (ERA5-Land), or told by the grid (0.1° is ERA5-Land)."""
+    """Hourly accumulations are over the hour (ERA5) or since 00:00 (ERA5-Land); `auto` takes a grid of 0.1° for ERA5-Land."""
 
 
 def inputs(options: Options) -> list[str]:
     """The folder of files."""
-    return [_folder(options)]
-
-
-def _folder(options: Options) -> str:
-    return DOWNLOADS.source("cds_era5") if options.download else options.path
+    return [folder_of(NAME, options)]
 
 
 def items(options: Options, names: tuple[str, ...]) -> list[str]:
-    """What is fetched separately: variables as ERA5 names them."""
-    return [variables.get(name).sources["cds_era5"].name for name in names]
+    """What is fetched separately: variables by their short names."""
+    return [variables.get(name).sources[NAME].name for name in names]
 
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
-    """Daily statistics of a variable and year (its first `months`), one file a month; raises `DownloadError`."""
-    climate_store.fetch(climate_store.era5(item, year, months), folder)
+    """Fetch daily statistics of a variable and year (its first `months`), one file per month; raises `DownloadError`."""
+    from tamrl.drivers.remote import climate_store
+
+    climate_store.fetch_orders(climate_store.era5_orders(variables.era5_entry(item), year, months), folder)
 
 
-def listed(options: Options) -> dict[str, Path]:
+def listed(options: Options) -> "Mapping[str, Path]":
     """The files by name."""
-    return netcdf.listed(_folder(options))
+    from tamrl.drivers.formats import netcdf
+
+    return netcdf.files_by_name(folder_of(NAME, options))
 
 
-def version(options: Options) -> dict[str, object]:
+def version(options: Options) -> "Mapping[str, object]":
     """Number, bytes and checksum of the files."""
-    return netcdf.fingerprint(_folder(options))
+    return version_of(folder_of(NAME, options))
 
 
-def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
+def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
+    """Half the bytes of one global field per day in single precision."""
+    return SourceVolume(variables * years * 365.25 * 721 * 1440 * 4 * 0.5)
+
+
+def open_static(options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
     """None so far."""
-    if names:
-        raise ConfigError(f"cds_era5 has no static variables, asked for {', '.join(names)}", where=variables.FILE)
-    return {}
+    return nothing_offered(NAME, "static", names)
 
 
 def open_dynamic(
-    options: Options, *, names: tuple[str, ...], axis: TimeAxis, only: frozenset[str] | None = None
-) -> dict[str, xr.DataArray]:
-    """The named variables on the whole of `axis`, lazy; see the contract in `tamrl.drivers.sources`."""
-    axis.need_years("cds_era5")
-    datasets = list(netcdf.open_all(_folder(options), only))
-    return {name: _variable(name, datasets, options, axis, only is not None) for name in names}
+    options: Options, *, names: tuple[str, ...], axis: "TimeAxis", only: "Collection[str] | None" = None
+) -> "dict[str, xr.DataArray]":
+    """The named variables on all of `axis`, lazy."""
+    from tamrl.drivers.reanalysis import era5
 
-
-def _variable(name: str, datasets: list, options: Options, axis: TimeAxis, some: bool) -> xr.DataArray:
-    alias = variables.get(name).sources["cds_era5"].name
-    where = f"{netcdf.place(_folder(options), datasets)} ({alias})"
-    raw = joining.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
-    found = time_steps.variable(
-        name, raw, source="cds_era5", axis=axis, accumulation=options.accumulation, where=where, some=some
-    )
-    return found.assign_attrs(nodes=options.nodes)
+    arrays = era5.open_files(NAME, folder_of(NAME, options), names=names, axis=axis, accumulation=options.accumulation, only=only)
+    return {name: da.assign_attrs(nodes=options.nodes) for name, da in arrays.items()}

@@ -1,22 +1,27 @@
-"""ERA5-Land as the Copernicus Climate Data Store delivers it, NetCDF or GRIB (doi 10.24381/cds.e2161bac): 0.1°, land only.
+"""ERA5-Land from the Copernicus Climate Data Store, NetCDF or GRIB (doi 10.24381/cds.e2161bac): 0.1°, land only.
 
-Amounts are sums since 00:00 UTC, so a day's total is the value of 00:00 of the next day, be all hours in the files or only
+Amounts are sums since 00:00 UTC, so a day's total is the value of 00:00 of the next day, whether the files hold all hours or only
 that one (the Store has no daily sums of ERA5-Land). Values stand for boxes of 0.1° around their nodes: a cell of the maps is
 their mean by shared area, boxes over sea left out. A run that names ERA5 before ERA5-Land in `drivers.sources` takes ERA5.
 """
 
 from pathlib import Path
-
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from tamrl import variables
-from tamrl.calendar import TimeAxis
-from tamrl.drivers.formats import netcdf
-from tamrl.drivers.reanalysis import joining, time_steps
-from tamrl.drivers.remote import climate_store
-from tamrl.errors import ConfigError
-from tamrl.layout import DOWNLOADS
+from tamrl.drivers.sources._folders import folder_of, nothing_offered, version_of
 from tamrl.options import Strict
+from tamrl.plugins import SourceCapabilities, SourceVolume
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import xarray as xr
+
+    from tamrl.calendar import TimeAxis
+
+NAME = "cds_era5_land"
+CAPABILITIES = SourceCapabilities(lists_files=True, downloads=True)
 
 
 class Options(Strict):
@@ -30,52 +35,53 @@ class Options(Strict):
 
 def inputs(options: Options) -> list[str]:
     """The folder of files."""
-    return [_folder(options)]
-
-
-def _folder(options: Options) -> str:
-    return DOWNLOADS.source("cds_era5_land") if options.download else options.path
+    return [folder_of(NAME, options)]
 
 
 def items(options: Options, names: tuple[str, ...]) -> list[str]:
-    """What is fetched separately: variables as ERA5-Land names them."""
-    return [variables.get(name).sources["cds_era5_land"].name for name in names]
+    """What is fetched separately: variables by their short names."""
+    return [variables.get(name).sources[NAME].name for name in names]
 
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
-    """Daily means, or amounts at 00:00, of a variable and year (its first `months`), one file a month; raises `DownloadError`."""
-    climate_store.fetch(climate_store.era5_land(item, year, months), folder)
+    """Fetch daily means, or amounts at 00:00, of a variable and year (its first `months`), one file per month.
+
+    Raises
+    ------
+    DownloadError
+    """
+    from tamrl.drivers.remote import climate_store
+
+    climate_store.fetch_orders(climate_store.era5_land_orders(variables.era5_entry(item), year, months), folder)
 
 
-def listed(options: Options) -> dict[str, Path]:
+def listed(options: Options) -> "Mapping[str, Path]":
     """The files by name."""
-    return netcdf.listed(_folder(options))
+    from tamrl.drivers.formats import netcdf
+
+    return netcdf.files_by_name(folder_of(NAME, options))
 
 
-def version(options: Options) -> dict[str, object]:
+def version(options: Options) -> "Mapping[str, object]":
     """Number, bytes and checksum of the files."""
-    return netcdf.fingerprint(_folder(options))
+    return version_of(folder_of(NAME, options))
 
 
-def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
+def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
+    """Half the bytes of one global field per day in single precision."""
+    return SourceVolume(variables * years * 365.25 * 1801 * 3600 * 4 * 0.5)
+
+
+def open_static(options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
     """None so far."""
-    if names:
-        raise ConfigError(f"cds_era5_land has no static variables, asked for {', '.join(names)}", where=variables.FILE)
-    return {}
+    return nothing_offered(NAME, "static", names)
 
 
 def open_dynamic(
-    options: Options, *, names: tuple[str, ...], axis: TimeAxis, only: frozenset[str] | None = None
-) -> dict[str, xr.DataArray]:
-    """The named variables on the whole of `axis`, lazy; see the contract in `tamrl.drivers.sources`."""
-    axis.need_years("cds_era5_land")
-    datasets = list(netcdf.open_all(_folder(options), only))
-    return {name: _variable(name, datasets, _folder(options), axis, only is not None) for name in names}
+    options: Options, *, names: tuple[str, ...], axis: "TimeAxis", only: "Collection[str] | None" = None
+) -> "dict[str, xr.DataArray]":
+    """The named variables on all of `axis`, lazy."""
+    from tamrl.drivers.reanalysis import era5
 
-
-def _variable(name: str, datasets: list, folder: str, axis: TimeAxis, some: bool) -> xr.DataArray:
-    alias = variables.get(name).sources["cds_era5_land"].name
-    where = f"{netcdf.place(folder, datasets)} ({alias})"
-    raw = joining.series([ds[alias] for _, ds in datasets if alias in ds], where=where)
-    found = time_steps.variable(name, raw, source="cds_era5_land", axis=axis, accumulation="day", where=where, some=some)
-    return found.assign_attrs(grid="boxes")
+    arrays = era5.open_files(NAME, folder_of(NAME, options), names=names, axis=axis, accumulation="day", only=only)
+    return {name: da.assign_attrs(grid="boxes") for name, da in arrays.items()}

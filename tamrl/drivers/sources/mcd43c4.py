@@ -9,42 +9,30 @@ Files are HDF4 (MODIS) or HDF5 (VIIRS) as NASA delivers them, or NetCDF-4 with t
 
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from tamrl import variables
-from tamrl.calendar import TimeAxis
-from tamrl.drivers import indices
-from tamrl.drivers.formats import cmg, netcdf
-from tamrl.drivers.remote import earthdata
-from tamrl.errors import ConfigError
-from tamrl.layout import DOWNLOADS
+from tamrl.drivers.sources._folders import folder_of, nothing_offered, version_of
 from tamrl.options import Strict
+from tamrl.plugins import SourceCapabilities, SourceVolume
 
-BANDS = {
-    "MCD43C4": {"red": "Band1", "nir": "Band2", "blue": "Band3", "swir": "Band6"},
-    "VNP43C4": {"red": "M5", "nir": "M7", "blue": "M3", "swir": "M10"},
-}
-"""Bands of each instrument at 0.65, 0.86, 0.47 and 1.6 µm; layers are called `Nadir_Reflectance_<band>`."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-NEEDS = {
-    "NDVI": ("red", "nir"),
-    "EVI": ("red", "nir", "blue"),
-    "NIRv": ("red", "nir"),
-    "kNDVI": ("red", "nir"),
-    "LSWI": ("nir", "swir"),
-}
-FILL = 32767
-"""Missing in the product's layers, where the file does not say so."""
+    import xarray as xr
 
-LIMITS = (0.0, 3.2766)
-"""Valid range of reflectance in the product."""
+    from tamrl.calendar import TimeAxis
 
-SNOWY = 50
-"""Percent of snow from which a pixel counts as snowy."""
+NAME = "mcd43c4"
+CAPABILITIES = SourceCapabilities(downloads=True)
+
+COLLECTIONS = {"MCD43C4": "061", "VNP43C4": "002"}
+"""Collection of each product that is fetched."""
+
+FILES, FILE_BYTES = 365, 90e6
+"""Files per year and bytes of each."""
 
 
 class Options(Strict):
@@ -72,77 +60,51 @@ class Options(Strict):
 
 def inputs(options: Options) -> list[str]:
     """The folder of files."""
-    return [_folder(options)]
-
-
-def _folder(options: Options) -> str:
-    return DOWNLOADS.source("mcd43c4") if options.download else options.path
+    return [folder_of(NAME, options)]
 
 
 def items(options: Options, names: tuple[str, ...]) -> list[str]:
-    """What is fetched separately: the product holds all variables."""
+    """What is fetched separately: the product, which holds all variables."""
     return [options.product]
 
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
-    """The days of a year, or of its first `months`, that are read; raises `DownloadError`."""
-    earthdata.fetch(item, year, folder, every=options.every, months=months)
+    """Fetch the days of a year, or of its first `months`, that are read; raises `DownloadError`."""
+    from tamrl.drivers.remote import earthdata
+
+    earthdata.fetch_granules(item, year, folder, collection=COLLECTIONS[item], every=options.every, months=months)
 
 
-def version(options: Options) -> dict[str, object]:
+def version(options: Options) -> "Mapping[str, object]":
     """The product, its collections with the number of their files, and number, bytes and checksum of all files."""
-    folder = _folder(options)
-    known = cmg.collections(folder, options.product, options.collection)
-    return {"product": options.product, "collections": known, **netcdf.fingerprint(folder)}
+    from tamrl.drivers.formats import cmg
+
+    folder = folder_of(NAME, options)
+    collections = cmg.count_collections(folder, options.product, options.collection)
+    return {"product": options.product, "collections": collections, **version_of(folder)}
 
 
-def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
+def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
+    """The product's files of the days that are read, whatever the variables."""
+    composites = max(FILES // options.every, 1)
+    return SourceVolume(years * FILES / options.every * FILE_BYTES, years * composites) if variables else SourceVolume()
+
+
+def open_static(options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
     """None so far."""
-    if names:
-        raise ConfigError(f"mcd43c4 has no static variables, asked for {', '.join(names)}", where=variables.FILE)
-    return {}
+    return nothing_offered(NAME, "static", names)
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], axis: TimeAxis) -> dict[str, xr.DataArray]:
-    """The named variables, one value per day read with its `weight`; see the contract in `tamrl.drivers.sources`."""
-    axis.need_years("mcd43c4")
-    product = options.product
-    found = cmg.composites(_folder(options), axis, cmg.pattern(product), product, options.collection)
-    found = {day: path for day, path in found.items() if (day.timetuple().tm_yday - 1) % options.every == 0}
+def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
+    """The named variables, one value per day read with its `weight`."""
+    from tamrl.drivers.formats import cmg, mcd43
+
+    axis.need_years(NAME)
+    folder = folder_of(NAME, options)
+    days = cmg.find_composites(folder, axis, options.product, options.collection)
+    days = {day: path for day, path in days.items() if (day.timetuple().tm_yday - 1) % options.every == 0}
+    product = cmg.CompositeProduct(NAME, folder, days, partial(mcd43.read_weights, options), mcd43.QUALITY, 0.5)
     return {
-        name: cmg.variable(
-            name,
-            found,
-            source="mcd43c4",
-            values=partial(values, variables.get(name).sources["mcd43c4"].name, options.product),
-            weights=partial(_weights, options),
-            like="BRDF_Quality",
-            middle=0.5,
-            where=_folder(options),
-        )
+        name: product.driver(name, partial(mcd43.read_index, variables.get(name).sources[NAME].name, options.product))
         for name in names
     }
-
-
-def values(index: str, product: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """An index of the nadir reflectances of a file (float32)."""
-    bands = {}
-    for band in NEEDS[index]:
-        bands[band] = cmg.values(path, f"Nadir_Reflectance_{BANDS[product][band]}", shape, limits=LIMITS, fill=FILL)
-    if index in ("NIRv", "kNDVI"):
-        ndvi = indices.ndvi(**bands)
-        return indices.kndvi(ndvi=ndvi) if index == "kNDVI" else indices.nirv(ndvi=ndvi, nir=bands["nir"])
-    return {"NDVI": indices.ndvi, "EVI": indices.evi, "LSWI": indices.lswi}[index](**bands)
-
-
-def _weights(options: Options, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    quality, snow = (cmg.codes(path, layer, shape) for layer in ("BRDF_Quality", "Percent_Snow"))
-    return weights(quality, snow, options)
-
-
-def weights(quality: np.ndarray, snow: np.ndarray, options: Options) -> np.ndarray:
-    """Quality weights (float32) of BRDF_Quality (0 best to 5, else fill) and Percent_Snow (0 to 100, else unknown)."""
-    table = np.array([options.good] * 2 + [options.mixed] * 2 + [options.poor] * 2 + [0.0], "float32")
-    found = table[np.where((quality >= 0) & (quality <= 5), quality, 6)]
-    snowy = (snow >= SNOWY) & (snow <= 100)
-    return np.where(snowy, np.minimum(found, np.float32(options.snow)), found)

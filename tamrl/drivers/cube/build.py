@@ -1,0 +1,123 @@
+"""Make the dynamic variables of a cube: those that can go on from the kept cube do, the others are made from all files."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from tamrl.drivers.cube import write
+from tamrl.drivers.cube.access import SourceAccess
+from tamrl.drivers.cube.append import (
+    KeptCube,
+    NotContinued,
+    Record,
+    Start,
+    VariableInputs,
+    VariableKey,
+    stamp_files,
+)
+from tamrl.drivers.cube.fields import FieldMaker
+from tamrl.drivers.cube.plan import sources_of
+from tamrl.log import progress
+
+_log = logging.getLogger(__name__)
+
+Entries = dict[str, dict[str, Any]]
+"""Entries of a store's manifest by file."""
+
+
+@dataclass(frozen=True)
+class CubeJob:
+    """Variables to make, and where each of them begins.
+
+    Attributes
+    ----------
+    access : SourceAccess
+    kept : KeptCube or None
+    starts : dict
+        Where variables go on, None for those made from all files.
+    inputs : dict
+        What the records of the variables will name; empty where nothing is kept.
+    """
+
+    access: SourceAccess
+    kept: KeptCube | None
+    starts: dict[str, Start | None]
+    inputs: dict[str, VariableInputs]
+
+    @classmethod
+    def plan(
+        cls, access: SourceAccess, names: tuple[str, ...], *, code: str, folder: str | Path | None, checksums: bool
+    ) -> "CubeJob":
+        """Decide where each variable begins.
+
+        Parameters
+        ----------
+        code : digest of the code of the stage and the sources
+        folder : where cubes are kept, or None
+        checksums : whether to read all files for theirs; else files of the same size and time count as the same
+        """
+        if not folder:
+            return cls(access, None, dict.fromkeys(names), {})
+        kept = KeptCube.newest(folder)
+        paths = access.listed_files(sorted({source for name in names for source in sources_of(name, access.sources)}))
+        stamps = {source: stamp_files(listed, checksums=checksums) for source, listed in paths.items()}
+        land_map = access.land_map()
+        inputs = {}
+        for name in names:
+            key = VariableKey.make(name, access, code=code, land_map=land_map)
+            inputs[name] = VariableInputs.collect(name, access, key=key, stamps=stamps, paths=paths)
+        return cls(access, kept, {name: _start(inputs[name], access, kept) for name in names}, inputs)
+
+    def write(self, part: Path, land: np.ndarray) -> tuple[Entries, dict[str, Record]]:
+        """Write the variables into a store.
+
+        Parameters
+        ----------
+        land : bool array (lat, lon)
+
+        Returns
+        -------
+        Manifest entries of the files that were linked from the kept cube, and the records.
+        """
+        all_files = [name for name, start in self.starts.items() if start is None or start.arrays is None]
+        shared, entries, records = self.access.fields(self.access.arrays(all_files)), Entries(), {}
+        for name, start in progress(list(self.starts.items()), "drivers"):
+            maker = shared
+            if start and start.arrays is not None:
+                maker = self.access.fields(start.arrays)
+            maker.weights.update(start.weights if start else {})
+            writer = write.VariableWriter(part, name, maker.field(name), self.access.axis, self.access.grid, land)
+            if start and self.kept:
+                tally = writer.extend(self.kept.store, start.step, start.largest)
+                entries |= write.linked_entries(self.kept.store, name, start.step)
+            else:
+                tally = writer.write()
+            if self.inputs:
+                records[name] = self._record(name, maker, tally.largest)
+        return entries, records
+
+    def _record(self, name: str, maker: FieldMaker, largest: float) -> Record:
+        leaves = [leaf for names in sources_of(name, self.access.sources).values() for leaf in names]
+        return self.inputs[name].record({leaf: maker.arrays[leaf] for leaf in leaves}, maker.weights, largest)
+
+
+def _start(inputs: VariableInputs, access: SourceAccess, kept: KeptCube | None) -> Start | None:
+    """Where a variable goes on, or None; the log says why."""
+    if kept is None:
+        return None
+    try:
+        start = kept.start(inputs, access.axis, lambda only: access.arrays((inputs.name,), only))
+    except NotContinued as reason:
+        _log.info("%s is made from the whole record: %s", inputs.name, reason)
+        return None
+    _log.info("%s goes on from %s", inputs.name, start)
+    return start
+
+
+def limited_threads(threads: int) -> Any:
+    """Context in which Zarr keeps to the threads of the job."""
+    return zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads})

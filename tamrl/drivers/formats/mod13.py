@@ -1,0 +1,67 @@
+"""Layers of the 16-day vegetation indices on the climate modelling grid (MOD13C1, MYD13C1, VNP13C1): indices and weights."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from tamrl.drivers import indices
+from tamrl.drivers.formats import cmg
+
+LAYER = "CMG 0.05 Deg 16 days"
+RELIABILITY = f"{LAYER} pixel reliability"
+LENGTH = 16
+"""Days of a composite."""
+
+FILL = -3000
+"""Missing in the product's layers, where the file does not say so."""
+
+LIMITS = (-0.2, 1.0)
+"""Valid range of the product's indices."""
+
+RANKS = {"VNP13C1": {0: 0, 1: 0, 2: 0, 3: 1, 4: 1, 5: 1, 8: 2}}
+"""MODIS rank of VIIRS reliability (0 excellent to 6 poor, 7 cloud shadow, 8 snow or ice, 9 cloud, 10 estimated)."""
+
+
+class ReliabilityWeights(Protocol):
+    """The product, and the weight of good, marginal, snowy and cloudy pixels."""
+
+    @property
+    def product(self) -> str: ...  # noqa: D102
+    @property
+    def good(self) -> float: ...  # noqa: D102
+    @property
+    def marginal(self) -> float: ...  # noqa: D102
+    @property
+    def snow(self) -> float: ...  # noqa: D102
+    @property
+    def cloudy(self) -> float: ...  # noqa: D102
+
+
+def read_index(index: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """NDVI or EVI as in the file, NIRv or kNDVI from its layers (float32)."""
+    if index in ("NDVI", "EVI"):
+        return _read(path, index, shape)
+    ndvi = _read(path, "NDVI", shape)
+    if index == "kNDVI":
+        return indices.kndvi(ndvi=ndvi)
+    return indices.nirv(ndvi=ndvi, nir=_read(path, "NIR reflectance", shape))
+
+
+def _read(path: Path, layer: str, shape: tuple[int, int]) -> np.ndarray:
+    return cmg.physical_layer(path, f"{LAYER} {layer}", shape, limits=LIMITS, fill=FILL)
+
+
+def read_weights(options: ReliabilityWeights, path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """Quality weights of the pixels of a file (float32)."""
+    return reliability_weights(cmg.code_layer(path, RELIABILITY, shape), options)
+
+
+def reliability_weights(reliability: np.ndarray, options: ReliabilityWeights) -> np.ndarray:
+    """Quality weights (float32) of pixel reliability: 0 good, 1 marginal, 2 snow or ice, 3 cloudy; others weigh nothing."""
+    table = np.zeros(257, "float32")  # the last entry is what has no rank
+    kinds = [options.good, options.marginal, options.snow, options.cloudy]
+    for rank, kind in RANKS.get(options.product, {k: k for k in range(4)}).items():
+        table[rank] = kinds[kind]
+    codes = reliability.astype("int32")
+    return table[np.where((codes >= 0) & (codes <= 255), codes, 256)]
