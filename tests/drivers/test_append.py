@@ -287,13 +287,13 @@ def test_other_code_options_and_grid_make_it_anew(run, caplog, monkeypatch):
     here.drivers["cds_era5"] = here.drivers["cds_era5"] | {"nodes": "all"}
     here.arrive("2010-12")
     files = here.build()
-    assert whole(caplog) == {"air_temperature": "other sources"}
+    assert whole(caplog) == {"air_temperature": "other config.sources.cds_era5.options.nodes"}
     assert files == at_once(run, "2010-12", dynamic=dynamic, nodes="all")
     os.chdir(here.folder)
     whole(caplog)
     here.arrive("2011-01")
     here.build(resolution=60.0)
-    assert whole(caplog) == dict.fromkeys(dynamic, "other resolution")
+    assert whole(caplog) == dict.fromkeys(dynamic, "other config.resolution")
     monkeypatch.setattr(stage.provenance, "code_digest", lambda *modules: "another")
     here.build(resolution=60.0)
     assert whole(caplog) == dict.fromkeys(dynamic, "other code")

@@ -6,8 +6,8 @@ import netCDF4
 import numpy as np
 import pytest
 
+from tamrl import humidity, solar
 from tamrl.calendar import TimeAxis
-from tamrl.drivers import derived
 from tamrl.drivers.formats import netcdf
 from tamrl.drivers.reanalysis import joining
 from tamrl.drivers.sources import cds_era5
@@ -111,8 +111,8 @@ def test_derived_variables_agree_with_five_towns(shared_data):
     assert deficit[1, 195] == pytest.approx(28.5 - 21.97, abs=0.15), (
         "hPa, by a table of saturation pressures at 23.25 and 19.0 °C"
     )
-    share = 1 - deficit / derived.saturation_vapour_pressure(tas)
+    share = 1 - deficit / humidity.saturation_vapour_pressure(tas)
     warm = tas > 273.15
     assert np.abs(share - hurs)[warm].mean() < 0.01 and np.corrcoef(share[warm], hurs[warm])[0, 1] > 0.99
-    potential = derived.potential_radiation(lat, time)
+    potential = solar.potential_radiation(lat, time)
     assert (potential > sun.T).mean() > 0.999, "what reaches the ground is less than what reaches the air"

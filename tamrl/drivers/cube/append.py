@@ -1,7 +1,7 @@
 """The cube that is kept, so that a longer one goes on from it: hard links to its files, and a record of each variable.
 
 A step of a variable may be taken over only if it would be made of the same numbers by the same code. So the record of a variable
-names what shaped it (`VariableKey`), size, time and checksum of each file that its sources might read, and what these hold
+names what shaped it (`variable_key`), size, time and checksum of each file that its sources might read, and what these hold
 (`Extent`). New files may change only the steps that they tell something of; all steps before these stay. Where that cannot be
 shown, `KeptCube.start` says why, and the variable is made from all files. Composites always are: their gaps are filled from the
 same season of all years, and steps lie between two of them, so each new one may change any step.
@@ -20,7 +20,8 @@ import numpy as np
 import xarray as xr
 from pydantic import TypeAdapter, ValidationError
 
-from tamrl import files, provenance, stores, temporary
+from tamrl import files, provenance, stores
+from tamrl.cache import Cache, Key
 from tamrl.calendar import TimeAxis
 from tamrl.drivers.cube import write
 from tamrl.drivers.cube.access import SourceAccess
@@ -83,35 +84,25 @@ class NodeMask:
         return np.unpackbits(bits, count=self.rows * self.columns).reshape(self.rows, self.columns).astype(self.dtype)
 
 
-@dataclass(frozen=True)
-class VariableKey:
-    """Digests of all that shapes the steps of a variable besides its files, each under the name of what it is."""
+def variable_key(name: str, access: SourceAccess, *, code: str, land_map: Mapping[str, object]) -> Key:
+    """All that shapes the steps of a variable besides the files of its sources.
 
-    parts: dict[str, str]
-
-    @classmethod
-    def make(cls, name: str, access: SourceAccess, *, code: str, land_map: Mapping[str, object]) -> "VariableKey":
-        """The key of a variable; `code` is the digest of the code and `land_map` the version of the source of the land map."""
-        sources = {
-            source: {"options": access.options(source).model_dump(mode="json"), "variables": names}
-            for source, names in sources_of(name, access.sources).items()
-        }
-        needs_co2 = "co2" in with_needs(name, access.sources) and access.drivers.co2
-        parts = {
-            "code": code,
-            "software": {k: v for k, v in provenance.software().items() if k in LIBRARIES},
-            "land map": land_map,
-            "first step": str(access.axis.start[0]),
-            "step": access.axis.step,
-            "resolution": access.grid.resolution,
-            "sources": sources,
-            "co2": files.checksum(Path(needs_co2)) if needs_co2 else None,
-        }
-        return cls({part: provenance.config_digest(value) for part, value in parts.items()})
-
-    def differences(self, other: "VariableKey") -> list[str]:
-        """What differs."""
-        return [part for part in self.parts if self.parts[part] != other.parts.get(part)]
+    Parameters
+    ----------
+    code : digest of the code
+    land_map : version of the source of the land map
+    """
+    sources = {
+        source: {"options": access.options(source).model_dump(mode="json"), "variables": names}
+        for source, names in sources_of(name, access.sources).items()
+    }
+    axis, series = access.axis, access.drivers.co2 if "co2" in with_needs(name, access.sources) else None
+    return Key(
+        code,
+        {library: version for library, version in provenance.software().items() if library in LIBRARIES},
+        {"sources": sources, "first step": str(axis.start[0]), "step": axis.step, "resolution": access.grid.resolution},
+        {"land map": land_map, "co2": files.checksum(Path(series)) if series else None},
+    )
 
 
 @dataclass(frozen=True)
@@ -129,13 +120,14 @@ class VariableRecord:
 
     Attributes
     ----------
-    key : VariableKey
+    key : Key
+        Of all that shapes it besides these files.
     files : stamps of the files of its sources, by source and name
     leaves : the variables of the sources that it is made of
     largest : its largest value
     """
 
-    key: VariableKey
+    key: Key
     files: Stamps
     leaves: dict[str, LeafRecord]
     largest: float
@@ -170,13 +162,13 @@ class VariableInputs:
     """What decides, before a variable is made, whether it goes on: its key, and the files of its sources as they are now."""
 
     name: str
-    key: VariableKey
+    key: Key
     stamps: Stamps
     paths: Paths
     summed: bool
 
     @classmethod
-    def collect(cls, name: str, access: SourceAccess, *, key: VariableKey, stamps: Stamps, paths: Paths) -> "VariableInputs":
+    def collect(cls, name: str, access: SourceAccess, *, key: Key, stamps: Stamps, paths: Paths) -> "VariableInputs":
         """Those of a variable; `stamps` and `paths` may hold further sources."""
         own = {source: stamps[source] for source in sources_of(name, access.sources) if source in stamps}
         return cls(name, key, own, paths, is_summed(name, access.sources))
@@ -229,10 +221,11 @@ class KeptCube:
     @classmethod
     def newest(cls, folder: str | Path | None) -> "KeptCube | None":
         """The cube kept last in `folder`, or None."""
-        stores_kept = [path for path in Path(folder).glob("[0-9]*") if _opens(path)] if folder else []
-        if not stores_kept:
+        cache = Cache(Path(folder or ""))
+        names = [path.name for path in cache.folder.glob("[0-9]*") if _opens(cache, path.name)] if folder else []
+        if not names:
             return None
-        store = max(stores_kept, key=lambda path: int(path.name))
+        store = cache.path(max(names, key=int))
         records = stores.manifest(store)["about"]["records"]
         return cls(store, {name: record_from_json(record) for name, record in records.items()})
 
@@ -261,9 +254,9 @@ class KeptCube:
         return _start_from(record, fresh, count, axis, now.summed, opener)
 
 
-def _opens(store: Path) -> bool:
-    """Whether a store can be opened; each variable is compared with its checksums when it is taken."""
-    return files.intact(store / files.MANIFEST) and stores.damaged(store, "zarr.json") is None
+def _opens(cache: Cache, name: str) -> bool:
+    """Whether a kept store can be opened; each variable is compared with its checksums when it is taken."""
+    return cache.stored(name) is not None and stores.damaged(cache.path(name), "zarr.json") is None
 
 
 def _start_from(
@@ -360,17 +353,16 @@ def keep_cube(folder: str | Path | None, cube: str | Path, records: Mapping[str,
     """Keep a finished cube in `folder` by hard links, which take no room; earlier ones are removed once that is done."""
     if not folder:
         return
-    folder, last = Path(folder), KeptCube.newest(folder)
-    target = folder / str(int(last.store.name) + 1 if last else 1)
-    if not write.can_link(cube, folder):
+    cache, last = Cache(Path(folder)), KeptCube.newest(folder)
+    name = str(int(last.store.name) + 1 if last else 1)
+    if not write.can_link(cube, cache.folder):
         _log.info("%s: no hard links there, so the next cube will be made anew", folder)
         return
     manifest = stores.manifest(cube)
-    with files.atomic(target) as part:
+    key = Key(manifest["about"]["code"], {}, {}, {"cube": stores.digest(cube)})
+    with cache.put(name, key) as part:
         ignored = shutil.ignore_patterns(files.MANIFEST, f".*{files.SEAL}", *files.FOREIGN)
         shutil.copytree(cube, part, copy_function=write.link, ignore=ignored)
-        values = {name: record_to_json(record) for name, record in records.items()}
+        values = {variable: record_to_json(record) for variable, record in records.items()}
         stores.seal(part, about=manifest["about"] | {"records": values}, known=manifest["files"])
-    for other in folder.iterdir():
-        if other not in (target, files.seal_file(target)):
-            temporary.remove(other)
+    cache.prune(keep=[name])

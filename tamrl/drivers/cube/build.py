@@ -16,8 +16,8 @@ from tamrl.drivers.cube.append import (
     Record,
     Start,
     VariableInputs,
-    VariableKey,
     stamp_files,
+    variable_key,
 )
 from tamrl.drivers.cube.fields import FieldMaker
 from tamrl.drivers.cube.plan import sources_of
@@ -68,7 +68,7 @@ class CubeJob:
         land_map = access.land_map()
         inputs = {}
         for name in names:
-            key = VariableKey.make(name, access, code=code, land_map=land_map)
+            key = variable_key(name, access, code=code, land_map=land_map)
             inputs[name] = VariableInputs.collect(name, access, key=key, stamps=stamps, paths=paths)
         return cls(access, kept, {name: _start(inputs[name], access, kept) for name in names}, inputs)
 
