@@ -1,7 +1,7 @@
 """What a run on real data will fetch, store and take.
 
-Rough by design (within a factor of two): each source states the sizes of its files as they came in 2024. Waiting for the Climate Data Store
-to begin is not included.
+Rough by design (within a factor of two): each source states the sizes of its files as they came in 2024. Waiting for the Climate
+Data Store to begin is not included.
 """
 
 from dataclasses import dataclass
