@@ -10,8 +10,9 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -36,7 +37,9 @@ JOB = ".job"
 
 
 @contextmanager
-def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None, key: dict[str, Any] | None = None) -> Iterator[Path]:
+def atomic(
+    path: str | Path, *, listed: Callable[[str], bool] | None = None, key: Mapping[str, object] | None = None
+) -> Iterator[Path]:
     """Give a temporary name of a place of its own (`tamrl.temporary`); on success sync it, seal it and give it its name.
 
     Works for files and for directories (Zarr stores). What had the name before keeps it until that moment.
@@ -64,7 +67,7 @@ def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None, key
         yield part
         if final:
             temporary.sync(part)
-            _write_seal(path, _content(part, listed) | ({"key": key} if key is not None else {}))
+            _seal_of(part, listed, key).write(path)
         temporary.put(part, path)
 
 
@@ -83,14 +86,71 @@ def _blamed(path: Path, part: Path | None) -> Iterator[None]:
 
 def _unwritten(error: Exception, path: Path, part: Path | None) -> MachineError | None:
     number = error.errno if isinstance(error, OSError) else None
-    if number not in border.MACHINE and part is not None and (found := temporary.refused(part)) in border.MACHINE:
-        number = found
-    denied = number in (errno.EACCES, errno.EPERM) and str(error.filename).startswith(str(path.parent))
-    if number not in border.MACHINE and not denied:
+    if number not in border.MACHINE and part is not None and (refusal := temporary.refused(part)) in border.MACHINE:
+        number = refusal
+    denied = number in (errno.EACCES, errno.EPERM) and str(getattr(error, "filename", "")).startswith(str(path.parent))
+    if number is None or not (number in border.MACHINE or denied):
         return None
     todo = border.MACHINE.get(number, "give yourself the right to write into this folder, or choose another")
-    said = f"{os.strerror(number)} ({errno.errorcode[number]})"
-    return MachineError("the file cannot be written", where=path, found=said, todo=todo)
+    reason = f"{os.strerror(number)} ({errno.errorcode[number]})"
+    return MachineError("the file cannot be written", where=path, found=reason, todo=todo)
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """Size in bytes and SHA-256 of a file."""
+
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def compute(cls, path: Path) -> "Checksum":
+        """Read a file."""
+        return cls(path.stat().st_size, checksum(path))
+
+    @classmethod
+    def parse(cls, entry: Any) -> "Checksum":
+        """Take a checksum from the entry of a seal; raises `ValueError` where it is incomplete."""
+        if not isinstance(entry["bytes"], int) or len(entry["sha256"]) != 64:
+            raise ValueError("a checksum is incomplete")
+        return cls(entry["bytes"], entry["sha256"])
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What is written beside a product.
+
+    Attributes
+    ----------
+    rule : str
+        The rule that made it.
+    origin : dict
+        How it was made (`lineage.told`).
+    checksum : Checksum
+        Of a file; a directory has none.
+    files : dict
+        Checksums of the files of a directory by their relative names.
+    key : dict
+        What the content depends on (`tamrl.cache`), if it is the entry of a cache.
+    """
+
+    rule: str
+    origin: dict[str, Any]
+    checksum: Checksum | None = None
+    files: dict[str, Checksum] = field(default_factory=dict)
+    key: dict[str, Any] | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "Seal":
+        """Read the seal of a file or directory; raises `ContractError` where it is damaged. An unchanged one is read once."""
+        status = seal_file(path).stat()
+        return _read_seal(path, status.st_size, status.st_mtime_ns, status.st_ino)
+
+    def write(self, path: Path) -> None:
+        """Write the seal of the file or directory at `path`."""
+        contents = {"files": {name: asdict(entry) for name, entry in self.files.items()}}
+        content = self.origin | (asdict(self.checksum) if self.checksum else contents)
+        replace_text(seal_file(path), as_json(content | ({} if self.key is None else {"key": self.key})))
 
 
 def seal_file(path: Path) -> Path:
@@ -110,21 +170,19 @@ def is_seal(name: str) -> bool:
 
 def seal(path: str | Path) -> None:
     """Seal a file that was not written through `atomic`, such as a download that was compared with what its publisher says."""
-    _write_seal(Path(path), _content(Path(path), None))
+    _seal_of(Path(path), None).write(Path(path))
 
 
-def _content(path: Path, listed: Callable[[str], bool] | None) -> dict[str, Any]:
-    """What a seal says of a file, or of each file of a directory by its relative name."""
+def _seal_of(path: Path, listed: Callable[[str], bool] | None, key: Mapping[str, object] | None = None) -> Seal:
+    origin, plain_key = lineage.told(), None if key is None else dict(key)
+    rule = str(origin["rule"])
     if not path.is_dir():
-        return {"bytes": path.stat().st_size, "sha256": checksum(path)}
+        return Seal(rule, origin, Checksum.compute(path), key=plain_key)
     if listed is None and (path / MANIFEST).is_file():
         listed = MANIFEST.__eq__
     names = {str(PurePosixPath(p.relative_to(path))): p for p in members(path)}
-    return {"files": {name: _content(p, None) for name, p in names.items() if listed is None or listed(name)}}
-
-
-def _write_seal(path: Path, content: dict[str, Any]) -> None:
-    replace_text(seal_file(path), as_json(lineage.told() | content))
+    checksums = {name: Checksum.compute(p) for name, p in names.items() if listed is None or listed(name)}
+    return Seal(rule, origin, files=checksums, key=plain_key)
 
 
 def replace_text(target: Path, text: str) -> None:
@@ -149,17 +207,17 @@ def verified(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
         return path
-    promise = _promise(path)
+    rule, promise = _promise(path)
     if promise is None and is_made(path):
         raise _damaged(path, f"its seal {seal_file(path).name} is gone", _rule_of(path))
     if promise is None:
         return path
     status = path.stat()
-    if status.st_size != promise["bytes"]:
-        raise _damaged(path, f"{status.st_size} bytes, sealed with {promise['bytes']}", promise["rule"])
+    if status.st_size != promise.bytes:
+        raise _damaged(path, f"{status.st_size} bytes, sealed with {promise.bytes}", rule)
     digest = _checksum(path.resolve(), status.st_size, status.st_mtime_ns, status.st_ino)
-    if digest != promise["sha256"]:
-        raise _damaged(path, f"SHA-256 {digest}, sealed with {promise['sha256']}", promise["rule"])
+    if digest != promise.sha256:
+        raise _damaged(path, f"SHA-256 {digest}, sealed with {promise.sha256}", rule)
     return path
 
 
@@ -168,7 +226,7 @@ def seals(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for file in sorted(folder.rglob(f".*{SEAL}")):
         path = file.with_name(file.name.removeprefix(".").removesuffix(SEAL))
         if path.exists():
-            yield path, {k: v for k, v in _read_seal(path).items() if k not in ("bytes", "sha256", "files", "key")}
+            yield path, dict(Seal.read(path).origin)
 
 
 def sealed_key(path: Path) -> dict[str, Any]:
@@ -179,7 +237,9 @@ def sealed_key(path: Path) -> dict[str, Any]:
     KeyError
         If its seal has none.
     """
-    return dict(_read_seal(path)["key"])
+    if (key := Seal.read(path).key) is None:
+        raise KeyError(f"the seal of {path} has no key")
+    return dict(key)
 
 
 def intact(path: str | Path) -> bool:
@@ -187,7 +247,7 @@ def intact(path: str | Path) -> bool:
     path = Path(path)
     try:
         if path.is_dir() and (seal_file(path).is_file() or is_made(path)):
-            return seal_file(path).is_file() and all(verified(path / name).is_file() for name in _read_seal(path)["files"])
+            return seal_file(path).is_file() and all(verified(path / name).is_file() for name in Seal.read(path).files)
         return verified(path).exists()
     except ContractError as error:
         _log.warning("%s", error)
@@ -200,16 +260,16 @@ def is_made(path: Path) -> bool:
     return not unfinished and path.absolute().is_relative_to(Path.cwd() / RESULTS)
 
 
-def _promise(path: Path) -> dict[str, Any] | None:
-    """What the seal says of a file: its own, or that of the nearest directory above that has one and names the file."""
+def _promise(path: Path) -> tuple[str, Checksum | None]:
+    """Rule and checksum in the seal of a file, or in that of the nearest directory above that has one and names the file."""
     if seal_file(path).is_file():
-        return _read_seal(path)
+        seal = Seal.read(path)
+        return seal.rule, seal.checksum
     for folder in path.parents:
         if folder.name and seal_file(folder).is_file():
-            promise = _read_seal(folder)
-            entry = promise["files"].get(str(PurePosixPath(path.relative_to(folder))))
-            return entry and {"rule": promise["rule"], **entry}
-    return None
+            seal = Seal.read(folder)
+            return seal.rule, seal.files.get(str(PurePosixPath(path.relative_to(folder))))
+    return "", None
 
 
 def _rule_of(path: Path) -> str:
@@ -221,27 +281,21 @@ def _rule_of(path: Path) -> str:
     return ""
 
 
-def _read_seal(path: Path) -> dict[str, Any]:
-    status = seal_file(path).stat()
-    return _seal_content(path, status.st_size, status.st_mtime_ns, status.st_ino)
-
-
 @lru_cache(maxsize=256)
-def _seal_content(path: Path, *changed: int) -> dict[str, Any]:
+def _read_seal(path: Path, *changed: int) -> Seal:
     try:
         content = json.loads(seal_file(path).read_text(encoding="utf-8"))
-        entries = content["files"].values() if "files" in content else [content]
-        rule = str(content["rule"])
-        if not all(isinstance(e["bytes"], int) and len(e["sha256"]) == 64 for e in entries):
-            raise ValueError("a checksum is incomplete")
+        is_file, key = "files" not in content, content.pop("key", None)
+        of_file = {name: content.pop(name, None) for name in ("bytes", "sha256")}
+        entries = {name: Checksum.parse(entry) for name, entry in content.pop("files", {}).items()}
+        return Seal(str(content["rule"]), content, Checksum.parse(of_file) if is_file else None, entries, key)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, f"its seal cannot be read: {error}", _rule_of(path)) from error
-    return {**content, "rule": rule}
 
 
-def _damaged(path: Path, found: str, rule: str) -> ContractError:
+def _damaged(path: Path, fault: str, rule: str) -> ContractError:
     todo = f"delete it, or call snakemake with --forcerun {rule}: that rule makes it" if rule else "delete it: it is made again"
-    return ContractError("the file is not as it was written", where=path, found=found, todo=todo)
+    return ContractError("the file is not as it was written", where=path, found=fault, todo=todo)
 
 
 def as_json(content: object) -> str:
@@ -255,9 +309,10 @@ def write_json(path: str | Path, content: object) -> None:
         part.write_text(as_json(content), encoding="utf-8")
 
 
-def read_json(path: str | Path) -> dict:
+def read_json(path: str | Path) -> dict[str, Any]:
     """Read a JSON file that is as it was sealed."""
-    return json.loads(verified(path).read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(verified(path).read_text(encoding="utf-8"))
+    return content
 
 
 def checksum(path: str | Path, algorithm: str = "sha256") -> str:
@@ -273,8 +328,8 @@ def _checksum(path: Path, *changed: int) -> str:
 
 def members(folder: Path) -> list[Path]:
     """The files of a directory, sorted by name; not those of the workflow engine, no seals and nothing half-written."""
-    there = (p for p in folder.rglob("*") if p.is_file() and p.name not in FOREIGN and not is_seal(p.name))
-    return sorted(p for p in there if not temporary.within(p.relative_to(folder)))
+    inside = (p for p in folder.rglob("*") if p.is_file() and p.name not in FOREIGN and not is_seal(p.name))
+    return sorted(p for p in inside if not temporary.within(p.relative_to(folder)))
 
 
 def sha256(path: str | Path) -> str:

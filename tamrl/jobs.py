@@ -1,7 +1,7 @@
-"""Snakemake's records of finished jobs, each beside the product that it is of, as `.<name>.job`.
+"""Snakemake's records of finished jobs, each next to its product, as `.<name>.job`.
 
-Snakemake keeps them in `.snakemake/`, and where that is lost or a run is moved without it, it reruns nothing whatever changed.
-Beside their products they go with these: parameters, inputs and code are compared as ever.
+Snakemake keeps them in `.snakemake/`. Where that folder is lost, or a run is moved without it, Snakemake reruns nothing, whatever
+changed. Records next to the products move with them, and parameters, inputs and code are compared as before.
 """
 
 import json
@@ -16,13 +16,13 @@ from tamrl import files
 from tamrl.record_paths import portable
 
 
-class Beside(FilePersistence):
-    """The records beside the products; those of jobs that older versions ran are in `.snakemake/`."""
+class Beside(FilePersistence):  # type: ignore[misc]  # Snakemake has no annotations
+    """Records next to the products; those of jobs that older versions ran are in `.snakemake/`."""
 
     def _read_record(self, key: str) -> MetadataRecord | None:
         return self._read_beside(key)
 
-    @lru_cache(maxsize=4096)  # noqa: B019 (one object a process, as in the base class)
+    @lru_cache(maxsize=4096)  # noqa: B019 (one object per process, as in the base class)
     def _read_beside(self, key: str) -> MetadataRecord | None:
         file = files.job_file(Path(key))
         if not file.is_file():
@@ -40,7 +40,7 @@ class Beside(FilePersistence):
 
     def _delete_record(self, key: str) -> bool:
         files.job_file(Path(key)).unlink(missing_ok=True)
-        return super()._delete_record(key)
+        return bool(super()._delete_record(key))
 
     def _mark_incomplete(self, key: str, external_jobid: str | None) -> None:
         self._write_record(key, _unfinished())
@@ -51,16 +51,16 @@ class Beside(FilePersistence):
         super()._clear_cache()
 
     def _input(self, job: Any) -> list[str]:
-        return portable(super()._input(job))
+        return list(portable(super()._input(job)))
 
     def _params(self, job: Any) -> list[Any]:
-        return portable(FilePersistence._params.__wrapped__(self, job))  # never cached: stamps are those of the job's end
+        return list(portable(FilePersistence._params.__wrapped__(self, job)))  # never cached: stamps are those of the job's end
 
     def input_checksums(self, job: Any, input_path: Any) -> set[Any]:
         """Checksums that the records have of an input."""
-        return super().input_checksums(job, portable(str(input_path)))
+        return set(super().input_checksums(job, portable(str(input_path))))
 
 
 def _unfinished() -> MetadataRecord:
-    """Record of what a job began and did not end, or whose seal is gone: parameters of no rule, so that it is made again."""
+    """Record of an unfinished product, or one whose seal is gone: no rule has these parameters, so it is made again."""
     return MetadataRecord(params=["no finished job"], record_format_version=RECORD_FORMAT_VERSION)

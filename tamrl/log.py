@@ -1,4 +1,4 @@
-"""Logging of a rule: everything into the rule's log file, progress on the terminal, and a line a job in `logs/jobs.tsv`.
+"""Logging of a rule: everything into the rule's log file, progress on the terminal, and one line per job in `logs/jobs.tsv`.
 
 Scripts call `to_file` once; stages use `logging.getLogger(__name__)` and `progress`.
 """
@@ -10,10 +10,11 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import TypeVar
 
 from tamrl import escaping, lineage
@@ -118,13 +119,13 @@ def _fields(line: str) -> list[str] | None:
     """The fields of a line of the journal; None for half a line, or one that was written over."""
     fields = line.split("\t")
     try:
-        whole = len(fields) == len(COLUMNS) and math.isfinite(float(fields[3]) + float(fields[4])) and bool(fields[5])
+        complete = len(fields) == len(COLUMNS) and math.isfinite(float(fields[3]) + float(fields[4])) and bool(fields[5])
     except ValueError:
         return None
-    return fields if whole else None
+    return fields if complete else None
 
 
-def _log_uncaught(kind: type, error: BaseException, trace: object) -> None:
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Write an uncaught error with its trace to the log file; the terminal gets the message alone."""
     _error.append(kind.__name__)
     for handler in logging.getLogger().handlers:
@@ -134,25 +135,25 @@ def _log_uncaught(kind: type, error: BaseException, trace: object) -> None:
     print(escaping.for_log(f"{kind.__name__}: {error}"), file=sys.stderr)
 
 
-def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield `items`; say every few seconds how many are done and about how long the rest takes.
+def progress(items: Iterable[T], title: str, total: int | None = None) -> Iterator[T]:
+    """Yield `items`, and log every few seconds how many are done and about how long the rest takes.
 
     On a terminal the line goes to stderr; otherwise only to the log.
     """
-    total = len(items) if total is None and hasattr(items, "__len__") else total
-    start = said = time.monotonic()
+    total = len(items) if total is None and isinstance(items, Sized) else total
+    start = last_line = time.monotonic()
     for done, item in enumerate(items):
         now = time.monotonic()
-        if done and now - said > _SECONDS_BETWEEN_LINES:
-            said = now
-            _say(what, done, total, now - start)
+        if done and now - last_line > _SECONDS_BETWEEN_LINES:
+            last_line = now
+            _log_progress(title, done, total, now - start)
         yield item
-    logging.getLogger("tamrl.progress").info("%s: finished in %.1f s", what, time.monotonic() - start)
+    logging.getLogger("tamrl.progress").info("%s: finished in %.1f s", title, time.monotonic() - start)
 
 
-def _say(what: str, done: int, total: int | None, seconds: float) -> None:
+def _log_progress(title: str, done: int, total: int | None, seconds: float) -> None:
     left = f"/{total}, about {seconds / done * (total - done):.0f} s left" if total else ""
-    line = f"{what}: {done}{left}"
+    line = f"{title}: {done}{left}"
     logging.getLogger("tamrl.progress").info(line)
     if sys.stderr.isatty():
         print(f"    {line}", file=sys.stderr, flush=True)

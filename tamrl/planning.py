@@ -3,7 +3,7 @@
 A *choice* is the same chain of rules with a few keys changed; it shares the drivers of its run.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -34,7 +34,7 @@ class WorkflowPlan:
         If the configuration is not valid, or a raw input is missing.
     """
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
+    def __init__(self, raw: configuration.Raw) -> None:
         self.main = configuration.load(raw)
         self.layout = RunLayout(self.main.run)
         self.configs: dict[str, Config] = {self.main.run: self.main}

@@ -137,7 +137,7 @@ def _check_finished(folder: Path) -> None:
 
 def _check_form(path: str) -> None:
     """Refuse a map that breaks the conventions: axes, cell bounds, time and units (CF-1.11)."""
-    with netCDF4.Dataset(path) as file:
+    with netCDF4.Dataset(files.verified(path)) as file:
         if not str(getattr(file, "Conventions", "")).startswith("CF-"):
             raise ContractError("no CF conventions are declared", where=path)
         for axis, sign, limit in (("lat", -1, 90.0), ("lon", 1, 180.0)):
@@ -158,7 +158,7 @@ def _check_form(path: str) -> None:
 
 def _check_values(path: str) -> None:
     """Refuse fields without a value, negative standard deviations and intervals that are upside down."""
-    with netCDF4.Dataset(path) as file:
+    with netCDF4.Dataset(files.verified(path)) as file:
         for name, variable in _fields(file):
             empty, stem = True, name.rpartition("_")[0]
             for part in _parts(variable):
@@ -175,7 +175,7 @@ def _check_values(path: str) -> None:
 def _check_balance(triple: Triple) -> None:
     """Refuse fluxes that do not close, beyond rounding of the stored values."""
     with ExitStack() as stack:
-        opened = [stack.enter_context(netCDF4.Dataset(path)) for path in triple]
+        opened = [stack.enter_context(netCDF4.Dataset(files.verified(path))) for path in triple]
         gpp, reco, nee = (file[flux] for file, flux in zip(opened, carbon.FLUXES, strict=True))
         if not gpp.shape == reco.shape == nee.shape or len({gpp.units, reco.units, nee.units}) > 1:
             raise ContractError("the fluxes differ in shape or units", where=triple, found=(gpp.shape, reco.shape, nee.shape))
@@ -187,8 +187,8 @@ def _check_balance(triple: Triple) -> None:
             scale = np.abs(fluxes["gpp"]) + np.abs(fluxes["reco"])
             off = np.abs(carbon.residual(**fluxes)) - ROUNDING * scale
             if (off > 0).any():
-                found = f"{np.nanmax(off):.3g} {nee.units} beyond rounding"
-                raise ContractError("NEE is not RECO - GPP", where=triple, found=found)
+                excess = f"{np.nanmax(off):.3g} {nee.units} beyond rounding"
+                raise ContractError("NEE is not RECO - GPP", where=triple, found=excess)
 
 
 def _check_budgets(budgets: str, label: str, triple: Triple) -> None:
@@ -199,13 +199,13 @@ def _check_budgets(budgets: str, label: str, triple: Triple) -> None:
     tolerance = ROUNDING * (abs(sums["gpp"]) + abs(sums["reco"]))
     for flux, total in sums.items():
         if not abs(globe[flux] - total) <= tolerance:
-            found = f"{globe[flux]:.6g} PgC in the budgets, {total:.6g} PgC in the map"
-            raise ContractError(f"the budget of {flux} is not the sum of its map", where=budgets, found=found)
+            totals = f"{globe[flux]:.6g} PgC in the budgets, {total:.6g} PgC in the map"
+            raise ContractError(f"the budget of {flux} is not the sum of its map", where=budgets, found=totals)
 
 
 def _petagrams(path: str, flux: str) -> float:
     """Sum of a flux over land and time, PgC."""
-    with netCDF4.Dataset(path) as file:
+    with netCDF4.Dataset(files.verified(path)) as file:
         variable = file[flux]
         land = _numbers(file, "cell_area") * np.nan_to_num(_numbers(file, "land_fraction"))
         days = _days(file["time"])

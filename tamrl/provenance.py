@@ -42,7 +42,7 @@ class Code(str):
     def __repr__(self) -> str:
         return " ".join([super().__repr__(), *(f"{name}-{version}" for name, version in self.libraries.items())])
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return str, (str(self),)
 
 
@@ -53,7 +53,7 @@ def libraries(*modules: str) -> dict[str, str]:
 
 def code_digest(*modules: str) -> str:
     """Short SHA-256 of the source of `modules` and all they import from this package, docstrings and comments ignored."""
-    text = "\n".join(f"{m} {_source_digest(_file(m))}" for m in sorted(_closure(modules)))
+    text = "\n".join(f"{module} {_source_digest(file)}" for module in sorted(_closure(modules)) if (file := _file(module)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -88,28 +88,25 @@ def _foreign(module: str) -> set[str]:
 
 @cache
 def _imported(module: str) -> tuple[str, ...]:
-    """All that `module` imports when it runs, at any depth of its code; imports for type checkers alone shape no number."""
-    found: list[str] = []
-    tree = ast.parse(_file(module).read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = []
-    for node in ast.walk(tree):
+    """All that `module` imports, at any depth of its code."""
+    names: list[str] = []
+    file = _file(module)
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if file else ():
         if isinstance(node, ast.Import):
-            found += [a.name for a in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            children = [f"{node.module}.{a.name}" for a in node.names]
-            found += [node.module, *(c for c in children if _file(c))]
-    return tuple(found)
+            children = [f"{node.module}.{alias.name}" for alias in node.names]
+            names += [node.module, *(child for child in children if _file(child))]
+    return tuple(names)
 
 
 @cache
 def _source_digest(file: Path) -> str:
+    """Digest of a file's code, without docstrings and comments."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [n for n in body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+        if isinstance(body := getattr(node, "body", None), list):
+            body[:] = [n for n in body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
@@ -126,7 +123,7 @@ def stamps(paths: Iterable[str | Path]) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-class Stamps(dict):
+class Stamps(dict[str, object]):
     """Stamps of inputs by path, as a parameter of a rule; they are looked at again when Snakemake writes them down or compares.
 
     Snakemake keeps the parameters that it worked out while it planned, when files that the run itself makes are not there yet,
@@ -140,7 +137,7 @@ class Stamps(dict):
     def __repr__(self) -> str:
         return repr(self._look())
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type[dict[str, object]], tuple[dict[str, object]]]:
         return dict, (dict(self),)
 
 
@@ -180,8 +177,8 @@ def shipped(pattern: str) -> dict[str, str]:
 
 def software() -> dict[str, str]:
     """Versions of this package, Python, Snakemake and the libraries that shape numbers, as they are installed now."""
-    own = {"tamrl": __version__, "python": platform.python_version(), "snakemake": lineage.version("snakemake")}
-    return own | lineage.versions(lineage.LIBRARIES)
+    programs = {"tamrl": __version__, "python": platform.python_version(), "snakemake": lineage.version("snakemake")}
+    return programs | lineage.versions(lineage.LIBRARIES)
 
 
 def lock_digest() -> str:

@@ -1,4 +1,4 @@
-"""Paths as records may tell them: nothing that leaves a run names the machine, its users or where their files lie."""
+"""Paths in records: nothing that leaves a run names the machine, its users or the place of their files."""
 
 import hashlib
 import os
@@ -25,14 +25,14 @@ def data_folder() -> Path:
 
 def portable(content: Any) -> Any:
     """JSON-like content in which paths below the project are relative, and others begin with `DATA`, `HOME` or `ELSEWHERE`."""
-    return _told(content, _known(os.getcwd(), str(data_folder()), os.path.expanduser("~")))  # noqa: PTH109, PTH111 (fast)
+    return _without_places(content, _known_folders(os.getcwd(), str(data_folder()), os.path.expanduser("~")))  # noqa: PTH109, PTH111 (fast)
 
 
-def _told(content: Any, known: list[tuple[str, re.Pattern, str]]) -> Any:
+def _without_places(content: Any, known: list[tuple[str, re.Pattern[str], str]]) -> Any:
     if isinstance(content, dict):
-        return {_told(key, known): _told(value, known) for key, value in content.items()}
+        return {_without_places(key, known): _without_places(value, known) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_told(value, known) for value in content]
+        return [_without_places(value, known) for value in content]
     if not isinstance(content, str) or "/" not in content:
         return content
     for place, pattern, name in known:
@@ -43,7 +43,7 @@ def _told(content: Any, known: list[tuple[str, re.Pattern, str]]) -> Any:
 
 
 @cache
-def _known(project: str, data: str, home: str) -> list[tuple[str, re.Pattern, str]]:
+def _known_folders(project: str, data: str, home: str) -> list[tuple[str, re.Pattern[str], str]]:
     """The folders of the project, of the data and of the user with what stands for them, the longest first."""
     named = {home: HOME, os.path.realpath(data): DATA, str(Path(data).absolute()): DATA, data: DATA}
     named |= {os.path.realpath(project): "", project: ""}
@@ -57,10 +57,10 @@ def _known(project: str, data: str, home: str) -> list[tuple[str, re.Pattern, st
     return patterns
 
 
-def _elsewhere(path: re.Match) -> str:
+def _elsewhere(path: re.Match[str]) -> str:
     """What stands for an absolute path, if it is one of this machine and not that of a layer within a file."""
     root, between, name = path.groups()
     if not Path(root).is_dir():
-        return path[0]
+        return str(path[0])
     folder = hashlib.sha256(f"{root}/{between or ''}".encode()).hexdigest()[:6]  # files of one name stay apart
     return f"{ELSEWHERE}/{folder}/{name}"

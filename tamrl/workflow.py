@@ -57,7 +57,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def arguments(job: Any, function: Callable) -> dict[str, Any]:
+def arguments(job: Any, function: Callable[..., object]) -> dict[str, Any]:
     """What `function` is given by a job: the `snakemake` object of a script.
 
     Raises

@@ -184,7 +184,7 @@ def _made_with(run, name, rule, **changes):
         part.write_text("x")
     seal = files.seal_file(run / name)
     seal.write_text(json.dumps(json.loads(seal.read_text()) | changes))
-    files._seal_content.cache_clear()
+    files._read_seal.cache_clear()
 
 
 def test_the_record_tells_what_made_each_product_and_what_was_mixed(run, caplog):

@@ -41,9 +41,10 @@ def flip(path, bit):
 def test_what_is_written_is_sealed_and_passes(tmp_path):
     path = write(tmp_path / "a.bin")
     assert files.verified(path) == path and files.intact(path)
-    said = files._read_seal(path)
-    assert (said["bytes"], said["sha256"]) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
-    assert said["rule"] == "write_something" and said["software"]["numpy"] == np.__version__ and "numpy" in said["instructions"]
+    seal = files.Seal.read(path)
+    assert seal.checksum == files.Checksum(len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+    assert seal.rule == "write_something"
+    assert seal.origin["software"]["numpy"] == np.__version__ and "numpy" in seal.origin["instructions"]
 
 
 @settings(max_examples=60, deadline=None)
@@ -115,7 +116,7 @@ def test_a_store_with_a_manifest_is_sealed_by_it_alone(tmp_path):
         part.mkdir()
         (part / "chunk").write_bytes(CONTENT)
         files.write_json(part / files.MANIFEST, {"files": {}})
-    assert list(files._read_seal(tmp_path / "a.zarr")["files"]) == [files.MANIFEST]
+    assert list(files.Seal.read(tmp_path / "a.zarr").files) == [files.MANIFEST]
 
 
 def test_recorded_checksums_are_those_of_sha256sum(tmp_path):

@@ -58,8 +58,8 @@ class Time(DriverTime):
         if int(self.until[:4]) != self.years[-1]:
             raise ValueError(f"until {self.until} is no month of the last of years, {self.years[-1]}")
         if self.unfinished in self.map_years:
-            found = f"map_years names {self.unfinished}, which ends with {self.until}"
-            raise ValueError(f"only whole years are mapped; {found}: take it out, or move until on to December")
+            conflict = f"map_years names {self.unfinished}, which ends with {self.until}"
+            raise ValueError(f"only whole years are mapped; {conflict}: take it out, or move until on to December")
 
     @property
     def unfinished(self) -> int | None:
@@ -186,11 +186,11 @@ class DriverVariables(Strict):
         for role, names in (("dynamic", self.dynamic), ("static", self.static)):
             for name in names:
                 try:
-                    found = variables.get(name).role
+                    known_role = variables.get(name).role
                 except ConfigError as error:
                     raise ValueError(str(error)) from None
-                if found != role:
-                    raise ValueError(f"{name} is {found}, not {role}")
+                if known_role != role:
+                    raise ValueError(f"{name} is {known_role}, not {role}")
         return self
 
 

@@ -113,6 +113,7 @@ def test_a_changed_byte_and_half_a_file_are_refused(copy):
         _check(copy)
     content = (copy / "map_gpp.nc").read_bytes()
     (copy / "map_gpp.nc").write_bytes(content[: len(content) // 2])
+    files.seal(copy / "map_gpp.nc")
     with pytest.raises(ContractError, match=r"map_gpp.nc: values: the product cannot be read"):
         _check(copy)
 
