@@ -88,10 +88,14 @@ def _foreign(module: str) -> set[str]:
 
 @cache
 def _imported(module: str) -> tuple[str, ...]:
-    """All that `module` imports, at any depth of its code."""
+    """All that `module` imports when it runs, at any depth of its code; imports for type checkers alone shape no number."""
     names: list[str] = []
     file = _file(module)
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if file else ():
+    tree = ast.parse(file.read_text(encoding="utf-8") if file else "")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
