@@ -96,6 +96,12 @@ class RunLayout:
     run: str
     root: str = RESULTS
 
+    @classmethod
+    def at(cls, folder: str) -> "RunLayout":
+        """Layout of the run in a folder."""
+        root, _, run = folder.rstrip("/").rpartition("/")
+        return cls(run, root)
+
     def __call__(self, file: File, **parts: object) -> str:
         """Path of a file; what `parts` does not name stays in braces, as in the patterns of Snakemake.
 

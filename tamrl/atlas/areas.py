@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from tamrl.atlas.stations import number
+from tamrl.atlas.stations import json_number
 from tamrl.maps.budgets.regions import SREX
 
 
-def plain(regions: pd.DataFrame) -> dict[str, Any]:
-    """For the page, a table by `contracts.REGIONS`.
+def regions_to_json(regions: pd.DataFrame) -> dict[str, Any]:
+    """A table by `contracts.REGIONS` as the page reads it.
 
     Returns
     -------
@@ -18,12 +18,13 @@ def plain(regions: pd.DataFrame) -> dict[str, Any]:
     """
     totals: dict[str, Any] = {}
     for row in regions.to_dict("records"):
-        place = totals.setdefault(row["year"], {}).setdefault(row["region"], {}).setdefault(row["flux"], [None] * 13)
-        place[row["month"]] = [number(row[k], 6) for k in ("mean", "std", "minimum", "maximum")]
+        by_region = totals.setdefault(row["year"], {}).setdefault(row["region"], {})
+        months = by_region.setdefault(row["flux"], [None] * 13)
+        months[row["month"]] = [json_number(row[k], 6) for k in ("mean", "std", "minimum", "maximum")]
     area = regions[regions["month"] == 0].groupby("region", sort=False)["area_m2"].mean()
     return {
         "totals": totals,
         "kinds": dict(zip(regions["region"], regions["kind"], strict=True)),
         "outlines": {code: {"name": region.name, "ring": region.ring} for code, region in SREX.items()},
-        "area": {name: number(value, 0) for name, value in area.items()},
+        "area": {name: json_number(value, 0) for name, value in area.items()},
     }

@@ -1,4 +1,4 @@
-"""Which cells the atlas holds, and in which order: block by block, so that one block of one layer is one small file."""
+"""The cells of the atlas and their order: block by block, so that one block of one layer is one small file."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ BLOCK = 120
 
 
 @dataclass(frozen=True)
-class Cells:
+class ShownCells:
     """Cells that carry a value anywhere, in the order of the atlas.
 
     Attributes
@@ -48,13 +48,15 @@ class Cells:
         """`values` (..., cell) block by block."""
         return np.split(values, np.cumsum(self.counts)[:-1], axis=-1)
 
-    def plain(self) -> list[dict[str, int]]:
-        """Where each block lies, and how many cells it has."""
+    def to_json(self) -> list[dict[str, int]]:
+        """Position, sides and number of cells of each block."""
         return [
-            {"row": b.rows.start, "column": b.columns.start, "rows": _length(b.rows), "columns": _length(b.columns), "cells": n}
-            for b, n in zip(self.blocks, self.counts, strict=True)
+            {
+                "row": block.rows.start,
+                "column": block.columns.start,
+                "rows": block.rows.stop - block.rows.start,
+                "columns": block.columns.stop - block.columns.start,
+                "cells": count,
+            }
+            for block, count in zip(self.blocks, self.counts, strict=True)
         ]
-
-
-def _length(part: slice) -> int:
-    return part.stop - part.start

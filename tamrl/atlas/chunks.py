@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from tamrl.atlas import pack
-from tamrl.atlas.cells import Cells
+from tamrl.atlas.cells import ShownCells
 from tamrl.atlas.layers import Layer
 
 
-def put(path: Path, key: str, content: object) -> None:
-    """Write a script that hands JSON-like `content` to the page under a key."""
+def write_script(path: Path, key: str, content: object) -> None:
+    """Write a script that passes JSON-like `content` to the page under a key."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     path.write_text(f"ATLAS.put({json.dumps(key)},{text});\n", encoding="utf-8")
 
 
-def put_layer(folder: Path, layer: Layer, values: np.ndarray, cells: Cells) -> None:
-    """Write a script a block with the steps and cells of `values` (step, cell)."""
+def write_layer(folder: Path, layer: Layer, values: np.ndarray, cells: ShownCells) -> None:
+    """Write one script for each block with the steps and cells of `values` (step, cell)."""
     for k, part in enumerate(cells.split(values)):
         numbers = pack.quantise(part, layer.quantum, name=layer.name)
-        put(folder / layer.name / f"{k}.js", f"{folder.name}/{layer.name}/{k}", pack.pack(numbers))
+        write_script(folder / layer.name / f"{k}.js", f"{folder.name}/{layer.name}/{k}", pack.pack(numbers))

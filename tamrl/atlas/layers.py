@@ -1,4 +1,4 @@
-"""What can be looked at: names, units, colours and colour limits of the layers, and the steps they are shown in."""
+"""The layers of the atlas: names, units, colours and colour limits, and the steps they are shown in."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -9,6 +9,7 @@ import xarray as xr
 
 from tamrl import calendar, units, variables
 from tamrl.carbon import FLUXES
+from tamrl.errors import ContractError
 from tamrl.report import style
 from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
 
@@ -41,17 +42,17 @@ class Layer:
     classes: tuple[str, ...] = ()
     """Names of the values 0, 1, ... where the field is of classes."""
 
-    def plain(self) -> dict[str, Any]:
-        """For the index."""
+    def to_json(self) -> dict[str, Any]:
+        """For the index of the page."""
         return asdict(self)
 
 
-def monthly(values: np.ndarray) -> np.ndarray:
+def _month_mean(values: np.ndarray) -> np.ndarray:
     """Mean of the steps of a month (time, lat, lon); missing where any of them is."""
     return values.mean(0, dtype="f4") if len(values) else np.full(values.shape[1:], np.nan, "f4")
 
 
-def flux(name: str, quantity: str, *, quantum: float, limits: tuple[float, float], reference: str | None) -> Layer:
+def flux_layer(name: str, quantity: str, *, quantum: float, limits: tuple[float, float], reference: str | None) -> Layer:
     """A layer of a flux; `quantity` is one of `QUANTITIES` or `truth`."""
     titles = {"mean": "estimate", "std": "spread", "q05": "5 % bound", "q95": "95 % bound", "truth": str(reference)}
     palette = "spread" if quantity == "std" else name
@@ -62,21 +63,24 @@ def flux(name: str, quantity: str, *, quantum: float, limits: tuple[float, float
 def flux_limits(mean: np.ndarray, *, centred: bool) -> tuple[float, float]:
     """Colour limits that all quantities of a flux share but its spread, from its monthly means (any shape)."""
     norm = style.limits(mean, centred=centred)
-    return float(norm.vmin), float(norm.vmax)
+    low, high = norm.vmin, norm.vmax
+    if low is None or high is None:
+        raise ContractError("a colour scale without limits")
+    return float(low), float(high)
 
 
-def driver(name: str, values: np.ndarray) -> tuple[Layer, np.ndarray]:
+def driver_layer(name: str, values: np.ndarray) -> tuple[Layer, np.ndarray]:
     """A driver as a layer, and its `values` in the units that are shown."""
     entry = variables.get(name)
     unit = SHOWN_UNITS.get(entry.units, entry.units)
     shown = np.asarray(units.convert(values, source=entry.units, target=unit), "f4")
-    low, high = spread(shown)
+    low, high = central_range(shown)
     title = entry.long_name[0].upper() + entry.long_name[1:]
     sign = SIGNS.get(unit, unit)
-    return Layer(name, title, sign, "driver", fine(shown), "score", low, high, len(values)), shown
+    return Layer(name, title, sign, "driver", fine_quantum(shown), "score", low, high, len(values)), shown
 
 
-def trust(threshold: float | None) -> dict[str, Layer]:
+def applicability_layers(threshold: float | None) -> dict[str, Layer]:
     """Layers of where the models may be applied, under their names in `maps/applicability.nc`."""
     top = 2 * (threshold or 1.0)
     flags = ("outside: the towers say little", "inside: like the towers")
@@ -86,20 +90,20 @@ def trust(threshold: float | None) -> dict[str, Layer]:
     }
 
 
-def of_classes(name: str, kinds: tuple[str, ...]) -> Layer:
+def class_layer(name: str, kinds: tuple[str, ...]) -> Layer:
     """The layer of the dominant class, `igbp` or `koppen`."""
     title = {"igbp": "Land cover (IGBP)", "koppen": "Climate (Köppen)"}[name]
     return Layer(name, title, "", "land", 1, "classes", 0, len(kinds) - 1, 1, kinds)
 
 
-def spread(values: np.ndarray) -> tuple[float, float]:
+def central_range(values: np.ndarray) -> tuple[float, float]:
     """Colour limits that hold the central 98 % of the finite values."""
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, [1, 99]) if finite.size else (0.0, 1.0)
     return float(low), float(high if high > low else low + 1)
 
 
-def fine(values: np.ndarray) -> float:
+def fine_quantum(values: np.ndarray) -> float:
     """A power of ten that is at most a 500th of the range of the values, and that 16 bits can count."""
     finite = values[np.isfinite(values)]
     top = max(float(np.ptp(finite)) if finite.size else 1.0, 1e-6)
@@ -120,12 +124,12 @@ def palettes(size: int = 256) -> dict[str, str]:
     return {name: ramp.tobytes().hex() for name, ramp in ramps.items()}
 
 
-def names() -> dict[str, dict[str, str]]:
-    """How fluxes are called, and the colour of their lines."""
+def flux_styles() -> dict[str, dict[str, str]]:
+    """Names of the fluxes, and the colours of their lines."""
     return {f: {"short": FLUX_NAMES[f], "long": FLUX_LONG[f], "colour": style.FLUX_COLOURS[f]} for f in FLUXES}
 
 
 def by_month(values: xr.DataArray, pick: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
-    """Monthly means (12, ...) of what `pick` takes of (lat, lon); a month is read at a time, never a year of days at once."""
+    """Monthly means (12, ...) of the cells that `pick` takes from (lat, lon); months are read one at a time."""
     month = calendar.month(values["time"].values)
-    return np.stack([pick(monthly(values.isel(time=month == m + 1).values)) for m in range(calendar.MONTHS)])
+    return np.stack([pick(_month_mean(values.isel(time=month == m + 1).values)) for m in range(calendar.MONTHS)])

@@ -27,8 +27,8 @@ def quantise(values: np.ndarray, quantum: float, *, name: str) -> np.ndarray:
     """
     steps = np.rint(np.asarray(values, dtype="f8") / quantum)
     if (np.abs(steps[np.isfinite(steps)]) > LIMIT).any() or np.isinf(steps).any():
-        found = float(np.nanmax(np.abs(values)))
-        raise ContractError(f"{name} is too large for a quantum of {quantum:g}", found=found, todo="raise atlas.quantum")
+        largest = float(np.nanmax(np.abs(values)))
+        raise ContractError(f"{name} is too large for a quantum of {quantum:g}", found=largest, todo="raise atlas.quantum")
     return np.where(np.isnan(steps), FILL, steps).astype("i2")
 
 
@@ -49,7 +49,7 @@ def pack_bits(flags: np.ndarray) -> str:
 
 
 def unpack(text: str, steps: int) -> np.ndarray:
-    """What `pack` was given, int16 (step, cell)."""
+    """Numbers of a text that `pack` made, int16 (step, cell)."""
     high, low = np.frombuffer(zlib.decompress(base64.b64decode(text)), "u1").reshape(2, steps, -1).astype("u2")
     zigzag = (high << 8) | low
     along = (zigzag >> 1) ^ np.where(zigzag & 1, 0xFFFF, 0).astype("u2")

@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,163 +12,195 @@ import pandas as pd
 import xarray as xr
 
 from tamrl import classes, contracts, files, simulated, stores
-from tamrl.atlas import areas, layers, origin, pack, stations
-from tamrl.atlas.chunks import put, put_layer
-from tamrl.atlas.world import World
+from tamrl.atlas import layers, pack
+from tamrl.atlas.about import about_page
+from tamrl.atlas.areas import regions_to_json
+from tamrl.atlas.chunks import write_layer, write_script
+from tamrl.atlas.fields import FluxMaps
+from tamrl.atlas.stations import tower_index, tower_records
+from tamrl.calendar import CLIMATOLOGY, Step
 from tamrl.carbon import FLUXES
+from tamrl.layout import File, RunLayout
+from tamrl.maps.origin import RunIdentity
+from tamrl.options import Strict
 from tamrl.workflow import stage
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
+
+TEMPLATE = Path(__file__).with_name("site") / "index.html"
+CREDITS = (File.CITATIONS, File.ACKNOWLEDGEMENTS)
+"""Files about the data that the folder holds too."""
+
+
+class AtlasView(Strict):
+    """What the page states, and how finely it shows fluxes."""
+
+    title: str
+    labels: tuple[str, ...]
+    step: Step
+    model: str
+    """The model of the maps."""
+    reference: str | None = None
+    """Name of the fluxes that the maps are compared with."""
+    quantum: float
+    """Fluxes are stored as whole multiples of it, gC m-2 d-1."""
 
 
 @stage
 def build_atlas(
     *,
-    maps: Sequence[str],
-    applicability: str,
-    cube: str,
-    regions: str,
-    predictions: str,
-    metrics: str,
-    calibration: str,
-    dissimilarity: str,
-    towers: str,
-    credits: Sequence[str],
+    folder: str,
     site: str,
     atlas: str,
-    about: dict[str, Any],
+    view: AtlasView,
+    identity: RunIdentity,
     code: str,
-    template: str = str(Path(__file__).with_name("site") / "index.html"),
     reference: Sequence[str] = (),
-    virtual: bool = False,
 ) -> None:
     """Write the folder of the atlas.
 
     Parameters
     ----------
-    maps, reference : lists of paths
-        `{flux}_{label}.nc` of all fluxes and labels; `reference` may be empty.
-    applicability, cube, regions, predictions, metrics, calibration, dissimilarity, towers : paths
-        As in `docs/architecture.md`.
-    credits, site, template : paths
-        Files about the data that go along, the built program (`bundle.build_site`), and the page without its title.
-    atlas : path of the folder
-    about : dict
-        `title`, `run`, `labels`, `step`, `model` of the maps, name of the `reference`, `quantum` (gC m-2 d-1, fluxes are stored
-        as whole multiples of it) and `config_digest`.
-    virtual : whether the inputs of the run were simulated (`tamrl.simulated`); every view says so then
+    folder : path
+        Folder of the run, whose files lie where `tamrl.layout` puts them.
+    site : path
+        The built program (`bundle.build_site`).
+    atlas : path
+        The folder to write.
+    view : AtlasView
+    identity : RunIdentity
+        What the page states of the run; in a virtual world every view states it.
+    code : str
+        Digest of the code, which the page states.
+    reference : list of path
+        Files of all fluxes and labels, in the order of `carbon.FLUXES` and of the labels; empty without a reference.
 
-    Raises `ContractError` if the files do not fit together.
+    Raises
+    ------
+    ContractError
+        If the files do not belong together.
     """
-    about = about | {"reference": about["reference"] if reference else None, "code": code, "virtual": virtual}
-    said = simulated.STATEMENT if virtual else None
-    world = World(about["labels"], maps=maps, reference=reference)
+    layout, both = RunLayout.at(folder), list(product(FLUXES, view.labels))
+    maps = {(flux, label): layout(File.MAP, flux=flux, label=label) for flux, label in both}
+    flux_maps = FluxMaps(view.labels, maps=maps, reference=dict(zip(both, reference, strict=True)) if reference else {})
+    reference_name = view.reference if reference else None
+    stated = simulated.STATEMENT if identity.virtual else None
     with files.atomic(atlas) as part:
         shutil.copytree(site, part, copy_function=_copy, ignore=shutil.ignore_patterns(*files.FOREIGN))
-        for path in credits:
+        for path in map(layout, CREDITS):
             _copy(path, part)
-        shown = _layers(part / "data", world, about, applicability, cube)
-        places = _stations(part / "data", predictions, (towers, metrics, dissimilarity), about)
-        put(part / "data/regions.js", "regions", areas.plain(contracts.read_csv(regions, contracts.REGIONS)))
-        index = {name: about[name] for name in ("run", "title", "step", "labels", "model", "reference")} | _form(world, shown)
-        index |= {"towers": places, "threshold": _threshold(applicability), "credits": [Path(p).name for p in credits]}
-        index |= {"maps": sorted(Path(p).name for p in maps), simulated.COLUMN: said}
-        index["about"] = origin.describe(world.attributes, files.read_json(calibration), about)
-        put(part / "data/index.js", "index", index)
-        fields = {"title": about["title"], "run": about["run"], "world": said}
-        (part / "index.html").write_text(_page(Path(template), **fields), encoding="utf-8")
-        size = sum(f.stat().st_size for f in part.rglob("*") if f.is_file())
-    LOG.info("%d layers, %d cells, %d towers, %.1f MB", len(shown), world.cells.total, len(places), size / 1e6)
+        shown = [
+            *_write_fluxes(part / "data", flux_maps, view.quantum, reference_name),
+            *_write_static(part / "data", flux_maps, layout),
+            *_write_drivers(part / "data", flux_maps, layout),
+        ]
+        towers = _write_towers(part / "data", layout, view)
+        regions = contracts.read_csv(layout(File.REGIONS), contracts.REGIONS)
+        write_script(part / "data/regions.js", "regions", regions_to_json(regions))
+        index: dict[str, Any] = {
+            "run": identity.run,
+            "title": view.title,
+            "step": view.step,
+            "labels": view.labels,
+            "model": view.model,
+        }
+        index |= {"reference": reference_name} | _form(flux_maps, shown)
+        index |= {"towers": towers, "threshold": _threshold(layout), "credits": [Path(file).name for file in CREDITS]}
+        index |= {"maps": sorted(Path(path).name for path in maps.values()), simulated.COLUMN: stated}
+        index["about"] = about_page(flux_maps.attributes, files.read_json(layout(File.CALIBRATION)), identity, code=code)
+        write_script(part / "data/index.js", "index", index)
+        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+        page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+        html = page.render(title=view.title, run=identity.run, world=stated)
+        (part / "index.html").write_text(html, encoding="utf-8")
+        size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
+    _log.info("%d layers, %d cells, %d towers, %.1f MB", len(shown), flux_maps.cells.total, len(towers), size / 1e6)
 
 
-def _layers(data: Path, world: World, about: dict[str, Any], applicability: str, cube: str) -> list[layers.Layer]:
-    """Scripts of everything that a map can show."""
-    fluxes = _fluxes(data, world, about["quantum"], about["reference"])
-    return [*fluxes, *_land(data, world, applicability, cube), *_drivers(data, world, cube)]
-
-
-def _form(world: World, shown: list[layers.Layer]) -> dict[str, Any]:
+def _form(maps: FluxMaps, shown: Sequence[layers.Layer]) -> dict[str, Any]:
     """Grid, blocks and layers, and how they look."""
-    rows = world.cells.shown.shape[0]
+    rows = maps.cells.shown.shape[0]
     return {
-        "grid": {"resolution": world.cells.grid.resolution, "rows": rows, "columns": 2 * rows},
-        "blocks": world.cells.plain(),
-        "cells": pack.pack_bits(world.cells.shown),
-        "layers": [layer.plain() for layer in shown],
+        "grid": {"resolution": maps.cells.grid.resolution, "rows": rows, "columns": 2 * rows},
+        "blocks": maps.cells.to_json(),
+        "cells": pack.pack_bits(maps.cells.shown),
+        "layers": [layer.to_json() for layer in shown],
         "palettes": layers.palettes(),
-        "fluxes": layers.names(),
+        "fluxes": layers.flux_styles(),
         "classes": {"igbp": classes.IGBP, "koppen": classes.KOPPEN},
     }
 
 
-def _fluxes(data: Path, world: World, quantum: float, reference: str | None) -> Iterator[layers.Layer]:
+def _write_fluxes(data: Path, maps: FluxMaps, quantum: float, reference: str | None) -> Iterator[layers.Layer]:
     """Scripts of every flux, quantity and label; yields each layer once."""
     for flux in FLUXES:
         made: dict[str, layers.Layer] = {}
-        for label in world.labels:
-            for quantity, values in world.fluxes(flux, label):
+        for label in maps.labels:
+            for quantity, values in maps.monthly_fields(flux, label):
                 if quantity not in made:
-                    own = quantity in ("mean", "std")
-                    limits = layers.flux_limits(values, centred=flux == "nee" and quantity == "mean") if own else None
-                    limits = limits or (made["mean"].low, made["mean"].high)
-                    made[quantity] = layers.flux(flux, quantity, quantum=quantum, limits=limits, reference=reference)
-                put_layer(data / label, made[quantity], values, world.cells)
+                    if quantity in ("mean", "std"):
+                        limits = layers.flux_limits(values, centred=flux == "nee" and quantity == "mean")
+                    else:
+                        limits = made["mean"].low, made["mean"].high
+                    made[quantity] = layers.flux_layer(flux, quantity, quantum=quantum, limits=limits, reference=reference)
+                write_layer(data / label, made[quantity], values, maps.cells)
         yield from made.values()
 
 
-def _land(data: Path, world: World, applicability: str, cube: str) -> Iterator[layers.Layer]:
-    """What does not change: applicability, classes, and the statics of the cube."""
-    drivers, found = stores.open_cube(cube), []
-    with xr.open_dataset(files.verified(applicability)) as ds:
-        for name, layer in layers.trust(_threshold(applicability)).items():
-            found.append((layer, world.cells.pick(ds[name].values.astype("f4"))))
+def _write_static(data: Path, maps: FluxMaps, layout: RunLayout) -> Iterator[layers.Layer]:
+    """Scripts of what does not change: applicability, classes, and the static variables of the cube."""
+    drivers, fields = stores.open_cube(layout(File.CUBE)), []
+    with xr.open_dataset(files.verified(layout(File.APPLICABILITY))) as ds:
+        for name, layer in layers.applicability_layers(_threshold(layout)).items():
+            fields.append((layer, maps.cells.pick(ds[name].values.astype("f4"))))
     for name, kinds in (("igbp", classes.IGBP), ("koppen", classes.KOPPEN)):
         if f"{name}_fraction" in drivers:
             order = [list(drivers[name].values).index(kind) for kind in kinds]
             share = drivers[f"{name}_fraction"].transpose(name, "lat", "lon").values[order]
-            found.append((layers.of_classes(name, kinds), layers.dominant(world.cells.pick(share))))
+            fields.append((layers.class_layer(name, kinds), layers.dominant(maps.cells.pick(share))))
     for name in [str(n) for n in drivers if drivers[n].dims == ("lat", "lon") and n != "land_fraction"]:
-        layer, values = layers.driver(name, world.cells.pick(drivers[name].values)[None])
-        found.append((layer, values[0]))
-    for layer, values in found:
-        put_layer(data / "static", layer, values[None], world.cells)
+        layer, values = layers.driver_layer(name, maps.cells.pick(drivers[name].values)[None])
+        fields.append((layer, values[0]))
+    for layer, values in fields:
+        write_layer(data / "static", layer, values[None], maps.cells)
         yield layer
 
 
-def _drivers(data: Path, world: World, cube: str) -> Iterator[layers.Layer]:
-    """Monthly means of the cube's variables in the mapped years; yields each layer once."""
-    drivers = stores.open_cube(cube)
+def _write_drivers(data: Path, maps: FluxMaps, layout: RunLayout) -> Iterator[layers.Layer]:
+    """Scripts of the monthly means of the cube's variables in the mapped years; yields each layer once."""
+    drivers = stores.open_cube(layout(File.CUBE))
     for name in [str(n) for n in drivers if "time" in drivers[n].dims]:
-        made = None
-        for label in world.labels:
-            within = drivers[name] if label == "climatology" else drivers[name].sel(time=label)
-            layer, values = layers.driver(name, layers.by_month(within, world.cells.pick))
-            made = made or layer
-            put_layer(data / label, made, values, world.cells)
-        yield made
+        first: layers.Layer | None = None
+        for label in maps.labels:
+            within = drivers[name] if label == CLIMATOLOGY else drivers[name].sel(time=label)
+            layer, values = layers.driver_layer(name, layers.by_month(within, maps.cells.pick))
+            first = first or layer
+            write_layer(data / label, first, values, maps.cells)
+        if first:
+            yield first
 
 
-def _stations(data: Path, predictions: str, tables: tuple[str, str, str], about: dict[str, Any]) -> list[dict[str, Any]]:
-    """A script a tower with its records; returns the index of towers."""
-    schemas = (contracts.SITES, contracts.METRICS, contracts.DISSIMILARITY)
-    sites, metrics, unlike = (contracts.read_csv(path, schema) for path, schema in zip(tables, schemas, strict=True))
-    table = contracts.table(pd.read_parquet(files.verified(predictions)), contracts.PREDICTIONS, where=predictions)
-    for site, content in stations.records(table, model=about["model"]):
-        put(data / "towers" / f"{site}.js", f"towers/{site}", content)
-    return stations.index(sites, metrics, unlike, scale=about["step"])
+def _write_towers(data: Path, layout: RunLayout, view: AtlasView) -> list[dict[str, Any]]:
+    """One script per tower with its records; returns the index of towers."""
+    path = layout(File.TOWER_PREDICTIONS)
+    table = contracts.table(pd.read_parquet(files.verified(path)), contracts.PREDICTIONS, where=path)
+    for site, content in tower_records(table, model=view.model):
+        write_script(data / "towers" / f"{site}.js", f"towers/{site}", content)
+    return tower_index(
+        contracts.read_csv(layout(File.TOWERS), contracts.SITES),
+        contracts.read_csv(layout(File.SITE_METRICS), contracts.METRICS),
+        contracts.read_csv(layout(File.DISSIMILARITY), contracts.DISSIMILARITY),
+        scale=view.step,
+    )
 
 
-def _threshold(applicability: str) -> float | None:
-    with xr.open_dataset(files.verified(applicability)) as ds:
-        found = ds["dissimilarity"].attrs.get("threshold")
-    return None if found is None else float(found)
+def _threshold(layout: RunLayout) -> float | None:
+    """The dissimilarity from which on a cell lies outside the area of applicability."""
+    with xr.open_dataset(files.verified(layout(File.APPLICABILITY))) as ds:
+        threshold = ds["dissimilarity"].attrs.get("threshold")
+    return None if threshold is None else float(threshold)
 
 
 def _copy(source: str, target: str | Path) -> None:
-    """One more of a file that is as it was sealed."""
+    """Copy a file that is as it was sealed."""
     shutil.copy(files.verified(source), target)
-
-
-def _page(template: Path, **fields: str | None) -> str:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(template.read_text(encoding="utf-8")).render({"world": None} | fields)

@@ -1,4 +1,4 @@
-"""What the atlas tells of towers: where they stand, how well each was predicted while held out, and its records."""
+"""The towers of the atlas: where they stand, how well each was predicted while held out, and its records."""
 
 import math
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ SCORES = ("rmse", "bias", "r2", "nse")
 EPOCH = pd.Timestamp("1970-01-01")
 
 
-def text(value: object) -> str | None:
+def _text(value: object) -> str | None:
     """A cell of a table, None where it is missing."""
     return None if value is None or value != value or value == "" else str(value)
 
 
-def number(value: float, digits: int = 4) -> float | None:
+def json_number(value: float, digits: int = 4) -> float | None:
     """A number as JSON holds it: None where it is missing."""
     return None if value is None or not math.isfinite(value) else round(float(value), digits)
 
 
-def index(towers: pd.DataFrame, metrics: pd.DataFrame, unlike: pd.DataFrame, *, scale: str) -> list[dict[str, Any]]:
-    """One entry a tower, with its scores as {split: {model: {flux: {score: number}}}} where it was held out.
+def tower_index(towers: pd.DataFrame, metrics: pd.DataFrame, unlike: pd.DataFrame, *, scale: str) -> list[dict[str, Any]]:
+    """One entry per tower, with its scores as {split: {model: {flux: {score: number}}}} where it was held out.
 
     Parameters
     ----------
@@ -34,24 +34,26 @@ def index(towers: pd.DataFrame, metrics: pd.DataFrame, unlike: pd.DataFrame, *, 
     """
     scores = _scores(metrics[metrics["scale"] == scale])
     far = dict(zip(unlike["site"], unlike["dissimilarity"], strict=True))
-    found = []
+    entries = []
     for row in towers.sort_values("site").to_dict("records"):
-        entry = {name: text(row.get(name)) for name in ("site", "network", "igbp", "koppen", "first", "last", "doi")}
-        entry |= {name: number(row.get(name, math.nan)) for name in ("lat", "lon", "elevation")}
-        entry["dissimilarity"] = number(far.get(row["site"], math.nan))
-        found.append(entry | {"scores": scores.get(row["site"], {})})
-    return found
+        entry: dict[str, Any] = {
+            name: _text(row.get(name)) for name in ("site", "network", "igbp", "koppen", "first", "last", "doi")
+        }
+        entry |= {name: json_number(row.get(name, math.nan)) for name in ("lat", "lon", "elevation")}
+        entry["dissimilarity"] = json_number(far.get(row["site"], math.nan))
+        entries.append(entry | {"scores": scores.get(row["site"], {})})
+    return entries
 
 
 def _scores(metrics: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    scores: dict[str, dict[str, Any]] = {}
     for row in metrics.to_dict("records"):
-        place = found.setdefault(row["site"], {}).setdefault(row["split"], {}).setdefault(row["model"], {})
-        place[row["flux"]] = {"n": int(row["n"])} | {name: number(row[name]) for name in SCORES}
-    return found
+        by_flux = scores.setdefault(row["site"], {}).setdefault(row["split"], {}).setdefault(row["model"], {})
+        by_flux[row["flux"]] = {"n": int(row["n"])} | {name: json_number(row[name]) for name in SCORES}
+    return scores
 
 
-def records(predictions: pd.DataFrame, *, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def tower_records(predictions: pd.DataFrame, *, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Site and its records: days since 1970, observed, and predicted by every model; bounds only of the maps' `model`.
 
     Numbers are whole multiples of `QUANTUM`; None where missing.
@@ -71,14 +73,14 @@ def _flux(rows: pd.DataFrame, dates: np.ndarray, model: str) -> dict[str, Any]:
     splits = {}
     for split, part in rows.groupby("split", observed=True):
         models = {}
-        for name, own in part.groupby("model", observed=True):
-            line = own.drop_duplicates("date").set_index("date").reindex(dates)
+        for name, group in part.groupby("model", observed=True):
+            line = group.drop_duplicates("date").set_index("date").reindex(dates)
             models[str(name)] = {"p": _ints(line["predicted"])}
             if name == model:
                 models[str(name)] |= {"lo": _ints(line["q05"]), "hi": _ints(line["q95"])}
         splits[str(split)] = models
-    seen = rows.drop_duplicates("date").set_index("date").reindex(dates)
-    return {"observed": _ints(seen["observed"]), "splits": splits}
+    observed = rows.drop_duplicates("date").set_index("date").reindex(dates)
+    return {"observed": _ints(observed["observed"]), "splits": splits}
 
 
 def _ints(values: pd.Series) -> list[int | None]:

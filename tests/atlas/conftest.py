@@ -43,49 +43,44 @@ class Made:
         drivers = cube(grid, time, {"time_step": self.step} | ({"climatology": "2000-2025"} if label == "climatology" else {}))
         season = 290 - 0.5 * np.abs(grid.lat)[:, None] + np.cos(2 * np.pi * time.day_of_year.to_numpy() / 365)[:, None, None]
         drivers["air_temperature"] = ("time", "lat", "lon"), (season + 0 * drivers["evi"].values).astype("f4")
-        seal(drivers, self.folder / "cube.zarr")
+        seal(drivers, self.folder / "drivers/cube.zarr")
         members = predictions(grid, time, drivers["land_fraction"].values, 3)
         shape = (1, len(time), 5, 7)
         seal(members, self.folder / "predictions.zarr", {"gpp": shape, "reco": shape})
-        made_from = {"store": self.folder / "predictions.zarr", "cube": self.folder / "cube.zarr"}
+        made_from = {"store": self.folder / "predictions.zarr", "cube": self.folder / "drivers/cube.zarr"}
         write_manifest(self.folder / "predictions.json", **made_from, label=label)
         sum_budgets(
             budgets=self.path("budgets.csv"),
             members=self.path("budget_members.csv"),
             trends=self.path("budget_trends.csv"),
             manifests=[self.path("predictions.json")],
-            cube=self.path("cube.zarr"),
+            cube=self.path("drivers/cube.zarr"),
             regions=self.path("regions.csv"),
             labels=[label],
             vegetated_only=True,
             virtual=self.run.virtual,
         )
         for name in ("citations.bib", "acknowledgements.txt"):
-            (self.folder / name).write_text("@misc{nobody}\n")
+            (self.folder / "towers" / name).write_text("@misc{nobody}\n")
         return self
 
     def keywords(self, site: Path) -> dict:
         report = self.run.keywords()
-        same = ("maps", "reference", "applicability", "predictions", "metrics", "calibration", "dissimilarity", "towers")
-        return {name: report[name] for name in same} | {
-            "cube": self.path("cube.zarr"),
-            "regions": self.path("regions.csv"),
-            "credits": [self.path("citations.bib"), self.path("acknowledgements.txt")],
+        return {
+            "folder": str(self.folder),
+            "reference": report["reference"],
             "site": str(site),
-            "template": str(SITE / "index.html"),
             "atlas": self.path("atlas"),
-            "about": {
+            "view": {
                 "title": "A <virtual> Earth",
-                "run": self.name,
                 "labels": list(self.run.labels),
                 "step": self.step,
                 "model": "tamrl",
                 "reference": report["reference_name"],
                 "quantum": QUANTUM,
-                "config_digest": "feedc0de",
             },
+            "identity": {"run": self.name, "config_digest": "feedc0de", "virtual": self.run.virtual},
             "code": "c0ffee",
-            "virtual": self.run.virtual,
         }
 
 

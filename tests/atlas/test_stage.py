@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from tamrl import classes, contracts, simulated
 from tamrl.atlas import layers, pack
-from tamrl.atlas.cells import Cells
+from tamrl.atlas.cells import ShownCells
 from tamrl.atlas.stage import build_atlas
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
@@ -53,10 +54,10 @@ def test_a_value_too_large_for_the_quantum_is_refused(value):
 
 def test_cells_are_picked_and_split_block_by_block():
     shown = np.random.default_rng(1).random((720, 1440)) < 0.001
-    cells, field = Cells(Grid(0.25), shown), np.arange(720 * 1440.0).reshape(720, 1440)
+    cells, field = ShownCells(Grid(0.25), shown), np.arange(720 * 1440.0).reshape(720, 1440)
     parts = cells.split(cells.pick(field))
     assert [p.size for p in parts] == list(cells.counts)
-    for block, part in zip(cells.plain(), parts, strict=True):
+    for block, part in zip(cells.to_json(), parts, strict=True):
         row, column = np.divmod(part.astype(int), 1440)
         assert (row // 120 * 120 == block["row"]).all() and (column // 120 * 120 == block["column"]).all()
     assert sorted(np.concatenate(parts)) == np.flatnonzero(shown).tolist()
@@ -162,17 +163,18 @@ def test_the_amazon_lies_where_it_should():
     assert inside == {"manaus": ["SREX-AMZ"], "recife": ["SREX-NEB"], "berlin": ["SREX-CEU"]}
 
 
-def test_a_map_that_is_missing_or_on_another_grid_is_told(daily, climatology, placeholder):
-    words = daily.keywords(placeholder)
-    with pytest.raises(ContractError, match=r"one map named reco_2012\.nc"):
-        build_atlas(**words | {"maps": [m for m in words["maps"] if "reco" not in m], "atlas": daily.path("none")})
-    other = climatology.run.keywords()["maps"]
-    with xr.open_dataset(other[2]) as ds:
-        ds.to_netcdf(daily.folder / "nee_2012.nc")
-    mixed = [daily.path("nee_2012.nc") if "nee" in m else m for m in words["maps"]]
+def test_a_map_that_is_missing_or_on_another_grid_is_told(daily, climatology, placeholder, tmp_path):
+    folder = shutil.copytree(daily.folder, tmp_path / "daily")
+    words = daily.keywords(placeholder) | {"folder": str(folder), "atlas": str(folder / "none")}
+    (folder / "maps/reco_2012.nc").rename(folder / "aside.nc")
+    with pytest.raises(ContractError, match=r"no reco_2012\.nc"):
+        build_atlas(**words)
+    (folder / "aside.nc").rename(folder / "maps/reco_2012.nc")
+    with xr.open_dataset(climatology.path("maps/nee_climatology.nc")) as ds:
+        ds.to_netcdf(folder / "maps/nee_2012.nc")
     with pytest.raises(ContractError, match="on the grid of the maps"):
-        build_atlas(**words | {"maps": mixed, "atlas": daily.path("none")})
-    assert not (daily.folder / "none").exists()
+        build_atlas(**words)
+    assert not (folder / "none").exists()
 
 
 def test_the_page_carries_its_origin_and_escapes_titles(written):

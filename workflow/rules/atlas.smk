@@ -22,16 +22,17 @@ rule build_site:
 rule build_atlas:
     input:
         nameable(PLAN.reference()),
-        maps=PLAN.maps(),
-        applicability=THIS(File.APPLICABILITY),
-        cube=THIS(File.CUBE),
-        regions=THIS(File.REGIONS),
-        predictions=THIS(File.TOWER_PREDICTIONS),
-        metrics=THIS(File.SITE_METRICS),
-        calibration=THIS(File.CALIBRATION),
-        dissimilarity=THIS(File.DISSIMILARITY),
-        towers=THIS(File.TOWERS),
-        credits=[THIS(File.CITATIONS), THIS(File.ACKNOWLEDGEMENTS)],
+        PLAN.maps(),
+        THIS(File.APPLICABILITY),
+        THIS(File.CUBE),
+        THIS(File.REGIONS),
+        THIS(File.TOWER_PREDICTIONS),
+        THIS(File.SITE_METRICS),
+        THIS(File.CALIBRATION),
+        THIS(File.DISSIMILARITY),
+        THIS(File.TOWERS),
+        THIS(File.CITATIONS),
+        THIS(File.ACKNOWLEDGEMENTS),
         site=DOWNLOADS.atlas,
     output:
         atlas=directory(THIS(File.ATLAS)),
@@ -43,18 +44,17 @@ rule build_atlas:
         ENV
     params:
         stage="tamrl.atlas.stage.build_atlas",
+        folder=THIS.folder,
         reference=PLAN.reference(),
-        about={
+        view={
             "title": MAIN.evaluation.title,
-            "run": MAIN.run,
             "labels": list(MAIN.time.labels),
             "step": MAIN.time.step,
             "model": MAIN.inference.model,
             "reference": MAIN.evaluation.reference.label if MAIN.evaluation.reference else None,
             "quantum": MAIN.atlas.quantum if MAIN.atlas else None,
-            "config_digest": configuration.digest(MAIN),
         },
-        virtual=VIRTUAL,
+        identity=identity,
         stamps=stamps(PLAN.reference(), DOWNLOADS.atlas, shipped("atlas/site/index.html")),
         code=code("tamrl.atlas.stage"),
     script:

@@ -50,7 +50,8 @@ MODULE_PATHS = workflow.modifier.path_modifier  # what `prefix` or `replace_pref
 
 def identity(wildcards):
     """What the files of a run state of it (`RunIdentity`)."""
-    return {"run": wildcards.run, "config_digest": configuration.digest(CONFIGS[wildcards.run]), "virtual": VIRTUAL}
+    run = getattr(wildcards, "run", MAIN.run)
+    return {"run": run, "config_digest": configuration.digest(CONFIGS[run]), "virtual": VIRTUAL}
 
 
 def placed(value):

@@ -1,43 +1,49 @@
-"""What the atlas says of itself: digests, citation, licences, published totals, and how far to trust the fluxes."""
+"""The page about the atlas: digests, citation, licences, published totals, and how far to trust the fluxes."""
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from tamrl import provenance
 from tamrl.carbon import FLUXES
+from tamrl.maps.origin import RunIdentity
 from tamrl.report.figures.budgets import PUBLISHED
 from tamrl.report.pages import texts
 from tamrl.report.style import minus
+from tamrl.simulated import Attributes
 
 REGIONS = {"regions": "SREX: Seneviratne et al. (2012), doi 10.1017/CBO9781139177245.006"}
 
 
-def describe(attributes: dict[str, Any], calibration: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
-    """Origin, citation, terms and skill.
+def about_page(attributes: Attributes, calibration: Mapping[str, Any], identity: RunIdentity, *, code: str) -> dict[str, Any]:
+    """Origin, citation, terms and skill, as the page shows them.
 
     Parameters
     ----------
-    attributes : global attributes of a map
-    calibration : content of `evaluation/calibration.json`
-    about : dict
-        `config_digest`, digest of the `code`, and whether the world is `virtual`.
+    attributes : mapping
+        Global attributes of a map.
+    calibration : mapping
+        Content of `evaluation/calibration.json`.
+    identity : RunIdentity
+    code : str
+        Digest of the code of the atlas.
     """
     licence = str(attributes.get("license", "")) or "not stated in the files"
-    terms = texts.TERMS_VIRTUAL if about["virtual"] else texts.TERMS_REAL
+    terms = texts.TERMS_VIRTUAL if identity.virtual else texts.TERMS_REAL
     return {
         "made": f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC",
         "digests": {
-            "configuration digest": about["config_digest"],
+            "configuration digest": identity.config_digest,
             "maps' code digest": str(attributes.get("code_digest", "not stated")),
-            "atlas' code digest": about["code"],
+            "atlas' code digest": code,
             "revision": provenance.revision(),
         },
         "software": provenance.software(),
-        "sources": texts.sources(about["virtual"]) | REGIONS,
+        "sources": texts.sources(identity.virtual) | REGIONS,
         "coast": "Coastlines: Natural Earth, public domain",
         "cite": texts.CITE.format(licence=licence, terms=terms).replace(" at the top of this page", " on this page"),
-        "published": {flux: dataclasses.asdict(found) for flux, found in PUBLISHED.items()},
+        "published": {flux: dataclasses.asdict(total) for flux, total in PUBLISHED.items()},
         "coverage": calibration.get("coverage", {}),
         "skill": {flux: minus(calibration.get("skill", {}).get(flux, "not stated")) for flux in FLUXES},
         "split": calibration.get("split"),
