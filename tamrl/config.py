@@ -54,7 +54,7 @@ def load(raw: Raw) -> Config:
     ConfigError
         Names each wrong key with its near misses, and each key of an earlier version with its name now.
     """
-    document.bounded(raw, where="the configuration")
+    document.check_size(raw, where="the configuration")
     _refuse_moved_files()
     _refuse_renamed_keys(raw)
     try:
@@ -76,7 +76,7 @@ def load_files(paths: Iterable[str | Path]) -> Config:
     """Check the configuration of several files, each laid over those before it, as Snakemake does."""
     raw: Raw = {}
     for path in paths:
-        raw = overlay(raw, document.read(path))
+        raw = overlay(raw, document.read_document(path))
     return load(raw)
 
 

@@ -128,7 +128,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--over", metavar="FILE", help="configuration laid over the recorded one, such as paths of this machine")
     options, for_snakemake = parser.parse_known_args(arguments)
     recorded = Provenance.read(Path(options.folder) / FILE)
-    overrides = document.read(options.over) if options.over else {}
+    overrides = document.read_document(options.over) if options.over else {}
     if not confirm_values(find_unsafe_values(recorded.config, overrides), accepted=options.accept_commands):
         return 2
     wanted = config.overlay(repeated_configuration(recorded), overrides) | {"run": _again(recorded).run}

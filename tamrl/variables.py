@@ -122,7 +122,7 @@ def vocabulary() -> dict[str, Variable]:
 def read_vocabulary(file: Path) -> dict[str, Variable]:
     """The entries of a file by canonical name; raises `ConfigError` for a malformed one."""
     try:
-        return {name: Variable(**entry) for name, entry in document.read(file).items()}
+        return {name: Variable(**entry) for name, entry in document.read_document(file).items()}
     except (ValueError, TypeError) as error:
         raise ConfigError("the vocabulary cannot be read", where=file, found=error) from error
 

@@ -39,7 +39,7 @@ def stage(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         """The stage, its arguments checked."""
-        with border.stage(function.__name__):
+        with border.naming_machine_faults(function.__name__):
             try:
                 return checked(*args, **{name: _plain(value) for name, value in kwargs.items()})
             except ValidationError as error:

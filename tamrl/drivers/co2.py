@@ -9,7 +9,7 @@ from scipy.interpolate import PchipInterpolator
 
 from tamrl import calendar, variables
 from tamrl.errors import InputError
-from tamrl.intake import border, dates, text, whole
+from tamrl.intake import border, completeness, dates, text
 
 COLUMNS = ("year", "ppm")
 _NEEDS = "the series of CO2 needs a number for each of two or more consecutive years"
@@ -53,8 +53,8 @@ def read_co2(path: str | Path) -> AnnualCo2:
         As `co2_of_table`.
     """
     with border.reading("the series of CO2 cannot be read", where=path, todo=_TODO):
-        whole.check_text(Path(path))
-        return co2_of_table(text.frame(Path(path).read_bytes(), where=path, comment="#"), where=path)
+        completeness.check_text_end(Path(path))
+        return co2_of_table(text.read_small_table(Path(path).read_bytes(), where=path, comment="#"), where=path)
 
 
 def co2_of_table(table: pd.DataFrame, *, where: object) -> AnnualCo2:
@@ -75,9 +75,9 @@ def co2_of_table(table: pd.DataFrame, *, where: object) -> AnnualCo2:
             found=", ".join(map(str, table)),
             todo=f"{_TODO}{noaa}",
         )
-    year = dates.read(table["year"], dates.YEAR, where=f"{where}, column year").dt.year.to_numpy()
+    year = dates.parse_dates(table["year"], dates.YEAR, where=f"{where}, column year").dt.year.to_numpy()
     try:
-        ppm = text.numbers(table["ppm"], where=f"{where}, column ppm")
+        ppm = text.parse_numbers(table["ppm"], where=f"{where}, column ppm")
     except InputError as error:
         raise InputError(_NEEDS, where=error.where, found=error.found, todo=error.todo and str(error.todo)) from error
     order = np.argsort(year, kind="stable")

@@ -71,7 +71,7 @@ def around(path: Path, *, row: int, column: int) -> dict[str, float] | None:
 def _flags(path: Path, name: str) -> np.ndarray:
     """Bits of a layer of flags; negative where they are missing."""
     raw = hdf4.hdf4_layer(path, name)
-    return stored.codes(raw.values, raw.attrs, where=f"{path} ({name})", rule="hdf4")
+    return stored.decode_codes(raw.values, raw.attrs, where=f"{path} ({name})", rule="hdf4")
 
 
 def at_towers(folder: str | Path, sites: pd.DataFrame) -> pd.DataFrame:

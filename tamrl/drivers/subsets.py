@@ -12,7 +12,7 @@ import pandas as pd
 from tamrl import variables
 from tamrl.drivers import indices
 from tamrl.errors import InputError
-from tamrl.intake import border, whole
+from tamrl.intake import border, completeness
 
 BANDS = {"sur_refl_b01": "red", "sur_refl_b02": "nir", "sur_refl_b03": "blue", "sur_refl_b06": "swir"}
 LAI = "Lai_500m"
@@ -35,8 +35,8 @@ def read(path: Path) -> pd.DataFrame:
     InputError
         If columns are lacking, a number cannot be read, or shares lie outside 0 to 1.
     """
-    whole.check(path)
-    whole.check_text(path)
+    completeness.check_complete(path)
+    completeness.check_text_end(path)
     with border.reading("the subset is no readable CSV", where=path, todo="give the table as ORNL or TERN delivers it"):
         raw = pd.read_csv(path, skipinitialspace=True, na_values=["F"])
         raw.columns = raw.columns.str.strip()

@@ -1,9 +1,8 @@
-"""Where files from elsewhere enter: failures get a name, short files are refused, stored numbers and digits are decoded.
+"""The entrance for foreign files: one module for each rule, called by all readers (towers, drivers, tables, downloads).
 
-Every reader of foreign files (towers, drivers, tables, downloads) goes through these modules, so that each rule stands once:
-`border` turns any exception into a named error, `whole` compares a file with the size that it declares (`zarrs` a chunk of a Zarr
-copy), `stored` decodes stored numbers, `arrays` does so for lazy fields of datasets, `times` gives the time axis, `legends` tells
-which legend the codes of a class map follow, `zips` tells faults of archives apart, `apart` parses NetCDF and HDF
-in a process of its own, `rasters` opens GeoTIFFs, `text` reads CSV, `dates` reads digits as
-dates, `document` reads YAML, `machine` looks at what the project stands on.
+`border` turns any exception into an error that names the file. `completeness` compares a file with the size that it declares,
+`zarrs` a chunk of a Zarr store. `stored` decodes stored numbers, `arrays` applies that to lazy fields. `times` decodes time
+axes, `dates` digits as dates. `legends` identifies the legend of a class map. `zips` tells the faults of archives from each
+other. `isolated` parses NetCDF and HDF in a helper process, `rasters` opens GeoTIFFs, `text` reads CSV, `document` YAML and
+JSON. `machine` checks the computer before a run.
 """

@@ -10,11 +10,11 @@ STEPS = 4_000_000
 """Entries of headers and directories that are followed, at most; in large files one for 16 bytes."""
 
 
-class Damage(ValueError):
+class DamageError(ValueError):
     """The file is not what its format says; the text says why."""
 
 
-class Bytes:
+class BoundedFile:
     """An open file of known size, read by offset.
 
     Every part asked for is compared with the size first, so that no number in a damaged header makes the process allocate memory
@@ -27,20 +27,20 @@ class Bytes:
     def need(self, end: int, what: str = "it") -> None:
         """Refuse a file that ends before byte `end`, which `what` declares."""
         if end > self.size:
-            raise Damage(f"{what} needs at least {end} bytes, the file has {self.size}")
+            raise DamageError(f"{what} needs at least {end} bytes, the file has {self.size}")
 
     def at(self, start: int, length: int, what: str = "its header") -> bytes:
         """`length` bytes from `start`."""
         if start < 0 or length < 0:
-            raise Damage(f"{what} lies at byte {start} with {length} bytes")
+            raise DamageError(f"{what} lies at byte {start} with {length} bytes")
         self.need(start + length, what)
         if length > MOST:
-            raise Damage(f"{what} is said to have {length} bytes")
+            raise DamageError(f"{what} is said to have {length} bytes")
         self.step()
         self._handle.seek(start)
         found = self._handle.read(length)
         if len(found) < length:
-            raise Damage(f"the file ends at byte {start + len(found)}, its size is given as {self.size}")
+            raise DamageError(f"the file ends at byte {start + len(found)}, its size is given as {self.size}")
         return found
 
     def numbers(self, form: str, start: int, what: str = "its header") -> tuple[int, ...]:
@@ -51,4 +51,4 @@ class Bytes:
         """Count entries followed; refuse a file with too many."""
         self._steps += count
         if self._steps > max(STEPS, self.size // 16):
-            raise Damage(f"its header or directory has more than {self._steps - 1} entries")
+            raise DamageError(f"its header or directory has more than {self._steps - 1} entries")

@@ -33,7 +33,7 @@ SECONDS, SPEED = 4, 20e6
 """Processor time of an answer: so much, and a second for each `SPEED` bytes of the file and of the answer."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What a file declares is not believed."""
 
 
@@ -42,9 +42,9 @@ _mapped = 0
 
 
 def _bounded(path: str, size: int, most: int) -> None:
-    """Limits of memory and processor time for an answer of `size` bytes; `Refused` beyond `most`."""
+    """Limits of memory and processor time for an answer of `size` bytes; `RefusedError` beyond `most`."""
     if size > most:
-        raise Refused(f"it declares {size:,} bytes of values in one variable, at most {most:,} fit a file of its size")
+        raise RefusedError(f"it declares {size:,} bytes of values in one variable, at most {most:,} fit a file of its size")
     wanted, (_, hard) = _mapped + MEMORY + 4 * size, resource.getrlimit(resource.RLIMIT_AS)
     with suppress(ValueError, OSError):  # macOS knows no such limit
         resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
@@ -88,7 +88,7 @@ def _attributes(of: netCDF4.Dataset | netCDF4.Variable) -> dict[str, Any]:
     return {name: of.getncattr(name) for name in of.ncattrs()}
 
 
-def describe(path: str, most: int) -> dict[str, Any]:
+def describe_file(path: str, most: int) -> dict[str, Any]:
     """Attributes, and the variables of numbers and texts; those of at most one dimension with their values."""
     file, variables = _netcdf(path), {}
     for name, variable in file.variables.items():
@@ -107,7 +107,7 @@ def describe(path: str, most: int) -> dict[str, Any]:
     return {"attrs": _attributes(file), "variables": variables}
 
 
-def read(path: str, most: int, name: str, key: list) -> np.ndarray:
+def read_part(path: str, most: int, name: str, key: list) -> np.ndarray:
     """A part of a variable, numbers as stored."""
     variable = _netcdf(path).variables[name]
     places = tuple(slice(*k) if isinstance(k, list) else k for k in key)
@@ -116,7 +116,7 @@ def read(path: str, most: int, name: str, key: list) -> np.ndarray:
     return np.asarray(variable[places])
 
 
-def layer(path: str, most: int, name: str) -> dict[str, Any]:
+def read_layer(path: str, most: int, name: str) -> dict[str, Any]:
     """A variable of a file, or of a group within it (HDF-EOS 5 nests its grids), with its coordinates."""
     file = _netcdf(path)
     variable = _find(file, name)
@@ -133,7 +133,7 @@ def _find(group: netCDF4.Group, name: str) -> netCDF4.Variable | None:
     return group.variables[name] if name in group.variables else next((v for v in matches if v is not None), None)
 
 
-def hdf4_layer(path: str, most: int, name: str) -> dict[str, Any]:
+def read_hdf4_layer(path: str, most: int, name: str) -> dict[str, Any]:
     """A layer of an HDF4 file."""
     _bounded(path, 0, 0)
     file = SD(path, SDC.READ)
@@ -150,7 +150,7 @@ def hdf4_layer(path: str, most: int, name: str) -> dict[str, Any]:
         file.end()
 
 
-def hdf4_attributes(path: str, most: int) -> dict[str, Any]:
+def read_hdf4_attributes(path: str, most: int) -> dict[str, Any]:
     """Attributes of an HDF4 file."""
     _bounded(path, 0, 0)
     file = SD(path, SDC.READ)
@@ -160,7 +160,8 @@ def hdf4_attributes(path: str, most: int) -> dict[str, Any]:
         file.end()
 
 
-QUESTIONS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (describe, read, layer, hdf4_layer, hdf4_attributes)}
+ANSWERS = (describe_file, read_part, read_layer, read_hdf4_layer, read_hdf4_attributes)
+QUESTIONS: dict[str, Callable[..., Any]] = {function.__name__: function for function in ANSWERS}
 
 
 def _plain(value: Any, arrays: list[bytes]) -> Any:
@@ -172,7 +173,7 @@ def _plain(value: Any, arrays: list[bytes]) -> Any:
         if array.dtype.kind in "OU":
             return {"texts": [str(v) for v in array.ravel()], "shape": array.shape}
         if array.dtype.kind not in "iufSb":
-            raise Refused(f"values of the type {array.dtype}")
+            raise RefusedError(f"values of the type {array.dtype}")
         arrays.append(array.tobytes())
         return {"dtype": array.dtype.str, "shape": array.shape, "scalar": isinstance(value, np.generic)}
     return [_plain(v, arrays) for v in value] if isinstance(value, list | tuple) else value
@@ -184,7 +185,7 @@ def _answer(asked: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         return {"answer": _plain(QUESTIONS[asked.pop("do")](**asked), arrays)}, arrays
     except MemoryError:
         return {"refused": "it wants more memory than a file of its size needs"}, []
-    except Refused as reason:
+    except RefusedError as reason:
         return {"refused": str(reason)}, []
     except OSError as error:
         return {"system": [error.errno, error.strerror or str(error)]}, []
@@ -192,7 +193,7 @@ def _answer(asked: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         return {"refused": f"{type(error).__name__}: {error}"}, []
 
 
-def main(questions: BinaryIO, answers: BinaryIO) -> None:
+def answer_questions(questions: BinaryIO, answers: BinaryIO) -> None:
     """Answer until there are no more questions."""
     while len(head := questions.read(LENGTH.size)) == LENGTH.size:
         header, arrays = _answer(json.loads(questions.read(*LENGTH.unpack(head))))
@@ -210,4 +211,4 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not stand among the answers
-    main(sys.stdin.buffer, answers)
+    answer_questions(sys.stdin.buffer, answers)

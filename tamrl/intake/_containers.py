@@ -3,58 +3,58 @@
 import struct
 import zlib
 
-from tamrl.intake._bytes import Bytes, Damage
+from tamrl.intake._bytes import BoundedFile, DamageError
 
 _END, _END64, _LOCATOR, _ENTRY, _LOCAL = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"PK\x01\x02", b"PK\x03\x04"
 _COMMENT = 1 << 16
 _WIDE = 0xFFFFFFFF
 
 
-def archive(file: Bytes) -> None:
+def check_zip(file: BoundedFile) -> None:
     """The directory at the end of a zip, and each member that it lists (PKWARE APPNOTE 6.3.10, Zip64 included)."""
     end, size, offset = _directory(file)
     if offset + size != end:
-        raise Damage(f"its directory should lie at byte {offset} with {size} bytes, but ends at byte {end}")
+        raise DamageError(f"its directory should lie at byte {offset} with {size} bytes, but ends at byte {end}")
     at = offset
     while at < end:
         at = _member(file, at, start=offset)
     if at != end:
-        raise Damage("its directory breaks off")
+        raise DamageError("its directory breaks off")
 
 
-def _directory(file: Bytes) -> tuple[int, int, int]:
+def _directory(file: BoundedFile) -> tuple[int, int, int]:
     """Where the directory ends, its size and its offset."""
     first = max(file.size - _COMMENT - 22, 0)
     tail = file.at(first, file.size - first)
     at = tail.rfind(_END)
     if at < 0 or at + 22 > len(tail):
-        raise Damage("it has no directory at its end")
+        raise DamageError("it has no directory at its end")
     size, offset, comment = struct.unpack("<IIH", tail[at + 12 : at + 22])
     file.need(first + at + 22 + comment, "its comment")
     end = first + at
     if end >= 20 and file.at(end - 20, 4) == _LOCATOR:
         end = file.numbers("<Q", end - 12, "its directory")[0]
         if file.at(end, 4, "its directory") != _END64:
-            raise Damage("the end of its directory (Zip64) is not where it should be")
+            raise DamageError("the end of its directory (Zip64) is not where it should be")
         size, offset = file.numbers("<QQ", end + 40, "its directory")
     return end, size, offset
 
 
-def _member(file: Bytes, at: int, *, start: int) -> int:
+def _member(file: BoundedFile, at: int, *, start: int) -> int:
     """Check one member, which must end before the directory's `start`; where the next entry lies."""
     entry = file.at(at, 46, "its directory")
     if entry[:4] != _ENTRY:
-        raise Damage(f"byte {at} of its directory begins no entry")
+        raise DamageError(f"byte {at} of its directory begins no entry")
     packed, full, name, extra, comment = struct.unpack("<IIHHH", entry[20:34])
     offset = int.from_bytes(entry[42:46], "little")
     if _WIDE in (packed, offset):
         packed, offset = _wide(file.at(at + 46 + name, extra, "its directory"), packed, full, offset)
     local = file.at(offset, 30, "a member")
     if local[:4] != _LOCAL:
-        raise Damage(f"byte {offset} begins no member")
+        raise DamageError(f"byte {offset} begins no member")
     end = offset + 30 + sum(struct.unpack("<HH", local[26:30])) + packed
     if end > start:
-        raise Damage(f"a member needs at least {end} bytes, its directory begins at byte {start}")
+        raise DamageError(f"a member needs at least {end} bytes, its directory begins at byte {start}")
     return at + 46 + name + extra + comment
 
 
@@ -76,14 +76,14 @@ _FORMS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _OFFSETS, _COUNTS, _INNER = (273, 324), (279, 325), 330
 
 
-def tiff(file: Bytes) -> None:
+def check_tiff(file: BoundedFile) -> None:
     """All image directories, and the offset and length of every strip or tile (TIFF 6.0; BigTIFF of libtiff)."""
     order = "<" if file.at(0, 1) == b"I" else ">"
     big = file.at(0, 4).strip(b"IM\x00") == b"+"
     following = [file.numbers(order + ("Q" if big else "I"), 8 if big else 4)[0]]
     seen = set()
     if not following[0]:
-        raise Damage("it has no image")
+        raise DamageError("it has no image")
     while following:
         at = following.pop()
         if at and at not in seen:
@@ -91,7 +91,7 @@ def tiff(file: Bytes) -> None:
             following += _image(file, at, order, big)
 
 
-def _image(file: Bytes, at: int, order: str, big: bool) -> list[int]:
+def _image(file: BoundedFile, at: int, order: str, big: bool) -> list[int]:
     """Check one image directory; where the next and the inner ones lie."""
     what = f"the image directory at byte {at}"
     count = file.numbers(order + ("Q" if big else "H"), at, what)[0]
@@ -115,13 +115,13 @@ def _image(file: Bytes, at: int, order: str, big: bool) -> list[int]:
     return [*tags.get(_INNER, ()), file.numbers(order + ("Q" if big else "I"), at + count * width, what)[0]]
 
 
-def parquet(file: Bytes) -> None:
+def check_parquet(file: BoundedFile) -> None:
     """The footer at the end, with its length and the mark of the format (Apache Parquet format 2.10)."""
     if file.size < 12 or (end := file.at(file.size - 8, 8))[4:] not in (b"PAR1", b"PARE"):
-        raise Damage("it has no footer at its end")
+        raise DamageError("it has no footer at its end")
     footer = int.from_bytes(end[:4], "little")
     if footer + 12 > file.size:
-        raise Damage(f"its footer needs {footer} bytes, the file has {file.size}")
+        raise DamageError(f"its footer needs {footer} bytes, the file has {file.size}")
 
 
 _BLOCK = 1 << 20
@@ -129,7 +129,7 @@ _GROWTH = 200
 """Largest ratio of what a gzip file unpacks to."""
 
 
-def gzip(file: Bytes) -> None:
+def check_gzip(file: BoundedFile) -> None:
     """Every stream to its end, with its checksum (RFC 1952); the only format here that tells nothing without being read."""
     at, out, packed, stream = 0, 0, b"", zlib.decompressobj(wbits=31)
     while True:
@@ -137,13 +137,13 @@ def gzip(file: Bytes) -> None:
             packed = file.at(at, min(_BLOCK, file.size - at))
             at += len(packed)
         if not packed:
-            raise Damage("its stream breaks off")
+            raise DamageError("its stream breaks off")
         try:
             out += len(stream.decompress(packed, _BLOCK))
         except zlib.error as reason:
-            raise Damage(str(reason)) from None
+            raise DamageError(str(reason)) from None
         if out > _GROWTH * max(file.size, _BLOCK):
-            raise Damage(f"it unpacks to more than {_GROWTH} times its size")
+            raise DamageError(f"it unpacks to more than {_GROWTH} times its size")
         packed = stream.unconsumed_tail
         if stream.eof:
             packed = (stream.unused_data or b"").lstrip(b"\x00")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
-from tamrl.intake._bytes import Bytes, Damage
+from tamrl.intake._bytes import BoundedFile, DamageError
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
 """Bytes of a value by its type in classic NetCDF: byte, char, short, int, float, double, and those of CDF-5."""
@@ -15,7 +15,7 @@ _DIMENSION, _VARIABLE, _ATTRIBUTE = 10, 11, 12
 class _Cursor:
     """Reads the header of a classic NetCDF file from front to back; counts are 4 bytes, 8 in CDF-5."""
 
-    file: Bytes
+    file: BoundedFile
     at: int
     wide: bool
 
@@ -44,7 +44,7 @@ class _Cursor:
         """The numbers of the entries of a list."""
         found, count = self.tag(), self.count()
         if found not in (tag, 0) or (found == 0 and count):
-            raise Damage(f"byte {self.at} of its header: list {found} instead of {tag}")
+            raise DamageError(f"byte {self.at} of its header: list {found} instead of {tag}")
         self.file.need(self.at + count * 4, "its header")
         return range(count)
 
@@ -58,11 +58,11 @@ class _Cursor:
 
 def _type_size(number: int) -> int:
     if number not in _SIZES:
-        raise Damage(f"its header names a data type {number}")
+        raise DamageError(f"its header names a data type {number}")
     return _SIZES[number]
 
 
-def classic(file: Bytes) -> None:
+def check_classic(file: BoundedFile) -> None:
     """CDF-1, CDF-2 and CDF-5: each variable from its offset with the values of its shape; records follow one another.
 
     NetCDF User Guide, appendix "File Format Specifications". Padding after the last values may be lacking, and a single
@@ -82,7 +82,7 @@ def classic(file: Bytes) -> None:
         begin, size, is_record = _variable(header, lengths, version)
         (recorded if is_record else fixed).append((begin, size))
     if any(begin < header.at for begin, _ in fixed + recorded):
-        raise Damage("its header says that values lie within the header")
+        raise DamageError("its header says that values lie within the header")
     for begin, size in fixed:
         file.need(begin + size)
     if recorded:
@@ -96,7 +96,7 @@ def _variable(header: _Cursor, lengths: list[int], version: int) -> tuple[int, i
     header.file.need(header.at + 4 * count, "its header")
     dims = [header.count() for _ in range(count)]
     if any(d >= len(lengths) for d in dims):
-        raise Damage("its header names a dimension that it does not define")
+        raise DamageError("its header names a dimension that it does not define")
     header.attributes()
     size = _type_size(header.tag())
     header.count()  # vsize: redundant, and not valid for large variables
@@ -104,7 +104,7 @@ def _variable(header: _Cursor, lengths: list[int], version: int) -> tuple[int, i
     return header.offset(version), size * prod(lengths[d] for d in dims[is_record:]), is_record
 
 
-def _records(file: Bytes, variables: list[tuple[int, int]], records: int | None) -> None:
+def _records(file: BoundedFile, variables: list[tuple[int, int]], records: int | None) -> None:
     stride = variables[0][1] if len(variables) == 1 else sum(size + -size % 4 for _, size in variables)
     if records is None:  # written as a stream: the records go on to the end of the file
         start = min(begin for begin, _ in variables)
@@ -112,7 +112,7 @@ def _records(file: Bytes, variables: list[tuple[int, int]], records: int | None)
         rest = (file.size - start) % stride if stride else 0
         end = max(begin - start + size for begin, size in variables)  # the last record may lack its padding
         if rest and rest < end:
-            raise Damage(f"its last record has {rest} of {stride} bytes")
+            raise DamageError(f"its last record has {rest} of {stride} bytes")
     elif records:
         file.need(max(begin + (records - 1) * stride + size for begin, size in variables))
 
@@ -120,7 +120,7 @@ def _records(file: Bytes, variables: list[tuple[int, int]], records: int | None)
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
-def superblock(file: Bytes) -> int | None:
+def find_superblock(file: BoundedFile) -> int | None:
     """Where the superblock of an HDF5 file lies: at 0, 512, 1024, 2048 ...; None if nowhere."""
     start = 0
     while start + len(_HDF5) <= file.size:
@@ -130,29 +130,29 @@ def superblock(file: Bytes) -> int | None:
     return None
 
 
-def hdf5(file: Bytes) -> None:
+def check_hdf5(file: BoundedFile) -> None:
     """The address of the end of the file in the superblock (versions 0 to 3; HDF5 File Format Specification 3.0, II.A)."""
-    start = superblock(file)
+    start = find_superblock(file)
     if start is None:
-        raise Damage(f"its first bytes are not those of HDF5: {file.at(0, min(8, file.size))!r}")
+        raise DamageError(f"its first bytes are not those of HDF5: {file.at(0, min(8, file.size))!r}")
     version = file.at(start + 8, 1, "its superblock")[0]
     if version > 3:
-        raise Damage(f"its superblock has version {version}")
+        raise DamageError(f"its superblock has version {version}")
     place = 13 if version < 2 else 9
     width = file.at(start + place, 1, "its superblock")[0]
     if width not in (2, 4, 8, 16, 32):
-        raise Damage(f"addresses of {width} bytes in its superblock")
+        raise DamageError(f"addresses of {width} bytes in its superblock")
     first = start + {0: 24, 1: 28}.get(version, 12)
     base, _, end = (int.from_bytes(file.at(first + k * width, width, "its superblock"), "little") for k in range(3))
     file.need(end - (base - start))
 
 
-def hdf4(file: Bytes) -> None:
+def check_hdf4(file: BoundedFile) -> None:
     """Every data descriptor's offset and length (HDF Specification and Developer's Guide 4.2, chapter 2)."""
     block, seen = 4, set()
     while block:
         if block in seen:
-            raise Damage("its lists of data descriptors go round in a circle")
+            raise DamageError("its lists of data descriptors go round in a circle")
         seen.add(block)
         count, following = file.numbers(">HI", block, "a list of data descriptors")
         file.step(count)
@@ -168,7 +168,7 @@ def hdf4(file: Bytes) -> None:
 _PAD = 1 << 16
 
 
-def grib(file: Bytes) -> None:
+def check_grib(file: BoundedFile) -> None:
     """Message after message, with nothing but zeros between: its length, its sections, and 7777 at its end.
 
     WMO-No. 306, FM 92 GRIB editions 1 and 2. Messages of edition 1 above 8 MB are written as ECMWF does: the highest bit of the
@@ -179,14 +179,14 @@ def grib(file: Bytes) -> None:
         what = f"message {number} at byte {start}"
         edition = file.at(start, 8, what)[7]
         if edition not in (1, 2):
-            raise Damage(f"{what} has edition {edition}")
+            raise DamageError(f"{what} has edition {edition}")
         end = _end_of_first(file, start, what) if edition == 1 else _end_of_second(file, start, what)
         if file.at(end - 4, 4, what) != b"7777":
-            raise Damage(f"{what} does not end with 7777")
+            raise DamageError(f"{what} does not end with 7777")
         start, number = end, number + 1
 
 
-def _next_message(file: Bytes, start: int) -> int | None:
+def _next_message(file: BoundedFile, start: int) -> int | None:
     """Where the next message begins; None at the end of the file."""
     while start < file.size:
         block = file.at(start, min(_PAD, file.size - start))
@@ -194,12 +194,12 @@ def _next_message(file: Bytes, start: int) -> int | None:
         start += len(block) - len(rest)
         if rest:
             if file.at(start, min(4, file.size - start)) != b"GRIB":
-                raise Damage(f"byte {start} begins no message")
+                raise DamageError(f"byte {start} begins no message")
             return start
     return None
 
 
-def _end_of_first(file: Bytes, start: int, what: str) -> int:
+def _end_of_first(file: BoundedFile, start: int, what: str) -> int:
     length = int.from_bytes(file.at(start + 4, 3, what), "big")
     at, sections = start + 8, [1]
     flags = file.at(at + 7, 1, what)[0]
@@ -211,22 +211,22 @@ def _end_of_first(file: Bytes, start: int, what: str) -> int:
     if length & 0x800000 and values < 120:
         length = (length & 0x7FFFFF) * 120 - values + 4
     elif at + values + 4 > start + length:
-        raise Damage(f"{what}: its sections exceed its {length} bytes")
+        raise DamageError(f"{what}: its sections exceed its {length} bytes")
     if start + length - 4 < at:
-        raise Damage(f"{what}: its sections exceed its {length} bytes")
+        raise DamageError(f"{what}: its sections exceed its {length} bytes")
     file.need(start + length, what)
     return start + length
 
 
-def _end_of_second(file: Bytes, start: int, what: str) -> int:
+def _end_of_second(file: BoundedFile, start: int, what: str) -> int:
     end = start + int.from_bytes(file.at(start + 8, 8, what), "big")
     file.need(end, what)
     at = start + 16
     while at < end - 4:
         length = int.from_bytes(file.at(at, 4, what), "big")
         if length < 5:
-            raise Damage(f"{what} has a section of {length} bytes")
+            raise DamageError(f"{what} has a section of {length} bytes")
         at += length
     if at != end - 4:
-        raise Damage(f"{what}: its sections do not fill its {end - start} bytes")
+        raise DamageError(f"{what}: its sections do not fill its {end - start} bytes")
     return end

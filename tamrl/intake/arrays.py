@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from tamrl.errors import InputError
-from tamrl.intake import border, stored, whole
+from tamrl.intake import border, completeness, stored
 
 
 class _Lazy:
@@ -20,7 +20,7 @@ class _Lazy:
         self._variable, self._where, self._error = variable, where, None
         self.shape, self.ndim, self.dtype = variable.shape, variable.ndim, np.dtype("float64")
         try:
-            self._decoder = stored.decoder(attrs, variable.dtype, where=where)
+            self._decoder = stored.make_decoder(attrs, variable.dtype, where=where)
             self.dtype = self._decoder.dtype
         except InputError as error:  # said when the variable is read: others of the file may be all right
             self._error = error
@@ -28,11 +28,11 @@ class _Lazy:
     def __getitem__(self, key: Any) -> np.ndarray:
         if self._error:
             raise self._error
-        with border.reading("the values cannot be read", where=self._where, todo=whole.INSIDE):
+        with border.reading("the values cannot be read", where=self._where, todo=completeness.INSIDE):
             return self._decoder.values(self._variable[key].values)
 
 
-def decoded(
+def decode_lazily(
     field: xr.DataArray, *, where: object, chunks: dict[str, int] | None = None, defaults_to_zero: bool = False
 ) -> xr.DataArray:
     """A variable with its physical values in place of the stored numbers, read part by part; attributes of storage are dropped.
@@ -57,7 +57,7 @@ def decoded(
     return found
 
 
-def dataset(ds: xr.Dataset, *, where: object, defaults_to_zero: bool = False) -> xr.Dataset:
+def decode_dataset(ds: xr.Dataset, *, where: object, defaults_to_zero: bool = False) -> xr.Dataset:
     """A dataset opened without decoding, with the physical values of its fields; what has one dimension or is no number is read.
 
     Times and text stay as they are. The caller guards the reading (`border.reading`).
@@ -66,7 +66,7 @@ def dataset(ds: xr.Dataset, *, where: object, defaults_to_zero: bool = False) ->
     for name, variable in ds.variables.items():
         is_number = variable.dtype.kind in "iuf" and " since " not in str(variable.attrs.get("units"))
         if is_number and (variable.ndim > 1 or set(stored.ATTRIBUTES) & set(variable.attrs)):
-            found[name] = decoded(ds[name], where=where, defaults_to_zero=defaults_to_zero).variable
+            found[name] = decode_lazily(ds[name], where=where, defaults_to_zero=defaults_to_zero).variable
         if variable.ndim <= 1 or not is_number:
             found[name] = found.get(name, variable).compute()
     coords = {n: v for n, v in found.items() if n in ds.coords}

@@ -63,7 +63,7 @@ def reading(asked: str, *, where: object, todo: str | None = None, error: type[T
         raise _named(reason, asked, where, todo, error) from reason
 
 
-def machine(reason: BaseException | None, asked: str, *, where: object, but: Collection[int] = ()) -> MachineError | None:
+def machine_fault(reason: BaseException | None, asked: str, *, where: object, but: Collection[int] = ()) -> MachineError | None:
     """The refusal of the machine behind an exception, in itself or in what caused it; None if there is none.
 
     Libraries and readers wrap what the operating system said, so that "too many open files" may look like a bad file.
@@ -74,10 +74,10 @@ def machine(reason: BaseException | None, asked: str, *, where: object, but: Col
         said = str(reason) if isinstance(reason, (RuntimeError, ImportError)) else ""
         if isinstance(reason, MemoryError) or number == errno.ENOMEM or _MEMORY.search(said):
             return MachineError(
-                asked, where=where, found=f"{str(reason) or 'not enough memory'}; {held()}", todo=MACHINE[errno.ENOMEM]
+                asked, where=where, found=f"{str(reason) or 'not enough memory'}; {memory_use()}", todo=MACHINE[errno.ENOMEM]
             )
         if _THREADS.search(said) or (isinstance(reason, BlockingIOError) and reason.filename is None):
-            return MachineError(asked, where=where, found=f"{reason}; {held()}", todo=_MORE_THREADS)
+            return MachineError(asked, where=where, found=f"{reason}; {memory_use()}", todo=_MORE_THREADS)
         if number in MACHINE and number not in but:
             found = f"{reason.strerror} ({errno.errorcode[number]})"
             return MachineError(asked, where=where, found=found, todo=MACHINE[number])
@@ -86,19 +86,19 @@ def machine(reason: BaseException | None, asked: str, *, where: object, but: Col
 
 
 @contextmanager
-def stage(name: str) -> Iterator[None]:
+def naming_machine_faults(name: str) -> Iterator[None]:
     """Decorates a stage: what the machine refuses it (memory, threads, files) comes out named, with the stage."""
     try:
         yield
     except TamrlError:
         raise
     except Exception as reason:
-        if refusal := machine(reason, f"the machine does not let {name} go on", where=name):
+        if refusal := machine_fault(reason, f"the machine does not let {name} go on", where=name):
             raise refusal from reason
         raise
 
 
-def held() -> str:
+def memory_use() -> str:
     """How much memory this process has had, and how much it may have."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -107,7 +107,7 @@ def held() -> str:
 
 
 def _named(reason: Exception, asked: str, where: object, todo: str | None, error: type[TamrlError]) -> TamrlError:
-    if refusal := machine(reason, asked, where=where):
+    if refusal := machine_fault(reason, asked, where=where):
         return refusal
     number = reason.errno if isinstance(reason, OSError) else None
     if number == errno.ENOENT:

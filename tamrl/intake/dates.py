@@ -41,7 +41,7 @@ _LOOKS = {
 """What values that fit no format probably are."""
 
 
-def read(stamps: pd.Series, forms: Sequence[str], *, where: object, todo: str | None = None) -> pd.Series:
+def parse_dates(stamps: pd.Series, forms: Sequence[str], *, where: object, todo: str | None = None) -> pd.Series:
     """A column of dates (text, whole numbers or time stamps) as datetime64[ns], same rows.
 
     Parameters

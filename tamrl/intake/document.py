@@ -27,7 +27,7 @@ MOST_TEXT = 1 << 19
 """Length of a file."""
 
 
-def read(path: str | Path) -> dict[Any, Any]:
+def read_document(path: str | Path) -> dict[Any, Any]:
     """The mapping in a YAML or JSON file.
 
     Raises `ConfigError` with file and line where a key stands twice, for what is no YAML, and unless the top level is a mapping.
@@ -41,23 +41,23 @@ def read(path: str | Path) -> dict[Any, Any]:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError(UNREADABLE, where=f"{path}, line {line}", found=error, todo="save it as text in UTF-8") from None
-    content = parse(text, where=path)
+    content = parse_document(text, where=path)
     if not isinstance(content, dict):
         kind = "nothing" if content is None else f"a {type(content).__name__}"
         raise ConfigError("the top level of the file must hold `key: value` pairs", where=path, found=kind)
     return content
 
 
-def check(text: str, *, where: object) -> None:
+def check_value(text: str, *, where: object) -> None:
     """Refuse a value of the command line in which a key stands twice; what is no YAML is plain text there."""
     try:
         yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError):
         return
-    parse(text, where=where)
+    parse_document(text, where=where)
 
 
-def bounded(content: Any, *, where: object) -> None:
+def check_size(content: Any, *, where: object) -> None:
     """Refuse content that grows without a bound once all its aliases are followed, or that holds itself (`ConfigError`).
 
     `content` are plain values, or a node of `yaml`.
@@ -81,7 +81,7 @@ def _nodes(value: Any, known: dict[int, float], depth: int) -> float:
     return known[id(value)]
 
 
-def parse(text: str, *, where: object) -> Any:
+def parse_document(text: str, *, where: object) -> Any:
     """Content of YAML or JSON text; raises `ConfigError` with the line in `where` for wrong syntax or a key that stands twice."""
     try:
         plain = json.loads(text)
@@ -94,7 +94,7 @@ def parse(text: str, *, where: object) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        bounded(node, where=where)
+        check_size(node, where=where)
         if twice := list(_twice(loader, node, (), set())):
             todo = "bring what belongs together under one of them: the first would be lost"
             raise ConfigError("; ".join(twice), where=where, todo=todo)
@@ -136,6 +136,6 @@ def _twice(loader: yaml.SafeLoader, node: yaml.Node, above: tuple[str, ...], see
 if __name__ == "__main__":
     try:
         for file in sys.argv[1:]:
-            read(file)
+            read_document(file)
     except TamrlError as error:
         sys.exit(str(error))

@@ -27,7 +27,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from tamrl.errors import InputError, MachineError
-from tamrl.intake import border, whole
+from tamrl.intake import border, completeness
 
 MOST = 4
 """Helpers of a process."""
@@ -159,7 +159,7 @@ def _helper(path: Path, asked: str, where: object, todo: str) -> Iterator[_Helpe
             raise
 
 
-def ask(question: str, path: Path, *, asked: str, where: object, todo: str = whole.INSIDE, **about: Any) -> Any:
+def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: str = completeness.INSIDE, **about: Any) -> Any:
     """The answer to one of `_child.QUESTIONS` about a file of its full length, as plain values and arrays.
 
     Raises
@@ -169,9 +169,9 @@ def ask(question: str, path: Path, *, asked: str, where: object, todo: str = who
     MachineError
         If the machine refuses.
     """
-    whole.check(path, where=where)
+    completeness.check_complete(path, where=where)
     with border.reading(asked, where=where, todo=todo):
-        most = whole.most_bytes(path)
+        most = completeness.most_bytes(path)
         with _helper(path, asked, where, todo) as helper:
             reply = helper.ask({"do": question, "path": str(path.absolute()), "most": most, **about}, most)
         if "system" in reply:
@@ -194,12 +194,12 @@ class _Part(BackendArray):
     def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
         plain = [[k.start, k.stop, k.step] if isinstance(k, slice) else int(k) for k in key]
         where = f"{self._where} ({self._name})"
-        return ask("read", self._path, asked="the values cannot be read", where=where, name=self._name, key=plain)
+        return ask_helper("read_part", self._path, asked="the values cannot be read", where=where, name=self._name, key=plain)
 
 
-def dataset(path: Path, *, where: object) -> xr.Dataset:
+def open_netcdf(path: Path, *, where: object) -> xr.Dataset:
     """A NetCDF file as `xarray.open_dataset(decode_cf=False)` gives it: variables of one dimension read, others lazy."""
-    description, variables = ask("describe", path, asked="the file cannot be read", where=where), {}
+    description, variables = ask_helper("describe_file", path, asked="the file cannot be read", where=where), {}
     for name, entry in description["variables"].items():
         lazy = entry["values"] is None
         values = indexing.LazilyIndexedArray(_Part(path, name, entry, where)) if lazy else entry["values"]
@@ -208,5 +208,5 @@ def dataset(path: Path, *, where: object) -> xr.Dataset:
             encoding["preferred_chunks"] = dict(zip(entry["dims"], entry["chunks"], strict=True))
         variables[name] = xr.Variable(entry["dims"], values, entry["attrs"], encoding)
     coords = {n: v for n, v in variables.items() if v.dims == (n,)}
-    with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):
+    with border.reading("the file cannot be read", where=where, todo=completeness.INSIDE):
         return xr.Dataset({n: v for n, v in variables.items() if n not in coords}, coords, description["attrs"])

@@ -16,9 +16,9 @@ import numpy as np
 from tamrl import classes
 from tamrl.errors import InputError
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-Kind = Literal["igbp", "koppen"]
+Legend = Literal["igbp", "koppen"]
 
 UNCLASSIFIED = 255
 """Unclassified in MCD12C1 and MCD12Q1; no code of any legend here."""
@@ -56,7 +56,7 @@ OTHERS = {
 EXPECTED = {"igbp": "the IGBP legend, 0 (water) to 16 or 17", "koppen": "the five main groups, 1 to 5, or the 30 classes, 0 sea"}
 
 
-def count(blocks: Iterable[np.ndarray], *, where: object) -> Counter[int]:
+def count_codes(blocks: Iterable[np.ndarray], *, where: object) -> Counter[int]:
     """How often each code occurs in the blocks of a map; NaN is none. Raises `InputError` if numbers are not whole."""
     found: Counter[int] = Counter()
     for block in blocks:
@@ -72,13 +72,13 @@ def count(blocks: Iterable[np.ndarray], *, where: object) -> Counter[int]:
     return found
 
 
-def table(kind: Kind, counts: Mapping[int, int], *, nodata: float | None = None, where: object) -> np.ndarray:
+def class_table(kind: Legend, counts: Mapping[int, int], *, nodata: float | None = None, where: object) -> np.ndarray:
     """Position in the class list per code, int8, 256 entries, -1 for unknown codes and the sea of a map of climates.
 
     Parameters
     ----------
     kind : `igbp` (`classes.IGBP`) or `koppen` (`classes.KOPPEN`)
-    counts : number of pixels per code (`count`)
+    counts : number of pixels per code (`count_codes`)
     nodata : the code that stands for missing, where the file names one
 
     Raises
@@ -93,10 +93,12 @@ def table(kind: Kind, counts: Mapping[int, int], *, nodata: float | None = None,
     named = {code: n for code, n in known.items() if code in legend and not _is_water(kind, code)}
     share = sum(odd.values()) / max(sum(odd.values()) + sum(named.values()), 1)
     if share > ACCEPTED:
-        found = f"codes {spans(odd)} on {share:.1%} of the pixels with a class{_hint(kind, set(odd) | set(named))}"
+        found = f"codes {format_codes(odd)} on {share:.1%} of the pixels with a class{_hint(kind, set(odd) | set(named))}"
         raise InputError(f"the codes of the map do not fit {EXPECTED[kind]}", where=where, found=found, todo="give that legend")
     if odd:
-        log.warning("%s: codes %s are in no legend (%.3f %% of the pixels with a class): unknown", where, spans(odd), 100 * share)
+        _log.warning(
+            "%s: codes %s are in no legend (%.3f %% of the pixels with a class): unknown", where, format_codes(odd), 100 * share
+        )
     if kind == "igbp":
         _require_globe(named, sum(counts.values()), where)
     found = np.full(256, -1, "int8")
@@ -104,14 +106,14 @@ def table(kind: Kind, counts: Mapping[int, int], *, nodata: float | None = None,
     return found
 
 
-def positions(codes: np.ndarray, of: np.ndarray) -> np.ndarray:
+def class_positions(codes: np.ndarray, of: np.ndarray) -> np.ndarray:
     """Codes of any numeric type replaced by their entries in the table `of`; codes that have none by that of `UNCLASSIFIED`."""
     if codes.dtype != np.uint8:
         codes = np.where((codes >= 0) & (codes < UNCLASSIFIED), codes, UNCLASSIFIED).astype("uint8")
     return of[codes]
 
 
-def spans(codes: Iterable[int]) -> str:
+def format_codes(codes: Iterable[int]) -> str:
     """Codes as text: `6 to 30, 62`."""
     parts = []
     for _, run in groupby(enumerate(sorted(codes)), lambda pair: pair[1] - pair[0]):
@@ -124,7 +126,7 @@ def _igbp() -> dict[int, int]:
     return {code: classes.igbp_index(code) for code in range(18)}
 
 
-def _is_water(kind: Kind, code: int) -> bool:
+def _is_water(kind: Legend, code: int) -> bool:
     return code == 0 or (kind == "igbp" and code == 17)
 
 
@@ -134,11 +136,11 @@ def _koppen(known: Mapping[int, int], where: object) -> dict[int, int]:
     share = beyond / max(sum(n for code, n in known.items() if 1 <= code <= 30), 1)
     if share < SURELY_THIRTY:
         return {code: code - 1 for code in range(1, len(classes.KOPPEN) + 1)}
-    log.info("%s: the map has 30 Köppen-Geiger classes, read as their five main groups", where)
+    _log.info("%s: the map has 30 Köppen-Geiger classes, read as their five main groups", where)
     return {code: group for group, (first, last) in enumerate(THIRTY) for code in range(first, last + 1)}
 
 
-def _hint(kind: Kind, codes: set[int]) -> str:
+def _hint(kind: Legend, codes: set[int]) -> str:
     fits = [name for name, known in OTHERS[kind].items() if codes <= known]
     return f": this looks like {fits[0]}" if fits else ""
 
@@ -151,6 +153,6 @@ def _require_globe(named: Mapping[int, int], pixels: int, where: object) -> None
         raise InputError(
             f"the map does not fit {EXPECTED['igbp']}",
             where=where,
-            found=f"a globe with codes {spans(named)} and no {' or '.join(lacking)}",
+            found=f"a globe with codes {format_codes(named)} and no {' or '.join(lacking)}",
             todo="take the layer of IGBP classes (Type 1), not plant functional types, UMD, LAI or BGC",
         )

@@ -17,7 +17,7 @@ LEAST = 1536
 """MiB of addresses that a process needs for the libraries of models; with fewer they abort or hang while they are loaded."""
 
 
-def room() -> None:
+def check_address_space() -> None:
     """Refuse a limit of addresses (ulimit -v) under which the libraries of models cannot be loaded."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < LEAST * 1024**2:
@@ -28,13 +28,13 @@ def room() -> None:
         )
 
 
-def check(python: str | Path = sys.executable) -> None:
+def check_machine(python: str | Path = sys.executable) -> None:
     """Refuse a machine on which each job would fail; `python` is the interpreter of the jobs.
 
     Raises `MachineError` for signs of the shell in its path, braces in it or in that of the working folder, and where neither
     temporary files nor Snakemake's can be written.
     """
-    room()
+    check_address_space()
     python, here = Path(python).absolute(), Path.cwd()
     if braces := sorted({*re.findall(r"\{[^{}]*\}", f"{python} {here}")}):
         raise MachineError(
@@ -72,6 +72,6 @@ def check(python: str | Path = sys.executable) -> None:
 
 if __name__ == "__main__":
     try:
-        check(*sys.argv[1:])
+        check_machine(*sys.argv[1:])
     except TamrlError as error:
         sys.exit(str(error))

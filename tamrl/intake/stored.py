@@ -16,7 +16,7 @@ from tamrl.errors import InputError
 ATTRIBUTES = ("_FillValue", "missing_value", "valid_range", "valid_min", "valid_max", "scale_factor", "add_offset", "_Unsigned")
 """What this module reads."""
 
-Rule = Literal["cf", "hdf4", "modis"]
+ScaleRule = Literal["cf", "hdf4", "modis"]
 """`cf`: stored * scale + offset. `hdf4`: (stored - offset) * scale, where a scale above 1 divides, as in MODIS files. `modis`:
 products of NASA saved again as NetCDF or HDF5, `hdf4` where the scale is above 1, else `cf`."""
 
@@ -69,12 +69,12 @@ class Decoder:
         return found
 
 
-def decoder(
+def make_decoder(
     attrs: Mapping[str, Any],
     stored: np.dtype,
     *,
     where: object,
-    rule: Rule = "cf",
+    rule: ScaleRule = "cf",
     dtype: np.dtype | None = None,
     assumed: Mapping[str, float] | None = None,
     limits: tuple[float, float] | None = None,
@@ -90,7 +90,7 @@ def decoder(
     where : object
         File and layer, for errors.
     rule : `cf`, `hdf4` or `modis`
-        How scale and offset are applied (`Rule`).
+        How scale and offset are applied (`ScaleRule`).
     dtype : dtype, optional
         Type of the values; by default the one that xarray would choose.
     assumed : mapping, optional
@@ -268,7 +268,7 @@ def _as_stored(low: float, high: float, packing: _Packing, kind: str, *, shown: 
     )
 
 
-def codes(block: np.ndarray, attrs: Mapping[str, Any], *, where: object, rule: Rule = "cf") -> np.ndarray:
+def decode_codes(block: np.ndarray, attrs: Mapping[str, Any], *, where: object, rule: ScaleRule = "cf") -> np.ndarray:
     """Classes and quality flags as whole numbers (int64, the same shape), -1 where they are missing.
 
     A zero is a class or flag, even where a tool has declared it as fill value.
@@ -279,7 +279,7 @@ def codes(block: np.ndarray, attrs: Mapping[str, Any], *, where: object, rule: R
         If an attribute cannot be understood, or a number is not whole.
     """
     names = {"_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned"} & set(attrs)
-    how = decoder({n: attrs[n] for n in names}, block.dtype, where=where, rule=rule)
+    how = make_decoder({n: attrs[n] for n in names}, block.dtype, where=where, rule=rule)
     how = replace(how, missing=tuple(v for v in how.missing if v))
     found = how.values(block)
     if found.dtype.kind != "f":

@@ -1,7 +1,7 @@
-"""Tables as text (CSV) from elsewhere: every fault of the text is named with its line; nothing is skipped, shifted or filled up.
+"""Read foreign tables as text (CSV). An error names the line that is wrong; no row is skipped, shifted or padded.
 
-Large tables of numbers are read as a stream (`header`, `read`), small ones of any text at once (`frame`). Whether a file on disk
-may have been cut within its last row is asked of `whole.check_text`.
+Large tables of numbers are read as a stream (`read_header`, `read_columns`), small ones of any text at once
+(`read_small_table`). `completeness.check_text_end` refuses a file that may have been cut within its last row.
 """
 
 import csv
@@ -40,7 +40,7 @@ _QUOTE = "close the quote, or double quotes within text; or fetch the file again
 _ORIGINAL = "fetch the original file, or save it as comma-separated text (CSV UTF-8) with decimal points"
 
 
-class Lines(io.RawIOBase):
+class CheckedLines(io.RawIOBase):
     """A stream of CSV that passes on what it reads and refuses lines that do not have `count` cells."""
 
     def __init__(self, source: IO[bytes], *, count: int, where: object):
@@ -134,7 +134,7 @@ def _short(line: bytes) -> str:
     return line[:60].decode("latin-1")
 
 
-def names(cells: Sequence[str], *, where: object) -> list[str]:
+def column_names(cells: Sequence[str], *, where: object) -> list[str]:
     """Names of columns, without blanks around them; raises `InputError` if one stands twice. Columns may have no name."""
     if len(cells) > MOST_COLUMNS:
         raise InputError(
@@ -148,7 +148,7 @@ def names(cells: Sequence[str], *, where: object) -> list[str]:
     return found
 
 
-def header(content: Content, *, where: object) -> list[str]:
+def read_header(content: Content, *, where: object) -> list[str]:
     """Names of the columns of comma-separated text.
 
     Raises
@@ -167,7 +167,7 @@ def header(content: Content, *, where: object) -> list[str]:
         )
     if "\r" in line.rstrip("\r\n"):
         raise InputError("lines end in CR alone, as on old Macintosh computers", where=where, todo="save it with LF or CR LF")
-    return names(_quoted(line.strip("\r\n")) or [""], where=where)
+    return column_names(_quoted(line.strip("\r\n")) or [""], where=where)
 
 
 def _first(line: bytes, where: object) -> str:
@@ -181,10 +181,10 @@ def _first(line: bytes, where: object) -> str:
         raise _nul(1, where)
     if not line.strip():
         raise InputError("the table is empty", where=where, found="no header", todo="fetch it again")
-    return decoded(line)
+    return decode_text(line)
 
 
-def decoded(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     """Text in UTF-8 (with or without a byte order mark), else in Latin-1."""
     try:
         return content.decode("utf-8-sig")
@@ -192,12 +192,12 @@ def decoded(content: bytes) -> str:
         return content.decode("latin-1")
 
 
-def lines(content: bytes, *, where: object) -> list[str]:
+def text_lines(content: bytes, *, where: object) -> list[str]:
     """The lines of a small text that may be empty; raises `InputError` if it is no text of one byte a letter."""
     if content.strip():
         _first(content.partition(b"\n")[0] or b"\n#", where)
     _refuse_nul(content, where)
-    return decoded(content).splitlines()
+    return decode_text(content).splitlines()
 
 
 def _refuse_nul(content: bytes, where: object) -> None:
@@ -205,7 +205,7 @@ def _refuse_nul(content: bytes, where: object) -> None:
         raise _nul(content[: content.index(b"\0")].count(b"\n") + 1, where)
 
 
-def read(
+def read_columns(
     content: Content,
     *,
     columns: Sequence[str],
@@ -219,7 +219,7 @@ def read(
     Parameters
     ----------
     content : opens the file
-    columns : names of all columns, as `header` gives them
+    columns : names of all columns, as `read_header` gives them
     wanted : names of the columns to read
     texts : those of them that stay text as it stands, empty where nothing stands; all others are numbers (float64 or int64)
     missing : column -> what stands for a missing number there, where it is not `MISSING`
@@ -235,20 +235,20 @@ def read(
     marks = {name: [*(missing or {}).get(name, MISSING)] for name in wanted if name not in texts}
     how: dict[str, Any] = {"usecols": list(wanted), "dtype": dict.fromkeys((n for n in wanted if n in texts), str)}
     with border.reading("the table cannot be read", where=where), content() as stream:
-        lines = io.BufferedReader(Lines(stream, count=len(columns), where=where), _BLOCK)
+        lines = io.BufferedReader(CheckedLines(stream, count=len(columns), where=where), _BLOCK)
         # as Latin-1 every byte is a letter; what stays text is decoded below
         table = pd.read_csv(lines, header=0, names=known, keep_default_na=False, na_values=marks, encoding="latin-1", **how)
     if table.empty:
         raise InputError("the table has no rows", where=where, found="a header alone", todo="fetch it again, or make it anew")
     for name in table:
         if name in marks:
-            table[name] = numbers(table[name], where=f"{where}, column {name}", keep=True)
+            table[name] = parse_numbers(table[name], where=f"{where}, column {name}", keep=True)
         elif not table[name].str.isascii().all():
-            table[name] = table[name].map(lambda text: decoded(text.encode("latin-1")))
+            table[name] = table[name].map(lambda text: decode_text(text.encode("latin-1")))
     return table
 
 
-def numbers(column: pd.Series, *, where: object, keep: bool = False) -> Any:
+def parse_numbers(column: pd.Series, *, where: object, keep: bool = False) -> Any:
     """A column of numbers as floats (rows,), missing ones NaN; with `keep`, as a Series whose whole numbers stay whole.
 
     Raises
@@ -281,7 +281,7 @@ def _hint(value: object) -> str:
     return " (separators of thousands)" if "," in text or "'" in text or " " in text else ""
 
 
-def frame(
+def read_small_table(
     content: bytes,
     *,
     where: object,
@@ -317,10 +317,10 @@ def frame(
     by = max(SEPARATORS, key=first.count)
     if by not in separators and first.count(by):
         raise InputError(f"the table is separated by {SEPARATORS[by]}", where=where, found=first[:60].strip(), todo=_ORIGINAL)
-    found = _cells(decoded(content), by, skipped, comment, where)
+    found = _cells(decode_text(content), by, skipped, comment, where)
     if not found:
         raise InputError("the table has no header", where=where, found=first[:60].strip(), todo=_ORIGINAL)
-    columns = names(found[0][1], where=where)
+    columns = column_names(found[0][1], where=where)
     last = free is not None and columns[-1].upper() == free
     body = [_fitted(cells, len(columns), by if last else None, line, where) for line, cells in found[1:]]
     if rows and not body:

@@ -2,7 +2,7 @@
 
 Which coordinate
     `valid_time`, or a coordinate of standard name `time`, wherever one is; else reference time plus step (forecast period,
-    lead time), of two dimensions made one; else `time`, `date`, `T`, ... by name, standard name, `axis`, or unit.
+    lead time), of two dimensions made one; else `time`, `date`, `T`, ... by name, standard name, `decode_time_axis`, or unit.
 
 Which number
     `<unit> since <date>` from nanoseconds to weeks; months and years are those of the calendar, in whole numbers (a half is
@@ -58,7 +58,7 @@ _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?")
 _METHOD = re.compile(r"((?:[\w.]+:\s+)+)([a-z_]+)")
 
 
-def prepare(ds: xr.Dataset) -> xr.Dataset:
+def attach_times(ds: xr.Dataset) -> xr.Dataset:
     """The dataset (times not decoded) with all that speaks of time as coordinates, which go along with each variable.
 
     Bounds of a coordinate `c` become the coordinates `c_start` and `c_end`. Nothing is decoded here.
@@ -78,11 +78,11 @@ def prepare(ds: xr.Dataset) -> xr.Dataset:
     return ds
 
 
-def axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
+def decode_time_axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
     """A variable of a prepared dataset on one dimension `time` of labels (datetime64[ns], UTC), in the order of the file.
 
     Coordinates beside it: `until`, the end of the interval of which `time` is the start, NaT where no bounds say so, and
-    `statistic`, the variable's method over time (`cell_methods`, else `GRIB_stepType`, else empty; `point` where the bounds
+    `time_statistic`, the variable's method over time (`cell_methods`, else `GRIB_stepType`, else empty; `point` where the bounds
     are of no length).
 
     Raises
@@ -94,7 +94,7 @@ def axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
         return da
     with border.reading("the time axis cannot be read", where=where, todo="write times as CF does"):
         name, stamped = _valid(da, where)
-        method = statistic(da)
+        method = time_statistic(da)
         start, until, method = _interval(da, name, stamped, method, where)
         marks = [n for n, c in da.coords.items() if _role(str(n), c.variable) or str(n).endswith(("_start", "_end"))]
         da = da.drop_vars(marks)
@@ -109,7 +109,7 @@ def axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
         return da.assign_coords(time=start.ravel(), **{k: ("time", v.ravel()) for k, v in along.items()})
 
 
-def statistic(da: xr.DataArray) -> str:
+def time_statistic(da: xr.DataArray) -> str:
     """Method over time: the last of `cell_methods` (an extreme or spread before others), else `GRIB_stepType`, else empty."""
     text = re.sub(r"\([^)]*\)", "", str(da.attrs.get("cell_methods", "")))
     mine = {"time"} | {str(n).lower() for n, c in da.coords.items() if _role(str(n), c.variable)}
@@ -164,7 +164,7 @@ def _valid(da: xr.DataArray, where: object) -> tuple[str | None, xr.DataArray]:
 
 def _decoded(da: xr.DataArray, name: str, where: object) -> xr.DataArray:
     of = da[name].variable
-    return xr.DataArray(stamps(of.values, of.attrs, where=f"{where}, coordinate {name}"), dims=of.dims)
+    return xr.DataArray(decode_times(of.values, of.attrs, where=f"{where}, coordinate {name}"), dims=of.dims)
 
 
 def _lead(step: xr.DataArray, where: object) -> xr.DataArray:
@@ -198,7 +198,7 @@ def _interval(
     return np.where(one, time, start), np.where(one, none, end), np.where(end == start, "point", method)
 
 
-def stamps(values: np.ndarray, attrs: dict, *, where: object) -> np.ndarray:
+def decode_times(values: np.ndarray, attrs: dict, *, where: object) -> np.ndarray:
     """Times (datetime64[ns], UTC, same shape) from stored numbers, texts or dates and the attributes beside them.
 
     Raises
@@ -365,7 +365,7 @@ def _settled(micros: np.ndarray, blur: float) -> np.ndarray:
     return np.where(near, full, micros).astype("datetime64[us]").astype("datetime64[ns]")
 
 
-def months_of_year(values: np.ndarray, *, where: object) -> np.ndarray:
+def check_months(values: np.ndarray, *, where: object) -> np.ndarray:
     """Numbers 1 to 12 (any order) as whole numbers; raises `InputError` unless each month occurs once."""
     values = np.asarray(values)
     if values.dtype.kind not in "iuf" or sorted(values.ravel().tolist()) != list(range(1, 13)):

@@ -13,14 +13,14 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore, WrapperStore
 
 from tamrl.errors import InputError
-from tamrl.intake import whole
+from tamrl.intake import completeness
 
 _METADATA = (".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json")
 _HEADER = 16
 """Bytes of a Blosc header; its last four are the length of the chunk with it (Blosc 1 chunk format)."""
 
 
-def dataset(store: Store, *, where: object) -> xr.Dataset:
+def open_zarr(store: Store, *, where: object) -> xr.Dataset:
     """A store as xarray opens it, lazy and not decoded, its coordinates read; raises `InputError` for one that declares too much.
 
     Fields may be of any size, as what was never written takes no room; what is read whole may not: a coordinate, a chunk.
@@ -29,7 +29,7 @@ def dataset(store: Store, *, where: object) -> xr.Dataset:
     for name, variable in ds.variables.items():
         chunk, size = variable.encoding.get("chunks") or variable.shape, variable.dtype.itemsize
         most = max(math.prod(chunk), math.prod(variable.shape) if variable.ndim <= 1 else 0) * size
-        if most > whole.FREE:
+        if most > completeness.FREE:
             found = f"{name}: shape {variable.shape}, chunks {chunk}"
             raise InputError("the store declares too much", where=where, found=found, todo="copy it again")
     for name in [n for n, c in ds.coords.items() if c.dims == (n,)]:
@@ -37,7 +37,7 @@ def dataset(store: Store, *, where: object) -> xr.Dataset:
     return ds
 
 
-class Copy(WrapperStore):
+class CheckedStore(WrapperStore):
     """A store in a folder, read only; a chunk packed by Blosc is compared with the length that it declares."""
 
     def __init__(self, folder: Path | LocalStore):
@@ -51,7 +51,7 @@ class Copy(WrapperStore):
             return found
         declared = int.from_bytes(found.as_numpy_array()[12:_HEADER].tobytes(), "little")
         unpacked = int.from_bytes(found.as_numpy_array()[4:8].tobytes(), "little")
-        if unpacked > whole.FREE:
+        if unpacked > completeness.FREE:
             asked, todo = "the chunk unpacks to too much", "copy it again"
             raise InputError(asked, where=self._store.root / key, found=f"Blosc: {unpacked:,} bytes", todo=todo)
         if len(found) < max(declared, _HEADER):

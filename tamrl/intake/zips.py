@@ -1,7 +1,7 @@
 """Zip archives from elsewhere: what is wrong with one is told apart, so that only a broken one is to be fetched again.
 
 Sizes in headers are not believed: the number of members is bounded, members that share bytes are refused, and what is unpacked is
-counted while it comes out (`Unpacked`).
+counted while it comes out (`UnpackedBytes`).
 """
 
 import io
@@ -38,7 +38,7 @@ _DIRECTORY = (1 << 16) + 22
 
 
 @contextmanager
-def opened(source: Path | bytes, *, where: object) -> Iterator[zipfile.ZipFile]:
+def open_zip(source: Path | bytes, *, where: object) -> Iterator[zipfile.ZipFile]:
     """The open archive, from a path or from its bytes; faults that show while it is read are named too.
 
     Raises
@@ -97,7 +97,7 @@ def _apart(archive: zipfile.ZipFile, where: object) -> None:
         end, before = info.header_offset + 30 + len(info.orig_filename) + info.compress_size, info.filename
 
 
-class Unpacked:
+class UnpackedBytes:
     """Counts what comes out of an archive, and refuses more than `ratio` times its size."""
 
     def __init__(self, size: int, *, ratio: int, where: object):
@@ -116,10 +116,10 @@ class Unpacked:
                 yield block
 
 
-def damaged(path: Path, *, ratio: int, where: object) -> str | None:
+def damaged_member(path: Path, *, ratio: int, where: object) -> str | None:
     """The first member whose checksum does not hold; those that are packed by a method not read here are not tested."""
-    with opened(path, where=where) as archive:
-        count = Unpacked(path.stat().st_size, ratio=ratio, where=where)
+    with open_zip(path, where=where) as archive:
+        count = UnpackedBytes(path.stat().st_size, ratio=ratio, where=where)
         for info in archive.infolist():
             if info.flag_bits & 0x41 or info.compress_type not in READABLE:
                 _log.warning("%s: the member %r cannot be tested: encrypted, or packed by another method", where, info.filename)

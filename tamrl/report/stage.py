@@ -213,7 +213,7 @@ def _sum_map(sums: FluxSums, flux: str, path: str, reference: str | None) -> Non
 def _foreign(path: Path) -> xr.Dataset:
     """A product to compare with, which others may have written."""
     with border.reading("the reference cannot be read", where=path):
-        return xr.decode_cf(isolated.dataset(path, where=path))
+        return xr.decode_cf(isolated.open_netcdf(path, where=path))
 
 
 def _sum_members(sums: FluxSums, flux: str, path: str) -> None:

@@ -50,7 +50,7 @@ def read_sites(path: Path) -> list[str]:
         If the list cannot be read, or a line holds something else than one site id; names the line.
     """
     with border.reading("the list of test sites cannot be read", where=path, todo="write one site id a line"):
-        lines = text.lines(path.read_bytes(), where=path)
+        lines = text.text_lines(path.read_bytes(), where=path)
     found = []
     for number, line in enumerate(lines, start=1):
         line = line.strip()

@@ -11,7 +11,7 @@ from rasterio.windows import Window
 
 from tamrl import classes
 from tamrl.errors import InputError
-from tamrl.intake import border, legends, rasters, whole
+from tamrl.intake import border, completeness, legends, rasters
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +50,11 @@ def fill_koppen(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
 
 def koppen_groups(path: Path, *, lat: Sequence[float], lon: Sequence[float]) -> list[str | None]:
     """Main group at each place; None where there is no land within `REACH`."""
-    whole.check(path)
-    with border.reading("the map of climates cannot be read", where=path, todo=whole.INSIDE), rasters.opened(path) as file:
+    completeness.check_complete(path)
+    with (
+        border.reading("the map of climates cannot be read", where=path, todo=completeness.INSIDE),
+        rasters.open_geotiff(path) as file,
+    ):
         if (file.scales[0], file.offsets[0]) != (1.0, 0.0):
             found = f"scale {file.scales[0]:g}, offset {file.offsets[0]:g}"
             raise InputError("class codes have no scale and offset", where=path, found=found, todo="unpack the map")
@@ -62,8 +65,8 @@ def koppen_groups(path: Path, *, lat: Sequence[float], lon: Sequence[float]) -> 
 def _table(file: rasterio.DatasetReader, path: Path) -> np.ndarray:
     """Position in `classes.KOPPEN` per code of the map."""
     parts = (Window(0, top, file.width, min(STRIP, file.height - top)) for top in range(0, file.height, STRIP))
-    counts = legends.count((file.read(1, window=part) for part in parts), where=path)
-    return legends.table("koppen", counts, nodata=file.nodata, where=path)
+    counts = legends.count_codes((file.read(1, window=part) for part in parts), where=path)
+    return legends.class_table("koppen", counts, nodata=file.nodata, where=path)
 
 
 def _group(file: rasterio.DatasetReader, table: np.ndarray, *, lat: float, lon: float) -> str | None:
@@ -72,7 +75,7 @@ def _group(file: rasterio.DatasetReader, table: np.ndarray, *, lat: float, lon: 
     reach = int(np.ceil(REACH / file.res[0]))
     top, left = max(row - reach, 0), max(column - reach, 0)
     window = Window(left, top, min(column + reach + 1, file.width) - left, min(row + reach + 1, file.height) - top)
-    found = legends.positions(file.read(1, window=window), table)
+    found = legends.class_positions(file.read(1, window=window), table)
     rows, columns = np.nonzero(found >= 0)
     # centres against the place, in degrees; columns shrink towards the poles
     y, x = file.transform.f + (rows + top + 0.5) * file.transform.e, file.transform.c + (columns + left + 0.5) * file.transform.a

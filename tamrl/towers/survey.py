@@ -240,7 +240,7 @@ def _attempt(
     except (MachineError, ConfigError):
         raise
     except TamrlError as error:
-        if refusal := border.machine(error, asked, where=product.path):
+        if refusal := border.machine_fault(error, asked, where=product.path):
             raise refusal from error
         if strict:
             raise
@@ -278,5 +278,5 @@ def _keep(stem: Path, table: pd.DataFrame, place: Mapping[str, Any]) -> Tower:
     except OSError as error:
         asked, todo = "what was read cannot be kept", "give the run a folder that can be written"
         refusal = MachineError(asked, where=stem.parent, found=error, todo=todo)
-        raise border.machine(error, asked, where=stem.parent) or refusal from error
+        raise border.machine_fault(error, asked, where=stem.parent) or refusal from error
     return pd.read_parquet(files.verified(stem.with_suffix(".parquet"))), plain

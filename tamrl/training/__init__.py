@@ -2,4 +2,4 @@
 
 from tamrl.intake import machine
 
-machine.room()
+machine.check_address_space()

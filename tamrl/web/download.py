@@ -261,10 +261,10 @@ class Client:
                     raise
                 except OSError as error:  # of the file that is written, or of this machine's certificates
                     todo = "check the folder of the download and its rights"
-                    raise border.machine(error, asked, where=url) or MachineError(
+                    raise border.machine_fault(error, asked, where=url) or MachineError(
                         asked, where=url, found=error, todo=todo
                     ) from error
-            if refusal := border.machine(cause, asked, where=url, but=(errno.ETIMEDOUT,)):
+            if refusal := border.machine_fault(cause, asked, where=url, but=(errno.ETIMEDOUT,)):
                 raise refusal from cause
             if attempt == self.attempts or time.monotonic() > until:
                 break

@@ -258,7 +258,7 @@ def _yaml(folder: Path) -> Path:
 
 
 def _read_yaml(path: Path) -> str:
-    raw = document.read(path)
+    raw = document.read_document(path)
     try:
         return _digest(config.load(raw).model_dump_json())
     except ConfigError as error:  # names the key, as several files may be laid over one another

@@ -76,7 +76,7 @@ def test_a_user_who_stops_is_obeyed(stop):
     ids=lambda reason: f"{type(reason).__name__} {str(reason)[:20]}",
 )
 def test_a_stage_without_memory_or_threads_says_which_it_is_what_it_held_and_what_to_do(reason):
-    @border.stage("predict_tiles")
+    @border.naming_machine_faults("predict_tiles")
     def stage():
         raise reason
 
@@ -86,5 +86,5 @@ def test_a_stage_without_memory_or_threads_says_which_it_is_what_it_held_and_wha
 
 
 def test_a_stage_that_is_wrong_stays_what_it_is():
-    with pytest.raises(KeyError), border.stage("predict_tiles"):
+    with pytest.raises(KeyError), border.naming_machine_faults("predict_tiles"):
         raise KeyError("gpp")

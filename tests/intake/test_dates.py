@@ -19,7 +19,7 @@ WRITTEN = {
 
 
 def _read(values, forms=dates.DAY, **dtype):
-    return dates.read(pd.Series(values, **dtype), forms, where="t.csv, column date")
+    return dates.parse_dates(pd.Series(values, **dtype), forms, where="t.csv, column date")
 
 
 @given(st.lists(DAYS, min_size=1, max_size=5), st.sampled_from(sorted(WRITTEN)))

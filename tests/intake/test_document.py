@@ -47,7 +47,7 @@ def test_what_would_be_lost_or_misread_is_refused_with_file_and_line(tmp_path, t
     file = tmp_path / "own.yaml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ConfigError, match=said) as caught:
-        document.read(file)
+        document.read_document(file)
     assert "own.yaml" in str(caught.value)
 
 
@@ -65,11 +65,11 @@ def test_what_would_be_lost_or_misread_is_refused_with_file_and_line(tmp_path, t
 def test_what_is_legal_is_read_as_before(tmp_path, text):
     file = tmp_path / "own.yaml"
     file.write_text(text, encoding="utf-8", newline="")
-    assert document.read(file) == yaml.safe_load(text)
+    assert document.read_document(file) == yaml.safe_load(text)
 
 
 def test_json_keeps_its_numbers():
-    assert document.parse('{"a": 1e5,\n\t"b": "\\ud83c\\udf32"}', where="x") == {"a": 1e5, "b": "🌲"}
+    assert document.parse_document('{"a": 1e5,\n\t"b": "\\ud83c\\udf32"}', where="x") == {"a": 1e5, "b": "🌲"}
 
 
 nested = st.recursive(
@@ -84,12 +84,12 @@ nested = st.recursive(
 @given(content=st.dictionaries(st.text(string.ascii_lowercase, min_size=1, max_size=3), nested, min_size=1), flow=st.booleans())
 def test_any_mapping_is_read_and_refused_once_one_of_its_keys_is_repeated(content, flow):
     text = yaml.safe_dump(content, default_flow_style=flow, sort_keys=False)
-    assert document.parse(text, where="x") == content
+    assert document.parse_document(text, where="x") == content
     key = next(iter(content))
     extra = yaml.safe_dump({key: 1}, default_flow_style=flow)
     twice = "{" + text.strip()[1:-1] + ", " + extra.strip()[1:-1] + "}" if flow else text + extra
     with pytest.raises(ConfigError, match="stands twice"):
-        document.parse(twice, where="x")
+        document.parse_document(twice, where="x")
 
 
 def test_the_vocabulary_and_the_plan_read_through_it(tmp_path, monkeypatch):
@@ -131,10 +131,10 @@ def test_settings_that_grow_without_a_bound_are_refused_at_once(tmp_path, kind):
     path.write_text(HOSTILE[kind])
     begun = time.process_time()
     with pytest.raises(ConfigError, match=r"more than 100,000 keys and values[\s\S]*mine\.yaml"):
-        document.read(path)
+        document.read_document(path)
     if kind not in ("wide", "merge"):  # YAML itself would follow the merges
         with pytest.raises(ConfigError, match=r"more than 100,000 keys and values[\s\S]*--config"):
-            document.check("{" + HOSTILE[kind].replace("\n", ", ") + "}", where="--config x")
+            document.check_value("{" + HOSTILE[kind].replace("\n", ", ") + "}", where="--config x")
         with pytest.raises(ConfigError, match="more than 100,000 keys and values"):  # laid over others by Snakemake
             config.load(yaml.safe_load(HOSTILE[kind]))
     assert time.process_time() - begun < 30
@@ -143,8 +143,12 @@ def test_settings_that_grow_without_a_bound_are_refused_at_once(tmp_path, kind):
 def test_a_file_too_long_for_settings_is_refused_unread(tmp_path):
     (tmp_path / "mine.yaml").write_text("a: " + "x" * document.MOST_TEXT)
     with pytest.raises(ConfigError, match=r"mine\.yaml[\s\S]*more than"):
-        document.read(tmp_path / "mine.yaml")
+        document.read_document(tmp_path / "mine.yaml")
 
 
 def test_aliases_that_repeat_little_are_read(tmp_path):
-    assert document.parse("a: &a {k: 1}\nb: *a\nc: [*a, *a]\n", where="x") == {"a": {"k": 1}, "b": {"k": 1}, "c": [{"k": 1}] * 2}
+    assert document.parse_document("a: &a {k: 1}\nb: *a\nc: [*a, *a]\n", where="x") == {
+        "a": {"k": 1},
+        "b": {"k": 1},
+        "c": [{"k": 1}] * 2,
+    }

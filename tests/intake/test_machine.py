@@ -18,22 +18,22 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("mark", list(" '\"$`\\*?()<>|&;\n\t"))
 def test_signs_of_the_shell_in_the_path_are_refused(mark):
     with pytest.raises(MachineError, match="jobs cannot be started"):
-        machine.check(f"/home/My{mark}Drive/.venv/bin/python")
+        machine.check_machine(f"/home/My{mark}Drive/.venv/bin/python")
 
 
 @pytest.mark.parametrize("name", ["Müller", "数据", "a,b", "a=b", "a+b", "a#b", "a~b", "a:b", "a[b]", "a{b", "a@b%"])
 def test_other_signs_pass(name):
-    machine.check(f"/home/{name}/.venv/bin/python")
+    machine.check_machine(f"/home/{name}/.venv/bin/python")
 
 
 @pytest.mark.parametrize("name", ["{x}", "a{0}b", "{}", "My {virtual} Earth"])
 def test_braces_in_the_path_of_the_project_are_refused(name, tmp_path, monkeypatch):
     with pytest.raises(MachineError, match="cannot run in this folder"):
-        machine.check(f"/home/{name}/.venv/bin/python")
+        machine.check_machine(f"/home/{name}/.venv/bin/python")
     (place := tmp_path / name).mkdir()
     monkeypatch.chdir(place)
     with pytest.raises(MachineError, match="cannot run in this folder") as caught:
-        machine.check()
+        machine.check_machine()
     assert caught.value.where == place
 
 
@@ -45,7 +45,7 @@ def test_temporary_files_that_cannot_be_written_are_named(monkeypatch, number):
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     monkeypatch.setenv("TMPDIR", "/scratch/job")
     with pytest.raises(MachineError, match="set TMPDIR") as caught:
-        machine.check()
+        machine.check_machine()
     assert caught.value.where == "/scratch/job" and os.strerror(number) in str(caught.value)
 
 

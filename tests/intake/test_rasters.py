@@ -6,7 +6,7 @@ import rasterio
 
 from tamrl.drivers.formats import geotiff
 from tamrl.errors import InputError
-from tamrl.intake import rasters, whole
+from tamrl.intake import completeness, rasters
 from tamrl.towers import koppen_map
 
 
@@ -24,7 +24,7 @@ READERS = {"drivers": geotiff.open_map, "climates": lambda path: koppen_map.kopp
 @pytest.mark.parametrize("reader", READERS)
 def test_a_map_of_more_pixels_than_its_size_can_hold_is_refused(tmp_path, reader):
     path = _write(tmp_path / "koppen.tif", 100_000, compress="deflate")
-    assert path.stat().st_size < 1 << 20 < whole.FREE
+    assert path.stat().st_size < 1 << 20 < completeness.FREE
     with pytest.raises(InputError, match=r"too many pixels[\s\S]*koppen\.tif[\s\S]*100000 x 200000"):
         READERS[reader](path)
 
@@ -43,5 +43,5 @@ def test_another_format_under_the_name_of_a_geotiff_is_refused(tmp_path, reader)
 
 
 def test_a_good_map_is_opened(tmp_path):
-    with rasters.opened(_write(tmp_path / "a.tif", 18)) as file:
+    with rasters.open_geotiff(_write(tmp_path / "a.tif", 18)) as file:
         assert np.array_equal(file.read(1), np.zeros((18, 36)))

@@ -19,7 +19,7 @@ INTEGERS = ["i2", "u2", "i4", "u4", ">i2", ">i4", "i8"]
 
 
 def decode(numbers, attrs, **more):
-    return stored.decoder(attrs, numbers.dtype, where=WHERE, **more).values(numbers)
+    return stored.make_decoder(attrs, numbers.dtype, where=WHERE, **more).values(numbers)
 
 
 def packings():
@@ -164,13 +164,13 @@ def test_the_limits_of_a_product_hold_in_any_packing():
 
 def test_flags_keep_their_zero():
     flags = np.array([0, 1, 2, 255], "uint8")
-    assert stored.codes(flags, {"_FillValue": 255}, where=WHERE).tolist() == [0, 1, 2, -1]
-    assert stored.codes(flags, {"_FillValue": 0}, where=WHERE).tolist() == [0, 1, 2, 255]
-    assert stored.codes(np.array([0.0, 1.0, np.nan]), {}, where=WHERE).tolist() == [0, 1, -1]
-    assert stored.codes(np.array([0, 10], "i2"), {"scale_factor": 0.1}, where=WHERE).tolist() == [0, 1]
-    assert stored.codes(np.array([2**32 - 1], "u4"), {}, where=WHERE).tolist() == [2**32 - 1]
+    assert stored.decode_codes(flags, {"_FillValue": 255}, where=WHERE).tolist() == [0, 1, 2, -1]
+    assert stored.decode_codes(flags, {"_FillValue": 0}, where=WHERE).tolist() == [0, 1, 2, 255]
+    assert stored.decode_codes(np.array([0.0, 1.0, np.nan]), {}, where=WHERE).tolist() == [0, 1, -1]
+    assert stored.decode_codes(np.array([0, 10], "i2"), {"scale_factor": 0.1}, where=WHERE).tolist() == [0, 1]
+    assert stored.decode_codes(np.array([2**32 - 1], "u4"), {}, where=WHERE).tolist() == [2**32 - 1]
     with pytest.raises(InputError, match="whole numbers"):
-        stored.codes(np.array([0.5]), {}, where=WHERE)
+        stored.decode_codes(np.array([0.5]), {}, where=WHERE)
 
 
 def netcdf(path, numbers, attrs, format="NETCDF4"):
@@ -209,7 +209,7 @@ FORMATS = {
 def test_odd_attributes_in_every_format(tmp_path, format):
     numbers = np.array([[-3000, -3001, -2500], [0, 3000, 10000]], "int16")
     ds = FORMATS[format](tmp_path / "a", numbers, ATTRS)
-    found = arrays.dataset(ds, where="a")["EVI"]
+    found = arrays.decode_dataset(ds, where="a")["EVI"]
     assert not set(found.attrs) & set(stored.ATTRIBUTES)
     np.testing.assert_allclose(found.values, [[np.nan] * 3, [0.1, 0.4, 1.1]], atol=1e-6)
 
@@ -225,7 +225,7 @@ def test_ordinary_packings_give_the_bits_of_xarray(tmp_path_factory, format, pac
     path = tmp_path_factory.mktemp("bits") / "a"
     raw = FORMATS[format](path, numbers, attrs)
     expected = xr.decode_cf(raw.copy())["EVI"]
-    found = arrays.dataset(raw, where="a")["EVI"]
+    found = arrays.decode_dataset(raw, where="a")["EVI"]
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found.values, expected.values)
 
@@ -239,7 +239,7 @@ def test_a_zero_in_zarr_is_a_value(tmp_path, format):
         array.attrs["_ARRAY_DIMENSIONS"] = ["y", "x"]
         zarr.open_group(tmp_path / "a.zarr", zarr_format=2)
         ds = xr.open_zarr(tmp_path / "a.zarr", chunks=None, mask_and_scale=False, consolidated=False)
-        found = arrays.dataset(ds, where="a", defaults_to_zero=True)["rain"]
+        found = arrays.decode_dataset(ds, where="a", defaults_to_zero=True)["rain"]
         np.testing.assert_array_equal(found.values, [[0, 1, 2], [3, 0, 5], [0, 0, 0], [0, 0, 0]])
 
 
@@ -251,7 +251,7 @@ def test_damage_within_a_file_is_named_when_the_values_are_read(tmp_path):
     content = bytearray((tmp_path / "a.nc").read_bytes())
     content[-20_000:-19_000] = b"\x55" * 1000
     (tmp_path / "a.nc").write_bytes(bytes(content))
-    found = arrays.dataset(xr.open_dataset(tmp_path / "a.nc", decode_cf=False, cache=False), where="a.nc")["EVI"]
+    found = arrays.decode_dataset(xr.open_dataset(tmp_path / "a.nc", decode_cf=False, cache=False), where="a.nc")["EVI"]
     with pytest.raises(InputError, match=r"a\.nc \(EVI\)") as caught:
         found.compute()
     assert "fetch" not in caught.value.todo
@@ -263,7 +263,7 @@ def test_an_odd_attribute_of_another_variable_is_no_hindrance(tmp_path):
         for name in ("EVI", "other"):
             file.createVariable(name, "i2", ("y", "x"))[:] = 1
         file["other"].setncatts({"valid_range": "many"})
-    ds = arrays.dataset(xr.open_dataset(tmp_path / "a.nc", decode_cf=False), where="a.nc")
+    ds = arrays.decode_dataset(xr.open_dataset(tmp_path / "a.nc", decode_cf=False), where="a.nc")
     assert (ds["EVI"].values == 1).all()
     with pytest.raises(InputError, match="valid_range"):
         ds["other"].compute()

@@ -17,12 +17,12 @@ GOOD = "site,TIMESTAMP,x,y\nDE-Aaa,20100101,1.5,2\nDE-Aaa,20100102,-9999,3\nNA,2
 def _read(content, wanted=("site", "TIMESTAMP", "x", "y"), **how):
     content = content.encode() if isinstance(content, str) else content
     opened = partial(io.BytesIO, content)
-    columns = text.header(opened, where="t.csv")
-    return text.read(opened, columns=columns, wanted=wanted, texts={"site", "TIMESTAMP"}, where="t.csv", **how)
+    columns = text.read_header(opened, where="t.csv")
+    return text.read_columns(opened, columns=columns, wanted=wanted, texts={"site", "TIMESTAMP"}, where="t.csv", **how)
 
 
 def _frame(content, **how):
-    return text.frame(content.encode() if isinstance(content, str) else content, where="t.csv", **how)
+    return text.read_small_table(content.encode() if isinstance(content, str) else content, where="t.csv", **how)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_right_text_is_read_however_its_lines_end(written):
 def test_quotes_hold_commas_line_ends_and_letters_of_latin_1():
     content = 'site,x\n"a, b",1\n"c\nd",2\nStra\xdfe,3\n'
     for code in ("utf-8", "latin-1"):
-        found = text.read(
+        found = text.read_columns(
             partial(io.BytesIO, content.encode(code)), columns=["site", "x"], wanted=["site", "x"], texts=["site"], where="t"
         )
         assert found["site"].tolist() == ["a, b", "c\nd", "Straße"] == _frame(content.encode(code))["site"].tolist()
@@ -109,18 +109,18 @@ def test_what_is_no_number_is_named_with_column_and_row(value, said):
 @pytest.mark.parametrize("values", [[True, False], [1.0, True], pd.to_datetime(["2010-01-01", "2010-01-02"]), [1, "x"], [1, [2]]])
 def test_columns_of_something_else_are_no_numbers(values):
     with pytest.raises(InputError, match="t, column x"):
-        text.numbers(pd.Series(values), where="t, column x")
+        text.parse_numbers(pd.Series(values), where="t, column x")
 
 
 def test_missing_ones_among_text_are_missing():
-    assert text.numbers(pd.Series(["1", "", "NA", None, " 2 "]), where="t").tolist()[::4] == [1, 2]
+    assert text.parse_numbers(pd.Series(["1", "", "NA", None, " 2 "]), where="t").tolist()[::4] == [1, 2]
 
 
 @given(st.lists(st.lists(st.text(), min_size=3, max_size=3), min_size=1, max_size=6), st.integers(1, 200))
 def test_the_stream_lets_pass_what_it_reads_whatever_the_size_of_its_blocks(rows, size):
     table = pd.DataFrame(rows, columns=["a", "b", "c"])
     content = table.to_csv(index=False).encode("utf-8", "replace")
-    stream = text.Lines(io.BytesIO(content), count=3, where="t")
+    stream = text.CheckedLines(io.BytesIO(content), count=3, where="t")
     try:
         passed = b"".join(iter(lambda: stream.read(size), b""))
     except InputError as error:

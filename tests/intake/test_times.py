@@ -23,7 +23,7 @@ DAYS = pd.date_range("2011-01-01", periods=40, freq="D")
 
 
 def decoded(values, where="a.nc", **attrs):
-    return times.stamps(np.asarray(values), {k: v for k, v in attrs.items() if v is not None}, where=where)
+    return times.decode_times(np.asarray(values), {k: v for k, v in attrs.items() if v is not None}, where=where)
 
 
 def days(text):
@@ -171,7 +171,7 @@ def test_refused_by_the_true_reason(values, attrs, message):
 
 
 def variable(coords, dims=("time",), sizes=(40,), **attrs):
-    return times.prepare(xr.Dataset({"tp": (dims, np.zeros(sizes), attrs)}, coords))["tp"]
+    return times.attach_times(xr.Dataset({"tp": (dims, np.zeros(sizes), attrs)}, coords))["tp"]
 
 
 def hours(number):
@@ -197,7 +197,7 @@ BEFORE = DAYS - pd.Timedelta("1D")
     ],
 )
 def test_valid_time_or_reference_and_step_or_time(coords):
-    found = times.axis(variable(coords), where="a.nc")
+    found = times.decode_time_axis(variable(coords), where="a.nc")
     np.testing.assert_array_equal(found["time"], DAYS.to_numpy())
     assert found["until"].isnull().all()
 
@@ -206,7 +206,7 @@ def test_valid_time_or_reference_and_step_or_time(coords):
 def test_names(name):
     number = (name, np.arange(40), {"units": "days since 2011-01-01"})
     coords = {name: number} | ({"forecast_period": 0} if name == "forecast_reference_time" else {})
-    found = times.axis(variable(coords, dims=(name,)), where="a.nc")
+    found = times.decode_time_axis(variable(coords, dims=(name,)), where="a.nc")
     assert found.dims == ("time",)
     np.testing.assert_array_equal(found["time"], DAYS.to_numpy())
 
@@ -219,13 +219,13 @@ def test_times_and_steps_are_one_axis(steps, units):
     ds = xr.Dataset(
         {"tp": (("time", "step"), values)}, {"time": ("time", first, REFERENCE), "step": step, "expver": ("time", [1, 1, 5])}
     )
-    found = times.axis(times.prepare(ds)["tp"], where="a.nc")
+    found = times.decode_time_axis(times.attach_times(ds)["tp"], where="a.nc")
     expected = (first[:, None] + np.array(steps) * length * hours(1)).ravel()
     np.testing.assert_array_equal(found["time"], expected)
     np.testing.assert_array_equal(found, values.ravel())
     np.testing.assert_array_equal(found["expver"], np.repeat([1, 1, 5], len(steps)))
     both = ds.assign_coords(valid_time=(("time", "step"), expected.reshape(3, -1)))
-    assert times.axis(times.prepare(both)["tp"], where="a.nc").identical(found)
+    assert times.decode_time_axis(times.attach_times(both)["tp"], where="a.nc").identical(found)
 
 
 @given(
@@ -253,18 +253,18 @@ def test_bounds_say_the_interval_wherever_the_stamp_is(start, length, place, kin
         },
         {"time": stamp},
     )
-    found = times.axis(times.prepare(ds)["tp"], where="a.nc")
+    found = times.decode_time_axis(times.attach_times(ds)["tp"], where="a.nc")
     np.testing.assert_array_equal(found["time"], begin.astype("datetime64[ns]"))
     np.testing.assert_array_equal(found["until"], end.astype("datetime64[ns]"))
     ds["tp"].attrs["cell_methods"] = "time: point"
-    assert times.axis(times.prepare(ds)["tp"], where="a.nc")["until"].isnull().all(), "a value of one instant"
+    assert times.decode_time_axis(times.attach_times(ds)["tp"], where="a.nc")["until"].isnull().all(), "a value of one instant"
 
 
 def test_a_time_outside_its_bounds_is_refused():
     ds = xr.Dataset({"tp": ("time", np.zeros(3))}, {"time": DAYS[:3]})
     ds["time_bnds"] = (("time", "bnds"), np.stack([DAYS[:3] + pd.Timedelta("2D"), DAYS[:3] + pd.Timedelta("3D")], 1))
     with pytest.raises(InputError, match="outside its bounds"):
-        times.axis(times.prepare(ds)["tp"], where="a.nc")
+        times.decode_time_axis(times.attach_times(ds)["tp"], where="a.nc")
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_time_outside_its_bounds_is_refused():
     ],
 )
 def test_statistic_over_time(attrs, expected):
-    assert times.statistic(variable({"time": DAYS}, **attrs)) == expected
+    assert times.time_statistic(variable({"time": DAYS}, **attrs)) == expected
 
 
 @pytest.mark.parametrize(
@@ -297,12 +297,12 @@ def test_statistic_over_time(attrs, expected):
 )
 def test_axes_refused_by_name(coords, dims, message):
     with pytest.raises(InputError, match=message) as error:
-        times.axis(variable(coords, dims), where="a.nc")
+        times.decode_time_axis(variable(coords, dims), where="a.nc")
     assert "a.nc" in str(error.value)
 
 
 @pytest.mark.parametrize("months", [range(12), [1, 1, *range(3, 13)], [*range(1, 12)], list("abcdefghijkl")])
 def test_a_mean_year_has_each_month_once(months):
     with pytest.raises(InputError, match="each once"):
-        times.months_of_year(np.array(months), where="a.nc")
-    assert times.months_of_year(np.arange(12, 0, -1.0), where="a.nc").tolist() == list(range(12, 0, -1))
+        times.check_months(np.array(months), where="a.nc")
+    assert times.check_months(np.arange(12, 0, -1.0), where="a.nc").tolist() == list(range(12, 0, -1))

@@ -33,8 +33,8 @@ def test_a_chunk_cut_anywhere_is_refused(tmp_path, codec):
     content = path.read_bytes()
 
     def read():
-        ds = xr.open_zarr(zarrs.Copy(tmp_path / "a.zarr"), chunks=None, mask_and_scale=False)
-        return arrays.dataset(ds, where=tmp_path / "a.zarr")["rain"].values
+        ds = xr.open_zarr(zarrs.CheckedStore(tmp_path / "a.zarr"), chunks=None, mask_and_scale=False)
+        return arrays.decode_dataset(ds, where=tmp_path / "a.zarr")["rain"].values
 
     np.testing.assert_array_equal(read(), VALUES)
     for length in (0, 1, 15, 16, len(content) // 2, len(content) - 3, len(content) - 2, len(content) - 1):
@@ -60,7 +60,7 @@ def test_what_would_be_read_whole_is_bounded(tmp_path, format, what):
             about["chunk_grid"]["configuration"]["chunk_shape"][0] = 10**12
         file.write_text(json.dumps(about))
     with pytest.raises(InputError, match=rf"declares too much[\s\S]*a\.zarr[\s\S]*{'time' if what == 'coordinate' else 'rain'}"):
-        zarrs.dataset(zarrs.Copy(path), where=path)
+        zarrs.open_zarr(zarrs.CheckedStore(path), where=path)
 
 
 def test_a_blosc_chunk_that_unpacks_to_too_much_is_refused(tmp_path):
@@ -72,4 +72,4 @@ def test_a_blosc_chunk_that_unpacks_to_too_much_is_refused(tmp_path):
     content[4:8] = (0x7FFFFFFF).to_bytes(4, "little")
     chunk.write_bytes(content)
     with pytest.raises(InputError, match=r"unpacks to too much[\s\S]*0\.0\.0"):
-        zarrs.dataset(zarrs.Copy(path), where=path)["rain"].load()
+        zarrs.open_zarr(zarrs.CheckedStore(path), where=path)["rain"].load()

@@ -29,7 +29,7 @@ def _packed(path, method=None, flags=0):
 
 
 def _read(source):
-    with zips.opened(source, where="a.zip") as archive:
+    with zips.open_zip(source, where="a.zip") as archive:
         for info in archive.infolist():
             zips.check_member(info, where="a.zip")
             archive.read(info)

@@ -42,7 +42,7 @@ def _months(name: str, ds: xr.Dataset, path: Path, todo: str) -> xr.DataArray:
     alias = variables.get(name).sources[SOURCE]
     if alias.name not in ds:
         raise InputError("the climatology lacks a variable", where=path, found=sorted(map(str, ds)), todo=todo)
-    order = np.argsort(times.months_of_year(ds["time"].values, where=path))
+    order = np.argsort(times.check_months(ds["time"].values, where=path))
     months = np.arange(12) + np.datetime64(f"{YEAR}-01", "M")
     raw = ds[alias.name].isel(time=order) if (np.diff(order) != 1).any() else ds[alias.name]
     raw = raw.drop_vars("number", errors="ignore").assign_coords(time=months.astype("datetime64[ns]"))

@@ -200,10 +200,10 @@ def physical_layer(path: Path, name: str, shape: tuple[int, int], *, limits: tup
 def code_layer(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray:
     """A layer of classes or flags as whole numbers, -1 where missing; a zero is one of them."""
     raw = cmg_layer(path, name, shape)
-    return stored.codes(raw.values, raw.attrs, where=f"{path} ({name})", rule=_rule(path))
+    return stored.decode_codes(raw.values, raw.attrs, where=f"{path} ({name})", rule=_rule(path))
 
 
-def _rule(path: Path) -> stored.Rule:
+def _rule(path: Path) -> stored.ScaleRule:
     return "hdf4" if netcdf.file_kind(path) == "hdf4" else "modis"
 
 
@@ -212,11 +212,11 @@ def scale_layer(
     attrs: dict,
     *,
     where: object = None,
-    rule: stored.Rule = "hdf4",
+    rule: stored.ScaleRule = "hdf4",
     limits: tuple[float, float] = (-0.2, 1.0),
     fill: int = -3000,
 ) -> np.ndarray:
-    """Values (float32) of stored numbers by their attributes; see `tamrl.intake.stored.decoder`.
+    """Values (float32) of stored numbers by their attributes; see `tamrl.intake.stored.make_decoder`.
 
     Parameters
     ----------
@@ -224,5 +224,7 @@ def scale_layer(
         Valid range and fill value of the product, where the file declares none; its numbers count `SCALE` each.
     """
     assumed = {"scale_factor": SCALE, "_FillValue": fill}
-    how = stored.decoder(attrs, numbers.dtype, where=where, rule=rule, dtype=np.dtype("float32"), assumed=assumed, limits=limits)
+    how = stored.make_decoder(
+        attrs, numbers.dtype, where=where, rule=rule, dtype=np.dtype("float32"), assumed=assumed, limits=limits
+    )
     return how.values(numbers).astype("float32")

@@ -10,7 +10,7 @@ from rasterio.windows import Window
 from tamrl import classes, variables
 from tamrl.drivers.formats import lazy
 from tamrl.errors import InputError
-from tamrl.intake import border, legends, rasters, stored, whole
+from tamrl.intake import border, completeness, legends, rasters, stored
 
 STRIP = 600
 """Pixel rows read at once."""
@@ -20,7 +20,7 @@ CACHE_MB = 64
 
 WATER = classes.IGBP.index("WAT")
 
-LEGENDS: dict[str, legends.Kind] = {"igbp_fraction": "igbp", "koppen_fraction": "koppen", "land_fraction": "igbp"}
+LEGENDS: dict[str, legends.Legend] = {"igbp_fraction": "igbp", "koppen_fraction": "koppen", "land_fraction": "igbp"}
 """Variables that are made of class codes, and their legend."""
 
 
@@ -32,8 +32,8 @@ def open_map(path: str | Path) -> xr.DataArray:
     InputError
         If the file is missing, cut short, unreadable, or does not cover the globe.
     """
-    whole.check(path)
-    with border.reading("the map cannot be read", where=path, todo=whole.INSIDE), rasters.opened(path) as file:
+    completeness.check_complete(path)
+    with border.reading("the map cannot be read", where=path, todo=completeness.INSIDE), rasters.open_geotiff(path) as file:
         shape, transform, kind, nodata = file.shape, tuple(file.transform)[:6], file.dtypes[0], file.nodata
         packing = {"scale_factor": file.scales[0], "add_offset": file.offsets[0]}
     (rows, columns), size = shape, 180.0 / shape[0]
@@ -50,10 +50,10 @@ def open_map(path: str | Path) -> xr.DataArray:
 def _read_strip(path: str | Path, top: int, rows: int) -> np.ndarray:
     where = f"{path}, rows {top} to {top + rows - 1}"
     reading, settings = (
-        border.reading("the map cannot be read", where=where, todo=whole.INSIDE),
+        border.reading("the map cannot be read", where=where, todo=completeness.INSIDE),
         rasterio.Env(GDAL_CACHEMAX=CACHE_MB),
     )
-    with reading, settings, rasters.opened(path) as file:
+    with reading, settings, rasters.open_geotiff(path) as file:
         return file.read(1, window=Window(0, top, file.width, rows))
 
 
@@ -74,18 +74,18 @@ def class_map(codes: xr.DataArray, *, name: str) -> xr.DataArray:
         found = {k: codes.attrs[k] for k in ("scale_factor", "add_offset")}
         raise InputError("class codes have no scale and offset", where=codes.attrs["source"], found=found, todo="unpack the map")
     strips = (codes.data[top : top + STRIP] for top in range(0, codes.sizes["lat"], STRIP))
-    counts = legends.count((strip.compute(scheduler="synchronous") for strip in strips), where=where)
-    table = legends.table(LEGENDS[name], counts, nodata=codes.attrs["nodata"], where=where)
+    counts = legends.count_codes((strip.compute(scheduler="synchronous") for strip in strips), where=where)
+    table = legends.class_table(LEGENDS[name], counts, nodata=codes.attrs["nodata"], where=where)
     if name == "land_fraction":
         table = np.where(table < 0, np.nan, table != WATER).astype("float32")
-    values = codes.data.map_blocks(legends.positions, table, dtype=table.dtype, meta=np.empty((0, 0), table.dtype))
+    values = codes.data.map_blocks(legends.class_positions, table, dtype=table.dtype, meta=np.empty((0, 0), table.dtype))
     return codes.copy(data=values).rename(name).assign_attrs(variables.attributes(name))
 
 
 def number_map(raw: xr.DataArray, *, name: str, units: str) -> xr.DataArray:
     """A map of numbers in canonical units by its tags (nodata, scale, offset), fill values missing, lazily."""
     attrs = {k: v for k, v in raw.attrs.items() if k in stored.ATTRIBUTES} | {"_FillValue": raw.attrs["nodata"]}
-    how = stored.decoder(attrs, raw.dtype, where=raw.attrs["source"])
+    how = stored.make_decoder(attrs, raw.dtype, where=raw.attrs["source"])
 
     def clean(block: np.ndarray) -> np.ndarray:
         return variables.mask_fill(how.values(block))[0].astype("float32")

@@ -22,7 +22,7 @@ from dask import delayed
 
 from tamrl import variables
 from tamrl.errors import InputError
-from tamrl.intake import border, whole
+from tamrl.intake import border, completeness
 
 AT_ONCE = 24
 """Messages that one task reads, of fields up to `POINTS_AT_ONCE` in all."""
@@ -256,7 +256,7 @@ def open_grib(path: Path, *, where: object = None) -> list[xr.Dataset]:
     groups: dict[tuple, list[tuple]] = defaultdict(list)
     where = where or path
     with _reading(where):
-        most, points, names = whole.most_bytes(path), 0, variables.grib_names()
+        most, points, names = completeness.most_bytes(path), 0, variables.grib_names()
         for m in _messages(path):
             groups[m.grid, m.name(names), m.step_type].append((m.offset, m.time, m.expver, m.member))
             points += m.grid.rows * m.grid.columns

@@ -17,7 +17,7 @@ _CORNERS = {"UpperLeftPointMtrs": (-180_000_000.0, 90_000_000.0), "LowerRightMtr
 
 def hdf4_layer(path: Path, name: str) -> xr.DataArray:
     """A layer of a file with its attributes, dims as in the file; raises `InputError` if it is not there or not readable."""
-    found = isolated.ask("hdf4_layer", path, asked=_ASKED, where=f"{path} ({name})", name=name)
+    found = isolated.ask_helper("read_hdf4_layer", path, asked=_ASKED, where=f"{path} ({name})", name=name)
     if "values" not in found:
         raise InputError(f"no layer {name!r}", where=path, found=found["names"])
     return xr.DataArray(found["values"], dims=found["dims"], attrs=found["attrs"], name=name)
@@ -25,7 +25,7 @@ def hdf4_layer(path: Path, name: str) -> xr.DataArray:
 
 def structure(path: Path) -> str:
     """The text `StructMetadata.0`, which says where a grid lies; raises `InputError` if there is none."""
-    found = isolated.ask("hdf4_attributes", path, asked=_ASKED, where=path)
+    found = isolated.ask_helper("read_hdf4_attributes", path, asked=_ASKED, where=path)
     if "StructMetadata.0" not in found:
         todo = "give the file as NASA delivers it (HDF-EOS 2)"
         raise InputError("the HDF4 file does not say where its grid lies", where=path, found=sorted(found), todo=todo)

@@ -14,7 +14,7 @@ import xarray as xr
 from tamrl import files, variables
 from tamrl.drivers.formats import grib
 from tamrl.errors import InputError
-from tamrl.intake import arrays, border, isolated, times, whole, zips
+from tamrl.intake import arrays, border, completeness, isolated, times, zips
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def open_all(folder: str | Path, only: Collection[str] | None = None) -> Iterato
         for part in parts:
             where = path if part == path else f"{path} ({part.name})"
             found = file_kind(part, where=where)
-            whole.check(part, where=where)
+            completeness.check_complete(part, where=where)
             if found == "grib":
                 yield from ((path, with_known_names(ds, path)) for ds in grib.open_grib(part, where=where))
             elif found == "netcdf":
@@ -96,8 +96,8 @@ def place_of(folder: str | Path, datasets: Sequence[tuple[Path, xr.Dataset]]) ->
 
 def open_netcdf(path: Path, *, where: object) -> xr.Dataset:
     """The dataset of a NetCDF file with its own names, fields lazy and in physical values; raises `InputError`."""
-    with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):
-        return xr.decode_cf(arrays.dataset(isolated.dataset(path, where=where), where=where), decode_times=False)
+    with border.reading("the file cannot be read", where=where, todo=completeness.INSIDE):
+        return xr.decode_cf(arrays.decode_dataset(isolated.open_netcdf(path, where=where), where=where), decode_times=False)
 
 
 def _open_part(part: Path, path: Path) -> xr.Dataset:
@@ -105,12 +105,12 @@ def _open_part(part: Path, path: Path) -> xr.Dataset:
 
 
 def with_known_names(ds: xr.Dataset, path: object) -> xr.Dataset:
-    """A dataset with `lat` and `lon` as dimensions where it has such coordinates, ready for `tamrl.intake.times.axis`.
+    """A dataset with `lat` and `lon` as dimensions where it has such coordinates, ready for `times.decode_time_axis`.
 
     Coordinates are known by name, standard name or unit. Each variable remembers its file (encoding `source`).
     """
     with border.reading("the coordinates of the file cannot be read", where=path, todo="compare the file with one that is read"):
-        ds = times.prepare(_placed(ds))
+        ds = times.attach_times(_placed(ds))
     for variable in ds.variables.values():
         variable.encoding["source"] = str(path)
     return ds
@@ -148,20 +148,20 @@ def _apart(ds: xr.Dataset, name: str) -> bool:
 def stored_layer(path: Path, name: str) -> xr.DataArray:
     """A variable of a file, or of a group within it, with the numbers as stored; raises `InputError`."""
     where = f"{path} ({name})"
-    found = isolated.ask("layer", path, asked="the file cannot be read", where=where, name=name)
+    found = isolated.ask_helper("read_layer", path, asked="the file cannot be read", where=where, name=name)
     if "values" not in found:
         raise InputError(f"no layer {name!r}", where=path, found=found["names"])
-    with border.reading("the file cannot be read", where=where, todo=whole.INSIDE):
+    with border.reading("the file cannot be read", where=where, todo=completeness.INSIDE):
         return xr.DataArray(found["values"], dims=found["dims"], coords=found["coords"], attrs=found["attrs"], name=name)
 
 
 @cache
 def _unpacked(path: Path) -> tempfile.TemporaryDirectory:
     """A temporary folder with the NetCDF and GRIB members of a zip; it lives as long as the process."""
-    whole.check(path)
+    completeness.check_complete(path)
     folder = tempfile.TemporaryDirectory(prefix="tamrl-")
-    with zips.opened(path, where=path) as archive:
-        count = zips.Unpacked(path.stat().st_size, ratio=LARGEST_RATIO, where=path)
+    with zips.open_zip(path, where=path) as archive:
+        count = zips.UnpackedBytes(path.stat().st_size, ratio=LARGEST_RATIO, where=path)
         for member in archive.infolist():
             if member.filename.lower().endswith(SUFFIXES):
                 _write(count.blocks(archive, member), _target(member, Path(folder.name), path))

@@ -94,10 +94,10 @@ def _local_store(path: str) -> Path:
 
 
 def _open_store(path: str) -> xr.Dataset:
-    store = zarr_store.Remote(path) if zarr_store.is_url(path) else zarrs.Copy(_local_store(path))
+    store = zarr_store.Remote(path) if zarr_store.is_url(path) else zarrs.CheckedStore(_local_store(path))
     todo = f"check that it is a Zarr store with its consolidated metadata ({' or '.join(METADATA)})"
     with border.reading("the Zarr store cannot be read", where=path, todo=todo):
-        ds = zarrs.dataset(store, where=path)
+        ds = zarrs.open_zarr(store, where=path)
     return netcdf.with_known_names(ds, path)
 
 
@@ -106,7 +106,7 @@ def _from_store(name: str, ds: xr.Dataset, path: str, axis: TimeAxis) -> xr.Data
     where = f"{path} ({alias.name})"
     if alias.name not in ds:
         raise InputError("the store does not hold the variable", where=where, found=sorted(map(str, ds))[:20])
-    raw = times.axis(ds[alias.name], where=where)
+    raw = times.decode_time_axis(ds[alias.name], where=where)
     ends = alias.is_amount and np.isnat(raw["until"].values).all()
     shift = HOUR if ends else 0 * HOUR  # hours that end, or begin, with the first day
     start, end = (month.astype("datetime64[ns]") + shift for month in axis.span)
@@ -114,7 +114,7 @@ def _from_store(name: str, ds: xr.Dataset, path: str, axis: TimeAxis) -> xr.Data
     raw = raw.isel(time=(time >= start) & (time < end) & (time < _day_after(ds, "valid_time_stop_era5t")))
     if not raw.sizes["time"]:
         raise InputError(f"the store holds no hour from {start} to {end}", where=where, found=f"{time[:1]} to {time[-1:]}")
-    raw = arrays.decoded(raw, where=path, chunks={"time": 24}, defaults_to_zero=True)
+    raw = arrays.decode_lazily(raw, where=path, chunks={"time": 24}, defaults_to_zero=True)
     final = raw["time"].values < _day_after(ds, "valid_time_stop")
     raw = raw.assign_coords(expver=("time", np.where(final, 1, 5)))
     raw = joining.join_series([raw], where=where)

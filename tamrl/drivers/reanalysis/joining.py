@@ -55,7 +55,7 @@ def _pieces(part: xr.DataArray, where: object) -> list[xr.DataArray]:
     """A variable of a file as arrays (time, lat, lon) in the order of the file, one `expver` per time."""
     where = part.encoding.get("source", where)
     with border.reading("the axes of the file cannot be read", where=where, todo="compare the file with one that is read"):
-        return _plain(times.axis(part, where=where), where)
+        return _plain(times.decode_time_axis(part, where=where), where)
 
 
 def _plain(part: xr.DataArray, where: object) -> list[xr.DataArray]:

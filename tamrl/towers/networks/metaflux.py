@@ -16,7 +16,7 @@ from typing import Literal
 import pandas as pd
 
 from tamrl.errors import ConfigError, InputError
-from tamrl.intake import text, whole
+from tamrl.intake import completeness, text
 from tamrl.layout import DOWNLOADS
 from tamrl.options import Strict
 from tamrl.towers import sites
@@ -134,10 +134,10 @@ def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
 def _rows(file: Path) -> pd.DataFrame:
     """The table of a file; refuses one that breaks off, or whose rows are of other widths than its header (`InputError`)."""
     content = partial(open, file, "rb")
-    header = text.header(content, where=file)
-    whole.check_text(file)
+    header = text.read_header(content, where=file)
+    completeness.check_text_end(file)
     wanted, texts = [name for name in header if name], ("TIMESTAMP", "Site", "PFT", "Climate")
-    return text.read(content, columns=header, wanted=wanted, texts=texts, where=file)
+    return text.read_columns(content, columns=header, wanted=wanted, texts=texts, where=file)
 
 
 def _place(raw: pd.DataFrame, product: oneflux.Product) -> dict[str, object]:

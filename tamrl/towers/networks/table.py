@@ -14,7 +14,7 @@ from pydantic import Field
 from tamrl import units, variables
 from tamrl.carbon import FLUXES
 from tamrl.errors import ConfigError, InputError, UnitError, near
-from tamrl.intake import border, text, whole
+from tamrl.intake import border, completeness, text
 from tamrl.options import Strict
 from tamrl.towers import sites
 from tamrl.towers.quality import plausibility
@@ -140,14 +140,14 @@ def _columns(file: Path) -> list[str]:
     """Names of the file's columns."""
     with border.reading("the table cannot be read", where=file, todo="give a CSV or Parquet file"):
         if file.suffix == ".parquet":
-            whole.check(file)
+            completeness.check_complete(file)
             about = pyarrow.parquet.read_metadata(file)
-            if 8 * about.num_rows > whole.most_bytes(file):
+            if 8 * about.num_rows > completeness.most_bytes(file):
                 todo = "write the table anew: no table is packed so tightly"
                 raise InputError("the table is refused", where=file, found=f"it declares {about.num_rows:,} rows", todo=todo)
-            return text.names(about.schema.to_arrow_schema().names, where=file)
-        found = text.header(partial(open, file, "rb"), where=file)
-        whole.check_text(file)
+            return text.column_names(about.schema.to_arrow_schema().names, where=file)
+        found = text.read_header(partial(open, file, "rb"), where=file)
+        completeness.check_text_end(file)
         return found
 
 
@@ -159,7 +159,7 @@ def _open(file: Path, available: list[str], chosen: dict[str, str]) -> pd.DataFr
             return pd.read_parquet(file, columns=wanted)
     texts = {c for k, c in chosen.items() if k in (*KEYS, *TEXTS)}
     places = {c: [*text.MISSING, *UNKNOWN] for k, c in chosen.items() if k in PLACE and k not in TEXTS}
-    return text.read(partial(open, file, "rb"), columns=available, wanted=wanted, texts=texts, missing=places, where=file)
+    return text.read_columns(partial(open, file, "rb"), columns=available, wanted=wanted, texts=texts, missing=places, where=file)
 
 
 def _places(raw: pd.DataFrame, ids: pd.Series, chosen: dict[str, str], fills: pd.DataFrame, file: Path) -> pd.DataFrame:

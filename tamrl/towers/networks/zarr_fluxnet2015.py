@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl.errors import InputError
-from tamrl.intake import arrays, border, times, whole, zarrs
+from tamrl.intake import arrays, border, completeness, times, zarrs
 from tamrl.options import Strict
 from tamrl.towers.reader import aggregate, bif, columns, oneflux, records
 
@@ -52,15 +52,15 @@ def _store(path: Path) -> xr.Dataset:
     with border.reading(
         "the store cannot be read", where=path, todo="check that it is the folder fluxnet.zarr with its metadata"
     ):
-        store = zarrs.dataset(zarrs.Copy(path), where=path)
-        ends = times.stamps(store["time"].values, store["time"].attrs, where=f"{path}, coordinate time")
+        store = zarrs.open_zarr(zarrs.CheckedStore(path), where=path)
+        ends = times.decode_times(store["time"].values, store["time"].attrs, where=f"{path}, coordinate time")
         return store.assign_coords(time=("time", ends))
 
 
 def _tower(product: oneflux.Product, where: str) -> xr.Dataset:
     """The variables of one tower in physical values."""
-    with border.reading("the tower cannot be read", where=where, todo=whole.INSIDE):
-        return arrays.dataset(_store(product.path).sel(site=product.site), where=where, defaults_to_zero=True).load()
+    with border.reading("the tower cannot be read", where=where, todo=completeness.INSIDE):
+        return arrays.decode_dataset(_store(product.path).sel(site=product.site), where=where, defaults_to_zero=True).load()
 
 
 def read_archive(

@@ -71,7 +71,7 @@ def step_starts(raw: pd.DataFrame, *, where: object) -> tuple[pd.Series, int]:
     """Starts of the steps and their length in minutes."""
     if lacking := [name for name in (START, END) if name not in raw]:
         raise InputError(f"no column {' and '.join(lacking)}", where=where, found=", ".join(map(str, raw.columns[:8])))
-    start, end = (dates.read(raw[name], dates.MINUTE, where=f"{where}, column {name}") for name in (START, END))
+    start, end = (dates.parse_dates(raw[name], dates.MINUTE, where=f"{where}, column {name}") for name in (START, END))
     lengths = (end - start).dt.total_seconds().div(60)
     if not len(start) or lengths.nunique() != 1 or int(lengths.iloc[0]) not in _LENGTHS:
         raise InputError(
@@ -102,7 +102,7 @@ def _masked(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> tup
     """The columns wanted with fill values missing, the flag as 1 (good) or 0, and how many fill values there were."""
     found, fills = {}, {"fills_targets": 0, "fills_drivers": 0}
     for name, column in mapping.items():
-        values, masked = variables.mask_fill(text.numbers(raw[column], where=f"{where}, column {column}"))
+        values, masked = variables.mask_fill(text.parse_numbers(raw[column], where=f"{where}, column {column}"))
         fills["fills_targets" if name in (*FLUXES, columns.QC) else "fills_drivers"] += int(masked)
         found[column] = np.where(np.isnan(values), np.nan, values <= GOOD_FLAG) if name == columns.QC else values
     return pd.DataFrame(found, index=raw.index), fills

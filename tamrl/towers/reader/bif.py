@@ -14,7 +14,7 @@ import pandas as pd
 
 from tamrl import files
 from tamrl.errors import InputError
-from tamrl.intake import border, text, whole
+from tamrl.intake import border, completeness, text
 from tamrl.towers import sites
 from tamrl.towers.reader import workbook
 
@@ -49,8 +49,8 @@ def read_bif(content: bytes, *, where: object) -> pd.DataFrame:
         frame = workbook.read_workbook(content, where=where)
     else:
         # a value that holds separators without quotes (a comment) is read to its end, as values stand last
-        frame = text.frame(content, where=where, separators=";,\t", free="DATAVALUE", rows=False)
-    frame.columns = text.names([str(c).upper() for c in frame.columns], where=where)
+        frame = text.read_small_table(content, where=where, separators=";,\t", free="DATAVALUE", rows=False)
+    frame.columns = text.column_names([str(c).upper() for c in frame.columns], where=where)
     if "VARIABLE" not in frame.columns and "SITE_ID" in frame.columns and set(_VARIABLES) & set(frame.columns):
         frame = _long(frame)
     if "VARIABLE_GROUP" not in frame.columns and {"SITE_ID", "VARIABLE"} <= set(frame.columns):
@@ -104,7 +104,7 @@ def _read_once(path: Path, changed: int, size: int) -> pd.DataFrame:
     """One table serves hundreds of archives; `changed` and `size` are there for the cache alone."""
     content = files.verified(path).read_bytes()
     if not workbook.is_workbook(content) and content[-1:].isdigit():  # it may have been cut within this number
-        whole.check_text(path)
+        completeness.check_text_end(path)
     return bif_sites(read_bif(content, where=path), where=path)
 
 

@@ -32,7 +32,7 @@ def clock_offset(raw: pd.DataFrame, *, where: object) -> float:
     if not set(COLUMNS) <= set(raw):
         return np.nan
     start, length = aggregate.step_starts(raw, where=where)
-    pair = pd.DataFrame({c: text.numbers(raw[c], where=f"{where}, column {c}") for c in COLUMNS})
+    pair = pd.DataFrame({c: text.parse_numbers(raw[c], where=f"{where}, column {c}") for c in COLUMNS})
     known = (pair.to_numpy() > -9000).all(axis=1)
     day = pair[known].clip(lower=0).groupby((start.dt.hour * 60 + start.dt.minute).to_numpy()[known] // length).mean()
     per_day = 24 * 60 // length

@@ -120,7 +120,7 @@ def convert_columns(
         at = f"{where}, column {column}"
         if column not in raw:
             raise InputError(f"no column {column!r} for {name}", where=where, todo=near(column, map(str, raw.columns)))
-        before = text.numbers(raw[column], where=at)
+        before = text.parse_numbers(raw[column], where=at)
         values, _ = variables.mask_fill(before)
         fills["fills_targets" if name in (*FLUXES, QC) else "fills_drivers"] += np.isnan(values) & ~np.isnan(before)
         if name == QC:

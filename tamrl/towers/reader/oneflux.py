@@ -17,7 +17,7 @@ import pandas as pd
 from tamrl import files
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError
-from tamrl.intake import border, text, whole
+from tamrl.intake import border, completeness, text
 from tamrl.towers.reader import aggregate, bif, clock, columns, records, zip_members
 
 _log = logging.getLogger(__name__)
@@ -230,9 +230,9 @@ def _table(content: text.Content, reading: _Reading, resolution: str) -> tuple[p
     where = reading.where
     fine = resolution in ("HH", "HR")
     stamps = {aggregate.START, aggregate.END} if fine else {"TIMESTAMP"}
-    available = text.header(content, where=where)
+    available = text.read_header(content, where=where)
     if reading.loose:
-        whole.check_text(reading.loose)
+        completeness.check_text_end(reading.loose)
     if lacking := sorted(stamps - set(available)):
         todo = "give a file of ONEFlux's columns"
         raise InputError(f"no column {' and '.join(lacking)}", where=where, found=", ".join(available[:8]), todo=todo)
@@ -241,7 +241,7 @@ def _table(content: text.Content, reading: _Reading, resolution: str) -> tuple[p
     constant = _constant_threshold(mapping, renamed)
     keep = {*stamps, *mapping.values(), *constant.values(), *(clock.COLUMNS if fine else ())}
     names = {own for own, new in zip(available, renamed, strict=True) if new in keep}
-    raw = reading.rename(text.read(content, columns=available, wanted=names, texts=stamps, where=where))
+    raw = reading.rename(text.read_columns(content, columns=available, wanted=names, texts=stamps, where=where))
     if constant and not (raw[mapping["nee"]] > MISSING).any() and (raw[constant["nee"]] > MISSING).any():
         _log.warning("%s: no NEE with a u* threshold per year, that with a constant threshold is taken", where)
         mapping |= constant

@@ -96,7 +96,7 @@ def build_records(
 def parse_step_starts(stamps: pd.Series, *, step: Step, where: object) -> pd.Series:
     """Time stamps of the starts of steps; refuses what is no date, has a time of day, or is of another step."""
     where = f"{where}, column {stamps.name}" if stamps.name else where
-    found = digits.read(stamps, FORMATS[step], where=where, todo=_todo(step))
+    found = digits.parse_dates(stamps, FORMATS[step], where=where, todo=_todo(step))
     whole = found.dt.normalize() if step == "day" else found.dt.normalize().where(found.dt.day == 1)
     if (wrong := found != whole).any():
         first = f"{found[wrong].iloc[0]} in row {int(wrong.to_numpy().argmax()) + 1}"

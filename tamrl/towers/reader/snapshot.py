@@ -223,7 +223,7 @@ def verify_archive(path: Path, row: pd.Series) -> str:
             expected = f"expected {start}…"
             raise DownloadError("the archive is not what its checksum says", where=path.name, found=digest, todo=expected)
         try:
-            broken = zips.damaged(path, ratio=zip_members.MAX_RATIO, where=path.name)
+            broken = zips.damaged_member(path, ratio=zip_members.MAX_RATIO, where=path.name)
         except InputError as error:
             found = "; ".join(str(part) for part in (error.asked, error.found) if part)
             raise DownloadError(asked, where=path.name, found=found, todo=error.todo) from error

@@ -44,7 +44,7 @@ def read_workbook(content: bytes, *, where: object) -> pd.DataFrame:
             "the workbook cannot be read", where=where, found=found, todo="save it as CSV UTF-8, or as .xlsx without"
         )
     with border.reading("the workbook cannot be read", where=where, todo="save it as CSV UTF-8"):
-        with zips.opened(content, where=where) as archive:
+        with zips.open_zip(content, where=where) as archive:
             parts = {name: _part(archive, name, where) for name in (_SHEET, _STRINGS) if name in archive.namelist()}
         if _SHEET not in parts:
             raise InputError("the workbook cannot be read", where=where, found=f"no {_SHEET}", todo="save it as CSV UTF-8")

@@ -106,7 +106,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """The open archive; whatever is broken in it is an `InputError` that names it."""
     if not path.is_file():
         raise InputError("the archive is not there", where=path)
-    with zips.opened(path, where=path) as archive:
+    with zips.open_zip(path, where=path) as archive:
         for info in archive.infolist():
             if not info.is_dir():
                 _check(info, path)

@@ -13,23 +13,23 @@ from pathlib import Path
 from tamrl import files
 from tamrl.errors import InputError
 from tamrl.intake import _containers, _headers, border
-from tamrl.intake._bytes import Bytes, Damage
+from tamrl.intake._bytes import BoundedFile, DamageError
 
-_FORMATS: dict[bytes, tuple[str, Callable[[Bytes], None]]] = {
-    b"CDF\x01": ("classic NetCDF", _headers.classic),
-    b"CDF\x02": ("classic NetCDF", _headers.classic),
-    b"CDF\x05": ("classic NetCDF", _headers.classic),
-    b"\x89HDF": ("HDF5 or NetCDF-4", _headers.hdf5),
-    b"\x0e\x03\x13\x01": ("HDF4", _headers.hdf4),
-    b"GRIB": ("GRIB", _headers.grib),
-    b"PK\x03\x04": ("zip", _containers.archive),
-    b"PK\x05\x06": ("zip", _containers.archive),
-    b"II*\x00": ("TIFF", _containers.tiff),
-    b"MM\x00*": ("TIFF", _containers.tiff),
-    b"II+\x00": ("BigTIFF", _containers.tiff),
-    b"MM\x00+": ("BigTIFF", _containers.tiff),
-    b"PAR1": ("Parquet", _containers.parquet),
-    b"\x1f\x8b\x08": ("gzip", _containers.gzip),
+_FORMATS: dict[bytes, tuple[str, Callable[[BoundedFile], None]]] = {
+    b"CDF\x01": ("classic NetCDF", _headers.check_classic),
+    b"CDF\x02": ("classic NetCDF", _headers.check_classic),
+    b"CDF\x05": ("classic NetCDF", _headers.check_classic),
+    b"\x89HDF": ("HDF5 or NetCDF-4", _headers.check_hdf5),
+    b"\x0e\x03\x13\x01": ("HDF4", _headers.check_hdf4),
+    b"GRIB": ("GRIB", _headers.check_grib),
+    b"PK\x03\x04": ("zip", _containers.check_zip),
+    b"PK\x05\x06": ("zip", _containers.check_zip),
+    b"II*\x00": ("TIFF", _containers.check_tiff),
+    b"MM\x00*": ("TIFF", _containers.check_tiff),
+    b"II+\x00": ("BigTIFF", _containers.check_tiff),
+    b"MM\x00+": ("BigTIFF", _containers.check_tiff),
+    b"PAR1": ("Parquet", _containers.check_parquet),
+    b"\x1f\x8b\x08": ("gzip", _containers.check_gzip),
 }
 """First bytes, name and rule of each format."""
 
@@ -37,7 +37,7 @@ _FORMATS: dict[bytes, tuple[str, Callable[[Bytes], None]]] = {
 INSIDE = (
     "its length is right, so it is damaged inside or written in a way not read here: compare its checksum with the provider's"
 )
-"""What to do about a file that `check` lets pass and that cannot be read all the same."""
+"""What to do about a file that `check_complete` lets pass and that cannot be read all the same."""
 
 
 FREE = 1 << 27
@@ -52,7 +52,7 @@ def most_bytes(path: Path) -> int:
     return max(FREE, RATIO * Path(path).stat().st_size)
 
 
-def check(path: Path, *, where: object = None) -> None:
+def check_complete(path: Path, *, where: object = None) -> None:
     """Refuse a file that is shorter than it declares; files of formats that declare no size pass, unless they are empty.
 
     A file is looked at once by a process, as long as its size and time stay the same.
@@ -85,24 +85,24 @@ def _fault(path: str, size: int, *changed: int) -> str | None:
     if not size:
         return "no bytes at all"
     with open(path, "rb") as handle:
-        file = Bytes(handle, size)
+        file = BoundedFile(handle, size)
         start = file.at(0, min(size, 8))
         name, rule = next((entry for magic, entry in _FORMATS.items() if start.startswith(magic)), (None, None))
         if rule is None:
             return _user_block(file)
         try:
             rule(file)
-        except Damage as reason:
+        except DamageError as reason:
             return f"{name}: {reason}"
     return None
 
 
-def _user_block(file: Bytes) -> str | None:
+def _user_block(file: BoundedFile) -> str | None:
     """An HDF5 file may begin with a block of 512, 1024, 2048 ... bytes for its user."""
     try:
-        if _headers.superblock(file):
-            _headers.hdf5(file)
-    except Damage as reason:
+        if _headers.find_superblock(file):
+            _headers.check_hdf5(file)
+    except DamageError as reason:
         return f"HDF5 with a user block: {reason}"
     return None
 
@@ -112,7 +112,7 @@ _COMPLETE = (b"-9999", b"-9999.0", b"-9999.9")
 """Last fields that cannot be the beginning of another number: fill values of tower tables."""
 
 
-def check_text(source: Path | bytes, *, where: object = None) -> None:
+def check_text_end(source: Path | bytes, *, where: object = None) -> None:
     """Refuse a table as text without a final line end: it may break off within its last number.
 
     A last row of as many fields as the one before it, the last of them a fill value of -9999, is complete and passes: official

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pyhdf.SD import SD, SDC
 
 from tamrl.errors import InputError
-from tamrl.intake import whole
+from tamrl.intake import completeness
 
 VALUES = np.random.default_rng(1).normal(size=(7, 5, 9)).astype("float32")
 
@@ -145,14 +145,14 @@ def samples(tmp_path_factory):
 def refused(path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match=path.name) as caught:
-        whole.check(path)
+        completeness.check_complete(path)
     assert caught.value.todo == "fetch it again"
     return caught.value
 
 
 def passes(path, content):
     path.write_bytes(content)
-    whole.check(path)
+    completeness.check_complete(path)
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -252,17 +252,17 @@ def test_sections_fill_their_message(tmp_path):
 def test_only_an_empty_file_of_no_format_is_refused(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content)
     if content:
-        whole.check(tmp_path / "a.csv")
+        completeness.check_complete(tmp_path / "a.csv")
     else:
         refused(tmp_path / "a.csv", content)
 
 
 def test_a_file_is_looked_at_once_and_again_when_it_changes(samples, tmp_path, monkeypatch):
     looked = []
-    rule = whole._FORMATS[b"CDF\x01"]
-    monkeypatch.setitem(whole._FORMATS, b"CDF\x01", ("classic", lambda file: (looked.append(1), rule[1](file))))
+    rule = completeness._FORMATS[b"CDF\x01"]
+    monkeypatch.setitem(completeness._FORMATS, b"CDF\x01", ("classic", lambda file: (looked.append(1), rule[1](file))))
     passes(tmp_path / "a.nc", samples["classic.nc"])
-    whole.check(tmp_path / "a.nc")
+    completeness.check_complete(tmp_path / "a.nc")
     assert len(looked) == 1
     refused(tmp_path / "a.nc", samples["classic.nc"][:-8])
     assert len(looked) == 2
@@ -270,7 +270,7 @@ def test_a_file_is_looked_at_once_and_again_when_it_changes(samples, tmp_path, m
 
 def test_a_missing_file_is_no_short_one(tmp_path):
     with pytest.raises(InputError, match="no such file") as caught:
-        whole.check(tmp_path / "a.nc")
+        completeness.check_complete(tmp_path / "a.nc")
     assert "fetch" not in caught.value.todo
 
 
@@ -287,7 +287,7 @@ def test_damaged_headers_cost_nothing(samples, tmp_path_factory, name, data):
     path.write_bytes(bytes(content))
     tracemalloc.start()
     try:
-        whole.check(path)
+        completeness.check_complete(path)
     except InputError as error:
         assert name in str(error)
     peak = tracemalloc.get_traced_memory()[1]
@@ -322,10 +322,10 @@ def test_text_ends_with_a_line(tmp_path, text, good, encoding):
     for source, named in ((tmp_path / "a.csv", "a.csv"), (text.encode(encoding), "b.csv")):
         where = None if named == "a.csv" else named
         if good:
-            whole.check_text(source, where=where)
+            completeness.check_text_end(source, where=where)
         else:
             with pytest.raises(InputError, match=named):
-                whole.check_text(source, where=where)
+                completeness.check_text_end(source, where=where)
 
 
 def test_every_real_file_passes(shared_data):
@@ -333,10 +333,10 @@ def test_every_real_file_passes(shared_data):
     kinds = {p.suffix for p in found}
     assert {".nc", ".grib", ".hdf", ".zip", ".parquet", ".csv", ".xlsx"} <= kinds
     for path in found:
-        whole.check(path)
+        completeness.check_complete(path)
     for path in found:
         if path.suffix in (".csv", ".txt") and path.name != "list_tier1_sites_fluxnet2015.csv":  # a list that ends with a name
-            whole.check_text(path)
+            completeness.check_text_end(path)
 
 
 @pytest.mark.parametrize("pattern", ["*.nc", "*.nc4", "*.grib", "*.hdf", "*.zip", "*.parquet", "*.xlsx"])
