@@ -27,11 +27,11 @@ from tamrl.sections.results import MapFormat
 
 # Before anything runs, and once: the jobs read this file again.
 if workflow.is_main_process:
-    machine.check(sys.executable)
+    machine.check_machine(sys.executable)
     for name in workflow.configfiles:
-        document.read(name)
+        document.read_document(name)
     for option in workflow.config_settings.config_args or ():
-        document.check(option.partition("=")[2], where=f"--config {option}")
+        document.check_value(option.partition("=")[2], where=f"--config {option}")
     if workflow.modifier.is_main_snakefile():  # records of other workflows' jobs stay where Snakemake puts them
         snakemake.workflow.FilePersistence = Beside
 
