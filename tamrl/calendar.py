@@ -25,6 +25,7 @@ CLIMATOLOGY = "climatology"
 MONTHS = 12
 DAYS_PER_MONTH = 30.4375
 PENTADS = 73
+FORTNIGHTS = 26
 SEASONS = ("winter", "spring", "summer", "autumn")
 """Quarters of the year, from December on in the north and from June on in the south."""
 
@@ -200,6 +201,28 @@ class TimeAxis:
     def bins(self) -> np.ndarray:
         """Position of each step in the year: months 0 to 11, or for days pentads 0 to 72; in leap years the last has six days."""
         return self.month - 1 if self.step == "month" else np.minimum(day_of_year(self.start) // 5, PENTADS - 1)
+
+    @property
+    def support_bins(self) -> np.ndarray:
+        """Bin of each step in a support set: months 0 to 11, or for days fortnights 0 to 25, the last of which is longer."""
+        return self.month - 1 if self.step == "month" else np.minimum(day_of_year(self.start) // 14, FORTNIGHTS - 1)
+
+    def annual_cycle(self, south: np.ndarray) -> np.ndarray:
+        """Cosine and sine of the time of year of the middle of each step, in northern time.
+
+        Parameters
+        ----------
+        south : (site, 1, 1) of bool
+            Sites whose seasons are turned by half a year.
+
+        Returns
+        -------
+        (site, time, 2), float32.
+        """
+        half = 0.5 if self.step == "day" else DAYS_PER_MONTH / 2
+        days = (self.start - self.start.astype("datetime64[Y]")) / np.timedelta64(1, "D") + half
+        angle = 2 * np.pi * days / days_of_year(self.start)
+        return (np.where(south, -1, 1) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)).astype(np.float32)
 
     def need_years(self, source: str) -> None:
         """Raise `ConfigError` where a source that has no mean year is asked for one."""

@@ -8,16 +8,16 @@ protocols leave the type of `options` open.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from tamrl.options import Strict
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-    from torch import Tensor
 
     from tamrl.calendar import Step, TimeAxis
+    from tamrl.shapes import Dynamic, Fluxes, Static, Support
 
 ContextT = TypeVar("ContextT", contravariant=True)
 ProductT = TypeVar("ProductT")
@@ -60,7 +60,7 @@ Adapting = Literal["code", "weights", "trees"]
 
 
 @dataclass(frozen=True)
-class Cost:
+class TrainingCost:
     """What decides the time of a training.
 
     Attributes
@@ -77,7 +77,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Capabilities:
+class ModelCapabilities:
     """Abilities of a model with certain options.
 
     Attributes
@@ -91,14 +91,14 @@ class Capabilities:
     closes: bool
     memory: bool
     adapts: tuple[Adapting, ...]
-    cost: Cost
+    cost: TrainingCost
 
 
 class Predictor(Protocol):
     """A model in use. A site's numbers depend on no other site, those of a step on no later step."""
 
-    def predict(self, x: "Tensor", support: "Tensor", static: "Tensor", *, skip: int = 0) -> "Tensor":
-        """Fluxes gpp, reco, nee (site, time - skip, 3), gC m-2 d-1; the first `skip` steps only fill the memory."""
+    def predict(self, x: "Dynamic", support: "Support", static: "Static", *, skip: int = 0) -> "Fluxes":
+        """Fluxes without those of the first `skip` steps, which only fill the memory."""
 
     def state_dict(self) -> Mapping[str, Any]:
         """All that training changes, as tensors."""
@@ -107,10 +107,18 @@ class Predictor(Protocol):
         """Restore what `state_dict` returned."""
 
 
+@runtime_checkable
+class SelfTraining(Predictor, Protocol):
+    """A model that trains itself, not by gradients."""
+
+    def fit(self, x: "Dynamic", support: "Support", static: "Static", y: "Fluxes", weight: "Fluxes", *, seed: int) -> None:
+        """Train on all steps whose `weight` is above 0; `y` may be NaN elsewhere."""
+
+
 class FluxModel(Plugin, Protocol):
     """A model: `tamrl/models/<name>.py`."""
 
-    def capabilities(self, options: Any) -> Capabilities:
+    def capabilities(self, options: Any) -> ModelCapabilities:
         """What the model can do with these options."""
 
     def build(self, dims: Dims, options: Any) -> Predictor:

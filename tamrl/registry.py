@@ -71,6 +71,8 @@ def options(package: str, name: str) -> type[Strict]:
 
     It may use only light imports (typing, pathlib, pydantic, `tamrl.options`).
     """
+    if package == MODELS:
+        return load_model_plugin(name).Options
     file = path(package, name)
     body = ast.parse(file.read_text(encoding="utf-8")).body
     imports = [n for n in body if isinstance(n, ast.ImportFrom) and n.module in _LIGHT]

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "intake", "simulated"}
 GROUND |= {"record_paths", "temporary", "lineage", "web", "escaping"}
-GROUND |= {"solar", "humidity", "calendar", "layout", "workflow", "reduce", "carbon", "plugins"}
+GROUND |= {"solar", "humidity", "calendar", "layout", "workflow", "reduce", "carbon", "plugins", "shapes", "documents"}
 MIDDLE = GROUND | {"run_record", "provenance", "variables", "contracts", "grid", "stores", "georeference", "landmask"}
 MIDDLE |= {"cache", "predictions"}
 STAGES = MIDDLE | {"sections"}
@@ -23,7 +23,7 @@ ALLOWED = {
     "drivers": STAGES,
     "twin": STAGES,
     "samples": STAGES,
-    "models": {"errors", "options", "carbon", "plugins"},
+    "models": {"errors", "options", "carbon", "plugins", "shapes"},
     "training": STAGES | {"models", "samples"},
     "inference": STAGES | {"models", "samples", "training"},
     "adaptation": STAGES | {"models", "samples", "training", "inference"},
@@ -41,7 +41,7 @@ ALLOWED = {
     "audit": STAGES | {"atlas"},
     "costs": STAGES | {"config", "planning", "drivers"},
 }
-TORCH = {"plugins.py", "samples/dataset.py", "models", "training", "inference", "adaptation"}
+TORCH = {"shapes.py", "samples/dataset.py", "models", "training", "inference", "adaptation"}
 FILES = sorted((ROOT / "tamrl").rglob("*.py"))
 
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
-from tamrl.models._network import Network
+from tamrl.models.parts.network import FluxNetwork
 from tamrl.samples.dataset import Inputs
 from tamrl.sections.results import Adaptation
+from tamrl.shapes import Fluxes, Season, SiteCode, Static, Support
 
 CLIP = 1.0
 """Largest norm of the gradient of the weights."""
@@ -18,67 +20,74 @@ CLIP = 1.0
 RIDGE = 0.1
 """Share of the mean variance added to the variances of the codes, so that directions no tower uses stay closed, not infinite."""
 
-
-APART = 0.5
+CONTRAST = 0.5
 """How much less the factors on GPP and RECO differ from each other than from one: sites that take up more respire more."""
+
+LogFactors = Float[Tensor, "site 2 term"]
+"""Logarithms of factors on GPP and RECO: constant, cosine and sine of the time of year."""
 
 
 @dataclass(frozen=True)
-class Given:
-    """What was measured at sites.
+class Measured:
+    """Fluxes measured at sites, with the inputs of the same steps.
 
     Attributes
     ----------
-    cells : Inputs (B, T, ...)
-    season : (B, T, 3)
-        One, and cosine and sine of the time of year, in northern time.
-    y, weight : (B, T, 3)
+    cells : Inputs (site, time, ...)
+    season : time of year of each step
+    y, weight : (site, time, flux)
         Fluxes in gC m-2 d-1; weight 0 where not measured or spin-up.
     """
 
     cells: Inputs
-    season: Tensor
-    y: Tensor
-    weight: Tensor
+    season: Season
+    y: Fluxes
+    weight: Fluxes
+
+    def sites(self, which: slice) -> "Measured":
+        """Some of the sites."""
+        return Measured(self.cells.sites(which), self.season[which], self.y[which], self.weight[which])
 
 
 @dataclass(frozen=True)
-class Adapted:
-    """What was learnt of sites: codes z (B, Z); logarithms of factors on GPP and RECO, constant, cosine and sine (B, 2, 3)."""
+class Adjustment:
+    """What was learnt of sites: their codes, and factors on GPP and RECO."""
 
-    z: Tensor
-    gain: Tensor
+    z: SiteCode
+    log_factors: LogFactors
 
 
 @dataclass(frozen=True)
-class Prior:
-    """Codes of the training towers: centre (Z), principal axes (Z, Z) in columns, and standard deviation along each (Z)."""
+class CodePrior:
+    """Codes of the training towers: principal axes in columns, and standard deviation along each."""
 
-    axes: Tensor
-    scale: Tensor
+    axes: Float[Tensor, "code axis"]
+    scale: Float[Tensor, "axis"]  # noqa: F821 (a shape)
 
 
-def prior(model: Network, support: Tensor, static: Tensor) -> Prior:
-    """How codes differ among towers: support (B, C, D) and static (B, S) of the towers that the model was trained on."""
+def code_prior(model: FluxNetwork, support: Support, static: Static) -> CodePrior:
+    """How codes differ among the towers that the model was trained on."""
     with torch.no_grad():
         codes = model.encode(support, static)
     centred = (codes - codes.mean(0)).double()
     variance, axes = torch.linalg.eigh(centred.T @ centred / max(len(codes) - 1, 1))
     variance = variance.clamp(min=0)
     scale = (variance + RIDGE * variance.mean()).sqrt() + 1e-9
-    return Prior(axes.to(codes.dtype), scale.to(codes.dtype))
+    return CodePrior(axes.to(codes.dtype), scale.to(codes.dtype))
 
 
-def fit_codes(model: Network, given: Given, known: Prior, *, months: int, scale: Tensor, settings: Adaptation) -> Adapted:
+def fit_codes(
+    model: FluxNetwork, measured: Measured, prior: CodePrior, *, months: int, scale: Tensor, settings: Adaptation
+) -> Adjustment:
     """Codes, and factors on GPP and RECO, that agree with the measured fluxes and stay likely; every site on its own.
 
     Parameters
     ----------
-    model : Network
+    model : FluxNetwork
         Frozen.
-    given : Given
+    measured : Measured
         The window of each site with its spin-up.
-    known : Prior
+    prior : CodePrior
     months : int
         Length of the window.
     scale : (3,)
@@ -86,7 +95,7 @@ def fit_codes(model: Network, given: Given, known: Prior, *, months: int, scale:
 
     Returns
     -------
-    Adapted. A site without a measured flux keeps the code of its drivers and factors of one.
+    Adjustment. A site without a measured flux keeps the code of its drivers and factors of one.
 
     Notes
     -----
@@ -95,62 +104,64 @@ def fit_codes(model: Network, given: Given, known: Prior, *, months: int, scale:
     factors, whose logarithms have a Gaussian prior too, take up what no code of the trained towers can express: a level, and a
     swing over the year that one summer leaves open, so that it is not carried into winter.
     """
-    cells = given.cells
+    cells = measured.cells
     with torch.no_grad():
-        start = model.encode(cells.support, cells.static)  # (B, Z)
+        start = model.encode(cells.support, cells.static)
     move = torch.zeros_like(start, requires_grad=True)
-    level = torch.zeros(len(start), 2, given.season.shape[-1], requires_grad=True)
+    level = torch.zeros(len(start), 2, measured.season.shape[-1], requires_grad=True)
     optimizer = torch.optim.Adam([move, level], lr=settings.code_rate)
     for step in range(settings.steps):
         optimizer.param_groups[0]["lr"] = settings.code_rate * (1 - step / settings.steps)
-        fluxes, _ = model.decode(cells.x, start + (move * known.scale) @ known.axes.T)
-        found = amplified(fluxes, factors(gains(level, settings), given.season))
-        misfit = site_loss(found, given.y, given.weight, scale) * months * settings.per_month  # (B,)
+        fluxes, _ = model.decode(cells.x, start + (move * prior.scale) @ prior.axes.T)
+        adjusted = multiplied(fluxes, factors(log_factors(level, settings), measured.season))
+        misfit = site_loss(adjusted, measured.y, measured.weight, scale) * months * settings.per_month  # (site,)
         loss = (misfit + 0.5 * (move.square().sum(-1) + level.square().sum((1, 2)))).sum()
         move.grad, level.grad = torch.autograd.grad(loss, [move, level])
         optimizer.step()
-    z = start + (move.detach() * known.scale) @ known.axes.T
-    return Adapted(z, gains(level.detach(), settings))
+    z = start + (move.detach() * prior.scale) @ prior.axes.T
+    return Adjustment(z, log_factors(level.detach(), settings))
 
 
-def gains(level: Tensor, settings: Adaptation) -> Tensor:
-    """Logarithms of factors on GPP and RECO (B, 2, 3) from what is common to the two and what sets them apart (B, 2, 3), in
-    standard deviations; the second counts `APART` as much.
+def log_factors(level: Float[Tensor, "site 2 term"], settings: Adaptation) -> LogFactors:
+    """Logarithms of factors from the sum and the contrast of GPP and RECO, in standard deviations.
+
+    The contrast counts `CONTRAST` as much as the sum.
     """
-    both, apart = level.unbind(1)
-    return torch.stack([both + APART * apart, both - APART * apart], dim=1) * torch.tensor(
+    both, contrast = level.unbind(1)
+    return torch.stack([both + CONTRAST * contrast, both - CONTRAST * contrast], dim=1) * torch.tensor(
         [settings.gain, settings.gain_season, settings.gain_season]
     )
 
 
-def factors(gain: Tensor, season: Tensor) -> Tensor:
-    """Factors on GPP and RECO (B, T, 2) from their logarithms (B, 2, 3) and the time of year (B, T, 3)."""
-    return torch.einsum("bfk,btk->btf", gain, season).exp()
+def factors(logarithms: LogFactors, season: Season) -> Float[Tensor, "site time 2"]:
+    """Factors on GPP and RECO at each step."""
+    return torch.einsum("bfk,btk->btf", logarithms, season).exp()
 
 
-def amplified(fluxes: Tensor, factor: Tensor) -> Tensor:
-    """Fluxes (B, T, 3) with GPP and RECO times `factor` (B, T, 2); what the three miss to close stays what it is."""
+def multiplied(fluxes: Fluxes, factor: Float[Tensor, "site time 2"]) -> Fluxes:
+    """Fluxes with GPP and RECO times `factor`; the imbalance of the three stays as it is."""
     both = fluxes[..., :2] * factor
     imbalance = fluxes[..., 2] - (fluxes[..., 1] - fluxes[..., 0])
     return torch.cat([both, (both[..., 1] - both[..., 0] + imbalance)[..., None]], dim=-1)
 
 
-def fit_weights(model: Network, given: Given, *, months: int, scale: Tensor, settings: Adaptation) -> Network:
-    """A copy of the model whose weights were tuned at one site (B = 1), held to where they started (L2-SP, Li et al. 2018,
-    arXiv 1802.01483); arguments as of `fit_codes`.
+def fit_weights(model: FluxNetwork, measured: Measured, *, months: int, scale: Tensor, settings: Adaptation) -> FluxNetwork:
+    """A copy of the model whose weights are tuned at one site and drawn to where they started.
+
+    L2-SP of Li et al. 2018 (arXiv 1802.01483). `measured` holds one site; the other parameters are those of `fit_codes`.
     """
     tuned = copy.deepcopy(model).requires_grad_(True)
     parameters = list(tuned.parameters())
     origin = [p.detach().clone() for p in parameters]
     optimizer = torch.optim.Adam(parameters, lr=settings.weight_rate)
-    cells = given.cells
-    if not (given.weight > 0).any():
+    cells = measured.cells
+    if not (measured.weight > 0).any():
         return tuned
     for step in range(settings.steps):
         optimizer.param_groups[0]["lr"] = settings.weight_rate * (1 - step / settings.steps)
         fluxes = tuned.decode(cells.x, tuned.encode(cells.support, cells.static))[0]
-        far = sum((p - o).square().sum() for p, o in zip(parameters, origin, strict=True))
-        loss = site_loss(fluxes, given.y, given.weight, scale).sum() + settings.anchor / months * far
+        distance = sum((p - o).square().sum() for p, o in zip(parameters, origin, strict=True))
+        loss = site_loss(fluxes, measured.y, measured.weight, scale).sum() + settings.anchor / months * distance
         for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
             p.grad = gradient
         torch.nn.utils.clip_grad_norm_(parameters, CLIP)
@@ -158,25 +169,26 @@ def fit_weights(model: Network, given: Given, *, months: int, scale: Tensor, set
     return tuned.eval()
 
 
-def site_loss(fluxes: Tensor, y: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
-    """Huber loss (doi 10.1214/aoms/1177703732) of scaled residuals, mean over each site's measured values: (B, T, 3) to (B,)."""
+def site_loss(fluxes: Fluxes, y: Fluxes, weight: Fluxes, scale: Tensor) -> Float[Tensor, "site"]:  # noqa: F821 (a shape)
+    """Huber loss (doi 10.1214/aoms/1177703732) of scaled residuals, mean over the measured values of each site."""
     known = y.where(weight > 0, fluxes.detach())
     each = huber_loss(fluxes / scale, known / scale, reduction="none") * weight
     return each.sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6)
 
 
 @torch.inference_mode()
-def predict(model: Network, cells: Inputs, season: Tensor, known: Adapted, *, skip: int) -> np.ndarray:
-    """Delivered fluxes (B, T - skip, 3), gC m-2 d-1, of sites of which that is known; NaN where a driver is missing.
+def predict_adjusted(model: FluxNetwork, cells: Inputs, season: Season, adjustment: Adjustment, *, skip: int) -> np.ndarray:
+    """Delivered fluxes (site, time - skip, 3), gC m-2 d-1, of adjusted sites; NaN where a driver is missing.
 
-    `season` (B, T - skip, 3) is the time of year of the steps after those skipped.
+    `season` is the time of year of the steps after those skipped.
     """
-    fluxes = model.deliver(amplified(model.decode(cells.x, known.z)[0][:, skip:], factors(known.gain, season)))
+    decoded = model.decode(cells.x, adjustment.z)[0][:, skip:]
+    fluxes = model.deliver(multiplied(decoded, factors(adjustment.log_factors, season)))
     return np.where(cells.valid[:, skip:, None].numpy(), fluxes.numpy(), np.float32(np.nan))
 
 
 @torch.no_grad()
-def unadapted(model: Network, cells: Inputs) -> Adapted:
+def unadjusted(model: FluxNetwork, cells: Inputs) -> Adjustment:
     """Codes as they follow from the drivers, and factors of one."""
     z = model.encode(cells.support, cells.static)
-    return Adapted(z, torch.zeros(len(z), 2, 3))
+    return Adjustment(z, torch.zeros(len(z), 2, 3))

@@ -20,7 +20,7 @@ from tamrl.sections.results import Adaptation
 from tamrl.training.checkpoint import Trained, load_ensemble
 from tamrl.workflow import stage
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @stage
@@ -58,17 +58,17 @@ def adapt_towers(
     """
     torch.set_num_threads(1)
     members = load_ensemble(models)
-    spec = members[0].spec
+    spec = members[0].spec.inputs
     ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     split = contracts.read_csv(splits, contracts.SPLITS)
     if cut(split, split["site"].to_numpy()) is not None:
         raise ContractError("adaptation needs towers that no model has seen", where=splits, todo="take another splits.scheme")
     fold_of = split.set_index("site")["fold"].reindex(ds["site"].values).to_numpy()
     found, tables = [], []
-    for fold in sorted({m.fold for m in members}):
+    for fold in sorted({m.spec.fold for m in members}):
         held_out = ds.isel(site=fold_of == fold)
-        own = [m for m in members if m.fold == fold]
-        if seen := set(held_out["site"].values) & {s for m in own for s in m.about["sites"]}:
+        own = [m for m in members if m.spec.fold == fold]
+        if seen := set(held_out["site"].values) & {s for m in own for s in m.spec.training.sites}:
             raise ContractError(f"fold {fold} was trained on towers it is to be adapted to", found=sorted(seen)[:5])
         if held_out.sizes["site"]:
             for scored, table in _fold(ds, held_out, own, adaptation, qc=qc, spinup=spinup):
@@ -81,15 +81,15 @@ def adapt_towers(
         escaping.write_csv(contracts.table(simulated.table(result, virtual), contracts.ADAPTATION, where=scores), part)
     with atomic(predictions) as part:
         pd.concat(tables, ignore_index=True).to_parquet(part, index=False)
-    LOG.info("%s adapted at %d towers", model, result["site"].nunique())
+    _log.info("%s adapted at %d towers", model, result["site"].nunique())
 
 
 def _fold(
     ds: xr.Dataset, held_out: xr.Dataset, members: list[Trained], adaptation: Adaptation, *, qc: float, spinup: int
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Scores and predictions of one fold, one pair for each start, number of months and method."""
-    trained = [ds.sel(site=m.about["sites"]) for m in members]
-    own = [cases.build(m, held_out, t, qc=qc, spinup=spinup) for m, t in zip(members, trained, strict=True)]
+    trained = [ds.sel(site=list(m.spec.training.sites)) for m in members]
+    own = [cases.build_case(m, held_out, t, qc=qc, spinup=spinup) for m, t in zip(members, trained, strict=True)]
     steps = np.concatenate([np.arange(own[0].lead), np.arange(held_out.sizes["time"])])
     before = predict(members, held_out, steps=steps, skip=own[0].lead, batch=64, device=torch.device("cpu")).mean(0)
     good = own[0].weight.numpy() > 0  # (B, T, 3)
@@ -98,16 +98,16 @@ def _fold(
         first = [window.first_month(good[k].any(-1), time, lat=lat[k], start=start) for k in range(len(lat))]
         yield _score(held_out, before, before, np.zeros(good.shape[:2], bool), good, adaptation, start, 0, "none")
         for months in adaptation.months:
-            inside = np.stack([window.inside(time, f, months) if f is not None else np.zeros(len(time), bool) for f in first])
-            for method in cases.methods(own[0], light=adaptation.light):
+            inside = np.stack([window.in_window(time, f, months) if f is not None else np.zeros(len(time), bool) for f in first])
+            for method in cases.adapting_methods(own[0], light=adaptation.light):
                 after = _mean(own, method, inside, months, adaptation)
                 yield _score(held_out, before, after, inside, good, adaptation, start, months, method)
-                LOG.info("%s, %d months, %s: %d towers", start, months, method, inside.any(1).sum())
+                _log.info("%s, %d months, %s: %d towers", start, months, method, inside.any(1).sum())
 
 
 def _mean(own: list[Case], method: str, inside: np.ndarray, months: int, adaptation: Adaptation) -> np.ndarray:
     """Mean over the adapted members, (B, T, 3)."""
-    return np.mean([cases.predict(case, method, inside, months=months, adaptation=adaptation) for case in own], axis=0)
+    return np.mean([cases.predict_adapted(case, method, inside, months=months, adaptation=adaptation) for case in own], axis=0)
 
 
 def _score(

@@ -38,7 +38,7 @@ def first_month(measured: np.ndarray, time: np.ndarray, *, lat: float, start: st
     return int(good[0]) if len(good) else None
 
 
-def inside(time: np.ndarray, first: int, months: int) -> np.ndarray:
+def in_window(time: np.ndarray, first: int, months: int) -> np.ndarray:
     """Steps (T) of bool in `months` months from month `first` on."""
     month = calendar.months_since_1970(time)
     return (month >= first) & (month < first + months)

@@ -24,7 +24,7 @@ from tamrl.predictions import Manifest
 from tamrl.provenance import code_digest, config_digest, libraries
 from tamrl.sections.models import Engine
 from tamrl.training.checkpoint import Trained, load_ensemble
-from tamrl.training.device import choose
+from tamrl.training.device import choose_device
 
 
 class Map:
@@ -49,7 +49,7 @@ class Map:
         self.members = [numerics.rounded(m) for m in exact] if self.fast else exact
         self.remember = engine.memory == "carried" and label != calendar.CLIMATOLOGY
         self.store = Path(store)
-        ds, spec = stores.open_cube(cube), exact[0].spec
+        ds, spec = stores.open_cube(cube), exact[0].spec.inputs
         contracts.cube(ds, dynamic=spec.dynamic, static=spec.static, where=cube)
         self.land = ds["land_fraction"].values >= min_land_fraction  # a missing fraction is no land
         self.drivers = ds[[*spec.dynamic, *spec.static]]
@@ -62,8 +62,8 @@ class Map:
         shaped += [self.remember, before.key if before else None, _made_by(self.exact)]
         self.layout = Layout(
             config_digest(shaped),
-            tuple(m.digest for m in exact),
-            tuple(m.member for m in exact),
+            tuple(m.spec.digest for m in exact),
+            tuple(m.spec.member for m in exact),
             self.plan.time,
             ds["lat"].values,
             ds["lon"].values,
@@ -71,12 +71,12 @@ class Map:
         )
 
     def _plan(self, label: str, spinup: int, before: Manifest | None) -> Plan:
-        axis, span = calendar.TimeAxis.of(self.drivers), max(self.members[0].spec.spans, default=0)
+        axis, span = calendar.TimeAxis.of(self.drivers), max(self.members[0].spec.inputs.spans, default=0)
         if not self.remember:
             return plan(axis, label=label, spinup=spinup, span=span)
-        if not hasattr(self.members[0].model, "resume") or getattr(self.members[0].model, "context", None):
+        if not self.members[0].spec.capabilities.memory:
             raise ContractError(
-                f"the model {self.members[0].name!r} carries no memory from step to step",
+                f"the model {self.members[0].spec.name!r} carries no memory from step to step",
                 where="inference.memory",
                 todo="set inference.memory: spinup",
             )
@@ -185,4 +185,4 @@ def _opened(arguments: str) -> Map:
 def prepare(device: str) -> torch.device:
     """One thread an operation, because tiles run side by side and one thread gives the same bits everywhere; and the device."""
     torch.set_num_threads(1)
-    return choose(device)
+    return choose_device(device)

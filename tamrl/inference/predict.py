@@ -47,7 +47,7 @@ def predict(
     Parameters
     ----------
     members : trained models, moved to `device`
-    ds : drivers (site, time) as `samples.dataset.inputs` takes them
+    ds : drivers (site, time) as `samples.dataset.model_inputs` takes them
     steps : array of int
         Positions on `ds.time`: those that only enter running means, the spin-up, those to predict.
     skip, lead : int
@@ -135,9 +135,12 @@ def _inputs(
     members: list[Trained], part: xr.Dataset, steps: np.ndarray, device: torch.device
 ) -> Iterator[tuple[list[int], Inputs]]:
     """Positions of the members that share their inputs, and these inputs on `device`."""
-    for key in dict.fromkeys(m.inputs_key for m in members):
-        own = [k for k, m in enumerate(members) if m.inputs_key == key]
-        yield own, dataset.inputs(part, members[own[0]].spec, members[own[0]].scaling, steps=steps).to(device)
+    for key in dict.fromkeys(m.spec.inputs_key for m in members):
+        own = [k for k, m in enumerate(members) if m.spec.inputs_key == key]
+        yield (
+            own,
+            dataset.model_inputs(part, members[own[0]].spec.inputs, members[own[0]].spec.standardisation, steps=steps).to(device),
+        )
 
 
 def _masked(fluxes: Tensor, found: Inputs, skip: int) -> np.ndarray:

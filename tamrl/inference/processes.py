@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tamrl.errors import MachineError
-from tamrl.training.device import choose
+from tamrl.training.device import choose_device
 
 LOG = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def started(count: int, *, device: str) -> Iterator[ProcessPoolExecutor | None]:
     MachineError
         If a process gave no sign of life and was ended.
     """
-    if needed(count) == 1 or choose(device).type != "cpu":
+    if needed(count) == 1 or choose_device(device).type != "cpu":
         yield None
         return
     context = multiprocessing.get_context("fork")  # the others would run the script of the workflow once more in each

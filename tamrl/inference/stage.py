@@ -45,14 +45,14 @@ def predict_towers(
     """
     device = prepare(batches.device)
     members = to_device(load_ensemble(models), device)
-    spec = members[0].spec
+    spec = members[0].spec.inputs
     ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     split = contracts.read_csv(splits, contracts.SPLITS)
     fold_of = split.set_index("site")["fold"].reindex(ds["site"].values).to_numpy()
     frames = []
-    for fold in sorted({m.fold for m in members}):
+    for fold in sorted({m.spec.fold for m in members}):
         held_out = ds.isel(site=fold_of == fold)
-        own = [m for m in members if m.fold == fold]
+        own = [m for m in members if m.spec.fold == fold]
         since = cut(split, held_out["site"].values)
         if since is None:
             _check_unseen(held_out, own)
@@ -74,9 +74,9 @@ def predict_towers(
 def _check_unseen(held_out: xr.Dataset, members: list[Trained]) -> None:
     """Refuse a model that was trained on a tower it is to be scored at."""
     for member in members:
-        if seen := set(member.about["sites"]) & set(held_out["site"].values.tolist()):
+        if seen := set(member.spec.training.sites) & set(held_out["site"].values.tolist()):
             raise ContractError(
-                f"member {member.member} of fold {member.fold} was trained on towers it is to be scored at",
+                f"member {member.spec.member} of fold {member.spec.fold} was trained on towers it is to be scored at",
                 found=sorted(seen)[:5],
                 todo="train again: the split has changed since",
             )
@@ -84,7 +84,7 @@ def _check_unseen(held_out: xr.Dataset, members: list[Trained]) -> None:
 
 def _check_split(members: list[Trained], splits: str) -> None:
     """In a split in time towers are known and steps are not: refuse a model that was trained with another split."""
-    if others := [m.member for m in members if m.about["splits"] != sha256(splits)]:
+    if others := [m.spec.member for m in members if m.spec.training.splits != sha256(splits)]:
         raise ContractError("members were trained with another split in time", where=splits, found=others, todo="train again")
 
 
@@ -95,7 +95,7 @@ def _later(rows: list[pd.DataFrame], since: dict[str, np.datetime64]) -> list[pd
 
 def _tower_rows(ds: xr.Dataset, members: list[Trained], *, batch: int, device: torch.device) -> list[pd.DataFrame]:
     """One table a member and flux, with the steps at which the flux was measured."""
-    year = members[0].spec.year
+    year = members[0].spec.inputs.year
     steps = np.concatenate([lead_in(0, year, min(year, ds.sizes["time"])), np.arange(ds.sizes["time"])])
     found = predict(members, ds, steps=steps, skip=year, batch=batch, device=device)  # (M, site, T, 3)
     frames = []
@@ -106,8 +106,8 @@ def _tower_rows(ds: xr.Dataset, members: list[Trained], *, batch: int, device: t
             frames.append(
                 pd.DataFrame(
                     {
-                        "fold": member.fold,
-                        "member": int(member.member),
+                        "fold": member.spec.fold,
+                        "member": int(member.spec.member),
                         "site": ds["site"].values[site],
                         "date": ds["time"].values[step],
                         "flux": flux,

@@ -1,68 +1,92 @@
 """Gradient-boosted trees: the rival without memory, given running means of the drivers instead.
 
-One model a flux (Ke et al. 2017, NeurIPS 30, LightGBM). The three are independent, so NEE does not close.
+One model for each flux (Ke et al. 2017, NeurIPS 30, LightGBM). The three are independent, so NEE does not close.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import lightgbm
-import numpy as np
 from pydantic import Field
 
-from tamrl.models._trees import Boosters
-from tamrl.options import Boosting
-from tamrl.plugins import Dims
+from tamrl.models.parts.options import Boosting, Days, Trees
+from tamrl.plugins import Dims, ModelCapabilities, TrainingCost
 
-CLOSES = False
+if TYPE_CHECKING:
+    from tamrl.models.parts.trees import Column, GrowingTrees, Table
+
+COMMON = {"objective": "regression", "num_threads": 1, "deterministic": True, "force_col_wise": True, "verbosity": -1}
+
+LEAVES = 4
+MIN_LEAF = 10
+"""Trees that adapt a model to a site have few leaves of ten steps or more: a month holds thirty. Their values are not penalised:
+a residual that is the same at all steps would then give no split a gain, and no tree would grow."""
 
 
 class Options(Boosting):
     """Options of the trees."""
 
-    windows: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = (7, 30, 120)
+    windows: tuple[Days, ...] = (7, 30, 120)
     """Days over which running means of the drivers join the features."""
-    trees: Annotated[int, Field(ge=1, le=100_000)] = 250
+    trees: Trees = 250
     leaves: Annotated[int, Field(ge=2, le=131_072)] = 31
     min_leaf: Annotated[int, Field(ge=1, le=1_000_000_000)] = 200
     """Fewest rows in a leaf."""
 
 
-class Trees(Boosters):
-    """Three boosters of LightGBM."""
+class LightGbm:
+    """LightGBM with the options of the model."""
 
-    def train(self, table: np.ndarray, y: np.ndarray, weight: np.ndarray, *, seed: int) -> lightgbm.Booster:
-        """A booster for features (N, F + S), fluxes and weights (N)."""
-        own = self.options
-        parameters = {
-            "objective": "regression",
-            "num_leaves": own.leaves,
-            "learning_rate": own.learning_rate,
-            "min_data_in_leaf": own.min_leaf,
-            "feature_fraction": own.feature_share,
-            "bagging_fraction": own.row_share,
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def train(self, table: "Table", y: "Column", weight: "Column", *, seed: int) -> Any:
+        """A booster for features (row, feature), fluxes and weights (row)."""
+        import lightgbm
+
+        parameters = COMMON | {
+            "num_leaves": self.options.leaves,
+            "learning_rate": self.options.learning_rate,
+            "min_data_in_leaf": self.options.min_leaf,
+            "feature_fraction": self.options.feature_share,
+            "bagging_fraction": self.options.row_share,
             "bagging_freq": 1,
             "max_bin": 127,
             "seed": seed,
-            "num_threads": 1,
-            "deterministic": True,
-            "force_col_wise": True,
-            "verbosity": -1,
         }
-        return lightgbm.train(parameters, lightgbm.Dataset(table, y, weight=weight), num_boost_round=own.trees)
+        return lightgbm.train(parameters, lightgbm.Dataset(table, y, weight=weight), num_boost_round=self.options.trees)
 
-    def margin(self, booster: lightgbm.Booster, table: np.ndarray) -> np.ndarray:
-        """Fluxes (N) of features (N, F + S)."""
-        return booster.predict(table, num_threads=1)
+    def grow(self, booster: Any, table: "Table", y: "Column", weight: "Column", *, trees: int, rate: float) -> Any:
+        """The booster with more trees; itself where the rows fill no two leaves."""
+        import lightgbm
 
-    def dump(self, booster: lightgbm.Booster) -> bytearray:
-        """The booster's text."""
+        if len(y) < 2 * MIN_LEAF:
+            return booster
+        parameters = COMMON | {"num_leaves": LEAVES, "learning_rate": rate, "min_data_in_leaf": MIN_LEAF, "seed": 1}
+        data = lightgbm.Dataset(table, y, weight=weight, free_raw_data=False)
+        return lightgbm.train(parameters, data, num_boost_round=trees, init_model=booster, keep_training_booster=False)
+
+    def predict(self, booster: Any, table: "Table") -> "Column":
+        """Fluxes (row) of features (row, feature)."""
+        fluxes: Column = booster.predict(table, num_threads=1)
+        return fluxes
+
+    def dump(self, booster: Any) -> bytearray:
+        """The text of a booster."""
         return bytearray(booster.model_to_string().encode())
 
-    def restore(self, content: bytes) -> lightgbm.Booster:
-        """Back from its text."""
+    def restore(self, content: bytes) -> Any:
+        """The booster that `dump` wrote."""
+        import lightgbm
+
         return lightgbm.Booster(model_str=content.decode())
 
 
-def build(dims: Dims, options: Options) -> Trees:
+def capabilities(options: Options) -> ModelCapabilities:
+    """Trees without memory that can be continued at a tower."""
+    return ModelCapabilities(closes=False, memory=False, adapts=("trees",), cost=TrainingCost("trees", trees=options.trees))
+
+
+def build(dims: Dims, options: Options) -> "GrowingTrees":
     """Untrained trees."""
-    return Trees(dims, options)
+    from tamrl.models.parts.trees import GrowingTrees
+
+    return GrowingTrees(LightGbm(options), rows=options.rows)

@@ -1,51 +1,30 @@
 """TAM-LSTM, the ablation of TAM-RL: the code comes from the static attributes alone, the support set is not read."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import torch
-from pydantic import Field
-from torch import Tensor, nn
+from tamrl.models.parts.options import Days, Recurrent, Width
+from tamrl.plugins import Dims, ModelCapabilities, TrainingCost
 
-from tamrl.models._decoder import Decoder, State
-from tamrl.models._network import Network
-from tamrl.options import Recurrent
-from tamrl.plugins import Dims
-
-CLOSES = True
+if TYPE_CHECKING:
+    from tamrl.models.parts.recurrent import TamLstm
 
 
 class Options(Recurrent):
     """Options of TAM-LSTM."""
 
-    code: Annotated[int, Field(ge=1, le=16_384)] = 32
+    code: Width = 32
     """Width of the code of a site."""
-    windows: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = (30, 120, 365)
+    windows: tuple[Days, ...] = (30, 120, 365)
     """Days over which running means of the drivers join the decoder's inputs."""
 
 
-class TamLstm(Network):
-    """A decoder modulated by the static attributes, fluxes in gC m-2 d-1."""
-
-    def __init__(self, dims: Dims, options: Options) -> None:
-        super().__init__()
-        width = 2 * options.code
-        self.encoder = nn.Sequential(
-            nn.Linear(dims.static, width), nn.ReLU(), nn.Dropout(options.dropout), nn.Linear(width, options.code), nn.Tanh()
-        )
-        sizes = {"features": dims.features, "hidden": options.hidden, "layers": options.layers, "code": options.code}
-        self.decoder = Decoder(**sizes, dropout=options.dropout, outputs=3)
-        self.register_buffer("scale", torch.tensor(dims.scale))
-
-    def encode(self, support: Tensor, static: Tensor) -> Tensor:
-        """Static (B, S) to the code z (B, Z); the support set is not used."""
-        return self.encoder(static)
-
-    def decode(self, x: Tensor, z: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Features x (B, T, F) and z (B, Z) to fluxes (B, T, 3), gC m-2 d-1, and the state."""
-        out, state = self.decoder(x, z, state)
-        return out * self.scale, state
+def capabilities(options: Options) -> ModelCapabilities:
+    """A network with memory; its code does not follow from drivers, so the weights are adapted."""
+    return ModelCapabilities(closes=True, memory=True, adapts=("weights",), cost=TrainingCost("network", width=options.hidden))
 
 
-def build(dims: Dims, options: Options) -> TamLstm:
+def build(dims: Dims, options: Options) -> "TamLstm":
     """An untrained network."""
-    return TamLstm(dims, options)
+    from tamrl.models.parts.recurrent import TamLstm
+
+    return TamLstm(dims, hidden=options.hidden, layers=options.layers, code=options.code, dropout=options.dropout)

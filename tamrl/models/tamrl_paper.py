@@ -4,33 +4,48 @@ Windows of 45 days, wide decoder, the decoder alone first, balance by penalty (h
 identity); the support set, unlike in the public benchmark code, reaches the decoder.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from tamrl.models import tamrl
-from tamrl.options import Recurrent
-from tamrl.plugins import Dims
+from tamrl.models.parts.options import Context, Part, Rate, Recurrent, Width
+from tamrl.plugins import Dims, ModelCapabilities, TrainingCost
 
-CLOSES = tamrl.CLOSES
+if TYPE_CHECKING:
+    from tamrl.models.parts.recurrent import TamRl
 
 
 class Options(Recurrent):
     """Options of the published TAM-RL."""
 
-    hidden: Annotated[int, Field(ge=1, le=16_384)] = 128
-    code: Annotated[int, Field(ge=1, le=16_384)] = 64
-    pretrain: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    hidden: Width = 128
+    code: Width = 64
+    pretrain: Part = 0.3
     """Share of the training steps of stage one."""
-    context: Annotated[int, Field(ge=2, le=100_000)] = 45
+    context: Context = 45
     """Days of a window."""
     sequence: Annotated[int, Field(ge=1, le=100_000)] | None = 22
     spinup: Annotated[int, Field(ge=0, le=100_000)] | None = 23
     batch: Annotated[int, Field(ge=1, le=10_000_000)] | None = 256
-    learning_rate: Annotated[float, Field(gt=0, le=10)] | None = 1e-3
+    learning_rate: Rate | None = 1e-3
 
 
-def build(dims: Dims, options: Options) -> tamrl.TamRl:
+def capabilities(options: Options) -> ModelCapabilities:
+    """A network with a code, whose windows are decoded on their own."""
+    cost = TrainingCost("network", width=options.hidden)
+    return ModelCapabilities(closes=True, memory=False, adapts=("code", "weights"), cost=cost)
+
+
+def build(dims: Dims, options: Options) -> "TamRl":
     """An untrained network."""
-    own = {name: getattr(options, name) for name in ("hidden", "code", "layers", "dropout", "pretrain", "context", "windows")}
-    return tamrl.build(dims, tamrl.Options(**own, balance="penalty", loss="huber", streams=1))
+    from tamrl.models.parts.recurrent import TamRl
+
+    return TamRl(
+        dims,
+        hidden=options.hidden,
+        layers=options.layers,
+        code=options.code,
+        dropout=options.dropout,
+        context=options.context,
+        pretrain=options.pretrain,
+    )

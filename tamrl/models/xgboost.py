@@ -1,73 +1,88 @@
 """XGBoost on the drivers of the day and the attributes of the site: the recipe of FLUXCOM-X.
 
-One model a flux (Chen & Guestrin 2016, doi 10.1145/2939672.2939785) without memory of earlier days, as the product X-BASE was
-made (Nelson, Walther et al. 2024, doi 10.5194/bg-21-5079-2024); its settings are not taken over, those here are the
+One model for each flux (Chen & Guestrin 2016, doi 10.1145/2939672.2939785) without memory of earlier days, as the product X-BASE
+was made (Nelson, Walther et al. 2024, doi 10.5194/bg-21-5079-2024); its settings are not taken over, those here are the
 LightGBM rival's where both have them. The three are independent, so NEE does not close.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-import xgboost
 from pydantic import Field
 
-from tamrl.models._trees import Boosters
-from tamrl.options import Boosting
-from tamrl.plugins import Dims
+from tamrl.models.parts.options import Boosting, Days, Rows, Trees
+from tamrl.plugins import Dims, ModelCapabilities, TrainingCost
 
-CLOSES = False
+if TYPE_CHECKING:
+    from tamrl.models.parts.trees import BoostedTrees, Column, Table
+
+BINS = 127
+"""Bins of a feature, as many as LightGBM takes."""
 
 
 class Options(Boosting):
     """Options of the trees."""
 
-    windows: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = ()
+    windows: tuple[Days, ...] = ()
     """Days over which running means of the drivers join the features: none in FLUXCOM-X."""
-    trees: Annotated[int, Field(ge=1, le=100_000)] = 300
+    trees: Trees = 300
     depth: Annotated[int, Field(ge=1, le=16)] = 8
     """Largest depth of a tree."""
     min_leaf: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200
     """Least weight in a leaf; a row weighs one on average."""
-    rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 300_000
+    rows: Rows = 300_000
 
 
-class Trees(Boosters):
-    """Three boosters of XGBoost."""
+class XgBoost:
+    """XGBoost with the options of the model."""
 
-    def train(self, table: np.ndarray, y: np.ndarray, weight: np.ndarray, *, seed: int) -> xgboost.Booster:
-        """A booster for features (N, F + S), fluxes and weights (N)."""
-        own = self.options
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def train(self, table: "Table", y: "Column", weight: "Column", *, seed: int) -> Any:
+        """A booster for features (row, feature), fluxes and weights (row)."""
+        import xgboost
+
         parameters = {
             "objective": "reg:squarederror",
             "tree_method": "hist",
-            "max_bin": 127,
-            "max_depth": own.depth,
-            "learning_rate": own.learning_rate,
-            "min_child_weight": own.min_leaf,
-            "colsample_bytree": own.feature_share,
-            "subsample": own.row_share,
+            "max_bin": BINS,
+            "max_depth": self.options.depth,
+            "learning_rate": self.options.learning_rate,
+            "min_child_weight": self.options.min_leaf,
+            "colsample_bytree": self.options.feature_share,
+            "subsample": self.options.row_share,
             "seed": seed,
             "nthread": 1,
             "verbosity": 0,
         }
-        data = xgboost.QuantileDMatrix(table, y, weight=weight, max_bin=127, nthread=1)
-        return xgboost.train(parameters, data, num_boost_round=own.trees)
+        data = xgboost.QuantileDMatrix(table, y, weight=weight, max_bin=BINS, nthread=1)
+        return xgboost.train(parameters, data, num_boost_round=self.options.trees)
 
-    def margin(self, booster: xgboost.Booster, table: np.ndarray) -> np.ndarray:
-        """Fluxes (N) of features (N, F + S)."""
-        return booster.inplace_predict(table)
+    def predict(self, booster: Any, table: "Table") -> "Column":
+        """Fluxes (row) of features (row, feature)."""
+        fluxes: Column = booster.inplace_predict(table)
+        return fluxes
 
-    def dump(self, booster: xgboost.Booster) -> bytearray:
-        """The booster as binary JSON."""
+    def dump(self, booster: Any) -> bytearray:
+        """A booster as binary JSON."""
         return bytearray(booster.save_raw("ubj"))
 
-    def restore(self, content: bytes) -> xgboost.Booster:
-        """Back from binary JSON."""
+    def restore(self, content: bytes) -> Any:
+        """The booster that `dump` wrote."""
+        import xgboost
+
         booster = xgboost.Booster({"nthread": 1})
         booster.load_model(bytearray(content))
         return booster
 
 
-def build(dims: Dims, options: Options) -> Trees:
+def capabilities(options: Options) -> ModelCapabilities:
+    """Trees without memory."""
+    return ModelCapabilities(closes=False, memory=False, adapts=(), cost=TrainingCost("trees", trees=options.trees))
+
+
+def build(dims: Dims, options: Options) -> "BoostedTrees":
     """Untrained trees."""
-    return Trees(dims, options)
+    from tamrl.models.parts.trees import BoostedTrees
+
+    return BoostedTrees(XgBoost(options), rows=options.rows)

@@ -1,31 +1,30 @@
 """From named variables to tensors: the only place where names become positions.
 
 The same function serves towers (samples with dimension `site`) and tiles of the map (cells stacked to `site`), so a map
-sees exactly what the models were trained on. Shape letters: B sites, T steps, F dynamic features, S static features,
-C bins of the seasonal cycle, D dynamic variables.
+sees exactly what the models were trained on.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 import xarray as xr
 
 from tamrl import calendar, variables
-from tamrl.calendar import Step
+from tamrl.calendar import Step, TimeAxis
 from tamrl.carbon import FLUXES
-from tamrl.samples.scaling import Scaling
-
-WEEKS = 26
-"""Two-week bins of a year of days."""
+from tamrl.options import Strict
+from tamrl.samples.standardise import Standardisation
+from tamrl.shapes import Dynamic, Fluxes, Static, Support, Valid
 
 YEARS = 3
 """Years of a support set of years."""
 
 
 @dataclass(frozen=True)
-class Spec:
+class InputSpec:
     """Which variables a model sees, in which order, at which step.
 
     Attributes
@@ -52,19 +51,26 @@ class Spec:
     filled: tuple[str, ...] = ()
 
     @classmethod
-    def asked(
+    def requested(
         cls,
-        options: Any,
+        options: Strict,
         *,
-        dynamic: tuple[str, ...],
-        static: tuple[str, ...],
+        dynamic: Sequence[str],
+        static: Sequence[str],
         step: Step,
-        filled: tuple[str, ...] = (),
-    ) -> "Spec":
+        filled: Sequence[str] = (),
+    ) -> "InputSpec":
         """What a plug-in's options ask for: `windows`, `calendar`, `support`, and `static`, the only attributes it wants."""
-        own = {name: getattr(options, name) for name in ("windows", "calendar", "support") if hasattr(options, name)}
         wanted = getattr(options, "static", static)
-        return cls(tuple(dynamic), tuple(n for n in static if n in wanted), step, filled=tuple(filled), **own)
+        return cls(
+            tuple(dynamic),
+            tuple(name for name in static if name in wanted),
+            step,
+            windows=getattr(options, "windows", ()),
+            calendar=getattr(options, "calendar", False),
+            support=getattr(options, "support", "climatology"),
+            filled=tuple(filled),
+        )
 
     @property
     def spans(self) -> tuple[int, ...]:
@@ -74,8 +80,8 @@ class Spec:
 
     @property
     def bins(self) -> int:
-        """C: bins of a year."""
-        return calendar.MONTHS if self.step == "month" else WEEKS
+        """Bins of a year."""
+        return calendar.MONTHS if self.step == "month" else calendar.FORTNIGHTS
 
     @property
     def length(self) -> int:
@@ -89,47 +95,40 @@ class Spec:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the F dynamic features."""
+        """Names of the dynamic features."""
         means = tuple(f"{name}_mean_{n}" for n in self.spans for name in self.dynamic)
         return self.dynamic + means + (("season_cos", "season_sin") if self.calendar else ())
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Names of the S static features; a fraction has one for each class."""
+        """Names of the static features; a fraction has one for each class."""
         expand = {name: variables.get(name).members for name in self.static}
         return tuple(n for name, members in expand.items() for n in ([f"{name}:{m}" for m in members] or [name]))
-
-    def to_json(self) -> dict:
-        """Plain values for `spec.json`."""
-        return asdict(self) | {"features": self.features, "attributes": self.attributes}
-
-    @classmethod
-    def from_json(cls, content: dict) -> "Spec":
-        """Back from plain values."""
-        named = (tuple(content[name]) for name in ("dynamic", "static"))
-        own = {name: content[name] for name in ("calendar", "support")}
-        return cls(*named, content["step"], tuple(content["windows"]), filled=tuple(content["filled"]), **own)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model gets, scaled, float32.
+    """Standardised inputs of a model, float32.
 
     Attributes
     ----------
-    x : (B, T, F)
-        Dynamic features; missing drivers are replaced so that the memory of a network goes on.
-    static : (B, S)
-    support : (B, C, D)
-        Support set of the task: the site's own mean seasonal cycle of drivers, or several years of them, in northern time.
-    valid : (B, T) of bool
-        False where a driver was missing: predictions there must be made missing.
+    x : dynamic features
+        Missing drivers are replaced so that the memory of a network continues.
+    static : static features
+    support : support set of the site
+        Its mean seasonal cycle of drivers, or several years of them, in northern time.
+    valid : False where a driver was missing
+        Predictions there must be made missing.
     """
 
-    x: torch.Tensor
-    static: torch.Tensor
-    support: torch.Tensor
-    valid: torch.Tensor
+    x: Dynamic
+    static: Static
+    support: Support
+    valid: Valid
+
+    def sites(self, which: slice | torch.Tensor) -> "Inputs":
+        """Some of the sites."""
+        return Inputs(self.x[which], self.static[which], self.support[which], self.valid[which])
 
     def to(self, device: torch.device) -> "Inputs":
         """The same on `device`; copies to a GPU start from pinned memory and do not wait."""
@@ -138,14 +137,14 @@ class Inputs:
         return Inputs(**move)
 
 
-def inputs(ds: xr.Dataset, spec: Spec, scaling: Scaling, *, steps: np.ndarray | None = None) -> Inputs:
-    """Tensors of `ds` for a model.
+def model_inputs(ds: xr.Dataset, spec: InputSpec, standardisation: Standardisation, *, steps: np.ndarray | None = None) -> Inputs:
+    """Make the tensors of `ds` for a model.
 
     Parameters
     ----------
     ds : dataset
         Dynamic variables (site, time), statics (site) or (site, class), coordinate `lat` (site), attribute `units` each.
-    spec, scaling
+    spec, standardisation
         Of the model.
     steps : array of int, optional
         Positions on `ds.time` to predict, in order; they may repeat. The seasonal cycle is always taken over all of
@@ -153,7 +152,7 @@ def inputs(ds: xr.Dataset, spec: Spec, scaling: Scaling, *, steps: np.ndarray | 
 
     Returns
     -------
-    Inputs with B = site and T = `steps`.
+    Inputs of all sites at `steps`.
 
     Notes
     -----
@@ -162,22 +161,23 @@ def inputs(ds: xr.Dataset, spec: Spec, scaling: Scaling, *, steps: np.ndarray | 
     can influence another one's numbers.
     """
     order = np.arange(ds.sizes["time"]) if steps is None else np.asarray(steps)
-    scaled = _dynamic(ds, spec, scaling)  # (B, T, D)
-    static = _static(ds, spec, scaling)  # (B, S)
-    bins = calendar_bins(ds["time"].values, spec)
-    cycle = seasonal_cycle(scaled, bins, spec.bins)  # (B, C, D)
-    there = np.isfinite(scaled)
-    usable = there | (there.any(1, keepdims=True) & np.isin(spec.dynamic, spec.filled))  # (B, T, D)
-    valid = usable.all(-1) & np.isfinite(static).all(-1, keepdims=True)  # (B, T)
-    filled = np.where(there[:, order], scaled[:, order], cycle[:, bins[order]])
+    axis, time = TimeAxis(ds["time"].values, spec.step), ds["time"].values
+    scaled = _dynamic(ds, spec, standardisation)  # (site, time, variable)
+    static = _static(ds, spec, standardisation)  # (site, attribute)
+    bins = axis.support_bins
+    cycle = seasonal_cycle(scaled, bins, spec.bins)  # (site, bin, variable)
+    finite = np.isfinite(scaled)
+    usable = finite | (finite.any(1, keepdims=True) & np.isin(spec.dynamic, spec.filled))  # (site, time, variable)
+    valid = usable.all(-1) & np.isfinite(static).all(-1, keepdims=True)  # (site, time)
+    filled = np.where(finite[:, order], scaled[:, order], cycle[:, bins[order]])
     south = (ds["lat"].values < 0)[:, None, None]
-    season = [season_of(ds["time"].values[order], south, spec)] if spec.calendar else []
-    x = np.concatenate([filled, *running_means(filled, spec.spans), *season], axis=-1)  # (B, T, F)
-    years = yearly_cycles(scaled, ds["time"].values, bins, cycle) if spec.support == "years" else cycle[:, None]  # (B, Y, C, D)
+    season = [TimeAxis(time[order], spec.step).annual_cycle(south)] if spec.calendar else []
+    x = np.concatenate([filled, *running_means(filled, spec.spans), *season], axis=-1)  # (site, time, feature)
+    years = yearly_cycles(scaled, axis, cycle) if spec.support == "years" else cycle[:, None]  # (site, year, bin, variable)
     turned = np.where(south[..., None], np.roll(years, spec.bins // 2, axis=2), years)
     support = turned.reshape(len(turned), spec.length, -1)
-    known = np.where(np.isfinite(static), static, np.float32(0))  # the training mean; such a site is invalid at every step
-    return Inputs(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (x, known, support, valid[:, order])))
+    complete = np.where(np.isfinite(static), static, np.float32(0))  # the training mean; such a site is invalid at every step
+    return Inputs(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (x, complete, support, valid[:, order])))
 
 
 def lead_in(start: int, count: int, year: int) -> np.ndarray:
@@ -189,14 +189,14 @@ def lead_in(start: int, count: int, year: int) -> np.ndarray:
     return np.where(position < 0, position % year, position)
 
 
-def targets(ds: xr.Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+def targets(ds: xr.Dataset) -> tuple[Fluxes, Fluxes]:
     """Measured fluxes and their weights.
 
     Returns
     -------
-    y : (B, T, 3)
-        gpp, reco, nee in gC m-2 d-1, NaN where not measured.
-    weight : (B, T, 3)
+    y : gpp, reco, nee in gC m-2 d-1
+        NaN where not measured.
+    weight : quality of each
         The quality `nee_qc` (0 to 1; 1 where the network gives none), 0 where not measured.
     """
     y = np.stack([ds[f].transpose("site", "time").values for f in FLUXES], axis=-1).astype(np.float32)
@@ -205,97 +205,84 @@ def targets(ds: xr.Dataset) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(y), torch.from_numpy(weight)
 
 
-def calendar_bins(time: np.ndarray, spec: Spec) -> np.ndarray:
-    """The bin (0 to C - 1) of each time stamp (T): months, or pairs of weeks whose last takes the days left over."""
-    if spec.step == "month":
-        return calendar.month(time) - 1
-    return np.minimum(calendar.day_of_year(time) // 14, WEEKS - 1)
-
-
-def season_of(time: np.ndarray, south: np.ndarray, spec: Spec) -> np.ndarray:
-    """Cosine and sine of the time of year of each step (T), turned by half a year where `south` (B, 1, 1); to (B, T, 2)."""
-    half = 0.5 if spec.step == "day" else calendar.DAYS_PER_MONTH / 2
-    days = (time - time.astype("datetime64[Y]")) / np.timedelta64(1, "D") + half
-    angle = 2 * np.pi * days / calendar.days_of_year(time)
-    return (np.where(south, -1, 1) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)).astype(np.float32)
-
-
 def seasonal_cycle(scaled: np.ndarray, bins: np.ndarray, count: int) -> np.ndarray:
     """Mean of the finite values of each site in each bin.
 
     Parameters
     ----------
-    scaled : array (B, T, D), NaN where missing
-    bins : array (T) of int
-    count : number of bins C
+    scaled : array (site, time, variable), NaN where missing
+    bins : array (time) of int
+    count : number of bins
 
     Returns
     -------
-    array (B, C, D) of float32: a bin without values is interpolated between its neighbours around the year; a site
+    array (site, bin, variable) of float32: a bin without values is interpolated between its neighbours around the year; a site
     without any value gets 0, the training mean.
     """
     mean, number = _means(scaled, bins, count)
-    partly = (number == 0).any(1) & (number > 0).any(1)  # (B, D)
-    for b, d in np.argwhere(partly):
+    partial = (number == 0).any(1) & (number > 0).any(1)  # (site, variable)
+    for b, d in np.argwhere(partial):
         known = np.flatnonzero(number[b, :, d])
         mean[b, :, d] = np.interp(np.arange(count), known, mean[b, known, d], period=count)
     return mean.astype(np.float32)
 
 
-def yearly_cycles(scaled: np.ndarray, time: np.ndarray, bins: np.ndarray, cycle: np.ndarray) -> np.ndarray:
+def yearly_cycles(scaled: np.ndarray, axis: TimeAxis, cycle: np.ndarray) -> np.ndarray:
     """The `YEARS` most complete years of each site in the order of time; of equally complete ones the earlier.
 
     Parameters
     ----------
-    scaled : array (B, T, D), NaN where missing
-    time, bins : arrays (T)
-    cycle : array (B, C, D)
+    scaled : array (site, time, variable), NaN where missing
+    axis : of the steps
+    cycle : array (site, bin, variable)
         What stands where a year has no value; where there are fewer years, the first ones are repeated.
 
     Returns
     -------
-    array (B, `YEARS`, C, D) of float32.
+    array (site, `YEARS`, bin, variable) of float32.
     """
-    year = calendar.year(time)
-    each = np.unique(year)
-    complete = np.stack([np.isfinite(scaled[:, year == y]).mean((1, 2)) for y in each], axis=1)  # (B, years)
+    year = calendar.year(axis.start)
+    years = np.unique(year)
+    complete = np.stack([np.isfinite(scaled[:, year == y]).mean((1, 2)) for y in years], axis=1)  # (site, year)
     chosen = np.sort(np.argsort(-complete, axis=1, kind="stable")[:, :YEARS], axis=1)
     chosen = chosen[:, np.arange(YEARS) % chosen.shape[1]]
     out = np.repeat(cycle[:, None], YEARS, axis=1)
-    for k, y in enumerate(each):
+    for k, y in enumerate(years):
         site, place = np.nonzero(chosen == k)
-        mean, number = _means(scaled[site][:, year == y], bins[year == y], cycle.shape[1])
+        mean, number = _means(scaled[site][:, year == y], axis.support_bins[year == y], cycle.shape[1])
         out[site, place] = np.where(number > 0, mean, out[site, place])
     return out.astype(np.float32)
 
 
 def _means(scaled: np.ndarray, bins: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Means and numbers of the finite values in each bin; (B, T, D) to (B, C, D) each, 0 where there is none."""
-    there = np.isfinite(scaled)
-    number = np.stack([there[:, bins == c].sum(1) for c in range(count)], axis=1)  # (B, C, D)
-    total = np.stack([np.where(there[:, bins == c], scaled[:, bins == c], 0).sum(1, dtype=np.float64) for c in range(count)], 1)
+    """Means and numbers of the finite values in each bin, (site, bin, variable) each, 0 where there is none."""
+    finite = np.isfinite(scaled)
+    number = np.stack([finite[:, bins == c].sum(1) for c in range(count)], axis=1)
+    total = np.stack([np.where(finite[:, bins == c], scaled[:, bins == c], 0).sum(1, dtype=np.float64) for c in range(count)], 1)
     return np.divide(total, number, out=np.zeros_like(total), where=number > 0), number
 
 
 def running_means(x: np.ndarray, spans: tuple[int, ...]) -> list[np.ndarray]:
-    """Means of the last steps up to and with each one, of those there are at the beginning.
+    """Means of the last steps up to and including each one, of fewer at the beginning.
 
     Parameters
     ----------
-    x : array (B, T, D)
+    x : array (site, time, variable)
     spans : numbers of steps
 
     Returns
     -------
     list
-        One array (B, T, D) of float32 a span; the sums behind them are made once.
+        One array (site, time, variable) of float32 for each span; the sums behind them are made once.
     """
-    total = np.cumsum(x, axis=1, dtype=np.float64) if spans else None
+    if not spans:
+        return []
+    total = np.cumsum(x, axis=1, dtype=np.float64)
     return [_mean_of_last(total, n) for n in spans]
 
 
 def _mean_of_last(total: np.ndarray, steps: int) -> np.ndarray:
-    """From sums since the first step (B, T, D) to means of the last `steps` steps."""
+    """Means of the last `steps` steps from sums since the first step, (site, time, variable)."""
     mean = np.empty(total.shape, dtype=np.float32)
     first = total[:, :steps]
     mean[:, :steps] = first / np.arange(1, first.shape[1] + 1)[:, None]
@@ -303,18 +290,20 @@ def _mean_of_last(total: np.ndarray, steps: int) -> np.ndarray:
     return mean
 
 
-def _dynamic(ds: xr.Dataset, spec: Spec, scaling: Scaling) -> np.ndarray:
-    columns = [scaling.apply(ds[n].transpose("site", "time").values, name=n, units=ds[n].attrs["units"]) for n in spec.dynamic]
+def _dynamic(ds: xr.Dataset, spec: InputSpec, standardisation: Standardisation) -> np.ndarray:
+    columns = [
+        standardisation.apply(ds[n].transpose("site", "time").values, name=n, units=ds[n].attrs["units"]) for n in spec.dynamic
+    ]
     return np.stack(columns, axis=-1)
 
 
-def _static(ds: xr.Dataset, spec: Spec, scaling: Scaling) -> np.ndarray:
+def _static(ds: xr.Dataset, spec: InputSpec, standardisation: Standardisation) -> np.ndarray:
     columns = []
     for name in spec.static:
         kind = variables.get(name).classes
         values = ds[name].transpose("site", *([kind] if kind else [])).values
         if kind:
             values = values[:, ds.get_index(kind).get_indexer(list(variables.get(name).members))]
-        scaled = scaling.apply(values, name=name, units=ds[name].attrs["units"])
+        scaled = standardisation.apply(values, name=name, units=ds[name].attrs["units"])
         columns.append(scaled if kind else scaled[:, None])
     return np.concatenate(columns, axis=1) if columns else np.zeros((ds.sizes["site"], 0), dtype=np.float32)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tamrl import escaping
-from tamrl.options import Schedule, Strict
+from tamrl.options import Strict
 from tamrl.sections.types import Name, Share, WithPlugins
 
 
@@ -63,9 +63,9 @@ class Optimisation(Strict):
     precision: Literal["exact", "fast"] = "exact"
     """`fast` compiles networks and trains them in bfloat16 on a GPU; on a processor it changes nothing."""
 
-    def adjusted(self, options: dict[str, Any]) -> "Optimisation":
-        """These keys, without further ones of the section, but with those that a model's options want otherwise (`Schedule`)."""
-        changed = {key: options[key] for key in Schedule.model_fields if options.get(key) is not None}
+    def adjusted(self, options: Strict) -> "Optimisation":
+        """These settings, but for those that the options of a model set: keys of the same name that are not null."""
+        changed = {key: value for key, value in options if key in Optimisation.model_fields and value is not None}
         return Optimisation(**{key: getattr(self, key) for key in Optimisation.model_fields} | changed)
 
 

@@ -1,4 +1,4 @@
-"""Where the numbers are crunched, and how exactly."""
+"""The device that trains, and its precision."""
 
 from collections.abc import Callable
 
@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from tamrl.errors import ConfigError
 
 
-def choose(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
     """`auto` takes a GPU if there is one; raises `ConfigError` for `cuda` where there is none."""
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
         raise ConfigError("device: cuda, but no GPU can be used", found=f"torch {torch.__version__}", todo="set device: auto")
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 
-def runner(network: nn.Module, device: torch.device, precision: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def forward_pass(network: nn.Module, device: torch.device, precision: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """The forward pass of a training step: the network itself, unless a GPU is to be `fast`.
 
     Then it is compiled and runs in bfloat16 where that is safe (Kalamkar et al. 2019, arXiv 1905.12322); weights, loss and what

@@ -2,20 +2,22 @@
 
 import logging
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
 from tamrl.errors import TrainingError
+from tamrl.models.parts.network import FluxNetwork
 from tamrl.sections.models import Optimisation
-from tamrl.training.device import runner
+from tamrl.training.device import forward_pass
+from tamrl.training.history import History
 from tamrl.training.losses import flux_loss
 from tamrl.training.resume import Resume, State
 from tamrl.training.sequences import Batch, Sampler, Sequences
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 CLIP = 1.0
 """Largest norm of the gradient (Pascanu et al. 2013, arXiv 1211.5063)."""
@@ -30,18 +32,8 @@ CHECKS = 12
 """Validations in a training, in its second half, where the learning rate falls."""
 
 
-@dataclass
-class History:
-    """What happened: (step, loss) pairs, steps not applied, and the step whose weights were kept."""
-
-    training: list[tuple[int, float]] = field(default_factory=list)
-    validation: list[tuple[int, float]] = field(default_factory=list)
-    bad_steps: int = 0
-    best_step: int = 0
-
-
-def train(
-    network: nn.Module,
+def train_network(
+    network: FluxNetwork,
     sampler: Sampler,
     validation: Sequences | None,
     settings: Optimisation,
@@ -72,7 +64,7 @@ def train(
     history, best, kept, first = History(), math.inf, None, 0
     if resume and (state := resume.restore(network, optimizer, sampler.random)):
         history, best, kept, first = History(**state.history), state.best, state.best_weights, state.step
-    forward = runner(network, scale.device, settings.precision)
+    forward = forward_pass(network, scale.device, settings.precision)
     for step in range(first, settings.steps):
         network.train()
         network.begin(step / settings.steps)
@@ -91,13 +83,13 @@ def train(
             history.training.append((step, loss.item()))
             score = validate(network, cover, scale) if cover else -float(step)  # without validation the last weights win
             history.validation += [(step, score)] if cover else []
-            LOG.info("step %d: training loss %.4f, validation loss %.4f", step, loss.item(), score if cover else math.nan)
+            _log.info("step %d: training loss %.4f, validation loss %.4f", step, loss.item(), score if cover else math.nan)
             if score < best:  # never true for NaN
                 best, kept, history.best_step = score, _clone(network), step
         if resume:
             resume.save(State(step + 1, asdict(history), best, kept), network, optimizer, sampler.random)
     _finish(network, kept, history, settings)
-    if cover and hasattr(network, "calibrate"):
+    if cover and network.learns_gain:
         network.calibrate(residuals(network, cover))
     return history
 
@@ -105,13 +97,13 @@ def train(
 def _too_many(history: History, what: str) -> bool:
     """Count a step that is not applied; whether training must end."""
     history.bad_steps += 1
-    LOG.warning("%s: not applied", what)
+    _log.warning("%s: not applied", what)
     if history.bad_steps >= MOST_BAD_STEPS:
-        LOG.error("%d steps were not finite: training ends at %s", MOST_BAD_STEPS, what)
+        _log.error("%d steps were not finite: training ends at %s", MOST_BAD_STEPS, what)
     return history.bad_steps >= MOST_BAD_STEPS
 
 
-def _finish(network: nn.Module, kept: dict[str, Tensor] | None, history: History, settings: Optimisation) -> None:
+def _finish(network: FluxNetwork, kept: dict[str, Tensor] | None, history: History, settings: Optimisation) -> None:
     """Put the best weights into the network."""
     if kept is None:
         raise TrainingError(
@@ -125,7 +117,7 @@ def _finish(network: nn.Module, kept: dict[str, Tensor] | None, history: History
 
 
 @torch.no_grad()
-def residuals(network: nn.Module, batches: list[Batch]) -> Tensor:
+def residuals(network: FluxNetwork, batches: list[Batch]) -> Tensor:
     """Predicted less measured fluxes (N, 3) at the scored steps of `batches` that have all three."""
     found = [(network.estimate(b.x, b.support, b.static) - b.y)[(b.weight > 0).all(-1)] for b in batches]
     return torch.cat(found)

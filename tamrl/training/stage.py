@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,19 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, verified
 from tamrl.provenance import code_digest, config_digest, libraries
-from tamrl.samples import scaling
-from tamrl.samples.dataset import Spec
+from tamrl.samples.dataset import InputSpec
 from tamrl.samples.splits import ALL, cut, training_sites
+from tamrl.samples.standardise import fit_standardisation
 from tamrl.sections.inputs import Features
 from tamrl.sections.models import Optimisation
-from tamrl.training import checkpoint
-from tamrl.training.device import choose
-from tamrl.training.fit import fit, member_seed
+from tamrl.training.checkpoint import Trained, save_model
+from tamrl.training.device import choose_device
+from tamrl.training.member import fit_member, member_seed
+from tamrl.training.model_spec import ModelSpec, TrainingRecord
 from tamrl.training.resume import Resume
 from tamrl.workflow import stage
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @stage
@@ -46,7 +48,7 @@ def train_model(
     step: Step,
     seed: int,
 ) -> None:
-    """Train a member and write it into `folder`; a killed job continues where its state was kept last.
+    """Train a member and write it into `folder`; a killed job continues from its last stored state.
 
     Parameters
     ----------
@@ -57,37 +59,67 @@ def train_model(
     """
     started = time.monotonic()
     torch.set_num_threads(1)  # the same bits on any machine; jobs run side by side
-    module = registry.load(registry.MODELS, plugin)
+    module = registry.load_model_plugin(plugin)
     chosen = module.Options(**options)
-    spec = Spec.asked(chosen, **features.model_dump(), step=step)
+    spec = InputSpec.requested(chosen, **features.model_dump(), step=step)
     ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     table = contracts.read_csv(splits, contracts.SPLITS)
     ds, group = _training_towers(ds, table, fold, where=splits)
     own_seed = member_seed(seed, plugin, fold, member)  # variants draw the same towers
-    scaled = scaling.fit(ds, dynamic=spec.dynamic, static=spec.static)
-    training = training.adjusted(options)
-    origin = {"training": training.model_dump(mode="json"), "samples": sha256(samples), "splits": sha256(splits)}
-    made_by = _made_by(module.__name__, training.device)
-    config = {"training": origin["training"], "inputs": spec.to_json(), "options": chosen.model_dump(mode="json"), "fold": fold}
-    config |= {"seed": own_seed, "instructions": made_by["instructions"]}  # with other instructions the last bits differ
-    data = {"samples": origin["samples"], "splits": origin["splits"]}
-    resume = Resume(folder, key=Key(made_by["code"], made_by["software"], config, data))
-    trained, about = fit(ds, group, module, chosen, spec, scaled, training, own_seed, resume)
-    about |= origin | made_by | {"seed": own_seed, "run_seed": seed, "sites": ds["site"].values.tolist()}
-    about["kin"] = config_digest([origin, chosen.model_dump(mode="json"), seed, made_by["software"]])
-    result = checkpoint.Trained(trained, model, spec, scaled, fold, member, about)
+    standardisation = fit_standardisation(ds, dynamic=spec.dynamic, static=spec.static)
+    settings = training.adjusted(chosen)
+    origin = _origin(plugin, settings, samples=samples, splits=splits)
+    config = {"settings": settings.model_dump(mode="json"), "inputs": asdict(spec), "options": chosen.model_dump(mode="json")}
+    config |= {
+        "fold": fold,
+        "seed": own_seed,
+        "instructions": origin.instructions,
+    }  # with other instructions the last bits differ
+    key = Key(origin.code, origin.software, config, {"samples": origin.samples, "splits": origin.splits})
+    resume = Resume(folder, key=key)
+    fitted = fit_member(ds, group, module, chosen, spec, standardisation, settings, own_seed, resume)
+    shared = origin.model_dump(mode="json", include={"settings", "samples", "splits", "software"})
+    record = origin.model_copy(
+        update={
+            "kin": config_digest([shared, chosen.model_dump(mode="json"), seed]),
+            "sites": tuple(ds["site"].values.tolist()),
+            "held_back": fitted.held_back,
+            "seed": own_seed,
+            "run_seed": seed,
+            "history": fitted.history,
+        }
+    )
+    described = ModelSpec(
+        name=model,
+        plugin=plugin,
+        options=chosen,
+        inputs=spec,
+        standardisation=standardisation,
+        fold=fold,
+        member=member,
+        training=record,
+    )
     with atomic(folder) as part:
-        checkpoint.save(part, result, plugin=plugin, options=chosen.model_dump(mode="json"))
+        save_model(part, Trained(fitted.model, described))
     resume.clear()
-    LOG.info("%s fold %s member %s on %d towers: %.1f s", model, fold, member, len(group), time.monotonic() - started)
+    _log.info("%s fold %s member %s on %d towers: %.1f s", model, fold, member, len(group), time.monotonic() - started)
 
 
-def _made_by(plugin: str, device: str) -> dict[str, Any]:
-    """What shapes the weights besides data, settings and seed."""
-    if choose(device).type == "cuda":
-        torch.cuda.init()  # so that its name is told
-    modules = "tamrl.training.stage", plugin
-    return {"code": code_digest(*modules), "software": libraries(*modules), "instructions": lineage.instructions()}
+def _origin(plugin: str, settings: Optimisation, *, samples: str, splits: str) -> TrainingRecord:
+    """What shapes the weights besides the model's options and its seed."""
+    if choose_device(settings.device).type == "cuda":
+        torch.cuda.init()  # so that `instructions` names it
+    modules = "tamrl.training.stage", f"{registry.MODELS}.{plugin}"
+    return TrainingRecord(
+        kin="",
+        sites=(),
+        settings=settings,
+        samples=sha256(samples),
+        splits=sha256(splits),
+        code=code_digest(*modules),
+        software=libraries(*modules),
+        instructions=lineage.instructions(),
+    )
 
 
 def _training_towers(ds: xr.Dataset, splits: pd.DataFrame, fold: str, *, where: str) -> tuple[xr.Dataset, np.ndarray]:

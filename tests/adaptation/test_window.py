@@ -30,6 +30,6 @@ def test_months_that_are_mostly_missing_do_not_begin_a_window():
 
 
 def test_a_window_holds_whole_months():
-    inside = window.inside(TIME, _month("2005-12"), 3)
+    inside = window.in_window(TIME, _month("2005-12"), 3)
     assert TIME[inside][0] == np.datetime64("2005-12-01") and TIME[inside][-1] == np.datetime64("2006-02-28")
     assert inside.sum() == 31 + 31 + 28

@@ -24,13 +24,14 @@ from tamrl.inference.plan import carried, plan
 from tamrl.inference.predict import go_on, predict
 from tamrl.models import tamrl
 from tamrl.samples import dataset
-from tamrl.samples.dataset import Inputs, Spec
-from tamrl.samples.scaling import Moments, Scaling
+from tamrl.samples.dataset import Inputs, InputSpec
+from tamrl.samples.standardise import Moments, Standardisation
 from tamrl.sections.inputs import DriverVariables
 from tamrl.sections.models import Inference
-from tamrl.training import checkpoint
 from tamrl.training.checkpoint import Trained
+from tamrl.training.model_spec import model_dims
 from tests.benchmarks.rows import fastest, row
+from tests.modelling import trained
 
 WINDOW, BATCH = 30, 32
 CELLS, MEMBERS, DAYS = 128, 10, 365
@@ -77,9 +78,9 @@ class _Case:
         self.ds["elevation"] = "site", random.normal(0, 1, CELLS).astype("f4")
         for name in self.ds:
             self.ds[name].attrs = variables.attributes(name)
-        self.spec = Spec(DYNAMIC, STATIC, "day", tamrl.Options().windows)
+        self.spec = InputSpec(DYNAMIC, STATIC, "day", tamrl.Options().windows)
         moments = {n: Moments((0.0,) * self._width(n), (1.0,) * self._width(n), self.ds[n].attrs["units"]) for n in self.ds}
-        self.scaling = Scaling(moments, {"gpp": 5.0, "reco": 4.0, "nee": 2.5})
+        self.scaling = Standardisation(moments, {"gpp": 5.0, "reco": 4.0, "nee": 2.5})
         self.members = [self._member(k) for k in range(MEMBERS)]
         self.fast = [numerics.rounded(m) for m in self.members]
         steps = {"label": "2011", "spinup": Inference().spinup, "span": max(self.spec.spans)}
@@ -91,8 +92,8 @@ class _Case:
 
     def _member(self, seed: int) -> Trained:
         torch.manual_seed(seed)
-        model = tamrl.build(checkpoint.dims(self.spec, self.scaling), self.options).eval()
-        return Trained(model, "tamrl", self.spec, self.scaling, "all", str(seed), {"digest": str(seed)})
+        model = tamrl.build(model_dims(self.spec, self.scaling), self.options).eval()
+        return trained(model, self.spec, self.scaling, member=str(seed))
 
 
 class _Windows(Dataset):
@@ -115,7 +116,7 @@ def _plain(case: _Case, cells: int) -> float:
     """Cell-days per second of the plain way, over `cells` cells and 60 days."""
     start, count, member = time.process_time(), 0, case.members[0]
     ds = case.ds.isel(site=slice(cells))
-    found = dataset.inputs(ds, member.spec, member.scaling, steps=np.arange(365, 365 + WINDOW - 1 + 60))
+    found = dataset.model_inputs(ds, member.spec.inputs, member.spec.standardisation, steps=np.arange(365, 365 + WINDOW - 1 + 60))
     for x, support, static in DataLoader(_Windows(found), batch_size=BATCH):
         with torch.no_grad():
             count += len(member.model.estimate(x, support, static)[:, -1].numpy())

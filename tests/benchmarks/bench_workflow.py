@@ -20,10 +20,12 @@ from tamrl.grid import Grid
 from tamrl.inference import mapping, nodes, tiled
 from tamrl.inference.layout import lay_out
 from tamrl.models import tamrl
-from tamrl.samples.dataset import Spec
-from tamrl.samples.scaling import Moments, Scaling
+from tamrl.samples.dataset import InputSpec
+from tamrl.samples.standardise import Moments, Standardisation
 from tamrl.training import checkpoint
+from tamrl.training.model_spec import model_dims
 from tests.benchmarks.rows import row, took
+from tests.modelling import trained
 
 ROOT = Path(__file__).parents[2]
 YEARS, JOBS, MEMBERS = 24, 100, 10
@@ -96,12 +98,11 @@ def _cube(path: Path) -> None:
 
 def _member(folder: Path, seed: int) -> str:
     """A default model as it begins."""
-    spec = Spec(DYNAMIC, STATIC, "day", tamrl.Options().windows)
+    spec = InputSpec(DYNAMIC, STATIC, "day", tamrl.Options().windows)
     inputs = {n: Moments((0.0,), (100.0,), variables.get(n).units) for n in DYNAMIC}
     inputs["igbp_fraction"] = Moments((0.0,) * 17, (1.0,) * 17, "1")
-    scaling = Scaling(inputs, {"gpp": 5.0, "reco": 4.0, "nee": 2.5})
+    scaling = Standardisation(inputs, {"gpp": 5.0, "reco": 4.0, "nee": 2.5})
     torch.manual_seed(seed)
-    model = tamrl.build(checkpoint.dims(spec, scaling), tamrl.Options())
-    trained = checkpoint.Trained(model, "tamrl", spec, scaling, "all", str(seed), {"kin": "bench", "sites": []})
-    checkpoint.save(folder, trained, options=tamrl.Options().model_dump())
+    model = tamrl.build(model_dims(spec, scaling), tamrl.Options())
+    checkpoint.save_model(folder, trained(model, spec, scaling, member=str(seed)))
     return str(folder)

@@ -21,16 +21,18 @@ from tamrl.drivers.formats import netcdf
 from tamrl.drivers.sources import arco_era5, cds_era5, modis, static
 from tamrl.errors import ConfigError, InputError
 from tamrl.intake import document
-from tamrl.samples.dataset import Spec
-from tamrl.samples.scaling import Moments, Scaling
+from tamrl.samples.dataset import InputSpec
+from tamrl.samples.standardise import Moments, Standardisation
 from tamrl.towers import survey
 from tamrl.towers.reader import bif, snapshot
 from tamrl.training import checkpoint
+from tamrl.training.model_spec import model_dims
 from tamrl.twin import hours
 from tamrl.twin import modis as twin
 from tamrl.twin.nodes import Nodes
 from tests.drivers import conftest as grids
 from tests.fuzz.base import Target
+from tests.modelling import trained
 from tests.towers import conftest as towers
 from tests.towers import test_zarr_fluxnet2015 as stores
 
@@ -268,21 +270,21 @@ def _read_yaml(path: Path) -> str:
 def _model(folder: Path) -> Path:
     units = {"air_temperature": "K", "evi": "1"}
     inputs = {name: Moments((1.0,), (2.0,), unit) for name, unit in units.items()}
-    spec = Spec(tuple(inputs), (), "month", (90,))
-    scaling = Scaling(inputs, dict.fromkeys(FLUXES, 2.0))
+    spec = InputSpec(tuple(inputs), (), "month", (90,))
+    scaling = Standardisation(inputs, dict.fromkeys(FLUXES, 2.0))
     plugin = registry.load(registry.MODELS, "tamrl")
     torch.manual_seed(1)
-    model = plugin.build(checkpoint.dims(spec, scaling), plugin.Options(hidden=4, streams=1, code=2))
-    trained = checkpoint.Trained(model, "tamrl", spec, scaling, "all", "0", {"kin": "k"})
-    checkpoint.save(folder / "member-0", trained, options={"hidden": 4, "streams": 1, "code": 2})
+    options = {"hidden": 4, "streams": 1, "code": 2}
+    model = plugin.build(model_dims(spec, scaling), plugin.Options(**options))
+    checkpoint.save_model(folder / "member-0", trained(model, spec, scaling, options))
     for path in [p for p in (folder / "member-0").iterdir() if files.is_seal(p.name)]:
         path.unlink()  # as a stranger gives it
     return folder / "member-0"
 
 
 def _read_model(path: Path) -> str:
-    found = checkpoint.load(path)
-    return _digest(*(f"{name} {tensor.tolist()}" for name, tensor in sorted(found.model.state_dict().items())), found.digest)
+    found = checkpoint.load_model(path)
+    return _digest(*(f"{name} {tensor.tolist()}" for name, tensor in sorted(found.model.state_dict().items())), found.spec.digest)
 
 
 TARGETS: list[Target] = [

@@ -127,9 +127,11 @@ def product(path: Path) -> str:
 
 def model(path: Path) -> str:
     """A member, whichever of its files was changed."""
-    found = checkpoint.load(path if path.is_dir() else path.parent)
+    found = checkpoint.load_model(path if path.is_dir() else path.parent)
     state = {name: np.asarray(value) for name, value in found.model.state_dict().items()}
-    return digest(found.digest, found.inputs_key, files.as_json(found.about), *(v for _, v in sorted(state.items())))
+    return digest(
+        found.spec.digest, found.spec.inputs_key, found.spec.training.model_dump_json(), *(v for _, v in sorted(state.items()))
+    )
 
 
 def _above(path: Path, name: str) -> Path:

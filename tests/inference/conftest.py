@@ -10,9 +10,11 @@ import xarray as xr
 
 from tamrl import classes, registry, stores, variables
 from tamrl.grid import Grid
-from tamrl.samples.dataset import Spec
-from tamrl.samples.scaling import Moments, Scaling
+from tamrl.samples.dataset import InputSpec
+from tamrl.samples.standardise import Moments, Standardisation
 from tamrl.training import checkpoint
+from tamrl.training.model_spec import model_dims
+from tests.modelling import trained
 
 DYNAMIC, STATIC = ("air_temperature", "evi"), ("igbp_fraction", "elevation")
 
@@ -65,15 +67,15 @@ def climatology_cube(world, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def spec() -> Spec:
-    return Spec(DYNAMIC, STATIC, "month", (90,))
+def spec() -> InputSpec:
+    return InputSpec(DYNAMIC, STATIC, "month", (90,))
 
 
 @pytest.fixture(scope="session")
-def scaling() -> Scaling:
+def scaling() -> Standardisation:
     inputs = {"air_temperature": Moments((280.0,), (8.0,), "K"), "evi": Moments((0.4,), (0.2,), "1")}
     inputs |= {"igbp_fraction": Moments((0.0,) * 17, (1.0,) * 17, "1"), "elevation": Moments((800.0,), (500.0,), "m")}
-    return Scaling(inputs, {"gpp": 5.0, "reco": 4.0, "nee": 2.5})
+    return Standardisation(inputs, {"gpp": 5.0, "reco": 4.0, "nee": 2.5})
 
 
 @pytest.fixture(scope="session")
@@ -81,9 +83,10 @@ def save_member(spec, scaling):
     def save(folder: Path, *, member: int = 0, fold: str = "all", sites: tuple[str, ...] = (), kin: str = "k") -> str:
         plugin = registry.load(registry.MODELS, "tamrl")
         torch.manual_seed(member)
-        model = plugin.build(checkpoint.dims(spec, scaling), plugin.Options(hidden=16, code=8))
-        trained = checkpoint.Trained(model, "tamrl", spec, scaling, fold, str(member), {"kin": kin, "sites": list(sites)})
-        checkpoint.save(folder, trained, options={"hidden": 16, "code": 8})
+        options = {"hidden": 16, "code": 8}
+        model = plugin.build(model_dims(spec, scaling), plugin.Options(**options))
+        described = trained(model, spec, scaling, options, fold=fold, member=str(member), kin=kin, sites=sites)
+        checkpoint.save_model(folder, described)
         return str(folder)
 
     return save

@@ -8,8 +8,9 @@ import torch
 
 from tamrl.inference.predict import predict
 from tamrl.models import tamrl
-from tamrl.training import checkpoint
 from tamrl.training.checkpoint import load_ensemble
+from tamrl.training.model_spec import model_dims
+from tests.modelling import trained
 
 CPU = torch.device("cpu")
 
@@ -45,8 +46,8 @@ def test_no_number_depends_on_the_batch(members, cells, batch):
 def test_no_number_depends_on_the_batch_with_other_support_sets(cells, spec, scaling, options):
     own = dataclasses.replace(spec, support=options["support"])
     torch.manual_seed(1)
-    model = tamrl.build(checkpoint.dims(own, scaling), tamrl.Options(hidden=16, code=8, **options)).eval()
-    member = checkpoint.Trained(model, "tamrl", own, scaling, "all", "0", {})
+    model = tamrl.build(model_dims(own, scaling), tamrl.Options(hidden=16, code=8, **options)).eval()
+    member = trained(model, own, scaling, {"hidden": 16, "code": 8, **options})
     whole = _predict([member], cells)
     assert np.isfinite(whole).all() and (whole != _predict([member], cells.assign(evi=cells["evi"].roll(time=1)))).any()
     assert all((_predict([member], cells, batch) == whole).all() for batch in (7, 50))
@@ -73,6 +74,7 @@ def test_a_cell_without_land_cover_is_missing_throughout(members, cells):
 def test_members_with_other_scaling_get_their_own_inputs(members, cells, scaling, save_member, tmp_path):
     other = load_ensemble([save_member(tmp_path / "m", member=0)])[0]
     moved = type(scaling)(scaling.inputs | {"evi": type(scaling.inputs["evi"])((0.1,), (0.3,), "1")}, scaling.fluxes)
-    mixed = [members[0], type(other)(other.model, other.name, other.spec, moved, other.fold, "9", other.about)]
+    changed = other.spec.model_copy(update={"standardisation": moved, "member": "9"})
+    mixed = [members[0], dataclasses.replace(other, spec=changed)]
     found = _predict(mixed, cells)
     assert (found[0] == _predict(members[:1], cells)[0]).all() and (found[0] != found[1]).any()

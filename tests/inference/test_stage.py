@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -221,8 +222,8 @@ def test_a_model_without_memory_is_not_carried(cube, save_member, tmp_path, monk
 
 
 def _with_context(member):
-    member.model.context = 4
-    return member
+    options = member.spec.options.model_copy(update={"context": 4})
+    return replace(member, spec=member.spec.model_copy(update={"options": options}))
 
 
 def test_fast_numbers_are_near_and_their_difference_is_measured(cube, models, untiled, tmp_path):

@@ -1,22 +1,25 @@
 """The mean seasonal cycle: of the class, of a mix of classes, and of all towers where a class was never seen."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import TypeAdapter
 
+from tamrl.calendar import TimeAxis
 from tamrl.models import seasonal
 from tamrl.plugins import Dims
-from tamrl.samples import dataset
-from tamrl.samples.dataset import Spec
+from tamrl.samples.dataset import InputSpec
 
-SPEC = Spec((), ("igbp_fraction",), "day", calendar=True)
+SPEC = InputSpec((), ("igbp_fraction",), "day", calendar=True)
 DAYS = pd.date_range("2009-01-01", "2010-12-31").values
 EYE = torch.eye(3)
 
 
 def _x(sites: int, south: tuple[bool, ...] = (False,)) -> torch.Tensor:
-    return torch.from_numpy(dataset.season_of(DAYS, np.resize(np.array(south), sites)[:, None, None], SPEC)).float()
+    return torch.from_numpy(TimeAxis(DAYS, SPEC.step).annual_cycle(np.resize(np.array(south), sites)[:, None, None])).float()
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +60,11 @@ def test_the_south_is_half_a_year_later(model):
 
 
 def test_the_season_is_the_last_two_features_and_survives_the_checkpoint():
-    asked = Spec.asked(seasonal.Options(), dynamic=("evi",), static=("elevation", "igbp_fraction"), step="month")
+    asked = InputSpec.requested(seasonal.Options(), dynamic=("evi",), static=("elevation", "igbp_fraction"), step="month")
     assert asked.features == ("evi", "season_cos", "season_sin") and asked.static == ("igbp_fraction",)
-    assert Spec.from_json(asked.to_json()) == asked
-    months = dataset.season_of(pd.date_range("2010-01-01", periods=12, freq="MS").values, np.zeros((1, 1, 1), bool), asked)
+    assert TypeAdapter(InputSpec).validate_python(asdict(asked)) == asked
+    months = TimeAxis(pd.date_range("2010-01-01", periods=12, freq="MS").values, asked.step).annual_cycle(
+        np.zeros((1, 1, 1), bool)
+    )
     angle = np.arctan2(months[0, :, 1], months[0, :, 0]) % (2 * np.pi) / (2 * np.pi) * 12
     np.testing.assert_allclose(angle, np.arange(12) + 0.5, atol=0.06)

@@ -4,14 +4,16 @@ import pytest
 import torch
 
 from tamrl import carbon
-from tamrl.models import _network, tamrl
-from tamrl.models._film import Film
+from tamrl.models import tamrl
+from tamrl.models.parts import network
+from tamrl.models.parts.layers import Film
+from tamrl.models.parts.recurrent import TamRl
 from tamrl.plugins import Dims
 
 DIMS = Dims(features=5, support=3, static=2, bins=12, scale=(5.0, 4.0, 2.5))
 
 
-def _model(**options) -> tamrl.TamRl:
+def _model(**options) -> TamRl:
     torch.manual_seed(0)
     return tamrl.build(DIMS, tamrl.Options(**({"hidden": 16, "code": 6, "streams": 1} | options))).eval()
 
@@ -96,7 +98,7 @@ def test_blocks_give_what_one_pass_gives():
     model, (x, support, static) = _model(balance="exact"), _arrays()
     with torch.no_grad():
         whole = model(x, support, static)[..., :3]
-    assert x.shape[1] > 2 * _network.BLOCK
+    assert x.shape[1] > 2 * network.BLOCK
     torch.testing.assert_close(model.predict(x, support, static), whole, atol=2e-5, rtol=0)
 
 

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from tamrl import classes, variables
-from tamrl.samples.dataset import Spec
+from tamrl.samples.dataset import InputSpec
 
 TRAINING = {
     "sequence": 12,
@@ -28,8 +28,8 @@ def settings() -> dict:
 
 
 @pytest.fixture(scope="session")
-def spec() -> Spec:
-    return Spec(("air_temperature", "evi"), ("igbp_fraction",), "month", (90,))
+def spec() -> InputSpec:
+    return InputSpec(("air_temperature", "evi"), ("igbp_fraction",), "month", (90,))
 
 
 @pytest.fixture(scope="session")

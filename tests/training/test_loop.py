@@ -6,15 +6,17 @@ import torch
 from torch import nn
 
 from tamrl.errors import TrainingError
+from tamrl.models.parts.network import FluxNetwork
 from tamrl.samples.dataset import Inputs
 from tamrl.sections.models import Optimisation
 from tamrl.training import loop
+from tamrl.training.history import History
 from tamrl.training.sequences import Sampler, Sequences
 
 SCALE = torch.ones(3)
 
 
-class Line(nn.Module):
+class Line(FluxNetwork):
     """Fluxes linear in the drivers; its gradient can be poisoned at chosen steps."""
 
     def __init__(self, poisoned: tuple[int, ...] = ()) -> None:
@@ -45,9 +47,9 @@ def _settings(**changes) -> Optimisation:
     return Optimisation(**({"batch": 8, "steps": 120, "learning_rate": 0.05, "weight_decay": 0.0, "input_noise": 0.0} | changes))
 
 
-def _train(network, *, validation=True, **changes) -> loop.History:
+def _train(network, *, validation=True, **changes) -> History:
     sampler = Sampler(_data(), np.ones(6), seed=1)
-    return loop.train(network, sampler, _data(1) if validation else None, _settings(**changes), scale=SCALE, seed=1)
+    return loop.train_network(network, sampler, _data(1) if validation else None, _settings(**changes), scale=SCALE, seed=1)
 
 
 def test_it_learns():

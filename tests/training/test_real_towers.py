@@ -8,10 +8,10 @@ import xarray as xr
 
 from tamrl import classes, registry, variables
 from tamrl.carbon import FLUXES
-from tamrl.samples import dataset, scaling, splits
-from tamrl.samples.dataset import Spec
+from tamrl.samples import dataset, splits, standardise
+from tamrl.samples.dataset import InputSpec
 from tamrl.sections.models import Optimisation, Splits
-from tamrl.training.fit import fit
+from tamrl.training.member import fit_member
 
 COLUMNS = {
     "air_temperature": ("TA_F", 1.0, 273.15),
@@ -51,19 +51,19 @@ def test_fluxes_of_unseen_towers_are_predicted(months):
     conf = {"scheme": "kfold", "folds": 3, "distance_km": 30.0}
     split = splits.split(towers, splits=Splits(**conf), test_sites=[], seed=1)
     train = (split["fold"] != "0").to_numpy()
-    spec = Spec(("air_temperature", "shortwave_radiation", "vapour_pressure_deficit", "evi"), ("igbp_fraction",), "month")
-    own = scaling.fit(months.isel(site=train), dynamic=spec.dynamic, static=spec.static)
+    spec = InputSpec(("air_temperature", "shortwave_radiation", "vapour_pressure_deficit", "evi"), ("igbp_fraction",), "month")
+    own = standardise.fit_standardisation(months.isel(site=train), dynamic=spec.dynamic, static=spec.static)
     plugin = registry.load(registry.MODELS, "tamrl")
     settings = {"sequence": 24, "spinup": 6, "batch": 24, "steps": 150, "learning_rate": 8e-3, "weight_decay": 1e-2}
     settings |= {"validation": 0.1, "class_weights": True, "input_noise": 0.05, "device": "cpu"}
     options = plugin.Options(hidden=32, code=16)
     torch.set_num_threads(1)
-    model, _ = fit(
+    fitted = fit_member(
         months.isel(site=train), split["group"].to_numpy()[train], plugin, options, spec, own, Optimisation(**settings), 3
     )
     unseen = months.isel(site=~train)
-    cells = dataset.inputs(unseen, spec, own)
-    found = model.predict(cells.x, cells.support, cells.static).numpy()
+    cells = dataset.model_inputs(unseen, spec, own)
+    found = fitted.model.predict(cells.x, cells.support, cells.static).numpy()
     valid = cells.valid.numpy()
     assert set(towers["site"][~train]).isdisjoint(towers["site"][train])
     for k, (flux, least) in enumerate(zip(FLUXES, (0.45, 0.25, 0.1), strict=True)):

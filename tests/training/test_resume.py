@@ -34,7 +34,7 @@ def _arguments(files, output, settings, *, steps=STEPS, seed=1) -> dict:
 def _train(*arguments, **changes) -> checkpoint.Trained:
     content = _arguments(*arguments, **changes)
     train_model(**content)
-    return checkpoint.load(content["folder"])
+    return checkpoint.load_model(content["folder"])
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_killed_training_ends_with_the_same_bits(files, settings, tmp_path, ki
     assert (tmp_path / "a.resume.safetensors").exists() and not (tmp_path / "a").exists()
     kill_at(None)
     continued, whole = _train(files, tmp_path / "a", settings), _train(files, tmp_path / "b", settings)
-    assert continued.digest == whole.digest and continued.about == whole.about
+    assert continued.spec == whole.spec
     assert not list(tmp_path.glob("*resume*"))
 
 
@@ -121,6 +121,6 @@ def test_a_process_killed_for_real_is_continued(files, settings, tmp_path):
     assert process.wait() == -signal.SIGKILL and state.exists() and not (tmp_path / "a").exists()
     threads = torch.get_num_threads()
     train_model(**content)
-    assert checkpoint.load(tmp_path / "a").digest == _train(files, tmp_path / "b", settings, steps=300).digest
+    assert checkpoint.load_model(tmp_path / "a").spec.digest == _train(files, tmp_path / "b", settings, steps=300).spec.digest
     assert not list(tmp_path.glob("*resume*")) and torch.get_num_threads() == 1
     torch.set_num_threads(threads)

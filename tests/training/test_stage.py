@@ -33,34 +33,34 @@ def _train(files, output, settings, fold="0", seed=1, own=None, **changes):
         step="month",
         seed=seed,
     )
-    return checkpoint.load(output)
+    return checkpoint.load_model(output)
 
 
 def test_towers_of_the_fold_are_not_seen(files, settings, samples, tmp_path):
     sites = samples["site"].values.tolist()
     held = _train(files, tmp_path / "a", settings)
-    assert held.about["sites"] == sites[1::2] and set(held.about["held_back"]) < set(sites[1::2])
+    assert list(held.spec.training.sites) == sites[1::2] and set(held.spec.training.held_back) < set(sites[1::2])
     everyone = _train(files, tmp_path / "b", settings, fold="all")
-    assert everyone.about["sites"] == sites
-    assert held.scaling != everyone.scaling  # scaled by the training towers alone
+    assert list(everyone.spec.training.sites) == sites
+    assert held.spec.standardisation != everyone.spec.standardisation  # scaled by the training towers alone
 
 
 def test_the_same_seed_gives_the_same_file(files, settings, tmp_path):
-    digests = [_train(files, tmp_path / name, settings, seed=seed).digest for name, seed in (("a", 1), ("b", 1), ("c", 2))]
+    digests = [_train(files, tmp_path / name, settings, seed=seed).spec.digest for name, seed in (("a", 1), ("b", 1), ("c", 2))]
     assert digests[0] == digests[1] != digests[2]
 
 
 def test_kin_are_members_of_one_configuration(files, settings, tmp_path):
     a, b = _train(files, tmp_path / "a", settings, fold="0"), _train(files, tmp_path / "b", settings, fold="1")
     c = _train(files, tmp_path / "c", settings, learning_rate=2e-3)
-    assert a.about["kin"] == b.about["kin"] != c.about["kin"]
+    assert a.spec.training.kin == b.spec.training.kin != c.spec.training.kin
 
 
 def test_options_of_a_model_replace_those_of_the_section(files, settings, tmp_path):
     plain = _train(files, tmp_path / "a", settings, steps=4)
     shorter = _train(files, tmp_path / "b", settings, own={"steps": 4}, steps=9)
-    assert plain.about["training"]["steps"] == shorter.about["training"]["steps"] == 4
-    assert plain.about["best_step"] == shorter.about["best_step"]
+    assert plain.spec.training.settings.steps == shorter.spec.training.settings.steps == 4
+    assert plain.spec.training.history.best_step == shorter.spec.training.history.best_step
 
 
 def test_an_unknown_fold_is_refused_and_nothing_written(files, settings, tmp_path):
@@ -79,12 +79,12 @@ def test_a_split_in_time_trains_on_what_came_before(files, settings, samples, tm
     later.to_netcdf(tmp_path / "later.nc")
     one = _train(files, tmp_path / "a", settings, fold="test")
     other = _train(files | {"samples": str(tmp_path / "later.nc")}, tmp_path / "b", settings, fold="test")
-    assert one.about["sites"] == samples["site"].values.tolist()
+    assert list(one.spec.training.sites) == samples["site"].values.tolist()
     states = [m.model.state_dict() for m in (one, other)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     _predict(files, [tmp_path / "a"], tmp_path / "t.parquet")
     rows = pd.read_parquet(tmp_path / "t.parquet")
-    assert rows["date"].min() == since and set(rows["site"]) == set(one.about["sites"])
+    assert rows["date"].min() == since and set(rows["site"]) == set(one.spec.training.sites)
     table.assign(fold="test", since=since - pd.DateOffset(months=3)).to_csv(files["splits"], index=False)
     with pytest.raises(ContractError, match="another split in time"):
         _predict(files, [tmp_path / "a"], tmp_path / "u.parquet")
@@ -96,9 +96,9 @@ def _predict(files, models, table):
 
 
 def test_members_of_other_libraries_or_seeds_are_strangers(files, settings, tmp_path, monkeypatch):
-    about = _train(files, tmp_path / "0", settings, steps=2).about
+    record = _train(files, tmp_path / "0", settings, steps=2).spec.training
     _train(files, tmp_path / "1", settings, seed=2, steps=2)
-    assert about["run_seed"] == 1 and about["software"]["torch"] == torch.__version__ and "torch" in about["instructions"]
+    assert record.run_seed == 1 and record.software["torch"] == torch.__version__ and "torch" in record.instructions
     real = lineage.version
     monkeypatch.setattr(lineage, "version", lambda package: "99.0" if package == "numpy" else real(package))
     _train(files, tmp_path / "2", settings, steps=2)

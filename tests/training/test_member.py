@@ -6,19 +6,20 @@ import torch
 
 from tamrl import registry
 from tamrl.errors import ConfigError
-from tamrl.samples import dataset, scaling
-from tamrl.samples.dataset import Spec
+from tamrl.samples import dataset, standardise
+from tamrl.samples.dataset import InputSpec
 from tamrl.sections.models import Optimisation
 from tamrl.training import device
-from tamrl.training import fit as module
+from tamrl.training import member as module
 
 
 def _fit(samples, group, settings, name="tamrl", seed=5, **options):
     plugin = registry.load(registry.MODELS, name)
     chosen = plugin.Options(**options)
-    spec = Spec.asked(chosen, dynamic=("air_temperature", "evi"), static=("igbp_fraction",), step="month")
-    own = scaling.fit(samples, dynamic=spec.dynamic, static=spec.static)
-    return *module.fit(samples, group, plugin, chosen, spec, own, Optimisation(**settings), seed), spec, own
+    spec = InputSpec.requested(chosen, dynamic=("air_temperature", "evi"), static=("igbp_fraction",), step="month")
+    own = standardise.fit_standardisation(samples, dynamic=spec.dynamic, static=spec.static)
+    fitted = module.fit_member(samples, group, plugin, chosen, spec, own, Optimisation(**settings), seed)
+    return fitted, spec, own
 
 
 def test_every_member_has_its_own_seed():
@@ -42,29 +43,30 @@ def test_towers_of_a_group_are_resampled_together():
 def test_models_learn_and_repeat(samples, group, settings, name):
     small = {"hidden": 16, "trees": 30, "min_leaf": 5}
     options = {k: v for k, v in small.items() if k in registry.options(registry.MODELS, name).model_fields}
-    model, about, spec, own = _fit(samples, group, settings | {"steps": 80}, name, **options)
-    again, _, _, _ = _fit(samples, group, settings | {"steps": 80}, name, **options)
-    inputs = dataset.inputs(samples, spec, own)
-    found = model.predict(inputs.x, inputs.support, inputs.static)
-    assert torch.equal(found, again.predict(inputs.x, inputs.support, inputs.static))
+    fitted, spec, own = _fit(samples, group, settings | {"steps": 80}, name, **options)
+    again, _, _ = _fit(samples, group, settings | {"steps": 80}, name, **options)
+    inputs = dataset.model_inputs(samples, spec, own)
+    found = fitted.model.predict(inputs.x, inputs.support, inputs.static)
+    assert torch.equal(found, again.model.predict(inputs.x, inputs.support, inputs.static))
     y, weight = dataset.targets(samples)
-    back = np.isin(samples["site"].values, about["held_back"])
+    back = np.isin(samples["site"].values, fitted.held_back)
     for k in range(2):
         seen = weight[..., k] > 0
         seen[~torch.from_numpy(back)] = False
         error = (found - y)[..., k][seen].square().mean()
         assert error < 0.5 * y[..., k][seen].var(), name
-    assert len(about["held_back"]) == 4
+    assert len(fitted.held_back) == 4
 
 
 def test_another_seed_gives_another_member(samples, group, settings):
-    a, b = (_fit(samples, group, settings | {"steps": 5}, seed=s, hidden=8)[0] for s in (1, 2))
+    a, b = (_fit(samples, group, settings | {"steps": 5}, seed=s, hidden=8)[0].model for s in (1, 2))
     assert not torch.equal(a.decoders[0].head.weight, b.decoders[0].head.weight)
 
 
 def test_fast_changes_nothing_on_a_processor(samples, group, settings):
     exact, fast = (
-        _fit(samples, group, settings | {"steps": 5, "precision": precision}, hidden=8)[0] for precision in ("exact", "fast")
+        _fit(samples, group, settings | {"steps": 5, "precision": precision}, hidden=8)[0].model
+        for precision in ("exact", "fast")
     )
     states = [model.state_dict() for model in (exact, fast)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
@@ -76,14 +78,15 @@ def test_fast_compiles_and_returns_single_precision_on_a_gpu_alone(monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda kind, dtype: torch.amp.autocast("cpu", dtype=dtype))
     network, cuda = torch.nn.Identity(), torch.device("cuda")
     assert (
-        device.runner(network, torch.device("cpu"), "fast") is device.runner(network, cuda, "exact") is network and not compiled
+        device.forward_pass(network, torch.device("cpu"), "fast") is device.forward_pass(network, cuda, "exact") is network
+        and not compiled
     )
-    found = device.runner(network, cuda, "fast")(torch.ones(2, 3, 3), torch.ones(1), torch.ones(1))
+    found = device.forward_pass(network, cuda, "fast")(torch.ones(2, 3, 3), torch.ones(1), torch.ones(1))
     assert compiled == [network] and found.dtype == torch.float32
 
 
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert device.choose("auto").type == "cpu"
+    assert device.choose_device("auto").type == "cpu"
     with pytest.raises(ConfigError, match="no GPU"):
-        device.choose("cuda")
+        device.choose_device("cuda")

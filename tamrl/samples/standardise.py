@@ -1,4 +1,4 @@
-"""Scaling of inputs and fluxes with numbers that know their variable's name and unit.
+"""Standardise inputs and fluxes with numbers that know the name and unit of their variable.
 
 Inputs lose their mean and are divided by their standard deviation, both from the training towers alone. Fluxes are
 divided by one number each and never shifted, so that the balance NEE = RECO - GPP keeps its form. Class fractions
@@ -6,8 +6,8 @@ stay as they are. An input that never varies among the training towers carries n
 that a cell with another value cannot meet weights that were never trained.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -26,22 +26,20 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """How inputs and fluxes are scaled.
+class Standardisation:
+    """Mean and scale of inputs, and scale of fluxes.
 
     Attributes
     ----------
-    inputs : dict
-        Variable name: its moments.
-    fluxes : dict
-        gpp, reco, nee: their standard deviation about zero, gC m-2 d-1.
+    inputs : moments of each variable
+    fluxes : standard deviation about zero of gpp, reco, nee, gC m-2 d-1
     """
 
     inputs: dict[str, Moments]
     fluxes: dict[str, float]
 
     def apply(self, values: np.ndarray, *, name: str, units: str) -> np.ndarray:
-        """Scale an input variable (..., or ..., class) to float32; missing and infinite values become NaN.
+        """Standardise an input variable (..., or ..., class) to float32; missing and infinite values become NaN.
 
         Raises
         ------
@@ -55,8 +53,8 @@ class Scaling:
         factor = np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
         if len(mean) == 1:
             mean, factor = mean[0], factor[0]
-        there = np.where(np.isfinite(values), values, np.nan)
-        return ((there - mean) * factor).astype(np.float32)
+        finite = np.where(np.isfinite(values), values, np.nan)
+        return ((finite - mean) * factor).astype(np.float32)
 
     def _moments(self, name: str, units: str) -> Moments:
         if name not in self.inputs:
@@ -73,23 +71,13 @@ class Scaling:
         return moments
 
     @property
-    def flux_scale(self) -> tuple[float, ...]:
-        """The scales in the order of `carbon.FLUXES`."""
-        return tuple(self.fluxes[f] for f in carbon.FLUXES)
-
-    def to_json(self) -> dict:
-        """Plain values for `spec.json`."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: Mapping) -> "Scaling":
-        """Back from plain values."""
-        inputs = {n: Moments(tuple(m["mean"]), tuple(m["std"]), m["units"]) for n, m in content["inputs"].items()}
-        return cls(inputs, dict(content["fluxes"]))
+    def flux_scale(self) -> tuple[float, float, float]:
+        """Scales of gpp, reco, nee, gC m-2 d-1."""
+        return self.fluxes["gpp"], self.fluxes["reco"], self.fluxes["nee"]
 
 
-def fit(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...]) -> Scaling:
-    """Scaling of the named variables from the samples `ds` of the training towers (site, time).
+def fit_standardisation(ds: xr.Dataset, *, dynamic: Sequence[str], static: Sequence[str]) -> Standardisation:
+    """Standardisation of the named variables from the samples `ds` of the training towers (site, time).
 
     Raises
     ------
@@ -99,7 +87,7 @@ def fit(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...]) ->
     inputs = {name: _moments(ds[name], name) for name in dynamic}
     for name in static:
         inputs[name] = _fractions(ds[name]) if variables.get(name).classes else _moments(ds[name], name)
-    return Scaling(inputs, {flux: _root_mean_square(ds[flux].values, flux) for flux in carbon.FLUXES})
+    return Standardisation(inputs, {flux: _root_mean_square(ds[flux].values, flux) for flux in carbon.FLUXES})
 
 
 def _moments(values: xr.DataArray, name: str) -> Moments:

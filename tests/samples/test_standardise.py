@@ -1,14 +1,16 @@
 """Scaling: numbers that know their variable's name and unit."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import xarray as xr
+from pydantic import TypeAdapter
 
 from tamrl import carbon, classes
 from tamrl.errors import ContractError, UnitError
-from tamrl.samples import scaling
+from tamrl.samples import standardise
 
 
 @pytest.fixture
@@ -27,8 +29,8 @@ def samples() -> xr.Dataset:
 
 
 @pytest.fixture
-def found(samples) -> scaling.Scaling:
-    return scaling.fit(samples, dynamic=("air_temperature", "evi"), static=("igbp_fraction",))
+def found(samples) -> standardise.Standardisation:
+    return standardise.fit_standardisation(samples, dynamic=("air_temperature", "evi"), static=("igbp_fraction",))
 
 
 def test_scaled_values_have_mean_0_and_deviation_1(samples, found):
@@ -66,8 +68,8 @@ def test_unknown_names_and_other_units_are_refused(found):
 def test_a_variable_without_values_is_refused(samples):
     samples["evi"][:] = np.nan
     with pytest.raises(ContractError, match="evi"):
-        scaling.fit(samples, dynamic=("evi",), static=())
+        standardise.fit_standardisation(samples, dynamic=("evi",), static=())
 
 
 def test_it_survives_json(found):
-    assert scaling.Scaling.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert TypeAdapter(standardise.Standardisation).validate_python(json.loads(json.dumps(asdict(found)))) == found

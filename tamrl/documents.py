@@ -1,0 +1,36 @@
+"""Records that one stage writes as JSON and others read: each is a frozen model, so that the file has a contract."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from tamrl.errors import ContractError
+from tamrl.files import read_json, write_json
+from tamrl.intake import border
+
+
+class Document(BaseModel):
+    """A record in a JSON file. Unknown keys and values of the wrong type are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    content: ClassVar[str] = "the record"
+    """What the file holds, for messages."""
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read and check the file.
+
+        Raises
+        ------
+        ContractError
+            If it is missing, damaged or not such a record.
+        """
+        todo = "delete it and run the workflow again"
+        with border.reading(f"{cls.content} cannot be read", where=path, error=ContractError, todo=todo):
+            return cls.model_validate(read_json(path))
+
+    def write(self, path: str | Path) -> None:
+        """Write the record as sorted, indented JSON."""
+        write_json(path, self.model_dump(mode="json"))

@@ -1,0 +1,1 @@
+"""Parts that models share: options, layers, recurrent networks and boosted trees."""
