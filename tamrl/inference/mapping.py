@@ -22,6 +22,7 @@ from tamrl.inference.plan import Piece, Plan, carried, plan
 from tamrl.inference.predict import Memory, go_on, predict
 from tamrl.predictions import Manifest
 from tamrl.provenance import code_digest, config_digest, libraries
+from tamrl.registry import MODELS
 from tamrl.sections.models import Engine
 from tamrl.training.checkpoint import Trained, load_ensemble
 from tamrl.training.device import choose_device
@@ -126,7 +127,7 @@ class Map:
 
 def _made_by(member: Trained) -> list[Any]:
     """What shapes the numbers besides drivers and weights: tiles that other code left are not taken over."""
-    modules = ("tamrl.inference.plan", "tamrl.inference.predict", "tamrl.inference.numerics", type(member.model).__module__)
+    modules = ("tamrl.inference.plan", "tamrl.inference.predict", "tamrl.inference.numerics", f"{MODELS}.{member.spec.plugin}")
     return [code_digest(*modules), libraries(*modules)]
 
 
@@ -150,7 +151,7 @@ def _decoded(job: Map, members: list[Trained], ds: xr.Dataset, tile: Tile) -> tu
         (piece,) = job.plan.pieces
         given = {"steps": piece.steps, "lead": piece.lead, "skip": piece.skip, "batch": job.batch, "device": job.device}
         return predict(members, ds, **given), None
-    before = tiled.recall(job.previous, tile.name, [m.digest for m in members]) if job.previous else None
+    before = tiled.recall(job.previous, tile.name, [m.spec.digest for m in members]) if job.previous else None
     result = go_on(members, ds, pieces=job.plan.pieces, memory=before, batch=job.batch, device=job.device)
     return result.fluxes, result.memory
 

@@ -165,7 +165,7 @@ def predict_tiles(
 
                     with spread.started(nodes, threads=threads, launcher=launcher, folder=job.store.parent) as workers:
                         records = workers.fill(job.tiles, partial(fill, json.dumps(arguments)))
-                about = {"model": job.members[0].name, "cube": stores.digest(cube)} | job.measured()
+                about = {"model": job.members[0].spec.name, "cube": stores.digest(cube)} | job.measured()
                 tiled.finish(job.store, records, manifest=manifest, label=label, layout=job.layout, about=about)
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from pydantic import TypeAdapter
+
 
 @dataclass
 class History:
@@ -11,3 +13,7 @@ class History:
     validation: list[tuple[int, float]] = field(default_factory=list)
     bad_steps: int = 0
     best_step: int = 0
+
+
+HISTORY = TypeAdapter(History)
+"""Checks a history that comes from a file."""

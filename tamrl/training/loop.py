@@ -12,7 +12,7 @@ from tamrl.errors import TrainingError
 from tamrl.models.parts.network import FluxNetwork
 from tamrl.sections.models import Optimisation
 from tamrl.training.device import forward_pass
-from tamrl.training.history import History
+from tamrl.training.history import HISTORY, History
 from tamrl.training.losses import flux_loss
 from tamrl.training.resume import Resume, State
 from tamrl.training.sequences import Batch, Sampler, Sequences
@@ -63,7 +63,7 @@ def train_network(
     cover = _batches(validation, settings.batch) if validation else []
     history, best, kept, first = History(), math.inf, None, 0
     if resume and (state := resume.restore(network, optimizer, sampler.random)):
-        history, best, kept, first = History(**state.history), state.best, state.best_weights, state.step
+        history, best, kept, first = HISTORY.validate_python(state.history), state.best, state.best_weights, state.step
     forward = forward_pass(network, scale.device, settings.precision)
     for step in range(first, settings.steps):
         network.train()

@@ -69,7 +69,7 @@ def train_model(
     standardisation = fit_standardisation(ds, dynamic=spec.dynamic, static=spec.static)
     settings = training.adjusted(chosen)
     origin = _origin(plugin, settings, samples=samples, splits=splits)
-    config = {"settings": settings.model_dump(mode="json"), "inputs": asdict(spec), "options": chosen.model_dump(mode="json")}
+    config = {"training": settings.model_dump(mode="json"), "inputs": asdict(spec), "options": chosen.model_dump(mode="json")}
     config |= {
         "fold": fold,
         "seed": own_seed,

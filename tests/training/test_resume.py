@@ -85,7 +85,7 @@ def test_the_state_of_another_training_is_refused(files, settings, tmp_path, kil
     kill_at(None)
     found = _train(files, tmp_path / "a", settings | change)
     assert f"another config.training.{next(iter(change))}" in caplog.text and "continues" not in caplog.text
-    assert found.digest == _train(files, tmp_path / "b", settings | change).digest
+    assert found.spec.digest == _train(files, tmp_path / "b", settings | change).spec.digest
 
 
 @pytest.mark.parametrize("sealed", [False, True])
