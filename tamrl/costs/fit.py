@@ -13,7 +13,7 @@ import numpy as np
 
 from tamrl import config as configuration
 from tamrl import files
-from tamrl.costs.size import RunSize, is_tree
+from tamrl.costs.size import RunSize, training_cost
 from tamrl.costs.work import LIKE, NETWORK, RULES, TREE
 from tamrl.errors import InputError
 from tamrl.layout import File, RunLayout
@@ -123,7 +123,7 @@ def measure_run(folder: Path) -> Measurement:
 
 def _tree_tables(config: Config, layout: RunLayout) -> set[Path]:
     """Benchmarks of the trainings of tree models."""
-    models = [name for name in config.training.models if is_tree(config, name)]
+    models = [name for name in config.training.models if training_cost(config, name).kind == "trees"]
     members = range(max(config.training.members, config.evaluation.members or 0))
     folds = (*config.splits.fold_names, "all")
     parts = [f"{model}-{fold}-{member}" for model in models for fold in folds for member in members]

@@ -1,16 +1,15 @@
 """The numbers of a configuration that decide what a run costs."""
 
+from tamrl import registry
 from tamrl.calendar import MONTHS
 from tamrl.grid import Grid
 from tamrl.options import Strict
+from tamrl.plugins import TrainingCost
 from tamrl.sections import Config
 from tamrl.sections.inputs import Time
 
 LAND = 0.35
 """Share of the cells of an equal-angle grid that hold land."""
-
-TREES = {"lightgbm", "xgboost", "seasonal"}
-"""Models that are no recurrent networks."""
 
 TOWERS = 300
 """Towers of a run whose number is not known before its archives are read."""
@@ -73,7 +72,9 @@ class RunSize(Strict):
         rows, columns = Grid(config.grid.resolution).shape
         training, splits = config.training, config.splits
         per_year = {"day": 365.25, "month": MONTHS}[config.time.step]
-        trees = [is_tree(config, name) for name in training.models]
+        costs = [training_cost(config, name) for name in training.models]
+        candidates = [training_cost(config, config.inference.model), *costs]
+        network = next((cost for cost in candidates if cost.kind == "network"), TrainingCost("network"))
         return cls(
             cells=rows * columns,
             land=rows * columns * LAND,
@@ -87,22 +88,23 @@ class RunSize(Strict):
             folds=len(splits.fold_names),
             held_members=config.evaluation.members or training.members,
             members=training.members,
-            network_models=trees.count(False),
-            tree_models=trees.count(True),
-            hidden=training.options("tamrl")["hidden"],
+            network_models=sum(cost.kind == "network" for cost in costs),
+            tree_models=sum(cost.kind == "trees" for cost in costs),
+            hidden=network.width,
             samples=float(training.steps * training.batch * (training.sequence + training.spinup)),
-            trees=training.options("lightgbm")["trees"],
+            trees=max((cost.trees for cost in costs), default=0),
             tile=config.grid.tile,
             strip=min(1.0, config.grid.tile / rows),
             twin=config.twin is not None,
-            streams=training.options("tamrl")["streams"],
+            streams=network.streams,
             variable_jobs=config.drivers.variable_jobs,
         )
 
 
-def is_tree(config: Config, model: str) -> bool:
-    """Whether a model of the run, which may be a variant, is one of trees."""
-    return config.training.plugin(model) in TREES
+def training_cost(config: Config, model: str) -> TrainingCost:
+    """What the training of a model of the run costs, which may be a variant."""
+    plugin = registry.load_model_plugin(config.training.plugin(model))
+    return plugin.capabilities(plugin.Options(**config.training.options(model))).cost
 
 
 def _years(time: Time) -> float:
