@@ -65,7 +65,7 @@ def fluxnet_name(site: Site, kind: str = "") -> str:
 
 
 def columns(rng: np.random.Generator, *, reanalysis: bool) -> list[str]:
-    """Columns of a site's daily table in its order; some lie elsewhere or are absent from site to site."""
+    """Columns of a site's daily table in its order; some are elsewhere or missing at some sites."""
     first = list(FIRST)
     if reanalysis:
         first += ["TA_ERA", "SW_IN_ERA", "VPD_ERA", "P_ERA"]
@@ -82,11 +82,11 @@ def columns(rng: np.random.Generator, *, reanalysis: bool) -> list[str]:
 def daily_csv(record: pd.DataFrame, days: pd.DatetimeIndex, names: list[str]) -> bytes:
     """The daily table: TIMESTAMP as YYYYMMDD, six significant digits, -9999 for missing."""
     table = record[names].set_axis(pd.Index(days.strftime("%Y%m%d"), name="TIMESTAMP"))
-    return table.to_csv(float_format="%.6g", na_rep=str(MISSING), lineterminator="\n").encode()
+    return str(table.to_csv(float_format="%.6g", na_rep=str(MISSING), lineterminator="\n")).encode()
 
 
 def bif(sites: list[Site]) -> pd.DataFrame:
-    """Metadata in BADM interchange format, one row a value; values that belong together share a group number."""
+    """Metadata in BADM interchange format, one row per value; values that belong together share a group number."""
     rows: list[tuple[str, int, str, str, str]] = []
     for number, site in enumerate(sites):
         for offset, (group, content) in enumerate(_groups(site)):
@@ -95,9 +95,9 @@ def bif(sites: list[Site]) -> pd.DataFrame:
 
 
 def _groups(site: Site) -> list[tuple[str, dict[str, object]]]:
-    place = {"LOCATION_LAT": site.lat, "LOCATION_LONG": site.lon, "LOCATION_ELEV": round(site.elevation)}
-    climate = {"MAT": round(site.mean_temperature, 1), "MAP": round(site.yearly_rain)}
-    found = [
+    place: dict[str, object] = {"LOCATION_LAT": site.lat, "LOCATION_LONG": site.lon, "LOCATION_ELEV": round(site.elevation)}
+    climate: dict[str, object] = {"MAT": round(site.mean_temperature, 1), "MAP": round(site.yearly_rain)}
+    groups: list[tuple[str, dict[str, object]]] = [
         ("GRP_CLIM_AVG", climate | ({"CLIMATE_KOEPPEN": site.koppen} if site.koppen else {})),
         ("GRP_COUNTRY", {"COUNTRY": "Virtual Earth"}),
         ("GRP_IGBP", {"IGBP": site.igbp}),
@@ -106,13 +106,13 @@ def _groups(site: Site) -> list[tuple[str, dict[str, object]]]:
         ("GRP_UTC_OFFSET", {"UTC_OFFSET": site.utc_offset}),
     ]
     if site.irrigated:
-        found.append(("GRP_DM_WATER", {"DM_WATER": "Irrigation", "DM_DATE": f"{site.first_year}0601"}))
-    return found
+        groups.append(("GRP_DM_WATER", {"DM_WATER": "Irrigation", "DM_DATE": f"{site.first_year}0601"}))
+    return groups
 
 
 def bif_csv(table: pd.DataFrame, *, separator: str) -> bytes:
     """A BIF table as bytes, latin-1."""
-    return table.to_csv(sep=separator, index=False, lineterminator="\n").encode("latin-1")
+    return str(table.to_csv(sep=separator, index=False, lineterminator="\n")).encode("latin-1")
 
 
 def zipped(members: dict[str, bytes]) -> bytes:

@@ -6,15 +6,17 @@ deserts and rain forests where circulation alone would not. Numbers are round va
 (Hartmann 2016, Global Physical Climatology, doi 10.1016/C2009-0-00030-0), not fits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from tamrl.arrays import Floats
 
 LATITUDES = np.arange(0, 91, 10)
 MEAN_NORTH = np.array([26.3, 26.8, 24.5, 20.0, 13.8, 7.5, 1.0, -8.0, -15.0, -18.0])
 MEAN_SOUTH = np.array([26.3, 25.5, 22.8, 18.5, 12.5, 6.0, -1.0, -11.0, -22.0, -28.0])
 INLAND = np.array([0.0, 1.0, 2.5, 1.5, -1.5, -6.0, -10.0, -9.0, -5.0, 0.0])
-"""What full distance from the sea adds to the yearly mean, K."""
+"""Change of the yearly mean far from the sea, K."""
 SWING_SEA = np.array([0.7, 1.0, 2.5, 4.5, 6.0, 5.5, 6.0, 9.0, 13.0, 14.0])
 SWING_LAND = np.array([0.9, 1.8, 6.5, 10.5, 13.5, 16.5, 21.5, 22.0, 18.0, 16.0])
 LAPSE_RATE = 5.5
@@ -78,6 +80,20 @@ REGIONS = (
 
 
 @dataclass(frozen=True)
+class _Cycle:
+    """The yearly cycle at points, float32 of their shape."""
+
+    mean: Floats
+    swing: Floats
+    lag: Floats
+    hemisphere: Floats
+    belt_north: Floats
+    belt_south: Floats
+    factor: Floats
+    added: Floats
+
+
+@dataclass(frozen=True)
 class Climate:
     """Mean climate at points; all fields share one shape.
 
@@ -92,8 +108,9 @@ class Climate:
     lon: np.ndarray
     elevation: np.ndarray
     inland: np.ndarray
+    _cycle: "_Cycle" = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         a, c = np.abs(self.lat), self.inland
         zonal = np.where(self.lat >= 0, np.interp(a, LATITUDES, MEAN_NORTH), np.interp(a, LATITUDES, MEAN_SOUTH))
         mean = zonal + (c - 0.45) * np.interp(a, LATITUDES, INLAND) - LAPSE_RATE * self.elevation / 1000
@@ -101,36 +118,41 @@ class Climate:
         belt = [np.interp((self.lon + 180) % 360 - 180, BELT_LON, b) for b in (BELT_NORTH, BELT_SOUTH)]
         factor, added = _regions(self.lat, self.lon)
         hemisphere = np.where(self.lat >= 0, 1.0, -1.0)
-        found = {
-            "mean": mean, "swing": swing * hemisphere, "lag": 228 - 26 * c, "hemisphere": hemisphere,
-            "belt_north": belt[0], "belt_south": belt[1], "factor": factor, "added": added,
-        }  # fmt: skip
-        for name, value in found.items():
-            object.__setattr__(self, "_" + name, np.asarray(value, "float32"))
+        cycle = _Cycle(
+            *(
+                np.asarray(value, "float32")
+                for value in (mean, swing * hemisphere, 228 - 26 * c, hemisphere, belt[0], belt[1], factor, added)
+            )
+        )
+        object.__setattr__(self, "_cycle", cycle)
 
-    def summer(self, day_of_year: float) -> np.ndarray:
+    def summer(self, day_of_year: float) -> Floats:
         """Season as -1 (mid-winter) to 1 (mid-summer), in step with the sun."""
-        return self._hemisphere * np.float32(np.cos(2 * np.pi * (day_of_year - 196) / 365.25))
+        return self._cycle.hemisphere * np.float32(np.cos(2 * np.pi * (day_of_year - 196) / 365.25))
 
-    def temperature(self, day_of_year: float) -> np.ndarray:
+    def temperature(self, day_of_year: float) -> Floats:
         """Mean temperature of the day, degrees Celsius."""
-        phase = np.float32(2 * np.pi / 365.25) * (np.float32(day_of_year) - self._lag)
-        return self._mean + self._swing * np.cos(phase)
+        phase = np.float32(2 * np.pi / 365.25) * (np.float32(day_of_year) - self._cycle.lag)
+        return np.asarray(self._cycle.mean + self._cycle.swing * np.cos(phase))
 
-    def rain(self, day_of_year: float) -> np.ndarray:
+    def rain(self, day_of_year: float) -> Floats:
         """Mean rain of the day, mm d-1."""
         summer = self.summer(day_of_year)
         north = np.float32(0.5 + 0.5 * np.cos(2 * np.pi * (day_of_year - 208) / 365.25))
-        centre = self._belt_south + (self._belt_north - self._belt_south) * north
+        centre = self._cycle.belt_south + (self._cycle.belt_north - self._cycle.belt_south) * north
         belt = 6.8 * np.exp(-(((self.lat - centre) / 8.5) ** 2)) + 3.2 * np.exp(-((self.lat / 8.0) ** 2))
         distance = np.abs(self.lat)
         storms = 3.3 * (1 - 0.15 * summer) * (1 - 0.65 * self.inland) * np.exp(-(((distance - 48 - 5 * summer) / 13) ** 2))
         warm = np.maximum(summer, 0)
         showers = 2.5 * self.inland * warm * np.exp(-(((distance - 52) / 15) ** 2))
-        added = self._added * (0.35 + 0.65 * warm)
-        cold = 0.12 + 0.88 / (1 + np.exp(-(self._mean + self._swing * summer * self._hemisphere + 8) / 6))
+        added = self._cycle.added * (0.35 + 0.65 * warm)
+        cold = 0.12 + 0.88 / (1 + np.exp(-(self._cycle.mean + self._cycle.swing * summer * self._cycle.hemisphere + 8) / 6))
         lift = 1 + 0.25 * np.minimum(self.elevation / 1500, 1.5)
-        return ((0.25 + belt + storms + showers) * self._factor + added) * cold * lift
+        return np.asarray(((0.25 + belt + storms + showers) * self._cycle.factor + added) * cold * lift)
+
+    def mean_rain(self) -> Floats:
+        """Mean rain of the year, mm d-1, from the middle of each month."""
+        return np.asarray(sum(self.rain(day) for day in range(15, 365, 30)) / 12)
 
 
 def _regions(lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +166,7 @@ def _regions(lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return factor, added
 
 
-def monthly(climate: Climate) -> tuple[np.ndarray, np.ndarray]:
+def monthly_climate(climate: Climate) -> tuple[np.ndarray, np.ndarray]:
     """Temperature (degrees Celsius) and rain (mm d-1) in the middle of the twelve months, each (12, ...)."""
     days = 15.2 + 30.44 * np.arange(12)
     return np.stack([climate.temperature(d) for d in days]), np.stack([climate.rain(d) for d in days])

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tamrl.arrays import Floats
 from tamrl.grid import Grid
 from tamrl.twin import geography, landcover, mosaic, network
-from tamrl.twin.climate import Climate, monthly
+from tamrl.twin.climate import Climate, monthly_climate
 from tamrl.twin.nodes import Bilinear, Nodes, from_pixels
 from tamrl.twin.noise import generator, static_field
 
@@ -52,14 +53,14 @@ class Earth:
         return Grid(self.resolution)
 
     @property
-    def cell_lat(self) -> np.ndarray:
+    def cell_lat(self) -> Floats:
         """Latitudes of the land cells, (cell,) degrees north."""
-        return self.grid.lat[self.mosaic.cell // self.grid.shape[1]]
+        return np.asarray(self.grid.lat[self.mosaic.cell // self.grid.shape[1]])
 
     @property
-    def cell_lon(self) -> np.ndarray:
+    def cell_lon(self) -> Floats:
         """Longitudes of the land cells, (cell,) degrees east."""
-        return self.grid.lon[self.mosaic.cell % self.grid.shape[1]]
+        return np.asarray(self.grid.lon[self.mosaic.cell % self.grid.shape[1]])
 
 
 def create(land: np.ndarray, *, resolution: float, ratio: int, towers: int, seed: int) -> Earth:
@@ -96,7 +97,7 @@ def surface(
     land: np.ndarray, climate: Climate, nodes: Nodes, pixels: Grid, *, seed: int, rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Land cover and climate zone of the pixels, uint8 (lat, lon), worked on in blocks of `rows`."""
-    warmth, rain = monthly(climate)
+    warmth, rain = monthly_climate(climate)
     coarse = Nodes(max(nodes.resolution, 1.0))
     lat, lon = np.meshgrid(coarse.lat, coarse.lon, indexing="ij")
     patches = [static_field(seed, f"cover {k}", lat=lat, lon=lon, scale_km=350, count=160) for k in range(3)]

@@ -9,9 +9,11 @@ to the fluxes therefore lasts for days (acclimation), weeks (leaves, soil water)
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from tamrl.arrays import Floats
 from tamrl.classes import IGBP
 from tamrl.twin import sky
 
@@ -47,7 +49,7 @@ GROWTH = 0.30
 
 @dataclass(frozen=True)
 class Tiles:
-    """Constants of the tiles, each (tile,) float32 but where said."""
+    """Constants of the tiles, each (tile,) float32 unless stated."""
 
     lat: np.ndarray
     """Degrees north."""
@@ -69,8 +71,8 @@ class Tiles:
 
 
 @dataclass
-class State:
-    """What a tile remembers, each (tile,) float32."""
+class TileState:
+    """The memory of tiles, each (tile,) float32."""
 
     soil: np.ndarray
     """Relative soil water, 0-1."""
@@ -115,7 +117,7 @@ class Ecosystem:
         p["open"], p["full"] = (p[n] - np.float32(8) * (tiles.vigour - 1) for n in ("open", "full"))
         p["lue"] = p["lue"] * tiles.vigour
         zero, cold = np.zeros_like(tiles.soil), start.celsius.astype("float32")
-        self.state = State(
+        self.state = TileState(
             soil=tiles.soil.copy(), snow=zero.copy(), ground=cold.copy(), warmth=cold.copy(), acclimation=cold.copy(),
             moisture=tiles.soil.copy(), lai=p["lai"] * p["kept"], fresh=zero.copy(), substrate=zero + 1,
         )  # fmt: skip
@@ -149,12 +151,12 @@ class Ecosystem:
         return gpp, reco
 
 
-def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+def _ratio(top: Floats, bottom: Floats) -> Floats:
     """Quotient, 0 where nothing was summed."""
     return np.divide(top, bottom, out=np.zeros_like(bottom), where=bottom > 0).astype("float32")
 
 
-def ramp(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def ramp(values: Floats, low: Floats | np.floating[Any], high: Floats | np.floating[Any]) -> Floats:
     """0 below `low`, 1 above `high`, linear between."""
     return np.clip((values - low) / (high - low), 0, 1)
 
@@ -164,7 +166,7 @@ def absorbed(lai: np.ndarray) -> np.ndarray:
     return 1 - np.exp(np.float32(-0.5) * lai)
 
 
-def production(s: State, p: dict[str, np.ndarray], air: Air) -> np.ndarray:
+def production(s: TileState, p: dict[str, Floats], air: Air) -> Floats:
     """GPP, gC m-2 d-1: efficiency x absorbed light, saturating, x ramps of temperature, VPD and soil water.
 
     The ramp of cold takes the mean of today's and the last week's temperature less 6 K for the daily minimum; above
@@ -175,7 +177,9 @@ def production(s: State, p: dict[str, np.ndarray], air: Air) -> np.ndarray:
     cold = ramp(np.float32(0.5) * (air.celsius + s.acclimation) - 6, p["cold"], p["warm"])
     heat = 1 - np.float32(0.7) * ramp(air.celsius, np.float32(30), np.float32(42))
     dry_air = 1 - np.float32(0.9) * ramp(air.vpd, p["vpd_low"], p["vpd_high"])
-    return np.float32(1.25) * p["lue"] * light * cold * heat * dry_air * ramp(s.soil, np.float32(0.03), np.float32(0.40))
+    return np.asarray(
+        np.float32(1.25) * p["lue"] * light * cold * heat * dry_air * ramp(s.soil, np.float32(0.03), np.float32(0.40))
+    )
 
 
 def maintenance_rate(celsius: np.ndarray, lai: np.ndarray, largest: np.ndarray) -> np.ndarray:
@@ -186,15 +190,15 @@ def maintenance_rate(celsius: np.ndarray, lai: np.ndarray, largest: np.ndarray) 
     return np.float32(1.6) ** ((celsius - 15) / 10) * (np.float32(0.3) * largest + np.float32(0.7) * lai)
 
 
-def decay_rate(s: State) -> np.ndarray:
+def decay_rate(s: TileState) -> Floats:
     """Relative decay of litter and soil: Lloyd & Taylor 1994 (doi 10.2307/2389824, eq. 11), soil water, recent production."""
     temperature = np.maximum(s.ground, -30)
     warm = np.exp(np.float32(308.56) * (np.float32(1 / 56.02) - 1 / (temperature + np.float32(46.02))))
     moist = np.float32(0.15) + np.float32(0.85) * ramp(s.soil, np.float32(0.0), np.float32(0.45))
-    return warm * moist * (np.float32(0.4) + s.substrate / (s.substrate + 3))
+    return np.asarray(warm * moist * (np.float32(0.4) + s.substrate / (s.substrate + 3)))
 
 
-def water(s: State, p: dict[str, np.ndarray], air: Air, irrigated: np.ndarray) -> None:
+def water(s: TileState, p: dict[str, Floats], air: Air, irrigated: np.ndarray) -> None:
     """A day of snow (degree-day melt of 3 mm K-1, Hock 2003, doi 10.1016/S0022-1694(03)00257-9) and of the soil's bucket."""
     frozen = ramp(-air.celsius, np.float32(-1.5), np.float32(0.5))
     s.snow += air.rain * frozen
@@ -208,14 +212,14 @@ def water(s: State, p: dict[str, np.ndarray], air: Air, irrigated: np.ndarray) -
     s.soil = np.where(irrigated & (air.celsius > 5), np.maximum(s.soil, np.float32(0.8)), s.soil)
 
 
-def warmth(s: State, air: Air) -> None:
+def warmth(s: TileState, air: Air) -> None:
     """Running means of temperature: 7 and 18 days; soil 12 days, under snow 70."""
     s.acclimation += (air.celsius - s.acclimation) * np.float32(1 / 7)
     s.warmth += (air.celsius - s.warmth) * np.float32(1 / 18)
     s.ground += (air.celsius - s.ground) * np.where(s.snow > 20, np.float32(1 / 70), np.float32(1 / 12))
 
 
-def leaves(s: State, p: dict[str, np.ndarray], hours: np.ndarray) -> None:
+def leaves(s: TileState, p: dict[str, Floats], hours: Floats) -> None:
     """A day of leaf growth or fall towards the growing season index of Jolly et al. 2005.
 
     The index is the product of ramps of warmth, day length (10 to 11 h) and, in place of their VPD, soil water of the
@@ -229,7 +233,7 @@ def leaves(s: State, p: dict[str, np.ndarray], hours: np.ndarray) -> None:
     s.lai = s.lai + (target - s.lai) / np.where(target > s.lai, p["up"], p["down"])
 
 
-def greenness(s: State, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def greenness(s: TileState, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """EVI and NDVI of tiles under a clear sky: soil and leaves by light extinction, dimmed by snow.
 
     Exponential relation of index and LAI after Baret & Guyot 1991, doi 10.1016/0034-4257(91)90009-U.

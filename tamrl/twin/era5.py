@@ -66,7 +66,7 @@ def dataset(name: str, values: np.ndarray, *, year: int, month: int, nodes: Node
     )
 
 
-def encoding(name: str, shape: tuple[int, ...]) -> dict[str, dict]:
+def encoding(name: str, shape: tuple[int, ...]) -> dict[str, dict[str, object]]:
     """Compression as in the real files: one chunk, shuffled, zlib level 1."""
     return {name: {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": shape, "_FillValue": np.float32(np.nan)}}
 

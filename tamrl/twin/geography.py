@@ -7,6 +7,7 @@ along the axes of the large ranges so that the virtual Earth has its Andes where
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from tamrl.arrays import Floats
 from tamrl.grid import EARTH_RADIUS, great_circle_km
 from tamrl.twin.noise import static_field, unit_vectors
 
@@ -88,7 +89,7 @@ LAKES = (
 """The land mask takes these for land."""
 
 
-def elevation(*, lat: np.ndarray, lon: np.ndarray, seed: int) -> np.ndarray:
+def elevation(*, lat: Floats, lon: Floats, seed: int) -> Floats:
     """Height of the surface, m, float32, at points (degrees, broadcast); where sea is, it has no meaning."""
     points = unit_vectors(lat=lat, lon=lon).astype("float32")
     rough = static_field(seed, "relief", lat=lat, lon=lon, scale_km=250, count=128)
@@ -96,16 +97,19 @@ def elevation(*, lat: np.ndarray, lon: np.ndarray, seed: int) -> np.ndarray:
     for _, start, end, width, top in RANGES:
         distance = _distance_km(points, start, end)
         height = height + top * np.exp(-((distance / width) ** 2)) * (1 + 0.12 * rough)
-    return np.clip(height + 40 * rough, 1.0, 6500.0).astype("float32")
+    return np.asarray(np.clip(height + 40 * rough, 1.0, 6500.0).astype("float32"))
 
 
-def lakes(*, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """Where the large lakes are: bool at points (degrees, broadcast)."""
-    found = [great_circle_km(lat1=lat, lon1=lon, lat2=a, lon2=b) < radius for _, a, b, radius in LAKES]
-    return np.logical_or.reduce(found)
+def lakes(*, lat: Floats, lon: Floats) -> np.ndarray:
+    """Whether points (degrees, broadcast) lie in one of the large lakes, bool."""
+    inside = [
+        great_circle_km(lat1=lat, lon1=lon, lat2=np.asarray(a, float), lon2=np.asarray(b, float)) < radius
+        for _, a, b, radius in LAKES
+    ]
+    return np.asarray(np.logical_or.reduce(inside))
 
 
-def continentality(land: np.ndarray) -> np.ndarray:
+def continentality(land: Floats) -> Floats:
     """How far inland the prevailing wind has come, 0 (sea) to 1, from the share of land (lat, lon) at nodes from pole to pole.
 
     An exponential mean of the land upwind, with 1200 km to fade: from the west poleward of 35 degrees, from the
@@ -117,7 +121,7 @@ def continentality(land: np.ndarray) -> np.ndarray:
     west, east = _upwind(land, keep), _upwind(land[:, ::-1], keep)[:, ::-1]
     share = np.clip((np.abs(lat) - 25) / 10, 0, 1)[:, None]
     sigma = 3 / (180 / (land.shape[0] - 1))
-    return gaussian_filter(share * west + (1 - share) * east, sigma, mode=("nearest", "wrap")).astype("float32")
+    return np.asarray(gaussian_filter(share * west + (1 - share) * east, sigma, mode=("nearest", "wrap")).astype("float32"))
 
 
 def _upwind(land: np.ndarray, keep: np.ndarray) -> np.ndarray:
@@ -129,8 +133,8 @@ def _upwind(land: np.ndarray, keep: np.ndarray) -> np.ndarray:
     return out
 
 
-def _distance_km(points: np.ndarray, start: tuple[float, float], end: tuple[float, float]) -> np.ndarray:
+def _distance_km(points: Floats, start: tuple[float, float], end: tuple[float, float]) -> Floats:
     """Distance of `points` (..., 3) from the straight line between two places, through the Earth."""
-    a, b = (unit_vectors(lat=np.float64(p[0]), lon=np.float64(p[1])).astype("float32") for p in (start, end))
+    a, b = (unit_vectors(lat=np.asarray(p[0], float), lon=np.asarray(p[1], float)).astype("float32") for p in (start, end))
     along = np.clip((points - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
-    return np.linalg.norm(points - a - along[..., None] * (b - a), axis=-1) * np.float32(EARTH_RADIUS / 1000)
+    return np.asarray(np.linalg.norm(points - a - along[..., None] * (b - a), axis=-1) * np.float32(EARTH_RADIUS / 1000))

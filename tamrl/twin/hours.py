@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import zarr
 
+from tamrl.arrays import Floats
 from tamrl.twin.era5 import VARIABLES
 from tamrl.twin.nodes import Nodes
+from tamrl.twin.world import stored_array
 
 SWING = 4.0
 """Amplitude of a day's temperatures, K."""
@@ -23,7 +25,7 @@ ARCO = {
 STORE = "arco.zarr"
 
 
-def hours(name: str, values: np.ndarray) -> np.ndarray:
+def hours(name: str, values: Floats) -> Floats:
     """Hourly values (24 * day, lat, lon), float32, whose daily means, or sums of amounts, are `values` to the last bit.
 
     One hour takes up the rounding of the others; sums must be made in float64. Amounts fall from 06 to 18 UTC.
@@ -40,7 +42,7 @@ def hours(name: str, values: np.ndarray) -> np.ndarray:
     found = found.astype("float32")
     others = found.astype("float64").sum(1) - found[:, rest]
     found[:, rest] = total - others
-    return found.reshape(-1, *values.shape[1:])
+    return np.asarray(found.reshape(-1, *values.shape[1:]))
 
 
 def ends(name: str, year: int, month: int, count: int) -> np.ndarray:
@@ -75,8 +77,9 @@ def _packed(field: np.ndarray) -> bytes:
     low = np.floor(float(field.min()))
     spread = max(float(field.max()) - low, 2.0**-60)
     scale = int(np.ceil(np.log2(spread / (2**24 - 1))))
-    whole = np.round((field.astype("float64") - low) / 2.0**scale).astype(">u4")
-    return bytes([0]) + _signed(scale, 2) + _ibm(low) + bytes([24]) + whole.view("uint8").reshape(-1, 4)[:, 1:].tobytes()
+    numbers = np.round((field.astype("float64") - low) / 2.0**scale).astype(">u4")
+    octets: bytes = numbers.view("uint8").reshape(-1, 4)[:, 1:].tobytes()
+    return bytes([0]) + _signed(scale, 2) + _ibm(low) + bytes([24]) + octets
 
 
 def _signed(value: int, octets: int) -> bytes:
@@ -117,5 +120,6 @@ def create_store(path: Path, *, years: list[int], nodes: Nodes, chunk: int = 24)
 def fill_store(path: Path, name: str, values: np.ndarray, *, times: np.ndarray) -> None:
     """Write consecutive hours (time, lat, lon) into the store."""
     root = zarr.open_group(path, mode="r+", zarr_format=2, use_consolidated=False)
-    start = int((times[0] - np.datetime64("1900-01-01", "h")).astype("int64")) - int(root["time"][0])
-    root[ARCO[name]][start : start + len(values)] = values
+    first = int(np.asarray(stored_array(root, "time")[:1])[0])
+    start = int((times[0] - np.datetime64("1900-01-01", "h")).astype("int64")) - first
+    stored_array(root, ARCO[name])[start : start + len(values)] = values

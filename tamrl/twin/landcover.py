@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tamrl.arrays import Floats
 from tamrl.classes import IGBP
 
 CODE = {name: code for code, name in enumerate(IGBP, start=1)} | {"WAT": 0}
@@ -40,7 +41,7 @@ FARMLAND = (
 
 @dataclass(frozen=True)
 class Bioclimate:
-    """What decides on vegetation, each (lat, lon)."""
+    """Climate that decides on vegetation, each (lat, lon)."""
 
     coldest: np.ndarray
     """Mean temperature of the coldest month, degrees Celsius."""
@@ -128,12 +129,12 @@ def land_cover(climate: Bioclimate, *, land: np.ndarray, farms: np.ndarray, lon:
     farm |= (farms > 0.3) & (pick < -0.4) & (warmest > 20)
     used = np.where(wetness < -0.9, CODE["CVM"], CODE["CRO"])
     town = (np.abs(pick + 0.7) < 0.02 + 0.03 * farms) & (climate.mean > 2)
-    found = np.where(town, CODE["URB"], np.where(farm & (natural != CODE["SNO"]), used, natural))
+    cover = np.where(town, CODE["URB"], np.where(farm & (natural != CODE["SNO"]), used, natural))
     lake = (wetness < -2.0 - 0.5 * (coldest > -12)) & (aridity > 0.6)
-    return np.where(land & ~lake, found, CODE["WAT"]).astype("uint8")
+    return np.where(land & ~lake, cover, CODE["WAT"]).astype("uint8")
 
 
-def _threshold(share: np.ndarray) -> np.ndarray:
+def _threshold(share: Floats) -> Floats:
     """The value below which about `share` of a standard normal field lies (logistic approximation)."""
     share = np.clip(share, 0.01, 0.99)
     return np.log(share / (1 - share)) / 1.70
@@ -150,28 +151,32 @@ def _natural(
 ) -> np.ndarray:
     """Natural vegetation by temperature and moisture, after the biomes of Whittaker (1975)."""
     code = CODE
-    one_of = lambda low, a, b: np.where(pick < low, code[a], code[b])  # noqa: E731
+
+    def either(low: float, a: str, b: str) -> np.ndarray:
+        """Class `a` where the choice falls below `low`, else `b`."""
+        return np.where(pick < low, code[a], code[b])
+
     tropical, mild, boreal = coldest > 14, coldest > -3, warmest < 18.5
     larch = (coldest < -26) & (np.broadcast_to(lon, pick.shape) > 85)
     mediterranean = (climate.summer_rain < 0.42) & (climate.mean > 9)
-    rules = [
+    rules: list[tuple[np.ndarray, np.ndarray | int]] = [
         (warmest < 1.0, code["SNO"]),
         (warmest < 4.0, code["BSV"]),
-        (warmest < 10.5, one_of(-0.2, "GRA", "OSH")),
+        (warmest < 10.5, either(-0.2, "GRA", "OSH")),
         (aridity < 0.09, code["BSV"]),
-        (aridity < 0.28, one_of(0.3, "OSH", "GRA")),
-        (tropical & (aridity < 0.45), one_of(-0.3, "OSH", "SAV")),
-        (tropical & (aridity < 0.75), one_of(0.4, "SAV", "WSA")),
-        (tropical & (dry_months > 4.5), one_of(0.2, "WSA", "DBF")),
-        (tropical & (dry_months > 3.0), one_of(-0.6, "DBF", "EBF")),
+        (aridity < 0.28, either(0.3, "OSH", "GRA")),
+        (tropical & (aridity < 0.45), either(-0.3, "OSH", "SAV")),
+        (tropical & (aridity < 0.75), either(0.4, "SAV", "WSA")),
+        (tropical & (dry_months > 4.5), either(0.2, "WSA", "DBF")),
+        (tropical & (dry_months > 3.0), either(-0.6, "DBF", "EBF")),
         (tropical, code["EBF"]),
-        (mediterranean & (aridity < 0.6), one_of(-0.2, "CSH", "WSA")),
-        (aridity < 0.55, one_of(0.8, "GRA", "CSH")),
-        (aridity < 0.70, one_of(0.4, "GRA", "WSA")),
-        (larch, one_of(0.9, "DNF", "WSA")),
-        (boreal & (coldest < -2), one_of(0.7, "ENF", "MF")),
-        (boreal, one_of(0.2, "ENF", "GRA")),
-        (coldest > 4.5, one_of(0.1, "EBF", "MF")),
-        (mild, one_of(0.0, "DBF", "MF")),
+        (mediterranean & (aridity < 0.6), either(-0.2, "CSH", "WSA")),
+        (aridity < 0.55, either(0.8, "GRA", "CSH")),
+        (aridity < 0.70, either(0.4, "GRA", "WSA")),
+        (larch, either(0.9, "DNF", "WSA")),
+        (boreal & (coldest < -2), either(0.7, "ENF", "MF")),
+        (boreal, either(0.2, "ENF", "GRA")),
+        (coldest > 4.5, either(0.1, "EBF", "MF")),
+        (mild, either(0.0, "DBF", "MF")),
     ]
-    return np.select([test for test, _ in rules], [value for _, value in rules], default=one_of(-0.2, "DBF", "MF"))
+    return np.select([test for test, _ in rules], [np.asarray(value) for _, value in rules], default=either(-0.2, "DBF", "MF"))

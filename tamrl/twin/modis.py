@@ -97,7 +97,7 @@ def dataset(values: dict[str, np.ndarray], *, start: date, end: date, pixels: Gr
     )
 
 
-def encoding() -> dict[str, dict]:
+def encoding() -> dict[str, dict[str, object]]:
     """Compression of the variables."""
     return {n: {"zlib": True, "complevel": 1, "shuffle": True} for n in (EVI, NDVI, RELIABILITY)}
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tamrl.arrays import Floats
 from tamrl.classes import IGBP, UNVEGETATED
 from tamrl.grid import Grid
 from tamrl.twin.noise import generator, static_field
@@ -53,14 +54,14 @@ def build(land_cover: np.ndarray, resolution: float, ratio: int) -> Mosaic:
     return Mosaic(cell, sums[cell].sum(1) / total[cell], tile_cell, tile_kind, shares[tile_cell, tile_kind])
 
 
-def tile_of_pixels(mosaic: Mosaic, land_cover: np.ndarray, shape: tuple[int, int], ratio: int) -> np.ndarray:
+def tile_of_pixels(mosaic: Mosaic, land_cover: Floats, shape: tuple[int, int], ratio: int) -> Floats:
     """The tile that each pixel (lat, lon) belongs to, int32; -1 on water."""
     position = np.full(shape[0] * shape[1], -1)
     position[mosaic.cell] = np.arange(mosaic.cell.size)
     lookup = np.full((mosaic.cell.size + 1, len(IGBP)), -1, "int32")
     lookup[mosaic.tile_cell, mosaic.tile_kind] = np.arange(mosaic.tile_cell.size)
     cells = position.reshape(shape).repeat(ratio, 0).repeat(ratio, 1)
-    return lookup[cells, (land_cover.astype(int) - 1) % len(IGBP)]
+    return np.asarray(lookup[cells, (land_cover.astype(int) - 1) % len(IGBP)])
 
 
 def vegetated(kind: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from string import ascii_lowercase
 
 import numpy as np
 
+from tamrl.arrays import Floats
 from tamrl.classes import IGBP
 from tamrl.errors import ConfigError
 from tamrl.grid import Grid
@@ -71,22 +72,22 @@ def place(mosaic: Mosaic, tiles: np.ndarray, *, number: int, resolution: float, 
     """
     pixels = Grid(resolution)
     regions = _regions(pixels, _weights(mosaic, tiles))
-    found: list[tuple[float, float, int]] = []
-    while len(found) < number:
-        near = found and rng.random() < NEIGHBOURS
-        spot = _beside(found, rng) if near else _anywhere(pixels, regions, rng)
-        row, column = pixels.index(lat=spot[0], lon=spot[1])
+    places: list[tuple[float, float, int]] = []
+    while len(places) < number:
+        near = places and rng.random() < NEIGHBOURS
+        spot = _near(places, rng) if near else _anywhere(pixels, regions, rng)
+        row, column = pixels.index(lat=np.asarray(spot[0]), lon=np.asarray(spot[1]))
         tile = int(tiles[row, column])
         if tile >= 0 and vegetated(mosaic.tile_kind[tile]):
-            found.append((*spot, tile))
-    lat, lon, tile = (np.array(v) for v in zip(*found, strict=True))
-    return Towers(_names(number), lat.round(4), lon.round(4), tile, _managed(mosaic.tile_kind[tile], rng))
+            places.append((*spot, tile))
+    lat, lon, at = (np.array(values) for values in zip(*places, strict=True))
+    return Towers(_names(number), lat.round(4), lon.round(4), at, _managed(mosaic.tile_kind[at], rng))
 
 
-def _weights(mosaic: Mosaic, tiles: np.ndarray) -> np.ndarray:
+def _weights(mosaic: Mosaic, tiles: np.ndarray) -> Floats:
     """Chance of each pixel by class, relative."""
     favour = np.array([FAVOUR.get(name, 1.0) for name in IGBP])[mosaic.tile_kind] * vegetated(mosaic.tile_kind)
-    return np.append(favour, 0.0)[tiles]
+    return np.asarray(np.append(favour, 0.0)[tiles])
 
 
 def _regions(pixels: Grid, weight: np.ndarray) -> list[tuple[float, np.ndarray, np.ndarray]]:
@@ -112,7 +113,7 @@ def _anywhere(pixels: Grid, regions: list[tuple[float, np.ndarray, np.ndarray]],
     return float(pixels.lat[row] + shift[0]), float(pixels.lon[column] + shift[1])
 
 
-def _beside(found: list[tuple[float, float, int]], rng: np.random.Generator) -> tuple[float, float]:
+def _near(found: list[tuple[float, float, int]], rng: np.random.Generator) -> tuple[float, float]:
     """A place 2 to 25 km from a tower already there."""
     lat, lon, _ = found[rng.integers(len(found))]
     distance, angle = rng.uniform(2, 25) / KM_PER_DEGREE, rng.uniform(0, 2 * np.pi)

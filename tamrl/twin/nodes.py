@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tamrl.arrays import Floats
+
 
 @dataclass(frozen=True)
 class Nodes:
@@ -32,7 +34,7 @@ class Nodes:
         return np.arange(self.shape[1]) * self.resolution
 
 
-def from_pixels(values: np.ndarray, ratio: int) -> np.ndarray:
+def from_pixels(values: Floats, ratio: int) -> Floats:
     """Means of pixels (lat, lon from -180) around nodes of `ratio` pixels' distance, (node lat, node lon).
 
     With an even `ratio` the window is `ratio` wide, with an odd one `ratio` + 1, ends counted half.
@@ -44,10 +46,10 @@ def from_pixels(values: np.ndarray, ratio: int) -> np.ndarray:
     shift = np.roll(rows, half + odd, axis=1)
     shift = np.concatenate([shift, shift[:, : ratio + odd]], axis=1)
     columns = sum(w * shift[:, k::ratio][:, : values.shape[1] // ratio] for k, w in enumerate(weights))
-    return np.roll(columns, columns.shape[1] // 2, axis=1).astype("float32")
+    return np.asarray(np.roll(columns, columns.shape[1] // 2, axis=1).astype("float32"))
 
 
-def centres(values: np.ndarray) -> np.ndarray:
+def centres(values: Floats) -> Floats:
     """Means of the four nodes around each cell centre: (..., node lat, node lon) to (..., lat, lon from -180)."""
     values = np.roll(values, values.shape[-1] // 2, axis=-1)
     pairs = (values + np.roll(values, -1, axis=-1)) * np.float32(0.5)
@@ -71,9 +73,9 @@ class Bilinear:
         size = nodes.shape[1]
         return cls((top, (y - top).astype("float32")[:, None]), (left % size, (left + 1) % size, (x - left).astype("float32")))
 
-    def __call__(self, values: np.ndarray) -> np.ndarray:
+    def __call__(self, values: Floats) -> Floats:
         """Values (..., node lat, node lon) to (..., lat, lon)."""
         top, down = self.rows
         left, right, across = self.columns
         rows = values[..., top, :] * (1 - down) + values[..., top + 1, :] * down
-        return rows[..., left] * (1 - across) + rows[..., right] * across
+        return np.asarray(rows[..., left] * (1 - across) + rows[..., right] * across)

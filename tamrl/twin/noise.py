@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
+from tamrl.arrays import Floats
 from tamrl.grid import EARTH_RADIUS
 
 
@@ -65,9 +66,9 @@ def static_field(seed: int, name: str, *, lat: np.ndarray, lon: np.ndarray, scal
     return np.concatenate(rows).reshape(lat.shape)
 
 
-def autoregressive(rng: np.random.Generator, *, steps: int, size: int, memory: float) -> np.ndarray:
+def autoregressive(rng: np.random.Generator, *, steps: int, size: int, memory: float) -> Floats:
     """First-order autoregressive series of variance 1, (step, size), float32; `memory` in steps is the e-folding time."""
     rho = np.exp(-1 / memory)
     shocks = rng.standard_normal((steps, size))
     shocks[1:] *= np.sqrt(1 - rho**2)
-    return lfilter([1.0], [1.0, -rho], shocks, axis=0).astype("float32")
+    return np.asarray(lfilter([1.0], [1.0, -rho], shocks, axis=0).astype("float32"))

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.ndimage import uniform_filter1d
 
 from tamrl import carbon
+from tamrl.arrays import Floats
 from tamrl.twin import sky
 
 WEATHER = {"TA": "celsius", "SW_IN": "shortwave", "VPD": "vpd", "P": "rain"}
@@ -26,7 +27,7 @@ class Outages:
     """Too long to fill: fluxes are missing, weather comes from reanalysis."""
 
 
-def error_scale(nee: np.ndarray, noise: float) -> np.ndarray:
+def error_scale(nee: Floats, noise: float) -> Floats:
     """Standard deviation of the random error of daily NEE, gC m-2 d-1: it grows with the flux.
 
     Linear as in Richardson et al. 2006 (doi 10.1016/j.agrformet.2006.01.007), with numbers for daily means.
@@ -92,7 +93,11 @@ def _weather(
 
 def _extras(found: dict[str, np.ndarray], failed: Outages) -> dict[str, np.ndarray]:
     """Columns that only some sites have: light, radiation balance and soil temperature."""
-    gone = lambda v: np.where(failed.lost, np.nan, v)  # noqa: E731
+
+    def gone(values: np.ndarray) -> np.ndarray:
+        """Values without those that an outage lost."""
+        return np.where(failed.lost, np.nan, values)
+
     emitted = 5.67e-8 * (found["TA_F"] + sky.KELVIN) ** 4
     return {
         "PPFD_IN": gone(found["SW_IN_F"] * 2.05),

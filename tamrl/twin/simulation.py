@@ -92,8 +92,8 @@ class Simulation:
         cold = Air(start, zero, zero, zero)
         self._tower_tile = earth.towers.tile
         self._offsets = tower_offsets(earth)
-        self.tiles = Ecosystem(land_tiles(earth), _take(cold, earth.mosaic.tile_cell))
-        self.towers = Ecosystem(tower_tiles(earth), _take(cold, earth.mosaic.tile_cell[self._tower_tile]))
+        self.tiles = Ecosystem(land_tiles(earth), _air_at(cold, earth.mosaic.tile_cell))
+        self.towers = Ecosystem(tower_tiles(earth), _air_at(cold, earth.mosaic.tile_cell[self._tower_tile]))
 
     def months(self) -> Iterator[Month]:
         """Live through all months; those of the spin-up are not given out."""
@@ -129,7 +129,7 @@ class Simulation:
         earth, parts = self.earth, self.earth.mosaic
         day_of_year = today.timetuple().tm_yday
         air = cell_air(day, parts.cell)
-        gpp, reco = self.tiles.step(_take(air, parts.tile_cell), day_of_year)
+        gpp, reco = self.tiles.step(_air_at(air, parts.tile_cell), day_of_year)
         local = self._at_towers(air)
         tower_gpp, tower_reco = self.towers.step(local, day_of_year)
         if today.year >= self.years[0]:
@@ -141,7 +141,7 @@ class Simulation:
     def _at_towers(self, air: Air) -> Air:
         cells = self.earth.mosaic.tile_cell[self._tower_tile]
         warmer, drier, brighter, wetter = self._offsets
-        near = _take(air, cells)
+        near = _air_at(air, cells)
         return Air(near.celsius + warmer, near.vpd * drier, near.shortwave * brighter, near.rain * wetter)
 
     def _look(self, air: Air, today: date) -> None:
@@ -161,14 +161,14 @@ def cell_air(day: Day, cell: np.ndarray) -> Air:
     return Air(celsius, sky.vapour_pressure_deficit(t, d), sw / np.float32(86400), p * np.float32(1000))
 
 
-def _take(air: Air, index: np.ndarray) -> Air:
+def _air_at(air: Air, index: np.ndarray) -> Air:
     return Air(air.celsius[index], air.vpd[index], air.shortwave[index], air.rain[index])
 
 
 def land_tiles(earth: Earth) -> Tiles:
     """Tiles of all land cells."""
     parts = earth.mosaic
-    wet = centres(sum(earth.climate.rain(d) for d in range(15, 365, 30)) / 12).ravel()[parts.cell]
+    wet = centres(earth.climate.mean_rain()).ravel()[parts.cell]
     soil = np.clip(wet / 4, 0.02, 0.9).astype("float32")[parts.tile_cell]
     lat = earth.cell_lat.astype("float32")[parts.tile_cell]
     return Tiles(lat, parts.tile_kind, earth.vigour, earth.age, np.zeros(soil.size, bool), soil)

@@ -5,6 +5,8 @@ Allen et al. 1998 is FAO Irrigation and Drainage Paper 56 ("FAO56", ISBN 92-5-10
 
 import numpy as np
 
+from tamrl.arrays import Floats
+
 SOLAR_CONSTANT = 1367.0
 """W m-2, as in FAO56."""
 
@@ -22,12 +24,12 @@ def _angles(lat: np.ndarray, day_of_year: float) -> tuple[np.ndarray, float, np.
     return phi, declination, sunset
 
 
-def potential_radiation(lat: np.ndarray, day_of_year: float) -> np.ndarray:
+def potential_radiation(lat: Floats, day_of_year: float) -> Floats:
     """Daily mean shortwave at the top of the atmosphere, W m-2, shape of `lat` (degrees); FAO56 eq. 21-25."""
     phi, declination, sunset = _angles(lat, day_of_year)
     distance = 1 + 0.033 * np.cos(2 * np.pi * day_of_year / 365.0)
     height = sunset * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(sunset)
-    return np.maximum(SOLAR_CONSTANT * distance / np.pi * height, 0.0)
+    return np.asarray(np.maximum(SOLAR_CONSTANT * distance / np.pi * height, 0.0))
 
 
 def day_length(lat: np.ndarray, day_of_year: float) -> np.ndarray:
@@ -35,7 +37,7 @@ def day_length(lat: np.ndarray, day_of_year: float) -> np.ndarray:
     return 24 / np.pi * _angles(lat, day_of_year)[2]
 
 
-def clear_sky_radiation(potential: np.ndarray, elevation: np.ndarray) -> np.ndarray:
+def clear_sky_radiation(potential: Floats, elevation: Floats) -> Floats:
     """Shortwave under a cloudless sky, W m-2, from `potential` (W m-2) and `elevation` (m); FAO56 eq. 37."""
     return potential * (0.75 + 2e-5 * np.maximum(elevation, 0))
 
@@ -51,16 +53,16 @@ def saturation_pressure(temperature: np.ndarray) -> np.ndarray:
     return 6.108 * np.exp(17.27 * t / (t + 237.3))
 
 
-def dew_point(temperature: np.ndarray, humidity: np.ndarray) -> np.ndarray:
+def dew_point(temperature: Floats, humidity: Floats) -> Floats:
     """Dew point in K from `temperature` in K and relative `humidity` 0-1: the inverse of `saturation_pressure`."""
     t = temperature - KELVIN
     x = np.log(humidity) + 17.27 * t / (t + 237.3)
     return KELVIN + 237.3 * x / (17.27 - x)
 
 
-def vapour_pressure_deficit(temperature: np.ndarray, dew: np.ndarray) -> np.ndarray:
+def vapour_pressure_deficit(temperature: Floats, dew: Floats) -> Floats:
     """VPD in hPa from temperature and dew point in K, at least 0."""
-    return np.maximum(saturation_pressure(temperature) - saturation_pressure(dew), 0.0)
+    return np.asarray(np.maximum(saturation_pressure(temperature) - saturation_pressure(dew), 0.0))
 
 
 def potential_evaporation(temperature: np.ndarray, shortwave: np.ndarray) -> np.ndarray:

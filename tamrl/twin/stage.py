@@ -3,6 +3,7 @@
 import calendar
 import itertools
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +23,14 @@ from tamrl.grid import Grid
 from tamrl.log import progress
 from tamrl.sections import inputs as sections
 from tamrl.twin import archives, earth, era5, hours, landcover, modis, mosaic, observe
-from tamrl.twin import world as layout
 from tamrl.twin.network import Towers
 from tamrl.twin.nodes import Nodes
 from tamrl.twin.noise import generator
 from tamrl.twin.simulation import Simulation
+from tamrl.twin.world import WorldStore, add_composite, add_towers, append_month, create_world_store
 from tamrl.workflow import stage
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @stage
@@ -53,20 +54,20 @@ def simulate_world(*, world: str, twin: sections.World, time: sections.Years, re
     years = _years(time)
     with landmask.mask_file().open("rb") as handle:
         land = landmask.land_share(handle, resolution / twin.modis_ratio)
-    LOG.info("land mask read: %.1f %% of the pixels are land", 100 * float((land >= 0.5).mean()))
+    _log.info("land mask read: %.1f %% of the pixels are land", 100 * float((land >= 0.5).mean()))
     with threadpool_limits(1, user_api="blas"), atomic(world) as part:  # more threads would round matrix products otherwise
         created = earth.create(land, resolution=resolution, ratio=twin.modis_ratio, towers=twin.towers, seed=seed)
-        LOG.info("%d land cells, %d tiles", created.mosaic.cell.size, created.mosaic.tile_cell.size)
+        _log.info("%d land cells, %d tiles", created.mosaic.cell.size, created.mosaic.tile_cell.size)
         simulation = Simulation(created, years=years, spinup_years=twin.spinup_years)
         root = zarr.open_group(part, mode="w", zarr_format=3)
-        layout.create(root, created, years=years)
+        create_world_store(root, created, years=years)
         towers, composites = [], itertools.count()
         for month in progress(simulation.months(), "months simulated", total=12 * len(years)):
-            layout.append(root, month)
+            append_month(root, month)
             towers.append(month.towers)
             while simulation.composites:
-                layout.add_composite(root, next(composites), simulation.composites.pop(0))
-        layout.add_towers(root, towers)
+                add_composite(root, next(composites), simulation.composites.pop(0))
+        add_towers(root, towers)
         stores.seal(part, about={"seed": seed, "resolution": resolution, "years": years, "twin": twin.model_dump(mode="json")})
 
 
@@ -83,10 +84,10 @@ def _years(time: sections.Years) -> list[int]:
     return list(time.years)
 
 
-def _open(path: str) -> layout.World:
+def _open(path: str) -> WorldStore:
     """Open a world after comparing it with its manifest."""
     stores.check(path)
-    return layout.World.of(stores.group(path), where=path)
+    return WorldStore.of(stores.group(path), where=path)
 
 
 @stage
@@ -114,13 +115,13 @@ def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: sections
             rng = generator(seed, f"tower {towers.site[number]}")
             truth = {name: values[:, number] for name, values in series.items()}
             height = float(heights[number])
-            site, kept = _site(towers, parts, number, truth, days, height, rng)
+            site, ran = _site(towers, parts, number, truth, days, height, rng)
             if number % 2:  # metadata of FLUXNET2015 name no climate
                 site = replace(site, koppen=landcover.KOPPEN_CLASS[zone[number]])
-            record = observe.record(truth, elevation=height, noise=twin.noise, rng=rng)[kept]
+            record = observe.record(truth, elevation=height, noise=twin.noise, rng=rng)[ran]
             if number % 2 == 0:
                 old.append(site)
-            _write_site(site, record, days[kept], second if number % 2 else first, new=bool(number % 2), rng=rng)
+            _write_site(site, record, days[ran], second if number % 2 else first, new=bool(number % 2), rng=rng)
         (first / archives.BIF_2015).write_bytes(archives.bif_csv(archives.bif(old), separator=";"))
 
 
@@ -167,7 +168,7 @@ def _write_site(
 
 @stage
 def write_era5(*, world: str, folder: str, twin: sections.Twin) -> None:
-    """Write the weather as ERA5 comes, into `folder`.
+    """Write the weather in the form of ERA5 into `folder`.
 
     Parameters
     ----------
@@ -222,7 +223,7 @@ def write_modis(*, world: str, folder: str, twin: sections.Twin, seed: int) -> N
 def write_static(*, world: str, folder: str, co2: str, seed: int) -> None:
     """Write `land_cover.tif`, `koppen.tif` (uint8, pixels) and `elevation.tif` (float32, m, cells) into `folder`.
 
-    Beside it the file `co2`: annual means of CO2 that rise by 2 ppm a year; no flux of the virtual Earth follows them.
+    The file `co2` holds annual means of CO2 which rise by 2 ppm a year; no flux of the virtual Earth follows them.
     All are in WGS84, north-up. Water is 0 in the first two and missing (-9999) in the last; nothing here is drawn by chance.
     """
     opened = _open(world)
@@ -257,24 +258,33 @@ def _raster(path: Path, values: np.ndarray, resolution: float, nodata: float | N
 
 
 @stage
-def write_truth(*, world: str, files: list[str]) -> None:
-    """Write the true fluxes to `files`, named `{flux}_{year}.nc`.
+def write_truth(*, world: str, files: Sequence[str], labels: Sequence[str]) -> None:
+    """Write the true fluxes: (time, lat, lon) float32, gC m-2 d-1 per area of the cell's land, missing where there is no land.
 
-    (time, lat, lon) float32, gC m-2 d-1 per area of the cell's land, missing where there is no land. Raises `ConfigError` for
-    other names or years.
+    Parameters
+    ----------
+    world : path
+    files : list of path
+        One file per flux and label, in the order of `carbon.FLUXES` and of the labels.
+    labels : list of str
+        Years of the world.
+
+    Raises
+    ------
+    ConfigError
+        If the world does not hold a year, or a file is missing or too many.
     """
     opened = _open(world)
-    wanted: dict[int, dict[str, Path]] = {}
-    for path in map(Path, files):
-        flux, year = path.stem.rsplit("_", 1)
-        if flux not in carbon.FLUXES or not year.isdigit() or int(year) not in opened.years:
-            raise ConfigError("no such truth", where=path, found=f"years {opened.years}", todo="name files {flux}_{year}.nc")
-        wanted.setdefault(int(year), {})[flux] = path
-    for year, paths in wanted.items():
-        fluxes = opened.fluxes(year)
+    keys = list(itertools.product(carbon.FLUXES, labels))
+    if len(keys) != len(files) or not {*labels} <= {*map(str, opened.years)}:
+        todo = f"name a file for each of {', '.join(carbon.FLUXES)} and each year, of {opened.years}"
+        raise ConfigError("no such truth", where=world, found=f"{len(files)} files, {', '.join(labels)}", todo=todo)
+    paths = dict(zip(keys, map(Path, files), strict=True))
+    for label in labels:
+        fluxes = opened.fluxes(int(label))
         fluxes["nee"] = carbon.nee(gpp=fluxes["gpp"], reco=fluxes["reco"])
-        for flux, path in paths.items():
-            _write_flux(path, flux, fluxes[flux], opened.mosaic.cell, Grid(opened.resolution), year)
+        for flux, values in fluxes.items():
+            _write_flux(paths[flux, label], flux, values, opened.mosaic.cell, Grid(opened.resolution), int(label))
 
 
 def _write_flux(path: Path, flux: str, values: np.ndarray, cell: np.ndarray, grid: Grid, year: int) -> None:
@@ -297,9 +307,9 @@ def _write_flux(path: Path, flux: str, values: np.ndarray, cell: np.ndarray, gri
             "lon": ("lon", grid.lon, {"units": "degrees_east", "standard_name": "longitude"}),
         },
     )
-    about = {"title": f"Truth, {flux.upper()} {year}", "source": "the simulation itself"}
-    about["comment"] = "Fluxes are per area of the cell's land, inland water taken off."
-    ds.attrs = simulated.attributes(about, True)
+    attributes = {"title": f"Truth, {flux.upper()} {year}", "source": "the simulation itself"}
+    attributes["comment"] = "Fluxes are per area of the cell's land, inland water taken off."
+    ds.attrs = simulated.attributes(attributes, True)
     options = {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": (1, *grid.shape)}
     with atomic(path) as part:
         ds.to_netcdf(part, engine="netcdf4", encoding={flux: options})

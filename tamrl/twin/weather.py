@@ -11,6 +11,7 @@ from datetime import date, timedelta
 import numpy as np
 from scipy.special import ndtr
 
+from tamrl.arrays import Floats
 from tamrl.twin import sky
 from tamrl.twin.climate import Climate
 from tamrl.twin.nodes import Bilinear, Nodes
@@ -76,7 +77,7 @@ class Weather:
                 self._series[name][:calm] *= np.float32(0.3)
             lat, lon = np.meshgrid(coarse.lat, coarse.lon, indexing="ij")
             self._basis[name] = waves.basis(lat=lat, lon=lon).T.copy()
-        self._yearly_rain = sum(climate.rain(d) for d in range(15, 365, 30)) / 12
+        self._yearly_rain = climate.mean_rain()
         self._recent = self._yearly_rain.copy()
         self._spread = np.interp(np.abs(climate.lat), [0, 15, 30, 45, 60, 90], [0.7, 1.0, 2.2, 3.2, 4.0, 4.2])
         self._spread = (self._spread * (0.7 + 0.6 * climate.inland)).astype("float32")
@@ -108,7 +109,7 @@ class Weather:
         return Day(**{n: (np.round(v / STEPS[n]) * STEPS[n]).astype("float32") for n, v in found.items()})
 
 
-def rainfall(mean: np.ndarray, *, storm: np.ndarray, wet: np.ndarray) -> np.ndarray:
+def rainfall(mean: Floats, *, storm: Floats, wet: Floats) -> Floats:
     """Rain of a day, mm, whose expectation over storms is the mean rain (mm d-1) times the season's factor.
 
     Rain falls where the storm field z exceeds a threshold z0 that falls with the mean; the amount is proportional to
@@ -117,13 +118,11 @@ def rainfall(mean: np.ndarray, *, storm: np.ndarray, wet: np.ndarray) -> np.ndar
     threshold = np.clip(1.0 - 0.2 * mean, -0.3, 1.0)
     expected = np.exp(SPREAD**2 / 2) * ndtr(SPREAD - threshold) - np.exp(SPREAD * threshold) * ndtr(-threshold)
     amount = np.maximum(np.exp(SPREAD * storm) - np.exp(SPREAD * threshold), 0.0) / expected
-    return np.minimum(mean * np.exp(0.22 * wet - 0.0242) * amount, 250.0)
+    return np.asarray(np.minimum(mean * np.exp(0.22 * wet - 0.0242) * amount, 250.0))
 
 
-def humid(
-    mean_rain: np.ndarray, celsius: np.ndarray, *, inland: np.ndarray, moist: np.ndarray, clouding: np.ndarray
-) -> np.ndarray:
+def humid(mean_rain: Floats, celsius: Floats, *, inland: Floats, moist: Floats, clouding: Floats) -> Floats:
     """Relative humidity 0.08-1 from the climate's rain (mm d-1), temperature, distance from the sea, recent rain and cloud."""
     land = 0.30 + 0.52 * mean_rain / (mean_rain + 1.6) + 0.18 / (1 + np.exp((celsius - 2) / 5))
     sea = np.exp(-5 * inland)
-    return np.clip(sea * 0.80 + (1 - sea) * land + 0.09 * moist + 0.25 * clouding, 0.08, 0.995)
+    return np.asarray(np.clip(sea * 0.80 + (1 - sea) * land + 0.09 * moist + 0.25 * clouding, 0.08, 0.995))

@@ -68,6 +68,6 @@ def written(land, tmp_path_factory) -> SimpleNamespace:
     stage.write_era5(world=world, folder=str(found.era5), twin=TWIN)
     stage.write_modis(world=world, folder=str(found.modis), twin=TWIN, seed=1)
     stage.write_static(world=world, folder=str(found.static), co2=str(found.static) + "-co2.csv", seed=1)
-    stage.write_truth(world=world, files=[str(path) for path in found.truth.values()])
+    stage.write_truth(world=world, files=[str(path) for path in found.truth.values()], labels=["2012"])
     assert not list(Path(root).rglob(".part-*"))
     return found

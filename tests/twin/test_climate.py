@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tamrl.twin.climate import Climate, monthly
+from tamrl.twin.climate import Climate, monthly_climate
 
 # lat, lon, height, inland: January and July in degrees Celsius, rain of the year in mm, each +- what follows
 PLACES = {
@@ -23,7 +23,7 @@ def _climate(lat, lon, height, inland) -> Climate:
 @pytest.mark.parametrize("name", PLACES)
 def test_places_have_their_climate(name):
     *place, january, july, rain, give = PLACES[name]
-    temperature, month = monthly(_climate(*place))
+    temperature, month = monthly_climate(_climate(*place))
     assert temperature[0, 0] == pytest.approx(january, abs=7)
     assert temperature[6, 0] == pytest.approx(july, abs=7)
     assert month.sum() * 30.44 == pytest.approx(rain, abs=give)
@@ -31,13 +31,13 @@ def test_places_have_their_climate(name):
 
 
 def test_rain_follows_the_sun_in_the_sahel_and_south_of_the_equator():
-    sahel, zambia = (monthly(_climate(lat, 25, 400, 0.5))[1][:, 0] for lat in (13, -14))
+    sahel, zambia = (monthly_climate(_climate(lat, 25, 400, 0.5))[1][:, 0] for lat in (13, -14))
     assert sahel[7] > 5 * sahel[0]
     assert zambia[0] > 5 * zambia[6]
 
 
 def test_height_cools():
-    low, high = (monthly(_climate(30, 90, height, 0.8))[0].mean() for height in (0, 4000))
+    low, high = (monthly_climate(_climate(30, 90, height, 0.8))[0].mean() for height in (0, 4000))
     assert low - high == pytest.approx(22, abs=0.01)
 
 

@@ -14,14 +14,14 @@ import zarr
 from tamrl.errors import ConfigError, ContractError
 from tamrl.grid import Grid
 from tamrl.twin import archives, modis, stage
-from tamrl.twin.world import World
+from tamrl.twin.world import WorldStore
 
 pytestmark = pytest.mark.xdist_group("twin")
 
 
 @pytest.fixture(scope="module")
 def world(written):
-    return World.of(zarr.open_group(written.world, mode="r"), where=written.world)
+    return WorldStore.of(zarr.open_group(written.world, mode="r"), where=written.world)
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +160,12 @@ def test_months_and_climatologies_are_refused(tmp_path, time):
 
 
 def test_truth_of_another_year_or_flux_is_refused(written, tmp_path):
-    for name in ("gpp_1999.nc", "npp_2012.nc", "gpp_all.nc"):
+    for label in ("1999", "all"):
         with pytest.raises(ConfigError, match="no such truth"):
-            stage.write_truth(world=str(written.world), files=[str(tmp_path / name)])
+            files = [str(tmp_path / f"{flux}_{label}.nc") for flux in ("gpp", "reco", "nee")]
+            stage.write_truth(world=str(written.world), files=files, labels=[label])
+    with pytest.raises(ConfigError, match="no such truth"):
+        stage.write_truth(world=str(written.world), files=[str(tmp_path / "npp_2012.nc")], labels=["2012"])
     assert not list(tmp_path.iterdir())
 
 
@@ -175,7 +178,7 @@ def test_a_world_that_lost_a_chunk_or_is_of_another_layout_is_refused(written, t
     assert not (tmp_path / "era5").exists()
     other = zarr.open_group(tmp_path / "other.zarr", mode="w", attributes={"layout": 0})
     with pytest.raises(ContractError, match="no world of this version"):
-        World.of(other, where="other.zarr")
+        WorldStore.of(other, where="other.zarr")
 
 
 def test_the_manifest_says_how_the_world_was_made(written):

@@ -128,6 +128,7 @@ if MAIN.twin:
             **needs("write_truth"),
         params:
             stage="tamrl.twin.stage.write_truth",
+            labels=list(MAIN.time.labels),
             code=code("tamrl.twin.stage"),
         script:
             "../scripts/run_stage.py"
