@@ -100,7 +100,8 @@ def potential_radiation(lat: np.ndarray, days: np.ndarray) -> np.ndarray:
     angle, phi = sunset_angle(lat, delta), np.deg2rad(lat)[None]
     sin, cos = np.sin(phi) * np.sin(delta)[:, None], np.cos(phi) * np.cos(delta)[:, None]
     overhead = SOLAR_CONSTANT / distance[:, None] ** 2
-    return np.maximum(overhead / np.pi * (angle * sin + cos * np.sin(angle)), 0.0)
+    radiation: np.ndarray = np.maximum(overhead / np.pi * (angle * sin + cos * np.sin(angle)), 0.0)
+    return radiation
 
 
 def day_length(lat: np.ndarray, days: np.ndarray) -> np.ndarray:

@@ -65,7 +65,7 @@ class Era5Entry(Strict):
 
 
 class TowerAlias(Strict):
-    """Column names of a variable in tower files, first found wins, and their unit."""
+    """Column names of a variable in tower files, the first that is present wins, and their unit."""
 
     names: tuple[str, ...]
     units: str
@@ -170,8 +170,8 @@ def canonical(values: xr.DataArray, *, name: str, source_units: str, where: obje
 def attributes(name: str) -> dict[str, str]:
     """CF attributes of a variable: units, long_name and, where CF has one, standard_name."""
     entry = get(name)
-    found = {"units": entry.units, "long_name": entry.long_name}
-    return found | ({"standard_name": entry.standard_name} if entry.standard_name else {})
+    names = {"units": entry.units, "long_name": entry.long_name}
+    return names | ({"standard_name": entry.standard_name} if entry.standard_name else {})
 
 
 def check_range(values: np.ndarray, *, name: str, where: object, tolerance: float = 0.0) -> None:

@@ -79,7 +79,7 @@ def co2_of_table(table: pd.DataFrame, *, where: object) -> AnnualCo2:
     try:
         ppm = text.parse_numbers(table["ppm"], where=f"{where}, column ppm")
     except InputError as error:
-        raise InputError(_NEEDS, where=error.where, found=error.found, todo=error.todo and str(error.todo)) from error
+        raise InputError(_NEEDS, where=error.where, found=error.found, todo=str(error.todo) if error.todo else None) from error
     order = np.argsort(year, kind="stable")
     years, ppm = year[order], ppm[order]
     if (again := np.diff(years) == 0).any():

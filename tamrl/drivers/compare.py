@@ -13,8 +13,8 @@ FEWEST = 10
 """Pairs from which on a correlation is given."""
 
 
-def compare(gridded: xr.Dataset, measured: pd.DataFrame, sites: pd.DataFrame) -> pd.DataFrame:
-    """One row a tower and variable that both have.
+def compare_with_towers(gridded: xr.Dataset, measured: pd.DataFrame, sites: pd.DataFrame) -> pd.DataFrame:
+    """Compare drivers of cells with those of towers: one row for each tower and variable that both have.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def compare(gridded: xr.Dataset, measured: pd.DataFrame, sites: pd.DataFrame) ->
         for name in names:
             pairs = _pairs(cell[name], table.set_index("date")[name], "climatology" in gridded.attrs)
             if len(pairs):
-                about = {"site": site, "variable": name, "units": gridded[name].attrs.get("units")}
+                names_of_row = {"site": site, "variable": name, "units": gridded[name].attrs.get("units")}
                 place = {"distance_km": float(cell["distance_km"]), "utc_offset": offsets.get(site, np.nan)}
-                rows.append(about | _numbers(pairs) | place)
+                rows.append(names_of_row | _statistics(pairs) | place)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -51,14 +51,14 @@ def _pairs(cell: xr.DataArray, tower: pd.Series, climatology: bool) -> pd.DataFr
     return pd.DataFrame({"grid": grid, "tower": tower.astype("float64")}).dropna()
 
 
-def _numbers(pairs: pd.DataFrame) -> dict[str, float]:
-    apart = pairs["grid"] - pairs["tower"]
+def _statistics(pairs: pd.DataFrame) -> dict[str, float]:
+    difference = pairs["grid"] - pairs["tower"]
     spread = pairs.std(ddof=0)
     related = len(pairs) >= FEWEST and bool((spread > 0).all())
     return {
         "n": len(pairs),
-        "bias": apart.mean(),
-        "rmse": float(np.sqrt((apart**2).mean())),
+        "bias": difference.mean(),
+        "rmse": float(np.sqrt((difference**2).mean())),
         "r": pairs["grid"].corr(pairs["tower"]) if related else np.nan,
         "std_tower": spread["tower"],
         "std_grid": spread["grid"],

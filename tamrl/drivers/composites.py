@@ -13,9 +13,9 @@ LONGEST_HOLD = 32
 
 
 def accept(weight: np.ndarray, share: float) -> np.ndarray:
-    """Which composites (time, ...) saw enough of their cell: at least `share` of the best weight the cell ever had."""
-    best = weight.max(0)
-    return (weight > 0) & (weight >= share * best)
+    """Which composites (time, ...) saw enough of their cell, at least `share` of the best weight the cell ever had."""
+    accepted: np.ndarray = (weight > 0) & (weight >= share * weight.max(0))
+    return accepted
 
 
 def fill_gaps(values: np.ndarray, *, time: np.ndarray, season: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -60,13 +60,13 @@ def _between(values: np.ndarray, good: np.ndarray, time: np.ndarray) -> np.ndarr
 
 
 def _seasonal_mean(values: np.ndarray, good: np.ndarray, season: np.ndarray) -> np.ndarray:
-    found = np.full(values.shape, np.nan)
+    means = np.full(values.shape, np.nan)
     for part in np.unique(season):
         rows = season == part
         count = good[rows].sum(0)
         total = np.where(good[rows], values[rows], 0.0).sum(0)
-        found[rows] = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return found
+        means[rows] = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return means
 
 
 def to_steps(values: np.ndarray, *, time: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -85,13 +85,15 @@ def to_steps(values: np.ndarray, *, time: np.ndarray, at: np.ndarray) -> np.ndar
     left, right, share = _neighbours(time, at, values.ndim)
     a, b = values[left], values[right]
     mixed = a + share * (b - a)
-    return np.where(share == 0, a, np.where(share == 1, b, mixed)).astype("float32")
+    values_at: np.ndarray = np.where(share == 0, a, np.where(share == 1, b, mixed))
+    return values_at.astype("float32")
 
 
 def touched(filled: np.ndarray, *, time: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Where the values that `to_steps` gives rest on a filled composite; bool, arguments as there."""
     left, right, share = _neighbours(time, at, filled.ndim)
-    return (filled[left] & (share < 1)) | (filled[right] & (share > 0))
+    rests: np.ndarray = (filled[left] & (share < 1)) | (filled[right] & (share > 0))
+    return rests
 
 
 def _neighbours(time: np.ndarray, at: np.ndarray, ndim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ NAME = re.compile(r"^M[OY]D09GA\.A(?P<day>\d{7})\.h(?P<h>\d{2})v(?P<v>\d{2})\.\d
 BANDS = {"red": 1, "nir": 2, "blue": 3, "swir": 6}
 
 PIXELS = 2400
-"""Pixels of 500 m (463.3 m in truth) along the side of a tile."""
+"""Pixels of 500 m (463.3 m exactly) along the side of a tile."""
 
 AROUND = 1
 """Pixels around the tower's own to each side: a window of 1.4 km, about what a tower sees."""
@@ -33,7 +33,7 @@ _CLEAR, _IDEAL = 0b0010010000000111, 0b11
 """Bits that must be 0: of the state cloudy or mixed (0-1), shadow (2), cloud (10), beside a cloud (13); of the quality both."""
 
 
-def position(*, lat: float, lon: float) -> tuple[int, int, int, int]:
+def sinusoidal_position(*, lat: float, lon: float) -> tuple[int, int, int, int]:
     """Tile (h, v) and pixel (row, column) of a place on the sinusoidal grid of MODIS, x = λ cos φ and y = φ (Snyder
     1987, doi 10.3133/pp1395, equations 30-1 and 30-2).
     """
@@ -44,7 +44,7 @@ def position(*, lat: float, lon: float) -> tuple[int, int, int, int]:
     return h, v, row, column
 
 
-def around(path: Path, *, row: int, column: int) -> dict[str, float] | None:
+def indices_around(path: Path, *, row: int, column: int) -> dict[str, float] | None:
     """Indices of the mean reflectances of the good pixels around a pixel, or None where there are too few.
 
     Raises
@@ -65,7 +65,7 @@ def around(path: Path, *, row: int, column: int) -> dict[str, float] | None:
     if good.sum() < FEWEST:
         return None
     means = {name: values[good].mean(keepdims=True) for name, values in bands.items()}
-    return {name: float(values[0]) for name, values in indices.of_bands(**means).items()}
+    return {name: float(values[0]) for name, values in indices.indices_of_bands(**means).items()}
 
 
 def _flags(path: Path, name: str) -> np.ndarray:
@@ -74,22 +74,23 @@ def _flags(path: Path, name: str) -> np.ndarray:
     return stored.decode_codes(raw.values, raw.attrs, where=f"{path} ({name})", rule="hdf4")
 
 
-def at_towers(folder: str | Path, sites: pd.DataFrame) -> pd.DataFrame:
+def granules_at_towers(folder: str | Path, sites: pd.DataFrame) -> pd.DataFrame:
     """Vegetation at the towers whose tiles a folder holds: site, date, ndvi, evi, nirv, kndvi, lswi; empty without granules.
 
     Parameters
     ----------
     sites : table with site, lat and lon
     """
-    places = {s.site: position(lat=s.lat, lon=s.lon) for s in sites.itertuples()}
+    places = {s.site: sinusoidal_position(lat=s.lat, lon=s.lon) for s in sites.itertuples()}
     rows = []
-    for path in sorted(p for p in Path(folder).rglob("*.hdf") if NAME.match(p.name)):
-        match = NAME.match(path.name)
+    for path in sorted(Path(folder).rglob("*.hdf")):
+        if not (match := NAME.match(path.name)):
+            continue
         day, tile = pd.Timestamp(cmg.first_day(match["day"][:4], match["day"][4:], path)), (int(match["h"]), int(match["v"]))
         for site, (h, v, row, column) in places.items():
-            found = around(path, row=row, column=column) if (h, v) == tile else None
-            if found:
-                rows.append({"site": site, "date": day, **found})
+            values = indices_around(path, row=row, column=column) if (h, v) == tile else None
+            if values:
+                rows.append({"site": site, "date": day, **values})
     table = pd.DataFrame(rows, columns=["site", "date", *indices.NAMES])
     if (again := table.duplicated(["site", "date"])).any():
         raise InputError("two granules of one day hold the same tower", where=folder, found=table[again].iloc[0].to_dict())

@@ -5,7 +5,8 @@ import numpy as np
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Quotient, missing where `b` is not positive (dark or bad pixels)."""
-    return np.divide(a, b, out=np.full(np.shape(a), np.nan, "float32"), where=b > 0).astype("float32")
+    quotient: np.ndarray = np.divide(a, b, out=np.full(np.shape(a), np.nan, "float32"), where=b > 0)
+    return quotient.astype("float32")
 
 
 def _within(index: np.ndarray) -> np.ndarray:
@@ -25,12 +26,14 @@ def evi(*, red: np.ndarray, nir: np.ndarray, blue: np.ndarray) -> np.ndarray:
 
 def nirv(*, ndvi: np.ndarray, nir: np.ndarray) -> np.ndarray:
     """Near-infrared reflectance of vegetation (Badgley et al. 2017, doi 10.1126/sciadv.1602244)."""
-    return (ndvi * nir).astype("float32")
+    index: np.ndarray = ndvi * nir
+    return index.astype("float32")
 
 
 def kndvi(*, ndvi: np.ndarray) -> np.ndarray:
     """Kernel NDVI with the kernel's width at half the sum of both bands (Camps-Valls et al. 2021, doi 10.1126/sciadv.abc7447)."""
-    return np.tanh(ndvi**2).astype("float32")
+    index: np.ndarray = np.tanh(ndvi**2)
+    return index.astype("float32")
 
 
 def lswi(*, nir: np.ndarray, swir: np.ndarray) -> np.ndarray:
@@ -41,7 +44,7 @@ def lswi(*, nir: np.ndarray, swir: np.ndarray) -> np.ndarray:
 NAMES = ("ndvi", "evi", "nirv", "kndvi", "lswi")
 
 
-def of_bands(*, red: np.ndarray, nir: np.ndarray, blue: np.ndarray, swir: np.ndarray) -> dict[str, np.ndarray]:
+def indices_of_bands(*, red: np.ndarray, nir: np.ndarray, blue: np.ndarray, swir: np.ndarray) -> dict[str, np.ndarray]:
     """All of `NAMES` from the reflectances of four bands."""
     index = ndvi(red=red, nir=nir)
     others = {"nirv": nirv(ndvi=index, nir=nir), "kndvi": kndvi(ndvi=index), "lswi": lswi(nir=nir, swir=swir)}

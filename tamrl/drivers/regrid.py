@@ -21,14 +21,14 @@ LAND_NODE = 0.5
 
 def ratio(*, target: float, native: float, name: str) -> int:
     """How many native steps make a target cell side; raises `ConfigError` unless it is a whole number."""
-    found = target / native
-    if round(found) < 1 or abs(found - round(found)) > 1e-6 * found:
+    steps = target / native
+    if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * steps:
         raise ConfigError(
             f"cells of {target:g}° are not a whole multiple of the {native:g}° of {name}",
             where="grid.resolution",
             todo=f"take a multiple of {native:g} that divides 180",
         )
-    return round(found)
+    return round(steps)
 
 
 def blocks(count: int, size: int) -> Iterator[slice]:
@@ -51,17 +51,19 @@ def corners(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray
     array (..., lat, lon), dtype of `values`. A missing node among those used makes its cells missing.
     """
     if weights is None:
-        return _corner_sum(values) / values.dtype.type(4)
+        mean: np.ndarray = _corner_sum(values) / values.dtype.type(4)
+        return mean
     used = weights > 0
     count = _corner_sum(used.astype(values.dtype))
-    some = count > 0
-    chosen = _corner_sum(np.where(used, values, values.dtype.type(0))) / np.where(some, count, 1)
-    return np.where(some, chosen, _corner_sum(values) / values.dtype.type(4))
+    covered = count > 0
+    chosen = _corner_sum(np.where(used, values, values.dtype.type(0))) / np.where(covered, count, 1)
+    return np.where(covered, chosen, _corner_sum(values) / values.dtype.type(4))
 
 
 def _corner_sum(values: np.ndarray) -> np.ndarray:
-    pairs = values[..., :-1, :] + values[..., 1:, :]
-    return pairs + np.concatenate([pairs[..., 1:], pairs[..., :1]], axis=-1)
+    pairs: np.ndarray = values[..., :-1, :] + values[..., 1:, :]
+    sums: np.ndarray = pairs + np.concatenate([pairs[..., 1:], pairs[..., :1]], axis=-1)
+    return sums
 
 
 def nodes_to_cells(values: np.ndarray, *, target: Grid, weights: np.ndarray | None = None) -> np.ndarray:
@@ -103,7 +105,8 @@ def pixel_sums(values: np.ndarray, area: np.ndarray, k: int, quality: np.ndarray
 
 
 def _mean(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return np.divide(sums, weights, out=np.full(sums.shape, np.nan), where=weights > 0)
+    means: np.ndarray = np.divide(sums, weights, out=np.full(sums.shape, np.nan), where=weights > 0)
+    return means
 
 
 def mean(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -125,11 +128,11 @@ def class_areas(positions: np.ndarray, area: np.ndarray, k: int, classes: int) -
     """
     rows, columns = positions.shape
     blocks = positions.reshape(rows, columns // k, k)
-    found = np.zeros((classes, rows // k, columns // k))
+    areas = np.zeros((classes, rows // k, columns // k))
     for index in range(classes):
         counts = np.count_nonzero(blocks == index, axis=-1)
-        found[index] = (counts * area).reshape(rows // k, k, -1).sum(1)
-    return found
+        areas[index] = (counts * area).reshape(rows // k, k, -1).sum(1)
+    return areas
 
 
 def fractions(areas: np.ndarray, *, without: int | None = None) -> np.ndarray:
@@ -142,7 +145,8 @@ def fractions(areas: np.ndarray, *, without: int | None = None) -> np.ndarray:
     if without is not None:
         areas[without] = 0.0
     total = areas.sum(0)
-    return np.divide(areas, total, out=np.full(areas.shape, np.nan), where=total > 0).astype("float32")
+    shares: np.ndarray = np.divide(areas, total, out=np.full(areas.shape, np.nan), where=total > 0)
+    return shares.astype("float32")
 
 
 def land_nodes(land: np.ndarray, spacing: float) -> np.ndarray:
@@ -163,7 +167,8 @@ def land_nodes(land: np.ndarray, spacing: float) -> np.ndarray:
     size = 180.0 / rows
     lat = _overlap(count=round(180.0 / spacing) + 1, pixels=rows, spacing=spacing, size=size, wrap=False)
     lon = _overlap(count=round(360.0 / spacing), pixels=columns, spacing=spacing, size=size, wrap=True)
-    return (lat @ (share @ lon.T) >= LAND_NODE - 1e-6).astype("float32")
+    around: np.ndarray = lat @ (share @ lon.T)
+    return (around >= LAND_NODE - 1e-6).astype("float32")
 
 
 def _overlap(*, count: int, pixels: int, spacing: float, size: float, wrap: bool) -> np.ndarray:
@@ -175,7 +180,8 @@ def _overlap(*, count: int, pixels: int, spacing: float, size: float, wrap: bool
         low = np.maximum(centre - spacing / 2, edge + shift)
         high = np.minimum(centre + spacing / 2, edge + shift + size)
         shares += np.clip(high - low, 0, None)
-    return (shares / shares.sum(1, keepdims=True)).astype("float32")
+    normalised: np.ndarray = shares / shares.sum(1, keepdims=True)
+    return normalised.astype("float32")
 
 
 def boxes_to_cells(values: np.ndarray, *, target: Grid) -> np.ndarray:

@@ -10,7 +10,7 @@ import xarray as xr
 import zarr
 
 from tamrl import calendar, contracts, escaping, files, plugins, provenance, registry, simulated, stores, temporary
-from tamrl.calendar import Step
+from tamrl.calendar import Step, TimeAxis
 from tamrl.drivers import co2 as annual_co2
 from tamrl.drivers import collocate, compare, granules, places
 from tamrl.drivers import subsets as subset_tables
@@ -36,7 +36,7 @@ def build_cube(
     resolution: float,
     threads: int,
     parts: list[str] | None = None,
-    kept: str | None = None,
+    kept_cubes: str | None = None,
 ) -> None:
     """Bring all drivers onto the grid of the maps.
 
@@ -50,7 +50,7 @@ def build_cube(
         Degrees.
     parts : list of str, optional
         What `build_driver` made of each dynamic variable, in their order; without, they are made here.
-    kept : str, optional
+    kept_cubes : str, optional
         Folder that keeps the cube by hard links, so that a longer one goes on from it (`tamrl.drivers.cube.append`).
 
     Raises
@@ -60,7 +60,7 @@ def build_cube(
     access, code = _access(paths, drivers, time, resolution, threads), _code(drivers)
     names = drivers.variables.dynamic
     statics = access.statics(drivers.variables.static)
-    job = None if parts else CubeJob.plan(access, names, code=code, folder=kept, checksums=True)
+    job = None if parts else CubeJob.plan(access, names, code=code, folder=kept_cubes, checksums=True)
     with files.atomic(cube) as building:
         template = write.cube_without_fields(statics, access.axis, access.grid)
         template.to_zarr(building, zarr_format=3, consolidated=False, mode="w")
@@ -68,10 +68,10 @@ def build_cube(
             if job:
                 entries, records = job.write(building, statics["land_fraction"] > 0)
             else:
-                entries, records = _take_parts(building, names, parts or [], access, kept)
+                entries, records = _take_parts(building, names, parts or [], access, kept_cubes)
         stores.seal(building, about={"code": code, "sources": access.versions()}, known=entries)
         stores.open_cube(building)
-    append.keep_cube(kept, cube, records)
+    append.keep_cube(kept_cubes, cube, records)
 
 
 @stage
@@ -84,7 +84,7 @@ def build_driver(
     time: DriverTime,
     resolution: float,
     threads: int,
-    kept: str | None = None,
+    kept_cubes: str | None = None,
 ) -> None:
     """Bring one dynamic variable onto the grid of the maps, for `build_cube` to take; other parameters as there.
 
@@ -92,13 +92,13 @@ def build_driver(
     """
     access = _access(paths, drivers, time, resolution, threads)
     land = access.statics(())["land_fraction"] > 0
-    job = CubeJob.plan(access, (variable,), code=_code(drivers), folder=kept, checksums=False)
+    job = CubeJob.plan(access, (variable,), code=_code(drivers), folder=kept_cubes, checksums=False)
     with files.atomic(part) as building:
         zarr.create_group(building, zarr_format=3)
         with limited_threads(threads):
             entries, records = job.write(building, land)
         # the cube names the sources, whose files are read through for that
-        record = append.record_to_json(records[variable]) if kept else None
+        record = append.record_to_json(records[variable]) if kept_cubes else None
         stores.seal(building, about={"record": record, "continued": job.starts[variable] is not None}, known=entries)
 
 
@@ -117,15 +117,15 @@ def _take_parts(
     cube: Path, names: tuple[str, ...], parts: list[str], access: SourceAccess, folder: str | None
 ) -> tuple[Entries, dict[str, append.Record]]:
     """Take the variables that other jobs made into the cube: manifest entries of its files, and records to keep."""
-    kept = append.KeptCube.newest(folder)
+    previous = append.KeptCube.newest(folder)
     entries: Entries = {}
     records = {}
     for name, path in zip(names, parts, strict=True):
         entries |= write.take_part(cube, Path(path))
-        about = stores.manifest(path)["about"]
-        if folder and about["record"]:
-            record = append.record_from_json(about["record"])
-            before = kept.records[name] if kept and about["continued"] else None
+        made = stores.manifest(path)["about"]
+        if folder and made["record"]:
+            record = append.record_from_json(made["record"])
+            before = previous.records[name] if previous and made["continued"] else None
             paths = access.listed_files(record.files if isinstance(record, append.VariableRecord) else ())
             records[name] = append.confirm_record(record, before, paths, name=name)
     return entries, records
@@ -184,24 +184,24 @@ def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: 
     """
     ds = stores.open_cube(cube)
     sites = contracts.read_csv(towers, contracts.SITES)
-    grid = Grid(ds.attrs["resolution"])
-    series = collocate.Series(ds)
+    grid = Grid.from_dataset(ds)
+    series = collocate.CellSeries(ds)
     places = [
-        collocate.candidates(series.usable, lat=s.lat, lon=s.lon, grid=grid, max_distance_km=max_distance_km)
+        collocate.candidate_cells(series.usable, lat=s.lat, lon=s.lon, grid=grid, max_distance_km=max_distance_km)
         for s in sites.itertuples()
     ]
-    chosen = collocate.choose(places, series.has_drivers)
-    for site, place in zip(sites["site"], chosen, strict=True):
-        if place is None:
+    chosen = collocate.choose_cells(places, series.has_drivers)
+    for site, cell in zip(sites["site"], chosen, strict=True):
+        if cell is None:
             _log.warning("%s is left out: no cell with land and drivers within %g km", site, max_distance_km)
-        elif place[2] > 0:
-            _log.info("%s takes a cell %.1f km away", site, place[2])
-    kept = [k for k, place in enumerate(chosen) if place is not None]
-    if not kept:
+        elif cell.distance_km > 0:
+            _log.info("%s takes a cell %.1f km away", site, cell.distance_km)
+    cells = {k: cell for k, cell in enumerate(chosen) if cell is not None}
+    if not cells:
         raise InputError("no tower lies on or near land of the cube", where=towers, todo="raise drivers.max_distance_km")
-    found = collocate.at_towers(series, sites.iloc[kept], [chosen[k] for k in kept], grid)
+    collocated = collocate.drivers_at_towers(series, sites.iloc[list(cells)], list(cells.values()), grid)
     with files.atomic(drivers) as part:
-        found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in series.dynamic})
+        collocated.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in series.dynamic})
 
 
 @stage
@@ -221,12 +221,12 @@ def place_drivers(
     first = dates.min() - pd.DateOffset(years=1)
     time = pd.date_range(first, dates.max(), freq="D" if step == "day" else "MS")
     dynamic, static = variables.dynamic, variables.static
-    found = places.at_places(
+    placed = places.at_places(
         sites, time, dynamic=dynamic, static=static, step=step, co2=annual_co2.read_co2(co2) if co2 else None
     )
     with files.atomic(drivers) as part:
-        found.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in dynamic})
-    _log.info("%d towers, %d steps", *(found.sizes[name] for name in ("site", "time")))
+        placed.to_netcdf(part, engine="netcdf4", encoding={n: {"zlib": True, "complevel": 1} for n in dynamic})
+    _log.info("%d towers, %d steps", *(placed.sizes[name] for name in ("site", "time")))
 
 
 @stage
@@ -251,12 +251,12 @@ def compare_drivers(
     measured = contracts.table(pd.read_parquet(files.verified(records)), contracts.TOWERS, where=records)
     with xr.open_dataset(files.verified(drivers)) as gridded:
         sites = contracts.read_csv(towers, contracts.SITES)
-        found = compare.compare(gridded, measured, sites)
+        table = compare.compare_with_towers(gridded, measured, sites)
         if subsets:
-            around = _vegetation(subsets, sites, gridded.attrs["time_step"])
-            found = pd.concat([found, compare.compare(gridded, around, sites)], ignore_index=True)
-            found = found.drop_duplicates(["site", "variable"], keep="last")
-    for name, rows in found.groupby("variable"):
+            around = _vegetation(subsets, sites, TimeAxis.of(gridded).step)
+            table = pd.concat([table, compare.compare_with_towers(gridded, around, sites)], ignore_index=True)
+            table = table.drop_duplicates(["site", "variable"], keep="last")
+    for name, rows in table.groupby("variable"):
         middle = rows[["bias", "r"]].median()
         _log.info(
             "%s: %d towers, median bias %.3g %s, median r %.3f",
@@ -267,10 +267,12 @@ def compare_drivers(
             middle["r"],
         )
     with files.atomic(comparison) as part:
-        escaping.write_csv(contracts.table(simulated.table(found, virtual), contracts.COMPARISON, where=comparison), part)
+        escaping.write_csv(contracts.table(simulated.table(table, virtual), contracts.COMPARISON, where=comparison), part)
 
 
-def _vegetation(folder: str, sites: pd.DataFrame, step: str) -> pd.DataFrame:
+def _vegetation(folder: str, sites: pd.DataFrame, step: Step) -> pd.DataFrame:
     """Vegetation around towers from granules where the folder holds some, else from subsets."""
-    daily = granules.at_towers(folder, sites)
-    return subset_tables.at_towers(folder, step=step) if daily.empty else subset_tables.on_steps(daily, step=step)
+    daily = granules.granules_at_towers(folder, sites)
+    return (
+        subset_tables.subsets_at_towers(folder, step=step) if daily.empty else subset_tables.vegetation_on_steps(daily, step=step)
+    )

@@ -1,4 +1,4 @@
-"""MODIS around towers: tables of statistics over the 500 m pixels near a tower, one CSV a product (ORNL and TERN subsets).
+"""MODIS around towers: tables of statistics over the 500 m pixels near a tower, one CSV per product (ORNL and TERN subsets).
 
 Their quirks: header names begin with a blank, the letter F stands for a missing centre pixel, and a composite of which no pixel
 passed the quality test holds 0.0 in every statistic. Such rows are missing here.
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tamrl import variables
+from tamrl.calendar import Step
 from tamrl.drivers import indices
 from tamrl.errors import InputError
 from tamrl.intake import border, completeness
@@ -25,7 +26,7 @@ GOOD = 0.5
 _NEEDED = ("product", "band", "dt", "value_mean", "value_center", "pixels_total", "pixels_pass_qa")
 
 
-def read(path: Path) -> pd.DataFrame:
+def read_subset(path: Path) -> pd.DataFrame:
     """One file: band, start (first day), value (mean of the good pixels), centre (the tower's pixel), share (of good pixels).
 
     Values are in the product's physical units, already scaled; missing where no pixel is good.
@@ -55,11 +56,11 @@ def read(path: Path) -> pd.DataFrame:
 
 def _numbers(column: pd.Series, path: Path) -> pd.Series:
     """A column as numbers, fill values missing; raises `InputError` with line and text of what is none."""
-    found = pd.to_numeric(column, errors="coerce")
-    if (odd := found.isna() & column.notna()).any():
+    numbers = pd.to_numeric(column, errors="coerce")
+    if (odd := numbers.isna() & column.notna()).any():
         line = int(np.flatnonzero(odd)[0]) + 2
         raise InputError("no number", where=f"{path} ({column.name}), line {line}", found=repr(column[odd].iloc[0]))
-    return found.where(~found.isin(variables.FILL_VALUES))
+    return numbers.where(~numbers.isin(variables.FILL_VALUES))
 
 
 def at_site(folder: Path) -> pd.DataFrame:
@@ -69,14 +70,14 @@ def at_site(folder: Path) -> pd.DataFrame:
     """
     parts = []
     if (path := folder / "statistics_MOD09A1.csv").is_file():
-        parts.append(_indices(_wide(read(path)).rename(columns=BANDS)))
+        parts.append(_indices(_wide(read_subset(path)).rename(columns=BANDS)))
     if (path := folder / "statistics_MOD15A2H.csv").is_file():
-        parts.append(_wide(read(path))[[LAI]].rename(columns={LAI: "lai"}))
+        parts.append(_wide(read_subset(path))[[LAI]].rename(columns={LAI: "lai"}))
     if not parts:
         return pd.DataFrame({"date": pd.DatetimeIndex([])})
-    found = pd.concat(parts, axis=1).sort_index()
-    found.index = found.index + pd.Timedelta(days=LENGTH // 2)
-    return found.dropna(how="all").rename_axis("date").reset_index()
+    table = pd.concat(parts, axis=1).sort_index()
+    table.index = table.index + pd.Timedelta(days=LENGTH // 2)
+    return table.dropna(how="all").rename_axis("date").reset_index()
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
@@ -85,11 +86,11 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _indices(bands: pd.DataFrame) -> pd.DataFrame:
-    found = indices.of_bands(**{name: bands[name].to_numpy("float32") for name in BANDS.values()})
-    return pd.DataFrame(found, index=bands.index)
+    values = indices.indices_of_bands(**{name: bands[name].to_numpy("float32") for name in BANDS.values()})
+    return pd.DataFrame(values, index=bands.index)
 
 
-def at_towers(folder: str | Path, *, step: str) -> pd.DataFrame:
+def subsets_at_towers(folder: str | Path, *, step: Step) -> pd.DataFrame:
     """All towers of a folder with one subfolder each: site, date and variables; monthly means where `step` is `month`.
 
     Raises
@@ -97,16 +98,16 @@ def at_towers(folder: str | Path, *, step: str) -> pd.DataFrame:
     InputError
         If no subfolder holds a table of vegetation.
     """
-    found = [at_site(place).assign(site=place.name) for place in sorted(Path(folder).iterdir()) if place.is_dir()]
-    table = pd.concat([part for part in found if len(part)], ignore_index=True) if any(map(len, found)) else None
-    if table is None:
-        raise InputError("no subsets of MOD09A1 or MOD15A2H", where=folder, todo="one subfolder a tower, named after it")
-    return on_steps(table, step=step)
+    sites = [at_site(place).assign(site=place.name) for place in sorted(Path(folder).iterdir()) if place.is_dir()]
+    tables = [table for table in sites if len(table)]
+    if not tables:
+        raise InputError("no subsets of MOD09A1 or MOD15A2H", where=folder, todo="one subfolder per tower, named after it")
+    return vegetation_on_steps(pd.concat(tables, ignore_index=True), step=step)
 
 
-def on_steps(table: pd.DataFrame, *, step: str) -> pd.DataFrame:
+def vegetation_on_steps(table: pd.DataFrame, *, step: Step) -> pd.DataFrame:
     """Vegetation by site and date as it is, or as monthly means where `step` is `month`."""
-    if step != "month" or table.empty:
+    if step == "day" or table.empty:
         return table
     months = table["date"].to_numpy("datetime64[M]").astype("datetime64[ns]")
     return table.assign(date=months).groupby(["site", "date"]).mean().reset_index()

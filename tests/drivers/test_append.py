@@ -69,7 +69,7 @@ class Run:
         """As Snakemake does it: the output goes first."""
         shutil.rmtree(self.cube, ignore_errors=True)
         given = {"paths": [], "drivers": self.drivers, "time": self.time, "resolution": resolution, "threads": threads}
-        given["kept"] = str(self.kept)
+        given["kept_cubes"] = str(self.kept)
         parts = []
         for name in self.drivers["variables"]["dynamic"] if apart else ():
             parts.append(str(self.folder / "parts" / f"{name}.zarr"))

@@ -46,8 +46,8 @@ def cells(land):
 def test_land_values_and_their_distance(cells, land, site):
     lat, lon = TOWERS[site]
     usable = np.isfinite(cells)
-    place = collocate.candidates(usable, lat=lat, lon=lon, grid=GRID, max_distance_km=150)
-    row, column, distance = collocate.choose([place], lambda r, c: bool(usable[r, c]))[0]
+    place = collocate.candidate_cells(usable, lat=lat, lon=lon, grid=GRID, max_distance_km=150)
+    row, column, distance = collocate.choose_cells([place], lambda r, c: bool(usable[r, c]))[0]
     assert cells[row, column] == 300, "from nodes on land alone"
     own = GRID.index(lat=np.array(lat), lon=np.array(lon))
     assert (distance == 0) == (own == (row, column)), "a distance is told if it is not the tower's own cell"
@@ -60,9 +60,9 @@ def test_land_values_and_their_distance(cells, land, site):
 def test_a_tower_whose_cell_has_no_land_takes_the_nearest(cells):
     lat, lon = 40.6062, 7.4  # the open sea 60 km west of IT-Noe
     usable = np.isfinite(cells)
-    place = collocate.candidates(usable, lat=lat, lon=lon, grid=GRID, max_distance_km=150)
-    row, column, distance = collocate.choose([place], lambda r, c: bool(usable[r, c]))[0]
+    place = collocate.candidate_cells(usable, lat=lat, lon=lon, grid=GRID, max_distance_km=150)
+    row, column, distance = collocate.choose_cells([place], lambda r, c: bool(usable[r, c]))[0]
     assert cells[row, column] == 300 and 60 < distance < 80
-    assert collocate.choose(
-        [collocate.candidates(usable, lat=lat, lon=lon, grid=GRID, max_distance_km=20)], lambda r, c: True
+    assert collocate.choose_cells(
+        [collocate.candidate_cells(usable, lat=lat, lon=lon, grid=GRID, max_distance_km=20)], lambda r, c: True
     ) == [None]

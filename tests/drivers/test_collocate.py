@@ -13,7 +13,7 @@ GRID = Grid(1)
 
 
 def candidates(usable, *, lat, lon, reach=150.0):
-    return collocate.candidates(usable, lat=lat, lon=lon, grid=GRID, max_distance_km=reach)
+    return collocate.candidate_cells(usable, lat=lat, lon=lon, grid=GRID, max_distance_km=reach)
 
 
 def test_the_own_cell_comes_first_even_near_its_edge():
@@ -61,7 +61,7 @@ def test_the_first_candidate_with_drivers_is_chosen():
         (np.array([1, 2, 3]), np.array([4, 5, 6]), np.array([0.0, 10.0, 20.0])),
         (np.array([9]), np.array([9]), np.array([0.0])),
     ]
-    assert collocate.choose(places, lambda row, column: row == 2) == [(2, 5, 10.0), None]
+    assert collocate.choose_cells(places, lambda row, column: row == 2) == [(2, 5, 10.0), None]
 
 
 def test_six_coastal_towers_find_land_on_the_real_quarter_degree_grid(shared_data):
@@ -78,7 +78,7 @@ def test_six_coastal_towers_find_land_on_the_real_quarter_degree_grid(shared_dat
     sites = pd.read_csv(shared_data / "towers/fluxnet2015_sites.csv", keep_default_na=False).set_index("site")
     coastal = ["IT-Noe", "IT-SRo", "IT-SR2", "ES-Amo", "US-CRT", "IT-Cp2"]
     for site, lat, lon in zip(sites.index, sites["lat"].astype(float), sites["lon"].astype(float), strict=True):
-        rows, columns, distance = collocate.candidates(usable, lat=lat, lon=lon, grid=grid, max_distance_km=150)
+        rows, columns, distance = collocate.candidate_cells(usable, lat=lat, lon=lon, grid=grid, max_distance_km=150)
         assert rows.size and usable[rows[0], columns[0]], site
         assert distance[0] < 30, site
         assert site not in coastal or distance[0] < 15, site

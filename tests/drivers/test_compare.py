@@ -29,7 +29,7 @@ def test_numbers_by_hand():
     wave = 280 + 5 * np.sin(np.arange(40))
     measured = towers("NA-One", wave)
     measured.loc[:4, "air_temperature"] = np.nan
-    found = compare.compare(gridded([2 * wave - 278]), measured, SITES)
+    found = compare.compare_with_towers(gridded([2 * wave - 278]), measured, SITES)
     row = found.set_index(["site", "variable"]).loc["NA-One", "air_temperature"]
     assert list(found.columns) == list(compare.COLUMNS) and len(found) == 1
     assert row["n"] == 35 and row["r"] == pytest.approx(1, abs=1e-6)
@@ -41,20 +41,22 @@ def test_numbers_by_hand():
 
 def test_few_or_constant_values_have_no_correlation():
     measured = pd.concat([towers("NA-One", 280.0 + np.arange(40)).iloc[:9], towers("XX-Two", 280.0)])
-    found = compare.compare(gridded(280.0 + np.arange(80).reshape(2, 40)), measured, SITES).set_index("site")
+    found = compare.compare_with_towers(gridded(280.0 + np.arange(80).reshape(2, 40)), measured, SITES).set_index("site")
     assert found["r"].isna().all() and found["n"].tolist() == [9, 40] and found["distance_km"].tolist() == [0, 12.5]
 
 
 def test_a_tower_without_a_cell_or_without_values_has_no_row():
     measured = pd.concat([towers("ZZ-Sea", 280.0), towers("NA-One", np.nan)])
-    assert compare.compare(gridded(np.full((2, 40), 280.0)), measured, SITES).empty
+    assert compare.compare_with_towers(gridded(np.full((2, 40), 280.0)), measured, SITES).empty
 
 
 def test_a_climatology_stands_against_mean_months():
     months = pd.date_range("2001-01-01", periods=12, freq="MS")
     years = pd.date_range("2005-01-01", periods=36, freq="MS")
     seen = years.month.values + (years.year.values - 2006.0)
-    found = compare.compare(gridded([np.arange(1, 13) + 1.0], months, climatology="yes"), towers("NA-One", seen, years), SITES)
+    found = compare.compare_with_towers(
+        gridded([np.arange(1, 13) + 1.0], months, climatology="yes"), towers("NA-One", seen, years), SITES
+    )
     assert found["n"].item() == 12 and found["bias"].item() == pytest.approx(1) and found["rmse"].item() == pytest.approx(1)
 
 

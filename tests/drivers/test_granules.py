@@ -23,7 +23,7 @@ def test_the_corner_of_the_real_granule_is_where_its_metadata_say(shared_data):
     radius = 6371007.181  # ProjParams
     lat = np.rad2deg(y / radius) - 0.001
     inside = {"lat": lat, "lon": np.rad2deg(x / radius / np.cos(np.deg2rad(lat))) + 0.005}
-    assert granules.position(**inside) == (14, 17, 0, 0)
+    assert granules.sinusoidal_position(**inside) == (14, 17, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_the_corner_of_the_real_granule_is_where_its_metadata_say(shared_data):
     [(51.0792, 10.4522, (18, 3)), (45.9459, -90.2723, (11, 4)), (-12.4943, 131.1523, (30, 10)), (0, 0, (18, 9))],
 )
 def test_tiles_of_towers(lat, lon, tile):
-    assert granules.position(lat=lat, lon=lon)[:2] == tile
+    assert granules.sinusoidal_position(lat=lat, lon=lon)[:2] == tile
 
 
 def test_real_pixels_by_hand(shared_data, monkeypatch):
@@ -39,9 +39,9 @@ def test_real_pixels_by_hand(shared_data, monkeypatch):
     path = shared_data / "modis" / REAL
     red, nir = (cmg.scale_layer((raw := hdf4.hdf4_layer(path, f"sur_refl_b{b:02d}_1")).values, raw.attrs) for b in (1, 2))
     row, column = np.argwhere(np.isfinite(sum(red[r:][:2398, c:][:, :2398] for r in range(3) for c in range(3))))[100] + 1
-    assert granules.around(path, row=row, column=column) is None
+    assert granules.indices_around(path, row=row, column=column) is None
     monkeypatch.setattr(granules, "_CLEAR", 0)
-    found = granules.around(path, row=row, column=column)
+    found = granules.indices_around(path, row=row, column=column)
     window = slice(row - 1, row + 2), slice(column - 1, column + 2)
     r, n = (values[window].astype("float64").mean() for values in (red, nir))
     assert found["ndvi"] == pytest.approx((n - r) / (n + r), abs=1e-5) and abs(found["ndvi"]) < 0.2, "ice and water"
@@ -74,20 +74,20 @@ def granule(path, *, row, column, cloud=()):
 
 
 def test_a_day_at_a_tower(tmp_path):
-    h, v, row, column = granules.position(lat=HAINICH["lat"], lon=HAINICH["lon"])
+    h, v, row, column = granules.sinusoidal_position(lat=HAINICH["lat"], lon=HAINICH["lon"])
     granule(tmp_path / f"MOD09GA.A2011182.h{h:02d}v{v:02d}.061.2021200000000.hdf", row=row, column=column)
     every = [(r // 2, c // 2) for r in (row - 1, row, row + 1) for c in (column - 1, column, column + 1)]
     granule(tmp_path / f"MOD09GA.A2011183.h{h:02d}v{v:02d}.061.2021200000000.hdf", row=row, column=column, cloud=every)
     sites = pd.DataFrame([HAINICH, {"site": "AU-How", "lat": -12.4943, "lon": 131.1523}])
-    found = granules.at_towers(tmp_path, sites)
+    found = granules.granules_at_towers(tmp_path, sites)
     assert found["site"].tolist() == ["DE-Hai"] and found["date"].tolist() == [pd.Timestamp("2011-07-01")]
     assert found["ndvi"][0] == pytest.approx((0.4 - 0.05) / 0.45, abs=1e-6)
     assert found["evi"][0] == pytest.approx(2.5 * 0.35 / (0.4 + 6 * 0.05 - 7.5 * 0.03 + 1), abs=1e-6)
     assert found["lswi"][0] == pytest.approx(0.2 / 0.6, abs=1e-6) and tuple(found.columns[2:]) == indices.NAMES
     shutil.copy(next(tmp_path.glob("*A2011182*")), tmp_path / f"MYD09GA.A2011182.h{h:02d}v{v:02d}.061.2021200000001.hdf")
     with pytest.raises(InputError, match="two granules of one day"):
-        granules.at_towers(tmp_path, sites)
+        granules.granules_at_towers(tmp_path, sites)
 
 
 def test_a_folder_without_granules_says_nothing(tmp_path):
-    assert granules.at_towers(tmp_path, pd.DataFrame([HAINICH])).empty
+    assert granules.granules_at_towers(tmp_path, pd.DataFrame([HAINICH])).empty

@@ -236,7 +236,7 @@ def test_flags_of_a_granule(tmp_path):
             layer.scale_factor, layer.add_offset = 10000.0, 100.0
         layer.endaccess()
     file.end()
-    found = granules.around(tmp_path / "a.hdf", row=1, column=1)
+    found = granules.indices_around(tmp_path / "a.hdf", row=1, column=1)
     assert found["ndvi"] == pytest.approx((0.39 - 0.04) / 0.43, rel=1e-5), "(stored - offset) / scale"
 
 
@@ -247,16 +247,16 @@ def table(path, rows):
 
 def test_tables_of_subsets(tmp_path):
     table(tmp_path / "a.csv", ["2011-01-01, 0.0, F, 9, 9", "2011-01-09, -9999, 1.5, 9, 9", "2011-01-17, 2.5, 2, 9, 0"])
-    found = subsets.read(tmp_path / "a.csv")
+    found = subsets.read_subset(tmp_path / "a.csv")
     np.testing.assert_array_equal(found[["value", "centre"]], [[0, np.nan], [np.nan, 1.5], [np.nan, np.nan]])
     table(tmp_path / "b.csv", ["2011-01-01, 0.0, F, 9, 9", "2011-01-09, 1.2x, 1.5, 9, 9"])
     with pytest.raises(InputError, match=r"(?s)b\.csv \(value_mean\), line 3.*1\.2x"):
-        subsets.read(tmp_path / "b.csv")
+        subsets.read_subset(tmp_path / "b.csv")
     content = (tmp_path / "a.csv").read_bytes()
     for length in (len(content) - 1, len(content) - 2, len(content) // 2, 0):
         (tmp_path / "a.csv").write_bytes(content[:length])
         with pytest.raises(InputError, match=r"a\.csv"):
-            subsets.read(tmp_path / "a.csv")
+            subsets.read_subset(tmp_path / "a.csv")
 
 
 def test_every_odd_attribute_of_a_field_waits_until_it_is_read(tmp_path):
@@ -276,4 +276,4 @@ def test_a_name_without_a_day_is_refused(tmp_path, day):
         read(tmp_path)
     (tmp_path / f"MOD09GA.A2011{day}.h18v03.061.hdf").write_bytes(b"")
     with pytest.raises(InputError, match=f"(?s)no day.*MOD09GA.A2011{day}"):
-        granules.at_towers(tmp_path, pd.DataFrame({"site": [], "lat": [], "lon": []}))
+        granules.granules_at_towers(tmp_path, pd.DataFrame({"site": [], "lat": [], "lon": []}))

@@ -25,7 +25,7 @@ def folder(shared_data):
 
 @pytest.mark.parametrize(("product", "band"), TUM)
 def test_values_by_hand(folder, product, band):
-    found = subsets.read(folder / f"AU-Tum/statistics_{product}.csv").set_index(["band", "start"]).loc[(band, DAY)]
+    found = subsets.read_subset(folder / f"AU-Tum/statistics_{product}.csv").set_index(["band", "start"]).loc[(band, DAY)]
     assert tuple(found[["value", "centre", "share"]]) == pytest.approx(TUM[product, band], nan_ok=True)
 
 
@@ -33,7 +33,7 @@ def test_every_table_is_read_and_rows_without_good_pixels_are_missing(folder):
     files = sorted(folder.rglob("*.csv"))
     assert len(files) == 14
     for file in files:
-        found = subsets.read(file)
+        found = subsets.read_subset(file)
         nothing = found["share"] == 0
         assert len(found) > 700 and nothing.any(), file
         assert found.loc[nothing, ["value", "centre"]].isna().all(axis=None) and found.loc[~nothing, "value"].notna().all()
@@ -51,7 +51,7 @@ def test_vegetation_at_a_tower(folder):
 
 
 def test_all_towers_as_days_and_months(folder):
-    days, months = (subsets.at_towers(folder, step=step) for step in ("day", "month"))
+    days, months = (subsets.subsets_at_towers(folder, step=step) for step in ("day", "month"))
     assert set(days["site"]) == {"AU-Cum", "AU-Rob", "AU-Tum", "AU-Whr", "AU-Wom"}
     assert not months.duplicated(["site", "date"]).any() and (pd.DatetimeIndex(months["date"]).day == 1).all()
     june = days[(days["site"] == "AU-Tum") & (days["date"].dt.to_period("M") == "2005-06")]["ndvi"].mean()
@@ -63,13 +63,13 @@ def test_what_is_refused(folder, tmp_path):
     (tmp_path / "AU-Rob").mkdir()
     path = tmp_path / "AU-Rob/statistics_MOD15A2H.csv"
     with pytest.raises(InputError, match="no subsets"):
-        subsets.at_towers(tmp_path, step="day")
+        subsets.subsets_at_towers(tmp_path, step="day")
     path.write_text(text.replace("pixels_pass_qa,", "other,"))
     with pytest.raises(InputError, match="lacks pixels_pass_qa"):
-        subsets.read(path)
+        subsets.read_subset(path)
     path.write_text(text.replace(",289,", ",28,"))
     with pytest.raises(InputError, match="more pixels passed"):
-        subsets.read(path)
+        subsets.read_subset(path)
     path.write_text(text.replace("2001-", "x001-"))
     with pytest.raises(InputError, match="cannot be read"):
-        subsets.read(path)
+        subsets.read_subset(path)

@@ -255,7 +255,7 @@ def _kept_cube(folder: Path) -> str:
         drivers[source] |= {"path": str(run() / "inputs" / Path(drivers[source]["path"]).name)}
     time = {"step": recorded["time"]["step"], "years": [2011]}
     given = {"drivers": drivers, "time": time, "resolution": 30.0, "threads": 1}
-    cubes.build_cube(paths=[], cube=str(folder / "cube.zarr"), kept=str(folder / "kept"), **given)
+    cubes.build_cube(paths=[], cube=str(folder / "cube.zarr"), kept_cubes=str(folder / "kept"), **given)
     return digest(files.as_json(stores.manifest(folder / "cube.zarr")["files"]))
 
 

@@ -22,7 +22,7 @@ rule download_drivers:
 # The cube is kept by hard links in a folder that no rule declares: a longer one goes on from it (tamrl/drivers/cube/append.py).
 DRIVERS = {
     "paths": PLAN.driver_files(),
-    "kept": THIS(File.CUBE_KEPT),
+    "kept_cubes": THIS(File.CUBE_KEPT),
     "drivers": section("drivers"),
     "time": section("time", DriverTime),
     "resolution": MAIN.grid.resolution,

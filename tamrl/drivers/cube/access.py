@@ -1,7 +1,7 @@
 """The sources of a run, opened: static maps on the cells, and the arrays that dynamic variables are made of."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,7 +90,8 @@ class SourceAccess:
             else:
                 arrays |= plugin.open_dynamic(options, names=wanted, axis=self.axis)
         placed = {name: on_globe(da) for name, da in arrays.items()}
-        return {name: dask.base.optimize(da)[0] for name, da in placed.items()}  # once here instead of once per block
+        optimize: Callable[..., tuple[xr.DataArray]] = dask.base.optimize
+        return {name: optimize(da)[0] for name, da in placed.items()}  # once here instead of once per block
 
     @cached_property
     def land_nodes(self) -> LandNodes:

@@ -170,8 +170,8 @@ class VariableInputs:
     @classmethod
     def collect(cls, name: str, access: SourceAccess, *, key: Key, stamps: Stamps, paths: Paths) -> "VariableInputs":
         """Those of a variable; `stamps` and `paths` may hold further sources."""
-        own = {source: stamps[source] for source in sources_of(name, access.sources) if source in stamps}
-        return cls(name, key, own, paths, is_summed(name, access.sources))
+        of_its_sources = {source: stamps[source] for source in sources_of(name, access.sources) if source in stamps}
+        return cls(name, key, of_its_sources, paths, is_summed(name, access.sources))
 
     def record(self, arrays: Mapping[str, xr.DataArray], weights: Mapping[str, np.ndarray], largest: float) -> Record:
         """The record of the variable, once it is made from `arrays`."""

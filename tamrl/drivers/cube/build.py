@@ -36,7 +36,7 @@ class CubeJob:
     Attributes
     ----------
     access : SourceAccess
-    kept : KeptCube or None
+    previous : KeptCube or None
     starts : dict
         Where variables go on, None for those made from all files.
     inputs : dict
@@ -44,7 +44,7 @@ class CubeJob:
     """
 
     access: SourceAccess
-    kept: KeptCube | None
+    previous: KeptCube | None
     starts: dict[str, Start | None]
     inputs: dict[str, VariableInputs]
 
@@ -62,7 +62,7 @@ class CubeJob:
         """
         if not folder:
             return cls(access, None, dict.fromkeys(names), {})
-        kept = KeptCube.newest(folder)
+        previous = KeptCube.newest(folder)
         paths = access.listed_files(sorted({source for name in names for source in sources_of(name, access.sources)}))
         stamps = {source: stamp_files(listed, checksums=checksums) for source, listed in paths.items()}
         land_map = access.land_map()
@@ -70,7 +70,7 @@ class CubeJob:
         for name in names:
             key = variable_key(name, access, code=code, land_map=land_map)
             inputs[name] = VariableInputs.collect(name, access, key=key, stamps=stamps, paths=paths)
-        return cls(access, kept, {name: _start(inputs[name], access, kept) for name in names}, inputs)
+        return cls(access, previous, {name: _start(inputs[name], access, previous) for name in names}, inputs)
 
     def write(self, part: Path, land: np.ndarray) -> tuple[Entries, dict[str, Record]]:
         """Write the variables into a store.
@@ -91,9 +91,9 @@ class CubeJob:
                 maker = self.access.fields(start.arrays)
             maker.weights.update(start.weights if start else {})
             writer = write.VariableWriter(part, name, maker.field(name), self.access.axis, self.access.grid, land)
-            if start and self.kept:
-                tally = writer.extend(self.kept.store, start.step, start.largest)
-                entries |= write.linked_entries(self.kept.store, name, start.step)
+            if start and self.previous:
+                tally = writer.extend(self.previous.store, start.step, start.largest)
+                entries |= write.linked_entries(self.previous.store, name, start.step)
             else:
                 tally = writer.write()
             if self.inputs:
@@ -105,12 +105,12 @@ class CubeJob:
         return self.inputs[name].record({leaf: maker.arrays[leaf] for leaf in leaves}, maker.weights, largest)
 
 
-def _start(inputs: VariableInputs, access: SourceAccess, kept: KeptCube | None) -> Start | None:
+def _start(inputs: VariableInputs, access: SourceAccess, previous: KeptCube | None) -> Start | None:
     """Where a variable goes on, or None; the log says why."""
-    if kept is None:
+    if previous is None:
         return None
     try:
-        start = kept.start(inputs, access.axis, lambda only: access.arrays((inputs.name,), only))
+        start = previous.start(inputs, access.axis, lambda only: access.arrays((inputs.name,), only))
     except NotContinued as reason:
         _log.info("%s is made from the whole record: %s", inputs.name, reason)
         return None

@@ -71,21 +71,21 @@ class VariableWriter:
         self._finish(array, tally, self.axis)
         return tally
 
-    def extend(self, kept: Path, start: int, largest: float) -> Tally:
-        """Write the steps from `start` on; the sealed store `kept` holds those before as they would be made now.
+    def extend(self, previous: Path, start: int, largest: float) -> Tally:
+        """Write the steps from `start` on; the sealed store `previous` holds those before as they would be made now.
 
         Its chunks of whole blocks in time become files of this store too; the block in which `start` lies is read back.
 
         Parameters
         ----------
         largest : float
-            The largest value of the steps in `kept`.
+            The largest value of the steps in `previous`.
         """
-        old = stored_array(stores.group(kept), self.name)
+        old = stored_array(stores.group(previous), self.name)
         array = self._create(self.name, dtype="float32", fill_value=np.nan)
         first = start // CHUNK[0]
         for number in range(first):
-            if (chunks := kept / self.name / "c" / str(number)).is_dir():
+            if (chunks := previous / self.name / "c" / str(number)).is_dir():
                 shutil.copytree(chunks, self.store / self.name / "c" / str(number), copy_function=link)
         remade = _missing(old, slice(start, old.shape[0]), self.land)  # steps that are made again
         missing = _number(old, "missing_over_land") - remade
@@ -168,10 +168,10 @@ def _number(array: zarr.Array[Any], attribute: str) -> int:
     return int(str(array.attrs[attribute]))
 
 
-def linked_entries(kept: Path, name: str, start: int) -> dict[str, dict[str, Any]]:
-    """Entries in the manifest of `kept` for the files that `VariableWriter.extend` links."""
+def linked_entries(previous: Path, name: str, start: int) -> dict[str, dict[str, Any]]:
+    """Entries in the manifest of `previous` for the files that `VariableWriter.extend` links."""
     folders = tuple(f"{name}/c/{number}/" for number in range(start // CHUNK[0]))
-    return {file: entry for file, entry in stores.manifest(kept)["files"].items() if folders and file.startswith(folders)}
+    return {file: entry for file, entry in stores.manifest(previous)["files"].items() if folders and file.startswith(folders)}
 
 
 def take_part(store: Path, part: Path) -> dict[str, dict[str, Any]]:

@@ -7,11 +7,12 @@ confirm. NetCDF-4 files (as the virtual Earth writes them) bring their own.
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import dask.array as dask_array
 import numpy as np
@@ -23,7 +24,7 @@ from tamrl.drivers.formats import hdf4, lazy, netcdf
 from tamrl.errors import InputError
 from tamrl.intake import border, stored
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 AROUND = 64
 """Days before and after the run from which files are used too."""
@@ -43,8 +44,8 @@ def name_pattern(product: str) -> re.Pattern[str]:
 def count_collections(folder: str, product: str, collection: str | None = None) -> dict[str, int]:
     """Number of files of each collection of a product in a folder, or of the one asked for."""
     names = name_pattern(product)
-    found = Counter(match["collection"] for path in netcdf.folder_contents(folder) if (match := names.match(path.name)))
-    return {key: count for key, count in sorted(found.items()) if collection in (None, key)}
+    counts = Counter(match["collection"] for path in netcdf.folder_contents(folder) if (match := names.match(path.name)))
+    return {key: count for key, count in sorted(counts.items()) if collection in (None, key)}
 
 
 def find_composites(folder: str, axis: TimeAxis, product: str, collection: str | None = None) -> dict[datetime, Path]:
@@ -62,55 +63,58 @@ def find_composites(folder: str, axis: TimeAxis, product: str, collection: str |
     """
     begin, end = (month.astype("datetime64[s]").item() for month in axis.span)
     first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
-    found: dict[datetime, Path] = {}
+    days: dict[datetime, Path] = {}
     names = name_pattern(product)
     seen: Counter[str] = Counter()
     others: Counter[str] = Counter()
     for path in netcdf.folder_contents(folder):
         match = names.match(path.name)
-        version = match.groupdict().get("collection") if match else None
-        if match is None or (collection and version != collection):
-            others[f"collection {version}" if version else f"{path.name.split('.')[0]} ({path.suffix})"] += 1
+        if match is None:
+            others[f"{path.name.split('.')[0]} ({path.suffix})"] += 1
             continue
-        start = first_day(*match.group(1, 2), path)
-        if start in found:
-            raise InputError(f"two files of the composite {start:%Y-%j}", where=path, found=found[start].name, todo="keep one")
+        version = match["collection"]
+        if collection and version != collection:
+            others[f"collection {version}"] += 1
+            continue
+        start = first_day(match[1], match[2], path)
+        if start in days:
+            raise InputError(f"two files of the composite {start:%Y-%j}", where=path, found=days[start].name, todo="keep one")
         if first <= start <= last:
-            found[start] = path
+            days[start] = path
             seen[version] += 1
     if others:
-        log.warning("%s: not read as %s: %s", folder, product, ", ".join(f"{n} files of {k}" for k, n in sorted(others.items())))
+        _log.warning("%s: not read as %s: %s", folder, product, ", ".join(f"{n} files of {k}" for k, n in sorted(others.items())))
     if len(seen) > 1:
         text = ", ".join(f"{count} files of collection {version}" for version, count in sorted(seen.items()))
         todo = "collections differ in calibration: keep one, or set the source's `collection` to the one to read"
         raise InputError(f"several collections of {product}", where=folder, found=text, todo=todo)
     for year in axis.years:
-        if not any(start.year == year for start in found):
+        if not any(start.year == year for start in days):
             todo = f"fetch {product}{f' of collection {collection}' if collection else ''} of that year, or change time.years"
             raise InputError(f"no composites of {year}", where=folder, todo=todo)
-    return dict(sorted(found.items()))
+    return dict(sorted(days.items()))
 
 
 def first_day(year: str, day: str, path: Path) -> datetime:
-    """The day that a file's name says by year and day of the year; raises `InputError` if there is none."""
+    """The day that a file's name gives as year and day of the year; raises `InputError` if there is none."""
     with border.reading("the name holds no day", where=path, todo="give the file the name that NASA gave it"):
-        found = datetime(int(year), 1, 1) + timedelta(int(day) - 1)
-    if found.year != int(year):
+        start = datetime(int(year), 1, 1) + timedelta(int(day) - 1)
+    if start.year != int(year):
         raise InputError(
             "the name holds no day", where=path, found=f"day {day} of {year}", todo="give it the name that NASA gave it"
         )
-    return found
+    return start
 
 
 def composite_days(starts: list[datetime]) -> list[datetime]:
-    """First days of all composites between the first and the last one: files that are not there become gaps to fill.
+    """First days of all composites between the first and the last one: files that are missing become gaps to fill.
 
-    Composites begin anew with each year, as far apart as the nearest two that are there.
+    Composites begin anew with each year, as far apart as the nearest two files.
     """
-    days = sorted({s.timetuple().tm_yday for s in starts})
-    apart = min((b - a for a, b in pairwise(days)), default=366)
-    if all((day - days[0]) % apart == 0 for day in days):
-        days = range((days[0] - 1) % apart + 1, 367, apart)
+    days: Sequence[int] = sorted({s.timetuple().tm_yday for s in starts})
+    spacing = min((b - a for a, b in pairwise(days)), default=366)
+    if all((day - days[0]) % spacing == 0 for day in days):
+        days = range((days[0] - 1) % spacing + 1, 367, spacing)
     every = [datetime(y, 1, 1) + timedelta(d - 1) for y in range(starts[0].year, starts[-1].year + 1) for d in days]
     return [s for s in sorted(set(every)) if starts[0] <= s <= starts[-1]]
 
@@ -155,8 +159,8 @@ class CompositeProduct:
         oriented = netcdf.orient(raw, self.folder)
         driver = variables.canonical(oriented, name=name, source_units=units, where=self.folder)
         products, collections = ({path.name.split(".")[k] for path in self.files.values()} for k in (0, 2))
-        about = {"product": ", ".join(sorted(products)), "collection": ", ".join(sorted(collections))}
-        return driver.assign_attrs(grid="pixels", cadence="composite", **about)
+        driver = driver.assign_attrs(grid="pixels", cadence="composite")
+        return driver.assign_attrs(product=", ".join(sorted(products)), collection=", ".join(sorted(collections)))
 
     def _stack(self, read: Reader, starts: list[datetime], shape: tuple[int, ...]) -> dask_array.Array:
         """Lazy maps as one array (composite, ...), missing where a composite has no file."""
@@ -170,14 +174,14 @@ class CompositeProduct:
 
 
 def cmg_layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.DataArray:
-    """A layer of a file, numbers as stored; raises `InputError` if it is not there or not of that shape."""
+    """A layer of a file, numbers as stored; raises `InputError` if it is missing or has another shape."""
     kind = netcdf.file_kind(path)
     if kind not in ("netcdf", "hdf4"):
         raise InputError("only HDF4, HDF5 and NetCDF-4 files are read here", where=path, found=kind, todo="unpack or convert it")
-    found = hdf4.hdf4_layer(path, name) if kind == "hdf4" else netcdf.stored_layer(path, name)
-    if shape not in (None, found.shape):
-        raise InputError("the composites differ in shape", where=path, found=f"{found.shape} instead of {shape}")
-    return found if found.coords else _placed(found, path, kind)
+    stored = hdf4.hdf4_layer(path, name) if kind == "hdf4" else netcdf.stored_layer(path, name)
+    if shape not in (None, stored.shape):
+        raise InputError("the composites differ in shape", where=path, found=f"{stored.shape} instead of {shape}")
+    return stored if stored.coords else _placed(stored, path, kind)
 
 
 def _placed(da: xr.DataArray, path: Path, kind: str) -> xr.DataArray:
@@ -209,7 +213,7 @@ def _rule(path: Path) -> stored.ScaleRule:
 
 def scale_layer(
     numbers: np.ndarray,
-    attrs: dict,
+    attrs: Mapping[str, Any],
     *,
     where: object = None,
     rule: stored.ScaleRule = "hdf4",

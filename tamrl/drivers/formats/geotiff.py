@@ -24,7 +24,7 @@ LEGENDS: dict[str, legends.Legend] = {"igbp_fraction": "igbp", "koppen_fraction"
 """Variables that are made of class codes, and their legend."""
 
 
-def open_map(path: str | Path) -> xr.DataArray:
+def open_map(path: Path) -> xr.DataArray:
     """A north-up global GeoTIFF in degrees as (lat, lon), lazy, values as stored, attribute `grid` = `pixels`.
 
     Raises
@@ -42,22 +42,20 @@ def open_map(path: str | Path) -> xr.DataArray:
     strips = [(top, min(STRIP, rows - top)) for top in range(0, rows, STRIP)]
     parts = [lazy.read_later(_read_strip, path, *s, shape=(s[1], columns), dtype=kind) for s in strips]
     lat, lon = 90 - (np.arange(rows) + 0.5) * size, -180 + (np.arange(columns) + 0.5) * size
-    attrs = {"grid": "pixels", "nodata": nodata, "source": Path(path).name}
+    attrs = {"grid": "pixels", "nodata": nodata, "source": path.name}
     attrs |= packing if packing != {"scale_factor": 1.0, "add_offset": 0.0} else {}
     return xr.DataArray(lazy.join_rows(parts), dims=("lat", "lon"), coords={"lat": lat, "lon": lon}, attrs=attrs)
 
 
-def _read_strip(path: str | Path, top: int, rows: int) -> np.ndarray:
+def _read_strip(path: Path, top: int, rows: int) -> np.ndarray:
     where = f"{path}, rows {top} to {top + rows - 1}"
-    reading, settings = (
-        border.reading("the map cannot be read", where=where, todo=completeness.INSIDE),
-        rasterio.Env(GDAL_CACHEMAX=CACHE_MB),
-    )
-    with reading, settings, rasters.open_geotiff(path) as file:
-        return file.read(1, window=Window(0, top, file.width, rows))
+    reading = border.reading("the map cannot be read", where=where, todo=completeness.INSIDE)
+    with reading, rasterio.Env(GDAL_CACHEMAX=CACHE_MB), rasters.open_geotiff(path) as file:
+        strip: np.ndarray = file.read(1, window=Window(0, top, file.width, rows))
+        return strip
 
 
-def open_variable(path: str | Path, *, name: str, units: str) -> xr.DataArray:
+def open_variable(path: Path, *, name: str, units: str) -> xr.DataArray:
     """The map of a static variable, lazy: positions in its class list, or numbers in canonical units from `units`."""
     raw = open_map(path)
     return class_map(raw, name=name) if name in LEGENDS else number_map(raw, name=name, units=units)
@@ -71,8 +69,8 @@ def class_map(codes: xr.DataArray, *, name: str) -> xr.DataArray:
     """
     where = codes.attrs["source"]
     if "scale_factor" in codes.attrs:
-        found = {k: codes.attrs[k] for k in ("scale_factor", "add_offset")}
-        raise InputError("class codes have no scale and offset", where=codes.attrs["source"], found=found, todo="unpack the map")
+        packing = {k: codes.attrs[k] for k in ("scale_factor", "add_offset")}
+        raise InputError("class codes have no scale and offset", where=where, found=packing, todo="unpack the map")
     strips = (codes.data[top : top + STRIP] for top in range(0, codes.sizes["lat"], STRIP))
     counts = legends.count_codes((strip.compute(scheduler="synchronous") for strip in strips), where=where)
     table = legends.class_table(LEGENDS[name], counts, nodata=codes.attrs["nodata"], where=where)

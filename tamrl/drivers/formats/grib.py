@@ -15,12 +15,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import dask.array as da
 import numpy as np
 import xarray as xr
-from dask import delayed
 
 from tamrl import variables
+from tamrl.drivers.formats import lazy
 from tamrl.errors import InputError
 from tamrl.intake import border, completeness
 
@@ -58,7 +57,7 @@ class Unread(ValueError):
     """A message of a form that is not read here; its file may be intact."""
 
 
-class Grid(NamedTuple):
+class Lattice(NamedTuple):
     """Regular latitudes and longitudes in degrees; `spacing` of the columns is negative westwards."""
 
     rows: int
@@ -70,6 +69,15 @@ class Grid(NamedTuple):
     by_columns: bool
 
 
+class Stored(NamedTuple):
+    """Where a field lies in its file, when it is valid, and its version and member."""
+
+    offset: int
+    time: np.datetime64
+    expver: str
+    member: int
+
+
 @dataclass(frozen=True)
 class Message:
     """One message: its place in the file, what and when (section 1), its grid, where bitmap and values are (start, octets)."""
@@ -77,7 +85,7 @@ class Message:
     offset: int
     end: int
     product: bytes
-    grid: Grid
+    grid: Lattice
     bitmap: tuple[int, int] | None
     data: tuple[int, int]
 
@@ -97,7 +105,8 @@ class Message:
         steps = {0: p[18], 1: 0, 10: p[18] * 256 + p[19]}.get(p[20], p[19] if p[20] <= 5 else 0)
         if steps and p[17] not in _SECONDS:
             raise Unread(f"a forecast's time unit {p[17]}")
-        return (start + np.timedelta64(steps * _SECONDS.get(p[17], 0), "s")).astype("datetime64[ns]")
+        valid: np.datetime64 = (start + np.timedelta64(steps * _SECONDS.get(p[17], 0), "s")).astype("datetime64[ns]")
+        return valid
 
     @property
     def step_type(self) -> str:
@@ -117,16 +126,16 @@ class Message:
         """Number within an ensemble from ECMWF's local section."""
         return self.product[49] if self.product[4] == ECMWF and len(self.product) >= 52 and self.product[40] == 1 else 0
 
-    def values(self, file: BinaryIO) -> np.ndarray:
+    def field(self, file: BinaryIO) -> np.ndarray:
         """The field (rows, columns) in the order of the file, float32, missing as NaN."""
         rows, columns = self.grid[:2]
         present = None if self.bitmap is None else _bits(_take(file, *self.bitmap), rows * columns)
         count = rows * columns if present is None else int(present.sum())
-        found = _unpack(_take(file, *self.data), count, _signed(self.product[26:28]))
+        field = _unpack(_take(file, *self.data), count, _signed(self.product[26:28]))
         if present is not None:
-            packed, found = found, np.full(present.size, np.nan, "float32")
-            found[present] = packed
-        return found.reshape(columns, rows).T if self.grid.by_columns else found.reshape(rows, columns)
+            packed, field = field, np.full(present.size, np.nan, "float32")
+            field[present] = packed
+        return field.reshape(columns, rows).T if self.grid.by_columns else field.reshape(rows, columns)
 
 
 def _bits(bitmap: bytes, points: int) -> np.ndarray:
@@ -160,18 +169,18 @@ def _unpack(data: bytes, count: int, decimal: int) -> np.ndarray:
     except OverflowError:
         raise Damaged(f"a binary scale of {scale}, a decimal one of {decimal}") from None
     with np.errstate(all="ignore"):
-        found = ((reference + _whole_numbers(data[11:], count, bits) * factor) / tens).astype("float32")
-    if not np.isfinite(found).all():
+        values = ((reference + _whole_numbers(data[11:], count, bits) * factor) / tens).astype("float32")
+    if not np.isfinite(values).all():
         raise Damaged(f"values beyond all numbers: a binary scale of {scale}, a decimal one of {decimal}")
-    return found
+    return values
 
 
 def _whole_numbers(packed: bytes, count: int, bits: int) -> np.ndarray:
     """Unsigned numbers of `bits` bits each, float64 (count)."""
     if bits in (8, 16, 32):
         return np.frombuffer(packed, f">u{bits // 8}", count).astype("float64")
-    found = np.zeros((-(-count // 8), 8))
-    octets = np.zeros((len(found), bits), "uint8")  # eight numbers fill as many octets as each has bits
+    numbers = np.zeros((-(-count // 8), 8))
+    octets = np.zeros((len(numbers), bits), "uint8")  # eight numbers fill as many octets as each has bits
     used = min(octets.size, len(packed))
     octets.reshape(-1)[:used] = np.frombuffer(packed, "uint8", used)
     for k in range(8 if bits else 0):
@@ -179,12 +188,12 @@ def _whole_numbers(packed: bytes, count: int, bits: int) -> np.ndarray:
         number = octets[:, first].astype("uint64")
         for octet in range(first + 1, last):
             number = number << np.uint64(8) | octets[:, octet]
-        found[:, k] = number >> np.uint64(8 * last - (k + 1) * bits) & np.uint64(2**bits - 1)
-    return found.reshape(-1)[:count]
+        numbers[:, k] = number >> np.uint64(8 * last - (k + 1) * bits) & np.uint64(2**bits - 1)
+    return numbers.reshape(-1)[:count]
 
 
 @lru_cache(64)
-def _grid(area: bytes) -> Grid:
+def _grid(area: bytes) -> Lattice:
     """Section 2."""
     if area[5] != 0:
         form = GRIDS.get(area[5], f"representation {area[5]}")
@@ -206,7 +215,7 @@ def _grid(area: bytes) -> Grid:
         if area[16] & 0x80 and step not in (0, 0xFFFF) and points > 1 and abs(size - step * (points - 1)) > points:
             raise Damaged(f"{points} rows or columns every {step / 1000:g} degrees do not fill {size / 1000:g} degrees")
     spacing = turn * (width / 1000) / max(columns - 1, 1)
-    return Grid(rows, columns, first / 1000, last / 1000, west / 1000, spacing, bool(mode & 0x20))
+    return Lattice(rows, columns, first / 1000, last / 1000, west / 1000, spacing, bool(mode & 0x20))
 
 
 def _integer(octets: bytes) -> int:
@@ -253,21 +262,21 @@ def open_grib(path: Path, *, where: object = None) -> list[xr.Dataset]:
     InputError
         If the file is damaged, of another edition, on another kind of grid, or holds several members of an ensemble.
     """
-    groups: dict[tuple, list[tuple]] = defaultdict(list)
+    groups: dict[tuple[Lattice, str, str], list[Stored]] = defaultdict(list)
     where = where or path
     with _reading(where):
         most, points, names = completeness.most_bytes(path), 0, variables.grib_names()
         for m in _messages(path):
-            groups[m.grid, m.name(names), m.step_type].append((m.offset, m.time, m.expver, m.member))
+            groups[m.grid, m.name(names), m.step_type].append(Stored(m.offset, m.time, m.expver, m.member))
             points += m.grid.rows * m.grid.columns
             if 4 * points > most:
                 raise Damaged(f"more than {points:,} points of constant fields, too many for {path.stat().st_size:,} octets")
-        members = sorted({m[3] for found in groups.values() for m in found})
+        members = sorted({m.member for group in groups.values() for m in group})
         if len(members) > 1:
             raise Unread(f"members {members[0]} to {members[-1]} of an ensemble: one is read")
     return [
-        xr.Dataset({name: _array(path, grid, found, where).assign_attrs(GRIB_stepType=kind)})
-        for (grid, name, kind), found in groups.items()
+        xr.Dataset({name: _array(path, grid, group, where).assign_attrs(GRIB_stepType=kind)})
+        for (grid, name, kind), group in groups.items()
     ]
 
 
@@ -328,28 +337,28 @@ def _next(file: BinaryIO, start: int) -> Message | None:
     return Message(start, end, product, _grid(area), bitmap, (data, octets))
 
 
-def _array(path: Path, grid: Grid, found: list[tuple], where: object) -> xr.DataArray:
+def _array(path: Path, grid: Lattice, fields: list[Stored], where: object) -> xr.DataArray:
     step = max(1, min(AT_ONCE, POINTS_AT_ONCE // (grid.rows * grid.columns)))
-    parts = [tuple(m[0] for m in found[k : k + step]) for k in range(0, len(found), step)]
+    parts = [tuple(f.offset for f in fields[k : k + step]) for k in range(0, len(fields), step)]
     shape = (grid.rows, grid.columns)
-    values = [da.from_delayed(delayed(_read)(path, part, grid, where), (len(part), *shape), dtype="float32") for part in parts]
+    values = [lazy.read_later(_read, path, part, grid, where, shape=(len(part), *shape), dtype="float32") for part in parts]
     lon = np.round(grid.west + np.arange(grid.columns) * grid.spacing, 6)
     coords = {
-        "time": np.array([m[1] for m in found]),
+        "time": np.array([f.time for f in fields]),
         "lat": np.round(np.linspace(grid.first, grid.last, grid.rows), 6),
         "lon": np.where(lon >= 360, lon - 360, lon),
-        "expver": ("time", [m[2] for m in found]),
+        "expver": ("time", [f.expver for f in fields]),
     }
-    return xr.DataArray(da.concatenate(values), dims=("time", "lat", "lon"), coords=coords)
+    return xr.DataArray(lazy.join_rows(values), dims=("time", "lat", "lon"), coords=coords)
 
 
-def _read(path: Path, offsets: tuple[int, ...], grid: Grid, where: object) -> np.ndarray:
+def _read(path: Path, offsets: tuple[int, ...], grid: Lattice, where: object) -> np.ndarray:
     """Values of messages (time, rows, columns)."""
     with _reading(where), open(path, "rb") as file:
-        found = np.empty((len(offsets), grid.rows, grid.columns), "float32")
+        values = np.empty((len(offsets), grid.rows, grid.columns), "float32")
         for k, offset in enumerate(offsets):
             message = _next(file, offset)
             if message is None or message.grid != grid:
                 raise Damaged("the file has changed since it was opened")
-            found[k] = message.values(file)
-        return found
+            values[k] = message.field(file)
+        return values

@@ -16,7 +16,7 @@ from tamrl.drivers.formats import grib
 from tamrl.errors import InputError
 from tamrl.intake import arrays, border, completeness, isolated, times, zips
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 NAMES = {"latitude": "lat", "y": "lat", "longitude": "lon", "x": "lon"}
 STANDARD = {"latitude": "lat", "grid_latitude": None, "longitude": "lon", "grid_longitude": None}
@@ -42,27 +42,28 @@ def file_kind(path: Path, *, where: object = None) -> str:
         start = handle.read(4)
         size = path.stat().st_size
     if start not in _KINDS:
-        found, todo = (
-            f"{size} bytes, starting with {start!r}",
-            "open it in a text editor: it may be an error message of the server",
+        raise InputError(
+            "the file is neither NetCDF, HDF, GRIB nor zip",
+            where=where,
+            found=f"{size} bytes, starting with {start!r}",
+            todo="open it in a text editor: it may be an error message of the server",
         )
-        raise InputError("the file is neither NetCDF, HDF, GRIB nor zip", where=where, found=found, todo=todo)
     return _KINDS[start]
 
 
 def folder_contents(folder: str | Path) -> list[Path]:
     """All files of a folder and its subfolders, sorted; hidden ones and those in hidden folders (half downloads) left out."""
     root = Path(folder)
-    found = (p for p in root.rglob("*") if not any(part.startswith(".") for part in p.relative_to(root).parts))
-    return sorted(p for p in found if p.is_file())
+    visible = (p for p in root.rglob("*") if not any(part.startswith(".") for part in p.relative_to(root).parts))
+    return sorted(p for p in visible if p.is_file())
 
 
 def weather_files(folder: str | Path) -> list[Path]:
     """The NetCDF, GRIB and zip files of a folder and its subfolders, sorted; raises `InputError` if there is none."""
-    found = [p for p in folder_contents(folder) if p.suffix.lower() in SUFFIXES]
-    if not found:
+    paths = [p for p in folder_contents(folder) if p.suffix.lower() in SUFFIXES]
+    if not paths:
         raise InputError("no NetCDF or GRIB files", where=folder, todo="put the files there, or correct the source's `path`")
-    return found
+    return paths
 
 
 def files_by_name(folder: str | Path) -> dict[str, Path]:
@@ -78,24 +79,24 @@ def open_all(folder: str | Path, only: Collection[str] | None = None) -> Iterato
         parts = sorted(Path(_unpacked(path).name).iterdir()) if file_kind(path) == "zip" else [path]
         for part in parts:
             where = path if part == path else f"{path} ({part.name})"
-            found = file_kind(part, where=where)
+            content = file_kind(part, where=where)
             completeness.check_complete(part, where=where)
-            if found == "grib":
+            if content == "grib":
                 yield from ((path, with_known_names(ds, path)) for ds in grib.open_grib(part, where=where))
-            elif found == "netcdf":
+            elif content == "netcdf":
                 yield path, _open_part(part, path)
             else:
-                raise InputError(f"{found} files are not read here", where=path, todo="order the files as NetCDF or GRIB")
+                raise InputError(f"{content} files are not read here", where=path, todo="order the files as NetCDF or GRIB")
 
 
 def place_of(folder: str | Path, datasets: Sequence[tuple[Path, xr.Dataset]]) -> str:
-    """What an error about all files of a folder names: the folder, or its file where there is but one."""
-    found = {path for path, _ in datasets}
-    return str(found.pop() if len(found) == 1 else folder)
+    """What an error about all files of a folder names: the folder, or its file if it is the only one."""
+    paths = {path for path, _ in datasets}
+    return str(paths.pop() if len(paths) == 1 else folder)
 
 
 def open_netcdf(path: Path, *, where: object) -> xr.Dataset:
-    """The dataset of a NetCDF file with its own names, fields lazy and in physical values; raises `InputError`."""
+    """The dataset of a NetCDF file with the names of the file, fields lazy and in physical values; raises `InputError`."""
     with border.reading("the file cannot be read", where=where, todo=completeness.INSIDE):
         return xr.decode_cf(arrays.decode_dataset(isolated.open_netcdf(path, where=where), where=where), decode_times=False)
 
@@ -118,19 +119,18 @@ def with_known_names(ds: xr.Dataset, path: object) -> xr.Dataset:
 
 def _placed(ds: xr.Dataset) -> xr.Dataset:
     for target in ("lat", "lon"):
-        name = next(
-            (n for n in sorted(map(str, ds.variables), key=lambda n: n != target) if _means(n, ds.variables[n]) == target), None
-        )
+        names = sorted(map(str, ds.variables), key=lambda n: n != target)
+        name = next((n for n in names if _coordinate(n, ds.variables[n]) == target), None)
         if name is not None:
-            ds = ds.swap_dims({ds[name].dims[0]: name}) if _apart(ds, name) else ds
+            ds = ds.swap_dims({ds[name].dims[0]: name}) if _stands_on_other_dimension(ds, name) else ds
             ds = ds.rename({name: target}) if name != target else ds
     return ds
 
 
-def _means(name: str, of: xr.Variable) -> str | None:
+def _coordinate(name: str, variable: xr.Variable) -> str | None:
     """`lat` or `lon` for a coordinate in degrees along one dimension, else None."""
-    unit, standard = str(of.attrs.get("units", "degree")).lower(), of.attrs.get("standard_name")
-    if of.ndim != 1 or not unit.startswith("degree"):
+    unit, standard = str(variable.attrs.get("units", "degree")).lower(), variable.attrs.get("standard_name")
+    if variable.ndim != 1 or not unit.startswith("degree"):
         return None
     by_unit = {"degrees_north": "lat", "degree_north": "lat", "degrees_east": "lon", "degree_east": "lon"}.get(unit)
     if standard in STANDARD:
@@ -138,25 +138,25 @@ def _means(name: str, of: xr.Variable) -> str | None:
     return NAMES.get(name.lower(), name.lower() if name.lower() in ("lat", "lon") else by_unit)
 
 
-def _apart(ds: xr.Dataset, name: str) -> bool:
+def _stands_on_other_dimension(ds: xr.Dataset, name: str) -> bool:
     """Whether a coordinate stands on a dimension of another name, which it has for itself."""
     (dim,) = ds[name].dims
-    others = [n for n in ds.variables if n not in (name, dim) and ds[n].dims == (dim,) and _means(str(n), ds.variables[n])]
+    others = [n for n in ds.variables if n not in (name, dim) and ds[n].dims == (dim,) and _coordinate(str(n), ds.variables[n])]
     return dim != name and not others
 
 
 def stored_layer(path: Path, name: str) -> xr.DataArray:
     """A variable of a file, or of a group within it, with the numbers as stored; raises `InputError`."""
     where = f"{path} ({name})"
-    found = isolated.ask_helper("read_layer", path, asked="the file cannot be read", where=where, name=name)
-    if "values" not in found:
-        raise InputError(f"no layer {name!r}", where=path, found=found["names"])
+    layer = isolated.ask_helper("read_layer", path, asked="the file cannot be read", where=where, name=name)
+    if "values" not in layer:
+        raise InputError(f"no layer {name!r}", where=path, found=layer["names"])
     with border.reading("the file cannot be read", where=where, todo=completeness.INSIDE):
-        return xr.DataArray(found["values"], dims=found["dims"], coords=found["coords"], attrs=found["attrs"], name=name)
+        return xr.DataArray(layer["values"], dims=layer["dims"], coords=layer["coords"], attrs=layer["attrs"], name=name)
 
 
 @cache
-def _unpacked(path: Path) -> tempfile.TemporaryDirectory:
+def _unpacked(path: Path) -> tempfile.TemporaryDirectory[str]:
     """A temporary folder with the NetCDF and GRIB members of a zip; it lives as long as the process."""
     completeness.check_complete(path)
     folder = tempfile.TemporaryDirectory(prefix="tamrl-")
@@ -206,9 +206,11 @@ def _oriented(da: xr.DataArray, where: object) -> tuple[np.ndarray, ...]:
     """Latitudes and longitudes within [-180, 180) in the order of the file, and the orders that orient them."""
     lat, lon = (_degrees(da[name].values) for name in ("lat", "lon"))
     if not (lat.size and lon.size and np.isfinite(lat).all() and np.isfinite(lon).all()):
-        found = f"{lat.size} latitudes, {lon.size} longitudes"
         raise InputError(
-            "a latitude or longitude is missing", where=where, found=found, todo="give every row and column its place"
+            "a latitude or longitude is missing",
+            where=where,
+            found=f"{lat.size} latitudes, {lon.size} longitudes",
+            todo="give every row and column its place",
         )
     if np.abs(lat).max() > 90 or lon.min() < -180 or lon.max() > 360:
         raise InputError(
@@ -239,7 +241,7 @@ def mask_fill_values(da: xr.DataArray, *, name: str, where: object) -> xr.DataAr
         """One block without its fill values, which are counted."""
         masked, count = variables.mask_fill(block)
         if count:
-            log.warning("%s: %d fill values masked as missing (%s)", name, count, where)
+            _log.warning("%s: %d fill values masked as missing (%s)", name, count, where)
         return masked.astype("float32")
 
     if hasattr(da.data, "map_blocks"):
@@ -249,17 +251,17 @@ def mask_fill_values(da: xr.DataArray, *, name: str, where: object) -> xr.DataAr
 
 def fingerprint(folder: str | Path) -> dict[str, object]:
     """Number and bytes of a folder's files, and the SHA-256 of the list of their names and checksums, for the provenance."""
-    found = files_by_name(folder)
-    sums = {name: file_checksum(path) for name, path in found.items()}
-    size = sum(path.stat().st_size for path in found.values())
-    whole = hashlib.sha256(files.as_json(sums).encode()).hexdigest()
-    return {"path": str(folder), "files": len(found), "bytes": size, "sha256": whole}
+    paths = files_by_name(folder)
+    sums = {name: file_checksum(path) for name, path in paths.items()}
+    size = sum(path.stat().st_size for path in paths.values())
+    digest = hashlib.sha256(files.as_json(sums).encode()).hexdigest()
+    return {"path": str(folder), "files": len(paths), "bytes": size, "sha256": digest}
 
 
 def file_checksum(path: Path) -> str:
     """SHA-256 of a file, read once by a process as long as nothing happens to it."""
-    about = path.stat()
-    return _checksum(path.resolve(), about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    status = path.stat()
+    return _checksum(path.resolve(), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @cache

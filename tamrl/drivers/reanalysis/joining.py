@@ -12,12 +12,16 @@ from tamrl.drivers.formats import netcdf
 from tamrl.errors import InputError, UnitError
 from tamrl.intake import border, times
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 HOUR, DAY = np.timedelta64(1, "h"), np.timedelta64(1, "D")
 
 MARKS = ("expver", "until", "statistic")
 """Coordinates of a raw series along `time`, beside its labels."""
+
+
+Piece = tuple[xr.DataArray, object]
+"""A variable of a file, and the file that errors name."""
 
 
 def join_series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
@@ -41,11 +45,9 @@ def join_series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
     try:
         joined = xr.concat(pieces, "time", join="exact", coords="minimal", compat="override", combine_attrs="override")
     except ValueError as error:  # xarray's AlignmentError
-        found = sorted(
-            {f"{p.sizes['lat']} x {p.sizes['lon']} from {p['lat'].values[0]:g}, {p['lon'].values[0]:g}" for p in pieces}
-        )
+        grids = {f"{p.sizes['lat']} x {p.sizes['lon']} from {p['lat'].values[0]:g}, {p['lon'].values[0]:g}" for p in pieces}
         raise InputError(
-            "files of one variable lie on different grids", where=where, found=found, todo="order one area"
+            "files of one variable lie on different grids", where=where, found=sorted(grids), todo="order one area"
         ) from error
     spacings = sorted({str(every(np.sort(piece["time"].values))) for piece, _ in named})
     return merge_versions(_growing(joined), where, named).assign_attrs(spacings=spacings)
@@ -71,18 +73,18 @@ def _plain(part: xr.DataArray, where: object) -> list[xr.DataArray]:
     return [part.transpose("time", "lat", "lon")] if part.sizes["time"] else []
 
 
-def _agree(named: list[tuple[xr.DataArray, object]]) -> None:
+def _agree(named: list[Piece]) -> None:
     """Refuse pieces of which one states another unit than the first, or that hold months beside days or hours."""
     first: dict[str, tuple[object, object]] = {}
     for piece, file in named:
         stated, kind = piece.attrs.get("units"), every(np.sort(piece["time"].values))
-        said = {"unit": stated and comparable(str(stated)), "spacing": kind and ("month" if kind == "month" else "hour or day")}
-        for what, found in ((k, v) for k, v in said.items() if v):
-            before, other = first.setdefault(what, (found, file))
-            if before != found:
-                both = f"{before} in {other}, {found} in {file}"
+        forms = {"unit": stated and comparable(str(stated)), "spacing": kind and ("month" if kind == "month" else "hour or day")}
+        for form, value in ((k, v) for k, v in forms.items() if v):
+            before, other = first.setdefault(form, (value, file))
+            if before != value:
+                both = f"{before} in {other}, {value} in {file}"
                 todo = "read them in two runs, or convert the files of one form"
-                raise InputError(f"files of one variable differ in their {what}", where=file, found=both, todo=todo)
+                raise InputError(f"files of one variable differ in their {form}", where=file, found=both, todo=todo)
 
 
 def comparable(text: str) -> object:
@@ -93,7 +95,7 @@ def comparable(text: str) -> object:
         return text
 
 
-def _one_grid(named: list[tuple[xr.DataArray, object]]) -> list[xr.DataArray]:
+def _one_grid(named: list[Piece]) -> list[xr.DataArray]:
     """Pieces that differ in coordinates, all oriented; noise (a thousandth of the spacing) gives way to the most exact ones."""
     raw = [piece for piece, _ in named]
     if len({p["lat"].values.tobytes() + p["lon"].values.tobytes() for p in raw}) == 1:
@@ -110,7 +112,7 @@ def _one_grid(named: list[tuple[xr.DataArray, object]]) -> list[xr.DataArray]:
     return pieces
 
 
-def _coarseness(stored: np.ndarray, degrees: np.ndarray) -> tuple:
+def _coarseness(stored: np.ndarray, degrees: np.ndarray) -> tuple[bool, int, list[float]]:
     """Sorts coordinates: those that need float64 first, then the ones with the fewest digits."""
     digits = sum(len(repr(v)) for v in degrees.tolist())
     return bool((stored.astype("float32") == stored).all()), digits, degrees.tolist()
@@ -122,12 +124,12 @@ def _growing(da: xr.DataArray) -> xr.DataArray:
     bounded = ~np.isnat(until)
     if not bounded.any() or bounded.sum() < 3 * np.unique(time[bounded]).size:
         return da
-    said = np.where(bounded, "growing", da["statistic"].values)
+    statistic = np.where(bounded, "growing", da["statistic"].values)
     none = np.full(time.size, "NaT", "datetime64[ns]")
-    return da.assign_coords(time=np.where(bounded, until, time), until=("time", none), statistic=("time", said))
+    return da.assign_coords(time=np.where(bounded, until, time), until=("time", none), statistic=("time", statistic))
 
 
-def merge_versions(da: xr.DataArray, where: object, named: Sequence[tuple[xr.DataArray, object]] = ()) -> xr.DataArray:
+def merge_versions(da: xr.DataArray, where: object, named: Sequence[Piece] = ()) -> xr.DataArray:
     """A series with each time once, its times rising; the first `expver` that has a value wins at each place.
 
     A label with bounds and one without (the end of an amount, perhaps) are two times until both are on steps.
@@ -157,7 +159,7 @@ def merge_versions(da: xr.DataArray, where: object, named: Sequence[tuple[xr.Dat
     for place in range(1, int(rank.max()) + 1):
         later = da.isel(time=rank == place).drop_vars(MARKS).reindex(time=first["time"])
         first = first.where(first.notnull(), later)
-    log.info("%s: %d times with several expver merged, the final version first", where, int((again & ~same).sum()))
+    _log.info("%s: %d times with several expver merged, the final version first", where, int((again & ~same).sum()))
     return first
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import xarray as xr
 
 from tamrl import variables
-from tamrl.calendar import TimeAxis
+from tamrl.calendar import Step, TimeAxis
 from tamrl.drivers.extent import Axis, Extent
 from tamrl.drivers.formats import netcdf
 from tamrl.drivers.reanalysis.joining import DAY, HOUR, MARKS, comparable, every, merge_versions
 from tamrl.errors import InputError
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 Accumulation = Literal["auto", "hour", "day"]
 """What hourly amounts are summed over: the hour, the time since 00:00, or what the grid says (0.1° is ERA5-Land)."""
@@ -34,7 +34,7 @@ STATISTICS = {*MEANS, "instant", "accum", "sum", "point"}
 """Statistics over time that can be read; others are extremes or spreads."""
 
 LEAST = {"D": np.timedelta64(18, "h"), "M": np.timedelta64(27, "D")}
-"""Shortest interval that is the whole day or month: from its first to its last sample, six hours or a day apart."""
+"""Shortest interval that counts as a complete day or month: from its first to its last sample, six hours or a day apart."""
 
 SLACK = {"D": np.timedelta64(1, "m"), "M": np.timedelta64(12, "h")}
 """What an interval may reach beyond its day or month; forecasts of a month begin at 18:00 or 06:00."""
@@ -54,7 +54,7 @@ def driver_on_steps(
     accumulation : str
         `hour`, `day` or `auto`: what hourly amounts are summed over (`on_steps`).
     partial : bool
-        Only some files were opened: the steps of the others are missing, and nothing is said of that.
+        Not all files were opened: the steps of the others are missing without a warning.
     """
     raw = netcdf.orient(raw, where)
     time, dtype = raw["time"].values, str(raw.dtype)
@@ -62,20 +62,20 @@ def driver_on_steps(
     alias = variables.get(name).sources[source]
     raw = netcdf.mask_fill_values(raw, name=name, where=where)
     total = alias.is_amount
-    found = on_steps(raw, axis=axis, total=total, accumulation=accumulation, where=where, partial=partial)
-    extent = Extent((str(time[0]), str(time[-1])), found.attrs["reach"], every(time), dtype, lat, lon)
-    done = variables.canonical(found, name=name, source_units=alias.units, where=where)
+    values = on_steps(raw, axis=axis, total=total, accumulation=accumulation, where=where, partial=partial)
+    extent = Extent((str(time[0]), str(time[-1])), values.attrs["reach"], every(time), dtype, lat, lon)
+    driver = variables.canonical(values, name=name, source_units=alias.units, where=where)
     if total:
-        done = done.where((done >= 0) | (done < -ROUNDING) | done.isnull(), np.float32(0))
-    return done.assign_attrs(grid="nodes", expver=_count_expver(raw), extent=extent)
+        driver = driver.where((driver >= 0) | (driver < -ROUNDING) | driver.isnull(), np.float32(0))
+    return driver.assign_attrs(grid="nodes", expver=_count_expver(raw), extent=extent)
 
 
 def _count_expver(da: xr.DataArray) -> str:
     versions, counts = np.unique(da["expver"].values, return_counts=True)
-    return _told(dict(zip(versions.tolist(), counts.tolist(), strict=True)))
+    return _counts_as_text(dict(zip(versions.tolist(), counts.tolist(), strict=True)))
 
 
-def _told(counts: dict[int, int]) -> str:
+def _counts_as_text(counts: dict[int, int]) -> str:
     return ", ".join(f"{v:04d}: {c} times" for v, c in sorted(counts.items()))
 
 
@@ -84,14 +84,15 @@ def add_expver(first: str, second: str) -> str:
     counts: Counter[int] = Counter()
     for part in (p.split(": ") for text in (first, second) for p in text.split(", ")):
         counts[int(part[0])] += int(part[1].removesuffix(" times"))
-    return _told(counts)
+    return _counts_as_text(counts)
 
 
 def spacing(time: np.ndarray, where: object) -> np.timedelta64:
     """The usual distance of rising times: an hour, a day or about a month; raises `InputError` for a single time."""
     if time.size < 2:
         raise InputError("one time alone does not tell whether it is an hour, a day or a month", where=where, found=time)
-    return np.sort(np.diff(time))[(time.size - 1) // 2]
+    middle: np.timedelta64 = np.sort(np.diff(time))[(time.size - 1) // 2]
+    return middle
 
 
 def on_steps(
@@ -111,28 +112,28 @@ def on_steps(
     if between >= 28 * DAY:
         if axis.step == "day":
             raise InputError("the files hold monthly values, days were asked for", where=where, todo="set time.step: month")
-        return _whole(_monthly_means(da, between, where), axis, "M", where, partial)
+        return _on_axis(_monthly_means(da, between, where), axis, "month", where, partial)
     if between == DAY:
         days = _daily_values(da, total and accumulation == "day", where)
     else:
         days = _from_hours(da, between, total, accumulation, where)
-    found = _whole(days, axis, "D", where, partial)
-    reach = {"reach": found.attrs["reach"]}
-    return found.resample(time="MS").mean(skipna=False).assign_attrs(reach) if axis.step == "month" else found
+    daily = _on_axis(days, axis, "day", where, partial)
+    reach = {"reach": daily.attrs["reach"]}
+    return daily.resample(time="MS").mean(skipna=False).assign_attrs(reach) if axis.step == "month" else daily
 
 
 def _refuse_statistics(da: xr.DataArray, total: bool, between: np.timedelta64, where: object) -> None:
     """Refuse what the files themselves say to be neither means nor amounts of the steps."""
-    said = {str(s) for s in np.unique(da["statistic"].values)}
-    odd = said - STATISTICS - {"growing"}
-    if odd or ("sum" in said and not total):
-        found = ", ".join(sorted(odd or {"sum"}))
-        raise InputError("the files hold another statistic over time than the mean", where=where, found=found, todo="order means")
-    if "sum" in said and between >= 28 * DAY:
+    statistics = {str(s) for s in np.unique(da["statistic"].values)}
+    odd = statistics - STATISTICS - {"growing"}
+    if odd or ("sum" in statistics and not total):
+        other = ", ".join(sorted(odd or {"sum"}))
+        raise InputError("the files hold another statistic over time than the mean", where=where, found=other, todo="order means")
+    if "sum" in statistics and between >= 28 * DAY:
         todo = "divide by the days of each month"
         raise InputError("the files hold sums of months, amounts per day are read", where=where, found="time: sum", todo=todo)
     amount = total and between == DAY and _amount(da.attrs.get("units"))
-    if amount and "mean" in said:
+    if amount and "mean" in statistics:
         todo = "order daily sums"
         raise InputError("the files hold means of amounts, not their daily sums", where=where, found="time: mean", todo=todo)
 
@@ -155,15 +156,16 @@ def _within(da: xr.DataArray, unit: str, where: object) -> np.ndarray:
     first, last = (s.astype("datetime64[ns]") for s in (step, step + 1))
     wrong = (start < first - SLACK[unit]) | (until > last + SLACK[unit]) | (until - start < LEAST[unit])
     if wrong.any():
-        k, what = int(wrong.argmax()), {"D": "day", "M": "month"}[unit]
-        found = f"{start[k].astype('datetime64[m]')} to {until[k].astype('datetime64[m]')}"
+        k, period = int(wrong.argmax()), {"D": "day", "M": "month"}[unit]
+        interval = f"{start[k].astype('datetime64[m]')} to {until[k].astype('datetime64[m]')}"
         raise InputError(
-            f"a value must be of one {what} (UTC) by the bounds of its time",
+            f"a value must be of one {period} (UTC) by the bounds of its time",
             where=where,
-            found=found,
-            todo=f"order values of each {what}, or correct the bounds",
+            found=interval,
+            todo=f"order values of each {period}, or correct the bounds",
         )
-    return first
+    moments: np.ndarray = first
+    return moments
 
 
 def _labelled(da: xr.DataArray, labels: np.ndarray, where: object) -> xr.DataArray:
@@ -173,10 +175,10 @@ def _labelled(da: xr.DataArray, labels: np.ndarray, where: object) -> xr.DataArr
 
 
 def _monthly_means(da: xr.DataArray, between: np.timedelta64, where: object) -> xr.DataArray:
-    said, bounded = da["statistic"].values, ~np.isnat(da["until"].values)
-    if not np.isin(said[~bounded], MEANS).all():
+    statistic, bounded = da["statistic"].values, ~np.isnat(da["until"].values)
+    if not np.isin(statistic[~bounded], MEANS).all():
         raise InputError("the files hold one hour of each month, not monthly means", where=where, todo="order monthly means")
-    if between > 31 * DAY and not np.char.startswith(said[~bounded], "avg").all():
+    if between > 31 * DAY and not np.char.startswith(statistic[~bounded], "avg").all():
         raise _no_step(between, where)
     months = da["time"].values.astype("datetime64[M]").astype("datetime64[ns]")
     return _labelled(da, np.where(bounded, _within(da, "M", where), months), where)
@@ -209,8 +211,8 @@ def _hours(da: xr.DataArray, total: bool, where: object) -> xr.DataArray:
     odd = long | (start.astype("datetime64[h]") != start)
     if odd.any():
         k = int(odd.argmax())
-        found = f"{start[k]} to {until[k]}" if bounded[k] else start[k]
-        raise InputError("hourly values must be of full hours", where=where, found=found, todo="give full hours, or their bounds")
+        hour = f"{start[k]} to {until[k]}" if bounded[k] else start[k]
+        raise InputError("hourly values must be of full hours", where=where, found=hour, todo="give full hours, or their bounds")
     return _labelled(da, np.where(bounded | (not total), start, start - HOUR), where)
 
 
@@ -236,23 +238,23 @@ def _from_hours(
     stamps = da["time"].values
     first, last = stamps[0].astype("datetime64[D]"), stamps[-1].astype("datetime64[D]")
     hours = np.arange(first, last + DAY, HOUR, dtype="datetime64[ns]")
-    whole = da.drop_vars(MARKS).reindex(time=hours).drop_vars("time")
-    days = whole.coarsen(time=24).construct(time=("time", "hour"))
+    complete = da.drop_vars(MARKS).reindex(time=hours).drop_vars("time")
+    days = complete.coarsen(time=24).construct(time=("time", "hour"))
     # in float64: the order and number of terms must not reach the float32 that is kept
-    found = days.sum("hour", skipna=False, dtype="float64") if total else days.mean("hour", skipna=False, dtype="float64")
-    return found.astype("float32").assign_coords(time=hours[::24])
+    values = days.sum("hour", skipna=False, dtype="float64") if total else days.mean("hour", skipna=False, dtype="float64")
+    return values.astype("float32").assign_coords(time=hours[::24])
 
 
-def _whole(da: xr.DataArray, asked: TimeAxis, unit: str, where: object, partial: bool) -> xr.DataArray:
-    """The series on every day (`D`) or month (`M`) of the years asked for, missing where the files have none."""
-    time = asked.by({"D": "day", "M": "month"}[unit]).start
+def _on_axis(da: xr.DataArray, asked: TimeAxis, step: Step, where: object, partial: bool) -> xr.DataArray:
+    """The series on every day or month of the years asked for, missing where the files have none."""
+    time, unit = asked.by(step).start, {"day": "D", "month": "M"}[step]
     have = np.isin(time, da["time"].values)
     for year in () if partial else asked.years:
         inside = time.astype("datetime64[Y]") == np.datetime64(str(year), "Y")
         if not have[inside].any():
             raise InputError(f"no values of {year}", where=where, found=_span(da), todo="fetch that year, or change time.years")
     if not (have.all() or partial):
-        log.warning("%s: %d of %d steps are in no file and stay missing", where, int((~have).sum()), time.size)
+        _log.warning("%s: %d of %d steps are in no file and stay missing", where, int((~have).sum()), time.size)
     first, last = (str(t.astype(f"datetime64[{unit}]")) for t in da["time"].values[[0, -1]])
     return da.drop_vars(MARKS, errors="ignore").reindex(time=time).assign_attrs(reach=(first, last))
 

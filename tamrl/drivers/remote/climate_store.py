@@ -1,4 +1,4 @@
-"""Orders at the Copernicus Climate Data Store through its official client: one file a variable and month.
+"""Orders at the Copernicus Climate Data Store through its official client: one file per variable and month.
 
 The key stands in the environment (`ECMWF_DATASTORES_KEY`) and nowhere else, and goes to the store alone. Jobs are
 submitted and awaited by the client; the file is fetched by `tamrl.web.download`, so that it is resumed after a break and compared
@@ -26,7 +26,7 @@ from tamrl.variables import Era5Entry
 from tamrl.web import download
 from tamrl.web.session import Credential, Session
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 URL, KEY = "ECMWF_DATASTORES_URL", "ECMWF_DATASTORES_KEY"
 DEFAULT = "https://cds.climate.copernicus.eu/api"
@@ -62,13 +62,15 @@ def era5_orders(entry: Era5Entry, year: int, months: int = 12) -> list[Order]:
 def era5_land_orders(entry: Era5Entry, year: int, months: int = 12) -> list[Order]:
     """ERA5-Land: daily means, or for amounts the values of 00:00, which hold the day before (so the day after the months too)."""
     long, statistic = entry.name, entry.daily_statistic
+    common: dict[str, Any]
+    tail: list[tuple[str, dict[str, Any]]] = []
     if statistic == "daily_mean":
         common = {"daily_statistic": statistic, "time_zone": "utc+00:00", "frequency": "1_hourly"}
-        dataset, tail = "derived-era5-land-daily-statistics", []
+        dataset = "derived-era5-land-daily-statistics"
     else:
         common = {"time": ["00:00"], "data_format": "netcdf", "download_format": "unarchived"}
         y, month = (year + 1, 1) if months == 12 else (year, months + 1)
-        named = f"{y}_{month:02d}" + ("" if months == 12 else "_01")  # the name without it will be that of the whole month
+        named = f"{y}_{month:02d}" + ("" if months == 12 else "_01")  # without the day it will be the name of the complete month
         dataset, tail = "reanalysis-era5-land", [(named, {**_days(y, month), "day": ["01"]})]
     every = [(f"{year}_{month:02d}", _days(year, month)) for month in range(1, months + 1)] + tail
     return [Order(dataset, {"variable": [long], **days, **common}, f"era5_land_{long}_{named}.nc") for named, days in every]
@@ -80,12 +82,12 @@ def _days(year: int, month: int) -> dict[str, Any]:
 
 
 def fetch_orders(orders: list[Order], folder: Path, *, wait: float = 5.0) -> None:
-    """All files of the orders into a folder; those that are there are not ordered again.
+    """Order and fetch all files into a folder; those that are in it already are not ordered again.
 
     Raises
     ------
     DownloadError
-        If there is no key, the key or an order is refused, or a file does not arrive whole.
+        If there is no key, the key or an order is refused, or a file does not arrive complete.
     """
     missing = [order for order in orders if not (folder / order.file).is_file()]
     if missing:
@@ -107,8 +109,9 @@ def _client(wait: float) -> Client:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # messages of the day that cannot be read are no failure
         session = Session(key.hosts, near=key.hosts)
-        how = {"progress": False, "retry_after": wait, "maximum_tries": 5, "timeout": TIMEOUT, "session": session}
-        return Client(url=_base(), key=key.value, **how)
+        return Client(
+            url=_base(), key=key.value, progress=False, retry_after=wait, maximum_tries=5, timeout=TIMEOUT, session=session
+        )
 
 
 def _fetch(order: Order, target: Path, wait: float) -> None:
@@ -135,8 +138,9 @@ def _awaited(order: Order, wait: float) -> Results:
             if attempt == ATTEMPTS or status in (400, 404, 422):
                 todo = "look at the request on the web site, or try again later"
                 raise _kind(error, status)(asked, where=where, found=error, todo=todo) from error
-            log.warning("%s: attempt %d failed (%s)", order.file, attempt, error)
+            _log.warning("%s: attempt %d failed (%s)", order.file, attempt, error)
             time.sleep(wait * attempt)
+    raise AssertionError("attempts do not end")
 
 
 def _kind(error: Exception, status: int | None) -> type[DownloadError]:

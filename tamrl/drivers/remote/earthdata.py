@@ -1,4 +1,4 @@
-"""Files of NASA's archives: found in the Common Metadata Repository, fetched with an Earthdata token.
+"""Files of NASA's archives: searched in the Common Metadata Repository, fetched with an Earthdata token.
 
 The token stands in the environment (`EARTHDATA_TOKEN`) and nowhere else, and goes to NASA's hosts alone. The repository
 names size and checksum of each file, so a half or changed one never gets its name.
@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlencode
 
 from tamrl.errors import DownloadError
@@ -42,42 +43,44 @@ class Granule:
 
 def search_granules(product: str, collection: str, first: str, last: str, *, wait: float = 2.0) -> list[Granule]:
     """Files of a product whose days begin within two dates (yyyy-mm-dd); raises `DownloadError` if there are none."""
-    client, found, page, hits, items = download.Client(wait=wait), [], 1, 1, [{}]
+    client, page, hits, more = download.Client(wait=wait), 1, 1, True
+    granules: list[Granule] = []
     query = {"short_name": product, "version": collection, "page_size": PAGE, "sort_key": "start_date"}
     query["temporal"] = f"{first}T00:00:00Z,{last}T23:59:59Z"
     base = _base()
-    while len(found) < hits and items:
+    while len(granules) < hits and more:
         url = f"{base}/search/granules.umm_json?{urlencode(query | {'page_num': page})}"
         content = client.get(url, most=ANSWER)
         todo = f"check the address ({SEARCH}), or try again later"
         with border.reading("the answer of the search cannot be read", where=url, error=DownloadError, todo=todo):
-            answer = json.loads(content)
+            answer = json.loads(content or b"")
             items, hits = answer["items"], int(answer["hits"])
+            more = bool(items)
             if hits > MOST:
                 raise ValueError(f"{hits} files of a product")
-            found += [_granule(item["umm"], product, url) for item in items]
+            granules += [_granule(item["umm"], product, url) for item in items]
         page += 1
-    if not found:
+    if not granules:
         raise DownloadError(f"no files of {product}", where=base, found=f"nothing from {first} to {last}", todo="check the years")
-    return found
+    return granules
 
 
 def _base() -> str:
     return os.environ.get(SEARCH, DEFAULT)
 
 
-def _granule(umm: dict, product: str, search: str) -> Granule:
+def _granule(umm: dict[str, Any], product: str, search: str) -> Granule:
     links = [r["URL"] for r in umm.get("RelatedUrls", []) if r.get("Type") == "GET DATA" and r["URL"].startswith("http")]
     links = [link for link in links if NAME.fullmatch(PurePosixPath(link).name)]
     if not links:
-        found = umm.get("GranuleUR")
-        raise DownloadError(f"a file of {product} has no address", where=search, found=found, todo="report it to the archive")
+        title = umm.get("GranuleUR")
+        raise DownloadError(f"a file of {product} has no address", where=search, found=title, todo="report it to the archive")
     if not is_listed(links[0], (*HOSTS, search)):
         todo = f"report it to the archive: its files lie below {' and '.join(HOSTS)}, over https"
         raise DownloadError(f"a file of {product} lies at a host that is not NASA's", where=links[0], todo=todo)
     name = PurePosixPath(links[0]).name
     parts = umm.get("DataGranule", {}).get("ArchiveAndDistributionInformation", [])
-    part = next((p for p in parts if p.get("Name") == name), {})
+    part: dict[str, Any] = next((p for p in parts if p.get("Name") == name), {})
     checksum = part.get("Checksum", {})
     digest = (checksum["Algorithm"], checksum["Value"]) if checksum.get("Algorithm") in DIGITS else None
     if digest and not re.fullmatch(f"[0-9a-fA-F]{{{DIGITS[digest[0]]}}}", digest[1]):
@@ -99,9 +102,9 @@ def fetch_granules(
     wait: float = 2.0,
     gap: float = 0.2,
 ) -> None:
-    """Files of a product that begin in the first `months` of a year into a folder.
+    """Fetch the files of a product that begin in the first `months` of a year into a folder.
 
-    Those that are there and whole are not fetched again.
+    Complete files are not fetched again.
 
     Parameters
     ----------
@@ -111,7 +114,7 @@ def fetch_granules(
     Raises
     ------
     DownloadError
-        If there is no token, it is refused, or a file does not arrive whole.
+        If there is no token, it is refused, or a file does not arrive complete.
     """
     none, hosts = "no login for NASA's archives", (*HOSTS, _base())
     token = Credential.of_environment(TOKEN, "Authorization", hosts, form="Bearer {}", none=none, how=HOW)

@@ -19,7 +19,7 @@ def is_url(path: str) -> bool:
 
 def sha256_of(url: str) -> str:
     """SHA-256 of what lies at an address."""
-    return hashlib.sha256(_client(url).get(url)).hexdigest()
+    return hashlib.sha256(_client(url).get(url) or b"").hexdigest()
 
 
 def _client(url: str) -> Client:
@@ -27,12 +27,15 @@ def _client(url: str) -> Client:
     return Client(credential=Credential.of_netrc(url))
 
 
+NO_KEYS: tuple[str, ...] = ()
+
+
 class Remote(Store):
     """A Zarr store at an address, read only; every request as `Client` makes it."""
 
     supports_writes = supports_deletes = supports_listing = False
 
-    def __init__(self, url: str, client: Client | None = None):
+    def __init__(self, url: str, client: Client | None = None) -> None:
         super().__init__(read_only=True)
         self.url, self.client = url.rstrip("/"), client or _client(url)
 
@@ -42,15 +45,16 @@ class Remote(Store):
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """The bytes of a key, None where there is nothing (fill values)."""
         if isinstance(byte_range, SuffixByteRequest):
-            whole = await self.get(key, prototype)
-            return whole and whole[-byte_range.suffix :]
-        start = end = None
+            buffer = await self.get(key, prototype)
+            return buffer and buffer[-byte_range.suffix :]
+        start: int | None = None
+        end: int | None = None
         if isinstance(byte_range, RangeByteRequest):
             start, end = byte_range.start, byte_range.end
         elif isinstance(byte_range, OffsetByteRequest):
             start = byte_range.offset
-        found = await asyncio.to_thread(self.client.get, f"{self.url}/{key}", start=start, end=end, missing=True)
-        return None if found is None else prototype.buffer.from_bytes(found)
+        content = await asyncio.to_thread(self.client.get, f"{self.url}/{key}", start=start, end=end, missing=True)
+        return None if content is None else prototype.buffer.from_bytes(content)
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
@@ -60,8 +64,7 @@ class Remote(Store):
 
     async def exists(self, key: str) -> bool:
         """Whether a key is there."""
-        found = await asyncio.to_thread(self.client.get, f"{self.url}/{key}", start=0, end=1, missing=True)
-        return found is not None
+        return await asyncio.to_thread(self.client.get, f"{self.url}/{key}", start=0, end=1, missing=True) is not None
 
     async def set(self, key: str, value: Buffer) -> None:
         """Refused: the store is somebody else's."""
@@ -73,15 +76,15 @@ class Remote(Store):
 
     async def list(self) -> AsyncIterator[str]:
         """Nothing: a server of files lists none, the consolidated metadata say what there is."""
-        for key in ():
+        for key in NO_KEYS:
             yield key
 
     async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
         """Nothing, see `list`."""
-        for key in ():
+        for key in NO_KEYS:
             yield key
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
         """Nothing, see `list`."""
-        for key in ():
+        for key in NO_KEYS:
             yield key
