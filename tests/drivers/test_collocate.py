@@ -58,8 +58,8 @@ def test_distance_is_zero_in_the_own_cell_and_positive_elsewhere(lat, lon):
 
 def test_the_first_candidate_with_drivers_is_chosen():
     places = [
-        (np.array([1, 2, 3]), np.array([4, 5, 6]), np.array([0.0, 10.0, 20.0])),
-        (np.array([9]), np.array([9]), np.array([0.0])),
+        collocate.Candidates(np.array([1, 2, 3]), np.array([4, 5, 6]), np.array([0.0, 10.0, 20.0])),
+        collocate.Candidates(np.array([9]), np.array([9]), np.array([0.0])),
     ]
     assert collocate.choose_cells(places, lambda row, column: row == 2) == [(2, 5, 10.0), None]
 
