@@ -32,5 +32,5 @@ class Document(BaseModel):
             return cls.model_validate(read_json(path))
 
     def write(self, path: str | Path) -> None:
-        """Write the record as sorted, indented JSON."""
-        write_json(path, self.model_dump(mode="json"))
+        """Write the record as sorted, indented JSON, without the fields that are None."""
+        write_json(path, self.model_dump(mode="json", exclude_none=True))

@@ -7,12 +7,13 @@ itself. So whoever reads predictions takes the manifest alone. Next to the store
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from tamrl import files, stores
+from tamrl import stores
+from tamrl.documents import Document
 from tamrl.errors import ContractError
 
 DIMS = ("member", "time", "lat", "lon")
@@ -23,32 +24,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Record(BaseModel):
-    """A record in a JSON file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-
-    @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """Read a record that is as it was written.
-
-        Raises
-        ------
-        ContractError
-            If the file is damaged or is no such record.
-        """
-        try:
-            return cls.model_validate(files.read_json(path))
-        except (ValidationError, ValueError) as error:
-            asked, todo = f"the file is no {cls.__name__}", "run predict_tiles again"
-            raise ContractError(asked, where=path, found=error, todo=todo) from error
-
-    def write(self, path: str | Path) -> None:
-        """Write the record as sealed JSON; fields that are None are left out."""
-        files.write_json(path, self.model_dump(mode="json", exclude_none=True))
-
-
-class FluxDifference(_Record):
+class FluxDifference(Document):
     """Difference between two ways to compute fluxes, over a sample of cells, gC m-2 d-1; GPP, RECO and NEE together."""
 
     rms: float
@@ -56,8 +32,10 @@ class FluxDifference(_Record):
     largest: float
 
 
-class TileRecord(_Record):
+class TileRecord(Document):
     """Record of one tile, written after its fluxes; by it a later run knows which members are done."""
+
+    content: ClassVar[str] = "the record of a tile"
 
     cells: Count = 0
     """Land cells."""
@@ -69,7 +47,7 @@ class TileRecord(_Record):
     """SHA-256 of the file with the memory of each member, where memories are carried; none for a tile without land."""
 
 
-class TileSummary(_Record):
+class TileSummary(Document):
     """A tile of a finished map."""
 
     sha256: Sha256
@@ -78,8 +56,10 @@ class TileSummary(_Record):
     missing: Count
 
 
-class Manifest(_Record):
+class Manifest(Document):
     """`predictions/{label}.json`: states that the predictions of a label are complete, and what they are made of."""
+
+    content: ClassVar[str] = "the manifest of a map"
 
     label: str
     """A year, or `climatology`."""
@@ -103,7 +83,7 @@ class Manifest(_Record):
     difference: FluxDifference | None = None
     """With fast numerics: of fast from exact fluxes."""
     spinup_difference: FluxDifference | None = None
-    """With a spin-up: of fluxes after a spin-up of twice the length from these."""
+    """With a spin-up: of these fluxes from those after a spin-up of twice the length."""
     tiles: dict[str, TileSummary]
 
     def store_path(self, manifest: str | Path) -> Path:

@@ -112,7 +112,7 @@ def test_a_disk_without_room_for_the_place_itself_is_named(tmp_path):
 
 def test_a_memory_of_a_model_is_named(tmp_path):
     with disks.limited(1000), pytest.raises(MachineError, match="safetensors"):
-        memory.save(tmp_path / "2011.zarr", "tile", "a" * 64, (torch.zeros(1, 100, 100),))
+        memory.save_memory(tmp_path / "2011.zarr", "tile", "a" * 64, (torch.zeros(1, 100, 100),))
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 

@@ -14,7 +14,8 @@ from tamrl.adaptation.cases import Case
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, verified
-from tamrl.inference.predict import predict
+from tamrl.inference.decode import predict
+from tamrl.inference.plan import Piece
 from tamrl.samples.splits import cut
 from tamrl.sections.results import Adaptation
 from tamrl.training.checkpoint import Trained, load_ensemble
@@ -91,7 +92,7 @@ def _fold(
     trained = [ds.sel(site=list(m.spec.training.sites)) for m in members]
     own = [cases.build_case(m, held_out, t, qc=qc, spinup=spinup) for m, t in zip(members, trained, strict=True)]
     steps = np.concatenate([np.arange(own[0].lead), np.arange(held_out.sizes["time"])])
-    before = predict(members, held_out, steps=steps, skip=own[0].lead, batch=64, device=torch.device("cpu")).mean(0)
+    before = predict(members, held_out, Piece(steps, lead=0, skip=own[0].lead), batch=64, device=torch.device("cpu")).mean(0)
     good = own[0].weight.numpy() > 0  # (B, T, 3)
     time, lat = held_out["time"].values, held_out["lat"].values
     for start in adaptation.starts:

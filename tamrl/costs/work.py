@@ -18,7 +18,7 @@ LIKE = {"build_driver": "build_cube"}
 """Rules that take the rates of another one."""
 
 FEW = 4
-"""Threads up to which the tiles of a map are threads (`inference.processes.THREADS`)."""
+"""Threads up to which the tiles of a map are threads (`inference.executors.processes.THREADS`)."""
 
 NETWORK, TREE = "train_model", "train_model/trees"
 

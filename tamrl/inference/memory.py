@@ -1,6 +1,6 @@
-"""What the models remember at the end of a mapped year, one file a tile and member beside the tile store."""
+"""Memory of the models at the end of a mapped year: one file per tile and member, next to the tile store."""
 
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -9,55 +9,54 @@ from safetensors.torch import save as pack
 
 from tamrl import files
 from tamrl.errors import ContractError
-from tamrl.inference.predict import Memory
+from tamrl.predictions import TileRecord
+from tamrl.shapes import Memory
 
 
-def folder(store: Path) -> Path:
-    """Where the memories of a store lie."""
+def memory_folder(store: Path) -> Path:
+    """Folder of the memories of a store."""
     return store.with_suffix(".memory")
 
 
-def save(store: Path, tile: str, member: str, memory: Memory) -> str:
-    """Put down the memory of `member` (its digest) over the land cells of a tile; returns the SHA-256 of the file."""
-    path = _file(store, tile, member)
+def save_memory(store: Path, tile: str, member: str, memory: Memory) -> str:
+    """Write the memory of a member, named by its digest, over the land cells of a tile; returns the SHA-256 of the file."""
+    path = _memory_file(store, tile, member)
     with files.atomic(path) as part:
         part.write_bytes(pack({f"{k:02d}": t.contiguous() for k, t in enumerate(memory)}))  # a full disk is then an OSError
-    return _sha256(path)
+    return files.checksum(path)
 
 
-def intact(store: Path, tile: str, member: str, sha256: str) -> bool:
-    """Whether the memory lies there as it was put down."""
-    path = _file(store, tile, member)
-    return path.is_file() and _sha256(path) == sha256
+def has_memory(store: Path, tile: str, member: str, sha256: str) -> bool:
+    """Whether the memory is there as it was written."""
+    path = _memory_file(store, tile, member)
+    return path.is_file() and files.checksum(path) == sha256
 
 
-def load(store: Path, tile: str, member: str, sha256: str) -> Memory:
-    """Take up a memory again.
+def load_memories(store: Path, record: TileRecord, tile: str, members: Sequence[str]) -> list[Memory]:
+    """Read the memories of a tile that its record names.
 
     Raises
     ------
     ContractError
-        If it is not the one that was put down.
+        If one of them is missing or differs from its checksum.
     """
-    path = _file(store, tile, member)
-    if not intact(store, tile, member, sha256):
-        raise ContractError(
-            "what a member remembers of the year before is missing or damaged",
-            where=path,
-            todo=f"delete {store.with_suffix('.json')} and run again: the year before is mended, then this one",
-        )
-    try:
-        found = load_file(path)
-    except SafetensorError as error:
-        raise ContractError(
-            "a memory is no safetensors file", where=path, found=error, todo="run the year before again"
-        ) from None
-    return tuple(found[name] for name in sorted(found))
+    memories: list[Memory] = []
+    for member in members:
+        path = _memory_file(store, tile, member)
+        if not has_memory(store, tile, member, record.memory.get(member, "")):
+            raise ContractError(
+                "the memory of a member at the end of the year before is missing or damaged",
+                where=path,
+                todo=f"delete {store.with_suffix('.json')} and run again: the year before is repaired, then this one",
+            )
+        try:
+            tensors = load_file(path)
+        except SafetensorError as error:
+            asked, todo = "a memory is no safetensors file", "run the year before again"
+            raise ContractError(asked, where=path, found=error, todo=todo) from None
+        memories.append(tuple(tensors[name] for name in sorted(tensors)))
+    return memories
 
 
-def _file(store: Path, tile: str, member: str) -> Path:
-    return folder(store) / tile / f"{member[:16]}.safetensors"
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _memory_file(store: Path, tile: str, member: str) -> Path:
+    return memory_folder(store) / tile / f"{member[:16]}.safetensors"

@@ -1,27 +1,47 @@
-"""`numerics: fast`: recurrent layers and wide layers over sequences in bfloat16, the rest as it is; and how much that changes.
+"""`numerics: fast` computes recurrent layers, and wide layers over sequences, in bfloat16; and how much that changes.
 
-bfloat16 keeps the range of float32 and 8 bits of its fraction (Kalamkar et al. 2019, arXiv 1905.12322). What goes into the
-layers and their weights is rounded; sums, the modulation, the last layer and the balance of the fluxes stay in float32.
+bfloat16 keeps the range of float32 and 8 bits of its fraction (Kalamkar et al. 2019, arXiv 1905.12322). Inputs and weights of
+these layers are rounded; sums, the modulation, the last layer and the balance of the fluxes stay in float32.
 """
 
 import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tamrl.predictions import FluxDifference
 from tamrl.training.checkpoint import Trained
 
 WIDE = 16
 """Outputs from which on a linear layer is rounded; the last one, which gives the fluxes, never is."""
 
 SAMPLE, TILES = 128, 8
-"""Cells on which the two are compared, and tiles that they lie in, at most."""
+"""Cells over which fluxes are compared, and tiles that they lie in, at most."""
 
 
-class Rounded(nn.Module):
-    """An `nn.LSTM` in bfloat16 that takes and gives float32.
+@dataclass(frozen=True)
+class NumericsCheck:
+    """How the fluxes of a map were computed, and what that changes over a sample of cells.
+
+    Attributes
+    ----------
+    numerics : "exact" or "fast"
+    rounding : FluxDifference, or None
+        Of fast from exact fluxes.
+    spinup : FluxDifference, or None
+        Of fluxes after a spin-up from those after one of twice its length.
+    """
+
+    numerics: Literal["exact", "fast"]
+    rounding: FluxDifference | None = None
+    spinup: FluxDifference | None = None
+
+
+class RoundedLSTM(nn.Module):
+    """An `nn.LSTM` in bfloat16 with inputs and outputs in float32.
 
     Parameters
     ----------
@@ -39,7 +59,7 @@ class Rounded(nn.Module):
 
 
 class RoundedLinear(nn.Module):
-    """An `nn.Linear` whose sequences are multiplied in bfloat16; takes and gives float32.
+    """An `nn.Linear` that multiplies sequences in bfloat16, with inputs and outputs in float32.
 
     Parameters
     ----------
@@ -51,44 +71,41 @@ class RoundedLinear(nn.Module):
         self.exact, self.rounded = exact, copy.deepcopy(exact).bfloat16()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Inputs (B, T, N) to outputs (B, T, M); what is no sequence (B, N) stays exact."""
-        return self.rounded(x.bfloat16()).float() if x.dim() == 3 else self.exact(x)
+        """Inputs (B, T, N) to outputs (B, T, M); inputs (B, N), which are no sequence, stay exact."""
+        y: Tensor = self.rounded(x.bfloat16()).float() if x.dim() == 3 else self.exact(x)
+        return y
 
 
-def _kind(layer: nn.Module) -> type[nn.Module] | None:
-    """What takes the place of a layer; nothing where it stays."""
+def _rounded(layer: nn.Module) -> nn.Module | None:
+    """The rounded layer that replaces a layer; None where it stays."""
     if isinstance(layer, nn.LSTM):
-        return Rounded
-    return RoundedLinear if isinstance(layer, nn.Linear) and layer.out_features >= WIDE else None
+        return RoundedLSTM(layer)
+    return RoundedLinear(layer) if isinstance(layer, nn.Linear) and layer.out_features >= WIDE else None
 
 
-def rounded(member: Trained) -> Trained:
-    """The same member with rounded layers; a model that is no network is returned as it is."""
+def round_layers(member: Trained) -> Trained:
+    """Copy a member with rounded layers; a model that is no network is returned as it is."""
     if not isinstance(member.model, nn.Module):
         return member
     model = copy.deepcopy(member.model)
-    layers = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children() if _kind(child)]
-    for parent, name, child in layers:
-        setattr(parent, name, _kind(child)(child))
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if (layer := _rounded(child)) is not None:
+                setattr(parent, name, layer)
     return replace(member, model=model.eval())
 
 
-def difference(exact: np.ndarray, fast: np.ndarray) -> dict[str, float]:
-    """Differences of fluxes (..., 3), gC m-2 d-1: root mean square and mean of `fast` less `exact`, where both are there.
-
-    Returns
-    -------
-    dict
-        `rms`, `bias` and `largest`, over gpp, reco and nee together.
-    """
-    found = (fast - exact)[np.isfinite(exact) & np.isfinite(fast)].astype(np.float64)
-    if not found.size:
-        return {"rms": 0.0, "bias": 0.0, "largest": 0.0}
-    return {"rms": float(np.sqrt((found**2).mean())), "bias": float(found.mean()), "largest": float(np.abs(found).max())}
+def compare_fluxes(reference: np.ndarray, other: np.ndarray) -> FluxDifference:
+    """Compare fluxes (..., 3), gC m-2 d-1, at the steps where both are present: `other` less `reference`."""
+    differences = (other - reference)[np.isfinite(reference) & np.isfinite(other)].astype(np.float64)
+    if not differences.size:
+        return FluxDifference(rms=0.0, bias=0.0, largest=0.0)
+    rms, largest = np.sqrt((differences**2).mean()), np.abs(differences).max()
+    return FluxDifference(rms=float(rms), bias=float(differences.mean()), largest=float(largest))
 
 
 def to_device(members: list[Trained], device: torch.device) -> list[Trained]:
-    """The members with their networks on `device`."""
+    """Move the networks of the members to `device`."""
     for member in members:
         if isinstance(member.model, nn.Module):
             member.model.to(device)

@@ -1,9 +1,9 @@
 """Which steps of the cube are decoded for a map, and where the memory of the models comes from.
 
-Either a year is decoded after `spinup` steps of its own past, so that every year stands alone, and steps before those are read
-for running means alone, which costs next to nothing; or the memory is carried from
-the first step of the cube to the last, year by year. A year is always cut into the same pieces, so its numbers are the same to
-the bit whether the years before it were mapped in the same run, in an earlier one or not at all.
+Either a year is decoded after `spinup` steps of its own past, so that every year stands alone. Or the memory is carried from the
+first step of the cube to the last, year by year; a year is then always cut into the same pieces, so that its bits are the same
+whether the years before it were mapped in the same run, in an earlier one or not at all. Steps that only enter running means
+are read and not decoded, which costs next to nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -16,50 +16,61 @@ from tamrl.errors import ContractError
 from tamrl.samples.dataset import lead_in
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
-    """Consecutive steps that are decoded in one go.
+    """Consecutive steps that are decoded together.
 
     Attributes
     ----------
     steps : array of int
-        Positions on the cube's time axis.
+        Positions on the time axis of the drivers.
     lead : int
-        How many of them only enter the running means of the first ones; they are not decoded.
+        Number of steps at the beginning that only enter running means; they are not decoded.
     skip : int
-        How many of the decoded ones only fill the memory.
+        Number of steps after these that are decoded only to fill the memory.
     """
 
     steps: np.ndarray
     lead: int
     skip: int
 
+    def __len__(self) -> int:
+        """Number of steps whose fluxes are wanted."""
+        return len(self.steps) - self.lead - self.skip
 
-@dataclass(frozen=True)
-class Plan:
-    """Pieces in the order in which they are decoded, the memory going on from one to the next.
+
+@dataclass(frozen=True, eq=False)
+class DecodingPlan:
+    """Pieces in the order in which they are decoded; the memory passes from one to the next.
 
     Attributes
     ----------
     pieces : tuple of Piece
+        The last one holds the mapped steps.
     time : array of datetime64
-        Time stamps of the mapped steps: those of the last piece.
+        Time stamps of the mapped steps.
+    carried : bool
+        Whether decoding starts from a stored memory and gives one to store.
     """
 
     pieces: tuple[Piece, ...]
     time: np.ndarray
+    carried: bool = False
 
 
-def plan(axis: TimeAxis, *, label: str, spinup: int, span: int) -> Plan:
-    """Steps for the map `label`, which stands alone.
+def plan_alone(axis: TimeAxis, *, label: str, spinup: int, span: int) -> DecodingPlan:
+    """Plan the map `label` after a spin-up, independent of other years.
 
     Parameters
     ----------
-    axis : of the cube
-    label : a year of the cube, or `climatology`
-    spinup : steps that fill the memory
-        Before the cube begins, its first year is repeated; a climatology is repeated as whole cycles.
-    span : steps of the longest running mean
+    axis : TimeAxis
+        Of the cube.
+    label : str
+        A year of the cube, or `climatology`.
+    spinup : int
+        Steps that fill the memory. Before the cube begins, its first year is repeated; a climatology is repeated as whole cycles.
+    span : int
+        Steps of the longest running mean.
 
     Raises
     ------
@@ -72,19 +83,24 @@ def plan(axis: TimeAxis, *, label: str, spinup: int, span: int) -> Plan:
     if axis.climatology:
         size = len(axis)
         before = -(-(span + spinup) // size) * size
-        return Plan((Piece(np.arange(before + size) % size, before - spinup, spinup),), axis.start)
+        return DecodingPlan((Piece(np.arange(before + size) % size, before - spinup, spinup),), axis.start)
     steps = axis.of_year(int(label))
-    return Plan((Piece(_after_lead_in(axis, steps, span + spinup), span, spinup),), axis.start[steps])
+    return DecodingPlan((Piece(_after_lead_in(axis, steps, span + spinup), span, spinup),), axis.start[steps])
 
 
-def carried(axis: TimeAxis, *, label: str, since: str | None, spinup: int, span: int) -> Plan:
-    """Steps for the year `label` with the memory of all the years before it.
+def plan_carried(axis: TimeAxis, *, label: str, since: str | None, spinup: int, span: int) -> DecodingPlan:
+    """Plan the year `label` with the memory of all years before it.
 
     Parameters
     ----------
+    axis : TimeAxis
+        Of the cube.
+    label : str
+        A year of the cube.
     since : str, optional
-        The year at whose end the memory was put down; without it the memory begins with the cube, after `spinup` steps.
-    span : steps of the longest running mean
+        The year at whose end the memory was stored; without it the memory begins with the cube, after `spinup` steps.
+    spinup, span : int
+        As for `plan_alone`.
 
     Raises
     ------
@@ -94,14 +110,13 @@ def carried(axis: TimeAxis, *, label: str, since: str | None, spinup: int, span:
     years = np.arange(axis.years[0] if since is None else int(since) + 1, int(label) + 1)
     if not years.size:
         raise ContractError(f"the memory of {since} is not from before {label}")
-    pieces = []
+    pieces: list[Piece] = []
     for year in years:
         steps = axis.of_year(int(year))
-        start = since is None and not pieces
-        skip = spinup if start else 0
+        skip = spinup if since is None and not pieces else 0
         piece = Piece(_after_lead_in(axis, steps, span + skip), span, skip)
         pieces.append(piece if year == int(label) else replace(piece, skip=skip + len(steps)))
-    return Plan(tuple(pieces), axis.start[axis.of_year(int(label))])
+    return DecodingPlan(tuple(pieces), axis.start[axis.of_year(int(label))], carried=True)
 
 
 def _after_lead_in(axis: TimeAxis, steps: np.ndarray, count: int) -> np.ndarray:

@@ -1,9 +1,10 @@
 """Stages of the rules predict_towers, predict_tiles and predict_part."""
 
-import json
 import logging
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,23 +12,24 @@ import torch
 import xarray as xr
 
 from tamrl import contracts, stores
-from tamrl.cache import locked
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, verified, write_json
-from tamrl.grid import Tile
-from tamrl.inference import processes, tiled
-from tamrl.inference.layout import lay_out, records_folder, standing
-from tamrl.inference.mapping import Map, fill, prepare
-from tamrl.inference.numerics import to_device
-from tamrl.inference.predict import predict
+from tamrl.inference.decode import predict
+from tamrl.inference.executors import start_executor
+from tamrl.inference.job import MapRequest, plan_map
+from tamrl.inference.numerics import NumericsCheck, to_device
+from tamrl.inference.plan import Piece
+from tamrl.inference.store import hash_lines
+from tamrl.inference.worker import Worker, fill_tile, open_map, prepare_torch
+from tamrl.predictions import Manifest, TileRecord, TileSummary
 from tamrl.samples.dataset import lead_in
 from tamrl.samples.splits import cut
 from tamrl.sections.models import Batches, Engine
 from tamrl.training.checkpoint import Trained, load_ensemble
 from tamrl.workflow import stage
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @stage
@@ -40,10 +42,10 @@ def predict_towers(
     ----------
     samples, splits : files of `contracts.samples` and `contracts.SPLITS`
     models : folders of the trained members of all folds
-    table : output, one row a member, site, date and measured flux
+    table : output, one row per member, site, date and measured flux
     model, drivers : written into the table
     """
-    device = prepare(batches.device)
+    device = prepare_torch(batches.device)
     members = to_device(load_ensemble(models), device)
     spec = members[0].spec.inputs
     ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
@@ -52,14 +54,14 @@ def predict_towers(
     frames = []
     for fold in sorted({m.spec.fold for m in members}):
         held_out = ds.isel(site=fold_of == fold)
-        own = [m for m in members if m.spec.fold == fold]
+        of_fold = [m for m in members if m.spec.fold == fold]
         since = cut(split, held_out["site"].values)
         if since is None:
-            _check_unseen(held_out, own)
+            _check_unseen(held_out, of_fold)
         else:
-            _check_split(own, splits)
+            _check_split(of_fold, splits)
         if held_out.sizes["site"]:
-            rows = _tower_rows(held_out, own, batch=batches.batch, device=device)
+            rows = _tower_rows(held_out, of_fold, batch=batches.batch, device=device)
             frames += rows if since is None else _later(rows, dict(zip(held_out["site"].values, since, strict=True)))
     if not frames:
         raise ContractError("no tower is held out", where=splits, found=sorted(set(split["fold"])), todo="check splits.scheme")
@@ -68,7 +70,7 @@ def predict_towers(
     rows.insert(2, "drivers", drivers)
     with atomic(table) as part:
         rows.to_parquet(part, index=False)
-    LOG.info("%d rows at %d towers by %d members", len(rows), rows["site"].nunique(), len(members))
+    _log.info("%d rows at %d towers by %d members", len(rows), rows["site"].nunique(), len(members))
 
 
 def _check_unseen(held_out: xr.Dataset, members: list[Trained]) -> None:
@@ -94,10 +96,10 @@ def _later(rows: list[pd.DataFrame], since: dict[str, np.datetime64]) -> list[pd
 
 
 def _tower_rows(ds: xr.Dataset, members: list[Trained], *, batch: int, device: torch.device) -> list[pd.DataFrame]:
-    """One table a member and flux, with the steps at which the flux was measured."""
+    """One table per member and flux, with the steps at which the flux was measured."""
     year = members[0].spec.inputs.year
     steps = np.concatenate([lead_in(0, year, min(year, ds.sizes["time"])), np.arange(ds.sizes["time"])])
-    found = predict(members, ds, steps=steps, skip=year, batch=batch, device=device)  # (M, site, T, 3)
+    fluxes = predict(members, ds, Piece(steps, lead=0, skip=year), batch=batch, device=device)  # (M, site, T, 3)
     frames = []
     for m, member in enumerate(members):
         for k, flux in enumerate(FLUXES):
@@ -113,7 +115,7 @@ def _tower_rows(ds: xr.Dataset, members: list[Trained], *, batch: int, device: t
                         "flux": flux,
                         "observed": observed[site, step],
                         "qc": ds["nee_qc"].values[site, step],
-                        "predicted": found[m, site, step, k],
+                        "predicted": fluxes[m, site, step, k],
                     }
                 )
             )
@@ -123,16 +125,16 @@ def _tower_rows(ds: xr.Dataset, members: list[Trained], *, batch: int, device: t
 @stage
 def predict_tiles(
     *,
-    cube: str,
-    models: list[str],
-    manifest: str,
+    cube: Path,
+    models: list[Path],
+    manifest: Path,
     label: str,
-    predictions: str,
+    predictions: Path,
     tile: int,
     min_land_fraction: float,
     engine: Engine,
     threads: int,
-    previous: str | None = None,
+    previous: Path | None = None,
     nodes: int = 1,
     launcher: str = "",
 ) -> None:
@@ -140,67 +142,103 @@ def predict_tiles(
 
     Parameters
     ----------
-    cube : `drivers/cube.zarr`
-    models : folders of the trained members
-    manifest : output; written last, so its existence means that the map is complete
-    label : a year, or `climatology`
-    predictions : Zarr store of the members, dims (member, time, lat, lon)
-    tile : cells per side
-    min_land_fraction : cells with less land stay missing
-    threads : tiles at work at the same time, on each node
-    previous : with `memory: carried`, the manifest of the mapped year before this one; without, the memory begins with the cube
-    nodes, launcher : workers that share the tiles, and what starts them (see `nodes.started`); one node is this process
+    cube, models, label, tile, min_land_fraction, engine
+        See `MapRequest`.
+    manifest : Path
+        Output, `predictions/{label}.json`; written last, so its existence means that the map is complete.
+    predictions : Path
+        Zarr store of the members, next to the manifest.
+    threads : int
+        Tiles at the same time, on each node.
+    previous : Path, optional
+        With `memory: carried`, the manifest of the mapped year before; without it the memory begins with the cube.
+    nodes, launcher : int, str
+        Workers that share the tiles, and the command that starts them; see `start_executor`.
     """
-    arguments = {"cube": cube, "models": list(models), "label": label, "store": predictions, "tile": tile}
-    arguments |= {"min_land_fraction": min_land_fraction, "engine": engine.model_dump(mode="json"), "previous": previous}
-    with processes.started(threads if nodes == 1 else 1, device=engine.device) as pool:
-        job = Map(**arguments | {"engine": engine})
-        with locked(records_folder(job.store)):
-            lay_out(job.store, job.layout)
-            with standing(job.store):
-                if nodes == 1:
-                    records = _filled(job, job.tiles, arguments, threads, pool)
-                else:
-                    from tamrl.inference import nodes as spread  # `distributed` is slow to import
-
-                    with spread.started(nodes, threads=threads, launcher=launcher, folder=job.store.parent) as workers:
-                        records = workers.fill(job.tiles, partial(fill, json.dumps(arguments)))
-                about = {"model": job.members[0].spec.name, "cube": stores.digest(cube)} | job.measured()
-                tiled.finish(job.store, records, manifest=manifest, label=label, layout=job.layout, about=about)
+    request = MapRequest(cube, tuple(models), label, predictions, tile, min_land_fraction, engine, previous)
+    predictions.parent.mkdir(parents=True, exist_ok=True)
+    folder = predictions.parent
+    with (
+        start_executor(threads=threads, device=engine.device, folder=folder, nodes=nodes, launcher=launcher) as executor,
+        _prepared(request, "lock") as worker,
+    ):
+        job = worker.job
+        records = executor.map(worker.fill if executor.in_process else partial(fill_tile, job), job.tiles)
+        check = worker.check_numerics()
+        worker.store.seal(records, label=label)
+        _manifest(worker, records, check).write(manifest)
 
 
 @stage
 def predict_part(
     *,
-    cube: str,
-    models: list[str],
-    record: str,
+    cube: Path,
+    models: list[Path],
+    record: Path,
     label: str,
-    predictions: str,
+    predictions: Path,
     tile: int,
     min_land_fraction: float,
     engine: Engine,
     threads: int,
     part: int,
     parts: int,
-    previous: str | None = None,
+    previous: Path | None = None,
 ) -> None:
-    """Predict one of `parts` shares of the tiles into the common store; `predict_tiles` then finds them there.
+    """Predict a share of the tiles into the common store, where `predict_tiles` then finds them.
 
-    Keywords as of `predict_tiles`; `record` lists the tiles of this share.
+    Parameters
+    ----------
+    cube, models, label, predictions, tile, min_land_fraction, engine, threads, previous
+        As for `predict_tiles`.
+    record : Path
+        Output; lists the tiles of this share.
+    part, parts : int
+        Number of this share, and of all shares.
     """
-    arguments = {"cube": cube, "models": list(models), "label": label, "store": predictions, "tile": tile}
-    arguments |= {"min_land_fraction": min_land_fraction, "engine": engine.model_dump(mode="json"), "previous": previous}
-    with processes.started(threads, device=engine.device) as pool:
-        job = Map(**arguments | {"engine": engine})
-        with locked(records_folder(job.store), f"lock-{part}"):
-            lay_out(job.store, job.layout)
-            with standing(job.store):
-                records = _filled(job, job.tiles[part::parts], arguments, threads, pool)
-    write_json(record, {"key": job.layout.key, "tiles": sorted(records)})
+    request = MapRequest(cube, tuple(models), label, predictions, tile, min_land_fraction, engine, previous)
+    with (
+        start_executor(threads=threads, device=engine.device, folder=predictions.parent) as executor,
+        _prepared(request, f"lock-{part}") as worker,
+    ):
+        job = worker.job
+        records = executor.map(worker.fill if executor.in_process else partial(fill_tile, job), job.tiles[part::parts])
+    write_json(record, {"key": job.key.digest, "tiles": sorted(records)})
 
 
-def _filled(job: Map, tiles: list[Tile], arguments: dict, threads: int, pool: ProcessPoolExecutor | None) -> dict[str, dict]:
-    """Records of the tiles, made by this process or by those of the pool."""
-    one = partial(fill, json.dumps(arguments)) if pool else job.fill
-    return tiled.fill(tiles, one, threads=threads, pool=pool)
+@contextmanager
+def _prepared(request: MapRequest, lock: str) -> Iterator[Worker]:
+    """Plan a map and hold a lock of its prepared store; `lock` tells apart the jobs that may share it."""
+    opened = open_map(request)
+    worker = Worker(plan_map(request, opened.exact, opened.drivers), opened)
+    with worker.store.records.locked(lock):
+        worker.store.prepare()
+        with worker.store.naming_removal():
+            yield worker
+
+
+def _manifest(worker: Worker, records: Mapping[str, TileRecord], check: NumericsCheck) -> Manifest:
+    """Manifest of a finished map."""
+    job = worker.job
+    tiles = {name: _summary(record, job.members) for name, record in records.items()}
+    return Manifest(
+        label=job.request.label,
+        model=worker.opened.exact[0].spec.name,
+        members=job.members,
+        key=job.key.digest,
+        cube=stores.digest(job.request.cube),
+        store=job.request.store.name,
+        store_digest=stores.digest(job.request.store),
+        digest=hash_lines(f"{name} {tile.sha256}" for name, tile in sorted(tiles.items())),
+        cells=sum(record.cells for record in records.values()),
+        missing=sum(record.missing for record in records.values()),
+        numerics=check.numerics,
+        difference=check.rounding,
+        spinup_difference=check.spinup,
+        tiles=tiles,
+    )
+
+
+def _summary(record: TileRecord, members: Sequence[str]) -> TileSummary:
+    sha256 = hash_lines(record.members[member] for member in members)
+    return TileSummary(sha256=sha256, cells=record.cells, missing=record.missing)

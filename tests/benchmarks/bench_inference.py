@@ -19,9 +19,10 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from tamrl import classes, variables
+from tamrl.calendar import TimeAxis
 from tamrl.inference import numerics
-from tamrl.inference.plan import carried, plan
-from tamrl.inference.predict import go_on, predict
+from tamrl.inference.decode import decode
+from tamrl.inference.plan import plan_alone, plan_carried
 from tamrl.models import tamrl
 from tamrl.samples import dataset
 from tamrl.samples.dataset import Inputs, InputSpec
@@ -82,10 +83,10 @@ class _Case:
         moments = {n: Moments((0.0,) * self._width(n), (1.0,) * self._width(n), self.ds[n].attrs["units"]) for n in self.ds}
         self.scaling = Standardisation(moments, {"gpp": 5.0, "reco": 4.0, "nee": 2.5})
         self.members = [self._member(k) for k in range(MEMBERS)]
-        self.fast = [numerics.rounded(m) for m in self.members]
+        self.fast = [numerics.round_layers(m) for m in self.members]
         steps = {"label": "2011", "spinup": Inference().spinup, "span": max(self.spec.spans)}
-        self.carried = carried(time_.values, since="2010", **steps)
-        self.alone = plan(time_.values, climatology=False, **steps)
+        self.carried = plan_carried(TimeAxis(time_.values, "day"), since="2010", **steps)
+        self.alone = plan_alone(TimeAxis(time_.values, "day"), **steps)
 
     def _width(self, name: str) -> int:
         return self.ds[name].sizes.get(f"{name.removesuffix('_fraction')}", 1)
@@ -126,14 +127,10 @@ def _plain(case: _Case, cells: int) -> float:
 def _engine(case: _Case, members: list[Trained], threads: int, *, alone: bool = False) -> float:
     """Mapped cell-days per second of all members together on `threads` cores, a tile each as in a run."""
     tiles = [case.ds] * threads
-    memory = None
+    plan = case.alone if alone else case.carried
 
     def tile(ds: xr.Dataset) -> None:
-        if alone:
-            (piece,) = case.alone.pieces
-            predict(members, ds, steps=piece.steps, lead=piece.lead, skip=piece.skip, batch=2048, device=CPU)
-        else:
-            go_on(members, ds, pieces=case.carried.pieces, memory=memory, batch=2048, device=CPU)
+        decode(members, ds, plan, batch=2048, device=CPU)
 
     with ThreadPoolExecutor(threads) as pool:
         seconds = fastest(lambda: list(pool.map(tile, tiles)), 2, time.process_time)

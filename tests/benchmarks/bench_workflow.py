@@ -17,11 +17,13 @@ import xarray as xr
 
 from tamrl import classes, stores, variables
 from tamrl.grid import Grid
-from tamrl.inference import mapping, nodes, tiled
-from tamrl.inference.layout import lay_out
+from tamrl.inference.executors import start_executor
+from tamrl.inference.job import MapRequest, plan_map
+from tamrl.inference.worker import Worker, fill_tile, open_map
 from tamrl.models import tamrl
 from tamrl.samples.dataset import InputSpec
 from tamrl.samples.standardise import Moments, Standardisation
+from tamrl.sections.models import Engine
 from tamrl.training import checkpoint
 from tamrl.training.model_spec import model_dims
 from tests.benchmarks.rows import row, took
@@ -58,7 +60,7 @@ def _planning() -> float:
 def _workers(folder: Path) -> list[dict[str, Any]]:
     """Wall time of the same tiles on one thread, on two, and on two Dask workers of one thread each, which open the map first."""
     _cube(folder / "cube.zarr")
-    models = [_member(folder / f"member-{k}", k) for k in range(2)]
+    models = tuple(Path(_member(folder / f"member-{k}", k)) for k in range(2))
     launcher = folder / "launch"
     launcher.write_text('#!/bin/sh\n"$@" 2>/dev/null &\n"$@" 2>/dev/null &\nwait\n')
     launcher.chmod(stat.S_IRWXU)
@@ -66,16 +68,14 @@ def _workers(folder: Path) -> list[dict[str, Any]]:
     for name in ("one", "two", "nodes"):
         store = folder / name / "2011.zarr"
         store.parent.mkdir()
-        arguments = {"cube": str(folder / "cube.zarr"), "models": models, "label": "2011", "store": str(store), "tile": TILE}
-        arguments |= {"min_land_fraction": 0.02, "inference": INFERENCE}
-        job = mapping.Map(**arguments)
-        lay_out(job.store, job.layout)
-        if name != "nodes":
-            threads = {"one": 1, "two": 2}[name]
-            seconds[name] = took(partial(tiled.fill, job.tiles, job.fill, threads=threads))
-            continue
-        with nodes.started(2, threads=1, launcher=str(launcher), folder=store.parent) as workers:
-            seconds[name] = took(partial(workers.fill, job.tiles, partial(mapping.fill, json.dumps(arguments))))
+        request = MapRequest(folder / "cube.zarr", models, "2011", store, TILE, 0.02, Engine(**INFERENCE))
+        opened = open_map(request)
+        worker = Worker(plan_map(request, opened.exact, opened.drivers), opened)
+        worker.store.prepare()
+        size = {"one": {"threads": 1}, "two": {"threads": 2}, "nodes": {"threads": 1, "nodes": 2, "launcher": str(launcher)}}
+        with start_executor(**size[name], device="cpu", folder=store.parent) as executor:
+            work = worker.fill if executor.in_process else partial(fill_tile, worker.job)
+            seconds[name] = took(partial(executor.map, work, worker.job.tiles))
     return [
         row("tiles of a map: two threads over one", seconds["one"] / seconds["two"], "times", None),
         row("tiles of a map: two Dask workers over one thread", seconds["one"] / seconds["nodes"], "times", None),

@@ -10,7 +10,7 @@ import yaml
 from tamrl import config
 from tamrl.costs import needs, plan, work
 from tamrl.costs.size import RunSize
-from tamrl.inference import processes
+from tamrl.inference.executors import processes
 from tamrl.sections import Config
 
 ROOT = Path(__file__).parents[2]

@@ -22,11 +22,12 @@ from tamrl.atlas import stage
 from tamrl.cache import Key
 from tamrl.drivers import stage as cubes
 from tamrl.drivers.formats import geotiff, netcdf
-from tamrl.inference import memory, tiled
-from tamrl.inference.layout import lay_out
-from tamrl.inference.mapping import Map
-from tamrl.predictions import open_predictions
-from tamrl.record import content as recorded_content
+from tamrl.inference import memory
+from tamrl.inference.job import MapRequest, plan_map
+from tamrl.inference.store import recall_memories, records_of
+from tamrl.inference.worker import Worker, open_map
+from tamrl.predictions import TileRecord, open_predictions
+from tamrl.record import content_digest as recorded_content
 from tamrl.sections.models import Engine
 from tamrl.towers import row_groups, survey
 from tamrl.towers import stage as towers
@@ -183,29 +184,28 @@ def predictions_part(what: str) -> base.Target:
     return Target(f"predictions/2012.zarr: {what}", make, predictions)
 
 
-def _map(store: Path) -> Map:
-    """The map of the run, into another store."""
-    engine = Engine(device="cpu")
-    members = [str(run() / f"models/tamrl/fold-all/member-{m}") for m in range(2)]
-    given = {"cube": str(run() / "drivers/cube.zarr"), "models": members, "label": "2012", "store": str(store), "tile": 12}
-    return Map(**given, min_land_fraction=0.02, engine=engine)
+def _worker(store: Path) -> Worker:
+    """A worker on the map of the run, into another store."""
+    members = tuple(run() / f"models/tamrl/fold-all/member-{m}" for m in range(2))
+    request = MapRequest(run() / "drivers/cube.zarr", members, "2012", store, 12, 0.02, Engine(device="cpu"))
+    opened = open_map(request)
+    worker = Worker(plan_map(request, opened.exact, opened.drivers), opened)
+    worker.store.prepare()
+    return worker
 
 
 def unfinished(path: Path) -> str:
     """A store of tiles that an interrupted job goes on with: layout, one tile and axes."""
     store = _above(path, "predictions") / "2012.zarr"
-    job = _map(store)
-    lay_out(store, job.layout)
-    record = job.fill(_first(job))
-    tiled.finish(
-        store, {"r": record}, manifest=str(store.with_suffix(".json")), label="2012", layout=job.layout, about={"model": "m"}
-    )
-    ds = stores.open_sealed(store).isel(time=slice(5), lat=slice(_first(job).rows.stop))
-    return digest(files.as_json(record), ds.load())
+    worker = _worker(store)
+    record = worker.fill(_first(worker))
+    worker.store.seal({"r": record}, label="2012")
+    ds = stores.open_sealed(store).isel(time=slice(5), lat=slice(_first(worker).rows.stop))
+    return digest(record.model_dump_json(), ds.load())
 
 
-def _first(job: Map) -> Any:
-    return next(tile for tile in job.tiles if job.land[tile.rows, tile.columns].any())
+def _first(worker: Worker) -> Any:
+    return next(tile for tile in worker.job.tiles if worker.opened.land[tile.rows, tile.columns].any())
 
 
 def unfinished_part(what: str) -> base.Target:
@@ -213,9 +213,8 @@ def unfinished_part(what: str) -> base.Target:
     named = {"coordinate": "lat", "data": "gpp"}
 
     def make(folder: Path) -> Path:
-        job = _map(store := folder / "predictions/2012.zarr")
-        lay_out(store, job.layout)
-        job.fill(_first(job))
+        worker = _worker(store := folder / "predictions/2012.zarr")
+        worker.fill(_first(worker))
         if what == "record":
             return next(store.with_suffix(".tiles").glob("r*.json"))
         return store / (_chunk(store, named[what], 1) if what in named else what)
@@ -283,13 +282,13 @@ def kept_cube_part(what: str) -> base.Target:
 def memories(path: Path) -> str:
     """What a model remembers of a year, as the next year takes it up."""
     store = _above(path, "2012.memory").with_suffix(".zarr")
-    return digest(*(t.numpy() for t in tiled.recall(store, "tile", ["a" * 64])[0]))
+    return digest(*(t.numpy() for t in recall_memories(store, "tile", ["a" * 64])[0]))
 
 
 def _memory(folder: Path) -> Path:
     store, member = folder / "2012.zarr", "a" * 64
-    said = memory.save(store, "tile", member, (torch.arange(12.0).reshape(1, 3, 4), torch.ones(1, 3, 2)))
-    files.write_json(store.with_suffix(".tiles") / "tile.json", {"memory": {member: said}})
+    sha256 = memory.save_memory(store, "tile", member, (torch.arange(12.0).reshape(1, 3, 4), torch.ones(1, 3, 2)))
+    TileRecord(memory={member: sha256}).write(records_of(store).path("tile.json"))
     return next((folder / "2012.memory").rglob("*.safetensors"))
 
 

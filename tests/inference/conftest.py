@@ -34,7 +34,7 @@ def _cube(time: pd.DatetimeIndex) -> xr.Dataset:
         ds[name].attrs = variables.attributes(name)
         if name != "land_fraction":
             ds[name] = ds[name].where(ds["land_fraction"] > 0)
-    return ds.assign_attrs(time_step="month" if time[1] - time[0] > pd.Timedelta(days=2) else "day")
+    return ds.assign_attrs(resolution=grid.resolution, time_step="month" if time[1] - time[0] > pd.Timedelta(days=2) else "day")
 
 
 def _write(ds: xr.Dataset, path: Path) -> Path:

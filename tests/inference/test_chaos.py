@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tamrl import files, stores
-from tamrl.inference import processes
+from tamrl.inference.executors import processes
 
 KILLS = int(os.environ.get("CHAOS", "3"))
 CODE = (

@@ -3,7 +3,7 @@
 import pytest
 
 from tamrl import files
-from tamrl.inference import processes
+from tamrl.inference.executors import processes
 from tamrl.inference.stage import predict_part
 from tests.inference.test_chaos import _arguments, _finish, _hashes, _start
 

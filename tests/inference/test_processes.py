@@ -13,10 +13,12 @@ import pytest
 
 from tamrl import files, stores
 from tamrl.errors import InputError, MachineError
-from tamrl.inference import mapping, processes, stage, tiled
+from tamrl.inference import stage, worker
+from tamrl.inference.executors import processes, start_executor
+from tamrl.inference.executors.threads import ThreadExecutor
 from tamrl.inference.stage import predict_part, predict_tiles
 from tests.inference.test_chaos import CODE, _arguments, _finish, _hashes, _start
-from tests.inference.test_nodes import TILES, _deadly, _wrong
+from tests.inference.test_cluster import TILES, _deadly, _wrong
 
 MANY = processes.THREADS + 1
 
@@ -40,31 +42,32 @@ def test_processes_make_the_map_of_one_thread(cube, models, tmp_path):
     assert chunks[0] == chunks[1] == chunks[2] and len(chunks[0]) > 10
 
 
-def test_each_tile_at_a_time_has_a_process():
-    with processes.started(MANY, device="cpu") as pool:
-        found = tiled.fill(TILES, _process, threads=MANY, pool=pool)
+def test_each_tile_at_a_time_has_a_process(tmp_path):
+    with processes.start_processes(MANY) as pool:
+        found = pool.map(_process, TILES)
     assert os.getpid() not in {record["process"] for record in found.values()}
     assert len({record["process"] for record in found.values()}) > 1
-    with processes.started(processes.THREADS, device="cpu") as pool:
-        assert pool is None
+    for threads, kind in ((MANY, processes.ProcessExecutor), (processes.THREADS, ThreadExecutor)):
+        with start_executor(threads=threads, device="cpu", folder=tmp_path) as executor:
+            assert isinstance(executor, kind)
 
 
 def test_a_process_that_is_killed_and_errors_of_tiles_have_their_names():
-    with processes.started(MANY, device="cpu") as pool, pytest.raises(InputError, match=r"was ended(.|\n)*memory"):
-        tiled.fill(TILES, _deadly, threads=MANY, pool=pool)
+    with processes.start_processes(MANY) as pool, pytest.raises(InputError, match=r"was ended(.|\n)*memory"):
+        pool.map(_deadly, TILES)
     with (
-        processes.started(MANY, device="cpu") as pool,
+        processes.start_processes(MANY) as pool,
         pytest.raises(InputError, match=r"drivers are missing(.|\n)*build the cube again"),
     ):
-        tiled.fill(TILES, _wrong, threads=MANY, pool=pool)
+        pool.map(_wrong, TILES)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux to end them")
 def test_no_process_outlives_its_map():
     code = (
-        "import time; from tamrl.inference import processes\n"
-        f"with processes.started({MANY}, device='cpu') as pool:\n"
-        f"    [pool.submit(time.sleep, 60) for _ in range({MANY})]; print(*pool._processes, flush=True); time.sleep(60)"
+        "import time; from tamrl.inference.executors import processes\n"
+        f"with processes.start_processes({MANY}) as pool:\n"
+        f"    [pool.pool.submit(time.sleep, 60) for _ in range({MANY})]; print(*pool.pool._processes, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
     children = [int(word) for word in parent.stdout.readline().split()]
@@ -104,25 +107,25 @@ def test_a_process_that_is_stopped_ends_the_map_with_its_name(tmp_path, monkeypa
     begun = time.monotonic()
     with (
         pytest.raises(MachineError, match=r"no sign of life[\s\S]*goes on") as caught,
-        processes.started(MANY, device="cpu") as pool,
+        processes.start_processes(MANY) as pool,
     ):
-        tiled.fill(TILES * 3, partial(_stopped, where=str(tmp_path)), threads=MANY, pool=pool)
+        pool.map(partial(_stopped, where=str(tmp_path)), TILES * 3)
     assert f"process {(tmp_path / 'stopped').read_text()} (stopped)" in caught.value.where
     assert time.monotonic() - begun < 40
 
 
 def test_processes_that_are_slow_are_left_alone(monkeypatch):
     monkeypatch.setattr(processes, "SILENCE", 3)
-    with processes.started(MANY, device="cpu") as pool:
-        found = list(pool.map(time.sleep, [6] * MANY))
+    with processes.start_processes(MANY) as pool:
+        found = list(pool.pool.map(time.sleep, [6] * MANY))
     assert found == [None] * MANY
 
 
 def test_a_map_that_is_stopped_as_a_whole_goes_on_when_it_may():
     code = (
-        "import time; from tamrl.inference import processes\nprocesses.SILENCE = 3\n"
-        f"with processes.started({MANY}, device='cpu') as pool:\n"
-        f"    print('ready', flush=True); list(pool.map(time.sleep, [2] * {MANY})); print('done', flush=True)"
+        "import time; from tamrl.inference.executors import processes\nprocesses.SILENCE = 3\n"
+        f"with processes.start_processes({MANY}) as pool:\n"
+        f"    print('ready', flush=True); list(pool.pool.map(time.sleep, [2] * {MANY})); print('done', flush=True)"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], start_new_session=True
@@ -144,7 +147,7 @@ def test_a_stopped_map_is_finished_by_the_next_call(cube, models, tmp_path, monk
     predict_part(**_arguments(cube, models, broken), record=str(broken / "part.json"), threads=1, part=0, parts=4)
     kept = {p.name: p.stat().st_mtime_ns for p in (broken / "2011.tiles").glob("r*.json")}
     monkeypatch.setattr(processes, "SILENCE", 3)
-    monkeypatch.setattr(stage, "fill", partial(_stop_once, str(tmp_path)))
+    monkeypatch.setattr(stage, "fill_tile", partial(_stop_once, str(tmp_path)))
     with pytest.raises(MachineError, match="no sign of life"):
         predict_tiles(**arguments[broken])
     predict_tiles(**arguments[broken])
@@ -152,10 +155,10 @@ def test_a_stopped_map_is_finished_by_the_next_call(cube, models, tmp_path, monk
     assert kept and kept.items() <= {p.name: p.stat().st_mtime_ns for p in (broken / "2011.tiles").glob("r*.json")}.items()
 
 
-def _stop_once(where: str, arguments: str, tile) -> dict:
+def _stop_once(where: str, job, tile) -> dict:
     if not (Path(where) / "stopped").exists():
         _stopped(tile, where)
-    return mapping.fill(arguments, tile)
+    return worker.fill_tile(job, tile)
 
 
 @pytest.mark.parametrize("threads", [1, MANY])
@@ -167,10 +170,10 @@ def test_a_store_that_is_removed_is_named_and_made_anew(cube, models, tmp_path, 
     _finish(_start(cube, models, whole, threads))
     code = CODE.replace(
         "print('ready'",
-        "import shutil; from tamrl.inference import mapping as m; from pathlib import Path; one = m.predict_tile;\n"
-        "def cut(job, *a):\n"
-        "    found = one(job, *a)\n"
-        "    if list(job.store.parent.glob('2011.tiles/r*.json')):\n"
+        "import shutil; from tamrl.inference import worker as m; from pathlib import Path; one = m.predict_tile;\n"
+        "def cut(worker, *a):\n"
+        "    found = one(worker, *a)\n"
+        "    if list(worker.store.path.parent.glob('2011.tiles/r*.json')):\n"
         f"        shutil.rmtree(Path(sys.argv[3]) / {gone!r}, ignore_errors=True)\n"
         "    return found\n"
         "m.predict_tile = cut\nprint('ready'",

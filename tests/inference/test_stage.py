@@ -16,10 +16,11 @@ import torch
 import xarray as xr
 
 from tamrl import cache as caches
-from tamrl import files, stores, variables
+from tamrl import files, provenance, stores, variables
 from tamrl.errors import ContractError, InputError
-from tamrl.inference import mapping, stage
-from tamrl.inference.predict import predict
+from tamrl.inference import stage, worker
+from tamrl.inference.decode import predict
+from tamrl.inference.plan import Piece
 from tamrl.inference.stage import predict_tiles, predict_towers
 from tamrl.training.checkpoint import load_ensemble
 
@@ -82,7 +83,7 @@ def test_missing_drivers_are_counted_and_carried(world, models, save_cube, until
 
 
 def test_an_interrupted_map_continues_where_it_stopped(cube, models, untiled, tmp_path, monkeypatch):
-    real, calls = mapping.predict_tile, []
+    real, calls = worker.predict_tile, []
 
     def fails_late(*args, **kwargs):
         calls.append(args[1].name)
@@ -90,13 +91,13 @@ def test_an_interrupted_map_continues_where_it_stopped(cube, models, untiled, tm
             raise RuntimeError("interrupted")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(mapping, "predict_tile", fails_late)
+    monkeypatch.setattr(worker, "predict_tile", fails_late)
     with pytest.raises(RuntimeError, match="interrupted"):
         _map(cube, models, tmp_path)
     assert not (tmp_path / "2011.json").exists()
     done = len(list((tmp_path / "2011.tiles").glob("*.json")))
     calls.clear()
-    monkeypatch.setattr(mapping, "predict_tile", lambda *a, **k: calls.append(a[1].name) or real(*a, **k))
+    monkeypatch.setattr(worker, "predict_tile", lambda *a, **k: calls.append(a[1].name) or real(*a, **k))
     ds, manifest = _map(cube, models, tmp_path)
     assert done == 5 and len(calls) == len(manifest["tiles"]) - 5
     assert ds["reco"].values.tobytes() == untiled[0]["reco"].values.tobytes()
@@ -157,13 +158,13 @@ def test_other_models_make_the_store_anew(cube, models, save_member, tmp_path):
 
 def _computed(monkeypatch) -> list[tuple[str, list[int]]]:
     """Tiles and positions of members that are computed from now on."""
-    real, calls = mapping.predict_tile, []
+    real, calls = worker.predict_tile, []
 
     def counted(job, tile, positions):
         calls.append((tile.name, positions))
         return real(job, tile, positions)
 
-    monkeypatch.setattr(mapping, "predict_tile", counted)
+    monkeypatch.setattr(worker, "predict_tile", counted)
     return calls
 
 
@@ -198,7 +199,7 @@ def test_a_carried_memory_is_one_pass_over_all_years(cube, models, tmp_path, wor
     cell = world.isel(lat=[row], lon=[column]).stack(site=("lat", "lon")).reset_index("site").transpose("site", "time", ...)
     members = load_ensemble(models)
     steps = np.r_[9:12, np.arange(12), np.arange(12), np.arange(24)]
-    expected = predict(members, cell, steps=steps, lead=3, skip=36, batch=1, device=torch.device("cpu"))
+    expected = predict(members, cell, Piece(steps, lead=3, skip=36), batch=1, device=torch.device("cpu"))
     np.testing.assert_allclose(ds["gpp"].values[:, :, row, column], expected[:, 0, :, 0], rtol=1e-5, atol=1e-6)
 
 
@@ -216,7 +217,7 @@ def test_a_memory_that_is_not_as_it_was_put_down_is_refused_and_made_anew(cube, 
 
 def test_a_model_without_memory_is_not_carried(cube, save_member, tmp_path, monkeypatch):
     folder = save_member(tmp_path / "m", member=0)
-    monkeypatch.setattr(mapping, "load_ensemble", lambda f: [_with_context(m) for m in load_ensemble(f)])
+    monkeypatch.setattr(worker, "load_ensemble", lambda f: [_with_context(m) for m in load_ensemble(f)])
     with pytest.raises(ContractError, match="carries no memory"):
         _map(cube, [folder], tmp_path / "out", memory="carried")
 
@@ -247,7 +248,7 @@ def test_tiles_of_other_code_are_not_taken_over(cube, models, tmp_path, monkeypa
     calls = _computed(monkeypatch)
     _map(cube, models, tmp_path)
     assert not calls
-    monkeypatch.setattr(mapping, "code_digest", lambda *modules: "other")
+    monkeypatch.setattr(provenance, "code_digest", lambda *modules: "other")
     _, manifest = _map(cube, models, tmp_path)
     assert len(calls) == len(manifest["tiles"])
 
@@ -271,18 +272,18 @@ def test_a_second_writer_is_refused(cube, models, tmp_path):
 
 
 def test_a_full_disk_is_said_and_finished_tiles_are_kept(cube, models, untiled, tmp_path, monkeypatch):
-    real, written = files.write_json, []
+    real, written = caches.Cache.put, []
 
-    def full(path, content):
-        written.append(path)
+    def full(cache, name, *arguments, **options):
+        written.extend([name] if name.endswith(".json") else [])
         if len(written) == 4:
-            raise OSError(28, "No space left on device", str(path))
-        real(path, content)
+            raise OSError(28, "No space left on device", name)
+        return real(cache, name, *arguments, **options)
 
-    monkeypatch.setattr(files, "write_json", full)
+    monkeypatch.setattr(caches.Cache, "put", full)
     with pytest.raises(InputError, match="cannot be written"):
         _map(cube, models, tmp_path)
-    monkeypatch.setattr(files, "write_json", real)
+    monkeypatch.setattr(caches.Cache, "put", real)
     ds, _ = _map(cube, models, tmp_path)
     assert ds["gpp"].values.tobytes() == untiled[0]["gpp"].values.tobytes()
 

@@ -154,7 +154,7 @@ def test_negative_fluxes_are_not_clipped():
 
 @pytest.mark.parametrize("size", [16, 32, 48])
 def test_batches_of_whole_rows_have_the_same_bits(size):
-    """From 16 rows on, kernels give a site the same bits in any batch; `inference.predict` fills its batches up to that."""
+    """From 16 rows on, kernels give a site the same bits in any batch; `inference.decode` pads its batches up to that."""
     model, g = _model(), torch.Generator().manual_seed(5)
     x, support, static = torch.randn(80, 70, 5, generator=g), torch.randn(80, 12, 3, generator=g), torch.randn(80, 2, generator=g)
     whole = model.predict(x, support, static)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tamrl.inference.predict import predict
+from tamrl.inference.decode import predict
+from tamrl.inference.plan import Piece
 from tamrl.models import tamrl
 from tamrl.training.checkpoint import load_ensemble
 from tamrl.training.model_spec import model_dims
@@ -28,7 +29,7 @@ def members(models):
 
 def _predict(members, cells, batch=2048):
     steps = np.concatenate([np.arange(12), np.arange(24)])
-    return predict(members, cells, steps=steps, skip=12, batch=batch, device=CPU)
+    return predict(members, cells, Piece(steps, lead=0, skip=12), batch=batch, device=CPU)
 
 
 def test_shape_and_balance(members, cells):

@@ -1,11 +1,11 @@
 """Tiles over the processes of one machine.
 
-Threads that decode share the lock of the interpreter, which each needs again for every small operation, so that many are no
-faster than some. Beyond `THREADS` tiles at a time each has a process of its own, which opens cube and models itself; the bits
-are the same.
+Threads that decode share the lock of the interpreter, which each needs for every small operation, so that many threads are no
+faster than a few. Beyond `THREADS` tiles at a time each tile has a process, which opens cube and models itself; the bits are the
+same.
 
 A thread in each process gives a sign of life every second, however long its tile takes. A process that gives none for `SILENCE`
-looks in a row is stopped or starved: it is ended, and the map with it.
+seconds is stopped or starved: it is ended, and the map with it.
 """
 
 import ctypes
@@ -17,55 +17,71 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from tamrl.errors import MachineError
-from tamrl.training.device import choose_device
+from tamrl.errors import InputError, MachineError
+from tamrl.grid import Tile
+from tamrl.inference.executors.threads import collect_tiles
 
-LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 THREADS = 4
-"""Tiles at a time for which threads do."""
+"""Tiles at a time up to which threads suffice."""
 
 SILENCE = 60
 """Seconds without a sign of life after which a process counts as stopped. Seconds in which the map itself stands still do not
 count, so that a job which a queue suspends as a whole goes on."""
 
 
-def needed(count: int) -> int:
-    """Processes for `count` tiles at a time on a processor."""
-    return count if count > THREADS else 1
+def count_processes(tiles: int) -> int:
+    """Number of processes for `tiles` tiles at a time on a processor."""
+    return tiles if tiles > THREADS else 1
+
+
+class ProcessExecutor:
+    """Runs tiles in the processes of a pool; see `Executor`."""
+
+    in_process = False
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self.pool = pool
+
+    def map(self, work: Callable[[Tile], T], tiles: Sequence[Tile]) -> dict[str, T]:
+        """Results of `work`, which is pickled, by the names of the tiles."""
+        try:
+            return collect_tiles({tile.name: self.pool.submit(work, tile) for tile in tiles})
+        except BrokenProcessPool as error:
+            todo = "give the job more memory, or fewer threads; the same command goes on with the tiles that are missing"
+            raise InputError("a process that made tiles was ended", found=error, todo=todo) from error
 
 
 @contextmanager
-def started(count: int, *, device: str) -> Iterator[ProcessPoolExecutor | None]:
-    """Processes for `count` tiles at a time, or None where threads do: for a few tiles, and on a GPU, which waits for nothing.
+def start_processes(count: int) -> Iterator[ProcessExecutor]:
+    """Start `count` processes.
 
-    To be entered before anything opens files or begins threads: the processes are forked at once, share the pages of what is
-    imported so far, and a fork holds no thread but its own.
+    To be entered before anything opens files or starts threads: the processes are forked at once, share the pages of what is
+    imported so far, and a fork has no other threads.
 
     Raises
     ------
     MachineError
         If a process gave no sign of life and was ended.
     """
-    if needed(count) == 1 or choose_device(device).type != "cpu":
-        yield None
-        return
     context = multiprocessing.get_context("fork")  # the others would run the script of the workflow once more in each
     signs = memoryview(mmap.mmap(-1, 8 * (2 * count + 1))).cast("Q")  # shared; those of `multiprocessing` need room on a disk
     watch, begin = _Watch(signs), (os.getpid(), signs, context.Lock())
     try:
         with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=begin) as pool:
-            first = pool.submit(os.getpid)  # all are there after the first task
+            first = pool.submit(os.getpid)  # all processes exist after the first task
             with watch.looking(pool):
                 first.result()
-                yield pool
+                yield ProcessExecutor(pool)
     except Exception as error:
         if watch.silent and BrokenProcessPool in (type(error), type(error.__cause__)):
             raise watch.refusal() from error
@@ -76,7 +92,7 @@ def started(count: int, *, device: str) -> Iterator[ProcessPoolExecutor | None]:
 
 
 def _begin(parent: int, signs: memoryview, lock: Any) -> None:
-    """Prepare this process: it ends when its parent is killed, which has no time to tell, and gives signs of life."""
+    """Prepare this process: it ends when its parent is killed, and gives signs of life."""
     if sys.platform == "linux":
         set_death_signal = 1
         ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
@@ -96,9 +112,12 @@ def _live(signs: memoryview, place: int) -> None:
 
 
 class _Watch:
-    """Looks every second whether each process has given a sign of life, and ends those that are silent.
+    """Checks every second whether each process has given a sign of life, and ends silent ones.
 
-    `signs` hold how many processes took their places, then the id of each and how many signs it has given.
+    Parameters
+    ----------
+    signs : memoryview
+        Number of processes, then the id of each and the number of signs that it has given.
     """
 
     def __init__(self, signs: memoryview) -> None:
@@ -107,7 +126,7 @@ class _Watch:
 
     @contextmanager
     def looking(self, pool: ProcessPoolExecutor) -> Iterator[None]:
-        """Look as long as the block runs, and while the pool comes to its end after that."""
+        """Check while the block runs, and while the pool ends after it."""
         stop = threading.Event()
         processes = dict(pool._processes)  # the pool forgets them when it breaks
         thread = threading.Thread(target=self._look, args=(processes, stop), daemon=True)
@@ -128,13 +147,13 @@ class _Watch:
                 last[process] = last_sign
                 if quiet[process] >= SILENCE:
                     self.silent[process] = _state(process)
-                    LOG.error("%s", self.refusal())
+                    _log.error("%s", self.refusal())
                     quiet[process] = 0
                     with suppress(ProcessLookupError):
                         os.kill(process, signal.SIGKILL)
 
     def refusal(self) -> MachineError:
-        """What became of the processes that were ended."""
+        """Error that names the processes that were ended."""
         return MachineError(
             "a process that made tiles gave no sign of life and was ended",
             where=", ".join(f"process {process} ({state})" for process, state in self.silent.items()),
@@ -145,7 +164,7 @@ class _Watch:
 
 
 def _state(process: int) -> str:
-    """What the kernel says of a process."""
+    """State of a process, as the kernel reports it."""
     try:
         letter = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except (OSError, IndexError):

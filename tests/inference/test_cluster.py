@@ -16,7 +16,7 @@ from distributed.utils import get_ip
 from tamrl import files, stores
 from tamrl.errors import InputError, MachineError
 from tamrl.grid import Grid
-from tamrl.inference import nodes, processes
+from tamrl.inference.executors import cluster, processes
 from tamrl.inference.stage import predict_tiles
 from tests.inference.test_chaos import _arguments
 
@@ -71,8 +71,8 @@ def test_two_workers_make_the_map_of_one_machine(cube, models, launcher, tmp_pat
 
 def test_beyond_a_few_threads_a_node_has_a_process_for_each(launcher, tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "THREADS", 1)
-    with nodes.started(2, threads=2, launcher=launcher, folder=tmp_path) as workers:
-        found = workers.fill(TILES, _process)
+    with cluster.start_cluster(2, threads=2, launcher=launcher, folder=tmp_path) as workers:
+        found = workers.map(_process, TILES)
     assert len({record["process"] for record in found.values()}) > 2
 
 
@@ -80,7 +80,7 @@ def test_beyond_a_few_threads_a_node_has_a_process_for_each(launcher, tmp_path, 
 def test_nobody_listens_but_on_the_network_between_the_nodes(launcher, tmp_path, monkeypatch, count, threads):
     monkeypatch.setattr(processes, "THREADS", 1)
     before = _sockets(psutil.Process())
-    with nodes.started(count, threads=threads, launcher=launcher if count > 1 else "env", folder=tmp_path) as workers:
+    with cluster.start_cluster(count, threads=threads, launcher=launcher if count > 1 else "env", folder=tmp_path) as workers:
         found = _sockets(psutil.Process()) - before
         for child in psutil.Process().children(recursive=True):  # launcher, nannies and workers
             found |= _sockets(child)
@@ -114,8 +114,8 @@ def test_what_one_machine_began_workers_finish(cube, models, launcher, tmp_path)
 
 
 def test_a_tile_of_a_lost_worker_goes_to_another(launcher, tmp_path):
-    with nodes.started(2, threads=1, launcher=launcher, folder=tmp_path) as workers:
-        found = workers.fill(TILES, partial(_told, folder=str(tmp_path)))
+    with cluster.start_cluster(2, threads=1, launcher=launcher, folder=tmp_path) as workers:
+        found = workers.map(partial(_told, folder=str(tmp_path)), TILES)
     assert [found[tile.name]["name"] for tile in TILES] == [tile.name for tile in TILES]
     assert len({record["process"] for record in found.values()}) == 1
 
@@ -123,9 +123,9 @@ def test_a_tile_of_a_lost_worker_goes_to_another(launcher, tmp_path):
 def test_a_map_without_workers_ends_with_a_name(launcher, tmp_path):
     with (
         pytest.raises(InputError, match="have ended"),
-        nodes.started(2, threads=1, launcher=launcher, folder=tmp_path) as workers,
+        cluster.start_cluster(2, threads=1, launcher=launcher, folder=tmp_path) as workers,
     ):
-        workers.fill(TILES, _deadly)
+        workers.map(_deadly, TILES)
     with pytest.raises(InputError, match=r"cannot be launched(.|\n)*nowhere(.|\n)*inference\.nodes: 1"):
         _start("nowhere", tmp_path)
     with pytest.raises(InputError, match=r"have ended(.|\n)*exit status 3"):
@@ -136,19 +136,19 @@ def test_a_map_without_workers_ends_with_a_name(launcher, tmp_path):
 def test_errors_of_tiles_arrive_as_they_are(launcher, tmp_path):
     with (
         pytest.raises(InputError, match=r"drivers are missing(.|\n)*build the cube again"),
-        nodes.started(2, threads=1, launcher=launcher, folder=tmp_path) as workers,
+        cluster.start_cluster(2, threads=1, launcher=launcher, folder=tmp_path) as workers,
     ):
-        workers.fill(TILES, _wrong)
+        workers.map(_wrong, TILES)
 
 
 def test_keys_are_for_this_user_alone(tmp_path):
-    nodes._keys(tmp_path)
+    cluster._keys(tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["ca", "cert", "key"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
 
 
 def _start(launcher: str, folder: Path) -> None:
-    with nodes.started(2, threads=1, launcher=launcher, folder=folder):
+    with cluster.start_cluster(2, threads=1, launcher=launcher, folder=folder):
         pytest.fail("there are no workers")
 
 
@@ -176,10 +176,10 @@ def _gone(process: int) -> bool:
 
 def test_tiles_of_a_worker_that_is_stopped_go_to_another_and_it_does_not_stay(launcher, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(processes, "SILENCE", 20)  # other workers may be slow on a busy machine
-    monkeypatch.setattr(nodes, "ENDING", 5)
-    monkeypatch.setattr(nodes, "LOOK", 1)
-    with nodes.started(2, threads=1, launcher=launcher, folder=tmp_path) as workers:
-        found = workers.fill(TILES, partial(_stops, folder=str(tmp_path)))
+    monkeypatch.setattr(cluster, "ENDING", 5)
+    monkeypatch.setattr(cluster, "INTERVAL", 1)
+    with cluster.start_cluster(2, threads=1, launcher=launcher, folder=tmp_path) as workers:
+        found = workers.map(partial(_stops, folder=str(tmp_path)), TILES)
     stopped = int((tmp_path / "stopped").read_text())
     assert len(found) == len(TILES) and stopped not in {record["process"] for record in found.values()}
     assert f"process {stopped} at tls" in caplog.text and _gone(stopped)
@@ -187,12 +187,12 @@ def test_tiles_of_a_worker_that_is_stopped_go_to_another_and_it_does_not_stay(la
 
 def test_a_map_whose_workers_are_all_stopped_ends_with_their_names(launcher, tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "SILENCE", 5)
-    monkeypatch.setattr(nodes, "ENDING", 5)
-    monkeypatch.setattr(nodes, "LOOK", 1)
+    monkeypatch.setattr(cluster, "ENDING", 5)
+    monkeypatch.setattr(cluster, "INTERVAL", 1)
     begun = time.monotonic()
     with (
         pytest.raises(MachineError, match=r"no worker[\s\S]*process \d+ at tls[\s\S]*process \d+ at tls[\s\S]*goes on"),
-        nodes.started(2, threads=1, launcher=launcher, folder=tmp_path) as workers,
+        cluster.start_cluster(2, threads=1, launcher=launcher, folder=tmp_path) as workers,
     ):
-        workers.fill(TILES, _all_stop)
+        workers.map(_all_stop, TILES)
     assert time.monotonic() - begun < 120
