@@ -6,12 +6,14 @@ All times are UTC, and a step is named by its start. Whatever asks for a month, 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import xarray as xr
 
 from tamrl.errors import ConfigError, ContractError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Step = Literal["day", "month"]
 """Length of a step of a run."""
@@ -124,7 +126,7 @@ class TimeAxis:
         return cls(_starts(np.datetime64(f"{first}-01", "M"), end, step), step, not years)
 
     @classmethod
-    def of(cls, ds: xr.Dataset) -> "TimeAxis":
+    def of(cls, ds: "xr.Dataset") -> "TimeAxis":
         """The time axis of a cube, map or table of samples, by its attributes `time_step` and `climatology`.
 
         Raises

@@ -73,6 +73,8 @@ def options(package: str, name: str) -> type[Strict]:
     """
     if package == MODELS:
         return load_model_plugin(name).Options
+    if package == SOURCES:
+        return load_source(name).Options
     file = path(package, name)
     body = ast.parse(file.read_text(encoding="utf-8")).body
     imports = [n for n in body if isinstance(n, ast.ImportFrom) and n.module in _LIGHT]

@@ -6,16 +6,18 @@ valid range, because attributes lie (values are believed, never the unit attribu
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import xarray as xr
 from pydantic import Field, model_validator
 
 from tamrl import classes, units
 from tamrl.errors import ConfigError, UnitError, near
 from tamrl.intake import document
 from tamrl.options import Strict
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 FILE = Path(__file__).parent / "data/variables.yaml"
 
@@ -159,7 +161,7 @@ def mask_fill(values: np.ndarray) -> tuple[np.ndarray, int]:
     return values, int(missing.sum())
 
 
-def canonical(values: xr.DataArray, *, name: str, source_units: str, where: object) -> xr.DataArray:
+def canonical(values: "xr.DataArray", *, name: str, source_units: str, where: object) -> "xr.DataArray":
     """Rename to `name`, convert from `source_units`, set attributes; values stay lazy if they are."""
     entry = get(name)
     converted = units.convert(values, source=source_units, target=entry.units).astype("float32")
