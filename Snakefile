@@ -67,7 +67,7 @@ onstart:
 
 
 onsuccess:
-    print(f"In all: {told(BASE)}")
+    print(f"In all: {journal_summary(BASE)}")
     print(
         f"Done. Table: {BASE}/adaptation/adaptation.md   Predictions: {BASE}/adaptation/"
         if MAIN.adaptation
@@ -77,5 +77,5 @@ onsuccess:
 
 
 onerror:
-    print(f"In all: {told(BASE)}")
+    print(f"In all: {journal_summary(BASE)}")
     print(f"Stopped. Every finished step is kept: mend the cause and give the same command again. Logs: {BASE}/logs/")

@@ -59,7 +59,7 @@ MEDIA = {
 }
 
 
-def archive(run: str | Path) -> Path:
+def write_crate(run: str | Path) -> Path:
     """Write `<run>.crate.zip` beside the folder of a finished run.
 
     Parameters
@@ -108,7 +108,7 @@ def _products(run: Path, recorded: Provenance) -> dict[str, Path]:
                 found="another file" if path.exists() else "no file",
                 todo="finish the run again before it is archived",
             )
-        inside = files.members(path) if path.is_dir() else [path]
+        inside = files.list_files(path) if path.is_dir() else [path]
         products |= {(within if p == path else f"{within}/{p.relative_to(path).as_posix()}"): p for p in inside}
     return products
 
@@ -259,7 +259,7 @@ def main(arguments: list[str]) -> int:
         print("one run, please: make archive RUN=results/default", file=sys.stderr)
         return 2
     logging.basicConfig(format="%(message)s")
-    target = archive(folder)
+    target = write_crate(folder)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
     return 0
 

@@ -71,7 +71,7 @@ class Key:
     @property
     def digest(self) -> str:
         """Short SHA-256 of the key."""
-        return lineage.digest(asdict(self))
+        return lineage.settings_digest(asdict(self))
 
     def differences(self, other: "Key") -> tuple[str, ...]:
         """Names of the parts that differ, such as `code`, `software.pandas` or `config.grid.resolution`; empty for equal keys."""
@@ -127,7 +127,7 @@ class Cache:
             _log.warning("%s has no seal and is not used", path)
             return None
         try:
-            key = Key(**files.sealed_key(path)) if files.intact(path) else None
+            key = Key(**files.sealed_key(path)) if files.is_intact(path) else None
         except (KeyError, TypeError) as error:  # sealed, but not by this cache
             _log.info("%s has no key (%s)", path, error)
             return None

@@ -159,7 +159,7 @@ def _check_grids(config: Config) -> None:
         raise ConfigError("without drivers.sources there are no budgets to compare", where="choices", todo="take them out")
 
 
-def digest(config: Config) -> str:
+def shaping_digest(config: Config) -> str:
     """Digest of the keys that shape the numbers of the maps; a new title, say, must not rewrite them."""
     plain = config.model_dump(mode="json")
     for section, keys in FORM.items():
@@ -183,13 +183,13 @@ def check_inputs(config: Config) -> None:
     for key, paths in wanted.items():
         for path in paths:
             with border.reading(f"the input of {key} cannot be looked at", where=path, error=ConfigError):
-                exists = is_made(config, path) or Path(path).exists()
+                exists = is_rule_output(config, path) or Path(path).exists()
             if not exists:
                 todo = f"set {key}, or TAMRL_DATA (now {data}); docs/inputs.md says how to get each input"
                 raise ConfigError(f"the input of {key} is not there", where=path, found=nothing, todo=todo)
 
 
-def is_made(config: Config, path: str) -> bool:
+def is_rule_output(config: Config, path: str) -> bool:
     """Whether a rule makes this input: the virtual Earth all below the run's `inputs/`, downloads all below `downloads/`."""
     made = [DOWNLOADS.root, *([RunLayout(config.run).inputs] if config.twin else [])]
     return path.startswith(tuple(f"{folder}/" for folder in made))

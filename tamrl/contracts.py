@@ -235,7 +235,7 @@ _WORLD = pa.Column(str, pa.Check.isin((simulated.STATEMENT,)), coerce=True)
 """The further column of any table that left a run on the virtual Earth."""
 
 
-def table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> pd.DataFrame:
+def check_table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> pd.DataFrame:
     """Check a table against its schema, and `simulated.COLUMN` where it is there.
 
     Raises
@@ -262,7 +262,7 @@ def read_csv(path: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """
     text = {name: str for name, column in schema.columns.items() if str(column.dtype) in ("str", "string", "string[pyarrow]")}
     frame = escaping.unescape_table(pd.read_csv(files.verified(path), dtype=text, keep_default_na=False, na_values=["", "nan"]))
-    return table(frame, schema, where=path).drop(columns=simulated.COLUMN, errors="ignore")
+    return check_table(frame, schema, where=path).drop(columns=simulated.COLUMN, errors="ignore")
 
 
 def _require(ds: xr.Dataset, *, dims: tuple[str, ...], names: tuple[str, ...], where: object) -> None:
@@ -282,7 +282,7 @@ def _increasing(ds: xr.Dataset, where: object) -> None:
         raise ContractError("time must increase without duplicates", where=where)
 
 
-def cube(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
+def check_cube(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
     """Gridded drivers: dynamic (time, lat, lon), static (lat, lon) or (class, lat, lon); lat falls, lon rises."""
     _require(ds, dims=("time", "lat", "lon"), names=(*dynamic, *static, "land_fraction"), where=where)
     _increasing(ds, where)
@@ -296,7 +296,7 @@ def cube(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], w
     return ds
 
 
-def samples(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
+def check_samples(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
     """Drivers and targets of towers: (site, time), static (site) or (site, class); fluxes and nee_qc (site, time)."""
     names = (*dynamic, *static, *FLUXES, "nee_qc", "lat", "lon", "igbp_class", "koppen_class")
     _require(ds, dims=("site", "time"), names=names, where=where)

@@ -63,12 +63,12 @@ def atomic(
         path.parent.mkdir(parents=True, exist_ok=True)
         if final:
             temporary.sweep_once(path.parent.absolute())
-    with _blamed(path, None), temporary.place(path) as part, _blamed(path, part):
+    with _blamed(path, None), temporary.temporary_place(path) as part, _blamed(path, part):
         yield part
         if final:
             temporary.sync(part)
             _seal_of(part, listed, key).write(path)
-        temporary.put(part, path)
+        temporary.move_into_place(part, path)
 
 
 @contextmanager
@@ -125,7 +125,7 @@ class Seal:
     rule : str
         The rule that made it.
     origin : dict
-        How it was made (`lineage.told`).
+        How it was made (`lineage.current_origin`).
     checksum : Checksum
         Of a file; a directory has none.
     files : dict
@@ -168,19 +168,19 @@ def is_seal(name: str) -> bool:
     return name.startswith(".") and name.endswith((SEAL, JOB))
 
 
-def seal(path: str | Path) -> None:
+def write_seal(path: str | Path) -> None:
     """Seal a file that was not written through `atomic`, such as a download that was compared with what its publisher says."""
     _seal_of(Path(path), None).write(Path(path))
 
 
 def _seal_of(path: Path, listed: Callable[[str], bool] | None, key: Mapping[str, object] | None = None) -> Seal:
-    origin, plain_key = lineage.told(), None if key is None else dict(key)
+    origin, plain_key = lineage.current_origin(), None if key is None else dict(key)
     rule = str(origin["rule"])
     if not path.is_dir():
         return Seal(rule, origin, Checksum.compute(path), key=plain_key)
     if listed is None and (path / MANIFEST).is_file():
         listed = MANIFEST.__eq__
-    names = {str(PurePosixPath(p.relative_to(path))): p for p in members(path)}
+    names = {str(PurePosixPath(p.relative_to(path))): p for p in list_files(path)}
     checksums = {name: Checksum.compute(p) for name, p in names.items() if listed is None or listed(name)}
     return Seal(rule, origin, files=checksums, key=plain_key)
 
@@ -188,7 +188,7 @@ def _seal_of(path: Path, listed: Callable[[str], bool] | None, key: Mapping[str,
 def replace_text(target: Path, text: str) -> None:
     """Write a small file that has no seal: a seal itself, or the record of a job."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with temporary.place(target) as part:
+    with temporary.temporary_place(target) as part:
         part.write_text(text, encoding="utf-8")
         temporary.sync(part)
         os.replace(part, target)
@@ -208,7 +208,7 @@ def verified(path: str | Path) -> Path:
     if not path.is_file():
         return path
     rule, promise = _promise(path)
-    if promise is None and is_made(path):
+    if promise is None and is_product(path):
         raise _damaged(path, f"its seal {seal_file(path).name} is gone", _rule_of(path))
     if promise is None:
         return path
@@ -222,7 +222,7 @@ def verified(path: str | Path) -> Path:
 
 
 def seals(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Products below a folder that have a seal of their own, each with how it was made (`lineage.told`)."""
+    """Products below a folder that have a seal of their own, each with how it was made (`lineage.current_origin`)."""
     for file in sorted(folder.rglob(f".*{SEAL}")):
         path = file.with_name(file.name.removeprefix(".").removesuffix(SEAL))
         if path.exists():
@@ -242,11 +242,11 @@ def sealed_key(path: Path) -> dict[str, Any]:
     return dict(key)
 
 
-def intact(path: str | Path) -> bool:
+def is_intact(path: str | Path) -> bool:
     """Whether a file, or all that the seal of a directory names, is there and as it was sealed; for caches to make it anew."""
     path = Path(path)
     try:
-        if path.is_dir() and (seal_file(path).is_file() or is_made(path)):
+        if path.is_dir() and (seal_file(path).is_file() or is_product(path)):
             return seal_file(path).is_file() and all(verified(path / name).is_file() for name in Seal.read(path).files)
         return verified(path).exists()
     except ContractError as error:
@@ -254,7 +254,7 @@ def intact(path: str | Path) -> bool:
         return False
 
 
-def is_made(path: Path) -> bool:
+def is_product(path: Path) -> bool:
     """Whether a file lies where only rules write, below `results/` of the working folder, and is done."""
     unfinished = any(part.startswith(temporary.PART) for part in path.parts)
     return not unfinished and path.absolute().is_relative_to(Path.cwd() / RESULTS)
@@ -326,7 +326,7 @@ def _checksum(path: Path, *changed: int) -> str:
     return checksum(path)
 
 
-def members(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
     """The files of a directory, sorted by name; not those of the workflow engine, no seals and nothing half-written."""
     inside = (p for p in folder.rglob("*") if p.is_file() and p.name not in FOREIGN and not is_seal(p.name))
     return sorted(p for p in inside if not temporary.within(p.relative_to(folder)))
@@ -341,7 +341,7 @@ def sha256(path: str | Path) -> str:
     if not path.is_dir():
         return checksum(path)
     digest = hashlib.sha256()
-    for file in members(path):
+    for file in list_files(path):
         name = str(PurePosixPath(file.relative_to(path))).encode()
         digest.update(len(name).to_bytes(8, "big") + name + bytes.fromhex(checksum(file)))
     return digest.hexdigest()

@@ -40,17 +40,17 @@ COMPUTING = ("torch", "numpy", "scipy", "lightgbm", "xgboost")
 _job: dict[str, Any] = {"rule": ""}
 
 
-def begin(rule: str, snakemake: Any = None) -> None:
+def note_job(rule: str, snakemake: Any = None) -> None:
     """Note the rule whose job this process is, and what `snakemake`, the object of its script, says of it."""
     _job.clear()
     _job["rule"] = rule
     params = dict(snakemake.params.items()) if snakemake is not None else {}
     if params:
         _job["code"], _job["seed"] = params.pop("code", None), params.get("seed")
-        _job["settings"] = digest(params)
+        _job["settings"] = settings_digest(params)
 
 
-def told() -> dict[str, Any]:
+def current_origin() -> dict[str, Any]:
     """How this process makes things: what `begin` noted, when, with which of the `LIBRARIES` and which instructions."""
     when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     loaded = versions(name for name in LIBRARIES if name in sys.modules)
@@ -59,11 +59,11 @@ def told() -> dict[str, Any]:
 
 def versions(names: Iterable[str]) -> dict[str, str]:
     """Versions of the `LIBRARIES` among these names of imports."""
-    return {name: version(LIBRARIES[name]) for name in sorted(names) if name in LIBRARIES}
+    return {name: package_version(LIBRARIES[name]) for name in sorted(names) if name in LIBRARIES}
 
 
 @cache
-def version(package: str) -> str:
+def package_version(package: str) -> str:
     """Version of an installed package, or `not installed`."""
     try:
         return importlib.metadata.version(package)
@@ -87,7 +87,7 @@ def _widest() -> str:
     return [*known["baseline"], *known["found"]][-1]
 
 
-def digest(content: object) -> str:
+def settings_digest(content: object) -> str:
     """Short SHA-256 of any JSON-like content, independent of key order and of where the project and its data lie."""
     text = json.dumps(portable(content), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

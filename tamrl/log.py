@@ -44,7 +44,7 @@ def to_file(path: str | Path) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger()
     root.handlers.clear()
-    lineage.begin(_rule(Path(path)), getattr(sys.modules["__main__"], "snakemake", None))
+    lineage.note_job(_rule(Path(path)), getattr(sys.modules["__main__"], "snakemake", None))
     root.setLevel(logging.INFO)
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
     file.setFormatter(_Shown(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S"))
@@ -98,7 +98,7 @@ def _append(journal: Path, line: str, flags: int) -> None:
         os.close(handle)
 
 
-def told(run: str | Path) -> str:
+def journal_summary(run: str | Path) -> str:
     """What the jobs of the run in this folder came to, from the journal: the latest line of each; what is no line is left out."""
     journal = Path(run) / "logs" / JOURNAL
     try:

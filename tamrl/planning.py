@@ -185,12 +185,12 @@ class WorkflowPlan:
         """Options of a source, with the `months` to fetch where the year is unfinished; finished years do not know of it."""
         time = self.main.time
         months = {"months": int(time.until[5:])} if time.until and time.unfinished == int(year) else {}
-        return plain(self.main.drivers.plugin_options(source)) | months
+        return plain_values(self.main.drivers.plugin_options(source)) | months
 
     def fetch_options(self, network: str) -> dict[str, Any]:
         """Options of a network that chooses what it downloads; a fixed list of files depends on none."""
         chooses = hasattr(registry.load(registry.NETWORKS, network), "fetch")
-        return plain(self.main.towers.plugin_options(network)) if chooses else {}
+        return plain_values(self.main.towers.plugin_options(network)) if chooses else {}
 
     def download_contents(self, network: str) -> dict[str, str]:
         """Digests of what the downloads of a network start from; of contents, as a new checkout changes the times of files."""
@@ -216,7 +216,7 @@ class WorkflowPlan:
         return f"{registry.MODELS}.{self.configs[run].training.plugin(model)}"
 
 
-def plain(section: BaseModel, part: str | type[BaseModel] | None = None) -> dict[str, Any]:
+def plain_values(section: BaseModel, part: str | type[BaseModel] | None = None) -> dict[str, Any]:
     """A section as plain values, or the part of it that a type or one key names: another key then reruns nothing."""
     values = section.model_dump(mode="json")
     keys: Iterable[str] = [part] if isinstance(part, str) else part.model_fields if part else values

@@ -95,7 +95,7 @@ def check_products(
             todo="delete them and give the same command again",
         )
     table = pd.DataFrame([(path, name) for path, name, _ in checks], columns=["file", "check"])
-    contracts.table(table, contracts.CHECKS, where=report)
+    contracts.check_table(table, contracts.CHECKS, where=report)
     with files.atomic(report) as part:
         escaping.write_csv(simulated.table(table, virtual), part)
     _log.info("%d checks of %d files passed", len(table), table["file"].nunique())

@@ -114,7 +114,7 @@ def _source_digest(file: Path) -> str:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
-def stamps(paths: Iterable[str | Path]) -> str:
+def file_stamps(paths: Iterable[str | Path]) -> str:
     """Short SHA-256 of name, size in bytes and time of modification in ns of every file at or below `paths`, in any order.
 
     It changes with a file that is overwritten under its own name, also if an older one is restored; no file is opened. Links are
@@ -181,7 +181,7 @@ def shipped(pattern: str) -> dict[str, str]:
 
 def software() -> dict[str, str]:
     """Versions of this package, Python, Snakemake and the libraries that shape numbers, as they are installed now."""
-    programs = {"tamrl": __version__, "python": platform.python_version(), "snakemake": lineage.version("snakemake")}
+    programs = {"tamrl": __version__, "python": platform.python_version(), "snakemake": lineage.package_version("snakemake")}
     return programs | lineage.versions(lineage.LIBRARIES)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from tamrl import files, lineage, provenance, simulated, stores
 from tamrl.errors import InputError
 from tamrl.intake import border
-from tamrl.run_record import Hardware, Inputs, JobCost, ProductOrigin, Provenance
+from tamrl.run_record import Hardware, JobCost, ProductOrigin, Provenance, RecordedInputs
 from tamrl.sections import Config
 from tamrl.sections.plugins import PLUGINS
 from tamrl.workflow import stage
@@ -85,7 +85,7 @@ def record_provenance(
         made=origins,
         mixed=tuple(mixed),
         hardware=describe_hardware(),
-        inputs=Inputs(drivers=drivers, towers=_checksums(inputs), raw=_checksums(raw)),
+        inputs=RecordedInputs(drivers=drivers, towers=_checksums(inputs), raw=_checksums(raw)),
         outputs={path: file for path, (file, _) in products.items()},
         contents={path: content for path, (_, content) in products.items() if not path.endswith(".html")},
         rules=job_costs(benchmarks),

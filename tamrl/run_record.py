@@ -60,7 +60,7 @@ class JobCost(_Record):
     """Peak memory; null for jobs of less than some seconds."""
 
 
-class Inputs(_Record):
+class RecordedInputs(_Record):
     """What the run read, by SHA-256."""
 
     drivers: dict[str, Any] | None = None
@@ -95,7 +95,7 @@ class Provenance(_Record):
     mixed: tuple[str, ...] = ()
     """Sentences on products of one kind that were made differently."""
     hardware: Hardware = Hardware()
-    inputs: Inputs = Inputs()
+    inputs: RecordedInputs = RecordedInputs()
     outputs: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of each product."""
     contents: dict[str, str] = Field(default_factory=dict)

@@ -109,7 +109,7 @@ def damaged(path: str | Path, folder: str) -> str | None:
 
 
 def open_cube(path: str | Path, *, verify: bool = False) -> xr.Dataset:
-    """Open `drivers/cube.zarr` and check it against `contracts.cube`.
+    """Open `drivers/cube.zarr` and check it against `contracts.check_cube`.
 
     Returns
     -------
@@ -123,12 +123,12 @@ def open_cube(path: str | Path, *, verify: bool = False) -> xr.Dataset:
     """
     ds = open_sealed(path, verify=verify)
     names = {role: tuple(str(n) for n in ds if variables.get(str(n)).role == role) for role in ("dynamic", "static")}
-    return contracts.cube(ds, **names, where=path)
+    return contracts.check_cube(ds, **names, where=path)
 
 
 def _listing(path: str | Path) -> dict[str, Path]:
     root = Path(path)
-    return {str(PurePosixPath(p.relative_to(root))): p for p in files.members(root) if p.name != MANIFEST}
+    return {str(PurePosixPath(p.relative_to(root))): p for p in files.list_files(root) if p.name != MANIFEST}
 
 
 class _Sealed(LocalStore):

@@ -25,7 +25,7 @@ _ROOM = 1024**2
 
 
 @contextmanager
-def place(path: Path) -> Iterator[Path]:
+def temporary_place(path: Path) -> Iterator[Path]:
     """A temporary name for `path` in a place of its own, which goes at the end with all that is left in it."""
     folder, lock = _made(path.parent)
     try:
@@ -120,10 +120,10 @@ sweep_once = cache(sweep)
 """The same, once a process and folder."""
 
 
-def put(part: Path, path: Path) -> None:
+def move_into_place(part: Path, path: Path) -> None:
     """Give what lies at `part` the name `path`, for good; what had it keeps it until that moment, and is then removed."""
     if os.path.lexists(path) and (_is_folder(part) or _is_folder(path)):
-        with place(path) as aside:
+        with temporary_place(path) as aside:
             if _exchange(part, path):
                 part.rename(aside)
             else:

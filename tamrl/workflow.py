@@ -79,7 +79,7 @@ def arguments(job: Any, function: Callable[..., object]) -> dict[str, Any]:
     return values | {name: value for name, value in surroundings.items() if name in parameters.keys() - values.keys()}
 
 
-def run(job: Any) -> None:
+def run_job(job: Any) -> None:
     """Run the stage of a job; its log goes into the log of the rule."""
     log.to_file(job.log[0])
     module, _, name = job.params.stage.rpartition(".")

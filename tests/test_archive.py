@@ -32,7 +32,7 @@ def run(tmp_path):
 
 
 def test_the_archive_holds_products_workflow_and_what_they_are(run, caplog):
-    found = archive.archive(run)
+    found = archive.write_crate(run)
     assert "not quite that of the run: software snakemake: 9.0 then" in caplog.text
     assert found == run.with_name("mine.crate.zip")
     with zipfile.ZipFile(found) as zipped:
@@ -72,13 +72,13 @@ def test_every_reference_of_the_crate_leads_somewhere(run):
 def test_a_product_that_is_not_as_recorded_is_refused(run, spoil, found):
     spoil(run / "maps/gpp_2012.nc")
     with pytest.raises(InputError, match=found):
-        archive.archive(run)
+        archive.write_crate(run)
     assert not list(run.parent.glob("*.zip")) and not list(run.parent.glob(".part-*"))
 
 
 def test_a_run_without_a_record_is_refused(tmp_path):
     with pytest.raises(InputError, match="no record"):
-        archive.archive(tmp_path)
+        archive.write_crate(tmp_path)
 
 
 def test_it_takes_one_run(capsys):
@@ -111,7 +111,7 @@ def _held(path):
 
 
 def test_only_files_under_version_control_go_in_and_the_others_are_named(run, project, caplog):
-    held = _held(archive.archive(run))
+    held = _held(archive.write_crate(run))
     assert {n for n in held if n.startswith("code/")} == {
         "code/Snakefile", "code/config/config.yaml", "code/tamrl/archive.py", "code/SHA256SUMS",
     }  # fmt: skip
@@ -125,7 +125,7 @@ def test_a_link_in_place_of_a_file_or_folder_of_the_project_is_refused(run, proj
     (project / name).rename(tmp_path / "elsewhere")
     (project / name).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="a link does not go into an archive"):
-        archive.archive(run)
+        archive.write_crate(run)
 
 
 @pytest.mark.parametrize("name", ["budgets.csv", "maps"])
@@ -133,7 +133,7 @@ def test_a_link_in_place_of_a_product_or_its_folder_is_refused(run, tmp_path, na
     (run / name).rename(tmp_path / "elsewhere")
     (run / name).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="a link does not go into an archive"):
-        archive.archive(run)
+        archive.write_crate(run)
 
 
 def test_a_record_that_names_files_outside_its_run_is_refused(run, tmp_path):
@@ -142,20 +142,20 @@ def test_a_record_that_names_files_outside_its_run_is_refused(run, tmp_path):
     recorded["outputs"]["results/mine/../secret"] = files.sha256(tmp_path / "results/secret")
     files.write_json(run / "provenance.json", recorded)
     with pytest.raises(InputError, match="not that of a run"):
-        archive.archive(run)
+        archive.write_crate(run)
 
 
 def test_an_unpacked_archive_stands_for_git_and_nothing_else_does(run, project, tmp_path, monkeypatch):
-    with zipfile.ZipFile(archive.archive(run)) as zipped:
+    with zipfile.ZipFile(archive.write_crate(run)) as zipped:
         zipped.extractall(tmp_path / "unpacked")
     code = tmp_path / "unpacked/code"
     (code / "config/.env").write_text("SECRET")
     monkeypatch.setattr(archive, "ROOT", code)
-    held = _held(archive.archive(run))
+    held = _held(archive.write_crate(run))
     assert {"code/Snakefile", "code/tamrl/archive.py"} <= held.keys() and "code/config/.env" not in held
     (code / "SHA256SUMS").unlink()
     with pytest.raises(InputError, match="nothing tells which files belong to the project"):
-        archive.archive(run)
+        archive.write_crate(run)
 
 
 def test_a_product_that_is_a_folder_goes_in_with_its_files(run):
@@ -164,4 +164,4 @@ def test_a_product_that_is_a_folder_goes_in_with_its_files(run):
     recorded = files.read_json(run / "provenance.json")
     recorded["outputs"]["results/mine/maps/exports"] = files.sha256(run / "maps/exports")
     files.write_json(run / "provenance.json", recorded)
-    assert _held(archive.archive(run))["maps/exports/a.tif"] == b"picture"
+    assert _held(archive.write_crate(run))["maps/exports/a.tif"] == b"picture"

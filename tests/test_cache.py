@@ -72,7 +72,7 @@ def test_equal_keys_are_equal_after_files_and_processes(cache):
 
 def test_a_key_of_modules_changes_with_the_libraries_that_they_import(monkeypatch):
     made = [Key.of("tamrl.towers.survey", config={})]
-    monkeypatch.setattr(lineage, "version", lambda package: "99" if package == "pandas" else "1")
+    monkeypatch.setattr(lineage, "package_version", lambda package: "99" if package == "pandas" else "1")
     made.append(Key.of("tamrl.towers.survey", config={}))
     assert "software.pandas" in made[0].differences(made[1]) and "code" not in made[0].differences(made[1])
     assert "torch" not in made[0].software

@@ -75,12 +75,12 @@ def test_a_variant_starts_from_the_defaults_of_its_plug_in_not_from_the_section(
 
 
 def test_the_digest_follows_what_shapes_numbers_only():
-    plain = config.digest(config.load({}))
+    plain = config.shaping_digest(config.load({}))
     same = {"evaluation": {"title": "Other"}, "grid": {"tile": 15}, "maps": {"members": False}, "inference": {"batch": 7}}
     same |= {"choices": {"other": {"training": {"steps": 7}}}, "adaptation": {"months": [3]}}
-    assert config.digest(config.load(same)) == plain
+    assert config.shaping_digest(config.load(same)) == plain
     for changed in ({"seed": 2}, {"training": {"steps": 7}}, {"maps": {"vegetated_only": False}}, {"evaluation": {"qc": 0.1}}):
-        assert config.digest(config.load(changed)) != plain
+        assert config.shaping_digest(config.load(changed)) != plain
 
 
 def test_yaml_python_tags_are_refused(tmp_path):

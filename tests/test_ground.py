@@ -156,8 +156,8 @@ def test_the_journal_has_a_line_for_each_job_that_ended(tmp_path):
         ("write_report", "", "ValueError"),
     ]
     assert all(0 <= float(line[3]) < 60 and 5 < float(line[4]) < 5000 for line in lines)
-    assert log.told(run).startswith("2 jobs, 1 of them failed, 0.0 minutes of jobs, most memory ")
-    assert log.told(tmp_path) == "no job has ended"
+    assert log.journal_summary(run).startswith("2 jobs, 1 of them failed, 0.0 minutes of jobs, most memory ")
+    assert log.journal_summary(tmp_path) == "no job has ended"
 
 
 def _row(*changes, name="write_map"):
@@ -173,7 +173,7 @@ def test_half_a_line_in_the_journal_fails_nothing(tmp_path_factory, cut, more):
     (run / "logs/jobs.tsv").write_text(whole[:cut])
     if more:
         log._append(run / "logs/jobs.tsv", _row(name="three"), 0)
-    said = log.told(run)
+    said = log.journal_summary(run)
     assert ("three" in "".join((run / "logs/jobs.tsv").read_text().splitlines()[-1:])) == more
     count = (cut >= whole.index("two") - 22) + (cut >= len(whole) - 1) + more
     assert said.startswith(f"{count} jobs") if count else said == "no job has ended"
@@ -183,7 +183,7 @@ def test_half_a_line_in_the_journal_fails_nothing(tmp_path_factory, cut, more):
 def test_a_journal_of_anything_fails_nothing(tmp_path, content):
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs/jobs.tsv").write_bytes(content)
-    assert log.told(tmp_path) == "no job has ended"
+    assert log.journal_summary(tmp_path) == "no job has ended"
 
 
 def test_progress_yields_every_item(caplog):
@@ -230,18 +230,18 @@ def _towers(**changes):
 
 def test_contracts_accept_what_is_right():
     for site in ("DE-Hai", "NA", "NO"):
-        assert contracts.table(_towers(site=site), contracts.TOWERS, where="here")["site"].tolist() == [site]
+        assert contracts.check_table(_towers(site=site), contracts.TOWERS, where="here")["site"].tolist() == [site]
 
 
 @pytest.mark.parametrize("changes", [{"site": "../../x"}, {"site": ""}, {"nee_qc": 2.0}])
 def test_contracts_refuse_paths_for_ids_and_shares_above_one(changes):
     with pytest.raises(ContractError, match="here"):
-        contracts.table(_towers(**changes), contracts.TOWERS, where="here")
+        contracts.check_table(_towers(**changes), contracts.TOWERS, where="here")
 
 
 def test_duplicate_days_are_refused():
     with pytest.raises(ContractError):
-        contracts.table(pd.concat([_towers(), _towers(gpp=3.0)]), contracts.TOWERS, where="here")
+        contracts.check_table(pd.concat([_towers(), _towers(gpp=3.0)]), contracts.TOWERS, where="here")
 
 
 def test_the_schema_of_the_configuration_is_json(root):

@@ -64,4 +64,4 @@ def test_a_lost_seal_is_refused_with_the_rule_that_makes_the_file(kept, tmp_path
         files.verified(KEY)
     (tmp_path / "mine.csv").write_text("1")
     assert files.verified("mine.csv").is_file()
-    assert not files.intact(KEY) and not files.intact("results/a/gone")
+    assert not files.is_intact(KEY) and not files.is_intact("results/a/gone")

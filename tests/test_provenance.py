@@ -179,7 +179,7 @@ def test_recorded_checksums_are_what_hashlib_and_sha256sum_say(run):
 
 
 def _made_with(run, name, rule, **changes):
-    lineage.begin(rule)
+    lineage.note_job(rule)
     with files.atomic(run / name) as part:
         part.write_text("x")
     seal = files.seal_file(run / name)
@@ -208,11 +208,11 @@ def test_the_record_tells_what_made_each_product_and_what_was_mixed(run, caplog)
 def test_a_parameter_of_code_follows_the_libraries_that_the_code_imports(monkeypatch):
     training, towers = ("tamrl.training.stage", "tamrl.models.tamrl"), ("tamrl.towers.stage",)
     before = [repr(provenance.Code(*modules)) for modules in (training, towers)]
-    real = lineage.version
-    monkeypatch.setattr(lineage, "version", lambda package: "99.0" if package == "torch" else real(package))
+    real = lineage.package_version
+    monkeypatch.setattr(lineage, "package_version", lambda package: "99.0" if package == "torch" else real(package))
     after = [repr(provenance.Code(*modules)) for modules in (training, towers)]
     assert "torch-99.0" in after[0] and after[0] != before[0] and after[1] == before[1]
-    monkeypatch.setattr(lineage, "version", lambda package: "99.0" if package == "snakemake" else real(package))
+    monkeypatch.setattr(lineage, "package_version", lambda package: "99.0" if package == "snakemake" else real(package))
     assert [repr(provenance.Code(*modules)) for modules in (training, towers)] == before
     assert type(pickle.loads(pickle.dumps(provenance.Code(*towers)))) is str, "scripts get them without this package"
 
@@ -248,9 +248,9 @@ def _overwritten(path, text):
 )
 def test_the_stamp_of_a_folder_follows_name_size_and_time_of_its_files_alone(tmp_path, change, seen):
     folder = _folder(tmp_path / "inputs")
-    before = provenance.stamps([folder])
+    before = provenance.file_stamps([folder])
     change(folder)
-    assert (provenance.stamps([folder]) != before) == seen
+    assert (provenance.file_stamps([folder]) != before) == seen
 
 
 def test_stamps_follow_links_also_in_circles_and_take_what_is_missing(tmp_path):
@@ -258,12 +258,12 @@ def test_stamps_follow_links_also_in_circles_and_take_what_is_missing(tmp_path):
     (folder / "linked").symlink_to(elsewhere)
     (elsewhere / "back").symlink_to(folder)
     (folder / "broken").symlink_to(tmp_path / "nothing")
-    before = provenance.stamps([folder, tmp_path / "later.csv"])
-    assert before == provenance.stamps([tmp_path / "later.csv", folder])
+    before = provenance.file_stamps([folder, tmp_path / "later.csv"])
+    assert before == provenance.file_stamps([tmp_path / "later.csv", folder])
     os.utime(elsewhere / "2011/a.nc", ns=(0, 1))
-    after = provenance.stamps([folder, tmp_path / "later.csv"])
+    after = provenance.file_stamps([folder, tmp_path / "later.csv"])
     (tmp_path / "later.csv").touch()
-    assert len({before, after, provenance.stamps([folder, tmp_path / "later.csv"])}) == 3
+    assert len({before, after, provenance.file_stamps([folder, tmp_path / "later.csv"])}) == 3
 
 
 def test_a_file_system_that_does_not_answer_is_named_and_no_change(tmp_path, monkeypatch):
@@ -272,23 +272,23 @@ def test_a_file_system_that_does_not_answer_is_named_and_no_change(tmp_path, mon
 
     monkeypatch.setattr(Path, "stat", lost)
     with pytest.raises(MachineError, match="ESTALE"):
-        provenance.stamps([tmp_path])
+        provenance.file_stamps([tmp_path])
 
 
 def test_fifty_thousand_files_are_looked_at_in_seconds(tmp_path):
     for k in range(50_000):
         (tmp_path / f"{k}.nc").touch()
     begun = time.process_time()
-    provenance.stamps([tmp_path])
+    provenance.file_stamps([tmp_path])
     assert time.process_time() - begun < 3
 
 
 def test_stamps_of_a_rule_are_looked_at_whenever_they_are_written_down(tmp_path):
     """Snakemake works parameters out while it plans, and on a cluster records them as they were then."""
-    stamps = provenance.Stamps(lambda: {"a": provenance.stamps([tmp_path / "a"])})
+    stamps = provenance.Stamps(lambda: {"a": provenance.file_stamps([tmp_path / "a"])})
     planned = repr(stamps)
     (tmp_path / "a").write_text("made by the run")
-    assert repr(stamps) != planned and repr(stamps) == repr({"a": provenance.stamps([tmp_path / "a"])})
+    assert repr(stamps) != planned and repr(stamps) == repr({"a": provenance.file_stamps([tmp_path / "a"])})
     assert type(pickle.loads(pickle.dumps(stamps))) is dict, "scripts get them without this package"
 
 

@@ -21,9 +21,9 @@ CONTENT = bytes(range(256)) * 5
 
 @pytest.fixture(autouse=True)
 def _rule():
-    lineage.begin("write_something")
+    lineage.note_job("write_something")
     yield
-    lineage.begin("")
+    lineage.note_job("")
 
 
 def write(path, content=CONTENT):
@@ -40,7 +40,7 @@ def flip(path, bit):
 
 def test_what_is_written_is_sealed_and_passes(tmp_path):
     path = write(tmp_path / "a.bin")
-    assert files.verified(path) == path and files.intact(path)
+    assert files.verified(path) == path and files.is_intact(path)
     seal = files.Seal.read(path)
     assert seal.checksum == files.Checksum(len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
     assert seal.rule == "write_something"
@@ -63,7 +63,7 @@ def test_another_length_is_noticed(tmp_path, size):
     path.write_bytes((CONTENT + b"x")[:size])
     with pytest.raises(ContractError, match=f"found: {size} bytes"):
         files.verified(path)
-    assert not files.intact(path)
+    assert not files.is_intact(path)
 
 
 @settings(max_examples=60, deadline=None)
@@ -79,7 +79,7 @@ def test_a_damaged_seal_is_no_excuse(tmp_path_factory, cut):
 def test_a_file_that_nobody_sealed_passes_and_one_that_is_not_there_is_not_intact(tmp_path):
     (tmp_path / "mine.csv").write_text("a\n")
     assert files.verified(tmp_path / "mine.csv").is_file()
-    assert not files.intact(tmp_path / "gone.csv")
+    assert not files.is_intact(tmp_path / "gone.csv")
 
 
 def test_a_file_changed_after_it_was_read_once_is_compared_again(tmp_path):
@@ -102,13 +102,13 @@ def test_a_directory_is_sealed_file_by_file(tmp_path):
         files.write_json(part / "spec.json", {"a": 1})
         (part / "weights").write_bytes(CONTENT)
     assert not list((tmp_path / "model").glob(".*")), "one seal beside the directory"
-    assert files.intact(tmp_path / "model") and files.read_json(tmp_path / "model/spec.json") == {"a": 1}
+    assert files.is_intact(tmp_path / "model") and files.read_json(tmp_path / "model/spec.json") == {"a": 1}
     flip(tmp_path / "model/weights", 77)
-    assert files.intact(tmp_path / "model/spec.json") and not files.intact(tmp_path / "model")
+    assert files.is_intact(tmp_path / "model/spec.json") and not files.is_intact(tmp_path / "model")
     with pytest.raises(ContractError, match="weights"):
         files.verified(tmp_path / "model/weights")
     (tmp_path / "model/weights").unlink()
-    assert not files.intact(tmp_path / "model")
+    assert not files.is_intact(tmp_path / "model")
 
 
 def test_a_store_with_a_manifest_is_sealed_by_it_alone(tmp_path):
@@ -132,7 +132,7 @@ def test_directories_that_differ_in_where_names_end_have_other_checksums(tmp_pat
             (tmp_path / folder / name).write_bytes(content)
     assert len({files.sha256(tmp_path / name) for name in ("one", "two", "three")}) == 3
     shutil.copytree(tmp_path / "one", tmp_path / "again")
-    files.seal(tmp_path / "again")
+    files.write_seal(tmp_path / "again")
     assert files.sha256(tmp_path / "again") == files.sha256(tmp_path / "one"), "seals are no content"
 
 

@@ -51,7 +51,7 @@ def test_whatever_a_file_is_called_it_says_so_once(labels):
 def test_every_table_may_carry_the_column_and_readers_take_it_off(name, tmp_path):
     schema, path = SCHEMAS[name], tmp_path / "table.csv"
     empty = pd.DataFrame({n: pd.Series(dtype=str(c.dtype)) for n, c in schema.columns.items() if c.required})
-    contracts.table(simulated.table(empty, True), schema, where=name).to_csv(path, index=False)
+    contracts.check_table(simulated.table(empty, True), schema, where=name).to_csv(path, index=False)
     assert path.read_text().strip().endswith(f",{simulated.COLUMN}")
     assert list(contracts.read_csv(str(path), schema).columns) == list(empty.columns)
     assert simulated.table(empty, False) is empty
@@ -60,7 +60,7 @@ def test_every_table_may_carry_the_column_and_readers_take_it_off(name, tmp_path
 def test_a_column_that_says_something_else_is_refused():
     table = pd.DataFrame({"site": ["A"], "fold": ["0"], "dissimilarity": [1.0], simulated.COLUMN: ["observed"]})
     with pytest.raises(ContractError, match=simulated.COLUMN):
-        contracts.table(table, contracts.DISSIMILARITY, where="test")
+        contracts.check_table(table, contracts.DISSIMILARITY, where="test")
 
 
 @pytest.mark.parametrize("twin", [True, False])

@@ -44,7 +44,7 @@ def test_a_link_at_the_final_name_is_replaced_and_not_followed(tmp_path):
 
 
 def test_places_have_names_of_their_own_and_are_closed_to_others(tmp_path):
-    with temporary.place(tmp_path / "a") as one, temporary.place(tmp_path / "a") as two:
+    with temporary.temporary_place(tmp_path / "a") as one, temporary.temporary_place(tmp_path / "a") as two:
         assert one.parent != two.parent and one.name == two.name == "a"
         assert one.parent.stat().st_mode & 0o077 == 0
     assert not list(tmp_path.iterdir())

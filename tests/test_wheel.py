@@ -45,9 +45,9 @@ def test_the_installed_package_has_its_templates_tables_and_no_revision(installe
 from pathlib import Path
 from tamrl import provenance
 from tamrl.atlas import bundle
-from tamrl.scaling import fit
-from tamrl.towers import download
-assert download.SOURCES.is_file() and fit.COSTS.is_file() and len(bundle.SOURCES) > 20
+from tamrl.costs import fit
+from tamrl.towers import public_files
+assert public_files.SOURCES.is_file() and fit.COSTS.is_file() and len(bundle.SOURCES) > 20
 assert provenance.shipped("report/templates/*.html")
 print(provenance.revision(), provenance.lock_digest())
 """

@@ -42,7 +42,7 @@ def adapt_towers(
 
     Parameters
     ----------
-    samples, splits : files of `contracts.samples` and `contracts.SPLITS`
+    samples, splits : files of `contracts.check_samples` and `contracts.SPLITS`
     models : folders of the trained members of all folds
     scores : output, `contracts.ADAPTATION`
     predictions : output, Parquet: start, months (0: not adapted), method, site, date, flux, observed, qc, predicted, and `used`
@@ -60,7 +60,7 @@ def adapt_towers(
     torch.set_num_threads(1)
     members = load_ensemble(models)
     spec = members[0].spec.inputs
-    ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
+    ds = contracts.check_samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     split = contracts.read_csv(splits, contracts.SPLITS)
     if cut(split, split["site"].to_numpy()) is not None:
         raise ContractError("adaptation needs towers that no model has seen", where=splits, todo="take another splits.scheme")
@@ -79,7 +79,7 @@ def adapt_towers(
         raise ContractError("no held-out tower has the months to adapt to and steps left to score", where=splits)
     result = pd.concat(found, ignore_index=True)[list(contracts.ADAPTATION.columns)]
     with atomic(scores) as part:
-        escaping.write_csv(contracts.table(simulated.table(result, virtual), contracts.ADAPTATION, where=scores), part)
+        escaping.write_csv(contracts.check_table(simulated.table(result, virtual), contracts.ADAPTATION, where=scores), part)
     with atomic(predictions) as part:
         pd.concat(tables, ignore_index=True).to_parquet(part, index=False)
     _log.info("%s adapted at %d towers", model, result["site"].nunique())

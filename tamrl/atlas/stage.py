@@ -183,7 +183,7 @@ def _write_drivers(data: Path, maps: FluxMaps, layout: RunLayout) -> Iterator[la
 def _write_towers(data: Path, layout: RunLayout, view: AtlasView) -> list[dict[str, Any]]:
     """One script per tower with its records; returns the index of towers."""
     path = layout(File.TOWER_PREDICTIONS)
-    table = contracts.table(pd.read_parquet(files.verified(path)), contracts.PREDICTIONS, where=path)
+    table = contracts.check_table(pd.read_parquet(files.verified(path)), contracts.PREDICTIONS, where=path)
     for site, content in tower_records(table, model=view.model):
         write_script(data / "towers" / f"{site}.js", f"towers/{site}", content)
     return tower_index(

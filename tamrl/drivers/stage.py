@@ -45,7 +45,7 @@ def build_cube(
     paths : list of str
         Files or folders that the sources need; must exist.
     cube : str
-        The Zarr store to write (`contracts.cube`); appears only when it is complete.
+        The Zarr store to write (`contracts.check_cube`); appears only when it is complete.
     resolution : float
         Degrees.
     parts : list of str, optional
@@ -163,8 +163,8 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
             shutil.copytree(part, linked, copy_function=write.link)
         return
     temporary.sync(part)
-    temporary.put(part, target)
-    files.seal(target)
+    temporary.move_into_place(part, target)
+    files.write_seal(target)
 
 
 @stage
@@ -248,7 +248,7 @@ def compare_drivers(
     ContractError
         If a table breaks its contract.
     """
-    measured = contracts.table(pd.read_parquet(files.verified(records)), contracts.TOWERS, where=records)
+    measured = contracts.check_table(pd.read_parquet(files.verified(records)), contracts.TOWERS, where=records)
     with xr.open_dataset(files.verified(drivers)) as gridded:
         sites = contracts.read_csv(towers, contracts.SITES)
         table = compare.compare_with_towers(gridded, measured, sites)
@@ -267,7 +267,7 @@ def compare_drivers(
             middle["r"],
         )
     with files.atomic(comparison) as part:
-        escaping.write_csv(contracts.table(simulated.table(table, virtual), contracts.COMPARISON, where=comparison), part)
+        escaping.write_csv(contracts.check_table(simulated.table(table, virtual), contracts.COMPARISON, where=comparison), part)
 
 
 def _vegetation(folder: str, sites: pd.DataFrame, step: Step) -> pd.DataFrame:

@@ -99,7 +99,7 @@ def _changes(
 
 def _write_predictions(frame: pd.DataFrame, path: str) -> None:
     with files.atomic(path) as part:
-        contracts.table(frame, contracts.PREDICTIONS, where=path).to_parquet(part, index=False)
+        contracts.check_table(frame, contracts.PREDICTIONS, where=path).to_parquet(part, index=False)
 
 
 def _check_known(frame: pd.DataFrame, sites: pd.DataFrame, towers: str) -> None:
@@ -122,7 +122,7 @@ def _read(
 
 def _write(table: pd.DataFrame, schema: pa.DataFrameSchema, path: str) -> None:
     with files.atomic(path) as part:
-        escaping.write_csv(contracts.table(table, schema, where=path), part)
+        escaping.write_csv(contracts.check_table(table, schema, where=path), part)
 
 
 def _reliability(scored: pd.DataFrame) -> pd.DataFrame:

@@ -40,7 +40,7 @@ def predict_towers(
 
     Parameters
     ----------
-    samples, splits : files of `contracts.samples` and `contracts.SPLITS`
+    samples, splits : files of `contracts.check_samples` and `contracts.SPLITS`
     models : folders of the trained members of all folds
     table : output, one row per member, site, date and measured flux
     model, drivers : written into the table
@@ -48,7 +48,7 @@ def predict_towers(
     device = prepare_torch(batches.device)
     members = to_device(load_ensemble(models), device)
     spec = members[0].spec.inputs
-    ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
+    ds = contracts.check_samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     split = contracts.read_csv(splits, contracts.SPLITS)
     fold_of = split.set_index("site")["fold"].reindex(ds["site"].values).to_numpy()
     frames = []

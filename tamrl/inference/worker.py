@@ -50,7 +50,7 @@ def open_map(request: MapRequest) -> OpenedMap:
     exact = numerics.to_device(load_ensemble(request.models), device)
     members = [numerics.round_layers(member) for member in exact] if request.engine.numerics == "fast" else exact
     cube, spec = stores.open_cube(request.cube), exact[0].spec.inputs
-    contracts.cube(cube, dynamic=spec.dynamic, static=spec.static, where=request.cube)
+    contracts.check_cube(cube, dynamic=spec.dynamic, static=spec.static, where=request.cube)
     land = cube["land_fraction"].values >= request.min_land_fraction  # a missing fraction is no land
     return OpenedMap(device, exact, members, cube[[*spec.dynamic, *spec.static]], land)
 

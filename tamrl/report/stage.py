@@ -141,7 +141,9 @@ def _without_grids(tables: dict[str, Any]) -> dict[str, Any]:
 
 def _read_tables(predictions: str, metrics: str, calibration: str, towers: str, quality: str) -> dict[str, Any]:
     return {
-        "predictions": contracts.table(pd.read_parquet(files.verified(predictions)), contracts.PREDICTIONS, where=predictions),
+        "predictions": contracts.check_table(
+            pd.read_parquet(files.verified(predictions)), contracts.PREDICTIONS, where=predictions
+        ),
         "metrics": contracts.read_csv(metrics, contracts.METRICS),
         "calibration": files.read_json(calibration),
         "towers": contracts.read_csv(towers, contracts.SITES),
@@ -154,7 +156,7 @@ def _read_stations(records: str | None, sites: Sequence[str]) -> tuple[pd.DataFr
     if not (records and sites):
         return None, None
     every = pd.concat([contracts.read_csv(path, contracts.SITES) for path in sites], ignore_index=True)
-    return contracts.table(pd.read_parquet(files.verified(records)), contracts.TOWERS, where=records), every
+    return contracts.check_table(pd.read_parquet(files.verified(records)), contracts.TOWERS, where=records), every
 
 
 def _read_comparisons(

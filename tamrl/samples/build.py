@@ -77,7 +77,7 @@ def assemble(
 
     Returns
     -------
-    Dataset (site, time) of `contracts.samples`, float32. Towers without collocated drivers or without records are left out.
+    Dataset (site, time) of `contracts.check_samples`, float32. Towers without collocated drivers or without records are left out.
     """
     sites = [s for s in towers["site"] if s in set(drivers["site"].values) & set(records["site"])]
     LOG.info("%d of %d towers have records and drivers", len(sites), len(towers))

@@ -36,7 +36,7 @@ def split_sites(*, towers: str, table: str, splits: Splits, seed: int, samples: 
     wanted = read_sites(Path(splits.test_sites)) if splits.scheme == "sites" else []
     seen = _warmth_and_records(samples) if samples else {}
     found = split(_towers(towers), splits=splits, test_sites=wanted, seed=seed, **seen)
-    contracts.table(found, contracts.SPLITS, where=table)
+    contracts.check_table(found, contracts.SPLITS, where=table)
     with atomic(table) as part:
         escaping.write_csv(found, part)
 
@@ -87,16 +87,16 @@ def build_samples(*, records: str, towers: str, drivers: str, grid: str, tower: 
     ----------
     records, towers : tables of `contracts.TOWERS` and `contracts.SITES`
     drivers : collocated drivers, `drivers/towers.nc`
-    grid, tower : outputs, `contracts.samples`
+    grid, tower : outputs, `contracts.check_samples`
     """
     dynamic, static = features.dynamic, features.static
-    measured = contracts.table(pd.read_parquet(verified(records)), contracts.TOWERS, where=records)
+    measured = contracts.check_table(pd.read_parquet(verified(records)), contracts.TOWERS, where=records)
     collocated = xr.load_dataset(verified(drivers))
     if lacking := [n for n in (*dynamic, *static) if n not in collocated]:
         raise ContractError(f"the collocated drivers lack {', '.join(lacking)}", where=drivers, found=list(collocated))
     ds = build.assemble(measured, _towers(towers), collocated, dynamic=dynamic, static=static, step=step)
     for output, found in {grid: ds, tower: build.with_measured(ds, measured)}.items():
-        contracts.samples(found, dynamic=dynamic, static=static, where=output)
+        contracts.check_samples(found, dynamic=dynamic, static=static, where=output)
         _write(found, output)
         LOG.info("%s: %d towers, %d steps, %d with NEE", output, *found["nee"].shape, np.isfinite(found["nee"].values).sum())
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from tamrl.options import Strict
-from tamrl.sections.inputs import DriverSources, Features, Grid, Samples, Time, TowerNetworks, Twin
+from tamrl.sections.inputs import DriverSources, Features, MapGrid, Samples, Time, TowerNetworks, Twin
 from tamrl.sections.models import Inference, Splits, TrainedModels
 from tamrl.sections.plugins import with_plugins
 from tamrl.sections.results import Adaptation, Atlas, Evaluation, Maps
@@ -32,7 +32,7 @@ class Config(Strict):
     """Name of the run and of its folder under `results/`."""
     seed: Annotated[int, Field(ge=0, le=4_294_967_295)] = 1
     time: Time = Time()
-    grid: Grid = Grid()
+    grid: MapGrid = MapGrid()
     twin: Twin | None = Twin()
     towers: Towers = Towers()
     drivers: Drivers = Drivers()

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from tamrl import calendar, variables
 from tamrl.calendar import TimeAxis
 from tamrl.errors import ConfigError
-from tamrl.grid import Grid as GlobalGrid
+from tamrl.grid import Grid
 from tamrl.options import Strict
 from tamrl.sections.types import Share, WithPlugins, Year
 
@@ -72,7 +72,7 @@ class Time(DriverTime):
         return tuple(str(y) for y in self.map_years) or (calendar.CLIMATOLOGY,)
 
 
-class Grid(Strict):
+class MapGrid(Strict):
     """The grid of the maps."""
 
     resolution: Annotated[float, Field(ge=0.005, le=30)] = 1.0
@@ -84,13 +84,13 @@ class Grid(Strict):
     @classmethod
     def _divides(cls, value: float) -> float:
         try:
-            GlobalGrid(value)
+            Grid(value)
         except ConfigError as error:
             raise ValueError(str(error)) from None
         return value
 
 
-class World(Strict):
+class SimulatedWorld(Strict):
     """What is simulated."""
 
     towers: Annotated[int, Field(ge=1, le=1000)] = 120
@@ -101,7 +101,7 @@ class World(Strict):
     """Satellite pixels per cell side."""
 
 
-class Twin(World):
+class Twin(SimulatedWorld):
     """The virtual Earth: raw files of a world whose fluxes are known."""
 
     era5_format: Literal["netcdf", "grib", "zarr"] = "netcdf"

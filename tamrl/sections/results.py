@@ -48,7 +48,7 @@ class Maps(MapFormat):
         return value
 
 
-class Reference(Strict):
+class ReferenceMaps(Strict):
     """Gridded fluxes to compare the maps with: the truth of a virtual world, or another product."""
 
     label: str = "truth"
@@ -79,7 +79,7 @@ class Evaluation(Strict):
     """Steps with a lower NEE quality are not scored."""
     targets: tuple[Target, ...] = ()
     """Targets at held-out towers; report and summary say which are met."""
-    reference: Reference | None = Reference()
+    reference: ReferenceMaps | None = ReferenceMaps()
     title: str = "A virtual Earth"
     """Headline of the report."""
 

@@ -76,7 +76,7 @@ def fetch_public_files(rows: pd.DataFrame, folder: Path, *, attempts: int = 5, w
         part = temporary.begun(folder)
         _reuse(rows, folder, part)
         _bring_all(rows, part, attempts=attempts, wait=wait)
-        temporary.put(part, folder)
+        temporary.move_into_place(part, folder)
 
 
 def _bring_all(rows: pd.DataFrame, part: Path, *, attempts: int, wait: float) -> None:

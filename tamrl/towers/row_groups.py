@@ -19,7 +19,9 @@ def stored_columns(paths: Sequence[str | Path]) -> list[str]:
 
 def read_towers(path: str | Path, sites: Sequence[str]) -> pd.DataFrame:
     """The records of some towers, by `contracts.TOWERS`; only the groups of rows that hold these are read."""
-    return contracts.table(pd.read_parquet(verified(path), filters=[("site", "in", list(sites))]), contracts.TOWERS, where=path)
+    return contracts.check_table(
+        pd.read_parquet(verified(path), filters=[("site", "in", list(sites))]), contracts.TOWERS, where=path
+    )
 
 
 @contextmanager

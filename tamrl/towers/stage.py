@@ -125,7 +125,7 @@ def _write_towers(towers: Sequence[survey.ReadTower], table: str, *, where: str)
         for tower in towers:
             frame, report = plausibility.mask_failed(tower.table(), found[found["site"] == tower.place["site"]], where=where)
             implausible.append(report)
-            write(contracts.table(frame, contracts.TOWERS, where=where))
+            write(contracts.check_table(frame, contracts.TOWERS, where=where))
     return tables_of_records.add_implausible(places, pd.concat(implausible), [t.place["site"] for t in towers], where=where)
 
 
@@ -180,8 +180,8 @@ def harmonise_towers(
         report = pd.concat([report, merge.report_set_aside([_read_aside(a) for a in aside])], ignore_index=True)
         _require_towers(places, report, where=", ".join(tables))
     told = simulated.table(places, virtual)
-    _write(contracts.table(simulated.table(report, virtual), contracts.QUALITY, where=quality), quality)
-    _write(contracts.table(told, contracts.SITES, where=towers), towers)
+    _write(contracts.check_table(simulated.table(report, virtual), contracts.QUALITY, where=quality), quality)
+    _write(contracts.check_table(told, contracts.SITES, where=towers), towers)
     cited = _publications(places)
     _write_text(point_features(told), geojson)
     _write_text(credit.bibtex(places, cited, remarks), citations)
@@ -209,7 +209,7 @@ def _judge(
         parts = merge.select_owned(read, list(tables), owner) or read[:1]
         frame = pd.concat(parts, ignore_index=True).sort_values(["site", "date"], ignore_index=True)
         frame, good, report = merge.judge_records(frame, some, step=step, exclude=screening.exclude, limits=screening.quality)
-        write(contracts.table(frame, contracts.TOWERS, where=", ".join(tables.values())))
+        write(contracts.check_table(frame, contracts.TOWERS, where=", ".join(tables.values())))
         kept.append(good)
         reports.append(report)
     report = pd.concat(reports, ignore_index=True)
@@ -260,4 +260,6 @@ def _read_sites(path: str) -> pd.DataFrame:
     frame = pd.read_csv(
         verified(path), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={c: [""] for c in site_tables.NUMBERS}
     )
-    return contracts.table(site_tables.site_table(escaping.unescape_table(frame).to_dict("records")), contracts.SITES, where=path)
+    return contracts.check_table(
+        site_tables.site_table(escaping.unescape_table(frame).to_dict("records")), contracts.SITES, where=path
+    )

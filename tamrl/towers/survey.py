@@ -253,7 +253,7 @@ def _known(stem: Path) -> Tower | None:
         return None
     try:
         with border.reading("what was kept is damaged", where=stem):
-            if files.intact(stem.with_suffix(".parquet")) and files.intact(stem.with_suffix(".json")):
+            if files.is_intact(stem.with_suffix(".parquet")) and files.is_intact(stem.with_suffix(".json")):
                 return pd.read_parquet(files.verified(stem.with_suffix(".parquet"))), files.read_json(stem.with_suffix(".json"))
     except InputError as error:
         _log.info("%s", error)

@@ -52,7 +52,7 @@ def train_model(
 
     Parameters
     ----------
-    samples, splits : files of `contracts.samples` and `contracts.SPLITS`
+    samples, splits : files of `contracts.check_samples` and `contracts.SPLITS`
     model, fold, member : which one; fold `all` holds no tower out
     plugin, options : the model's plug-in, of which `model` may be a variant, and its options
     seed : of the run; every member derives its own
@@ -62,7 +62,7 @@ def train_model(
     module = registry.load_model_plugin(plugin)
     chosen = module.Options(**options)
     spec = InputSpec.requested(chosen, **features.model_dump(), step=step)
-    ds = contracts.samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
+    ds = contracts.check_samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     table = contracts.read_csv(splits, contracts.SPLITS)
     ds, group = _training_towers(ds, table, fold, where=splits)
     own_seed = member_seed(seed, plugin, fold, member)  # variants draw the same towers

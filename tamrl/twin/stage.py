@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 @stage
-def simulate_world(*, world: str, twin: sections.World, time: sections.Years, resolution: float, seed: int) -> None:
+def simulate_world(*, world: str, twin: sections.SimulatedWorld, time: sections.Years, resolution: float, seed: int) -> None:
     """Simulate the virtual Earth into a sealed Zarr store.
 
     Parameters

@@ -51,10 +51,10 @@ def assess_applicability(
     """
     dynamic, static = features.dynamic, features.static
     with xr.open_dataset(files.verified(samples)) as towers:
-        contracts.samples(towers, dynamic=dynamic, static=static, where=samples)
+        contracts.check_samples(towers, dynamic=dynamic, static=static, where=samples)
         described = _predictors(towers, dynamic, static).rename(site="place")
     found = _reference(described, _folds(splits), where=samples)
-    grid = contracts.cube(stores.open_cube(cube), dynamic=dynamic, static=static, where=cube)
+    grid = contracts.check_cube(stores.open_cube(cube), dynamic=dynamic, static=static, where=cube)
     index = np.full(grid["land_fraction"].shape, np.nan, "float32")
     for rows in progress(list(_strips(grid, dynamic)), "applicability"):
         index[rows] = _strip(grid.isel(lat=rows), found, dynamic, static)
@@ -81,7 +81,7 @@ def assess_towers(*, samples: str, splits: str, table: str, features: Features, 
     """
     dynamic, static = features.dynamic, features.static
     with xr.open_dataset(files.verified(samples)) as towers:
-        contracts.samples(towers, dynamic=dynamic, static=static, where=samples)
+        contracts.check_samples(towers, dynamic=dynamic, static=static, where=samples)
         described = _predictors(towers, dynamic, static, least=_least(towers)).load()
     good, folds = _described(described.rename(site="place"), _folds(splits), where=samples)
     index = np.full(len(good), np.nan)
@@ -89,7 +89,7 @@ def assess_towers(*, samples: str, splits: str, table: str, features: Features, 
     index[good] = applicability.of_held_out(values, families=families, folds=folds[good])
     found = pd.DataFrame({"site": described["site"].values.astype(str), "fold": folds, "dissimilarity": index})
     with files.atomic(table) as part:
-        escaping.write_csv(contracts.table(simulated.table(found, virtual), contracts.DISSIMILARITY, where=table), part)
+        escaping.write_csv(contracts.check_table(simulated.table(found, virtual), contracts.DISSIMILARITY, where=table), part)
 
 
 def _folds(splits: str) -> pd.Series:

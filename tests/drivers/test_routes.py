@@ -6,7 +6,7 @@ import xarray as xr
 
 from tamrl import stores
 from tamrl.drivers import stage as drivers_stage
-from tamrl.sections.inputs import World
+from tamrl.sections.inputs import SimulatedWorld
 from tamrl.twin import stage as twin_stage
 
 TWIN = {"towers": 12, "spinup_years": 1, "modis_ratio": 2, "noise": 1.0}
@@ -23,7 +23,7 @@ def world(tmp_path_factory):
     path = tmp_path_factory.mktemp("routes") / "world.zarr"
     time = {"step": "day", "years": YEARS}
     twin_stage.simulate_world(
-        world=str(path), twin={k: TWIN[k] for k in World.model_fields}, time=time, resolution=RESOLUTION, seed=1
+        world=str(path), twin={k: TWIN[k] for k in SimulatedWorld.model_fields}, time=time, resolution=RESOLUTION, seed=1
     )
     twin_stage.write_static(world=str(path), folder=str(path.parent / "static"), co2=str(path.parent / "co2.csv"), seed=1)
     return path

@@ -38,7 +38,7 @@ def cube(cube_path, drivers):
 
 def test_the_cube_keeps_its_contract(cube, drivers):
     names = drivers["variables"]
-    contracts.cube(cube, dynamic=tuple(names["dynamic"]), static=tuple(names["static"]), where="test")
+    contracts.check_cube(cube, dynamic=tuple(names["dynamic"]), static=tuple(names["static"]), where="test")
     assert cube.sizes["time"] == 365 and cube.attrs["time_step"] == "day" and cube.attrs["resolution"] == 10
     assert "climatology" not in cube.attrs
     assert cube["igbp"].values[9] == "GRA" and cube["koppen"].values[0] == "Tropical"

@@ -25,7 +25,7 @@ def targets(percent, tail=False):
 
 def change(ours, theirs, *asked, **options):
     table = comparisons.changes(metrics(ours=ours, theirs=theirs), model="ours", targets=targets(*asked, **options), step="day")
-    contracts.table(table, contracts.COMPARISONS, where="test")
+    contracts.check_table(table, contracts.COMPARISONS, where="test")
     return table.iloc[0]
 
 
@@ -108,6 +108,6 @@ def test_the_stage_says_which_targets_are_met(day_run):
 def test_without_targets_or_rivals_the_table_still_keeps_its_contract(tmp_path):
     for models in ({"ours": [1.0] * 6, "theirs": [2.0] * 6}, {"ours": [1.0] * 6}):
         table = comparisons.changes(metrics(**models), model="ours", targets=[], step="day")
-        contracts.table(table, contracts.COMPARISONS, where="test").to_csv(tmp_path / "c.csv", index=False)
+        contracts.check_table(table, contracts.COMPARISONS, where="test").to_csv(tmp_path / "c.csv", index=False)
         again = contracts.read_csv(str(tmp_path / "c.csv"), contracts.COMPARISONS)
         assert len(again) == len(models) - 1 and again["met"].isna().all()

@@ -19,7 +19,7 @@ def outputs(day_run):
 
 def test_the_files_keep_their_contracts(outputs):
     predictions, metrics, _ = outputs
-    contracts.table(predictions, contracts.PREDICTIONS, where="predictions")
+    contracts.check_table(predictions, contracts.PREDICTIONS, where="predictions")
     assert set(metrics["scale"]) == set(SCALES)
     assert set(metrics["split"]) == set(predictions["split"]) == {"kfold", "kfold:tower"}
     assert "NA-Aaa" in set(metrics["site"]), "a tower in Namibia is not a missing value"

@@ -22,7 +22,7 @@ def products(daily, tmp_path_factory) -> Path:
     for flux in FLUXES:
         for name, path in (("map", daily.write_map(flux, significant_bits=13)), ("monthly", monthly[flux])):
             shutil.copy(path, folder / f"{name}_{flux}.nc")
-            files.seal(folder / f"{name}_{flux}.nc")
+            files.write_seal(folder / f"{name}_{flux}.nc")
     tables = {name: str(folder / f"{name}.csv") for name in ("budgets", "members", "trends", "regions")}
     manifests = [str(daily.common["manifest"])]
     sum_budgets(manifests=manifests, cube=str(daily.common["cube"]), labels=["2012"], vegetated_only=True, **tables)
@@ -52,7 +52,7 @@ def _change(path: Path, variable: str, change, *, seal: bool = True) -> None:
         field = file[variable]
         field[:] = change(field[:])
     if seal:
-        files.seal(path)
+        files.write_seal(path)
 
 
 def test_sound_products_pass_and_the_report_lists_every_check(copy):
@@ -93,7 +93,7 @@ def test_units_are_part_of_the_sum(copy):
         path = copy / f"map_{flux}.nc"
         with netCDF4.Dataset(path, "a") as file:
             file[flux].units = "kg m-2 d-1"
-        files.seal(path)
+        files.write_seal(path)
     with pytest.raises(ContractError, match="not the sum of its map"):
         _check(copy)
 
@@ -102,7 +102,7 @@ def test_units_are_part_of_the_sum(copy):
 def test_a_field_without_its_attributes_is_refused(copy, attribute, words):
     with netCDF4.Dataset(copy / "monthly_gpp.nc", "a") as file:
         file["gpp"].delncattr(attribute)
-    files.seal(copy / "monthly_gpp.nc")
+    files.write_seal(copy / "monthly_gpp.nc")
     with pytest.raises(ContractError, match=words):
         _check(copy)
 
@@ -113,13 +113,13 @@ def test_a_changed_byte_and_half_a_file_are_refused(copy):
         _check(copy)
     content = (copy / "map_gpp.nc").read_bytes()
     (copy / "map_gpp.nc").write_bytes(content[: len(content) // 2])
-    files.seal(copy / "map_gpp.nc")
+    files.write_seal(copy / "map_gpp.nc")
     with pytest.raises(ContractError, match=r"map_gpp.nc: values: the product cannot be read"):
         _check(copy)
 
 
 def test_what_a_killed_job_left_is_named_and_what_a_running_one_writes_is_not(copy):
-    with temporary.place(copy / "later.nc"):
+    with temporary.temporary_place(copy / "later.nc"):
         assert len(_check(copy))
     left = copy / f"{temporary.PART}abc"
     left.mkdir()
@@ -131,6 +131,6 @@ def test_what_a_killed_job_left_is_named_and_what_a_running_one_writes_is_not(co
 def test_a_table_that_breaks_its_contract_is_refused(copy):
     budgets = pd.read_csv(copy / "budgets.csv")
     budgets.assign(flux="ch4").to_csv(copy / "budgets.csv", index=False)
-    files.seal(copy / "budgets.csv")
+    files.write_seal(copy / "budgets.csv")
     with pytest.raises(ContractError, match="breaks its contract"):
         _check(copy)

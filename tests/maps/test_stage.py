@@ -107,7 +107,7 @@ def budgets(world, virtual=False, vegetated_only=True):
         vegetated_only=vegetated_only,
         virtual=virtual,
     )
-    return contracts.table(pd.read_csv(output, dtype={"year": str}), contracts.BUDGETS, where=output)
+    return contracts.check_table(pd.read_csv(output, dtype={"year": str}), contracts.BUDGETS, where=output)
 
 
 @pytest.mark.parametrize("name", ["daily", "climatology"])

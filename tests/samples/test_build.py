@@ -17,7 +17,7 @@ def _assemble(records, towers, drivers, step="day"):
 
 def test_fluxes_stand_at_their_site_and_day(records, towers, drivers):
     ds = _assemble(records, towers, drivers)
-    contracts.samples(ds, dynamic=DYNAMIC, static=STATIC, where="test")
+    contracts.check_samples(ds, dynamic=DYNAMIC, static=STATIC, where="test")
     assert ds["site"].values.tolist() == ["DE-Aaa", "NA-Bbb", "AU-Ccc"]  # US-Far has no records
     row = records[(records["site"] == "AU-Ccc") & (records["date"] == "2011-02-03")].iloc[0]
     assert float(ds["gpp"].sel(site="AU-Ccc", time="2011-02-03")) == pytest.approx(row["gpp"], rel=1e-6)
@@ -60,7 +60,7 @@ def test_towers_without_drivers_are_left_out(records, towers, drivers):
 def test_measured_drivers_replace_whole_variables(records, towers, drivers):
     grid = _assemble(records, towers, drivers)
     ds = build.with_measured(grid, records)
-    contracts.samples(ds, dynamic=DYNAMIC, static=STATIC, where="test")
+    contracts.check_samples(ds, dynamic=DYNAMIC, static=STATIC, where="test")
     own = ds["air_temperature"].sel(site="DE-Aaa")
     assert (own.sel(time=slice("2010-06-01", None)) == 285).all() and np.isnan(own.sel(time=slice(None, "2010-05-31"))).all()
     assert (ds["air_temperature"].sel(site="NA-Bbb") == grid["air_temperature"].sel(site="NA-Bbb")).all()

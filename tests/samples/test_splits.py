@@ -74,7 +74,7 @@ def test_neighbours_of_listed_towers_neither_train_nor_score(towers, caplog):
     conf = {"scheme": "sites", "distance_km": 30.0, "test_sites": "sites.txt"}
     with caplog.at_level("INFO"):
         table = splits.split(towers, splits=Splits(**conf), test_sites=["DE-Aaa", "XX-Not"], seed=1)
-    contracts.table(table, contracts.SPLITS, where="test")
+    contracts.check_table(table, contracts.SPLITS, where="test")
     assert table["fold"].tolist() == ["test", "near-test", "none", "none"]
     assert "NA-Bbb" in caplog.text and "XX-Not" in caplog.text
     assert splits.training_sites(table, "test").tolist() == [False, False, True, True]
@@ -115,7 +115,7 @@ def test_no_group_straddles_a_split_of_any_scheme(scheme, seed, km, share):
         table = splits.split(towers, splits=Splits(**conf), test_sites=wanted, seed=seed, **known)
     except InputError:
         assume(False)  # one group of all towers cannot be split
-    contracts.table(table, contracts.SPLITS, where="test")
+    contracts.check_table(table, contracts.SPLITS, where="test")
     folds = table.groupby("group")["fold"]
     if scheme == "sites":  # a group is in training as a whole, or not at all
         assert all(set(g) == {"none"} or "none" not in set(g) for _, g in folds)

@@ -25,7 +25,7 @@ def test_samples_of_both_kinds_hold_their_contract(files, tmp_path, features):
     build_samples(**files, **outputs, features=features, step="day")
     for kind, path in outputs.items():
         ds = xr.load_dataset(path)
-        contracts.samples(ds, dynamic=tuple(features["dynamic"]), static=tuple(features["static"]), where=path)
+        contracts.check_samples(ds, dynamic=tuple(features["dynamic"]), static=tuple(features["static"]), where=path)
         assert ds.attrs["drivers"] == kind and ds["air_temperature"].attrs["units"] == "K"
         assert ds["gpp"].dtype == np.float32 and "NA-Bbb" in ds["site"].values
 

@@ -64,8 +64,8 @@ def _read(name, step, sample, partitioning="NT"):
 @pytest.mark.parametrize(("name", "step"), CASES)
 def test_tables_fulfil_the_contracts(name, step, sample):
     table, places = records.check_network(*_read(name, step, sample), where=name)
-    contracts.table(table, contracts.TOWERS, where=name)
-    contracts.table(places, contracts.SITES, where=name)
+    contracts.check_table(table, contracts.TOWERS, where=name)
+    contracts.check_table(places, contracts.SITES, where=name)
     assert list(places["site"]) == ["DE-Aaa", "NA-Bbb"]  # NA stays text
     assert set(places["network"]) == {name}
     assert places["lat"].tolist() == [51.0, -22.5] and places["lon"].tolist() == [10.5, 17.0]

@@ -49,7 +49,7 @@ def _harmonise(out, *networks, step="day", **changes):
 
 def test_from_archives_to_towers(sample, tmp_path):
     table, towers, report = _harmonise(tmp_path, _read("fluxnet", sample, tmp_path))
-    contracts.table(table, contracts.TOWERS, where="x")
+    contracts.check_table(table, contracts.TOWERS, where="x")
     assert towers["site"].tolist() == ["DE-Aaa"]
     assert towers[["first", "last", "n"]].to_numpy().tolist() == [["2010-01-01", "2011-02-04", 400]]
     assert len(table) == 400 and table["gpp"].isna().sum() == 1

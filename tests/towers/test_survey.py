@@ -65,7 +65,7 @@ def test_only_what_is_new_is_read(folder, tmp_path, monkeypatch):
     assert seen == ["DE-000", "NA-Bbb"]
     _gather(folder, store=store, partitioning="DT")
     assert len(seen) == 5
-    assert len(files.members(store)) == 2 * 3  # what no longer holds is gone
+    assert len(files.list_files(store)) == 2 * 3  # what no longer holds is gone
 
 
 def _truncate(path):

@@ -99,8 +99,8 @@ def test_members_of_other_libraries_or_seeds_are_strangers(files, settings, tmp_
     record = _train(files, tmp_path / "0", settings, steps=2).spec.training
     _train(files, tmp_path / "1", settings, seed=2, steps=2)
     assert record.run_seed == 1 and record.software["torch"] == torch.__version__ and "torch" in record.instructions
-    real = lineage.version
-    monkeypatch.setattr(lineage, "version", lambda package: "99.0" if package == "numpy" else real(package))
+    real = lineage.package_version
+    monkeypatch.setattr(lineage, "package_version", lambda package: "99.0" if package == "numpy" else real(package))
     _train(files, tmp_path / "2", settings, steps=2)
     for stranger in ("1", "2"):
         with pytest.raises(ContractError, match="one set of libraries"):

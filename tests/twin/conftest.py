@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tamrl import landmask
-from tamrl.sections.inputs import World
+from tamrl.sections.inputs import SimulatedWorld
 from tamrl.twin import earth, stage
 from tamrl.twin.simulation import Simulation
 
@@ -58,7 +58,7 @@ def written(land, tmp_path_factory) -> SimpleNamespace:
         patch.setattr(landmask, "land_share", lambda handle, resolution: _coarser(land, resolution))
         stage.simulate_world(
             world=str(found.world),
-            twin={k: TWIN[k] for k in World.model_fields},
+            twin={k: TWIN[k] for k in SimulatedWorld.model_fields},
             time={"step": "day", "years": YEARS},
             resolution=5.0,
             seed=1,

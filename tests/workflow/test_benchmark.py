@@ -49,7 +49,7 @@ def judged(shared_data, tmp_path_factory):
 
 def test_the_listed_towers_are_predicted_by_every_model(judged):
     found = pd.read_parquet(judged / "evaluation/predictions.parquet")
-    contracts.table(found, contracts.PREDICTIONS, where="predictions")
+    contracts.check_table(found, contracts.PREDICTIONS, where="predictions")
     assert set(found["site"]) == set(TEST) and set(found["model"]) == {"tamrl", "lightgbm", "same_day", "stumps"}
     assert set(found["split"]) == {"sites"} and set(found["fold"]) == {"test"}
     assert found["predicted"].notna().mean() > 0.95

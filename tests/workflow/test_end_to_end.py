@@ -77,7 +77,7 @@ def test_a_month_of_fluxes_makes_no_tower_worse_in_the_median(finished):
 
 def test_tables_keep_their_contracts(finished):
     predictions = pd.read_parquet(finished.results / "evaluation/predictions.parquet")
-    contracts.table(predictions, contracts.PREDICTIONS, where="predictions")
+    contracts.check_table(predictions, contracts.PREDICTIONS, where="predictions")
     contracts.read_csv(finished.results / "evaluation/site_metrics.csv", contracts.METRICS)
     assert set(predictions.model) == {"tamrl", "lightgbm"}
     splits = pd.read_csv(finished.results / "samples/splits.csv", dtype=str).set_index("site").fold
@@ -118,7 +118,7 @@ def test_months_of_regions_add_up_to_the_budgets(finished):
 
 def test_budgets_agree_with_the_maps(finished):
     budgets = pd.read_csv(finished.results / "budgets.csv")
-    contracts.table(budgets.astype({"year": str}), contracts.BUDGETS, where="budgets")
+    contracts.check_table(budgets.astype({"year": str}), contracts.BUDGETS, where="budgets")
     globe = budgets[budgets.region == "globe"].set_index("flux")["mean"]
     for flux in FLUXES:
         ds = xr.open_dataset(finished.results / f"maps/{flux}_2012.nc")

@@ -44,7 +44,7 @@ rule write_adaptation:
     params:
         stage="tamrl.report.adaptation.write_adaptation",
         config=PLAIN,
-        config_digest=configuration.digest(MAIN),
+        config_digest=configuration.shaping_digest(MAIN),
         code=code("tamrl.report.adaptation"),
     script:
         "../scripts/run_stage.py"

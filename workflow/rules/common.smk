@@ -19,9 +19,9 @@ from tamrl.costs.needs import job_resources
 from tamrl.intake import document, machine
 from tamrl.jobs import Beside
 from tamrl.layout import DOWNLOADS, File, RunLayout
-from tamrl.log import told
-from tamrl.planning import WorkflowPlan, plain
-from tamrl.sections.inputs import DriverTime, Reading, Screening, World, Years
+from tamrl.log import journal_summary
+from tamrl.planning import WorkflowPlan, plain_values
+from tamrl.sections.inputs import DriverTime, Reading, Screening, SimulatedWorld, Years
 from tamrl.sections.models import Batches, Engine, Optimisation
 from tamrl.sections.results import MapFormat
 
@@ -37,7 +37,7 @@ if workflow.is_main_process:
 
 PLAN = WorkflowPlan(config)
 MAIN, CONFIGS = PLAN.main, PLAN.configs
-PLAIN = plain(MAIN)
+PLAIN = plain_values(MAIN)
 VIRTUAL = simulated.is_virtual(PLAIN)  # whether the products have to say so
 GRIDDED = PLAN.gridded
 ANY, THIS = RunLayout("{run}"), PLAN.layout
@@ -51,7 +51,7 @@ MODULE_PATHS = workflow.modifier.path_modifier  # what `prefix` or `replace_pref
 def identity(wildcards):
     """What the files of a run state of it (`RunIdentity`)."""
     run = getattr(wildcards, "run", MAIN.run)
-    return {"run": run, "config_digest": configuration.digest(CONFIGS[run]), "virtual": VIRTUAL}
+    return {"run": run, "config_digest": configuration.shaping_digest(CONFIGS[run]), "virtual": VIRTUAL}
 
 
 def placed(value):
@@ -75,7 +75,7 @@ def nameable(paths):
     of the wildcards that gives such. A prefix of another workflow is for what rules make, not for what users bring.
     """
     listed = lambda value: [value] if isinstance(value, str) else value or []
-    mark = lambda path: path if configuration.is_made(MAIN, path) else local(path)
+    mark = lambda path: path if configuration.is_rule_output(MAIN, path) else local(path)
     named = lambda value: [mark(path) for path in map(str, listed(value)) if not contains_wildcard(path)]
     return (lambda wildcards: named(paths(wildcards))) if callable(paths) else named(paths)
 
@@ -87,12 +87,12 @@ def of_run(function):
 
 def section(name, part=None):
     """The section `name` of the run's configuration as plain values, or the part of it that is of a type, or under one key."""
-    return lambda w: plain(getattr(CONFIGS[getattr(w, "run", MAIN.run)], name), part)
+    return lambda w: plain_values(getattr(CONFIGS[getattr(w, "run", MAIN.run)], name), part)
 
 
 def key(name, key):
     """The value of one key of the run's configuration."""
-    return lambda w: plain(getattr(CONFIGS[w.run], name), key)[key]
+    return lambda w: plain_values(getattr(CONFIGS[w.run], name), key)[key]
 
 
 def needs(rule):
@@ -130,7 +130,7 @@ def plugins(package, names):
 
 
 shipped = cache(provenance.shipped)
-look_once = cache(lambda path: provenance.stamps([path]))
+look_once = cache(lambda path: provenance.file_stamps([path]))
 
 
 def stamps(*raw):
@@ -142,7 +142,7 @@ def stamps(*raw):
 
     def look(path):
         place = placed(path)
-        return {place: provenance.stamps([place]) if configuration.is_made(MAIN, path) else look_once(place)}
+        return {place: provenance.file_stamps([place]) if configuration.is_rule_output(MAIN, path) else look_once(place)}
 
     def all_of(wildcards):
         digests = {}

@@ -94,7 +94,7 @@ rule place_drivers:
         **needs("build_samples"),
     params:
         stage="tamrl.drivers.stage.place_drivers",
-        variables=plain(MAIN.drivers.variables),
+        variables=plain_values(MAIN.drivers.variables),
         co2=MAIN.drivers.co2,
         stamps=stamps(MAIN.drivers.co2),
         step=MAIN.time.step,

@@ -39,7 +39,7 @@ rule read_network:
         **needs("read_network"),
     params:
         stage="tamrl.towers.stage.read_network",
-        options=lambda w: plain(CONFIGS[w.run].towers.plugin_options(w.network)),
+        options=lambda w: plain_values(CONFIGS[w.run].towers.plugin_options(w.network)),
         reading=section("towers", Reading),
         step=MAIN.time.step,
         archives=at(File.NETWORK_ARCHIVES),

@@ -16,7 +16,7 @@ if MAIN.twin:
             **needs("simulate_world"),
         params:
             stage="tamrl.twin.stage.simulate_world",
-            twin=section("twin", World),
+            twin=section("twin", SimulatedWorld),
             time=section("time", Years),
             resolution=MAIN.grid.resolution,
             seed=MAIN.seed,

@@ -1,5 +1,5 @@
 """Run the stage of a rule: the function that `params.stage` names, with what the rule names after its arguments."""
 
-from tamrl.workflow import run
+from tamrl.workflow import run_job
 
-run(snakemake)
+run_job(snakemake)

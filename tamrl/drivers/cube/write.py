@@ -196,7 +196,7 @@ def take_part(store: Path, part: Path) -> dict[str, dict[str, Any]]:
 def can_link(store: str | Path, folder: Path) -> bool:
     """Whether files of a store can have a second name in `folder`, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
-    with temporary.place(folder / "probe") as probe:
+    with temporary.temporary_place(folder / "probe") as probe:
         try:
             os.link(Path(store) / MANIFEST, probe)
         except OSError:

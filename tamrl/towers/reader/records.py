@@ -136,14 +136,14 @@ def check_network(records: pd.DataFrame, places: pd.DataFrame, *, where: object)
     sites.check_ids([*records["site"].unique(), *places["site"].unique()], where=where)
     places = sites.check_coordinates(places, where=where)
     records, implausible = plausibility.mask_implausible(records, where=where, lat=places.set_index("site")["lat"].to_dict())
-    records = contracts.table(records, contracts.TOWERS, where=where)
+    records = contracts.check_table(records, contracts.TOWERS, where=where)
     return records, add_implausible(places, implausible, records["site"].unique(), where=where)
 
 
 def add_implausible(places: pd.DataFrame, implausible: pd.DataFrame, known: Iterable[str], *, where: object) -> pd.DataFrame:
     """The sites by contract, and what is implausible at them; refuses records (of towers `known`) without a place."""
     places = places.drop(columns=list(sites.IMPLAUSIBLE), errors="ignore").join(implausible, on="site")
-    places = contracts.table(sites.site_table(places.to_dict("records")), contracts.SITES, where=where)
+    places = contracts.check_table(sites.site_table(places.to_dict("records")), contracts.SITES, where=where)
     if lost := sorted(set(known) - set(places["site"])):
         todo = "add these towers to the metadata (BIF), or remove their files"
         raise InputError(f"no coordinates for {', '.join(lost[:5])}", where=where, todo=todo)
