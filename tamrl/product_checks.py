@@ -97,7 +97,7 @@ def check_products(
     table = pd.DataFrame([(path, name) for path, name, _ in checks], columns=["file", "check"])
     contracts.check_table(table, contracts.CHECKS, where=report)
     with files.atomic(report) as part:
-        escaping.write_csv(simulated.table(table, virtual), part)
+        escaping.write_csv(simulated.label_table(table, virtual), part)
     _log.info("%d checks of %d files passed", len(table), table["file"].nunique())
 
 

@@ -51,10 +51,10 @@ class WeightedSum:
 
     def mean(self) -> np.ndarray:
         """Weighted mean of each bin, NaN where nothing exists."""
-        return ratio(self.total, self.weight)
+        return divide_sums(self.total, self.weight)
 
 
-def ratio(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def divide_sums(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """`total / weight`, NaN where the weight is zero; the two are broadcast."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(np.asarray(weight) > 0, np.asarray(total) / weight, np.nan)

@@ -39,24 +39,24 @@ def description(name: str, virtual: bool) -> dict[str, object]:
     return {"name": title(name, True), "description": COMMENT, "keywords": list(KEYWORDS)} if virtual else {}
 
 
-def attributes(given: Attributes, virtual: bool) -> dict[str, object]:
+def label_attributes(attributes: Attributes, virtual: bool) -> dict[str, object]:
     """Global attributes that state a virtual world in title, source, keywords and so on; unchanged where the world is real.
 
     What they state already is not repeated; instruments of a real run are replaced.
     """
-    stated = dict(given)
+    stated = dict(attributes)
     if not virtual:
         return stated
-    keywords = [word for word in str(given.get("keywords", "")).split(", ") if word and word not in KEYWORDS]
+    keywords = [word for word in str(attributes.get("keywords", "")).split(", ") if word and word not in KEYWORDS]
     for name in ("summary", "comment"):
-        text = str(given.get(name, ""))
+        text = str(attributes.get(name, ""))
         stated[name] = text if COMMENT in text else f"{COMMENT} {text}".strip()
     stated |= {
-        "title": title(str(given.get("title", "fluxes of carbon")), virtual),
-        "source": title(str(given.get("source", "models of carbon fluxes")), virtual),
+        "title": title(str(attributes.get("title", "fluxes of carbon")), virtual),
+        "source": title(str(attributes.get("source", "models of carbon fluxes")), virtual),
         "keywords": ", ".join([*keywords, *KEYWORDS]),
     }
-    if vocabulary := given.get("keywords_vocabulary"):
+    if vocabulary := attributes.get("keywords_vocabulary"):
         stated["keywords_vocabulary"] = title(str(vocabulary), virtual)
     return stated | {"instrument": f"none ({STATEMENT})", "platform": f"model ({STATEMENT})"}
 
@@ -66,6 +66,6 @@ def is_stated(attributes: Attributes) -> bool:
     return STATEMENT in str(attributes.get("comment", ""))
 
 
-def table(frame: pd.DataFrame, virtual: bool) -> pd.DataFrame:
+def label_table(frame: pd.DataFrame, virtual: bool) -> pd.DataFrame:
     """A table as it leaves the run: with `COLUMN` where the world is virtual, even if it has no rows."""
     return frame.assign(**{COLUMN: pd.Series(STATEMENT, index=frame.index, dtype=object)}) if virtual else frame

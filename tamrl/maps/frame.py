@@ -126,4 +126,4 @@ class Frame:
             "history": history(now, content.product),
         }
         attributes |= discovery | self.format.attribution | self.origin.attributes
-        return simulated.attributes(attributes, self.virtual)
+        return simulated.label_attributes(attributes, self.virtual)

@@ -106,5 +106,5 @@ def _tags(ds: xr.Dataset, flux: str, month: str) -> dict[str, object]:
     tags: dict[str, object] = {name: ds.attrs[name] for name in COPIED if name in ds.attrs}
     tags |= {"title": f"{flux.upper()} {month}: mean and standard deviation", "summary": f"{month}, {bands}."}
     tags |= {"id": acdd.identifier(f"geotiff {flux} {month} {ds.attrs.get('id')}"), "comment": ds[flux].attrs["comment"]}
-    stated = simulated.attributes(tags, simulated.is_stated(ds.attrs))
+    stated = simulated.label_attributes(tags, simulated.is_stated(ds.attrs))
     return stated | {"TIFFTAG_IMAGEDESCRIPTION": stated["title"]}

@@ -73,7 +73,7 @@ def merge_attributes(files: Sequence[Attributes], *, title: str, summary: str, p
     merged["keywords"] = ", ".join(dict.fromkeys(words))
     lines = [line for attributes in files for line in str(attributes.get("history", "")).splitlines()]
     merged["history"] = "\n".join(dict.fromkeys([history(now, product), *lines]))
-    return simulated.attributes(merged, any(simulated.is_stated(attributes) for attributes in files))
+    return simulated.label_attributes(merged, any(simulated.is_stated(attributes) for attributes in files))
 
 
 def history(now: str, product: str) -> str:

@@ -40,7 +40,7 @@ def write_adaptation(
     first, found = parts[0]["model"].iloc[0], pd.concat(parts, ignore_index=True)
     rows = changes(found, first=first)
     with files.atomic(table) as part:
-        escaping.write_csv(simulated.table(rows, simulated.is_virtual(config)), part)
+        escaping.write_csv(simulated.label_table(rows, simulated.is_virtual(config)), part)
     with files.atomic(page) as part:
         part.write_text(markdown(rows, first=first, origin=_origin(config, config_digest)), encoding="utf-8")
     image = rendered(curves(rows), Path(picture).stem, caption="", alt="")

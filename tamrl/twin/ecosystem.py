@@ -147,7 +147,7 @@ class Ecosystem:
         reco = GROWTH * s.fresh + self.maintenance * living + self.decay * dead
         water(s, p, air, self.tiles.irrigated)
         warmth(s, air)
-        leaves(s, p, sky.day_length(self.tiles.lat, day_of_year))
+        leaves(s, p, sky.daylight_hours(self.tiles.lat, day_of_year))
         return gpp, reco
 
 

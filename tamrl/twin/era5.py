@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import xarray as xr
 
-from tamrl.twin.nodes import Nodes
+from tamrl.twin.lattice import Lattice
 
 # short name in GRIB, parameter, step type, data type, statistic, name in the file's name, units, name, CF name
 VARIABLES = {
@@ -28,12 +28,12 @@ GLOBAL = {
 }
 
 
-def file_name(name: str, year: int, month: int) -> str:
+def era5_file_name(name: str, year: int, month: int) -> str:
     """Name of the file of variable `name` (as in ERA5: t2m, ...)."""
     return f"era5_{VARIABLES[name][5]}_daily_{VARIABLES[name][4]}_{year}_{month:02d}.nc"
 
 
-def dataset(name: str, values: np.ndarray, *, year: int, month: int, nodes: Nodes) -> xr.Dataset:
+def era5_dataset(name: str, values: np.ndarray, *, year: int, month: int, nodes: Lattice) -> xr.Dataset:
     """One file's content.
 
     Parameters
@@ -49,7 +49,12 @@ def dataset(name: str, values: np.ndarray, *, year: int, month: int, nodes: Node
     """
     first = date(year, month, 1).toordinal() - date(1970, 1, 1).toordinal()
     seconds = (first + np.arange(len(values), dtype="int64")) * 86400
-    about = {"long_name": "time", "standard_name": "time", "units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
+    time_attributes = {
+        "long_name": "time",
+        "standard_name": "time",
+        "units": "seconds since 1970-01-01",
+        "calendar": "proleptic_gregorian",
+    }
     north = {"units": "degrees_north", "standard_name": "latitude", "long_name": "latitude", "stored_direction": "decreasing"}
     east = {"units": "degrees_east", "standard_name": "longitude", "long_name": "longitude"}
     member = {"long_name": "ensemble member numerical id", "units": "1", "standard_name": "realization"}
@@ -57,7 +62,7 @@ def dataset(name: str, values: np.ndarray, *, year: int, month: int, nodes: Node
         {name: (("valid_time", "latitude", "longitude"), values, _attributes(name, nodes))},
         coords={
             "number": ((), np.int64(0), member),
-            "valid_time": ("valid_time", seconds, about),
+            "valid_time": ("valid_time", seconds, time_attributes),
             "latitude": ("latitude", nodes.lat, north),
             "longitude": ("longitude", nodes.lon, east),
             "expver": ("valid_time", np.full(len(values), "0001", dtype=object)),
@@ -66,12 +71,12 @@ def dataset(name: str, values: np.ndarray, *, year: int, month: int, nodes: Node
     )
 
 
-def encoding(name: str, shape: tuple[int, ...]) -> dict[str, dict[str, object]]:
+def era5_encoding(name: str, shape: tuple[int, ...]) -> dict[str, dict[str, object]]:
     """Compression as in the real files: one chunk, shuffled, zlib level 1."""
     return {name: {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": shape, "_FillValue": np.float32(np.nan)}}
 
 
-def _attributes(name: str, nodes: Nodes) -> dict[str, object]:
+def _attributes(name: str, nodes: Lattice) -> dict[str, object]:
     short, parameter, step, data, _, _, units, long_name, cf = VARIABLES[name]
     rows, columns = nodes.shape
     return {

@@ -8,8 +8,8 @@ import zarr
 
 from tamrl.arrays import Floats
 from tamrl.twin.era5 import VARIABLES
-from tamrl.twin.nodes import Nodes
-from tamrl.twin.world import stored_array
+from tamrl.twin.lattice import Lattice
+from tamrl.twin.world import world_array
 
 SWING = 4.0
 """Amplitude of a day's temperatures, K."""
@@ -34,15 +34,15 @@ def hours(name: str, values: Floats) -> Floats:
     daily = values.astype("float64")[:, None]
     if VARIABLES[name][4] == "sum":
         weights = np.maximum(np.sin(np.pi * (k - 5.5) / 12), 0)
-        found, rest = daily * (weights / weights.sum())[None, :, None, None], 12
+        hourly, rest = daily * (weights / weights.sum())[None, :, None, None], 12
         total = daily[:, 0]
     else:
-        found, rest = daily + SWING * np.cos(2 * np.pi * (k - 14) / 24)[None, :, None, None], 23
+        hourly, rest = daily + SWING * np.cos(2 * np.pi * (k - 14) / 24)[None, :, None, None], 23
         total = 24 * daily[:, 0]
-    found = found.astype("float32")
-    others = found.astype("float64").sum(1) - found[:, rest]
-    found[:, rest] = total - others
-    return np.asarray(found.reshape(-1, *values.shape[1:]))
+    hourly = hourly.astype("float32")
+    others = hourly.astype("float64").sum(1) - hourly[:, rest]
+    hourly[:, rest] = total - others
+    return np.asarray(hourly.reshape(-1, *values.shape[1:]))
 
 
 def ends(name: str, year: int, month: int, count: int) -> np.ndarray:
@@ -51,12 +51,12 @@ def ends(name: str, year: int, month: int, count: int) -> np.ndarray:
     return first + np.arange(count)
 
 
-def grib(name: str, values: np.ndarray, *, times: np.ndarray, nodes: Nodes) -> bytes:
+def grib(name: str, values: np.ndarray, *, times: np.ndarray, nodes: Lattice) -> bytes:
     """Hours (time, lat, lon) as GRIB messages of edition 1, as the Climate Data Store gives them, packed in 24 bits."""
     return b"".join(_message(name, field, time, nodes) for field, time in zip(values, times, strict=True))
 
 
-def _message(name: str, field: np.ndarray, end: np.datetime64, nodes: Nodes) -> bytes:
+def _message(name: str, field: np.ndarray, end: np.datetime64, nodes: Lattice) -> bytes:
     total = VARIABLES[name][4] == "sum"
     start = (end - np.timedelta64(1 if total else 0, "h")).astype("datetime64[h]").item()
     century, year = (start.year - 1) // 100 + 1, (start.year - 1) % 100 + 1
@@ -91,7 +91,7 @@ def _ibm(value: float) -> bytes:
     return bytes([(0x80 if value < 0 else 0) | (64 + 6)]) + round(abs(value)).to_bytes(3, "big")
 
 
-def create_store(path: Path, *, years: list[int], nodes: Nodes, chunk: int = 24) -> None:
+def create_store(path: Path, *, years: list[int], nodes: Lattice, chunk: int = 24) -> None:
     """An empty store like ARCO-ERA5: Zarr 2, consolidated, hours since 1900 from the first hour of `years` to the one after.
 
     The original holds one hour in a chunk; `chunk` hours make fewer files of a small world.
@@ -120,6 +120,6 @@ def create_store(path: Path, *, years: list[int], nodes: Nodes, chunk: int = 24)
 def fill_store(path: Path, name: str, values: np.ndarray, *, times: np.ndarray) -> None:
     """Write consecutive hours (time, lat, lon) into the store."""
     root = zarr.open_group(path, mode="r+", zarr_format=2, use_consolidated=False)
-    first = int(np.asarray(stored_array(root, "time")[:1])[0])
+    first = int(np.asarray(world_array(root, "time")[:1])[0])
     start = int((times[0] - np.datetime64("1900-01-01", "h")).astype("int64")) - first
-    stored_array(root, ARCO[name])[start : start + len(values)] = values
+    world_array(root, ARCO[name])[start : start + len(values)] = values

@@ -1,6 +1,6 @@
 """Vegetation indices as MODIS gives them on its climate modelling grid: 16-day composites like MOD13C1, collection 6.1.
 
-Each pixel sees its own class with patchiness and noise of its own; under lasting cloud the composite is too low and
+Each pixel has the indices of its class, with patches and noise; under lasting cloud the composite is too low and
 flagged, snow is flagged, water is missing (Didan 2021, doi 10.5067/MODIS/MOD13C1.061).
 """
 
@@ -20,7 +20,7 @@ GOOD, MARGINAL, SNOW, CLOUD = range(4)
 INDEX = {"units": "1", "scale_factor": SCALE, "add_offset": 0.0, "valid_range": np.array([-2000, 10000], "int16")}
 
 
-def file_name(start: date) -> str:
+def modis_file_name(start: date) -> str:
     """Name of the composite that starts on this day, e.g. `MOD13C1.A2010001.061.nc`."""
     return f"MOD13C1.A{start:%Y%j}.061.nc"
 
@@ -60,16 +60,16 @@ def composite(
     cloudy = chance < np.minimum(0.02 + 1.6 * overcast**3, 0.6)[tiles]
     marginal = ~cloudy & (chance > 0.9)
     loss = np.where(cloudy, 0.35 + 0.6 * (chance * 97 % 1), np.where(marginal, 0.95, 1)).astype("float32")
-    found = {}
+    layers = {}
     for name, key, spread in ((EVI, "evi", 0.012), (NDVI, "ndvi", 0.015)):
         values = np.append(seen[key], 0).astype("float32")[tiles] * texture * loss + np.float32(spread) * noise
         stored = np.clip(np.round(values / SCALE), -2000, 10000).astype("int16")
-        found[name] = np.where(water, np.int16(FILL), stored)
+        layers[name] = np.where(water, np.int16(FILL), stored)
     flags = np.where(cloudy, CLOUD, np.where(np.append(seen["snow"], 0)[tiles] > 0.5, SNOW, np.where(marginal, MARGINAL, GOOD)))
-    return {**found, RELIABILITY: np.where(water, -1, flags).astype("int8")}
+    return {**layers, RELIABILITY: np.where(water, -1, flags).astype("int8")}
 
 
-def dataset(values: dict[str, np.ndarray], *, start: date, end: date, pixels: Grid) -> xr.Dataset:
+def modis_dataset(values: dict[str, np.ndarray], *, start: date, end: date, pixels: Grid) -> xr.Dataset:
     """One file's content, (lat, lon) north-up, with the window in the global attributes."""
     attributes = {
         EVI: {"long_name": EVI, "_FillValue": np.int16(FILL), **INDEX},
@@ -97,7 +97,7 @@ def dataset(values: dict[str, np.ndarray], *, start: date, end: date, pixels: Gr
     )
 
 
-def encoding() -> dict[str, dict[str, object]]:
+def modis_encoding() -> dict[str, dict[str, object]]:
     """Compression of the variables."""
     return {n: {"zlib": True, "complevel": 1, "shuffle": True} for n in (EVI, NDVI, RELIABILITY)}
 

@@ -39,7 +39,7 @@ class Mosaic:
         return np.bincount(self.tile_cell, self.tile_share * values, minlength=self.cell.size).astype("float32")
 
 
-def build(land_cover: np.ndarray, resolution: float, ratio: int) -> Mosaic:
+def build_mosaic(land_cover: np.ndarray, resolution: float, ratio: int) -> Mosaic:
     """The mosaic of a land cover map of MCD12C1 codes (lat, lon) with `ratio` pixels per cell side, pixels weighed by area."""
     grid, pixels = Grid(resolution), Grid(resolution / ratio)
     flat = np.arange(np.prod(grid.shape)).reshape(grid.shape).repeat(ratio, 0).repeat(ratio, 1)
@@ -79,10 +79,10 @@ def traits(mosaic: Mosaic, *, lat: np.ndarray, lon: np.ndarray, seed: int) -> tu
     lat, lon : arrays (cell,)
         Centres of the land cells, degrees.
     """
-    found = []
-    for name, middle, smooth, by_class, own in (("vigour", 1.0, 0.15, 0.05, 0.08), ("age", 0.88, 0.10, 0.04, 0.09)):
+    fields = []
+    for name, middle, smooth, by_class, by_tile in (("vigour", 1.0, 0.15, 0.05, 0.08), ("age", 0.88, 0.10, 0.04, 0.09)):
         rng = generator(seed, f"trait {name}")
-        log = by_class * rng.standard_normal(len(IGBP))[mosaic.tile_kind] + own * rng.standard_normal(mosaic.tile_cell.size)
+        log = by_class * rng.standard_normal(len(IGBP))[mosaic.tile_kind] + by_tile * rng.standard_normal(mosaic.tile_cell.size)
         log += smooth * static_field(seed, f"trait field {name}", lat=lat, lon=lon, scale_km=1100)[mosaic.tile_cell]
-        found.append((middle * np.exp(log - (smooth**2 + by_class**2 + own**2) / 2)).astype("float32"))
-    return found[0], found[1]
+        fields.append((middle * np.exp(log - (smooth**2 + by_class**2 + by_tile**2) / 2)).astype("float32"))
+    return fields[0], fields[1]

@@ -55,7 +55,7 @@ class Towers:
     """Bool."""
 
 
-def place(mosaic: Mosaic, tiles: np.ndarray, *, number: int, resolution: float, rng: np.random.Generator) -> Towers:
+def place_towers(mosaic: Mosaic, tiles: np.ndarray, *, number: int, resolution: float, rng: np.random.Generator) -> Towers:
     """Draw `number` towers.
 
     Parameters
@@ -92,16 +92,16 @@ def _weights(mosaic: Mosaic, tiles: np.ndarray) -> Floats:
 
 def _regions(pixels: Grid, weight: np.ndarray) -> list[tuple[float, np.ndarray, np.ndarray]]:
     """Share of towers, flat pixels and their chances, of each region with vegetated land."""
-    found = []
+    regions = []
     weight = weight * np.cos(np.deg2rad(pixels.lat))[:, None]
     for _, south, north, west, east, share in DENSITY:
         inside = ((pixels.lat > south) & (pixels.lat < north))[:, None] & (pixels.lon > west) & (pixels.lon < east)
         spots = np.flatnonzero(inside & (weight > 0))
         if spots.size:
-            found.append((share, spots, weight.ravel()[spots] / weight.ravel()[spots].sum()))
-    if not found:
+            regions.append((share, spots, weight.ravel()[spots] / weight.ravel()[spots].sum()))
+    if not regions:
         raise ConfigError("no land to put towers on", where="twin.towers", todo="take a finer grid.resolution")
-    return found
+    return regions
 
 
 def _anywhere(pixels: Grid, regions: list[tuple[float, np.ndarray, np.ndarray]], rng: np.random.Generator) -> tuple[float, float]:
@@ -113,9 +113,9 @@ def _anywhere(pixels: Grid, regions: list[tuple[float, np.ndarray, np.ndarray]],
     return float(pixels.lat[row] + shift[0]), float(pixels.lon[column] + shift[1])
 
 
-def _near(found: list[tuple[float, float, int]], rng: np.random.Generator) -> tuple[float, float]:
+def _near(places: list[tuple[float, float, int]], rng: np.random.Generator) -> tuple[float, float]:
     """A place 2 to 25 km from a tower already there."""
-    lat, lon, _ = found[rng.integers(len(found))]
+    lat, lon, _ = places[rng.integers(len(places))]
     distance, angle = rng.uniform(2, 25) / KM_PER_DEGREE, rng.uniform(0, 2 * np.pi)
     east = lon + distance * np.sin(angle) / np.cos(np.deg2rad(lat))
     return float(np.clip(lat + distance * np.cos(angle), -89.9, 89.9)), float((east + 180) % 360 - 180)

@@ -76,7 +76,7 @@ def _weather(
     size = truth["gpp"].size
     error = noise * rng.standard_normal((4, size))
     quality = np.where(failed.lost, 0.0, np.where(rng.random(size) < 0.05, rng.random(size), 1.0))
-    found = {
+    columns = {
         "TA_F": truth["celsius"] + 0.3 * error[0],
         "SW_IN_F": np.minimum(truth["shortwave"] * (1 + 0.03 * error[1]), truth["potential"]),
         "VPD_F": truth["vpd"] * np.exp(0.05 * error[2]),
@@ -84,27 +84,27 @@ def _weather(
         "WS_F": rng.gamma(4.0, 0.7, size),
         "PA_F": 101.3 * np.exp(-elevation / 8300) + 0.6 * rng.standard_normal(size),
     }
-    found["P_F"] = np.where(found["P_F"] < 0.1, 0.0, found["P_F"])
-    found = {n: np.maximum(v, 0.0) if n != "TA_F" else v for n, v in found.items()}
+    columns["P_F"] = np.where(columns["P_F"] < 0.1, 0.0, columns["P_F"])
+    columns = {n: np.maximum(v, 0.0) if n != "TA_F" else v for n, v in columns.items()}
     era = {f"{n}_ERA": truth[key] for n, key in WEATHER.items()}
     flags = {f"{n}_F_QC": quality.round(6) for n in (*WEATHER, "WS", "PA")}
-    return {**found, **era, **flags, "SW_IN_POT": truth["potential"], **_extras(found, failed)}
+    return {**columns, **era, **flags, "SW_IN_POT": truth["potential"], **_extras(columns, failed)}
 
 
-def _extras(found: dict[str, np.ndarray], failed: Outages) -> dict[str, np.ndarray]:
+def _extras(weather: dict[str, np.ndarray], failed: Outages) -> dict[str, np.ndarray]:
     """Columns that only some sites have: light, radiation balance and soil temperature."""
 
     def gone(values: np.ndarray) -> np.ndarray:
         """Values without those that an outage lost."""
         return np.where(failed.lost, np.nan, values)
 
-    emitted = 5.67e-8 * (found["TA_F"] + sky.KELVIN) ** 4
+    emitted = 5.67e-8 * (weather["TA_F"] + sky.KELVIN) ** 4
     return {
-        "PPFD_IN": gone(found["SW_IN_F"] * 2.05),
-        "NETRAD": gone(0.70 * found["SW_IN_F"] - 35),
+        "PPFD_IN": gone(weather["SW_IN_F"] * 2.05),
+        "NETRAD": gone(0.70 * weather["SW_IN_F"] - 35),
         "LW_IN_F": 0.80 * emitted,
-        "TS_F_MDS_1": gone(uniform_filter1d(found["TA_F"], 9, mode="nearest", origin=4)),
-        "USTAR": gone(0.1 + 0.08 * found["WS_F"]),
+        "TS_F_MDS_1": gone(uniform_filter1d(weather["TA_F"], 9, mode="nearest", origin=4)),
+        "USTAR": gone(0.1 + 0.08 * weather["WS_F"]),
     }
 
 
@@ -119,7 +119,7 @@ def _fluxes(truth: dict[str, np.ndarray], failed: Outages, noise: float, rng: np
     bias = 1 + noise * np.array([0.04, 0.05, 0.06]) * rng.standard_normal(3)
     drift = uniform_filter1d(rng.standard_normal((3, nee.size)), 7, axis=1) * 0.12 * noise
     reco_night = np.maximum(reco * bias[0] * (1 + drift[0]), 0.0)
-    found = {
+    columns = {
         "NEE_VUT_REF": measured,
         "NEE_VUT_REF_QC": np.clip(share, 0, 1).round(6),
         "NEE_VUT_REF_RANDUNC": spread,
@@ -128,4 +128,4 @@ def _fluxes(truth: dict[str, np.ndarray], failed: Outages, noise: float, rng: np
         "RECO_DT_VUT_REF": np.maximum(reco * bias[1] * (1 + drift[1]), 0.0),
         "GPP_DT_VUT_REF": np.maximum(gpp * bias[2] * (1 + drift[2]), 0.0),
     }
-    return {n: np.where(failed.lost, np.nan, v) for n, v in found.items()}
+    return {n: np.where(failed.lost, np.nan, v) for n, v in columns.items()}

@@ -10,7 +10,7 @@ import numpy as np
 from tamrl.twin import sky
 from tamrl.twin.earth import Earth
 from tamrl.twin.ecosystem import Air, Ecosystem, Tiles, greenness
-from tamrl.twin.nodes import centres
+from tamrl.twin.lattice import centres
 from tamrl.twin.noise import generator
 from tamrl.twin.weather import Day, Weather
 
@@ -53,14 +53,14 @@ class Composites:
         last = day.timetuple().tm_yday % COMPOSITE_DAYS == 0 or (day.month, day.day) == (12, 31)
         if not last:
             return None
-        found = {n: v / np.float32(self.days) for n, v in self.sums.items()}
+        means = {n: v / np.float32(self.days) for n, v in self.sums.items()}
         self.sums, self.days = {}, 0
-        return found
+        return means
 
 
 def composite_dates(years: list[int]) -> list[tuple[date, date]]:
     """First and last day of every composite of `years`: days 1, 17, ... 353 of the year."""
-    found = []
+    dates = []
     for year in years:
         first = date(year, 1, 1).toordinal()
         ends = [
@@ -68,14 +68,14 @@ def composite_dates(years: list[int]) -> list[tuple[date, date]]:
             date(year, 12, 31).toordinal(),
         ]
         starts = [first + COMPOSITE_DAYS * k for k in range(len(ends))]
-        found += [(date.fromordinal(a), date.fromordinal(b)) for a, b in zip(starts, ends, strict=True)]
-    return found
+        dates += [(date.fromordinal(a), date.fromordinal(b)) for a, b in zip(starts, ends, strict=True)]
+    return dates
 
 
 class Simulation:
     """Runs an Earth through `spinup_years` and then `years`.
 
-    After use, `composites` holds what a satellite would have seen: dicts of (tile,) and (cell,) arrays, one a window of
+    After use, `composites` holds what a satellite would have measured: dicts of (tile,) and (cell,) arrays, one per window of
     `composite_dates(years)`; they are taken out by the caller as they are finished.
     """
 
@@ -93,18 +93,18 @@ class Simulation:
         self._tower_tile = earth.towers.tile
         self._offsets = tower_offsets(earth)
         self.tiles = Ecosystem(land_tiles(earth), _air_at(cold, earth.mosaic.tile_cell))
-        self.towers = Ecosystem(tower_tiles(earth), _air_at(cold, earth.mosaic.tile_cell[self._tower_tile]))
+        self.towers = Ecosystem(tiles_of_towers(earth), _air_at(cold, earth.mosaic.tile_cell[self._tower_tile]))
 
     def months(self) -> Iterator[Month]:
-        """Live through all months; those of the spin-up are not given out."""
+        """Live through all months; those of the spin-up are not yielded."""
         for year in range(self.first.year, self.years[-1] + 1):
             if year in (self.years[0] - 1, self.years[0]):  # the last year of the spin-up sets the pools
                 self.tiles.settle()
                 self.towers.settle()
             for month in range(1, 13):
-                found = self._month(year, month)
+                finished = self._month(year, month)
                 if year >= self.years[0]:
-                    yield found
+                    yield finished
 
     def _month(self, year: int, month: int) -> Month:
         length = calendar.monthrange(year, month)[1]
@@ -134,7 +134,7 @@ class Simulation:
         tower_gpp, tower_reco = self.towers.step(local, day_of_year)
         if today.year >= self.years[0]:
             self._look(air, today)
-        potential = sky.potential_radiation(earth.towers.lat, day_of_year)
+        potential = sky.extraterrestrial_radiation(earth.towers.lat, day_of_year)
         seen = (tower_gpp, tower_reco, local.celsius, local.vpd, local.shortwave, local.rain, potential)
         return (parts.mean(gpp), parts.mean(reco)), seen
 
@@ -146,19 +146,19 @@ class Simulation:
 
     def _look(self, air: Air, today: date) -> None:
         evi, ndvi = greenness(self.tiles.state, self.tiles.tiles.kind)
-        potential = sky.potential_radiation(self.earth.cell_lat, today.timetuple().tm_yday)
+        potential = sky.extraterrestrial_radiation(self.earth.cell_lat, today.timetuple().tm_yday)
         clear = np.where(potential > 30, air.shortwave / (0.75 * np.maximum(potential, 30)), 0.5)
         snow = self.tiles.state.snow > 5
-        found = self._window.add(today, {"evi": evi, "ndvi": ndvi, "snow": snow, "overcast": np.clip(1 - clear, 0, 1)})
-        if found:
-            self.composites.append(found)
+        composite = self._window.add(today, {"evi": evi, "ndvi": ndvi, "snow": snow, "overcast": np.clip(1 - clear, 0, 1)})
+        if composite:
+            self.composites.append(composite)
 
 
 def cell_air(day: Day, cell: np.ndarray) -> Air:
     """Weather at the land cells: means of four nodes; VPD from the means of temperature and dew point."""
     t, d, sw, p = (centres(getattr(day, n)).ravel()[cell] for n in WEATHER)
     celsius = t - np.float32(sky.KELVIN)
-    return Air(celsius, sky.vapour_pressure_deficit(t, d), sw / np.float32(86400), p * np.float32(1000))
+    return Air(celsius, sky.vapour_deficit(t, d), sw / np.float32(86400), p * np.float32(1000))
 
 
 def _air_at(air: Air, index: np.ndarray) -> Air:
@@ -174,12 +174,17 @@ def land_tiles(earth: Earth) -> Tiles:
     return Tiles(lat, parts.tile_kind, earth.vigour, earth.age, np.zeros(soil.size, bool), soil)
 
 
-def tower_tiles(earth: Earth) -> Tiles:
-    """The towers' tiles, with a little of their own in the hidden traits and irrigation where it is."""
+def tiles_of_towers(earth: Earth) -> Tiles:
+    """The towers' tiles, with a little of their factor in the hidden traits and irrigation where it is."""
     every, at, rng = land_tiles(earth), earth.towers.tile, generator(earth.seed, "tower traits")
-    own = np.exp(0.07 * rng.standard_normal((2, at.size))).astype("float32")
+    factor = np.exp(0.07 * rng.standard_normal((2, at.size))).astype("float32")
     return Tiles(
-        every.lat[at], every.kind[at], every.vigour[at] * own[0], every.age[at] * own[1], earth.towers.irrigated, every.soil[at]
+        every.lat[at],
+        every.kind[at],
+        every.vigour[at] * factor[0],
+        every.age[at] * factor[1],
+        earth.towers.irrigated,
+        every.soil[at],
     )
 
 

@@ -24,7 +24,7 @@ def _angles(lat: np.ndarray, day_of_year: float) -> tuple[np.ndarray, float, np.
     return phi, declination, sunset
 
 
-def potential_radiation(lat: Floats, day_of_year: float) -> Floats:
+def extraterrestrial_radiation(lat: Floats, day_of_year: float) -> Floats:
     """Daily mean shortwave at the top of the atmosphere, W m-2, shape of `lat` (degrees); FAO56 eq. 21-25."""
     phi, declination, sunset = _angles(lat, day_of_year)
     distance = 1 + 0.033 * np.cos(2 * np.pi * day_of_year / 365.0)
@@ -32,7 +32,7 @@ def potential_radiation(lat: Floats, day_of_year: float) -> Floats:
     return np.asarray(np.maximum(SOLAR_CONSTANT * distance / np.pi * height, 0.0))
 
 
-def day_length(lat: np.ndarray, day_of_year: float) -> np.ndarray:
+def daylight_hours(lat: np.ndarray, day_of_year: float) -> np.ndarray:
     """Hours of daylight, shape of `lat` (degrees); FAO56 eq. 34."""
     return 24 / np.pi * _angles(lat, day_of_year)[2]
 
@@ -60,7 +60,7 @@ def dew_point(temperature: Floats, humidity: Floats) -> Floats:
     return KELVIN + 237.3 * x / (17.27 - x)
 
 
-def vapour_pressure_deficit(temperature: Floats, dew: Floats) -> Floats:
+def vapour_deficit(temperature: Floats, dew: Floats) -> Floats:
     """VPD in hPa from temperature and dew point in K, at least 0."""
     return np.asarray(np.maximum(saturation_pressure(temperature) - saturation_pressure(dew), 0.0))
 

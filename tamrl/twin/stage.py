@@ -23,8 +23,8 @@ from tamrl.grid import Grid
 from tamrl.log import progress
 from tamrl.sections import inputs as sections
 from tamrl.twin import archives, earth, era5, hours, landcover, modis, mosaic, observe
+from tamrl.twin.lattice import Lattice
 from tamrl.twin.network import Towers
-from tamrl.twin.nodes import Nodes
 from tamrl.twin.noise import generator
 from tamrl.twin.simulation import Simulation
 from tamrl.twin.world import WorldStore, add_composite, add_towers, append_month, create_world_store
@@ -175,7 +175,7 @@ def write_era5(*, world: str, folder: str, twin: sections.Twin) -> None:
     world, folder : path
     """
     opened = _open(world)
-    nodes = Nodes(opened.resolution)
+    nodes = Lattice(opened.resolution)
     months = [(year, month) for year in opened.years for month in range(1, 13)]
     with atomic(folder) as part:
         part.mkdir()
@@ -186,11 +186,11 @@ def write_era5(*, world: str, folder: str, twin: sections.Twin) -> None:
                 _write_weather(part, name, values, year=year, month=month, nodes=nodes, kind=twin.era5_format)
 
 
-def _write_weather(part: Path, name: str, values: np.ndarray, *, year: int, month: int, nodes: Nodes, kind: str) -> None:
-    path = part / era5.file_name(name, year, month)
+def _write_weather(part: Path, name: str, values: np.ndarray, *, year: int, month: int, nodes: Lattice, kind: str) -> None:
+    path = part / era5.era5_file_name(name, year, month)
     if kind == "netcdf":
-        ds = era5.dataset(name, values, year=year, month=month, nodes=nodes)
-        ds.to_netcdf(path, engine="netcdf4", encoding=era5.encoding(name, values.shape))
+        ds = era5.era5_dataset(name, values, year=year, month=month, nodes=nodes)
+        ds.to_netcdf(path, engine="netcdf4", encoding=era5.era5_encoding(name, values.shape))
         return
     hourly = hours.hours(name, values)
     times = hours.ends(name, year, month, len(hourly))
@@ -213,10 +213,10 @@ def write_modis(*, world: str, folder: str, twin: sections.Twin, seed: int) -> N
             rng = generator(seed, f"modis {start}")
             values = modis.composite(seen, tiles=tiles, cell_of_tile=parts.tile_cell, texture=texture, rng=rng)
             if twin.modis_format == "hdf4":
-                modis.write_hdf4((part / modis.file_name(start)).with_suffix(".hdf"), values, start=start, end=end)
+                modis.write_hdf4((part / modis.modis_file_name(start)).with_suffix(".hdf"), values, start=start, end=end)
                 continue
-            ds = modis.dataset(values, start=start, end=end, pixels=pixels)
-            ds.to_netcdf(part / modis.file_name(start), engine="netcdf4", encoding=modis.encoding())
+            ds = modis.modis_dataset(values, start=start, end=end, pixels=pixels)
+            ds.to_netcdf(part / modis.modis_file_name(start), engine="netcdf4", encoding=modis.modis_encoding())
 
 
 @stage
@@ -309,7 +309,7 @@ def _write_flux(path: Path, flux: str, values: np.ndarray, cell: np.ndarray, gri
     )
     attributes = {"title": f"Truth, {flux.upper()} {year}", "source": "the simulation itself"}
     attributes["comment"] = "Fluxes are per area of the cell's land, inland water taken off."
-    ds.attrs = simulated.attributes(attributes, True)
+    ds.attrs = simulated.label_attributes(attributes, True)
     options = {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": (1, *grid.shape)}
     with atomic(path) as part:
         ds.to_netcdf(part, engine="netcdf4", encoding={flux: options})

@@ -14,7 +14,7 @@ from scipy.special import ndtr
 from tamrl.arrays import Floats
 from tamrl.twin import sky
 from tamrl.twin.climate import Climate
-from tamrl.twin.nodes import Bilinear, Nodes
+from tamrl.twin.lattice import Bilinear, Lattice
 from tamrl.twin.noise import WaveField, autoregressive, generator
 
 FIELDS = {"storm": (480, 200, 1.2), "heat": (900, 96, 4.0), "wet": (1300, 64, 60.0), "warm": (1600, 64, 45.0)}
@@ -54,7 +54,7 @@ class Weather:
     ----------
     climate : Climate
         Mean climate at the nodes, (latitude, longitude).
-    nodes : Nodes
+    nodes : Lattice
     first, days : date and int
         First day and number of days that will be asked for.
     calm : int
@@ -62,9 +62,9 @@ class Weather:
     seed : int
     """
 
-    def __init__(self, climate: Climate, nodes: Nodes, *, first: date, days: int, calm: int, seed: int):
+    def __init__(self, climate: Climate, nodes: Lattice, *, first: date, days: int, calm: int, seed: int):
         self.climate, self.first, self.days = climate, first, days
-        coarse = Nodes(max(nodes.resolution, NOISE_RESOLUTION))
+        coarse = Lattice(max(nodes.resolution, NOISE_RESOLUTION))
         self._finer = None if coarse == nodes else Bilinear.between(coarse, lat=nodes.lat, lon=nodes.lon)
         self._shape = coarse.shape
         self._series: dict[str, np.ndarray] = {}
@@ -102,11 +102,11 @@ class Weather:
         humidity = humid(mean_rain, celsius, inland=climate.inland, moist=moist, clouding=cloud - usual)
         self._recent += (rain - self._recent) / 20
         kelvin = (celsius + sky.KELVIN).astype("float32")
-        potential = sky.potential_radiation(climate.lat[:, :1], day_of_year).astype("float32")
+        potential = sky.extraterrestrial_radiation(climate.lat[:, :1], day_of_year).astype("float32")
         shortwave = sky.clear_sky_radiation(potential, climate.elevation) * sky.cloud_transmission(cloud)
         dew = sky.dew_point(kelvin, humidity)
-        found = {"t2m": kelvin, "d2m": dew, "ssrd": shortwave * 86400, "tp": rain / 1000}
-        return Day(**{n: (np.round(v / STEPS[n]) * STEPS[n]).astype("float32") for n, v in found.items()})
+        values = {"t2m": kelvin, "d2m": dew, "ssrd": shortwave * 86400, "tp": rain / 1000}
+        return Day(**{n: (np.round(v / STEPS[n]) * STEPS[n]).astype("float32") for n, v in values.items()})
 
 
 def rainfall(mean: Floats, *, storm: Floats, wet: Floats) -> Floats:

@@ -23,7 +23,7 @@ from tamrl.twin.simulation import COMPOSITE, TOWER, WEATHER, Month, composite_da
 LAYOUT = 1
 
 
-def stored_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
+def world_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
     """An array of a store.
 
     Raises
@@ -39,7 +39,7 @@ def stored_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
 
 def _values(group: zarr.Group, name: str, part: slice = slice(None)) -> np.ndarray:
     """Values of an array of a store."""
-    return np.asarray(stored_array(group, name)[part])
+    return np.asarray(world_array(group, name)[part])
 
 
 def _put(group: zarr.Group, name: str, values: np.ndarray) -> None:
@@ -79,7 +79,7 @@ def append_month(root: zarr.Group, month: Month) -> None:
 def add_composite(root: zarr.Group, number: int, composite: dict[str, np.ndarray]) -> None:
     """Write the composite with this number, counted from 0 over all years."""
     for name in COMPOSITE:
-        stored_array(root, f"composites/{name}")[number] = composite[name]
+        world_array(root, f"composites/{name}")[number] = composite[name]
 
 
 def add_towers(root: zarr.Group, months: list[dict[str, np.ndarray]]) -> None:
@@ -156,4 +156,4 @@ class WorldStore:
     def composites(self) -> Iterable[tuple[date, date, dict[str, np.ndarray]]]:
         """First day, last day and content of every composite, in order."""
         for number, (start, end) in enumerate(composite_dates(self.years)):
-            yield start, end, {name: np.asarray(stored_array(self.root, f"composites/{name}")[number]) for name in COMPOSITE}
+            yield start, end, {name: np.asarray(world_array(self.root, f"composites/{name}")[number]) for name in COMPOSITE}

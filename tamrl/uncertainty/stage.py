@@ -60,7 +60,7 @@ def assess_applicability(
         index[rows] = _strip(grid.isel(lat=rows), found, dynamic, static)
     land = (grid["land_fraction"] >= min_land_fraction).values
     ds = _dataset(grid, np.where(land, index, np.nan), found)
-    ds.attrs = simulated.attributes(ds.attrs, virtual)
+    ds.attrs = simulated.label_attributes(ds.attrs, virtual)
     _write(ds, map)
     inside = np.nanmean(np.where(land & np.isfinite(index), index <= found.threshold, np.nan))
     LOG.info("%.1f %% of the land cells lie inside the area of applicability (index up to %.3f)", 100 * inside, found.threshold)
@@ -89,7 +89,9 @@ def assess_towers(*, samples: str, splits: str, table: str, features: Features, 
     index[good] = applicability.of_held_out(values, families=families, folds=folds[good])
     found = pd.DataFrame({"site": described["site"].values.astype(str), "fold": folds, "dissimilarity": index})
     with files.atomic(table) as part:
-        escaping.write_csv(contracts.check_table(simulated.table(found, virtual), contracts.DISSIMILARITY, where=table), part)
+        escaping.write_csv(
+            contracts.check_table(simulated.label_table(found, virtual), contracts.DISSIMILARITY, where=table), part
+        )
 
 
 def _folds(splits: str) -> pd.Series:

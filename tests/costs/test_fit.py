@@ -70,5 +70,5 @@ def test_measurements_of_other_runs_stay_and_those_of_the_same_name_go(finished,
     costs.write_bytes(fit.COSTS.read_bytes())
     monkeypatch.setattr(fit, "COSTS", costs)
     for _ in range(2):
-        fit.main([str(finished)])
+        fit.fit_runs([str(finished)])
         assert [run.run for run in Basis.read().basis] == [*before, "a"]

@@ -58,7 +58,9 @@ def test_orders_become_files_one_a_month(server, login, tmp_path):
     assert job["dataset"] == "derived-era5-single-levels-daily-statistics"
     assert job["request"]["day"][-1] == "28" and job["request"]["time_zone"] == "utc+00:00"
     assert (tmp_path / "downloads/2011" / names[1]).read_bytes() == CONTENT[:1002]
-    assert {p.name for p in (tmp_path / "downloads").iterdir()} == {"2011", ".2011.seal"} and is_intact(tmp_path / "downloads/2011")
+    assert {p.name for p in (tmp_path / "downloads").iterdir()} == {"2011", ".2011.seal"} and is_intact(
+        tmp_path / "downloads/2011"
+    )
 
 
 @pytest.mark.parametrize(("source", "item", "more"), [("cds_era5", "t2m", 0), ("cds_era5_land", "tp", 1)])

@@ -125,7 +125,7 @@ def test_attributes_that_differ_are_all_listed():
 
 
 def test_one_file_of_a_virtual_earth_makes_the_merged_one_virtual():
-    files = [{"title": "a"}, simulated.attributes({"title": "b"}, True)]
+    files = [{"title": "a"}, simulated.label_attributes({"title": "b"}, True)]
     assert simulated.is_stated(merge_attributes(files, title="both", summary="of both", product="test"))
 
 

@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 
 from tamrl.twin import era5
-from tamrl.twin.nodes import Nodes
+from tamrl.twin.lattice import Lattice
 
-NODES = Nodes(10.0)
+NODES = Lattice(10.0)
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +17,10 @@ def real(shared_data):
 
 def _written(tmp_path, name):
     values = np.arange(28 * 19 * 36, dtype="float32").reshape(28, 19, 36)
-    path = tmp_path / era5.file_name(name, 2011, 2)
-    era5.dataset(name, values, year=2011, month=2, nodes=NODES).to_netcdf(path, encoding=era5.encoding(name, values.shape))
+    path = tmp_path / era5.era5_file_name(name, 2011, 2)
+    era5.era5_dataset(name, values, year=2011, month=2, nodes=NODES).to_netcdf(
+        path, encoding=era5.era5_encoding(name, values.shape)
+    )
     return path
 
 
@@ -50,5 +52,5 @@ def test_coordinates_run_as_in_era5(tmp_path):
 
 
 def test_names_tell_statistic_and_month():
-    assert era5.file_name("t2m", 2010, 1) == "era5_2m_temperature_daily_mean_2010_01.nc"
-    assert era5.file_name("tp", 2010, 12) == "era5_total_precipitation_daily_sum_2010_12.nc"
+    assert era5.era5_file_name("t2m", 2010, 1) == "era5_2m_temperature_daily_mean_2010_01.nc"
+    assert era5.era5_file_name("tp", 2010, 12) == "era5_total_precipitation_daily_sum_2010_12.nc"

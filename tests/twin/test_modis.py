@@ -53,8 +53,8 @@ def test_snow_is_flagged():
 
 def test_the_file_holds_its_window_and_runs_north_up():
     _, found = _composite()
-    ds = modis.dataset(found, start=date(2010, 1, 17), end=date(2010, 2, 1), pixels=Grid(3.0))
-    assert modis.file_name(date(2010, 1, 17)) == "MOD13C1.A2010017.061.nc"
+    ds = modis.modis_dataset(found, start=date(2010, 1, 17), end=date(2010, 2, 1), pixels=Grid(3.0))
+    assert modis.modis_file_name(date(2010, 1, 17)) == "MOD13C1.A2010017.061.nc"
     assert (ds.attrs["RangeBeginningDate"], ds.attrs["RangeEndingDate"]) == ("2010-01-17", "2010-02-01")
     assert ds["lat"].values[0] == 88.5
     assert ds["lon"].values[0] == -178.5

@@ -14,7 +14,7 @@ def cover():
 
 
 def test_shares_are_areas_of_pixels_and_sum_to_one(cover):
-    parts = mosaic.build(cover, 20.0, 2)
+    parts = mosaic.build_mosaic(cover, 20.0, 2)
     np.testing.assert_allclose(parts.mean(np.ones(parts.tile_cell.size)), 1, rtol=1e-6)
     area = Grid(10.0).area()
     total, weight = coarsen((cover > 0).astype(float), area, 2)
@@ -27,7 +27,7 @@ def test_shares_are_areas_of_pixels_and_sum_to_one(cover):
 
 
 def test_every_pixel_finds_its_tile(cover):
-    parts = mosaic.build(cover, 20.0, 2)
+    parts = mosaic.build_mosaic(cover, 20.0, 2)
     tiles = mosaic.tile_of_pixels(parts, cover, Grid(20.0).shape, 2)
     assert ((tiles < 0) == (cover == 0)).all()
     land = tiles >= 0
@@ -42,7 +42,7 @@ def test_unvegetated_classes_are_ice_rock_and_water():
 
 
 def test_traits_are_positive_near_their_middle_and_smooth(cover):
-    parts = mosaic.build(cover, 20.0, 2)
+    parts = mosaic.build_mosaic(cover, 20.0, 2)
     grid = Grid(20.0)
     vigour, age = mosaic.traits(parts, lat=grid.lat[parts.cell // 18], lon=grid.lon[parts.cell % 18], seed=1)
     assert 0.85 < vigour.mean() < 1.15

@@ -56,7 +56,7 @@ def test_a_few_are_irrigated(placed):
 
 def test_a_world_without_vegetation_is_refused():
     cover = np.full(Grid(10.0).shape, 15, "uint8")
-    parts = mosaic.build(cover, 10.0, 1)
+    parts = mosaic.build_mosaic(cover, 10.0, 1)
     tiles = mosaic.tile_of_pixels(parts, cover, Grid(10.0).shape, 1)
     with pytest.raises(ConfigError, match="no land"):
-        network.place(parts, tiles, number=3, resolution=10.0, rng=np.random.default_rng(1))
+        network.place_towers(parts, tiles, number=3, resolution=10.0, rng=np.random.default_rng(1))

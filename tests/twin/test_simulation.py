@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from tamrl.twin.lattice import centres
 from tamrl.twin.mosaic import vegetated
-from tamrl.twin.nodes import centres
 from tamrl.twin.simulation import Composites, Simulation, composite_dates
 
 pytestmark = pytest.mark.xdist_group("twin")

@@ -11,8 +11,8 @@ from tamrl.twin import sky
 def test_radiation_and_day_length_of_the_worked_example():
     """FAO56 examples 8 and 9: 3 September at 20 degrees south."""
     lat = np.array([-20.0])
-    assert sky.potential_radiation(lat, 246)[0] * 0.0864 == pytest.approx(32.2, abs=0.1)
-    assert sky.day_length(lat, 246)[0] == pytest.approx(11.7, abs=0.05)
+    assert sky.extraterrestrial_radiation(lat, 246)[0] * 0.0864 == pytest.approx(32.2, abs=0.1)
+    assert sky.daylight_hours(lat, 246)[0] == pytest.approx(11.7, abs=0.05)
 
 
 @pytest.mark.parametrize(("celsius", "kilopascal"), [(15, 1.705), (24.5, 3.075), (1, 0.657)])
@@ -30,15 +30,15 @@ def test_dew_point_is_the_inverse_of_humidity(kelvin, humidity):
 
 @given(st.floats(-90, 90), st.integers(1, 366))
 def test_the_sun_stays_within_its_limits(lat, day):
-    radiation = sky.potential_radiation(np.array([lat]), day)[0]
+    radiation = sky.extraterrestrial_radiation(np.array([lat]), day)[0]
     assert 0 <= radiation < 570
-    assert 0 <= sky.day_length(np.array([lat]), day)[0] <= 24
+    assert 0 <= sky.daylight_hours(np.array([lat]), day)[0] <= 24
 
 
 def test_poles_have_midnight_sun_and_polar_night():
     poles = np.array([90.0, -90.0], "float32")
-    assert sky.day_length(poles, 172) == pytest.approx([24, 0], abs=1e-6)
-    assert sky.potential_radiation(poles, 172)[0] > 450
+    assert sky.daylight_hours(poles, 172) == pytest.approx([24, 0], abs=1e-6)
+    assert sky.extraterrestrial_radiation(poles, 172)[0] > 450
 
 
 def test_cloud_takes_light_and_never_all_of_it():

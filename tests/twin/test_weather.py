@@ -7,12 +7,12 @@ import pytest
 
 from tamrl.twin import sky
 from tamrl.twin.climate import Climate
-from tamrl.twin.nodes import Nodes
+from tamrl.twin.lattice import Lattice
 from tamrl.twin.weather import Weather, humid, rainfall
 
 
 def _weather(resolution=10.0, *, days=62, seed=1):
-    nodes = Nodes(resolution)
+    nodes = Lattice(resolution)
     lat, lon = (v.astype("float32") for v in np.meshgrid(nodes.lat, nodes.lon, indexing="ij"))
     climate = Climate(lat, lon, np.zeros_like(lat), np.full_like(lat, 0.4))
     return Weather(climate, nodes, first=date(2010, 6, 1), days=days, calm=0, seed=seed)
@@ -39,7 +39,7 @@ def test_energy_and_vapour_stay_within_their_limits():
     for start, length in ((0, 30), (30, 31)):
         for k, day in enumerate(weather.month(start, length)):
             doy = (date(2010, 6, 1).toordinal() + start + k) - date(2009, 12, 31).toordinal()
-            limit = sky.potential_radiation(weather.climate.lat, doy) * 86400
+            limit = sky.extraterrestrial_radiation(weather.climate.lat, doy) * 86400
             assert (day.ssrd <= limit + 512).all()
             assert (day.ssrd >= 0).all()
             assert (day.d2m <= day.t2m).all()

@@ -97,6 +97,6 @@ def _read_blocks(strip: xr.Dataset, axis: TimeAxis) -> Iterator[tuple[slice, Blo
 
 
 def _write_table(table: pd.DataFrame, schema: pa.DataFrameSchema, output: str, *, digits: int, virtual: bool) -> None:
-    checked = contracts.check_table(simulated.table(table, virtual), schema, where=output)
+    checked = contracts.check_table(simulated.label_table(table, virtual), schema, where=output)
     with files.atomic(output) as part:
         escaping.write_csv(checked, part, float_format=f"%.{digits}g")
