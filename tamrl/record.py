@@ -63,10 +63,8 @@ def record_provenance(
         Processes that read the products side by side.
     """
     products = _product_digests(sorted(outputs), threads)
-    drivers = {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]} if cube else None
     origins = product_origins(Path(benchmarks[0]).parent, leave_out=record)
-    mixed = list(describe_mixtures(origins))
-    for sentence in mixed:
+    for sentence in (mixed := list(describe_mixtures(origins))):
         _log.warning("%s", sentence)
     plain = config.model_dump(mode="json")
     written = Provenance(
@@ -85,13 +83,18 @@ def record_provenance(
         made=origins,
         mixed=tuple(mixed),
         hardware=describe_hardware(),
-        inputs=RecordedInputs(drivers=drivers, towers=_checksums(inputs), raw=_checksums(raw)),
+        inputs=RecordedInputs(drivers=_cube(cube) if cube else None, towers=_checksums(inputs), raw=_checksums(raw)),
         outputs={path: file for path, (file, _) in products.items()},
         contents={path: content for path, (_, content) in products.items() if not path.endswith(".html")},
         rules=job_costs(benchmarks),
     )
     written.write(record)
     _log.info("%d outputs, %d jobs, %s", len(outputs), len(written.rules), written.git_revision)
+
+
+def _cube(path: str) -> dict[str, Any]:
+    """Digest of the cube, and what its manifest says of the sources."""
+    return {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]}
 
 
 def product_origins(run: Path, *, leave_out: str | Path) -> dict[str, tuple[ProductOrigin, ...]]:
