@@ -189,7 +189,7 @@ class WorkflowPlan:
 
     def fetch_options(self, network: str) -> dict[str, Any]:
         """Options of a network that chooses what it downloads; a fixed list of files depends on none."""
-        chooses = hasattr(registry.load(registry.NETWORKS, network), "fetch")
+        chooses = plugins.fetches(registry.load_network(network))
         return plain_values(self.main.towers.plugin_options(network)) if chooses else {}
 
     def download_contents(self, network: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ContextT = TypeVar("ContextT", contravariant=True)
 ProductT = TypeVar("ProductT")
 ReadingT = TypeVar("ReadingT", contravariant=True)
+SiteT = TypeVar("SiteT", covariant=True)
 
 
 class Plugin(Protocol):
@@ -243,6 +244,7 @@ class NetworkCapabilities:
 class TowerNetwork(Plugin, Protocol):
     """A reader of a tower network: `tamrl/towers/networks/<name>.py`. The package describes the tables."""
 
+    __name__: str
     CAPABILITIES: NetworkCapabilities
 
     def inputs(self, options: Any) -> list[str]:
@@ -264,16 +266,14 @@ class TableNetwork(TowerNetwork, Protocol):
         """Records of `contracts.TOWERS` and places of `contracts.SITES`."""
 
 
-class ArchiveNetwork(TowerNetwork, Protocol[ProductT, ReadingT]):
+class ArchiveNetwork(TowerNetwork, Protocol[ProductT, ReadingT, SiteT]):
     """A network whose towers are one file each, so that only new ones are read."""
 
     def archives(self, paths: list[Path], options: Any, *, step: "Step") -> list[ProductT]:
         """The files of the towers."""
 
-    def read_archive(
-        self, product: ProductT, *, paths: list[Path], options: Any, how: ReadingT
-    ) -> "tuple[pd.DataFrame, dict[str, Any]]":
-        """Records of one tower, and its row of `contracts.SITES`."""
+    def read_archive(self, product: ProductT, *, paths: list[Path], options: Any, how: ReadingT) -> "tuple[pd.DataFrame, SiteT]":
+        """Records of one tower, and its row of `contracts.SITES` as a record."""
 
 
 class FetchingNetwork(TowerNetwork, Protocol):
@@ -290,7 +290,7 @@ class RemarkingNetwork(TowerNetwork, Protocol):
         """One sentence without its full stop, or an empty text."""
 
 
-def reads_archives(network: TowerNetwork) -> TypeGuard[ArchiveNetwork[Any, Any]]:
+def reads_archives(network: TowerNetwork) -> TypeGuard[ArchiveNetwork[Any, Any, Any]]:
     """Whether each tower is a file."""
     return network.CAPABILITIES.archives
 

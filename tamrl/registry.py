@@ -1,26 +1,21 @@
 """Plug-ins are files: a module in a plug-in package is found by being there.
 
-`options` reads the `Options` class of a plug-in without importing the plug-in itself, so that a
-configuration can be checked without loading torch.
+Modules of plug-ins are light, so that a configuration is checked without torch, xarray and pandas.
 """
 
-import ast
 import importlib
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
 from tamrl.errors import PluginError, near
 from tamrl.options import Strict
-from tamrl.plugins import DriverSource, FluxModel, MapProduct, TowerNetwork
+from tamrl.plugins import DriverSource, FluxModel, MapProduct, Plugin, TowerNetwork
 
 NETWORKS = "tamrl.towers.networks"
 SOURCES = "tamrl.drivers.sources"
 MODELS = "tamrl.models"
 PRODUCTS = "tamrl.maps.products"
-
-_LIGHT = {"__future__", "typing", "pathlib", "collections.abc", "datetime", "pydantic", "tamrl.options", "tamrl.plugins"}
 
 
 def _folder(package: str) -> Path:
@@ -65,23 +60,9 @@ def load_product(name: str) -> MapProduct[Any]:
     return cast(MapProduct[Any], load(PRODUCTS, name))
 
 
-@cache
 def options(package: str, name: str) -> type[Strict]:
-    """The `Options` class of a plug-in, built from its source without importing the module.
-
-    It may use only light imports (typing, pathlib, pydantic, `tamrl.options`).
-    """
-    if package == MODELS:
-        return load_model_plugin(name).Options
-    if package == SOURCES:
-        return load_source(name).Options
-    file = path(package, name)
-    body = ast.parse(file.read_text(encoding="utf-8")).body
-    imports = [n for n in body if isinstance(n, ast.ImportFrom) and n.module in _LIGHT]
-    classes = [n for n in body if isinstance(n, ast.ClassDef) and n.name == "Options"]
-    if not classes:
-        raise PluginError(f"plug-in {name!r} has no class Options", where=file, todo="add `class Options(Strict)`")
-    module = f"{package}.{name}"
-    space: dict = {"__name__": module}
-    exec(compile(ast.Module([*imports, *classes], []), str(file), "exec"), space)  # our own source, not user input
-    return space["Options"]
+    """The `Options` class of a plug-in; raises `PluginError` if it has none."""
+    plugin = cast(Plugin, load(package, name))
+    if not hasattr(plugin, "Options"):
+        raise PluginError(f"plug-in {name!r} has no class Options", where=path(package, name), todo="add `class Options(Strict)`")
+    return plugin.Options

@@ -67,5 +67,5 @@ def test_every_json_record_is_told_so_and_the_configuration_comes_back(somebody)
 
 def test_the_reason_why_an_archive_was_set_aside_names_no_folder(somebody):
     product = SimpleNamespace(site="DE-Aaa", path=somebody / "data/a.zip")
-    told = survey._aside(product, f"cannot be read: [Errno 5] '{somebody}/data/a.zip', nor {somebody}/tmp/b")
-    assert told["reason"] == "cannot be read: [Errno 5] '{data}/a.zip', nor ~/tmp/b"
+    told = survey.SetAside.of(product, f"cannot be read: [Errno 5] '{somebody}/data/a.zip', nor {somebody}/tmp/b")
+    assert told.reason == "cannot be read: [Errno 5] '{data}/a.zip', nor ~/tmp/b"

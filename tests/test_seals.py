@@ -153,7 +153,7 @@ OUTSIDE = (
     "drivers/sources",
     "drivers/formats",
     "drivers/reanalysis",
-    "towers/networks",
+    "towers/reader",
     "drivers/subsets.py",
     "drivers/granules.py",
     "drivers/co2.py",

@@ -1,15 +1,19 @@
 """Tables of tower sites: names of classes, checks of places, and towers whose id has changed."""
 
+import json
 import logging
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tamrl import classes, contracts, escaping, variables
 from tamrl.errors import InputError
+from tamrl.intake import border
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +74,64 @@ def site_table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
         frame[name] = frame[name].astype(float).fillna(0).astype(int) if name in frame else 0  # not counted is none
     frame["implausible_note"] = _text(frame, "implausible_note")
     return frame.sort_values("site", ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A row of the table of sites of a network; None where something is not known.
+
+    Attributes
+    ----------
+    lat, lon : degrees north and east
+    elevation, height : m above the sea, and of the measurement above the ground
+    utc_offset : h
+    managed : why the tower does not stand for its land cover class
+    time_shift : h by which the clock of the tower is off (`clock.clock_offset`)
+    citation, doi : how the data of the tower want to be cited
+    fills_targets, fills_drivers : fill values that reading has masked
+    """
+
+    site: str
+    network: str
+    lat: float | None = None
+    lon: float | None = None
+    igbp: str | None = None
+    koppen: str | None = None
+    elevation: float | None = None
+    utc_offset: float | None = None
+    managed: str | None = None
+    height: float | None = None
+    time_shift: float | None = None
+    citation: str | None = None
+    doi: str | None = None
+    fills_targets: int = 0
+    fills_drivers: int = 0
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, object]) -> "Site":
+        """From cells as a file has them: texts, fill values and impossible numbers are cleaned as in `site_table`."""
+        cells = site_table([row]).iloc[0]
+        return cls(**{f.name: _plain(cells[f.name]) for f in fields(cls)})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Site":
+        """From what `to_json` wrote; raises `InputError` for anything else."""
+        with border.reading("the site cannot be read", where="a cached tower"):
+            return cls(**json.loads(text))
+
+    def to_json(self) -> str:
+        """As JSON; numbers come back to the bit."""
+        return json.dumps(asdict(self))
+
+
+def _plain(cell: Any) -> Any:
+    """A cell of a table as a value of Python; None for missing."""
+    return None if pd.isna(cell) else cell.item() if isinstance(cell, np.generic) else cell
+
+
+def table_of_sites(sites: Iterable[Site]) -> pd.DataFrame:
+    """The sites as a table, see `site_table`."""
+    return site_table(asdict(site) for site in sites)
 
 
 def is_missing(value: object) -> bool:

@@ -11,13 +11,14 @@ from tamrl import contracts, escaping, registry, simulated
 from tamrl.calendar import Step
 from tamrl.errors import ConfigError, InputError
 from tamrl.files import atomic, verified
+from tamrl.plugins import fetches, reads_archives, remarks
 from tamrl.sections.inputs import Reading, Screening
 from tamrl.towers import citations as credit
 from tamrl.towers import koppen_map, merge, public_files, row_groups, survey
 from tamrl.towers import sites as site_tables
 from tamrl.towers.geojson import point_features
 from tamrl.towers.quality import plausibility
-from tamrl.towers.reader import records as tables_of_records
+from tamrl.towers.reader.records import add_implausible, check_network
 from tamrl.workflow import stage
 
 _log = logging.getLogger(__name__)
@@ -53,10 +54,10 @@ def download_towers(
     DownloadError
         If a file cannot be had as its checksum says.
     """
-    plugin = registry.load(registry.NETWORKS, network)
-    if hasattr(plugin, "fetch"):
+    plugin = registry.load_network(network)
+    if fetches(plugin):
         return plugin.fetch(plugin.Options(**(options or {})), Path(folder))
-    dataset = getattr(plugin, "DOWNLOAD", None)
+    dataset = plugin.CAPABILITIES.download
     if dataset is None:
         raise ConfigError(
             f"{network} has no files that can be downloaded without an account",
@@ -95,38 +96,39 @@ def read_network(
     threads : int
         Archives read at once.
     """
-    plugin = registry.load(registry.NETWORKS, network)
-    wanted = survey.SurveyPlan(step, **reading.model_dump(), threads=threads, store=Path(archives) if archives else None)
-    files, chosen, where = [Path(p) for p in paths], plugin.Options(**options), f"network {network}"
-    if hasattr(plugin, "archives"):
-        with survey.store_folder(wanted.store) as kept:
-            towers, left = survey.read_archives(plugin, files, chosen, wanted, kept)
-            places = _write_towers(towers, table, where=where)
+    plugin = registry.load_network(network)
+    plan = survey.SurveyPlan(step, **reading.model_dump(), threads=threads, store=Path(archives) if archives else None)
+    inputs, chosen, where = [Path(p) for p in paths], plugin.Options(**options), f"network {network}"
+    if reads_archives(plugin):
+        with survey.store_folder(plan.store) as store:
+            read, not_read = survey.read_archives(plugin, inputs, chosen, plan, store)
+            places = _write_towers(read, table, where=where)
     else:
-        frame, places, left = survey.read_tables(plugin, files, chosen, wanted)
-        frame, places = tables_of_records.check_network(frame, places, where=where)
+        frame, places, not_read = survey.read_tables(plugin, inputs, chosen, plan)
+        frame, places = check_network(frame, places, where=where)
         _write(frame, table)
-    _log.info("%s: %d towers, %d archives set aside", network, len(places), len(left))
-    remark = plugin.remark(chosen) if hasattr(plugin, "remark") else ""
+    _log.info("%s: %d towers, %d archives set aside", network, len(places), len(not_read))
+    remark = plugin.remark(chosen) if remarks(plugin) else ""
     if remark:
         _log.warning("%s: %s", network, remark)
-    _write(left, aside)
+    _write(not_read, aside)
     _write(places.assign(**{REMARK: remark}), sites)
 
 
 def _write_towers(towers: Sequence[survey.ReadTower], table: str, *, where: str) -> pd.DataFrame:
     """Check and write the records tower by tower, as many in memory as one; returns the sites."""
-    places = site_tables.check_coordinates(site_tables.site_table(t.place for t in towers), where=where)
-    site_tables.check_ids(places["site"], where=where)
-    found = pd.concat([t.found for t in towers], ignore_index=True)
-    plausibility.judge_statistics(found, where=where)
+    places = site_tables.check_coordinates(site_tables.table_of_sites(t.site for t in towers), where=where)
+    ids = [t.site.site for t in towers]
+    site_tables.check_ids(ids, where=where)
+    statistics = pd.concat([t.statistics for t in towers], ignore_index=True)
+    plausibility.judge_statistics(statistics, where=where)
     names, implausible = dict.fromkeys(n for t in towers for n in t.columns), []
     with row_groups.open_writer(table, list(names)) as write:
-        for tower in towers:
-            frame, report = plausibility.mask_failed(tower.table(), found[found["site"] == tower.place["site"]], where=where)
+        for tower, site in zip(towers, ids, strict=True):
+            frame, report = plausibility.mask_failed(tower.table(), statistics[statistics["site"] == site], where=where)
             implausible.append(report)
             write(contracts.check_table(frame, contracts.TOWERS, where=where))
-    return tables_of_records.add_implausible(places, pd.concat(implausible), [t.place["site"] for t in towers], where=where)
+    return add_implausible(places, pd.concat(implausible), ids, where=where)
 
 
 @stage

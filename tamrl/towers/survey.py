@@ -1,142 +1,169 @@
-"""Reading of a network whose towers come as one archive each: many at once, only what is new, bad ones set aside.
+"""Read a network whose towers are one archive each: several at a time, only what is new; bad archives are set aside.
 
-Whatever an archive does to its reader, it is set aside with its reason and the others go on. What the machine refuses (no space,
-too many open files) is no fault of an archive and stops the step.
+Whatever an archive does to its reader, it is set aside with the reason, and the others are read. What the machine refuses (no
+space, too many open files) is no fault of an archive and ends the step.
 
-What an archive gave is kept in a folder of the tower, under a digest of the archive (name, size, time of change), the
-options and the code that reads it: a run of 767 archives with one new one reads one. This is one job of the workflow, not
-767, as starting Python and its libraries takes longer than reading an archive.
+The records of each archive are an entry of the cache (`tamrl.cache`), so that a run with one new archive reads one. All
+archives are one job of the workflow, as starting Python and its libraries takes longer than reading an archive.
 """
 
-import json
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tamrl import files, provenance
+from tamrl import files
+from tamrl.cache import Cache, Key
 from tamrl.errors import ConfigError, InputError, MachineError, TamrlError
-from tamrl.files import atomic
 from tamrl.intake import border
 from tamrl.log import progress
 from tamrl.options import Strict
+from tamrl.plugins import ArchiveNetwork, TowerNetwork, reads_archives, reads_table
 from tamrl.record_paths import portable
-from tamrl.towers import sites
+from tamrl.towers.product import Product
 from tamrl.towers.quality import plausibility
-from tamrl.towers.reader import columns, oneflux, records
+from tamrl.towers.reader import columns, records
+from tamrl.towers.sites import Site, check_coordinates, table_of_sites
 
 _log = logging.getLogger(__name__)
 
-ASIDE = ("site", "file", "reason")
 _STEM = re.compile(r"^(?P<hub>[A-Za-z0-9]+)_.*?_(?P<first>\d{4})-(?P<last>\d{4})(?P<version>.*)\.(?:zip|csv)$")
 HUBS = ("AMF", "ICOS", "ICOSETC", "TERN", "EUF", "JPF", "KOF", "CNF", "SAEON", "FLX")
 """Hubs by the prefix of their files: of two products of one tower that are otherwise alike, that of the first hub is taken."""
-Tower = tuple[pd.DataFrame, dict[str, Any]]
-"""Records of one tower and its row of the table of sites."""
+_RECORDS, _SITE = "records.parquet", "site.json"
+"""Files of an entry of the cache."""
+
+Tower = tuple[pd.DataFrame, Site]
+"""Records of one tower, and its site."""
 
 
 @dataclass(frozen=True)
 class SurveyPlan:
-    """What is asked of every archive, and how to go about it."""
+    """What is read of every archive, and how.
+
+    Attributes
+    ----------
+    strict : raise the first error, instead of setting the archive aside
+    threads : archives read at once
+    store : folder of the cache; None keeps nothing
+    """
 
     step: records.Step
     partitioning: columns.Partitioning = "NT"
     ustar: columns.Ustar = "REF"
     strict: bool = True
-    """Raise the first error, instead of setting the archive aside."""
     threads: int = 1
     store: Path | None = None
-    """Folder in which what was read is kept; None keeps nothing."""
 
     @property
-    def reading(self) -> records.RecordChoice:
+    def choice(self) -> records.RecordChoice:
         """What plug-ins are asked to read."""
         return records.RecordChoice(self.step, self.partitioning, self.ustar)
 
 
 @dataclass(frozen=True)
 class ReadTower:
-    """An archive that was read: its tower's place, where its records lie, and what is known of them."""
+    """A tower whose archive was read.
 
-    place: dict[str, Any]
+    Attributes
+    ----------
+    file : its records (Parquet)
+    columns : columns of the records
+    statistics : what `plausibility.site_statistics` found
+    """
+
+    site: Site
     file: Path
     columns: tuple[str, ...]
-    found: pd.DataFrame
-    """Statistics of `plausibility.site_statistics`."""
+    statistics: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
         """The records."""
         return pd.read_parquet(files.verified(self.file))
 
 
+@dataclass(frozen=True)
+class SetAside:
+    """An archive that was not read, and why."""
+
+    site: str
+    file: str
+    reason: str
+
+    @classmethod
+    def of(cls, product: Product, reason: str) -> "SetAside":
+        """The record of a product; the reason on one line, without local paths."""
+        return cls(product.site, product.path.name, portable(" ".join(reason.split()))[:300])
+
+
+ASIDE = tuple(field.name for field in fields(SetAside))
+
+
 def read_archives(
-    plugin: ModuleType, paths: list[Path], options: Strict, wanted: SurveyPlan, store: Path
+    plugin: ArchiveNetwork[Product, records.RecordChoice, Site], paths: list[Path], options: Strict, plan: SurveyPlan, store: Path
 ) -> tuple[list[ReadTower], pd.DataFrame]:
     """Read every archive into `store` that is not there yet; memory holds those being read and no others.
 
     Returns
     -------
-    The towers in the order of the archives, and the archives that were set aside (columns `ASIDE`).
+    The towers in the order of the archives, and the archives that were set aside (columns of `SetAside`).
 
     Raises
     ------
     TamrlError
-        If nothing can be read, or, where `wanted.strict`, if any archive cannot.
+        If nothing can be read, or, where `plan.strict`, if any archive cannot.
     """
     name = plugin.__name__.rsplit(".", 1)[-1]
     with border.reading(f"the archives of {name} cannot be listed", where=paths[0]):
-        products = plugin.archives(paths, options, step=wanted.step)
+        products = plugin.archives(paths, options, step=plan.step)
         lost = [p for p in products if p.reason]
         choice = choose_products([p for p in products if not p.reason])
-        shared, marks = _marks(paths, choice.taken)
-    if lost and wanted.strict:
+        inputs = _stamps(paths, choice.taken)
+    if lost and plan.strict:
         raise InputError(lost[0].reason, where=lost[0].path, todo="leave it out, or set towers.strict: false")
-    one = partial(plugin.read_archive, paths=paths, options=options, how=wanted.reading)
-    reading = [plugin.__name__, options.model_dump(mode="json"), vars(wanted.reading), shared]
-    reading.append(provenance.code_digest(__name__, plugin.__name__))
-    call = partial(_attempt, one=one, about=provenance.config_digest(reading), marks=marks, strict=wanted.strict, store=store)
-    with ThreadPoolExecutor(max(1, wanted.threads)) as pool:
-        results = list(progress(pool.map(call, choice.taken), f"archives of {name}", len(choice.taken)))
-    good = [r for r in results if isinstance(r, ReadTower)]
-    rows = [r for r in results if isinstance(r, dict)] + [_aside(p, p.reason) for p in (*lost, *choice.others)]
-    aside = pd.DataFrame(sorted(rows, key=lambda r: (r["site"], r["file"])), columns=list(ASIDE), dtype=object)
+    config = {"network": name, "options": options.model_dump(mode="json"), "choice": asdict(plan.choice)}
+    key = Key.of(__name__, plugin.__name__, config=config)
+    read = partial(plugin.read_archive, paths=paths, options=options, how=plan.choice)
+
+    def attempt(product: Product) -> ReadTower | SetAside:
+        return _attempt(product, read, Cache(store), replace(key, inputs=inputs[product.site]), strict=plan.strict)
+
+    with ThreadPoolExecutor(max(1, plan.threads)) as pool:
+        results = list(progress(pool.map(attempt, choice.taken), f"archives of {name}", len(choice.taken)))
+    towers = [r for r in results if isinstance(r, ReadTower)]
+    others = [r for r in results if isinstance(r, SetAside)] + [SetAside.of(p, p.reason) for p in (*lost, *choice.others)]
+    rows = sorted((asdict(record) for record in others), key=lambda row: (row["site"], row["file"]))
+    aside = pd.DataFrame(rows, columns=list(ASIDE), dtype=object)
     if len(aside):
         _log.warning("%d of %d archives set aside:\n%s", len(aside), len(products), aside.to_string(index=False))
-    if not good:
-        raise InputError("no archive can be read", where=paths[0], found=_first(aside), todo="the log names the reason of each")
-    return good, aside
-
-
-def _first(aside: pd.DataFrame) -> str:
-    return f"{len(aside)} set aside; the first, {aside['file'].iloc[0]}: {aside['reason'].iloc[0]}" if len(aside) else "none"
-
-
-def _aside(product: oneflux.Product, reason: str) -> dict[str, str]:
-    return {"site": product.site, "file": product.path.name, "reason": portable(" ".join(reason.split()))[:300]}
+    if not towers:
+        first = aside.iloc[0] if len(aside) else None
+        reason = "none" if first is None else f"{len(aside)} set aside; the first, {first['file']}: {first['reason']}"
+        raise InputError("no archive can be read", where=paths[0], found=reason, todo="the log names the reason of each")
+    return towers, aside
 
 
 class ProductChoice(NamedTuple):
     """The product of each tower that is read, and the others of the same towers, with the reason."""
 
-    taken: list[oneflux.Product]
-    others: list[oneflux.Product]
+    taken: list[Product]
+    others: list[Product]
 
 
-def choose_products(products: Sequence[oneflux.Product]) -> ProductChoice:
+def choose_products(products: Sequence[Product]) -> ProductChoice:
     """One product a tower: what is there before what is not, then the newest version, the longer record, the first of `HUBS`.
 
     Names end in `_<first year>-<last year>_<version>`; what does not is older than all that does.
     """
-    best: dict[str, oneflux.Product] = {}
+    best: dict[str, Product] = {}
     for product in products:
         best[product.site] = max(best.get(product.site, product), product, key=_rank)
     others = []
@@ -148,31 +175,32 @@ def choose_products(products: Sequence[oneflux.Product]) -> ProductChoice:
     return ProductChoice([p for p in products if best[p.site] is p], others)
 
 
-def _rank(product: oneflux.Product) -> tuple:
-    match, here = _STEM.match(product.path.name), product.path.exists()
+def _rank(product: Product) -> tuple[Any, ...]:
+    match, exists = _STEM.match(product.path.name), product.path.exists()
     if not match:
-        return here, [], 0, -len(HUBS), product.path.name
+        return exists, [], 0, -len(HUBS), product.path.name
     hub = HUBS.index(match["hub"]) if match["hub"] in HUBS else len(HUBS)
     version = [int(n) for n in re.findall(r"\d+", match["version"])]
-    return here, version, int(match["last"]) - int(match["first"]), -hub, product.path.name
+    return exists, version, int(match["last"]) - int(match["first"]), -hub, product.path.name
 
 
 def read_tables(
-    plugin: ModuleType, paths: list[Path], options: Strict, wanted: SurveyPlan
+    plugin: TowerNetwork, paths: list[Path], options: Strict, plan: SurveyPlan
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Records and sites of a network as whole tables, and the archives that were set aside; raises as `read_archives` does."""
-    if not hasattr(plugin, "archives"):
+    """Records and sites of a network as tables, and the archives that were set aside; raises as `read_archives` does."""
+    if reads_table(plugin):
         with border.reading("the network cannot be read", where=paths[0]):
-            return *plugin.read(paths, options, **vars(wanted.reading)), pd.DataFrame(columns=list(ASIDE))
-    with store_folder(wanted.store) as store:
-        good, aside = read_archives(plugin, paths, options, wanted, store)
-        tables = [tower.table() for tower in good]
-    return pd.concat(tables, ignore_index=True), sites.site_table(tower.place for tower in good), aside
+            return *plugin.read(paths, options, **asdict(plan.choice)), pd.DataFrame(columns=list(ASIDE))
+    assert reads_archives(plugin)
+    with store_folder(plan.store) as store:
+        towers, aside = read_archives(plugin, paths, options, plan, store)
+        tables = [tower.table() for tower in towers]
+    return pd.concat(tables, ignore_index=True), table_of_sites(tower.site for tower in towers), aside
 
 
 @contextmanager
 def store_folder(store: Path | None) -> Iterator[Path]:
-    """The folder in which what was read is kept, or one that vanishes."""
+    """The folder of the cache, or one that vanishes."""
     if store is not None:
         yield store
         return
@@ -180,43 +208,37 @@ def store_folder(store: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _marks(paths: list[Path], products: list[oneflux.Product]) -> tuple[list, dict[str, list]]:
-    """What changes when the input does: of what serves all towers, and of what is read of each tower.
+def _stamps(paths: list[Path], products: list[Product]) -> dict[str, dict[str, Any]]:
+    """What the records of each tower depend on: its product, files with its id in their names, and tables of all towers.
 
-    Beside the archives may lie tables of all towers (`_AA-Flx_` in their names) and files with one tower's id in their names.
+    Tables of all towers are inputs of the network, or lie beside the archives with `_AA-Flx_` in their names.
     """
-    archives = {p.path: _mark(p.path) for p in products}
-    shared = [_mark(p) for p in paths if p.is_file()]
-    marks: dict[str, list] = {p.site: [archives[p.path], list(p.listed)] for p in products}
+    archives = {p.path for p in products}
+    shared = [_stamp(p) for p in paths if p.is_file()]
+    stamps: dict[str, dict[str, Any]] = {
+        p.site: {"archive": _stamp(p.path), "listed": p.listed, "beside": [], "shared": shared} for p in products
+    }
     for file in (f for p in paths if p.is_dir() and p not in archives for f in sorted(p.glob("[!.]*"))):
         parts = file.name.split("_")
-        if site := next((part for part in parts if part in marks and file not in archives), None):
-            marks[site].append(_mark(file))
+        if site := next((part for part in parts if part in stamps and file not in archives), None):
+            stamps[site]["beside"].append(_stamp(file))
         elif "AA-Flx" in parts:
-            shared.append(_mark(file))
-    return shared, marks
+            shared.append(_stamp(file))
+    return stamps
 
 
-def _mark(path: Path) -> tuple:
-    """Name, size and time of a file, or of all files of a folder; a file that is not there has no time."""
+def _stamp(path: Path) -> tuple[Any, ...]:
+    """Name, size and time of a file, or of all files of a folder; an absent file has no time."""
     if path.is_dir():
-        return path.name, [_mark(file) for file in sorted(path.rglob("*")) if file.is_file()]
+        return path.name, [_stamp(file) for file in sorted(path.rglob("*")) if file.is_file()]
     if not path.exists():
         return path.name, 0, 0
     status = path.stat()
     return path.name, status.st_size, status.st_mtime_ns
 
 
-def _attempt(
-    product: oneflux.Product,
-    *,
-    one: Callable[..., Tower],
-    about: str,
-    marks: Mapping[str, list],
-    strict: bool,
-    store: Path,
-) -> ReadTower | dict[str, str]:
-    """What the archive gives, or why it was set aside.
+def _attempt(product: Product, read: Callable[[Product], Tower], cache: Cache, key: Key, *, strict: bool) -> ReadTower | SetAside:
+    """The tower of an archive, from the cache where it has it; or why the archive was set aside.
 
     Raises
     ------
@@ -227,16 +249,12 @@ def _attempt(
     """
     asked = "the archive cannot be read"
     try:
-        # a folder a tower, so that looking for what no longer holds costs the same for the first and the last
-        stem = store / product.site / provenance.config_digest([about, marks[product.site]])
         with border.reading(asked, where=product.path):
-            if not (known := _known(stem)):
-                table, place = one(product)
-                sites.check_coordinates(sites.site_table([place]), where=product.path)
-                known = _keep(stem, table, place)
-            table, place = known
-            lat = sites.site_table([place]).set_index("site")["lat"].to_dict()
-            return ReadTower(place, stem.with_suffix(".parquet"), tuple(table.columns), plausibility.site_statistics(table, lat))
+            folder = cache.get(product.site, key) or _read_into(cache, key, product, read)
+            table, site = pd.read_parquet(folder / _RECORDS), Site.from_json((folder / _SITE).read_text(encoding="utf-8"))
+            lat = table_of_sites([site]).set_index("site")["lat"].to_dict()
+            statistics = plausibility.site_statistics(table, lat)
+            return ReadTower(site, folder / _RECORDS, tuple(table.columns), statistics)
     except (MachineError, ConfigError):
         raise
     except TamrlError as error:
@@ -244,39 +262,20 @@ def _attempt(
             raise refusal from error
         if strict:
             raise
-        return _aside(product, "; ".join(str(part) for part in (error.asked, error.found) if part))
+        return SetAside.of(product, "; ".join(str(part) for part in (error.asked, error.found) if part))
 
 
-def _known(stem: Path) -> Tower | None:
-    """What was kept of the archive; None if nothing was, or if it is damaged."""
-    if not stem.with_suffix(".json").is_file():  # written last, so that both files are there or none
-        return None
+def _read_into(cache: Cache, key: Key, product: Product, read: Callable[[Product], Tower]) -> Path:
+    """Read an archive and put its records and site into the cache; `MachineError` if they cannot be written."""
+    table, site = read(product)
+    check_coordinates(table_of_sites([site]), where=product.path)
+    asked = "what was read cannot be kept"
     try:
-        with border.reading("what was kept is damaged", where=stem):
-            if files.is_intact(stem.with_suffix(".parquet")) and files.is_intact(stem.with_suffix(".json")):
-                return pd.read_parquet(files.verified(stem.with_suffix(".parquet"))), files.read_json(stem.with_suffix(".json"))
-    except InputError as error:
-        _log.info("%s", error)
-    _log.warning("%s: what was kept is damaged, the archive is read again", stem)
-    return None
-
-
-def _keep(stem: Path, table: pd.DataFrame, place: Mapping[str, Any]) -> Tower:
-    """Write both files in place of those of the same tower that no longer hold; returns what they hold.
-
-    Raises `MachineError` if they cannot be written.
-    """
-    plain = json.loads(pd.DataFrame([place]).to_json(orient="records", double_precision=15))[0]
-    try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        for old in stem.parent.iterdir():
-            old.unlink(missing_ok=True)
-        with atomic(stem.with_suffix(".parquet")) as part:
-            table.to_parquet(part, index=False)
-        with atomic(stem.with_suffix(".json")) as part:
-            part.write_text(json.dumps(plain), encoding="utf-8")
+        with cache.put(product.site, key) as part:
+            part.mkdir()
+            table.to_parquet(part / _RECORDS, index=False)
+            (part / _SITE).write_text(site.to_json(), encoding="utf-8")
     except OSError as error:
-        asked, todo = "what was read cannot be kept", "give the run a folder that can be written"
-        refusal = MachineError(asked, where=stem.parent, found=error, todo=todo)
-        raise border.machine_fault(error, asked, where=stem.parent) or refusal from error
-    return pd.read_parquet(files.verified(stem.with_suffix(".parquet"))), plain
+        refusal = MachineError(asked, where=cache.folder, found=error, todo="give the run a folder that can be written")
+        raise border.machine_fault(error, asked, where=cache.folder) or refusal from error
+    return cache.path(product.site)

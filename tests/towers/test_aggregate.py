@@ -6,6 +6,7 @@ import pytest
 
 from tamrl.errors import InputError
 from tamrl.towers.networks import fluxnet2015
+from tamrl.towers.product import Product
 from tamrl.towers.reader import aggregate, oneflux
 
 MAPPING = {"nee": "NEE_VUT_REF", "nee_qc": "NEE_VUT_REF_QC", "air_temperature": "TA_F", "precipitation": "P_F"}
@@ -130,7 +131,7 @@ def test_months_from_days_agree_with_the_official_months(shared_data):
     (official,) = oneflux.find_products(archives / "formats", fluxnet2015.FILES, "month")
     theirs, _, _ = oneflux.read_oneflux(official, partitioning="NT", step="month")
     path = archives / "fluxnet2015" / "FLX_FR-Pue_FLUXNET2015_SUBSET_2000-2014_2-4.zip"
-    ours, _, _ = oneflux.read_oneflux(oneflux.Product("FR-Pue", path), partitioning="NT", step="month")
+    ours, _, _ = oneflux.read_oneflux(Product("FR-Pue", path), partitioning="NT", step="month")
     both = ours.merge(theirs, on="date", suffixes=("", "_official"))
     assert len(both) == 96
     for name, limit in {"air_temperature": 0.01, "shortwave_radiation": 0.05, "nee": 0.06, "gpp": 0.06, "nee_qc": 0.01}.items():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tamrl.errors import ConfigError, InputError
 from tamrl.towers import survey
 from tamrl.towers.networks import metaflux
+from tamrl.towers.reader import metaflux as reader
 from tamrl.towers.reader import records
 
 COLUMNS = {"mm_EVI": "evi", "mm_LAI": "lai"}
@@ -134,7 +135,7 @@ def _stored(months, year=2001):
 def test_a_whole_or_partial_year_by_hand(months):
     raw = pd.concat([_stored(months), _stored(list(range(1, 13)), 2002)], ignore_index=True)
     assert raw["EVI"][len(months) :].tolist() == [1, 10, 11, 12, 2, 3, 4, 5, 6, 7, 8, 9]
-    right = metaflux.calendar_order(raw, where="x")
+    right = reader.calendar_order(raw, where="x")
     numbers = right["TIMESTAMP"] % 100
     assert right["EVI"].tolist() == numbers.tolist() == (-right["LAI"]).tolist() == right["P_F"].tolist()
 
@@ -142,21 +143,21 @@ def test_a_whole_or_partial_year_by_hand(months):
 @given(st.sets(st.integers(1, 12), min_size=1), st.randoms())
 def test_any_months_of_a_year_in_any_order_of_rows(months, shuffle):
     rows = _stored(sorted(months)).sample(frac=1, random_state=shuffle.randrange(1000)).reset_index(drop=True)
-    right = metaflux.calendar_order(rows, where="x")
+    right = reader.calendar_order(rows, where="x")
     assert (right["EVI"] == right["TIMESTAMP"] % 100).all() and right["P_F"].equals(rows["P_F"])
 
 
 def test_a_row_that_stands_twice_is_the_same_row_and_one_that_differs_is_refused():
     rows = _stored(list(range(1, 13)))
-    twice = metaflux.calendar_order(pd.concat([rows, rows.iloc[[3]]], ignore_index=True), where="x")
+    twice = reader.calendar_order(pd.concat([rows, rows.iloc[[3]]], ignore_index=True), where="x")
     assert twice["EVI"].tolist() == [*range(1, 13), 4]
     with pytest.raises(InputError, match=r"differ in EVI(.|\n)*200104"):
-        metaflux.calendar_order(pd.concat([rows, rows.iloc[[3]].assign(EVI=0)], ignore_index=True), where="x")
+        reader.calendar_order(pd.concat([rows, rows.iloc[[3]].assign(EVI=0)], ignore_index=True), where="x")
 
 
 def test_a_file_without_greenness_is_as_it_is():
     rows = _stored([1, 2, 3]).drop(columns=["EVI", "LAI"])
-    pd.testing.assert_frame_equal(metaflux.calendar_order(rows, where="x"), rows)
+    pd.testing.assert_frame_equal(reader.calendar_order(rows, where="x"), rows)
 
 
 def test_the_remark_is_said_unless_the_files_are_right():

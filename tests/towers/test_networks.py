@@ -38,9 +38,9 @@ def test_inputs_are_paths_as_text(name):
     assert found and all(isinstance(path, str) for path in found)
 
 
-def test_plugins_load_without_torch():
+def test_plugins_load_without_torch_and_pandas():
     load = f"[registry.load(registry.NETWORKS, n) for n in {NAMES}]"
-    code = f"from tamrl import registry; import sys; {load}; assert 'torch' not in sys.modules"
+    code = f"from tamrl import registry; import sys; {load}; assert not {{'torch', 'pandas', 'xarray'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 

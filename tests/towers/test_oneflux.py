@@ -7,6 +7,7 @@ import pytest
 from tamrl.errors import InputError
 from tamrl.towers import survey
 from tamrl.towers.networks import fluxnet, fluxnet2015
+from tamrl.towers.product import Product
 from tamrl.towers.reader import oneflux
 
 NAME = "FLX_DE-Aaa_FLUXNET2015_SUBSET"
@@ -14,7 +15,7 @@ NAME = "FLX_DE-Aaa_FLUXNET2015_SUBSET"
 
 def _read(sample, members, step="day", partitioning="NT"):
     path = sample.zip(sample.folder / f"{NAME}_2010-2011_1-4.zip", members)
-    return oneflux.read_oneflux(oneflux.Product("DE-Aaa", path), partitioning=partitioning, step=step)
+    return oneflux.read_oneflux(Product("DE-Aaa", path), partitioning=partitioning, step=step)
 
 
 def _daily(rows):

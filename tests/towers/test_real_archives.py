@@ -6,6 +6,7 @@ import pytest
 
 from tamrl.towers import survey
 from tamrl.towers.networks import fluxnet2015
+from tamrl.towers.product import Product
 from tamrl.towers.reader import oneflux, records
 
 
@@ -49,7 +50,7 @@ def test_the_first_day_of_hainich_by_hand(real):
 
 def test_day_time_partitioning_of_hainich_by_hand(options, shared_data):
     name = "FLX_DE-Hai_FLUXNET2015_SUBSET_2000-2012_1-4.zip"
-    product = oneflux.Product("DE-Hai", shared_data / "archives" / "fluxnet2015" / name)
+    product = Product("DE-Hai", shared_data / "archives" / "fluxnet2015" / name)
     table, _, _ = oneflux.read_oneflux(product, partitioning="DT", step="day")
     assert table.loc[0, ["gpp", "reco", "nee"]].tolist() == [0.0, 1.08909, 1.33639]
 

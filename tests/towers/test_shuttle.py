@@ -17,6 +17,7 @@ from tamrl import files
 from tamrl.errors import ConfigError, DownloadError, InputError, MachineError, OutageError
 from tamrl.towers import stage, survey
 from tamrl.towers.networks import shuttle
+from tamrl.towers.reader import shuttle as reader
 from tamrl.towers.reader import snapshot
 from tamrl.web.addresses import LOCAL
 from tests.server import send_range
@@ -105,7 +106,7 @@ def listed(server, sample, tmp_path):
 
 
 def _fetch(listed, folder, **options):
-    shuttle._chosen.cache_clear()
+    reader._chosen.cache_clear()
     shuttle.fetch(shuttle.Options(snapshot=str(listed), **{"attempts": 3} | options), folder, wait=0.01)
     return sorted(p.name for p in folder.glob("*.zip"))
 
@@ -292,7 +293,7 @@ def test_no_login_of_a_link_is_kept(listed, tmp_path, caplog):
     frame.loc[1, "download_link"] = "https://me:s3cret@host.org/a.zip"
     frame.to_csv(listed, index=False)
     _fetch(listed, tmp_path / "shuttle")
-    text = (tmp_path / "shuttle" / shuttle.CHOSEN).read_text()
+    text = (tmp_path / "shuttle" / reader.CHOSEN).read_text()
     assert "token=***" in text and "s3cret" not in text + caplog.text
 
 
@@ -356,7 +357,7 @@ def test_of_two_products_of_a_tower_one_is_taken_and_the_other_named(listed, ser
     assert aside["file"].tolist() == ["ICOS_DE-Aaa_FLUXNET_2010-2011_v1.3_r1.zip"] and new in aside["reason"][0]
     assert f"{new} is taken" in caplog.text
     (tmp_path / "shuttle" / new).unlink()
-    shuttle._chosen.cache_clear()
+    reader._chosen.cache_clear()
     assert _gather(tmp_path / "shuttle", strict=False)[1]["site"].tolist() == sorted(SITES)
 
 
@@ -376,7 +377,7 @@ def test_formulas_and_control_characters_of_a_snapshot_stay_text(listed, tmp_pat
     frame.loc[1:, "product_id"] = "-AbCdEfGh"
     frame.to_csv(listed, index=False)
     _fetch(listed, tmp_path / "shuttle")
-    with open(tmp_path / "shuttle" / shuttle.CHOSEN, newline="") as file:
+    with open(tmp_path / "shuttle" / reader.CHOSEN, newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
     assert f"'{evil} [2J (2020)" in cells and {"'-AbCdEfGh", "'@SUM(1)", "'=extra"} <= set(cells)
     assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r")] and "\x1b" not in "".join(cells)
@@ -416,11 +417,11 @@ def test_an_archive_that_arrives_damaged_once_is_fetched_once_more(listed, serve
 
 def test_what_an_older_version_left_out_for_the_network_is_asked_for_again(listed, tmp_path):
     _fetch(listed, tmp_path / "shuttle")
-    chosen = tmp_path / "shuttle" / shuttle.CHOSEN
+    chosen = tmp_path / "shuttle" / reader.CHOSEN
     frame = pd.read_csv(chosen, dtype=str, keep_default_na=False)
     frame.loc[1, ["arrived_sha256", "reason"]] = ["", "the download failed 5 times: the server answers 503"]
     frame.to_csv(chosen, index=False)
-    shuttle._chosen.cache_clear()
+    reader._chosen.cache_clear()
     with pytest.raises(OutageError, match=r"1 archives were left out(.|\n)*DE-Bbb(.|\n)*delete"):
         _gather(tmp_path / "shuttle", strict=False)
 
@@ -429,7 +430,7 @@ def test_a_full_disk_is_no_fault_of_an_archive(listed, tmp_path, monkeypatch):
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shuttle.os, "replace", full)
+    monkeypatch.setattr(reader.os, "replace", full)
     with pytest.raises(MachineError, match="ENOSPC"):
         _fetch(listed, tmp_path / "shuttle")
 

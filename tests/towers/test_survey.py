@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tamrl import files, registry
+from tamrl import files, lineage, registry
 from tamrl.errors import ConfigError, InputError, MachineError, UnitError
 from tamrl.towers import survey
 from tamrl.towers.networks import fluxnet
+from tamrl.towers.product import Product
 from tamrl.towers.reader import oneflux
 
 
@@ -66,6 +67,19 @@ def test_only_what_is_new_is_read(folder, tmp_path, monkeypatch):
     _gather(folder, store=store, partitioning="DT")
     assert len(seen) == 5
     assert len(files.list_files(store)) == 2 * 3  # what no longer holds is gone
+
+
+def test_another_pandas_reads_again(folder, tmp_path, monkeypatch):
+    seen = []
+    real = oneflux.read_oneflux
+    monkeypatch.setattr(oneflux, "read_oneflux", lambda product, **how: seen.append(product.site) or real(product, **how))
+    _gather(folder, store=tmp_path / "store")
+    _gather(folder, store=tmp_path / "store")
+    assert len(seen) == 2
+    versions = lineage.version
+    monkeypatch.setattr(lineage, "version", lambda package: "99" if package == "pandas" else versions(package))
+    _gather(folder, store=tmp_path / "store")
+    assert len(seen) == 4
 
 
 def _truncate(path):
@@ -264,7 +278,7 @@ PRODUCTS = st.lists(st.tuples(HUBS, st.integers(1991, 2000), st.integers(2001, 2
 
 
 def _product(hub, first, last, version):
-    return oneflux.Product("DE-Aaa", Path(f"{hub}_DE-Aaa_FLUXNET_{first}-{last}_{version}.zip"))
+    return Product("DE-Aaa", Path(f"{hub}_DE-Aaa_FLUXNET_{first}-{last}_{version}.zip"))
 
 
 @pytest.mark.parametrize(

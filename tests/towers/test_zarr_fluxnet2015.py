@@ -8,7 +8,8 @@ import xarray as xr
 from tamrl.errors import InputError
 from tamrl.towers import survey
 from tamrl.towers.networks import zarr_fluxnet2015
-from tamrl.towers.reader import oneflux, records
+from tamrl.towers.product import Product
+from tamrl.towers.reader import records, zarr_store
 
 MOLES = 12.011e-6 * 86400
 
@@ -97,15 +98,15 @@ def test_a_store_that_is_cut_or_damaged_is_refused_by_name(towers, tmp_path):
         content = (path / name).read_bytes()
         for length in (0, len(content) // 2, len(content) - 1):
             (path / name).write_bytes(content[:length])
-            zarr_fluxnet2015._store.cache_clear()
+            zarr_store._store.cache_clear()
             with pytest.raises(InputError, match=r"fluxnet\.zarr"):
-                product = oneflux.Product("AU-Tum", path)
+                product = Product("AU-Tum", path)
                 options = zarr_fluxnet2015.Options(path=str(path), bif=None)
                 zarr_fluxnet2015.read_archive(
                     product, paths=[path], options=options, how=records.RecordChoice("day", "NT", "REF")
                 )
         (path / name).write_bytes(content)
-    zarr_fluxnet2015._store.cache_clear()
+    zarr_store._store.cache_clear()
 
 
 def test_a_flag_of_zero_is_a_value(towers, tmp_path):
@@ -115,7 +116,7 @@ def test_a_flag_of_zero_is_a_value(towers, tmp_path):
     ds["nee_qc"] = ds["nee_qc"].fillna(0).round().astype("uint16")
     ds["nee_qc"].attrs.clear()
     ds.to_zarr(tmp_path / "again.zarr", encoding={"nee_qc": {"_FillValue": 0}}, zarr_format=2, consolidated=True)
-    tower = zarr_fluxnet2015._tower(oneflux.Product("AU-Tum", tmp_path / "again.zarr"), "here")
+    tower = zarr_store._tower(Product("AU-Tum", tmp_path / "again.zarr"), "here")
     assert tower["nee_qc"].notnull().all() and (tower["nee_qc"] == 0).any()
 
 

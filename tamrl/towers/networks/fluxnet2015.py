@@ -6,18 +6,17 @@ Warm Winter 2020 release (doi 10.18160/2G60-ZHAK).
 """
 
 import re
-from pathlib import Path
 
-import pandas as pd
-
-from tamrl.errors import InputError
 from tamrl.options import Strict
-from tamrl.towers.reader import bif, oneflux, records
+from tamrl.plugins import NetworkCapabilities
+from tamrl.towers.networks._oneflux import OnefluxNetwork
+from tamrl.towers.product import ONEFLUX_CITATION, SITE_PATTERN
 
 FILES = re.compile(
-    rf"^FLX_{oneflux.SITE}_FLUXNET2015_(?P<kind>SUBSET|FULLSET)_(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_(?P<version>(?:\d+|beta)-\d+)\.(?:zip|csv)$"
+    rf"^FLX_{SITE_PATTERN}_FLUXNET2015_(?P<kind>SUBSET|FULLSET)_(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_(?P<version>(?:\d+|beta)-\d+)\.(?:zip|csv)$"
 )
-CITATION = oneflux.CITATION
+CITATION = ONEFLUX_CITATION
+CAPABILITIES = NetworkCapabilities(archives=True)
 
 
 class Options(Strict):
@@ -29,27 +28,5 @@ class Options(Strict):
     """BIF table of the towers; null takes `FLX_AA-Flx_BIF*.csv` from the folder."""
 
 
-def inputs(options: Options) -> list[str]:
-    """The folder, and the BIF table if it lies elsewhere."""
-    return [options.path, *([options.bif] if options.bif else [])]
-
-
-def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
-    """The newest archive of each tower; see the contract in `networks`."""
-    bif.read_shared_bif(paths)  # a table that cannot be read is one error, not one of each archive
-    if found := oneflux.find_products(paths[0], FILES, step):
-        return found
-    raise records.no_files(paths[0], "put FLX_*_FLUXNET2015_*.zip there, or set towers.fluxnet2015.path")
-
-
-def read_archive(
-    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.RecordChoice
-) -> tuple[pd.DataFrame, dict[str, object]]:
-    """Records and place of one tower; see the contract in `networks`."""
-    metadata = bif.shared_bif_path(paths)
-    if metadata is None:
-        where = paths[0]
-        raise InputError("no BIF table", where=where, todo="put FLX_AA-Flx_BIF_LATEST.csv there, or set towers.fluxnet2015.bif")
-    table, by_site, _ = oneflux.read_oneflux(product, **vars(how))
-    place = bif.locate_site([bif.read_bif_sites(metadata)], product.site, where=metadata, todo="add it to the BIF table")
-    return table, {**place, "network": "fluxnet2015", **by_site.loc[product.site]}
+NETWORK = OnefluxNetwork("fluxnet2015", FILES, "FLX_*_FLUXNET2015_*.zip", metadata_inside=False)
+inputs, archives, read_archive = NETWORK.inputs, NETWORK.archives, NETWORK.read_archive

@@ -6,15 +6,19 @@ is called `_vUT`, and quality runs from 0 (best) to 3 (worst) in days too, as th
 """
 
 import re
-from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from tamrl.options import Strict
-from tamrl.towers.reader import bif, oneflux, records
+from tamrl.plugins import NetworkCapabilities
+from tamrl.towers.networks._oneflux import OnefluxNetwork
+from tamrl.towers.product import SITE_PATTERN
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 FILES = re.compile(
-    rf"^FLX_{oneflux.SITE}_JapanFLUX2024_(?:(?P<kind>COREVARS|ALLVARS)_)?(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_"
+    rf"^FLX_{SITE_PATTERN}_JapanFLUX2024_(?:(?P<kind>COREVARS|ALLVARS)_)?(?:(?:HH|HR|DD|MM)_)?\d{{4}}-\d{{4}}_"
     r"(?P<version>\d+-\d+)\.(?:zip|csv)$"
 )
 CITATION = {
@@ -24,6 +28,7 @@ CITATION = {
     "doi": "10.5194/essd-17-3807-2025",
 }
 _QC = re.compile(r"^NEE_[VC]UT_[A-Z0-9]+_QC$")
+CAPABILITIES = NetworkCapabilities(archives=True)
 
 
 class Options(Strict):
@@ -35,31 +40,7 @@ class Options(Strict):
     """Table of metadata for towers whose archive has none; null takes `*_AA-Flx_BIF*` from the folder, if there is one."""
 
 
-def inputs(options: Options) -> list[str]:
-    """The folder, and the table of metadata if it lies elsewhere."""
-    return [options.path, *([options.bif] if options.bif else [])]
-
-
-def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
-    """The newest archive of each tower; see the contract in `networks`."""
-    bif.read_shared_bif(paths)  # a table that cannot be read is one error, not one of each archive
-    if found := oneflux.find_products(paths[0], FILES, step):
-        return found
-    raise records.no_files(paths[0], "put FLX_*_JapanFLUX2024_*.zip there, or set towers.japanflux.path")
-
-
-def read_archive(
-    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.RecordChoice
-) -> tuple[pd.DataFrame, dict[str, object]]:
-    """Records and place of one tower; see the contract in `networks`."""
-    table, by_site, metadata = oneflux.read_oneflux(product, **vars(how), rename=to_oneflux)
-    known = [metadata, bif.read_shared_bif(paths)]
-    todo = "set towers.japanflux.bif to a BIF table that has them"
-    place = bif.locate_site(known, product.site, where=bif.shared_bif_path(paths) or product.path, todo=todo)
-    return table, {**place, "network": "japanflux", **by_site.loc[product.site]}
-
-
-def to_oneflux(raw: pd.DataFrame) -> pd.DataFrame:
+def to_oneflux(raw: "pd.DataFrame") -> "pd.DataFrame":
     """The columns under their ONEFlux names, quality of days as a share of good half hours.
 
     With flags 0 and 1 good, 2 and 3 not, a mean flag m means that at least 1 - m / 2 of the half hours are good; this least
@@ -77,3 +58,7 @@ def _name(column: str) -> str:
     """`NEE_vUT_QC` is `NEE_VUT_REF_QC`, `GPP_NT_vUT_USTAR50` is `GPP_NT_VUT_USTAR50`; `_cUT` alike."""
     column = re.sub(r"_([vc])UT(?=$|_QC$)", lambda m: f"_{m[1].upper()}UT_REF", column)
     return re.sub(r"_([vc])UT(?=_USTAR)", lambda m: f"_{m[1].upper()}UT", column)
+
+
+NETWORK = OnefluxNetwork("japanflux", FILES, "FLX_*_JapanFLUX2024_*.zip", rename=to_oneflux)
+inputs, archives, read_archive = NETWORK.inputs, NETWORK.archives, NETWORK.read_archive

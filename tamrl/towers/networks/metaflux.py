@@ -9,18 +9,20 @@ while all other columns stand in calendar order. They are put right on reading. 
 of the correlation between the mean seasonal cycles of EVI and GPP is -0.23 as published, and 0.89 in calendar order.
 """
 
-from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-
-from tamrl.errors import ConfigError, InputError
-from tamrl.intake import completeness, text
+from tamrl.calendar import Step
 from tamrl.layout import DOWNLOADS
 from tamrl.options import Strict
-from tamrl.towers import sites
-from tamrl.towers.reader import bif, columns, oneflux, records
+from tamrl.plugins import NetworkCapabilities
+from tamrl.towers.product import Product
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tamrl.towers.reader.records import RecordChoice
+    from tamrl.towers.sites import Site
 
 DOWNLOAD = "metaflux"
 CITATION = {
@@ -29,8 +31,7 @@ CITATION = {
     "year": "2023",
     "doi": "10.1038/s41597-023-02349-y",
 }
-GREENNESS = ("LAI", "EVI")
-PLACE = {"Lat": "lat", "Lon": "lon", "PFT": "igbp", "Climate": "koppen"}
+CAPABILITIES = NetworkCapabilities(archives=True, remarks=True, download=DOWNLOAD)
 
 
 class Options(Strict):
@@ -64,98 +65,15 @@ def remark(options: Options) -> str:
     )
 
 
-def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
+def archives(paths: list[Path], options: Options, *, step: Step) -> list[Product]:
     """The file of each tower, at any depth of the folder; see the contract in `networks`."""
-    if step != "month":
-        raise ConfigError("metaflux has monthly records only", where="time.step", found=step, todo="set time.step: month")
-    files = sorted(paths[0].rglob("[!.]*_MM.csv"), key=lambda p: p.name)
-    if not files:
-        raise records.no_files(paths[0], "delete the folder to have it downloaded again, or set towers.metaflux.path")
-    return [oneflux.Product(file.name.removesuffix("_MM.csv"), file) for file in files]
+    from tamrl.towers.reader import metaflux
+
+    return metaflux.find_monthly_files(paths[0], step)
 
 
-def read_archive(
-    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.RecordChoice
-) -> tuple[pd.DataFrame, dict[str, object]]:
-    """Records and place of one tower; see the contract in `networks`."""
-    if how.ustar != "REF":
-        raise ConfigError("metaflux has fluxes of one u* threshold only", where="towers.ustar", found=how.ustar, todo="set REF")
-    file = product.path
-    raw = _rows(file)
-    mapping = columns.map_columns(raw.columns, partitioning=how.partitioning, drivers=options.drivers)
-    derived = how.partitioning == "DT" and mapping.pop("reco", None)
-    columns.require_columns(
-        mapping, ("gpp", "nee", columns.QC, *([] if derived else ["reco"])), available=raw.columns, where=file
-    )
-    place = _place(raw, product)
-    if options.greenness == "text_order":
-        raw = calendar_order(raw, where=file)
-    table, fills = records.build_records(raw, mapping, site=product.site, date=raw["TIMESTAMP"], step="month", where=file)
-    if derived:
-        table["reco"] = table["nee"] + table["gpp"]  # as the file itself does for night-time partitioning
-    metadata = bif.read_bif_sites(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
-    if product.site in metadata.index:
-        place |= metadata.loc[product.site, ["elevation", "utc_offset", "managed"]].to_dict()
-    return table, {**place, **fills.loc[product.site]}
+def read_archive(product: Product, *, paths: list[Path], options: Options, how: "RecordChoice") -> "tuple[pd.DataFrame, Site]":
+    """Records and site of one tower; see the contract in `networks`."""
+    from tamrl.towers.reader import metaflux
 
-
-def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
-    """The rows with LAI and EVI in the months to which they belong.
-
-    Of a year of n months, the p-th value stored belongs to the p-th of these months sorted as text.
-
-    Parameters
-    ----------
-    raw : DataFrame
-        Rows of one tower with TIMESTAMP (YYYYMM), and LAI and EVI or one of them.
-
-    Raises
-    ------
-    InputError
-        For time stamps that are no months, or two rows of a month that differ in LAI or EVI.
-    """
-    months = records.parse_step_starts(raw["TIMESTAMP"], step="month", where=where)
-    stored_at = {}
-    for _, year in months.drop_duplicates().sort_values().groupby(months.dt.year):
-        stored_at |= dict(zip(sorted(year, key=lambda month: str(month.month)), year, strict=True))
-    stored_at = months.map(stored_at)
-    put_right = {}
-    for name in (n for n in GREENNESS if n in raw):
-        rows = pd.DataFrame({"month": months, "value": raw[name]}).drop_duplicates()
-        if (again := rows["month"].duplicated()).any():
-            month = rows.loc[again, "month"].iloc[0]
-            raise InputError(
-                f"two rows of a month differ in {name}", where=where, found=f"{month:%Y%m}", todo="remove one of them"
-            )
-        put_right[name] = stored_at.map(rows.set_index("month")["value"])
-    return raw.assign(**put_right)
-
-
-def _rows(file: Path) -> pd.DataFrame:
-    """The table of a file; refuses one that breaks off, or whose rows are of other widths than its header (`InputError`)."""
-    content = partial(open, file, "rb")
-    header = text.read_header(content, where=file)
-    completeness.check_text_end(file)
-    wanted, texts = [name for name in header if name], ("TIMESTAMP", "Site", "PFT", "Climate")
-    return text.read_columns(content, columns=header, wanted=wanted, texts=texts, where=file)
-
-
-def _place(raw: pd.DataFrame, product: oneflux.Product) -> dict[str, object]:
-    """The tower's constants; refuses a file of several towers or of another than its name says."""
-    file, site = product.path, product.site
-    if missing := {"TIMESTAMP", "Site", *PLACE} - set(raw.columns):
-        raise InputError(f"no column {', '.join(sorted(missing))}", where=file, found=", ".join(raw.columns[:8]))
-    constants = raw[["Site", *PLACE]].drop_duplicates()
-    if len(constants) != 1 or constants["Site"].iloc[0] != site:
-        raise InputError(
-            f"the file must be of tower {site} alone", where=file, found=f"\n{constants.head(3).to_string(index=False)}"
-        )
-    row = constants.rename(columns=PLACE).iloc[0]
-    return {
-        "site": site,
-        "network": "metaflux",
-        "lat": row["lat"],
-        "lon": row["lon"],
-        "igbp": sites.igbp_class(row["igbp"]),
-        "koppen": sites.koppen_group(row["koppen"]),
-    }
+    return metaflux.read_monthly_file(product, paths, options, how)

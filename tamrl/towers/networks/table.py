@@ -3,28 +3,20 @@
 The defaults fit a table with the column names of FLUXNET2015, one row a tower and day.
 """
 
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-import pyarrow
-import pyarrow.parquet
 from pydantic import Field
 
-from tamrl import units, variables
-from tamrl.carbon import FLUXES
-from tamrl.errors import ConfigError, InputError, UnitError, near
-from tamrl.intake import border, completeness, text
+from tamrl.calendar import Step
+from tamrl.errors import ConfigError
 from tamrl.options import Strict
-from tamrl.towers import sites
-from tamrl.towers.quality import plausibility
-from tamrl.towers.reader import aggregate, columns, records
+from tamrl.plugins import NetworkCapabilities
 
-KEYS = ("site", "date")
-TEXTS = ("igbp", "koppen", "managed")
-PLACE = ("lat", "lon", "elevation", "utc_offset", *TEXTS)
-UNKNOWN = ("-", "n/a", "N/A")
-"""Further spellings of a place that is not known, in tables of sites."""
+if TYPE_CHECKING:
+    import pandas as pd
+
+CAPABILITIES = NetworkCapabilities()
 
 
 class Options(Strict):
@@ -68,13 +60,10 @@ def inputs(options: Options) -> list[str]:
         raise ConfigError(
             "the network `table` needs a file", where="towers.table.path", found="null", todo="set it to a CSV or Parquet file"
         )
-    _check_keys({k: c for k, c in options.columns.items() if c}, options.units)
-    for name, unit in options.units.items():
-        target = variables.get(name).units if name in variables.vocabulary() else None
-        try:
-            units.convert(1.0, source=units.per_day(unit) or unit, target=target or unit)
-        except UnitError as error:
-            raise ConfigError(error.asked, where=f"towers.table.units.{name}", found=error.found, todo=error.todo) from None
+    if options.columns != Options().columns or options.units:
+        from tamrl.towers.reader import flat_table
+
+        flat_table.check_options(options)
     return [options.path]
 
 
@@ -82,95 +71,11 @@ def read(
     paths: list[Path],
     options: Options,
     *,
-    partitioning: columns.Partitioning,
-    step: records.Step,
-    ustar: columns.Ustar = "REF",
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    partitioning: Literal["NT", "DT"],
+    step: Step,
+    ustar: Literal["REF", "USTAR50"] = "REF",
+) -> "tuple[pd.DataFrame, pd.DataFrame]":
     """Records and sites of the table; see the contract in `networks`."""
-    file = paths[0]
-    named = {k: c.replace("{partitioning}", partitioning) for k, c in options.columns.items() if c}
-    chosen = {k: columns.with_threshold(c, ustar) for k, c in named.items()}
-    _check_keys(chosen, options.units)
-    available = _columns(file)
-    derived = "reco" not in chosen or (partitioning == "DT" and chosen["reco"] not in available)
-    chosen = {k: c for k, c in chosen.items() if k != "reco" or not derived}
-    for key, column in chosen.items():
-        if column not in available:
-            raise InputError(
-                f"no column {column!r} for {key}", where=file, todo=f"set towers.table.columns.{key}; {near(column, available)}"
-            )
-    raw = _open(file, available, chosen)
-    if raw.empty:
-        raise InputError("the table has no rows", where=file, found="a header alone", todo="fetch it again, or make it anew")
-    mapping = {k: c for k, c in chosen.items() if k not in (*KEYS, *PLACE)}
-    ids = raw[chosen["site"]].astype(object).where(raw[chosen["site"]].notna(), "").astype(str).str.strip()  # "" is refused below
-    table, fills = records.build_records(
-        raw,
-        mapping,
-        site=ids,
-        date=raw[chosen["date"]],
-        step="day" if options.daily else step,
-        where=file,
-        source_units=options.units,
-    )
-    if derived:
-        table["reco"] = table["nee"] + table["gpp"]
-    if columns.QC not in chosen:
-        table[columns.QC] = table["nee"].where(table["nee"].isna(), 1.0)
-    if options.daily and step == "month":
-        table = aggregate.monthly_records(table)
-    places = _places(raw, ids, chosen, fills, file)
-    plausibility.refuse_wrong_units(table, where=file, columns=chosen, lat=places.set_index("site")["lat"].to_dict())
-    return table, places
+    from tamrl.towers.reader import flat_table
 
-
-def _check_keys(chosen: dict[str, str], further: dict[str, str]) -> None:
-    """Refuse keys that are no variables, and maps without the necessary ones."""
-    dynamic = [n for n, v in variables.vocabulary().items() if v.role == "dynamic"]
-    known = (*KEYS, *PLACE, *FLUXES, columns.QC, *dynamic)
-    for key in (*chosen, *further):
-        if key not in known:
-            raise ConfigError(f"no variable named {key!r}", where="towers.table", todo=near(key, known))
-    for key in (*KEYS, "lat", "lon", "gpp", "nee"):
-        if key not in chosen:
-            raise ConfigError(f"towers.table.columns.{key} is needed", where="towers.table.columns", found="null")
-
-
-def _columns(file: Path) -> list[str]:
-    """Names of the file's columns."""
-    with border.reading("the table cannot be read", where=file, todo="give a CSV or Parquet file"):
-        if file.suffix == ".parquet":
-            completeness.check_complete(file)
-            about = pyarrow.parquet.read_metadata(file)
-            if 8 * about.num_rows > completeness.most_bytes(file):
-                todo = "write the table anew: no table is packed so tightly"
-                raise InputError("the table is refused", where=file, found=f"it declares {about.num_rows:,} rows", todo=todo)
-            return text.column_names(about.schema.to_arrow_schema().names, where=file)
-        found = text.read_header(partial(open, file, "rb"), where=file)
-        completeness.check_text_end(file)
-        return found
-
-
-def _open(file: Path, available: list[str], chosen: dict[str, str]) -> pd.DataFrame:
-    """The chosen columns. Text stays text: a country or site named NA is no missing value."""
-    wanted = list(dict.fromkeys(chosen.values()))
-    if file.suffix == ".parquet":
-        with border.reading("the table cannot be read", where=file, todo="give a CSV or Parquet file"):
-            return pd.read_parquet(file, columns=wanted)
-    texts = {c for k, c in chosen.items() if k in (*KEYS, *TEXTS)}
-    places = {c: [*text.MISSING, *UNKNOWN] for k, c in chosen.items() if k in PLACE and k not in TEXTS}
-    return text.read_columns(partial(open, file, "rb"), columns=available, wanted=wanted, texts=texts, missing=places, where=file)
-
-
-def _places(raw: pd.DataFrame, ids: pd.Series, chosen: dict[str, str], fills: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """One row a tower; refuses towers that move."""
-    place = pd.DataFrame({k: raw[chosen[k]] for k in PLACE if k in chosen}).assign(site=ids).drop_duplicates()
-    if (again := place["site"].duplicated(keep=False)).any():
-        found = place[again].sort_values("site").head(3).to_string(index=False)
-        raise InputError("a tower has several places or classes", where=file, found=f"\n{found}", todo="give one per site")
-    for name, read_class in (("igbp", sites.igbp_class), ("koppen", sites.koppen_group)):
-        if name in place:
-            place[name] = [read_class(v) for v in place[name]]
-    if "managed" in place:
-        place["managed"] = place["managed"].replace("", None)
-    return sites.site_table(place.assign(network="table").join(fills, on="site").to_dict("records"))
+    return flat_table.read_flat_table(paths[0], options, partitioning=partitioning, step=step, ustar=ustar)

@@ -5,26 +5,22 @@ clock had on 1 January 2010, which is summer time in the south; VPD is in kPa; t
 values are packed into 16 bits, quality flags too, and come back a little off.
 """
 
-import logging
-from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-import xarray as xr
-
-from tamrl.errors import InputError
-from tamrl.intake import arrays, border, completeness, times, zarrs
+from tamrl.calendar import Step
 from tamrl.options import Strict
-from tamrl.towers.reader import aggregate, bif, columns, oneflux, records
+from tamrl.plugins import NetworkCapabilities
+from tamrl.towers.product import ONEFLUX_CITATION, Product
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import pandas as pd
 
-NAMES = {"ta": "TA_F", "sw_in": "SW_IN_F", "vpd": "VPD_F", "nee": "NEE_VUT_REF", "nee_qc": "NEE_VUT_REF_QC"}
-CITATION = oneflux.CITATION
-_HPA_PER_KPA = 10.0
-_MAX_DIFFERENCE = 4.0
-"""Hours between a civil clock and the sun, beyond which an offset is none."""
+    from tamrl.towers.reader.records import RecordChoice
+    from tamrl.towers.sites import Site
+
+CITATION = ONEFLUX_CITATION
+CAPABILITIES = NetworkCapabilities(archives=True)
 
 
 class Options(Strict):
@@ -41,81 +37,15 @@ def inputs(options: Options) -> list[str]:
     return [options.path, *([options.bif] if options.bif and Path(options.bif).is_file() else [])]
 
 
-def archives(paths: list[Path], options: Options, *, step: records.Step) -> list[oneflux.Product]:
+def archives(paths: list[Path], options: Options, *, step: Step) -> list[Product]:
     """Every tower of the store; see the contract in `networks`."""
-    return [oneflux.Product(site, paths[0]) for site in sorted(map(str, _store(paths[0])["site"].values))]
+    from tamrl.towers.reader import zarr_store
+
+    return zarr_store.list_towers(paths[0])
 
 
-@lru_cache(maxsize=2)
-def _store(path: Path) -> xr.Dataset:
-    """The store, opened once; its variables are read tower by tower."""
-    with border.reading(
-        "the store cannot be read", where=path, todo="check that it is the folder fluxnet.zarr with its metadata"
-    ):
-        store = zarrs.open_zarr(zarrs.CheckedStore(path), where=path)
-        ends = times.decode_times(store["time"].values, store["time"].attrs, where=f"{path}, coordinate time")
-        return store.assign_coords(time=("time", ends))
+def read_archive(product: Product, *, paths: list[Path], options: Options, how: "RecordChoice") -> "tuple[pd.DataFrame, Site]":
+    """Records and site of one tower; see the contract in `networks`."""
+    from tamrl.towers.reader import zarr_store
 
-
-def _tower(product: oneflux.Product, where: str) -> xr.Dataset:
-    """The variables of one tower in physical values."""
-    with border.reading("the tower cannot be read", where=where, todo=completeness.INSIDE):
-        return arrays.decode_dataset(_store(product.path).sel(site=product.site), where=where, defaults_to_zero=True).load()
-
-
-def read_archive(
-    product: oneflux.Product, *, paths: list[Path], options: Options, how: records.RecordChoice
-) -> tuple[pd.DataFrame, dict[str, object]]:
-    """Records and place of one tower; see the contract in `networks`."""
-    where = f"{product.path} ({product.site})"
-    if how.ustar != "REF":
-        raise InputError(
-            "the store has fluxes of one u* threshold only", where=where, found=how.ustar, todo="set towers.ustar: REF"
-        )
-    tower = _tower(product, where)
-    raw = _rows(tower, how.partitioning, where)
-    mapping = columns.map_columns(raw.columns, partitioning=how.partitioning)
-    daily, fills = aggregate.daily_rows(raw, mapping, where=where)
-    table, by_site = records.build_records(
-        daily, mapping, site=product.site, date=daily["TIMESTAMP"], step="day", where=where, made=True
-    )
-    table = table if how.step == "day" else aggregate.monthly_records(table)
-    found = bif.read_bif_sites(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
-    place = found.loc[product.site].to_dict() if product.site in found.index else {}
-    place |= {"lat": float(tower["latitude"]), "lon": float(tower["longitude"])} if not place else {}
-    counts = {name: by_site.loc[product.site, name] + n for name, n in fills.items()}
-    return table, {**place, "site": product.site, "network": "zarr_fluxnet2015", **counts}
-
-
-def _rows(tower: xr.Dataset, partitioning: columns.Partitioning, where: object) -> pd.DataFrame:
-    """Half-hourly or hourly rows as ONEFlux writes them: local standard time at the start, its columns and units."""
-    frame = tower[[*NAMES, f"gpp_{partitioning.lower()}"]].reset_coords(drop=True).to_dataframe()
-    frame = frame.dropna(how="all").sort_index()
-    if len(frame) < 2:
-        raise InputError("the tower has no records", where=where, found=f"{len(frame)} half hours")
-    minutes = int(pd.Series(frame.index).diff().mode()[0].total_seconds() // 60)
-    offset = _offset(frame.index[0], minutes, float(tower["longitude"]), where)
-    end = frame.index + pd.Timedelta(hours=offset)
-    frame = frame.rename(columns=NAMES | {f"gpp_{partitioning.lower()}": f"GPP_{partitioning}_VUT_REF"})
-    frame["VPD_F"] *= _HPA_PER_KPA
-    frame["NEE_VUT_REF_QC"] = np.rint(frame["NEE_VUT_REF_QC"])
-    frame[f"RECO_{partitioning}_VUT_REF"] = frame["NEE_VUT_REF"] + frame[f"GPP_{partitioning}_VUT_REF"]
-    start = end - pd.Timedelta(minutes=minutes)
-    stamps = {name: time.strftime("%Y%m%d%H%M").astype("int64") for name, time in zip(_STAMPS, (start, end), strict=True)}
-    return frame.assign(**stamps).reset_index(drop=True)
-
-
-_STAMPS = (aggregate.START, aggregate.END)
-
-
-def _offset(first: pd.Timestamp, minutes: int, lon: float, where: object) -> float:
-    """Hours by which the store was moved: FLUXNET2015 records begin with a year, so their first interval tells.
-
-    Where it does not (a record that begins late), the hour of the sun is taken.
-    """
-    new_year = (first + pd.Timedelta(days=182)).replace(month=1, day=1, hour=0, minute=0)
-    hours = (new_year + pd.Timedelta(minutes=minutes) - first).total_seconds() / 3600
-    if abs(hours - lon / 15) <= _MAX_DIFFERENCE:
-        return hours
-    _log.warning("%s: the first record %s tells no offset from UTC; that of the sun is taken", where, first)
-    return float(round(lon / 15))
+    return zarr_store.read_stored_tower(product, paths, how)

@@ -18,7 +18,9 @@ from tamrl import files
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError
 from tamrl.intake import border, completeness, text
+from tamrl.towers.product import SITE_PATTERN, Product
 from tamrl.towers.reader import aggregate, bif, clock, columns, records, zip_members
+from tamrl.towers.sites import Site
 
 _log = logging.getLogger(__name__)
 
@@ -31,37 +33,16 @@ SOURCES = {"day": ("DD", "HH", "HR"), "month": ("MM", "DD", "HH", "HR")}
 KINDS = ("FULLSET", "FLUXMET", "COREVARS", "", "SUBSET", "ALLVARS")
 """Of several files of one resolution, the first of these is taken."""
 
-CITATION = {
-    "title": "The FLUXNET2015 dataset and the ONEFlux processing pipeline for eddy covariance data",
-    "author": "Pastorello, Gilberto and others",
-    "year": "2020",
-    "doi": "10.1038/s41597-020-0534-3",
-}
-"""The publication of the format, which the networks of such archives share."""
-
-SITE = r"(?P<site>[A-Za-z0-9]{2,}-[A-Za-z0-9]{1,10})"
 _YEARS = re.compile(r"_(\d{4})-(\d{4})_")
 """First and last year that a name declares."""
 
 _DATA = re.compile(
-    rf"^[A-Za-z0-9]+_{SITE}_(?:FLUXNET(?:2015)?|JapanFLUX2024)_(?:(?P<kind>FLUXMET|SUBSET|FULLSET|COREVARS|ALLVARS)_)?"
+    rf"^[A-Za-z0-9]+_{SITE_PATTERN}_(?:FLUXNET(?:2015)?|JapanFLUX2024)_(?:(?P<kind>FLUXMET|SUBSET|FULLSET|COREVARS|ALLVARS)_)?"
     r"(?P<step>HH|HR|DD|MM)_.+\.csv$"
 )
 _BIF = re.compile(
-    rf"^[A-Za-z0-9]+_{SITE}_(?:FLUXNET_BIF_|FLUXNET_BIFVARINFO_(?:DD|MM)_|SITEINFO_|JapanFLUX2024_(?:BADM|BIF)_).*\.(?:csv|xlsx)$"
+    rf"^[A-Za-z0-9]+_{SITE_PATTERN}_(?:FLUXNET_BIF_|FLUXNET_BIFVARINFO_(?:DD|MM)_|SITEINFO_|JapanFLUX2024_(?:BADM|BIF)_).*\.(?:csv|xlsx)$"
 )
-
-
-@dataclass(frozen=True)
-class Product:
-    """A tower's file: an archive, or a loose CSV."""
-
-    site: str
-    path: Path
-    listed: tuple[str, ...] = ()
-    """What a list of products says of it, where its reading depends on that."""
-    reason: str = ""
-    """Why it cannot be read, where that is known beforehand."""
 
 
 def find_products(folder: Path, pattern: re.Pattern[str], step: records.Step) -> list[Product]:
@@ -150,6 +131,36 @@ def _read(product: Product, reading: "_Reading", step: records.Step) -> tuple[pd
     found = _metadata(product)
     rows = [bif.read_bif(body, where=f"{product.path} ({name})") for name, body in found.items() if body.strip()]
     return table, by_site, bif.bif_sites(pd.concat(rows), where=product.path) if rows else None
+
+
+def read_tower(
+    product: Product,
+    paths: list[Path],
+    how: records.RecordChoice,
+    *,
+    network: str,
+    metadata_inside: bool = True,
+    rename: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+) -> tuple[pd.DataFrame, Site]:
+    """Records and site of one tower of a network.
+
+    Parameters
+    ----------
+    paths : the folder of the archives, and the BIF table of many towers where it lies elsewhere
+    metadata_inside : the metadata in the archive count first; else the BIF table alone
+    rename : as `read_oneflux` takes it
+
+    Raises `InputError` as `read_oneflux` does, and where no metadata have the coordinates of the tower.
+    """
+    shared = bif.shared_bif_path(paths)
+    if shared is None and not metadata_inside:
+        todo = f"put FLX_AA-Flx_BIF_LATEST.csv there, or set towers.{network}.bif"
+        raise InputError("no BIF table", where=paths[0], todo=todo)
+    table, by_site, metadata = read_oneflux(product, **vars(how), rename=rename)
+    tables = [metadata if metadata_inside else None, bif.read_shared_bif(paths)]
+    todo = f"set towers.{network}.bif to a BIF table that has them" if metadata_inside else "add it to the BIF table"
+    row = bif.locate_site(tables, product.site, where=shared or product.path, todo=todo)
+    return table, Site.from_row({**row, "network": network, **by_site.loc[product.site]})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,115 @@
+"""Reader of the monthly CSV files of MetaFlux, whose LAI and EVI are put into calendar order (see `networks.metaflux`)."""
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from tamrl.calendar import Step
+from tamrl.errors import ConfigError, InputError
+from tamrl.intake import completeness, text
+from tamrl.towers import sites
+from tamrl.towers.networks.metaflux import Options
+from tamrl.towers.product import Product
+from tamrl.towers.reader import bif, columns, records
+from tamrl.towers.sites import Site
+
+GREENNESS = ("LAI", "EVI")
+PLACE = {"Lat": "lat", "Lon": "lon", "PFT": "igbp", "Climate": "koppen"}
+
+
+def find_monthly_files(folder: Path, step: Step) -> list[Product]:
+    """The file of each tower, at any depth of the folder; raises `ConfigError` for days, `InputError` if there is none."""
+    if step != "month":
+        raise ConfigError("metaflux has monthly records only", where="time.step", found=step, todo="set time.step: month")
+    files = sorted(folder.rglob("[!.]*_MM.csv"), key=lambda p: p.name)
+    if not files:
+        raise records.no_files(folder, "delete the folder to have it downloaded again, or set towers.metaflux.path")
+    return [Product(file.name.removesuffix("_MM.csv"), file) for file in files]
+
+
+def read_monthly_file(
+    product: Product, paths: list[Path], options: Options, how: records.RecordChoice
+) -> tuple[pd.DataFrame, Site]:
+    """Records and site of one tower, with metadata from the BIF table `paths[1]` where there is one."""
+    if how.ustar != "REF":
+        raise ConfigError("metaflux has fluxes of one u* threshold only", where="towers.ustar", found=how.ustar, todo="set REF")
+    file = product.path
+    raw = _rows(file)
+    mapping = columns.map_columns(raw.columns, partitioning=how.partitioning, drivers=options.drivers)
+    derived = how.partitioning == "DT" and mapping.pop("reco", None)
+    columns.require_columns(
+        mapping, ("gpp", "nee", columns.QC, *([] if derived else ["reco"])), available=raw.columns, where=file
+    )
+    row = _site_row(raw, product)
+    if options.greenness == "text_order":
+        raw = calendar_order(raw, where=file)
+    table, fills = records.build_records(raw, mapping, site=product.site, date=raw["TIMESTAMP"], step="month", where=file)
+    if derived:
+        table["reco"] = table["nee"] + table["gpp"]  # as the file itself does for night-time partitioning
+    metadata = bif.read_bif_sites(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
+    if product.site in metadata.index:
+        row |= metadata.loc[product.site, ["elevation", "utc_offset", "managed"]].to_dict()
+    return table, Site.from_row({**row, **fills.loc[product.site]})
+
+
+def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
+    """The rows with LAI and EVI in the months to which they belong.
+
+    Of a year of n months, the p-th value stored belongs to the p-th of these months sorted as text.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        Rows of one tower with TIMESTAMP (YYYYMM), and LAI and EVI or one of them.
+
+    Raises
+    ------
+    InputError
+        For time stamps that are no months, or two rows of a month that differ in LAI or EVI.
+    """
+    months = records.parse_step_starts(raw["TIMESTAMP"], step="month", where=where)
+    stored_at = {}
+    for _, year in months.drop_duplicates().sort_values().groupby(months.dt.year):
+        stored_at |= dict(zip(sorted(year, key=lambda month: str(month.month)), year, strict=True))
+    stored_at = months.map(stored_at)
+    put_right = {}
+    for name in (n for n in GREENNESS if n in raw):
+        rows = pd.DataFrame({"month": months, "value": raw[name]}).drop_duplicates()
+        if (again := rows["month"].duplicated()).any():
+            month = rows.loc[again, "month"].iloc[0]
+            raise InputError(
+                f"two rows of a month differ in {name}", where=where, found=f"{month:%Y%m}", todo="remove one of them"
+            )
+        put_right[name] = stored_at.map(rows.set_index("month")["value"])
+    return raw.assign(**put_right)
+
+
+def _rows(file: Path) -> pd.DataFrame:
+    """The table of a file; refuses one that breaks off, or whose rows are of other widths than its header (`InputError`)."""
+    content = partial(open, file, "rb")
+    header = text.read_header(content, where=file)
+    completeness.check_text_end(file)
+    wanted, texts = [name for name in header if name], ("TIMESTAMP", "Site", "PFT", "Climate")
+    return text.read_columns(content, columns=header, wanted=wanted, texts=texts, where=file)
+
+
+def _site_row(raw: pd.DataFrame, product: Product) -> dict[str, object]:
+    """The tower's constants; refuses a file of several towers or of another than its name says."""
+    file, site = product.path, product.site
+    if missing := {"TIMESTAMP", "Site", *PLACE} - set(raw.columns):
+        raise InputError(f"no column {', '.join(sorted(missing))}", where=file, found=", ".join(raw.columns[:8]))
+    constants = raw[["Site", *PLACE]].drop_duplicates()
+    if len(constants) != 1 or constants["Site"].iloc[0] != site:
+        raise InputError(
+            f"the file must be of tower {site} alone", where=file, found=f"\n{constants.head(3).to_string(index=False)}"
+        )
+    row = constants.rename(columns=PLACE).iloc[0]
+    return {
+        "site": site,
+        "network": "metaflux",
+        "lat": row["lat"],
+        "lon": row["lon"],
+        "igbp": sites.igbp_class(row["igbp"]),
+        "koppen": sites.koppen_group(row["koppen"]),
+    }

@@ -1,0 +1,202 @@
+"""Archives of the FLUXNET shuttle: fetched by the links of a snapshot, and read (see `networks.shuttle`)."""
+
+import logging
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from tamrl import escaping
+from tamrl.errors import DownloadError, InputError, MachineError, OutageError
+from tamrl.files import atomic
+from tamrl.intake import border
+from tamrl.log import progress
+from tamrl.towers import sites
+from tamrl.towers.networks.shuttle import Options
+from tamrl.towers.product import Product
+from tamrl.towers.reader import bif, oneflux, records, snapshot
+from tamrl.towers.sites import Site
+from tamrl.web import download
+from tamrl.web.addresses import redacted
+
+_log = logging.getLogger(__name__)
+
+CHOSEN = "chosen.csv"
+
+
+def fetch_archives(options: Options, folder: Path, *, wait: float = 1.0) -> None:
+    """Fill `folder` with the archives chosen, `chosen.csv` (what was chosen and how it arrived) and their citations.
+
+    Raises
+    ------
+    OutageError
+        If the network or a server failed for any archive; what has arrived is kept for the next call, which asks for the rest.
+    DownloadError
+        If nothing can be had at all.
+    """
+    store = folder.with_name(f".{folder.name}.store")
+    with border.reading("the archives cannot be kept", where=store, error=MachineError):
+        store.mkdir(parents=True, exist_ok=True)
+    source = snapshot.make_snapshot(store / "snapshots") if options.refresh else Path(options.snapshot or "")
+    rows, odd = _rows(source, options)
+    _log.info("%d towers of %s", len(rows), source)
+    get = partial(_bring, store=store, hosts=_Hosts(), attempts=options.attempts, wait=wait)
+    with ThreadPoolExecutor(options.at_once) as pool:
+        results = list(progress(pool.map(get, [row for _, row in rows.iterrows()]), "archives", len(rows)))
+    _refuse_outage(rows, results, source)
+    rows[["arrived_sha256", "reason"]] = [["", r] if isinstance(r, DownloadError) else [r, ""] for r in results]
+    rows["reason"] = rows["reason"].map(lambda error: error and f"the archive could not be downloaded: {_reason(error)}")
+    if (rows["arrived_sha256"] == "").all():
+        found = f"{rows['reason'].iloc[0]} ({rows['download_link'].iloc[0]})"
+        raise DownloadError("no archive could be had", where=source, found=found, todo="the log names the reason of each")
+    with border.reading("the archives cannot be kept", where=folder, error=MachineError), atomic(folder) as part:
+        part.mkdir()
+        for name in rows.loc[rows["arrived_sha256"] != "", "fluxnet_product_name"]:
+            _link(store / name, part / name)
+        chosen = pd.concat([rows, odd], ignore_index=True)
+        chosen["download_link"] = chosen["download_link"].map(redacted)
+        escaping.write_csv(chosen, part / CHOSEN)
+
+
+def _rows(source: Path, options: Options) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows that are wanted and can be used, and the odd ones that may be wanted, with their reason."""
+    wanted = {name: getattr(options, name) for name in ("countries", "classes", "sites", "years")}
+    rows = snapshot.select_rows(snapshot.read_usable_rows(source), **wanted, where=source)
+    frame = snapshot.read_snapshot(source).rename(columns={"odd": "reason"}).assign(arrived_sha256="")
+    odd = frame[frame["reason"] != ""]
+    unknown = odd["site_id"] == "unknown"
+    for values, allowed in ((odd["site_id"].str.split("-").str[0], options.countries), (odd["site_id"], options.sites)):
+        odd = odd[(values.isin(allowed) | unknown).loc[odd.index]] if allowed else odd
+    return rows, odd
+
+
+def _refuse_outage(rows: pd.DataFrame, results: list[str | DownloadError], source: Path) -> None:
+    """Fail if the network or a server failed for any archive, so that none is left out for it."""
+    gone = [isinstance(result, OutageError) for result in results]
+    if not any(gone):
+        return
+    first = results[gone.index(True)]
+    here = sum(isinstance(result, str) for result in results)
+    missing = rows.loc[gone, "site_id"].tolist()
+    names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+    raise OutageError(
+        f"{len(missing)} archives are still wanted: the network or a server failed",
+        where=f"{source}, {first.where}",
+        found=f"{here} of {len(rows)} archives are here; missing: {names}; {_reason(first)}",
+        todo="run the same command again: only what is missing is asked for. Is a server gone for good, leave its towers out by "
+        "towers.shuttle.countries or sites",
+    ) from first
+
+
+def _reason(error: DownloadError) -> str:
+    """An error in a line."""
+    return "; ".join(" ".join(str(part).split()) for part in (error.asked, error.found) if part)
+
+
+class _Hosts:
+    """Which servers have failed: after a few archives in a row, the others of a server are not asked for in this call."""
+
+    MOST = 3
+
+    def __init__(self) -> None:
+        self._failed: dict[str, int] = {}
+
+    def is_gone(self, link: str) -> bool:
+        """Whether the last archives of this server all failed by an outage."""
+        return self._failed.get(urlsplit(link).netloc, 0) >= self.MOST
+
+    def note(self, link: str, *, gone: bool) -> None:
+        """What came of an archive."""
+        host = urlsplit(link).netloc
+        self._failed[host] = self._failed.get(host, 0) + 1 if gone else 0
+
+
+def _bring(row: pd.Series, *, store: Path, hosts: _Hosts, attempts: int, wait: float) -> str | DownloadError:
+    """SHA-256 of the archive in the store, fetched if it is not there or not whole; or why it cannot be had."""
+    target, link = store / row["fluxnet_product_name"], row["download_link"]
+    try:
+        with border.reading("the archive cannot be kept", where=target, error=MachineError):
+            if target.exists():
+                try:
+                    return snapshot.verify_archive(target, row)
+                except DownloadError as error:
+                    _log.warning("%s is fetched again: %s", target.name, error.asked)
+            if hosts.is_gone(link):
+                return OutageError("not asked for, as its server failed before", where=link)
+            digest = _fetched(row, target, download.Client(near=(), attempts=attempts, wait=wait))
+            hosts.note(link, gone=False)
+            return digest
+    except DownloadError as error:
+        hosts.note(link, gone=isinstance(error, OutageError))
+        _log.warning("%s", error)
+        return error
+
+
+def _fetched(row: pd.Series, target: Path, client: download.Client, *, again: bool = True) -> str:
+    """SHA-256 of the archive, fetched; one that arrives damaged is fetched once more, as it may have been cut."""
+    arrived = target.with_name(f".arrived-{target.name}")
+    try:
+        client.download(row["download_link"], arrived)
+        digest = snapshot.verify_archive(arrived, row)
+        os.replace(arrived, target)
+        return digest
+    except DownloadError as error:
+        if isinstance(error, OutageError) or not (again and arrived.exists()):
+            raise
+        _log.warning("%s is fetched once more: %s", target.name, error.asked)
+    finally:
+        arrived.unlink(missing_ok=True)
+    return _fetched(row, target, client, again=False)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file twice costs nothing; across file systems it is copied."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def list_archives(folder: Path) -> list[Product]:
+    """Every archive chosen; those that did not arrive have a reason.
+
+    Raises `OutageError` if archives were left out because the network had failed, as versions of `fetch` did before.
+    """
+    rows = _chosen(folder)
+    if (gone := rows["reason"].str.contains(r"the download failed \d+ times")).any():
+        todo = f"delete {folder} and run again: only what is missing is asked for; or delete these rows from {CHOSEN}"
+        asked = f"{gone.sum()} archives were left out because the network had failed"
+        raise OutageError(asked, where=folder / CHOSEN, found=", ".join(rows.loc[gone, "site_id"][:5]), todo=todo)
+    reasons = rows["reason"].where(rows["reason"] != "", rows["odd"])
+    listed = rows[["location_lat", "location_long", "igbp", "product_citation", "product_id"]].itertuples(index=False, name=None)
+    each = zip(rows["site_id"], rows.index, listed, reasons, strict=True)
+    return [Product(site, folder / name, about, reason) for site, name, about, reason in each]
+
+
+@lru_cache(maxsize=2)
+def _chosen(folder: Path) -> pd.DataFrame:
+    """The rows of `chosen.csv` by name of the product, sorted by site."""
+    if not (folder / CHOSEN).is_file():
+        raise records.no_files(folder, f"delete {folder} to have it downloaded again")
+    frame = escaping.unescape_table(snapshot.read_snapshot(folder / CHOSEN))
+    if "reason" not in frame:
+        frame["reason"] = ""
+    return frame.set_index("fluxnet_product_name").sort_values("site_id", kind="stable")
+
+
+def read_fetched(product: Product, folder: Path, how: records.RecordChoice) -> tuple[pd.DataFrame, Site]:
+    """Records and site of one tower; where its archive has no metadata, the snapshot's are taken."""
+    row = _chosen(folder).loc[product.path.name]
+    table, by_site, metadata = oneflux.read_oneflux(product, **vars(how))
+    try:
+        place = bif.locate_site([metadata], product.site, where=product.path, todo="")
+    except InputError:
+        _log.info("%s: no coordinates in the archive, those of the snapshot are taken", product.site)
+        igbp = sites.igbp_class(row["igbp"])
+        place = {"site": product.site, "lat": row["location_lat"], "lon": row["location_long"], "igbp": igbp}
+    credit = {"network": "shuttle", "citation": row["product_citation"], "doi": row["product_id"]}
+    return table, Site.from_row({**place, **credit, **by_site.loc[product.site]})
