@@ -76,8 +76,8 @@ def test_another_pandas_reads_again(folder, tmp_path, monkeypatch):
     _gather(folder, store=tmp_path / "store")
     _gather(folder, store=tmp_path / "store")
     assert len(seen) == 2
-    versions = lineage.version
-    monkeypatch.setattr(lineage, "version", lambda package: "99" if package == "pandas" else versions(package))
+    versions = lineage.package_version
+    monkeypatch.setattr(lineage, "package_version", lambda package: "99" if package == "pandas" else versions(package))
     _gather(folder, store=tmp_path / "store")
     assert len(seen) == 4
 
