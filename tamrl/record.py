@@ -69,9 +69,7 @@ def record_provenance(
     plain = config.model_dump(mode="json")
     written = Provenance(
         run=config.run,
-        name=simulated.title(config.evaluation.title or config.run, True) if config.twin else None,
-        description=simulated.COMMENT if config.twin else None,
-        keywords=simulated.KEYWORDS if config.twin else None,
+        **_simulation(config),
         recorded=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         config=plain,
         config_digest=config_digest,
@@ -92,9 +90,17 @@ def record_provenance(
     _log.info("%d outputs, %d jobs, %s", len(outputs), len(written.rules), written.git_revision)
 
 
+def _simulation(config: Config) -> dict[str, Any]:
+    """Title, description and keywords of a run on the virtual Earth."""
+    if not config.twin:
+        return {}
+    title = simulated.title(config.evaluation.title or config.run, True)
+    return {"name": title, "description": simulated.COMMENT, "keywords": simulated.KEYWORDS}
+
+
 def _cube(path: str) -> dict[str, Any]:
     """Digest of the cube, and what its manifest says of the sources."""
-    return {"sha256": stores.digest(cube), **stores.manifest(cube)["about"]}
+    return {"sha256": stores.digest(path), **stores.manifest(path)["about"]}
 
 
 def product_origins(run: Path, *, leave_out: str | Path) -> dict[str, tuple[ProductOrigin, ...]]:
