@@ -10,10 +10,14 @@ from tamrl.files import read_json, write_json
 from tamrl.intake import border
 
 
-class Document(BaseModel):
-    """A record in a JSON file. Unknown keys and values of the wrong type are refused."""
+class DocumentPart(BaseModel):
+    """A part of a record: frozen; unknown keys and values of the wrong type are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Document(DocumentPart):
+    """A record in a JSON file."""
 
     content: ClassVar[str] = "the record"
     """What the file holds, for messages."""

@@ -16,7 +16,8 @@ from tamrl.errors import ContractError
 from tamrl.files import atomic, verified
 from tamrl.inference.decode import predict
 from tamrl.inference.plan import Piece
-from tamrl.samples.splits import cut
+from tamrl.plugins import Adapting
+from tamrl.samples.splits import first_held_out
 from tamrl.sections.results import Adaptation
 from tamrl.training.checkpoint import Trained, load_ensemble
 from tamrl.workflow import stage
@@ -62,7 +63,7 @@ def adapt_towers(
     spec = members[0].spec.inputs
     ds = contracts.check_samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     split = contracts.read_csv(splits, contracts.SPLITS)
-    if cut(split, split["site"].to_numpy()) is not None:
+    if first_held_out(split, split["site"].to_numpy()) is not None:
         raise ContractError("adaptation needs towers that no model has seen", where=splits, todo="take another splits.scheme")
     fold_of = split.set_index("site")["fold"].reindex(ds["site"].values).to_numpy()
     found, tables = [], []
@@ -92,25 +93,27 @@ def _fold(
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Scores and predictions of one fold, one pair for each start, number of months and method."""
     trained = [ds.sel(site=list(m.spec.training.sites)) for m in members]
-    own = [cases.build_case(m, held_out, t, qc=qc, spinup=spinup) for m, t in zip(members, trained, strict=True)]
-    steps = np.concatenate([np.arange(own[0].lead), np.arange(held_out.sizes["time"])])
-    before = predict(members, held_out, Piece(steps, lead=0, skip=own[0].lead), batch=64, device=torch.device("cpu")).mean(0)
-    good = own[0].weight.numpy() > 0  # (B, T, 3)
+    held = [cases.build_case(m, held_out, t, qc=qc, spinup=spinup) for m, t in zip(members, trained, strict=True)]
+    steps = np.concatenate([np.arange(held[0].lead), np.arange(held_out.sizes["time"])])
+    before = predict(members, held_out, Piece(steps, lead=0, skip=held[0].lead), batch=64, device=torch.device("cpu")).mean(0)
+    good = held[0].weight.numpy() > 0  # (site, time, 3)
     time, lat = held_out["time"].values, held_out["lat"].values
     for start in adaptation.starts:
         first = [window.first_month(good[k].any(-1), time, lat=lat[k], start=start) for k in range(len(lat))]
         yield _score(held_out, before, before, np.zeros(good.shape[:2], bool), good, adaptation, start, 0, "none")
         for months in adaptation.months:
             inside = np.stack([window.in_window(time, f, months) if f is not None else np.zeros(len(time), bool) for f in first])
-            for method in cases.adapting_methods(own[0], light=adaptation.light):
-                after = _mean(own, method, inside, months, adaptation)
+            for method in cases.adapting_methods(held[0], light=adaptation.light):
+                after = _mean(held, method, inside, months, adaptation)
                 yield _score(held_out, before, after, inside, good, adaptation, start, months, method)
                 _log.info("%s, %d months, %s: %d towers", start, months, method, inside.any(1).sum())
 
 
-def _mean(own: list[Case], method: str, inside: np.ndarray, months: int, adaptation: Adaptation) -> np.ndarray:
-    """Mean over the adapted members, (B, T, 3)."""
-    return np.mean([cases.predict_adapted(case, method, inside, months=months, adaptation=adaptation) for case in own], axis=0)
+def _mean(members: list[Case], method: Adapting, inside: np.ndarray, months: int, adaptation: Adaptation) -> np.ndarray:
+    """Mean over the adapted members, (site, time, 3)."""
+    fluxes = [cases.predict_adapted(case, method, inside, months=months, adaptation=adaptation) for case in members]
+    mean: np.ndarray = np.mean(fluxes, axis=0)
+    return mean
 
 
 def _score(

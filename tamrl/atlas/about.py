@@ -1,7 +1,6 @@
 """The page about the atlas: digests, citation, licences, published totals, and how far to trust the fluxes."""
 
 import dataclasses
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,19 +11,19 @@ from tamrl.report.figures.budgets import PUBLISHED
 from tamrl.report.pages import texts
 from tamrl.report.style import minus
 from tamrl.simulated import Attributes
+from tamrl.uncertainty.calibration import Calibration
 
 REGIONS = {"regions": "SREX: Seneviratne et al. (2012), doi 10.1017/CBO9781139177245.006"}
 
 
-def about_page(attributes: Attributes, calibration: Mapping[str, Any], identity: RunIdentity, *, code: str) -> dict[str, Any]:
+def about_page(attributes: Attributes, calibration: Calibration, identity: RunIdentity, *, code: str) -> dict[str, Any]:
     """Origin, citation, terms and skill, as the page shows them.
 
     Parameters
     ----------
     attributes : mapping
         Global attributes of a map.
-    calibration : mapping
-        Content of `evaluation/calibration.json`.
+    calibration : Calibration
     identity : RunIdentity
     code : str
         Digest of the code of the atlas.
@@ -44,7 +43,7 @@ def about_page(attributes: Attributes, calibration: Mapping[str, Any], identity:
         "coast": "Coastlines: Natural Earth, public domain",
         "cite": texts.CITE.format(licence=licence, terms=terms).replace(" at the top of this page", " on this page"),
         "published": {flux: dataclasses.asdict(total) for flux, total in PUBLISHED.items()},
-        "coverage": calibration.get("coverage", {}),
-        "skill": {flux: minus(calibration.get("skill", {}).get(flux, "not stated")) for flux in FLUXES},
-        "split": calibration.get("split"),
+        "coverage": calibration.coverage,
+        "skill": {flux: minus(calibration.skill.get(flux, "not stated")) for flux in FLUXES},
+        "split": calibration.split,
     }

@@ -23,6 +23,7 @@ from tamrl.carbon import FLUXES
 from tamrl.layout import File, RunLayout
 from tamrl.maps.origin import RunIdentity
 from tamrl.options import Strict
+from tamrl.uncertainty.calibration import Calibration
 from tamrl.workflow import stage
 
 _log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def build_atlas(
         index |= {"reference": reference_name} | _form(flux_maps, shown)
         index |= {"towers": towers, "threshold": _threshold(layout), "credits": [Path(file).name for file in CREDITS]}
         index |= {"maps": sorted(Path(path).name for path in maps.values()), simulated.COLUMN: stated}
-        index["about"] = about_page(flux_maps.attributes, files.read_json(layout(File.CALIBRATION)), identity, code=code)
+        index["about"] = about_page(flux_maps.attributes, Calibration.read(layout(File.CALIBRATION)), identity, code=code)
         write_script(part / "data/index.js", "index", index)
         environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
         page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))

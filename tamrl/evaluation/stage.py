@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from tamrl.evaluation import metrics as pair_scores
 from tamrl.evaluation import reliability as certainty
 from tamrl.sections.results import Target
 from tamrl.uncertainty import conformal
+from tamrl.uncertainty.calibration import Calibration, SiteMeanSkill
 from tamrl.workflow import stage
 
 logger = logging.getLogger(__name__)
@@ -53,10 +53,9 @@ def evaluate_models(
     members, towers : paths
         `evaluation/members/{model}-{drivers}.parquet`, and `towers/towers.csv`.
     predictions, metrics, calibration : path
-        Outputs, by `contracts.PREDICTIONS`, `contracts.METRICS` and as JSON: per flux what `conformal.fit` found, and
-        `coverage` (share of observations inside the 90 % interval, towers weighing the same, each fold calibrated on the
-        others), `skill` (a sentence) and `site_means` (R² of site means of all models).
-        Their column `split` is the scheme for inputs from the grid and `<scheme>:tower` for inputs measured at the tower.
+        Outputs by `contracts.PREDICTIONS`, `contracts.METRICS` and `Calibration`, whose coverage is that of folds that are
+        calibrated on the others. Their column `split` is the scheme for inputs from the grid, and `<scheme>:tower` for inputs
+        measured at the tower.
     scores, comparisons, reliability : outputs by `contracts.SCORES`, `contracts.COMPARISONS` and `contracts.RELIABILITY`
     scheme, map_model : str
         How towers were held out; the model of the maps, whose calibration with inputs from the grid is the one written.
@@ -75,7 +74,7 @@ def evaluate_models(
     frame, smaller = _read(members, sites, scheme, qc, gridded, map_model)
     _check_known(frame, sites, towers)
     scored = frame[_scored(frame, qc)]
-    files.write_json(calibration, _calibration(scored, map_model=map_model, scheme=scheme, step=step))
+    _calibration(scored, map_model=map_model, scheme=scheme, step=step).write(calibration)
     table = pairs.site_metrics(scored, sites, step=step)
     tables = {
         metrics: (table[list(contracts.METRICS.columns)], contracts.METRICS),
@@ -170,8 +169,8 @@ def _scored(frame: pd.DataFrame, qc: float) -> pd.Series:
     return scored
 
 
-def _calibration(scored: pd.DataFrame, *, map_model: str, scheme: str, step: str) -> dict[str, Any]:
-    """Content of `calibration.json`; where no inputs from the grid were evaluated, those of the tower are taken and said."""
+def _calibration(scored: pd.DataFrame, *, map_model: str, scheme: str, step: str) -> Calibration:
+    """Calibration of the model of the maps, with inputs from the grid or, where there are none, from the tower."""
     ours = scored[scored["model"] == map_model]
     splits = list(ours["split"].unique())
     if not splits:
@@ -179,16 +178,24 @@ def _calibration(scored: pd.DataFrame, *, map_model: str, scheme: str, step: str
     split = scheme if scheme in splits else splits[0]
     ours = ours[ours["split"] == split]
     means = scales.scales(scored, step=step)["site"]
-    table = [
-        {"model": model, "split": group, "flux": flux, "r2": r.estimate, "low": r.low, "high": r.high, "n": r.n}
+    table = tuple(
+        SiteMeanSkill(
+            model=model, split=group, flux=flux, r2=_finite(r.estimate), low=_finite(r.low), high=_finite(r.high), n=r.n
+        )
         for (model, group, flux), rows in means.groupby(["model", "split", "flux"], observed=True)
         for r in [skill.of_site_means(rows)]
-    ]
+    )
     found = means[(means["model"] == map_model) & (means["split"] == split)]
-    return {flux: conformal.fit_frame(ours, flux) for flux in FLUXES} | {
-        "model": map_model,
-        "split": split,
-        "coverage": {flux: conformal.coverage(ours[ours["flux"] == flux]) for flux in FLUXES},
-        "skill": {flux: skill.sentence(skill.of_site_means(found[found["flux"] == flux])) for flux in FLUXES},
-        "site_means": [{k: (None if v != v else v) for k, v in row.items()} for row in table],
-    }
+    return Calibration(
+        **{flux: conformal.fit_table(ours, flux) for flux in FLUXES},
+        model=map_model,
+        split=split,
+        coverage={flux: conformal.coverage(ours[ours["flux"] == flux]) for flux in FLUXES},
+        skill={flux: skill.sentence(skill.of_site_means(found[found["flux"] == flux])) for flux in FLUXES},
+        site_means=table,
+    )
+
+
+def _finite(value: float) -> float | None:
+    """The number; None where it is NaN, which JSON does not know."""
+    return None if np.isnan(value) else float(value)

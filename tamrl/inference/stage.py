@@ -24,7 +24,7 @@ from tamrl.inference.store import hash_lines
 from tamrl.inference.worker import Worker, fill_tile, open_map, prepare_torch
 from tamrl.predictions import Manifest, TileRecord, TileSummary
 from tamrl.samples.dataset import lead_in
-from tamrl.samples.splits import cut
+from tamrl.samples.splits import first_held_out
 from tamrl.sections.models import Batches, Engine
 from tamrl.training.checkpoint import Trained, load_ensemble
 from tamrl.workflow import stage
@@ -55,7 +55,7 @@ def predict_towers(
     for fold in sorted({m.spec.fold for m in members}):
         held_out = ds.isel(site=fold_of == fold)
         of_fold = [m for m in members if m.spec.fold == fold]
-        since = cut(split, held_out["site"].values)
+        since = first_held_out(split, held_out["site"].values)
         if since is None:
             _check_unseen(held_out, of_fold)
         else:

@@ -17,6 +17,7 @@ from tamrl.maps.origin import Origin, RunIdentity
 from tamrl.maps.products import Context
 from tamrl.predictions import open_predictions
 from tamrl.sections.results import MapFormat
+from tamrl.uncertainty.calibration import Calibration
 from tamrl.variables import FILLED
 from tamrl.workflow import stage
 
@@ -62,19 +63,16 @@ def write_product(
     if getattr(plugin, "CALIBRATED", True) and not (calibration and applicability):
         raise ContractError(f"the product {product} needs calibration and applicability", where=file)
     opened = open_predictions(manifest, label=label, cube=cube)
-    calibrated = files.read_json(calibration) if calibration else {}
-    if calibration and flux not in calibrated:
-        raise ContractError(f"no calibration for {flux}", where=calibration, found=sorted(calibrated))
+    calibrated = Calibration.read(calibration) if calibration else None
+    of_flux = calibrated.of_flux(flux) if calibrated else None
     drivers, ds = stores.open_cube(cube), opened.ds
     quality = _read_quality(applicability, drivers, ds["time"]) if applicability else {}
     land, of_cube = describe_land(drivers, vegetated_only=format.vegetated_only), TimeAxis.of(drivers)
     axis = cf.FileAxis(ds["time"].values, of_cube.step, drivers.attrs.get("climatology"))
     origin = Origin.of(identity, [opened], cube=cube, code=code)
     frame = Frame(land, axis, format, origin, ds.sizes["member"], identity.virtual)
-    attributes = frame.flux_attributes(flux, skill=calibrated.get("skill", {}).get(flux))
-    context = Context(
-        flux, cf.UNITS[format.units], land.share, calibrated.get(flux), attributes, land.igbp, bits=format.significant_bits
-    )
+    attributes = frame.flux_attributes(flux, skill=calibrated.skill.get(flux) if calibrated else None)
+    context = Context(flux, cf.UNITS[format.units], land.share, of_flux, attributes, land.igbp, bits=format.significant_bits)
 
     def build(members: xr.DataArray, parts: Mapping[str, xr.DataArray], rows: slice) -> xr.Dataset:
         """Fields of the block of `members` (member, time, lat, lon) whose cells are `rows` of the grid."""

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from tamrl.evaluation import pairs, scales, skill
 from tamrl.evaluation.bootstrap import Interval
 from tamrl.report.fields import FluxSums
 from tamrl.report.projection import Basemap
+from tamrl.uncertainty.calibration import Calibration
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Material:
     base: Basemap
     predictions: pd.DataFrame
     metrics: pd.DataFrame
-    calibration: dict[str, Any]
+    calibration: Calibration
     towers: pd.DataFrame
     quality: pd.DataFrame
     scores: pd.DataFrame
@@ -70,7 +70,7 @@ class Material:
     @property
     def split(self) -> str:
         """The split with the inputs of the maps."""
-        return self.calibration.get("split", min(self.metrics["split"]))
+        return self.calibration.split or min(self.metrics["split"])
 
     @property
     def period(self) -> str:

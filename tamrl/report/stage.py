@@ -19,9 +19,10 @@ from tamrl.intake import border, isolated
 from tamrl.log import progress
 from tamrl.report.fields import FluxSums, Land
 from tamrl.report.pages import contents, html
-from tamrl.report.pages.tables import measured, told
+from tamrl.report.pages.tables import measured
 from tamrl.report.projection import basemap
 from tamrl.report.results import Material
+from tamrl.uncertainty.calibration import Calibration
 from tamrl.workflow import stage
 
 logger = logging.getLogger(__name__)
@@ -136,7 +137,7 @@ def _read_budgets(budgets: str, choices: Sequence[str]) -> dict[str, Any]:
 
 def _without_grids(tables: dict[str, Any]) -> dict[str, Any]:
     named = ("predictions", "metrics", "scores", "comparisons", "reliability")
-    return {name: measured(tables[name]) for name in named} | {"calibration": told(tables["calibration"])}
+    return {name: measured(tables[name]) for name in named} | {"calibration": tables["calibration"].measured()}
 
 
 def _read_tables(predictions: str, metrics: str, calibration: str, towers: str, quality: str) -> dict[str, Any]:
@@ -145,7 +146,7 @@ def _read_tables(predictions: str, metrics: str, calibration: str, towers: str, 
             pd.read_parquet(files.verified(predictions)), contracts.PREDICTIONS, where=predictions
         ),
         "metrics": contracts.read_csv(metrics, contracts.METRICS),
-        "calibration": files.read_json(calibration),
+        "calibration": Calibration.read(calibration),
         "towers": contracts.read_csv(towers, contracts.SITES),
         "quality": contracts.read_csv(quality, contracts.QUALITY),
     }

@@ -1,7 +1,6 @@
 """`summary.md`: the numbers of a run on one page that reads in a terminal, in a browser and in a pull request."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from tamrl.grid import Grid
 from tamrl.report.figures import budgets
 from tamrl.report.pages import tables
 from tamrl.run_record import Provenance
+from tamrl.uncertainty.calibration import Calibration
 from tamrl.workflow import stage
 
 TOTALS = "PgC yr⁻¹"
@@ -48,12 +48,12 @@ def write_summary(
     title, run : str
     step : {"day", "month"}
     """
-    found, record = files.read_json(calibration), Provenance.read(provenance)
+    found, record = Calibration.read(calibration), Provenance.read(provenance)
     virtual = simulated.is_virtual(record.config)
     scores, changes, kept = _read(metrics, comparisons, reliability)
     if not budgets:
         scores, changes, kept = (tables.measured(table) for table in (scores, changes, kept))
-        found = tables.told(found)
+        found = found.measured()
     parts = [
         f"# {escaping.escape_markdown(simulated.title(title, virtual))}",
         *([f"**{simulated.COMMENT}**"] if virtual else []),
@@ -65,11 +65,11 @@ def write_summary(
         _markdown(_scores(scores, step)),
         "R² of site means (does a model know which of two unseen towers has the larger mean flux?), with 95 % intervals:",
         _markdown(_site_means(found)),
-        "".join(f"* {flux.upper()}: {found['skill'][flux]}.\n" for flux in FLUXES).rstrip(),
+        "".join(f"* {flux.upper()}: {found.skill[flux]}.\n" for flux in FLUXES).rstrip(),
         *_against(changes, step),
         "## Intervals",
         _coverage(found),
-        *_intervals(kept, found["model"]),
+        *_intervals(kept, found.model),
         *([_inside(applicability)] if applicability else []),
         "## Cost",
         _cost(record),
@@ -129,12 +129,12 @@ def _scores(metrics: pd.DataFrame, step: str) -> list[list[str]]:
     return lines
 
 
-def _site_means(calibration: dict[str, Any]) -> list[list[str]]:
+def _site_means(calibration: Calibration) -> list[list[str]]:
     lines = [["flux", "inputs", "model", "towers", "R² of site means"]]
-    order = sorted(calibration["site_means"], key=lambda r: (FLUXES.index(r["flux"]), r["split"], r["model"]))
+    order = sorted(calibration.site_means, key=lambda r: (FLUXES.index(r.flux), r.split, r.model))
     for row in order:
-        value = f"{row['r2']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-        lines.append([row["flux"].upper(), tables.inputs_of(row["split"]), row["model"], str(row["n"]), value])
+        value = f"{row.r2:.2f} [{row.low:.2f}, {row.high:.2f}]"
+        lines.append([row.flux.upper(), tables.inputs_of(row.split), row.model, str(row.n), value])
     return lines
 
 
@@ -172,8 +172,8 @@ def _intervals(reliability: pd.DataFrame, model: str) -> list[str]:
     return [_markdown(lines), f"{limits} broken by `{model}`: {'; '.join(where) or 'none'}."]
 
 
-def _coverage(calibration: dict[str, Any]) -> str:
-    shares = ", ".join(f"{flux.upper()} {100 * calibration['coverage'][flux]:.0f} %" for flux in FLUXES)
+def _coverage(calibration: Calibration) -> str:
+    shares = ", ".join(f"{flux.upper()} {100 * calibration.coverage[flux]:.0f} %" for flux in FLUXES)
     return f"Share of held-out observations inside the 90 % interval, towers weighing the same: {shares}."
 
 

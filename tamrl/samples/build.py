@@ -10,7 +10,7 @@ from tamrl import variables
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
 """Class of a tower whose class nobody states."""
@@ -43,7 +43,7 @@ def time_axis(dates: pd.Series, drivers: pd.DatetimeIndex, *, step: str, climato
                 found=f"records {dates.min().date()} to {last.date()}, drivers {drivers[0].date()} to {drivers[-1].date()}",
                 todo="choose time.years that the towers cover",
             )
-        LOG.info("%d of %d records lie within the time of the drivers", inside.sum(), len(dates))
+        _log.info("%d of %d records lie within the time of the drivers", inside.sum(), len(dates))
         first, last = max(dates[inside].min() - pd.DateOffset(years=1), drivers[0]), min(last, drivers[-1])
     return pd.date_range(first, last, freq="D" if step == "day" else "MS", name="time")
 
@@ -80,7 +80,7 @@ def assemble(
     Dataset (site, time) of `contracts.check_samples`, float32. Towers without collocated drivers or without records are left out.
     """
     sites = [s for s in towers["site"] if s in set(drivers["site"].values) & set(records["site"])]
-    LOG.info("%d of %d towers have records and drivers", len(sites), len(towers))
+    _log.info("%d of %d towers have records and drivers", len(sites), len(towers))
     if not sites:
         raise ContractError(
             "no tower has both records and drivers", todo="check drivers.max_distance_km and the towers' coordinates"
@@ -110,7 +110,7 @@ def with_climate(towers: pd.DataFrame, drivers: xr.Dataset) -> pd.DataFrame:
     return towers.assign(koppen=own.where(own.notna(), largest))
 
 
-def _coordinates(towers: pd.DataFrame) -> dict:
+def _coordinates(towers: pd.DataFrame) -> dict[str, tuple[str, np.ndarray]]:
     text = {f"{kind}_class": towers[kind].fillna(UNKNOWN).replace("", UNKNOWN).astype(str) for kind in ("igbp", "koppen")}
     number = {name: towers[name].astype(float) for name in ("lat", "lon")}
     return {name: ("site", values.to_numpy()) for name, values in (number | text).items()}
@@ -142,7 +142,7 @@ def with_measured(grid: xr.Dataset, records: pd.DataFrame) -> xr.Dataset:
         own = on_axes(records, name, sites, time)
         has = np.isfinite(own).any(axis=1)
         ds[name] = grid[name].copy(data=np.where(has[:, None], own, grid[name].values))
-        LOG.info("%s: measured at %d of %d towers, the others take the grid's", name, has.sum(), len(has))
+        _log.info("%s: measured at %d of %d towers, the others take the grid's", name, has.sum(), len(has))
     for name in (n for n in TOWER_CLASSES if n in grid):
         members = variables.get(name).members
         own = grid[f"{TOWER_CLASSES[name]}_class"].values

@@ -14,12 +14,12 @@ from tamrl.errors import ContractError, InputError
 from tamrl.files import atomic, verified
 from tamrl.intake import border, text
 from tamrl.samples import build
-from tamrl.samples.splits import split
+from tamrl.samples.splits import split_towers
 from tamrl.sections.inputs import Features
 from tamrl.sections.models import Splits
 from tamrl.workflow import stage
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @stage
@@ -33,41 +33,42 @@ def split_sites(*, towers: str, table: str, splits: Splits, seed: int, samples: 
     seed : of the run
     samples : samples that schemes `warm` and `temporal` read warmth and measured steps from
     """
-    wanted = read_sites(Path(splits.test_sites)) if splits.scheme == "sites" else []
-    seen = _warmth_and_records(samples) if samples else {}
-    found = split(_towers(towers), splits=splits, test_sites=wanted, seed=seed, **seen)
-    contracts.check_table(found, contracts.SPLITS, where=table)
+    test_sites = read_sites(Path(splits.test_sites)) if splits.scheme == "sites" and splits.test_sites else []
+    warmth, records = _warmth_and_records(samples) if samples else (None, None)
+    sites = contracts.read_csv(towers, contracts.SITES)
+    result = split_towers(sites, splits=splits, test_sites=test_sites, seed=seed, warmth=warmth, records=records)
+    contracts.check_table(result, contracts.SPLITS, where=table)
     with atomic(table) as part:
-        escaping.write_csv(found, part)
+        escaping.write_csv(result, part)
 
 
 def read_sites(path: Path) -> list[str]:
-    """Site ids of a list, one a line; blank lines and those that begin with `#` are skipped.
+    """Site ids of a list, one per line; blank lines and those that begin with `#` are skipped.
 
     Raises
     ------
     InputError
         If the list cannot be read, or a line holds something else than one site id; names the line.
     """
-    with border.reading("the list of test sites cannot be read", where=path, todo="write one site id a line"):
+    with border.reading("the list of test sites cannot be read", where=path, todo="write one site id per line"):
         lines = text.text_lines(path.read_bytes(), where=path)
-    found = []
+    sites = []
     for number, line in enumerate(lines, start=1):
         line = line.strip()
         if line and not line.startswith("#"):
             if not re.fullmatch(contracts.SITE, line):
-                todo = "write one site id a line, such as DE-Hai, and remarks in lines that begin with #"
+                todo = "write one site id per line, such as DE-Hai, and remarks in lines that begin with #"
                 raise InputError("this is no site id", where=f"{path}, line {number}", found=repr(line), todo=todo)
-            found.append(line)
-    return found
+            sites.append(line)
+    return sites
 
 
-def _warmth_and_records(samples: str) -> dict[str, pd.Series | pd.DataFrame]:
+def _warmth_and_records(samples: str) -> tuple[pd.Series, pd.DataFrame]:
     """Mean of the monthly means of air temperature by site (K), and the sites and dates with a measured NEE."""
     ds = xr.load_dataset(verified(samples))
     if "air_temperature" not in ds:
         raise ContractError(
-            "the samples hold no air_temperature to tell warm towers by",
+            "the samples hold no air_temperature to find warm towers by",
             where=samples,
             found=list(ds),
             todo="have air_temperature among samples.dynamic",
@@ -76,12 +77,12 @@ def _warmth_and_records(samples: str) -> dict[str, pd.Series | pd.DataFrame]:
     site, step = np.nonzero(np.isfinite(ds["nee"].transpose("site", "time").values))
     sites = ds["site"].values.astype(str)
     records = pd.DataFrame({"site": sites[site], "date": ds["time"].values[step]})
-    return {"warmth": pd.Series(months.mean("month").values, index=sites), "records": records}
+    return pd.Series(months.mean("month").values, index=sites), records
 
 
 @stage
 def build_samples(*, records: str, towers: str, drivers: str, grid: str, tower: str, features: Features, step: Step) -> None:
-    """Write drivers and fluxes of all towers side by side, once with drivers of the grid, once with measured ones.
+    """Write drivers and fluxes of all towers, once with drivers of the grid, once with measured ones.
 
     Parameters
     ----------
@@ -94,18 +95,12 @@ def build_samples(*, records: str, towers: str, drivers: str, grid: str, tower: 
     collocated = xr.load_dataset(verified(drivers))
     if lacking := [n for n in (*dynamic, *static) if n not in collocated]:
         raise ContractError(f"the collocated drivers lack {', '.join(lacking)}", where=drivers, found=list(collocated))
-    ds = build.assemble(measured, _towers(towers), collocated, dynamic=dynamic, static=static, step=step)
-    for output, found in {grid: ds, tower: build.with_measured(ds, measured)}.items():
-        contracts.check_samples(found, dynamic=dynamic, static=static, where=output)
-        _write(found, output)
-        LOG.info("%s: %d towers, %d steps, %d with NEE", output, *found["nee"].shape, np.isfinite(found["nee"].values).sum())
-
-
-def _towers(path: str) -> pd.DataFrame:
-    return contracts.read_csv(path, contracts.SITES)
-
-
-def _write(ds: xr.Dataset, path: str) -> None:
-    encoding = {str(name): {"zlib": True, "complevel": 1, "shuffle": True, "_FillValue": np.float32(np.nan)} for name in ds}
-    with atomic(path) as part:
-        ds.astype({str(n): np.float32 for n in ds}).to_netcdf(part, engine="netcdf4", encoding=encoding)
+    sites = contracts.read_csv(towers, contracts.SITES)
+    ds = build.assemble(measured, sites, collocated, dynamic=dynamic, static=static, step=step)
+    for output, samples in {grid: ds, tower: build.with_measured(ds, measured)}.items():
+        contracts.check_samples(samples, dynamic=dynamic, static=static, where=output)
+        encoding = {str(n): {"zlib": True, "complevel": 1, "shuffle": True, "_FillValue": np.float32(np.nan)} for n in samples}
+        with atomic(output) as part:
+            samples.astype({str(n): np.float32 for n in samples}).to_netcdf(part, engine="netcdf4", encoding=encoding)
+        nee = samples["nee"]
+        _log.info("%s: %d towers, %d steps, %d with NEE", output, *nee.shape, np.isfinite(nee.values).sum())

@@ -54,7 +54,8 @@ class Standardisation:
         if len(mean) == 1:
             mean, factor = mean[0], factor[0]
         finite = np.where(np.isfinite(values), values, np.nan)
-        return ((finite - mean) * factor).astype(np.float32)
+        standardised: np.ndarray = ((finite - mean) * factor).astype(np.float32)
+        return standardised
 
     def _moments(self, name: str, units: str) -> Moments:
         if name not in self.inputs:

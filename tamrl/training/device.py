@@ -27,8 +27,9 @@ def forward_pass(network: nn.Module, device: torch.device, precision: str) -> Ca
     compiled = torch.compile(network)
 
     def forward(x: Tensor, support: Tensor, static: Tensor) -> Tensor:
-        """Fluxes (B, T, 3) in single precision."""
+        """Fluxes as they are trained, in single precision."""
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            return compiled(x, support, static).float()
+            trained: Tensor = compiled(x, support, static)
+            return trained.float()
 
     return forward

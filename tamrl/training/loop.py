@@ -73,7 +73,7 @@ def train_network(
         fluxes = forward(_noisy(batch.x, settings), _noisy(batch.support, settings), _noisy(batch.static, settings))
         loss = flux_loss(fluxes, batch.y, batch.weight, scale, settings.forgiven)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types there
         norm = nn.utils.clip_grad_norm_(network.parameters(), CLIP)
         if torch.isfinite(loss) and torch.isfinite(norm):
             optimizer.step()

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator
 
 from tamrl import registry
-from tamrl.documents import Document
+from tamrl.documents import Document, DocumentPart
 from tamrl.options import Strict
 from tamrl.plugins import Dims, ModelCapabilities, Predictor
 from tamrl.provenance import config_digest
@@ -21,7 +21,7 @@ def model_dims(inputs: InputSpec, standardisation: Standardisation) -> Dims:
     return Dims(*sizes, scale=standardisation.flux_scale)
 
 
-class TrainingRecord(Document):
+class TrainingRecord(DocumentPart):
     """How a member was trained."""
 
     kin: str

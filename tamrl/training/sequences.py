@@ -105,7 +105,9 @@ class Sampler:
 
 def site_chance(steps: np.ndarray, igbp: np.ndarray, *, class_weights: bool) -> np.ndarray:
     """√(record length) / √(sites of the class): long records and common classes count, but less than in proportion."""
+    chance: np.ndarray = np.sqrt(steps)
     if not class_weights:
-        return np.sqrt(steps)
+        return chance
     _, member, size = np.unique(igbp, return_inverse=True, return_counts=True)
-    return np.sqrt(steps) / np.sqrt(size[member])
+    chance = chance / np.sqrt(size[member])
+    return chance

@@ -18,7 +18,7 @@ from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, verified
 from tamrl.provenance import code_digest, config_digest, libraries
 from tamrl.samples.dataset import InputSpec
-from tamrl.samples.splits import ALL, cut, training_sites
+from tamrl.samples.splits import ALL, first_held_out, training_sites
 from tamrl.samples.standardise import fit_standardisation
 from tamrl.sections.inputs import Features
 from tamrl.sections.models import Optimisation
@@ -69,12 +69,14 @@ def train_model(
     standardisation = fit_standardisation(ds, dynamic=spec.dynamic, static=spec.static)
     settings = training.adjusted(chosen)
     origin = _origin(plugin, settings, samples=samples, splits=splits)
-    config = {"training": settings.model_dump(mode="json"), "inputs": asdict(spec), "options": chosen.model_dump(mode="json")}
-    config |= {
+    config = {
+        "training": settings.model_dump(mode="json"),
+        "inputs": asdict(spec),
+        "options": chosen.model_dump(mode="json"),
         "fold": fold,
         "seed": own_seed,
-        "instructions": origin.instructions,
-    }  # with other instructions the last bits differ
+        "instructions": origin.instructions,  # with others the last bits differ
+    }
     key = Key(origin.code, origin.software, config, {"samples": origin.samples, "splits": origin.splits})
     resume = Resume(folder, key=key)
     fitted = fit_member(ds, group, module, chosen, spec, standardisation, settings, own_seed, resume)
@@ -108,7 +110,7 @@ def train_model(
 def _origin(plugin: str, settings: Optimisation, *, samples: str, splits: str) -> TrainingRecord:
     """What shapes the weights besides the model's options and its seed."""
     if choose_device(settings.device).type == "cuda":
-        torch.cuda.init()  # so that `instructions` names it
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # torch has no types there; `instructions` names the device then
     modules = "tamrl.training.stage", f"{registry.MODELS}.{plugin}"
     return TrainingRecord(
         kin="",
@@ -142,7 +144,7 @@ def _training_towers(ds: xr.Dataset, splits: pd.DataFrame, fold: str, *, where: 
         raise ContractError(f"no tower is left to train fold {fold!r}", where=where, todo="use fewer folds or more towers")
     chosen = ds.isel(site=keep)
     if fold != ALL:
-        chosen = _before(chosen, cut(splits, chosen["site"].values))
+        chosen = _before(chosen, first_held_out(splits, chosen["site"].values))
     return chosen, group.loc[chosen["site"].values].to_numpy()
 
 

@@ -134,8 +134,10 @@ def dissimilarity(towers: Reference, places: np.ndarray) -> np.ndarray:
 
 
 def _standard(values: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    keep = np.isfinite(scale)
-    return (values[:, keep] - centre[keep]) / scale[keep]
+    """Standardised predictors (place, predictor), without those that are constant at the towers."""
+    varies = np.isfinite(scale)
+    standardised: np.ndarray = (values[:, varies] - centre[varies]) / scale[varies]
+    return standardised
 
 
 def _held_out(points: np.ndarray, folds: np.ndarray) -> np.ndarray:

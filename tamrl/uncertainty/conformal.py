@@ -20,13 +20,15 @@ low and high are those of the scores after that.
 """
 
 import hashlib
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from tamrl.errors import ContractError
-from tamrl.uncertainty import strata
+from tamrl.uncertainty.calibration import FluxCalibration, Intervals, StratumCalibration, Tails, VarianceCalibration
+from tamrl.uncertainty.strata import Strata, cross_factor, fit_factors, one_hot
 
 LEVELS = (0.05, 0.95)
 """The interval's ends: q05 and q95."""
@@ -42,22 +44,21 @@ DRAWS = 1000
 """Repetitions of drawing one score from every tower; they sweep each tower's distribution evenly."""
 
 STRATA = ("season", "igbp")
-"""Further columns of the tables; where both are there the calibration holds their factors too."""
+"""Further columns of the tables; with both of them the calibration holds their factors too."""
 
 KEYS = ("site", "flux", "observed", "predicted", "spread")
 
 
-def fit(
+def fit_calibration(
     *,
     observed: np.ndarray,
     predicted: np.ndarray,
     spread: np.ndarray | None,
     site: np.ndarray,
     flux: str,
-    season: np.ndarray | None = None,
-    igbp: np.ndarray | None = None,
+    strata: Strata | None = None,
     both: bool = True,
-) -> dict[str, Any]:
+) -> FluxCalibration:
     """Calibrate intervals on held-out towers.
 
     Parameters
@@ -70,16 +71,10 @@ def fit(
         Tower of each row.
     flux : str
         Name of the flux, for the record.
-    season, igbp : arrays (row), optional
-        As `strata.fit` takes them; both or none. Not used with so few towers that the calibration is not `exact`.
+    strata : Strata, optional
+        Season and class of each row. Not used with so few towers that the calibration is not `exact`.
     both : bool
-        Whether `residual_only` is wanted where there is `with_spread` too; otherwise it is None then.
-
-    Returns
-    -------
-    JSON-able dict: `flux`, `towers`, `n`, `missing`, `levels`, `exact`, and two calibrations, `with_spread` (None without
-    members) and `residual_only` (for a map of one member), each with `knots`, `variance`, `scale`, `low`, `high` and `strata`:
-    None, or the factors of seasons and classes with a `scale`, `low` and `high` of their own.
+        Whether to give `residual_only` where there is `with_spread` too; otherwise it is None then.
 
     Raises
     ------
@@ -91,60 +86,67 @@ def fit(
     if not good.any():
         raise ContractError(f"no held-out tower has both observed and predicted {flux}", found=f"{good.size} rows")
     towers, position, rows = np.unique(np.asarray(site)[good], return_inverse=True, return_counts=True)
-    residual, centre = observed[good] - predicted[good], predicted[good]
-    nothing = np.zeros_like(residual)
-    variance = nothing if spread is None else np.asarray(spread, float)[good] ** 2
-    known = spread is not None and bool(np.isfinite(variance).all())
+    variance = np.zeros(int(good.sum())) if spread is None else np.asarray(spread, float)[good] ** 2
+    has_spread = spread is not None and bool(np.isfinite(variance).all())
     exact = _rank(len(towers)) <= len(towers)
-    kinds = None  # too few towers for the tails of all tell seasons and classes apart even less
-    if exact and season is not None and igbp is not None:
-        kinds = {"season": np.asarray(season)[good], "igbp": np.asarray(igbp)[good]}
-    told = {"weight": 1.0 / (len(towers) * rows[position]), "tower": position, "kinds": kinds}
-    about = {"flux": flux, "towers": len(towers), "n": int(good.sum()), "missing": int((~good).sum())}
-    return about | {
-        "levels": list(LEVELS),
-        "exact": exact,
-        "with_spread": _calibrate(residual, centre, variance, **told) if known else None,
-        "residual_only": _calibrate(residual, centre, nothing, **told) if both or not known else None,
-    }
+    residuals = _Residuals(
+        residual=observed[good] - predicted[good],
+        centre=predicted[good],
+        weight=1.0 / (len(towers) * rows[position]),
+        tower=position,
+        strata=strata.part(good) if strata and exact else None,  # few towers tell seasons and classes apart even less
+    )
+    return FluxCalibration(
+        flux=flux,
+        towers=len(towers),
+        n=int(good.sum()),
+        missing=int((~good).sum()),
+        levels=LEVELS,
+        exact=exact,
+        with_spread=_calibrate(residuals, variance) if has_spread else None,
+        residual_only=_calibrate(residuals, np.zeros_like(variance)) if both or not has_spread else None,
+    )
 
 
 def interval(
-    calibration: dict[str, Any],
+    calibration: FluxCalibration,
     mean: np.ndarray,
     std: np.ndarray | None,
     *,
     season: np.ndarray | None = None,
-    shares: dict[str, np.ndarray] | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    shares: Mapping[str, np.ndarray] | None = None,
+) -> Intervals:
     """Ends of the calibrated 90 % interval and the predictive standard deviation.
 
     Parameters
     ----------
-    calibration : dict
-        What `fit` returned.
+    calibration : FluxCalibration
     mean : array (any shape)
         Mean of the members, gC m-2 d-1; NaN is carried.
     std : array (same shape) or None
         Standard deviation of the members; None where there is one member.
     season, shares : optional
-        Season and class shares of each point as `strata.factor` takes them, broadcast against `mean`. Without both the
+        Season and class shares of each point as `StratumFactors.at` takes them, broadcast against `mean`. Without both, the
         calibration of all seasons and classes together is used.
 
     Returns
     -------
     q05, q95, sigma : arrays of the shape of `mean`, gC m-2 d-1
+
+    Raises
+    ------
+    ContractError
+        If the calibration is not for predictions with, or without, a standard deviation.
     """
-    mean = np.asarray(mean, float)
-    part = calibration["with_spread"] if std is not None else None
-    variance = np.asarray(std, float) ** 2 if part else 0.0
-    part = part or calibration["residual_only"]
-    variance = variance + np.interp(mean, part["knots"], part["variance"])
-    if part.get("strata") and season is not None and shares is not None:
-        part = part["strata"]
-        variance = variance * strata.factor(part, season=season, shares=shares)
-    sigma = part["scale"] * np.sqrt(variance)
-    return mean + part["low"] * sigma, mean + part["high"] * sigma, sigma
+    mean, variance, part = np.asarray(mean, float), np.asarray(0.0), calibration.residual_only
+    if std is not None and calibration.with_spread:
+        variance, part = np.asarray(std, float) ** 2, calibration.with_spread
+    if part is None:
+        raise ContractError("the calibration needs the spread of members", found=calibration.flux)
+    variance = variance + np.interp(mean, part.knots, part.variance)
+    if part.strata and season is not None and shares is not None:
+        return part.strata.ends(mean, variance * part.strata.at(season=season, shares=shares))
+    return part.ends(mean, variance)
 
 
 def cross_fit(frame: pd.DataFrame, fold: str = "fold", group: str = "site") -> pd.DataFrame:
@@ -157,7 +159,7 @@ def cross_fit(frame: pd.DataFrame, fold: str = "fold", group: str = "site") -> p
     ----------
     frame : table
         Columns `site`, `flux`, `observed`, `predicted`, `spread` (of the members; NaN with one member), the two named, and
-        `STRATA` where seasons and classes are to be told apart.
+        `STRATA` to calibrate by seasons and classes.
 
     Returns
     -------
@@ -181,17 +183,17 @@ def cross_fit(frame: pd.DataFrame, fold: str = "fold", group: str = "site") -> p
                     f"no other tower to calibrate {flux} on", found=f"one held-out group: {part}", todo="hold out more towers"
                 )
             without = bool(frame["spread"][rows].isna().all())  # rows of one member need the calibration without spread
-            ends[rows] = np.stack(_interval_of(frame[rows], fit_frame(frame[others], flux, both=without)), axis=1)
+            ends[rows] = np.stack(_table_intervals(frame[rows], fit_table(frame[others], flux, both=without)), axis=1)
     result["q05"], result["q95"], result["std"] = ends.T
     return result
 
 
-def fit_frame(frame: pd.DataFrame, flux: str, *, both: bool = True) -> dict[str, Any]:
-    """`fit` on the rows of `flux` of a table as `cross_fit` takes it; `both` as there."""
+def fit_table(frame: pd.DataFrame, flux: str, *, both: bool = True) -> FluxCalibration:
+    """`fit_calibration` on the rows of `flux` of a table as for `cross_fit`."""
     rows = frame[frame["flux"] == flux]
-    kinds = STRATA if _stratified(frame) else ()
-    columns = {name: rows[name].to_numpy() for name in ("observed", "predicted", "spread", "site", *kinds)}
-    return fit(**columns, flux=flux, both=both)
+    strata = Strata(rows["season"].to_numpy(), rows["igbp"].to_numpy()) if _has_strata(frame) else None
+    columns = {name: rows[name].to_numpy() for name in ("observed", "predicted", "spread", "site")}
+    return fit_calibration(**columns, flux=flux, strata=strata, both=both)
 
 
 def coverage(frame: pd.DataFrame) -> float:
@@ -210,33 +212,38 @@ def weighted_quantile(values: np.ndarray, weight: np.ndarray, levels: np.ndarray
     return values[order][np.minimum(index, len(values) - 1)]
 
 
-def _calibrate(
-    residual: np.ndarray,
-    centre: np.ndarray,
-    variance: np.ndarray,
-    *,
-    weight: np.ndarray,
-    tower: np.ndarray,
-    kinds: dict[str, np.ndarray] | None,
-) -> dict[str, Any]:
-    """Residual variance by predicted flux, its scale, and the quantiles of the score (arrays (row)), for all and by strata."""
-    knots, extra = _variance(residual, centre, variance, weight)
-    score = residual / np.sqrt(variance + np.interp(centre, knots, extra))
-    found = {"knots": knots.tolist(), "variance": extra.tolist()} | _tails(score, weight, tower)
-    if kinds is None:
-        return found | {"strata": None}
-    outside = score / np.sqrt(strata.cross_factor(score, **kinds, tower=tower))
-    return found | {"strata": strata.fit(score, **kinds, tower=tower) | _tails(outside, weight, tower)}
+@dataclass(frozen=True)
+class _Residuals:
+    """Residuals of rows, gC m-2 d-1, with the predicted flux `centre`, the weight and the tower (from 0) of each."""
+
+    residual: np.ndarray
+    centre: np.ndarray
+    weight: np.ndarray
+    tower: np.ndarray
+    strata: Strata | None
 
 
-def _tails(score: np.ndarray, weight: np.ndarray, tower: np.ndarray) -> dict[str, float]:
+def _calibrate(rows: _Residuals, variance: np.ndarray) -> VarianceCalibration:
+    """Residual variance by predicted flux beyond `variance` (row), and the tails of the score, for all and by strata."""
+    knots, extra = _variance(rows, variance)
+    score = rows.residual / np.sqrt(variance + np.interp(rows.centre, knots, extra))
+    strata = None
+    if rows.strata:
+        outside = score / np.sqrt(cross_factor(score, rows.strata, rows.tower))
+        factors, tails = fit_factors(score, rows.strata, rows.tower), _tails(outside, rows)
+        strata = StratumCalibration(**dict(factors), **dict(tails))
+    tails = _tails(score, rows)
+    return VarianceCalibration(knots=tuple(knots.tolist()), variance=tuple(extra.tolist()), strata=strata, **dict(tails))
+
+
+def _tails(score: np.ndarray, rows: _Residuals) -> Tails:
     """Scale that gives the score a mean square of one, and the quantiles of what is then left."""
-    scale = float(np.sqrt(np.sum(weight * score**2)))
+    scale = float(np.sqrt(np.sum(rows.weight * score**2)))
     scale = scale if scale > 0 else 1.0
-    return {"scale": scale, "low": -_tail(-score / scale, tower), "high": _tail(score / scale, tower)}
+    return Tails(scale=scale, low=-_tail(-score / scale, rows.tower), high=_tail(score / scale, rows.tower))
 
 
-def _stratified(frame: pd.DataFrame) -> bool:
+def _has_strata(frame: pd.DataFrame) -> bool:
     return set(STRATA) <= set(frame.columns)
 
 
@@ -256,37 +263,36 @@ def _tail(score: np.ndarray, tower: np.ndarray) -> float:
     return float(np.interp(_rank(len(rows)), np.arange(1, len(rows) + 1), drawn))
 
 
-def _variance(
-    residual: np.ndarray, centre: np.ndarray, variance: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _variance(rows: _Residuals, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean predicted flux of each bin and the variance of residuals there beyond the members' variance."""
+    residual, centre, weight = rows.residual, rows.centre, rows.weight
     bins = int(np.clip(len(residual) // ROWS_PER_BIN, 1, BINS))
     edges = np.unique(weighted_quantile(centre, weight, np.arange(1, bins) / bins))
-    which = np.searchsorted(edges, centre)
-    total = np.bincount(which, weight, len(edges) + 1)
+    position = np.searchsorted(edges, centre)
+    total = np.bincount(position, weight, len(edges) + 1)
     filled = total > 0
     knots, square, members = (
-        np.bincount(which, weight * x, len(edges) + 1)[filled] / total[filled] for x in (centre, residual**2, variance)
+        np.bincount(position, weight * x, len(edges) + 1)[filled] / total[filled] for x in (centre, residual**2, variance)
     )
     floor = FLOOR * np.sum(weight * residual**2) + np.finfo(float).tiny
     return knots, np.maximum(square - members, floor)
 
 
-def _interval_of(frame: pd.DataFrame, calibration: dict[str, Any]) -> tuple[np.ndarray, ...]:
-    spread = frame["spread"].to_numpy(float)
-    known = calibration["with_spread"] is not None and not np.isnan(spread).all()
-    kinds = (
-        {"season": frame["season"].to_numpy(int), "shares": strata.one_hot(frame["igbp"].to_numpy(object))}
-        if _stratified(frame)
-        else {}
-    )
-    return interval(calibration, frame["predicted"].to_numpy(float), spread if known else None, **kinds)
+def _table_intervals(frame: pd.DataFrame, calibration: FluxCalibration) -> Intervals:
+    spread, mean = frame["spread"].to_numpy(float), frame["predicted"].to_numpy(float)
+    std = None if np.isnan(spread).all() else spread
+    if not _has_strata(frame):
+        return interval(calibration, mean, std)
+    season, shares = frame["season"].to_numpy(int), one_hot(frame["igbp"].to_numpy(object))
+    return interval(calibration, mean, std, season=season, shares=shares)
 
 
 def _parts(frame: pd.DataFrame, fold: str, group: str) -> np.ndarray:
-    """Labels of what is calibrated apart: the folds, or two random halves of the groups where there is one fold."""
+    """Labels of the parts that are calibrated separately: the folds, or two random halves of the groups of a single fold."""
+    folds: np.ndarray = frame[fold].to_numpy()
     if frame[fold].nunique() > 1:
-        return frame[fold].to_numpy()
+        return folds
     groups = sorted(frame[group].unique(), key=lambda g: hashlib.sha256(str(g).encode()).hexdigest())
     half = {g: f"half {i % 2}" for i, g in enumerate(groups)}
-    return frame[group].map(half).to_numpy()
+    halves: np.ndarray = frame[group].map(half).to_numpy()
+    return halves

@@ -15,7 +15,7 @@ from tamrl.sections.inputs import Features
 from tamrl.uncertainty import applicability
 from tamrl.workflow import stage
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 ROWS = 30
 """Rows of the grid at once where the cube does not say its chunks."""
 
@@ -63,7 +63,7 @@ def assess_applicability(
     ds.attrs = simulated.label_attributes(ds.attrs, virtual)
     _write(ds, map)
     inside = np.nanmean(np.where(land & np.isfinite(index), index <= found.threshold, np.nan))
-    LOG.info("%.1f %% of the land cells lie inside the area of applicability (index up to %.3f)", 100 * inside, found.threshold)
+    _log.info("%.1f %% of the land cells lie inside the area of applicability (index up to %.3f)", 100 * inside, found.threshold)
 
 
 @stage
@@ -112,11 +112,9 @@ def _predictors(ds: xr.Dataset, dynamic: tuple[str, ...], static: tuple[str, ...
     columns, families = [], []
     for name in dynamic:
         values = ds[name].transpose("time", ...)
-        for kind, column in zip(
-            ("mean", "amplitude"), applicability.mean_and_amplitude(values.values, month, least=least), strict=True
-        ):
-            columns.append(values.isel(time=0, drop=True).copy(data=column))
-            families.append(f"{name} {kind}")
+        mean, amplitude = applicability.mean_and_amplitude(values.values, month, least=least)
+        columns += [values.isel(time=0, drop=True).copy(data=column) for column in (mean, amplitude)]
+        families += [f"{name} mean", f"{name} amplitude"]
     for name in static:
         kind = variables.get(name).classes
         parts = [ds[name].isel({kind: i}, drop=True) for i in range(ds.sizes[kind])] if kind else [ds[name]]
@@ -135,7 +133,7 @@ def _described(towers: xr.DataArray, folds: pd.Series, *, where: str) -> tuple[n
     """Which towers have all predictors, and the fold of each tower."""
     good = np.isfinite(towers.values).all(1)
     if not good.all():
-        LOG.warning("%d towers lack a predictor and describe nothing: %s", (~good).sum(), list(towers["place"].values[~good]))
+        _log.warning("%d towers lack a predictor and describe nothing: %s", (~good).sum(), list(towers["place"].values[~good]))
     sites = [str(site) for site in towers["place"].values]
     if unknown := sorted(set(sites) - set(folds.index)):
         raise ContractError("towers of the samples are not in the splits", where=where, found=unknown[:5])

@@ -6,12 +6,14 @@ gets one factor: the square of its 90 % quantile of |score| over that of all, dr
 of towers n, n / (n + `PRIOR`). What is then left over is calibrated for all strata together.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from tamrl import calendar
+from tamrl.documents import DocumentPart
 
 BINS = 65536
 """Bins of the search for a quantile."""
@@ -26,78 +28,88 @@ PARTS = 5
 """Parts of the towers whose factors come from the other parts when the intervals are calibrated."""
 
 
-def fit(score: np.ndarray, *, season: np.ndarray, igbp: np.ndarray, tower: np.ndarray) -> dict[str, Any]:
+class StratumFactors(DocumentPart):
+    """Factors on the predictive variance of a class, and of a season (position in `calendar.SEASONS`) on top of it."""
+
+    igbp: dict[str, float]
+    season: tuple[float, ...]
+
+    def at(self, *, season: np.ndarray, shares: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Factor of places and times.
+
+        Parameters
+        ----------
+        season : array of int
+            Position in `calendar.SEASONS`.
+        shares : arrays by class
+            Its share of the place, broadcast against `season`. Classes without towers, and places whose classes are missing
+            (NaN), count with a factor of one.
+        """
+        of_season: np.ndarray = np.asarray(self.season)[season]
+        extra = [shares[name] * (value - 1.0) for name, value in self.igbp.items() if name in shares]
+        return of_season * (1.0 + np.nan_to_num(sum(extra), nan=0.0)) if extra else of_season
+
+
+@dataclass(frozen=True)
+class Strata:
+    """Season (position in `calendar.SEASONS`) and class of each row; a class is None or NaN where it is unknown."""
+
+    season: np.ndarray
+    igbp: np.ndarray
+
+    def part(self, rows: np.ndarray) -> "Strata":
+        """Some of the rows."""
+        return Strata(self.season[rows], self.igbp[rows])
+
+
+def fit_factors(score: np.ndarray, strata: Strata, tower: np.ndarray) -> StratumFactors:
     """Variance factors of the classes, then of the seasons on top of them.
 
     Parameters
     ----------
     score : array (row)
         Residual over predictive standard deviation.
-    season : array (row) of int
-        Position in `calendar.SEASONS`.
-    igbp : array (row) of str
-        Class of the tower, None or NaN where it is unknown.
+    strata : of each row
     tower : array (row) of int
         Numbers the towers from 0; within a stratum every tower weighs the same.
-
-    Returns
-    -------
-    dict: `igbp` {class: factor} of the classes seen, and `season` [factor of each].
     """
     size = np.abs(score)
-    code, names = pd.factorize(np.where(pd.isna(igbp), None, igbp), sort=True)
-    whole = _quantile(size, tower)
-    factors = [_factor(size, tower, code == k, whole) for k in range(len(names))]
+    code, names = pd.factorize(np.asarray(strata.igbp, dtype=object), sort=True)
+    overall = _quantile(size, tower)
+    factors = [_factor(size, tower, code == k, overall) for k in range(len(names))]
     size = size / np.sqrt(np.array([*factors, 1.0])[code])  # code -1, unknown, takes the last
-    whole = _quantile(size, tower)
-    seasons = [_factor(size, tower, season == k, whole) for k in range(len(calendar.SEASONS))]
-    return {"igbp": {str(name): value for name, value in zip(names, factors, strict=True)}, "season": seasons}
+    overall = _quantile(size, tower)
+    seasons = [_factor(size, tower, strata.season == k, overall) for k in range(len(calendar.SEASONS))]
+    igbp = {str(name): value for name, value in zip(names, factors, strict=True)}
+    return StratumFactors(igbp=igbp, season=tuple(seasons))
 
 
-def cross_factor(score: np.ndarray, *, season: np.ndarray, igbp: np.ndarray, tower: np.ndarray) -> np.ndarray:
-    """Variance factor of each row by the towers of the other parts, `PARTS` in all; arrays as of `fit`.
+def cross_factor(score: np.ndarray, strata: Strata, tower: np.ndarray) -> np.ndarray:
+    """Variance factor of each row by the towers of the other parts, `PARTS` in all; arguments as for `fit_factors`.
 
     Scores divided by factors that were fitted to them look smaller than those of a new tower would.
     """
-    found = np.ones(len(score))
+    result = np.ones(len(score))
     part = tower % PARTS
     for k in np.unique(part):
-        own = part == k
-        if (~own).any():
-            others = fit(score[~own], season=season[~own], igbp=igbp[~own], tower=tower[~own])
-            found[own] = factor(others, season=season[own], shares=one_hot(igbp[own]))
-    return found
+        rows = part == k
+        if (~rows).any():
+            others = fit_factors(score[~rows], strata.part(~rows), tower[~rows])
+            result[rows] = others.at(season=strata.season[rows], shares=one_hot(strata.igbp[rows]))
+    return result
 
 
 def one_hot(igbp: np.ndarray) -> dict[str, np.ndarray]:
-    """Shares of classes at towers, each of which has one class or, where it is missing, none (array (row))."""
+    """Shares of classes at towers (row), each of which has one class or, where it is missing, none."""
     return {name: (igbp == name).astype(float) for name in pd.unique(igbp[~pd.isna(igbp)])}
 
 
-def factor(strata: dict[str, Any], *, season: np.ndarray, shares: dict[str, np.ndarray]) -> np.ndarray:
-    """Variance factor of places and times.
-
-    Parameters
-    ----------
-    strata : dict
-        What `fit` returned.
-    season : array of int
-        Position in `calendar.SEASONS`.
-    shares : dict of arrays
-        Class: its share of the place, broadcast against `season`. Classes without towers, and places whose classes are
-        missing (NaN), count with a factor of one.
-    """
-    own = np.asarray(strata["season"])[season]
-    extra = [shares[name] * (value - 1.0) for name, value in strata["igbp"].items() if name in shares]
-    return own * (1.0 + np.nan_to_num(sum(extra), nan=0.0)) if extra else own
-
-
-def _factor(size: np.ndarray, tower: np.ndarray, inside: np.ndarray, whole: float) -> float:
-    """Factor of the rows `inside`, where `whole` is the quantile of all rows; one where there are none."""
-    if not inside.any() or not whole > 0:
+def _factor(size: np.ndarray, tower: np.ndarray, inside: np.ndarray, overall: float) -> float:
+    """Factor of the rows `inside`, where `overall` is the quantile of all rows; one where there are none."""
+    if not inside.any() or not overall > 0:
         return 1.0
     towers = len(np.unique(tower[inside]))
-    ratio = _quantile(size[inside], tower[inside]) / whole
+    ratio = _quantile(size[inside], tower[inside]) / overall
     return float(np.clip(ratio, 0.1, 10.0) ** (2 * towers / (towers + PRIOR)))
 
 

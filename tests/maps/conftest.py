@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl import classes, files, georeference, stores
+from tamrl import classes, georeference, stores
 from tamrl.carbon import FLUXES
 from tamrl.grid import Grid
 from tamrl.maps.exports import write_exports
@@ -16,6 +16,7 @@ from tamrl.maps.means.stage import write_periods, write_seasonal
 from tamrl.maps.stage import write_product
 from tamrl.predictions import Manifest
 from tamrl.uncertainty import conformal
+from tamrl.uncertainty.calibration import Calibration
 
 WHO = ("creator", "publisher")
 ATTRIBUTION = {f"{who}_{what}": "someone" for who in WHO for what in ("name", "institution")}
@@ -155,13 +156,13 @@ def predictions(grid: Grid, time: pd.DatetimeIndex, land: np.ndarray, members: i
     )
 
 
-def calibration() -> dict:
+def calibration() -> Calibration:
     rng = np.random.default_rng(2)
     predicted = rng.gamma(4, 2, 2000)
     towers = {"predicted": predicted, "spread": np.full(2000, 0.5), "site": rng.integers(0, 40, 2000)}
     observed = predicted + rng.normal(0, 0.3 + 0.2 * predicted)
-    fitted = {flux: conformal.fit(observed=observed, flux=flux, **towers) for flux in FLUXES}
-    return fitted | {"coverage": dict.fromkeys(FLUXES, 0.9), "skill": {"nee": "no demonstrated spatial skill"}}
+    fitted = {flux: conformal.fit_calibration(observed=observed, flux=flux, **towers) for flux in FLUXES}
+    return Calibration(**fitted, coverage=dict.fromkeys(FLUXES, 0.9), skill={"nee": "no demonstrated spatial skill"})
 
 
 def applicability(grid: Grid, land: np.ndarray) -> xr.Dataset:
@@ -184,7 +185,7 @@ def build(
     shape = (1, len(time), 5, 7)  # a member and a tile a chunk, as inference writes
     seal(predictions(grid, time, land, members), folder / f"{label}.zarr", {"gpp": shape, "reco": shape})
     write_manifest(folder / f"{label}.json", store=folder / f"{label}.zarr", cube=folder / "cube.zarr", label=label)
-    files.write_json(folder / "calibration.json", calibration())
+    calibration().write(folder / "calibration.json")
     applicability(grid, land).to_netcdf(folder / "applicability.nc")
     return World(folder, label, grid)
 

@@ -10,6 +10,7 @@ from tamrl import classes, registry
 from tamrl.maps import cf, land
 from tamrl.maps.products import Context
 from tamrl.uncertainty import conformal
+from tamrl.uncertainty.calibration import StratumCalibration
 
 PRODUCTS = registry.names(registry.PRODUCTS)
 BARE = land.Land(np.ones(4), np.ones(5), *(np.ones((4, 5)) for _ in range(3)), None, (), land.WHOLE)
@@ -35,7 +36,9 @@ def context(units="gC m-2 d-1", share=None, flux="gpp"):
     rng = np.random.default_rng(2)
     predicted = rng.gamma(3, 2, 500)
     observed = predicted + rng.normal(0, 1, 500)
-    fitted = conformal.fit(observed=observed, predicted=predicted, spread=np.ones(500), site=np.arange(500) % 30, flux=flux)
+    fitted = conformal.fit_calibration(
+        observed=observed, predicted=predicted, spread=np.ones(500), site=np.arange(500) % 30, flux=flux
+    )
     attributes = cf.flux_attributes(flux, units=units, resolution="day", note=BARE.note)
     return Context(flux, cf.UNITS[units], np.ones((4, 5)) if share is None else share, fitted, attributes)
 
@@ -77,7 +80,9 @@ def test_what_is_delivered_is_of_the_land_and_in_the_unit_of_the_files(product, 
 def test_intervals_of_the_map_follow_season_and_class(members):
     own = context()
     strata = {"igbp": {"CRO": 4.0}, "season": [1.0, 1.0, 9.0, 1.0], "scale": 1.0, "low": -1.0, "high": 1.0}
-    fitted = own.calibration | {"with_spread": own.calibration["with_spread"] | {"strata": strata}}
+    by_strata = {"strata": StratumCalibration(**strata)}
+    with_spread = own.calibration.with_spread.model_copy(update=by_strata)
+    fitted = own.calibration.model_copy(update={"with_spread": with_spread})
     igbp = np.zeros((len(classes.IGBP), 4, 5), "float32")
     igbp[classes.IGBP.index("CRO"), 1] = 1  # the second row of cells
     ensemble = registry.load(registry.PRODUCTS, "ensemble")

@@ -11,6 +11,7 @@ from tamrl.errors import ContractError, MachineError, PluginError
 from tamrl.maps import blocks, land, stage
 from tamrl.maps.budgets.stage import sum_budgets
 from tamrl.uncertainty import conformal
+from tamrl.uncertainty.calibration import Calibration
 from tests import disks
 
 
@@ -30,7 +31,7 @@ def test_a_map_holds_mean_spread_and_quantiles_of_the_land(daily, flux):
     values = members(daily, flux)
     expected = values.mean(0)
     np.testing.assert_allclose(ds[flux].values, expected * share(daily), rtol=1e-5, atol=1e-5)
-    fitted = files.read_json(daily.folder / "calibration.json")[flux]
+    fitted = Calibration.read(daily.folder / "calibration.json").of_flux(flux)
     q05, _, sigma = conformal.interval(fitted, expected, values.std(0, ddof=1))
     np.testing.assert_allclose(ds[f"{flux}_std"].values, sigma * share(daily), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(ds[f"{flux}_q05"].values, q05 * share(daily), rtol=1e-4, atol=1e-4)

@@ -32,27 +32,27 @@ def _many(count: int, seed: int = 0) -> pd.DataFrame:
 @settings(max_examples=60, deadline=None)
 def test_towers_of_two_groups_are_never_near(places, km):
     lat, lon = np.array(places).T
-    group = splits.groups(lat=lat, lon=lon, distance_km=km)
+    group = splits.link_groups(lat=lat, lon=lon, distance_km=km)
     distance = great_circle_km(lat1=lat[:, None], lon1=lon[:, None], lat2=lat[None], lon2=lon[None])
     assert (distance[group[:, None] != group[None]] > km).all()
     assert group[0] == 0 and set(group) == set(range(group.max() + 1))
 
 
 def test_a_chain_of_neighbours_is_one_group():
-    group = splits.groups(lat=np.zeros(4), lon=np.array([0.0, 0.2, 0.4, 9.0]), distance_km=30)
+    group = splits.link_groups(lat=np.zeros(4), lon=np.array([0.0, 0.2, 0.4, 9.0]), distance_km=30)
     assert group.tolist() == [0, 0, 0, 1]
 
 
 def test_neighbours_across_the_date_line_are_one_group():
-    assert splits.groups(lat=np.zeros(2), lon=np.array([179.95, -179.95]), distance_km=30).tolist() == [0, 0]
+    assert splits.link_groups(lat=np.zeros(2), lon=np.array([179.95, -179.95]), distance_km=30).tolist() == [0, 0]
 
 
 @given(st.integers(0, 50), st.integers(2, 5))
 @settings(max_examples=20, deadline=None)
 def test_kfold_keeps_groups_whole_and_folds_even(seed, folds):
     towers = _many(80, seed)
-    group = splits.groups(lat=towers["lat"].to_numpy(), lon=towers["lon"].to_numpy(), distance_km=40)
-    fold = splits.kfold(towers, group=group, folds=folds, seed=seed)
+    group = splits.link_groups(lat=towers["lat"].to_numpy(), lon=towers["lon"].to_numpy(), distance_km=40)
+    fold = splits.deal_folds(towers, group=group, folds=folds, seed=seed)
     assert pd.DataFrame({"g": group, "f": fold}).groupby("g")["f"].nunique().max() == 1
     per_class = pd.crosstab(towers["igbp"], fold)
     biggest = np.bincount(group).max()
@@ -61,19 +61,19 @@ def test_kfold_keeps_groups_whole_and_folds_even(seed, folds):
 
 def test_kfold_repeats_with_its_seed_and_changes_with_another():
     towers, group = _many(60), np.arange(60)
-    same = [splits.kfold(towers, group=group, folds=3, seed=s).tolist() for s in (1, 1, 2)]
+    same = [splits.deal_folds(towers, group=group, folds=3, seed=s).tolist() for s in (1, 1, 2)]
     assert same[0] == same[1] != same[2]
 
 
 def test_kfold_refuses_more_folds_than_groups():
     with pytest.raises(InputError, match="at least 5 groups"):
-        splits.kfold(_many(4), group=np.arange(4), folds=5, seed=0)
+        splits.deal_folds(_many(4), group=np.arange(4), folds=5, seed=0)
 
 
 def test_neighbours_of_listed_towers_neither_train_nor_score(towers, caplog):
     conf = {"scheme": "sites", "distance_km": 30.0, "test_sites": "sites.txt"}
     with caplog.at_level("INFO"):
-        table = splits.split(towers, splits=Splits(**conf), test_sites=["DE-Aaa", "XX-Not"], seed=1)
+        table = splits.split_towers(towers, splits=Splits(**conf), test_sites=["DE-Aaa", "XX-Not"], seed=1)
     contracts.check_table(table, contracts.SPLITS, where="test")
     assert table["fold"].tolist() == ["test", "near-test", "none", "none"]
     assert "NA-Bbb" in caplog.text and "XX-Not" in caplog.text
@@ -84,9 +84,9 @@ def test_neighbours_of_listed_towers_neither_train_nor_score(towers, caplog):
 def test_a_list_without_known_towers_is_refused(towers):
     conf = {"scheme": "sites", "distance_km": 30.0, "test_sites": "sites.txt"}
     with pytest.raises(InputError, match="none of the listed"):
-        splits.split(towers, splits=Splits(**conf), test_sites=["DE-Aab"], seed=1)
+        splits.split_towers(towers, splits=Splits(**conf), test_sites=["DE-Aab"], seed=1)
     with pytest.raises(InputError, match="no tower to train on"):
-        splits.split(towers, splits=Splits(**conf), test_sites=towers["site"].tolist(), seed=1)
+        splits.split_towers(towers, splits=Splits(**conf), test_sites=towers["site"].tolist(), seed=1)
 
 
 def _known(towers: pd.DataFrame, seed: int) -> dict:
@@ -112,7 +112,7 @@ def test_no_group_straddles_a_split_of_any_scheme(scheme, seed, km, share):
     wanted = towers["site"].sample(5, random_state=seed).tolist()
     known = _known(towers, seed)
     try:
-        table = splits.split(towers, splits=Splits(**conf), test_sites=wanted, seed=seed, **known)
+        table = splits.split_towers(towers, splits=Splits(**conf), test_sites=wanted, seed=seed, **known)
     except InputError:
         assume(False)  # one group of all towers cannot be split
     contracts.check_table(table, contracts.SPLITS, where="test")
@@ -138,7 +138,7 @@ def test_the_coldest_towers_train_and_the_warmest_are_held_out():
     towers = _many(50, 3)
     warmth = pd.Series(np.linspace(270, 300, 50), index=towers["site"].sample(frac=1, random_state=1)).drop("XX-007")
     conf = {"scheme": "warm", "distance_km": 0.0, "test_share": 0.3}
-    table = splits.split(towers, splits=Splits(**conf), test_sites=[], seed=1, warmth=warmth).set_index("site")
+    table = splits.split_towers(towers, splits=Splits(**conf), test_sites=[], seed=1, warmth=warmth).set_index("site")
     assert table.loc["XX-007", "fold"] == "near-test"
     own = warmth.groupby(table["fold"])
     assert own.max()["none"] < own.min()["test"]
@@ -147,7 +147,7 @@ def test_the_coldest_towers_train_and_the_warmest_are_held_out():
 
 def test_a_warm_split_needs_temperatures():
     with pytest.raises(InputError, match="two groups of towers of known"):
-        splits.split(
+        splits.split_towers(
             _many(4), splits=Splits(scheme="warm", distance_km=0.0, test_share=0.3), test_sites=[], seed=1, warmth=pd.Series()
         )
 
@@ -157,8 +157,10 @@ def test_a_split_in_time_holds_out_the_last_steps_of_a_group():
     days = {"A-1": range(0, 50), "A-2": range(50, 100), "B-1": range(20, 30), "C-1": [7]}
     records = pd.DataFrame([(s, pd.Timestamp("2005-01-01") + pd.Timedelta(days=d)) for s, ds in days.items() for d in ds])
     conf = {"scheme": "temporal", "distance_km": 30.0, "test_share": 0.2}
-    table = splits.split(towers, splits=Splits(**conf), test_sites=[], seed=1, records=records.set_axis(["site", "date"], axis=1))
-    cut = splits.cut(table, table["site"].to_numpy())
+    table = splits.split_towers(
+        towers, splits=Splits(**conf), test_sites=[], seed=1, records=records.set_axis(["site", "date"], axis=1)
+    )
+    cut = splits.first_held_out(table, table["site"].to_numpy())
     assert cut[0] == cut[1] == np.datetime64("2005-01-01") + np.timedelta64(80, "D")
     assert table["fold"].tolist() == ["test", "test", "test", "near-test"] and np.isnat(cut[3])
     assert splits.training_sites(table, "test").tolist() == [True, True, True, False]

@@ -49,7 +49,7 @@ def test_fluxes_of_unseen_towers_are_predicted(months):
     towers = pd.DataFrame({"site": months["site"].values, "lat": months["lat"].values, "lon": months["lon"].values})
     towers = towers.assign(igbp=months["igbp_class"].values)
     conf = {"scheme": "kfold", "folds": 3, "distance_km": 30.0}
-    split = splits.split(towers, splits=Splits(**conf), test_sites=[], seed=1)
+    split = splits.split_towers(towers, splits=Splits(**conf), test_sites=[], seed=1)
     train = (split["fold"] != "0").to_numpy()
     spec = InputSpec(("air_temperature", "shortwave_radiation", "vapour_pressure_deficit", "evi"), ("igbp_fraction",), "month")
     own = standardise.fit_standardisation(months.isel(site=train), dynamic=spec.dynamic, static=spec.static)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tamrl.errors import ContractError
 from tamrl.uncertainty import conformal
+from tamrl.uncertainty.calibration import FluxCalibration
 
 
 def towers(count, rng, rows=80, spread=True):
@@ -45,8 +46,8 @@ def apply(calibration, frame):
 def test_coverage_holds_at_new_towers_and_the_spread_is_honest(spread):
     rng = np.random.default_rng(3)
     frame = towers(60, rng, spread=spread)
-    calibration = conformal.fit_frame(frame, "gpp")
-    assert (calibration["with_spread"] is not None) is spread
+    calibration = conformal.fit_table(frame, "gpp")
+    assert (calibration.with_spread is not None) is spread
     new = towers(300, rng, spread=spread)
     q05, q95, std = conformal.interval(calibration, new["predicted"].to_numpy(), new["spread"].to_numpy() if spread else None)
     new = new.assign(q05=q05, q95=q95)
@@ -58,7 +59,7 @@ def test_coverage_holds_at_new_towers_and_the_spread_is_honest(spread):
 
 
 def test_intervals_widen_where_errors_grow_and_where_members_disagree():
-    calibration = conformal.fit_frame(towers(40, np.random.default_rng(1)), "gpp")
+    calibration = conformal.fit_table(towers(40, np.random.default_rng(1)), "gpp")
     mean, std = np.array([1.0, 10.0, 10.0]), np.array([0.3, 0.3, 3.0])
     q05, q95, sigma = conformal.interval(calibration, mean, std)
     assert (np.diff(q95 - q05) > 0.1).all() and (np.diff(sigma) > 0.05).all()
@@ -69,30 +70,30 @@ def test_every_tower_weighs_the_same_however_long_its_record():
     frame = towers(25, rng)
     long = pd.concat([frame[frame["site"] == "XX-000"]] * 50)
     repeated = pd.concat([frame, long], ignore_index=True)
-    one, other = (conformal.fit_frame(f, "gpp")["with_spread"] for f in (frame, repeated))
-    for name, value in one.items():
+    one, other = (conformal.fit_table(f, "gpp").with_spread for f in (frame, repeated))
+    for name, value in one:
         if name == "strata":
             continue
-        np.testing.assert_allclose(other[name], value, rtol=1e-9)
+        np.testing.assert_allclose(getattr(other, name), value, rtol=1e-9)
 
 
 @pytest.mark.parametrize("count", [19, 30, 60])
 def test_coverage_does_not_sink_with_few_towers(count):
     rng, covered = np.random.default_rng(count), []
     for _ in range(40):
-        calibration = conformal.fit_frame(towers(count, rng, rows=20), "gpp")
+        calibration = conformal.fit_table(towers(count, rng, rows=20), "gpp")
         covered.append(conformal.coverage(apply(calibration, towers(30, rng, rows=20))))
     assert np.mean(covered) == pytest.approx(0.905, abs=0.025)
 
 
 def test_the_finite_sample_correction_counts_towers():
     rng = np.random.default_rng(4)
-    assert [conformal.fit_frame(towers(n, rng), "gpp")["exact"] for n in (12, 18, 19, 40)] == [False, False, True, True]
+    assert [conformal.fit_table(towers(n, rng), "gpp").exact for n in (12, 18, 19, 40)] == [False, False, True, True]
 
 
 def test_a_calibration_survives_json_and_missing_is_carried():
-    calibration = conformal.fit_frame(towers(20, np.random.default_rng(5)), "gpp")
-    again = json.loads(json.dumps(calibration, allow_nan=False))
+    calibration = conformal.fit_table(towers(20, np.random.default_rng(5)), "gpp")
+    again = FluxCalibration.model_validate(json.loads(json.dumps(calibration.model_dump(), allow_nan=False)))
     mean, std = np.array([[1.0, np.nan], [3.0, 50.0]]), np.full((2, 2), 0.2)
     for a, b in zip(conformal.interval(calibration, mean, std), conformal.interval(again, mean, std), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -104,7 +105,7 @@ def test_a_calibration_survives_json_and_missing_is_carried():
 def test_intervals_follow_a_change_of_unit(factor, seed):
     frame = towers(8, np.random.default_rng(seed))
     scaled = frame.assign(**{name: frame[name] * factor for name in ("observed", "predicted", "spread")})
-    one, other = apply(conformal.fit_frame(frame, "gpp"), frame), apply(conformal.fit_frame(scaled, "gpp"), scaled)
+    one, other = apply(conformal.fit_table(frame, "gpp"), frame), apply(conformal.fit_table(scaled, "gpp"), scaled)
     for name in ("q05", "q95", "std"):
         np.testing.assert_allclose(other[name], one[name] * factor, rtol=1e-6, atol=1e-9 * factor)
 
@@ -113,7 +114,7 @@ def test_each_fold_takes_the_calibration_of_the_others():
     frame = towers(30, np.random.default_rng(6))
     result = conformal.cross_fit(frame)
     pd.testing.assert_frame_equal(result[frame.columns], frame)
-    expected = apply(conformal.fit_frame(frame[frame["fold"] != "1"], "gpp"), frame[frame["fold"] == "1"])
+    expected = apply(conformal.fit_table(frame[frame["fold"] != "1"], "gpp"), frame[frame["fold"] == "1"])
     pd.testing.assert_frame_equal(result[result["fold"] == "1"][["std", "q05", "q95"]], expected[["std", "q05", "q95"]])
     wild = frame.assign(observed=frame["observed"].where(frame["fold"] != "1", 1e4))
     own = conformal.cross_fit(wild)
@@ -146,7 +147,7 @@ def test_unfit_tables_are_refused():
     with pytest.raises(ContractError, match="no other tower"):
         conformal.cross_fit(frame[frame["site"] == "XX-000"])
     with pytest.raises(ContractError, match="both observed and predicted"):
-        conformal.fit_frame(frame.assign(observed=np.nan), "gpp")
+        conformal.fit_table(frame.assign(observed=np.nan), "gpp")
 
 
 def test_a_perfect_model_gets_an_interval_without_width_and_no_error():

@@ -8,6 +8,7 @@ import pytest
 
 from tamrl import calendar
 from tamrl.uncertainty import conformal, strata
+from tamrl.uncertainty.calibration import FluxCalibration
 
 
 def frame(rng, sites=60, rows=160, factor=3.0):
@@ -42,7 +43,7 @@ def test_seasons_turn_round_in_the_south(month, lat, expected):
 
 def test_every_class_and_season_is_covered_where_errors_differ():
     rng = np.random.default_rng(1)
-    fitted, new = conformal.fit_frame(frame(rng), "gpp"), frame(rng)
+    fitted, new = conformal.fit_table(frame(rng), "gpp"), frame(rng)
     shares = strata.one_hot(new["igbp"].to_numpy(object))
     ends = {
         "pooled": conformal.interval(fitted, new["predicted"].to_numpy(), new["spread"].to_numpy()),
@@ -57,14 +58,11 @@ def test_every_class_and_season_is_covered_where_errors_differ():
 
 
 def test_where_errors_do_not_differ_the_factors_are_near_one():
-    found = strata.fit(
-        np.random.default_rng(2).normal(size=6000),
-        season=np.arange(6000) % 4,
-        igbp=np.array(["CRO", "ENF", None], object)[np.arange(6000) // 100 % 3],
-        tower=np.arange(6000) // 100,
-    )
-    assert set(found["igbp"]) == {"CRO", "ENF"}
-    np.testing.assert_allclose([*found["igbp"].values(), *found["season"]], 1, atol=0.2)
+    igbp = np.array(["CRO", "ENF", None], object)[np.arange(6000) // 100 % 3]
+    kinds = strata.Strata(np.arange(6000) % 4, igbp)
+    found = strata.fit_factors(np.random.default_rng(2).normal(size=6000), kinds, np.arange(6000) // 100)
+    assert set(found.igbp) == {"CRO", "ENF"}
+    np.testing.assert_allclose([*found.igbp.values(), *found.season], 1, atol=0.2)
 
 
 def test_few_towers_move_a_factor_less_than_many():
@@ -73,23 +71,23 @@ def test_few_towers_move_a_factor_less_than_many():
         tower = table["site"].str[-3:].astype(int).to_numpy()
         keep = (tower % 3 > 0) | (tower < 3 * count // 10 * 3 if count > 20 else tower == 0)
         score = (table["observed"] - table["predicted"]).to_numpy()
-        kinds = {"season": table["season"].to_numpy()[keep], "igbp": table["igbp"].to_numpy(object)[keep]}
-        return strata.fit(score[keep], **kinds, tower=pd.factorize(tower[keep])[0])["igbp"]["CRO"]
+        kinds = strata.Strata(table["season"].to_numpy(), table["igbp"].to_numpy(object)).part(keep)
+        return strata.fit_factors(score[keep], kinds, pd.factorize(tower[keep])[0]).igbp["CRO"]
 
     assert 1 < crops(10) < crops(40)
 
 
 def test_a_mixed_cell_takes_its_classes_by_their_share_and_the_unknown_take_one():
-    fitted = {"igbp": {"CRO": 3.0, "ENF": 0.5}, "season": [1.0, 1.0, 2.0, 1.0]}
+    fitted = strata.StratumFactors(igbp={"CRO": 3.0, "ENF": 0.5}, season=(1.0, 1.0, 2.0, 1.0))
     shares = {"CRO": np.array([1.0, 0.5, 0.0, np.nan]), "ENF": np.array([0.0, 0.5, 0.0, np.nan]), "WAT": np.array([0, 0, 1.0, 0])}
-    np.testing.assert_allclose(strata.factor(fitted, season=np.array(0), shares=shares), [3.0, 1.75, 1.0, 1.0])
+    np.testing.assert_allclose(fitted.at(season=np.array(0), shares=shares), [3.0, 1.75, 1.0, 1.0])
     season = np.array([[0], [2]])
-    assert strata.factor(fitted, season=season, shares=shares).shape == (2, 4)
+    assert fitted.at(season=season, shares=shares).shape == (2, 4)
 
 
 def test_a_calibration_by_strata_survives_json_and_can_be_used_without_them():
-    fitted = conformal.fit_frame(frame(np.random.default_rng(4), sites=24), "gpp")
-    again = json.loads(json.dumps(fitted, allow_nan=False))
+    fitted = conformal.fit_table(frame(np.random.default_rng(4), sites=24), "gpp")
+    again = FluxCalibration.model_validate(json.loads(json.dumps(fitted.model_dump(), allow_nan=False)))
     mean, std, where = np.full(3, 4.0), np.full(3, 0.2), {"CRO": np.array([1.0, 0, 0]), "ENF": np.array([0.0, 1, 1])}
     q05, q95, _ = conformal.interval(again, mean, std, season=np.array([2, 2, 0]), shares=where)
     assert (np.diff(q95 - q05) < 0).all(), "crops in summer, forest in summer, forest in winter"
@@ -99,14 +97,14 @@ def test_a_calibration_by_strata_survives_json_and_can_be_used_without_them():
 
 def test_tables_without_strata_are_calibrated_for_all_together():
     table = frame(np.random.default_rng(5), sites=24)
-    one, other = conformal.fit_frame(table, "gpp"), conformal.fit_frame(table.drop(columns=["season", "igbp"]), "gpp")
-    assert other["with_spread"]["strata"] is None
-    assert one["with_spread"]["low"] == other["with_spread"]["low"]
+    one, other = conformal.fit_table(table, "gpp"), conformal.fit_table(table.drop(columns=["season", "igbp"]), "gpp")
+    assert other.with_spread.strata is None
+    assert one.with_spread.low == other.with_spread.low
 
 
 def test_few_towers_are_calibrated_for_all_together():
-    found = [conformal.fit_frame(frame(np.random.default_rng(6), sites=n), "gpp")["with_spread"]["strata"] for n in (18, 19)]
-    assert found[0] is None and set(found[1]["igbp"]) == {"CRO", "ENF"}
+    found = [conformal.fit_table(frame(np.random.default_rng(6), sites=n), "gpp").with_spread.strata for n in (18, 19)]
+    assert found[0] is None and set(found[1].igbp) == {"CRO", "ENF"}
 
 
 def test_the_quantile_is_that_of_a_full_sort():

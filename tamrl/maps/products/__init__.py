@@ -18,13 +18,13 @@ A product is a module with
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from tamrl import carbon, units
 from tamrl.maps import rounding
+from tamrl.uncertainty.calibration import FluxCalibration
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Context:
         CF unit of the files.
     share : array (lat, lon)
         Vegetated share of the land of the block's cells.
-    calibration : dict or None
-        What `conformal.fit` returned for this flux; None for a product that is not calibrated.
+    calibration : FluxCalibration or None
+        Of this flux; None for a product that is not calibrated.
     attributes : mapping
         CF attributes common to all fields of the flux (cell methods, grid mapping, comment, ...).
     igbp : array (class, lat, lon) or None
@@ -54,7 +54,7 @@ class Context:
     flux: str
     units: str
     share: np.ndarray
-    calibration: dict[str, Any] | None
+    calibration: FluxCalibration | None
     attributes: Mapping[str, str]
     igbp: np.ndarray | None = None
     parts: Mapping[str, xr.DataArray] = field(default_factory=dict)

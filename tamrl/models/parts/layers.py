@@ -94,7 +94,8 @@ class Decoder(nn.Module):
         self.dropout = LockedDropout(dropout)
         self.head = nn.Linear(hidden, outputs)
         with torch.no_grad():
-            for bias in (self.lstm.bias_ih_l0, self.lstm.bias_hh_l0):
+            for name in ("bias_ih_l0", "bias_hh_l0"):
+                bias = self.lstm.get_parameter(name)
                 bias[hidden : 2 * hidden] = 1.0  # forget gate open: memory lasts from the start (doi 10.1162/089976600300015015)
 
     def forward(self, x: Dynamic, z: SiteCode, memory: Memory | None = None) -> tuple[Tensor, Memory]:

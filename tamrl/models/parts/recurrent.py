@@ -117,7 +117,8 @@ class TamLstm(FluxNetwork):
 
     def encode(self, support: Support, static: Static) -> SiteCode:
         """SiteCode of each site, from its attributes alone."""
-        return self.encoder(static)
+        code: SiteCode = self.encoder(static)
+        return code
 
     def decode(self, x: Dynamic, z: SiteCode, memory: Memory | None = None) -> tuple[Fluxes, Memory]:
         """Fluxes, and the memory after the last step."""

@@ -88,14 +88,14 @@ def tiles(m: Material) -> list[Tile]:
     found = []
     for flux in FLUXES:
         value = f"{number(globe.loc[flux, 'mean'], 1)} ± {globe.loc[flux, 'std']:.1f}"
-        skill = minus(m.calibration["skill"][flux])
+        skill = minus(m.calibration.skill[flux])
         found.append(Tile(f"{FLUX_LONG[flux]}, globe ± members", value, "PgC yr⁻¹", skill[0].upper() + skill[1:], flux))
     return found
 
 
 def coverage_tile(m: Material) -> Tile:
     """The tested coverage."""
-    shares = " · ".join(f"{100 * m.calibration['coverage'][flux]:.0f}" for flux in FLUXES)
+    shares = " · ".join(f"{100 * m.calibration.coverage[flux]:.0f}" for flux in FLUXES)
     return Tile("Held-out observations inside the 90 % interval", shares, "%", "GPP · RECO · NEE, towers weighing the same", "")
 
 
@@ -108,7 +108,7 @@ def shown(name: str, figure: Figure, *, text: str | None = None, **fields: Any) 
 def maps_section(m: Material) -> Section:
     """Means and spread, applicability, seasonal cycles, Hovmöller."""
     missing = 100 * max(sums.missing for sums in m.fluxes.values())
-    skill = m.calibration["skill"]["nee"]
+    skill = m.calibration.skill["nee"]
     section = Section("maps", f"Maps: {m.period}")
     section.items += [
         shown("maps", maps.overview(m.fluxes, m.base), step=m.step, missing=missing),

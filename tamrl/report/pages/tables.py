@@ -1,7 +1,5 @@
 """Tables of the report: frames in, texts out."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -23,12 +21,6 @@ def inputs_of(split: str) -> str:
 def measured(rows: pd.DataFrame) -> pd.DataFrame:
     """A table of a run without grids: its only inputs are the towers', which its splits do not say."""
     return rows.assign(split=rows["split"].astype(str) + ":tower")
-
-
-def told(calibration: dict[str, Any]) -> dict[str, Any]:
-    """The same for `calibration.json`."""
-    means = [row | {"split": f"{row['split']}:tower"} for row in calibration["site_means"]]
-    return calibration | {"split": f"{calibration['split']}:tower", "site_means": means}
 
 
 def tower_scores(metrics: pd.DataFrame) -> Table:
