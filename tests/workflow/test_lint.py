@@ -20,8 +20,13 @@ PYTHON = "3.11"
 
 @pytest.mark.parametrize(
     "command",
-    [("ruff", "check", "."), ("ruff", "format", "--check", "."), ("snakefmt", "--check", "Snakefile", "workflow")],
-    ids=["ruff", "ruff-format", "snakefmt"],
+    [
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("snakefmt", "--check", "Snakefile", "workflow"),
+        ("mypy",),
+    ],
+    ids=["ruff", "ruff-format", "snakefmt", "mypy"],
 )
 def test_linters_are_clean(command):
     done = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
