@@ -1,8 +1,11 @@
 """Where the files of runs and downloads lie: the only module that spells a path below `results/` or `downloads/`."""
 
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from tamrl.errors import ContractError
 
 RESULTS = "results"
 """Folder of all that rules make, one folder for each run."""
@@ -136,6 +139,47 @@ class RunLayout:
     def benchmark(self, rule: str, *parts: str) -> str:
         """Path of the table of what a job took."""
         return f"{self(File.BENCHMARKS)}/{'/'.join([rule, *parts])}.tsv"
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Those files of a run that a job declares as its inputs, looked up by what they hold.
+
+    Attributes
+    ----------
+    layout : RunLayout
+    paths : set of paths
+        A file that is not among them is none for the job, though it may exist: it could change without the job running again.
+    """
+
+    layout: RunLayout
+    paths: frozenset[str]
+
+    @classmethod
+    def of(cls, folder: str, paths: Iterable[str]) -> "RunFiles":
+        """The files `paths` of the run in a folder."""
+        return cls(RunLayout.at(folder), frozenset(paths))
+
+    def find(self, file: File, **parts: object) -> str | None:
+        """Path of a file, or None where it is not declared."""
+        path = self.layout(file, **parts)
+        return path if path in self.paths else None
+
+    def __call__(self, file: File, **parts: object) -> str:
+        """Path of a file.
+
+        Raises
+        ------
+        ContractError
+            If it is not declared.
+        """
+        if (path := self.find(file, **parts)) is None:
+            raise ContractError("the rule does not name a file that its stage needs", where=self.layout(file, **parts))
+        return path
+
+    def choice(self, name: str) -> "RunFiles":
+        """Those of a choice of the run."""
+        return RunFiles(self.layout.choice(name), self.paths)
 
 
 @dataclass(frozen=True)

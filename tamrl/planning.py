@@ -14,6 +14,7 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ConfigError
 from tamrl.layout import DOWNLOADS, File, RunLayout
 from tamrl.sections import Config
+from tamrl.sections.results import RunDescription, ScoringProtocol
 
 
 class WorkflowPlan:
@@ -151,6 +152,52 @@ class WorkflowPlan:
     def choice_budgets(self) -> list[str]:
         """Budgets of the choices."""
         return [self.layout.choice(name)(File.BUDGETS) for name in self.main.choices]
+
+    def protocol(self, run: str) -> dict[str, Any]:
+        """How the models of a run are scored, as plain values of `ScoringProtocol`."""
+        conf = self.configs[run]
+        protocol = ScoringProtocol(
+            scheme=conf.splits.scheme,
+            qc=conf.evaluation.qc,
+            map_model=conf.inference.model,
+            step=self.main.time.step,
+            targets=conf.evaluation.targets,
+            gridded=self.gridded,
+            virtual=self.main.twin is not None,
+        )
+        return plain_values(protocol)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What report and summary say of the run, as plain values of `RunDescription`."""
+        main = self.main
+        described = RunDescription(
+            run=main.run,
+            title=main.evaluation.title,
+            step=main.time.step,
+            labels=main.time.labels,
+            map_model=main.inference.model,
+            qc=main.evaluation.qc,
+            reference=main.evaluation.reference.label if self.gridded and main.evaluation.reference else None,
+            networks=main.towers.networks,
+            choices=tuple(main.choices),
+            virtual=main.twin is not None,
+            config_digest=configuration.shaping_digest(main),
+        )
+        return plain_values(described)
+
+    def summarised_files(self) -> list[str]:
+        """Files of scores and totals that the summary reads, and the report too."""
+        scores = (File.SITE_METRICS, File.CALIBRATION, File.COMPARISONS, File.RELIABILITY)
+        totals = [*map(self.layout, (File.BUDGETS, File.APPLICABILITY)), *self.choice_budgets()] if self.gridded else []
+        return [*map(self.layout, scores), *totals]
+
+    def reported_files(self) -> list[str]:
+        """Files of the run that the report reads."""
+        files = (File.TOWER_PREDICTIONS, File.SCORES, File.DISSIMILARITY, File.TOWERS, File.QUALITY, File.RECORDS)
+        sites = [self.layout(File.NETWORK_SITES, network=network) for network in self.main.towers.networks]
+        drivers = [self.layout(File.DRIVER_COMPARISON)] if self.gridded else []
+        return [*self.summarised_files(), *map(self.layout, files), *sites, *drivers, *self.maps(), *self.members()]
 
     def network_files(self, run: str, network: str) -> list[str]:
         """Raw files and folders of a network."""

@@ -9,7 +9,7 @@ from tamrl.carbon import FLUXES
 from tamrl.maps.origin import RunIdentity
 from tamrl.report.figures.budgets import PUBLISHED
 from tamrl.report.pages import texts
-from tamrl.report.style import minus
+from tamrl.report.style import true_minus
 from tamrl.simulated import Attributes
 from tamrl.uncertainty.calibration import Calibration
 
@@ -39,11 +39,11 @@ def about_page(attributes: Attributes, calibration: Calibration, identity: RunId
             "revision": provenance.revision(),
         },
         "software": provenance.software(),
-        "sources": texts.sources(identity.virtual) | REGIONS,
+        "sources": texts.cited_sources(identity.virtual) | REGIONS,
         "coast": "Coastlines: Natural Earth, public domain",
         "cite": texts.CITE.format(licence=licence, terms=terms).replace(" at the top of this page", " on this page"),
         "published": {flux: dataclasses.asdict(total) for flux, total in PUBLISHED.items()},
         "coverage": calibration.coverage,
-        "skill": {flux: minus(calibration.skill.get(flux, "not stated")) for flux in FLUXES},
+        "skill": {flux: true_minus(calibration.skill.get(flux, "not stated")) for flux in FLUXES},
         "split": calibration.split,
     }

@@ -62,7 +62,7 @@ def flux_layer(name: str, quantity: str, *, quantum: float, limits: tuple[float,
 
 def flux_limits(mean: np.ndarray, *, centred: bool) -> tuple[float, float]:
     """Colour limits that all quantities of a flux share but its spread, from its monthly means (any shape)."""
-    norm = style.limits(mean, centred=centred)
+    norm = style.colour_limits(mean, centred=centred)
     low, high = norm.vmin, norm.vmax
     if low is None or high is None:
         raise ContractError("a colour scale without limits")

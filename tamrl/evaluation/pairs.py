@@ -1,11 +1,9 @@
-"""From members at held-out towers to one prediction a step, the steps that are scored, and scores per tower."""
+"""Pairs of observed and predicted fluxes: members combined into one prediction per step, intervals, and which steps count."""
 
 import numpy as np
 import pandas as pd
 
-from tamrl import contracts
 from tamrl.errors import ContractError
-from tamrl.evaluation import metrics, normalised, scales
 from tamrl.uncertainty import conformal
 
 MEMBER_COLUMNS = ("model", "fold", "drivers", "member", "site", "date", "flux", "observed", "qc", "predicted")
@@ -15,7 +13,7 @@ _ROW = ["model", "fold", "drivers", "flux", "site", "date"]
 
 
 def check_members(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
-    """Refuse a table of members that lacks a column, a row or a member somewhere; the rows come back sorted."""
+    """Sort the rows of a table of members; refuse one that lacks a column, a row or a member somewhere."""
     if lacking := [name for name in MEMBER_COLUMNS if name not in frame]:
         raise ContractError(f"the members lack {', '.join(lacking)}", where=where, found=list(frame))
     if frame.empty:
@@ -28,8 +26,8 @@ def check_members(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
     return frame
 
 
-def combine(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
-    """Mean and standard deviation over the members.
+def combine_members(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
+    """Average the members, with their standard deviation.
 
     Parameters
     ----------
@@ -60,45 +58,30 @@ def combine(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
 
 
 def split_name(scheme: str, drivers: str) -> str:
-    """The column `split`: the scheme where the inputs come from the grid (what a map has), else `<scheme>:tower`."""
+    """Name a split: the scheme where the inputs come from the grid (what a map has), else `<scheme>:tower`."""
     return scheme if drivers == "grid" else f"{scheme}:{drivers}"
 
 
 def is_scored(frame: pd.DataFrame, *, qc: float) -> pd.Series:
-    """Which rows are scored: good enough, observed, and predicted by every model of the split.
+    """Mark the rows that are scored: of good quality, observed, and predicted by every model of the split.
 
-    A step that one model cannot predict is taken from all of them, so that differences are differences of models.
+    A step that one model cannot predict counts for none of them, so that differences are differences of models.
     A step without a quality flag is not scored.
     """
-    judged = (frame["qc"] >= qc) & frame["observed"].notna()
+    good = (frame["qc"] >= qc) & frame["observed"].notna()
     keys = [frame[name] for name in ("split", "flux", "site", "date")]
-    return judged & frame["predicted"].notna().groupby(keys, observed=True).transform("all")
+    return good & frame["predicted"].notna().groupby(keys, observed=True).transform("all")
 
 
-def intervals(frame: pd.DataFrame, *, judged: pd.Series) -> pd.DataFrame:
-    """Calibrated `std`, `q05`, `q95` for every row, each fold calibrated on the judged rows of the other folds.
+def add_intervals(frame: pd.DataFrame, *, good: pd.Series) -> pd.DataFrame:
+    """Add calibrated `std`, `q05`, `q95` to every row, each fold calibrated on the good rows of the other folds.
 
     Parameters
     ----------
     frame : DataFrame
         One model and split: site, flux, fold, observed, predicted, spread, and season and igbp where they are known.
-    judged : Series of bool
+    good : Series of bool
         Rows good enough to calibrate on; the others get an interval too.
     """
-    calibrated = conformal.cross_fit(frame.assign(observed=frame["observed"].where(judged)))
+    calibrated = conformal.cross_fit(frame.assign(observed=frame["observed"].where(good)))
     return frame.assign(**{name: calibrated[name] for name in ("std", "q05", "q95")})
-
-
-def site_metrics(scored: pd.DataFrame, towers: pd.DataFrame, *, step: str) -> pd.DataFrame:
-    """Scores per model, split, tower, flux and scale: the columns of `contracts.METRICS`, then `normalised.SCORES`.
-
-    The scale `site` has one pair a tower, so n is 1 there, bias is the error of the tower's mean and r2 and nse are missing.
-    """
-    parts = []
-    for scale, pairs in scales.scales(scored, step=step).items():
-        sums = metrics.grouped_sums(pairs, scales.KEYS)
-        extra = normalised.scores(pairs, scales.KEYS)[list(normalised.SCORES)]  # groups in the same order
-        parts.append(pd.concat([sums[[*scales.KEYS, "n"]], metrics.scores(sums), extra], axis=1).assign(scale=scale))
-    table = pd.concat(parts, ignore_index=True).merge(towers[["site", "igbp", "koppen"]], on="site", how="left")
-    table = table.astype({"n": int})[[*contracts.METRICS.columns, *normalised.SCORES]]
-    return table.sort_values(["model", "split", "flux", "scale", "site"], ignore_index=True)

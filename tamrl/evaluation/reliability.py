@@ -1,24 +1,24 @@
-"""Whether intervals hold what they promise at held-out towers: coverage by class and season, width, and proper scores."""
+"""Reliability of the intervals at held-out towers: coverage by class and season, width, and proper scores."""
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
 from tamrl import calendar
+from tamrl.evaluation.compare import MIN_TOWERS, NO, YES
 from tamrl.uncertainty import conformal
 
 ALL_LIMITS = (0.87, 0.93)
 """Coverage that the 90 % interval must have over all held-out towers of a flux."""
 
 CLASS_LIMITS = (0.80, 0.97)
-"""The same for a land-cover class of `MIN_TOWERS` towers or more."""
-
-MIN_TOWERS = 5
-YES, NO = "yes", "no"
+"""The same for a land-cover class of `compare.MIN_TOWERS` towers or more."""
 
 
 def crps(observed: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Continuous ranked probability score of a normal distribution (Gneiting & Raftery 2007, doi 10.1198/016214506000001437).
+    """Compute the continuous ranked probability score of a normal distribution.
+
+    Source: Gneiting & Raftery (2007), doi 10.1198/016214506000001437.
 
     Parameters
     ----------
@@ -31,30 +31,31 @@ def crps(observed: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (observed - mean) / std
         density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-        return np.where(std > 0, std * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / np.sqrt(np.pi)), np.abs(observed - mean))
+        score = std * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / np.sqrt(np.pi))
+        return np.asarray(np.where(std > 0, score, np.abs(observed - mean)))
 
 
 def interval_score(observed: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Score of a central 90 % interval: its width, and what lies outside it times 2 / 0.1 (same reference; shape, unit)."""
+    """Score a central 90 % interval: its width, plus the distance outside it times 2 / 0.1 (same reference; shape, unit)."""
     outside = np.maximum(low - observed, 0) + np.maximum(observed - high, 0)
-    return high - low + 2 / (1 - (conformal.LEVELS[1] - conformal.LEVELS[0])) * outside
+    return np.asarray(high - low + 2 / (1 - (conformal.LEVELS[1] - conformal.LEVELS[0])) * outside)
 
 
-def of_steps(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add `inside`, `width`, `crps` and `interval_score` to scored steps with `std`, `q05` and `q95`; others are left out."""
+def score_intervals(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add `inside`, `width`, `crps` and `interval_score` to scored steps; those without `std`, `q05` or `q95` are left out."""
     rows = frame.dropna(subset=["observed", "predicted", "std", "q05", "q95"])
     seen, mean, std, low, high = (rows[n].to_numpy("f8") for n in ("observed", "predicted", "std", "q05", "q95"))
-    found = {"inside": (seen >= low) & (seen <= high), "width": high - low, "crps": crps(seen, mean, std)}
-    return rows.assign(**found, interval_score=interval_score(seen, low, high))
+    scores = {"inside": (seen >= low) & (seen <= high), "width": high - low, "crps": crps(seen, mean, std)}
+    return rows.assign(**scores, interval_score=interval_score(seen, low, high))
 
 
-def table(steps: pd.DataFrame) -> pd.DataFrame:
-    """Coverage and sharpness per model, split, kind of interval and flux: of all towers, by class and by season.
+def reliability_by_group(steps: pd.DataFrame) -> pd.DataFrame:
+    """Average coverage and sharpness per model, split, kind of interval and flux: of all towers, by class and by season.
 
     Parameters
     ----------
     steps : DataFrame
-        What `of_steps` returned, with model, split, intervals, flux, site, igbp and season.
+        What `score_intervals` returned, with model, split, intervals, flux, site, igbp and season.
 
     Returns
     -------
@@ -68,13 +69,13 @@ def table(steps: pd.DataFrame) -> pd.DataFrame:
     for kind in ("all", "igbp", "season"):
         towers = steps.dropna(subset=kind).groupby([*keys, kind, "site"], observed=True)[values].mean()
         groups = towers.groupby([*keys, kind], observed=True)
-        found = groups.mean().assign(towers=groups.size()).reset_index()
-        parts.append(found.rename(columns={kind: "group", "inside": "coverage"}).assign(kind=kind))
-    found = pd.concat(parts, ignore_index=True)
-    limited = (found["kind"] == "all") | ((found["kind"] == "igbp") & (found["towers"] >= MIN_TOWERS))
+        means = groups.mean().assign(towers=groups.size()).reset_index()
+        parts.append(means.rename(columns={kind: "group", "inside": "coverage"}).assign(kind=kind))
+    table = pd.concat(parts, ignore_index=True)
+    limited = (table["kind"] == "all") | ((table["kind"] == "igbp") & (table["towers"] >= MIN_TOWERS))
     for name, k in (("least", 0), ("most", 1)):
-        found[name] = np.where(found["kind"] == "all", ALL_LIMITS[k], CLASS_LIMITS[k])
-        found[name] = found[name].where(limited)
-    met = found["coverage"].between(found["least"], found["most"])
-    found["met"] = pd.Series(np.where(met, YES, NO), dtype=object).where(limited)
-    return found[[*keys, "kind", "group", "towers", "coverage", "width", "crps", "interval_score", "least", "most", "met"]]
+        table[name] = np.where(table["kind"] == "all", ALL_LIMITS[k], CLASS_LIMITS[k])
+        table[name] = table[name].where(limited)
+    met = table["coverage"].between(table["least"], table["most"])
+    table["met"] = pd.Series(np.where(met, YES, NO), dtype=object).where(limited)
+    return table[[*keys, "kind", "group", "towers", "coverage", "width", "crps", "interval_score", "least", "most", "met"]]

@@ -1,10 +1,11 @@
-"""The report of a run: pure functions make figures and tables from what `stage` reads; nothing here computes a flux.
+"""The report of a run: figures, tables and pages from what `results` reads; no module here computes a flux.
 
-| module | makes |
+| module | does |
 |---|---|
-| `fields` | sums over a map, block by block: mean maps, latitude bands, Hovmöller, comparison with a reference |
+| `results`, `map_sums` | read the files of a run once |
+| `sums` | sums over a map, block by block: mean maps, latitude bands, Hovmöller, comparison with a reference |
 | `style`, `projection` | colours, fonts and the Equal Earth projection of every figure |
-| `maps`, `reference`, `towers`, `calibration`, `budgets` | figures (data in, matplotlib `Figure` out) |
-| `tables`, `page` | tables, and the HTML file from `templates/report.html` |
-| `stage` | opens the run's files, writes `report.html` and `figures/` |
+| `figures` | data in, matplotlib `Figure` out |
+| `pages` | contents, texts and tables, as HTML and Markdown |
+| `stage`, `summary`, `adaptation` | write `report.html` and `figures/`, `summary.md`, and the page of adapted models |
 """

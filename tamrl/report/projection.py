@@ -13,10 +13,14 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.image import AxesImage
 from matplotlib.patches import Polygon
+from numpy.typing import ArrayLike
 from pyproj import Transformer
 
 from tamrl.grid import Grid
 from tamrl.report import style
+
+Extent = tuple[float, float, float, float]
+"""Left, right, bottom and top of a picture in m."""
 
 PROJECTION = "+proj=eqearth +lon_0=0 +R=6371007.181 +units=m"
 CROP_SOUTH = -60.0
@@ -28,8 +32,8 @@ def _forward() -> Transformer:
     return Transformer.from_crs("+proj=longlat +R=6371007.181", PROJECTION, always_xy=True)
 
 
-def project(*, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Map coordinates x, y (m) of points in degrees."""
+def project(*, lat: ArrayLike, lon: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Project points in degrees to map coordinates x, y (m)."""
     x, y = _forward().transform(np.asarray(lon, "f8"), np.asarray(lat, "f8"))
     return np.asarray(x), np.asarray(y)
 
@@ -40,12 +44,12 @@ class Lookup:
 
     row: np.ndarray
     column: np.ndarray
-    extent: tuple[float, float, float, float]
+    extent: Extent
 
 
 @cache
-def lookup(resolution: float, width: int, south: float) -> Lookup:
-    """The picture of `width` pixels of a global grid, cut off at latitude `south`."""
+def lookup_cells(grid: Grid, width: int, south: float) -> Lookup:
+    """Find the cell of each pixel of a picture of `width` pixels, cut off at latitude `south`."""
     right, top = (float(v[0]) for v in (project(lat=[0], lon=[180])[0], project(lat=[90], lon=[0])[1]))
     bottom = float(project(lat=[south], lon=[0])[1][0])
     height = round(width * (top - bottom) / (2 * right))
@@ -56,29 +60,28 @@ def lookup(resolution: float, width: int, south: float) -> Lookup:
     inside = np.isfinite(lat)
     edge = project(lat=np.where(inside, lat, 0.0), lon=np.full(lat.shape, 180.0))[0]
     inside &= np.abs(xx) <= edge  # beyond the outline the inverse wraps round and would repeat land
-    row, column = Grid(resolution).index(lat=np.where(inside, lat, 0), lon=np.where(inside, lon, 0))
+    row, column = grid.index(lat=np.where(inside, lat, 0), lon=np.where(inside, lon, 0))
     row, column = (np.where(inside, v, -1).astype("i2") for v in (row, column))
     return Lookup(row, column, (-right, right, bottom, top))
 
 
-def picture(values: np.ndarray, *, width: int, south: float) -> tuple[np.ndarray, tuple[float, float, float, float]]:
-    """`values` (lat, lon) on the pixels of the map, missing outside the globe; and the extent."""
-    table = lookup(180.0 / values.shape[0], width, south)
-    pixels = np.where(table.row >= 0, values[table.row, table.column], np.nan)
-    return pixels, table.extent
-
-
 @dataclass(frozen=True)
 class Basemap:
-    """What every map shows beneath its field: land, coast and graticule. Build with `basemap`."""
+    """What every map shows beneath its field: land, coast and graticule."""
 
+    grid: Grid
     land: np.ndarray
     coast: tuple[np.ndarray, ...]
     south: float
 
+    def pixels(self, values: np.ndarray, *, width: int) -> tuple[np.ndarray, Extent]:
+        """Put a field (lat, lon) on the pixels of the map, missing outside the globe; and their extent in m."""
+        cells = lookup_cells(self.grid, width, self.south)
+        return np.where(cells.row >= 0, values[cells.row, cells.column], np.nan), cells.extent
 
-def basemap(land_fraction: np.ndarray, grid: Grid, shown: np.ndarray | None = None) -> Basemap:
-    """Land and its coastline from the land fraction of a grid (lat, lon), missing = sea.
+
+def draw_basemap(land_fraction: np.ndarray, grid: Grid, shown: np.ndarray | None = None) -> Basemap:
+    """Trace land and its coastline from the land fraction of a grid (lat, lon), missing = sea.
 
     Parameters
     ----------
@@ -90,29 +93,29 @@ def basemap(land_fraction: np.ndarray, grid: Grid, shown: np.ndarray | None = No
     lon = np.concatenate([[-180.0], grid.lon, [180.0 - 1e-9]])
     wrapped[:, 0] = wrapped[:, -1] = (wrapped[:, 0] + wrapped[:, -1]) / 2
     lines = contourpy.contour_generator(lon, grid.lat, wrapped).lines(0.35)
-    coast = tuple(np.stack(project(lat=line[:, 1], lon=line[:, 0]), 1) for line in lines if len(line) > 3)
+    coast = tuple(np.stack(project(lat=line[:, 1], lon=line[:, 0]), 1) for line in map(np.asarray, lines) if len(line) > 3)
     has = shown if shown is not None else land > 0
-    return Basemap(land > 0, coast, -90.0 if has[grid.lat < CROP_SOUTH].any() else CROP_SOUTH)
+    return Basemap(grid, land > 0, coast, -90.0 if has[grid.lat < CROP_SOUTH].any() else CROP_SOUTH)
 
 
-def draw(axes: Axes, values: np.ndarray, base: Basemap, *, cmap: Colormap, norm: Normalize, width: int = 900) -> AxesImage:
+def draw_map(axes: Axes, values: np.ndarray, base: Basemap, *, cmap: Colormap, norm: Normalize, width: int = 900) -> AxesImage:
     """Draw a field (lat, lon) with land, coast and graticule; missing land stays grey. Returns the image for a colour bar."""
-    frame(axes, base, width=width)
-    pixels, extent = picture(np.asarray(values, dtype="f4"), width=width, south=base.south)
+    draw_frame(axes, base, width=width)
+    pixels, extent = base.pixels(np.asarray(values, dtype="f4"), width=width)
     return axes.imshow(pixels, extent=extent, cmap=cmap, norm=norm, interpolation="nearest", zorder=2, aspect="equal")
 
 
-def frame(axes: Axes, base: Basemap, *, width: int = 900) -> None:
-    """Ocean, grey land, coast, graticule and the outline of the globe."""
+def draw_frame(axes: Axes, base: Basemap, *, width: int = 900) -> None:
+    """Draw ocean, grey land, coast, graticule and the outline of the globe."""
     axes.set_axis_off()
     axes.set(xticks=[], yticks=[])  # hidden tick labels would still push the title up
-    land, extent = picture(base.land.astype("f4"), width=width, south=base.south)
+    land, extent = base.pixels(base.land.astype("f4"), width=width)
     colours = ListedColormap([style.OCEAN, style.BARE_LAND])
     axes.imshow(land, extent=extent, cmap=colours, norm=Normalize(0, 1), interpolation="nearest", zorder=1, aspect="equal")
     globe = Polygon(_outline(base.south), closed=True, fill=False, edgecolor=style.SOFT, linewidth=0.6, zorder=5)
     axes.add_patch(globe)
-    coast = LineCollection(base.coast, colors=style.SOFT, linewidths=0.45, zorder=4)
-    graticule = LineCollection(_graticule(base.south), colors="#90a0aa", linewidths=0.3, alpha=0.55, zorder=3)
+    coast = LineCollection(list(base.coast), colors=style.SOFT, linewidths=0.45, zorder=4)
+    graticule = LineCollection(list(_graticule(base.south)), colors="#90a0aa", linewidths=0.3, alpha=0.55, zorder=3)
     for lines in (coast, graticule):
         axes.add_collection(lines)
         lines.set_clip_path(globe)

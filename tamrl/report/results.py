@@ -1,101 +1,212 @@
-"""What the report is made from, after reading and summing; no files from here on."""
+"""What the report shows of a run, read once; nothing behind this module opens a file."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pandera.pandas as pa
+import xarray as xr
 
-from tamrl.calendar import Step
-from tamrl.evaluation import pairs, scales, skill
-from tamrl.evaluation.bootstrap import Interval
-from tamrl.report.fields import FluxSums
-from tamrl.report.projection import Basemap
+from tamrl import contracts, files, landmask
+from tamrl.evaluation import pairs
+from tamrl.evaluation.compare import Interval, spatial_skill
+from tamrl.evaluation.scales import pairs_by_scale
+from tamrl.grid import Grid
+from tamrl.intake import border
+from tamrl.layout import File, RunFiles
+from tamrl.report.map_sums import Reference, SummedMaps
+from tamrl.report.projection import Basemap, draw_basemap
+from tamrl.sections.results import RunDescription
 from tamrl.uncertainty.calibration import Calibration
 
+Timings = Mapping[str, Sequence[tuple[float, float]]]
+"""Seconds and memory (MB) of the jobs of each rule; NaN where a job was too short to measure."""
 
-@dataclass
-class Material:
-    """Everything that the sections show."""
 
-    title: str
-    run: str
-    labels: list[str]
-    step: Step
-    reference: str | None
-    """How the reference is called; None where there is none."""
-    virtual: bool
-    """Whether the inputs of the run were simulated (`tamrl.simulated`)."""
-    map_model: str
-    qc: float
-    base: Basemap
-    predictions: pd.DataFrame
+@dataclass(frozen=True)
+class Applicability:
+    """Area of applicability of the maps: fields (lat, lon), and the dissimilarity at its border."""
+
+    grid: Grid
+    dissimilarity: np.ndarray
+    inside: np.ndarray
+    threshold: float | None
+
+    @classmethod
+    def read(cls, path: str) -> "Applicability":
+        """Read `maps/applicability.nc`."""
+        with xr.open_dataset(files.verified(path), mask_and_scale=True) as ds:
+            threshold = ds["dissimilarity"].attrs.get("threshold")
+            limit = None if threshold is None else float(threshold)
+            return cls(Grid.from_dataset(ds), ds["dissimilarity"].values, ds["applicability"].values, limit)
+
+
+@dataclass(frozen=True)
+class MapResults:
+    """Maps of a run and what follows from them; a run without grids has none."""
+
+    summed: SummedMaps
+    applicability: Applicability
+    budgets: pd.DataFrame
+    choices: dict[str, pd.DataFrame]
+    """Budgets of each choice."""
+
+
+@dataclass(frozen=True)
+class TowerScores:
+    """Scores at held-out towers; tables by `contracts`."""
+
     metrics: pd.DataFrame
-    calibration: Calibration
-    towers: pd.DataFrame
-    quality: pd.DataFrame
-    scores: pd.DataFrame
     comparisons: pd.DataFrame
     reliability: pd.DataFrame
-    unlike: pd.DataFrame
-    """How unlike held-out towers are to those that trained (`evaluation/dissimilarity.csv`)."""
-    fluxes: dict[str, FluxSums] = field(default_factory=dict)
-    """Sums of the maps; empty in a run without grids, which has none of what follows up to `choices`."""
-    resolution: float = np.nan
-    dissimilarity: np.ndarray | None = None
-    inside: np.ndarray | None = None
-    threshold: float | None = None
-    budgets: pd.DataFrame | None = None
-    choices: dict[str, pd.DataFrame] = field(default_factory=dict)
-    every: pd.DataFrame | None = None
-    """All towers that were read, by network, those left out too."""
-    records: pd.DataFrame | None = None
-    """Records of the towers kept, after the tests."""
-    comparison: pd.DataFrame | None = None
+    calibration: Calibration
+
+    @classmethod
+    def read(cls, run: RunFiles, *, gridded: bool) -> "TowerScores":
+        """Read them; in a run without grids, whose only inputs are the towers' own, the splits say so."""
+        metrics = contracts.read_csv(run(File.SITE_METRICS), contracts.METRICS)
+        comparisons = contracts.read_csv(run(File.COMPARISONS), contracts.COMPARISONS)
+        reliability = contracts.read_csv(run(File.RELIABILITY), contracts.RELIABILITY)
+        calibration = Calibration.read(run(File.CALIBRATION))
+        if gridded:
+            return cls(metrics, comparisons, reliability, calibration)
+        rename = split_at_towers
+        return cls(rename(metrics), rename(comparisons), rename(reliability), calibration.measured())
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """Everything that the report shows."""
+
+    description: RunDescription
+    held_out: TowerScores
+    predictions: pd.DataFrame
+    scores: pd.DataFrame
+    dissimilarity: pd.DataFrame
+    """How unlike held-out towers are to those in training (`evaluation/dissimilarity.csv`)."""
+    towers: pd.DataFrame
+    quality: pd.DataFrame
+    records: pd.DataFrame | None
+    """Records of the towers after the tests."""
+    network_sites: pd.DataFrame | None
+    """All towers of the networks, those left out too."""
+    drivers: pd.DataFrame | None
     """Drivers of the grid against those of the towers (`drivers/comparison.csv`)."""
-    benchmarks: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    provenance: dict[str, str] = field(default_factory=dict)
-    licence: str = ""
+    maps: MapResults | None
+    timings: Timings
+
+    @classmethod
+    def read(cls, run: RunFiles, description: RunDescription, reference: Reference) -> "RunResults":
+        """Read the declared files of a run; each once.
+
+        Raises
+        ------
+        ContractError
+            If a file is missing or does not keep its contract.
+        """
+        gridded = run.find(File.BUDGETS) is not None
+        predictions = _read_parquet(run(File.TOWER_PREDICTIONS), contracts.PREDICTIONS)
+        scores = contracts.read_csv(run(File.SCORES), contracts.SCORES)
+        sites = [path for name in description.networks if (path := run.find(File.NETWORK_SITES, network=name))]
+        records, drivers = run.find(File.RECORDS), run.find(File.DRIVER_COMPARISON)
+        every = pd.concat([contracts.read_csv(p, contracts.SITES) for p in sites], ignore_index=True) if sites else None
+        return cls(
+            description=description,
+            held_out=TowerScores.read(run, gridded=gridded),
+            predictions=predictions if gridded else split_at_towers(predictions),
+            scores=scores if gridded else split_at_towers(scores),
+            dissimilarity=contracts.read_csv(run(File.DISSIMILARITY), contracts.DISSIMILARITY),
+            towers=contracts.read_csv(run(File.TOWERS), contracts.SITES),
+            quality=contracts.read_csv(run(File.QUALITY), contracts.QUALITY),
+            records=_read_parquet(records, contracts.TOWERS) if records else None,
+            network_sites=every,
+            drivers=contracts.read_csv(drivers, contracts.COMPARISON) if drivers else None,
+            maps=_read_maps(run, description, reference) if gridded else None,
+            timings=read_timings(Path(run.layout(File.BENCHMARKS))),
+        )
 
     @property
-    def mapped(self) -> bool:
-        """Whether the run made maps."""
-        return bool(self.fluxes)
-
-    @property
-    def members(self) -> int:
-        """Members in the maps' files of members; 0 where these were not written."""
-        return len(next(iter(self.fluxes.values())).members)
+    def metrics(self) -> pd.DataFrame:
+        """Scores of all models, splits, towers, fluxes and scales (`contracts.METRICS`)."""
+        return self.held_out.metrics
 
     @property
     def split(self) -> str:
         """The split with the inputs of the maps."""
-        return self.calibration.split or min(self.metrics["split"])
+        return self.held_out.calibration.split or min(self.metrics["split"])
+
+    @property
+    def map_metrics(self) -> pd.DataFrame:
+        """Scores of the maps' model with the inputs of the maps."""
+        return self.metrics[(self.metrics["model"] == self.description.map_model) & (self.metrics["split"] == self.split)]
 
     @property
     def period(self) -> str:
         """The mapped years in words."""
-        if self.labels == ["climatology"]:
+        labels = self.description.labels
+        if labels == ("climatology",):
             return "a mean year"
-        return self.labels[0] if len(self.labels) == 1 else f"{self.labels[0]}–{self.labels[-1]}"
+        return labels[0] if len(labels) == 1 else f"{labels[0]}–{labels[-1]}"
 
     @cached_property
-    def ours(self) -> pd.DataFrame:
+    def basemap(self) -> Basemap:
+        """What lies beneath every map; without grids, the land share of one degree."""
+        if self.maps is None:
+            with landmask.mask_file().open("rb") as handle:
+                return draw_basemap(landmask.land_share(handle, 1.0), Grid(1.0))
+        summed = self.maps.summed
+        return draw_basemap(summed.land_fraction, summed.grid, np.isfinite(summed.fluxes["gpp"].mean.mean()))
+
+    @cached_property
+    def scored(self) -> pd.DataFrame:
         """Scored predictions of the maps' model, all splits."""
-        scored = self.predictions[pairs.is_scored(self.predictions, qc=self.qc)]
-        return scored[scored["model"] == self.map_model]
+        scored = self.predictions[pairs.is_scored(self.predictions, qc=self.description.qc)]
+        return scored[scored["model"] == self.description.map_model]
 
     @cached_property
     def site_means(self) -> pd.DataFrame:
         """Means of towers by the maps' model, with their climate."""
-        means = scales.scales(self.ours, step=self.step)["site"]
+        means = pairs_by_scale(self.scored, step=self.description.step)["site"]
         return means.merge(self.towers[["site", "igbp", "koppen"]], on="site", how="left")
 
     def spatial_skill(self) -> dict[tuple[str, str], Interval]:
         """R² of site means per (split, flux)."""
         groups = self.site_means.groupby(["split", "flux"], observed=True)
-        return {key: skill.of_site_means(rows) for key, rows in groups}
+        return {key: spatial_skill(rows) for key, rows in groups}
 
-    def metrics_of(self, split: str) -> pd.DataFrame:
-        """Scores of the maps' model in one split."""
-        return self.metrics[(self.metrics["model"] == self.map_model) & (self.metrics["split"] == split)]
+
+def split_at_towers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mark the splits of a run without grids: its only inputs are the towers' own."""
+    return rows.assign(split=rows["split"].astype(str) + ":tower")
+
+
+def _read_parquet(path: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    return contracts.check_table(pd.read_parquet(files.verified(path)), schema, where=path)
+
+
+def _read_maps(run: RunFiles, description: RunDescription, reference: Reference) -> MapResults:
+    return MapResults(
+        summed=SummedMaps.read(run, description.labels, reference, step=description.step),
+        applicability=Applicability.read(run(File.APPLICABILITY)),
+        budgets=contracts.read_csv(run(File.BUDGETS), contracts.BUDGETS),
+        choices=read_choices(run, description),
+    )
+
+
+def read_choices(run: RunFiles, description: RunDescription) -> dict[str, pd.DataFrame]:
+    """Read the budgets of each choice of a run."""
+    return {name: contracts.read_csv(run.choice(name)(File.BUDGETS), contracts.BUDGETS) for name in description.choices}
+
+
+def read_timings(folder: Path) -> Timings:
+    """Read the benchmarks of Snakemake, which writes a dash where a job was too short to measure."""
+    timings: dict[str, list[tuple[float, float]]] = {}
+    for file in sorted(folder.rglob("*.tsv")):
+        rule = file.relative_to(folder).parts[0].removesuffix(".tsv")
+        with border.reading("not a benchmark of Snakemake", where=file, todo="delete it and run its rule again"):
+            row = pd.read_csv(file, sep="\t", na_values=["-"]).iloc[0]
+            timings.setdefault(rule, []).append((float(row["s"]), float(row["max_rss"])))
+    return timings

@@ -6,18 +6,28 @@ brown and sinks teal, a pair that red-green blindness does not confuse.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, wraps
+from typing import Literal, ParamSpec, TypeVar
 
 import numpy as np
+import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.typing import RcKeyType
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Share = bool | Literal["none", "all", "row", "col"]
+Extend = Literal["neither", "both", "min", "max"]
 
 INK, SOFT, FAINT, PAPER = "#22303a", "#5f6f79", "#c9d1d6", "#ffffff"
 """Text, secondary text, lines, background."""
@@ -31,12 +41,20 @@ DPI = 160
 FLUX_UNITS = "gC m⁻² d⁻¹"
 FLUX_NAMES = {"gpp": "GPP", "reco": "RECO", "nee": "NEE"}
 FLUX_LONG = {"gpp": "Gross primary production", "reco": "Ecosystem respiration", "nee": "Net ecosystem exchange"}
+BAND_NAMES = {
+    "90S-60S": "90–60° S",
+    "60S-23S": "60–23° S",
+    "23S-0": "23–0° S",
+    "0-23N": "0–23° N",
+    "23N-50N": "23–50° N",
+    "50N-90N": "50–90° N",
+}
 FLUX_COLOURS = {"gpp": "#2b8a57", "reco": "#c2662d", "nee": "#3d6fb0"}
 
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a7a7a")
 """Models and other unordered series (Okabe & Ito 2008)."""
 
-_RC = {
+_RC: dict[RcKeyType, object] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,
@@ -68,29 +86,48 @@ _RC = {
 }
 
 
-def styled() -> rc_context:
-    """A context in which figures are made, for `with`."""
-    return rc_context(_RC)
+def styled(function: Callable[P, R]) -> Callable[P, R]:
+    """Make the figures of a function in the look of the report."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        """The function in this look."""
+        with rc_context(_RC):
+            return function(*args, **kwargs)
+
+    return call
 
 
-def figure(width: float, height: float) -> Figure:
-    """An empty figure with constrained layout, inches; not registered with pyplot, so it frees its memory."""
-    made = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    made.get_layout_engine().set(w_pad=0.07, h_pad=0.07)
-    return made
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure with constrained layout, inches; not registered with pyplot, so it frees its memory."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    constrained(figure).set(w_pad=0.07, h_pad=0.07)
+    return figure
+
+
+def constrained(figure: Figure) -> ConstrainedLayoutEngine:
+    """The layout of a figure of `new_figure`."""
+    layout = figure.get_layout_engine()
+    assert isinstance(layout, ConstrainedLayoutEngine)
+    return layout
+
+
+def panels(figure: Figure, count: int, *, sharey: bool = False) -> list[Axes]:
+    """Make one row of panels, at least one."""
+    return list(figure.subplots(1, max(count, 1), sharey=sharey, squeeze=False)[0])
 
 
 def _to_oklab(rgb: np.ndarray) -> np.ndarray:
     """SRGB in 0..1, (..., 3), to OKLab."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return np.cbrt(linear @ _RGB_TO_LMS.T) @ _LMS_TO_LAB.T
+    return np.asarray(np.cbrt(linear @ _RGB_TO_LMS.T) @ _LMS_TO_LAB.T)
 
 
 def _from_oklab(lab: np.ndarray) -> np.ndarray:
     """OKLab (..., 3) to sRGB, clipped to 0..1."""
     linear = (lab @ np.linalg.inv(_LMS_TO_LAB).T) ** 3 @ np.linalg.inv(_RGB_TO_LMS).T
     linear = np.clip(linear, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
 
 
 _RGB_TO_LMS = np.array(
@@ -148,8 +185,8 @@ def palette(name: str) -> ListedColormap:
     return ListedColormap(colours, name=name)
 
 
-def nice(value: float) -> float:
-    """The next of 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8 times a power of ten at or above `value` (> 0)."""
+def round_up(value: float) -> float:
+    """Return the next of 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8 times a power of ten at or above `value` (> 0)."""
     if not np.isfinite(value) or value <= 0:
         return 1.0
     power = 10.0 ** np.floor(np.log10(value))
@@ -157,14 +194,14 @@ def nice(value: float) -> float:
     return float(steps[np.argmax(steps >= value / power - 1e-9)] * power)
 
 
-def limits(values: np.ndarray, *, centred: bool, share: float = 98.0) -> Normalize:
-    """Colour limits from the central `share` of the finite values: 0 to a round number, or symmetric about zero."""
+def colour_limits(values: np.ndarray, *, centred: bool, share: float = 98.0) -> Normalize:
+    """Take colour limits from the central `share` of the finite values: 0 to a round number, or symmetric about zero."""
     finite = np.abs(values[np.isfinite(values)])
-    top = nice(float(np.percentile(finite, share))) if finite.size else 1.0
+    top = round_up(float(np.percentile(finite, share))) if finite.size else 1.0
     return Normalize(-top if centred else 0.0, top)
 
 
-def plain_log(axis: Axis) -> None:
+def label_log(axis: Axis) -> None:
     """Label a logarithmic axis with plain numbers, at 1, 2 and 5 where there is room."""
     low, high = axis.get_view_interval()
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 80 else (1.0,)))
@@ -172,30 +209,30 @@ def plain_log(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def signed(value: float, digits: int = 2) -> str:
-    """A number with a true minus sign, `+` where positive."""
-    return minus(f"{value:+z.{digits}f}")
+def signed_number(value: float, digits: int = 2) -> str:
+    """Format a number with a true minus sign, `+` where positive."""
+    return true_minus(f"{value:+z.{digits}f}")
 
 
-def number(value: float, digits: int = 2) -> str:
-    """A number with a true minus sign, zero without one; a dash where it is missing."""
-    return minus(f"{value:z.{digits}f}") if np.isfinite(value) else "–"
+def format_number(value: float, digits: int = 2) -> str:
+    """Format a number with a true minus sign, zero without one; a dash where it is missing."""
+    return true_minus(f"{value:z.{digits}f}") if np.isfinite(value) else "–"
 
 
-def minus(text: str) -> str:
-    """Hyphens before digits become minus signs."""
+def true_minus(text: str) -> str:
+    """Turn hyphens before digits into minus signs."""
     return re.sub(r"(?<!\w)-(?=[\d.])", "−", text)
 
 
 def series_colours(names: Sequence[str], first: str | None = None) -> dict[str, str]:
-    """A colour per name, `first` (our model) always with the first one."""
+    """Give each name a colour, `first` (our model) always the first one."""
     order = sorted(names, key=lambda n: (n != first, n))
     return {name: SERIES[k % len(SERIES)] for k, name in enumerate(order)}
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A panel of a figure of several rows and columns, and where it stands."""
+class Panel:
+    """A panel of a figure of several rows and columns, and where it is."""
 
     row: str
     column: str
@@ -205,20 +242,59 @@ class Cell:
     left: bool
 
 
-def cells(figure: Figure, rows: Sequence[str], columns: Sequence[str], **options: Any) -> list[Cell]:
-    """One panel per row and column, row by row; `options` as of `Figure.subplots`."""
-    grid = figure.subplots(len(rows), len(columns), squeeze=False, **options)
+def panel_grid(
+    figure: Figure, rows: Sequence[str], columns: Sequence[str], *, sharex: Share = False, sharey: Share = False
+) -> list[Panel]:
+    """Make one panel per row and column, row by row."""
+    grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=sharex, sharey=sharey)
     return [
-        Cell(row, column, grid[i, j], i == 0, i == len(rows) - 1, j == 0)
+        Panel(row, column, grid[i, j], i == 0, i == len(rows) - 1, j == 0)
         for i, row in enumerate(rows)
         for j, column in enumerate(columns)
     ]
 
 
-def strip(axes: Axes, at: float, values: np.ndarray, colour: str, *, low: float = -np.inf, high: float = np.inf) -> None:
-    """A point a value along the row `at`, and the median; what lies beyond `low` or `high` is drawn there."""
+def draw_strip(axes: Axes, at: float, values: np.ndarray, colour: str, *, low: float = -np.inf, high: float = np.inf) -> None:
+    """Draw one point per value along the row `at`, and the median; values beyond `low` or `high` are drawn there."""
     jitter = np.random.default_rng(0).uniform(-0.18, 0.18, values.size)
     axes.scatter(np.clip(values, low, high), at + jitter, s=9, color=colour, alpha=0.4, linewidths=0)
     if values.size:
         middle = np.clip(np.median(values), low, high)
         axes.plot([middle] * 2, [at - 0.36, at + 0.36], color=colour, linewidth=2.4, solid_capstyle="butt")
+
+
+def draw_interval(axes: Axes, low: float, high: float, at: float, colour: str, *, alpha: float) -> None:
+    """Draw the bar of an interval along the row `at`."""
+    axes.plot([low, high], [at] * 2, color=colour, linewidth=2, alpha=alpha, solid_capstyle="round")
+
+
+def colour_bar(figure: Figure, image: ScalarMappable, axes: Axes | list[Axes], label: str, *, extend: Extend = "max") -> None:
+    """Add a slim horizontal colour bar below a map, or below a row of them."""
+    shrink, aspect = (0.34, 42) if isinstance(axes, list) else (0.62, 34)
+    bar = figure.colorbar(image, ax=axes, orientation="horizontal", pad=0.03, extend=extend, shrink=shrink, aspect=aspect)
+    bar.set_label(label, fontsize=8)
+    bar.outline.set_linewidth(0.4)
+    bar.ax.tick_params(labelsize=7, width=0.5, length=2.5)
+    bar.ax.grid(False)
+
+
+def draw_note(axes: Axes, text: str) -> None:
+    """Write a few numbers into the upper left corner."""
+    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 2}
+    axes.text(0.04, 0.96, text, transform=axes.transAxes, va="top", ha="left", fontsize=8, bbox=box, zorder=6)
+
+
+def draw_density(axes: Axes, x: np.ndarray, y: np.ndarray) -> PolyCollection:
+    """Draw the density of pairs as hexagons with the line of equality, on equal axes that hold 99.8 % of them."""
+    low, high = np.percentile(np.concatenate([x, y]), [0.1, 99.9]) if x.size else (0.0, 1.0)
+    pad = 0.03 * max(high - low, 0.1)
+    span = (low - pad, high + pad)
+    image = axes.hexbin(x, y, gridsize=55, extent=(*span, *span), mincnt=1, bins="log", cmap=palette("density"), linewidths=0)
+    axes.plot(span, span, color=SOFT, linewidth=0.9, zorder=5)
+    axes.set(xlim=span, ylim=span, box_aspect=1)
+    return image
+
+
+def present_fluxes(rows: pd.DataFrame) -> list[str]:
+    """Fluxes of a table, in the usual order."""
+    return [flux for flux in FLUX_NAMES if flux in set(rows["flux"])]

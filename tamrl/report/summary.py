@@ -4,88 +4,76 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from tamrl import contracts, escaping, files, simulated
+from tamrl.calendar import Step
 from tamrl.carbon import FLUXES
-from tamrl.grid import Grid
-from tamrl.report.figures import budgets
-from tamrl.report.pages import tables
+from tamrl.evaluation.compare import NO
+from tamrl.evaluation.metrics import TROPICS
+from tamrl.layout import File, RunFiles
+from tamrl.report.figures.budgets import PUBLISHED, mean_budgets
+from tamrl.report.pages.markdown import markdown_table
+from tamrl.report.pages.tables import change_texts, inputs_of
+from tamrl.report.results import Applicability, TowerScores, read_choices
+from tamrl.report.sums import GLOBE
 from tamrl.run_record import Provenance
+from tamrl.sections.results import RunDescription
 from tamrl.uncertainty.calibration import Calibration
 from tamrl.workflow import stage
 
 TOTALS = "PgC yr⁻¹"
 
 LONGEST = 8
-"""Rules whose time and memory are told."""
+"""Number of rules whose time and memory are listed."""
 
 
 @stage
-def write_summary(
-    *,
-    metrics: str,
-    calibration: str,
-    comparisons: str,
-    reliability: str,
-    provenance: str,
-    summary: str,
-    title: str,
-    run: str,
-    step: str,
-    budgets: str | None = None,
-    choices: Sequence[str] = (),
-    applicability: str | None = None,
-) -> None:
+def write_summary(*, files: Sequence[str], folder: str, description: RunDescription, provenance: str, summary: str) -> None:
     """Write totals, scores and costs of a run as Markdown.
 
     Parameters
     ----------
-    metrics, calibration, comparisons, reliability, provenance : paths
-        As in `docs/architecture.md`.
-    budgets, choices, applicability : paths
-        `budgets.csv` of the run and of its choices, and the mask; a run without grids has none.
-    title, run : str
-    step : {"day", "month"}
+    files : paths
+        Those of the run that the summary may read; a run without grids has no budgets and no mask.
+    folder : folder of the run
+    description : what the summary says of the run
+    provenance : `provenance.json`
+    summary : output
     """
-    found, record = Calibration.read(calibration), Provenance.read(provenance)
-    virtual = simulated.is_virtual(record.config)
-    scores, changes, kept = _read(metrics, comparisons, reliability)
-    if not budgets:
-        scores, changes, kept = (tables.measured(table) for table in (scores, changes, kept))
-        found = found.measured()
+    run, record = RunFiles.of(folder, files), Provenance.read(provenance)
+    gridded, step, virtual = run.find(File.BUDGETS) is not None, description.step, simulated.is_virtual(record.config)
+    scores = TowerScores.read(run, gridded=gridded)
     parts = [
-        f"# {escaping.escape_markdown(simulated.title(title, virtual))}",
+        f"# {escaping.escape_markdown(simulated.title(description.title, virtual))}",
         *([f"**{simulated.COMMENT}**"] if virtual else []),
-        _origin(run, record),
+        _origin(description.run, record),
         *(f"**Mind:** {text}. See `made` in `provenance.json`." for text in record.mixed),
-        *(_globe(budgets, choices) if budgets else []),
+        *(_totals(run, description) if gridded else []),
         "## Held-out towers",
         f"Medians over towers, by {step}; inputs `grid` are what the map has, inputs `tower` were measured beside the fluxes.",
-        _markdown(_scores(scores, step)),
+        _score_table(scores.metrics, step),
         "R² of site means (does a model know which of two unseen towers has the larger mean flux?), with 95 % intervals:",
-        _markdown(_site_means(found)),
-        "".join(f"* {flux.upper()}: {found.skill[flux]}.\n" for flux in FLUXES).rstrip(),
-        *_against(changes, step),
+        _site_mean_table(scores.calibration),
+        "".join(f"* {flux.upper()}: {scores.calibration.skill[flux]}.\n" for flux in FLUXES).rstrip(),
+        *_comparisons(scores.comparisons, step),
         "## Intervals",
-        _coverage(found),
-        *_intervals(kept, found.model),
-        *([_inside(applicability)] if applicability else []),
+        _coverage(scores.calibration),
+        *_intervals(scores.reliability, description.map_model),
+        *([_applicable_area(run)] if gridded else []),
         "## Cost",
         _cost(record),
-        _markdown(_longest(record)),
+        _longest_rules(record),
     ]
-    with files.atomic(summary) as part:
-        part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    _write_text("\n\n".join(parts) + "\n", summary)
 
 
-def _read(metrics: str, comparisons: str, reliability: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    known = {metrics: contracts.METRICS, comparisons: contracts.COMPARISONS, reliability: contracts.RELIABILITY}
-    return tuple(contracts.read_csv(path, schema) for path, schema in known.items())
+def _write_text(text: str, path: str) -> None:
+    with files.atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _origin(run: str, record: Provenance) -> str:
-    """When the run ended, with what; enough to give the same command again."""
+    """When the run ended, and with what; enough to give the same command again."""
     training = record.config["training"]
     members, models = record.config["evaluation"]["members"] or training["members"], ", ".join(training["models"])
     return (
@@ -94,82 +82,81 @@ def _origin(run: str, record: Provenance) -> str:
     )
 
 
-def _globe(budget: str, choices: Sequence[str]) -> list[str]:
-    own = {"this run": contracts.read_csv(budget, contracts.BUDGETS)}
-    others = {path.split("/")[-2]: contracts.read_csv(path, contracts.BUDGETS) for path in choices}
-    return ["## Global totals", _markdown(_totals(own | others)), _published()]
+def _totals(run: RunFiles, description: RunDescription) -> list[str]:
+    """Global totals: mean ± standard deviation over members, one line per choice, the range over choices, published ranges."""
+    tables = {"this run": contracts.read_csv(run(File.BUDGETS), contracts.BUDGETS)} | read_choices(run, description)
+    totals = {name: mean_budgets(table).set_index("region").loc[[GLOBE]].set_index("flux") for name, table in tables.items()}
+    rows = [[name, *(f"{t.loc[f, 'mean']:.1f} ± {t.loc[f, 'std']:.1f}" for f in FLUXES)] for name, t in totals.items()]
+    if len(totals) > 1:
+        means = {f: [t.loc[f, "mean"] for t in totals.values()] for f in FLUXES}
+        rows.append(["range over choices", *(f"{min(means[f]):.1f} to {max(means[f]):.1f}" for f in FLUXES)])
+    published = [
+        f"* {flux.upper()}, published: {p.low:.1f} to {p.high:.1f} {TOTALS}, {p.source}" for flux, p in PUBLISHED.items()
+    ]
+    note = "\n".join(["± is the standard deviation over the members.", "", *published])
+    return ["## Global totals", markdown_table(["choice", *(f"{flux.upper()} ({TOTALS})" for flux in FLUXES)], rows), note]
 
 
-def _totals(runs: dict[str, pd.DataFrame]) -> list[list[str]]:
-    """Mean ± standard deviation over members, one line a choice, and the range over the choices."""
-    rows = {name: budgets.years_mean(table).query("region == 'globe'").set_index("flux") for name, table in runs.items()}
-    lines = [["choice", *(f"{flux.upper()} ({TOTALS})" for flux in FLUXES)]]
-    lines += [[name, *(f"{r.loc[f, 'mean']:.1f} ± {r.loc[f, 'std']:.1f}" for f in FLUXES)] for name, r in rows.items()]
-    if len(rows) > 1:
-        ends = {f: [r.loc[f, "mean"] for r in rows.values()] for f in FLUXES}
-        lines.append(["range over choices", *(f"{min(ends[f]):.1f} to {max(ends[f]):.1f}" for f in FLUXES)])
-    return lines
-
-
-def _published() -> str:
-    named = budgets.PUBLISHED.items()
-    lines = [f"* {flux.upper()}, published: {p.low:.1f} to {p.high:.1f} {TOTALS}, {p.source}" for flux, p in named]
-    return "\n".join(["± is the standard deviation over the members.", "", *lines])
-
-
-def _scores(metrics: pd.DataFrame, step: str) -> list[list[str]]:
-    lines = [["flux", "inputs", "model", "towers", "RMSE (gC m⁻² d⁻¹)", "90th percentile", "bias", "R²", "NSE"]]
-    own = metrics[metrics["scale"] == step]
+def _score_table(metrics: pd.DataFrame, step: Step) -> str:
+    rows = []
+    scaled = metrics[metrics["scale"] == step]
     for flux in FLUXES:
-        for (split, model), group in own[own["flux"] == flux].groupby(["split", "model"]):
+        for (split, model), group in scaled[scaled["flux"] == flux].groupby(["split", "model"]):
             median = group[["rmse", "bias", "r2", "nse"]].median()
-            tail = f"{group['rmse'].quantile(0.9):.2f}"
-            values = [f"{median['rmse']:.2f}", tail, *(f"{median[name]:.2f}" for name in ("bias", "r2", "nse"))]
-            lines.append([flux.upper(), tables.inputs_of(split), model, str(len(group)), *values])
-    return lines
+            values = (median["rmse"], group["rmse"].quantile(0.9), median["bias"], median["r2"], median["nse"])
+            rows.append([flux.upper(), inputs_of(split), model, len(group), *(f"{value:.2f}" for value in values)])
+    head = ["flux", "inputs", "model", "towers", "RMSE (gC m⁻² d⁻¹)", "90th percentile", "bias", "R²", "NSE"]
+    return markdown_table(head, rows)
 
 
-def _site_means(calibration: Calibration) -> list[list[str]]:
-    lines = [["flux", "inputs", "model", "towers", "R² of site means"]]
+def _site_mean_table(calibration: Calibration) -> str:
     order = sorted(calibration.site_means, key=lambda r: (FLUXES.index(r.flux), r.split, r.model))
-    for row in order:
-        value = f"{row.r2:.2f} [{row.low:.2f}, {row.high:.2f}]"
-        lines.append([row.flux.upper(), tables.inputs_of(row.split), row.model, str(row.n), value])
-    return lines
+    rows = [
+        [
+            r.flux.upper(),
+            inputs_of(r.split),
+            r.model,
+            r.n,
+            "{:.2f} [{:.2f}, {:.2f}]".format(*(np.nan if v is None else v for v in (r.r2, r.low, r.high))),
+        ]
+        for r in order
+    ]
+    return markdown_table(["flux", "inputs", "model", "towers", "R² of site means"], rows)
 
 
-def _against(comparisons: pd.DataFrame, step: str) -> list[str]:
-    """What the maps' model gains on its rivals, and which targets are met."""
-    own = comparisons[comparisons["scale"] == step]
-    if own.empty:
+def _comparisons(comparisons: pd.DataFrame, step: Step) -> list[str]:
+    """Gains of the maps' model on its rivals, and the targets that are met."""
+    scaled = comparisons[comparisons["scale"] == step]
+    if scaled.empty:
         return []
-    columns = ["median of RMSE (%)", "at the same tower (%)", "90th percentile (%)", "target (%)", "met"]
-    lines = [["flux", "inputs", "against", "towers", *columns]]
+    rows = []
     for flux in FLUXES:
-        for row in own[own["flux"] == flux].itertuples(index=False):
-            lines.append([flux.upper(), tables.inputs_of(row.split), row.rival, str(row.towers), *tables.change_texts(row)])
-    named = (
-        f"Change of the RMSE by {step} from each rival to `{own['model'].iloc[0]}` over the same towers, with 95 % intervals "
+        for r in scaled[scaled["flux"] == flux].itertuples(index=False):
+            rows.append([flux.upper(), inputs_of(r.split), r.rival, r.towers, *change_texts(r)])
+    text = (
+        f"Change of the RMSE by {step} from each rival to `{scaled['model'].iloc[0]}` over the same towers, with 95 % intervals "
         "over towers: of the median, which targets concern; at the same tower (geometric mean); of the 90th percentile:"
     )
-    return [named, _markdown(lines)]
+    columns = ["median of RMSE (%)", "at the same tower (%)", "90th percentile (%)", "target (%)", "met"]
+    return [text, markdown_table(["flux", "inputs", "against", "towers", *columns], rows)]
 
 
 def _intervals(reliability: pd.DataFrame, model: str) -> list[str]:
-    """Coverage and proper scores of all models over all towers, and where the limits of the maps' model are broken."""
-    lines = [["flux", "inputs", "model", "intervals from", "inside (%)", "width", "CRPS", "interval score"]]
+    """Coverage and proper scores of all models over all towers, and where the maps' model exceeds the limits."""
+    rows = []
     for flux in FLUXES:
         for r in reliability[(reliability["flux"] == flux) & (reliability["kind"] == "all")].itertuples(index=False):
-            head = [flux.upper(), tables.inputs_of(r.split), r.model, r.intervals, f"{100 * r.coverage:.1f}"]
-            lines.append([*head, f"{r.width:.2f}", f"{r.crps:.3f}", f"{r.interval_score:.2f}"])
-    own = reliability[reliability["model"] == model]
-    broken = own[(own["met"] == "no") & (own["intervals"] == own["intervals"].min())]  # `members` where there are some
+            head = [flux.upper(), inputs_of(r.split), r.model, r.intervals, f"{100 * r.coverage:.1f}"]
+            rows.append([*head, f"{r.width:.2f}", f"{r.crps:.3f}", f"{r.interval_score:.2f}"])
+    ours = reliability[reliability["model"] == model]
+    broken = ours[(ours["met"] == NO) & (ours["intervals"] == ours["intervals"].min())]  # `members` where there are any
     where = [
-        f"{r.flux.upper()} {r.group} {100 * r.coverage:.0f} % (inputs {tables.inputs_of(r.split)}, {r.towers} towers)"
+        f"{r.flux.upper()} {r.group} {100 * r.coverage:.0f} % (inputs {inputs_of(r.split)}, {r.towers} towers)"
         for r in broken.itertuples(index=False)
     ]
     limits = "Limits of coverage (87 to 93 % of a flux, 80 to 97 % of a class of five towers or more)"
-    return [_markdown(lines), f"{limits} broken by `{model}`: {'; '.join(where) or 'none'}."]
+    head = ["flux", "inputs", "model", "intervals from", "inside (%)", "width", "CRPS", "interval score"]
+    return [markdown_table(head, rows), f"{limits} broken by `{model}`: {'; '.join(where) or 'none'}."]
 
 
 def _coverage(calibration: Calibration) -> str:
@@ -177,38 +164,31 @@ def _coverage(calibration: Calibration) -> str:
     return f"Share of held-out observations inside the 90 % interval, towers weighing the same: {shares}."
 
 
-def _inside(applicability: str) -> str:
-    with xr.open_dataset(files.verified(applicability)) as ds:
-        inside, lat, grid = ds["applicability"].values, ds["lat"].values, Grid.from_dataset(ds)
-    area = np.where(np.isfinite(inside), grid.area(), 0.0)  # (lat, lon), m2
-    belts = {"of the mapped land": np.abs(lat) <= 90, "of it between 23.5° S and 23.5° N": np.abs(lat) < 23.5}
-    shares = [f"{100 * np.nansum((inside * area)[rows]) / area[rows].sum():.0f} % {name}" for name, rows in belts.items()]
+def _applicable_area(run: RunFiles) -> str:
+    area = Applicability.read(run(File.APPLICABILITY))
+    land, lat = np.where(np.isfinite(area.inside), area.grid.area(), 0.0), area.grid.lat  # (lat, lon), m2
+    belts = {"of the mapped land": np.abs(lat) <= 90, "of it between 23.5° S and 23.5° N": np.abs(lat) < TROPICS}
+    shares = [f"{100 * np.nansum((area.inside * land)[rows]) / land[rows].sum():.0f} % {name}" for name, rows in belts.items()]
     return f"Inside the area of applicability: {', '.join(shares)}."
 
 
 def _cost(record: Provenance) -> str:
-    jobs = record.rules.values()
-    seconds = sum(job.seconds for job in jobs)
-    memory = max(job.memory_mib or 0 for job in jobs)
+    jobs, hardware = record.rules.values(), record.hardware
+    seconds, memory = sum(job.seconds for job in jobs), max(job.memory_mib or 0 for job in jobs)
     return (
         f"{len(jobs)} jobs, {seconds / 60:.1f} minutes of jobs in all, at most {memory / 1024:.1f} GiB in one job, "
-        f"on {record.hardware.cores} cores ({record.hardware.processor})."
+        f"on {hardware.cores} cores ({hardware.processor})."
     )
 
 
-def _longest(record: Provenance) -> list[list[str]]:
+def _longest_rules(record: Provenance) -> str:
     """The rules that took most of the time, with all their jobs."""
-    parts = [name.split("/") for name in record.rules]  # those of a choice begin with choices/NAME
-    rows = pd.DataFrame([job.model_dump() for job in record.rules.values()]).astype(float)
-    rows["rule"] = [names[2 if names[0] == "choices" else 0] for names in parts]
-    table = rows.groupby("rule").agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), memory=("memory_mib", "max"))
-    lines = [["rule", "jobs", "minutes in all", "GiB in one job"]]
-    for row in table.sort_values("seconds", ascending=False).head(LONGEST).itertuples():
-        memory = f"{row.memory / 1024:.1f}" if np.isfinite(row.memory) else "–"
-        lines.append([f"`{row.Index}`", str(row.jobs), f"{row.seconds / 60:.1f}", memory])
-    return lines
-
-
-def _markdown(lines: list[list[str]]) -> str:
-    head, *rows = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([head, "|" + "---|" * len(lines[0]), *rows])
+    names = [name.split("/") for name in record.rules]  # those of a choice begin with choices/NAME
+    jobs = pd.DataFrame([job.model_dump() for job in record.rules.values()]).astype(float)
+    jobs["rule"] = [parts[2 if parts[0] == "choices" else 0] for parts in names]
+    table = jobs.groupby("rule").agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), memory=("memory_mib", "max"))
+    rows = []
+    for r in table.sort_values("seconds", ascending=False).head(LONGEST).itertuples():
+        memory = f"{r.memory / 1024:.1f}" if np.isfinite(r.memory) else "–"
+        rows.append([f"`{r.Index}`", r.jobs, f"{r.seconds / 60:.1f}", memory])
+    return markdown_table(["rule", "jobs", "minutes in all", "GiB in one job"], rows)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from tamrl import registry
+from tamrl.calendar import Step
 from tamrl.errors import near
 from tamrl.options import Strict
 from tamrl.sections.types import Share
@@ -82,6 +83,42 @@ class Evaluation(Strict):
     reference: ReferenceMaps | None = ReferenceMaps()
     title: str = "A virtual Earth"
     """Headline of the report."""
+
+
+class ScoringProtocol(Strict):
+    """How the models of a run are scored at held-out towers."""
+
+    scheme: str
+    """How towers are held out: `splits.scheme`."""
+    qc: Share
+    """Steps with a lower NEE quality, or none, are predicted but neither scored nor calibrated on."""
+    map_model: str
+    """Model of the maps, which the others are compared with and whose calibration is written."""
+    step: Step
+    targets: tuple[Target, ...]
+    gridded: bool
+    """Whether the run has gridded drivers; without them all inputs are the towers' own, and the split is the scheme."""
+    virtual: bool
+    """Whether the inputs are simulated (`tamrl.simulated`); the tables of scores then say so."""
+
+
+class RunDescription(Strict):
+    """What report and summary say of a run."""
+
+    run: str
+    title: str
+    step: Step
+    labels: tuple[str, ...]
+    """Years of the maps, or `climatology`."""
+    map_model: str
+    qc: Share
+    """Steps with a lower NEE quality are not scored."""
+    reference: str | None
+    """Name of the gridded reference, where there is one."""
+    networks: tuple[str, ...]
+    choices: tuple[str, ...]
+    virtual: bool
+    config_digest: str
 
 
 class Atlas(Strict):

@@ -8,7 +8,7 @@ from PIL import Image
 from tamrl import contracts
 from tamrl.adaptation.stage import adapt_towers
 from tamrl.errors import ContractError
-from tamrl.report.adaptation import changes, write_adaptation
+from tamrl.report.adaptation import summarise_adaptation, write_adaptation
 from tamrl.sections import Adaptation
 from tamrl.training.stage import train_model
 
@@ -70,10 +70,11 @@ def test_scores_are_of_what_was_not_used(run):
 
 def test_the_page_tells_what_months_are_worth(run):
     folder, _ = run
-    outputs = {name: str(folder / f"adaptation.{end}") for name, end in (("table", "csv"), ("page", "md"), ("picture", "png"))}
-    about = {"run": "own", "seed": 3, "training": {"members": 1}, "adaptation": ADAPTATION}
+    outputs = {name: str(folder / f"adaptation.{end}") for name, end in (("table", "csv"), ("page", "md"), ("figure", "png"))}
+    description = {"run": "own", "title": "x", "step": "day", "labels": [], "map_model": "tamrl", "qc": 0.8, "reference": None}
+    description |= {"networks": [], "choices": [], "virtual": False, "config_digest": "a1b2"}
     scored = [str(folder / f"{m}.csv") for m in ("tamrl", "lightgbm")]
-    write_adaptation(scores=scored, **outputs, config=about, config_digest="a1b2")
+    write_adaptation(scores=scored, **outputs, adaptation=ADAPTATION, description=description, seed=3, members=1)
     table = pd.read_csv(outputs["table"]).set_index(["model", "start", "months", "flux"])
     assert len(table) == 2 * 2 * 2 * 3 and (table["towers"] == 24).all()
     assert table.loc[("tamrl", "summer", 1, "gpp"), "change"] < -10
@@ -90,13 +91,13 @@ def test_the_page_tells_what_months_are_worth(run):
     page = (folder / "adaptation.md").read_text()
     assert "Run `own`, configuration `a1b2`" in page and "seed 3; members of each model per fold: 1." in page
     assert page.count("\n| GPP |") == 8 and "from `tamrl`" in page
-    assert Image.open(outputs["picture"]).size[0] > 800
+    assert Image.open(outputs["figure"]).size[0] > 800
 
 
 def test_rivals_are_compared_on_the_same_steps(run):
     folder, _ = run
     both = pd.concat([contracts.read_csv(folder / f"{m}.csv", contracts.ADAPTATION) for m in ("tamrl", "lightgbm")])
-    found = changes(both, first="tamrl")
+    found = summarise_adaptation(both, first="tamrl")
     assert found["against_first"].notna().all()
     assert both.groupby(["start", "months", "site", "flux"])["n"].nunique().max() == 1
 

@@ -76,7 +76,7 @@ class Made:
                 "labels": list(self.run.labels),
                 "step": self.step,
                 "model": "tamrl",
-                "reference": report["reference_name"],
+                "reference": self.run.description["reference"],
                 "quantum": QUANTUM,
             },
             "identity": {"run": self.name, "config_digest": "feedc0de", "virtual": self.run.virtual},

@@ -13,9 +13,7 @@ from scipy.ndimage import gaussian_filter
 from tamrl.classes import KOPPEN, LATITUDE_BANDS
 from tamrl.evaluation.stage import evaluate_models
 from tamrl.grid import Grid
-
-TEMPLATE = Path(__file__).parents[2] / "tamrl/report/templates/report.html"
-
+from tamrl.layout import File, RunLayout
 
 TARGETS = [
     {"rival": "lightgbm", "gpp": 5.0, "reco": 99.0, "nee": None, "tail": True},
@@ -256,47 +254,59 @@ class Run:
             scores=self.path("evaluation/scores.csv"),
             comparisons=self.path("evaluation/comparisons.csv"),
             reliability=self.path("evaluation/reliability.csv"),
-            targets=TARGETS,
-            scheme="kfold",
-            qc=0.8,
-            map_model="tamrl",
-            step=self.step,
-            virtual=self.virtual,
+            protocol={
+                "scheme": "kfold",
+                "qc": 0.8,
+                "map_model": "tamrl",
+                "step": self.step,
+                "targets": TARGETS,
+                "gridded": True,
+                "virtual": self.virtual,
+            },
         )
 
-    def keywords(self):
-        """Arguments of `write_report`."""
-        names = [f"{flux}_{label}.nc" for flux in ("gpp", "reco", "nee") for label in self.labels]
+    @property
+    def description(self):
+        """What report and summary say of the run."""
         return {
-            "maps": [self.path(f"maps/{n}") for n in names],
-            "members": [self.path(f"maps/members/{n}") for n in names] if self.members > 1 else [],
-            "reference": [self.path(f"inputs/truth/{n}") for n in names] if self.reference else [],
-            "applicability": self.path("maps/applicability.nc"),
-            "budgets": self.path("budgets.csv"),
-            "choices": [self.path(f"choices/{c}/budgets.csv") for c in self.choices],
-            "predictions": self.path("evaluation/predictions.parquet"),
-            "metrics": self.path("evaluation/site_metrics.csv"),
-            "calibration": self.path("evaluation/calibration.json"),
-            "scores": self.path("evaluation/scores.csv"),
-            "comparisons": self.path("evaluation/comparisons.csv"),
-            "reliability": self.path("evaluation/reliability.csv"),
-            "dissimilarity": self.path("evaluation/dissimilarity.csv"),
-            "towers": self.path("towers/towers.csv"),
-            "quality": self.path("towers/quality.csv"),
-            "template": str(TEMPLATE),
-            "report": self.path("report.html"),
-            "figures": str(self.folder / "figures"),
-            "title": "A <virtual> Earth",
             "run": "test",
-            "labels": list(self.labels),
+            "title": "A <virtual> Earth",
             "step": self.step,
-            "reference_name": "truth" if self.reference else None,
+            "labels": list(self.labels),
             "map_model": "tamrl",
             "qc": 0.8,
-            "benchmarks": str(self.folder / "benchmarks"),
-            "config_digest": "feedc0de",
-            "code": "c0ffee",
+            "reference": "truth" if self.reference else None,
+            "networks": ["fluxnet2015"],
+            "choices": list(self.choices),
             "virtual": self.virtual,
+            "config_digest": "feedc0de",
+        }
+
+    def files(self, *, maps=True):
+        """Files of the run that report and summary read, where they exist."""
+        layout = RunLayout.at(str(self.folder))
+        held_out = [File.TOWER_PREDICTIONS, File.SITE_METRICS, File.CALIBRATION, File.SCORES, File.COMPARISONS, File.RELIABILITY]
+        held_out += [File.DISSIMILARITY, File.TOWERS, File.QUALITY, File.RECORDS]
+        paths = [*map(layout, held_out), layout(File.NETWORK_SITES, network="fluxnet2015")]
+        if maps:
+            fluxes = [(flux, label) for flux in ("gpp", "reco", "nee") for label in self.labels]
+            paths += [layout(file, flux=f, label=lb) for file in (File.MAP, File.MEMBERS) for f, lb in fluxes]
+            paths += map(layout, (File.APPLICABILITY, File.BUDGETS, File.DRIVER_COMPARISON))
+            paths += [layout.choice(name)(File.BUDGETS) for name in self.choices]
+        return [path for path in paths if Path(path).exists()]
+
+    def keywords(self, *, maps=True):
+        """Arguments of `write_report`."""
+        labels, reference = self.labels, self.reference and maps
+        truth = [self.path(f"inputs/truth/{f}_{label}.nc") for f in ("gpp", "reco", "nee") for label in labels]
+        return {
+            "files": self.files(maps=maps),
+            "folder": str(self.folder),
+            "description": self.description | ({} if reference else {"reference": None}),
+            "reference": truth if reference else [],
+            "report": self.path("report.html"),
+            "figures": str(self.folder / "figures"),
+            "code": "c0ffee",
         }
 
     def build(self, maps=True):

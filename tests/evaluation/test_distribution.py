@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from tamrl import contracts
-from tamrl.evaluation import normalised
+from tamrl.evaluation import metrics as scoring
 
 
 def test_normalised_errors_by_hand():
     pairs = pd.DataFrame({"site": ["a"] * 4 + ["b"] * 2, "observed": [1.0, 2, 3, -2, 0, 0], "predicted": [1.5, 2, 2, -2, 1, 0]})
-    found = normalised.scores(pairs, ["site"]).set_index("site")
+    found = scoring.normalised_errors(pairs, ["site"]).set_index("site")
     assert found.loc["a", "nmae"] == pytest.approx(1.5 / 8)
     assert found.loc["a", "rae"] == pytest.approx(1.5 / (0 + 1 + 2 + 3))
     assert found.loc["b"].isna().all(), "nothing was observed to compare with"
@@ -19,7 +19,7 @@ def test_normalised_errors_by_hand():
 def test_predicting_the_mean_has_a_relative_absolute_error_of_one():
     observed = np.random.default_rng(1).gamma(2, 2, 50)
     pairs = pd.DataFrame({"site": "a", "observed": observed, "predicted": observed.mean()})
-    assert normalised.scores(pairs, ["site"])["rae"].item() == pytest.approx(1)
+    assert scoring.normalised_errors(pairs, ["site"])["rae"].item() == pytest.approx(1)
 
 
 def test_quantiles_over_towers_are_those_of_the_metrics(day_run):

@@ -17,31 +17,35 @@ def members():
 
 
 def test_members_become_mean_and_spread_whatever_their_order(members):
-    found = pairs.combine(pairs.check_members(members.sample(frac=1, random_state=0), where="test"), where="test")
+    found = pairs.combine_members(pairs.check_members(members.sample(frac=1, random_state=0), where="test"), where="test")
     assert found["predicted"].tolist() == [2, 3, 4, 5]
     assert found["spread"].to_numpy() == pytest.approx(np.sqrt(2))
 
 
 def test_a_step_that_one_member_misses_is_missing(members):
     members.loc[(members["member"] == 1) & (members["date"] == "2010-01-02"), "predicted"] = np.nan
-    found = pairs.combine(pairs.check_members(members, where="test"), where="test")
+    found = pairs.combine_members(pairs.check_members(members, where="test"), where="test")
     assert found["predicted"].isna().tolist() == [False, True, False, False]
 
 
 def test_one_member_has_no_spread(members):
-    assert pairs.combine(pairs.check_members(members[members["member"] == 0], where="test"), where="test")["spread"].isna().all()
+    assert (
+        pairs.combine_members(pairs.check_members(members[members["member"] == 0], where="test"), where="test")["spread"]
+        .isna()
+        .all()
+    )
 
 
 def test_members_with_different_steps_are_refused(members):
     with pytest.raises(ContractError, match="different steps"):
-        pairs.combine(pairs.check_members(members.iloc[:-1], where="test"), where="test")
+        pairs.combine_members(pairs.check_members(members.iloc[:-1], where="test"), where="test")
     members.loc[(members["member"] == 1) & (members["date"] == "2010-01-04"), "date"] = pd.Timestamp("2010-02-01")
     with pytest.raises(ContractError, match="different steps"):
-        pairs.combine(pairs.check_members(members, where="test"), where="test")
+        pairs.combine_members(pairs.check_members(members, where="test"), where="test")
 
 
 def test_what_is_scored_needs_quality_and_every_model(members):
-    one = pairs.combine(pairs.check_members(members, where="test"), where="test").assign(split="kfold")
+    one = pairs.combine_members(pairs.check_members(members, where="test"), where="test").assign(split="kfold")
     other = one.assign(model="lightgbm", predicted=[np.nan, 1.0, 1.0, 1.0])
     frame = pd.concat([one, other], ignore_index=True)
     assert pairs.is_scored(frame, qc=0.8).tolist() == [False, True, False, False] * 2

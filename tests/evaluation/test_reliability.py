@@ -40,8 +40,10 @@ def _steps(inside: dict[str, list[float]]) -> pd.DataFrame:
 
 
 def test_limits_hold_over_all_towers_and_in_classes_of_five_or_more():
-    steps = reliability.of_steps(_steps({"ENF": [0.96] * 6, "CRO": [0.7] * 5, "EBF": [0.5] * 4}))
-    table = contracts.check_table(reliability.table(steps), contracts.RELIABILITY, where="test").set_index(["kind", "group"])
+    steps = reliability.score_intervals(_steps({"ENF": [0.96] * 6, "CRO": [0.7] * 5, "EBF": [0.5] * 4}))
+    table = contracts.check_table(reliability.reliability_by_group(steps), contracts.RELIABILITY, where="test").set_index(
+        ["kind", "group"]
+    )
     assert table.loc[("igbp", "ENF"), "met"] == "yes" and table.loc[("igbp", "CRO"), "met"] == "no"
     assert pd.isna(table.loc[("igbp", "EBF"), "met"]) and table.loc[("igbp", "EBF"), "coverage"] == pytest.approx(0.5)
     assert table.loc[("all", "all"), "met"] == "no" and table.loc[("all", "all"), "towers"] == 15

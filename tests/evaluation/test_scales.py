@@ -15,7 +15,7 @@ def record(days=1096, **values):
 
 def test_a_constant_bias_is_seen_in_the_site_mean_only():
     frame = record(skill=1.0)
-    found = scales.scales(frame, step="day")
+    found = scales.pairs_by_scale(frame, step="day")
     bias = {scale: (pairs["predicted"] - pairs["observed"]).mean() for scale, pairs in found.items()}
     for scale in ("day", "week", "month", "season", "site"):
         assert bias[scale] == pytest.approx(-1.0, abs=1e-9)
@@ -25,39 +25,39 @@ def test_a_constant_bias_is_seen_in_the_site_mean_only():
 
 
 def test_interannual_variability_is_seen_in_years_and_anomalies():
-    found = scales.scales(record(skill=0.0), step="day")
+    found = scales.pairs_by_scale(record(skill=0.0), step="day")
     assert found["year"]["observed"].tolist() == pytest.approx([-1, 0, 1], abs=0.01)
     assert np.abs(found["year"]["predicted"]).max() < 0.01
     assert len(found["anomaly"]) == 36 and len(found["season"]) == 12 and len(found["site"]) == 1
 
 
 def test_weeks_start_on_the_first_of_january_and_fill_the_year():
-    found = scales.weekly(record(days=730))
+    found = scales.week_means(record(days=730))
     assert len(found) == 2 * 52
 
 
 def test_months_with_too_few_days_do_not_count():
     frame = record(days=59)
     kept = frame[(frame["date"].dt.month == 1) | (frame["date"].dt.day <= 10)]
-    assert len(scales.monthly(kept, step="day")) == 1
-    assert scales.monthly(frame[frame["date"].dt.day == 1], step="month")["size"].tolist() == [1, 1]
+    assert len(scales.month_means(kept, step="day")) == 1
+    assert scales.month_means(frame[frame["date"].dt.day == 1], step="month")["size"].tolist() == [1, 1]
 
 
 def test_a_site_mean_weighs_calendar_months_the_same():
     frame = record(days=365)
     summer = frame["date"].dt.month.isin((6, 7, 8))
     thin = frame[summer | (frame["date"].dt.day <= 16)]
-    whole, thinned = (scales.scales(f, step="day")["site"]["observed"].iloc[0] for f in (frame, thin))
+    whole, thinned = (scales.pairs_by_scale(f, step="day")["site"]["observed"].iloc[0] for f in (frame, thin))
     assert thinned == pytest.approx(whole, abs=0.1)
     assert abs(thin["observed"].mean() - whole) > 0.2
 
 
 def test_too_few_months_give_no_site_mean_and_one_year_no_anomalies():
-    found = scales.scales(record(days=200), step="day")
+    found = scales.pairs_by_scale(record(days=200), step="day")
     assert found["site"].empty and found["year"].empty and found["anomaly"].empty
 
 
 def test_steps_of_a_month_have_no_days_and_weeks():
     frame = record()
-    found = scales.scales(frame[frame["date"].dt.day == 1], step="month")
+    found = scales.pairs_by_scale(frame[frame["date"].dt.day == 1], step="month")
     assert set(found) == {"month", "season", "anomaly", "year", "site"}

@@ -82,11 +82,8 @@ def test_a_model_of_the_maps_that_was_not_evaluated_is_refused(day_run, tmp_path
             scores=str(tmp_path / "s.csv"),
             comparisons=str(tmp_path / "d.csv"),
             reliability=str(tmp_path / "r.csv"),
-            targets=[],
-            scheme="kfold",
-            qc=0.8,
-            map_model="tamrl",
-            step="day",
+            protocol={"scheme": "kfold", "qc": 0.8, "map_model": "tamrl", "step": "day", "targets": [], "gridded": True}
+            | {"virtual": False},
         )
     assert not list(tmp_path.iterdir()), "nothing is written"
 

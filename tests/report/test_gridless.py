@@ -19,11 +19,9 @@ WANTED += ("class_coverage", "tower_dissimilarity", "tower_means", "tower_classe
 def report(make_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scores")
     run = make_run(folder, maps=False, models=("tamrl", "lightgbm", "xgboost"), towers=30)
-    maps = ("maps", "members", "reference", "reference_name", "applicability", "budgets", "choices")
-    arguments = {name: value for name, value in run.keywords().items() if name not in maps}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(style, "DPI", 70)
-        write_report(**arguments)
+        write_report(**run.keywords(maps=False))
     return (folder / "report.html").read_text(), folder
 
 
@@ -54,7 +52,7 @@ def test_inputs_are_called_what_they_are(report):
 def test_a_quantile_lies_within_its_interval_and_missing_towers_do_not_count():
     values = np.append(np.random.default_rng(1).gamma(2.0, size=60), np.nan)
     for level in (0.5, 0.9):
-        found = models.quantile(values, level)
+        found = models.tower_quantile(values, level)
         assert found.n == 60 and found.low < found.estimate == np.quantile(values[:60], level) < found.high
 
 
@@ -63,5 +61,5 @@ def test_small_groups_are_left_out_and_the_tropics_are_a_group_of_their_own():
     metrics = towers.assign(
         igbp=["EBF", "EBF", "EBF", "ENF", "ENF", "GRA"], koppen=["Tropical", None, "Arid", "Polar", None, None]
     )
-    found = models.groups(metrics, towers)
+    found = models.tower_groups(metrics, towers)
     assert {name: list(sites) for name, sites in found.items()} == {"EBF": list("abc"), "tropics": list("abc")}

@@ -24,14 +24,14 @@ def kept():
 
 
 def test_the_longest_records_of_different_classes_are_shown(kept):
-    assert stations.choose(kept) == ["A", "C", "D", "E"]
-    assert stations.choose(kept[kept["igbp"] == "ENF"]) == ["A", "B"]
+    assert stations.choose_fingerprints(kept) == ["A", "C", "D", "E"]
+    assert stations.choose_fingerprints(kept[kept["igbp"] == "ENF"]) == ["A", "B"]
 
 
 @pytest.mark.parametrize(("step", "width", "at"), [("day", 366, 59), ("month", 12, 1)])
 def test_a_fingerprint_has_each_value_in_its_place(step, width, at):
     dates = pd.Series(pd.to_datetime(["2011-01-01", "2012-02-29" if step == "day" else "2012-02-01"]))
-    found, first = stations.fingerprint(dates, pd.Series([1.0, 2.0]), step=step)
+    found, first = stations.arrange_by_year(dates, pd.Series([1.0, 2.0]), step=step)
     assert (first, found.shape) == (2011, (2, width))
     assert found[0, 0] == 1.0 and found[1, at] == 2.0 and np.isfinite(found).sum() == 2
 
@@ -39,11 +39,11 @@ def test_a_fingerprint_has_each_value_in_its_place(step, width, at):
 def test_networks_are_counted(kept):
     every = pd.concat([kept, kept.assign(network="fluxnet2015"), pd.DataFrame({"site": ["Z"], "network": ["fluxnet"]})])
     report = pd.DataFrame({"site": ["Q"], "test": ["set_aside"], "dropped": [0], "kept": [0], "note": ["x.zip: broken"]})
-    table = stations.networks(kept, every, report)
+    table = stations.network_table(kept, every, report)
     assert table.rows == [["fluxnet", "6", "5", "1"], ["fluxnet2015", "5", "0", "0"]]
     assert "1 archives could not be read" in table.caption and "nan" not in table.caption
     said = every.assign(remark=every["network"].map({"fluxnet2015": "months were moved"}))
-    assert stations.networks(kept, said, report).caption.endswith(". fluxnet2015: months were moved")
+    assert stations.network_table(kept, said, report).caption.endswith(". fluxnet2015: months were moved")
 
 
 @pytest.mark.parametrize("step", ["day", "month"])
@@ -57,8 +57,7 @@ def test_the_report_has_the_page(make_run, tmp_path, step):
     sites.assign(n=len(dates)).to_csv(run.path("towers/towers.csv"), index=False)
     left_out = sites.iloc[:1].assign(site="XX-Irr", lat=-20.0)
     pd.concat([sites, left_out]).to_csv(run.path("towers/fluxnet2015_sites.csv"), index=False)
-    both = {"records": run.path("towers/towers.parquet"), "sites": [run.path("towers/fluxnet2015_sites.csv")]}
-    write_report(**run.keywords(), **both)
+    write_report(**run.keywords())
     assert {"stations.png", "fingerprints.png", "quality.png"} <= {p.name for p in (tmp_path / "figures").iterdir()}
     text = (tmp_path / "report.html").read_text()
     assert "25</td>" in text and "24</td>" in text and "irrigated orchard" in text
@@ -75,7 +74,7 @@ def comparison():
 
 
 def test_drivers_are_compared_in_numbers(comparison):
-    table = drivers.table(comparison)
+    table = drivers.driver_table(comparison)
     first = dict(zip(table.columns, table.rows[0], strict=True))
     assert [row[0] for row in table.rows] == ["2 m air temperature", "precipitation"] and first["towers"] == "3"
     assert (first["bias"], first["RMSE / std."], first["r"], first["in another cell"]) == ("0.00", "0.50", "0.85", "2")
@@ -83,12 +82,12 @@ def test_drivers_are_compared_in_numbers(comparison):
 
 
 def test_nothing_to_compare_is_no_section(comparison):
-    assert drivers.nothing(None) and drivers.nothing(comparison.iloc[:0]) and not drivers.nothing(comparison)
+    assert not drivers.has_biases(None) and not drivers.has_biases(comparison.iloc[:0]) and drivers.has_biases(comparison)
 
 
 def test_the_report_shows_the_drivers(make_run, tmp_path, comparison):
     run = make_run(tmp_path, step="month", models=("tamrl",), labels=("climatology",))
     comparison.to_csv(run.path("drivers/comparison.csv"), index=False)
-    write_report(**run.keywords(), drivers=run.path("drivers/comparison.csv"))
+    write_report(**run.keywords())
     assert (tmp_path / "figures/drivers.png").is_file()
     assert "Drivers of the grid minus those measured at the towers" in (tmp_path / "report.html").read_text()

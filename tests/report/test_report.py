@@ -9,10 +9,13 @@ import xarray as xr
 from matplotlib import image
 
 from tamrl.errors import ContractError
-from tamrl.report import stage, style
-from tamrl.report.figures import budgets, calibration, reference, towers
+from tamrl.layout import File, RunFiles
+from tamrl.report import style
+from tamrl.report.figures import budgets, calibration, towers
+from tamrl.report.map_sums import sum_flux
 from tamrl.report.pages import html, tables
 from tamrl.report.stage import write_report
+from tamrl.report.sums import LandCells
 
 
 class Reader(HTMLParser):
@@ -135,11 +138,11 @@ def test_units_of_the_files_do_not_change_the_figures(make_run, tmp_path):
     totals = []
     for units in ("g m-2 d-1", "kg m-2 s-1"):
         run = make_run(tmp_path / units.replace(" ", ""), units=units, **options)
-        places = {"maps": run.keywords()["maps"], "members": [], "reference": []}
-        with xr.open_dataset(places["maps"][0]) as ds:
-            land = stage.Land.of(lat=ds["lat"].values, land_fraction=ds["land_fraction"].values, cell_area=ds["cell_area"].values)
-        sums = stage._sum_flux("gpp", ["2012"], places, land, "month")
-        totals.append(reference.totals(sums, sums.mean)["globe"])
+        maps = RunFiles.of(str(run.folder), [run.path(f"maps/gpp_{label}.nc") for label in run.labels])
+        with xr.open_dataset(maps(File.MAP, flux="gpp", label="2012")) as ds:
+            fields = {name: ds[name].values for name in ("lat", "land_fraction", "cell_area")}
+        sums = sum_flux(maps, "gpp", run.labels, {}, LandCells.of(**fields), step="month")
+        totals.append(sums.totals(sums.mean)["globe"])
     assert totals[0] == pytest.approx(totals[1], rel=1e-4) and totals[0] > 1
 
 
@@ -149,13 +152,17 @@ def test_examples_are_chosen_by_rule():
         {"site": s, "flux": f, "scale": "day", "rmse": k + 1.0, "n": 100} for k, s in enumerate(sites) for f in ("gpp", "nee")
     ]
     rows.append({"site": "XV-Zaa", "flux": "gpp", "scale": "day", "rmse": 0.01, "n": 3})
-    assert calibration.choose(pd.DataFrame(rows), scale="day") == {"best": "XV-Aaa", "median": "XV-Caa", "worst": "XV-Eaa"}
+    assert calibration.choose_examples(pd.DataFrame(rows), scale="day") == {
+        "best": "XV-Aaa",
+        "median": "XV-Caa",
+        "worst": "XV-Eaa",
+    }
 
 
 def test_budgets_of_several_years_are_averaged():
     row = {"flux": "gpp", "region": "globe", "area_m2": 1e14, "std": 1.0, "minimum": 0.0, "maximum": 9.0}
     frame = pd.DataFrame([row | {"year": "2011", "mean": 100.0}, row | {"year": "2012", "mean": 110.0}])
-    assert budgets.years_mean(frame)["mean"].tolist() == [105.0]
+    assert budgets.mean_budgets(frame)["mean"].tolist() == [105.0]
 
 
 def test_a_table_of_differences_gives_a_verdict():
@@ -166,27 +173,27 @@ def test_a_table_of_differences_gives_a_verdict():
             rows.append(
                 {"model": model, "split": "kfold", "flux": "gpp", "scale": "day", "site": f"XV-{k:02d}", "rmse": 1 + shift}
             )
-    found = tables.paired_differences(pd.DataFrame(rows), map_model="tamrl")
+    found = tables.difference_table(pd.DataFrame(rows), map_model="tamrl")
     assert found.rows[0][-1] == "better" and found.rows[0][5].startswith("−0.")
 
 
 def test_timings_sum_over_jobs():
-    found = tables.timings({"train_model": [(10.0, 500.0), (12.5, np.nan)], "build_cube": [(3.0, np.nan)]})
+    found = tables.timing_table({"train_model": [(10.0, 500.0), (12.5, np.nan)], "build_cube": [(3.0, np.nan)]})
     assert found.rows == [["train_model", "2", "22.5", "500"], ["build_cube", "1", "3.0", "–"]]
 
 
 def test_a_missing_field_of_the_page_is_an_error_not_a_blank(root):
     template = (root / "tamrl/report/templates/report.html").read_text()
-    empty = html.Page("t", "r", "d", "l", [], [], [html.Section("maps", "Maps")])
-    assert "<h2>Maps</h2>" in html.render(empty, template)
+    empty = html.HtmlPage("t", "r", "d", "l", [], [], [html.Section("maps", "Maps")])
+    assert "<h2>Maps</h2>" in html.render_html(empty, template)
     with pytest.raises(jinja2.UndefinedError, match="leed"):
-        html.render(empty, template.replace("page.lead", "page.leed"))
+        html.render_html(empty, template.replace("page.lead", "page.leed"))
 
 
 def test_lines_break_at_long_gaps_only():
     date = pd.to_datetime(["2010-01-01", "2010-01-05", "2010-03-01", "2010-03-02"])
     rows = pd.DataFrame({"predicted": 1.0, "q05": 0.0, "q95": 2.0}, index=date)
-    found = calibration._broken(rows, "day")
+    found = calibration.break_gaps(rows, "day")
     assert found["predicted"].isna().sum() == 1
     assert found.index[found["predicted"].isna()][0] == pd.Timestamp("2010-01-06")
 
@@ -195,5 +202,5 @@ def test_towers_of_unknown_climate_are_drawn_too():
     means = pd.DataFrame(
         {"split": "kfold", "flux": "gpp", "koppen": ["Arid", None, None], "observed": [1.0, 2, 3], "predicted": [1.0, 2, 2]}
     )
-    axes = towers.site_means(means, {}).axes[0]
+    axes = towers.plot_site_means(means, {}).axes[0]
     assert sum(len(c.get_offsets()) for c in axes.collections) == 3

@@ -22,11 +22,11 @@ def test_diverging_colours_are_as_dark_on_both_sides_and_palest_at_zero(name):
 
 def test_limits_are_round_and_nee_is_centred_on_zero():
     values = np.array([-1.7, 0.2, np.nan, 0.9])
-    centred = style.limits(values, centred=True)
+    centred = style.colour_limits(values, centred=True)
     assert centred.vmin == -centred.vmax and centred.vmax == 2.0
-    assert style.limits(np.abs(values), centred=False).vmin == 0
-    assert style.nice(0.0023) == pytest.approx(0.0025)
-    assert style.limits(np.full(3, np.nan), centred=False).vmax == 1
+    assert style.colour_limits(np.abs(values), centred=False).vmin == 0
+    assert style.round_up(0.0023) == pytest.approx(0.0025)
+    assert style.colour_limits(np.full(3, np.nan), centred=False).vmax == 1
 
 
 def test_our_model_always_has_the_same_colour():
@@ -38,12 +38,15 @@ def test_our_model_always_has_the_same_colour():
 
 
 def test_numbers_have_true_minus_signs():
-    assert style.number(-1.234) == "−1.23" and style.signed(0.5) == "+0.50" and style.number(np.nan) == "–"
-    assert style.number(-0.001) == "0.00" and style.minus("R² -0.02 [-0.21, 0.14], GPP-NEE") == "R² −0.02 [−0.21, 0.14], GPP-NEE"
+    assert style.format_number(-1.234) == "−1.23" and style.signed_number(0.5) == "+0.50" and style.format_number(np.nan) == "–"
+    assert (
+        style.format_number(-0.001) == "0.00"
+        and style.true_minus("R² -0.02 [-0.21, 0.14], GPP-NEE") == "R² −0.02 [−0.21, 0.14], GPP-NEE"
+    )
 
 
 def test_the_projection_shows_areas_true():
-    table = projection.lookup(10.0, 2400, -90.0)
+    table = projection.lookup_cells(Grid(10.0), 2400, -90.0)
     drawn = np.bincount(table.row[table.row >= 0], minlength=18)
     share = Grid(10.0).area()[:, 0] / Grid(10.0).area().sum()
     np.testing.assert_allclose(drawn / drawn.sum(), share, atol=0.002)
@@ -51,7 +54,8 @@ def test_the_projection_shows_areas_true():
 
 def test_each_place_shows_its_own_cell_once():
     values = np.arange(18 * 36, dtype=float).reshape(18, 36)
-    pixels, (left, right, bottom, top) = projection.picture(values, width=600, south=-90.0)
+    base = projection.draw_basemap(np.ones_like(values), Grid(10.0))
+    pixels, (left, right, bottom, top) = base.pixels(values, width=600)
     for lat, lon in ((44, 12), (-33, 151), (65, -152), (2, -178)):
         x, y = projection.project(lat=[lat], lon=[lon])
         column = int((x[0] - left) / (right - left) * pixels.shape[1])
@@ -65,5 +69,5 @@ def test_maps_are_cut_where_no_land_has_values():
     land = np.ones((18, 36))
     shown = np.zeros((18, 36), bool)
     shown[5] = True
-    assert projection.basemap(land, Grid(10.0), shown).south == projection.CROP_SOUTH
-    assert projection.basemap(land, Grid(10.0)).south == -90
+    assert projection.draw_basemap(land, Grid(10.0), shown).south == projection.CROP_SOUTH
+    assert projection.draw_basemap(land, Grid(10.0)).south == -90

@@ -32,19 +32,12 @@ def page(day_run, tmp_path_factory):
         "hardware": {"cores": 2, "processor": "one of many"},
     }
     (folder / "provenance.json").write_text(json.dumps(record))
-    own = {
-        name: value
-        for name, value in day_run.keywords().items()
-        if name in ("choices", "metrics", "calibration", "comparisons", "reliability", "applicability")
-    }
     write_summary(
-        budgets=day_run.path("budgets.csv"),
+        files=day_run.files(),
+        folder=str(day_run.folder),
+        description=day_run.description | {"title": "A virtual Earth"},
         provenance=str(folder / "provenance.json"),
         summary=str(folder / "summary.md"),
-        title="A virtual Earth",
-        run="test",
-        step="day",
-        **own,
     )
     return (folder / "summary.md").read_text()
 

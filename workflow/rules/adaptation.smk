@@ -33,7 +33,7 @@ rule write_adaptation:
     output:
         table=THIS(File.ADAPTATION),
         page=THIS(File.ADAPTATION_PAGE),
-        picture=report(THIS(File.ADAPTATION_FIGURE), caption="../report/figures.rst", category="Figures"),
+        figure=report(THIS(File.ADAPTATION_FIGURE), caption="../report/figures.rst", category="Figures"),
     log:
         THIS.log("write_adaptation"),
     benchmark:
@@ -43,8 +43,10 @@ rule write_adaptation:
         ENV
     params:
         stage="tamrl.report.adaptation.write_adaptation",
-        config=PLAIN,
-        config_digest=configuration.shaping_digest(MAIN),
+        adaptation=section("adaptation"),
+        description=PLAN.description,
+        seed=MAIN.seed,
+        members=MAIN.training.members,
         code=code("tamrl.report.adaptation"),
     script:
         "../scripts/run_stage.py"

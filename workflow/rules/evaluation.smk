@@ -33,13 +33,7 @@ rule evaluate_models:
         **needs("evaluate_models"),
     params:
         stage="tamrl.evaluation.stage.evaluate_models",
-        scheme=key("splits", "scheme"),
-        qc=key("evaluation", "qc"),
-        map_model=lambda w: CONFIGS[w.run].inference.model,
-        step=MAIN.time.step,
-        gridded=GRIDDED,
-        targets=key("evaluation", "targets"),
-        virtual=VIRTUAL,
+        protocol=of_run(PLAN.protocol),
         code=code("tamrl.evaluation.stage"),
     script:
         "../scripts/run_stage.py"
@@ -73,29 +67,7 @@ rule assess_towers:
 rule write_report:
     input:
         nameable(PLAN.reference()),
-        **(
-            {
-                "maps": PLAN.maps(),
-                "members": PLAN.members(),
-                "applicability": THIS(File.APPLICABILITY),
-                "budgets": THIS(File.BUDGETS),
-                "choices": PLAN.choice_budgets(),
-            }
-            if GRIDDED
-            else {}
-        ),
-        predictions=THIS(File.TOWER_PREDICTIONS),
-        metrics=THIS(File.SITE_METRICS),
-        calibration=THIS(File.CALIBRATION),
-        scores=THIS(File.SCORES),
-        comparisons=THIS(File.COMPARISONS),
-        reliability=THIS(File.RELIABILITY),
-        dissimilarity=THIS(File.DISSIMILARITY),
-        towers=THIS(File.TOWERS),
-        quality=THIS(File.QUALITY),
-        records=THIS(File.RECORDS),
-        sites=expand(THIS(File.NETWORK_SITES), network=MAIN.towers.networks),
-        drivers=THIS(File.DRIVER_COMPARISON) if GRIDDED else [],
+        files=PLAN.reported_files(),
     output:
         report=report(THIS(File.REPORT), caption="../report/report.rst", category="Report"),
         figures=report(
@@ -111,18 +83,10 @@ rule write_report:
         **needs("write_report"),
     params:
         stage="tamrl.report.stage.write_report",
-        title=MAIN.evaluation.title,
-        run=MAIN.run,
-        labels=list(MAIN.time.labels),
-        step=MAIN.time.step,
-        reference_name=MAIN.evaluation.reference.label if MAIN.evaluation.reference else None,
-        map_model=MAIN.inference.model,
-        qc=MAIN.evaluation.qc,
-        benchmarks=THIS(File.BENCHMARKS),
-        atlas="atlas/index.html" if ATLAS else None,
-        config_digest=configuration.shaping_digest(MAIN),
-        virtual=VIRTUAL,
+        folder=BASE,
+        description=PLAN.description,
         reference=PLAN.reference(),
+        atlas="atlas/index.html" if ATLAS else None,
         stamps=stamps(PLAN.reference(), shipped("report/templates/report.html")),
         code=code("tamrl.report.stage"),
     script:
@@ -171,19 +135,7 @@ rule record_provenance:
 # The main numbers on one page of Markdown.
 rule write_summary:
     input:
-        **(
-            {
-                "budgets": THIS(File.BUDGETS),
-                "choices": PLAN.choice_budgets(),
-                "applicability": THIS(File.APPLICABILITY),
-            }
-            if GRIDDED
-            else {}
-        ),
-        metrics=THIS(File.SITE_METRICS),
-        calibration=THIS(File.CALIBRATION),
-        comparisons=THIS(File.COMPARISONS),
-        reliability=THIS(File.RELIABILITY),
+        files=PLAN.summarised_files(),
         provenance=THIS(File.PROVENANCE),
     output:
         summary=THIS(File.SUMMARY),
@@ -194,9 +146,8 @@ rule write_summary:
         ENV
     params:
         stage="tamrl.report.summary.write_summary",
-        title=MAIN.evaluation.title,
-        run=MAIN.run,
-        step=MAIN.time.step,
+        folder=BASE,
+        description=PLAN.description,
         code=code("tamrl.report.summary"),
     script:
         "../scripts/run_stage.py"

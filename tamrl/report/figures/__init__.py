@@ -1,0 +1,1 @@
+"""Figures of the report: data in, matplotlib `Figure` out."""

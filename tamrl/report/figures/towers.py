@@ -6,12 +6,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tamrl.evaluation import bootstrap
+from tamrl.evaluation.compare import Interval
 from tamrl.report import style
-from tamrl.report.figures.maps import bar
-from tamrl.report.figures.reference import density, note
-from tamrl.report.figures.scores import SCALE_NAMES, present, split_label
-from tamrl.report.projection import Basemap, frame, project
+from tamrl.report.figures.scores import SCALE_NAMES, split_label
+from tamrl.report.projection import Basemap, draw_frame, project
 from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
 
 GROUPS = {
@@ -38,32 +36,33 @@ KOPPEN_COLOURS = {
 }
 
 
-def observed_predicted(scored: pd.DataFrame, *, step: str) -> Figure:
-    """Density of all scored steps, predicted against observed; one row a split (rows of the maps' model only)."""
-    splits, fluxes = sorted(scored["split"].unique()), present(scored)
-    with style.styled():
-        figure = style.figure(11, 3.9 * len(splits))
-        panels = style.cells(figure, splits, fluxes)
-        for cell in panels:
-            part = scored[(scored["split"] == cell.row) & (scored["flux"] == cell.column)]
-            image = density(cell.axes, part["observed"].to_numpy(), part["predicted"].to_numpy())
-            note(cell.axes, f"{len(part):,} {step}s\n{part['site'].nunique()} towers")
-            _heads(cell)
-        bar(figure, image, [cell.axes for cell in panels], f"{step}s at held-out towers (logarithmic)")
-        style.plain_log(figure.axes[-1].xaxis)
+@style.styled
+def plot_observed_predicted(scored: pd.DataFrame, *, step: str) -> Figure:
+    """Plot the density of all scored steps, predicted against observed; one row per split (rows of the maps' model only)."""
+    splits, fluxes = sorted(scored["split"].unique()), style.present_fluxes(scored)
+    figure = style.new_figure(11, 3.9 * len(splits))
+    panels = style.panel_grid(figure, splits, fluxes)
+    for panel in panels:
+        part = scored[(scored["split"] == panel.row) & (scored["flux"] == panel.column)]
+        image = style.draw_density(panel.axes, part["observed"].to_numpy(), part["predicted"].to_numpy())
+        style.draw_note(panel.axes, f"{len(part):,} {step}s\n{part['site'].nunique()} towers")
+        _label_axes(panel)
+    style.colour_bar(figure, image, [panel.axes for panel in panels], f"{step}s at held-out towers (logarithmic)")
+    style.label_log(figure.axes[-1].xaxis)
     return figure
 
 
-def _heads(cell: style.Cell) -> None:
-    """The flux above the top row, axes of observed and predicted, and the inputs left of each row."""
-    cell.axes.set_title(FLUX_LONG[cell.column] if cell.top else "")
-    cell.axes.set(xlabel=f"observed ({FLUX_UNITS})")
-    if cell.left:
-        cell.axes.set_ylabel(f"predicted ({FLUX_UNITS})\n{split_label(cell.row)}", fontsize=8)
+def _label_axes(panel: style.Panel) -> None:
+    """Write the flux above the top row, observed and predicted, and the inputs left of each row."""
+    panel.axes.set_title(FLUX_LONG[panel.column] if panel.top else "")
+    panel.axes.set(xlabel=f"observed ({FLUX_UNITS})")
+    if panel.left:
+        panel.axes.set_ylabel(f"predicted ({FLUX_UNITS})\n{split_label(panel.row)}", fontsize=8)
 
 
-def site_means(means: pd.DataFrame, intervals: dict[tuple[str, str], bootstrap.Interval]) -> Figure:
-    """Mean of each tower, predicted against observed, coloured by climate.
+@style.styled
+def plot_site_means(means: pd.DataFrame, intervals: dict[tuple[str, str], Interval]) -> Figure:
+    """Plot the mean of each tower, predicted against observed, coloured by climate.
 
     Parameters
     ----------
@@ -72,27 +71,27 @@ def site_means(means: pd.DataFrame, intervals: dict[tuple[str, str], bootstrap.I
     intervals : dict
         (split, flux): R² with its bootstrap interval.
     """
-    splits, fluxes = sorted(means["split"].unique()), present(means)
+    splits, fluxes = sorted(means["split"].unique()), style.present_fluxes(means)
     colours = {zone: colour for zone, colour in KOPPEN_COLOURS.items() if zone in set(means["koppen"].fillna(UNKNOWN))}
-    with style.styled():
-        figure = style.figure(11, 3.7 * len(splits) + 0.3)
-        for cell in style.cells(figure, splits, fluxes):
-            part = means[(means["split"] == cell.row) & (means["flux"] == cell.column)]
-            for zone, colour in colours.items():
-                here = part[part["koppen"].fillna(UNKNOWN) == zone]
-                look = {"s": 22, "color": colour, "edgecolor": "white", "linewidth": 0.5, "zorder": 3}
-                cell.axes.scatter(here["observed"], here["predicted"], **look)
-            _equality(cell.axes, part)
-            if (cell.row, cell.column) in intervals:
-                found = intervals[cell.row, cell.column]
-                note(cell.axes, f"R² = {style.minus(found.text())}\n{found.n} towers")
-            _heads(cell)
-        handles = [Line2D([], [], color=c, marker="o", linestyle="", label=zone) for zone, c in colours.items()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure = style.new_figure(11, 3.7 * len(splits) + 0.3)
+    for panel in style.panel_grid(figure, splits, fluxes):
+        part = means[(means["split"] == panel.row) & (means["flux"] == panel.column)]
+        for zone, colour in colours.items():
+            rows = part[part["koppen"].fillna(UNKNOWN) == zone]
+            panel.axes.scatter(
+                rows["observed"], rows["predicted"], s=22, color=colour, edgecolor="white", linewidth=0.5, zorder=3
+            )
+        _draw_equality(panel.axes, part)
+        if (panel.row, panel.column) in intervals:
+            r2 = intervals[panel.row, panel.column]
+            style.draw_note(panel.axes, f"R² = {style.true_minus(r2.text())}\n{r2.n} towers")
+        _label_axes(panel)
+    handles = [Line2D([], [], color=c, marker="o", linestyle="", label=zone) for zone, c in colours.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
-def _equality(axes: Axes, part: pd.DataFrame) -> None:
+def _draw_equality(axes: Axes, part: pd.DataFrame) -> None:
     values = part[["observed", "predicted"]].to_numpy()
     low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
     pad = 0.06 * max(high - low, 0.1)
@@ -101,36 +100,40 @@ def _equality(axes: Axes, part: pd.DataFrame) -> None:
     axes.set(xlim=span, ylim=span, box_aspect=1)
 
 
-def tower_map(metrics: pd.DataFrame, towers: pd.DataFrame, base: Basemap, *, scale: str) -> Figure:
-    """Where the held-out towers stand: by class, and the efficiency of each flux there (scores of one model and split)."""
+@style.styled
+def plot_tower_map(metrics: pd.DataFrame, towers: pd.DataFrame, base: Basemap, *, scale: str) -> Figure:
+    """Map the held-out towers: by class, and the efficiency of each flux there (scores of one model and split)."""
     rows = metrics[metrics["scale"] == scale].merge(towers[["site", "lat", "lon"]], on="site")
-    fluxes = present(rows)
-    with style.styled():
-        figure = style.figure(11, 6.0)
-        panels = figure.subplots(2, 2).ravel()
-        for axes in panels:
-            frame(axes, base)
-        handles = _by_class(panels[0], rows.drop_duplicates("site"))
-        look = {"s": 20, "cmap": style.palette("score"), "norm": Normalize(-0.5, 1), "edgecolor": style.INK, "linewidth": 0.35}
-        for flux, axes in zip(fluxes, panels[1:], strict=False):
-            here = rows[(rows["flux"] == flux)].sort_values("nse", ascending=False)
-            x, y = project(lat=here["lat"], lon=here["lon"])
-            image = axes.scatter(x, y, c=here["nse"], zorder=6, **look)
-            axes.set_title(f"{FLUX_NAMES[flux]}: NSE ({SCALE_NAMES[scale]})")
-        bar(figure, image, list(panels), "Nash–Sutcliffe efficiency; below 0 worse than the tower's own mean", extend="min")
-        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.1)
+    fluxes = style.present_fluxes(rows)
+    figure = style.new_figure(11, 6.0)
+    panels = figure.subplots(2, 2).ravel()
+    for axes in panels:
+        draw_frame(axes, base)
+    sites = rows.drop_duplicates("site")
+    handles = draw_towers_by_class(panels[0], sites, title=f"{len(sites)} held-out towers by class")
+    cmap, norm = style.palette("score"), Normalize(-0.5, 1)
+    for flux, axes in zip(fluxes, panels[1:], strict=False):
+        scored = rows[(rows["flux"] == flux)].sort_values("nse", ascending=False)
+        x, y = project(lat=scored["lat"], lon=scored["lon"])
+        image = axes.scatter(x, y, c=scored["nse"], zorder=6, s=20, cmap=cmap, norm=norm, edgecolor=style.INK, linewidth=0.35)
+        axes.set_title(f"{FLUX_NAMES[flux]}: NSE ({SCALE_NAMES[scale]})")
+    style.colour_bar(
+        figure, image, list(panels), "Nash–Sutcliffe efficiency; below 0 worse than the tower's own mean", extend="min"
+    )
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.1)
     return figure
 
 
-def _by_class(axes: Axes, sites: pd.DataFrame) -> list[Line2D]:
-    """Draw the towers by class; returns what the legend shows."""
+def draw_towers_by_class(axes: Axes, sites: pd.DataFrame, *, title: str, unknown: bool = False) -> list[Line2D]:
+    """Draw the towers by class, with `unknown` also those without one as "other"; returns what the legend shows."""
     handles = []
     for name, (members, colour, marker) in GROUPS.items():
-        here = sites[sites["igbp"].isin(members)]
-        if here.empty:
+        inside = sites["igbp"].isin(members)
+        rows = sites[inside | sites["igbp"].isna() if unknown and name == "other" else inside]
+        if rows.empty:
             continue
-        x, y = project(lat=here["lat"], lon=here["lon"])
+        x, y = project(lat=rows["lat"], lon=rows["lon"])
         axes.scatter(x, y, s=20, color=colour, marker=marker, edgecolor="white", linewidth=0.4, zorder=6)
-        handles.append(Line2D([], [], color=colour, marker=marker, linestyle="", markersize=5, label=f"{name} ({len(here)})"))
-    axes.set_title(f"{len(sites)} held-out towers by class")
+        handles.append(Line2D([], [], color=colour, marker=marker, linestyle="", markersize=5, label=f"{name} ({len(rows)})"))
+    axes.set_title(title)
     return handles

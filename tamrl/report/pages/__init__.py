@@ -1,0 +1,1 @@
+"""Pages of the report: texts, tables, and how they become HTML and Markdown."""

@@ -1,260 +1,275 @@
-"""What stands in the report, in which order: pictures first, tables last."""
+"""Contents of the report and their order: pictures first, tables last."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from tamrl import simulated
 from tamrl.carbon import FLUXES
-from tamrl.evaluation.bootstrap import LEVEL
-from tamrl.report.figures import budgets, calibration, drivers, gains, maps, models, reference, scores, stations, towers
+from tamrl.evaluation.compare import LEVEL
+from tamrl.report.figures import budgets, calibration, drivers, gains, models, reference, scores, stations, towers
+from tamrl.report.figures import maps as map_figures
 from tamrl.report.pages import tables, texts
-from tamrl.report.pages.html import Note, Page, Picture, Section, Tile, picture
-from tamrl.report.results import Material
-from tamrl.report.style import FLUX_LONG, FLUX_UNITS, minus, number
+from tamrl.report.pages.html import Headline, HtmlPage, Note, Picture, ReportTable, Section, draw_picture
+from tamrl.report.results import MapResults, RunResults
+from tamrl.report.style import FLUX_LONG, FLUX_UNITS, format_number, true_minus
+from tamrl.report.sums import GLOBE
+
+Item = Picture | ReportTable | Note
 
 
-def page(m: Material, *, date: str) -> Page:
-    """The whole report."""
+def compose_page(results: RunResults, *, origin: Mapping[str, str], date: str, atlas: str | None) -> HtmlPage:
+    """Compose the report; `origin` holds digests and versions by name."""
+    run, maps = results.description, results.maps
     sections = [
-        *([maps_section(m)] if m.mapped else []),
-        *([reference_section(m)] if m.reference else []),
-        towers_section(m),
-        uncertainty_section(m),
-        *([budgets_section(m)] if m.mapped else []),
-        quality_section(m),
-        *([] if m.comparison is None or drivers.nothing(m.comparison) else [drivers_section(m.comparison)]),
-        tables_section(m),
-        provenance_section(m),
+        *([maps_section(results, maps)] if maps else []),
+        *([reference_section(results, maps, run.reference)] if maps and run.reference else []),
+        towers_section(results),
+        uncertainty_section(results),
+        *([budgets_section(results, maps)] if maps else []),
+        quality_section(results),
+        *([drivers_section(results.drivers)] if results.drivers is not None and drivers.has_biases(results.drivers) else []),
+        tables_section(results),
+        provenance_section(results, origin),
     ]
-    facts = [(name, value) for name, value in m.provenance.items() if "digest" in name or name == "revision"]
-    own = tiles(m) if m.mapped else tower_tiles(m)
-    opening, world = lead(m) if m.mapped else tower_lead(m), simulated.STATEMENT if m.virtual else None
-    return Page(m.title, m.run, date, opening, facts, [*own, coverage_tile(m)], sections, world=world)
+    return HtmlPage(
+        title=run.title,
+        run=run.run,
+        date=date,
+        lead=map_lead(results, maps) if maps else tower_lead(results),
+        facts=[(name, value) for name, value in origin.items() if "digest" in name or name == "revision"],
+        tiles=[*(total_headlines(results, maps) if maps else error_headlines(results)), coverage_headline(results)],
+        sections=sections,
+        atlas=atlas,
+        world=simulated.STATEMENT if run.virtual else None,
+    )
 
 
-def lead(m: Material) -> str:
-    """What this is, in one paragraph."""
+def map_lead(results: RunResults, maps: MapResults) -> str:
+    """Describe a run with maps in one paragraph."""
+    run, members = results.description, maps.summed.members
     text = texts.LEAD.format(
-        world="a virtual Earth whose true fluxes are known" if m.virtual else "the land surface",
-        step="daily" if m.step == "day" else "monthly",
-        resolution=m.resolution,
-        period=m.period,
-        made=f"an ensemble of {m.members} members of {m.map_model}" if m.members else f"an ensemble of {m.map_model}",
-        held=m.metrics_of(m.split)["site"].nunique(),
+        world="a virtual Earth whose true fluxes are known" if run.virtual else "the land surface",
+        step="daily" if run.step == "day" else "monthly",
+        resolution=maps.summed.grid.resolution,
+        period=results.period,
+        made=f"an ensemble of {members} members of {run.map_model}" if members else f"an ensemble of {run.map_model}",
+        held=results.map_metrics["site"].nunique(),
     )
-    return text + _of_simulation(m)
+    return text + _simulation_sentence(results)
 
 
-def _of_simulation(m: Material) -> str:
-    """The sentence that a run on the virtual Earth ends its first paragraph with."""
-    if not m.virtual:
+def _simulation_sentence(results: RunResults) -> str:
+    """The sentence that ends the first paragraph of a run on the virtual Earth."""
+    if not results.description.virtual:
         return ""
-    return texts.LEAD_COMPARED.format(label=m.reference) if m.reference else texts.LEAD_VIRTUAL
+    reference = results.description.reference
+    return texts.LEAD_COMPARED.format(label=reference) if reference else texts.LEAD_VIRTUAL
 
 
-def tower_lead(m: Material) -> str:
-    """What a run without grids is, in one paragraph."""
-    own = m.metrics_of(m.split)
-    rivals = sorted(set(m.metrics["model"]) - {m.map_model})
+def tower_lead(results: RunResults) -> str:
+    """Describe a run without grids in one paragraph."""
+    run = results.description
+    rivals = sorted(set(results.metrics["model"]) - {run.map_model})
     text = texts.LEAD_TOWERS.format(
-        step="daily" if m.step == "day" else "monthly",
-        model=m.map_model,
+        step="daily" if run.step == "day" else "monthly",
+        model=run.map_model,
         rivals=", ".join(rivals) or "no rival",
-        held=own["site"].nunique(),
-        folds=m.predictions["fold"].nunique(),
+        held=results.map_metrics["site"].nunique(),
+        folds=results.predictions["fold"].nunique(),
     )
-    return text + _of_simulation(m)
+    return text + _simulation_sentence(results)
 
 
-def tower_tiles(m: Material) -> list[Tile]:
-    """Median error at held-out towers, and what it is against the best of the rivals."""
-    rows = m.metrics[(m.metrics["scale"] == m.step) & (m.metrics["split"] == m.split)]
+def error_headlines(results: RunResults) -> list[Headline]:
+    """State the median error at held-out towers beside that of the best rival."""
+    run, metrics = results.description, results.metrics
+    rows = metrics[(metrics["scale"] == run.step) & (metrics["split"] == results.split)]
     medians = rows.groupby(["flux", "model"], observed=True)["rmse"].median()
-    found = []
+    headlines = []
     for flux in (f for f in FLUXES if f in medians):
-        rivals = medians[flux].drop(m.map_model)
+        rivals = medians[flux].drop(run.map_model)
         best = f"best rival {rivals.idxmin()}: {rivals.min():.2f}" if len(rivals) else texts.NO_RIVAL
-        label = f"{FLUX_LONG[flux]}, median RMSE by {m.step}"
-        found.append(Tile(label, number(medians[flux, m.map_model]), FLUX_UNITS, best, flux))
-    return found
+        label = f"{FLUX_LONG[flux]}, median RMSE by {run.step}"
+        headlines.append(Headline(label, format_number(medians[flux, run.map_model]), FLUX_UNITS, best, flux))
+    return headlines
 
 
-def tiles(m: Material) -> list[Tile]:
-    """Global totals with what is known of their skill."""
-    table = budgets.years_mean(m.budgets)
-    globe = table[table["region"] == budgets.GLOBE].set_index("flux")
-    found = []
+def total_headlines(results: RunResults, maps: MapResults) -> list[Headline]:
+    """State the global totals with the spatial skill of their model."""
+    table = budgets.mean_budgets(maps.budgets)
+    globe = table[table["region"] == GLOBE].set_index("flux")
+    headlines = []
     for flux in FLUXES:
-        value = f"{number(globe.loc[flux, 'mean'], 1)} ± {globe.loc[flux, 'std']:.1f}"
-        skill = minus(m.calibration.skill[flux])
-        found.append(Tile(f"{FLUX_LONG[flux]}, globe ± members", value, "PgC yr⁻¹", skill[0].upper() + skill[1:], flux))
-    return found
+        value = f"{format_number(globe.loc[flux, 'mean'], 1)} ± {globe.loc[flux, 'std']:.1f}"
+        skill = true_minus(results.held_out.calibration.skill[flux])
+        headlines.append(Headline(f"{FLUX_LONG[flux]}, globe ± members", value, "PgC yr⁻¹", skill[0].upper() + skill[1:], flux))
+    return headlines
 
 
-def coverage_tile(m: Material) -> Tile:
-    """The tested coverage."""
-    shares = " · ".join(f"{100 * m.calibration.coverage[flux]:.0f}" for flux in FLUXES)
-    return Tile("Held-out observations inside the 90 % interval", shares, "%", "GPP · RECO · NEE, towers weighing the same", "")
+def coverage_headline(results: RunResults) -> Headline:
+    """State the coverage at held-out towers."""
+    shares = " · ".join(f"{100 * results.held_out.calibration.coverage[flux]:.0f}" for flux in FLUXES)
+    return Headline(
+        "Held-out observations inside the 90 % interval", shares, "%", "GPP · RECO · NEE, towers weighing the same", ""
+    )
 
 
-def shown(name: str, figure: Figure, *, text: str | None = None, **fields: Any) -> Picture:
-    """A figure with its caption and alternative text; `text` names these where they differ from `name`."""
+def captioned(name: str, figure: Figure, *, text: str | None = None, **fields: object) -> Picture:
+    """Draw a figure with its caption and alternative text; `text` names these where they differ from `name`."""
     key = text or name
-    return picture(figure, name, caption=texts.CAPTIONS[key].format(**fields), alt=texts.ALTERNATIVES[key].format(**fields))
+    return draw_picture(figure, name, caption=texts.CAPTIONS[key].format(**fields), alt=texts.ALTERNATIVES[key].format(**fields))
 
 
-def maps_section(m: Material) -> Section:
-    """Means and spread, applicability, seasonal cycles, Hovmöller."""
-    missing = 100 * max(sums.missing for sums in m.fluxes.values())
-    skill = m.calibration.skill["nee"]
-    section = Section("maps", f"Maps: {m.period}")
-    section.items += [
-        shown("maps", maps.overview(m.fluxes, m.base), step=m.step, missing=missing),
-        Note(f"NEE: {minus(skill)}.", "warning" if skill.startswith("no ") else "plain"),
-        shown("member_spread", maps.member_spread(m.fluxes, m.base), members=m.members)
-        if m.members > 1
+def maps_section(results: RunResults, maps: MapResults) -> Section:
+    """Show means and spread, applicability, seasonal cycles, Hovmöller."""
+    run, fluxes, base, members = results.description, maps.summed.fluxes, results.basemap, maps.summed.members
+    missing = 100 * max(sums.missing for sums in fluxes.values())
+    skill = results.held_out.calibration.skill["nee"]
+    items: list[Item] = [
+        captioned("maps", map_figures.plot_flux_maps(fluxes, base), step=run.step, missing=missing),
+        Note(f"NEE: {true_minus(skill)}.", "warning" if skill.startswith("no ") else "plain"),
+        captioned("member_spread", map_figures.plot_member_spread(fluxes, base), members=members)
+        if members > 1
         else Note(texts.NO_MEMBERS),
-        shown("applicability", maps.applicability(m.dissimilarity, m.inside, m.base, threshold=m.threshold)),
-        shown(
+        captioned("applicability", map_figures.plot_applicability(maps.applicability, base)),
+        captioned(
             "seasonal_cycles",
-            maps.seasonal(m.fluxes, reference=m.reference),
-            bins="five-day means" if m.step == "day" else "months",
-            band=f"; band: 5th to 95th percentile of the {m.members} members" if m.members > 1 else "",
-            dashed=f"; dashed: {m.reference}" if m.reference else "",
+            map_figures.plot_seasonal_cycles(fluxes, reference=run.reference),
+            bins="five-day means" if run.step == "day" else "months",
+            band=f"; band: 5th to 95th percentile of the {members} members" if members > 1 else "",
+            dashed=f"; dashed: {run.reference}" if run.reference else "",
         ),
-        shown("latitude_time", maps.hovmoeller(m.fluxes)),
+        captioned("latitude_time", map_figures.plot_hovmoeller(fluxes)),
     ]
-    return section
+    return Section("maps", f"Maps: {results.period}", items)
 
 
-def reference_section(m: Material) -> Section:
-    """Everything against the reference."""
-    label = str(m.reference)
-    section = Section("reference", f"Against the {label}: where the maps are right and where not")
-    section.items += [Note(texts.VIRTUAL)] if m.virtual else []
-    for flux, sums in m.fluxes.items():
-        figure = reference.four_maps(flux, sums, m.base, label=label)
-        fields = {"flux": FLUX_LONG[flux], "label": label, "step": m.step}
-        section.items.append(shown(f"reference_{flux}", figure, text="reference_flux", **fields))
-    section.items += [
-        shown("reference_scatter", reference.scatter(m.fluxes, label=label), label=label),
-        shown("reference_budgets", reference.budgets(m.fluxes, label=label), label=label),
-        shown("reference_reliability", reference.reliability(m.fluxes, label=label), label=label),
+def reference_section(results: RunResults, maps: MapResults, label: str) -> Section:
+    """Compare the maps with the reference."""
+    run, fluxes = results.description, maps.summed.fluxes
+    items: list[Item] = [Note(texts.VIRTUAL)] if run.virtual else []
+    for flux, sums in fluxes.items():
+        figure = reference.plot_reference_maps(flux, sums, results.basemap, label=label)
+        name, long = f"reference_{flux}", FLUX_LONG[flux]
+        items.append(captioned(name, figure, text="reference_flux", flux=long, label=label, step=run.step))
+    items += [
+        captioned("reference_scatter", reference.plot_reference_scatter(fluxes, label=label), label=label),
+        captioned("reference_budgets", reference.plot_reference_totals(fluxes, label=label), label=label),
+        captioned("reference_reliability", reference.plot_reference_coverage(fluxes, label=label), label=label),
     ]
-    return section
+    return Section("reference", f"Against the {label}: where the maps are right and where not", items)
 
 
-def towers_section(m: Material) -> Section:
-    """Scores and records of held-out towers."""
-    metrics, model, step, percent = m.metrics, m.map_model, m.step, 100 * LEVEL
-    differences = scores.differences(metrics, map_model=model)
-    classes = scores.classes(metrics, scale=step, map_model=model, split=m.split)
-    improved = gains.changes(m.comparisons, scale=step, map_model=model)
-    section = Section("towers", "Held-out towers: scores")
-    here = metrics[metrics["split"] == m.split]
-    by_group = models.by_group(here, m.towers, scale=step, map_model=model)
-    about = {"step": step, "percent": percent}
-    section.items += [
-        shown("model_errors", models.errors(here, scale=step, map_model=model), qc=m.qc, **about),
-        shown("tower_rmse", scores.rmse_distributions(metrics, scale=step, map_model=model), step=step, qc=m.qc),
-        shown("tower_differences", differences, step=step, percent=percent) if differences else Note(texts.NO_RIVAL),
-        *([shown("tower_changes", improved, step=step, percent=percent)] if improved else []),
-        *([shown("model_groups", by_group, least=models.LEAST, **about)] if by_group else []),
-        shown("tower_scales", scores.scales(metrics, map_model=model)),
-        shown("tower_density", towers.observed_predicted(m.ours, step=step), step=step, model=model),
-        shown("tower_means", towers.site_means(m.site_means, m.spatial_skill()), model=model, percent=percent),
-        shown("tower_classes", classes, model=model),
-        shown("tower_map", towers.tower_map(m.metrics_of(m.split), m.towers, m.base, scale=step), model=model),
+def towers_section(results: RunResults) -> Section:
+    """Show scores and records of held-out towers."""
+    run, metrics, sites, percent = results.description, results.metrics, results.towers, 100 * LEVEL
+    model, step, split = run.map_model, run.step, results.split
+    split_metrics = metrics[metrics["split"] == split]
+    differences = scores.plot_paired_differences(metrics, map_model=model)
+    changes = gains.plot_relative_changes(results.held_out.comparisons, scale=step, map_model=model)
+    groups = models.plot_errors_by_group(split_metrics, sites, scale=step, map_model=model)
+    errors = models.plot_model_errors(split_metrics, scale=step, map_model=model)
+    classes = scores.plot_nse_by_class(metrics, scale=step, map_model=model, split=split)
+    located = towers.plot_tower_map(results.map_metrics, sites, results.basemap, scale=step)
+    means = towers.plot_site_means(results.site_means, results.spatial_skill())
+    distributions = scores.plot_rmse_distributions(metrics, scale=step, map_model=model)
+    items: list[Item] = [
+        captioned("model_errors", errors, qc=run.qc, step=step, percent=percent),
+        captioned("tower_rmse", distributions, step=step, qc=run.qc),
+        captioned("tower_differences", differences, step=step, percent=percent) if differences else Note(texts.NO_RIVAL),
+        *([captioned("tower_changes", changes, step=step, percent=percent)] if changes else []),
+        *([captioned("model_groups", groups, least=models.LEAST, step=step, percent=percent)] if groups else []),
+        captioned("tower_scales", scores.plot_nse_by_scale(metrics, map_model=model)),
+        captioned("tower_density", towers.plot_observed_predicted(results.scored, step=step), step=step, model=model),
+        captioned("tower_means", means, model=model, percent=percent),
+        captioned("tower_classes", classes, model=model),
+        captioned("tower_map", located, model=model),
     ]
-    return section
+    return Section("towers", "Held-out towers: scores", items)
 
 
-def uncertainty_section(m: Material) -> Section:
-    """Coverage, PIT, and records with intervals."""
-    ours = m.ours[m.ours["split"] == m.split]
-    every = m.predictions[(m.predictions["model"] == m.map_model) & (m.predictions["split"] == m.split)]
-    chosen = calibration.choose(m.metrics_of(m.split), scale=m.step)
-    folds = "Each fold is calibrated on the towers of the other folds."
-    halves = "Each half of the held-out towers is calibrated on the other half."
-    section = Section("uncertainty", "Uncertainty at held-out towers: is it right?")
-    by_class = models.coverage(m.reliability[m.reliability["split"] == m.split], model=m.map_model)
-    section.items += [
-        shown(
-            "tower_calibration",
-            calibration.coverage_and_pit(ours),
-            step=m.step,
-            calibrated=folds if every["fold"].nunique() > 1 else halves,
-        ),
-        *([shown("class_coverage", by_class, model=m.map_model)] if by_class else []),
-        shown(
-            "tower_dissimilarity",
-            gains.by_dissimilarity(m.metrics_of(m.split), m.unlike, scale=m.step, threshold=m.threshold),
-            step=m.step,
-            model=m.map_model,
-            percent=100 * LEVEL,
-        ),
-        shown("tower_series", calibration.series(every, chosen, m.towers, qc=m.qc, step=m.step), gap=calibration.GAP[m.step]),
+def uncertainty_section(results: RunResults) -> Section:
+    """Show coverage, PIT, and records with intervals."""
+    run, split, predictions = results.description, results.split, results.predictions
+    step, model, metrics = run.step, run.map_model, results.map_metrics
+    rows = predictions[(predictions["model"] == model) & (predictions["split"] == split)]
+    examples = calibration.choose_examples(metrics, scale=step)
+    records = calibration.plot_example_records(rows, examples, results.towers, qc=run.qc, step=step)
+    reliability = results.held_out.reliability
+    by_class = models.plot_class_coverage(reliability[reliability["split"] == split], model=model)
+    threshold = results.maps.applicability.threshold if results.maps else None
+    unlike = gains.plot_error_by_dissimilarity(metrics, results.dissimilarity, scale=step, threshold=threshold)
+    calibrated = texts.CALIBRATED_BY_FOLDS if rows["fold"].nunique() > 1 else texts.CALIBRATED_BY_HALVES
+    coverage = calibration.plot_calibration(results.scored[results.scored["split"] == split])
+    items: list[Item] = [
+        captioned("tower_calibration", coverage, step=step, calibrated=calibrated),
+        *([captioned("class_coverage", by_class, model=model)] if by_class else []),
+        captioned("tower_dissimilarity", unlike, step=step, model=model, percent=100 * LEVEL),
+        captioned("tower_series", records, gap=calibration.GAP[step]),
     ]
-    return section
+    return Section("uncertainty", "Uncertainty at held-out towers: is it right?", items)
 
 
-def budgets_section(m: Material) -> Section:
-    """Totals, published ranges and choices."""
-    section = Section("budgets", "Budgets: totals and how far to trust them")
-    section.items += [
-        shown("budgets", budgets.bars(m.budgets), period=m.period),
-        shown("choices", budgets.choices(m.budgets, m.choices)) if m.choices else Note(texts.NO_CHOICES),
+def budgets_section(results: RunResults, maps: MapResults) -> Section:
+    """Show totals, published ranges and choices."""
+    choices = budgets.plot_choices(maps.budgets, maps.choices) if maps.choices else None
+    items: list[Item] = [
+        captioned("budgets", budgets.plot_budgets(maps.budgets), period=results.period),
+        captioned("choices", choices) if choices else Note(texts.NO_CHOICES),
     ]
-    return section
+    return Section("budgets", "Budgets: totals and how far to trust them", items)
 
 
-def quality_section(m: Material) -> Section:
-    """What the quality tests took away."""
-    left_out = tables.dropped_towers(m.quality)
-    section = Section("quality", "Quality: what was taken away from the tower records, and why")
-    if m.every is not None and m.records is not None:
-        section.items += [
-            shown("stations", stations.stations(m.towers, m.every, step=m.step, base=m.base), step=m.step),
-            shown("fingerprints", stations.fingerprints(m.records, m.towers, step=m.step)),
-            stations.networks(m.towers, m.every, m.quality),
-        ]
-    section.items += [shown("quality", budgets.quality(m.quality)), left_out if left_out.rows else Note(texts.NONE_LEFT_OUT)]
-    return section
+def quality_section(results: RunResults) -> Section:
+    """Show what the quality tests removed."""
+    step, sites, quality = results.description.step, results.network_sites, results.quality
+    items: list[Item] = []
+    if sites is not None and results.records is not None:
+        located = stations.plot_stations(results.towers, sites, step=step, base=results.basemap)
+        fingerprints = stations.plot_fingerprints(results.records, results.towers, step=step)
+        items += [captioned("stations", located, step=step), captioned("fingerprints", fingerprints, step=step)]
+        items.append(stations.network_table(results.towers, sites, quality))
+    dropped = tables.dropped_tower_table(quality)
+    items.append(captioned("quality", budgets.plot_removed_values(quality)))
+    items.append(dropped if dropped.rows else Note(texts.NONE_LEFT_OUT))
+    return Section("quality", "Quality: what was taken away from the tower records, and why", items)
 
 
 def drivers_section(comparison: pd.DataFrame) -> Section:
-    """How far the weather of the cells is from that of the towers in them."""
-    section = Section("drivers", "Drivers: how far the grid's are from those of the towers")
-    section.items += [shown("drivers", drivers.figure(comparison)), drivers.table(comparison)]
-    return section
-
-
-def tables_section(m: Material) -> Section:
-    """All scores and budgets as numbers."""
-    section = Section("tables", "Tables")
-    hard = tables.hard_places(m.metrics, scale=m.step)
-    section.items += [tables.tower_scores(m.metrics), hard if hard.rows else Note(texts.NONE_HARD)]
-    if m.metrics["model"].nunique() > 1:
-        section.items.append(tables.paired_differences(m.metrics, map_model=m.map_model))
-    section.items += [
-        tables.normalised(m.scores, scale=m.step),
-        *([tables.changes(m.comparisons)] if len(m.comparisons) else []),
-        tables.reliability(m.reliability),
+    """Compare the weather of the cells with that of the towers in them."""
+    items: list[Item] = [
+        captioned("drivers", drivers.plot_driver_comparison(comparison)),
+        drivers.driver_table(comparison),
     ]
-    section.items += [tables.budgets(m.budgets)] if m.mapped else []
-    return section
+    return Section("drivers", "Drivers: how far the grid's are from those of the towers", items)
 
 
-def provenance_section(m: Material) -> Section:
-    """Timings, provenance, citation and licence."""
-    terms = texts.TERMS_VIRTUAL if m.virtual else texts.TERMS_REAL
-    section = Section("provenance", "Provenance: how this came about, and how to cite it")
-    section.items += [tables.timings(m.benchmarks)] if m.benchmarks else []
-    section.items += [
-        tables.pairs("Provenance", m.provenance),
-        tables.pairs("Method and data: please cite", texts.sources(m.virtual)),
-        Note(texts.CITE.format(licence=m.licence or "not stated in the files", terms=terms)),
+def tables_section(results: RunResults) -> Section:
+    """List all scores and budgets as numbers."""
+    run, metrics, held_out = results.description, results.metrics, results.held_out
+    hard = tables.hard_place_table(metrics, scale=run.step)
+    items: list[Item] = [
+        tables.tower_score_table(metrics),
+        hard if hard.rows else Note(texts.NONE_HARD),
+        *([tables.difference_table(metrics, map_model=run.map_model)] if metrics["model"].nunique() > 1 else []),
+        tables.normalised_table(results.scores, scale=run.step),
+        *([tables.change_table(held_out.comparisons)] if len(held_out.comparisons) else []),
+        tables.reliability_table(held_out.reliability),
+        *([tables.all_budgets_table(results.maps.budgets)] if results.maps else []),
     ]
-    return section
+    return Section("tables", "Tables", items)
+
+
+def provenance_section(results: RunResults, origin: Mapping[str, str]) -> Section:
+    """List timings, provenance, citation and licence."""
+    virtual, licence = results.description.virtual, results.maps.summed.licence if results.maps else ""
+    terms = texts.TERMS_VIRTUAL if virtual else texts.TERMS_REAL
+    items: list[Item] = [
+        *([tables.timing_table(results.timings)] if results.timings else []),
+        ReportTable("Provenance", ["", ""], list(origin.items()), labels=2),
+        ReportTable("Method and data: please cite", ["", ""], list(texts.cited_sources(virtual).items()), labels=2),
+        Note(texts.CITE.format(licence=licence or "not stated in the files", terms=terms)),
+    ]
+    return Section("provenance", "Provenance: how this came about, and how to cite it", items)

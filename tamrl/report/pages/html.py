@@ -1,4 +1,4 @@
-"""The HTML page: what it consists of, and how it is rendered. Everything is inside the one file; nothing is fetched."""
+"""The HTML page: its parts, and how it is rendered. Everything is inside the one file; nothing is fetched."""
 
 import base64
 import io
@@ -11,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+
+from tamrl.report.style import constrained
 
 MARGIN = 0.03
 """Inches that stay free around the contents of a figure."""
@@ -35,7 +37,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """A table of texts; the first `labels` columns are left-aligned."""
 
     caption: str
@@ -53,7 +55,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Tile:
+class Headline:
     """A headline number."""
 
     label: str
@@ -69,7 +71,7 @@ class Section:
 
     anchor: str
     title: str
-    items: list[Picture | Table | Note] = field(default_factory=list)
+    items: list[Picture | ReportTable | Note] = field(default_factory=list)
 
     @property
     def short(self) -> str:
@@ -78,49 +80,48 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Page:
-    """All of it."""
+class HtmlPage:
+    """The report."""
 
     title: str
     run: str
     date: str
     lead: str
     facts: Sequence[tuple[str, str]]
-    tiles: Sequence[Tile]
+    tiles: Sequence[Headline]
     sections: Sequence[Section]
     atlas: str | None = None
     """Where the atlas of the run lies, relative to the page."""
     world: str | None = None
-    """What a run on the virtual Earth says of itself beside its title (`simulated.STATEMENT`)."""
+    """What a run on the virtual Earth states beside its title (`simulated.STATEMENT`)."""
 
 
-def _drawn(figure: Figure) -> FigureCanvasAgg:
-    """Draw a figure; where the layout let something stick out of the paper, once more with that much room."""
+def _draw(figure: Figure) -> FigureCanvasAgg:
+    """Draw a figure; where the layout lets something stick out of the paper, draw once more with that much room."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # not `savefig`, which draws every figure with a layout twice
-    (width, height), box = figure.get_size_inches(), figure.get_tightbbox(canvas.get_renderer())
+    canvas.draw()  # type: ignore[no-untyped-call]  # not `savefig`, which draws every figure with a layout twice
+    (width, height), box = figure.get_size_inches(), figure.get_tightbbox(canvas.get_renderer())  # type: ignore[no-untyped-call]
     left, below = max(0.0, MARGIN - box.x0), max(0.0, MARGIN - box.y0)
     right, above = max(0.0, box.x1 + MARGIN - width), max(0.0, box.y1 + MARGIN - height)
     if left + below + right + above > 0:
         room = (1 - (left + right) / width, 1 - (below + above) / height)
-        figure.get_layout_engine().set(rect=(left / width, below / height, *room))
-        canvas.draw()
+        constrained(figure).set(rect=(left / width, below / height, *room))
+        canvas.draw()  # type: ignore[no-untyped-call]
     return canvas
 
 
-def picture(figure: Figure, name: str, *, caption: str, alt: str) -> Picture:
+def draw_picture(figure: Figure, name: str, *, caption: str, alt: str) -> Picture:
     """Draw a figure as PNG."""
-    canvas = _drawn(figure)
-    image, title, buffer = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), PngInfo(), io.BytesIO()
+    pixels = np.asarray(_draw(figure).buffer_rgba())  # type: ignore[no-untyped-call]
+    image, title, buffer = Image.fromarray(pixels).convert("RGB"), PngInfo(), io.BytesIO()
     title.add_itxt("Title", alt)
     image.save(buffer, format="png", pnginfo=title)
     return Picture(name, buffer.getvalue(), *image.size, caption, alt)
 
 
-def render(page: Page, template: str) -> str:
-    """The page as HTML from the text of `templates/report.html`; everything that comes from data is escaped."""
-    options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    environment = jinja2.Environment(**options)
+def render_html(page: HtmlPage, template: str) -> str:
+    """Render the page as HTML from the text of `templates/report.html`; everything that comes from data is escaped."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.tests["picture"] = lambda item: isinstance(item, Picture)
-    environment.tests["table"] = lambda item: isinstance(item, Table)
+    environment.tests["table"] = lambda item: isinstance(item, ReportTable)
     return environment.from_string(template).render(page=page) + "\n"

@@ -1,4 +1,4 @@
-"""Captions, alternative texts and notes of the report; `{...}` is filled in by `contents`."""
+"""Captions, alternative texts and notes of the report; `contents` fills in `{...}`."""
 
 CAPTIONS = {
     "maps": "Left: mean over the mapped time. Right: predictive standard deviation of one {step}, averaged over time; it is "
@@ -109,6 +109,8 @@ NO_RIVAL = "Only one model was evaluated, so there are no paired differences."
 NO_CHOICES = "No alternative choices were run: the spread shown is that of the members alone, which is a lower limit."
 NONE_HARD = "No held-out tower stands in the tropics or in evergreen broadleaf forest, so nothing is known of the models there."
 NONE_LEFT_OUT = "No tower was left out as a whole."
+CALIBRATED_BY_FOLDS = "Each fold is calibrated on the towers of the other folds."
+CALIBRATED_BY_HALVES = "Each half of the held-out towers is calibrated on the other half."
 VIRTUAL = (
     "The towers of this world sample it with noise and gaps, as real ones do, and the models have seen nothing else. "
     "The truth below covers every cell and step."
@@ -141,13 +143,13 @@ SOURCES = {
     "projection": "Equal Earth: Šavrič et al. (2019), doi 10.1080/13658816.2018.1504949",
 }
 
-OF_DATA = ("towers", "meteorology", "vegetation", "climate zones")
-"""What of `SOURCES` a virtual Earth has none of: it imitates these data."""
+IMITATED = ("towers", "meteorology", "vegetation", "climate zones")
+"""Keys of `SOURCES` that a virtual Earth only imitates."""
 
 
-def sources(virtual: bool) -> dict[str, str]:
-    """Method and data to cite, by what they are."""
-    return {("imitated: " if virtual and name in OF_DATA else "") + name: text for name, text in SOURCES.items()}
+def cited_sources(virtual: bool) -> dict[str, str]:
+    """List method and data to cite by kind."""
+    return {("imitated: " if virtual and name in IMITATED else "") + name: text for name, text in SOURCES.items()}
 
 
 CITE = (

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from tamrl import calendar
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
-from tamrl.report.fields import FluxSums, Land
-from tamrl.report.figures import reference
+from tamrl.report.sums import FluxSums, LandCells
 
 GRID = Grid(20.0)
 TIME = pd.date_range("2012-01-01", "2012-12-31").to_numpy()
@@ -18,7 +17,7 @@ TIME = pd.date_range("2012-01-01", "2012-12-31").to_numpy()
 def land():
     fraction = np.random.default_rng(0).uniform(0, 1, GRID.shape)
     fraction[fraction < 0.4] = 0
-    return Land.of(lat=GRID.lat, land_fraction=fraction, cell_area=GRID.area())
+    return LandCells.of(lat=GRID.lat, land_fraction=fraction, cell_area=GRID.area())
 
 
 def block(time, seed=0):
@@ -27,14 +26,14 @@ def block(time, seed=0):
     mean[rng.random(mean.shape) < 0.02] = np.nan
     std = 0.5 + rng.random(mean.shape)
     truth = mean + std * rng.normal(size=mean.shape)
-    return {"mean": mean, "std": std, "q05": mean - 1.645 * std, "q95": mean + 1.645 * std, "truth": truth}
+    return {"mean": mean, "std": std, "q05": mean - 1.645 * std, "q95": mean + 1.645 * std, "reference": truth}
 
 
 def summed(land, cuts, whole):
     sums = FluxSums(land, step="day", members=2, reference=True)
     for start, stop in zip([0, *cuts], [*cuts, len(TIME)], strict=True):
-        sums.add(TIME[start:stop], {k: v[start:stop] for k, v in whole.items()})
-        sums.add_members(TIME[start:stop], np.stack([whole["mean"][start:stop], whole["truth"][start:stop]], 1))
+        sums.add(sums.block(TIME[start:stop], **{k: v[start:stop] for k, v in whole.items()}))
+        sums.add_members(TIME[start:stop], np.stack([whole["mean"][start:stop], whole["reference"][start:stop]], 1))
     return sums
 
 
@@ -42,13 +41,14 @@ def summed(land, cuts, whole):
 @given(st.lists(st.integers(1, 365), max_size=4, unique=True).map(sorted))
 def test_no_block_size_changes_a_number(cuts):
     fraction = np.where(np.arange(GRID.shape[1]) % 3, 0.7, 0.0) * np.ones((GRID.shape[0], 1))
-    land = Land.of(lat=GRID.lat, land_fraction=fraction, cell_area=GRID.area())
+    land = LandCells.of(lat=GRID.lat, land_fraction=fraction, cell_area=GRID.area())
     whole = block(TIME)
     one, many = summed(land, [], whole), summed(land, cuts, whole)
     for part in ("mean", "std"):
-        np.testing.assert_allclose(getattr(one, part).mean(land), getattr(many, part).mean(land), rtol=1e-6)
+        np.testing.assert_allclose(getattr(one, part).mean(), getattr(many, part).mean(), rtol=1e-6)
         np.testing.assert_allclose(getattr(one, part).hovmoeller(), getattr(many, part).hovmoeller(), rtol=1e-9)
-    np.testing.assert_allclose(one.comparison.spread, many.comparison.spread, rtol=1e-9)
+    np.testing.assert_allclose(one.compared.spread.total, many.compared.spread.total, rtol=1e-9)
+    np.testing.assert_allclose(one.compared.spread.weight, many.compared.spread.weight, rtol=1e-9)
     np.testing.assert_allclose(one.member_spread(), many.member_spread(), rtol=1e-5)
 
 
@@ -56,8 +56,8 @@ def test_means_are_those_of_numpy_and_missing_steps_are_counted(land):
     whole = block(TIME)
     sums = summed(land, [100], whole)
     expected = np.nanmean(whole["mean"][:, land.mask], axis=0)
-    np.testing.assert_allclose(sums.mean.mean(land)[land.mask], expected, rtol=1e-5)
-    assert np.isnan(sums.mean.mean(land)[~land.mask]).all()
+    np.testing.assert_allclose(sums.mean.mean()[land.mask], expected, rtol=1e-5)
+    assert np.isnan(sums.mean.mean()[~land.mask]).all()
     gone = np.isnan(whole["mean"][:, land.mask]).mean(0)
     assert sums.missing == pytest.approx((gone * land.area).sum() / land.area.sum())
     rows = (GRID.lat >= -23) & (GRID.lat < 0)
@@ -68,26 +68,27 @@ def test_means_are_those_of_numpy_and_missing_steps_are_counted(land):
         np.nansum(np.where(np.isfinite(whole["mean"][:5]), whole["mean"][:5], 0) * weight, axis=0)[rows].sum()
         / first.sum(0)[rows].sum()
     )
-    assert sums.mean.band(GRID.lat, -23, 0)[0] == pytest.approx(band)
+    assert sums.mean.cycle(-23, 0)[0] == pytest.approx(band)
 
 
 def test_months_weigh_by_their_days(land):
     time = pd.date_range("2001-01-01", periods=12, freq="MS").to_numpy()
     values = np.arange(12.0)[:, None, None] * np.ones((12, *GRID.shape))
     sums = FluxSums(land, step="month", members=0, reference=False)
-    sums.add(time, {"mean": values, "std": values})
+    sums.add(sums.block(time, mean=values, std=values, q05=values, q95=values))
     days = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-    assert sums.mean.overall(land) == pytest.approx((days * np.arange(12)).sum() / 365)
-    assert sums.days_of_year == 365
+    assert sums.mean.overall() == pytest.approx((days * np.arange(12)).sum() / 365)
+    assert sums.days == 365
     assert sums.mean.hovmoeller().shape == (12, GRID.shape[0])
 
 
 def test_coverage_and_reliability_of_a_right_forecast(land):
     sums = summed(land, [], block(TIME))
-    shares = {k: np.nanmean(v) for k, v in sums.comparison.shares(land).items()}
-    assert shares["inside"] == pytest.approx(0.9, abs=0.01)
-    assert shares["below"] == pytest.approx(0.05, abs=0.01)
-    spread, error, share = sums.comparison.reliability()
+    below, inside, _ = sums.compared.shares()
+    assert np.nanmean(sums.compared.row_coverage()) == pytest.approx(0.9, abs=0.01)
+    assert inside == pytest.approx(0.9, abs=0.01)
+    assert below == pytest.approx(0.05, abs=0.01)
+    spread, error, share = sums.compared.reliability()
     good = share > 0.02
     np.testing.assert_allclose(error[good], spread[good], rtol=0.05)
     assert share.sum() == pytest.approx(1)
@@ -98,8 +99,8 @@ def test_bare_land_flatters_no_coverage_but_a_flux_that_was_not_expected_counts(
     none = np.zeros((1, *GRID.shape))
     truth = none.copy()
     truth[0, : GRID.shape[0] // 2] = 1.0
-    sums.add(TIME[:1], {"mean": none, "std": none, "q05": none, "q95": none, "truth": truth})
-    coverage = sums.comparison.coverage(land)
+    sums.add(sums.block(TIME[:1], mean=none, std=none, q05=none, q95=none, reference=truth))
+    coverage = sums.compared.coverage()
     assert (coverage[land.mask & (truth[0] > 0)] == 0).all()
     assert np.isnan(coverage[land.mask & (truth[0] == 0)]).all()
 
@@ -108,8 +109,9 @@ def test_totals_are_flux_times_area_times_days(land):
     sums = FluxSums(land, step="day", members=0, reference=False)
     for start in (0, 366):
         time = pd.date_range("2012-01-01", "2013-12-31").to_numpy()[start : start + 366]
-        sums.add(time, {"mean": np.full((len(time), *GRID.shape), 2.0), "std": np.ones((len(time), *GRID.shape))})
-    found = reference.totals(sums, sums.mean)
+        two, one = np.full((len(time), *GRID.shape), 2.0), np.ones((len(time), *GRID.shape))
+        sums.add(sums.block(time, mean=two, std=one, q05=two, q95=two))
+    found = sums.totals(sums.mean)
     assert found["globe"] == pytest.approx(2.0 * land.area.sum() * 365.5 / 1e15)
     assert sum(v for k, v in found.items() if k != "globe") == pytest.approx(found["globe"])
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tamrl import contracts
-from tamrl.evaluation import comparisons, pairs
+from tamrl.evaluation import compare, pairs
 from tamrl.sections.results import Target
 
 
@@ -24,7 +24,9 @@ def targets(percent, tail=False):
 
 
 def change(ours, theirs, *asked, **options):
-    table = comparisons.changes(metrics(ours=ours, theirs=theirs), model="ours", targets=targets(*asked, **options), step="day")
+    table = compare.compare_models(
+        metrics(ours=ours, theirs=theirs), model="ours", targets=targets(*asked, **options), step="day"
+    )
     contracts.check_table(table, contracts.COMPARISONS, where="test")
     return table.iloc[0]
 
@@ -61,13 +63,15 @@ def members(**predicted):
 
 
 def test_smaller_ensembles_are_the_first_members():
-    found = comparisons.smaller(members(a=(2, 0, 4), b=(1, 2, 3)), qc=0.8).pivot(index="site", columns="model", values="rmse")
+    found = compare.score_smaller_ensembles(members(a=(2, 0, 4), b=(1, 2, 3)), qc=0.8).pivot(
+        index="site", columns="model", values="rmse"
+    )
     assert found.loc["XX-A"].to_dict() == {"ours, 1 of 3 members": 1.0, "ours, 2 of 3 members": 0.0, "ours": 1.0}
     assert found.loc["XX-B"].to_dict() == {"ours, 1 of 3 members": 0.0, "ours, 2 of 3 members": 0.5, "ours": 1.0}
 
 
 def test_a_step_that_a_later_member_misses_is_scored_for_none():
-    found = comparisons.smaller(members(a=(2, 2, np.nan), b=(1, 2, 3)), qc=0.8)
+    found = compare.score_smaller_ensembles(members(a=(2, 2, np.nan), b=(1, 2, 3)), qc=0.8)
     assert set(found["site"]) == {"XX-B"}
 
 
@@ -87,7 +91,7 @@ def test_towers_that_one_model_lacks_are_left_out_of_both():
 
 
 def test_a_rival_that_was_not_evaluated_is_told():
-    table = comparisons.changes(metrics(ours=[1.0] * 6), model="ours", targets=targets(10), step="day")
+    table = compare.compare_models(metrics(ours=[1.0] * 6), model="ours", targets=targets(10), step="day")
     assert table["met"].tolist() == ["not evaluated"] and table["towers"].tolist() == [0]
 
 
@@ -107,7 +111,7 @@ def test_the_stage_says_which_targets_are_met(day_run):
 
 def test_without_targets_or_rivals_the_table_still_keeps_its_contract(tmp_path):
     for models in ({"ours": [1.0] * 6, "theirs": [2.0] * 6}, {"ours": [1.0] * 6}):
-        table = comparisons.changes(metrics(**models), model="ours", targets=[], step="day")
+        table = compare.compare_models(metrics(**models), model="ours", targets=[], step="day")
         contracts.check_table(table, contracts.COMPARISONS, where="test").to_csv(tmp_path / "c.csv", index=False)
         again = contracts.read_csv(str(tmp_path / "c.csv"), contracts.COMPARISONS)
         assert len(again) == len(models) - 1 and again["met"].isna().all()

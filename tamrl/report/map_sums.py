@@ -1,0 +1,156 @@
+"""Reads the maps of a run once, block of steps by block, and sums them (`tamrl.report.sums`)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import xarray as xr
+
+from tamrl import carbon, files, units
+from tamrl.calendar import Step
+from tamrl.carbon import FLUXES
+from tamrl.errors import ContractError
+from tamrl.grid import Grid
+from tamrl.intake import border, isolated
+from tamrl.layout import File, RunFiles
+from tamrl.log import progress
+from tamrl.report.sums import FluxSums, LandCells
+
+BLOCK = 16_000_000
+"""Bytes of one field read at once."""
+
+Reference = Mapping[tuple[str, str], str]
+"""Paths of a gridded reference by flux and label; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class SummedMaps:
+    """Sums of all maps of a run.
+
+    Attributes
+    ----------
+    fluxes : sums by flux
+    grid : Grid
+    land_fraction : array (lat, lon)
+    licence, code_digest : str
+        As the files state them.
+    """
+
+    fluxes: dict[str, FluxSums]
+    grid: Grid
+    land_fraction: np.ndarray
+    licence: str
+    code_digest: str
+
+    @classmethod
+    def read(cls, run: RunFiles, labels: tuple[str, ...], reference: Reference, *, step: Step) -> "SummedMaps":
+        """Sum the maps of all fluxes and labels, their members where the run has them, and the reference.
+
+        Raises
+        ------
+        ContractError
+            If a map lacks a field, or the reference lies on another grid or time axis.
+        """
+        with xr.open_dataset(files.verified(run(File.MAP, flux=FLUXES[0], label=labels[0]))) as first:
+            grid, fraction, attributes = Grid.from_dataset(first), first["land_fraction"].values, first.attrs
+            land = LandCells.of(lat=first["lat"].values, land_fraction=fraction, cell_area=first["cell_area"].values)
+        return cls(
+            fluxes={flux: sum_flux(run, flux, labels, reference, land, step=step) for flux in FLUXES},
+            grid=grid,
+            land_fraction=fraction,
+            licence=str(attributes.get("license", "")),
+            code_digest=str(attributes.get("code_digest", "not stated")),
+        )
+
+    @property
+    def land(self) -> LandCells:
+        """The land cells of the maps."""
+        return next(iter(self.fluxes.values())).land
+
+    @property
+    def members(self) -> int:
+        """Number of members in the files of members; 0 where these were not written."""
+        return len(next(iter(self.fluxes.values())).members)
+
+
+def pair_reference(paths: list[str], labels: tuple[str, ...]) -> Reference:
+    """Name the files of a reference, listed by flux and then label."""
+    return dict(zip(product(FLUXES, labels), paths, strict=True)) if paths else {}
+
+
+def sum_flux(run: RunFiles, flux: str, labels: tuple[str, ...], reference: Reference, land: LandCells, *, step: Step) -> FluxSums:
+    """Sum one flux over all labels."""
+    members = [path for label in labels if (path := run.find(File.MEMBERS, flux=flux, label=label))]
+    count = 0
+    for path in members[:1]:
+        with xr.open_dataset(files.verified(path)) as ds:
+            count = ds.sizes["member"]
+    sums = FluxSums(land, step=step, members=count, reference=bool(reference))
+    for label in progress(labels, f"summing {flux}"):
+        _sum_map(sums, flux, run(File.MAP, flux=flux, label=label), reference.get((flux, label)))
+    for path in members:
+        _sum_members(sums, flux, path)
+    return sums
+
+
+def _sum_map(sums: FluxSums, flux: str, path: str, reference: str | None) -> None:
+    names = {"mean": flux, "std": f"{flux}_std", "q05": f"{flux}_q05", "q95": f"{flux}_q95"}
+    with xr.open_dataset(files.verified(path)) as ds, _open_reference(reference) as known:
+        if lacking := [n for n in names.values() if n not in ds]:
+            raise ContractError(f"the map lacks {', '.join(lacking)}", where=path, found=list(ds))
+        if reference:
+            _check_same_grid(ds, known, reference)
+        factor = _unit_factor(ds[flux])
+        for when in _blocks(ds[flux]):
+            fields = {name: ds[variable].isel(time=when).values * factor for name, variable in names.items()}
+            if reference:
+                fields["reference"] = known[flux].isel(time=when).values * _unit_factor(known[flux])
+            sums.add(sums.block(ds["time"].isel(time=when).values, **fields))
+
+
+def _open_reference(path: str | None) -> xr.Dataset:
+    """Open a product to compare with, which others may have written."""
+    if path is None:
+        return xr.Dataset()
+    source = files.verified(path)
+    with border.reading("the reference cannot be read", where=source):
+        return xr.decode_cf(isolated.open_netcdf(source, where=source))
+
+
+def _sum_members(sums: FluxSums, flux: str, path: str) -> None:
+    with xr.open_dataset(files.verified(path)) as ds:
+        values = ds[flux].transpose("time", "member", "lat", "lon")
+        factor = _unit_factor(values)
+        for when in _blocks(values):
+            sums.add_members(ds["time"].isel(time=when).values, values.isel(time=when).values * factor)
+
+
+def _unit_factor(values: xr.DataArray) -> np.float32:
+    """Factor from the unit of the file to gC m-2 d-1."""
+    source = values.attrs.get("units", carbon.UNITS)
+    source = carbon.CF_UNITS if source == carbon.UNITS else source
+    return np.float32(units.convert(1.0, source=source, target=carbon.CF_UNITS))
+
+
+def _blocks(values: xr.DataArray) -> Iterator[slice]:
+    """Steps that are read together: whole chunks of the file, so that none is decompressed twice."""
+    steps = max(1, BLOCK // (4 * values.isel(time=0).size))
+    chunk = dict(zip(values.dims, values.encoding.get("chunksizes") or (), strict=False)).get("time", 1)
+    steps = max(chunk, steps // chunk * chunk)
+    for start in range(0, values.sizes["time"], steps):
+        yield slice(start, min(start + steps, values.sizes["time"]))
+
+
+def _check_same_grid(ds: xr.Dataset, reference: xr.Dataset, path: str) -> None:
+    """Refuse a reference whose cells or steps are not those of the map (the year may differ, as for a climatology)."""
+    same = all(ds.sizes[d] == reference.sizes.get(d) for d in ("time", "lat", "lon"))
+    same = same and np.allclose(ds["lat"], reference["lat"]) and np.allclose(ds["lon"], reference["lon"])
+    dates = (ds["time"].dt, reference["time"].dt) if same else None
+    if dates is None or not all((getattr(dates[0], n) == getattr(dates[1], n).values).all() for n in ("month", "day")):
+        raise ContractError(
+            "the reference lies on another grid or time axis than the map",
+            where=path,
+            found=f"{dict(reference.sizes)}, the map has {dict(ds.sizes)}",
+            todo="bring the reference onto the grid and the steps of the map, or set evaluation.reference to null",
+        )

@@ -1,0 +1,266 @@
+"""Sums over the maps, block of steps by block, from which the report draws its figures (`tamrl.reduce`).
+
+All sums are associative, so neither the size of the blocks nor the order of the files changes a number, and a year of daily maps
+never lies in memory. Only land cells are summed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from tamrl import calendar
+from tamrl.classes import LATITUDE_BANDS
+from tamrl.errors import ContractError
+from tamrl.reduce import WeightedSum, over_classes, over_rows, over_time, weigh
+
+SPREAD_EDGES = np.geomspace(0.02, 20.0, 29)
+"""Edges of the classes of predicted standard deviation, gC m-2 d-1."""
+
+BARE = 0.02
+"""Where spread and reference are both smaller (gC m-2 d-1), nothing is predicted: ice and deserts would only flatter coverage."""
+
+GLOBE = "globe"
+"""Region of all land, in budgets too."""
+
+GRAMS_PER_PETAGRAM = 1e15
+
+
+@dataclass(frozen=True)
+class LandCells:
+    """The land cells of a global grid and their land area."""
+
+    lat: np.ndarray
+    """(lat,), degrees."""
+    mask: np.ndarray
+    """(lat, lon), cells with land."""
+    area: np.ndarray
+    """(land,), m2 of land."""
+
+    @classmethod
+    def of(cls, *, lat: np.ndarray, land_fraction: np.ndarray, cell_area: np.ndarray) -> "LandCells":
+        """From the fields of a map file, each (lat, lon); a missing fraction is sea."""
+        mask = np.isfinite(land_fraction) & (land_fraction > 0)
+        area = np.broadcast_to(cell_area, mask.shape)[mask] * land_fraction[mask]
+        return cls(np.asarray(lat, "f8"), mask, area.astype("f8"))
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Row of each land cell (land,)."""
+        return np.nonzero(self.mask)[0]
+
+    def take(self, values: np.ndarray) -> np.ndarray:
+        """Take the land cells of a field: (..., lat, lon) to (..., land), float64."""
+        return np.asarray(values)[..., self.mask].astype("f8")
+
+    def field(self, values: np.ndarray) -> np.ndarray:
+        """Put values back on the grid: (land,) to (lat, lon) float32, missing elsewhere."""
+        grid = np.full(self.mask.shape, np.nan, dtype="f4")
+        grid[self.mask] = values
+        return grid
+
+    def by_row(self, sums: np.ndarray) -> np.ndarray:
+        """Sum over the land area of each row of the grid: (..., land) to (..., lat)."""
+        return over_rows(sums * self.area, self.rows, rows=self.mask.shape[0])
+
+
+@dataclass(frozen=True)
+class FluxBlock:
+    """Consecutive steps of a flux: fields on the land cells (time, land), gC m-2 d-1, with bins of the year and days (time,)."""
+
+    bins: np.ndarray
+    days: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    q05: np.ndarray
+    q95: np.ndarray
+    reference: np.ndarray | None = None
+
+
+class FieldSums:
+    """Weighted sums of one quantity: per cell over time (land,), and per row of the grid over bins of the year (bin, lat)."""
+
+    def __init__(self, land: LandCells, bins: int) -> None:
+        self.land = land
+        self.cells = WeightedSum.zero(land.area.size)
+        self.rows = WeightedSum.zero(bins, land.mask.shape[0])
+
+    def add(self, values: np.ndarray, *, bins: np.ndarray, days: np.ndarray) -> None:
+        """Add steps: `values` (time, land) with missing ones, `bins` and `days` (time,)."""
+        steps = weigh(values, days[:, None], known=np.isfinite(values))
+        self.cells += steps.over_steps()
+        self.rows.add_steps(bins, steps.map(self.land.by_row))
+
+    def mean(self) -> np.ndarray:
+        """Mean over time (lat, lon)."""
+        return self.land.field(self.cells.mean())
+
+    def hovmoeller(self) -> np.ndarray:
+        """Mean over the land of each row (bin, lat)."""
+        return self.rows.mean()
+
+    def cycle(self, south: float, north: float) -> np.ndarray:
+        """Mean cycle over the land between two latitudes (bin,)."""
+        rows = (self.land.lat >= south) & (self.land.lat < north)
+        return self.rows.map(lambda sums: sums[:, rows].sum(1)).mean()
+
+    def overall(self) -> float:
+        """Mean over time and land."""
+        return float(self.cells.map(lambda sums: (sums * self.land.area).sum()).mean())
+
+
+def is_bare(*, std: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Mark where neither the predicted spread nor the reference reaches `BARE` (inputs of one shape, gC m-2 d-1)."""
+    return np.asarray((std < BARE) & (np.abs(reference) < BARE))
+
+
+class ReferenceSums:
+    """How often a reference lies within the predicted intervals, and errors against predicted spread.
+
+    Attributes
+    ----------
+    mean : FieldSums
+        The reference, where there is an estimate.
+    places : WeightedSum
+        Days on which the reference lies below, inside and above the interval, `total` (3, land); `weight` counts all.
+    spread : WeightedSum
+        std² and error² by class of spread, `total` (2, class), weighted by land area and days.
+    """
+
+    def __init__(self, land: LandCells, bins: int) -> None:
+        self.land = land
+        self.mean = FieldSums(land, bins)
+        self.places = WeightedSum(np.zeros((3, land.area.size)), np.zeros(land.area.size))
+        classes = len(SPREAD_EDGES) + 1
+        self.spread = WeightedSum(np.zeros((2, classes)), np.zeros(classes))
+
+    def add(self, block: FluxBlock, reference: np.ndarray) -> None:
+        """Add steps with their reference (time, land)."""
+        self.mean.add(np.where(np.isfinite(block.mean), reference, np.nan), bins=block.bins, days=block.days)
+        known = np.isfinite(reference) & np.isfinite(block.mean) & np.isfinite(block.q05) & np.isfinite(block.q95)
+        known &= ~is_bare(std=block.std, reference=reference)
+        below, above = known & (reference < block.q05), known & (reference > block.q95)
+        self.places += over_time((below, known & ~below & ~above, above), block.days, known=known)
+        std, error = block.std[known], (block.mean - reference)[known]
+        weight = np.broadcast_to(self.land.area * block.days[:, None], known.shape)[known]
+        classes = np.searchsorted(SPREAD_EDGES, std)
+        self.spread += over_classes((std**2, error**2), weight, classes, classes=self.spread.weight.size)
+
+    def coverage(self) -> np.ndarray:
+        """Share of the steps whose reference lies in the interval (lat, lon)."""
+        return self.land.field(self.places.mean()[1])
+
+    def row_coverage(self) -> np.ndarray:
+        """Share of land and time whose reference lies in the interval, by row of the grid (lat,)."""
+        return np.asarray(self.places.map(self.land.by_row).mean()[1])
+
+    def shares(self) -> np.ndarray:
+        """Shares of land and time below, inside and above the interval (3,)."""
+        return self.places.map(lambda sums: (sums * self.land.area).sum(-1)).mean()
+
+    def reliability(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Predicted spread, actual error (both root mean squares) and share of land and time, per class of spread."""
+        weight = self.spread.weight
+        std, error = np.sqrt(self.spread.mean())
+        return std, error, weight / weight.sum() if weight.sum() else weight
+
+
+class FluxSums:
+    """All sums of one flux; fill it with `add` and `add_members`, then read its parts.
+
+    Parameters
+    ----------
+    land : LandCells
+    step : {"day", "month"}
+    members : int
+        Number of members that will be added (0: none).
+    reference : bool
+        Whether blocks carry a reference.
+    """
+
+    def __init__(self, land: LandCells, *, step: calendar.Step, members: int, reference: bool) -> None:
+        self.land, self.step = land, step
+        zero = partial(FieldSums, land, calendar.MONTHS if step == "month" else calendar.PENTADS)
+        self.mean, self.std = zero(), zero()
+        self.members: Sequence[FieldSums] = [zero() for _ in range(members)]
+        self.reference = ReferenceSums(land, self.mean.rows.weight.shape[0]) if reference else None
+        self.days = 0.0
+
+    def block(
+        self,
+        time: np.ndarray,
+        *,
+        mean: np.ndarray,
+        std: np.ndarray,
+        q05: np.ndarray,
+        q95: np.ndarray,
+        reference: np.ndarray | None = None,
+    ) -> FluxBlock:
+        """Take the land cells of fields (time, lat, lon) of the steps `time` (time,)."""
+        axis = calendar.TimeAxis(time, self.step)
+        take = self.land.take
+        known = None if reference is None else take(reference)
+        return FluxBlock(axis.bins, axis.days, take(mean), take(std), take(q05), take(q95), known)
+
+    def add(self, block: FluxBlock) -> None:
+        """Add steps of the estimate, its spread and interval, and the reference where there is one."""
+        self.days += float(block.days.sum())
+        self.mean.add(block.mean, bins=block.bins, days=block.days)
+        self.std.add(block.std, bins=block.bins, days=block.days)
+        if self.reference is not None and block.reference is not None:
+            self.reference.add(block, block.reference)
+
+    def add_members(self, time: np.ndarray, values: np.ndarray) -> None:
+        """Add steps of all members, (time, member, lat, lon), gC m-2 d-1.
+
+        Raises
+        ------
+        ContractError
+            If the number of members is another one.
+        """
+        if values.shape[1] != len(self.members):
+            raise ContractError("files of members differ in their number", found=f"{values.shape[1]}, {len(self.members)} before")
+        axis = calendar.TimeAxis(time, self.step)
+        for k, sums in enumerate(self.members):
+            sums.add(self.land.take(values[:, k]), bins=axis.bins, days=axis.days)
+
+    @property
+    def compared(self) -> ReferenceSums:
+        """Sums of the reference.
+
+        Raises
+        ------
+        ContractError
+            If there is none.
+        """
+        if self.reference is None:
+            raise ContractError("the maps are compared with no reference")
+        return self.reference
+
+    @property
+    def missing(self) -> float:
+        """Share of land and time without a value."""
+        total = self.land.area.sum() * self.days
+        return float(1 - (self.mean.cells.weight * self.land.area).sum() / total) if total else 0.0
+
+    def member_spread(self) -> np.ndarray:
+        """Standard deviation over the members, two or more, of the mean over time (lat, lon)."""
+        return self.land.field(np.stack([member.cells.mean() for member in self.members]).std(0, ddof=1))
+
+    def bands(self) -> dict[str, tuple[float, float]]:
+        """Latitude bands that hold values."""
+        return {name: edges for name, edges in LATITUDE_BANDS.items() if np.isfinite(self.mean.cycle(*edges)).any()}
+
+    def totals(self, quantity: FieldSums) -> dict[str, float]:
+        """Totals of a quantity by latitude band and of the `GLOBE`, PgC yr-1: cell mean times land area times days of a year.
+
+        Only cells with an estimate count, so that estimate and reference cover the same land. The days of a year are those
+        summed, divided by the years that they fill (at least one).
+        """
+        known = np.isfinite(self.land.take(self.mean.mean()))
+        cells = np.where(known, self.land.take(quantity.mean()), 0.0)
+        cells = cells * self.land.area * (self.days / max(1, round(self.days / 365.25))) / GRAMS_PER_PETAGRAM
+        lat = self.land.lat[self.land.rows]
+        parts = {band: float(cells[(lat >= south) & (lat < north)].sum()) for band, (south, north) in self.bands().items()}
+        return parts | {GLOBE: float(cells.sum())}
