@@ -123,8 +123,8 @@ def open_predictions(manifest: str | Path, *, label: str, cube: str | Path) -> P
     store = content.store_path(manifest)
     compared = {
         "label": (content.label, label),
-        "store": (content.store_digest, stores.digest(store)),
-        "cube": (content.cube, stores.digest(cube)),
+        "store": (content.store_digest, stores.manifest_digest(store)),
+        "cube": (content.cube, stores.manifest_digest(cube)),
     }
     for name, (written, present) in compared.items():
         if written != present:

@@ -100,7 +100,7 @@ def _simulation(config: Config) -> dict[str, Any]:
 
 def _cube(path: str) -> dict[str, Any]:
     """Digest of the cube, and what its manifest says of the sources."""
-    return {"sha256": stores.digest(path), **stores.manifest(path)["about"]}
+    return {"sha256": stores.manifest_digest(path), **stores.read_manifest(path).about}
 
 
 def product_origins(run: Path, *, leave_out: str | Path) -> dict[str, tuple[ProductOrigin, ...]]:

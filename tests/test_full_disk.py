@@ -42,7 +42,7 @@ def raster(part):
 
 def store(part):
     DATASET.to_zarr(part, zarr_format=3, consolidated=False)
-    stores.seal(part, about={})
+    stores.seal_store(part, about={})
 
 
 def zipped(part):

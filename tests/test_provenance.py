@@ -79,7 +79,7 @@ def run(tmp_path, monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
     ds = xr.Dataset({"evi": (("lat", "lon"), np.ones((2, 4), "float32"))})
     ds.to_zarr(tmp_path / "cube.zarr", zarr_format=3, consolidated=False)
-    stores.seal(tmp_path / "cube.zarr", about={"sources": {"modis": {"version": "61"}}})
+    stores.seal_store(tmp_path / "cube.zarr", about={"sources": {"modis": {"version": "61"}}})
     (tmp_path / "benchmarks/train_model").mkdir(parents=True)
     head = "s\th:m:s\tmax_rss\tmax_vms\n"
     (tmp_path / "benchmarks/build_cube.tsv").write_text(head + "12.5\t0:00:12\t512.25\t900\n")
@@ -115,7 +115,7 @@ def test_the_record_tells_what_was_read_with_what_and_what_it_cost(run):
     assert found["contents"] == {"map.nc": record.content_digest(run / "map.nc")}
     assert found["inputs"]["raw"] == {"benchmarks": files.sha256(run / "benchmarks")}
     assert found["lock"] == provenance.lock_digest() != "none"
-    assert found["inputs"]["drivers"]["sha256"] == stores.digest(run / "cube.zarr")
+    assert found["inputs"]["drivers"]["sha256"] == stores.manifest_digest(run / "cube.zarr")
     assert found["inputs"]["drivers"]["sources"] == {"modis": {"version": "61"}}
     assert found["rules"]["build_cube"] == {"seconds": 12.5, "memory_mib": 512.25}
     assert found["rules"]["train_model/tamrl-0-0"] == {"seconds": 0.2, "memory_mib": None}

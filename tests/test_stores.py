@@ -40,7 +40,7 @@ def cube(tmp_path):
     }
     path = tmp_path / "cube.zarr"
     ds.to_zarr(path, encoding=encoding, consolidated=False, zarr_format=3)
-    stores.seal(path, about={"sources": {}})
+    stores.seal_store(path, about={"sources": {}})
     return path, ds
 
 
@@ -125,11 +125,11 @@ def test_an_unfinished_store_is_refused(cube):
 
 def test_the_digest_follows_the_content(cube):
     path, _ = cube
-    before = stores.digest(path)
-    stores.seal(path, about={"sources": {}})
-    assert stores.digest(path) == before
-    stores.seal(path, about={"sources": {"era5": 1}})
-    assert stores.digest(path) != before
+    before = stores.manifest_digest(path)
+    stores.seal_store(path, about={"sources": {}})
+    assert stores.manifest_digest(path) == before
+    stores.seal_store(path, about={"sources": {"era5": 1}})
+    assert stores.manifest_digest(path) != before
 
 
 def test_an_open_cube_travels_to_other_processes(cube):
@@ -140,8 +140,8 @@ def test_an_open_cube_travels_to_other_processes(cube):
 
 def test_what_the_workflow_engine_drops_into_the_store_is_no_content(cube, recwarn):
     path, ds = cube
-    before = stores.digest(path)
+    before = stores.manifest_digest(path)
     (path / ".snakemake_timestamp").touch()
     xr.testing.assert_equal(stores.open_cube(path, verify=True).load(), ds)
-    assert stores.digest(path) == before
+    assert stores.manifest_digest(path) == before
     assert not [w for w in recwarn.list if "not recognized" in str(w.message)]

@@ -119,7 +119,7 @@ def plan_map(request: MapRequest, members: Sequence[Trained], drivers: xr.Datase
             "numerics": engine.numerics,
             "carried": request.carries,
         },
-        inputs={"cube": stores.digest(request.cube), "previous": before.key if before else None},
+        inputs={"cube": stores.manifest_digest(request.cube), "previous": before.key if before else None},
     )
     return MapJob(
         request,
@@ -128,11 +128,11 @@ def plan_map(request: MapRequest, members: Sequence[Trained], drivers: xr.Datase
         tuple(member.spec.member for member in members),
         Grid.from_dataset(drivers),
         before.store_path(request.previous) if before and request.previous else None,
-        plan_steps(request, members[0], drivers, since=before.label if before else None, spinup=engine.spinup),
+        plan_decoding(request, members[0], drivers, since=before.label if before else None, spinup=engine.spinup),
     )
 
 
-def plan_steps(request: MapRequest, member: Trained, drivers: xr.Dataset, *, since: str | None, spinup: int) -> DecodingPlan:
+def plan_decoding(request: MapRequest, member: Trained, drivers: xr.Dataset, *, since: str | None, spinup: int) -> DecodingPlan:
     """Plan the steps of a map; `since` is the label from whose memory it continues."""
     axis, span = calendar.TimeAxis.of(drivers), max(member.spec.inputs.spans, default=0)
     if not request.carries:

@@ -21,7 +21,7 @@ from tamrl.inference.job import MapRequest, plan_map
 from tamrl.inference.numerics import NumericsCheck, to_device
 from tamrl.inference.plan import Piece
 from tamrl.inference.store import hash_lines
-from tamrl.inference.worker import Worker, fill_tile, open_map, prepare_torch
+from tamrl.inference.worker import Worker, fill_tile, open_map_inputs, prepare_torch
 from tamrl.predictions import Manifest, TileRecord, TileSummary
 from tamrl.samples.dataset import lead_in
 from tamrl.samples.splits import first_held_out
@@ -209,7 +209,7 @@ def predict_part(
 @contextmanager
 def _prepared(request: MapRequest, lock: str) -> Iterator[Worker]:
     """Plan a map and hold a lock of its prepared store; `lock` tells apart the jobs that may share it."""
-    opened = open_map(request)
+    opened = open_map_inputs(request)
     worker = Worker(plan_map(request, opened.exact, opened.drivers), opened)
     with worker.store.records.locked(lock):
         worker.store.prepare()
@@ -226,9 +226,9 @@ def _manifest(worker: Worker, records: Mapping[str, TileRecord], check: Numerics
         model=worker.opened.exact[0].spec.name,
         members=job.members,
         key=job.key.digest,
-        cube=stores.digest(job.request.cube),
+        cube=stores.manifest_digest(job.request.cube),
         store=job.request.store.name,
-        store_digest=stores.digest(job.request.store),
+        store_digest=stores.manifest_digest(job.request.store),
         digest=hash_lines(f"{name} {tile.sha256}" for name, tile in sorted(tiles.items())),
         cells=sum(record.cells for record in records.values()),
         missing=sum(record.missing for record in records.values()),

@@ -13,7 +13,7 @@ from tamrl import contracts, stores
 from tamrl.grid import Tile
 from tamrl.inference import numerics
 from tamrl.inference.decode import DecodedFluxes, decode, predict
-from tamrl.inference.job import MapJob, MapRequest, plan_steps
+from tamrl.inference.job import MapJob, MapRequest, plan_decoding
 from tamrl.inference.plan import Piece
 from tamrl.inference.store import TileFluxes, recall_memories
 from tamrl.predictions import TileRecord
@@ -44,7 +44,7 @@ class OpenedMap:
     land: np.ndarray
 
 
-def open_map(request: MapRequest) -> OpenedMap:
+def open_map_inputs(request: MapRequest) -> OpenedMap:
     """Load the models of a map and open its drivers."""
     device = prepare_torch(request.engine.device)
     exact = numerics.to_device(load_ensemble(request.models), device)
@@ -86,7 +86,7 @@ class Worker:
         if fast:
             rounding = numerics.compare_fluxes(exact, self._predict(self.opened.members[0], sample, piece))
         if not request.carries:
-            (longer,) = plan_steps(request, member, self.opened.drivers, since=None, spinup=2 * request.engine.spinup).pieces
+            (longer,) = plan_decoding(request, member, self.opened.drivers, since=None, spinup=2 * request.engine.spinup).pieces
             spinup = numerics.compare_fluxes(self._predict(member, sample, longer), exact)
         return numerics.NumericsCheck(request.engine.numerics, rounding, spinup)
 
@@ -151,7 +151,7 @@ def fill_tile(job: MapJob, tile: Tile) -> TileRecord:
 
 @lru_cache(maxsize=1)
 def _open_worker(job: MapJob) -> Worker:
-    return Worker(job, open_map(job.request))
+    return Worker(job, open_map_inputs(job.request))
 
 
 def prepare_torch(device: str) -> torch.device:

@@ -42,7 +42,7 @@ class Origin:
             run=identity.run,
             config_digest=identity.config_digest,
             code_digest=code,
-            drivers_sha256=stores.digest(cube),
+            drivers_sha256=stores.manifest_digest(cube),
             predictions_sha256=" ".join(each.digest for each in predictions),
             model=predictions[0].model,
             software=", ".join(f"{name} {version}" for name, version in provenance.software().items()),

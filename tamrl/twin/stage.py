@@ -68,7 +68,9 @@ def simulate_world(*, world: str, twin: sections.SimulatedWorld, time: sections.
             while simulation.composites:
                 add_composite(root, next(composites), simulation.composites.pop(0))
         add_towers(root, towers)
-        stores.seal(part, about={"seed": seed, "resolution": resolution, "years": years, "twin": twin.model_dump(mode="json")})
+        stores.seal_store(
+            part, about={"seed": seed, "resolution": resolution, "years": years, "twin": twin.model_dump(mode="json")}
+        )
 
 
 def _years(time: sections.Years) -> list[int]:
@@ -86,8 +88,8 @@ def _years(time: sections.Years) -> list[int]:
 
 def _open(path: str) -> WorldStore:
     """Open a world after comparing it with its manifest."""
-    stores.check(path)
-    return WorldStore.of(stores.group(path), where=path)
+    stores.check_store(path)
+    return WorldStore.of(stores.open_group(path), where=path)
 
 
 @stage

@@ -19,7 +19,7 @@ from tamrl import classes, stores, variables
 from tamrl.grid import Grid
 from tamrl.inference.executors import start_executor
 from tamrl.inference.job import MapRequest, plan_map
-from tamrl.inference.worker import Worker, fill_tile, open_map
+from tamrl.inference.worker import Worker, fill_tile, open_map_inputs
 from tamrl.models import tamrl
 from tamrl.samples.dataset import InputSpec
 from tamrl.samples.standardise import Moments, Standardisation
@@ -69,7 +69,7 @@ def _workers(folder: Path) -> list[dict[str, Any]]:
         store = folder / name / "2011.zarr"
         store.parent.mkdir()
         request = MapRequest(folder / "cube.zarr", models, "2011", store, TILE, 0.02, Engine(**INFERENCE))
-        opened = open_map(request)
+        opened = open_map_inputs(request)
         worker = Worker(plan_map(request, opened.exact, opened.drivers), opened)
         worker.store.prepare()
         size = {"one": {"threads": 1}, "two": {"threads": 2}, "nodes": {"threads": 1, "nodes": 2, "launcher": str(launcher)}}
@@ -93,7 +93,7 @@ def _cube(path: Path) -> None:
     for name in ds:
         ds[name].attrs = variables.attributes(str(name))
     ds.to_zarr(path, zarr_format=3, consolidated=False)
-    stores.seal(path, about={})
+    stores.seal_store(path, about={})
 
 
 def _member(folder: Path, seed: int) -> str:

@@ -76,8 +76,8 @@ class Run:
             stage.build_driver(**given, variable=name, part=parts[-1])
         stage.build_cube(**given, parts=parts, cube=str(self.cube))
         shutil.rmtree(self.folder / "parts", ignore_errors=True)
-        stores.check(self.cube, verify=True)
-        return stores.manifest(self.cube)["files"]
+        stores.check_store(self.cube, verify=True)
+        return stores.read_manifest(self.cube).files
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_appended_month_by_month_is_made_at_once(run, caplog, opened, apart):
         assert set(opened) == {f"{name}_{month}.nc" for name in NAMES}
         assert before.items() <= inodes(here.cube).items(), "whole blocks in time are the same files"
     assert before and inodes(here.cube, block=1) and len([p for p in here.kept.iterdir() if p.is_dir()]) == 1
-    found = stores.group(here.cube)["air_temperature"].attrs
+    found = stores.open_group(here.cube)["air_temperature"].attrs
     assert found["expver"] == "0001: 365 times, 0005: 59 times" and found["missing_over_land"] > 0
     assert files == at_once(run, "2011-02", dynamic=PLAIN)
 
@@ -226,7 +226,7 @@ def test_amounts_of_a_day_that_stand_in_the_next_file(run, archive, write, caplo
         go()
     assert "precipitation goes on from step 58, reading all files" in caplog.text
     assert "air_temperature goes on from step 59, reading the new files alone" in caplog.text
-    assert stores.manifest(here.cube)["files"] == folder.build()
+    assert stores.read_manifest(here.cube).files == folder.build()
 
 
 def test_boxes_of_era5_land_go_on_from_the_hour_that_ends_the_day(run, write, caplog, tmp_path):
@@ -321,7 +321,7 @@ def test_killed_while_appending_then_again(run, caplog, monkeypatch, where):
     here = run(dynamic=PLAIN)
     here.arrive("2011-01")
     here.build()
-    before = stores.manifest(append.KeptCube.newest(here.kept).store)["files"]
+    before = stores.read_manifest(append.KeptCube.newest(here.kept).store).files
     here.arrive("2011-02")
     honest, calls = getattr(*where), []
 
@@ -336,8 +336,8 @@ def test_killed_while_appending_then_again(run, caplog, monkeypatch, where):
         with pytest.raises(KeyboardInterrupt):
             here.build()
     assert here.cube.exists() == (where[1] == "keep_cube")
-    stores.check(append.KeptCube.newest(here.kept).store, verify=True)
-    assert stores.manifest(append.KeptCube.newest(here.kept).store)["files"] == before
+    stores.check_store(append.KeptCube.newest(here.kept).store, verify=True)
+    assert stores.read_manifest(append.KeptCube.newest(here.kept).store).files == before
     caplog.clear()
     files = here.build()
     assert whole(caplog) == COMPOSITES and len([p for p in here.kept.iterdir() if p.is_dir()]) == 1

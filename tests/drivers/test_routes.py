@@ -66,8 +66,8 @@ def cubes(world):
 
 
 def chunks(path):
-    files = stores.manifest(path)["files"]
-    return {name: about["sha256"] for name, about in files.items() if "/c/" in name}
+    files = stores.read_manifest(path).files
+    return {name: entry.sha256 for name, entry in files.items() if "/c/" in name}
 
 
 def test_zarr_and_hdf4_give_the_same_chunks_as_netcdf(cubes):

@@ -113,7 +113,7 @@ def test_filled_composites_are_counted_step_by_step(cube, drivers, world, tmp_pa
 
 def test_two_threads_give_the_same_bits(cube, cube_path, drivers, tmp_path):
     build(tmp_path / "cube.zarr", drivers, threads=2)
-    a, b = (stores.manifest(p)["files"] for p in (cube_path, tmp_path / "cube.zarr"))
+    a, b = (stores.read_manifest(p).files for p in (cube_path, tmp_path / "cube.zarr"))
     assert a == b
 
 
@@ -127,8 +127,8 @@ def test_variables_made_apart_give_the_same_bits(cube_path, cube, drivers, world
         if not linked:
             monkeypatch.setattr(cube_write, "os", SimpleNamespace(link=_no_links))
         stage.build_cube(**given, parts=parts, cube=str(tmp_path / f"{linked}.zarr"))
-        assert stores.manifest(tmp_path / f"{linked}.zarr") == stores.manifest(cube_path)
-    stores.check(tmp_path / "evi.zarr", verify=True)
+        assert stores.read_manifest(tmp_path / f"{linked}.zarr") == stores.read_manifest(cube_path)
+    stores.check_store(tmp_path / "evi.zarr", verify=True)
     next(file for file in (tmp_path / "ndvi.zarr/ndvi/c").rglob("*") if file.is_file()).unlink()
     with pytest.raises(ContractError, match="ndvi"):
         stage.build_cube(**given, parts=parts, cube=str(tmp_path / "broken.zarr"))
@@ -142,7 +142,7 @@ def _no_links(*_):
 def test_composites_on_disk_give_the_same_bits(cube_path, cube, drivers, tmp_path, monkeypatch):
     monkeypatch.setattr(fields, "SCRATCH_BYTES", 0)
     build(tmp_path / "cube.zarr", drivers)
-    a, b = (stores.manifest(p)["files"] for p in (cube_path, tmp_path / "cube.zarr"))
+    a, b = (stores.read_manifest(p).files for p in (cube_path, tmp_path / "cube.zarr"))
     assert a == b
 
 
@@ -159,7 +159,7 @@ def test_fault_20_other_longitudes_and_latitudes_give_the_same_cube(cube, cube_p
 
 
 def test_the_manifest_says_what_was_read(cube, cube_path):
-    about = stores.manifest(cube_path)["about"]
+    about = stores.read_manifest(cube_path).about
     assert set(about["sources"]) == {"cds_era5", "modis", "static"}
     assert about["sources"]["cds_era5"]["files"] == 48 and len(about["sources"]["modis"]["sha256"]) == 64
 

@@ -25,7 +25,7 @@ from tamrl.drivers.formats import geotiff, netcdf
 from tamrl.inference import memory
 from tamrl.inference.job import MapRequest, plan_map
 from tamrl.inference.store import recall_memories, records_of
-from tamrl.inference.worker import Worker, open_map
+from tamrl.inference.worker import Worker, open_map_inputs
 from tamrl.predictions import TileRecord, open_predictions
 from tamrl.record import content_digest as recorded_content
 from tamrl.sections.models import Engine
@@ -188,7 +188,7 @@ def _worker(store: Path) -> Worker:
     """A worker on the map of the run, into another store."""
     members = tuple(run() / f"models/tamrl/fold-all/member-{m}" for m in range(2))
     request = MapRequest(run() / "drivers/cube.zarr", members, "2012", store, 12, 0.02, Engine(device="cpu"))
-    opened = open_map(request)
+    opened = open_map_inputs(request)
     worker = Worker(plan_map(request, opened.exact, opened.drivers), opened)
     worker.store.prepare()
     return worker
@@ -255,7 +255,7 @@ def _kept_cube(folder: Path) -> str:
     time = {"step": recorded["time"]["step"], "years": [2011]}
     given = {"drivers": drivers, "time": time, "resolution": 30.0, "threads": 1}
     cubes.build_cube(paths=[], cube=str(folder / "cube.zarr"), kept_cubes=str(folder / "kept"), **given)
-    return digest(files.as_json(stores.manifest(folder / "cube.zarr")["files"]))
+    return digest(files.as_json(stores.read_manifest(folder / "cube.zarr").model_dump()["files"]))
 
 
 def kept_cube(path: Path) -> str:

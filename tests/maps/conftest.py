@@ -105,14 +105,14 @@ class World:
 def seal(ds: xr.Dataset, path: Path, chunks: dict | None = None) -> None:
     encoding = {name: {"chunks": chunks[name], "compressors": stores.compressors()} for name in chunks or {}}
     ds.to_zarr(path, zarr_format=3, consolidated=False, encoding=encoding)
-    stores.seal(path, about={"sources": {"synthetic": {"version": "1"}}})
+    stores.seal_store(path, about={"sources": {"synthetic": {"version": "1"}}})
 
 
 def write_manifest(path: Path, *, store: Path, cube: Path, label: str) -> None:
     """The manifest of a sealed store, as inference writes it last."""
-    made_from = {"key": "0", "cube": stores.digest(cube), "model": "tamrl", "members": ()}
+    made_from = {"key": "0", "cube": stores.manifest_digest(cube), "model": "tamrl", "members": ()}
     sums = {"digest": "0" * 64, "cells": 0, "missing": 0, "tiles": {}}
-    Manifest(label=label, store=store.name, store_digest=stores.digest(store), **made_from, **sums).write(path)
+    Manifest(label=label, store=store.name, store_digest=stores.manifest_digest(store), **made_from, **sums).write(path)
 
 
 def cube(grid: Grid, time: pd.DatetimeIndex, attrs: dict, *, igbp: bool = True) -> xr.Dataset:

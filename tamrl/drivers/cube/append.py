@@ -226,7 +226,7 @@ class KeptCube:
         if not names:
             return None
         store = cache.path(max(names, key=int))
-        records = stores.manifest(store)["about"]["records"]
+        records = stores.read_manifest(store).about["records"]
         return cls(store, {name: record_from_json(record) for name, record in records.items()})
 
     def start(self, now: VariableInputs, axis: TimeAxis, opener: Opener) -> Start:
@@ -245,9 +245,9 @@ class KeptCube:
         for source, old in record.files.items():
             if (file := _changed(old, now.stamps[source], now.paths[source])) is not None:
                 raise NotContinued(f"{source}: {file} changed")
-        if (file := stores.damaged(self.store, now.name)) is not None:
+        if (file := stores.find_damage(self.store, now.name)) is not None:
             raise NotContinued(f"what was kept is damaged: {file}")
-        count = write.stored_array(stores.group(self.store), now.name).shape[0]
+        count = write.stored_array(stores.open_group(self.store), now.name).shape[0]
         if count > len(axis):
             raise NotContinued("the time axis became shorter")
         fresh = {source: frozenset(stamps) - frozenset(record.files[source]) for source, stamps in now.stamps.items()}
@@ -256,7 +256,7 @@ class KeptCube:
 
 def _opens(cache: Cache, name: str) -> bool:
     """Whether a kept store can be opened; each variable is compared with its checksums when it is taken."""
-    return cache.stored(name) is not None and stores.damaged(cache.path(name), "zarr.json") is None
+    return cache.stored(name) is not None and stores.find_damage(cache.path(name), "zarr.json") is None
 
 
 def _start_from(
@@ -358,11 +358,11 @@ def keep_cube(folder: str | Path | None, cube: str | Path, records: Mapping[str,
     if not write.can_link(cube, cache.folder):
         _log.info("%s: no hard links there, so the next cube will be made anew", folder)
         return
-    manifest = stores.manifest(cube)
-    key = Key(manifest["about"]["code"], {}, {}, {"cube": stores.digest(cube)})
+    manifest = stores.read_manifest(cube)
+    key = Key(manifest.about["code"], {}, {}, {"cube": stores.manifest_digest(cube)})
     with cache.put(name, key) as part:
         ignored = shutil.ignore_patterns(files.MANIFEST, f".*{files.SEAL}", *files.FOREIGN)
         shutil.copytree(cube, part, copy_function=write.link, ignore=ignored)
         values = {variable: record_to_json(record) for variable, record in records.items()}
-        stores.seal(part, about=manifest["about"] | {"records": values}, known=manifest["files"])
+        stores.seal_store(part, about=manifest.about | {"records": values}, known=manifest.files)
     cache.prune(keep=[name])

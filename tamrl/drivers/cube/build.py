@@ -22,10 +22,11 @@ from tamrl.drivers.cube.append import (
 from tamrl.drivers.cube.fields import FieldMaker
 from tamrl.drivers.cube.plan import sources_of
 from tamrl.log import progress
+from tamrl.stores import StoredFile
 
 _log = logging.getLogger(__name__)
 
-Entries = dict[str, dict[str, Any]]
+Entries = dict[str, StoredFile]
 """Entries of a store's manifest by file."""
 
 

@@ -81,7 +81,7 @@ class VariableWriter:
         largest : float
             The largest value of the steps in `previous`.
         """
-        old = stored_array(stores.group(previous), self.name)
+        old = stored_array(stores.open_group(previous), self.name)
         array = self._create(self.name, dtype="float32", fill_value=np.nan)
         first = start // CHUNK[0]
         for number in range(first):
@@ -168,20 +168,20 @@ def _number(array: zarr.Array[Any], attribute: str) -> int:
     return int(str(array.attrs[attribute]))
 
 
-def linked_entries(previous: Path, name: str, start: int) -> dict[str, dict[str, Any]]:
+def linked_entries(previous: Path, name: str, start: int) -> dict[str, stores.StoredFile]:
     """Entries in the manifest of `previous` for the files that `VariableWriter.extend` links."""
     folders = tuple(f"{name}/c/{number}/" for number in range(start // CHUNK[0]))
-    return {file: entry for file, entry in stores.manifest(previous)["files"].items() if folders and file.startswith(folders)}
+    return {file: entry for file, entry in stores.read_manifest(previous).files.items() if folders and file.startswith(folders)}
 
 
-def take_part(store: Path, part: Path) -> dict[str, dict[str, Any]]:
+def take_part(store: Path, part: Path) -> dict[str, stores.StoredFile]:
     """Take the variables of a finished part into the cube, without copying where the file system can link.
 
-    Returns the entries of the part's manifest for the files that are now the cube's, for `stores.seal`.
+    Returns the entries of the part's manifest for the files that are now the cube's, for `stores.seal_store`.
     """
-    stores.check(part)
-    entries = stores.manifest(part)["files"]
-    group, other = zarr.open_group(store, mode="r+", zarr_format=3), stores.group(part)
+    stores.check_store(part)
+    entries = stores.read_manifest(part).files
+    group, other = zarr.open_group(store, mode="r+", zarr_format=3), stores.open_group(part)
     for name in other.array_keys():
         if name != variables.FILLED or name not in group:
             shutil.copytree(part / name, store / name, copy_function=link)
