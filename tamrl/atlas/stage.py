@@ -37,8 +37,8 @@ class AtlasView(Strict):
     """What the page states, and how finely it shows fluxes."""
 
     title: str
-    labels: tuple[str, ...]
     step: Step
+    labels: tuple[str, ...]
     model: str
     """The model of the maps."""
     reference: str | None = None
@@ -98,24 +98,25 @@ def build_atlas(
         towers = _write_towers(part / "data", layout, view)
         regions = contracts.read_csv(layout(File.REGIONS), contracts.REGIONS)
         write_script(part / "data/regions.js", "regions", regions_to_json(regions))
-        index: dict[str, Any] = {
-            "run": identity.run,
-            "title": view.title,
-            "step": view.step,
-            "labels": view.labels,
-            "model": view.model,
+        head = {"run": identity.run} | view.model_dump(include={"title", "step", "labels", "model"})
+        tail = {
+            "towers": towers,
+            "threshold": _threshold(layout),
+            "credits": [Path(file).name for file in CREDITS],
+            "maps": sorted(Path(path).name for path in maps.values()),
+            simulated.COLUMN: stated,
+            "about": about_page(flux_maps.attributes, Calibration.read(layout(File.CALIBRATION)), identity, code=code),
         }
-        index |= {"reference": reference_name} | _form(flux_maps, shown)
-        index |= {"towers": towers, "threshold": _threshold(layout), "credits": [Path(file).name for file in CREDITS]}
-        index |= {"maps": sorted(Path(path).name for path in maps.values()), simulated.COLUMN: stated}
-        index["about"] = about_page(flux_maps.attributes, Calibration.read(layout(File.CALIBRATION)), identity, code=code)
-        write_script(part / "data/index.js", "index", index)
-        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-        page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-        html = page.render(title=view.title, run=identity.run, world=stated)
+        write_script(part / "data/index.js", "index", head | {"reference": reference_name} | _form(flux_maps, shown) | tail)
+        html = _render_page(title=view.title, run=identity.run, world=stated)
         (part / "index.html").write_text(html, encoding="utf-8")
         size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
     _log.info("%d layers, %d cells, %d towers, %.1f MB", len(shown), flux_maps.cells.total, len(towers), size / 1e6)
+
+
+def _render_page(**fields: str | None) -> str:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(fields)
 
 
 def _form(maps: FluxMaps, shown: Sequence[layers.Layer]) -> dict[str, Any]:

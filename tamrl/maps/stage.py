@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -15,6 +16,7 @@ from tamrl.maps.frame import Content, Frame
 from tamrl.maps.land import describe_land
 from tamrl.maps.origin import Origin, RunIdentity
 from tamrl.maps.products import Context
+from tamrl.plugins import MapProduct
 from tamrl.predictions import open_predictions
 from tamrl.sections.results import MapFormat
 from tamrl.uncertainty.calibration import Calibration
@@ -60,39 +62,41 @@ def write_product(
         Where the product is unknown, or the inputs do not belong together; nothing is written then.
     """
     plugin = registry.load_product(product)
-    if getattr(plugin, "CALIBRATED", True) and not (calibration and applicability):
+    if plugin.CALIBRATED and not (calibration and applicability):
         raise ContractError(f"the product {product} needs calibration and applicability", where=file)
     opened = open_predictions(manifest, label=label, cube=cube)
     calibrated = Calibration.read(calibration) if calibration else None
     of_flux = calibrated.of_flux(flux) if calibrated else None
     drivers, ds = stores.open_cube(cube), opened.ds
     quality = _read_quality(applicability, drivers, ds["time"]) if applicability else {}
-    land, of_cube = describe_land(drivers, vegetated_only=format.vegetated_only), TimeAxis.of(drivers)
-    axis = cf.FileAxis(ds["time"].values, of_cube.step, drivers.attrs.get("climatology"))
+    land = describe_land(drivers, vegetated_only=format.vegetated_only)
+    axis = cf.FileAxis(ds["time"].values, TimeAxis.of(drivers).step, drivers.attrs.get("climatology"))
     origin = Origin.of(identity, [opened], cube=cube, code=code)
     frame = Frame(land, axis, format, origin, ds.sizes["member"], identity.virtual)
     attributes = frame.flux_attributes(flux, skill=calibrated.skill.get(flux) if calibrated else None)
     context = Context(flux, cf.UNITS[format.units], land.share, of_flux, attributes, land.igbp, bits=format.significant_bits)
-
-    def build(members: xr.DataArray, parts: Mapping[str, xr.DataArray], rows: slice) -> xr.Dataset:
-        """Fields of the block of `members` (member, time, lat, lon) whose cells are `rows` of the grid."""
-        band = land.rows(rows)
-        return plugin.build(members, replace(context, share=band.share, igbp=band.igbp, parts=parts))
-
     title, names = plugin.TITLE.format(flux=flux.upper(), label=label), cf.flux_names(flux)["long_name"]
     content = Content(product, title, names, label, plugin.SUMMARY)
-    fields = blocks.template(ds, flux, build)
-    per_step = sum(field.nbytes // field.shape[-2] for field in fields.data_vars.values()) * ds.sizes["lat"]
-    multiple = netcdf.steps_per_chunk(ds.sizes)
-    time = progress(list(blocks.steps(ds.sizes["time"], bytes_per_step=per_step, multiple=multiple)), f"{flux} {label}")
     with files.atomic(file) as part:
-        netcdf.write_netcdf(
-            part,
-            frame=frame.dataset(content, quality),
-            fields=fields,
-            slabs=blocks.slabs(ds, flux, build, time=time),
-            compression=format.compression,
-        )
+        _write_blocks(part, plugin, context, frame.dataset(content, quality), frame, ds)
+
+
+def _write_blocks(
+    path: Path, plugin: MapProduct[Context], context: Context, static: xr.Dataset, frame: Frame, members: xr.Dataset
+) -> None:
+    """Write the static fields, then those of the product block by block of the members."""
+    flux = context.flux
+
+    def build(block: xr.DataArray, parts: Mapping[str, xr.DataArray], rows: slice) -> xr.Dataset:
+        """Fields of a block (member, time, lat, lon) whose cells are `rows` of the grid."""
+        band = frame.land.rows(rows)
+        return plugin.build(block, replace(context, share=band.share, igbp=band.igbp, parts=parts))
+
+    fields, sizes = blocks.template(members, flux, build), members.sizes
+    per_step = sum(field.nbytes // field.shape[-2] for field in fields.data_vars.values()) * sizes["lat"]
+    steps = list(blocks.steps(sizes["time"], bytes_per_step=per_step, multiple=netcdf.steps_per_chunk(sizes)))
+    slabs = blocks.slabs(members, flux, build, time=progress(steps, f"{flux} {path.name}"))
+    netcdf.write_netcdf(path, frame=static, fields=fields, slabs=slabs, compression=frame.format.compression)
 
 
 def _read_quality(applicability: str, cube: xr.Dataset, time: xr.DataArray) -> dict[str, xr.DataArray]:

@@ -28,7 +28,7 @@ BIF_COLUMNS = ("SITE_ID", "GROUP_ID", "VARIABLE_GROUP", "VARIABLE", "DATAVALUE")
 
 
 @dataclass(frozen=True)
-class Site:
+class ArchiveSite:
     """What the metadata say of a tower."""
 
     site: str
@@ -52,13 +52,13 @@ class Site:
         return round(self.lon / 15)
 
 
-def fluxnet2015_name(site: Site, kind: str = "") -> str:
+def fluxnet2015_name(site: ArchiveSite, kind: str = "") -> str:
     """Stem of a FLUXNET2015 file; `kind` DD is the daily table within the zip."""
     middle = f"_{kind}" if kind else ""
     return f"FLX_{site.site}_FLUXNET2015_SUBSET{middle}_{site.first_year}-{site.last_year}_1-4"
 
 
-def fluxnet_name(site: Site, kind: str = "") -> str:
+def fluxnet_name(site: ArchiveSite, kind: str = "") -> str:
     """Stem of a file of the newer FLUXNET product; `kind` is FLUXMET_DD or BIF within the zip."""
     middle = f"_{kind}" if kind else ""
     return f"AMF_{site.site}_FLUXNET{middle}_{site.first_year}-{site.last_year}_v1.3_r1"
@@ -85,7 +85,7 @@ def daily_csv(record: pd.DataFrame, days: pd.DatetimeIndex, names: list[str]) ->
     return str(table.to_csv(float_format="%.6g", na_rep=str(MISSING), lineterminator="\n")).encode()
 
 
-def bif(sites: list[Site]) -> pd.DataFrame:
+def bif(sites: list[ArchiveSite]) -> pd.DataFrame:
     """Metadata in BADM interchange format, one row per value; values that belong together share a group number."""
     rows: list[tuple[str, int, str, str, str]] = []
     for number, site in enumerate(sites):
@@ -94,7 +94,7 @@ def bif(sites: list[Site]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(BIF_COLUMNS))
 
 
-def _groups(site: Site) -> list[tuple[str, dict[str, object]]]:
+def _groups(site: ArchiveSite) -> list[tuple[str, dict[str, object]]]:
     place: dict[str, object] = {"LOCATION_LAT": site.lat, "LOCATION_LONG": site.lon, "LOCATION_ELEV": round(site.elevation)}
     climate: dict[str, object] = {"MAT": round(site.mean_temperature, 1), "MAP": round(site.yearly_rain)}
     groups: list[tuple[str, dict[str, object]]] = [

@@ -8,7 +8,7 @@ from tamrl.arrays import Floats
 from tamrl.grid import Grid
 from tamrl.twin import geography, landcover, mosaic, network
 from tamrl.twin.climate import Climate, monthly_climate
-from tamrl.twin.lattice import Bilinear, Lattice, from_pixels
+from tamrl.twin.lattice import Bilinear, WeatherLattice, from_pixels
 from tamrl.twin.noise import generator, static_field
 
 ROWS_AT_ONCE = 20
@@ -43,9 +43,9 @@ class Earth:
     towers: network.Towers
 
     @property
-    def nodes(self) -> Lattice:
+    def nodes(self) -> WeatherLattice:
         """The lattice of the weather."""
-        return Lattice(self.resolution)
+        return WeatherLattice(self.resolution)
 
     @property
     def grid(self) -> Grid:
@@ -65,7 +65,7 @@ class Earth:
 
 def create(land: np.ndarray, *, resolution: float, ratio: int, towers: int, seed: int) -> Earth:
     """Create a world from the share of land of its pixels, (lat, lon) of `resolution` / `ratio` degrees."""
-    nodes, grid, pixels = Lattice(resolution), Grid(resolution), Grid(resolution / ratio)
+    nodes, grid, pixels = WeatherLattice(resolution), Grid(resolution), Grid(resolution / ratio)
     dry = (land >= 0.5) & ~geography.lakes(lat=pixels.lat[:, None], lon=pixels.lon)
     climate = mean_climate(land, nodes, ratio=ratio, seed=seed)
     cover, koppen = surface(dry, climate, nodes, pixels, seed=seed, rows=ROWS_AT_ONCE * ratio)
@@ -81,7 +81,7 @@ def create(land: np.ndarray, *, resolution: float, ratio: int, towers: int, seed
     return Earth(resolution, ratio, seed, climate, cover, koppen, height, parts, vigour, age, placed)
 
 
-def mean_climate(land: np.ndarray, nodes: Lattice, *, ratio: int, seed: int) -> Climate:
+def mean_climate(land: np.ndarray, nodes: WeatherLattice, *, ratio: int, seed: int) -> Climate:
     """Mean climate at the nodes (latitude, longitude); at the poles all longitudes agree."""
     share = from_pixels(land, ratio)
     share[[0, -1]] = share[[0, -1]].mean(1, keepdims=True)
@@ -94,11 +94,11 @@ def mean_climate(land: np.ndarray, nodes: Lattice, *, ratio: int, seed: int) -> 
 
 
 def surface(
-    land: np.ndarray, climate: Climate, nodes: Lattice, pixels: Grid, *, seed: int, rows: int
+    land: np.ndarray, climate: Climate, nodes: WeatherLattice, pixels: Grid, *, seed: int, rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Land cover and climate zone of the pixels, uint8 (lat, lon), worked on in blocks of `rows`."""
     warmth, rain = monthly_climate(climate)
-    coarse = Lattice(max(nodes.resolution, 1.0))
+    coarse = WeatherLattice(max(nodes.resolution, 1.0))
     lat, lon = np.meshgrid(coarse.lat, coarse.lon, indexing="ij")
     patches = [static_field(seed, f"cover {k}", lat=lat, lon=lon, scale_km=350, count=160) for k in range(3)]
     rng = generator(seed, "cover pixels")

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import xarray as xr
 
-from tamrl.twin.lattice import Lattice
+from tamrl.twin.lattice import WeatherLattice
 
 # short name in GRIB, parameter, step type, data type, statistic, name in the file's name, units, name, CF name
 VARIABLES = {
@@ -33,7 +33,7 @@ def era5_file_name(name: str, year: int, month: int) -> str:
     return f"era5_{VARIABLES[name][5]}_daily_{VARIABLES[name][4]}_{year}_{month:02d}.nc"
 
 
-def era5_dataset(name: str, values: np.ndarray, *, year: int, month: int, nodes: Lattice) -> xr.Dataset:
+def era5_dataset(name: str, values: np.ndarray, *, year: int, month: int, nodes: WeatherLattice) -> xr.Dataset:
     """One file's content.
 
     Parameters
@@ -76,7 +76,7 @@ def era5_encoding(name: str, shape: tuple[int, ...]) -> dict[str, dict[str, obje
     return {name: {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": shape, "_FillValue": np.float32(np.nan)}}
 
 
-def _attributes(name: str, nodes: Lattice) -> dict[str, object]:
+def _attributes(name: str, nodes: WeatherLattice) -> dict[str, object]:
     short, parameter, step, data, _, _, units, long_name, cf = VARIABLES[name]
     rows, columns = nodes.shape
     return {

@@ -8,7 +8,7 @@ import zarr
 
 from tamrl.arrays import Floats
 from tamrl.twin.era5 import VARIABLES
-from tamrl.twin.lattice import Lattice
+from tamrl.twin.lattice import WeatherLattice
 from tamrl.twin.world import world_array
 
 SWING = 4.0
@@ -51,12 +51,12 @@ def ends(name: str, year: int, month: int, count: int) -> np.ndarray:
     return first + np.arange(count)
 
 
-def grib(name: str, values: np.ndarray, *, times: np.ndarray, nodes: Lattice) -> bytes:
+def grib(name: str, values: np.ndarray, *, times: np.ndarray, nodes: WeatherLattice) -> bytes:
     """Hours (time, lat, lon) as GRIB messages of edition 1, as the Climate Data Store gives them, packed in 24 bits."""
     return b"".join(_message(name, field, time, nodes) for field, time in zip(values, times, strict=True))
 
 
-def _message(name: str, field: np.ndarray, end: np.datetime64, nodes: Lattice) -> bytes:
+def _message(name: str, field: np.ndarray, end: np.datetime64, nodes: WeatherLattice) -> bytes:
     total = VARIABLES[name][4] == "sum"
     start = (end - np.timedelta64(1 if total else 0, "h")).astype("datetime64[h]").item()
     century, year = (start.year - 1) // 100 + 1, (start.year - 1) % 100 + 1
@@ -91,7 +91,7 @@ def _ibm(value: float) -> bytes:
     return bytes([(0x80 if value < 0 else 0) | (64 + 6)]) + round(abs(value)).to_bytes(3, "big")
 
 
-def create_store(path: Path, *, years: list[int], nodes: Lattice, chunk: int = 24) -> None:
+def create_store(path: Path, *, years: list[int], nodes: WeatherLattice, chunk: int = 24) -> None:
     """An empty store like ARCO-ERA5: Zarr 2, consolidated, hours since 1900 from the first hour of `years` to the one after.
 
     The original holds one hour in a chunk; `chunk` hours make fewer files of a small world.

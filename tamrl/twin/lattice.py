@@ -1,6 +1,6 @@
 """The lattice of the weather: nodes as ERA5 has them, and values between them.
 
-Lattice lie at latitudes 90 to -90, both poles included, and longitudes 0 to 360, `resolution` degrees apart. Centres
+WeatherLattice lie at latitudes 90 to -90, both poles included, and longitudes 0 to 360, `resolution` degrees apart. Centres
 of the cells of `tamrl.grid.Grid` lie in the middle of four nodes.
 """
 
@@ -12,7 +12,7 @@ from tamrl.arrays import Floats
 
 
 @dataclass(frozen=True)
-class Lattice:
+class WeatherLattice:
     """A lattice of `resolution` degrees (a divisor of 180)."""
 
     resolution: float
@@ -64,7 +64,7 @@ class Bilinear:
     columns: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @classmethod
-    def between(cls, nodes: Lattice, *, lat: np.ndarray, lon: np.ndarray) -> "Bilinear":
+    def between(cls, nodes: WeatherLattice, *, lat: np.ndarray, lon: np.ndarray) -> "Bilinear":
         """Weights from `nodes` to the lattice of `lat` x `lon`."""
         y = (90 - np.asarray(lat)) / nodes.resolution
         x = (np.asarray(lon) % 360) / nodes.resolution

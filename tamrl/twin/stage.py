@@ -23,7 +23,7 @@ from tamrl.grid import Grid
 from tamrl.log import progress
 from tamrl.sections import inputs as sections
 from tamrl.twin import archives, earth, era5, hours, landcover, modis, mosaic, observe
-from tamrl.twin.lattice import Lattice
+from tamrl.twin.lattice import WeatherLattice
 from tamrl.twin.network import Towers
 from tamrl.twin.noise import generator
 from tamrl.twin.simulation import Simulation
@@ -109,7 +109,7 @@ def write_archives(*, world: str, fluxnet2015: str, fluxnet: str, twin: sections
     zones = opened.static("koppen")
     zone = zones[Grid(opened.resolution / opened.ratio).index(lat=towers.lat, lon=towers.lon)]
     days = pd.date_range(f"{opened.years[0]}-01-01", f"{opened.years[-1]}-12-31")
-    old: list[archives.Site] = []
+    old: list[archives.ArchiveSite] = []
     with atomic(fluxnet2015) as first, atomic(fluxnet) as second:
         first.mkdir()
         second.mkdir()
@@ -135,12 +135,12 @@ def _site(
     days: pd.DatetimeIndex,
     height: float,
     rng: np.random.Generator,
-) -> tuple[archives.Site, np.ndarray]:
+) -> tuple[archives.ArchiveSite, np.ndarray]:
     """A tower's metadata, and which days it ran (bool): whole years, sometimes not all of them."""
     years = np.unique(days.year)
     start = int(years[0]) if rng.random() < 0.7 else int(rng.choice(years))
     end = int(years[-1]) if rng.random() < 0.7 else int(rng.integers(start, years[-1] + 1))
-    site = archives.Site(
+    site = archives.ArchiveSite(
         site=str(towers.site[number]),
         lat=float(towers.lat[number]),
         lon=float(towers.lon[number]),
@@ -156,7 +156,7 @@ def _site(
 
 
 def _write_site(
-    site: archives.Site, record: pd.DataFrame, days: pd.DatetimeIndex, folder: Path, *, new: bool, rng: np.random.Generator
+    site: archives.ArchiveSite, record: pd.DataFrame, days: pd.DatetimeIndex, folder: Path, *, new: bool, rng: np.random.Generator
 ) -> None:
     table = archives.daily_csv(record, days, archives.columns(rng, reanalysis=new))
     if new:
@@ -177,7 +177,7 @@ def write_era5(*, world: str, folder: str, twin: sections.Twin) -> None:
     world, folder : path
     """
     opened = _open(world)
-    nodes = Lattice(opened.resolution)
+    nodes = WeatherLattice(opened.resolution)
     months = [(year, month) for year in opened.years for month in range(1, 13)]
     with atomic(folder) as part:
         part.mkdir()
@@ -188,7 +188,7 @@ def write_era5(*, world: str, folder: str, twin: sections.Twin) -> None:
                 _write_weather(part, name, values, year=year, month=month, nodes=nodes, kind=twin.era5_format)
 
 
-def _write_weather(part: Path, name: str, values: np.ndarray, *, year: int, month: int, nodes: Lattice, kind: str) -> None:
+def _write_weather(part: Path, name: str, values: np.ndarray, *, year: int, month: int, nodes: WeatherLattice, kind: str) -> None:
     path = part / era5.era5_file_name(name, year, month)
     if kind == "netcdf":
         ds = era5.era5_dataset(name, values, year=year, month=month, nodes=nodes)

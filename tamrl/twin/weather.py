@@ -14,7 +14,7 @@ from scipy.special import ndtr
 from tamrl.arrays import Floats
 from tamrl.twin import sky
 from tamrl.twin.climate import Climate
-from tamrl.twin.lattice import Bilinear, Lattice
+from tamrl.twin.lattice import Bilinear, WeatherLattice
 from tamrl.twin.noise import WaveField, autoregressive, generator
 
 FIELDS = {"storm": (480, 200, 1.2), "heat": (900, 96, 4.0), "wet": (1300, 64, 60.0), "warm": (1600, 64, 45.0)}
@@ -54,7 +54,7 @@ class Weather:
     ----------
     climate : Climate
         Mean climate at the nodes, (latitude, longitude).
-    nodes : Lattice
+    nodes : WeatherLattice
     first, days : date and int
         First day and number of days that will be asked for.
     calm : int
@@ -62,9 +62,9 @@ class Weather:
     seed : int
     """
 
-    def __init__(self, climate: Climate, nodes: Lattice, *, first: date, days: int, calm: int, seed: int):
+    def __init__(self, climate: Climate, nodes: WeatherLattice, *, first: date, days: int, calm: int, seed: int):
         self.climate, self.first, self.days = climate, first, days
-        coarse = Lattice(max(nodes.resolution, NOISE_RESOLUTION))
+        coarse = WeatherLattice(max(nodes.resolution, NOISE_RESOLUTION))
         self._finer = None if coarse == nodes else Bilinear.between(coarse, lat=nodes.lat, lon=nodes.lon)
         self._shape = coarse.shape
         self._series: dict[str, np.ndarray] = {}

@@ -23,7 +23,7 @@ import numpy as np
 from tamrl.drivers.formats import grib
 from tamrl.errors import TamrlError
 from tamrl.twin import hours
-from tamrl.twin.lattice import Lattice
+from tamrl.twin.lattice import WeatherLattice
 
 DAYS, MUTATIONS, REPEATS = 31, 2000, 5
 READERS = ("project", "eccodes")
@@ -33,7 +33,7 @@ BESIDE = "import eccodes, pyproj; pyproj.CRS('EPSG:4326')"
 
 def write(path, *, resolution, days):
     """Daily fields of temperature as the virtual Earth writes GRIB."""
-    nodes, rng = Lattice(resolution), np.random.default_rng(1)
+    nodes, rng = WeatherLattice(resolution), np.random.default_rng(1)
     warm = 250 + 50 * np.sin(np.linspace(0, np.pi, nodes.shape[0]))[:, None]
     with open(path, "wb") as file:
         for day in range(days):

@@ -9,7 +9,7 @@ import rasterio
 import xarray as xr
 
 from tamrl.twin import hours
-from tamrl.twin.lattice import Lattice
+from tamrl.twin.lattice import WeatherLattice
 
 DIMS = ("valid_time", "latitude", "longitude")
 ENCODING = {"zlib": True, "complevel": 1, "shuffle": True}
@@ -118,7 +118,7 @@ def write_nadir(folder, *, pixel, year):
 
 def write_arco(path, *, resolution, years):
     """Hours that are the same all day, in the public store's format."""
-    nodes = Lattice(resolution)
+    nodes = WeatherLattice(resolution)
     hours.create_store(path, years=years, nodes=nodes)
     for month in pd.period_range(f"{years[0]}-01", f"{years[-1]}-12", freq="M"):
         days = pd.date_range(month.start_time, month.end_time.normalize(), freq="D")

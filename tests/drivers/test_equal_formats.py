@@ -8,9 +8,9 @@ import xarray as xr
 from tamrl.calendar import TimeAxis
 from tamrl.drivers.sources import arco_era5, cds_era5
 from tamrl.twin import hours
-from tamrl.twin.lattice import Lattice
+from tamrl.twin.lattice import WeatherLattice
 
-NODES, DAYS = Lattice(30.0), 31
+NODES, DAYS = WeatherLattice(30.0), 31
 STEPS = {"t2m": (1 / 128, 256.0), "ssrd": (64.0, 0.0)}
 """Step and smallest value of the packing: all four formats hold such numbers exactly."""
 

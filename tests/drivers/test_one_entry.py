@@ -10,7 +10,7 @@ from tamrl.drivers import stage
 from tamrl.drivers.remote import climate_store
 from tamrl.errors import ConfigError
 from tamrl.twin import hours
-from tamrl.twin.lattice import Lattice
+from tamrl.twin.lattice import WeatherLattice
 from tests.server import KEY, running
 
 ENTRY = """
@@ -23,7 +23,7 @@ soil_moisture:
   role: dynamic
   era5: {short_name: swvl1, name: volumetric_soil_water_layer_1, grib: "39.128", units: m3 m-3}
 """
-NODES, DAYS = Lattice(30.0), 31
+NODES, DAYS = WeatherLattice(30.0), 31
 AXIS = TimeAxis.of_years("day", (2011,))
 
 

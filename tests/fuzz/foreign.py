@@ -29,14 +29,14 @@ from tamrl.training import checkpoint
 from tamrl.training.model_spec import model_dims
 from tamrl.twin import hours
 from tamrl.twin import modis as twin
-from tamrl.twin.lattice import Lattice
+from tamrl.twin.lattice import WeatherLattice
 from tests.drivers import conftest as grids
 from tests.fuzz.base import Target
 from tests.modelling import trained
 from tests.towers import conftest as towers
 from tests.towers import test_zarr_fluxnet2015 as stores
 
-NODES, DAYS = Lattice(30.0), 31
+NODES, DAYS = WeatherLattice(30.0), 31
 YEAR = TimeAxis.of_years("day", (2011,))
 warnings.simplefilter("ignore")
 

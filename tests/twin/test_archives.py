@@ -12,7 +12,7 @@ import pytest
 
 from tamrl.twin import archives
 
-SITE = archives.Site("XV-Aab", 51.2, 10.3, 433.4, "DBF", 8.31, 712.4, False, 2010, 2012, koppen="Dfb")
+SITE = archives.ArchiveSite("XV-Aab", 51.2, 10.3, 433.4, "DBF", 8.31, 712.4, False, 2010, 2012, koppen="Dfb")
 
 
 def _columns_of(path) -> list[list[str]]:

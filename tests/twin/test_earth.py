@@ -5,14 +5,14 @@ import pytest
 
 from tamrl.grid import Grid
 from tamrl.twin import earth
-from tamrl.twin.lattice import Lattice
+from tamrl.twin.lattice import WeatherLattice
 
 pytestmark = pytest.mark.xdist_group("twin")
 
 
 def test_blocks_of_any_height_give_the_same_surface(land):
     coarse = land.reshape(72, 5, 144, 5).mean((1, 3))
-    nodes, pixels = Lattice(5.0), Grid(2.5)
+    nodes, pixels = WeatherLattice(5.0), Grid(2.5)
     climate = earth.mean_climate(coarse, nodes, ratio=2, seed=1)
     whole, part = (earth.surface(coarse >= 0.5, climate, nodes, pixels, seed=1, rows=rows) for rows in (72, 7))
     np.testing.assert_array_equal(whole[0], part[0])

@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 
 from tamrl.twin import era5
-from tamrl.twin.lattice import Lattice
+from tamrl.twin.lattice import WeatherLattice
 
-NODES = Lattice(10.0)
+NODES = WeatherLattice(10.0)
 
 
 @pytest.fixture(scope="module")

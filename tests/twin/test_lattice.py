@@ -1,15 +1,15 @@
-"""Lattice, centres and the ways between them."""
+"""WeatherLattice, centres and the ways between them."""
 
 import numpy as np
 import pytest
 
 from tamrl.grid import Grid
-from tamrl.twin.lattice import Bilinear, Lattice, centres, from_pixels
+from tamrl.twin.lattice import Bilinear, WeatherLattice, centres, from_pixels
 
 
 @pytest.mark.parametrize("resolution", [0.5, 1.0, 5.0, 7.5])
 def test_centres_lie_between_four_nodes(resolution):
-    nodes, grid = Lattice(resolution), Grid(resolution)
+    nodes, grid = WeatherLattice(resolution), Grid(resolution)
     lat = np.broadcast_to(nodes.lat[:, None], nodes.shape).astype("float32")
     np.testing.assert_allclose(centres(lat)[:, 0], grid.lat, atol=1e-4)
     east = np.broadcast_to(np.cos(np.deg2rad(nodes.lon)), nodes.shape).astype("float32")
@@ -22,14 +22,14 @@ def test_pixel_means_around_nodes_keep_the_mean_and_the_place(ratio):
     pixels = Grid(10.0 / ratio)
     field = np.cos(np.deg2rad(pixels.lon))[None, :] * np.ones((pixels.shape[0], 1))
     found = from_pixels(field, ratio)
-    assert found.shape == Lattice(10.0).shape
+    assert found.shape == WeatherLattice(10.0).shape
     assert found[5].argmax() == 0
     assert found[5].argmin() == found.shape[1] // 2
     np.testing.assert_allclose(from_pixels(np.full(pixels.shape, 0.3), ratio), 0.3, rtol=1e-6)
 
 
 def test_interpolation_returns_the_nodes_and_crosses_the_seam():
-    nodes = Lattice(2.0)
+    nodes = WeatherLattice(2.0)
     rng = np.random.default_rng(0)
     values = rng.random(nodes.shape).astype("float32")
     at_nodes = Bilinear.between(nodes, lat=nodes.lat, lon=nodes.lon)

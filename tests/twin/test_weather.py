@@ -7,12 +7,12 @@ import pytest
 
 from tamrl.twin import sky
 from tamrl.twin.climate import Climate
-from tamrl.twin.lattice import Lattice
+from tamrl.twin.lattice import WeatherLattice
 from tamrl.twin.weather import Weather, humid, rainfall
 
 
 def _weather(resolution=10.0, *, days=62, seed=1):
-    nodes = Lattice(resolution)
+    nodes = WeatherLattice(resolution)
     lat, lon = (v.astype("float32") for v in np.meshgrid(nodes.lat, nodes.lon, indexing="ij"))
     climate = Climate(lat, lon, np.zeros_like(lat), np.full_like(lat, 0.4))
     return Weather(climate, nodes, first=date(2010, 6, 1), days=days, calm=0, seed=seed)
