@@ -47,6 +47,13 @@ class SummedMaps:
     def read(cls, run: RunFiles, labels: tuple[str, ...], reference: Reference, *, step: Step) -> "SummedMaps":
         """Sum the maps of all fluxes and labels, their members where the run has them, and the reference.
 
+        Parameters
+        ----------
+        run : files of the run
+        labels : years of the maps, or `climatology`
+        reference : gridded fluxes to compare with
+        step : {"day", "month"}
+
         Raises
         ------
         ContractError
@@ -80,7 +87,15 @@ def pair_reference(paths: list[str], labels: tuple[str, ...]) -> Reference:
 
 
 def sum_flux(run: RunFiles, flux: str, labels: tuple[str, ...], reference: Reference, land: LandCells, *, step: Step) -> FluxSums:
-    """Sum one flux over all labels."""
+    """Sum one flux over all labels.
+
+    Parameters
+    ----------
+    run : files of the run
+    flux : one of `carbon.FLUXES`
+    labels, reference, step : as in `SummedMaps.read`
+    land : land cells of the maps
+    """
     members = [path for label in labels if (path := run.find(File.MEMBERS, flux=flux, label=label))]
     count = 0
     for path in members[:1]:

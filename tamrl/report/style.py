@@ -245,7 +245,14 @@ class Panel:
 def panel_grid(
     figure: Figure, rows: Sequence[str], columns: Sequence[str], *, sharex: Share = False, sharey: Share = False
 ) -> list[Panel]:
-    """Make one panel per row and column, row by row."""
+    """Make one panel per row and column, row by row.
+
+    Parameters
+    ----------
+    figure : from `new_figure`
+    rows, columns : what the panels of a row and of a column show
+    sharex, sharey : which panels share an axis, as in `Figure.subplots`
+    """
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=sharex, sharey=sharey)
     return [
         Panel(row, column, grid[i, j], i == 0, i == len(rows) - 1, j == 0)
@@ -264,12 +271,28 @@ def draw_strip(axes: Axes, at: float, values: np.ndarray, colour: str, *, low: f
 
 
 def draw_interval(axes: Axes, low: float, high: float, at: float, colour: str, *, alpha: float) -> None:
-    """Draw the bar of an interval along the row `at`."""
+    """Draw the bar of an interval.
+
+    Parameters
+    ----------
+    axes : panel
+    low, high : ends on the horizontal axis
+    at : position on the vertical axis
+    colour, alpha : colour and opacity
+    """
     axes.plot([low, high], [at] * 2, color=colour, linewidth=2, alpha=alpha, solid_capstyle="round")
 
 
 def colour_bar(figure: Figure, image: ScalarMappable, axes: Axes | list[Axes], label: str, *, extend: Extend = "max") -> None:
-    """Add a slim horizontal colour bar below a map, or below a row of them."""
+    """Add a slim horizontal colour bar below a map, or below a row of them.
+
+    Parameters
+    ----------
+    figure, image : the figure, and the drawing whose colours are explained
+    axes : panel, or panels of a row
+    label : quantity and unit
+    extend : ends of the bar that stand for values beyond it
+    """
     shrink, aspect = (0.34, 42) if isinstance(axes, list) else (0.62, 34)
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", pad=0.03, extend=extend, shrink=shrink, aspect=aspect)
     bar.set_label(label, fontsize=8)

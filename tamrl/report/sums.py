@@ -197,7 +197,13 @@ class FluxSums:
         q95: np.ndarray,
         reference: np.ndarray | None = None,
     ) -> FluxBlock:
-        """Take the land cells of fields (time, lat, lon) of the steps `time` (time,)."""
+        """Take the land cells of some steps.
+
+        Parameters
+        ----------
+        time : (time,) datetime64
+        mean, std, q05, q95, reference : fields (time, lat, lon), gC m-2 d-1
+        """
         axis = calendar.TimeAxis(time, self.step)
         take = self.land.take
         known = None if reference is None else take(reference)

@@ -125,7 +125,20 @@ def plot_tower_map(metrics: pd.DataFrame, towers: pd.DataFrame, base: Basemap, *
 
 
 def draw_towers_by_class(axes: Axes, sites: pd.DataFrame, *, title: str, unknown: bool = False) -> list[Line2D]:
-    """Draw the towers by class, with `unknown` also those without one as "other"; returns what the legend shows."""
+    """Draw the towers by class.
+
+    Parameters
+    ----------
+    axes : a frame of `projection.draw_frame`
+    sites : table with lat, lon and igbp
+    title : str
+    unknown : bool
+        Whether those without a class are drawn as "other".
+
+    Returns
+    -------
+    What the legend shows.
+    """
     handles = []
     for name, (members, colour, marker) in GROUPS.items():
         inside = sites["igbp"].isin(members)

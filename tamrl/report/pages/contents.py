@@ -20,7 +20,15 @@ Item = Picture | ReportTable | Note
 
 
 def compose_page(results: RunResults, *, origin: Mapping[str, str], date: str, atlas: str | None) -> HtmlPage:
-    """Compose the report; `origin` holds digests and versions by name."""
+    """Compose the report.
+
+    Parameters
+    ----------
+    results : what it shows
+    origin : digests and versions by name
+    date : when it is written
+    atlas : where the atlas lies, relative to the report
+    """
     run, maps = results.description, results.maps
     sections = [
         *([maps_section(results, maps)] if maps else []),
