@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl import calendar, contracts, escaping, files, georeference, simulated, stores, variables
+from tamrl.calendar import TimeAxis
 from tamrl.errors import ContractError
 from tamrl.log import progress
 from tamrl.sections.inputs import Features
@@ -82,7 +83,8 @@ def assess_towers(*, samples: str, splits: str, table: str, features: Features, 
     dynamic, static = features.dynamic, features.static
     with xr.open_dataset(files.verified(samples)) as towers:
         contracts.check_samples(towers, dynamic=dynamic, static=static, where=samples)
-        described = _predictors(towers, dynamic, static, least=_least(towers)).load()
+        fewest = DAYS if TimeAxis.of(towers).step == "day" else 1  # a record may be a small part of the time axis
+        described = _predictors(towers, dynamic, static, least=fewest).load()
     good, folds = _described(described.rename(site="place"), _folds(splits), where=samples)
     index = np.full(len(good), np.nan)
     values, families = described.values[good], described["family"].values
@@ -98,12 +100,6 @@ def _folds(splits: str) -> pd.Series:
     """What holds each tower out; in a split in time no tower is, so the groups are taken in turn."""
     table = contracts.read_csv(splits, contracts.SPLITS).set_index("site")
     return table["group"].astype(str) if "since" in table else table["fold"]
-
-
-def _least(towers: xr.Dataset) -> int:
-    """Steps that describe a calendar month of a tower, whose record may be a small part of the time axis."""
-    daily = towers.sizes["time"] > 1 and towers["time"].values[1] - towers["time"].values[0] < np.timedelta64(7, "D")
-    return DAYS if daily else 1
 
 
 def _predictors(ds: xr.Dataset, dynamic: tuple[str, ...], static: tuple[str, ...], *, least: int | None = None) -> xr.DataArray:

@@ -1,7 +1,6 @@
 """Layers of daily nadir reflectance on the climate modelling grid (MCD43C4, VNP43C4): indices and weights."""
 
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -25,20 +24,7 @@ SNOWY = 50
 """Percent of snow from which a pixel counts as snowy."""
 
 
-class InversionWeights(Protocol):
-    """The weight of full, mixed and poor inversions, and the most that a snowy pixel has."""
-
-    @property
-    def good(self) -> float: ...  # noqa: D102
-    @property
-    def mixed(self) -> float: ...  # noqa: D102
-    @property
-    def poor(self) -> float: ...  # noqa: D102
-    @property
-    def snow(self) -> float: ...  # noqa: D102
-
-
-def read_index(index: str, product: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
+def read_mcd43_index(index: str, product: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
     """An index of the nadir reflectances of a file (float32): NDVI, EVI, NIRv, kNDVI or LSWI."""
 
     def band(name: str) -> np.ndarray:
@@ -56,15 +42,21 @@ def read_index(index: str, product: str, path: Path, shape: tuple[int, int]) -> 
     return indices.kndvi(ndvi=ndvi) if index == "kNDVI" else indices.nirv(ndvi=ndvi, nir=nir)
 
 
-def read_weights(options: InversionWeights, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Quality weights of the pixels of a file (float32)."""
+def read_mcd43_weights(weights: tuple[float, float, float], snowy: float, path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """Quality weights (float32) of the pixels of a file; see `inversion_weights`."""
     quality, snow = (cmg.code_layer(path, layer, shape) for layer in (QUALITY, SNOW))
-    return inversion_weights(quality, snow, options)
+    return inversion_weights(quality, snow, weights, snowy)
 
 
-def inversion_weights(quality: np.ndarray, snow: np.ndarray, options: InversionWeights) -> np.ndarray:
-    """Quality weights (float32) of BRDF_Quality (0 best to 5, else fill) and Percent_Snow (0 to 100, else unknown)."""
-    table = np.array([options.good] * 2 + [options.mixed] * 2 + [options.poor] * 2 + [0.0], "float32")
-    weights = table[np.where((quality >= 0) & (quality <= 5), quality, 6)]
-    snowy = (snow >= SNOWY) & (snow <= 100)
-    return np.where(snowy, np.minimum(weights, np.float32(options.snow)), weights)
+def inversion_weights(quality: np.ndarray, snow: np.ndarray, weights: tuple[float, float, float], snowy: float) -> np.ndarray:
+    """Quality weights (float32) of BRDF_Quality (0 best to 5, else fill) and Percent_Snow (0 to 100, else unknown).
+
+    Parameters
+    ----------
+    weights : of full inversions (0 and 1), partly magnitude inversions (2 and 3) and the rest
+    snowy : the most that a pixel under snow weighs
+    """
+    table = np.array([*np.repeat(weights, 2), 0.0], "float32")
+    by_quality = table[np.where((quality >= 0) & (quality <= 5), quality, 6)]
+    covered = (snow >= SNOWY) & (snow <= 100)
+    return np.where(covered, np.minimum(by_quality, np.float32(snowy)), by_quality)

@@ -1,7 +1,6 @@
 """Layers of the 16-day vegetation indices on the climate modelling grid (MOD13C1, MYD13C1, VNP13C1): indices and weights."""
 
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -23,22 +22,7 @@ RANKS = {"VNP13C1": {0: 0, 1: 0, 2: 0, 3: 1, 4: 1, 5: 1, 8: 2}}
 """MODIS rank of VIIRS reliability (0 excellent to 6 poor, 7 cloud shadow, 8 snow or ice, 9 cloud, 10 estimated)."""
 
 
-class ReliabilityWeights(Protocol):
-    """The product, and the weight of good, marginal, snowy and cloudy pixels."""
-
-    @property
-    def product(self) -> str: ...  # noqa: D102
-    @property
-    def good(self) -> float: ...  # noqa: D102
-    @property
-    def marginal(self) -> float: ...  # noqa: D102
-    @property
-    def snow(self) -> float: ...  # noqa: D102
-    @property
-    def cloudy(self) -> float: ...  # noqa: D102
-
-
-def read_index(index: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
+def read_mod13_index(index: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
     """NDVI or EVI as in the file, NIRv or kNDVI from its layers (float32)."""
     if index in ("NDVI", "EVI"):
         return _read(path, index, shape)
@@ -52,16 +36,17 @@ def _read(path: Path, layer: str, shape: tuple[int, int]) -> np.ndarray:
     return cmg.physical_layer(path, f"{LAYER} {layer}", shape, limits=LIMITS, fill=FILL)
 
 
-def read_weights(options: ReliabilityWeights, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Quality weights of the pixels of a file (float32)."""
-    return reliability_weights(cmg.code_layer(path, RELIABILITY, shape), options)
+def read_mod13_weights(
+    product: str, weights: tuple[float, float, float, float], path: Path, shape: tuple[int, int]
+) -> np.ndarray:
+    """Quality weights (float32) of the pixels of a file; `weights` are those of good, marginal, snowy and cloudy ones."""
+    return reliability_weights(cmg.code_layer(path, RELIABILITY, shape), product, weights)
 
 
-def reliability_weights(reliability: np.ndarray, options: ReliabilityWeights) -> np.ndarray:
+def reliability_weights(reliability: np.ndarray, product: str, weights: tuple[float, float, float, float]) -> np.ndarray:
     """Quality weights (float32) of pixel reliability: 0 good, 1 marginal, 2 snow or ice, 3 cloudy; others weigh nothing."""
     table = np.zeros(257, "float32")  # the last entry is what has no rank
-    kinds = [options.good, options.marginal, options.snow, options.cloudy]
-    for rank, kind in RANKS.get(options.product, {k: k for k in range(4)}).items():
-        table[rank] = kinds[kind]
+    for rank, kind in RANKS.get(product, {k: k for k in range(4)}).items():
+        table[rank] = weights[kind]
     codes = reliability.astype("int32")
     return table[np.where((codes >= 0) & (codes <= 255), codes, 256)]

@@ -103,8 +103,9 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") 
     folder = folder_of(NAME, options)
     days = cmg.find_composites(folder, axis, options.product, options.collection)
     days = {day: path for day, path in days.items() if (day.timetuple().tm_yday - 1) % options.every == 0}
-    product = cmg.CompositeProduct(NAME, folder, days, partial(mcd43.read_weights, options), mcd43.QUALITY, 0.5)
+    read_weights = partial(mcd43.read_mcd43_weights, (options.good, options.mixed, options.poor), options.snow)
+    product = cmg.CompositeProduct(NAME, folder, days, read_weights, mcd43.QUALITY, 0.5)
     return {
-        name: product.driver(name, partial(mcd43.read_index, variables.get(name).sources[NAME].name, options.product))
+        name: product.driver(name, partial(mcd43.read_mcd43_index, variables.get(name).sources[NAME].name, options.product))
         for name in names
     }

@@ -101,7 +101,7 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") 
     axis.need_years(NAME)
     folder = folder_of(NAME, options)
     composites = cmg.find_composites(folder, axis, options.product, options.collection)
-    product = cmg.CompositeProduct(
-        NAME, folder, composites, partial(mod13.read_weights, options), mod13.RELIABILITY, mod13.LENGTH / 2
-    )
-    return {name: product.driver(name, partial(mod13.read_index, variables.get(name).sources[NAME].name)) for name in names}
+    weights = (options.good, options.marginal, options.snow, options.cloudy)
+    read_weights = partial(mod13.read_mod13_weights, options.product, weights)
+    product = cmg.CompositeProduct(NAME, folder, composites, read_weights, mod13.RELIABILITY, mod13.LENGTH / 2)
+    return {name: product.driver(name, partial(mod13.read_mod13_index, variables.get(name).sources[NAME].name)) for name in names}
