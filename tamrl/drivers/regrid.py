@@ -19,7 +19,7 @@ LAND_NODE = 0.5
 """Share of land in the box around a node from which on it counts as land, as in ERA5's binary mask."""
 
 
-def ratio(*, target: float, native: float, name: str) -> int:
+def native_per_cell(*, target: float, native: float, name: str) -> int:
     """How many native steps make a target cell side; raises `ConfigError` unless it is a whole number."""
     steps = target / native
     if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * steps:
@@ -31,7 +31,7 @@ def ratio(*, target: float, native: float, name: str) -> int:
     return round(steps)
 
 
-def blocks(count: int, size: int) -> Iterator[slice]:
+def consecutive_blocks(count: int, size: int) -> Iterator[slice]:
     """Consecutive slices of at most `size`."""
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))
@@ -75,7 +75,7 @@ def nodes_to_cells(values: np.ndarray, *, target: Grid, weights: np.ndarray | No
         If the cells are not a whole multiple of the node spacing.
     """
     native = Grid(180.0 / (values.shape[-2] - 1))
-    k = ratio(target=target.resolution, native=native.resolution, name="the nodes")
+    k = native_per_cell(target=target.resolution, native=native.resolution, name="the nodes")
     fine = corners(values, weights)
     return fine if k == 1 else _mean(*coarsen_strict(fine, native.area(), k)).astype(values.dtype)
 

@@ -168,12 +168,12 @@ def test_trap_6_fractions_keep_what_a_majority_would_lose():
 @pytest.mark.parametrize("target, native", [(0.3, 0.25), (0.25, 1), (0.25, 0.1)])
 def test_only_whole_multiples(target, native):
     with pytest.raises(ConfigError, match="whole multiple"):
-        regrid.ratio(target=target, native=native, name="the nodes")
+        regrid.native_per_cell(target=target, native=native, name="the nodes")
 
 
 @pytest.mark.parametrize("target, native, k", [(0.25, 0.05, 5), (0.25, 1 / 120, 30), (1, 0.25, 4), (5, 5, 1)])
 def test_ratios(target, native, k):
-    assert regrid.ratio(target=target, native=native, name="the nodes") == k
+    assert regrid.native_per_cell(target=target, native=native, name="the nodes") == k
 
 
 @pytest.mark.parametrize(("spacing", "resolution"), [(10, 30), (10, 15), (2, 5), (5, 2), (1, 2.5)])

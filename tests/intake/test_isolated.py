@@ -41,7 +41,7 @@ def _hdf(path, size=4):
 
 
 READERS = {
-    "NetCDF": (_file, lambda path: netcdf.open_netcdf(path, where=path)["v"].values),
+    "NetCDF": (_file, lambda path: netcdf.open_decoded(path, where=path)["v"].values),
     "layer": (_file, lambda path: netcdf.stored_layer(path, "v").values),
     "HDF4": (_hdf, lambda path: hdf4.hdf4_layer(path, "v").values),
 }
@@ -91,7 +91,7 @@ def test_more_than_a_file_of_its_size_can_hold_is_refused_before_memory_is_taken
     path = tmp_path / name
     if name == "raw.nc":
         with pytest.raises(InputError, match=r"raw\.nc[\s\S]*declares 9,600,000,000 bytes"):
-            netcdf.open_netcdf(_file(path, (20_000, 30_000, 4), None), where=path)
+            netcdf.open_decoded(_file(path, (20_000, 30_000, 4), None), where=path)
         with pytest.raises(InputError, match=r"raw\.nc[\s\S]*declares"):
             netcdf.stored_layer(path, "v")
     else:
@@ -106,14 +106,14 @@ def test_more_than_a_file_of_its_size_can_hold_is_refused_before_memory_is_taken
 def test_a_file_overwritten_under_its_name_gives_its_new_values(tmp_path, anew):
     """HDF5 shares what it knows of an open file, so that a kept handle would go on giving the old ones."""
     path, read = _file(tmp_path / "raw.nc"), READERS["NetCDF"][1]
-    assert read(path)[0, 0, 1] == 1 and netcdf.open_netcdf(path, where=path)["y"].values[1] == 1
+    assert read(path)[0, 0, 1] == 1 and netcdf.open_decoded(path, where=path)["y"].values[1] == 1
     content = (
         _file(tmp_path / "new.nc", values=FIELD + 7).read_bytes().replace(np.arange(3.0).tobytes(), np.arange(5.0, 8).tobytes())
     )
     if anew:
         path.unlink()
     path.write_bytes(content)
-    assert read(path)[0, 0, 1] == 8 and netcdf.open_netcdf(path, where=path)["y"].values[1] == 6
+    assert read(path)[0, 0, 1] == 8 and netcdf.open_decoded(path, where=path)["y"].values[1] == 6
 
 
 def test_threads_and_forked_processes_have_helpers_of_their_own(tmp_path):

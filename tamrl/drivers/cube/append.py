@@ -247,7 +247,7 @@ class KeptCube:
                 raise NotContinued(f"{source}: {file} changed")
         if (file := stores.find_damage(self.store, now.name)) is not None:
             raise NotContinued(f"what was kept is damaged: {file}")
-        count = write.stored_array(stores.open_group(self.store), now.name).shape[0]
+        count = write.array_of(stores.open_group(self.store), now.name).shape[0]
         if count > len(axis):
             raise NotContinued("the time axis became shorter")
         fresh = {source: frozenset(stamps) - frozenset(record.files[source]) for source, stamps in now.stamps.items()}

@@ -144,7 +144,7 @@ class SourceField:
         da = self._array
         size = max(1, PIECE_BYTES // (4 * da.sizes["lat"] * da.sizes["lon"]))
         for part in parts:
-            blocks = regrid.blocks(part.stop - part.start, size)
+            blocks = regrid.consecutive_blocks(part.stop - part.start, size)
             pieces = [self._on_cells(da, slice(part.start + b.start, part.start + b.stop)) for b in blocks]
             yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
@@ -157,7 +157,7 @@ class SourceField:
         if da.attrs["grid"] == "boxes":
             return regrid.boxes_to_cells(values, target=grid)
         native = Grid.from_dataset(da)
-        k = regrid.ratio(target=grid.resolution, native=native.resolution, name=self.name)
+        k = regrid.native_per_cell(target=grid.resolution, native=native.resolution, name=self.name)
         quality = _load(da["weight"].isel(time=steps), self.maker) if "weight" in da.coords else None
         return regrid.mean(*regrid.pixel_sums(values, native.area(), k, quality))
 
@@ -271,7 +271,7 @@ class CompositeField:
     def _composites(self) -> FilledComposites:
         da, grid = self._array, self.maker.grid
         native = Grid.from_dataset(da)
-        k = regrid.ratio(target=grid.resolution, native=native.resolution, name=self.name)
+        k = regrid.native_per_cell(target=grid.resolution, native=native.resolution, name=self.name)
         shape = (da.sizes["time"], *grid.shape)
         values, weights = _scratch(shape), _scratch(shape)
         for index in range(shape[0]):
@@ -285,7 +285,7 @@ class CompositeField:
     def _fill(self, values: np.ndarray, weights: np.ndarray, time: np.ndarray) -> FilledComposites:
         filled, seen = _scratch(values.shape, bool), 0
         season = calendar.day_of_year(time)
-        for rows in regrid.blocks(values.shape[1], 30):
+        for rows in regrid.consecutive_blocks(values.shape[1], 30):
             part = np.where(composites.accept(weights[:, rows], ACCEPTED_SHARE), values[:, rows], np.nan)
             ever = np.isfinite(part).any(0)
             complete, was_gap = composites.fill_gaps(part.reshape(len(part), -1), time=_days(time), season=season)

@@ -20,7 +20,7 @@ def static_cells(da: xr.DataArray, *, name: str, grid: Grid, threads: int) -> np
     """A static map on the cells: float32 (lat, lon), or (class, lat, lon) fractions of the land where it has classes."""
     members = variables.get(name).members
     native = Grid.from_dataset(da)
-    k = regrid.ratio(target=grid.resolution, native=native.resolution, name=name)
+    k = regrid.native_per_cell(target=grid.resolution, native=native.resolution, name=name)
     area = native.area()
 
     def cells(rows: slice) -> tuple[np.ndarray, ...]:
@@ -33,7 +33,7 @@ def static_cells(da: xr.DataArray, *, name: str, grid: Grid, threads: int) -> np
         return regrid.pixel_sums(values, area[pixels], k)
 
     with ThreadPoolExecutor(threads) as pool:
-        strips = list(pool.map(cells, regrid.blocks(grid.shape[0], max(1, 600 // k))))
+        strips = list(pool.map(cells, regrid.consecutive_blocks(grid.shape[0], max(1, 600 // k))))
     sums = [np.concatenate(parts, axis=-2) for parts in zip(*strips, strict=True)]
     if members:
         return regrid.fractions(sums[0], without=WATER if name == "igbp_fraction" else None)

@@ -62,7 +62,7 @@ class VariableWriter:
         array, tally = self._create(self.name, dtype="float32", fill_value=np.nan), Tally(self.name, self.grid)
 
         def made() -> Iterator[tuple[slice, np.ndarray]]:
-            for block, values in self._blocks(list(regrid.blocks(len(self.axis), CHUNK[0]))):
+            for block, values in self._blocks(list(regrid.consecutive_blocks(len(self.axis), CHUNK[0]))):
                 tally.add(values, self.land)
                 self._count_filled(block)
                 yield block, values
@@ -81,7 +81,7 @@ class VariableWriter:
         largest : float
             The largest value of the steps in `previous`.
         """
-        old = stored_array(stores.open_group(previous), self.name)
+        old = array_of(stores.open_group(previous), self.name)
         array = self._create(self.name, dtype="float32", fill_value=np.nan)
         first = start // CHUNK[0]
         for number in range(first):
@@ -95,7 +95,7 @@ class VariableWriter:
 
         def made() -> Iterator[tuple[slice, np.ndarray]]:
             """Blocks and their values, those before `start` as they were."""
-            blocks = list(regrid.blocks(len(self.axis), CHUNK[0]))[first:]
+            blocks = list(regrid.consecutive_blocks(len(self.axis), CHUNK[0]))[first:]
             new = [slice(max(start, block.start), block.stop) for block in blocks]
             values = self._blocks([part for part in new if part.start < part.stop])
             for block, part in zip(blocks, new, strict=True):
@@ -146,14 +146,14 @@ class VariableWriter:
         if variables.FILLED not in self.group:
             counts = self._create(variables.FILLED, dtype="uint8", fill_value=0)
             counts.update_attributes(variables.attributes(variables.FILLED) | {"of": 0})
-        array = stored_array(self.group, variables.FILLED)
+        array = array_of(self.group, variables.FILLED)
         filled = [self.field.filled(part) for part in read_parts(self.axis, block)]
         array[block] = _read(array, block) + (np.concatenate(filled) & self.land)
         if block.start == 0:
             array.update_attributes({"of": _number(array, "of") + 1})
 
 
-def stored_array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
     """An array of a group."""
     array = group[name]
     assert isinstance(array, zarr.Array)
@@ -186,8 +186,8 @@ def take_part(store: Path, part: Path) -> dict[str, stores.StoredFile]:
         if name != variables.FILLED or name not in group:
             shutil.copytree(part / name, store / name, copy_function=link)
             continue
-        array, more = stored_array(group, name), stored_array(other, name)
-        for block in regrid.blocks(array.shape[0], array.chunks[0]):
+        array, more = array_of(group, name), array_of(other, name)
+        for block in regrid.consecutive_blocks(array.shape[0], array.chunks[0]):
             array[block] = _read(array, block) + _read(more, block)
         array.update_attributes({"of": _number(array, "of") + _number(more, "of")})
     return {name: entry for name, entry in entries.items() if "/" in name and not name.startswith(f"{variables.FILLED}/")}
@@ -214,7 +214,7 @@ def link(source: str, target: str) -> None:
 
 def _missing(array: zarr.Array[Any], steps: slice, land: np.ndarray) -> int:
     """How many values over land are missing in some steps of a stored variable."""
-    blocks = regrid.blocks(steps.stop - steps.start, CHUNK[0])
+    blocks = regrid.consecutive_blocks(steps.stop - steps.start, CHUNK[0])
     parts = (_read(array, slice(steps.start + b.start, steps.start + b.stop)) for b in blocks)
     return sum(int(np.isnan(part[:, land]).sum()) for part in parts)
 

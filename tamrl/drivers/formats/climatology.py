@@ -32,7 +32,7 @@ def open_climatology(path: Path, *, names: tuple[str, ...], todo: str) -> dict[s
     InputError
         If the file is not the one expected.
     """
-    ds = netcdf.open_netcdf(path, where=path)
+    ds = netcdf.open_decoded(path, where=path)
     with border.reading("the climatology is not the one expected", where=path, todo=todo):
         ds = ds.rename({"month": "time", "latitude": "lat", "longitude": "lon"})
     return {name: _months(name, ds, path, todo) for name in names}

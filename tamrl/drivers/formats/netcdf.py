@@ -95,14 +95,14 @@ def place_of(folder: str | Path, datasets: Sequence[tuple[Path, xr.Dataset]]) ->
     return str(paths.pop() if len(paths) == 1 else folder)
 
 
-def open_netcdf(path: Path, *, where: object) -> xr.Dataset:
+def open_decoded(path: Path, *, where: object) -> xr.Dataset:
     """The dataset of a NetCDF file with the names of the file, fields lazy and in physical values; raises `InputError`."""
     with border.reading("the file cannot be read", where=where, todo=completeness.INSIDE):
         return xr.decode_cf(arrays.decode_dataset(isolated.open_netcdf(path, where=where), where=where), decode_times=False)
 
 
 def _open_part(part: Path, path: Path) -> xr.Dataset:
-    return with_known_names(open_netcdf(part, where=path), path)
+    return with_known_names(open_decoded(part, where=path), path)
 
 
 def with_known_names(ds: xr.Dataset, path: object) -> xr.Dataset:
@@ -249,7 +249,7 @@ def mask_fill_values(da: xr.DataArray, *, name: str, where: object) -> xr.DataAr
     return da.copy(data=mask(da.values))
 
 
-def fingerprint(folder: str | Path) -> dict[str, object]:
+def fingerprint_folder(folder: str | Path) -> dict[str, object]:
     """Number and bytes of a folder's files, and the SHA-256 of the list of their names and checksums, for the provenance."""
     paths = files_by_name(folder)
     sums = {name: file_checksum(path) for name, path in paths.items()}

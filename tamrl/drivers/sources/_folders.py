@@ -38,4 +38,4 @@ def version_of(folder: str | Path) -> dict[str, object]:
     """Number, bytes and checksum of the files of a folder."""
     from tamrl.drivers.formats import netcdf
 
-    return netcdf.fingerprint(folder)
+    return netcdf.fingerprint_folder(folder)
