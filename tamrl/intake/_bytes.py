@@ -38,10 +38,10 @@ class BoundedFile:
             raise DamageError(f"{what} is said to have {length} bytes")
         self.step()
         self._handle.seek(start)
-        found = self._handle.read(length)
-        if len(found) < length:
-            raise DamageError(f"the file ends at byte {start + len(found)}, its size is given as {self.size}")
-        return found
+        content = self._handle.read(length)
+        if len(content) < length:
+            raise DamageError(f"the file ends at byte {start + len(content)}, its size is given as {self.size}")
+        return content
 
     def numbers(self, form: str, start: int, what: str = "its header") -> tuple[int, ...]:
         """Numbers from `start`, packed as `form` of `struct`."""

@@ -42,9 +42,9 @@ class _Cursor:
 
     def entries(self, tag: int) -> range:
         """The numbers of the entries of a list."""
-        found, count = self.tag(), self.count()
-        if found not in (tag, 0) or (found == 0 and count):
-            raise DamageError(f"byte {self.at} of its header: list {found} instead of {tag}")
+        kind, count = self.tag(), self.count()
+        if kind not in (tag, 0) or (kind == 0 and count):
+            raise DamageError(f"byte {self.at} of its header: list {kind} instead of {tag}")
         self.file.need(self.at + count * 4, "its header")
         return range(count)
 
@@ -77,7 +77,8 @@ def check_classic(file: BoundedFile) -> None:
         header.skip(header.count())
         lengths.append(header.count())
     header.attributes()
-    fixed, recorded = [], []
+    fixed: list[tuple[int, int]] = []
+    recorded: list[tuple[int, int]] = []
     for _ in header.entries(_VARIABLE):
         begin, size, is_record = _variable(header, lengths, version)
         (recorded if is_record else fixed).append((begin, size))
@@ -174,8 +175,8 @@ def check_grib(file: BoundedFile) -> None:
     WMO-No. 306, FM 92 GRIB editions 1 and 2. Messages of edition 1 above 8 MB are written as ECMWF does: the highest bit of the
     length says that it counts units of 120 bytes, and the length of section 4 (below 120) is what they exceed the message.
     """
-    start, number = 0, 1
-    while (start := _next_message(file, start)) is not None:
+    number, start = 1, _next_message(file, 0)
+    while start is not None:
         what = f"message {number} at byte {start}"
         edition = file.at(start, 8, what)[7]
         if edition not in (1, 2):
@@ -183,7 +184,7 @@ def check_grib(file: BoundedFile) -> None:
         end = _end_of_first(file, start, what) if edition == 1 else _end_of_second(file, start, what)
         if file.at(end - 4, 4, what) != b"7777":
             raise DamageError(f"{what} does not end with 7777")
-        start, number = end, number + 1
+        number, start = number + 1, _next_message(file, end)
 
 
 def _next_message(file: BoundedFile, start: int) -> int | None:

@@ -52,9 +52,9 @@ def decode_lazily(
     chunks = field.encoding.get("preferred_chunks", {}) if chunks is None else chunks
     parts = tuple(min(chunks.get(d, size), size) if size else 0 for d, size in field.sizes.items())
     empty = np.empty((0,) * field.ndim, lazy.dtype)
-    found = field.copy(data=da.from_array(lazy, chunks=parts, name=False, meta=empty) if field.ndim else lazy[()])
-    found.attrs = {k: v for k, v in field.attrs.items() if k not in stored.ATTRIBUTES}
-    return found
+    decoded = field.copy(data=da.from_array(lazy, chunks=parts, name=False, meta=empty) if field.ndim else lazy[()])
+    decoded.attrs = {k: v for k, v in field.attrs.items() if k not in stored.ATTRIBUTES}
+    return decoded
 
 
 def decode_dataset(ds: xr.Dataset, *, where: object, defaults_to_zero: bool = False) -> xr.Dataset:
@@ -62,12 +62,12 @@ def decode_dataset(ds: xr.Dataset, *, where: object, defaults_to_zero: bool = Fa
 
     Times and text stay as they are. The caller guards the reading (`border.reading`).
     """
-    found = {}
+    variables = {}
     for name, variable in ds.variables.items():
         is_number = variable.dtype.kind in "iuf" and " since " not in str(variable.attrs.get("units"))
         if is_number and (variable.ndim > 1 or set(stored.ATTRIBUTES) & set(variable.attrs)):
-            found[name] = decode_lazily(ds[name], where=where, defaults_to_zero=defaults_to_zero).variable
+            variables[name] = decode_lazily(ds[name], where=where, defaults_to_zero=defaults_to_zero).variable
         if variable.ndim <= 1 or not is_number:
-            found[name] = found.get(name, variable).compute()
-    coords = {n: v for n, v in found.items() if n in ds.coords}
-    return ds.assign({n: v for n, v in found.items() if n not in coords}).assign_coords(coords)
+            variables[name] = variables.get(name, variable).compute()
+    coords = {n: v for n, v in variables.items() if n in ds.coords}
+    return ds.assign({n: v for n, v in variables.items() if n not in coords}).assign_coords(coords)

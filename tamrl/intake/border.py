@@ -71,16 +71,16 @@ def machine_fault(reason: BaseException | None, asked: str, *, where: object, bu
     """
     while reason is not None:
         number = reason.errno if isinstance(reason, OSError) else None
-        said = str(reason) if isinstance(reason, (RuntimeError, ImportError)) else ""
-        if isinstance(reason, MemoryError) or number == errno.ENOMEM or _MEMORY.search(said):
+        text = str(reason) if isinstance(reason, (RuntimeError, ImportError)) else ""
+        if isinstance(reason, MemoryError) or number == errno.ENOMEM or _MEMORY.search(text):
             return MachineError(
                 asked, where=where, found=f"{str(reason) or 'not enough memory'}; {memory_use()}", todo=MACHINE[errno.ENOMEM]
             )
-        if _THREADS.search(said) or (isinstance(reason, BlockingIOError) and reason.filename is None):
+        if _THREADS.search(text) or (isinstance(reason, BlockingIOError) and reason.filename is None):
             return MachineError(asked, where=where, found=f"{reason}; {memory_use()}", todo=_MORE_THREADS)
-        if number in MACHINE and number not in but:
-            found = f"{reason.strerror} ({errno.errorcode[number]})"
-            return MachineError(asked, where=where, found=found, todo=MACHINE[number])
+        if isinstance(reason, OSError) and number in MACHINE and number not in but:
+            message = f"{reason.strerror} ({errno.errorcode[number]})"
+            return MachineError(asked, where=where, found=message, todo=MACHINE[number])
         reason = reason.__cause__ or reason.__context__
     return None
 
@@ -112,6 +112,6 @@ def _named(reason: Exception, asked: str, where: object, todo: str | None, error
     number = reason.errno if isinstance(reason, OSError) else None
     if number == errno.ENOENT:
         return error(asked, where=where, found="no such file", todo="check the path")
-    if number in (errno.EACCES, errno.EPERM):
+    if isinstance(reason, OSError) and number in (errno.EACCES, errno.EPERM):
         return error(asked, where=where, found=reason.strerror, todo="give yourself the right to read it")
     return error(asked, where=where, found=f"{type(reason).__name__}: {reason}".removesuffix(": "), todo=todo)

@@ -62,7 +62,7 @@ def parse_dates(stamps: pd.Series, forms: Sequence[str], *, where: object, todo:
     if isinstance(stamps.dtype, pd.DatetimeTZDtype):
         raise InputError("dates must have no time zone", where=where, found=stamps.dtype, todo=todo)
     if pd.api.types.is_datetime64_any_dtype(stamps):
-        found, form, text = stamps, "time stamps", stamps.astype(object)
+        dates, form, text = stamps, "time stamps", stamps.astype(object)
     else:
         text = stamps.astype(str).mask(stamps.isna(), "").str.strip()
         each = {form: text.str.fullmatch(FORMS[form][0]) for form in forms}
@@ -70,17 +70,17 @@ def parse_dates(stamps: pd.Series, forms: Sequence[str], *, where: object, todo:
         fits = each[form]
         if not fits.all():
             _refuse(text, ~fits, form if fits.any() else None, where, todo)
-        found = pd.to_datetime(text, format=FORMS[form][1], errors="coerce")
-    wrong = ~found.dt.year.between(*YEARS)  # missing ones too
+        dates = pd.to_datetime(text, format=FORMS[form][1], errors="coerce")
+    wrong = ~dates.dt.year.between(*YEARS)  # missing ones too
     if wrong.any():
         _refuse(text, wrong, form, where, todo)
-    return found.astype("datetime64[ns]")
+    return dates.astype("datetime64[ns]")
 
 
 def _refuse(text: pd.Series, wrong: pd.Series, form: str | None, where: object, todo: str) -> NoReturn:
     """Raise the error of the first wrong value."""
     row = int(wrong.to_numpy().argmax())
     value = "" if pd.isna(text.iloc[row]) else str(text.iloc[row])
-    looks = next((said for pattern, said in _LOOKS.items() if re.fullmatch(pattern, value)), "no date that there is")
+    looks = next((meaning for pattern, meaning in _LOOKS.items() if re.fullmatch(pattern, value)), "no date that there is")
     others = f"; {int((~wrong).sum())} others are {form}" if form else ""
     raise InputError("dates cannot be read", where=where, found=f"{value!r} in row {row + 1} ({looks}){others}", todo=todo)

@@ -63,10 +63,10 @@ def check_size(content: Any, *, where: object) -> None:
     `content` are plain values, or a node of `yaml`.
     """
     if (count := _nodes(content, {}, 0)) > MOST_NODES:
-        said = "more" if count == math.inf else f"{count:,}"
+        number = "more" if count == math.inf else f"{count:,}"
         todo = "write out what is needed; each alias (*name) repeats all that its anchor (&name) holds"
         asked = f"the settings have more than {MOST_NODES:,} keys and values, or more than {MOST_DEPTH} within each other"
-        raise ConfigError(asked, where=where, found=said, todo=todo)
+        raise ConfigError(asked, where=where, found=number, todo=todo)
 
 
 def _nodes(value: Any, known: dict[int, float], depth: int) -> float:
@@ -102,9 +102,9 @@ def parse_document(text: str, *, where: object) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where
-        said = "; ".join(part for part in (error.context, error.problem) if part)
-        todo = "indent by blanks, not by tabs" if "\\t" in said else "check the indentation, and quote text with { [ : or #"
-        raise ConfigError(UNREADABLE, where=place, found=said, todo=todo) from None
+        problem = "; ".join(part for part in (error.context, error.problem) if part)
+        todo = "indent by blanks, not by tabs" if "\\t" in problem else "check the indentation, and quote text with { [ : or #"
+        raise ConfigError(UNREADABLE, where=place, found=problem, todo=todo) from None
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(UNREADABLE, where=where, found=" ".join(str(error).split())) from None
     finally:

@@ -159,7 +159,7 @@ def _helper(path: Path, asked: str, where: object, todo: str) -> Iterator[_Helpe
             raise
 
 
-def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: str = completeness.INSIDE, **about: Any) -> Any:
+def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: str = completeness.INSIDE, **arguments: Any) -> Any:
     """The answer to one of `_child.QUESTIONS` about a file of its full length, as plain values and arrays.
 
     Raises
@@ -173,7 +173,7 @@ def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: st
     with border.reading(asked, where=where, todo=todo):
         most = completeness.most_bytes(path)
         with _helper(path, asked, where, todo) as helper:
-            reply = helper.ask({"do": question, "path": str(path.absolute()), "most": most, **about}, most)
+            reply = helper.ask({"do": question, "path": str(path.absolute()), "most": most, **arguments}, most)
         if "system" in reply:
             raise OSError(*reply["system"])
         if "refused" in reply:
@@ -184,8 +184,8 @@ def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: st
 class _Part(BackendArray):
     """A variable of a NetCDF file, read part by part."""
 
-    def __init__(self, path: Path, name: str, about: dict[str, Any], where: object):
-        self.shape, self.dtype = tuple(about["shape"]), np.dtype(about["dtype"])
+    def __init__(self, path: Path, name: str, entry: dict[str, Any], where: object):
+        self.shape, self.dtype = tuple(entry["shape"]), np.dtype(entry["dtype"])
         self._path, self._name, self._where = path.absolute(), name, where  # whatever folder it is read from later
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:

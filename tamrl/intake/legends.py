@@ -58,18 +58,18 @@ EXPECTED = {"igbp": "the IGBP legend, 0 (water) to 16 or 17", "koppen": "the fiv
 
 def count_codes(blocks: Iterable[np.ndarray], *, where: object) -> Counter[int]:
     """How often each code occurs in the blocks of a map; NaN is none. Raises `InputError` if numbers are not whole."""
-    found: Counter[int] = Counter()
+    counts: Counter[int] = Counter()
     for block in blocks:
         for part in np.array_split(block, max(1, block.size >> 22)):  # counting takes eight bytes a pixel
             if part.dtype == np.uint8:
                 numbers = np.bincount(part.ravel(), minlength=256)
-                found.update({int(code): int(numbers[code]) for code in np.flatnonzero(numbers)})
+                counts.update({int(code): int(numbers[code]) for code in np.flatnonzero(numbers)})
                 continue
             codes, numbers = np.unique(part[np.isfinite(part)], return_counts=True)
             if (broken := codes[codes != np.floor(codes)]).size:
                 raise InputError("class codes must be whole numbers", where=where, found=broken[:3].tolist())
-            found.update({int(code): int(number) for code, number in zip(codes, numbers, strict=True)})
-    return found
+            counts.update({int(code): int(number) for code, number in zip(codes, numbers, strict=True)})
+    return counts
 
 
 def class_table(kind: Legend, counts: Mapping[int, int], *, nodata: float | None = None, where: object) -> np.ndarray:
@@ -93,17 +93,17 @@ def class_table(kind: Legend, counts: Mapping[int, int], *, nodata: float | None
     named = {code: n for code, n in known.items() if code in legend and not _is_water(kind, code)}
     share = sum(odd.values()) / max(sum(odd.values()) + sum(named.values()), 1)
     if share > ACCEPTED:
-        found = f"codes {format_codes(odd)} on {share:.1%} of the pixels with a class{_hint(kind, set(odd) | set(named))}"
-        raise InputError(f"the codes of the map do not fit {EXPECTED[kind]}", where=where, found=found, todo="give that legend")
+        excess = f"codes {format_codes(odd)} on {share:.1%} of the pixels with a class{_hint(kind, set(odd) | set(named))}"
+        raise InputError(f"the codes of the map do not fit {EXPECTED[kind]}", where=where, found=excess, todo="give that legend")
     if odd:
         _log.warning(
             "%s: codes %s are in no legend (%.3f %% of the pixels with a class): unknown", where, format_codes(odd), 100 * share
         )
     if kind == "igbp":
         _require_globe(named, sum(counts.values()), where)
-    found = np.full(256, -1, "int8")
-    found[list(legend)] = list(legend.values())
-    return found
+    positions = np.full(256, -1, "int8")
+    positions[list(legend)] = list(legend.values())
+    return positions
 
 
 def class_positions(codes: np.ndarray, of: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ def open_geotiff(path: str | Path) -> rasterio.DatasetReader:
     """An open GeoTIFF and no other format, of which some name files to be read; `InputError` if it declares too much."""
     file = rasterio.open(path, driver="GTiff")
     size = file.width * file.height * max(np.dtype(kind).itemsize for kind in file.dtypes)
-    if size > (most := completeness.most_bytes(path)):
+    if size > (most := completeness.most_bytes(Path(path))):
         file.close()
-        found = f"{file.height} x {file.width} pixels, {size:,} bytes; at most {most:,} fit a file of its size"
-        raise InputError("the map is refused: it declares too many pixels", where=path, found=found, todo="fetch it again")
+        declared = f"{file.height} x {file.width} pixels, {size:,} bytes; at most {most:,} fit a file of its size"
+        raise InputError("the map is refused: it declares too many pixels", where=path, found=declared, todo="fetch it again")
     return file

@@ -51,22 +51,22 @@ class Decoder:
         raw = np.asarray(block)
         if raw.dtype.newbyteorder("=") != self.stored:
             raw = raw.astype(raw.dtype.newbyteorder("=")).view(self.stored)
-        found = raw.astype(self.dtype, copy=not self.plain)
+        values = raw.astype(self.dtype, copy=not self.plain)
         if self.dtype.kind != "f":
-            return found
+            return values
         for number in self.missing:
-            found[raw == raw.dtype.type(number)] = np.nan
+            values[raw == raw.dtype.type(number)] = np.nan
         if np.isfinite(self.low):
-            found[raw < self.low] = np.nan
+            values[raw < self.low] = np.nan
         if np.isfinite(self.high):
-            found[raw > self.high] = np.nan
+            values[raw > self.high] = np.nan
         if self.offset_first and self.offset is not None:
-            found -= self.offset
+            values -= self.offset
         if self.scale is not None:
-            found *= self.scale
+            values *= self.scale
         if not self.offset_first and self.offset is not None:
-            found += self.offset
-        return found
+            values += self.offset
+        return values
 
 
 def make_decoder(
@@ -127,7 +127,7 @@ def make_decoder(
         dtype = _real(form, scale, offset) if scale is not None or offset is not None or bounded else form
     else:
         scale, offset = (None if v is None else float(v) for v in (scale, offset))
-        dtype = np.float64 if form.kind in "iu" and form.itemsize > 2 else dtype
+        dtype = np.dtype(np.float64) if form.kind in "iu" and form.itemsize > 2 else dtype
     return Decoder(form, missing, low, high, scale, offset, first, np.dtype(dtype))
 
 
@@ -157,19 +157,19 @@ def _numbers(value: Any, name: str, where: object) -> tuple[list[Any], str]:
         raise InputError(f"the attribute {name} is no number", where=where, found=value)
     text = " ".join(p.decode("latin-1") if isinstance(p, bytes) else str(p) for p in parts).strip("\x00 ")
     text = re.sub(r"\.{2,}|…|–", " to ", text.replace("−", "-"))
-    found, gaps = _NUMBER.findall(text), _NUMBER.split(text)
-    if not found or any(not _BETWEEN.fullmatch(gap) for gap in gaps) or any(not gap for gap in gaps[1:-1]):
+    numbers, gaps = _NUMBER.findall(text), _NUMBER.split(text)
+    if not numbers or any(not _BETWEEN.fullmatch(gap) for gap in gaps) or any(not gap for gap in gaps[1:-1]):
         raise InputError(f"the attribute {name} is no number", where=where, found=repr(value), todo=f"write {name} as numbers")
-    return [np.float64(v) for v in found], "text"
+    return [np.float64(v) for v in numbers], "text"
 
 
 def _one(attrs: Mapping[str, Any], name: str, where: object) -> Any:
     if attrs.get(name) is None:
         return None
-    found, _ = _numbers(attrs[name], name, where)
-    if len(found) != 1:
+    numbers, _ = _numbers(attrs[name], name, where)
+    if len(numbers) != 1:
         raise InputError(f"the attribute {name} must be one number", where=where, found=repr(attrs[name]))
-    return found[0]
+    return numbers[0]
 
 
 def _missing(attrs: Mapping[str, Any], form: np.dtype, where: object) -> tuple[float, ...]:
@@ -205,9 +205,10 @@ class _Packing:
     def widen(self, limits: tuple[float, float]) -> tuple[float, float]:
         """Bounds with room for the rounding of reals."""
         room = 1e-3 if self.stored.kind in "iu" else 0.0
-        return tuple(
+        low, high = (
             v + sign * max(room, 1e-6 * abs(v)) if np.isfinite(v) else v for v, sign in zip(limits, (-1, 1), strict=True)
         )
+        return low, high
 
 
 def _limits(attrs: Mapping[str, Any], packing: _Packing, where: object) -> tuple[float, float]:
@@ -217,10 +218,10 @@ def _limits(attrs: Mapping[str, Any], packing: _Packing, where: object) -> tuple
     if not read:
         return -np.inf, np.inf
     bounds, kinds = {"valid_min": -np.inf, "valid_max": np.inf}, {kind for _, kind in read.values()}
-    for name, (found, _) in read.items():
-        if len(found) != len(names) % 2 + 1 or np.isnan(found).any():
+    for name, (numbers, _) in read.items():
+        if len(numbers) != len(names) % 2 + 1 or np.isnan(numbers).any():
             raise InputError(f"the attribute {name} cannot be understood", where=where, found=repr(attrs[name]))
-        bounds |= dict(zip(bounds, found, strict=True)) if name == "valid_range" else {name: found[0]}
+        bounds |= dict(zip(bounds, numbers, strict=True)) if name == "valid_range" else {name: numbers[0]}
     low, high = (float(v) for v in bounds.values())
     if "_Unsigned" in attrs and packing.stored.kind == "u":
         low, high = (v + 2.0 ** (8 * packing.stored.itemsize) if np.isfinite(v) and v < 0 else v for v in (low, high))
@@ -281,10 +282,10 @@ def decode_codes(block: np.ndarray, attrs: Mapping[str, Any], *, where: object, 
     names = {"_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned"} & set(attrs)
     how = make_decoder({n: attrs[n] for n in names}, block.dtype, where=where, rule=rule)
     how = replace(how, missing=tuple(v for v in how.missing if v))
-    found = how.values(block)
-    if found.dtype.kind != "f":
-        return found.astype("int64")
-    nearest = np.rint(np.nan_to_num(found, nan=-1.0))
-    if (np.abs(found - nearest) > 0.01).any():  # missing values compare as False
-        raise InputError("flags and classes must be whole numbers", where=where, found=found[np.abs(found - nearest) > 0.01][:3])
+    codes = how.values(block)
+    if codes.dtype.kind != "f":
+        return codes.astype("int64")
+    nearest = np.rint(np.nan_to_num(codes, nan=-1.0))
+    if (np.abs(codes - nearest) > 0.01).any():  # missing values compare as False
+        raise InputError("flags and classes must be whole numbers", where=where, found=codes[np.abs(codes - nearest) > 0.01][:3])
     return nearest.astype("int64")

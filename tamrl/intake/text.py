@@ -100,9 +100,9 @@ class CheckedLines(io.RawIOBase):
         self._still_open(0)
 
 
-def _fault(asked: str, line: int, found: object, where: object, todo: str) -> InputError:
+def _fault(asked: str, line: int, content: object, where: object, todo: str) -> InputError:
     """The error of a line."""
-    return InputError(asked, where=where, found=f"line {line}: {found}", todo=todo)
+    return InputError(asked, where=where, found=f"line {line}: {content}", todo=todo)
 
 
 def _nul(line: int, where: object) -> InputError:
@@ -121,13 +121,13 @@ def _quoted(line: str) -> list[str] | None:
 
 def _ragged(text: str, cells: int, count: int, line: int, where: object, *, last: bool = False) -> InputError:
     """The error of a line with more or fewer cells than the header."""
-    found = f"{cells} cells instead of {count}: …{text.rstrip()[-60:]}"
+    excerpt = f"{cells} cells instead of {count}: …{text.rstrip()[-60:]}"
     if cells > count and text.rstrip("\r").endswith(","):
-        return _fault("rows end in a comma too many: saved by a spreadsheet", line, found, where, _ORIGINAL)
+        return _fault("rows end in a comma too many: saved by a spreadsheet", line, excerpt, where, _ORIGINAL)
     if cells < count and last:
-        return _fault("the file breaks off within a row", line, found, where, "fetch it again")
+        return _fault("the file breaks off within a row", line, excerpt, where, "fetch it again")
     todo = "put text that holds commas into quotes, or fetch the file again"
-    return _fault("a row has not as many cells as the header", line, found, where, todo)
+    return _fault("a row has not as many cells as the header", line, excerpt, where, todo)
 
 
 def _short(line: bytes) -> str:
@@ -140,12 +140,12 @@ def column_names(cells: Sequence[str], *, where: object) -> list[str]:
         raise InputError(
             f"the table has more than {MOST_COLUMNS:,} columns", where=where, found=f"{len(cells):,}", todo=_ORIGINAL
         )
-    found = [cell.strip() for cell in cells]
-    if twice := [name for name, n in Counter(found).items() if n > 1 and name]:
-        places = " and ".join(str(k + 1) for k, name in enumerate(found) if name == twice[0])
+    names = [cell.strip() for cell in cells]
+    if twice := [name for name, n in Counter(names).items() if n > 1 and name]:
+        places = " and ".join(str(k + 1) for k, name in enumerate(names) if name == twice[0])
         todo = "rename one of them, or leave it out"
         raise InputError(f"the column {twice[0]!r} stands twice", where=where, found=f"columns {places}", todo=todo)
-    return found
+    return names
 
 
 def read_header(content: Content, *, where: object) -> list[str]:
@@ -161,9 +161,9 @@ def read_header(content: Content, *, where: object) -> list[str]:
     line = _first(first, where)
     by = max(SEPARATORS, key=line.count)
     if line.count(by) > line.count(","):
-        said = ": saved by a spreadsheet" if by == ";" else ""
+        origin = ": saved by a spreadsheet" if by == ";" else ""
         raise InputError(
-            f"the table is separated by {SEPARATORS[by]}{said}", where=where, found=line[:60].strip(), todo=_ORIGINAL
+            f"the table is separated by {SEPARATORS[by]}{origin}", where=where, found=line[:60].strip(), todo=_ORIGINAL
         )
     if "\r" in line.rstrip("\r\n"):
         raise InputError("lines end in CR alone, as on old Macintosh computers", where=where, todo="save it with LF or CR LF")
@@ -260,14 +260,14 @@ def parse_numbers(column: pd.Series, *, where: object, keep: bool = False) -> An
         values = column.astype(object)
         values = values.where(values.notna() & ~values.isin(MISSING), None)
         odd = values.map(lambda v: v is not None and (isinstance(v, (bool, np.bool_)) or not isinstance(v, (str, Number))))
-        found = pd.to_numeric(values.where(~odd.astype(bool), None), errors="coerce")
-        wrong = (found.isna() & values.notna()).to_numpy()
+        numbers = pd.to_numeric(values.where(~odd.astype(bool), None), errors="coerce")
+        wrong = (numbers.isna() & values.notna()).to_numpy()
         if wrong.any():
             row = int(wrong.argmax())
-            said = f"{str(values.iloc[row])!r} in row {row + 1}{_hint(values.iloc[row])}"
+            excerpt = f"{str(values.iloc[row])!r} in row {row + 1}{_hint(values.iloc[row])}"
             todo = f"write numbers with decimal points, and nothing or one of {', '.join(MISSING[1:])} where a value is missing"
-            raise InputError("a column of numbers holds something else", where=where, found=said, todo=todo)
-        column = found.astype(float)
+            raise InputError("a column of numbers holds something else", where=where, found=excerpt, todo=todo)
+        column = numbers.astype(float)
     return column if keep else column.to_numpy(dtype=float, na_value=np.nan)
 
 
@@ -317,12 +317,12 @@ def read_small_table(
     by = max(SEPARATORS, key=first.count)
     if by not in separators and first.count(by):
         raise InputError(f"the table is separated by {SEPARATORS[by]}", where=where, found=first[:60].strip(), todo=_ORIGINAL)
-    found = _cells(decode_text(content), by, skipped, comment, where)
-    if not found:
+    rows_of_cells = _cells(decode_text(content), by, skipped, comment, where)
+    if not rows_of_cells:
         raise InputError("the table has no header", where=where, found=first[:60].strip(), todo=_ORIGINAL)
-    columns = column_names(found[0][1], where=where)
+    columns = column_names(rows_of_cells[0][1], where=where)
     last = free is not None and columns[-1].upper() == free
-    body = [_fitted(cells, len(columns), by if last else None, line, where) for line, cells in found[1:]]
+    body = [_fitted(cells, len(columns), by if last else None, line, where) for line, cells in rows_of_cells[1:]]
     if rows and not body:
         raise InputError("the table has no rows", where=where, found="a header alone", todo="fetch it again, or make it anew")
     return pd.DataFrame(body, columns=columns, dtype=str)
@@ -332,16 +332,16 @@ def _cells(text: str, by: str, skip: int, comment: str | None, where: object) ->
     """Rows with the numbers of their first lines; blank lines and comments are left out."""
     lines = list(io.StringIO(text, newline=""))[skip:]
     reader = csv.reader(("\n" if comment and line.startswith(comment) else line for line in lines), delimiter=by, strict=True)
-    found, begun = [], skip + 1
+    rows, begun = [], skip + 1
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                found.append((begun, cells))
+                rows.append((begun, cells))
             begun = skip + reader.line_num + 1
     except csv.Error as error:
         asked = "a quote is opened and never closed" if "unexpected end" in str(error) else "a row cannot be read"
         raise _fault(asked, begun, error, where, _QUOTE) from None
-    return found
+    return rows
 
 
 def _fitted(cells: list[str], count: int, by: str | None, line: int, where: object) -> list[str]:
@@ -349,6 +349,6 @@ def _fitted(cells: list[str], count: int, by: str | None, line: int, where: obje
     extra = cells[count:]
     if len(cells) < count or (extra and by is None and any(cell.strip() for cell in extra)):
         raise _ragged(",".join(cells), len(cells), count, line, where)
-    if extra and any(cell.strip() for cell in extra):
+    if by is not None and any(cell.strip() for cell in extra):
         return [*cells[: count - 1], by.join(cells[count - 1 :])]
     return cells[:count]

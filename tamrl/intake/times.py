@@ -248,8 +248,8 @@ def _refuse_missing(values: np.ndarray, attrs: dict, where: object) -> None:
     numbers = values.astype("float64")
     gone = ~np.isfinite(numbers) | np.isin(numbers, fills) | (np.abs(numbers) > 1e19)
     if gone.any():
-        found = f"{int(gone.sum())} of {gone.size} missing, first at position {int(gone.argmax())}"
-        raise InputError("a time is missing", where=where, found=found, todo="remove these steps, or give them their times")
+        counted = f"{int(gone.sum())} of {gone.size} missing, first at position {int(gone.argmax())}"
+        raise InputError("a time is missing", where=where, found=counted, todo="remove these steps, or give them their times")
 
 
 def _length(unit: str, where: object) -> int:

@@ -30,8 +30,8 @@ def open_zarr(store: Store, *, where: object) -> xr.Dataset:
         chunk, size = variable.encoding.get("chunks") or variable.shape, variable.dtype.itemsize
         most = max(math.prod(chunk), math.prod(variable.shape) if variable.ndim <= 1 else 0) * size
         if most > completeness.FREE:
-            found = f"{name}: shape {variable.shape}, chunks {chunk}"
-            raise InputError("the store declares too much", where=where, found=found, todo="copy it again")
+            declared = f"{name}: shape {variable.shape}, chunks {chunk}"
+            raise InputError("the store declares too much", where=where, found=declared, todo="copy it again")
     for name in [n for n, c in ds.coords.items() if c.dims == (n,)]:
         ds = ds.set_xindex(name)
     return ds
@@ -46,18 +46,18 @@ class CheckedStore(WrapperStore):
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """The bytes of a key, None where there is nothing; raises `InputError` for a chunk that is cut."""
-        found = await super().get(key, prototype, byte_range)
-        if found is None or byte_range is not None or key.rsplit("/", 1)[-1] in _METADATA or not self._is_blosc(key):
-            return found
-        declared = int.from_bytes(found.as_numpy_array()[12:_HEADER].tobytes(), "little")
-        unpacked = int.from_bytes(found.as_numpy_array()[4:8].tobytes(), "little")
+        content = await super().get(key, prototype, byte_range)
+        if content is None or byte_range is not None or key.rsplit("/", 1)[-1] in _METADATA or not self._is_blosc(key):
+            return content
+        declared = int.from_bytes(content.as_numpy_array()[12:_HEADER].tobytes(), "little")
+        unpacked = int.from_bytes(content.as_numpy_array()[4:8].tobytes(), "little")
         if unpacked > completeness.FREE:
             asked, todo = "the chunk unpacks to too much", "copy it again"
             raise InputError(asked, where=self._store.root / key, found=f"Blosc: {unpacked:,} bytes", todo=todo)
-        if len(found) < max(declared, _HEADER):
-            size = f"Blosc: the chunk needs {declared} bytes, the file has {len(found)}"
+        if len(content) < max(declared, _HEADER):
+            size = f"Blosc: the chunk needs {declared} bytes, the file has {len(content)}"
             raise InputError("the chunk is cut short", where=self._store.root / key, found=size, todo="copy it again")
-        return found
+        return content
 
     def _is_blosc(self, key: str) -> bool:
         """Whether the array that a chunk belongs to is packed by Blosc and not sharded."""
@@ -74,6 +74,6 @@ class CheckedStore(WrapperStore):
         if (folder / ".zarray").is_file():
             return str((json.loads((folder / ".zarray").read_bytes()).get("compressor") or {}).get("id"))
         if (folder / "zarr.json").is_file():
-            found = json.loads((folder / "zarr.json").read_bytes())
-            return str(found["codecs"][-1]["name"]) if found.get("node_type") == "array" else None
+            metadata = json.loads((folder / "zarr.json").read_bytes())
+            return str(metadata["codecs"][-1]["name"]) if metadata.get("node_type") == "array" else None
         return None

@@ -40,8 +40,8 @@ def bibtex(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], rema
     remarks : network -> what users must know of its data, as a note of its entry
     """
     entries = [
-        _entry("article", name, {**about, **({"note": remarks[name]} if remarks and name in remarks else {})})
-        for name, about in sorted(networks.items())
+        _entry("article", name, {**publication, **({"note": remarks[name]} if remarks and name in remarks else {})})
+        for name, publication in sorted(networks.items())
         if name in set(places["network"])
     ]
     for row in places.sort_values("site").to_dict("records"):
@@ -83,9 +83,10 @@ def acknowledgements(
     """The text: licence, acknowledgement, remarks on networks (as in `bibtex`), and what to cite tower by tower."""
     lines = [_THANKS.format(licence=LICENCE)]
     for name, part in places.sort_values("site").groupby("network"):
-        about = networks.get(name, {})
+        publication = networks.get(name, {})
         lines.append(
-            f"{name}: {len(part)} towers" + (f"; {about['author']} ({about['year']}), doi {about['doi']}" if about else "")
+            f"{name}: {len(part)} towers"
+            + (f"; {publication['author']} ({publication['year']}), doi {publication['doi']}" if publication else "")
         )
         if remarks and name in remarks:
             lines.append(f"  Note: {remarks[name]}.")

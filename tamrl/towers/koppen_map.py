@@ -40,10 +40,10 @@ def fill_koppen(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
     if path is None:
         return places
     lacking = places.index[places["koppen"].isna()]
-    found = koppen_groups(Path(path), lat=places.loc[lacking, "lat"].tolist(), lon=places.loc[lacking, "lon"].tolist())
+    groups = koppen_groups(Path(path), lat=places.loc[lacking, "lat"].tolist(), lon=places.loc[lacking, "lon"].tolist())
     koppen = places["koppen"].astype(object).copy()
-    koppen.loc[lacking] = found
-    known = [site for site, group in zip(places.loc[lacking, "site"], found, strict=True) if group]
+    koppen.loc[lacking] = groups
+    known = [site for site, group in zip(places.loc[lacking, "site"], groups, strict=True) if group]
     _log.info("climate taken from %s at %d towers: %s", path, len(known), ", ".join(known))
     return places.assign(koppen=koppen)
 
@@ -56,9 +56,11 @@ def koppen_groups(path: Path, *, lat: Sequence[float], lon: Sequence[float]) -> 
         rasters.open_geotiff(path) as file,
     ):
         if (file.scales[0], file.offsets[0]) != (1.0, 0.0):
-            found = f"scale {file.scales[0]:g}, offset {file.offsets[0]:g}"
-            raise InputError("class codes have no scale and offset", where=path, found=found, todo="unpack the map")
-        table = _table(file, path) if lat else None
+            packing = f"scale {file.scales[0]:g}, offset {file.offsets[0]:g}"
+            raise InputError("class codes have no scale and offset", where=path, found=packing, todo="unpack the map")
+        if not lat:
+            return []
+        table = _table(file, path)
         return [_group(file, table, lat=y, lon=x) for y, x in zip(lat, lon, strict=True)]
 
 
@@ -75,8 +77,8 @@ def _group(file: rasterio.DatasetReader, table: np.ndarray, *, lat: float, lon: 
     reach = int(np.ceil(REACH / file.res[0]))
     top, left = max(row - reach, 0), max(column - reach, 0)
     window = Window(left, top, min(column + reach + 1, file.width) - left, min(row + reach + 1, file.height) - top)
-    found = legends.class_positions(file.read(1, window=window), table)
-    rows, columns = np.nonzero(found >= 0)
+    positions = legends.class_positions(file.read(1, window=window), table)
+    rows, columns = np.nonzero(positions >= 0)
     # centres against the place, in degrees; columns shrink towards the poles
     y, x = file.transform.f + (rows + top + 0.5) * file.transform.e, file.transform.c + (columns + left + 0.5) * file.transform.a
     away = np.hypot(y - lat, (x - lon) * np.cos(np.deg2rad(lat)))
@@ -84,4 +86,4 @@ def _group(file: rasterio.DatasetReader, table: np.ndarray, *, lat: float, lon: 
     if not near.any():
         return None
     best = int(np.argmin(np.where(near, away, np.inf)))
-    return classes.KOPPEN[int(found[rows[best], columns[best]])]
+    return classes.KOPPEN[int(positions[rows[best], columns[best]])]

@@ -23,7 +23,7 @@ def merge_sites(places: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, pd.Series
     """
     stacked = pd.concat([_rename(p) for p in places], ignore_index=True)
     owner = stacked.groupby("site")["network"].last()
-    others = stacked.groupby("site")["network"].agg(lambda found: ", ".join(found.iloc[:-1]))
+    others = stacked.groupby("site")["network"].agg(lambda networks: ", ".join(networks.iloc[:-1]))
     for site, names in others[others != ""].items():
         _log.info("%s: taken from %s, not from %s", site, owner[site], names)
     reading = stacked.drop_duplicates("site", keep="last").set_index("site")[list(sites.READING)]
@@ -45,9 +45,15 @@ def known_ids(chosen: Sequence[str]) -> list[str]:
 
 def report_set_aside(lists: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Archives that could not be read (site, file, reason), as a report of quality."""
-    found = pd.concat(lists, ignore_index=True) if lists else pd.DataFrame(columns=["site", "file", "reason"])
+    archives = pd.concat(lists, ignore_index=True) if lists else pd.DataFrame(columns=["site", "file", "reason"])
     return pd.DataFrame(
-        {"site": found["site"], "test": "set_aside", "dropped": 0, "kept": 0, "note": found["file"] + ": " + found["reason"]}
+        {
+            "site": archives["site"],
+            "test": "set_aside",
+            "dropped": 0,
+            "kept": 0,
+            "note": archives["file"] + ": " + archives["reason"],
+        }
     )
 
 
@@ -96,10 +102,10 @@ def judge_records(
     records, drivers = record_tests.mask_drivers(records, places, step, limits)
     records, tested = record_tests.apply_tests(records, record_tests.active_tests(step, limits))
     good = record_tests.has_flux(records)
-    kept = records.loc[good, ["site"]].assign(month=records["date"].dt.month).groupby("site")["month"]
-    whole = pd.DataFrame({"steps": kept.size(), "months": kept.nunique()})
+    good_months = records.loc[good, ["site"]].assign(month=records["date"].dt.month).groupby("site")["month"]
+    coverage = pd.DataFrame({"steps": good_months.size(), "months": good_months.nunique()})
     exclude = tuple(sites.RENAMED.get(site, site) for site in exclude)
-    dropped = screening.towers_to_drop(places, whole, exclude=exclude, limits=limits)
+    dropped = screening.towers_to_drop(places, coverage, exclude=exclude, limits=limits)
     left = ~places["site"].isin(dropped["site"])
     _log.info("%d of %d towers kept; %d of %d records good", left.sum(), len(left), good.sum(), len(good))
     dates = records.loc[good].groupby("site")["date"].agg(first="min", last="max", n="size")
@@ -112,9 +118,9 @@ def _reading(records: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
     """What reading has made missing, as a report: fill values, and variables that are implausible at a tower."""
     targets, drivers = (places[c].astype(int) for c in sites.FILLS)
     note = [f"values masked while reading: {t} of targets, {d} of drivers" for t, d in zip(targets, drivers, strict=True)]
-    kept = places["site"].map(record_tests.has_flux(records).groupby(records["site"]).sum()).fillna(0).astype(int)
+    good = places["site"].map(record_tests.has_flux(records).groupby(records["site"]).sum()).fillna(0).astype(int)
     fills = pd.DataFrame(
-        {"site": places["site"], "test": "fill_values", "dropped": targets + drivers, "kept": kept, "note": note}
+        {"site": places["site"], "test": "fill_values", "dropped": targets + drivers, "kept": good, "note": note}
     )
     odd = fills.assign(test="implausible", dropped=places["implausible"], note=places["implausible_note"])
     return pd.concat([fills, odd[odd["dropped"] > 0]], ignore_index=True)

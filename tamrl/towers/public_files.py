@@ -82,23 +82,23 @@ def fetch_public_files(rows: pd.DataFrame, folder: Path, *, attempts: int = 5, w
 def _bring_all(rows: pd.DataFrame, part: Path, *, attempts: int, wait: float) -> None:
     """The files, some at a time; the first failure stops those that have not begun."""
 
-    def bring(row: tuple) -> None:
+    def bring(file: str, url: str, sha256: str) -> None:
         """One file, by a client of its own: connections are not shared by threads."""
         client = download.Client(attempts=attempts, wait=wait)
-        client.download(row.url, part / row.file, checksum=("sha256", row.sha256))
+        client.download(url, part / file, checksum=("sha256", sha256))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            for _ in progress(pool.map(bring, list(rows.itertuples())), "files", len(rows)):
+            for _ in progress(pool.map(bring, rows["file"], rows["url"], rows["sha256"]), "files", len(rows)):
                 pass
         except DownloadError as error:
             pool.shutdown(cancel_futures=True)
             if not isinstance(error, OutageError):
                 raise
             here = sum((part / file).is_file() for file in rows["file"])
-            found = f"{error.found}; {here} of {len(rows)} files are here"
+            state = f"{error.found}; {here} of {len(rows)} files are here"
             todo = "check the network and run again: only what is missing is asked for"
-            raise OutageError(error.asked, where=error.where, found=found, todo=todo) from error
+            raise OutageError(error.asked, where=error.where, found=state, todo=todo) from error
 
 
 def _reuse(rows: pd.DataFrame, folder: Path, part: Path) -> None:

@@ -39,7 +39,7 @@ def open_writer(path: str | Path, names: Sequence[str]) -> Iterator[Callable[[pd
 
         def write(frame: pd.DataFrame) -> None:
             """One group of rows."""
-            whole = frame.reindex(columns=list(names))
-            file.write_table(pa.Table.from_pandas(whole, schema=schema, preserve_index=False).replace_schema_metadata(None))
+            complete = frame.reindex(columns=list(names))
+            file.write_table(pa.Table.from_pandas(complete, schema=schema, preserve_index=False).replace_schema_metadata(None))
 
         yield write

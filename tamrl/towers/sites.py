@@ -216,7 +216,7 @@ def _clock_error(lon: np.ndarray, offset: np.ndarray) -> np.ndarray:
 
 def _refuse(sites: pd.DataFrame, wrong: np.ndarray, asked: str, where: object) -> None:
     if wrong.any():
-        found = sites.loc[wrong, ["site", "lat", "lon", "utc_offset"]].head(5).to_string(index=False)
+        excerpt = sites.loc[wrong, ["site", "lat", "lon", "utc_offset"]].head(5).to_string(index=False)
         raise InputError(
-            asked, where=where, found=f"\n{found}", todo="give lat in degrees north, lon in degrees east within -180 to 180"
+            asked, where=where, found=f"\n{excerpt}", todo="give lat in degrees north, lon in degrees east within -180 to 180"
         )

@@ -181,11 +181,11 @@ def harmonise_towers(
         places, report = _judge(dict(zip(networks, tables, strict=True)), places, owner, write, step=step, screening=screening)
         report = pd.concat([report, merge.report_set_aside([_read_aside(a) for a in aside])], ignore_index=True)
         _require_towers(places, report, where=", ".join(tables))
-    told = simulated.label_table(places, virtual)
+    labelled = simulated.label_table(places, virtual)
     _write(contracts.check_table(simulated.label_table(report, virtual), contracts.QUALITY, where=quality), quality)
-    _write(contracts.check_table(told, contracts.SITES, where=towers), towers)
+    _write(contracts.check_table(labelled, contracts.SITES, where=towers), towers)
     cited = _publications(places)
-    _write_text(point_features(told), geojson)
+    _write_text(point_features(labelled), geojson)
     _write_text(credit.bibtex(places, cited, remarks), citations)
     _write_text(credit.acknowledgements(places, cited, remarks), acknowledgements)
 
@@ -203,21 +203,21 @@ def _judge(
 
     `tables` holds the path of each network's records.
     """
-    kept, reports = [], []
+    good_places, reports = [], []
     for start in range(0, len(places), AT_ONCE):
-        some = places.iloc[start : start + AT_ONCE]
-        ids = merge.known_ids(some["site"].tolist())
+        batch = places.iloc[start : start + AT_ONCE]
+        ids = merge.known_ids(batch["site"].tolist())
         read = [row_groups.read_towers(path, ids) for path in tables.values()]
         parts = merge.select_owned(read, list(tables), owner) or read[:1]
         frame = pd.concat(parts, ignore_index=True).sort_values(["site", "date"], ignore_index=True)
-        frame, good, report = merge.judge_records(frame, some, step=step, exclude=screening.exclude, limits=screening.quality)
+        frame, good, report = merge.judge_records(frame, batch, step=step, exclude=screening.exclude, limits=screening.quality)
         write(contracts.check_table(frame, contracts.TOWERS, where=", ".join(tables.values())))
-        kept.append(good)
+        good_places.append(good)
         reports.append(report)
     report = pd.concat(reports, ignore_index=True)
     order = {test: k for k, test in enumerate(dict.fromkeys(report["test"]))}
     report = report.sort_values("test", key=lambda tests: tests.map(order), kind="stable", ignore_index=True)
-    return pd.concat(kept, ignore_index=True), report
+    return pd.concat(good_places, ignore_index=True), report
 
 
 def _require_towers(places: pd.DataFrame, report: pd.DataFrame, *, where: str) -> None:
@@ -235,8 +235,8 @@ def _require_towers(places: pd.DataFrame, report: pd.DataFrame, *, where: str) -
 
 def _publications(places: pd.DataFrame) -> dict[str, Mapping[str, str]]:
     """What the networks themselves want cited."""
-    found = {n: getattr(registry.load(registry.NETWORKS, n), "CITATION", None) for n in places["network"].unique()}
-    return {name: about for name, about in found.items() if about}
+    citations = {n: getattr(registry.load(registry.NETWORKS, n), "CITATION", None) for n in places["network"].unique()}
+    return {name: citation for name, citation in citations.items() if citation}
 
 
 def _write_text(text: str, path: str) -> None:

@@ -154,7 +154,7 @@ def test_an_outage_says_how_many_files_are_here_and_the_next_call_asks_for_the_r
     assert {"base/3.csv"} <= asked <= {"base/3.csv", "base/4.csv"} and _content(tmp_path / "d") == CONTENT
 
 
-@pytest.mark.parametrize(("module", "call"), [(public_files.temporary, "put"), (public_files.shutil, "copy2")])
+@pytest.mark.parametrize(("module", "call"), [(public_files.temporary, "move_into_place"), (public_files.shutil, "copy2")])
 def test_a_folder_that_cannot_be_written_is_no_fault_of_a_file(server, tmp_path, monkeypatch, module, call):
     _fetch(server, tmp_path / "d")
     full = OSError(errno.ENOSPC, "No space left on device")

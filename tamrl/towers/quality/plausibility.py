@@ -158,15 +158,15 @@ def site_statistics(records: pd.DataFrame, lat: Mapping[str, float] | None = Non
     lat : mapping, optional
         Latitude by site in degrees north; with it, seasons are looked at too.
     """
-    found = []
+    computed = []
     for site, rows in records.groupby("site", sort=False):
         year = rows["date"].max() - rows["date"].min() >= pd.Timedelta(days=MIN_DAYS)
         for test in (*CHECKS, *_vocabulary(), *_seasons((lat or {}).get(site, 0.0))):
             values = rows[test.variable].dropna() if test.variable in rows else ()
             if len(values) >= (MONTHS if test.says == YEAR else MIN_STEPS) and (year or not test.yearly):
                 seen = test.statistic(values, rows)
-                found.append((site, test.variable, test.says, seen, test.low, test.high, test.hint))
-    frame = pd.DataFrame(found, columns=["site", "variable", "says", "seen", "low", "high", "hint"]).dropna(subset="seen")
+                computed.append((site, test.variable, test.says, seen, test.low, test.high, test.hint))
+    frame = pd.DataFrame(computed, columns=["site", "variable", "says", "seen", "low", "high", "hint"]).dropna(subset="seen")
     return frame.assign(fails=~frame["seen"].between(frame["low"], frame["high"]))
 
 
@@ -193,14 +193,14 @@ def refuse_wrong_units(
     UnitError
         Names the file, the column and a tower.
     """
-    found = site_statistics(records, lat)
-    judge_statistics(found, where=where, columns=columns)
-    return found
+    statistics = site_statistics(records, lat)
+    judge_statistics(statistics, where=where, columns=columns)
+    return statistics
 
 
-def judge_statistics(found: pd.DataFrame, *, where: object, columns: Mapping[str, str] | None = None) -> None:
+def judge_statistics(statistics: pd.DataFrame, *, where: object, columns: Mapping[str, str] | None = None) -> None:
     """`refuse_wrong_units` by the statistics alone, which may have been found tower by tower."""
-    for (variable, says), rows in found.groupby(["variable", "says"]):
+    for (variable, says), rows in statistics.groupby(["variable", "says"]):
         failed = rows[rows["fails"]]
         if len(failed) >= WRONG_SHARE * len(rows):
             at = f"{len(failed) / len(rows):.0%} of the towers fail; at {failed['site'].iloc[0]} {says}"
@@ -232,12 +232,12 @@ def mask_implausible(
     return mask_failed(records, refuse_wrong_units(records, where=where, lat=lat), where=where)
 
 
-def mask_failed(records: pd.DataFrame, found: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
+def mask_failed(records: pd.DataFrame, statistics: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What `mask_implausible` does where the statistics of these towers are known already."""
     records, report = records.copy(), []
-    for row in found[found["fails"]].itertuples():
-        whole = row.variable in FLUXES or row.says.startswith(SEASON)
-        names = [*(FLUXES if whole else ()), *({row.variable} - set(FLUXES))]
+    for row in statistics[statistics["fails"]].itertuples():
+        all_fluxes = row.variable in FLUXES or row.says.startswith(SEASON)
+        names = [*(FLUXES if all_fluxes else ()), *({row.variable} - set(FLUXES))]
         here = records["site"] == row.site
         note = f"{row.variable}: {row.says} {row.seen:.4g}, expected within {row.low:g} and {row.high:g}"
         report.append((row.site, int(records.loc[here, names].notna().any(axis=1).sum()), note))

@@ -153,7 +153,7 @@ def active_tests(step: str, limits: Quality) -> dict[str, Callable[[pd.DataFrame
     Months have too few neighbours for spikes and flat lines, and too few steps a year for the energy balance. What is left
     of fill values is always looked for.
     """
-    found: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    tests: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
         "fill_left": fill_left,
         "valid_range": outside_range,
         "nee_qc": lambda records: poor_quality(records, limits.nee_qc),
@@ -163,7 +163,7 @@ def active_tests(step: str, limits: Quality) -> dict[str, Callable[[pd.DataFrame
         "energy_balance": lambda records: unclosed_energy(records, limits.closure),
     }
     never = {"flat", "spikes", "energy_balance"} if step == "month" else set()
-    return {name: test for name, test in found.items() if name == "fill_left" or name in {*limits.tests} - never}
+    return {name: test for name, test in tests.items() if name == "fill_left" or name in {*limits.tests} - never}
 
 
 def has_flux(records: pd.DataFrame) -> pd.Series:

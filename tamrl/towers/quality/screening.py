@@ -5,7 +5,7 @@ import pandas as pd
 from tamrl.sections.inputs import Quality
 
 
-def towers_to_drop(places: pd.DataFrame, kept: pd.DataFrame, *, exclude: tuple[str, ...], limits: Quality) -> pd.DataFrame:
+def towers_to_drop(places: pd.DataFrame, coverage: pd.DataFrame, *, exclude: tuple[str, ...], limits: Quality) -> pd.DataFrame:
     """Towers to leave out, each for the first reason that holds.
 
     Parameters
@@ -23,31 +23,31 @@ def towers_to_drop(places: pd.DataFrame, kept: pd.DataFrame, *, exclude: tuple[s
     DataFrame as a report: site, test (`exclude`, `managed`, `water`, `time_shift`, `min_steps`, `months`), dropped (good
     steps lost), kept = 0, note.
     """
-    found, left = [], pd.Series(True, index=places.index)
-    steps = _of(places, kept, "steps")
-    for test, (holds, note) in _reasons(places, kept, exclude, limits).items():
+    reports, left = [], pd.Series(True, index=places.index)
+    steps = _of(places, coverage, "steps")
+    for test, (holds, note) in _reasons(places, coverage, exclude, limits).items():
         now = holds & left
         left &= ~now
         rows = {"site": places["site"][now], "test": test, "dropped": steps[now], "kept": 0, "note": note[now]}
-        found.append(pd.DataFrame(rows))
-    return pd.concat(found, ignore_index=True)
+        reports.append(pd.DataFrame(rows))
+    return pd.concat(reports, ignore_index=True)
 
 
-def _of(places: pd.DataFrame, kept: pd.DataFrame, name: str) -> pd.Series:
-    return places["site"].map(kept[name]).fillna(0).astype(int)  # a tower without good steps is not in the table
+def _of(places: pd.DataFrame, coverage: pd.DataFrame, name: str) -> pd.Series:
+    return places["site"].map(coverage[name]).fillna(0).astype(int)  # a tower without good steps is not in the table
 
 
 def _reasons(
-    places: pd.DataFrame, kept: pd.DataFrame, exclude: tuple[str, ...], limits: Quality
+    places: pd.DataFrame, coverage: pd.DataFrame, exclude: tuple[str, ...], limits: Quality
 ) -> dict[str, tuple[pd.Series, pd.Series]]:
     """For each test that is on: which towers fail, and what to say of them."""
-    steps, months = _of(places, kept, "steps"), _of(places, kept, "months")
+    steps, months = _of(places, coverage, "steps"), _of(places, coverage, "months")
     shift = places["time_shift"]
 
     def say(text: str) -> pd.Series:
         return pd.Series(text, index=places.index)
 
-    found = {
+    reasons = {
         "exclude": (places["site"].isin(exclude), say("towers.exclude")),
         "managed": (places["managed"].notna() & (limits.managed == "drop"), places["managed"]),
         "water": (places["igbp"] == "WAT", say("stands over water")),
@@ -59,4 +59,4 @@ def _reasons(
         "months": (months < limits.min_months, months.map(f"{{}} of 12 months, fewer than {limits.min_months}".format)),
     }
     optional = {"water", "time_shift", "months"} - {*limits.tests}
-    return {test: reason for test, reason in found.items() if test not in optional}
+    return {test: reason for test, reason in reasons.items() if test not in optional}

@@ -100,12 +100,12 @@ def _unique(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> pd.
 
 def _masked(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> tuple[pd.DataFrame, dict[str, int]]:
     """The columns wanted with fill values missing, the flag as 1 (good) or 0, and how many fill values there were."""
-    found, fills = {}, {"fills_targets": 0, "fills_drivers": 0}
+    columns_read, fills = {}, {"fills_targets": 0, "fills_drivers": 0}
     for name, column in mapping.items():
         values, masked = variables.mask_fill(text.parse_numbers(raw[column], where=f"{where}, column {column}"))
         fills["fills_targets" if name in (*FLUXES, columns.QC) else "fills_drivers"] += int(masked)
-        found[column] = np.where(np.isnan(values), np.nan, values <= GOOD_FLAG) if name == columns.QC else values
-    return pd.DataFrame(found, index=raw.index), fills
+        columns_read[column] = np.where(np.isnan(values), np.nan, values <= GOOD_FLAG) if name == columns.QC else values
+    return pd.DataFrame(columns_read, index=raw.index), fills
 
 
 def monthly_records(records: pd.DataFrame) -> pd.DataFrame:

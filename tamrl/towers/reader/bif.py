@@ -77,8 +77,8 @@ def _long(wide: pd.DataFrame) -> pd.DataFrame:
 
 def find_shared_bif(folder: Path) -> Path | None:
     """The last by name of the BIF tables of many sites in a folder, such as `FLX_AA-Flx_BIF_LATEST.csv`, or None."""
-    found = [p for p in folder.glob("[!.]*_AA-Flx_BIF*") if p.suffix in (".csv", ".xlsx")]
-    return max(found, default=None, key=lambda path: path.name)
+    tables = [p for p in folder.glob("[!.]*_AA-Flx_BIF*") if p.suffix in (".csv", ".xlsx")]
+    return max(tables, default=None, key=lambda path: path.name)
 
 
 def shared_bif_path(paths: list[Path]) -> Path | None:
@@ -95,8 +95,8 @@ def read_bif_sites(path: Path) -> pd.DataFrame:
 
 def read_shared_bif(paths: list[Path]) -> pd.DataFrame | None:
     """`bif_sites` of the BIF table of many sites among the inputs of a network, if there is one."""
-    found = shared_bif_path(paths)
-    return None if found is None else read_bif_sites(found)
+    path = shared_bif_path(paths)
+    return None if path is None else read_bif_sites(path)
 
 
 @lru_cache(maxsize=8)
@@ -115,15 +115,15 @@ def bif_sites(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
     Of a value given for several periods the newest is taken. Towers that FLUXNET2015 renamed stand under both ids.
     """
     sites.check_ids(frame["SITE_ID"].unique(), where=where)
-    found = pd.DataFrame({name: _newest(frame, group, variable) for name, (group, variable) in _FIELDS.items()})
-    found = found.reindex(pd.Index(frame["SITE_ID"].unique(), name="site"))
-    found["igbp"] = [sites.igbp_class(v) for v in found["igbp"]]
-    found["koppen"] = [sites.koppen_group(v) for v in found["koppen"]]
-    found["managed"] = _managed(frame).reindex(found.index)
-    found["height"] = _height(frame).reindex(found.index)
-    new = {old: new for old, new in sites.RENAMED.items() if old in found.index and new not in found.index}
-    found = pd.concat([found, found.loc[list(new)].rename(index=new)])
-    return sites.site_table(found.rename_axis("site").reset_index().to_dict("records")).drop(columns=["network", *sites.READING])
+    rows = pd.DataFrame({name: _newest(frame, group, variable) for name, (group, variable) in _FIELDS.items()})
+    rows = rows.reindex(pd.Index(frame["SITE_ID"].unique(), name="site"))
+    rows["igbp"] = [sites.igbp_class(v) for v in rows["igbp"]]
+    rows["koppen"] = [sites.koppen_group(v) for v in rows["koppen"]]
+    rows["managed"] = _managed(frame).reindex(rows.index)
+    rows["height"] = _height(frame).reindex(rows.index)
+    new = {old: new for old, new in sites.RENAMED.items() if old in rows.index and new not in rows.index}
+    rows = pd.concat([rows, rows.loc[list(new)].rename(index=new)])
+    return sites.site_table(rows.rename_axis("site").reset_index().to_dict("records")).drop(columns=["network", *sites.READING])
 
 
 def locate_site(frames: Sequence[pd.DataFrame | None], site: str, *, where: object, todo: str) -> dict[str, object]:
@@ -157,7 +157,7 @@ def _managed(frame: pd.DataFrame) -> pd.Series:
     """Reasons per site why it does not stand for its class."""
     rows = frame[frame["VARIABLE"] == "DM_WATER"]
     reasons = rows["DATAVALUE"].str.lower().map(WATER)
-    return reasons.dropna().groupby(rows["SITE_ID"]).agg(lambda found: ", ".join(sorted(set(found))))
+    return reasons.dropna().groupby(rows["SITE_ID"]).agg(lambda values: ", ".join(sorted(set(values))))
 
 
 def _height(frame: pd.DataFrame) -> pd.Series:

@@ -46,17 +46,17 @@ def map_columns(
     ustar : fluxes of which threshold of friction velocity (Pastorello et al. 2020, doi 10.1038/s41597-020-0534-3).
     """
     available = set(available)
-    found: dict[str, str] = {}
+    mapping: dict[str, str] = {}
     for name, entry in variables.vocabulary().items():
         aliases = entry.towers.names if entry.towers else ()
         aliases = [with_threshold(a, ustar) for a in aliases if _partitioning(a) in (None, partitioning)]
         if drivers == "era" and entry.role == "dynamic":
             aliases = sorted(aliases, key=lambda a: not a.endswith("_ERA"))  # stable: else in the vocabulary's order
         if column := next((a for a in aliases if a in available), None):
-            found[name] = column
+            mapping[name] = column
     if column := next((c for c in (with_threshold(q, ustar) for q in QC_COLUMNS) if c in available), None):
-        found[QC] = column
-    return found
+        mapping[QC] = column
+    return mapping
 
 
 def with_threshold(column: str, ustar: Ustar) -> str:
@@ -115,7 +115,7 @@ def convert_columns(
     UnitError
         If more than a few values lie outside of the valid range: the unit is wrong.
     """
-    found, fills = {}, {name: np.zeros(len(raw), dtype=int) for name in FILLS}
+    converted, fills = {}, {name: np.zeros(len(raw), dtype=int) for name in FILLS}
     for name, column in mapping.items():
         at = f"{where}, column {column}"
         if column not in raw:
@@ -131,8 +131,8 @@ def convert_columns(
                 values, unit = values / days, daily
             values = units.convert(values, source=unit, target=variables.get(name).units, where=at)
             variables.check_range(values, name=name, where=at, tolerance=OUTSIDE)
-        found[name] = values
-    return pd.DataFrame(found, index=raw.index), pd.DataFrame(fills, index=raw.index)
+        converted[name] = values
+    return pd.DataFrame(converted, index=raw.index), pd.DataFrame(fills, index=raw.index)
 
 
 def _unit(name: str, source_units: Mapping[str, str] | None) -> str:

@@ -96,14 +96,14 @@ def _columns(file: Path) -> list[str]:
     with border.reading("the table cannot be read", where=file, todo="give a CSV or Parquet file"):
         if file.suffix == ".parquet":
             completeness.check_complete(file)
-            about = pyarrow.parquet.read_metadata(file)
-            if 8 * about.num_rows > completeness.most_bytes(file):
+            metadata = pyarrow.parquet.read_metadata(file)
+            if 8 * metadata.num_rows > completeness.most_bytes(file):
                 todo = "write the table anew: no table is packed so tightly"
-                raise InputError("the table is refused", where=file, found=f"it declares {about.num_rows:,} rows", todo=todo)
-            return text.column_names(about.schema.to_arrow_schema().names, where=file)
-        found = text.read_header(partial(open, file, "rb"), where=file)
+                raise InputError("the table is refused", where=file, found=f"it declares {metadata.num_rows:,} rows", todo=todo)
+            return text.column_names(metadata.schema.to_arrow_schema().names, where=file)
+        names = text.read_header(partial(open, file, "rb"), where=file)
         completeness.check_text_end(file)
-        return found
+        return names
 
 
 def _open(file: Path, available: list[str], chosen: dict[str, str]) -> pd.DataFrame:
@@ -121,8 +121,8 @@ def _places(raw: pd.DataFrame, ids: pd.Series, chosen: dict[str, str], fills: pd
     """One row a tower; refuses towers that move."""
     place = pd.DataFrame({k: raw[chosen[k]] for k in PLACE if k in chosen}).assign(site=ids).drop_duplicates()
     if (again := place["site"].duplicated(keep=False)).any():
-        found = place[again].sort_values("site").head(3).to_string(index=False)
-        raise InputError("a tower has several places or classes", where=file, found=f"\n{found}", todo="give one per site")
+        excerpt = place[again].sort_values("site").head(3).to_string(index=False)
+        raise InputError("a tower has several places or classes", where=file, found=f"\n{excerpt}", todo="give one per site")
     for name, read_class in (("igbp", sites.igbp_class), ("koppen", sites.koppen_group)):
         if name in place:
             place[name] = [read_class(v) for v in place[name]]

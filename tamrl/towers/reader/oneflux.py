@@ -51,7 +51,7 @@ def find_products(folder: Path, pattern: re.Pattern[str], step: records.Step) ->
     `pattern` has the groups `site` and, for rank, `kind` (FULLSET before SUBSET) and `version`; other files are logged.
     An archive may hold any step; a loose CSV is taken if it is of `step` or finer, the coarsest first.
     """
-    found: dict[str, tuple[tuple, Path]] = {}
+    newest: dict[str, tuple[tuple, Path]] = {}
     for path in sorted(p for p in folder.glob("[!.]*") if p.suffix in (".zip", ".csv")):
         match = pattern.match(path.name)
         if not match or (path.suffix == ".csv" and _resolution(path.name) not in SOURCES[step]):
@@ -59,11 +59,11 @@ def find_products(folder: Path, pattern: re.Pattern[str], step: records.Step) ->
                 _log.info("%s: not of this network and step, left alone", path.name)
             continue
         site, rank = _site(match), _rank(match, step)
-        if site in found:
-            older = min((rank, path), found[site])
+        if site in newest:
+            older = min((rank, path), newest[site])
             _log.warning("%s: another file of %s is newer, fuller or of the step itself, left out", older[1].name, site)
-        found[site] = max((rank, path), found.get(site, ((), path)))
-    return [Product(site, path) for site, (_, path) in sorted(found.items())]
+        newest[site] = max((rank, path), newest.get(site, ((), path)))
+    return [Product(site, path) for site, (_, path) in sorted(newest.items())]
 
 
 def _site(match: re.Match[str]) -> str:
@@ -128,8 +128,8 @@ def _read(product: Product, reading: "_Reading", step: records.Step) -> tuple[pd
     _check_years(table["date"], (product.path.name, _base(data)), reading.where)
     if step == "month" and resolution != "MM":
         table = aggregate.monthly_records(table)
-    found = _metadata(product)
-    rows = [bif.read_bif(body, where=f"{product.path} ({name})") for name, body in found.items() if body.strip()]
+    tables = _metadata(product)
+    rows = [bif.read_bif(body, where=f"{product.path} ({name})") for name, body in tables.items() if body.strip()]
     return table, by_site, bif.bif_sites(pd.concat(rows), where=product.path) if rows else None
 
 
@@ -221,9 +221,9 @@ def _metadata(product: Product) -> dict[str, bytes]:
 
 def _one(names: Iterable[str], product: Product, step: records.Step) -> str:
     """The file to read: the coarsest from which the step can be had; it must be of the tower its archive is named after."""
-    found = [n for n in names if _resolution(n) in SOURCES[step]]
-    ranks = {n: (SOURCES[step].index(_resolution(n)), KINDS.index(_DATA.match(_base(n))["kind"] or "")) for n in found}
-    best = [n for n in found if ranks[n] == min(ranks.values())]
+    candidates = [n for n in names if _resolution(n) in SOURCES[step]]
+    ranks = {n: (SOURCES[step].index(_resolution(n)), KINDS.index(_DATA.match(_base(n))["kind"] or "")) for n in candidates}
+    best = [n for n in candidates if ranks[n] == min(ranks.values())]
     if len(best) != 1:
         raise InputError(
             f"the archive must hold one file of {' or '.join(SOURCES[step])} data",
@@ -251,7 +251,7 @@ def _table(content: text.Content, reading: _Reading, resolution: str) -> tuple[p
     mapping = _mapping(renamed, reading)
     constant = _constant_threshold(mapping, renamed)
     keep = {*stamps, *mapping.values(), *constant.values(), *(clock.COLUMNS if fine else ())}
-    names = {own for own, new in zip(available, renamed, strict=True) if new in keep}
+    names = {original for original, new in zip(available, renamed, strict=True) if new in keep}
     raw = reading.rename(text.read_columns(content, columns=available, wanted=names, texts=stamps, where=where))
     if constant and not (raw[mapping["nee"]] > MISSING).any() and (raw[constant["nee"]] > MISSING).any():
         _log.warning("%s: no NEE with a u* threshold per year, that with a constant threshold is taken", where)
@@ -272,8 +272,8 @@ def _mapping(available: list[str], reading: _Reading) -> dict[str, str]:
     constant = {c.replace("_CUT_", "_VUT_"): c for c in available if "_CUT_" in c}
     if not any(c.startswith("NEE_VUT_") for c in available) and constant:
         _log.warning("%s: no NEE with a u* threshold per year, that with a constant threshold is taken", reading.where)
-        found = _mapping([c for c in [*available, *constant] if "_CUT_" not in c], reading)
-        return {name: constant.get(column, column) for name, column in found.items()}
+        constant_mapping = _mapping([c for c in [*available, *constant] if "_CUT_" not in c], reading)
+        return {name: constant.get(column, column) for name, column in constant_mapping.items()}
     mapping = columns.map_columns(available, partitioning=partitioning, drivers=drivers, ustar=ustar)
     other = columns.map_columns(available, partitioning="DT" if partitioning == "NT" else "NT", ustar=ustar)
     columns.require_columns(
@@ -294,5 +294,5 @@ def _constant_threshold(mapping: dict[str, str], available: list[str]) -> dict[s
 
     Where the statistics of single years allow no threshold (VUT), the products hold these alone.
     """
-    found = {n: c.replace("_VUT_", "_CUT_") for n, c in mapping.items() if n in (*FLUXES, columns.QC)}
-    return found if set(found.values()) <= set(available) else {}
+    constant = {n: c.replace("_VUT_", "_CUT_") for n, c in mapping.items() if n in (*FLUXES, columns.QC)}
+    return constant if set(constant.values()) <= set(available) else {}

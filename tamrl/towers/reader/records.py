@@ -96,12 +96,12 @@ def build_records(
 def parse_step_starts(stamps: pd.Series, *, step: Step, where: object) -> pd.Series:
     """Time stamps of the starts of steps; refuses what is no date, has a time of day, or is of another step."""
     where = f"{where}, column {stamps.name}" if stamps.name else where
-    found = digits.parse_dates(stamps, FORMATS[step], where=where, todo=_todo(step))
-    whole = found.dt.normalize() if step == "day" else found.dt.normalize().where(found.dt.day == 1)
-    if (wrong := found != whole).any():
-        first = f"{found[wrong].iloc[0]} in row {int(wrong.to_numpy().argmax()) + 1}"
+    starts = digits.parse_dates(stamps, FORMATS[step], where=where, todo=_todo(step))
+    rounded = starts.dt.normalize() if step == "day" else starts.dt.normalize().where(starts.dt.day == 1)
+    if (wrong := starts != rounded).any():
+        first = f"{starts[wrong].iloc[0]} in row {int(wrong.to_numpy().argmax()) + 1}"
         raise InputError(f"time stamps are not the starts of a {step}", where=where, found=first, todo=_todo(step))
-    return found
+    return starts
 
 
 def _todo(step: Step) -> str:
@@ -118,11 +118,11 @@ def sort_unique(records: pd.DataFrame, *, where: object) -> pd.DataFrame:
         records = records.drop(index=same.index[same]).reset_index(drop=True)
         again = records.duplicated(["site", "date"], keep=False)
     if again.any():
-        found = records[again].head(2)[list(LEADING)].to_string(index=False)
+        excerpt = records[again].head(2)[list(LEADING)].to_string(index=False)
         raise InputError(
             f"{int(again.sum())} records of the same site and date differ",
             where=where,
-            found=f"\n{found}",
+            found=f"\n{excerpt}",
             todo="remove one of each, or the older version of the file",
         )
     return records

@@ -51,8 +51,8 @@ def fetch_archives(options: Options, folder: Path, *, wait: float = 1.0) -> None
     rows[["arrived_sha256", "reason"]] = [["", r] if isinstance(r, DownloadError) else [r, ""] for r in results]
     rows["reason"] = rows["reason"].map(lambda error: error and f"the archive could not be downloaded: {_reason(error)}")
     if (rows["arrived_sha256"] == "").all():
-        found = f"{rows['reason'].iloc[0]} ({rows['download_link'].iloc[0]})"
-        raise DownloadError("no archive could be had", where=source, found=found, todo="the log names the reason of each")
+        first = f"{rows['reason'].iloc[0]} ({rows['download_link'].iloc[0]})"
+        raise DownloadError("no archive could be had", where=source, found=first, todo="the log names the reason of each")
     with border.reading("the archives cannot be kept", where=folder, error=MachineError), atomic(folder) as part:
         part.mkdir()
         for name in rows.loc[rows["arrived_sha256"] != "", "fluxnet_product_name"]:
@@ -174,7 +174,7 @@ def list_archives(folder: Path) -> list[Product]:
     reasons = rows["reason"].where(rows["reason"] != "", rows["odd"])
     listed = rows[["location_lat", "location_long", "igbp", "product_citation", "product_id"]].itertuples(index=False, name=None)
     each = zip(rows["site_id"], rows.index, listed, reasons, strict=True)
-    return [Product(site, folder / name, about, reason) for site, name, about, reason in each]
+    return [Product(site, folder / name, cells, reason) for site, name, cells, reason in each]
 
 
 @lru_cache(maxsize=2)

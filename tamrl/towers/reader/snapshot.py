@@ -68,8 +68,8 @@ def read_snapshot(path: Path) -> pd.DataFrame:
         lines = _lines(path.read_bytes().decode("utf-8-sig"), path)
         names = [name.strip() for name in lines[0][1]]
         if missing := [c for c in COLUMNS if c not in names]:
-            found = ", ".join(names[:8])[:200]
-            raise InputError(f"the snapshot lacks {', '.join(missing)}", where=path, found=found, todo=_TODO)
+            listed = ", ".join(names[:8])[:200]
+            raise InputError(f"the snapshot lacks {', '.join(missing)}", where=path, found=listed, todo=_TODO)
         if len(set(names)) < len(names):
             raise InputError("a column stands twice in the snapshot", where=path, found=", ".join(names), todo=_TODO)
         if len(lines) == 1:
@@ -175,8 +175,8 @@ def select_rows(
             _log.warning("%d towers without years are left out: %s", len(silent), ", ".join(silent))
         holds &= (first <= years[1]) & (last >= years[0])
     if not holds.any():
-        found = f"{len(frame)} towers"
-        raise ConfigError("no tower of the snapshot is wanted", where=where, found=found, todo="ask for less in towers.shuttle")
+        counted = f"{len(frame)} towers"
+        raise ConfigError("no tower of the snapshot is wanted", where=where, found=counted, todo="ask for less in towers.shuttle")
     return frame[holds].reset_index(drop=True)
 
 
@@ -203,10 +203,10 @@ def make_snapshot(folder: Path) -> Path:
         done = subprocess.run(
             [program, "listall", "-o", str(folder)], capture_output=True, text=True, errors="replace", check=False, cwd=folder
         )
-    found = sorted(folder.glob("fluxnet_shuttle_snapshot_*.csv"))
-    if done.returncode or not found:
+    snapshots = sorted(folder.glob("fluxnet_shuttle_snapshot_*.csv"))
+    if done.returncode or not snapshots:
         raise DownloadError(f"{COMMAND} listall failed", where=folder, found=(done.stderr or done.stdout)[-500:])
-    return found[-1]
+    return snapshots[-1]
 
 
 def verify_archive(path: Path, row: pd.Series) -> str:
@@ -225,8 +225,8 @@ def verify_archive(path: Path, row: pd.Series) -> str:
         try:
             broken = zips.damaged_member(path, ratio=zip_members.MAX_RATIO, where=path.name)
         except InputError as error:
-            found = "; ".join(str(part) for part in (error.asked, error.found) if part)
-            raise DownloadError(asked, where=path.name, found=found, todo=error.todo) from error
+            fault = "; ".join(str(part) for part in (error.asked, error.found) if part)
+            raise DownloadError(asked, where=path.name, found=fault, todo=error.todo) from error
     if broken:
         raise DownloadError("what arrived is damaged", where=path.name, found=f"checksum of {broken}")
     return digest

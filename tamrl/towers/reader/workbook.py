@@ -39,10 +39,8 @@ def read_workbook(content: bytes, *, where: object) -> pd.DataFrame:
     `MAX_CELLS`.
     """
     if content[:8] == _COMPOUND:
-        found = "an old workbook (.xls), or one with a password"
-        raise InputError(
-            "the workbook cannot be read", where=where, found=found, todo="save it as CSV UTF-8, or as .xlsx without"
-        )
+        kind = "an old workbook (.xls), or one with a password"
+        raise InputError("the workbook cannot be read", where=where, found=kind, todo="save it as CSV UTF-8, or as .xlsx without")
     with border.reading("the workbook cannot be read", where=where, todo="save it as CSV UTF-8"):
         with zips.open_zip(content, where=where) as archive:
             parts = {name: _part(archive, name, where) for name in (_SHEET, _STRINGS) if name in archive.namelist()}
@@ -70,8 +68,8 @@ def _part(archive: zipfile.ZipFile, name: str, where: object) -> bytes:
     return content
 
 
-def _refused(found: str, where: object) -> InputError:
-    return InputError("the workbook is refused", where=where, found=found, todo="save it as CSV UTF-8")
+def _refused(content: str, where: object) -> InputError:
+    return InputError("the workbook is refused", where=where, found=content, todo="save it as CSV UTF-8")
 
 
 class _Begun(Exception):
@@ -120,16 +118,16 @@ def _text(item: ElementTree.Element) -> str:
 
 def _row(row: ElementTree.Element, shared: list[str]) -> list[str]:
     """Cells in their places; sheets leave out empty ones."""
-    found: list[str] = []
+    cells: list[str] = []
     for cell in row.iter(f"{_NS}c"):
-        place = _column(cell.get("r")) if cell.get("r") else len(found)
-        found += [""] * (place - len(found))
+        place = _column(reference) if (reference := cell.get("r")) else len(cells)
+        cells += [""] * (place - len(cells))
         value, kind = cell.findtext(f"{_NS}v"), cell.get("t")
         if kind == "inlineStr":
-            found.append(_text(cell))
+            cells.append(_text(cell))
         else:
-            found.append("" if value is None else _shared(shared, int(value)) if kind == "s" else value)
-    return found if any(found) else []
+            cells.append("" if value is None else _shared(shared, int(value)) if kind == "s" else value)
+    return cells if any(cells) else []
 
 
 def _shared(texts: list[str], number: int) -> str:
@@ -140,10 +138,10 @@ def _shared(texts: list[str], number: int) -> str:
 
 def _column(reference: str) -> int:
     """The number of a column from a reference such as `AB12`, from 0."""
-    match, number = re.match(r"[A-Z]{1,3}[0-9]+$", reference), 0
+    match, number = re.match(r"([A-Z]{1,3})[0-9]+$", reference), 0
     if match is None:
         raise ValueError(f"{reference!r} is no cell")
-    for letter in re.match(r"[A-Z]+", reference).group():
+    for letter in match[1]:
         number = 26 * number + ord(letter) - ord("A") + 1
     if number > 16_384:
         raise ValueError(f"no column {reference}")

@@ -59,8 +59,8 @@ def read_stored_tower(product: Product, paths: list[Path], how: records.RecordCh
         daily, mapping, site=product.site, date=daily["TIMESTAMP"], step="day", where=where, made=True
     )
     table = table if how.step == "day" else aggregate.monthly_records(table)
-    found = bif.read_bif_sites(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
-    place = found.loc[product.site].to_dict() if product.site in found.index else {}
+    metadata = bif.read_bif_sites(paths[1]).set_index("site") if len(paths) > 1 else pd.DataFrame()
+    place = metadata.loc[product.site].to_dict() if product.site in metadata.index else {}
     place |= {"lat": float(tower["latitude"]), "lon": float(tower["longitude"])} if not place else {}
     counts = {name: by_site.loc[product.site, name] + n for name, n in fills.items()}
     return table, Site.from_row({**place, "site": product.site, "network": "zarr_fluxnet2015", **counts})

@@ -93,12 +93,12 @@ def read_members(
 
     Raises `InputError` as `open_member` does.
     """
-    found = {}
+    contents: dict[str, bytes] = {}
     for name in choose(list_members(path)):
-        left = max_bytes - sum(map(len, found.values()))
+        left = max_bytes - sum(len(content) for content in contents.values())
         with open_member(path, name, max_bytes=left, max_ratio=max_ratio) as member:
-            found[name] = b"".join(iter(lambda: member.read(_BLOCK), b""))
-    return found
+            contents[name] = b"".join(iter(lambda: member.read(_BLOCK), b""))
+    return contents
 
 
 @contextmanager
