@@ -76,6 +76,10 @@ def site_table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     return frame.sort_values("site", ignore_index=True)
 
 
+Row = Mapping[str, object]
+"""Cells of a table of sites as a file has them, by column."""
+
+
 @dataclass(frozen=True)
 class Site:
     """A row of the table of sites of a network; None where something is not known.
@@ -108,7 +112,7 @@ class Site:
     fills_drivers: int = 0
 
     @classmethod
-    def from_row(cls, row: Mapping[str, object]) -> "Site":
+    def from_row(cls, row: Row) -> "Site":
         """From cells as a file has them: texts, fill values and impossible numbers are cleaned as in `site_table`."""
         cells = site_table([row]).iloc[0]
         return cls(**{f.name: _plain(cells[f.name]) for f in fields(cls)})

@@ -63,7 +63,13 @@ class OnefluxNetwork:
     def read_archive(
         self, product: Product, *, paths: list[Path], options: ArchiveOptions, how: "RecordChoice"
     ) -> "tuple[pd.DataFrame, Site]":
-        """Records and site of one tower; see the contract in `networks`."""
+        """Records and site of one tower; see the contract in `networks`.
+
+        Parameters
+        ----------
+        paths : what `inputs` returned
+        how : step, partitioning and threshold of friction velocity
+        """
         from tamrl.towers.reader import oneflux
 
         return oneflux.read_tower(

@@ -42,7 +42,21 @@ def read_flat_table(
     step: records.Step,
     ustar: columns.Ustar = "REF",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Records and sites of the table; the units and columns are those of the options."""
+    """Records and sites of the table, with the units and columns of the options.
+
+    Parameters
+    ----------
+    partitioning : which GPP and RECO
+    step : length of a step; days become months where the options say that the file is daily
+    ustar : which u* threshold, see `columns.map_columns`
+
+    Raises
+    ------
+    InputError
+        If the file lacks a column, has no rows, or a tower has several places.
+    UnitError
+        If values cannot have the unit that they are said to have.
+    """
     named = {k: c.replace("{partitioning}", partitioning) for k, c in options.columns.items() if c}
     chosen = {k: columns.with_threshold(c, ustar) for k, c in named.items()}
     _check_keys(chosen, options.units)

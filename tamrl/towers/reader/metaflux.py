@@ -31,7 +31,19 @@ def find_monthly_files(folder: Path, step: Step) -> list[Product]:
 def read_monthly_file(
     product: Product, paths: list[Path], options: Options, how: records.RecordChoice
 ) -> tuple[pd.DataFrame, Site]:
-    """Records and site of one tower, with metadata from the BIF table `paths[1]` where there is one."""
+    """Records and site of one tower.
+
+    Parameters
+    ----------
+    paths : the folder of the files, and the BIF table where there is one
+
+    Raises
+    ------
+    ConfigError
+        If fluxes of another u* threshold are wanted.
+    InputError
+        If the file is not that of the tower, or cannot be read.
+    """
     if how.ustar != "REF":
         raise ConfigError("metaflux has fluxes of one u* threshold only", where="towers.ustar", found=how.ustar, todo="set REF")
     file = product.path
