@@ -66,19 +66,19 @@ def adapt_towers(
     if first_held_out(split, split["site"].to_numpy()) is not None:
         raise ContractError("adaptation needs towers that no model has seen", where=splits, todo="take another splits.scheme")
     fold_of = split.set_index("site")["fold"].reindex(ds["site"].values).to_numpy()
-    found, tables = [], []
+    scores_of_folds, tables = [], []
     for fold in sorted({m.spec.fold for m in members}):
         held_out = ds.isel(site=fold_of == fold)
-        own = [m for m in members if m.spec.fold == fold]
-        if seen := set(held_out["site"].values) & {s for m in own for s in m.spec.training.sites}:
+        of_fold = [m for m in members if m.spec.fold == fold]
+        if seen := set(held_out["site"].values) & {s for m in of_fold for s in m.spec.training.sites}:
             raise ContractError(f"fold {fold} was trained on towers it is to be adapted to", found=sorted(seen)[:5])
         if held_out.sizes["site"]:
-            for scored, table in _fold(ds, held_out, own, adaptation, qc=qc, spinup=spinup):
-                found.append(scored.assign(model=model, fold=fold))
+            for scored, table in _fold(ds, held_out, of_fold, adaptation, qc=qc, spinup=spinup):
+                scores_of_folds.append(scored.assign(model=model, fold=fold))
                 tables.append(table.assign(fold=fold))
-    if not found or not sum(map(len, found)):
+    if not sum(map(len, scores_of_folds)):
         raise ContractError("no held-out tower has the months to adapt to and steps left to score", where=splits)
-    result = pd.concat(found, ignore_index=True)[list(contracts.ADAPTATION.columns)]
+    result = pd.concat(scores_of_folds, ignore_index=True)[list(contracts.ADAPTATION.columns)]
     with atomic(scores) as part:
         escaping.write_csv(
             contracts.check_table(simulated.label_table(result, virtual), contracts.ADAPTATION, where=scores), part
@@ -128,7 +128,7 @@ def _score(
     method: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores of towers that were adapted (all of them for `none`) on the steps outside their window, and the predictions."""
-    about = {"start": start, "months": months, "method": method}
+    labels = {"start": start, "months": months, "method": method}
     rows, tables = [], []
     for k, flux in enumerate(FLUXES):
         observed = ds[flux].values
@@ -151,4 +151,4 @@ def _score(
                 {"site": str(name), "flux": flux, "n": int(left.sum())} | scores | {"zero_rmse": np.sqrt((zero**2).mean())}
             )
     columns = ["site", "flux", "n", "rmse", "mae", "bias", "zero_rmse"]
-    return pd.DataFrame(rows, columns=columns).assign(**about), pd.concat(tables, ignore_index=True).assign(**about)
+    return pd.DataFrame(rows, columns=columns).assign(**labels), pd.concat(tables, ignore_index=True).assign(**labels)

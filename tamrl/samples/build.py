@@ -106,8 +106,8 @@ def with_climate(towers: pd.DataFrame, drivers: xr.Dataset) -> pd.DataFrame:
     share = drivers["koppen_fraction"].sel(site=list(towers.index)).transpose("site", "koppen")
     known = share.notnull().all("koppen").values & (share.sum("koppen").values > 0)
     largest = pd.Series(share["koppen"].values[share.fillna(-1).argmax("koppen").values], index=towers.index).where(known, None)
-    own = towers["koppen"].where(towers["koppen"].notna() & (towers["koppen"] != ""), None)
-    return towers.assign(koppen=own.where(own.notna(), largest))
+    stated = towers["koppen"].where(towers["koppen"].notna() & (towers["koppen"] != ""), None)
+    return towers.assign(koppen=stated.where(stated.notna(), largest))
 
 
 def _coordinates(towers: pd.DataFrame) -> dict[str, tuple[str, np.ndarray]]:
@@ -139,14 +139,14 @@ def with_measured(grid: xr.Dataset, records: pd.DataFrame) -> xr.Dataset:
     ds = grid.copy()
     sites, time = grid["site"].values.tolist(), pd.DatetimeIndex(grid["time"].values)
     for name in (n for n, entry in variables.vocabulary().items() if entry.role == "dynamic" and n in grid and n in records):
-        own = on_axes(records, name, sites, time)
-        has = np.isfinite(own).any(axis=1)
-        ds[name] = grid[name].copy(data=np.where(has[:, None], own, grid[name].values))
+        measured = on_axes(records, name, sites, time)
+        has = np.isfinite(measured).any(axis=1)
+        ds[name] = grid[name].copy(data=np.where(has[:, None], measured, grid[name].values))
         _log.info("%s: measured at %d of %d towers, the others take the grid's", name, has.sum(), len(has))
     for name in (n for n in TOWER_CLASSES if n in grid):
         members = variables.get(name).members
-        own = grid[f"{TOWER_CLASSES[name]}_class"].values
-        one_hot = (own[:, None] == np.asarray(members)[None]).astype(np.float32)
+        tower_class = grid[f"{TOWER_CLASSES[name]}_class"].values
+        one_hot = (tower_class[:, None] == np.asarray(members)[None]).astype(np.float32)
         known = one_hot.any(axis=1, keepdims=True)
         fractions = grid[name].sel({variables.get(name).classes: list(members)})
         ds[name] = fractions.copy(data=np.where(known, one_hot, fractions.values))

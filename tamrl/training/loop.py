@@ -51,7 +51,7 @@ def train_network(
     validation : sites that are in training for nothing else
     scale : (3,) scales of the fluxes, on the network's device
     seed : of dropout and input noise
-    resume : where the state of the training is kept, and taken up from
+    resume : where the state of the training is stored, and restored from
 
     Raises
     ------
@@ -61,9 +61,9 @@ def train_network(
     torch.manual_seed(seed)
     optimizer = AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     cover = _batches(validation, settings.batch) if validation else []
-    history, best, kept, first = History(), math.inf, None, 0
+    history, best, best_weights, first = History(), math.inf, None, 0
     if resume and (state := resume.restore(network, optimizer, sampler.random)):
-        history, best, kept, first = HISTORY.validate_python(state.history), state.best, state.best_weights, state.step
+        history, best, best_weights, first = HISTORY.validate_python(state.history), state.best, state.best_weights, state.step
     forward = forward_pass(network, scale.device, settings.precision)
     for step in range(first, settings.steps):
         network.train()
@@ -85,33 +85,33 @@ def train_network(
             history.validation += [(step, score)] if cover else []
             _log.info("step %d: training loss %.4f, validation loss %.4f", step, loss.item(), score if cover else math.nan)
             if score < best:  # never true for NaN
-                best, kept, history.best_step = score, _clone(network), step
+                best, best_weights, history.best_step = score, _clone(network), step
         if resume:
-            resume.save(State(step + 1, asdict(history), best, kept), network, optimizer, sampler.random)
-    _finish(network, kept, history, settings)
+            resume.save(State(step + 1, asdict(history), best, best_weights), network, optimizer, sampler.random)
+    _finish(network, best_weights, history, settings)
     if cover and network.learns_gain:
         network.calibrate(residuals(network, cover))
     return history
 
 
-def _too_many(history: History, what: str) -> bool:
+def _too_many(history: History, event: str) -> bool:
     """Count a step that is not applied; whether training must end."""
     history.bad_steps += 1
-    _log.warning("%s: not applied", what)
+    _log.warning("%s: not applied", event)
     if history.bad_steps >= MOST_BAD_STEPS:
-        _log.error("%d steps were not finite: training ends at %s", MOST_BAD_STEPS, what)
+        _log.error("%d steps were not finite: training ends at %s", MOST_BAD_STEPS, event)
     return history.bad_steps >= MOST_BAD_STEPS
 
 
-def _finish(network: FluxNetwork, kept: dict[str, Tensor] | None, history: History, settings: Optimisation) -> None:
+def _finish(network: FluxNetwork, best_weights: dict[str, Tensor] | None, history: History, settings: Optimisation) -> None:
     """Put the best weights into the network."""
-    if kept is None:
+    if best_weights is None:
         raise TrainingError(
             "training never reached finite weights",
             found=f"{history.bad_steps} of {settings.steps} steps were not applied",
             todo="lower training.learning_rate, or look for extreme values in the samples",
         )
-    network.load_state_dict(kept)
+    network.load_state_dict(best_weights)
     network.begin(1.0)
     network.eval()
 
@@ -119,8 +119,8 @@ def _finish(network: FluxNetwork, kept: dict[str, Tensor] | None, history: Histo
 @torch.no_grad()
 def residuals(network: FluxNetwork, batches: list[Batch]) -> Tensor:
     """Predicted less measured fluxes (N, 3) at the scored steps of `batches` that have all three."""
-    found = [(network.estimate(b.x, b.support, b.static) - b.y)[(b.weight > 0).all(-1)] for b in batches]
-    return torch.cat(found)
+    differences = [(network.estimate(b.x, b.support, b.static) - b.y)[(b.weight > 0).all(-1)] for b in batches]
+    return torch.cat(differences)
 
 
 @torch.no_grad()

@@ -1,11 +1,13 @@
 """`spec.json` of a trained model: all that is needed to build it, to make its inputs, and to know how it was trained."""
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator
 
 from tamrl import registry
 from tamrl.documents import Document, DocumentPart
+from tamrl.files import write_json
 from tamrl.options import Strict
 from tamrl.plugins import Dims, ModelCapabilities, Predictor
 from tamrl.provenance import config_digest
@@ -70,6 +72,10 @@ class ModelSpec(Document):
         """Options are those of the plug-in."""
         options = registry.load_model_plugin(info.data["plugin"]).Options
         return value if isinstance(value, options) else options.model_validate(value)
+
+    def write(self, path: str | Path) -> None:
+        """Write the description with its nulls: an option that is null may have another default."""
+        write_json(path, self.model_dump(mode="json"))
 
     @property
     def digest(self) -> str:

@@ -49,20 +49,20 @@ class Sequences:
         row = torch.from_numpy(site).to(device, non_blocking=True)
         step = where.clamp(0, last)
         counts = (where == step) & (torch.arange(where.shape[1], device=device) >= self.spinup)  # (B, L)
-        own = self.inputs
+        inputs = self.inputs
         return Batch(
-            x=own.x[row[:, None], step],
-            support=own.support[row],
-            static=own.static[row],
+            x=inputs.x[row[:, None], step],
+            support=inputs.support[row],
+            static=inputs.static[row],
             y=self.y[row[:, None], step],
             weight=self.weight[row[:, None], step] * counts[..., None],
         )
 
     def spans(self) -> np.ndarray:
         """First and last scored position of each site, (site, 2); sites without any weight have last < first."""
-        there = (self.weight > 0).any(-1).cpu().numpy()
-        first = there.argmax(1)
-        last = np.where(there.any(1), there.shape[1] - 1 - there[:, ::-1].argmax(1), -1)
+        scored = (self.weight > 0).any(-1).cpu().numpy()
+        first = scored.argmax(1)
+        last = np.where(scored.any(1), scored.shape[1] - 1 - scored[:, ::-1].argmax(1), -1)
         return np.stack([first, last], axis=1)
 
     def cover(self, most: int) -> tuple[np.ndarray, np.ndarray]:

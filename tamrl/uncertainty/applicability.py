@@ -120,8 +120,8 @@ def of_held_out(towers: np.ndarray, *, families: np.ndarray, folds: np.ndarray) 
     -------
     array (tower), NaN for towers that no fold holds out.
     """
-    found = reference(towers, families=families, folds=folds)
-    return _held_out(_standard(towers, found.centre, found.scale), folds) / found.distance
+    described = reference(towers, families=families, folds=folds)
+    return _held_out(_standard(towers, described.centre, described.scale), folds) / described.distance
 
 
 def dissimilarity(towers: Reference, places: np.ndarray) -> np.ndarray:
@@ -142,12 +142,12 @@ def _standard(values: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.n
 
 def _held_out(points: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """Distance of each held-out tower to the nearest one that trains while its fold is held out; NaN for the others."""
-    found = np.full(len(points), np.nan)
+    distance = np.full(len(points), np.nan)
     for fold in sorted(set(folds) - set(NEVER_HELD_OUT)):
         training = (folds != fold) & (folds != NEVER_HELD_OUT[1])
         if training.any():
-            found[folds == fold] = KDTree(points[training]).query(points[folds == fold])[0]
-    return found
+            distance[folds == fold] = KDTree(points[training]).query(points[folds == fold])[0]
+    return distance
 
 
 def _whisker(values: np.ndarray) -> float:

@@ -52,8 +52,8 @@ class FluxCalibration(DocumentPart):
     missing: int
     levels: tuple[float, float]
     exact: bool
-    with_spread: VarianceCalibration | None
-    residual_only: VarianceCalibration | None
+    with_spread: VarianceCalibration | None = None
+    residual_only: VarianceCalibration | None = None
 
 
 class SiteMeanSkill(DocumentPart):
@@ -62,10 +62,10 @@ class SiteMeanSkill(DocumentPart):
     model: str
     split: str
     flux: str
-    r2: float | None
-    low: float | None
-    high: float | None
     n: int
+    r2: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class Calibration(Document):

@@ -54,17 +54,19 @@ def assess_applicability(
     with xr.open_dataset(files.verified(samples)) as towers:
         contracts.check_samples(towers, dynamic=dynamic, static=static, where=samples)
         described = _predictors(towers, dynamic, static).rename(site="place")
-    found = _reference(described, _folds(splits), where=samples)
+    reference = _reference(described, _folds(splits), where=samples)
     grid = contracts.check_cube(stores.open_cube(cube), dynamic=dynamic, static=static, where=cube)
     index = np.full(grid["land_fraction"].shape, np.nan, "float32")
     for rows in progress(list(_strips(grid, dynamic)), "applicability"):
-        index[rows] = _strip(grid.isel(lat=rows), found, dynamic, static)
+        index[rows] = _strip(grid.isel(lat=rows), reference, dynamic, static)
     land = (grid["land_fraction"] >= min_land_fraction).values
-    ds = _dataset(grid, np.where(land, index, np.nan), found)
+    ds = _dataset(grid, np.where(land, index, np.nan), reference)
     ds.attrs = simulated.label_attributes(ds.attrs, virtual)
     _write(ds, map)
-    inside = np.nanmean(np.where(land & np.isfinite(index), index <= found.threshold, np.nan))
-    _log.info("%.1f %% of the land cells lie inside the area of applicability (index up to %.3f)", 100 * inside, found.threshold)
+    inside = np.nanmean(np.where(land & np.isfinite(index), index <= reference.threshold, np.nan))
+    _log.info(
+        "%.1f %% of the land cells lie inside the area of applicability (index up to %.3f)", 100 * inside, reference.threshold
+    )
 
 
 @stage
@@ -89,10 +91,10 @@ def assess_towers(*, samples: str, splits: str, table: str, features: Features, 
     index = np.full(len(good), np.nan)
     values, families = described.values[good], described["family"].values
     index[good] = applicability.of_held_out(values, families=families, folds=folds[good])
-    found = pd.DataFrame({"site": described["site"].values.astype(str), "fold": folds, "dissimilarity": index})
+    result = pd.DataFrame({"site": described["site"].values.astype(str), "fold": folds, "dissimilarity": index})
     with files.atomic(table) as part:
         escaping.write_csv(
-            contracts.check_table(simulated.label_table(found, virtual), contracts.DISSIMILARITY, where=table), part
+            contracts.check_table(simulated.label_table(result, virtual), contracts.DISSIMILARITY, where=table), part
         )
 
 

@@ -39,6 +39,12 @@ def test_a_model_survives(trained, folder):
     assert torch.equal(again.model.predict(x, support, static), trained.model.predict(x, support, static))
 
 
+def test_an_option_that_is_null_stays_null(trained, tmp_path):
+    spec = trained.spec.model_copy(update={"options": trained.spec.options.model_copy(update={"forgiven": None})})
+    checkpoint.save_model(tmp_path / "m", replace(trained, spec=spec))
+    assert checkpoint.load_model(tmp_path / "m").spec.options.forgiven is None
+
+
 def test_a_pickle_is_refused_and_never_run(folder, tmp_path):
     ran = tmp_path / "ran"
 
