@@ -55,7 +55,7 @@ class ProcessExecutor:
     def map(self, work: Callable[[Tile], T], tiles: Sequence[Tile]) -> dict[str, T]:
         """Results of `work`, which is pickled, by the names of the tiles."""
         try:
-            return collect_tiles({tile.name: self.pool.submit(work, tile) for tile in tiles})
+            return collect_tiles(tiles, [self.pool.submit(work, tile) for tile in tiles])
         except BrokenProcessPool as error:
             todo = "give the job more memory, or fewer threads; the same command goes on with the tiles that are missing"
             raise InputError("a process that made tiles was ended", found=error, todo=todo) from error

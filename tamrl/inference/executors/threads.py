@@ -1,6 +1,6 @@
 """Tiles over the threads of this process."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
@@ -30,14 +30,14 @@ class ThreadExecutor:
             return {tile.name: work(tile) for tile in log.progress(tiles, "tiles")}
         with ThreadPoolExecutor(self._threads) as pool:
             try:
-                return collect_tiles({tile.name: pool.submit(work, tile) for tile in tiles})
+                return collect_tiles(tiles, [pool.submit(work, tile) for tile in tiles])
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
 
 
-def collect_tiles(futures: Mapping[str, Future[T]]) -> dict[str, T]:
-    """Wait for the results of tiles and report progress; the first error is raised as it comes."""
-    for future in log.progress(as_completed(futures.values()), "tiles", total=len(futures)):
+def collect_tiles(tiles: Sequence[Tile], futures: Sequence[Future[T]]) -> dict[str, T]:
+    """Wait for the results of tiles, one future each, and report progress; the first error is raised as it comes."""
+    for future in log.progress(as_completed(futures), "tiles", total=len(futures)):
         future.result()
-    return {name: future.result() for name, future in futures.items()}
+    return {tile.name: future.result() for tile, future in zip(tiles, futures, strict=True)}
