@@ -6,7 +6,7 @@ import pytest
 
 from tamrl.errors import ConfigError, InputError, UnitError
 from tamrl.towers.networks import table
-from tamrl.towers.reader import records
+from tamrl.towers.reader import flat_table, records
 
 
 @pytest.fixture
@@ -140,4 +140,4 @@ def test_a_table_of_more_rows_than_its_size_can_hold_is_refused(tmp_path):
     pd.DataFrame({"site": pd.Categorical.from_codes(np.zeros(20_000_000, "int8"), ["DE-Aaa"])}).to_parquet(path)
     assert path.stat().st_size < 1 << 16
     with pytest.raises(InputError, match=r"towers\.parquet[\s\S]*declares 20,000,000 rows"):
-        table._columns(path)
+        flat_table._columns(path)
