@@ -1,6 +1,8 @@
 """YAML that users write: nothing is lost without a word, and what is no YAML is named with its line."""
 
 import string
+import subprocess
+import sys
 import time
 
 import pytest
@@ -11,7 +13,6 @@ from hypothesis import strategies as st
 from tamrl import config, variables
 from tamrl.errors import ConfigError
 from tamrl.intake import document
-from tamrl.scaling import plan
 
 
 @pytest.mark.parametrize(
@@ -95,20 +96,21 @@ def test_any_mapping_is_read_and_refused_once_one_of_its_keys_is_repeated(conten
 def test_the_vocabulary_and_the_plan_read_through_it(tmp_path, monkeypatch):
     file = tmp_path / "twice.yaml"
     file.write_text("evi: {}\nevi: {}\n")
-    for reader in (variables.vocabulary, lambda path: plan.main([str(path)])):
+    for reader in (variables.read_vocabulary, lambda path: config.load_files([path])):
         with pytest.raises(ConfigError, match=r"evi stands twice \(lines 1 and 2\)"):
             reader(file)
 
 
-def test_a_plan_of_two_files_keeps_the_keys_of_both(tmp_path, capsys):
+def test_a_plan_of_two_files_keeps_the_keys_of_both(tmp_path):
     one, two, merged = (tmp_path / f"{name}.yaml" for name in ("one", "two", "merged"))
     one.write_text("run: both\ngrid: {resolution: 5, tile: 12}\ntraining: {members: 7}\n")
     two.write_text("training: {steps: 9}\n")
     merged.write_text("run: both\ngrid: {resolution: 5, tile: 12}\ntraining: {members: 7, steps: 9}\n")
-    plan.main([str(one), str(two)])
-    both = capsys.readouterr().out
-    plan.main([str(merged)])
-    assert both == capsys.readouterr().out
+    plans = [
+        subprocess.run([sys.executable, "-m", "tamrl.costs", *map(str, paths)], capture_output=True, text=True, check=True).stdout
+        for paths in ((one, two), (merged,))
+    ]
+    assert plans[0] == plans[1] and "`both`" in plans[0]
 
 
 def _bomb(kind, levels=12):

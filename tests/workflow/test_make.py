@@ -82,10 +82,10 @@ def test_paths_with_blanks_are_one_word(project):
     assert _make(project, "atlas", CONFIG="my config.yaml")[-1] == ["snakemake", "--cores", "all", *chosen, "--", "atlas"]
     assert _make(project, "archive", RUN="my run") == [["python", "-m", "tamrl.archive", "my run"]]
     assert _make(project, "reproduce", RUN="a 'quoted' one")[0][3:] == ["a 'quoted' one", "--cores", "all"]
-    assert _make(project, "scaling", RUNS="my run") == [["python", "-m", "tamrl.scaling.fit", "my run"]]
+    assert _make(project, "scaling", RUNS="my run") == [["python", "-m", "tamrl.costs.fit", "my run"]]
 
 
 def test_lists_of_files_are_lists(project):
-    assert _make(project, "plan", CONFIG="a.yaml b.yaml") == [["python", "-m", "tamrl.scaling.plan", "a.yaml", "b.yaml"]]
+    assert _make(project, "plan", CONFIG="a.yaml b.yaml") == [["python", "-m", "tamrl.costs", "a.yaml", "b.yaml"]]
     assert _make(project, "scaling", RUNS="results/a results/b")[0][3:] == ["results/a", "results/b"]
     assert _make(project, "maps")[-1] == ["snakemake", "--cores", "all", "--rerun-incomplete"]

@@ -29,7 +29,7 @@ def plan(tmp_path):
 
 
 def test_the_plan_of_the_global_run_says_what_it_needs():
-    command = [sys.executable, "-m", "tamrl.scaling.plan", "config/global.yaml"]
+    command = [sys.executable, "-m", "tamrl.costs", "config/global.yaml"]
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for what in ("files of cds_era5", "files of modis", "cube of drivers", "memory of the largest job", "computing on two cores"):
         assert what in text
