@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +97,9 @@ class TileStore:
         self.records = records_of(path)
         self._frames = Cache(path.parent)
 
-    @cached_property
-    def _arrays(self) -> dict[str, zarr.Array[Any]]:
-        return {flux: zarr.open_array(self.path / flux, mode="r+") for flux in STORED_FLUXES}
+    def _array(self, flux: str) -> zarr.Array[Any]:
+        """Open the array of a flux; each time, as writing into a removed one would create chunks without metadata."""
+        return zarr.open_array(self.path / flux, mode="r+")
 
     def prepare(self) -> None:
         """Create the store, or take over what an earlier run left under the same key; everything else is deleted.
@@ -177,7 +176,7 @@ class TileStore:
         members, memory = dict(record.members), dict(record.memory)
         for k, position in enumerate(positions):
             for flux, values in zip(STORED_FLUXES, fluxes.values[:, k], strict=True):
-                self._arrays[flux][position, :, tile.rows, tile.columns] = values
+                self._array(flux)[position, :, tile.rows, tile.columns] = values
             members[self.layout.members[position]] = hash_values(fluxes.values[:, k])
         if fluxes.memory is not None and fluxes.cells:
             for member, tensors in zip((self.layout.members[k] for k in positions), fluxes.memory, strict=True):
@@ -208,7 +207,7 @@ class TileStore:
     def _agrees(self, record: TileRecord, tile: Tile, position: int) -> bool:
         member = self.layout.members[position]
         try:
-            fluxes = np.stack([self._arrays[flux][position, :, tile.rows, tile.columns] for flux in STORED_FLUXES])
+            fluxes = np.stack([self._array(flux)[position, :, tile.rows, tile.columns] for flux in STORED_FLUXES])
         except (ValueError, RuntimeError, OSError) as error:
             _log.warning("tile %s is damaged: %s", tile.name, error)
             return False
