@@ -125,11 +125,21 @@ class Quality(Strict):
     """Towers that do not stand for their class (irrigated, flooded, ...), from metadata and `towers.managed`."""
     tests: tuple[
         Literal[
-            "valid_range", "nee_qc", "flat", "spikes", "residual", "energy_balance", "radiation", "time_shift", "water", "months"
+            "valid_range",
+            "nee_qc",
+            "flat",
+            "spikes",
+            "residual",
+            "energy_balance",
+            "radiation",
+            "time_shift",
+            "water",
+            "months",
+            "seasons",
         ],
         ...,
-    ] = ("valid_range", "nee_qc", "flat", "spikes", "residual", "radiation", "time_shift", "water", "months")
-    """The tests that are on; `energy_balance` is not by default, as a poor closure says little of the carbon fluxes."""
+    ] = ("valid_range", "nee_qc", "flat", "spikes", "residual", "radiation", "time_shift", "water", "months", "seasons")
+    """Tests to run. `energy_balance` is off by default, because a poor closure says little about the carbon fluxes."""
     residual: Annotated[float, Field(gt=0, le=1e6)] = 3.0
     """gC m-2 d-1: GPP and RECO go where NEE is further than this from RECO - GPP."""
     closure: tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0, le=100)]] = (0.5, 1.5)

@@ -17,7 +17,7 @@ from tamrl.towers import citations as credit
 from tamrl.towers import koppen_map, merge, public_files, row_groups, survey
 from tamrl.towers import sites as site_tables
 from tamrl.towers.geojson import point_features
-from tamrl.towers.quality import plausibility
+from tamrl.towers.quality import plausibility, seasons
 from tamrl.towers.reader.records import add_implausible, check_network
 from tamrl.workflow import stage
 
@@ -203,7 +203,7 @@ def _judge(
 
     `tables` holds the path of each network's records.
     """
-    good_places, reports = [], []
+    good_places, reports, years = [], [], []
     for start in range(0, len(places), AT_ONCE):
         batch = places.iloc[start : start + AT_ONCE]
         ids = merge.known_ids(batch["site"].tolist())
@@ -214,6 +214,9 @@ def _judge(
         write(contracts.check_table(frame, contracts.TOWERS, where=", ".join(tables.values())))
         good_places.append(good)
         reports.append(report)
+        years.append(seasons.mean_years(frame, batch.set_index("site")["lat"]))
+    if "seasons" in screening.quality.tests:
+        seasons.check_networks(pd.concat(years), owner)
     report = pd.concat(reports, ignore_index=True)
     order = {test: k for k, test in enumerate(dict.fromkeys(report["test"]))}
     report = report.sort_values("test", key=lambda tests: tests.map(order), kind="stable", ignore_index=True)
