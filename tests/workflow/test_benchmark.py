@@ -64,7 +64,7 @@ def test_variants_of_a_plug_in_are_scored_side_by_side(judged):
         m: yaml.safe_load((judged / f"models/{m}/fold-test/member-0/spec.json").read_text()) for m in ("lightgbm", "same_day")
     }
     assert windows["lightgbm"]["inputs"]["windows"] == [7, 30, 120, 365] and windows["same_day"]["inputs"]["windows"] == []
-    assert windows["same_day"]["about"]["seed"] == windows["lightgbm"]["about"]["seed"]
+    assert windows["same_day"]["training"]["seed"] == windows["lightgbm"]["training"]["seed"]
 
 
 def test_no_grid_is_read_and_no_map_is_made(judged):
@@ -85,4 +85,4 @@ def test_report_and_numbers_tell_of_every_model_without_a_map(judged):
 
 def test_test_towers_train_no_model(judged):
     for file in judged.glob("models/*/fold-test/member-*/spec.json"):
-        assert not set(TEST) & set(yaml.safe_load(file.read_text())["about"]["sites"])
+        assert not set(TEST) & set(yaml.safe_load(file.read_text())["training"]["sites"])
