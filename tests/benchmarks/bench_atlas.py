@@ -10,12 +10,15 @@ import numpy as np
 from global_land_mask import globe
 from playwright.sync_api import Page, sync_playwright
 
-from tamrl.atlas import layers, origin, pack
+from tamrl.atlas import layers, pack
+from tamrl.atlas.about import about_page
 from tamrl.atlas.bundle import build_site
-from tamrl.atlas.cells import Cells
-from tamrl.atlas.chunks import put, put_layer
-from tamrl.atlas.stage import _page
+from tamrl.atlas.cells import ShownCells
+from tamrl.atlas.chunks import write_layer, write_script
+from tamrl.atlas.stage import _render_page
 from tamrl.grid import Grid
+from tamrl.maps.origin import RunIdentity
+from tamrl.uncertainty.calibration import Calibration
 from tests.benchmarks.rows import row
 
 SITE = Path(__file__).parents[2] / "tamrl/atlas/site"
@@ -40,7 +43,7 @@ def run() -> list[dict[str, Any]]:
     """Ratios to the limits that users feel: 60 MB a year, 2 s to the first picture, 30 pictures a second."""
     grid = Grid(0.25)
     lat, lon = np.meshgrid(grid.lat, grid.lon, indexing="ij")
-    cells = Cells(grid, globe.is_land(lat, lon) & (lat > -60))
+    cells = ShownCells(grid, globe.is_land(lat, lon) & (lat > -60))
     season = np.cos(2 * np.pi * (np.arange(12)[:, None] - 6) / 12) * np.sign(cells.pick(lat))
     rough = np.random.default_rng(1).normal(scale=0.05, size=(12, cells.total))
     field = (6 * np.cos(np.deg2rad(cells.pick(lat))) * (1 + 0.8 * season) + rough).astype("f4")
@@ -55,25 +58,26 @@ def run() -> list[dict[str, Any]]:
     ]
 
 
-def _write(atlas: Path, cells: Cells, field: np.ndarray) -> Path:
+def _write(atlas: Path, cells: ShownCells, field: np.ndarray) -> Path:
     """An atlas of one layer."""
     build_site(sources=[str(p) for p in sorted(SITE.glob("*.*"))], site=str(atlas.parent / "site"))
     shutil.copytree(atlas.parent / "site", atlas)
-    layer = layers.flux("gpp", "mean", quantum=0.004, limits=(0.0, 12.0), reference=None)
-    put_layer(atlas / "data/2012", layer, field, cells)
-    about = {"run": "bench", "title": "Bench", "step": "month", "labels": ["2012"], "model": "tamrl", "reference": None}
-    index = about | {"grid": {"resolution": 0.25, "rows": 720, "columns": 1440}, "blocks": cells.plain(), "towers": []}
+    layer = layers.flux_layer("gpp", "mean", quantum=0.004, limits=(0.0, 12.0), reference=None)
+    write_layer(atlas / "data/2012", layer, field, cells)
+    index = {"run": "bench", "title": "Bench", "step": "month", "labels": ["2012"], "model": "tamrl", "reference": None}
+    index |= {"grid": {"resolution": 0.25, "rows": 720, "columns": 1440}, "blocks": cells.to_json(), "towers": []}
     index |= {
         "cells": pack.pack_bits(cells.shown),
-        "layers": [layer.plain()],
+        "layers": [layer.to_json()],
         "palettes": layers.palettes(),
-        "fluxes": layers.names(),
+        "fluxes": layers.flux_styles(),
     }
     index |= {"threshold": None, "maps": [], "credits": [], "classes": {}}
-    index["about"] = origin.describe({}, {}, about | {"config_digest": "", "code": ""})
-    put(atlas / "data/index.js", "index", index)
-    put(atlas / "data/regions.js", "regions", {"totals": {}, "kinds": {}, "outlines": {}, "area": {}})
-    (atlas / "index.html").write_text(_page(SITE / "index.html", title="Bench", run="bench"), encoding="utf-8")
+    identity = RunIdentity(run="bench", config_digest="")
+    index["about"] = about_page({}, Calibration(split=""), identity, code="")
+    write_script(atlas / "data/index.js", "index", index)
+    write_script(atlas / "data/regions.js", "regions", {"totals": {}, "kinds": {}, "outlines": {}, "area": {}})
+    (atlas / "index.html").write_text(_render_page(title="Bench", run="bench", world=None), encoding="utf-8")
     return atlas
 
 

@@ -61,7 +61,7 @@ def _scaling(work: Path, example: Path) -> list[dict]:
         options = fluxnet.Options(path=str(folders[n]))
         survey.read_tables(fluxnet, [folders[n]], options, survey.SurveyPlan("day", threads=2, store=store))
 
-    def survey(n: int) -> None:
+    def read_one_by_one(n: int) -> None:
         options = fluxnet.Options(path=str(folders[n]))
         with survey.store_folder(None) as kept:
             survey.read_archives(fluxnet, [folders[n]], options, survey.SurveyPlan("day", threads=2), kept)
@@ -73,7 +73,7 @@ def _scaling(work: Path, example: Path) -> list[dict]:
     store = work / "store"
     read(MANY, store)
     kept = min(took(lambda: read(MANY, store), time.process_time) for _ in range(2)) / MANY
-    peaks = [_peak(lambda n=n: survey(n)) for n in (FEW, MANY)]
+    peaks = [_peak(lambda n=n: read_one_by_one(n)) for n in (FEW, MANY)]
     return [
         row(f"memory of reading {MANY} archives over {FEW}", peaks[1] / peaks[0], "times", 1.5, below=True),
         row(f"an archive among {MANY} over one among {FEW}", many / few, "times", 1.5, below=True),
