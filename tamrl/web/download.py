@@ -285,10 +285,10 @@ class _WrongBytes(Exception):
     """The bytes are not those of the file, perhaps after an interruption; the file is asked for again from the start."""
 
 
-def _unlike(url: str, found: object) -> DownloadError:
+def _unlike(url: str, received: object) -> DownloadError:
     name = url.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
     todo = "the file was changed, or its list is old: take a newer list, or try later"
-    return DownloadError(f"{name} is not what its publisher announces", where=url, found=found, todo=todo)
+    return DownloadError(f"{name} is not what its publisher announces", where=url, found=received, todo=todo)
 
 
 class _Busy(Exception):

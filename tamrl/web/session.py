@@ -259,8 +259,8 @@ class Session(requests.Session):
         if credentials := {name.lower() for name in request.headers} - {*HARMLESS}:
             if not is_listed(url, self.hosts):
                 todo = f"credentials are sent over https to {', '.join(self.hosts) or 'no host'} only"
-                found = sorted(credentials)
-                raise DownloadError("the credential is not sent to this server", where=hop.asked, found=found, todo=todo)
+                refused, names = "the credential is not sent to this server", sorted(credentials)
+                raise DownloadError(refused, where=hop.asked, found=names, todo=todo)
             hop.allowed = hop.allowed if url.startswith("https:") else {"loopback"}
         if literal := network_of(host):
             _admitted(literal, hop, host)
@@ -375,10 +375,10 @@ class TooLongError(DownloadError):
     """A body is longer than allowed."""
 
 
-def _too_long(answer: Answer, found: str, most: int) -> TooLongError:
+def _too_long(answer: Answer, length: str, most: int) -> TooLongError:
     return TooLongError(
         f"the answer is longer than the {most} bytes allowed",
         where=answer.asked,
-        found=found,
+        found=length,
         todo="this is not the expected file: ask its publisher",
     )
