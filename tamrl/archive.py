@@ -185,7 +185,7 @@ def metadata(recorded: Provenance, products: dict[str, Path], code: list[str]) -
 
 def _root(recorded: Provenance, parts: list[dict[str, str]]) -> dict[str, Any]:
     """The archive itself."""
-    virtual = simulated.is_virtual(recorded.config)
+    virtual = recorded.virtual
     name = simulated.title(recorded.config["evaluation"]["title"] or recorded.run, virtual)
     inputs = "simulated flux towers, weather and satellite indices" if virtual else "flux towers, ERA5 and MODIS"
     text = f"Carbon fluxes (GPP, RECO, NEE) from {inputs}, with the workflow that made them."

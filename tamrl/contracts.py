@@ -252,6 +252,29 @@ def check_table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: objec
         raise ContractError(f"the table {schema.name!r} breaks its contract", where=where, found=f"\n{cases}") from None
 
 
+def write_table(path: str, frame: pd.DataFrame, schema: pa.DataFrameSchema, *, virtual: bool = False, digits: int = 0) -> None:
+    """Check a table against its contract and write it as CSV.
+
+    Parameters
+    ----------
+    path : str
+    frame : DataFrame
+    schema : DataFrameSchema
+    virtual : bool
+        Whether the inputs were simulated; the table then states it (`simulated.COLUMN`).
+    digits : int
+        Significant digits of numbers; 0 for all.
+
+    Raises
+    ------
+    ContractError
+        If the table breaks its contract; nothing is written then.
+    """
+    checked = check_table(simulated.label_table(frame, virtual), schema, where=path)
+    with files.atomic(path) as part:
+        escaping.write_csv(checked, part, **({"float_format": f"%.{digits}g"} if digits else {}))
+
+
 def read_csv(path: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Read a CSV file and check it against its contract.
 

@@ -14,7 +14,7 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ConfigError
 from tamrl.layout import DOWNLOADS, File, RunLayout
 from tamrl.sections import Config
-from tamrl.sections.results import RunDescription, ScoringProtocol
+from tamrl.sections.results import RunDescription, RunIdentity, ScoringProtocol
 
 
 class WorkflowPlan:
@@ -167,12 +167,17 @@ class WorkflowPlan:
         )
         return plain_values(protocol)
 
+    def identity(self, run: str) -> dict[str, Any]:
+        """Return what the files of a run or choice state of it, as plain values of `RunIdentity`."""
+        digest = configuration.shaping_digest(self.configs[run])
+        return plain_values(RunIdentity(run=run, config_digest=digest, virtual=self.main.twin is not None))
+
     @property
     def description(self) -> dict[str, Any]:
-        """What report and summary say of the run, as plain values of `RunDescription`."""
+        """Return what report, summary and atlas state of the run, as plain values of `RunDescription`."""
         main = self.main
         described = RunDescription(
-            run=main.run,
+            **self.identity(main.run),
             title=main.evaluation.title,
             step=main.time.step,
             labels=main.time.labels,
@@ -181,8 +186,6 @@ class WorkflowPlan:
             reference=main.evaluation.reference.label if self.gridded and main.evaluation.reference else None,
             networks=main.towers.networks,
             choices=tuple(main.choices),
-            virtual=main.twin is not None,
-            config_digest=configuration.shaping_digest(main),
         )
         return plain_values(described)
 

@@ -15,7 +15,7 @@ import netCDF4
 import numpy as np
 import pandas as pd
 
-from tamrl import calendar, carbon, contracts, escaping, files, simulated, temporary, units
+from tamrl import calendar, carbon, contracts, files, temporary, units
 from tamrl.errors import ContractError, TamrlError
 from tamrl.intake import border
 from tamrl.layout import File
@@ -95,9 +95,7 @@ def check_products(
             todo="delete them and give the same command again",
         )
     table = pd.DataFrame([(path, name) for path, name, _ in checks], columns=["file", "check"])
-    contracts.check_table(table, contracts.CHECKS, where=report)
-    with files.atomic(report) as part:
-        escaping.write_csv(simulated.label_table(table, virtual), part)
+    contracts.write_table(report, table, contracts.CHECKS, virtual=virtual)
     _log.info("%d checks of %d files passed", len(table), table["file"].nunique())
 
 

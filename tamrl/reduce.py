@@ -107,7 +107,16 @@ def over_rows(values: np.ndarray, row: np.ndarray, *, rows: int) -> np.ndarray:
 
 
 def over_classes(statistics: Iterable[np.ndarray], weight: np.ndarray, position: np.ndarray, *, classes: int) -> WeightedSum:
-    """Sum statistics (N) with their `weight` (N) over the values of each class, by its `position` (N).
+    """Sum statistics over the values of each class.
+
+    Parameters
+    ----------
+    statistics : arrays (N)
+    weight : array (N)
+    position : array (N)
+        Class of each value, 0, 1, ...
+    classes : int
+        Number of classes.
 
     Returns
     -------

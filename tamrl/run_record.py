@@ -103,6 +103,11 @@ class Provenance(_Record):
     rules: dict[str, JobCost] = Field(default_factory=dict)
 
     @property
+    def virtual(self) -> bool:
+        """Whether the inputs were simulated."""
+        return bool(self.config.get("twin"))
+
+    @property
     def layout(self) -> RunLayout:
         """Paths of the run."""
         return RunLayout(self.run)

@@ -1,7 +1,7 @@
 """Products of a virtual Earth state that they are simulated, in the same words everywhere.
 
-The configuration decides it once (`is_virtual`), the rules pass it on as `virtual`, and every label is written here. Products of
-real inputs carry none of them.
+The section `twin` of the configuration decides it, the rules pass it on as `virtual`, and every label is written here. Products
+of real inputs carry no label.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 STATEMENT = "virtual Earth: simulated, not observed"
-"""What every product of such a run states."""
+"""Statement of every product of such a run."""
 
 COMMENT = (
     f"Data of a {STATEMENT}. Towers, weather and satellite indices of this run were simulated; "
@@ -19,30 +19,24 @@ KEYWORDS = ("virtual Earth", "simulated data", "not observed")
 COLUMN = "virtual_earth"
 """The last column of every table that leaves such a run; each of its cells holds `STATEMENT`."""
 
-
 Attributes = Mapping[str, object]
 """Global attributes of a file, or tags of a picture, by their names in ACDD."""
 
 
-def is_virtual(config: Mapping[str, object]) -> bool:
-    """Whether a configuration, as plain values, is that of a virtual Earth."""
-    return bool(config.get("twin"))
-
-
 def title(text: str, virtual: bool) -> str:
-    """A title, with the statement behind it where the world is virtual and the title does not state it yet."""
+    """Return a title, followed by the statement if the world is virtual and the title does not contain it."""
     return f"{text} ({STATEMENT})" if virtual and STATEMENT not in text else text
 
 
 def description(name: str, virtual: bool) -> dict[str, object]:
-    """`name`, `description` and `keywords` of the JSON record of a run; empty where the world is real."""
+    """Return `name`, `description` and `keywords` for the JSON record of a run; empty if the world is real."""
     return {"name": title(name, True), "description": COMMENT, "keywords": list(KEYWORDS)} if virtual else {}
 
 
 def label_attributes(attributes: Attributes, virtual: bool) -> dict[str, object]:
-    """Global attributes that state a virtual world in title, source, keywords and so on; unchanged where the world is real.
+    """Return global attributes that state a virtual world in title, source, keywords and so on; unchanged if the world is real.
 
-    What they state already is not repeated; instruments of a real run are replaced.
+    Statements are not repeated; instruments of a real run are replaced.
     """
     stated = dict(attributes)
     if not virtual:
@@ -62,10 +56,10 @@ def label_attributes(attributes: Attributes, virtual: bool) -> dict[str, object]
 
 
 def is_stated(attributes: Attributes) -> bool:
-    """Whether the global attributes of a file state a virtual Earth."""
+    """Return whether the global attributes of a file state a virtual Earth."""
     return STATEMENT in str(attributes.get("comment", ""))
 
 
 def label_table(frame: pd.DataFrame, virtual: bool) -> pd.DataFrame:
-    """A table as it leaves the run: with `COLUMN` where the world is virtual, even if it has no rows."""
+    """Return a table with `COLUMN` if the world is virtual, even if the table has no rows."""
     return frame.assign(**{COLUMN: pd.Series(STATEMENT, index=frame.index, dtype=object)}) if virtual else frame

@@ -33,7 +33,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
 def test_the_configuration_decides(given_config, expected):
     """A run may call its reference `truth`, or name itself a virtual Earth: only simulated inputs make it one."""
     loaded = config.load({"evaluation": {"title": "A virtual Earth"}} | given_config).model_dump(mode="json")
-    assert simulated.is_virtual(loaded) is expected and bool(simulated.description("a run", expected)) is expected
+    assert Provenance(run="x", config=loaded).virtual is expected and bool(simulated.description("a run", expected)) is expected
 
 
 @given(st.dictionaries(st.sampled_from(LABELS), texts))

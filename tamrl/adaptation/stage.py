@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from tamrl import contracts, escaping, simulated
+from tamrl import contracts
 from tamrl.adaptation import cases, window
 from tamrl.adaptation.cases import Case
 from tamrl.carbon import FLUXES
@@ -79,10 +79,7 @@ def adapt_towers(
     if not sum(map(len, scores_of_folds)):
         raise ContractError("no held-out tower has the months to adapt to and steps left to score", where=splits)
     result = pd.concat(scores_of_folds, ignore_index=True)[list(contracts.ADAPTATION.columns)]
-    with atomic(scores) as part:
-        escaping.write_csv(
-            contracts.check_table(simulated.label_table(result, virtual), contracts.ADAPTATION, where=scores), part
-        )
+    contracts.write_table(scores, result, contracts.ADAPTATION, virtual=virtual)
     with atomic(predictions) as part:
         pd.concat(tables, ignore_index=True).to_parquet(part, index=False)
     _log.info("%s adapted at %d towers", model, result["site"].nunique())

@@ -6,10 +6,10 @@ from typing import Any
 
 from tamrl import provenance
 from tamrl.carbon import FLUXES
-from tamrl.maps.origin import RunIdentity
 from tamrl.report.figures.budgets import PUBLISHED
 from tamrl.report.pages import texts
 from tamrl.report.style import true_minus
+from tamrl.sections.results import RunIdentity
 from tamrl.simulated import Attributes
 from tamrl.uncertainty.calibration import Calibration
 

@@ -1,4 +1,4 @@
-"""The data of the atlas as scripts: a page opened from disk may load scripts, but read no files."""
+"""The data of the atlas as scripts, because a page that is opened from disk may load scripts but not read files."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,16 @@ def write_script(path: Path, key: str, content: object) -> None:
 
 
 def write_layer(folder: Path, layer: Layer, values: np.ndarray, cells: ShownCells) -> None:
-    """Write one script for each block with the steps and cells of `values` (step, cell)."""
+    """Write one script for each block of cells.
+
+    Parameters
+    ----------
+    folder : Path
+        Its name is the label, or `static`.
+    layer : Layer
+    values : array (step, cell)
+    cells : ShownCells
+    """
     for k, part in enumerate(cells.split(values)):
         numbers = pack.quantise(part, layer.quantum, name=layer.name)
         write_script(folder / layer.name / f"{k}.js", f"{folder.name}/{layer.name}/{k}", pack.pack(numbers))

@@ -1,8 +1,7 @@
-"""The layers of the atlas: names, units, colours and colour limits, and the steps they are shown in."""
+"""The layers of the atlas: names, units, steps, colours and colour limits."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -42,18 +41,24 @@ class Layer:
     classes: tuple[str, ...] = ()
     """Names of the values 0, 1, ... where the field is of classes."""
 
-    def to_json(self) -> dict[str, Any]:
-        """For the index of the page."""
-        return asdict(self)
-
 
 def _month_mean(values: np.ndarray) -> np.ndarray:
-    """Mean of the steps of a month (time, lat, lon); missing where any of them is."""
+    """Return the mean of the steps of a month (time, lat, lon), missing if any of them is."""
     return values.mean(0, dtype="f4") if len(values) else np.full(values.shape[1:], np.nan, "f4")
 
 
 def flux_layer(name: str, quantity: str, *, quantum: float, limits: tuple[float, float], reference: str | None) -> Layer:
-    """A layer of a flux; `quantity` is one of `QUANTITIES` or `truth`."""
+    """Return the layer of a flux.
+
+    Parameters
+    ----------
+    name : {"gpp", "reco", "nee"}
+    quantity : str
+        A key of `QUANTITIES`, or `truth`.
+    quantum, limits : gC m-2 d-1
+    reference : str or None
+        Name of the reference.
+    """
     titles = {"mean": "estimate", "std": "spread", "q05": "5 % bound", "q95": "95 % bound", "truth": str(reference)}
     palette = "spread" if quantity == "std" else name
     title = f"{FLUX_NAMES[name]}, {titles[quantity]}"
@@ -61,7 +66,7 @@ def flux_layer(name: str, quantity: str, *, quantum: float, limits: tuple[float,
 
 
 def flux_limits(mean: np.ndarray, *, centred: bool) -> tuple[float, float]:
-    """Colour limits that all quantities of a flux share but its spread, from its monthly means (any shape)."""
+    """Return the colour limits of a flux, which do not apply to its spread, from its monthly means (any shape)."""
     norm = style.colour_limits(mean, centred=centred)
     low, high = norm.vmin, norm.vmax
     if low is None or high is None:
@@ -70,7 +75,7 @@ def flux_limits(mean: np.ndarray, *, centred: bool) -> tuple[float, float]:
 
 
 def driver_layer(name: str, values: np.ndarray) -> tuple[Layer, np.ndarray]:
-    """A driver as a layer, and its `values` in the units that are shown."""
+    """Return the layer of a driver, and its `values` in the units of the layer."""
     entry = variables.get(name)
     unit = SHOWN_UNITS.get(entry.units, entry.units)
     shown = np.asarray(units.convert(values, source=entry.units, target=unit), "f4")
@@ -81,7 +86,7 @@ def driver_layer(name: str, values: np.ndarray) -> tuple[Layer, np.ndarray]:
 
 
 def applicability_layers(threshold: float | None) -> dict[str, Layer]:
-    """Layers of where the models may be applied, under their names in `maps/applicability.nc`."""
+    """Return the layers of the area of applicability, under their names in `maps/applicability.nc`."""
     top = 2 * (threshold or 1.0)
     flags = ("outside: the towers say little", "inside: like the towers")
     return {
@@ -91,20 +96,20 @@ def applicability_layers(threshold: float | None) -> dict[str, Layer]:
 
 
 def class_layer(name: str, kinds: tuple[str, ...]) -> Layer:
-    """The layer of the dominant class, `igbp` or `koppen`."""
+    """Return the layer of the dominant class, `igbp` or `koppen`."""
     title = {"igbp": "Land cover (IGBP)", "koppen": "Climate (Köppen)"}[name]
     return Layer(name, title, "", "land", 1, "classes", 0, len(kinds) - 1, 1, kinds)
 
 
 def central_range(values: np.ndarray) -> tuple[float, float]:
-    """Colour limits that hold the central 98 % of the finite values."""
+    """Return the colour limits of the central 98 % of the finite values."""
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, [1, 99]) if finite.size else (0.0, 1.0)
     return float(low), float(high if high > low else low + 1)
 
 
 def fine_quantum(values: np.ndarray) -> float:
-    """A power of ten that is at most a 500th of the range of the values, and that 16 bits can count."""
+    """Return a power of ten, at most a 500th of the range of the values, whose multiples fit in 16 bits."""
     finite = values[np.isfinite(values)]
     top = max(float(np.ptp(finite)) if finite.size else 1.0, 1e-6)
     least = float(np.abs(finite).max()) / 32000 if finite.size else 0.0
@@ -113,23 +118,23 @@ def fine_quantum(values: np.ndarray) -> float:
 
 
 def dominant(fractions: np.ndarray) -> np.ndarray:
-    """Position of the largest fraction (class, lat, lon), NaN where any is missing or all are zero."""
+    """Return the position of the largest fraction (class, lat, lon), NaN if any is missing or all are zero."""
     known = np.isfinite(fractions).all(0) & (fractions.sum(0) > 0)
     return np.where(known, np.where(known, fractions, 0.0).argmax(0), np.nan).astype("f4")
 
 
 def palettes(size: int = 256) -> dict[str, str]:
-    """The report's colours from low to high, six hexadecimal digits each."""
+    """Return the colours of the report from low to high, six hexadecimal digits each."""
     ramps = {name: np.rint(255 * style.palette(name)(np.linspace(0, 1, size))[:, :3]).astype("u1") for name in PALETTES}
     return {name: ramp.tobytes().hex() for name, ramp in ramps.items()}
 
 
 def flux_styles() -> dict[str, dict[str, str]]:
-    """Names of the fluxes, and the colours of their lines."""
+    """Return the names of the fluxes, and the colours of their lines."""
     return {f: {"short": FLUX_NAMES[f], "long": FLUX_LONG[f], "colour": style.FLUX_COLOURS[f]} for f in FLUXES}
 
 
 def by_month(values: xr.DataArray, pick: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
-    """Monthly means (12, ...) of the cells that `pick` takes from (lat, lon); months are read one at a time."""
+    """Return monthly means (12, ...) of the cells that `pick` takes from (lat, lon); each month is read by itself."""
     month = calendar.month(values["time"].values)
     return np.stack([pick(_month_mean(values.isel(time=month == m + 1).values)) for m in range(calendar.MONTHS)])

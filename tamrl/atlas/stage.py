@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,10 @@ from tamrl.atlas.areas import regions_to_json
 from tamrl.atlas.chunks import write_layer, write_script
 from tamrl.atlas.fields import FluxMaps
 from tamrl.atlas.stations import tower_index, tower_records
-from tamrl.calendar import CLIMATOLOGY, Step
+from tamrl.calendar import CLIMATOLOGY
 from tamrl.carbon import FLUXES
 from tamrl.layout import File, RunLayout
-from tamrl.maps.origin import RunIdentity
-from tamrl.options import Strict
+from tamrl.sections.results import RunDescription
 from tamrl.uncertainty.calibration import Calibration
 from tamrl.workflow import stage
 
@@ -33,28 +33,14 @@ CREDITS = (File.CITATIONS, File.ACKNOWLEDGEMENTS)
 """Files about the data that the folder holds too."""
 
 
-class AtlasView(Strict):
-    """What the page states, and how finely it shows fluxes."""
-
-    title: str
-    step: Step
-    labels: tuple[str, ...]
-    model: str
-    """The model of the maps."""
-    reference: str | None = None
-    """Name of the fluxes that the maps are compared with."""
-    quantum: float
-    """Fluxes are stored as whole multiples of it, gC m-2 d-1."""
-
-
 @stage
 def build_atlas(
     *,
     folder: str,
     site: str,
     atlas: str,
-    view: AtlasView,
-    identity: RunIdentity,
+    description: RunDescription,
+    quantum: float,
     code: str,
     reference: Sequence[str] = (),
 ) -> None:
@@ -63,14 +49,14 @@ def build_atlas(
     Parameters
     ----------
     folder : path
-        Folder of the run, whose files lie where `tamrl.layout` puts them.
+        Folder of the run, with the paths of `tamrl.layout`.
     site : path
         The built program (`bundle.build_site`).
     atlas : path
         The folder to write.
-    view : AtlasView
-    identity : RunIdentity
-        What the page states of the run; in a virtual world every view states it.
+    description : RunDescription
+    quantum : float
+        Fluxes are stored as whole multiples of it, gC m-2 d-1.
     code : str
         Digest of the code, which the page states.
     reference : list of path
@@ -81,52 +67,64 @@ def build_atlas(
     ContractError
         If the files do not belong together.
     """
-    layout, both = RunLayout.at(folder), list(product(FLUXES, view.labels))
+    layout, both = RunLayout.at(folder), list(product(FLUXES, description.labels))
     maps = {(flux, label): layout(File.MAP, flux=flux, label=label) for flux, label in both}
-    flux_maps = FluxMaps(view.labels, maps=maps, reference=dict(zip(both, reference, strict=True)) if reference else {})
-    reference_name = view.reference if reference else None
-    stated = simulated.STATEMENT if identity.virtual else None
+    flux_maps = FluxMaps(description.labels, maps=maps, reference=dict(zip(both, reference, strict=True)) if reference else {})
+    reference_name = description.reference if reference else None
     with files.atomic(atlas) as part:
         shutil.copytree(site, part, copy_function=_copy, ignore=shutil.ignore_patterns(*files.FOREIGN))
         for path in map(layout, CREDITS):
             _copy(path, part)
+        data = part / "data"
         shown = [
-            *_write_fluxes(part / "data", flux_maps, view.quantum, reference_name),
-            *_write_static(part / "data", flux_maps, layout),
-            *_write_drivers(part / "data", flux_maps, layout),
+            *_write_fluxes(data, flux_maps, quantum, reference_name),
+            *_write_static(data, flux_maps, layout),
+            *_write_drivers(data, flux_maps, layout),
         ]
-        towers = _write_towers(part / "data", layout, view)
+        towers = _write_towers(data, layout, description)
         regions = contracts.read_csv(layout(File.REGIONS), contracts.REGIONS)
-        write_script(part / "data/regions.js", "regions", regions_to_json(regions))
-        head = {"run": identity.run} | view.model_dump(include={"title", "step", "labels", "model"})
-        tail = {
-            "towers": towers,
-            "threshold": _threshold(layout),
-            "credits": [Path(file).name for file in CREDITS],
-            "maps": sorted(Path(path).name for path in maps.values()),
-            simulated.COLUMN: stated,
-            "about": about_page(flux_maps.attributes, Calibration.read(layout(File.CALIBRATION)), identity, code=code),
-        }
-        write_script(part / "data/index.js", "index", head | {"reference": reference_name} | _form(flux_maps, shown) | tail)
-        html = _render_page(title=view.title, run=identity.run, world=stated)
-        (part / "index.html").write_text(html, encoding="utf-8")
+        write_script(data / "regions.js", "regions", regions_to_json(regions))
+        page = about_page(flux_maps.attributes, Calibration.read(layout(File.CALIBRATION)), description, code=code)
+        sources = {"towers": towers, "threshold": _threshold(layout), "maps": sorted(Path(path).name for path in maps.values())}
+        head = _headings(description, reference_name) | _appearance(flux_maps, shown)
+        write_script(data / "index.js", "index", head | sources | {"about": page})
+        (part / "index.html").write_text(_render_page(description), encoding="utf-8")
         size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
     _log.info("%d layers, %d cells, %d towers, %.1f MB", len(shown), flux_maps.cells.total, len(towers), size / 1e6)
 
 
-def _render_page(**fields: str | None) -> str:
+def _render_page(description: RunDescription) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(fields)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(title=description.title, run=description.run, world=_world(description))
 
 
-def _form(maps: FluxMaps, shown: Sequence[layers.Layer]) -> dict[str, Any]:
-    """Grid, blocks and layers, and how they look."""
+def _world(description: RunDescription) -> str | None:
+    return simulated.STATEMENT if description.virtual else None
+
+
+def _headings(description: RunDescription, reference: str | None) -> dict[str, Any]:
+    """Return the texts of the index about the run."""
+    return {
+        "run": description.run,
+        "title": description.title,
+        "step": description.step,
+        "labels": description.labels,
+        "model": description.map_model,
+        "reference": reference,
+        "credits": [Path(file).name for file in CREDITS],
+        simulated.COLUMN: _world(description),
+    }
+
+
+def _appearance(maps: FluxMaps, shown: Sequence[layers.Layer]) -> dict[str, Any]:
+    """Return grid, blocks and layers, with their colours and names."""
     rows = maps.cells.shown.shape[0]
     return {
         "grid": {"resolution": maps.cells.grid.resolution, "rows": rows, "columns": 2 * rows},
         "blocks": maps.cells.to_json(),
         "cells": pack.pack_bits(maps.cells.shown),
-        "layers": [layer.to_json() for layer in shown],
+        "layers": [asdict(layer) for layer in shown],
         "palettes": layers.palettes(),
         "fluxes": layers.flux_styles(),
         "classes": {"igbp": classes.IGBP, "koppen": classes.KOPPEN},
@@ -182,17 +180,17 @@ def _write_drivers(data: Path, maps: FluxMaps, layout: RunLayout) -> Iterator[la
             yield first
 
 
-def _write_towers(data: Path, layout: RunLayout, view: AtlasView) -> list[dict[str, Any]]:
+def _write_towers(data: Path, layout: RunLayout, description: RunDescription) -> list[dict[str, Any]]:
     """One script per tower with its records; returns the index of towers."""
     path = layout(File.TOWER_PREDICTIONS)
     table = contracts.check_table(pd.read_parquet(files.verified(path)), contracts.PREDICTIONS, where=path)
-    for site, content in tower_records(table, model=view.model):
+    for site, content in tower_records(table, model=description.map_model):
         write_script(data / "towers" / f"{site}.js", f"towers/{site}", content)
     return tower_index(
         contracts.read_csv(layout(File.TOWERS), contracts.SITES),
         contracts.read_csv(layout(File.SITE_METRICS), contracts.METRICS),
         contracts.read_csv(layout(File.DISSIMILARITY), contracts.DISSIMILARITY),
-        scale=view.step,
+        scale=description.step,
     )
 
 

@@ -1,7 +1,7 @@
 """The time of a run on 1, 16 and 256 nodes, before it starts: `make plan CONFIG=...`.
 
-The chain is walked stage by stage: the jobs of a stage go to the nodes longest first, each on as many processors as its rule
-can use; a stage lasts no less than its bytes through the shared file system.
+The plan goes through the chain stage by stage. The jobs of a stage go to the nodes longest first, each on as many processors as
+its rule can use. A stage lasts at least as long as the shared file system needs for its bytes.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SHARED = 5e9
 """Bytes a second of the whole shared file system."""
 
 DISPATCH = 3.0
-"""Seconds until a job of the queue has begun and Snakemake has started in it."""
+"""Seconds until the queue has started a job and Snakemake runs in it."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class PlannedRule:
 
     @property
     def processor_hours(self) -> float:
-        """Of all its jobs."""
+        """Hours of all its jobs together."""
         return self.jobs * self.seconds * self.threads / 3600
 
 
 def plan_steps(size: RunSize, *, cores: int = CORES) -> list[PlannedRule]:
-    """Every rule with its jobs on nodes of `cores` processors."""
+    """Return every rule with its jobs on nodes of `cores` processors."""
     planned = []
     for rule, work in RULES.items():
         if count := round(work.jobs(size)):
@@ -51,9 +51,9 @@ def plan_steps(size: RunSize, *, cores: int = CORES) -> list[PlannedRule]:
 
 
 def makespan(jobs: list[tuple[float, int]], *, nodes: int, cores: int) -> float:
-    """Seconds until jobs of (seconds, threads) are done on `nodes` of `cores` processors, the longest first.
+    """Return the seconds until jobs of (seconds, threads) are done on `nodes` of `cores` processors, the longest first.
 
-    A job takes `threads` processors of one node, the first that has them; nothing is backfilled.
+    A job takes `threads` processors of the first node that has them free; gaps are not filled later.
     """
     free = [[0.0] * cores for _ in range(nodes)]
     end = 0.0
@@ -67,7 +67,7 @@ def makespan(jobs: list[tuple[float, int]], *, nodes: int, cores: int) -> float:
 
 
 def run_hours(planned: list[PlannedRule], *, nodes: int, cores: int = CORES) -> float:
-    """Hours of the whole chain, without waiting for the queue."""
+    """Return the hours of the whole chain, without the time in the queue."""
     total = 0.0
     for stage in sorted({RULES[step.rule].stage for step in planned}):
         parallel = [step for step in planned if RULES[step.rule].stage == stage]
@@ -77,18 +77,26 @@ def run_hours(planned: list[PlannedRule], *, nodes: int, cores: int = CORES) -> 
 
 
 def disk_bytes(size: RunSize) -> float:
-    """Bytes that a finished run stores: cube, predictions, maps and their members."""
+    """Return the bytes of the cube, predictions, maps and members of a finished run."""
     stored = ("write_era5", "build_driver", "build_cube", "predict_tiles", "write_map", "write_members")
     return sum(RULES[rule].jobs(size) * RULES[rule].writes(size) for rule in stored)
 
 
 def _duration(seconds: float) -> str:
-    """In the unit that reads best."""
+    """Return a duration in seconds, minutes or hours."""
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def format_plan(size: RunSize, *, run: str, nodes: tuple[int, ...] = NODES, cores: int = CORES) -> str:
-    """The plan as a page of Markdown."""
+    """Return the plan as a page of Markdown.
+
+    Parameters
+    ----------
+    size : RunSize
+    run : str
+    nodes : numbers of nodes to plan for
+    cores : processors of a node
+    """
     planned = plan_steps(size, cores=cores)
     head = ["| rule | jobs | one job takes | GiB a job | threads | processor hours |", "|---|--:|--:|--:|--:|--:|"]
     rows = [

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 import zarr
 
-from tamrl import calendar, contracts, escaping, files, plugins, provenance, registry, simulated, stores, temporary
+from tamrl import calendar, contracts, files, plugins, provenance, registry, stores, temporary
 from tamrl.calendar import Step, TimeAxis
 from tamrl.drivers import co2 as annual_co2
 from tamrl.drivers import collocate, compare, granules, places
@@ -266,10 +266,7 @@ def compare_drivers(
             rows["units"].iloc[0],
             middle["r"],
         )
-    with files.atomic(comparison) as part:
-        escaping.write_csv(
-            contracts.check_table(simulated.label_table(table, virtual), contracts.COMPARISON, where=comparison), part
-        )
+    contracts.write_table(comparison, table, contracts.COMPARISON, virtual=virtual)
 
 
 def _vegetation(folder: str, sites: pd.DataFrame, step: Step) -> pd.DataFrame:

@@ -71,12 +71,6 @@ def scores_from_sums(sums: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(scores, index=sums.index)
 
 
-def score_pairs(observed: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Score one set of pairs (any shape): `n` and `SCORES` as numbers."""
-    sums = pd.DataFrame({k: [v.sum()] for k, v in pair_sums(observed, predicted).items()})
-    return {"n": int(sums["n"].iloc[0])} | {k: float(v) for k, v in scores_from_sums(sums).iloc[0].items()}
-
-
 def normalised_errors(pairs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Compute normalised errors per group; they need the observed values themselves, not their sums alone.
 

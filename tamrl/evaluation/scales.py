@@ -30,8 +30,6 @@ SHARE = 0.5
 MONTHS = 10
 """Fewest months of a year, and fewest calendar months of a site mean."""
 
-SCALES = ("day", "week", "month", "season", "anomaly", "year", "site")
-
 
 def pairs_by_scale(scored: pd.DataFrame, *, step: Step) -> dict[str, pd.DataFrame]:
     """Average pairs at every scale that `step` allows.

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 import xarray as xr
 
-from tamrl import calendar, classes, contracts, escaping, files, simulated
+from tamrl import calendar, classes, contracts, files
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.evaluation import pairs
@@ -66,22 +65,17 @@ def evaluate_models(
     scored = frame[_scored_rows(frame, protocol.qc)]
     _calibrate(scored, protocol).write(calibration)
     table = score_towers(scored, sites, step=protocol.step)
-    tables = {
-        metrics: (table[list(contracts.METRICS.columns)], contracts.METRICS),
-        scores: (score_quantiles(table, sites), contracts.SCORES),
-        comparisons: (_compare(table, smaller, protocol), contracts.COMPARISONS),
-        reliability: (_reliability(scored), contracts.RELIABILITY),
-    }
-    for path, (content, schema) in tables.items():
-        _write_table(simulated.label_table(content, protocol.virtual), schema, path)
+    tables = (
+        (metrics, table[list(contracts.METRICS.columns)], contracts.METRICS),
+        (scores, score_quantiles(table, sites), contracts.SCORES),
+        (comparisons, _compare(table, smaller, protocol), contracts.COMPARISONS),
+        (reliability, _reliability(scored), contracts.RELIABILITY),
+    )
+    for path, content, schema in tables:
+        contracts.write_table(path, content, schema, virtual=protocol.virtual)
     with files.atomic(predictions) as part:
         rows = contracts.check_table(frame[list(contracts.PREDICTIONS.columns)], contracts.PREDICTIONS, where=predictions)
         rows.to_parquet(part, index=False)
-
-
-def _write_table(table: pd.DataFrame, schema: pa.DataFrameSchema, path: str) -> None:
-    with files.atomic(path) as part:
-        escaping.write_csv(contracts.check_table(table, schema, where=path), part)
 
 
 def _fill_climate(sites: pd.DataFrame, samples: str | None) -> pd.DataFrame:

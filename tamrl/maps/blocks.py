@@ -1,7 +1,7 @@
-"""Make a product without a year of the globe in memory: steps in slabs, each slab strip by strip of rows.
+"""Blocks of a product, so that a year of the globe is never in memory: slabs of steps, each in strips of rows.
 
-A strip is as high as the store's chunks, so that a chunk is decoded once per slab; a slab is as long as its result fits
-the memory given to it. Products work point by point, so the blocks cannot change a number.
+A strip is as high as the chunks of the store, so that a chunk is decoded once per slab. A slab is so long that its result fits
+in its memory. Products are computed point by point, so the blocks do not change a number.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,16 +12,16 @@ import xarray as xr
 from tamrl import carbon
 
 MEMORY = 2 * 1024**3
-"""Bytes of a slab of results: a daily year at 1° in one go, at 0.25° in four (each decodes the store's chunks again)."""
+"""Bytes of a slab of results: one slab for a daily year at 1°, four at 0.25° (each decodes the chunks of the store again)."""
 
 Build = Callable[[xr.DataArray, Mapping[str, xr.DataArray], slice], xr.Dataset]
-"""Makes the fields of a block from its members (member, time, lat, lon), for NEE those of `gpp` and `reco` too, and its rows."""
+"""Makes the fields of a block from its members (member, time, lat, lon), for NEE also those of `gpp` and `reco`, and its rows."""
 
 
 def _members(store: xr.Dataset, flux: str) -> tuple[xr.DataArray, Mapping[str, xr.DataArray]]:
-    """Members of `flux` (member, time, lat, lon) of a block of the store, and for NEE those of GPP and RECO.
+    """Return the members of `flux` (member, time, lat, lon) in a block of the store, and for NEE those of GPP and RECO too.
 
-    NEE is made here, exactly RECO - GPP.
+    NEE is computed here as exactly RECO - GPP.
     """
     if flux != "nee":
         return store[flux].load(), {}
@@ -30,7 +30,7 @@ def _members(store: xr.Dataset, flux: str) -> tuple[xr.DataArray, Mapping[str, x
 
 
 def strips(stored: xr.DataArray) -> Iterator[slice]:
-    """Bands of rows (second dimension from the end), as high as the chunks of the array in its store."""
+    """Yield strips of rows (second dimension from the end), as high as the chunks of the array in its store."""
     chunks = stored.encoding.get("chunks")
     height = chunks[-2] if chunks else 30
     for top in range(0, stored.sizes["lat"], height):
@@ -38,20 +38,37 @@ def strips(stored: xr.DataArray) -> Iterator[slice]:
 
 
 def steps(count: int, *, bytes_per_step: int, multiple: int = 1, memory: int = MEMORY) -> Iterator[slice]:
-    """Slabs of `count` steps that need at most `memory` each, in whole multiples of `multiple` but the last."""
+    """Yield slabs of steps.
+
+    Parameters
+    ----------
+    count : steps in all
+    bytes_per_step : bytes of the result per step
+    multiple : each slab but the last has a multiple of this number of steps
+    memory : bytes of a slab of results; exceeded only if `multiple` steps need more
+    """
     length = max(multiple, memory // max(bytes_per_step, 1) // multiple * multiple)
     for first in range(0, count, length):
         yield slice(first, min(first + length, count))
 
 
 def template(store: xr.Dataset, flux: str, build: Build) -> xr.Dataset:
-    """Fields of one step and one strip, for names, dimensions and attributes."""
+    """Return the fields of one step and one strip, for names, dimensions and attributes."""
     rows = next(iter(strips(store["gpp"])))
     return build(*_members(store.isel(time=slice(0, 1), lat=rows), flux), rows)
 
 
 def slabs(store: xr.Dataset, flux: str, build: Build, *, time: Iterable[slice]) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
-    """Fields of the globe, slab by slab of steps: (steps, {name: array (time, ..., lat, lon)})."""
+    """Yield the global fields of each slab: its steps and {name: array (time, ..., lat, lon)}.
+
+    Parameters
+    ----------
+    store : Dataset
+        Predictions of GPP and RECO (member, time, lat, lon).
+    flux : {"gpp", "reco", "nee"}
+    build : Build
+    time : slabs of steps
+    """
     for when in time:
         globe: dict[str, np.ndarray] = {}
         for rows in strips(store["gpp"]):

@@ -1,7 +1,7 @@
 """Everything of a map file but its fields: axes, land, quality and global attributes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import xarray as xr
 
@@ -73,7 +73,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Frame:
-    """What the files of all fluxes share.
+    """Content that the files of all fluxes share.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Frame:
     virtual: bool
 
     def flux_attributes(self, flux: str, *, skill: str | None = None) -> dict[str, str]:
-        """Attributes that every field of a flux carries; `skill` is what the evaluation found of it."""
+        """Return the attributes of every field of a flux; `skill` is the sentence of the evaluation about it."""
         attributes = cf.flux_attributes(flux, units=self.format.units, resolution=self.axis.resolution, note=self.land.note) | (
             {"skill": skill} if skill else {}
         )
@@ -125,5 +125,5 @@ class Frame:
             "license": LICENSE,
             "history": history(now, content.product),
         }
-        attributes |= discovery | self.format.attribution | self.origin.attributes
+        attributes |= discovery | self.format.attribution | asdict(self.origin)
         return simulated.label_attributes(attributes, self.virtual)

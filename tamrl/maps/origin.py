@@ -1,30 +1,20 @@
-"""What a product was made from, and with what; and the attributes of files that are made from several."""
+"""Origin of a product: its inputs, code and software; and attributes of files that are made from several."""
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tamrl import provenance, simulated, stores
 from tamrl.maps import acdd
-from tamrl.options import Strict
 from tamrl.predictions import Predictions
+from tamrl.sections.results import RunIdentity
 from tamrl.simulated import Attributes
-
-
-class RunIdentity(Strict):
-    """What every file of a run states of the run."""
-
-    run: str
-    config_digest: str
-    """Digest of the keys that shape the numbers of the maps."""
-    virtual: bool = False
-    """Whether the inputs were simulated (`tamrl.simulated`)."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a product was made from, the predictions of one or several years, and with what; the names are those of attributes."""
+    """Inputs, code and software of a product; the names of the fields are those of the global attributes."""
 
     run: str
     config_digest: str
@@ -37,7 +27,15 @@ class Origin:
 
     @classmethod
     def of(cls, identity: RunIdentity, predictions: Sequence[Predictions], *, cube: str, code: str) -> "Origin":
-        """Origin of a product of the run; `code` is the digest of the code that makes it."""
+        """Return the origin of a product.
+
+        Parameters
+        ----------
+        identity : RunIdentity
+        predictions : those of one or several years
+        cube : path
+        code : digest of the code that makes the product
+        """
         return cls(
             run=identity.run,
             config_digest=identity.config_digest,
@@ -49,17 +47,18 @@ class Origin:
             git_revision=provenance.revision(),
         )
 
-    @property
-    def attributes(self) -> dict[str, str]:
-        """As global attributes."""
-        return asdict(self)
-
 
 def merge_attributes(files: Sequence[Attributes], *, title: str, summary: str, product: str) -> dict[str, object]:
-    """Global attributes of a file made from several, whose attributes are `files`.
+    """Return the global attributes of a file that is made from several.
 
-    Title, summary, `id` and dates are its own. Attributes on which all files agree stay; keywords are joined, each once; where
-    the files differ in anything else, all values are listed. The files state whether the world is virtual.
+    Title, summary, `id` and dates are new. Attributes on which all files agree stay. Keywords are joined, each once. If the files
+    differ in another attribute, all its values are listed. The files state whether the world is virtual.
+
+    Parameters
+    ----------
+    files : global attributes of each file
+    title, summary : of the new file
+    product : name of the product, for `id` and `history`
     """
     merged: dict[str, object] = {}
     for name in dict.fromkeys(name for attributes in files for name in attributes):
@@ -77,12 +76,12 @@ def merge_attributes(files: Sequence[Attributes], *, title: str, summary: str, p
 
 
 def history(now: str, product: str) -> str:
-    """The line that `history` has of a product."""
+    """Return the line of `history` for a product."""
     return f"{now}: tamrl wrote the product {product!r}"
 
 
 def time_of_writing() -> str:
-    """The present time by ISO 8601, or SOURCE_DATE_EPOCH where the same bytes are wanted again."""
+    """Return the present time by ISO 8601, or SOURCE_DATE_EPOCH if it is set, which gives the same bytes again."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH")
     moment = datetime.fromtimestamp(int(seconds), UTC) if seconds else datetime.now(UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

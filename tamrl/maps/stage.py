@@ -14,11 +14,11 @@ from tamrl.log import progress
 from tamrl.maps import blocks, cf, netcdf
 from tamrl.maps.frame import Content, Frame
 from tamrl.maps.land import describe_land
-from tamrl.maps.origin import Origin, RunIdentity
+from tamrl.maps.origin import Origin
 from tamrl.maps.products import Context
 from tamrl.plugins import MapProduct
 from tamrl.predictions import open_predictions
-from tamrl.sections.results import MapFormat
+from tamrl.sections.results import MapFormat, RunIdentity
 from tamrl.uncertainty.calibration import Calibration
 from tamrl.variables import FILLED
 from tamrl.workflow import stage

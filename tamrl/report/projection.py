@@ -99,7 +99,16 @@ def draw_basemap(land_fraction: np.ndarray, grid: Grid, shown: np.ndarray | None
 
 
 def draw_map(axes: Axes, values: np.ndarray, base: Basemap, *, cmap: Colormap, norm: Normalize, width: int = 900) -> AxesImage:
-    """Draw a field (lat, lon) with land, coast and graticule; missing land stays grey. Returns the image for a colour bar."""
+    """Draw a field with land, coast and graticule, and return its image for a colour bar; missing land stays grey.
+
+    Parameters
+    ----------
+    axes : panel
+    values : array (lat, lon)
+    base : Basemap
+    cmap, norm : colours
+    width : pixels from west to east
+    """
     draw_frame(axes, base, width=width)
     pixels, extent = base.pixels(np.asarray(values, dtype="f4"), width=width)
     return axes.imshow(pixels, extent=extent, cmap=cmap, norm=norm, interpolation="nearest", zorder=2, aspect="equal")

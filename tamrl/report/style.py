@@ -262,7 +262,16 @@ def panel_grid(
 
 
 def draw_strip(axes: Axes, at: float, values: np.ndarray, colour: str, *, low: float = -np.inf, high: float = np.inf) -> None:
-    """Draw one point per value along the row `at`, and the median; values beyond `low` or `high` are drawn there."""
+    """Draw one point per value, and the median.
+
+    Parameters
+    ----------
+    axes : panel
+    at : row of the points
+    values : array (n)
+    colour : str
+    low, high : limits of the values; those beyond are drawn at the limit
+    """
     jitter = np.random.default_rng(0).uniform(-0.18, 0.18, values.size)
     axes.scatter(np.clip(values, low, high), at + jitter, s=9, color=colour, alpha=0.4, linewidths=0)
     if values.size:

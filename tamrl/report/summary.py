@@ -41,7 +41,7 @@ def write_summary(*, files: Sequence[str], folder: str, description: RunDescript
     summary : output
     """
     run, record = RunFiles.of(folder, files), Provenance.read(provenance)
-    gridded, step, virtual = run.find(File.BUDGETS) is not None, description.step, simulated.is_virtual(record.config)
+    gridded, step, virtual = run.find(File.BUDGETS) is not None, description.step, record.virtual
     scores = TowerScores.read(run, gridded=gridded)
     parts = [
         f"# {escaping.escape_markdown(simulated.title(description.title, virtual))}",

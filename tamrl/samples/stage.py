@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import contracts, escaping
+from tamrl import contracts
 from tamrl.calendar import Step
 from tamrl.errors import ContractError, InputError
 from tamrl.files import atomic, verified
@@ -37,9 +37,7 @@ def split_sites(*, towers: str, table: str, splits: Splits, seed: int, samples: 
     warmth, records = _warmth_and_records(samples) if samples else (None, None)
     sites = contracts.read_csv(towers, contracts.SITES)
     result = split_towers(sites, splits=splits, test_sites=test_sites, seed=seed, warmth=warmth, records=records)
-    contracts.check_table(result, contracts.SPLITS, where=table)
-    with atomic(table) as part:
-        escaping.write_csv(result, part)
+    contracts.write_table(table, result, contracts.SPLITS)
 
 
 def read_sites(path: Path) -> list[str]:

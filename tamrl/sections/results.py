@@ -102,10 +102,19 @@ class ScoringProtocol(Strict):
     """Whether the inputs are simulated (`tamrl.simulated`); the tables of scores then say so."""
 
 
-class RunDescription(Strict):
-    """What report and summary say of a run."""
+class RunIdentity(Strict):
+    """Origin of the files of a run, which each of them states; a change of it makes them again."""
 
     run: str
+    config_digest: str
+    """Digest of the keys that shape the numbers of the maps."""
+    virtual: bool = False
+    """Whether the inputs are simulated (`tamrl.simulated`)."""
+
+
+class RunDescription(RunIdentity):
+    """Description of a run in its report, summary and atlas."""
+
     title: str
     step: Step
     labels: tuple[str, ...]
@@ -117,8 +126,6 @@ class RunDescription(Strict):
     """Name of the gridded reference, where there is one."""
     networks: tuple[str, ...]
     choices: tuple[str, ...]
-    virtual: bool
-    config_digest: str
 
 
 class Atlas(Strict):

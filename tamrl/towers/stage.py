@@ -141,8 +141,7 @@ def harmonise_towers(
     towers: str,
     geojson: str,
     quality: str,
-    citations: str,
-    acknowledgements: str,
+    credits: Sequence[str],
     screening: Screening,
     step: Step,
     koppen: str | None = None,
@@ -163,8 +162,8 @@ def harmonise_towers(
         The same as points, for any GIS (RFC 7946).
     quality : str
         CSV by `contracts.QUALITY`: what each test took away per site, whole towers too.
-    citations, acknowledgements : str
-        Whom to cite (BibTeX) and to thank for the towers kept.
+    credits : two paths
+        Publications to cite (BibTeX) and persons to thank for the towers kept.
     koppen : str, optional
         Map of Köppen-Geiger groups (`koppen_map.fill_koppen`) for towers whose metadata name none.
     virtual : whether the towers were simulated; tables and points say so then (`simulated.COLUMN`)
@@ -181,13 +180,12 @@ def harmonise_towers(
         places, report = _judge(dict(zip(networks, tables, strict=True)), places, owner, write, step=step, screening=screening)
         report = pd.concat([report, merge.report_set_aside([_read_aside(a) for a in aside])], ignore_index=True)
         _require_towers(places, report, where=", ".join(tables))
-    labelled = simulated.label_table(places, virtual)
-    _write(contracts.check_table(simulated.label_table(report, virtual), contracts.QUALITY, where=quality), quality)
-    _write(contracts.check_table(labelled, contracts.SITES, where=towers), towers)
+    contracts.write_table(quality, report, contracts.QUALITY, virtual=virtual)
+    contracts.write_table(towers, places, contracts.SITES, virtual=virtual)
     cited = _publications(places)
-    _write_text(point_features(labelled), geojson)
-    _write_text(credit.bibtex(places, cited, remarks), citations)
-    _write_text(credit.acknowledgements(places, cited, remarks), acknowledgements)
+    _write_text(point_features(simulated.label_table(places, virtual)), geojson)
+    for path, text in zip(credits, (credit.bibtex, credit.acknowledgements), strict=True):
+        _write_text(text(places, cited, remarks), path)
 
 
 def _judge(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import calendar, contracts, escaping, files, georeference, simulated, stores, variables
+from tamrl import calendar, contracts, files, georeference, simulated, stores, variables
 from tamrl.calendar import TimeAxis
 from tamrl.errors import ContractError
 from tamrl.log import progress
@@ -92,10 +92,7 @@ def assess_towers(*, samples: str, splits: str, table: str, features: Features, 
     values, families = described.values[good], described["family"].values
     index[good] = applicability.of_held_out(values, families=families, folds=folds[good])
     result = pd.DataFrame({"site": described["site"].values.astype(str), "fold": folds, "dissimilarity": index})
-    with files.atomic(table) as part:
-        escaping.write_csv(
-            contracts.check_table(simulated.label_table(result, virtual), contracts.DISSIMILARITY, where=table), part
-        )
+    contracts.write_table(table, result, contracts.DISSIMILARITY, virtual=virtual)
 
 
 def _folds(splits: str) -> pd.Series:

@@ -71,15 +71,8 @@ class Made:
             "reference": report["reference"],
             "site": str(site),
             "atlas": self.path("atlas"),
-            "view": {
-                "title": "A <virtual> Earth",
-                "labels": list(self.run.labels),
-                "step": self.step,
-                "model": "tamrl",
-                "reference": self.run.description["reference"],
-                "quantum": QUANTUM,
-            },
-            "identity": {"run": self.name, "config_digest": "feedc0de", "virtual": self.run.virtual},
+            "description": self.run.description | {"run": self.name},
+            "quantum": QUANTUM,
             "code": "c0ffee",
         }
 

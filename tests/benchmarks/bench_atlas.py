@@ -3,6 +3,7 @@
 import shutil
 import statistics
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tamrl.atlas.cells import ShownCells
 from tamrl.atlas.chunks import write_layer, write_script
 from tamrl.atlas.stage import _render_page
 from tamrl.grid import Grid
-from tamrl.maps.origin import RunIdentity
+from tamrl.sections.results import RunDescription
 from tamrl.uncertainty.calibration import Calibration
 from tests.benchmarks.rows import row
 
@@ -68,16 +69,27 @@ def _write(atlas: Path, cells: ShownCells, field: np.ndarray) -> Path:
     index |= {"grid": {"resolution": 0.25, "rows": 720, "columns": 1440}, "blocks": cells.to_json(), "towers": []}
     index |= {
         "cells": pack.pack_bits(cells.shown),
-        "layers": [layer.to_json()],
+        "layers": [asdict(layer)],
         "palettes": layers.palettes(),
         "fluxes": layers.flux_styles(),
     }
     index |= {"threshold": None, "maps": [], "credits": [], "classes": {}}
-    identity = RunIdentity(run="bench", config_digest="")
+    identity = RunDescription(
+        run="bench",
+        config_digest="",
+        title="Bench",
+        step="month",
+        labels=("2012",),
+        map_model="tamrl",
+        qc=0.8,
+        reference=None,
+        networks=(),
+        choices=(),
+    )
     index["about"] = about_page({}, Calibration(split=""), identity, code="")
     write_script(atlas / "data/index.js", "index", index)
     write_script(atlas / "data/regions.js", "regions", {"totals": {}, "kinds": {}, "outlines": {}, "area": {}})
-    (atlas / "index.html").write_text(_render_page(title="Bench", run="bench", world=None), encoding="utf-8")
+    (atlas / "index.html").write_text(_render_page(identity), encoding="utf-8")
     return atlas
 
 

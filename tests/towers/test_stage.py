@@ -33,13 +33,13 @@ def _read(network, sample, out, step="day", **how):
 
 def _harmonise(out, *networks, step="day", **changes):
     files = {"records": out / "towers.parquet", "towers": out / "towers.csv", "quality": out / "quality.csv"}
-    files |= {"geojson": out / "towers.geojson", "citations": out / "citations.bib"}
-    files |= {"acknowledgements": out / "acknowledgements.txt"}
+    files |= {"geojson": out / "towers.geojson"}
     stage.harmonise_towers(
         tables=[t for t, _, _ in networks],
         sites=[s for _, s, _ in networks],
         aside=[a for _, _, a in networks],
         **{k: str(v) for k, v in files.items()},
+        credits=[str(out / name) for name in ("citations.bib", "acknowledgements.txt")],
         screening=TOWERS | changes,
         step=step,
     )

@@ -48,6 +48,13 @@ def test_rules_name_the_arguments_of_their_stages(found):
         assert hasattr(function, "__wrapped__"), f"{stage} is a stage"
 
 
+def test_no_rule_has_more_than_a_dozen_keywords(found):
+    """A rule that passes more asks for an object that holds them."""
+    for rule, (_, inputs, outputs, params, _) in found.items():
+        named = [*inputs, *outputs, *(name for name in params if name not in NO_ARGUMENTS)]
+        assert len(named) <= 12, (rule, named)
+
+
 def test_every_rule_has_a_stage(found):
     assert len(found) > 15
 
@@ -55,7 +62,7 @@ def test_every_rule_has_a_stage(found):
 def test_every_rule_tells_its_stage_whether_the_world_is_virtual(found):
     for rule, (stage, _, _, params, _) in found.items():
         module, _, name = stage.rpartition(".")
-        for argument in ("virtual", "identity"):  # the identity of a run holds it too
+        for argument in ("virtual", "identity", "description"):  # identity and description of a run hold it too
             if argument in inspect.signature(getattr(importlib.import_module(module), name)).parameters:
                 assert argument in params, rule
 

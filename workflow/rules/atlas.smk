@@ -46,15 +46,8 @@ rule build_atlas:
         stage="tamrl.atlas.stage.build_atlas",
         folder=THIS.folder,
         reference=PLAN.reference(),
-        view={
-            "title": MAIN.evaluation.title,
-            "labels": list(MAIN.time.labels),
-            "step": MAIN.time.step,
-            "model": MAIN.inference.model,
-            "reference": MAIN.evaluation.reference.label if MAIN.evaluation.reference else None,
-            "quantum": MAIN.atlas.quantum if MAIN.atlas else None,
-        },
-        identity=identity,
+        description=PLAN.description,
+        quantum=MAIN.atlas.quantum if MAIN.atlas else None,
         stamps=stamps(PLAN.reference(), DOWNLOADS.atlas, shipped("atlas/site/index.html")),
         code=code("tamrl.atlas.stage"),
     script:

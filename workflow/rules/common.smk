@@ -11,7 +11,7 @@ sys.path.insert(0, str(HOME))
 import snakemake.workflow
 from snakemake.io import contains_wildcard
 
-from tamrl import config as configuration, provenance, registry, simulated
+from tamrl import config as configuration, provenance, registry
 from tamrl.calendar import TimeAxis
 from tamrl.carbon import FLUXES
 from tamrl.costs.data import data_needs
@@ -38,7 +38,7 @@ if workflow.is_main_process:
 PLAN = WorkflowPlan(config)
 MAIN, CONFIGS = PLAN.main, PLAN.configs
 PLAIN = plain_values(MAIN)
-VIRTUAL = simulated.is_virtual(PLAIN)  # whether the products have to say so
+VIRTUAL = MAIN.twin is not None  # whether the products have to say so
 GRIDDED = PLAN.gridded
 ANY, THIS = RunLayout("{run}"), PLAN.layout
 BASE = THIS.folder
@@ -46,12 +46,6 @@ ENV = "../../envs/cpu.yaml"
 ATLAS = [THIS(File.ATLAS)] if GRIDDED and MAIN.atlas else []
 
 MODULE_PATHS = workflow.modifier.path_modifier  # what `prefix` or `replace_prefix` of another workflow makes of paths
-
-
-def identity(wildcards):
-    """What the files of a run state of it (`RunIdentity`)."""
-    run = getattr(wildcards, "run", MAIN.run)
-    return {"run": run, "config_digest": configuration.shaping_digest(CONFIGS[run]), "virtual": VIRTUAL}
 
 
 def placed(value):

@@ -19,7 +19,7 @@ rule write_map:
         stage="tamrl.maps.stage.write_product",
         product="ensemble",
         format=section("maps", MapFormat),
-        identity=identity,
+        identity=of_run(PLAN.identity),
         code=code("tamrl.maps.stage", f"{registry.PRODUCTS}.ensemble"),
     script:
         "../scripts/run_stage.py"
@@ -74,7 +74,7 @@ rule write_periods:
     params:
         stage="tamrl.maps.means.stage.write_periods",
         format=section("maps", MapFormat),
-        identity=identity,
+        identity=of_run(PLAN.identity),
         code=code("tamrl.maps.means.stage"),
     script:
         "../scripts/run_stage.py"
@@ -97,7 +97,7 @@ rule write_seasonal:
         stage="tamrl.maps.means.stage.write_seasonal",
         labels=list(MAIN.time.labels),
         format=section("maps", MapFormat),
-        identity=identity,
+        identity=of_run(PLAN.identity),
         code=code("tamrl.maps.means.stage"),
     script:
         "../scripts/run_stage.py"

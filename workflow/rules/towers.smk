@@ -62,8 +62,7 @@ rule harmonise_towers:
         towers=ANY(File.TOWERS),
         geojson=ANY(File.TOWERS_GEOJSON),
         quality=ANY(File.QUALITY),
-        citations=ANY(File.CITATIONS),
-        acknowledgements=ANY(File.ACKNOWLEDGEMENTS),
+        credits=[ANY(File.CITATIONS), ANY(File.ACKNOWLEDGEMENTS)],
     log:
         ANY.log("harmonise_towers"),
     benchmark:

@@ -6,10 +6,9 @@ from functools import reduce
 from operator import add
 
 import pandas as pd
-import pandera.pandas as pa
 import xarray as xr
 
-from tamrl import contracts, escaping, files, simulated, stores
+from tamrl import contracts, stores
 from tamrl.calendar import TimeAxis
 from tamrl.log import progress
 from tamrl.maps import blocks
@@ -67,10 +66,14 @@ def sum_budgets(
         of_months.append(tables.region_table(months, lengths, label=label))
         _log.info("%s: %s", label, tables.describe_globe(of_years[-1], of_members[-1]))
     every_member = pd.concat(of_members, ignore_index=True)
-    _write_table(pd.concat(of_years, ignore_index=True), contracts.BUDGETS, budgets, digits=6, virtual=virtual)
-    _write_table(every_member, contracts.BUDGET_MEMBERS, members, digits=10, virtual=virtual)
-    _write_table(tables.trend_table(every_member), contracts.BUDGET_TRENDS, trends, digits=6, virtual=virtual)
-    _write_table(pd.concat(of_months, ignore_index=True), contracts.REGIONS, regions, digits=6, virtual=virtual)
+    written = (
+        (budgets, pd.concat(of_years, ignore_index=True), contracts.BUDGETS, 6),
+        (members, every_member, contracts.BUDGET_MEMBERS, 10),
+        (trends, tables.trend_table(every_member), contracts.BUDGET_TRENDS, 6),
+        (regions, pd.concat(of_months, ignore_index=True), contracts.REGIONS, 6),
+    )
+    for path, table, schema, digits in written:
+        contracts.write_table(path, table, schema, virtual=virtual, digits=digits)
 
 
 def _sum_label(ds: xr.Dataset, axis: TimeAxis, land: Land, label: str) -> tuple[Totals, dict[int, Totals]]:
@@ -94,9 +97,3 @@ def _read_blocks(strip: xr.Dataset, axis: TimeAxis) -> Iterator[tuple[slice, Blo
     for when in blocks.steps(len(axis), bytes_per_step=per_step):
         part = strip.isel(time=when)
         yield when, Block(part["gpp"].values, part["reco"].values, axis.days[when])
-
-
-def _write_table(table: pd.DataFrame, schema: pa.DataFrameSchema, output: str, *, digits: int, virtual: bool) -> None:
-    checked = contracts.check_table(simulated.label_table(table, virtual), schema, where=output)
-    with files.atomic(output) as part:
-        escaping.write_csv(checked, part, float_format=f"%.{digits}g")

@@ -14,10 +14,10 @@ from tamrl.maps import blocks, cf, netcdf
 from tamrl.maps.frame import Content, Frame
 from tamrl.maps.land import describe_land
 from tamrl.maps.means.periods import PERIODS, SUMMARY, Periods, period_fields, seasonal_fields
-from tamrl.maps.origin import Origin, RunIdentity
+from tamrl.maps.origin import Origin
 from tamrl.maps.products import Context
 from tamrl.predictions import Predictions, open_predictions
-from tamrl.sections.results import MapFormat
+from tamrl.sections.results import MapFormat, RunIdentity
 from tamrl.workflow import stage
 
 Fields = dict[str, np.ndarray]

@@ -35,7 +35,15 @@ def choose_examples(metrics: pd.DataFrame, *, scale: str) -> dict[str, str]:
 def plot_example_records(
     predictions: pd.DataFrame, chosen: dict[str, str], towers: pd.DataFrame, *, qc: float, step: str
 ) -> Figure:
-    """Plot observed and predicted records of the chosen towers with the 90 % interval; pale points are not scored."""
+    """Plot observed and predicted records of the chosen towers with the 90 % interval; pale points are not scored.
+
+    Parameters
+    ----------
+    predictions, towers : tables by `contracts.PREDICTIONS` and `SITES`
+    chosen : site by the text of its row of panels
+    qc : steps with a lower NEE quality are not scored
+    step : {"day", "month"}
+    """
     fluxes = style.present_fluxes(predictions)
     sites = towers.set_index("site")
     figure = style.new_figure(11, 2.15 * len(chosen) + 0.4)

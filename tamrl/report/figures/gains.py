@@ -70,8 +70,14 @@ def plot_error_by_dissimilarity(
 ) -> Figure:
     """Plot the error of each held-out tower against how unlike it is to the towers of its training set.
 
-    `metrics` holds the maps' model and one split. Line: medians of `BINS` bins of towers; the title gives Spearman's rank
-    correlation with its bootstrap interval.
+    Lines are medians of `BINS` bins of towers; the title gives Spearman's rank correlation with its bootstrap interval.
+
+    Parameters
+    ----------
+    metrics : table by `contracts.METRICS`, the maps' model and one split
+    dissimilarity : table by `contracts.DISSIMILARITY`
+    scale : time scale of the scores
+    threshold : dissimilarity at the border of the area of applicability
     """
     rows = metrics[metrics["scale"] == scale].merge(dissimilarity[["site", "dissimilarity"]].dropna(), on="site")
     fluxes = style.present_fluxes(rows)

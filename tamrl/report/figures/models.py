@@ -63,7 +63,12 @@ def tower_groups(metrics: pd.DataFrame, towers: pd.DataFrame) -> dict[str, pd.In
 def plot_errors_by_group(metrics: pd.DataFrame, towers: pd.DataFrame, *, scale: str, map_model: str) -> Figure | None:
     """Plot the median RMSE of each model by class, by climate and in the tropics; None where no group has enough towers.
 
-    `metrics` holds one split, `towers` is a table of `contracts.SITES`.
+    Parameters
+    ----------
+    metrics : table by `contracts.METRICS`, one split
+    towers : table by `contracts.SITES`
+    scale : time scale of the scores
+    map_model : the model that is drawn on top
     """
     rows = metrics[metrics["scale"] == scale]
     groups, fluxes = tower_groups(rows, towers), style.present_fluxes(rows)

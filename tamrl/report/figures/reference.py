@@ -18,7 +18,15 @@ NOMINAL = 0.90
 
 @style.styled
 def plot_reference_maps(name: str, sums: FluxSums, base: Basemap, *, label: str) -> Figure:
-    """Plot maps of the reference, the estimate, its error and coverage of the 90 % interval of one flux."""
+    """Plot maps of the reference, the estimate, its error and coverage of the 90 % interval of one flux.
+
+    Parameters
+    ----------
+    name : {"gpp", "reco", "nee"}
+    sums : FluxSums with a reference
+    base : Basemap
+    label : name of the reference
+    """
     reference, mean = sums.compared.mean.mean(), sums.mean.mean()
     error, coverage = mean - reference, sums.compared.coverage()
     both = style.colour_limits(np.stack([reference, mean]), centred=name == "nee")

@@ -157,7 +157,13 @@ def _draw_quartiles(axes: Axes, at: np.ndarray, values: list[pd.Series], colour:
 
 @style.styled
 def plot_nse_by_class(metrics: pd.DataFrame, *, scale: str, map_model: str, split: str) -> Figure:
-    """Plot the efficiency of the maps' model by IGBP class and climate: one point per tower, median; EBF and Tropical marked."""
+    """Plot the efficiency of the maps' model by IGBP class and climate: one point per tower, median; EBF and Tropical marked.
+
+    Parameters
+    ----------
+    metrics : table by `contracts.METRICS`
+    scale, map_model, split : the scores that are drawn
+    """
     rows = metrics[(metrics["scale"] == scale) & (metrics["model"] == map_model) & (metrics["split"] == split)]
     names = [c for c in IGBP if c in set(rows["igbp"])], [c for c in KOPPEN if c in set(rows["koppen"])]
     order = [("igbp", c) for c in names[0]] + [None] + [("koppen", c) for c in names[1]]

@@ -102,7 +102,15 @@ def _draw_equality(axes: Axes, part: pd.DataFrame) -> None:
 
 @style.styled
 def plot_tower_map(metrics: pd.DataFrame, towers: pd.DataFrame, base: Basemap, *, scale: str) -> Figure:
-    """Map the held-out towers: by class, and the efficiency of each flux there (scores of one model and split)."""
+    """Map the held-out towers by class, and the efficiency of each flux at them.
+
+    Parameters
+    ----------
+    metrics : table by `contracts.METRICS`, one model and split
+    towers : table by `contracts.SITES`
+    base : Basemap
+    scale : time scale of the scores
+    """
     rows = metrics[metrics["scale"] == scale].merge(towers[["site", "lat", "lon"]], on="site")
     fluxes = style.present_fluxes(rows)
     figure = style.new_figure(11, 6.0)

@@ -111,7 +111,14 @@ def _draw(figure: Figure) -> FigureCanvasAgg:
 
 
 def draw_picture(figure: Figure, name: str, *, caption: str, alt: str) -> Picture:
-    """Draw a figure as PNG."""
+    """Draw a figure as PNG.
+
+    Parameters
+    ----------
+    figure : Figure
+    name : file name without ending
+    caption, alt : texts below and instead of the picture
+    """
     pixels = np.asarray(_draw(figure).buffer_rgba())  # type: ignore[no-untyped-call]
     image, title, buffer = Image.fromarray(pixels).convert("RGB"), PngInfo(), io.BytesIO()
     title.add_itxt("Title", alt)
