@@ -14,26 +14,20 @@ import numpy as np
 
 @dataclass(frozen=True)
 class WeightedSum:
-    """Sums of a statistic over one or more blocks.
-
-    Attributes
-    ----------
-    total : array (..., *bins) of float64
-        Σ w·x, with the leading dimensions of the statistic, such as members.
-    weight : array (*bins) of float64
-        Σ w where the statistic exists.
-    """
+    """Sums of a statistic over one or more blocks."""
 
     total: np.ndarray
+    """Array (..., *bins) of float64: Σ w·x, with the leading dimensions of the statistic, such as members."""
     weight: np.ndarray
+    """Array (*bins) of float64: Σ w where the statistic exists."""
 
     @classmethod
     def zero(cls, *bins: int) -> "WeightedSum":
-        """Sums of no block."""
+        """Return the sums of no block."""
         return cls(np.zeros(bins), np.zeros(bins))
 
     def __add__(self, other: "WeightedSum") -> "WeightedSum":
-        """Sums of both blocks."""
+        """Return the sums of both blocks."""
         return WeightedSum(self.total + other.total, self.weight + other.weight)
 
     def add_steps(self, bins: np.ndarray, steps: "WeightedSum") -> None:
@@ -42,26 +36,26 @@ class WeightedSum:
         np.add.at(self.weight, bins, steps.weight)
 
     def over_steps(self) -> "WeightedSum":
-        """Sums over the first dimension, of sums of single steps (time, ...)."""
+        """Return sums over the first dimension of sums of single steps (time, ...)."""
         return self.map(lambda sums: sums.sum(0))
 
     def map(self, bins: Callable[[np.ndarray], np.ndarray]) -> "WeightedSum":
-        """Sums in other bins: `bins` adds up those of a dimension, and is applied to both sums."""
+        """Return sums in other bins; `bins` adds up a dimension of both sums."""
         return WeightedSum(bins(self.total), bins(self.weight))
 
     def mean(self) -> np.ndarray:
-        """Weighted mean of each bin, NaN where nothing exists."""
+        """Return the weighted mean of each bin, NaN for bins without values."""
         return divide_sums(self.total, self.weight)
 
 
 def divide_sums(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """`total / weight`, NaN where the weight is zero; the two are broadcast."""
+    """Return `total / weight`, NaN where the weight is zero; the two are broadcast."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(np.asarray(weight) > 0, np.asarray(total) / weight, np.nan)
 
 
 def weigh(statistic: np.ndarray, weight: np.ndarray, *, known: np.ndarray) -> WeightedSum:
-    """w·x and w of each value of a statistic where it is known; all are of one shape or broadcast to it."""
+    """Return w·x and w of each known value of a statistic; the arrays are broadcast to one shape."""
     return WeightedSum(np.where(known, statistic, 0.0) * weight, known * weight)
 
 
@@ -71,11 +65,11 @@ def over_time(statistics: Iterable[np.ndarray], days: np.ndarray, *, known: np.n
     Parameters
     ----------
     statistics : arrays (time, *cells)
-        Fields that count at the same steps, such as all members of GPP and RECO.
+        Fields that are known at the same steps, such as all members of GPP and RECO.
     days : array (time)
         Weight of each step: its length.
     known : bool array (time, *cells)
-        Where the statistics count.
+        Whether the statistics are known.
 
     Returns
     -------
@@ -87,7 +81,7 @@ def over_time(statistics: Iterable[np.ndarray], days: np.ndarray, *, known: np.n
 
 
 def over_regions(cells: WeightedSum, area: np.ndarray) -> WeightedSum:
-    """Sum over the cells of each region; `cells` (statistic, lat, lon), `area` (region, lat, lon) is what each cell has in it.
+    """Sum over the cells of each region; `cells` (statistic, lat, lon); `area` (region, lat, lon) of each cell.
 
     Returns
     -------
@@ -115,8 +109,7 @@ def over_classes(statistics: Iterable[np.ndarray], weight: np.ndarray, position:
     weight : array (N)
     position : array (N)
         Class of each value, 0, 1, ...
-    classes : int
-        Number of classes.
+    classes : number of classes
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The page about the atlas: digests, citation, licences, published totals, and how far to trust the fluxes."""
+"""The page about the atlas: digests, citation, licences, published totals, and skill of the fluxes."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -17,16 +17,12 @@ REGIONS = {"regions": "SREX: Seneviratne et al. (2012), doi 10.1017/CBO978113917
 
 
 def about_page(attributes: Attributes, calibration: Calibration, identity: RunIdentity, *, code: str) -> dict[str, Any]:
-    """Origin, citation, terms and skill, as the page shows them.
+    """Return origin, citation, terms and skill for the page.
 
     Parameters
     ----------
-    attributes : mapping
-        Global attributes of a map.
-    calibration : Calibration
-    identity : RunIdentity
-    code : str
-        Digest of the code of the atlas.
+    attributes : global attributes of a map
+    code : digest of the code of the atlas
     """
     licence = str(attributes.get("license", "")) or "not stated in the files"
     terms = texts.TERMS_VIRTUAL if identity.virtual else texts.TERMS_REAL

@@ -1,4 +1,4 @@
-"""What regions take up and release in each month, as the page shows it."""
+"""Fluxes of regions in each month for the page of the atlas."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tamrl.maps.budgets.regions import SREX
 
 
 def regions_to_json(regions: pd.DataFrame) -> dict[str, Any]:
-    """A table by `contracts.REGIONS` as the page reads it.
+    """Return a table by `contracts.REGIONS` in the form that the page reads.
 
     Returns
     -------

@@ -30,8 +30,7 @@ def build_site(*, site: str, sources: Sequence[str] = SOURCES) -> None:
 
     Parameters
     ----------
-    site : path
-        The folder to write: `atlas.js`, `atlas.css`, `coast.js` and the licences of the libraries in them.
+    site : the folder to write: `atlas.js`, `atlas.css`, `coast.js` and the licences of the libraries in them
     sources : list of paths
         Files of the program.
 

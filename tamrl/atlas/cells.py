@@ -13,16 +13,11 @@ BLOCK = 120
 
 @dataclass(frozen=True)
 class ShownCells:
-    """Cells that carry a value anywhere, in the order of the atlas.
-
-    Attributes
-    ----------
-    grid : Grid
-    shown : bool array (lat, lon)
-    """
+    """Cells with a value in any step, in the order of the atlas."""
 
     grid: Grid
     shown: np.ndarray
+    """Bool array (lat, lon)."""
 
     @cached_property
     def blocks(self) -> tuple[Tile, ...]:
@@ -40,16 +35,16 @@ class ShownCells:
         return sum(self.counts)
 
     def pick(self, values: np.ndarray) -> np.ndarray:
-        """The cells (..., cell) of a field (..., lat, lon): block by block, row by row within the block."""
+        """Return the cells (..., cell) of a field (..., lat, lon), block by block, row by row within the block."""
         parts = [values[..., b.rows, b.columns][..., self.shown[b.rows, b.columns]] for b in self.blocks]
         return np.concatenate(parts, axis=-1)
 
     def split(self, values: np.ndarray) -> list[np.ndarray]:
-        """`values` (..., cell) block by block."""
+        """Split `values` (..., cell) into blocks."""
         return np.split(values, np.cumsum(self.counts)[:-1], axis=-1)
 
     def to_json(self) -> list[dict[str, int]]:
-        """Position, sides and number of cells of each block."""
+        """Return position, sides and number of cells of each block."""
         return [
             {
                 "row": block.rows.start,

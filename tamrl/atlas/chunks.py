@@ -22,11 +22,8 @@ def write_layer(folder: Path, layer: Layer, values: np.ndarray, cells: ShownCell
 
     Parameters
     ----------
-    folder : Path
-        Its name is the label, or `static`.
-    layer : Layer
+    folder : its name is the label, or `static`
     values : array (step, cell)
-    cells : ShownCells
     """
     for k, part in enumerate(cells.split(values)):
         numbers = pack.quantise(part, layer.quantum, name=layer.name)

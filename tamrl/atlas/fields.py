@@ -1,4 +1,4 @@
-"""The maps of a run as the atlas reads them: which cells have values, and monthly means of each flux."""
+"""The maps of a run for the atlas: cells with values, and monthly means of each flux."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,10 +24,8 @@ class FluxMaps:
     Parameters
     ----------
     labels : years, or `climatology`
-    maps : mapping
-        The map of each flux and label.
-    reference : mapping
-        The fluxes that the maps are compared with; may be empty.
+    maps : the map of each flux and label
+    reference : the fluxes that the maps are compared with; may be empty
 
     Raises
     ------
@@ -39,7 +37,7 @@ class FluxMaps:
         self.labels, self._maps, self._reference = tuple(labels), maps, reference
         for path in (*maps.values(), *reference.values()):
             if not Path(path).exists():
-                raise ContractError(f"there is no {Path(path).name}", where=path)
+                raise ContractError(f"{Path(path).name} is missing", where=path)
         with xr.open_dataset(files.verified(maps["gpp", self.labels[0]])) as ds:
             self.attributes: Attributes = {str(name): value for name, value in ds.attrs.items()}
             shown = np.isfinite(layers.by_month(ds["gpp"])).any(0)
@@ -47,7 +45,7 @@ class FluxMaps:
         self.cells = ShownCells(grid, shown)
 
     def monthly_fields(self, flux: str, label: str) -> Iterator[tuple[str, np.ndarray]]:
-        """Quantities of a flux and their monthly means (12, cell), gC m-2 d-1.
+        """Yield the quantities of a flux with their monthly means (12, cell), gC m-2 d-1.
 
         Raises
         ------
@@ -64,7 +62,7 @@ class FluxMaps:
                 yield quantity, self._monthly(ds[name])
 
     def _monthly(self, values: xr.DataArray) -> np.ndarray:
-        """Monthly means (12, cell) in gC m-2 d-1."""
+        """Return monthly means (12, cell) in gC m-2 d-1."""
         source = values.attrs.get("units", UNITS)
         factor = units.convert(1.0, source=CF_UNITS if source == UNITS else source, target=CF_UNITS)
         return layers.by_month(values, self.cells.pick) * np.float32(factor)

@@ -53,11 +53,9 @@ def flux_layer(name: str, quantity: str, *, quantum: float, limits: tuple[float,
     Parameters
     ----------
     name : {"gpp", "reco", "nee"}
-    quantity : str
-        A key of `QUANTITIES`, or `truth`.
+    quantity : a key of `QUANTITIES`, or `truth`
     quantum, limits : gC m-2 d-1
-    reference : str or None
-        Name of the reference.
+    reference : name of the reference
     """
     titles = {"mean": "estimate", "std": "spread", "q05": "5 % bound", "q95": "95 % bound", "truth": str(reference)}
     palette = "spread" if quantity == "std" else name

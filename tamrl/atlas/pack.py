@@ -18,7 +18,7 @@ LIMIT = 32767
 
 
 def quantise(values: np.ndarray, quantum: float, *, name: str) -> np.ndarray:
-    """Whole multiples of `quantum` nearest to `values`, int16; missing becomes `FILL`.
+    """Return the multiples of `quantum` nearest to `values`, int16; missing values become `FILL`.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def quantise(values: np.ndarray, quantum: float, *, name: str) -> np.ndarray:
 
 
 def pack(numbers: np.ndarray) -> str:
-    """Text of int16 numbers (step, cell)."""
+    """Return int16 numbers (step, cell) as text."""
     different = numbers.astype("u2")  # differences wrap around, so that any two numbers have one
     different[1:] -= numbers[:-1].astype("u2")
     along = different.copy()
@@ -44,12 +44,12 @@ def pack(numbers: np.ndarray) -> str:
 
 
 def pack_bits(flags: np.ndarray) -> str:
-    """Text of booleans, eight a byte, the first in the highest bit."""
+    """Return booleans as text, eight per byte, the first in the highest bit."""
     return base64.b64encode(zlib.compress(np.packbits(flags).tobytes(), 9)).decode()
 
 
 def unpack(text: str, steps: int) -> np.ndarray:
-    """Numbers of a text that `pack` made, int16 (step, cell)."""
+    """Return the numbers of a text that `pack` made, int16 (step, cell)."""
     high, low = np.frombuffer(zlib.decompress(base64.b64decode(text)), "u1").reshape(2, steps, -1).astype("u2")
     zigzag = (high << 8) | low
     along = (zigzag >> 1) ^ np.where(zigzag & 1, 0xFFFF, 0).astype("u2")

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 TEMPLATE = Path(__file__).with_name("site") / "index.html"
 CREDITS = (File.CITATIONS, File.ACKNOWLEDGEMENTS)
-"""Files about the data that the folder holds too."""
+"""Files about the data, which are copied into the folder."""
 
 
 @stage
@@ -48,19 +48,12 @@ def build_atlas(
 
     Parameters
     ----------
-    folder : path
-        Folder of the run, with the paths of `tamrl.layout`.
-    site : path
-        The built program (`bundle.build_site`).
-    atlas : path
-        The folder to write.
-    description : RunDescription
-    quantum : float
-        Fluxes are stored as whole multiples of it, gC m-2 d-1.
-    code : str
-        Digest of the code, which the page states.
-    reference : list of path
-        Files of all fluxes and labels, in the order of `carbon.FLUXES` and of the labels; empty without a reference.
+    folder : folder of the run, with the paths of `tamrl.layout`
+    site : the built program (`bundle.build_site`)
+    atlas : the folder to write
+    quantum : fluxes are stored as whole multiples of it, gC m-2 d-1
+    code : digest of the code, which the page states
+    reference : files of all fluxes and labels, in the order of `carbon.FLUXES` and of the labels; empty without a reference
 
     Raises
     ------
@@ -132,7 +125,7 @@ def _appearance(maps: FluxMaps, shown: Sequence[layers.Layer]) -> dict[str, Any]
 
 
 def _write_fluxes(data: Path, maps: FluxMaps, quantum: float, reference: str | None) -> Iterator[layers.Layer]:
-    """Scripts of every flux, quantity and label; yields each layer once."""
+    """Write scripts of every flux, quantity and label; yield each layer once."""
     for flux in FLUXES:
         made: dict[str, layers.Layer] = {}
         for label in maps.labels:
@@ -148,7 +141,7 @@ def _write_fluxes(data: Path, maps: FluxMaps, quantum: float, reference: str | N
 
 
 def _write_static(data: Path, maps: FluxMaps, layout: RunLayout) -> Iterator[layers.Layer]:
-    """Scripts of what does not change: applicability, classes, and the static variables of the cube."""
+    """Write scripts of constant fields: applicability, classes, and the static variables of the cube; yield each layer."""
     drivers, fields = stores.open_cube(layout(File.CUBE)), []
     with xr.open_dataset(files.verified(layout(File.APPLICABILITY))) as ds:
         for name, layer in layers.applicability_layers(_threshold(layout)).items():
@@ -167,7 +160,7 @@ def _write_static(data: Path, maps: FluxMaps, layout: RunLayout) -> Iterator[lay
 
 
 def _write_drivers(data: Path, maps: FluxMaps, layout: RunLayout) -> Iterator[layers.Layer]:
-    """Scripts of the monthly means of the cube's variables in the mapped years; yields each layer once."""
+    """Write scripts of the monthly means of the variables of the cube in the mapped years; yield each layer once."""
     drivers = stores.open_cube(layout(File.CUBE))
     for name in [str(n) for n in drivers if "time" in drivers[n].dims]:
         first: layers.Layer | None = None
@@ -181,7 +174,7 @@ def _write_drivers(data: Path, maps: FluxMaps, layout: RunLayout) -> Iterator[la
 
 
 def _write_towers(data: Path, layout: RunLayout, description: RunDescription) -> list[dict[str, Any]]:
-    """One script per tower with its records; returns the index of towers."""
+    """Write one script per tower with its records; return the index of towers."""
     path = layout(File.TOWER_PREDICTIONS)
     table = contracts.check_table(pd.read_parquet(files.verified(path)), contracts.PREDICTIONS, where=path)
     for site, content in tower_records(table, model=description.map_model):
@@ -195,12 +188,12 @@ def _write_towers(data: Path, layout: RunLayout, description: RunDescription) ->
 
 
 def _threshold(layout: RunLayout) -> float | None:
-    """The dissimilarity from which on a cell lies outside the area of applicability."""
+    """Return the dissimilarity above which a cell lies outside the area of applicability."""
     with xr.open_dataset(files.verified(layout(File.APPLICABILITY))) as ds:
         threshold = ds["dissimilarity"].attrs.get("threshold")
     return None if threshold is None else float(threshold)
 
 
 def _copy(source: str, target: str | Path) -> None:
-    """Copy a file that is as it was sealed."""
+    """Copy a file after a check of its seal."""
     shutil.copy(files.verified(source), target)

@@ -1,4 +1,4 @@
-"""The towers of the atlas: where they stand, how well each was predicted while held out, and its records."""
+"""The towers of the atlas: positions, scores while held out, and records."""
 
 import math
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ EPOCH = pd.Timestamp("1970-01-01")
 
 
 def _text(value: object) -> str | None:
-    """A cell of a table, None where it is missing."""
+    """Return a cell of a table, None if it is missing."""
     return None if value is None or value != value or value == "" else str(value)
 
 
 def json_number(value: float, digits: int = 4) -> float | None:
-    """A number as JSON holds it: None where it is missing."""
+    """Return a rounded number for JSON, None if it is missing."""
     return None if value is None or not math.isfinite(value) else round(float(value), digits)
 
 
 def tower_index(towers: pd.DataFrame, metrics: pd.DataFrame, unlike: pd.DataFrame, *, scale: str) -> list[dict[str, Any]]:
-    """One entry per tower, with its scores as {split: {model: {flux: {score: number}}}} where it was held out.
+    """Return one entry per tower, with its held-out scores as {split: {model: {flux: {score: number}}}}.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def _scores(metrics: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def tower_records(predictions: pd.DataFrame, *, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Site and its records: days since 1970, observed, and predicted by every model; bounds only of the maps' `model`.
+    """Yield each site with its records: days since 1970, observed, and predicted by every model; bounds only of `model`.
 
-    Numbers are whole multiples of `QUANTUM`; None where missing.
+    Numbers are whole multiples of `QUANTUM`, None if missing.
     """
     for site, rows in predictions.groupby("site", observed=True, sort=True):
         dates = np.sort(rows["date"].unique())
@@ -69,7 +69,7 @@ def tower_records(predictions: pd.DataFrame, *, model: str) -> Iterator[tuple[st
 
 
 def _flux(rows: pd.DataFrame, dates: np.ndarray, model: str) -> dict[str, Any]:
-    """Records of one flux, aligned with `dates`."""
+    """Return the records of one flux on `dates`."""
     splits = {}
     for split, part in rows.groupby("split", observed=True):
         models = {}

@@ -1,6 +1,6 @@
-"""What a run costs before it runs: sizes from the configuration, rates from finished runs, time on many nodes.
+"""Costs of a run before it starts: sizes from the configuration, rates from finished runs, time on many nodes.
 
-`size` reads the configuration, `work` states what each rule does with it, `fit` turns benchmarks of finished runs into rates
-(`costs.json`, with the measurements behind them), `needs` gives a job its memory and minutes and a run its downloads and disk,
-`plan` walks the whole run.
+`size` reads the configuration. `work` has the work of each rule. `fit` turns benchmarks of finished runs into rates
+(`costs.json`, with their measurements). `needs` gives memory and minutes of a job, `data` downloads and disk of a run, and
+`plan` the time of a run.
 """

@@ -1,7 +1,7 @@
-"""What a run on real data will fetch, store and take.
+"""Downloads, disk, memory and time of a run on real data.
 
-Rough by design (within a factor of two): each source states the sizes of its files as they came in 2024. Waiting for the Climate
-Data Store to begin is not included.
+The numbers are good to a factor of two: each source states the sizes of its files in 2024. The queue of the Climate Data Store
+is not included.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Need:
 
 
 def data_needs(config: Config) -> list[Need]:
-    """What a run on real data will fetch, store and take on two cores; nothing for a virtual Earth."""
+    """Return the needs of a run on real data on two cores; nothing for a virtual Earth."""
     if not config.drivers.sources or config.twin:
         return []
     from tamrl.drivers.cube.plan import plan_cube  # a virtual Earth is planned without it

@@ -24,10 +24,10 @@ COSTS = Path(__file__).with_name("costs.json")
 MIB = 1024**2
 
 OF_MAPS = {"write_report", "record_provenance"}
-"""Rules whose work is that of the maps, so that runs without grids state nothing about them."""
+"""Rules whose work depends on the maps, so that runs without grids do not measure it."""
 
 WORK = 0.5
-"""Share of the seconds of the largest run measured that counts as work at least: small runs hide work behind the start."""
+"""Smallest share of the seconds of the largest run that counts as work; in small runs the start hides the work."""
 
 COLUMNS = {"seconds": "s", "cpu": "cpu_time", "mib": "max_rss", "written_mib": "io_out"}
 """Columns of Snakemake's benchmarks."""
@@ -44,7 +44,7 @@ class Rate(Strict):
 
 
 class Job(Strict):
-    """What the median job of a rule took."""
+    """Costs of the median job of a rule."""
 
     cpu: float
     """Processor seconds."""
@@ -65,7 +65,7 @@ class Machine(Strict):
 
 
 class Measurement(Strict):
-    """What a finished run took."""
+    """Costs of a finished run."""
 
     run: str
     recorded: str
@@ -82,16 +82,16 @@ class Basis(Strict):
 
     @classmethod
     def read(cls) -> "Basis":
-        """The rates that ship with the package."""
+        """Read the rates of the package."""
         return cls.model_validate(files.read_json(COSTS))
 
     def write(self) -> None:
-        """Replace the rates that ship with the package."""
+        """Replace the rates of the package."""
         files.write_json(COSTS, self.model_dump(exclude_none=True))
 
 
 def measure_run(folder: Path) -> Measurement:
-    """What a finished run took: its sizes, hardware, and the median job of each rule.
+    """Measure a finished run: its sizes, hardware, and the median job of each rule.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def measure_run(folder: Path) -> Measurement:
 
 
 def _tree_tables(config: Config, layout: RunLayout) -> set[Path]:
-    """Benchmarks of the trainings of tree models."""
+    """Return the benchmarks of the trainings of tree models."""
     models = [name for name in config.training.models if training_cost(config, name).kind == "trees"]
     members = range(max(config.training.members, config.evaluation.members or 0))
     folds = (*config.splits.fold_names, "all")
@@ -131,7 +131,7 @@ def _tree_tables(config: Config, layout: RunLayout) -> set[Path]:
 
 
 def _read_job(table: Path) -> dict[str, float]:
-    """The last line of a benchmark, by the names in `COLUMNS`."""
+    """Read the last line of a benchmark, by the names in `COLUMNS`."""
     with table.open(encoding="utf-8") as handle:
         row = list(csv.DictReader(handle, delimiter="\t"))[-1]
     numbers = {key: float(row[name]) for key, name in COLUMNS.items() if row.get(name, "-") not in ("-", "NA", "")}
@@ -145,14 +145,13 @@ def _median_job(rows: Sequence[Mapping[str, float]]) -> Job:
 
 
 def fit_line(x: np.ndarray, y: np.ndarray, *, least: float = 0.0) -> tuple[float, float]:
-    """Start and slope of `y ≈ start + slope · x`, neither below zero nor the slope below `least`, by relative least squares.
+    """Fit `y ≈ start + slope · x` by relative least squares, with a start of at least 0 and a slope of at least `least`.
 
     Parameters
     ----------
     x, y : arrays (N)
         Units and measurements, y > 0.
-    least : float
-        Smallest slope.
+    least : smallest slope
     """
     from scipy.optimize import nnls
 
@@ -163,7 +162,7 @@ def fit_line(x: np.ndarray, y: np.ndarray, *, least: float = 0.0) -> tuple[float
 
 
 def fit_rates(runs: Sequence[Measurement]) -> dict[str, Rate]:
-    """Rates of each rule from the measurements. A byte that a job holds is held at least once."""
+    """Fit the rates of each rule to the measurements. A job holds each of its bytes at least once."""
     rates = {}
     for rule, work in RULES.items():
         measured = [(run.size, run.rules[rule]) for run in runs if rule in run.rules]

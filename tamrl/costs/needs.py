@@ -10,10 +10,10 @@ from tamrl.costs.work import FEW, LIKE, NETWORK, RULES, TREE
 from tamrl.sections import Config
 
 MARGIN = 2.0
-"""Factor of the first request of a job over the rates, which are good to about that."""
+"""Factor between the first request of a job and the rates, which are accurate to about this factor."""
 
 LEAST_MIB, LEAST_MINUTES = 2000, 20
-"""A job asks for no less; queues round up anyway, and the first minutes go to a cold file system."""
+"""Smallest request of a job: queues round up, and a cold file system takes the first minutes."""
 
 BANDWIDTH = 100e6
 """Bytes a second that one job reads or writes on a shared file system, cautiously."""
@@ -27,21 +27,21 @@ def _rate(rule: str) -> Rate:
 
 
 def job_seconds(rule: str, size: RunSize, *, threads: int = 1) -> float:
-    """Seconds of one job: its start, its work on `threads` processors, and its bytes through the file system."""
+    """Return the seconds of one job: its start, its work on `threads` processors, and its bytes through the file system."""
     rate, work = _rate(rule), RULES[rule]
     moved = work.reads(size) + work.writes(size)
     return rate.start + rate.per_unit * work.units(size) / threads + moved / BANDWIDTH
 
 
 def job_mib(rule: str, size: RunSize, *, threads: int = 1) -> float:
-    """MiB of one job with its threads."""
+    """Return the MiB of one job with its threads."""
     rate, work = _rate(rule), RULES[rule]
     processes = threads * work.process if threads > FEW else 0.0
     return rate.base + rate.held * work.memory(size) / MIB + processes
 
 
 def job_resources(rule: str, config: Config) -> dict[str, Request]:
-    """Resources of a Snakemake rule, `mem_mb` and `runtime` (minutes), that double with each attempt.
+    """Return the resources of a Snakemake rule, `mem_mb` and `runtime` (minutes), which double with each attempt.
 
     Trainings ask for the larger of a network and a tree model.
     """

@@ -92,8 +92,6 @@ def format_plan(size: RunSize, *, run: str, nodes: tuple[int, ...] = NODES, core
 
     Parameters
     ----------
-    size : RunSize
-    run : str
     nodes : numbers of nodes to plan for
     cores : processors of a node
     """

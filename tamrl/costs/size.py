@@ -1,4 +1,4 @@
-"""The numbers of a configuration that decide what a run costs."""
+"""The numbers of a configuration that decide the costs of a run."""
 
 from tamrl import registry
 from tamrl.calendar import MONTHS
@@ -59,7 +59,7 @@ class RunSize(Strict):
     streams: int = 1
     """Recurrent networks of one model."""
     variable_jobs: bool = False
-    """Whether each variable of the cube is a job of its own."""
+    """Whether each variable of the cube is a separate job."""
 
     @property
     def depth(self) -> float:
@@ -68,7 +68,7 @@ class RunSize(Strict):
 
     @classmethod
     def of(cls, config: Config, *, towers: int | None = None) -> "RunSize":
-        """Sizes of a run; `towers` where their number is known."""
+        """Return the sizes of a run; `towers` if their number is known."""
         rows, columns = Grid(config.grid.resolution).shape
         training, splits = config.training, config.splits
         per_year = {"day": 365.25, "month": MONTHS}[config.time.step]
@@ -102,12 +102,12 @@ class RunSize(Strict):
 
 
 def training_cost(config: Config, model: str) -> TrainingCost:
-    """What the training of a model of the run costs, which may be a variant."""
+    """Return the costs of training a model of the run, which may be a variant."""
     plugin = registry.load_model_plugin(config.training.plugin(model))
     return plugin.capabilities(plugin.Options(**config.training.options(model))).cost
 
 
 def _years(time: Time) -> float:
-    """Years of the cube, the last one perhaps unfinished; a climatology counts as one."""
+    """Return the years of the cube, the last perhaps incomplete; a climatology counts as one year."""
     missing = MONTHS - int(time.until[5:]) if time.until else 0
     return max(len(time.years), 1) - missing / MONTHS

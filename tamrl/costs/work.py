@@ -1,7 +1,7 @@
 """Work, memory, and bytes read and written of one job of each rule, as functions of the sizes of a run.
 
-Time grows with `units` (cell-steps, tower-steps); memory is in bytes that a job holds. `fit` finds the seconds per unit and how
-many times those bytes are held.
+Time grows with `units` (cell-steps, tower-steps). Memory is the bytes that a job holds. `fit` finds the seconds per unit and the
+number of times that those bytes are held.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ PACKED = 0.6
 """Size of compressed float32 on disk."""
 
 LIKE = {"build_driver": "build_cube"}
-"""Rules that take the rates of another one."""
+"""Rules with the rates of another rule."""
 
 FEW = 4
 """Threads up to which the tiles of a map are threads (`inference.executors.processes.THREADS`)."""
@@ -25,36 +25,32 @@ NETWORK, TREE = "train_model", "train_model/trees"
 
 @dataclass(frozen=True)
 class Work:
-    """The jobs of a rule.
-
-    Attributes
-    ----------
-    stage : position in the chain; rules of a stage run at the same time
-    jobs : number of jobs
-    units : work, with which the seconds of one job grow
-    memory : bytes of the arrays that one job holds at once
-    reads, writes : bytes of one job
-    threads : threads that one job can use
-    process : MiB of each thread of a job with more than `FEW`, whose threads are processes
-    """
+    """The jobs of a rule."""
 
     stage: int
+    """Position in the chain; rules of a stage run at the same time."""
     jobs: Amount
+    """Number of jobs."""
     units: Amount
+    """Work, with which the seconds of one job grow."""
     memory: Amount
+    """Bytes of the arrays that one job holds at once."""
     reads: Amount = lambda s: 0.0
     writes: Amount = lambda s: 0.0
+    """Bytes that one job reads (`reads`) and writes."""
     threads: int = 1
+    """Threads that one job can use."""
     process: float = 0.0
+    """MiB of each thread of a job with more than `FEW`, whose threads are processes."""
 
 
 def _single(size: RunSize) -> float:
-    """A single job."""
+    """Return one job."""
     return 1
 
 
 def _twin(size: RunSize) -> float:
-    """A single job where the world is virtual."""
+    """Return one job if the world is virtual."""
     return float(size.twin)
 
 
@@ -82,7 +78,7 @@ def _table(size: RunSize) -> float:
 
 
 def _tiles(size: RunSize) -> float:
-    """Bytes of the drivers and members of the tiles that one job has at hand."""
+    """Bytes of the drivers and members of the tiles that one job holds."""
     drivers = (size.map_steps + size.spinup) * size.variables
     return 8 * size.tile**2 * 4 * (drivers + 2 * size.members * size.map_steps)
 
@@ -114,7 +110,7 @@ def _driver(size: RunSize) -> float:
 
 
 def _joined(size: RunSize) -> float:
-    """Bytes that the cube adds to those of its parts, which it links."""
+    """Bytes of the cube in addition to those of its parts, which it links."""
     return 0.0 if size.variable_jobs else bytes_of_cube(size)
 
 
@@ -129,7 +125,7 @@ def _map_cells(size: RunSize) -> float:
 
 
 def _forward(size: RunSize) -> float:
-    """Cell-steps that the members walk for one label, weighted with the work of a step."""
+    """Cell-steps of all members for one label, weighted with the work of a step."""
     return size.land * (size.map_steps + size.spinup) * size.members * size.depth
 
 
@@ -206,4 +202,4 @@ RULES: dict[str, Work] = {
     "write_report": Work(10, _single, _all_maps, _field, reads=_store),
     "record_provenance": Work(11, _single, _all_maps, lambda s: 1.0, threads=8),
 }
-"""Every rule that is worth counting, in the order of the chain. The rest take seconds."""
+"""The rules with costs, in the order of the chain; all other rules take seconds."""

@@ -25,7 +25,7 @@ MIN_TOWERS = 5
 YES, NO, ABSENT = "yes", "no", "not evaluated"
 
 SIZES = (1, 2, 5, 10, 20)
-"""Members of the smaller ensembles that the full one is compared with, so that the worth of a further member shows."""
+"""Members of the smaller ensembles that the full one is compared with, to show the gain from a further member."""
 
 CHANGE, TOWER_CHANGE, P90_CHANGE = (
     ("change", "low", "high"),
@@ -53,11 +53,11 @@ class Interval:
         return bool(self.low > 0 or self.high < 0)
 
     def text(self, digits: int = 2) -> str:
-        """The estimate with its interval, e.g. `0.41 [0.22, 0.55]`."""
+        """Return the estimate with its interval, such as `0.41 [0.22, 0.55]`."""
         return f"{self.estimate:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
 
     def columns(self, names: Sequence[str]) -> dict[str, float]:
-        """Estimate, low and high end under three names."""
+        """Return estimate, low and high end under three names."""
         return dict(zip(names, (self.estimate, self.low, self.high), strict=True))
 
 
@@ -113,8 +113,7 @@ def compare_models(metrics: pd.DataFrame, *, model: str, targets: Sequence[Targe
     Parameters
     ----------
     metrics : table of `contracts.METRICS`
-    model : str
-        Whose errors are compared with all others'.
+    model : whose errors are compared with all others'
     targets : sequence of Target
         They concern the scale of the steps.
     step : {"day", "month"}
@@ -123,8 +122,8 @@ def compare_models(metrics: pd.DataFrame, *, model: str, targets: Sequence[Targe
     -------
     DataFrame by `contracts.COMPARISONS`; `change` is 100 (median of model / median of rival - 1), so less is better, and
     `tower_change` the same of the geometric mean over towers, which pairs the two models at each tower and so detects smaller
-    differences. A target is met where the change of the median is at least as low, its interval excludes zero and, if
-    asked for, the 90th percentile is lower. A rival that was not evaluated has one row per flux without numbers.
+    differences. A target is met if the change of the median is at least as low, its interval excludes zero and, if
+    `tail` is set, the 90th percentile is lower. A rival that was not evaluated has one row per flux without numbers.
     """
     wanted = {(t.rival, flux): (getattr(t, flux), t.tail) for t in targets for flux in FLUXES if getattr(t, flux) is not None}
     rivals = sorted(set(metrics["model"]) - {model})
@@ -144,7 +143,7 @@ def compare_models(metrics: pd.DataFrame, *, model: str, targets: Sequence[Targe
     columns = ["model", "rival", "split", "flux", "scale", "towers", "median", "rival_median"]
     texts = dict.fromkeys(("model", "rival", "split", "flux", "scale", "met"), "str")
     frame = pd.DataFrame(rows, columns=[*columns, *CHANGE, *TOWER_CHANGE, *P90_CHANGE, "target", "met"])
-    return frame.astype(texts | {"towers": int})  # an empty column has no type of its own
+    return frame.astype(texts | {"towers": int})  # because an empty column has no type
 
 
 def _comparison(pairs: np.ndarray, target: tuple[float, bool] | None) -> dict[str, object]:
@@ -162,14 +161,12 @@ def _comparison(pairs: np.ndarray, target: tuple[float, bool] | None) -> dict[st
 
 
 def score_smaller_ensembles(frame: pd.DataFrame, *, qc: float) -> pd.DataFrame:
-    """Score the first members of an ensemble: what a run with fewer members would give, since each member has its own seed.
+    """Score the first members of an ensemble, as in a run with fewer members, since each member has its own seed.
 
     Parameters
     ----------
-    frame : DataFrame
-        Checked members (`pairs.check_members`) of one model.
-    qc : float
-        Steps with a lower NEE quality, or none, are not scored.
+    frame : checked members (`pairs.check_members`) of one model
+    qc : steps with a lower NEE quality, or none, are not scored
 
     Returns
     -------
@@ -207,7 +204,7 @@ def spatial_skill(means: pd.DataFrame) -> Interval:
 
 
 def skill_sentence(interval: Interval) -> str:
-    """Say in words what the spatial skill of a flux is, as maps and report do."""
+    """Return the spatial skill of a flux in words, for maps and report."""
     if interval.n < MIN_TOWERS:
         return f"no demonstrated spatial skill ({interval.n} held-out towers with a mean are too few to tell)"
     number = f"R² of site means {interval.text()} at {interval.n} held-out towers"

@@ -72,20 +72,19 @@ def scores_from_sums(sums: pd.DataFrame) -> pd.DataFrame:
 
 
 def normalised_errors(pairs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Compute normalised errors per group; they need the observed values themselves, not their sums alone.
+    """Compute normalised errors per group; they need the observed values, not only their sums.
 
     Parameters
     ----------
-    pairs : DataFrame
-        Columns `by`, observed and predicted (gC m-2 d-1), nothing missing.
+    pairs : columns `by`, observed and predicted (gC m-2 d-1), nothing missing
     by : names of the columns that make a group
 
     Returns
     -------
     DataFrame
         Columns `by`, `nmae` and `rae`, without unit. `nmae` is the mean absolute error over the mean absolute observed
-        value, `rae` the sum of absolute errors over that of the observed values' mean as a prediction: one is no better
-        than the mean (Witten, Frank & Hall 2011, doi 10.1016/C2009-0-19715-5). NaN where the denominator is
+        value, `rae` the sum of absolute errors over that of a prediction by the observed mean: 1 is as good as
+        the mean (Witten, Frank & Hall 2011, doi 10.1016/C2009-0-19715-5). NaN where the denominator is
         zero; `rae` also with fewer than `MIN_PAIRS` pairs.
     """
     keys = [pairs[name] for name in by]

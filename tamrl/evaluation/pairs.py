@@ -13,7 +13,7 @@ _ROW = ["model", "fold", "drivers", "flux", "site", "date"]
 
 
 def check_members(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
-    """Sort the rows of a table of members; refuse one that lacks a column, a row or a member somewhere."""
+    """Sort the rows of a table of members; refuse a table that lacks a column, a row or a member."""
     if lacking := [name for name in MEMBER_COLUMNS if name not in frame]:
         raise ContractError(f"the members lack {', '.join(lacking)}", where=where, found=list(frame))
     if frame.empty:
@@ -31,14 +31,13 @@ def combine_members(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
 
     Parameters
     ----------
-    frame : DataFrame
-        Members that `check_members` has sorted.
+    frame : members that `check_members` has sorted
 
     Returns
     -------
     DataFrame
         model, fold, drivers, flux, site, date, observed, qc, predicted and spread (standard deviation). A step that one
-        member misses is missing. One member alone has no spread (NaN).
+        member misses is missing. A single member has no spread (NaN).
 
     Raises
     ------
@@ -58,7 +57,7 @@ def combine_members(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
 
 
 def split_name(scheme: str, drivers: str) -> str:
-    """Name a split: the scheme where the inputs come from the grid (what a map has), else `<scheme>:tower`."""
+    """Name a split: the scheme for inputs from the grid (as in maps), else `<scheme>:tower`."""
     return scheme if drivers == "grid" else f"{scheme}:{drivers}"
 
 
@@ -78,8 +77,7 @@ def add_intervals(frame: pd.DataFrame, *, good: pd.Series) -> pd.DataFrame:
 
     Parameters
     ----------
-    frame : DataFrame
-        One model and split: site, flux, fold, observed, predicted, spread, and season and igbp where they are known.
+    frame : one model and split: site, flux, fold, observed, predicted, spread, and season and igbp where they are known
     good : Series of bool
         Rows good enough to calibrate on; the others get an interval too.
     """

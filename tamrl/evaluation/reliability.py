@@ -54,12 +54,11 @@ def reliability_by_group(steps: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    steps : DataFrame
-        What `score_intervals` returned, with model, split, intervals, flux, site, igbp and season.
+    steps : output of `score_intervals` with the columns model, split, intervals, flux, site, igbp and season
 
     Returns
     -------
-    DataFrame by `contracts.RELIABILITY`. Every value is a mean over towers, each of which weighs the same; `met` says whether
+    DataFrame by `contracts.RELIABILITY`. Every value is a mean over towers with equal weights; `met` says whether
     the coverage lies between `least` and `most`, where limits are set.
     """
     values = ["inside", "width", "crps", "interval_score"]

@@ -1,7 +1,7 @@
 """Averages of steps at the scales of `site_metrics.csv`: week, month, mean seasonal cycle, anomaly, year and site mean.
 
 Observed and predicted are averaged over exactly the same scored steps, so that gaps in a tower's record cannot
-make a difference between them. The constants below say when a mean counts.
+make a difference between them. The constants below say which means count.
 
 | scale | one pair is |
 |---|---|
@@ -36,8 +36,7 @@ def pairs_by_scale(scored: pd.DataFrame, *, step: Step) -> dict[str, pd.DataFram
 
     Parameters
     ----------
-    scored : DataFrame
-        Columns `KEYS`, date, observed, predicted (gC m-2 d-1); scored steps only, nothing missing.
+    scored : columns `KEYS`, date, observed, predicted (gC m-2 d-1); scored steps only, nothing missing
     step : {"day", "month"}
 
     Returns
@@ -83,7 +82,7 @@ def mean_seasonal_cycle(months: pd.DataFrame) -> pd.DataFrame:
 
 
 def month_anomalies(months: pd.DataFrame) -> pd.DataFrame:
-    """Subtract the mean of each calendar month, observed and predicted each from their own."""
+    """Subtract the mean of each calendar month, of observed and of predicted values separately."""
     groups = months.groupby([*KEYS, "month"], observed=True, sort=False)
     frame = months.assign(**{name: months[name] - groups[name].transform("mean") for name in VALUES})
     return frame.loc[groups["observed"].transform("size") >= 2, [*KEYS, *VALUES]]

@@ -47,11 +47,9 @@ def evaluate_models(
     predictions, metrics, scores, comparisons, reliability : outputs
         By `contracts.PREDICTIONS`, `METRICS`, `SCORES`, `COMPARISONS` and `RELIABILITY`. Their column `split` is the scheme
         for inputs from the grid and `<scheme>:tower` for inputs measured at the tower.
-    calibration : output
-        A `Calibration`, whose coverage is that of folds calibrated on the others.
+    calibration : A `Calibration`, whose coverage is that of folds calibrated on the others
     protocol : how models are scored
-    samples : path, optional
-        `samples/grid.nc`, whose `koppen_class` stands in for towers whose metadata name no climate.
+    samples : `samples/grid.nc`, whose `koppen_class` stands in for towers whose metadata name no climate
 
     Raises
     ------
@@ -79,7 +77,7 @@ def evaluate_models(
 
 
 def _fill_climate(sites: pd.DataFrame, samples: str | None) -> pd.DataFrame:
-    """Take the climate of the grid where the metadata name none; what the grid does not know stays missing."""
+    """Take the climate of the grid for towers whose metadata name none; it may be missing in the grid too."""
     if samples is None:
         return sites
     with xr.open_dataset(files.verified(samples)) as ds:
@@ -129,7 +127,7 @@ def _scored_rows(frame: pd.DataFrame, qc: float) -> pd.Series:
 
 
 def _compare(table: pd.DataFrame, smaller: Sequence[pd.DataFrame], protocol: ScoringProtocol) -> pd.DataFrame:
-    """Compare the full ensemble with its rivals, then with its own first members."""
+    """Compare the full ensemble with its rivals, then with its first members."""
     model, step = protocol.map_model, protocol.step
     parts = [compare_models(table[list(contracts.METRICS.columns)], model=model, targets=protocol.targets, step=step)]
     parts += [compare_models(errors, model=model, targets=(), step=step) for errors in smaller]
@@ -137,7 +135,7 @@ def _compare(table: pd.DataFrame, smaller: Sequence[pd.DataFrame], protocol: Sco
 
 
 def _reliability(scored: pd.DataFrame) -> pd.DataFrame:
-    """Score the intervals each model delivers, and intervals from its residuals alone, which any model can have."""
+    """Score the intervals of each model, and intervals from its residuals only, which every model has."""
     parts = []
     for _, rows in scored.groupby(["model", "split"], observed=True):
         columns = [*conformal.KEYS, "fold", "model", "split", *conformal.STRATA]
@@ -181,5 +179,5 @@ def _site_mean_skill(means: pd.DataFrame) -> tuple[SiteMeanSkill, ...]:
 
 
 def _or_none(value: float) -> float | None:
-    """The number, None where it is NaN, which JSON does not know."""
+    """Return the number, None for NaN, which JSON lacks."""
     return None if np.isnan(value) else value

@@ -66,12 +66,9 @@ def discovery_attributes(
         Cell centres, degrees.
     bounds : array of datetime64 (time, 2)
         First and last instant of each step.
-    resolution : str
-        A key of `DURATIONS`.
-    name : str
-        Makes the `id` of the file.
-    created : str
-        Time of writing by ISO 8601.
+    resolution : a key of `DURATIONS`
+    name : makes the `id` of the file
+    created : time of writing by ISO 8601
     """
     half = abs(float(lat[1] - lat[0])) / 2
     south, north, west, east = (float(v) for v in (lat.min() - half, lat.max() + half, lon.min() - half, lon.max() + half))

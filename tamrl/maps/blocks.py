@@ -63,10 +63,8 @@ def slabs(store: xr.Dataset, flux: str, build: Build, *, time: Iterable[slice]) 
 
     Parameters
     ----------
-    store : Dataset
-        Predictions of GPP and RECO (member, time, lat, lon).
+    store : predictions of GPP and RECO (member, time, lat, lon)
     flux : {"gpp", "reco", "nee"}
-    build : Build
     time : slabs of steps
     """
     for when in time:

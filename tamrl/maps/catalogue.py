@@ -30,14 +30,10 @@ def write_catalogue(
 
     Parameters
     ----------
-    folder : Path
-    run, label : str
-    by_month : mapping
-        Files of each month, by its name `YYYY-MM`, in the order of time; each month is an item.
+    by_month : files of each month, by its name `YYYY-MM`, in the order of time; each month is an item
     of_label : sequence of Path
         Files of the whole label.
-    attributes : mapping
-        Global attributes of the maps of all fluxes (`merge_attributes`): keywords, and whether the world is virtual.
+    attributes : global attributes of the maps of all fluxes (`merge_attributes`): keywords, and whether the world is virtual
 
     Returns
     -------

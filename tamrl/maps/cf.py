@@ -10,10 +10,10 @@ import xarray as xr
 from tamrl import calendar, carbon, georeference, variables
 
 FILL = np.float32(9.969209968386869e36)
-"""NetCDF's own default, which every tool knows; a NaN would puzzle some of them."""
+"""Default of NetCDF, which every tool reads; some tools cannot read NaN here."""
 
 UNITS = {carbon.UNITS: carbon.CF_UNITS, "kg m-2 s-1": "kg m-2 s-1"}
-"""`maps.units` as people write it: as CF writes it. 'gC' is no CF unit; the long names say that the mass is of carbon."""
+"""Units of CF by `maps.units`. CF lacks 'gC'; the long names say that the mass is of carbon."""
 
 METHODS = {
     "day": "time: mean area: mean where land",
@@ -36,21 +36,14 @@ NAMING = {
 
 @dataclass(frozen=True, eq=False)
 class FileAxis:
-    """The time axis of a file.
-
-    Attributes
-    ----------
-    starts : array of datetime64 (time)
-        Starts of the steps.
-    period : Period
-        Length of the steps.
-    years : str or None
-        Of a climatology the years it is the mean of, such as `2000-2025`.
-    """
+    """The time axis of a file."""
 
     starts: np.ndarray
+    """Array of datetime64 (time): starts of the steps."""
     period: calendar.Period
+    """Length of the steps."""
     years: str | None = None
+    """Averaged years of a climatology, such as `2000-2025`."""
 
     @property
     def resolution(self) -> str:
@@ -90,7 +83,7 @@ class FileAxis:
 
 
 def flux_names(flux: str, modifier: str | None = None) -> dict[str, str]:
-    """Long name and, where CF has one, standard name (with its modifier) of a flux."""
+    """Return the long name and, if CF has one, the standard name (with its modifier) of a flux."""
     entry = variables.get(flux)
     names = {"long_name": entry.long_name}
     if entry.standard_name:
@@ -99,17 +92,13 @@ def flux_names(flux: str, modifier: str | None = None) -> dict[str, str]:
 
 
 def flux_attributes(flux: str, *, units: str, resolution: str, note: str) -> dict[str, str]:
-    """Attributes that every field of a flux carries.
+    """Return the attributes of every field of a flux.
 
     Parameters
     ----------
-    flux : str
-    units : str
-        A key of `UNITS`.
-    resolution : str
-        A key of `METHODS`.
-    note : str
-        How the flux was made that of all land (`Land.note`).
+    units : a key of `UNITS`
+    resolution : a key of `METHODS`
+    note : relation of the flux to that of all land (`Land.note`)
     """
     return {
         "units": UNITS[units],

@@ -28,15 +28,13 @@ def write_exports(
 
     Parameters
     ----------
-    maps, monthly : list of path
-        The main maps and the monthly means of gpp, reco and nee, in the order of `carbon.FLUXES`.
+    maps, monthly : the main maps and the monthly means of gpp, reco and nee, in the order of `carbon.FLUXES`
     folder : path
-        With `geotiff/`, `{label}.zarr` and `stac/`. Each states what the maps state, a virtual world too, with a title and an id
-        of its own.
+        With `geotiff/`, `{label}.zarr` and `stac/`. Each has the attributes of the maps (also a virtual world), but its own title
+        and id.
     exports : list of str
         Any of `geotiff` and `zarr`.
-    code : str
-        Digest of the code; makes the rule run again.
+    code : digest of the code; makes the rule run again
     """
     attributes = _merged_attributes(maps, label)
     by_month: dict[str, list[Path]] = {}

@@ -1,4 +1,4 @@
-"""Everything of a map file but its fields: axes, land, quality and global attributes."""
+"""The parts of a map file besides its fields: axes, land, quality and global attributes."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,15 +20,12 @@ LICENSE = "CC-BY-4.0; the inputs keep their own terms (see the report of the run
 
 
 def static_fields(land: Land, axis: cf.FileAxis, quality: Mapping[str, xr.DataArray] | None = None) -> xr.Dataset:
-    """Axes, bounds, `crs`, `land_fraction`, `cell_area` and fields of `quality`.
+    """Return axes, bounds, `crs`, `land_fraction`, `cell_area` and fields of `quality`.
 
     Parameters
     ----------
-    land : Land
-    axis : FileAxis
     quality : mapping of fields (lat, lon), optional
-        How good a cell is, such as `maps/applicability.nc` opened without decoding (`mask_and_scale=False`), so that flags stay
-        flags.
+        Such as `maps/applicability.nc`, opened with `mask_and_scale=False`, so that flags stay flags.
     """
     ds = georeference.horizontal(lat=land.lat, lon=land.lon).merge(axis.dataset())
     mapping = {"grid_mapping": georeference.MAPPING}
@@ -49,50 +46,31 @@ def static_fields(land: Land, axis: cf.FileAxis, quality: Mapping[str, xr.DataAr
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds.
-
-    Attributes
-    ----------
-    product : str
-        Name of the product or the period.
-    title : str
-    fluxes : str
-        Long names of its fluxes.
-    label : str
-        Year, span of years or `climatology`.
-    summary : str
-        One sentence about the product.
-    """
+    """Texts about a file."""
 
     product: str
+    """Name of the product or the period."""
     title: str
     fluxes: str
+    """Long names of its fluxes."""
     label: str
+    """Year, span of years or `climatology`."""
     summary: str
+    """One sentence about the product."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Content that the files of all fluxes share.
-
-    Attributes
-    ----------
-    land : Land
-    axis : FileAxis
-    format : MapFormat
-    origin : Origin
-    members : int
-        Members of the ensemble.
-    virtual : bool
-        Whether the inputs were simulated.
-    """
+    """Content that the files of all fluxes share."""
 
     land: Land
     axis: cf.FileAxis
     format: MapFormat
     origin: Origin
     members: int
+    """Members of the ensemble."""
     virtual: bool
+    """Whether the inputs were simulated."""
 
     def flux_attributes(self, flux: str, *, skill: str | None = None) -> dict[str, str]:
         """Return the attributes of every field of a flux; `skill` is the sentence of the evaluation about it."""
@@ -102,7 +80,7 @@ class Frame:
         return attributes | {"comment": attributes["comment"] + rounding.stated(self.format.significant_bits)}
 
     def dataset(self, content: Content, quality: Mapping[str, xr.DataArray] | None = None) -> xr.Dataset:
-        """`static_fields` with the global attributes of a file."""
+        """Return `static_fields` with the global attributes of a file."""
         return static_fields(self.land, self.axis, quality).assign_attrs(self._global_attributes(content))
 
     def _global_attributes(self, content: Content) -> dict[str, object]:

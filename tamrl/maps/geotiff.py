@@ -66,10 +66,7 @@ def write_rasters(folder: Path, ds: xr.Dataset, flux: str) -> Iterator[tuple[str
 
     Parameters
     ----------
-    folder : Path
-    ds : Dataset
-        A file of `maps/monthly/`, opened.
-    flux : str
+    ds : a file of `maps/monthly/`, opened
 
     Yields
     ------
@@ -101,7 +98,7 @@ def _write_raster(path: Path, ds: xr.Dataset, flux: str, month: str) -> None:
 
 
 def _tags(ds: xr.Dataset, flux: str, month: str) -> dict[str, object]:
-    """Tags of a month: a title, summary and `id` of its own, and attributes of the file that it is made of."""
+    """Tags of a month: its own title, summary and `id`, and the attributes of its source file."""
     bands = "; ".join(f"band {k}: {ds[name].attrs['long_name']}" for k, name in enumerate((flux, f"{flux}_std"), 1))
     tags: dict[str, object] = {name: ds.attrs[name] for name in COPIED if name in ds.attrs}
     tags |= {"title": f"{flux.upper()} {month}: mean and standard deviation", "summary": f"{month}, {bands}."}

@@ -16,40 +16,28 @@ WHOLE = "the models' flux for the whole land, bare or not (maps.vegetated_only: 
 
 @dataclass(frozen=True)
 class Land:
-    """The land of a grid.
-
-    Attributes
-    ----------
-    lat, lon : arrays (lat), (lon)
-        Cell centres, degrees.
-    area : array (lat, lon)
-        Whole cells, m2.
-    fraction : array (lat, lon)
-        Share of the cell that is land.
-    share : array (lat, lon)
-        Share of that land that carries flux; NaN where its classes are unknown.
-    igbp : array (class, lat, lon) or None
-        Share of the land per class of `classes.IGBP`.
-    bare : tuple of str
-        Classes that carry no flux.
-    note : str
-        How `share` came about, for the products' comments.
-    koppen : array (class, lat, lon) or None
-        Share of the land per group of `classes.KOPPEN`.
-    """
+    """The land of a grid."""
 
     lat: np.ndarray
     lon: np.ndarray
+    """Arrays (lat), (lon): cell centres, degrees."""
     area: np.ndarray
+    """Array (lat, lon): whole cells, m2."""
     fraction: np.ndarray
+    """Array (lat, lon): share of the cell that is land."""
     share: np.ndarray
+    """Array (lat, lon): share of that land that carries flux; NaN where its classes are unknown."""
     igbp: np.ndarray | None
+    """Array (class, lat, lon) or None: share of the land per class of `classes.IGBP`."""
     bare: tuple[str, ...]
+    """Classes that carry no flux."""
     note: str
+    """Definition of `share` for the comments of products."""
     koppen: np.ndarray | None = None
+    """Array (class, lat, lon) or None: share of the land per group of `classes.KOPPEN`."""
 
     def rows(self, rows: slice) -> "Land":
-        """The land of a band of rows."""
+        """Return the land of a band of rows."""
         igbp, koppen = (None if shares is None else shares[:, rows] for shares in (self.igbp, self.koppen))
         area, fraction, share = (field[rows] for field in (self.area, self.fraction, self.share))
         return replace(self, lat=self.lat[rows], area=area, fraction=fraction, share=share, igbp=igbp, koppen=koppen)

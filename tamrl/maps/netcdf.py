@@ -15,7 +15,7 @@ CHUNK = 1024**2
 
 
 def steps_per_chunk(sizes: Mapping[Hashable, int]) -> int:
-    """Steps in a chunk of (time, lat, lon) float32, from the lengths of the dimensions."""
+    """Return the steps of a chunk of (time, lat, lon) float32, from the lengths of the dimensions."""
     return int(np.clip(CHUNK // (4 * sizes["lat"] * sizes["lon"]), 1, sizes["time"]))
 
 
@@ -26,16 +26,12 @@ def write_netcdf(
 
     Parameters
     ----------
-    path : Path
-        The temporary name given by `files.atomic`.
-    frame : Dataset
-        Axes, bounds, static fields and global attributes.
-    fields : Dataset
-        Names, dimensions and attributes of what is streamed; its coordinates that `frame` lacks are written too.
+    path : the temporary name given by `files.atomic`
+    frame : axes, bounds, static fields and global attributes
+    fields : names, dimensions and attributes of the streamed fields, and coordinates that `frame` lacks
     slabs : iterable of (steps, {name: array})
         In any order; NaN becomes the fill value.
-    compression : int
-        zlib level 0 to 9.
+    compression : zlib level 0 to 9
     """
     extra = {str(name): c for name, c in fields.coords.items() if name not in frame.variables and name in fields.dims}
     full = frame.assign_coords(extra)

@@ -31,7 +31,6 @@ class Origin:
 
         Parameters
         ----------
-        identity : RunIdentity
         predictions : those of one or several years
         cube : path
         code : digest of the code that makes the product

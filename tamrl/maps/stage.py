@@ -43,23 +43,17 @@ def write_product(
 
     Parameters
     ----------
-    product : str
-        A module of `tamrl.maps.products`.
-    manifest : path
-        `predictions/{label}.json`.
+    product : a module of `tamrl.maps.products`
+    manifest : `predictions/{label}.json`
     cube, calibration, applicability : path
-        `drivers/cube.zarr`, `evaluation/calibration.json` and `maps/applicability.nc`; for `members` the cube alone.
-    file : path
-        The file to write.
-    identity : RunIdentity
-        What the file states of the run.
-    code : str
-        Digest of the code, written into the file.
+        `drivers/cube.zarr`, `evaluation/calibration.json` and `maps/applicability.nc`; for `members` only the cube.
+    file : the file to write
+    code : digest of the code, written into the file
 
     Raises
     ------
     PluginError, ContractError
-        Where the product is unknown, or the inputs do not belong together; nothing is written then.
+        If the product is unknown, or the inputs do not belong together; nothing is written then.
     """
     plugin = registry.load_product(product)
     if plugin.CALIBRATED and not (calibration and applicability):
@@ -100,14 +94,14 @@ def _write_blocks(
 
 
 def _read_quality(applicability: str, cube: xr.Dataset, time: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Applicability as it is stored, and `filled_drivers` where drivers of the cube come as composites."""
+    """Read the stored applicability, and `filled_drivers` if drivers of the cube come as composites."""
     with xr.open_dataset(files.verified(applicability), mask_and_scale=False) as ds:
         quality = {"applicability": ds["applicability"].load()}
     return quality | ({FILLED: _count_filled(cube, time)} if FILLED in cube else {})
 
 
 def _count_filled(cube: xr.Dataset, time: xr.DataArray) -> xr.DataArray:
-    """How many drivers rested on composites that were missing and filled in time (lat, lon), in the mean over `time`."""
+    """Return the mean number of drivers (lat, lon) over `time` from composites that were missing and filled in time."""
     counted = cube[FILLED].sel(time=time)
     mean = np.empty((cube.sizes["lat"], cube.sizes["lon"]), dtype="float32")
     for rows in blocks.strips(cube[FILLED]):

@@ -1,4 +1,4 @@
-"""Value of a few months of a tower's fluxes: table and figure of adapted models against unadapted ones and rivals."""
+"""Value of a few months of fluxes of a tower: table and figure of adapted models against unadapted ones and rivals."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,8 +45,9 @@ def write_adaptation(
     scores : paths
         `adaptation/{model}.csv` (`contracts.ADAPTATION`); the first is the model that the others are compared with.
     table, page, figure : outputs
-    adaptation : how the models were adapted
-    description, seed, members : the run, its seed, and members of each model per fold
+    adaptation : options of the adaptation
+    description, seed : of the run
+    members : members of each model per fold
     """
     parts = [contracts.read_csv(path, contracts.ADAPTATION) for path in scores]
     first = parts[0]["model"].iloc[0]
@@ -67,8 +68,7 @@ def summarise_adaptation(scores: pd.DataFrame, *, first: str) -> pd.DataFrame:
     Parameters
     ----------
     scores : table of `contracts.ADAPTATION`
-    first : str
-        The model whose predictions without adaptation all methods are compared with, too.
+    first : the model whose predictions without adaptation all methods are compared with, too
 
     Returns
     -------
@@ -94,7 +94,7 @@ def summarise_adaptation(scores: pd.DataFrame, *, first: str) -> pd.DataFrame:
 
 
 def _origin(options: Adaptation, description: RunDescription, *, seed: int, members: int) -> str:
-    """How the towers were adapted; enough to give the same command again."""
+    """Return the settings of the adaptation; enough to give the same command again."""
     return (
         f"Run `{description.run}`, configuration `{description.config_digest}`, revision `{provenance.revision()}`, seed {seed}; "
         f"members of each model per fold: {members}. Codes: {options.steps} steps of rate {options.code_rate:g}, "

@@ -26,22 +26,16 @@ Reference = Mapping[tuple[str, str], str]
 
 @dataclass(frozen=True)
 class SummedMaps:
-    """Sums of all maps of a run.
-
-    Attributes
-    ----------
-    fluxes : sums by flux
-    grid : Grid
-    land_fraction : array (lat, lon)
-    licence, code_digest : str
-        As the files state them.
-    """
+    """Sums of all maps of a run."""
 
     fluxes: dict[str, FluxSums]
+    """Sums by flux."""
     grid: Grid
     land_fraction: np.ndarray
+    """Array (lat, lon)."""
     licence: str
     code_digest: str
+    """As the files state them."""
 
     @classmethod
     def read(cls, run: RunFiles, labels: tuple[str, ...], reference: Reference, *, step: Step) -> "SummedMaps":

@@ -24,7 +24,7 @@ Extent = tuple[float, float, float, float]
 
 PROJECTION = "+proj=eqearth +lon_0=0 +R=6371007.181 +units=m"
 CROP_SOUTH = -60.0
-"""Maps end here where no land south of it has a value."""
+"""Southern edge of maps if no land south of it has a value."""
 
 
 @cache
@@ -67,7 +67,7 @@ def lookup_cells(grid: Grid, width: int, south: float) -> Lookup:
 
 @dataclass(frozen=True)
 class Basemap:
-    """What every map shows beneath its field: land, coast and graticule."""
+    """Background of every map: land, coast and graticule."""
 
     grid: Grid
     land: np.ndarray
@@ -105,7 +105,6 @@ def draw_map(axes: Axes, values: np.ndarray, base: Basemap, *, cmap: Colormap, n
     ----------
     axes : panel
     values : array (lat, lon)
-    base : Basemap
     cmap, norm : colours
     width : pixels from west to east
     """

@@ -1,4 +1,4 @@
-"""What the report shows of a run, read once; nothing behind this module opens a file."""
+"""Content of the report of a run, read once; figures and pages open no file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Applicability:
 
 @dataclass(frozen=True)
 class MapResults:
-    """Maps of a run and what follows from them; a run without grids has none."""
+    """Maps of a run and results from them; a run without grids has none."""
 
     summed: SummedMaps
     applicability: Applicability
@@ -66,7 +66,7 @@ class TowerScores:
 
     @classmethod
     def read(cls, run: RunFiles, *, gridded: bool) -> "TowerScores":
-        """Read them; in a run without grids, whose only inputs are the towers' own, the splits say so."""
+        """Read the scores; splits of a run without grids are marked as inputs of towers."""
         metrics = contracts.read_csv(run(File.SITE_METRICS), contracts.METRICS)
         comparisons = contracts.read_csv(run(File.COMPARISONS), contracts.COMPARISONS)
         reliability = contracts.read_csv(run(File.RELIABILITY), contracts.RELIABILITY)
@@ -79,7 +79,7 @@ class TowerScores:
 
 @dataclass(frozen=True)
 class RunResults:
-    """Everything that the report shows."""
+    """Content of the report."""
 
     description: RunDescription
     held_out: TowerScores
@@ -153,7 +153,7 @@ class RunResults:
 
     @cached_property
     def basemap(self) -> Basemap:
-        """What lies beneath every map; without grids, the land share of one degree."""
+        """Background of every map; without grids, the land share at one degree."""
         if self.maps is None:
             with landmask.mask_file().open("rb") as handle:
                 return draw_basemap(landmask.land_share(handle, 1.0), Grid(1.0))
@@ -179,7 +179,7 @@ class RunResults:
 
 
 def split_at_towers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mark the splits of a run without grids: its only inputs are the towers' own."""
+    """Mark the splits of a run without grids: its only inputs were measured at towers."""
     return rows.assign(split=rows["split"].astype(str) + ":tower")
 
 

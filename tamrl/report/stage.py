@@ -36,15 +36,13 @@ def write_report(
     Parameters
     ----------
     files : paths
-        Those of the run that the report may read; without maps, members, choices or comparisons of drivers it leaves out what
-        needs them.
+        Those of the run that the report may read; figures that need missing files are left out.
     folder : folder of the run
-    description : what the report says of the run
     report, figures : outputs
     code : digest of the code of the report
     reference : paths
         Gridded fluxes to compare the maps with, by flux and then label.
-    atlas : where the atlas lies, relative to the report
+    atlas : path of the atlas relative to the report
     """
     run = RunFiles.of(folder, files)
     results = RunResults.read(run, description, pair_reference(list(reference), description.labels))
@@ -54,7 +52,7 @@ def write_report(
 
 
 def _origin(results: RunResults, code: str) -> dict[str, str]:
-    """Digests and versions that the report states; those of the maps as their files state them."""
+    """Return the digests and versions that the report states; those of the maps are read from their files."""
     maps = results.maps.summed.code_digest if results.maps else "not stated"
     origin = {"configuration digest": results.description.config_digest, "maps' code digest": maps}
     origin |= {"report's code digest": code, "revision": provenance.revision()}

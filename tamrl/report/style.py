@@ -1,4 +1,4 @@
-"""One look for all figures: fonts, colours and colour limits.
+"""Common style of all figures: fonts, colours and colour limits.
 
 Colour maps are straight or bent paths through OKLab (Ottosson 2020, https://bottosson.github.io/posts/oklab), in which equal
 steps look equal: lightness falls evenly along a sequential map and on both arms of the diverging one. Sources of NEE are
@@ -36,7 +36,7 @@ OCEAN, BARE_LAND = "#eef2f4", "#dcdcd8"
 """Water, and land without a value."""
 
 DPI = 160
-"""Pixels per inch of the figures; a full width of 11 inches is twice what a page shows."""
+"""Pixels per inch of the figures; a full width of 11 inches is twice the width of a page."""
 
 FLUX_UNITS = "gC m⁻² d⁻¹"
 FLUX_NAMES = {"gpp": "GPP", "reco": "RECO", "nee": "NEE"}
@@ -87,11 +87,11 @@ _RC: dict[RcKeyType, object] = {
 
 
 def styled(function: Callable[P, R]) -> Callable[P, R]:
-    """Make the figures of a function in the look of the report."""
+    """Make the figures of a function in the style of the report."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        """The function in this look."""
+        """Call the function in this style."""
         with rc_context(_RC):
             return function(*args, **kwargs)
 
@@ -106,7 +106,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def constrained(figure: Figure) -> ConstrainedLayoutEngine:
-    """The layout of a figure of `new_figure`."""
+    """Return the layout of a figure of `new_figure`."""
     layout = figure.get_layout_engine()
     assert isinstance(layout, ConstrainedLayoutEngine)
     return layout
@@ -232,7 +232,7 @@ def series_colours(names: Sequence[str], first: str | None = None) -> dict[str, 
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel of a figure of several rows and columns, and where it is."""
+    """A panel of a figure of several rows and columns, with its position."""
 
     row: str
     column: str
@@ -250,7 +250,7 @@ def panel_grid(
     Parameters
     ----------
     figure : from `new_figure`
-    rows, columns : what the panels of a row and of a column show
+    rows, columns : names of the rows and columns
     sharex, sharey : which panels share an axis, as in `Figure.subplots`
     """
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=sharex, sharey=sharey)
@@ -269,7 +269,6 @@ def draw_strip(axes: Axes, at: float, values: np.ndarray, colour: str, *, low: f
     axes : panel
     at : row of the points
     values : array (n)
-    colour : str
     low, high : limits of the values; those beyond are drawn at the limit
     """
     jitter = np.random.default_rng(0).uniform(-0.18, 0.18, values.size)

@@ -36,7 +36,6 @@ def write_summary(*, files: Sequence[str], folder: str, description: RunDescript
     files : paths
         Those of the run that the summary may read; a run without grids has no budgets and no mask.
     folder : folder of the run
-    description : what the summary says of the run
     provenance : `provenance.json`
     summary : output
     """
@@ -73,7 +72,7 @@ def _write_text(text: str, path: str) -> None:
 
 
 def _origin(run: str, record: Provenance) -> str:
-    """When the run ended, and with what; enough to give the same command again."""
+    """Return the end of the run and its settings; enough to give the same command again."""
     training = record.config["training"]
     members, models = record.config["evaluation"]["members"] or training["members"], ", ".join(training["models"])
     return (

@@ -19,7 +19,7 @@ SPREAD_EDGES = np.geomspace(0.02, 20.0, 29)
 """Edges of the classes of predicted standard deviation, gC m-2 d-1."""
 
 BARE = 0.02
-"""Where spread and reference are both smaller (gC m-2 d-1), nothing is predicted: ice and deserts would only flatter coverage."""
+"""Steps whose spread and reference are both smaller (gC m-2 d-1) are left out: ice and deserts would raise the coverage."""
 
 GLOBE = "globe"
 """Region of all land, in budgets too."""
@@ -116,12 +116,12 @@ def is_bare(*, std: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 class ReferenceSums:
-    """How often a reference lies within the predicted intervals, and errors against predicted spread.
+    """Coverage of a reference by the predicted intervals, and errors against predicted spread.
 
     Attributes
     ----------
     mean : FieldSums
-        The reference, where there is an estimate.
+        The reference in steps with an estimate.
     places : WeightedSum
         Days on which the reference lies below, inside and above the interval, `total` (3, land); `weight` counts all.
     spread : WeightedSum
@@ -171,12 +171,9 @@ class FluxSums:
 
     Parameters
     ----------
-    land : LandCells
     step : {"day", "month"}
-    members : int
-        Number of members that will be added (0: none).
-    reference : bool
-        Whether blocks carry a reference.
+    members : number of members that will be added (0: none)
+    reference : whether blocks carry a reference
     """
 
     def __init__(self, land: LandCells, *, step: calendar.Step, members: int, reference: bool) -> None:
@@ -223,7 +220,7 @@ class FluxSums:
         Raises
         ------
         ContractError
-            If the number of members is another one.
+            If the number of members differs.
         """
         if values.shape[1] != len(self.members):
             raise ContractError("files of members differ in their number", found=f"{values.shape[1]}, {len(self.members)} before")
@@ -238,10 +235,10 @@ class FluxSums:
         Raises
         ------
         ContractError
-            If there is none.
+            Without a reference.
         """
         if self.reference is None:
-            raise ContractError("the maps are compared with no reference")
+            raise ContractError("the maps have no reference")
         return self.reference
 
     @property

@@ -167,7 +167,7 @@ def test_a_map_that_is_missing_or_on_another_grid_is_told(daily, climatology, pl
     folder = shutil.copytree(daily.folder, tmp_path / "daily")
     words = daily.keywords(placeholder) | {"folder": str(folder), "atlas": str(folder / "none")}
     (folder / "maps/reco_2012.nc").rename(folder / "aside.nc")
-    with pytest.raises(ContractError, match=r"no reco_2012\.nc"):
+    with pytest.raises(ContractError, match=r"reco_2012\.nc is missing"):
         build_atlas(**words)
     (folder / "aside.nc").rename(folder / "maps/reco_2012.nc")
     with xr.open_dataset(climatology.path("maps/nee_climatology.nc")) as ds:

@@ -27,6 +27,6 @@ def test_scores_take_the_climate_of_the_samples(tmp_path):
     classes = ("site", ["Arid", "Tropical", build.UNKNOWN])
     xr.Dataset(coords={"site": ["S0", "S1", "S2"], "koppen_class": classes}).to_netcdf(path)
     sites = pd.DataFrame({"site": ["S0", "S1", "S2", "S3"], "koppen": ["Polar", None, None, None]})
-    found = stage._with_climate(sites, path)["koppen"]
+    found = stage._fill_climate(sites, path)["koppen"]
     assert found[:2].tolist() == ["Polar", "Tropical"] and found[2:].isna().all()
-    assert stage._with_climate(sites, None) is sites
+    assert stage._fill_climate(sites, None) is sites

@@ -1,4 +1,4 @@
-"""Regions of which budgets are given: the globe, latitude bands, boxes, climates, land-cover classes, and those of the IPCC.
+"""Regions of the budgets: the globe, latitude bands, boxes, climates, land-cover classes, and those of the IPCC.
 
 The 26 regions of the IPCC's SREX report, of which the Amazon is one, are polygons (Seneviratne et al. 2012, table 3.A-1,
 doi 10.1017/CBO9781139177245.006). A cell belongs to the band, box and polygon of its centre.
@@ -20,23 +20,17 @@ Areas = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Regions:
-    """Regions over the same cells, which may overlap.
-
-    Attributes
-    ----------
-    names : tuple of str
-    land, carrying : arrays (region, lat, lon)
-        Land of each cell within the region, and the part of it that carries flux, m2. A cell whose classes are unknown carries
-        an unknown area and counts as missing: both are zero.
-    """
+    """Regions over the same cells, which may overlap."""
 
     names: tuple[str, ...]
     land: np.ndarray
     carrying: np.ndarray
+    """Arrays (region, lat, lon): land of each cell within the region, and the part of it that carries flux, m2. A cell whose
+    classes are unknown carries an unknown area and counts as missing: both are zero."""
 
     @classmethod
     def of(cls, areas: Mapping[str, Areas]) -> "Regions":
-        """Regions by name."""
+        """Return regions by name."""
         land, carrying = (np.stack(part) for part in zip(*areas.values(), strict=True))
         certain = np.isfinite(carrying)
         return cls(tuple(areas), np.where(certain, land, 0.0), np.where(certain, carrying, 0.0))
@@ -71,7 +65,7 @@ def _bands(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _boxes(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
-    """Masks (lat, lon) of the boxes, and of what lies in none of them."""
+    """Return masks (lat, lon) of the boxes, and of the cells outside all of them."""
     masks = {}
     for name, ((south, north), (west, east)) in classes.BOXES.items():
         masks[name] = ((lat >= south) & (lat < north))[:, None] & ((lon >= west) & (lon < east))[None]
@@ -141,7 +135,7 @@ _OUTLINES = {
 }
 
 SREX = {f"SREX-{code}": region for code, region in _OUTLINES.items()}
-"""Under names that are no land-cover class (both know a WSA)."""
+"""The prefix keeps them apart from land-cover classes, which have a WSA too."""
 
 
 def srex_masks(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:

@@ -42,16 +42,12 @@ def sum_budgets(
 
     Parameters
     ----------
-    manifests, labels : list
-        `predictions/{label}.json` and its label, one each per mapped year.
-    cube : path
-        `drivers/cube.zarr`.
+    manifests, labels : `predictions/{label}.json` and its label, one each per mapped year
+    cube : `drivers/cube.zarr`
     budgets, members, trends, regions : path
         Tables to write by `contracts.BUDGETS`, `BUDGET_MEMBERS`, `BUDGET_TRENDS` and `REGIONS`, PgC yr-1 (`regions`: PgC).
-    vegetated_only : bool
-        Whether land without vegetation carries no flux.
-    virtual : bool
-        Whether the inputs of the run were simulated; the tables say so then (`simulated.COLUMN`).
+    vegetated_only : whether land without vegetation carries no flux
+    virtual : whether the inputs of the run were simulated; the tables say so then (`simulated.COLUMN`)
     """
     drivers = stores.open_cube(cube)
     land = describe_land(drivers, vegetated_only=vegetated_only)

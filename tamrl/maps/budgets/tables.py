@@ -13,11 +13,11 @@ from tamrl.maps.budgets.regions import region_kind
 from tamrl.maps.budgets.totals import Totals
 
 TREND = 3
-"""Years from which on a trend is drawn."""
+"""Fewest years for a trend."""
 
 
 def member_table(totals: Totals, *, label: str) -> pd.DataFrame:
-    """Rows of `contracts.BUDGET_MEMBERS`: PgC yr-1 of each member, from which any covariance can be had."""
+    """Rows of `contracts.BUDGET_MEMBERS`: PgC yr-1 of each member, from which covariances follow."""
     frames = []
     for flux, mass in totals.petagrams.items():
         wide = pd.DataFrame(mass, index=pd.Index(totals.regions, name="region"))
@@ -29,8 +29,8 @@ def member_table(totals: Totals, *, label: str) -> pd.DataFrame:
 def trend_table(members: pd.DataFrame) -> pd.DataFrame:
     """Rows of `contracts.BUDGET_TRENDS`: slopes over the years, PgC yr-2, by least squares.
 
-    `std` is the spread of the members' own slopes, `error` the standard error of the slope of their mean, which is what the
-    years' scatter leaves open (von Storch & Zwiers 1999, doi 10.1017/CBO9780511612336, chapter 8).
+    `std` is the spread of the members' own slopes, `error` the standard error of the slope of their mean, from the
+    scatter of the years (von Storch & Zwiers 1999, doi 10.1017/CBO9780511612336, chapter 8).
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def _slopes(years: np.ndarray, series: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def describe_globe(rows: pd.DataFrame, members: pd.DataFrame) -> str:
-    """The globe in one line: totals, how far they close, and what independent errors would have made of the spread of NEE."""
+    """Return the global totals in one line, with their closure and the spread of NEE for independent errors."""
     globe = rows[rows["region"] == "globe"].set_index("flux")
     wide = members[members["region"] == "globe"].pivot(index="member", columns="flux", values="total")
     off = carbon.residual(**{flux: wide[flux] for flux in FLUXES}).abs().max()
@@ -103,8 +103,7 @@ def region_table(totals: dict[int, Totals], days: dict[int, float], *, label: st
 
     Parameters
     ----------
-    totals, days : dict
-        Sums and length of each month that has steps.
+    totals, days : sums and length of each month that has steps
     """
     parts = totals | {0: reduce(add, totals.values())}
     length = days | {0: sum(days.values())}

@@ -1,7 +1,7 @@
 """Sums of carbon over regions, PgC: flux times land area times time, per member.
 
 The sums of any blocks of cells and steps add up to the same totals. A missing cell-step adds neither mass nor area: no value
-is invented, and the area that a total stands for is stated with it.
+is invented, and each total comes with its area.
 """
 
 from collections.abc import Iterable
@@ -20,24 +20,16 @@ PETAGRAM = 1e15
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over a block of cells and steps.
-
-    Attributes
-    ----------
-    regions : tuple of str
-    gpp, reco : WeightedSum
-        Mass of carbon (region, member), g; the weight (region) is the land that carries flux and has values, m2 d.
-    area : array (region)
-        Land with values, m2 d.
-    wanted : array (region)
-        Land that carries flux, with values or without, m2 d.
-    """
+    """Sums over a block of cells and steps."""
 
     regions: tuple[str, ...]
     gpp: WeightedSum
     reco: WeightedSum
+    """`gpp`, `reco`: mass of carbon (region, member), g; their weight (region) is the land with flux and values, m2 d."""
     area: np.ndarray
+    """Array (region): land with values, m2 d."""
     wanted: np.ndarray
+    """Array (region): land that carries flux, with values or without, m2 d."""
 
     def __add__(self, other: "Totals") -> "Totals":
         """Totals of both blocks."""
@@ -63,32 +55,26 @@ class Totals:
 
 @dataclass(frozen=True)
 class Block:
-    """Members of some steps of a band of rows.
-
-    Attributes
-    ----------
-    gpp, reco : arrays (member, time, lat, lon)
-        gC m-2 d-1 of vegetated land. A step of a cell counts where all members have both.
-    days : array (time)
-        Length of each step in days.
-    """
+    """Members of some steps of a band of rows."""
 
     gpp: np.ndarray
     reco: np.ndarray
+    """Arrays (member, time, lat, lon): gC m-2 d-1 of vegetated land. A step of a cell counts where all members have both."""
     days: np.ndarray
+    """Array (time): length of each step in days."""
 
     def steps(self, part: slice) -> "Block":
-        """A copy of some of the steps, which does not hold the rest in memory."""
+        """Return a copy of some steps, so that the others need not stay in memory."""
         return Block(self.gpp[:, part].copy(), self.reco[:, part].copy(), self.days[part])
 
     def followed_by(self, other: "Block") -> "Block":
-        """The block of the steps of both."""
+        """Return one block with the steps of both."""
         parts = zip((self.gpp, self.reco), (other.gpp, other.reco), strict=True)
         gpp, reco = (np.concatenate(part, axis=1) for part in parts)
         return Block(gpp, reco, np.concatenate([self.days, other.days]))
 
     def sum_over(self, regions: Regions) -> Totals:
-        """Totals of the block in regions over its cells."""
+        """Sum the block over regions of its cells."""
         known = np.isfinite(self.gpp).all(0) & np.isfinite(self.reco).all(0)
         cells = over_time([*self.gpp, *self.reco], self.days, known=known)
         mass, area = over_regions(cells, regions.carrying), np.einsum("ryx,yx->r", regions.land, cells.weight)
@@ -98,21 +84,15 @@ class Block:
 
 @dataclass
 class MonthlyTotals:
-    """Totals of each month of a year, from blocks of steps in the order of time.
-
-    Attributes
-    ----------
-    month : array (time)
-        Calendar month of each step, 1 to 12.
-    totals : dict
-        Totals by month; a month is summed when all of its steps have been read, whatever the blocks.
-    """
+    """Totals of each month of a year, from blocks of steps in the order of time."""
 
     month: np.ndarray
+    """Array (time): calendar month of each step, 1 to 12."""
     totals: dict[int, Totals] = field(default_factory=dict)
+    """Totals by month; a month is summed when all of its steps have been read, whatever the blocks."""
 
     def add(self, blocks: Iterable[tuple[slice, Block]], regions: Regions) -> Iterable[Block]:
-        """Add the blocks of a band of rows, each with the steps it holds; yields them on."""
+        """Add the blocks of a band of rows, each with its steps, and yield them."""
         unfinished: dict[int, Block] = {}
         for when, block in blocks:
             for month in np.unique(self.month[when]).tolist():

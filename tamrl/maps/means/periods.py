@@ -1,7 +1,7 @@
-"""Means over calendar months, years and eight days, per member, so that their spread counts what the members share.
+"""Means over calendar months, years and eight days, per member, so that their spread includes errors that steps share.
 
-A mean is missing where one of its steps is: no value stands in for another. Steps weigh by their length in days, and sums are
-added, so that no division into blocks of cells changes a number.
+A mean is missing if one of its steps is missing. Steps have the weight of their length in days. Sums are added, so that the
+division into blocks of cells does not change a number.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,31 +15,24 @@ from tamrl.maps.products import Context
 from tamrl.uncertainty import ensemble
 
 PERIODS: dict[str, calendar.Period] = {"monthly": "month", "annual": "year", "8day": "8 days"}
-"""What the calendar calls the periods of the configuration."""
+"""Names of the periods of the configuration in the calendar."""
 
 SUMMARY = (
     "Means over calendar months, years and eight days, per member, so that their spread counts what the members share; pure."
 )
-"""The sentence that files of means carry."""
+"""Summary of files of means."""
 
 
 @dataclass(frozen=True, eq=False)
 class Periods:
-    """Which steps make which period.
-
-    Attributes
-    ----------
-    first : array of int (period)
-        Position of the first step of each.
-    days : array (time)
-        Length of each step.
-    starts : array of datetime64 (period)
-        First day of each.
-    """
+    """The steps of each period."""
 
     first: np.ndarray
+    """Array of int (period): position of the first step of each."""
     days: np.ndarray
+    """Array (time): length of each step."""
     starts: np.ndarray
+    """Array of datetime64 (period): first day of each."""
 
     @classmethod
     def of(cls, axis: calendar.TimeAxis, period: str) -> "Periods":
@@ -73,8 +66,7 @@ def period_fields(means: Mapping[str, np.ndarray], context: Context) -> dict[str
 
     Parameters
     ----------
-    means : mapping
-        Means of each flux (member, period, lat, lon), gC m-2 d-1.
+    means : means of each flux (member, period, lat, lon), gC m-2 d-1
     context : Context
         Share of the cells' vegetated land, unit and rounding.
 
@@ -97,8 +89,7 @@ def seasonal_fields(years: Sequence[Mapping[str, np.ndarray]], context: Context)
 
     Parameters
     ----------
-    years : sequence
-        For each year what `Periods.average` gave of its months.
+    years : output of `Periods.average` for the months of each year
     context : Context
         As in `period_fields`.
 
@@ -106,7 +97,7 @@ def seasonal_fields(years: Sequence[Mapping[str, np.ndarray]], context: Context)
     -------
     dict
         Those of `period_fields` for the means over the years, and `<flux>_iav`, the standard deviation over the years of each
-        calendar month's mean over the members, at which a year that is missing makes the month missing.
+        calendar month's mean over the members; a missing year makes the month missing.
     """
     fields = period_fields({flux: np.mean([year[flux] for year in years], axis=0) for flux in years[0]}, context)
     for flux in years[0]:

@@ -40,18 +40,11 @@ def write_periods(
 
     Parameters
     ----------
-    manifest : path
-        `predictions/{label}.json`.
-    cube : path
-        `drivers/cube.zarr`.
-    maps : list of path
-        Files of gpp, reco and nee to write, in the order of `carbon.FLUXES`.
-    identity : RunIdentity
-        What the files state of the run.
-    period : str
-        `monthly`, `annual` or `8day`.
-    code : str
-        Digest of the code, written into the files.
+    manifest : `predictions/{label}.json`
+    cube : `drivers/cube.zarr`
+    maps : files of gpp, reco and nee to write, in the order of `carbon.FLUXES`
+    period : `monthly`, `annual` or `8day`
+    code : digest of the code, written into the files
     """
     opened = open_predictions(manifest, label=label, cube=cube)
     drivers = stores.open_cube(cube)
@@ -77,16 +70,10 @@ def write_seasonal(
 
     Parameters
     ----------
-    manifests, labels : list
-        `predictions/{label}.json` and its label, one each per mapped year.
-    cube : path
-        `drivers/cube.zarr`.
-    maps : list of path
-        Files of gpp, reco and nee to write, in the order of `carbon.FLUXES`.
-    identity : RunIdentity
-        What the files state of the run.
-    code : str
-        Digest of the code, written into the files.
+    manifests, labels : `predictions/{label}.json` and its label, one each per mapped year
+    cube : `drivers/cube.zarr`
+    maps : files of gpp, reco and nee to write, in the order of `carbon.FLUXES`
+    code : digest of the code, written into the files
     """
     years = zip(manifests, labels, strict=True)
     every = [open_predictions(manifest, label=label, cube=cube) for manifest, label in years]
@@ -112,7 +99,7 @@ def _by_strips(
     frame: Frame,
     build: Callable[[Sequence[Mapping[str, np.ndarray]], Context], Fields],
 ) -> Fields:
-    """Fields of the globe; `build` makes those of a strip of rows from its means of each year, members and fluxes."""
+    """Return global fields; `build` makes those of a strip of rows from its means of each year, member and flux."""
     strips: list[Fields] = []
     context = Context("", cf.UNITS[frame.format.units], frame.land.share, None, {}, bits=frame.format.significant_bits)
     for rows in progress(list(blocks.strips(every[0].ds["gpp"])), "periods"):

@@ -42,5 +42,5 @@ def _season(members: xr.DataArray) -> np.ndarray:
 
 
 def _class_shares(context: Context) -> dict[str, np.ndarray] | None:
-    """Share of the land per class (lat, lon); None where the classes are unknown, and then seasons are not told apart either."""
+    """Return the land share per class (lat, lon); None if the classes are unknown (then seasons are not used either)."""
     return None if context.igbp is None else dict(zip(classes.IGBP, context.igbp, strict=True))

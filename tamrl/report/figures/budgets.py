@@ -36,7 +36,7 @@ def mean_budgets(budgets: pd.DataFrame) -> pd.DataFrame:
 
 @style.styled
 def plot_budgets(budgets: pd.DataFrame) -> Figure:
-    """Plot totals by region with the members' standard deviation, and global totals beside published ranges."""
+    """Plot totals by region with the members' standard deviation, and global totals with published ranges."""
     table = mean_budgets(budgets)
     fluxes = style.present_fluxes(table)
     carrying = set(table.loc[(table["mean"] != 0) & (table["area_m2"] > 0), "region"])
@@ -71,7 +71,7 @@ def _region_bars(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
 
 
 def _draw_published(axes: Axes, flux: str) -> None:
-    """Draw a yellow range beside the bar of the globe."""
+    """Draw a yellow range next to the bar of the globe."""
     if total := PUBLISHED.get(flux):
         label = f"published {style.format_number(total.low, 1)} to {style.format_number(total.high, 1)}"
         axes.bar(0.45, total.high - total.low, 0.16, bottom=total.low, color="#f2c14e", zorder=3, label=label)

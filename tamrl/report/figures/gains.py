@@ -1,4 +1,4 @@
-"""Figures of what the model gains on its rivals and where it fails: relative changes with targets, error by dissimilarity."""
+"""Figures of the gains of the model on its rivals, and of its failures: relative changes with targets, error by dissimilarity."""
 
 import numpy as np
 import pandas as pd

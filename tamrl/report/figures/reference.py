@@ -24,7 +24,6 @@ def plot_reference_maps(name: str, sums: FluxSums, base: Basemap, *, label: str)
     ----------
     name : {"gpp", "reco", "nee"}
     sums : FluxSums with a reference
-    base : Basemap
     label : name of the reference
     """
     reference, mean = sums.compared.mean.mean(), sums.mean.mean()

@@ -83,7 +83,7 @@ def _draw_boxes(axes: Axes, samples: list[np.ndarray], colours: dict[str, str]) 
 def plot_paired_differences(metrics: pd.DataFrame, *, map_model: str) -> Figure | None:
     """Plot paired differences of RMSE, the maps' model minus each rival: median over towers with its 95 % bootstrap interval.
 
-    None where there is no rival.
+    None without a rival.
     """
     colours = style.series_colours(sorted(metrics["model"].unique()), map_model)
     rivals = [m for m in colours if m != map_model]

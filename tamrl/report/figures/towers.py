@@ -66,10 +66,8 @@ def plot_site_means(means: pd.DataFrame, intervals: dict[tuple[str, str], Interv
 
     Parameters
     ----------
-    means : DataFrame
-        split, flux, site, koppen, observed, predicted; the maps' model.
-    intervals : dict
-        (split, flux): R² with its bootstrap interval.
+    means : split, flux, site, koppen, observed, predicted; the maps' model
+    intervals : (split, flux): R² with its bootstrap interval
     """
     splits, fluxes = sorted(means["split"].unique()), style.present_fluxes(means)
     colours = {zone: colour for zone, colour in KOPPEN_COLOURS.items() if zone in set(means["koppen"].fillna(UNKNOWN))}
@@ -108,7 +106,6 @@ def plot_tower_map(metrics: pd.DataFrame, towers: pd.DataFrame, base: Basemap, *
     ----------
     metrics : table by `contracts.METRICS`, one model and split
     towers : table by `contracts.SITES`
-    base : Basemap
     scale : time scale of the scores
     """
     rows = metrics[metrics["scale"] == scale].merge(towers[["site", "lat", "lon"]], on="site")
@@ -139,13 +136,11 @@ def draw_towers_by_class(axes: Axes, sites: pd.DataFrame, *, title: str, unknown
     ----------
     axes : a frame of `projection.draw_frame`
     sites : table with lat, lon and igbp
-    title : str
-    unknown : bool
-        Whether those without a class are drawn as "other".
+    unknown : whether those without a class are drawn as "other"
 
     Returns
     -------
-    What the legend shows.
+    Handles of the legend.
     """
     handles = []
     for name, (members, colour, marker) in GROUPS.items():

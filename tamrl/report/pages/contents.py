@@ -24,7 +24,6 @@ def compose_page(results: RunResults, *, origin: Mapping[str, str], date: str, a
 
     Parameters
     ----------
-    results : what it shows
     origin : digests and versions by name
     date : when it is written
     atlas : where the atlas lies, relative to the report
@@ -91,7 +90,7 @@ def tower_lead(results: RunResults) -> str:
 
 
 def error_headlines(results: RunResults) -> list[Headline]:
-    """State the median error at held-out towers beside that of the best rival."""
+    """State the median error at held-out towers and that of the best rival."""
     run, metrics = results.description, results.metrics
     rows = metrics[(metrics["scale"] == run.step) & (metrics["split"] == results.split)]
     medians = rows.groupby(["flux", "model"], observed=True)["rmse"].median()
@@ -231,7 +230,7 @@ def budgets_section(results: RunResults, maps: MapResults) -> Section:
 
 
 def quality_section(results: RunResults) -> Section:
-    """Show what the quality tests removed."""
+    """Show the records that the quality tests removed."""
     step, sites, quality = results.description.step, results.network_sites, results.quality
     items: list[Item] = []
     if sites is not None and results.records is not None:

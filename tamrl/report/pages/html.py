@@ -115,7 +115,6 @@ def draw_picture(figure: Figure, name: str, *, caption: str, alt: str) -> Pictur
 
     Parameters
     ----------
-    figure : Figure
     name : file name without ending
     caption, alt : texts below and instead of the picture
     """
