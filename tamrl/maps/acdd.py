@@ -17,7 +17,7 @@ CONTENT = {
     "applicability": "qualityInformation",
     variables.FILLED: "qualityInformation",
 }
-"""`coverage_content_type` (ISO 19115-1) of variables that are no fluxes."""
+"""`coverage_content_type` (ISO 19115-1) of variables other than fluxes."""
 
 FIXED = {
     "keywords": KEYWORDS,
@@ -45,20 +45,20 @@ DURATIONS = {"day": "P1D", "month": "P1M", "year": "P1Y", "8 days": "P8D", "clim
 
 
 def content_type(name: str) -> str:
-    """`coverage_content_type` of a variable: quality for uncertainties, else the result of a model."""
+    """Return the `coverage_content_type` of a variable: quality for uncertainties, else the result of a model."""
     uncertain = name.rpartition("_")[2] in ("std", "q05", "q95")
     return CONTENT.get(name, "qualityInformation" if uncertain else "modelResult")
 
 
 def identifier(name: str) -> str:
-    """The `id` of a file or catalogue entry, from a name that no other one has."""
+    """Return the `id` of a file or catalogue entry, from its unique name."""
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def discovery_attributes(
     *, lat: np.ndarray, lon: np.ndarray, bounds: np.ndarray, resolution: str, name: str, created: str
 ) -> dict[str, object]:
-    """Global attributes by which catalogues find a file on a global grid.
+    """Return the global attributes by which catalogues find a file on a global grid.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ class _Entry:
 
 
 def _describe(title: str, description: str, maps: Attributes) -> _Entry:
-    """Texts of an entry, which state a virtual world where the maps do."""
+    """Return the texts of an entry, which state a virtual world if the maps do."""
     entry = {"title": title, "summary": description, "keywords": maps.get("keywords", "")}
     stated = simulated.label_attributes(entry, simulated.is_stated(maps))
     words = [word for word in str(stated["keywords"]).split(", ") if word]
@@ -86,7 +86,7 @@ def _describe(title: str, description: str, maps: Attributes) -> _Entry:
 
 
 def _add_assets(owner: pystac.Item | pystac.Collection, files: Sequence[Path], place: Path) -> None:
-    """Add files with paths relative to where `owner` is written."""
+    """Add files with paths relative to the folder of `owner`."""
     for file in files:
         role = "metadata" if file.suffix == ".qml" else "data"
         asset = pystac.Asset(os.path.relpath(file, place), title=file.name, media_type=TYPES[file.suffix], roles=[role])

@@ -24,7 +24,7 @@ ZARR = {"time": 31, "lat": 90, "lon": 180}
 def write_exports(
     *, maps: list[str], monthly: list[str], folder: str, exports: list[str], run: str, label: str, code: str
 ) -> None:
-    """Write the maps of a label in the forms that GIS and object stores read best.
+    """Write the maps of a label in the formats of GIS and object stores.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def write_exports(
 
 
 def _merged_attributes(maps: Iterable[str], label: str) -> Attributes:
-    """Global attributes of one file with the maps of all fluxes."""
+    """Return the global attributes of one file with the maps of all fluxes."""
     every: list[Attributes] = []
     for path in maps:
         with xr.open_dataset(files.verified(path)) as ds:

@@ -28,7 +28,7 @@ COPIED = (
     *("source", "keywords", "keywords_vocabulary", "naming_authority", "instrument", "platform", "license", "references"),
     *("institution", "creator_name", "run", "config_digest"),
 )
-"""Global attributes of a map that its GeoTIFF files carry as tags, under the same names."""
+"""Global attributes of a map that become tags of its GeoTIFF files, under the same names."""
 
 STYLE = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 <qgis version="3.22" styleCategories="Symbology">
@@ -46,7 +46,7 @@ STYLE = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 
 
 def qgis_style(flux: str, unit: str) -> str:
-    """QGIS style (QML) of a flux given in `unit` (as CF writes it)."""
+    """Return the QGIS style (QML) of a flux in `unit` (a unit of CF)."""
     low, high = (float(units.convert(edge, source=carbon.CF_UNITS, target=unit)) for edge in RANGES[flux])
     at = np.linspace(low, high, len(COLOURS[flux]))
     items = [
@@ -57,7 +57,7 @@ def qgis_style(flux: str, unit: str) -> str:
 
 
 def months(ds: xr.Dataset) -> list[str]:
-    """Months of a file of monthly means, as `YYYY-MM`."""
+    """Return the months of a file of monthly means, as `YYYY-MM`."""
     return [str(month) for month in ds["time"].values.astype("datetime64[M]")]
 
 
@@ -98,7 +98,7 @@ def _write_raster(path: Path, ds: xr.Dataset, flux: str, month: str) -> None:
 
 
 def _tags(ds: xr.Dataset, flux: str, month: str) -> dict[str, object]:
-    """Tags of a month: its own title, summary and `id`, and the attributes of its source file."""
+    """Return the tags of a month: its own title, summary and `id`, and the attributes of its source file."""
     bands = "; ".join(f"band {k}: {ds[name].attrs['long_name']}" for k, name in enumerate((flux, f"{flux}_std"), 1))
     tags: dict[str, object] = {name: ds.attrs[name] for name in COPIED if name in ds.attrs}
     tags |= {"title": f"{flux.upper()} {month}: mean and standard deviation", "summary": f"{month}, {bands}."}

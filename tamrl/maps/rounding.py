@@ -1,4 +1,4 @@
-"""Rounding to significant bits before compression: noise in the last bits is most of a file's size, and no information.
+"""Rounding to significant bits before compression: noise in the last bits fills most of a file and holds no information.
 
 Round to nearest, ties to even, of the fraction of a float32 (Klöwer et al. 2021, doi 10.1038/s43588-021-00156-2; Zender 2016,
 doi 10.5194/gmd-9-3199-2016, for why the mean is not shifted). The relative error is at most 2^-(bits + 1).
@@ -14,7 +14,7 @@ BLOCK = 2**15
 
 
 def significant(values: np.ndarray, bits: int | None) -> np.ndarray:
-    """Float32 values (any shape) with `bits` bits of their fraction kept, all of them where `bits` is None. NaN stays NaN."""
+    """Round to float32 (any shape) with `bits` bits of the fraction, or all bits if `bits` is None; NaN stays NaN."""
     exact = np.ascontiguousarray(values, dtype=np.float32)
     if bits is None or bits >= FRACTION:
         return exact
@@ -27,7 +27,7 @@ def significant(values: np.ndarray, bits: int | None) -> np.ndarray:
 
 
 def _nearest(integers: np.ndarray, dropped: int) -> np.ndarray:
-    """Bits of float32 (N) rounded to nearest, without the last `dropped`."""
+    """Round bits of float32 (N) to nearest, without the last `dropped`."""
     nearest = integers >> np.uint32(dropped)
     nearest &= np.uint32(1)
     nearest += np.uint32(2 ** (dropped - 1) - 1)
@@ -37,7 +37,7 @@ def _nearest(integers: np.ndarray, dropped: int) -> np.ndarray:
 
 
 def stated(bits: int | None) -> str:
-    """How values were rounded, for a comment; empty where they were not."""
+    """Return the rounding of values for a comment; empty without rounding."""
     if bits is None or bits >= FRACTION:
         return ""
     return f" Rounded to {bits} significant bits of the fraction: relative error at most {2.0 ** -(bits + 1):.1e}."

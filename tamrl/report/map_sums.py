@@ -119,7 +119,7 @@ def _sum_map(sums: FluxSums, flux: str, path: str, reference: str | None) -> Non
 
 
 def _open_reference(path: str | None) -> xr.Dataset:
-    """Open a product to compare with, which others may have written."""
+    """Open a reference, which may come from another program."""
     if path is None:
         return xr.Dataset()
     source = files.verified(path)
@@ -136,14 +136,14 @@ def _sum_members(sums: FluxSums, flux: str, path: str) -> None:
 
 
 def _unit_factor(values: xr.DataArray) -> np.float32:
-    """Factor from the unit of the file to gC m-2 d-1."""
+    """Return the factor from the unit of the file to gC m-2 d-1."""
     source = values.attrs.get("units", carbon.UNITS)
     source = carbon.CF_UNITS if source == carbon.UNITS else source
     return np.float32(units.convert(1.0, source=source, target=carbon.CF_UNITS))
 
 
 def _blocks(values: xr.DataArray) -> Iterator[slice]:
-    """Steps that are read together: whole chunks of the file, so that none is decompressed twice."""
+    """Yield slices of steps that are read together: complete chunks of the file, so that each is decompressed once."""
     steps = max(1, BLOCK // (4 * values.isel(time=0).size))
     chunk = dict(zip(values.dims, values.encoding.get("chunksizes") or (), strict=False)).get("time", 1)
     steps = max(chunk, steps // chunk * chunk)
@@ -152,7 +152,7 @@ def _blocks(values: xr.DataArray) -> Iterator[slice]:
 
 
 def _check_same_grid(ds: xr.Dataset, reference: xr.Dataset, path: str) -> None:
-    """Refuse a reference whose cells or steps are not those of the map (the year may differ, as for a climatology)."""
+    """Refuse a reference with other cells or steps than the map (the year may differ, as for a climatology)."""
     same = all(ds.sizes[d] == reference.sizes.get(d) for d in ("time", "lat", "lon"))
     same = same and np.allclose(ds["lat"], reference["lat"]) and np.allclose(ds["lon"], reference["lon"])
     dates = (ds["time"].dt, reference["time"].dt) if same else None

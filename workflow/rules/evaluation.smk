@@ -1,4 +1,4 @@
-# Scores at held-out towers, the report, and the record of how a run came about.
+# Scores at held-out towers, the report, and the record of the run.
 SCORED = (
     File.TOWER_PREDICTIONS,
     File.SITE_METRICS,
@@ -39,7 +39,7 @@ rule evaluate_models:
         "../scripts/run_stage.py"
 
 
-# How unlike each held-out tower is to the towers that trained without it.
+# Dissimilarity of each held-out tower to the towers that trained without it.
 rule assess_towers:
     input:
         samples=of_run(PLAN.training_samples),
@@ -93,7 +93,7 @@ rule write_report:
         "../scripts/run_stage.py"
 
 
-# What the run was made from, with which code, libraries and machine, and at what cost.
+# The record of the run: inputs, code, libraries, machine and costs.
 rule record_provenance:
     input:
         nameable(PLAN.tower_files()),

@@ -103,7 +103,7 @@ rule write_seasonal:
         "../scripts/run_stage.py"
 
 
-# The same in the forms that GIS and clouds like best.
+# Maps in the formats of GIS and object stores.
 rule write_exports:
     input:
         maps=[ANY(File.MAP, flux=flux) for flux in FLUXES],

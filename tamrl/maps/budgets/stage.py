@@ -22,7 +22,7 @@ from tamrl.workflow import stage
 _log = logging.getLogger(__name__)
 
 NEVER_MISSING = 1e-3
-"""A larger share of missing carrying land is worth a warning."""
+"""Share of missing land with flux above which a warning is logged."""
 
 
 @stage
@@ -73,7 +73,7 @@ def sum_budgets(
 
 
 def _sum_label(ds: xr.Dataset, axis: TimeAxis, land: Land, label: str) -> tuple[Totals, dict[int, Totals]]:
-    """Totals of a year over the regions of the budgets, and of each month over those of the atlas."""
+    """Return totals of a year over the regions of the budgets, and of each month over those of the atlas."""
     year: list[Totals] = []
     months = MonthlyTotals(axis.month)
     for rows in progress(list(blocks.strips(ds["gpp"])), f"budgets {label}"):
@@ -88,7 +88,7 @@ def _sum_label(ds: xr.Dataset, axis: TimeAxis, land: Land, label: str) -> tuple[
 
 
 def _read_blocks(strip: xr.Dataset, axis: TimeAxis) -> Iterator[tuple[slice, Block]]:
-    """Steps and members of a strip of rows, as many steps at once as the memory holds."""
+    """Yield steps and members of a strip of rows, as many steps as fit in memory."""
     per_step = sum(strip[name].nbytes for name in ("gpp", "reco")) // len(axis)
     for when in blocks.steps(len(axis), bytes_per_step=per_step):
         part = strip.isel(time=when)
