@@ -92,8 +92,14 @@ SPLITS = pa.DataFrameSchema(
     },
     name="splits",
 )
-"""The fold that holds each site out (`none`: in training always); towers of a group share the fold. `since` stands in a split
-in time alone: the first time stamp at which the tower is held out."""
+"""The fold that holds each site out; towers of a group share the fold. Only a split in time has `since`: the first time stamp
+at which the tower is held out."""
+
+ALWAYS_TRAINS = "none"
+"""Fold of towers that are always in training."""
+
+NEAR_TEST = "near-test"
+"""Fold of towers that neither train nor score: neighbours of a listed tower, or towers of unknown warmth or time."""
 
 PREDICTIONS = pa.DataFrameSchema(
     {

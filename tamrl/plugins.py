@@ -99,7 +99,13 @@ class Predictor(Protocol):
     """A model in use. A site's numbers depend on no other site, those of a step on no later step."""
 
     def predict(self, x: "Dynamic", support: "Support", static: "Static", *, skip: int = 0) -> "Fluxes":
-        """Fluxes without those of the first `skip` steps, which only fill the memory."""
+        """Predict fluxes. The first `skip` steps only fill the memory and are left out of the result.
+
+        Parameters
+        ----------
+        x, support, static : standardised inputs, see `tamrl.shapes`
+        skip : number of leading steps without a prediction
+        """
 
     def state_dict(self) -> Mapping[str, Any]:
         """All that training changes, as tensors."""
@@ -113,7 +119,15 @@ class SelfTraining(Predictor, Protocol):
     """A model that trains itself, not by gradients."""
 
     def fit(self, x: "Dynamic", support: "Support", static: "Static", y: "Fluxes", weight: "Fluxes", *, seed: int) -> None:
-        """Train on all steps whose `weight` is above 0; `y` may be NaN elsewhere."""
+        """Train on all steps whose `weight` is above 0.
+
+        Parameters
+        ----------
+        x, support, static : standardised inputs, see `tamrl.shapes`
+        y : observed fluxes; may be NaN if the weight is 0
+        weight : weight of each flux
+        seed : seed of the member
+        """
 
 
 class FluxModel(Plugin, Protocol):
@@ -185,7 +199,14 @@ class ListingSource(DriverSource, Protocol):
     def open_dynamic(
         self, options: Any, *, names: tuple[str, ...], axis: "TimeAxis", only: Collection[str] | None = None
     ) -> "dict[str, xr.DataArray]":
-        """As for any source; with `only`, steps of other files are missing."""
+        """Return the named dynamic variables, as `DriverSource.open_dynamic` does.
+
+        Parameters
+        ----------
+        names : variables to return
+        axis : time steps of the result
+        only : names of files to read (see `listed`), or None for all; steps of other files are missing
+        """
 
 
 class DownloadingSource(DriverSource, Protocol):
@@ -195,7 +216,15 @@ class DownloadingSource(DriverSource, Protocol):
         """What is downloaded separately for the named variables, so that only what failed is tried again."""
 
     def fetch(self, options: Any, *, item: str, year: int, folder: Path, months: int = 12) -> None:
-        """Download one item of one year, or of its first `months`, into a folder; complete files stay."""
+        """Download an item for a year. Complete files are not downloaded again.
+
+        Parameters
+        ----------
+        item : an element of `items`
+        year : calendar year
+        folder : folder to write to
+        months : number of months to download, from January
+        """
 
 
 class KoppenSource(DriverSource, Protocol):
@@ -263,7 +292,15 @@ class TableNetwork(TowerNetwork, Protocol):
         step: "Step",
         ustar: Literal["REF", "USTAR50"],
     ) -> "tuple[pd.DataFrame, pd.DataFrame]":
-        """Records of `contracts.TOWERS` and places of `contracts.SITES`."""
+        """Return records of `contracts.TOWERS` and places of `contracts.SITES`.
+
+        Parameters
+        ----------
+        paths : files and folders of the network
+        partitioning : method of flux partitioning, night-time or day-time
+        step : length of the time step
+        ustar : threshold of the friction velocity
+        """
 
 
 class ArchiveNetwork(TowerNetwork, Protocol[ProductT, ReadingT, SiteT]):
@@ -273,7 +310,14 @@ class ArchiveNetwork(TowerNetwork, Protocol[ProductT, ReadingT, SiteT]):
         """The files of the towers."""
 
     def read_archive(self, product: ProductT, *, paths: list[Path], options: Any, how: ReadingT) -> "tuple[pd.DataFrame, SiteT]":
-        """Records of one tower, and its row of `contracts.SITES` as a record."""
+        """Return the records of a tower, and its row of `contracts.SITES` as a record.
+
+        Parameters
+        ----------
+        product : file of the tower, an element of `archives`
+        paths : files and folders of the network
+        how : what to read from it, defined by the tower package
+        """
 
 
 class FetchingNetwork(TowerNetwork, Protocol):

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from tamrl.contracts import ALWAYS_TRAINS, NEAR_TEST
 from tamrl.errors import InputError, near
 from tamrl.grid import great_circle_km
 from tamrl.sections.models import Splits
@@ -21,14 +22,8 @@ _log = logging.getLogger(__name__)
 ALL = "all"
 """The fold that holds no tower out; its models make the maps."""
 
-NONE = "none"
-"""Fold of towers that are in training always."""
-
 TEST = "test"
 """Fold of the towers held out by a list, by their warmth, or in time."""
-
-NEAR_TEST = "near-test"
-"""Fold of towers that neither train nor score: neighbours of a listed tower, or towers of unknown warmth or time."""
 
 STRATA = {"kfold": "igbp", "koppen": "koppen"}
 """Schemes of k folds, and the column of the towers whose classes they deal out evenly."""
@@ -112,7 +107,7 @@ def hold_out_listed(sites: pd.Series, *, group: np.ndarray, test_sites: list[str
 
     Returns
     -------
-    array (site) of `TEST`, `NEAR_TEST` or `NONE`.
+    array (site) of `TEST`, `NEAR_TEST` or `ALWAYS_TRAINS`.
 
     Raises
     ------
@@ -135,7 +130,7 @@ def hold_out_listed(sites: pd.Series, *, group: np.ndarray, test_sites: list[str
         )
     if (test | neighbour).all():
         raise InputError("the list of test sites leaves no tower to train on", todo="shorten it or lower distance_km")
-    return np.select([test, neighbour], [TEST, NEAR_TEST], NONE).astype(object)
+    return np.select([test, neighbour], [TEST, NEAR_TEST], ALWAYS_TRAINS).astype(object)
 
 
 def hold_out_warmest(warmth: np.ndarray, *, group: np.ndarray, share: float) -> np.ndarray:
@@ -153,7 +148,7 @@ def hold_out_warmest(warmth: np.ndarray, *, group: np.ndarray, share: float) -> 
 
     Returns
     -------
-    array (site) of `TEST`, `NONE`, or `NEAR_TEST` for groups of unknown warmth.
+    array (site) of `TEST`, `ALWAYS_TRAINS`, or `NEAR_TEST` for groups of unknown warmth.
 
     Raises
     ------
@@ -171,7 +166,7 @@ def hold_out_warmest(warmth: np.ndarray, *, group: np.ndarray, share: float) -> 
     colder = known["size"].cumsum().to_numpy() / known["size"].sum()
     first = int(np.clip(np.searchsorted(colder, 1 - share, side="left") + 1, 1, len(known) - 1))
     fold = pd.Series(NEAR_TEST, index=table.index, dtype=object)
-    fold[known.index[:first]] = NONE
+    fold[known.index[:first]] = ALWAYS_TRAINS
     fold[known.index[first:]] = TEST
     folds: np.ndarray = fold.loc[group].to_numpy()
     return folds

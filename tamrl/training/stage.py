@@ -16,6 +16,7 @@ from tamrl.calendar import Step
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, verified
+from tamrl.options import Strict
 from tamrl.provenance import code_digest, config_digest, libraries
 from tamrl.samples.dataset import InputSpec
 from tamrl.samples.splits import ALL, first_held_out, training_sites
@@ -48,14 +49,14 @@ def train_model(
     step: Step,
     seed: int,
 ) -> None:
-    """Train a member and write it into `folder`; a killed job continues from its last stored state.
+    """Train a member and write it into `folder`. A killed job continues from its last stored state.
 
     Parameters
     ----------
     samples, splits : files of `contracts.check_samples` and `contracts.SPLITS`
-    model, fold, member : which one; fold `all` holds no tower out
-    plugin, options : the model's plug-in, of which `model` may be a variant, and its options
-    seed : of the run; every member derives its own
+    model, fold, member : names; fold `all` holds no tower out
+    plugin, options : plug-in of the model and its options; `model` may be a variant of it
+    seed : seed of the run; each member derives its seed from it
     """
     started = time.monotonic()
     torch.set_num_threads(1)  # the same bits on any machine; jobs run side by side
@@ -69,16 +70,7 @@ def train_model(
     standardisation = fit_standardisation(ds, dynamic=spec.dynamic, static=spec.static)
     settings = training.adjusted(chosen)
     origin = _origin(plugin, settings, samples=samples, splits=splits)
-    config = {
-        "training": settings.model_dump(mode="json"),
-        "inputs": asdict(spec),
-        "options": chosen.model_dump(mode="json"),
-        "fold": fold,
-        "seed": own_seed,
-        "instructions": origin.instructions,  # with others the last bits differ
-    }
-    key = Key(origin.code, origin.software, config, {"samples": origin.samples, "splits": origin.splits})
-    resume = Resume(folder, key=key)
+    resume = Resume(folder, key=_resume_key(origin, chosen, spec, fold, own_seed))
     fitted = fit_member(ds, group, module, chosen, spec, standardisation, settings, own_seed, resume)
     shared = origin.model_dump(mode="json", include={"settings", "samples", "splits", "software"})
     record = origin.model_copy(
@@ -107,8 +99,21 @@ def train_model(
     _log.info("%s fold %s member %s on %d towers: %.1f s", model, fold, member, len(group), time.monotonic() - started)
 
 
+def _resume_key(origin: TrainingRecord, options: Strict, spec: InputSpec, fold: str, seed: int) -> Key:
+    """Return the key of the stored state: everything that shapes the weights of a member."""
+    config = {
+        "training": origin.settings.model_dump(mode="json"),
+        "inputs": asdict(spec),
+        "options": options.model_dump(mode="json"),
+        "fold": fold,
+        "seed": seed,
+        "instructions": origin.instructions,  # the last bits depend on the processor
+    }
+    return Key(origin.code, origin.software, config, {"samples": origin.samples, "splits": origin.splits})
+
+
 def _origin(plugin: str, settings: Optimisation, *, samples: str, splits: str) -> TrainingRecord:
-    """What shapes the weights besides the model's options and its seed."""
+    """Return the settings, inputs, code, libraries and processor that shape the weights."""
     if choose_device(settings.device).type == "cuda":
         torch.cuda.init()  # type: ignore[no-untyped-call]  # torch has no types there; `instructions` names the device then
     modules = "tamrl.training.stage", f"{registry.MODELS}.{plugin}"
@@ -125,12 +130,12 @@ def _origin(plugin: str, settings: Optimisation, *, samples: str, splits: str) -
 
 
 def _training_towers(ds: xr.Dataset, splits: pd.DataFrame, fold: str, *, where: str) -> tuple[xr.Dataset, np.ndarray]:
-    """Samples and groups of the towers that may train models of `fold` and have a flux.
+    """Return the samples and groups of the towers that may train models of `fold` and have a flux.
 
     Raises
     ------
     ContractError
-        If the split does not know the fold, or a tower, or no tower is left.
+        If the split lacks the fold or a tower, or if no tower is left.
     """
     if fold not in {ALL, *splits["fold"]}:
         raise ContractError(f"the split has no fold {fold!r}", where=where, found=sorted(set(splits["fold"])))
@@ -149,7 +154,7 @@ def _training_towers(ds: xr.Dataset, splits: pd.DataFrame, fold: str, *, where: 
 
 
 def _before(ds: xr.Dataset, since: np.ndarray | None) -> xr.Dataset:
-    """In a split in time, fluxes from the held-out time stamp of each tower on are missing; drivers stay."""
+    """Remove the fluxes of each tower from its held-out time stamp on (splits in time); keep the drivers."""
     if since is None:
         return ds
     earlier = xr.DataArray(ds["time"].values[None] < since[:, None], dims=("site", "time"))

@@ -14,13 +14,11 @@ import numpy as np
 from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
 
+from tamrl.contracts import ALWAYS_TRAINS, NEAR_TEST
 from tamrl.errors import ContractError
 
 MIN_VALID = 0.5
 """Smallest share of valid steps in each calendar month; with less the place is not described (NaN)."""
-
-NEVER_HELD_OUT = ("none", "near-test")
-"""Labels of `splits.csv` that are no fold: always in training, and left out of both training and test."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +141,8 @@ def _standard(values: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.n
 def _held_out(points: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """Distance of each held-out tower to the nearest one that trains while its fold is held out; NaN for the others."""
     distance = np.full(len(points), np.nan)
-    for fold in sorted(set(folds) - set(NEVER_HELD_OUT)):
-        training = (folds != fold) & (folds != NEVER_HELD_OUT[1])
+    for fold in sorted(set(folds) - {ALWAYS_TRAINS, NEAR_TEST}):
+        training = (folds != fold) & (folds != NEAR_TEST)
         if training.any():
             distance[folds == fold] = KDTree(points[training]).query(points[folds == fold])[0]
     return distance
