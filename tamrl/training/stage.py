@@ -69,17 +69,14 @@ def train_model(
     own_seed = member_seed(seed, plugin, fold, member)  # variants draw the same towers
     standardisation = fit_standardisation(ds, dynamic=spec.dynamic, static=spec.static)
     settings = training.adjusted(chosen)
-    origin = _origin(plugin, settings, samples=samples, splits=splits)
-    resume = Resume(folder, key=_resume_key(origin, chosen, spec, fold, own_seed))
+    origin = _origin(plugin, settings, samples=samples, splits=splits, seed=own_seed, run_seed=seed)
+    resume = Resume(folder, key=_resume_key(origin, chosen, spec, fold))
     fitted = fit_member(ds, group, module, chosen, spec, standardisation, settings, own_seed, resume)
-    shared = origin.model_dump(mode="json", include={"settings", "samples", "splits", "software"})
     record = origin.model_copy(
         update={
-            "kin": config_digest([shared, chosen.model_dump(mode="json"), seed]),
+            "kin": _kin(origin, chosen),
             "sites": tuple(ds["site"].values.tolist()),
             "held_back": fitted.held_back,
-            "seed": own_seed,
-            "run_seed": seed,
             "history": fitted.history,
         }
     )
@@ -99,20 +96,26 @@ def train_model(
     _log.info("%s fold %s member %s on %d towers: %.1f s", model, fold, member, len(group), time.monotonic() - started)
 
 
-def _resume_key(origin: TrainingRecord, options: Strict, spec: InputSpec, fold: str, seed: int) -> Key:
+def _resume_key(origin: TrainingRecord, options: Strict, spec: InputSpec, fold: str) -> Key:
     """Return the key of the stored state: everything that shapes the weights of a member."""
     config = {
         "training": origin.settings.model_dump(mode="json"),
         "inputs": asdict(spec),
         "options": options.model_dump(mode="json"),
         "fold": fold,
-        "seed": seed,
+        "seed": origin.seed,
         "instructions": origin.instructions,  # the last bits depend on the processor
     }
     return Key(origin.code, origin.software, config, {"samples": origin.samples, "splits": origin.splits})
 
 
-def _origin(plugin: str, settings: Optimisation, *, samples: str, splits: str) -> TrainingRecord:
+def _kin(origin: TrainingRecord, options: Strict) -> str:
+    """Return the digest that members of an ensemble share."""
+    shared = origin.model_dump(mode="json", include={"settings", "samples", "splits", "software"})
+    return config_digest([shared, options.model_dump(mode="json"), origin.run_seed])
+
+
+def _origin(plugin: str, settings: Optimisation, *, samples: str, splits: str, seed: int, run_seed: int) -> TrainingRecord:
     """Return the settings, inputs, code, libraries and processor that shape the weights."""
     if choose_device(settings.device).type == "cuda":
         torch.cuda.init()  # type: ignore[no-untyped-call]  # torch has no types there; `instructions` names the device then
@@ -123,6 +126,8 @@ def _origin(plugin: str, settings: Optimisation, *, samples: str, splits: str) -
         settings=settings,
         samples=sha256(samples),
         splits=sha256(splits),
+        seed=seed,
+        run_seed=run_seed,
         code=code_digest(*modules),
         software=libraries(*modules),
         instructions=lineage.instructions(),
