@@ -120,11 +120,11 @@ def test_control_characters_reach_no_terminal(tmp_path):
         assert "\x1b" not in text and "\u202e" not in text and text.count("XX\\x1b[2J") >= 2
 
 
+@style.styled
 def test_a_dollar_sign_in_a_label_is_drawn():
-    with style.styled():
-        figure = style.figure(2, 1)
-        figure.suptitle("the $\\frac{truth$ costs $5")
-        figure.canvas.draw()
+    figure = style.new_figure(2, 1)
+    figure.suptitle("the $\\frac{truth$ costs $5")
+    figure.canvas.draw()
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def unfinished(path: Path) -> str:
     record = worker.fill(_first(worker))
     worker.store.seal({"r": record}, label="2012")
     ds = stores.open_sealed(store).isel(time=slice(5), lat=slice(_first(worker).rows.stop))
-    return digest(record.model_dump_json(), ds.load())
+    return digest(files.as_json(record.model_dump(mode="json")), ds.load())
 
 
 def _first(worker: Worker) -> Any:

@@ -205,7 +205,7 @@ def test_two_nodes_share_the_tiles_of_a_map(finished, slurm, tmp_path_factory):
     logs = "".join(log.read_text() for log in folder.glob(".snakemake/slurm_logs/rule_predict_tiles/**/*.log"))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:] + logs[-5000:]
     said = (project.results / f"logs/predict_tiles/{label}.log").read_text()
-    assert "2 nodes of 1 processes of 2 threads, by: srun --nodes=2" in said
+    assert "2 nodes of 1 processes of 2 threads, started by: srun --nodes=2" in said
     assert (folder / target).read_bytes() == alone
 
 
