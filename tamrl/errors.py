@@ -22,7 +22,8 @@ class TamrlError(Exception):
     """
 
     def __init__(self, asked: str, *, where: object = None, found: object = None, todo: str | None = None):
-        self.asked, self.where, self.found, self.todo = (_shown(part) for part in (asked, where, found, todo))
+        self.asked, self.todo = for_log(asked), None if todo is None else for_log(todo)
+        self.where, self.found = _shown(where), _shown(found)
         lines = [asked]
         lines += [f"  where: {where}"] if where is not None else []
         lines += [f"  found: {found}"] if found is not None else []

@@ -13,7 +13,7 @@ SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\textbraceleft{}", "}": r"\textbraceright{}", "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}", **{sign: f"\\{sign}" for sign in "&%$#_"},
 }  # fmt: skip
-"""What TeX reads as markup, as it is written; BibTeX counts braces even where they are escaped."""
+"""Escapes of TeX markup. BibTeX counts braces even if they are escaped."""
 
 LICENCE = "CC-BY-4.0"
 _THANKS = """\
@@ -30,14 +30,14 @@ ONEFlux (Pastorello et al. 2020, doi 10.1038/s41597-020-0534-3). We thank the pr
 
 
 def bibtex(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], remarks: Mapping[str, str] | None = None) -> str:
-    """One entry a network and one a tower.
+    """Return one BibTeX entry per network and one per tower.
 
     Parameters
     ----------
     places : DataFrame
         site, network, and `citation`, `doi` where known.
     networks : network -> title, author, year, doi
-    remarks : network -> what users must know of its data, as a note of its entry
+    remarks : network -> caveat about its data, as a note of its entry
     """
     entries = [
         _entry("article", name, {**publication, **({"note": remarks[name]} if remarks and name in remarks else {})})
@@ -46,22 +46,24 @@ def bibtex(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], rema
     ]
     for row in places.sort_values("site").to_dict("records"):
         if pd.notna(row.get("citation")):
-            fields = {"title": f"FLUXNET product of {row['site']}", "note": row["citation"], **_where(row), **_year(row)}
+            citation = str(row["citation"])
+            fields = {
+                "title": f"FLUXNET product of {row['site']}",
+                "note": citation,
+                **_link(citation, str(row.get("doi") or "")),
+            }
+            if year := re.search(r"\((\d{4})\)", citation):
+                fields["year"] = year[1]
             entries.append(_entry("misc", f"tower_{row['site']}", fields))
     return "\n".join(entries)
 
 
-def _where(row: Mapping[str, object]) -> dict[str, str]:
-    """A DOI, or the handle that the citation ends in; what is neither is left out."""
-    if DOI.fullmatch(str(row.get("doi") or "")):
-        return {"doi": str(row["doi"])}
-    link = LINK.search(str(row["citation"]))
+def _link(citation: str, doi: str) -> dict[str, str]:
+    """Return the DOI, or the link at the end of the citation, or neither."""
+    if DOI.fullmatch(doi):
+        return {"doi": doi}
+    link = LINK.search(citation)
     return {"url": link.group().rstrip(".,;")} if link else {}
-
-
-def _year(row: Mapping[str, object]) -> dict[str, str]:
-    year = re.search(r"\((\d{4})\)", str(row["citation"]))
-    return {"year": year[1]} if year else {}
 
 
 def _entry(kind: str, key: str, fields: Mapping[str, str]) -> str:
@@ -70,7 +72,7 @@ def _entry(kind: str, key: str, fields: Mapping[str, str]) -> str:
 
 
 def _escape(name: str, text: str) -> str:
-    """Text that BibTeX and TeX read as it stands; links and identifiers are of a pattern without markup."""
+    """Escape the markup of TeX; links and identifiers match a pattern without markup."""
     text = " ".join(escaping.one_line(text).split())
     if name in ("doi", "url"):
         return text
@@ -80,7 +82,7 @@ def _escape(name: str, text: str) -> str:
 def acknowledgements(
     places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], remarks: Mapping[str, str] | None = None
 ) -> str:
-    """The text: licence, acknowledgement, remarks on networks (as in `bibtex`), and what to cite tower by tower."""
+    """Return licence, acknowledgement, remarks on networks (as in `bibtex`) and the citation of each tower."""
     lines = [_THANKS.format(licence=LICENCE)]
     for name, part in places.sort_values("site").groupby("network"):
         publication = networks.get(name, {})

@@ -138,8 +138,8 @@ def table_of_sites(sites: Iterable[Site]) -> pd.DataFrame:
     return site_table(asdict(site) for site in sites)
 
 
-def is_missing(value: object) -> bool:
-    """Whether a cell of a table of sites stands for a number that is not known: nothing, `MISSING`, or a fill value."""
+def is_missing(value: Any) -> bool:
+    """Return whether a cell of a table of sites is empty, in `MISSING` or a fill value."""
     if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
         return True
     try:

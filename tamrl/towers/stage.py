@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from pydantic import JsonValue
 
 from tamrl import contracts, escaping, registry, simulated
 from tamrl.calendar import Step
@@ -24,22 +24,22 @@ from tamrl.workflow import stage
 _log = logging.getLogger(__name__)
 
 AT_ONCE = 50
-"""Towers that are merged and judged together."""
+"""Number of towers that are merged and tested together."""
 
 REMARK = "remark"
-"""Column of a network's table of sites: what users must know of its data (`remark` of the plug-in), empty for nothing."""
+"""Column of a network's table of sites: a caveat about its data (`remark` of the plug-in), or empty."""
 
 
 @stage
 def download_towers(
-    *, folder: str, network: str, options: Mapping[str, Any] | None = None, sources: str = str(public_files.SOURCES)
+    *, folder: str, network: str, options: Mapping[str, JsonValue] | None = None, sources: str = str(public_files.SOURCES)
 ) -> None:
     """Download the public files of a network.
 
     Parameters
     ----------
     folder : str
-        Folder to make; it appears when all files are whole.
+        Folder to make; it appears when all files are complete.
     network : str
         Plug-in with a `DOWNLOAD` or a `fetch`.
     options : mapping
@@ -52,7 +52,7 @@ def download_towers(
     ConfigError
         If the network has no public files.
     DownloadError
-        If a file cannot be had as its checksum says.
+        If a file cannot be downloaded or does not match its checksum.
     """
     plugin = registry.load_network(network)
     if fetches(plugin):
@@ -75,7 +75,7 @@ def read_network(
     sites: str,
     aside: str,
     network: str,
-    options: Mapping[str, Any],
+    options: Mapping[str, JsonValue],
     reading: Reading,
     step: Step,
     archives: str | None = None,
@@ -86,13 +86,13 @@ def read_network(
     Parameters
     ----------
     paths : sequence of str
-        As the plug-in's `inputs` gave them.
+        Result of the plug-in's `inputs`.
     aside : str
         CSV of the archives that could not be read: site, file, reason.
     options : mapping
         The plug-in's options.
     archives : str, optional
-        Folder in which what was read of single archives is kept for the next time.
+        Folder of the cache of single archives.
     threads : int
         Archives read at once.
     """
@@ -116,7 +116,7 @@ def read_network(
 
 
 def _write_towers(towers: Sequence[survey.ReadTower], table: str, *, where: str) -> pd.DataFrame:
-    """Check and write the records tower by tower, as many in memory as one; returns the sites."""
+    """Check and write the records tower by tower, with one in memory at a time; return the sites."""
     places = site_tables.check_coordinates(site_tables.table_of_sites(t.site for t in towers), where=where)
     ids = [t.site.site for t in towers]
     site_tables.check_ids(ids, where=where)
@@ -154,21 +154,25 @@ def harmonise_towers(
     tables, sites, aside : sequences of str
         Output of `read_network`, in the order of `towers.networks`.
     records : str
-        Parquet by `contracts.TOWERS`: every record of the towers kept; fluxes that failed a test are missing.
+        Parquet by `contracts.TOWERS`: every record of the remaining towers; fluxes that failed a test are missing.
     towers : str
-        CSV by `contracts.SITES` with `first`, `last` and `n` of the good steps, `also_in` (networks that hold the tower too
-        and were not taken), `height` (m) and `time_shift` (h).
+        CSV by `contracts.SITES` with `first`, `last` and `n` of the good steps, `also_in` (other networks that hold
+        the tower), `height` (m) and `time_shift` (h).
     geojson : str
         The same as points, for any GIS (RFC 7946).
     quality : str
-        CSV by `contracts.QUALITY`: what each test took away per site, whole towers too.
+        CSV by `contracts.QUALITY`: what each test removed per site, including entire towers.
     credits : two paths
-        Publications to cite (BibTeX) and persons to thank for the towers kept.
+        Citations (BibTeX) and acknowledgements for the remaining towers.
     koppen : str, optional
         Map of Köppen-Geiger groups (`koppen_map.fill_koppen`) for towers whose metadata name none.
-    virtual : whether the towers were simulated; tables and points say so then (`simulated.COLUMN`)
+    virtual : bool
+        Whether the towers were simulated; tables and points are then labelled (`simulated.COLUMN`).
 
-    Raises `InputError` if no tower is left; says what took them away.
+    Raises
+    ------
+    InputError
+        If no tower is left; names the tests that removed them.
     """
     known = [_read_sites(s) for s in sites]
     networks = [p["network"].iloc[0] for p in known]
@@ -197,7 +201,7 @@ def _judge(
     step: Step,
     screening: Screening,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Merge and judge some towers after the other, as no test looks beyond one; returns the towers kept and the report.
+    """Merge and test batches of towers, as every test uses one tower only; return the remaining towers and the report.
 
     `tables` holds the path of each network's records.
     """
@@ -222,7 +226,7 @@ def _judge(
 
 
 def _require_towers(places: pd.DataFrame, report: pd.DataFrame, *, where: str) -> None:
-    """Log what each test took away; refuse to go on without towers."""
+    """Log what each test removed; raise an error if no tower is left."""
     dropped = report.groupby("test", sort=False)["dropped"].agg(["sum", "size"])
     _log.info("dropped by each test (records; rows of the report):\n%s", dropped.to_string())
     if places.empty:
@@ -235,7 +239,7 @@ def _require_towers(places: pd.DataFrame, report: pd.DataFrame, *, where: str) -
 
 
 def _publications(places: pd.DataFrame) -> dict[str, Mapping[str, str]]:
-    """What the networks themselves want cited."""
+    """Return the publications that the networks ask users to cite."""
     citations = {n: getattr(registry.load(registry.NETWORKS, n), "CITATION", None) for n in places["network"].unique()}
     return {name: citation for name, citation in citations.items() if citation}
 

@@ -1,7 +1,7 @@
-"""Read a network whose towers are one archive each: several at a time, only what is new; bad archives are set aside.
+"""Read a network with one archive per tower: several at a time, only new ones; bad archives are set aside.
 
-Whatever an archive does to its reader, it is set aside with the reason, and the others are read. What the machine refuses (no
-space, too many open files) is no fault of an archive and ends the step.
+An archive that cannot be read is set aside with the reason, and reading continues. A fault of the machine (no space, too many
+open files) is not the archive's and ends the step.
 
 The records of each archive are an entry of the cache (`tamrl.cache`), so that a run with one new archive reads one. All
 archives are one job of the workflow, as starting Python and its libraries takes longer than reading an archive.
@@ -47,7 +47,7 @@ Tower = tuple[pd.DataFrame, Site]
 
 @dataclass(frozen=True)
 class SurveyPlan:
-    """What is read of every archive, and how.
+    """Choices of a survey of archives.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class SurveyPlan:
 
     @property
     def choice(self) -> records.RecordChoice:
-        """What plug-ins are asked to read."""
+        """Return the choice of records that plug-ins read."""
         return records.RecordChoice(self.step, self.partitioning, self.ustar)
 
 
@@ -77,7 +77,7 @@ class ReadTower:
     ----------
     file : its records (Parquet)
     columns : columns of the records
-    statistics : what `plausibility.site_statistics` found
+    statistics : result of `plausibility.site_statistics`
     """
 
     site: Site
@@ -86,13 +86,13 @@ class ReadTower:
     statistics: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
-        """The records."""
+        """Read the records."""
         return pd.read_parquet(files.verified(self.file))
 
 
 @dataclass(frozen=True)
 class SetAside:
-    """An archive that was not read, and why."""
+    """An archive that was not read, and the reason."""
 
     site: str
     file: str
@@ -100,7 +100,7 @@ class SetAside:
 
     @classmethod
     def of(cls, product: Product, reason: str) -> "SetAside":
-        """The record of a product; the reason on one line, without local paths."""
+        """Return the record of a product; the reason is on one line, without local paths."""
         return cls(product.site, product.path.name, portable(" ".join(reason.split()))[:300])
 
 
@@ -110,7 +110,12 @@ ASIDE = tuple(field.name for field in fields(SetAside))
 def read_archives(
     plugin: ArchiveNetwork[Product, records.RecordChoice, Site], paths: list[Path], options: Strict, plan: SurveyPlan, store: Path
 ) -> tuple[list[ReadTower], pd.DataFrame]:
-    """Read every archive into `store` that is not there yet; memory holds those being read and no others.
+    """Read every archive that `store` does not yet hold; memory only holds those being read.
+
+    Parameters
+    ----------
+    plugin, paths, options : network, the result of its `inputs`, and its options
+    plan, store : choices of the survey, and folder of the cache
 
     Returns
     -------
@@ -119,7 +124,7 @@ def read_archives(
     Raises
     ------
     TamrlError
-        If nothing can be read, or, where `plan.strict`, if any archive cannot.
+        If nothing can be read or, if `plan.strict`, if any archive cannot be read.
     """
     name = plugin.__name__.rsplit(".", 1)[-1]
     with border.reading(f"the archives of {name} cannot be listed", where=paths[0]):
@@ -159,9 +164,9 @@ class ProductChoice(NamedTuple):
 
 
 def choose_products(products: Sequence[Product]) -> ProductChoice:
-    """One product a tower: what is there before what is not, then the newest version, the longer record, the first of `HUBS`.
+    """Choose one product per tower: existing files first, then by newest version, longest record and order of `HUBS`.
 
-    Names end in `_<first year>-<last year>_<version>`; what does not is older than all that does.
+    Names end in `_<first year>-<last year>_<version>`; a product without this ending counts as the oldest.
     """
     best: dict[str, Product] = {}
     for product in products:
@@ -187,7 +192,12 @@ def _rank(product: Product) -> tuple[Any, ...]:
 def read_tables(
     plugin: TowerNetwork, paths: list[Path], options: Strict, plan: SurveyPlan
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Records and sites of a network as tables, and the archives that were set aside; raises as `read_archives` does."""
+    """Read records and sites of a network as tables, and list the archives that were set aside.
+
+    Parameters
+    ----------
+    plugin, paths, options, plan : as in `read_archives`, which also names the errors
+    """
     if reads_table(plugin):
         with border.reading("the network cannot be read", where=paths[0]):
             return *plugin.read(paths, options, **asdict(plan.choice)), pd.DataFrame(columns=list(ASIDE))
@@ -200,7 +210,7 @@ def read_tables(
 
 @contextmanager
 def store_folder(store: Path | None) -> Iterator[Path]:
-    """The folder of the cache, or one that vanishes."""
+    """Open the folder of the cache, or a temporary one."""
     if store is not None:
         yield store
         return
@@ -209,9 +219,9 @@ def store_folder(store: Path | None) -> Iterator[Path]:
 
 
 def _stamps(paths: list[Path], products: list[Product]) -> dict[str, dict[str, Any]]:
-    """What the records of each tower depend on: its product, files with its id in their names, and tables of all towers.
+    """Return the stamps of each tower's inputs: its product, files with its id in their names, and tables of all towers.
 
-    Tables of all towers are inputs of the network, or lie beside the archives with `_AA-Flx_` in their names.
+    Tables of all towers are inputs of the network, or files next to the archives with `_AA-Flx_` in their names.
     """
     archives = {p.path for p in products}
     shared = [_stamp(p) for p in paths if p.is_file()]
@@ -228,7 +238,7 @@ def _stamps(paths: list[Path], products: list[Product]) -> dict[str, dict[str, A
 
 
 def _stamp(path: Path) -> tuple[Any, ...]:
-    """Name, size and time of a file, or of all files of a folder; an absent file has no time."""
+    """Return name, size and time of a file or of all files in a folder; an absent file has zeros."""
     if path.is_dir():
         return path.name, [_stamp(file) for file in sorted(path.rglob("*")) if file.is_file()]
     if not path.exists():
@@ -238,12 +248,12 @@ def _stamp(path: Path) -> tuple[Any, ...]:
 
 
 def _attempt(product: Product, read: Callable[[Product], Tower], cache: Cache, key: Key, *, strict: bool) -> ReadTower | SetAside:
-    """The tower of an archive, from the cache where it has it; or why the archive was set aside.
+    """Return the tower of an archive, from the cache if possible, or the reason why the archive was set aside.
 
     Raises
     ------
     TamrlError
-        Where `strict`, if the archive cannot be read.
+        If `strict` and the archive cannot be read.
     MachineError, ConfigError
         Always: neither is the fault of an archive.
     """
@@ -269,13 +279,13 @@ def _read_into(cache: Cache, key: Key, product: Product, read: Callable[[Product
     """Read an archive and put its records and site into the cache; `MachineError` if they cannot be written."""
     table, site = read(product)
     check_coordinates(table_of_sites([site]), where=product.path)
-    asked = "what was read cannot be kept"
+    asked = "the records cannot be stored"
     try:
         with cache.put(product.site, key) as part:
             part.mkdir()
             table.to_parquet(part / _RECORDS, index=False)
             (part / _SITE).write_text(site.to_json(), encoding="utf-8")
     except OSError as error:
-        refusal = MachineError(asked, where=cache.folder, found=error, todo="give the run a folder that can be written")
+        refusal = MachineError(asked, where=cache.folder, found=error, todo="choose a folder with write permission")
         raise border.machine_fault(error, asked, where=cache.folder) or refusal from error
     return cache.path(product.site)

@@ -1,11 +1,11 @@
 """Monthly records of 206 towers, published with MetaFlux (Nathaniel et al. 2023, doi 10.1038/s41597-023-02349-y).
 
-From the public repository leap-stc/metaflux (MIT; data from FLUXNET2015, CC-BY-4.0, doi 10.1038/s41597-020-0534-3): one CSV a
-tower with fluxes, drivers at the tower and from reanalysis, and vegetation indices. Nothing has to be asked for, so these are
-the towers that a fresh checkout can download. `RECO` there is NEE + GPP of night-time partitioning, by construction.
+From the public repository leap-stc/metaflux (MIT; data from FLUXNET2015, CC-BY-4.0, doi 10.1038/s41597-020-0534-3): one CSV per
+tower with fluxes, drivers at the tower and from reanalysis, and vegetation indices. No account is needed, so a
+fresh checkout can download these towers. `RECO` there is NEE + GPP of night-time partitioning, by construction.
 
-`LAI` and `EVI` of these files stand in the text order of the months (1, 10, 11, 12, 2, 3, ... 9) within each year of a tower,
-while all other columns stand in calendar order. They are put right on reading. The sign of the fault: the median over towers
+`LAI` and `EVI` of these files are in the text order of the months (1, 10, 11, 12, 2, 3, ... 9) within each year of a tower,
+while all other columns are in calendar order. The reader corrects the order. Evidence: the median over towers
 of the correlation between the mean seasonal cycles of EVI and GPP is -0.23 as published, and 0.89 in calendar order.
 """
 
@@ -35,7 +35,7 @@ CAPABILITIES = NetworkCapabilities(archives=True, remarks=True, download=DOWNLOA
 
 
 class Options(Strict):
-    """Where the files lie and which drivers to take from them."""
+    """Folder of the files, and the drivers to read."""
 
     path: str = "{data}/towers/metaflux"
     """Folder of `XX-Xxx_MM.csv`; where it does not exist, the files are downloaded."""
@@ -50,13 +50,13 @@ class Options(Strict):
 
 
 def inputs(options: Options) -> list[str]:
-    """The folder, or where the download puts it; the BIF table if it exists."""
+    """Return the folder, or that of the download if it does not exist, and the BIF table if it exists."""
     folder = options.path if Path(options.path).is_dir() else DOWNLOADS.network(DOWNLOAD)
     return [folder, *([options.bif] if options.bif and Path(options.bif).is_file() else [])]
 
 
 def remark(options: Options) -> str:
-    """What is done to LAI and EVI; see the contract in `networks`."""
+    """Return how the reader changes LAI and EVI; see the contract in `networks`."""
     if options.greenness == "calendar":
         return ""
     return (
@@ -66,14 +66,21 @@ def remark(options: Options) -> str:
 
 
 def archives(paths: list[Path], options: Options, *, step: Step) -> list[Product]:
-    """The file of each tower, at any depth of the folder; see the contract in `networks`."""
+    """List the file of each tower, at any depth of the folder; see the contract in `networks`."""
     from tamrl.towers.reader import metaflux
 
     return metaflux.find_monthly_files(paths[0], step)
 
 
 def read_archive(product: Product, *, paths: list[Path], options: Options, how: "RecordChoice") -> "tuple[pd.DataFrame, Site]":
-    """Records and site of one tower; see the contract in `networks`."""
+    """Read the records and the site of one tower; see the contract in `networks`.
+
+    Parameters
+    ----------
+    product : the tower's entry of `archives`
+    paths : the result of `inputs`
+    how : step, partitioning and u* threshold
+    """
     from tamrl.towers.reader import metaflux
 
     return metaflux.read_monthly_file(product, paths, options, how)

@@ -1,9 +1,9 @@
 """Archives of the FLUXNET shuttle (AmeriFlux, ICOS, TERN and the hubs behind them; CC-BY-4.0), chosen and downloaded.
 
-From a snapshot of the shuttle the towers wanted are fetched by their links into `downloads/shuttle`, whole or not at all; what
-has come once is kept beside it and not fetched again, whatever is chosen next. An archive that cannot be had, and a row of the
-snapshot that cannot be used, is set aside with its reason. A network that goes away is no fault of an archive: then the download
-fails, and the next one asks for the rest.
+The download follows the links of a snapshot of the shuttle into `downloads/shuttle`. An archive arrives completely or not at
+all. Complete archives are stored next to that folder and never fetched again, even if the selection changes. An archive that
+cannot be downloaded, or a row of the snapshot that cannot be used, is set aside with its reason. If the connection is lost, the
+download fails, and the next one fetches the rest.
 """
 
 from pathlib import Path
@@ -51,7 +51,7 @@ class Options(Strict):
 
 
 def inputs(options: Options) -> list[str]:
-    """The folder that `fetch` fills."""
+    """Return the folder that `fetch` fills."""
     if not (options.snapshot or options.refresh):
         raise ConfigError(
             "the network `shuttle` needs a snapshot",
@@ -63,21 +63,28 @@ def inputs(options: Options) -> list[str]:
 
 
 def fetch(options: Options, folder: Path, *, wait: float = 1.0) -> None:
-    """Fill `folder` with the archives chosen; see `reader.shuttle.fetch_archives`."""
+    """Download the selected archives into `folder`; see `reader.shuttle.fetch_archives`."""
     from tamrl.towers.reader import shuttle
 
     shuttle.fetch_archives(options, folder, wait=wait)
 
 
 def archives(paths: list[Path], options: Options, *, step: Step) -> list[Product]:
-    """Every archive chosen; those that did not arrive have a reason. See the contract in `networks`."""
+    """List every selected archive, with the reason for each that did not arrive; see the contract in `networks`."""
     from tamrl.towers.reader import shuttle
 
     return shuttle.list_archives(paths[0])
 
 
 def read_archive(product: Product, *, paths: list[Path], options: Options, how: "RecordChoice") -> "tuple[pd.DataFrame, Site]":
-    """Records and site of one tower; see the contract in `networks`."""
+    """Read the records and the site of one tower; see the contract in `networks`.
+
+    Parameters
+    ----------
+    product : the tower's entry of `archives`
+    paths : the result of `inputs`
+    how : step, partitioning and u* threshold
+    """
     from tamrl.towers.reader import shuttle
 
     return shuttle.read_fetched(product, paths[0], how)

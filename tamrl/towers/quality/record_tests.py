@@ -1,4 +1,4 @@
-"""Quality tests of tower records: each a pure function that says which values fail. Nothing is dropped without a count.
+"""Quality tests of tower records: each is a pure function that marks the values that fail. Every drop is counted.
 
 A record that fails keeps its row; its fluxes become missing. Each test gives a mask per flux (rows of the records, columns
 gpp, reco, nee). A mask over NEE covers all three fluxes, because GPP and RECO are made from NEE; a mask over GPP
@@ -45,23 +45,23 @@ def _spread(mask: pd.Series) -> pd.DataFrame:
 
 
 def fill_left(records: pd.DataFrame) -> pd.DataFrame:
-    """Fluxes that still hold a fill value (readers mask them; this is the last gate before a scaler)."""
+    """Return fluxes that still hold a fill value (readers mask them; this is the last gate before a scaler)."""
     return pd.DataFrame({f: records[f].notna() & np.isnan(variables.mask_fill(records[f].to_numpy())[0]) for f in FLUXES})
 
 
 def poor_quality(records: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Steps of which less than `threshold` of the half hours are known to be measured or well filled; 0 asks for nothing."""
+    """Return steps with a share of measured or well-filled half hours below `threshold`, or an unknown one; 0 passes all."""
     return _spread(~(records["nee_qc"] >= threshold) & (threshold > 0))
 
 
 def outside_range(records: pd.DataFrame) -> pd.DataFrame:
-    """Fluxes outside of the vocabulary's valid range (gC m-2 d-1)."""
+    """Return fluxes outside the vocabulary's valid range (gC m-2 d-1)."""
     outside = {f: _outside(records, f) for f in FLUXES}
     return pd.DataFrame({f: outside[f] | outside["nee"] for f in FLUXES})
 
 
 def drivers_outside_range(records: pd.DataFrame) -> pd.DataFrame:
-    """Drivers outside of their valid range; one column a driver."""
+    """Return drivers outside their valid range, one column per driver."""
     names = [c for c in records.columns if c in variables.vocabulary() and c not in FLUXES]
     return pd.DataFrame({n: _outside(records, n) for n in names}, index=records.index)
 
@@ -72,7 +72,7 @@ def _outside(records: pd.DataFrame, name: str) -> pd.Series:
 
 
 def spikes(records: pd.DataFrame, *, limit: float = SPIKE) -> pd.DataFrame:
-    """Single days that jump away from both their neighbours.
+    """Return single days that jump away from both neighbours.
 
     The double difference d = (x_i - x_i-1) - (x_i+1 - x_i) is compared with its median Md and its median absolute deviation
     MAD: a spike is |d - Md| > limit · MAD / 0.6745 (Papale et al. 2006, doi 10.5194/bg-3-571-2006, eqs 1-3; there for half hours
@@ -107,14 +107,14 @@ def _robust_deviation(values: pd.Series, site: pd.Series, month: pd.Series) -> p
 
 
 def flat_runs(records: pd.DataFrame, *, length: int = FLAT) -> pd.DataFrame:
-    """Runs of `length` or more steps with exactly the same NEE."""
+    """Return runs of `length` or more steps with exactly the same NEE."""
     nee = records["nee"]
     run = ((nee != nee.shift()) | (records["site"] != records["site"].shift())).cumsum()
     return _spread(nee.notna() & (nee.groupby(run).transform("size") >= length))
 
 
 def unbalanced(records: pd.DataFrame, limit: float) -> pd.DataFrame:
-    """Steps on which NEE is further than `limit` (gC m-2 d-1) from RECO - GPP: the partitioning failed.
+    """Return steps whose NEE differs from RECO - GPP by more than `limit` (gC m-2 d-1): the partitioning failed.
 
     Published records need not balance, as the percentiles of each flux are chosen by themselves; the limit is far above that.
     """
@@ -140,7 +140,7 @@ def unclosed_energy(records: pd.DataFrame, closure: tuple[float, float]) -> pd.D
 
 
 def above_potential(records: pd.DataFrame, places: pd.DataFrame, step: str) -> pd.Series:
-    """Steps whose incoming shortwave radiation is above what reaches the top of the atmosphere there."""
+    """Return steps whose incoming shortwave radiation exceeds that at the top of the atmosphere."""
     lat = records["site"].map(places.set_index("site")["lat"])
     middle = records["date"] + pd.Timedelta(days=14 if step == "month" else 0)
     potential = potential_radiation_at_towers(lat=lat.to_numpy(), day=middle.dt.day_of_year.to_numpy())
@@ -148,10 +148,10 @@ def above_potential(records: pd.DataFrame, places: pd.DataFrame, step: str) -> p
 
 
 def active_tests(step: str, limits: Quality) -> dict[str, Callable[[pd.DataFrame], pd.DataFrame]]:
-    """The tests of single records that are on, by name, in their order; `limits` is section `towers.quality`.
+    """Return the active tests of single records by name, in order; `limits` is section `towers.quality`.
 
-    Months have too few neighbours for spikes and flat lines, and too few steps a year for the energy balance. What is left
-    of fill values is always looked for.
+    Months have too few neighbours for spikes and flat lines, and too few steps per year for the energy balance. The test for
+    remaining fill values is always active.
     """
     tests: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
         "fill_left": fill_left,
@@ -167,14 +167,14 @@ def active_tests(step: str, limits: Quality) -> dict[str, Callable[[pd.DataFrame
 
 
 def has_flux(records: pd.DataFrame) -> pd.Series:
-    """Records with at least one flux."""
+    """Return the records with at least one flux."""
     return records[list(FLUXES)].notna().any(axis=1)
 
 
 def apply_tests(
     records: pd.DataFrame, tests: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Run the tests one after another, each on what the one before has left.
+    """Run the tests in turn, each on the values that passed the one before.
 
     Returns
     -------
@@ -195,7 +195,19 @@ def apply_tests(
 
 
 def mask_drivers(records: pd.DataFrame, places: pd.DataFrame, step: str, limits: Quality) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make drivers missing that cannot be; returns the records and a report as `apply_tests` does (counts of values)."""
+    """Make impossible values of drivers missing.
+
+    Parameters
+    ----------
+    records : records of several towers
+    places : sites with `lat`
+    step : "day" or "month"
+    limits : section `towers.quality`
+
+    Returns
+    -------
+    records, report : as of `apply_tests`, with counts of values
+    """
     records, first = _mask(records, "driver_range", drivers_outside_range(records))
     if "radiation" not in limits.tests or "shortwave_radiation" not in records:
         return records, first

@@ -1,8 +1,8 @@
 """The Biological, Ancillary, Disturbance and Metadata (BADM) of towers in the FLUXNET interchange format (BIF).
 
-A BIF table has one row a value (SITE_ID, GROUP_ID, VARIABLE_GROUP, VARIABLE, DATAVALUE); rows of one group belong together.
+A BIF table has one row per value (SITE_ID, GROUP_ID, VARIABLE_GROUP, VARIABLE, DATAVALUE); rows of one group belong together.
 Published tables differ in separator, encoding and order of columns, so all three are looked up in the file. Workbooks (xlsx)
-and wide tables (one row a site, one column a variable) are read too.
+and wide tables (one row per site, one column per variable) can be read as well.
 """
 
 import logging
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 COLUMNS = ("SITE_ID", "GROUP_ID", "VARIABLE_GROUP", "VARIABLE", "DATAVALUE")
 
 WATER = {"irrigation": "irrigated", "human induced flooding": "flooded"}
-"""Values of DM_WATER that make a tower unlike its land cover class, and the reason given."""
+"""Values of DM_WATER that make a tower unlike its land cover class, and the reported reason."""
 
 _FIELDS = {
     "lat": ("GRP_LOCATION", "LOCATION_LAT"),
@@ -35,15 +35,14 @@ _FIELDS = {
 }
 _VARIABLES = tuple(variable for _, variable in _FIELDS.values())
 
-
 _HEIGHT_OF = ("NEE", "FC", "CO2", "SC", "LE", "H", "WS", "TA")
-"""Variables whose height of measurement stands for the tower, best first."""
+"""Variables whose height of measurement represents the tower, best first."""
 
 
 def read_bif(content: bytes, *, where: object) -> pd.DataFrame:
-    """Rows of a BIF table (CSV or xlsx, long or wide) as text, with the columns `COLUMNS`; blank rows are left out.
+    """Read the rows of a BIF table (CSV or xlsx, long or wide) as text, with the columns `COLUMNS` and without blank rows.
 
-    Raises `InputError` if the columns are not there or the table cannot be read.
+    Raises `InputError` if columns are missing or the table cannot be read.
     """
     if workbook.is_workbook(content):
         frame = workbook.read_workbook(content, where=where)
@@ -69,39 +68,39 @@ def read_bif(content: bytes, *, where: object) -> pd.DataFrame:
 
 
 def _long(wide: pd.DataFrame) -> pd.DataFrame:
-    """One row a value, from one row a site."""
+    """Turn a table with one row per site into one with one row per value."""
     names = [c for c in wide.columns if c in _VARIABLES]
     long = wide.reset_index(drop=True).melt(id_vars="SITE_ID", value_vars=names, var_name="VARIABLE", value_name="DATAVALUE")
     return long[long["DATAVALUE"].str.strip() != ""].assign(GROUP_ID="", VARIABLE_GROUP="")
 
 
 def find_shared_bif(folder: Path) -> Path | None:
-    """The last by name of the BIF tables of many sites in a folder, such as `FLX_AA-Flx_BIF_LATEST.csv`, or None."""
+    """Return the last by name of a folder's BIF tables of many sites, such as `FLX_AA-Flx_BIF_LATEST.csv`, or None."""
     tables = [p for p in folder.glob("[!.]*_AA-Flx_BIF*") if p.suffix in (".csv", ".xlsx")]
     return max(tables, default=None, key=lambda path: path.name)
 
 
 def shared_bif_path(paths: list[Path]) -> Path | None:
-    """The BIF table of many sites among the inputs of a network: the second of `paths`, else one in the first."""
+    """Return the BIF table of many sites among a network's inputs: the second of `paths`, else one in the first."""
     return paths[1] if len(paths) > 1 else find_shared_bif(paths[0])
 
 
 def read_bif_sites(path: Path) -> pd.DataFrame:
-    """`bif_sites` of a BIF file; raises `InputError` for one that cannot be read."""
+    """Return `bif_sites` of a BIF file; raise `InputError` if it cannot be read."""
     with border.reading("the metadata table cannot be read", where=path):
         status = path.stat()
         return _read_once(path, status.st_mtime_ns, status.st_size).copy()
 
 
 def read_shared_bif(paths: list[Path]) -> pd.DataFrame | None:
-    """`bif_sites` of the BIF table of many sites among the inputs of a network, if there is one."""
+    """Return `bif_sites` of the BIF table of many sites among a network's inputs, or None without such a table."""
     path = shared_bif_path(paths)
     return None if path is None else read_bif_sites(path)
 
 
 @lru_cache(maxsize=8)
 def _read_once(path: Path, changed: int, size: int) -> pd.DataFrame:
-    """One table serves hundreds of archives; `changed` and `size` are there for the cache alone."""
+    """Read a table once for hundreds of archives; `changed` and `size` only serve the cache."""
     content = files.verified(path).read_bytes()
     if not workbook.is_workbook(content) and content[-1:].isdigit():  # it may have been cut within this number
         completeness.check_text_end(path)
@@ -109,10 +108,10 @@ def _read_once(path: Path, changed: int, size: int) -> pd.DataFrame:
 
 
 def bif_sites(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
-    """One row a site: site, lat, lon, elevation and height of measurement (m), igbp, koppen, utc_offset (h), managed (reason
-    or None).
+    """Return one row per site: site, lat, lon, elevation and height of measurement (m), igbp, koppen, utc_offset (h) and managed
+    (reason or None).
 
-    Of a value given for several periods the newest is taken. Towers that FLUXNET2015 renamed stand under both ids.
+    If several periods have a value, the newest counts. Towers that FLUXNET2015 renamed are listed under both ids.
     """
     sites.check_ids(frame["SITE_ID"].unique(), where=where)
     rows = pd.DataFrame({name: _newest(frame, group, variable) for name, (group, variable) in _FIELDS.items()})
@@ -127,16 +126,28 @@ def bif_sites(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
 
 
 def locate_site(frames: Sequence[pd.DataFrame | None], site: str, *, where: object, todo: str) -> dict[str, object]:
-    """The row of one site out of the first of several `bif_sites` that has its coordinates; raises `InputError` if none has."""
+    """Return the row of a site from the first table that has its coordinates.
+
+    Parameters
+    ----------
+    frames : results of `bif_sites`, the preferred one first
+    site : site id
+    where, todo : file and advice of the error
+
+    Raises
+    ------
+    InputError
+        If no table has the coordinates.
+    """
     for frame in (f for f in frames if f is not None):
         row = frame[frame["site"] == site]
         if len(row) == 1 and row[["lat", "lon"]].notna().all(axis=None):
-            return row.iloc[0].to_dict()
+            return dict(row.iloc[0].to_dict())
     raise InputError(f"no coordinates of {site}", where=where, todo=todo)
 
 
 def _newest(frame: pd.DataFrame, group: str, variable: str) -> pd.Series:
-    """The value of `variable` per site, from the group with the latest start."""
+    """Return the value of `variable` per site, from the group with the latest start."""
     rows = frame[frame["VARIABLE_GROUP"].isin((group, ""))]
     starts = rows[rows["VARIABLE"].str.endswith("_DATE_START")].drop_duplicates(["SITE_ID", "GROUP_ID"])
     values = rows[rows["VARIABLE"] == variable]
@@ -154,14 +165,14 @@ def _newest(frame: pd.DataFrame, group: str, variable: str) -> pd.Series:
 
 
 def _managed(frame: pd.DataFrame) -> pd.Series:
-    """Reasons per site why it does not stand for its class."""
+    """Return the reason per site why it does not represent its class."""
     rows = frame[frame["VARIABLE"] == "DM_WATER"]
     reasons = rows["DATAVALUE"].str.lower().map(WATER)
     return reasons.dropna().groupby(rows["SITE_ID"]).agg(lambda values: ", ".join(sorted(set(values))))
 
 
 def _height(frame: pd.DataFrame) -> pd.Series:
-    """Height of measurement (m) per site, from what is said of single variables (`GRP_VAR_INFO`), the newest."""
+    """Return the newest height of measurement (m) per site, from the metadata of single variables (`GRP_VAR_INFO`)."""
     rows = frame[frame["VARIABLE"].isin(("VAR_INFO_VARNAME", "VAR_INFO_HEIGHT", "VAR_INFO_DATE"))]
     if rows.empty:
         return pd.Series(dtype=object)

@@ -1,7 +1,7 @@
 """From the columns of tower files to the vocabulary: which column is which variable, fill values, units.
 
-The names and units of columns stand in `tamrl/data/variables.yaml` under `towers`; only the two things a vocabulary cannot
-know are here: which partitioning of the fluxes is wanted, and whether drivers are the tower's own or from reanalysis.
+`tamrl/data/variables.yaml` lists the names and units of columns under `towers`. This module only adds the two choices that the
+vocabulary cannot make: the partitioning of the fluxes, and drivers from the tower or from reanalysis.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,23 +19,23 @@ from tamrl.towers.sites import FILLS
 Partitioning = Literal["NT", "DT"]
 Drivers = Literal["tower", "era"]
 Ustar = Literal["REF", "USTAR50"]
-"""Which of the u* thresholds: the one most like all others (`REF`), or the median of their distribution (`USTAR50`)."""
+"""The u* threshold: the one most like all others (`REF`), or the median of their distribution (`USTAR50`)."""
 
 QC = "nee_qc"
 QC_COLUMNS = ("NEE_VUT_REF_QC",)
 """Share of measured or well-filled half hours of a step, 0 to 1."""
 
 FLAGS = 24
-"""Steps from which on 0 and 1 alone are flags."""
+"""Number of steps above which values of only 0 and 1 are flags."""
 
 OUTSIDE = 0.05
-"""Share of a column's values that may lie outside of the valid range; the quality tests remove them later."""
+"""Share of a column's values that may lie outside the valid range; the quality tests remove them later."""
 
 
 def map_columns(
     available: Iterable[str], *, partitioning: Partitioning, drivers: Drivers = "tower", ustar: Ustar = "REF"
 ) -> dict[str, str]:
-    """Which column holds which variable: canonical name -> column, first alias of the vocabulary that is there.
+    """Return the column of each variable, canonical name -> column: the first alias of the vocabulary that the file has.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def map_columns(
     available = set(available)
     mapping: dict[str, str] = {}
     for name, entry in variables.vocabulary().items():
-        aliases = entry.towers.names if entry.towers else ()
-        aliases = [with_threshold(a, ustar) for a in aliases if _partitioning(a) in (None, partitioning)]
+        names = entry.towers.names if entry.towers else ()
+        aliases = [with_threshold(a, ustar) for a in names if _partitioning(a) in (None, partitioning)]
         if drivers == "era" and entry.role == "dynamic":
             aliases = sorted(aliases, key=lambda a: not a.endswith("_ERA"))  # stable: else in the vocabulary's order
         if column := next((a for a in aliases if a in available), None):
@@ -60,7 +60,7 @@ def map_columns(
 
 
 def with_threshold(column: str, ustar: Ustar) -> str:
-    """The column of the same flux with another u* threshold: `NEE_VUT_REF_QC` becomes `NEE_VUT_USTAR50_QC`."""
+    """Return the column of the same flux with another u* threshold: `NEE_VUT_REF_QC` becomes `NEE_VUT_USTAR50_QC`."""
     return column.replace("_VUT_REF", f"_VUT_{ustar}")
 
 
@@ -71,7 +71,15 @@ def _partitioning(column: str) -> str | None:
 def require_columns(
     mapping: Mapping[str, str], names: Iterable[str], *, available: Iterable[str], where: object, ustar: Ustar = "REF"
 ) -> None:
-    """Refuse a file that lacks a variable; says which columns it could have had."""
+    """Refuse a file that lacks a variable; the error names the possible columns.
+
+    Parameters
+    ----------
+    mapping : result of `map_columns`
+    names : required variables
+    available : names of the file's columns
+    where, ustar : file of the error, and threshold as in `map_columns`
+    """
     for name in names:
         if name not in mapping:
             entry = variables.vocabulary().get(name)
@@ -92,7 +100,7 @@ def convert_columns(
     source_units: Mapping[str, str] | None = None,
     days: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Take the mapped columns in canonical units; fill values become NaN and are counted.
+    """Convert the mapped columns to canonical units; fill values become NaN and are counted.
 
     Parameters
     ----------
@@ -143,9 +151,9 @@ def _unit(name: str, source_units: Mapping[str, str] | None) -> str:
 
 
 def check_flags(values: pd.Series, sites: pd.Series, *, where: object) -> None:
-    """Refuse quality that is a flag of whole steps (0 measured, 1 filled) where a share of half hours is wanted.
+    """Refuse quality that flags entire steps (0 measured, 1 filled) instead of a share of half hours.
 
-    Shares of many steps are neither 0 and 1 alone nor 0 throughout; 1 throughout is a share (every half hour measured).
+    Shares of many steps are neither only 0 and 1 nor 0 throughout; 1 throughout is a share (every half hour measured).
 
     Parameters
     ----------

@@ -1,6 +1,5 @@
 """Reader of any table of tower records, CSV or Parquet, whose columns and units the configuration names."""
 
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -115,7 +114,7 @@ def _columns(file: Path) -> list[str]:
                 todo = "write the table anew: no table is packed so tightly"
                 raise InputError("the table is refused", where=file, found=f"it declares {metadata.num_rows:,} rows", todo=todo)
             return text.column_names(metadata.schema.to_arrow_schema().names, where=file)
-        names = text.read_header(partial(open, file, "rb"), where=file)
+        names = text.read_header(lambda: open(file, "rb"), where=file)  # noqa: SIM115 (closed there)
         completeness.check_text_end(file)
         return names
 
@@ -128,7 +127,8 @@ def _open(file: Path, available: list[str], chosen: dict[str, str]) -> pd.DataFr
             return pd.read_parquet(file, columns=wanted)
     texts = {c for k, c in chosen.items() if k in (*KEYS, *TEXTS)}
     places = {c: [*text.MISSING, *UNKNOWN] for k, c in chosen.items() if k in PLACE and k not in TEXTS}
-    return text.read_columns(partial(open, file, "rb"), columns=available, wanted=wanted, texts=texts, missing=places, where=file)
+    content: text.Content = lambda: open(file, "rb")  # noqa: E731, SIM115 (closed by the reader)
+    return text.read_columns(content, columns=available, wanted=wanted, texts=texts, missing=places, where=file)
 
 
 def _places(raw: pd.DataFrame, ids: pd.Series, chosen: dict[str, str], fills: pd.DataFrame, file: Path) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Reader of the monthly CSV files of MetaFlux, whose LAI and EVI are put into calendar order (see `networks.metaflux`)."""
 
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -49,7 +48,7 @@ def read_monthly_file(
     file = product.path
     raw = _rows(file)
     mapping = columns.map_columns(raw.columns, partitioning=how.partitioning, drivers=options.drivers)
-    derived = how.partitioning == "DT" and mapping.pop("reco", None)
+    derived = how.partitioning == "DT" and mapping.pop("reco", None) is not None
     columns.require_columns(
         mapping, ("gpp", "nee", columns.QC, *([] if derived else ["reco"])), available=raw.columns, where=file
     )
@@ -66,9 +65,9 @@ def read_monthly_file(
 
 
 def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
-    """The rows with LAI and EVI in the months to which they belong.
+    """Return the rows with LAI and EVI in their months.
 
-    Of a year of n months, the p-th value stored belongs to the p-th of these months sorted as text.
+    In a year of n months, the p-th stored value belongs to the p-th of these months sorted as text.
 
     Parameters
     ----------
@@ -78,13 +77,13 @@ def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
     Raises
     ------
     InputError
-        For time stamps that are no months, or two rows of a month that differ in LAI or EVI.
+        For invalid months, or two rows of a month that differ in LAI or EVI.
     """
     months = records.parse_step_starts(raw["TIMESTAMP"], step="month", where=where)
-    stored_at = {}
+    position: dict[pd.Timestamp, pd.Timestamp] = {}
     for _, year in months.drop_duplicates().sort_values().groupby(months.dt.year):
-        stored_at |= dict(zip(sorted(year, key=lambda month: str(month.month)), year, strict=True))
-    stored_at = months.map(stored_at)
+        position |= dict(zip(sorted(year, key=lambda month: str(month.month)), year, strict=True))
+    stored_at = months.map(position)
     put_right = {}
     for name in (n for n in GREENNESS if n in raw):
         rows = pd.DataFrame({"month": months, "value": raw[name]}).drop_duplicates()
@@ -99,7 +98,7 @@ def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
 
 def _rows(file: Path) -> pd.DataFrame:
     """The table of a file; refuses one that breaks off, or whose rows are of other widths than its header (`InputError`)."""
-    content = partial(open, file, "rb")
+    content: text.Content = lambda: open(file, "rb")  # noqa: E731, SIM115 (closed by the reader)
     header = text.read_header(content, where=file)
     completeness.check_text_end(file)
     wanted, texts = [name for name in header if name], ("TIMESTAMP", "Site", "PFT", "Climate")

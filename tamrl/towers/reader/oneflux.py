@@ -51,7 +51,7 @@ def find_products(folder: Path, pattern: re.Pattern[str], step: records.Step) ->
     `pattern` has the groups `site` and, for rank, `kind` (FULLSET before SUBSET) and `version`; other files are logged.
     An archive may hold any step; a loose CSV is taken if it is of `step` or finer, the coarsest first.
     """
-    newest: dict[str, tuple[tuple, Path]] = {}
+    newest: dict[str, tuple[tuple[object, ...], Path]] = {}
     for path in sorted(p for p in folder.glob("[!.]*") if p.suffix in (".zip", ".csv")):
         match = pattern.match(path.name)
         if not match or (path.suffix == ".csv" and _resolution(path.name) not in SOURCES[step]):
@@ -71,7 +71,7 @@ def _site(match: re.Match[str]) -> str:
     return match["site"] or match["icos"]
 
 
-def _rank(match: re.Match[str], step: records.Step) -> tuple:
+def _rank(match: re.Match[str], step: records.Step) -> tuple[object, ...]:
     """Later is better: newer version, fuller set, an archive before a loose file, a coarser loose file."""
     # no version: files of the ICOS thematic centre, which are older than the releases of all hubs; `beta` is a later one
     version = match["version"] or ""
@@ -121,10 +121,10 @@ def _read(product: Product, reading: "_Reading", step: records.Step) -> tuple[pd
     """As `read_oneflux`."""
     packed = product.path.suffix == ".zip"
     names = zip_members.list_members(product.path) if packed else [product.path.name]
-    data = _one(names, product, step)
+    data, resolution = _choose_file(names, product, step)
     reading = replace(reading, where=f"{product.path} ({data})") if packed else replace(reading, loose=product.path)
-    resolution = _resolution(data)
-    table, by_site = _table(partial(_opened, product, data), reading, resolution)
+    content = partial(_opened, product, data)
+    table, by_site = _table(content, reading, resolution)  # type: ignore[arg-type]  # typeshed: RawIOBase is not IO[bytes]
     _check_years(table["date"], (product.path.name, _base(data)), reading.where)
     if step == "month" and resolution != "MM":
         table = aggregate.monthly_records(table)
@@ -219,11 +219,11 @@ def _metadata(product: Product) -> dict[str, bytes]:
     return {p.name: files.verified(p).read_bytes() for p in sorted(beside)[:1]}
 
 
-def _one(names: Iterable[str], product: Product, step: records.Step) -> str:
-    """The file to read: the coarsest from which the step can be had; it must be of the tower its archive is named after."""
-    candidates = [n for n in names if _resolution(n) in SOURCES[step]]
-    ranks = {n: (SOURCES[step].index(_resolution(n)), KINDS.index(_DATA.match(_base(n))["kind"] or "")) for n in candidates}
-    best = [n for n in candidates if ranks[n] == min(ranks.values())]
+def _choose_file(names: Iterable[str], product: Product, step: records.Step) -> tuple[str, str]:
+    """Return the coarsest file that gives the step, and its resolution; it must be of the archive's tower."""
+    matches = {n: match for n in names if (match := _DATA.match(_base(n))) and match["step"] in SOURCES[step]}
+    ranks = {n: (SOURCES[step].index(match["step"]), KINDS.index(match["kind"] or "")) for n, match in matches.items()}
+    best = [n for n in matches if ranks[n] == min(ranks.values())]
     if len(best) != 1:
         raise InputError(
             f"the archive must hold one file of {' or '.join(SOURCES[step])} data",
@@ -231,9 +231,9 @@ def _one(names: Iterable[str], product: Product, step: records.Step) -> str:
             found=", ".join(best) or "none",
             todo=f"fetch the product with the {step} files, or change time.step",
         )
-    if (site := _DATA.match(_base(best[0]))["site"]) != product.site:
+    if (site := matches[best[0]]["site"]) != product.site:
         raise InputError(f"the archive of {product.site} holds a file of {site}", where=product.path, found=best[0])
-    return best[0]
+    return best[0], matches[best[0]]["step"]
 
 
 def _table(content: text.Content, reading: _Reading, resolution: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -256,7 +256,7 @@ def _table(content: text.Content, reading: _Reading, resolution: str) -> tuple[p
     if constant and not (raw[mapping["nee"]] > MISSING).any() and (raw[constant["nee"]] > MISSING).any():
         _log.warning("%s: no NEE with a u* threshold per year, that with a constant threshold is taken", where)
         mapping |= constant
-    step = "month" if resolution == "MM" else "day"
+    step: records.Step = "month" if resolution == "MM" else "day"
     if not fine:
         return records.build_records(raw, mapping, site=reading.site, date=raw["TIMESTAMP"], step=step, where=where)
     daily, fills = aggregate.daily_rows(raw, mapping, where=where)

@@ -23,13 +23,13 @@ Step = Literal["day", "month"]
 
 @dataclass(frozen=True)
 class RecordChoice:
-    """What is read out of the records of a tower.
+    """Choice of the records of a tower.
 
     Attributes
     ----------
     step : length of a step
-    partitioning : by which GPP and RECO were told apart
-    ustar : which choice of the u* threshold
+    partitioning : method that divided NEE into GPP and RECO
+    ustar : u* threshold
     """
 
     step: Step
@@ -52,7 +52,7 @@ def build_records(
     source_units: Mapping[str, str] | None = None,
     made: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Records as `contracts.TOWERS` wants them, from the columns of a file.
+    """Build records by `contracts.TOWERS` from the columns of a file.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ def build_records(
     Raises
     ------
     InputError
-        For site ids, time stamps or duplicates that cannot be; names the file.
+        For impossible site ids, time stamps or duplicates; names the file.
     UnitError
-        For units that cannot be; names the file and the column.
+        For impossible units; names the file and the column.
     """
     starts = parse_step_starts(date, step=step, where=where)
     days = starts.dt.days_in_month.to_numpy()
@@ -94,7 +94,7 @@ def build_records(
 
 
 def parse_step_starts(stamps: pd.Series, *, step: Step, where: object) -> pd.Series:
-    """Time stamps of the starts of steps; refuses what is no date, has a time of day, or is of another step."""
+    """Parse the starts of steps; refuse other text, times of day and dates of another step."""
     where = f"{where}, column {stamps.name}" if stamps.name else where
     starts = digits.parse_dates(stamps, FORMATS[step], where=where, todo=_todo(step))
     rounded = starts.dt.normalize() if step == "day" else starts.dt.normalize().where(starts.dt.day == 1)
@@ -105,7 +105,7 @@ def parse_step_starts(stamps: pd.Series, *, step: Step, where: object) -> pd.Ser
 
 
 def _todo(step: Step) -> str:
-    return f"give one row a {step}, all dates written alike as {' or '.join(FORMATS[step])}, or change time.step"
+    return f"give one row per {step}, all dates written alike as {' or '.join(FORMATS[step])}, or change time.step"
 
 
 def sort_unique(records: pd.DataFrame, *, where: object) -> pd.DataFrame:
@@ -129,9 +129,9 @@ def sort_unique(records: pd.DataFrame, *, where: object) -> pd.DataFrame:
 
 
 def check_network(records: pd.DataFrame, places: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Check both tables of a network against their contracts, each other and what towers can show.
+    """Check both tables of a network against their contracts, each other and the range of plausible values.
 
-    Returns both in the contracts' types; the sites with what `plausibility.mask_implausible` found.
+    Returns both in the contracts' types; the sites with the report of `plausibility.mask_implausible`.
     """
     sites.check_ids([*records["site"].unique(), *places["site"].unique()], where=where)
     places = sites.check_coordinates(places, where=where)
@@ -141,7 +141,20 @@ def check_network(records: pd.DataFrame, places: pd.DataFrame, *, where: object)
 
 
 def add_implausible(places: pd.DataFrame, implausible: pd.DataFrame, known: Iterable[str], *, where: object) -> pd.DataFrame:
-    """The sites by contract, and what is implausible at them; refuses records (of towers `known`) without a place."""
+    """Add implausible properties to the table of sites, and check it against its contract.
+
+    Parameters
+    ----------
+    places : sites
+    implausible : report of `plausibility`, by site
+    known : ids of the towers with records
+    where : file of the error
+
+    Raises
+    ------
+    InputError
+        If a tower with records has no coordinates.
+    """
     places = places.drop(columns=list(sites.IMPLAUSIBLE), errors="ignore").join(implausible, on="site")
     places = contracts.check_table(sites.site_table(places.to_dict("records")), contracts.SITES, where=where)
     if lost := sorted(set(known) - set(places["site"])):
@@ -151,5 +164,5 @@ def add_implausible(places: pd.DataFrame, implausible: pd.DataFrame, known: Iter
 
 
 def no_files(where: object, todo: str) -> TamrlError:
-    """The error of a folder in which there is nothing to read."""
-    return InputError("no tower files", where=where, found="nothing that fits", todo=todo)
+    """Return the error of a folder without files to read."""
+    return InputError("no tower files", where=where, found="no matching file", todo=todo)

@@ -77,9 +77,9 @@ def _rows(source: Path, options: Options) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _refuse_outage(rows: pd.DataFrame, results: list[str | DownloadError], source: Path) -> None:
     """Fail if the network or a server failed for any archive, so that none is left out for it."""
     gone = [isinstance(result, OutageError) for result in results]
-    if not any(gone):
+    first = next((result for result in results if isinstance(result, OutageError)), None)
+    if first is None:
         return
-    first = results[gone.index(True)]
     here = sum(isinstance(result, str) for result in results)
     missing = rows.loc[gone, "site_id"].tolist()
     names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")

@@ -95,6 +95,6 @@ def _offset(first: pd.Timestamp, minutes: int, lon: float, where: object) -> flo
     new_year = (first + pd.Timedelta(days=182)).replace(month=1, day=1, hour=0, minute=0)
     hours = (new_year + pd.Timedelta(minutes=minutes) - first).total_seconds() / 3600
     if abs(hours - lon / 15) <= _MAX_DIFFERENCE:
-        return hours
+        return float(hours)
     _log.warning("%s: the first record %s tells no offset from UTC; that of the sun is taken", where, first)
     return float(round(lon / 15))

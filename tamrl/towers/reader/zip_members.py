@@ -11,10 +11,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from tamrl.errors import InputError
 from tamrl.intake import zips
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 MAX_BYTES = 1 << 32
 """Largest member streamed, in bytes as they come out of the decompressor (half hours of 30 years have some 1.3 GB)."""
@@ -29,33 +32,34 @@ _BLOCK = 1 << 20
 
 
 class CappedStream(io.RawIOBase):
-    """A stream that counts what passes and refuses to pass more than `cap` bytes."""
+    """A stream that counts its bytes and refuses to pass more than `cap` bytes."""
 
     def __init__(self, source: IO[bytes], *, cap: int, refusal: InputError):
         self._source, self._cap, self._refusal = source, cap, refusal
         self.passed = 0
 
     def readable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
-        """The next bytes; raises the refusal beyond the cap."""
-        block = self._source.read(len(buffer))
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Read the next bytes; raise the refusal beyond the cap."""
+        target = memoryview(buffer)
+        block = self._source.read(len(target))
         self.passed += len(block)
         if self.passed > self._cap:
             raise self._refusal
-        buffer[: len(block)] = block
+        target[: len(block)] = block
         return len(block)
 
 
 def list_members(path: Path) -> list[str]:
-    """Names of the members of an archive, sorted.
+    """Return the sorted names of the members of an archive.
 
     Raises
     ------
     InputError
-        If the file is no zip or damaged, or if any member's name leaves the archive or is a link.
+        If the file is not a zip archive or is damaged, or if a member leaves the archive or is a link.
     """
     with _archive(path) as archive:
         return sorted({info.filename for info in archive.infolist() if not info.is_dir()})
@@ -63,13 +67,19 @@ def list_members(path: Path) -> list[str]:
 
 @contextmanager
 def open_member(path: Path, name: str, *, max_bytes: int = MAX_BYTES, max_ratio: int = MAX_RATIO) -> Iterator[CappedStream]:
-    """A member of an archive as a stream, so that it never lies in memory as a whole.
+    """Open a member of an archive as a stream, so that it is never completely in memory.
+
+    Parameters
+    ----------
+    path, name : archive and member
+    max_bytes : cap of the unpacked size
+    max_ratio : cap of the unpacked size, as a multiple of the archive's size
 
     Raises
     ------
     InputError
-        As `list_members` does, if the member is encrypted or packed by a method that is not read, or if it grows beyond the
-        caps while it is read (the sizes in its header are not believed).
+        As in `list_members`; if the member is encrypted or packed by an unsupported method; or if it exceeds a cap while it is
+        read (the sizes in its header are not trusted).
     """
     with _archive(path) as archive:
         info = archive.getinfo(name)
@@ -89,7 +99,14 @@ def open_member(path: Path, name: str, *, max_bytes: int = MAX_BYTES, max_ratio:
 def read_members(
     path: Path, choose: Callable[[list[str]], list[str]], *, max_bytes: int = MAX_WHOLE, max_ratio: int = MAX_RATIO
 ) -> dict[str, bytes]:
-    """Contents of the members that `choose` picks from the list of names; for small ones, as they are held in memory.
+    """Read the members that `choose` picks from the list of names into memory.
+
+    Parameters
+    ----------
+    path : archive
+    choose : function that picks from the sorted names
+    max_bytes : cap of the unpacked size of all picked members
+    max_ratio : as in `open_member`
 
     Raises `InputError` as `open_member` does.
     """
@@ -103,9 +120,9 @@ def read_members(
 
 @contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The open archive; whatever is broken in it is an `InputError` that names it."""
+    """Open an archive; any fault in it is an `InputError` that names it."""
     if not path.is_file():
-        raise InputError("the archive is not there", where=path)
+        raise InputError("the archive does not exist", where=path)
     with zips.open_zip(path, where=path) as archive:
         for info in archive.infolist():
             if not info.is_dir():
@@ -115,7 +132,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 def _check(info: zipfile.ZipInfo, path: Path) -> None:
     """Refuse names that leave the archive, links and devices."""
-    # zipfile rewrites a name on reading (null bytes, separators): judge what the archive really says.
+    # zipfile rewrites a name on reading (null bytes, separators): check the name that the archive holds.
     name = (info.orig_filename or info.filename).replace("\\", "/")
     parts = PurePosixPath(name).parts
     kind = stat.S_IFMT(info.external_attr >> 16)
