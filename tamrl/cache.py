@@ -53,8 +53,8 @@ class Key:
 
     code: str
     software: Mapping[str, str]
-    config: Mapping[str, Any]
-    inputs: Mapping[str, Any]
+    config: files.JsonObject
+    inputs: files.JsonObject
 
     def __post_init__(self) -> None:
         for name in ("software", "config", "inputs"):  # as they come back from a file: lists for tuples, no local paths
@@ -64,7 +64,7 @@ class Key:
         return hash(self.digest)
 
     @classmethod
-    def of(cls, *modules: str, config: Mapping[str, Any], inputs: Mapping[str, Any] | None = None) -> "Key":
+    def of(cls, *modules: str, config: files.JsonObject, inputs: files.JsonObject | None = None) -> "Key":
         """Key of what `modules`, with all that they import from this package, make of `inputs` with the settings `config`."""
         return cls(provenance.code_digest(*modules), provenance.libraries(*modules), config, inputs or {})
 

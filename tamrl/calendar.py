@@ -39,7 +39,7 @@ def period_start(time: np.ndarray, period: Period) -> np.ndarray:
     day = time.astype("datetime64[D]")
     if period == "8 days":
         year = day.astype("datetime64[Y]").astype("datetime64[D]")
-        return year + (day - year) // np.timedelta64(8, "D") * np.timedelta64(8, "D")
+        return np.asarray(year + (day - year) // np.timedelta64(8, "D") * np.timedelta64(8, "D"))
     unit = {"day": "D", "month": "M", "year": "Y"}[period]
     return day.astype(f"datetime64[{unit}]").astype("datetime64[D]")
 
@@ -84,13 +84,15 @@ def month(time: np.ndarray) -> np.ndarray:
 
 def day_of_year(time: np.ndarray) -> np.ndarray:
     """Days since 1 January of each time, from 0."""
-    return (time.astype("datetime64[D]") - time.astype("datetime64[Y]").astype("datetime64[D]")).astype(int)
+    days: np.ndarray = time.astype("datetime64[D]") - time.astype("datetime64[Y]").astype("datetime64[D]")
+    return days.astype(int)
 
 
 def days_of_year(time: np.ndarray) -> np.ndarray:
     """Days of the calendar year of each time, 365 or 366."""
-    begin = time.astype("datetime64[Y]")
-    return ((begin + 1).astype("datetime64[D]") - begin.astype("datetime64[D]")).astype(int)
+    start = time.astype("datetime64[Y]")
+    days: np.ndarray = (start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")
+    return days.astype(int)
 
 
 def season(month: np.ndarray, lat: np.ndarray) -> np.ndarray:
@@ -169,7 +171,7 @@ class TimeAxis:
     @cached_property
     def days(self) -> np.ndarray:
         """Days of each step, (time,) float64."""
-        return (self.bounds[:, 1] - self.bounds[:, 0]).astype(float)
+        return np.diff(self.bounds, axis=1)[:, 0].astype(float)
 
     @property
     def month(self) -> np.ndarray:
@@ -179,11 +181,6 @@ class TimeAxis:
     def season(self, lat: np.ndarray) -> np.ndarray:
         """Position in `SEASONS` of each step; `lat` (degrees north) is broadcast with the steps."""
         return season(self.month, lat)
-
-    @property
-    def steps_per_year(self) -> int:
-        """Steps of a common year."""
-        return {"day": 365, "month": MONTHS}[self.step]
 
     def of_year(self, label: int) -> np.ndarray:
         """Positions of the steps of a calendar year.
@@ -224,7 +221,8 @@ class TimeAxis:
         half = 0.5 if self.step == "day" else DAYS_PER_MONTH / 2
         days = (self.start - self.start.astype("datetime64[Y]")) / np.timedelta64(1, "D") + half
         angle = 2 * np.pi * days / days_of_year(self.start)
-        return (np.where(south, -1, 1) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)).astype(np.float32)
+        cycle: np.ndarray = np.where(south, -1, 1) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        return cycle.astype(np.float32)
 
     def need_years(self, source: str) -> None:
         """Raise `ConfigError` where a source that has no mean year is asked for one."""

@@ -283,7 +283,14 @@ def _increasing(ds: xr.Dataset, where: object) -> None:
 
 
 def check_cube(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
-    """Gridded drivers: dynamic (time, lat, lon), static (lat, lon) or (class, lat, lon); lat falls, lon rises."""
+    """Check gridded drivers and return them: lat falls, lon rises, time increases.
+
+    Parameters
+    ----------
+    dynamic : variables (time, lat, lon)
+    static : variables (lat, lon) or (class, lat, lon)
+    where : file, for errors
+    """
     _require(ds, dims=("time", "lat", "lon"), names=(*dynamic, *static, "land_fraction"), where=where)
     _increasing(ds, where)
     for name in dynamic:
@@ -297,7 +304,14 @@ def check_cube(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, .
 
 
 def check_samples(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
-    """Drivers and targets of towers: (site, time), static (site) or (site, class); fluxes and nee_qc (site, time)."""
+    """Check drivers and fluxes of towers and return them: fluxes and nee_qc are (site, time), time increases.
+
+    Parameters
+    ----------
+    dynamic : variables (site, time)
+    static : variables (site) or (site, class)
+    where : file, for errors
+    """
     names = (*dynamic, *static, *FLUXES, "nee_qc", "lat", "lon", "igbp_class", "koppen_class")
     _require(ds, dims=("site", "time"), names=names, where=where)
     _increasing(ds, where)

@@ -32,14 +32,15 @@ MANIFEST = "manifest.json"
 """List of all files of a Zarr store, with their checksums (`tamrl.stores`)."""
 
 SEAL = ".seal"
+JsonObject = Mapping[str, Any]
+"""Content of a JSON file, whose keys its writer chooses."""
+
 JOB = ".job"
 """Record of the job that made a product, beside it (`tamrl.jobs`)."""
 
 
 @contextmanager
-def atomic(
-    path: str | Path, *, listed: Callable[[str], bool] | None = None, key: Mapping[str, object] | None = None
-) -> Iterator[Path]:
+def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None, key: JsonObject | None = None) -> Iterator[Path]:
     """Give a temporary name of a place of its own (`tamrl.temporary`); on success sync it, seal it and give it its name.
 
     Works for files and for directories (Zarr stores). What had the name before keeps it until that moment.
@@ -173,7 +174,7 @@ def write_seal(path: str | Path) -> None:
     _seal_of(Path(path), None).write(Path(path))
 
 
-def _seal_of(path: Path, listed: Callable[[str], bool] | None, key: Mapping[str, object] | None = None) -> Seal:
+def _seal_of(path: Path, listed: Callable[[str], bool] | None, key: JsonObject | None = None) -> Seal:
     origin, plain_key = lineage.current_origin(), None if key is None else dict(key)
     rule = str(origin["rule"])
     if not path.is_dir():

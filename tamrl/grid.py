@@ -131,7 +131,12 @@ def coarsen(values: np.ndarray, weights: np.ndarray, ratio: int) -> tuple[np.nda
 
 
 def great_circle_km(*, lat1: float | np.ndarray, lon1: float | np.ndarray, lat2: np.ndarray, lon2: np.ndarray) -> np.ndarray:
-    """Great-circle distance in km by the haversine formula (Sinnott 1984); inputs broadcast, degrees."""
+    """Return the great-circle distance in km by the haversine formula (Sinnott 1984).
+
+    Parameters
+    ----------
+    lat1, lon1, lat2, lon2 : degrees, any longitude convention; shapes are broadcast
+    """
     p1, p2 = np.deg2rad(lat1), np.deg2rad(lat2)
     dp, dl = p2 - p1, np.deg2rad(np.asarray(lon2) - np.asarray(lon1))
     a = np.sin(dp / 2) ** 2 + np.cos(p1) * np.cos(p2) * np.sin(dl / 2) ** 2

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 import zarr
+from pydantic import Field
 from zarr.abc.codec import BytesBytesCodec
 from zarr.abc.store import ByteRequest
 from zarr.codecs import BloscCodec, Crc32cCodec
@@ -40,8 +41,8 @@ class StoreManifest(Document):
 
     files: dict[str, StoredFile]
     """By name relative to the store."""
-    about: dict[str, Any]
-    """What made the store, as its writer states it."""
+    origin: dict[str, Any] = Field(alias="about")
+    """How the store was made: sources, versions, digest of the code."""
 
 
 def compressors() -> list[BytesBytesCodec]:
@@ -53,22 +54,20 @@ def compressors() -> list[BytesBytesCodec]:
     return [BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()]
 
 
-def seal_store(path: str | Path, *, about: Mapping[str, Any], known: Mapping[str, StoredFile] | None = None) -> None:
+def seal_store(path: str | Path, *, origin: files.JsonObject, known: Mapping[str, StoredFile] | None = None) -> None:
     """Write the manifest of a finished store.
 
     Parameters
     ----------
-    about : mapping, JSON-like
-        What made the store: sources, versions, digest of the code.
-    known : mapping of StoredFile, optional
-        Entries of another manifest for files that were linked from its store; these are not read again.
+    origin : how the store was made: sources, versions, digest of the code
+    known : entries of another manifest, for files that are links into its store; these are not read again
     """
     temporary.sweep(Path(path))
     listed = {}
     for name, file in _listing(path).items():
         entry = (known or {}).get(name) or StoredFile(bytes=file.stat().st_size, sha256=files.checksum(file))
         listed[name] = entry.model_dump()
-    files.write_json(Path(path) / MANIFEST, {"files": listed, "about": about})
+    files.write_json(Path(path) / MANIFEST, {"files": listed, "about": origin})
 
 
 def read_manifest(path: str | Path) -> StoreManifest:

@@ -84,11 +84,17 @@ def unit(text: str) -> cf_units.Unit:
 
 
 def convert(values: Quantity, *, source: str, target: str, where: object = None) -> Quantity:
-    """Convert `values` (array, xarray or number, any shape) from unit `source` to unit `target`.
+    """Convert `values` from unit `source` to unit `target`.
 
-    The conversion is linear (slope and offset), so lazy and labelled arrays stay what they are. Where `target` is a mass of
-    carbon (`gC m-2 d-1`), `source` may be moles per area and time (of CO2 or carbon, which are equally many) or a mass of CO2; a
-    mass without a substance is one of carbon. A mass of water per area is a depth of it (1 kg m-2 = 1 mm).
+    The conversion is linear (slope and offset), so lazy arrays stay lazy and labelled arrays keep their labels. If `target` is a
+    mass of carbon (`gC m-2 d-1`), `source` may be moles per area and time (as many of CO2 as of carbon) or a mass of CO2. A mass
+    without a substance is a mass of carbon. A mass of water per area is its depth (1 kg m-2 = 1 mm).
+
+    Parameters
+    ----------
+    values : number, array or xarray object, any shape
+    source, target : units as UDUNITS or people write them
+    where : file and variable, for errors
 
     Raises
     ------

@@ -162,7 +162,14 @@ def mask_fill(values: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def canonical(values: "xr.DataArray", *, name: str, source_units: str, where: object) -> "xr.DataArray":
-    """Rename to `name`, convert from `source_units`, set attributes; values stay lazy if they are."""
+    """Rename a variable, convert it to the unit of the vocabulary and set its attributes; lazy values stay lazy.
+
+    Parameters
+    ----------
+    values : any shape, in `source_units`
+    name : name in the vocabulary
+    where : source of the values, for the attribute `source`
+    """
     entry = get(name)
     converted = units.convert(values, source=source_units, target=entry.units).astype("float32")
     converted.attrs = attributes(name) | {"source": str(where)}

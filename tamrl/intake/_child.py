@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import netCDF4
 import numpy as np
@@ -33,11 +33,16 @@ SECONDS, SPEED = 4, 20e6
 """Processor time of an answer: so much, and a second for each `SPEED` bytes of the file and of the answer."""
 
 
+_Variable: TypeAlias = "netCDF4.Variable[Any]"
+_State = tuple[str, int, int, int]
+"""Path, size (bytes) and times of change (ns) of an open file."""
+
+
 class RefusedError(Exception):
     """What a file declares is not believed."""
 
 
-_files: "OrderedDict[tuple, tuple[tuple, netCDF4.Dataset]]" = OrderedDict()
+_files: OrderedDict[tuple[int, int], tuple[_State, netCDF4.Dataset]] = OrderedDict()
 _mapped = 0
 
 
@@ -74,18 +79,25 @@ def _netcdf(path: str) -> netCDF4.Dataset:
     return _files[key][1]
 
 
-def _size(variable: netCDF4.Variable, shape: tuple[int, ...] | None = None) -> int:
+def _size(variable: _Variable, shape: tuple[int, ...] | None = None) -> int:
     chunk = variable.chunking()
     pieces = [variable.shape if shape is None else shape, chunk if isinstance(chunk, list) else ()]
-    return max(prod(map(int, p)) for p in pieces) * np.dtype("O" if variable.dtype is str else variable.dtype).itemsize
+    return max(prod(map(int, p)) for p in pieces) * int(np.dtype(_type(variable)).itemsize)
 
 
-def _is_plain(variable: netCDF4.Variable) -> bool:
-    return variable.dtype is str or (isinstance(variable.dtype, np.dtype) and variable.dtype.kind in "iufSU")
+def _is_plain(variable: _Variable) -> bool:
+    kind = _type(variable)
+    return kind == "O" or (isinstance(kind, np.dtype) and kind.kind in "iufSU")
 
 
-def _attributes(of: netCDF4.Dataset | netCDF4.Variable) -> dict[str, Any]:
-    return {name: of.getncattr(name) for name in of.ncattrs()}
+def _type(variable: _Variable) -> Any:
+    """Return the type of the values; texts of any length are objects."""
+    kind: Any = variable.dtype  # `str` for texts, which the annotation leaves out
+    return "O" if kind is str else kind
+
+
+def _attributes(owner: "netCDF4.Dataset | _Variable") -> dict[str, Any]:
+    return {name: owner.getncattr(name) for name in owner.ncattrs()}
 
 
 def describe_file(path: str, most: int) -> dict[str, Any]:
@@ -99,7 +111,7 @@ def describe_file(path: str, most: int) -> dict[str, Any]:
         variables[name] = {
             "dims": variable.dimensions,
             "shape": variable.shape,
-            "dtype": "O" if variable.dtype is str else variable.dtype.str,
+            "dtype": np.dtype(_type(variable)).str,
             "attrs": _attributes(variable),
             "chunks": chunk if isinstance(chunk, list) else None,
             "values": np.asarray(variable[...]) if variable.ndim <= 1 else None,
@@ -107,8 +119,14 @@ def describe_file(path: str, most: int) -> dict[str, Any]:
     return {"attrs": _attributes(file), "variables": variables}
 
 
-def read_part(path: str, most: int, name: str, key: list) -> np.ndarray:
-    """A part of a variable, numbers as stored."""
+def read_part(path: str, most: int, name: str, key: list[int | list[int | None]]) -> np.ndarray:
+    """Read a part of a variable, as stored.
+
+    Parameters
+    ----------
+    most : bytes that a variable may have
+    key : per dimension, a position, or start, stop and step of a slice
+    """
     variable = _netcdf(path).variables[name]
     places = tuple(slice(*k) if isinstance(k, list) else k for k in key)
     shape = [len(range(*p.indices(n))) if isinstance(p, slice) else 1 for p, n in zip(places, variable.shape, strict=True)]
@@ -128,7 +146,7 @@ def read_layer(path: str, most: int, name: str) -> dict[str, Any]:
     return {"dims": variable.dimensions, "attrs": _attributes(variable), "values": variable[...], "coords": coords}
 
 
-def _find(group: netCDF4.Group, name: str) -> netCDF4.Variable | None:
+def _find(group: netCDF4.Dataset | netCDF4.Group, name: str) -> "_Variable | None":
     matches = (_find(inner, name) for inner in group.groups.values())
     return group.variables[name] if name in group.variables else next((v for v in matches if v is not None), None)
 
@@ -155,7 +173,7 @@ def read_hdf4_attributes(path: str, most: int) -> dict[str, Any]:
     _bounded(path, 0, 0)
     file = SD(path, SDC.READ)
     try:
-        return file.attributes()
+        return dict(file.attributes())
     finally:
         file.end()
 
@@ -179,10 +197,10 @@ def _plain(value: Any, arrays: list[bytes]) -> Any:
     return [_plain(v, arrays) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _answer(asked: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+def _answer(question: str, **arguments: Any) -> tuple[dict[str, Any], list[bytes]]:
     arrays: list[bytes] = []
     try:
-        return {"answer": _plain(QUESTIONS[asked.pop("do")](**asked), arrays)}, arrays
+        return {"answer": _plain(QUESTIONS[question](**arguments), arrays)}, arrays
     except MemoryError:
         return {"refused": "it wants more memory than a file of its size needs"}, []
     except RefusedError as reason:
@@ -196,7 +214,7 @@ def _answer(asked: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
 def answer_questions(questions: BinaryIO, answers: BinaryIO) -> None:
     """Answer until there are no more questions."""
     while len(head := questions.read(LENGTH.size)) == LENGTH.size:
-        header, arrays = _answer(json.loads(questions.read(*LENGTH.unpack(head))))
+        header, arrays = _answer(**json.loads(questions.read(*LENGTH.unpack(head))))
         content = json.dumps(header).encode()
         for part in (LENGTH.pack(len(content)), content, *arrays):
             answers.write(part)

@@ -1,4 +1,4 @@
-"""The size that containers declare: zip, TIFF and BigTIFF, Parquet, gzip. Each rule raises `Damage`."""
+"""The size that containers declare: zip, TIFF and BigTIFF, Parquet, gzip. Each rule raises `DamageError`."""
 
 import struct
 import zlib
@@ -55,7 +55,7 @@ def _member(file: BoundedFile, at: int, *, start: int) -> int:
     end = offset + 30 + sum(struct.unpack("<HH", local[26:30])) + packed
     if end > start:
         raise DamageError(f"a member needs at least {end} bytes, its directory begins at byte {start}")
-    return at + 46 + name + extra + comment
+    return at + 46 + int(name + extra + comment)
 
 
 def _wide(extra: bytes, packed: int, full: int, offset: int) -> tuple[int, int]:

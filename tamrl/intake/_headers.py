@@ -1,4 +1,4 @@
-"""The size that files of gridded data declare: classic NetCDF, HDF5, HDF4, GRIB 1 and 2. Each rule raises `Damage`."""
+"""The size that files of gridded data declare: classic NetCDF, HDF5, HDF4, GRIB 1 and 2. Each rule raises `DamageError`."""
 
 from dataclasses import dataclass
 from math import prod

@@ -1,5 +1,6 @@
 """Variables of foreign datasets as lazy arrays of physical values: decoded by `stored`, and named where reading fails."""
 
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import dask.array as da
@@ -33,7 +34,7 @@ class _Lazy:
 
 
 def decode_lazily(
-    field: xr.DataArray, *, where: object, chunks: dict[str, int] | None = None, defaults_to_zero: bool = False
+    field: xr.DataArray, *, where: object, chunks: Mapping[Hashable, int] | None = None, defaults_to_zero: bool = False
 ) -> xr.DataArray:
     """A variable with its physical values in place of the stored numbers, read part by part; attributes of storage are dropped.
 

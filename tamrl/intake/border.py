@@ -64,10 +64,14 @@ def reading(asked: str, *, where: object, todo: str | None = None, error: type[T
 
 
 def machine_fault(reason: BaseException | None, asked: str, *, where: object, but: Collection[int] = ()) -> MachineError | None:
-    """The refusal of the machine behind an exception, in itself or in what caused it; None if there is none.
+    """Return the error of the machine behind an exception or its causes; None if the machine is not to blame.
 
-    Libraries and readers wrap what the operating system said, so that "too many open files" may look like a bad file.
-    Error numbers in `but` do not count.
+    Libraries and readers wrap the message of the operating system, so that "too many open files" may look like a bad file.
+
+    Parameters
+    ----------
+    asked, where : parts of the error (`TamrlError`)
+    but : error numbers that do not count
     """
     while reason is not None:
         number = reason.errno if isinstance(reason, OSError) else None

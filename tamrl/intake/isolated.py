@@ -54,12 +54,15 @@ class _Helper:
         env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, env=env, bufsize=0)
+        if self.process.stdin is None or self.process.stdout is None:
+            raise ValueError("the pipes of a process that was just started are open")
+        self._questions, self._answers = self.process.stdin, self.process.stdout
 
-    def ask(self, question: dict[str, Any], most: int) -> Any:
-        """The answer as plain values and arrays of up to `most` bytes each; `_Ended` if there is none."""
-        content, until = json.dumps(question).encode(), time.monotonic() + PATIENCE
+    def ask(self, most: int, **question: Any) -> Any:
+        """Return the answer as plain values and arrays of up to `most` bytes each; raise `_Ended` if there is none."""
+        content, until = json.dumps(question | {"most": most}).encode(), time.monotonic() + PATIENCE
         try:
-            self.process.stdin.write(len(content).to_bytes(_LENGTH, "little") + content)
+            self._questions.write(len(content).to_bytes(_LENGTH, "little") + content)
         except BrokenPipeError:
             raise _Ended from None
         length = int.from_bytes(self._take(_LENGTH, until), "little")
@@ -87,7 +90,7 @@ class _Helper:
 
     def _take(self, size: int, until: float) -> bytearray:
         """So many bytes of the answer."""
-        content, at, pipe = bytearray(size), 0, self.process.stdout.fileno()
+        content, at, pipe = bytearray(size), 0, self._answers.fileno()
         with selectors.DefaultSelector() as waiting, memoryview(content) as view:
             waiting.register(pipe, selectors.EVENT_READ)
             while at < size:
@@ -101,8 +104,8 @@ class _Helper:
 
     def end(self) -> int:
         """Close and wait; the exit code."""
-        self.process.stdin.close()
-        self.process.stdout.close()
+        self._questions.close()
+        self._answers.close()
         try:
             return self.process.wait(1.0)
         except subprocess.TimeoutExpired:
@@ -160,7 +163,14 @@ def _helper(path: Path, asked: str, where: object, todo: str) -> Iterator[_Helpe
 
 
 def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: str = completeness.INSIDE, **arguments: Any) -> Any:
-    """The answer to one of `_child.QUESTIONS` about a file of its full length, as plain values and arrays.
+    """Return the answer to a question about a file of its full length, as plain values and arrays.
+
+    Parameters
+    ----------
+    question : name of an entry of `_child.QUESTIONS`
+    asked, where, todo : parts of the error (`TamrlError`)
+    arguments : JSON-like
+        Further arguments of the function in `_child`.
 
     Raises
     ------
@@ -173,7 +183,7 @@ def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: st
     with border.reading(asked, where=where, todo=todo):
         most = completeness.most_bytes(path)
         with _helper(path, asked, where, todo) as helper:
-            reply = helper.ask({"do": question, "path": str(path.absolute()), "most": most, **arguments}, most)
+            reply = helper.ask(most, question=question, path=str(path.absolute()), **arguments)
         if "system" in reply:
             raise OSError(*reply["system"])
         if "refused" in reply:
@@ -184,26 +194,30 @@ def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: st
 class _Part(BackendArray):
     """A variable of a NetCDF file, read part by part."""
 
-    def __init__(self, path: Path, name: str, entry: dict[str, Any], where: object):
-        self.shape, self.dtype = tuple(entry["shape"]), np.dtype(entry["dtype"])
+    def __init__(self, path: Path, name: str, *, shape: tuple[int, ...], dtype: np.dtype, where: object):
+        self.shape, self.dtype = shape, dtype
         self._path, self._name, self._where = path.absolute(), name, where  # whatever folder it is read from later
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+        values: np.ndarray = indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+        return values
 
     def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
         plain = [[k.start, k.stop, k.step] if isinstance(k, slice) else int(k) for k in key]
         where = f"{self._where} ({self._name})"
-        return ask_helper("read_part", self._path, asked="the values cannot be read", where=where, name=self._name, key=plain)
+        asked = "the values cannot be read"
+        part: np.ndarray = ask_helper("read_part", self._path, asked=asked, where=where, name=self._name, key=plain)
+        return part
 
 
 def open_netcdf(path: Path, *, where: object) -> xr.Dataset:
     """A NetCDF file as `xarray.open_dataset(decode_cf=False)` gives it: variables of one dimension read, others lazy."""
     description, variables = ask_helper("describe_file", path, asked="the file cannot be read", where=where), {}
     for name, entry in description["variables"].items():
-        lazy = entry["values"] is None
-        values = indexing.LazilyIndexedArray(_Part(path, name, entry, where)) if lazy else entry["values"]
-        encoding = {"source": str(path), "original_shape": tuple(entry["shape"]), "dtype": np.dtype(entry["dtype"])}
+        shape, dtype, values = tuple(entry["shape"]), np.dtype(entry["dtype"]), entry["values"]
+        if values is None:
+            values = indexing.LazilyIndexedArray(_Part(path, name, shape=shape, dtype=dtype, where=where))
+        encoding = {"source": str(path), "original_shape": shape, "dtype": dtype}
         if entry["chunks"]:
             encoding["preferred_chunks"] = dict(zip(entry["dims"], entry["chunks"], strict=True))
         variables[name] = xr.Variable(entry["dims"], values, entry["attrs"], encoding)

@@ -106,11 +106,11 @@ def class_table(kind: Legend, counts: Mapping[int, int], *, nodata: float | None
     return positions
 
 
-def class_positions(codes: np.ndarray, of: np.ndarray) -> np.ndarray:
-    """Codes of any numeric type replaced by their entries in the table `of`; codes that have none by that of `UNCLASSIFIED`."""
+def class_positions(codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return the entry of each code in the table `positions` (`class_table`); codes without one get that of `UNCLASSIFIED`."""
     if codes.dtype != np.uint8:
         codes = np.where((codes >= 0) & (codes < UNCLASSIFIED), codes, UNCLASSIFIED).astype("uint8")
-    return of[codes]
+    return np.take(positions, codes)
 
 
 def format_codes(codes: Iterable[int]) -> str:

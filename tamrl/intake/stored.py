@@ -20,6 +20,9 @@ ScaleRule = Literal["cf", "hdf4", "modis"]
 """`cf`: stored * scale + offset. `hdf4`: (stored - offset) * scale, where a scale above 1 divides, as in MODIS files. `modis`:
 products of NASA saved again as NetCDF or HDF5, `hdf4` where the scale is above 1, else `cf`."""
 
+Attributes = Mapping[str, Any]
+"""Attributes of a variable by name, as the file has them: numbers, arrays of them, or text."""
+
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,;:()\[\]{}|]*(?:to|and|-)?[\s,;:()\[\]{}|]*", re.IGNORECASE)
 
@@ -70,7 +73,7 @@ class Decoder:
 
 
 def make_decoder(
-    attrs: Mapping[str, Any],
+    attrs: Attributes,
     stored: np.dtype,
     *,
     where: object,
@@ -83,8 +86,6 @@ def make_decoder(
 
     Parameters
     ----------
-    attrs : mapping
-        Attributes by name: numbers, arrays of them, or numbers as text.
     stored : dtype
         Type of the numbers in the file.
     where : object
@@ -131,7 +132,7 @@ def make_decoder(
     return Decoder(form, missing, low, high, scale, offset, first, np.dtype(dtype))
 
 
-def _signed_or_not(form: np.dtype, attrs: Mapping[str, Any]) -> np.dtype:
+def _signed_or_not(form: np.dtype, attrs: Attributes) -> np.dtype:
     """The type in which stored integers count."""
     unsigned = str(attrs.get("_Unsigned", "")).strip().lower()
     other = {("i", "true"): "u", ("u", "false"): "i"}.get((form.kind, unsigned))
@@ -163,7 +164,7 @@ def _numbers(value: Any, name: str, where: object) -> tuple[list[Any], str]:
     return [np.float64(v) for v in numbers], "text"
 
 
-def _one(attrs: Mapping[str, Any], name: str, where: object) -> Any:
+def _one(attrs: Attributes, name: str, where: object) -> Any:
     if attrs.get(name) is None:
         return None
     numbers, _ = _numbers(attrs[name], name, where)
@@ -172,7 +173,7 @@ def _one(attrs: Mapping[str, Any], name: str, where: object) -> Any:
     return numbers[0]
 
 
-def _missing(attrs: Mapping[str, Any], form: np.dtype, where: object) -> tuple[float, ...]:
+def _missing(attrs: Attributes, form: np.dtype, where: object) -> tuple[float, ...]:
     """Stored numbers that stand for missing, those of the type alone."""
     declared = [
         v
@@ -211,7 +212,7 @@ class _Packing:
         return low, high
 
 
-def _limits(attrs: Mapping[str, Any], packing: _Packing, where: object) -> tuple[float, float]:
+def _limits(attrs: Attributes, packing: _Packing, where: object) -> tuple[float, float]:
     """Lowest and highest valid stored number; infinite where none is declared."""
     names = ["valid_range"] if attrs.get("valid_range") is not None else ["valid_min", "valid_max"]
     read = {name: _numbers(attrs[name], name, where) for name in names if attrs.get(name) is not None}
@@ -269,10 +270,16 @@ def _as_stored(low: float, high: float, packing: _Packing, kind: str, *, shown: 
     )
 
 
-def decode_codes(block: np.ndarray, attrs: Mapping[str, Any], *, where: object, rule: ScaleRule = "cf") -> np.ndarray:
-    """Classes and quality flags as whole numbers (int64, the same shape), -1 where they are missing.
+def decode_codes(block: np.ndarray, attrs: Attributes, *, where: object, rule: ScaleRule = "cf") -> np.ndarray:
+    """Return classes and quality flags as whole numbers (int64, the same shape), -1 for missing ones.
 
-    A zero is a class or flag, even where a tool has declared it as fill value.
+    A zero is a class or flag, even if a tool has declared it as fill value.
+
+    Parameters
+    ----------
+    block : stored numbers (any shape)
+    where : file and layer, for errors
+    rule : how scale and offset are applied
 
     Raises
     ------
@@ -285,7 +292,7 @@ def decode_codes(block: np.ndarray, attrs: Mapping[str, Any], *, where: object, 
     codes = how.values(block)
     if codes.dtype.kind != "f":
         return codes.astype("int64")
-    nearest = np.rint(np.nan_to_num(codes, nan=-1.0))
+    nearest: np.ndarray = np.rint(np.nan_to_num(codes, nan=-1.0))
     if (np.abs(codes - nearest) > 0.01).any():  # missing values compare as False
         raise InputError("flags and classes must be whole numbers", where=where, found=codes[np.abs(codes - nearest) > 0.01][:3])
     return nearest.astype("int64")

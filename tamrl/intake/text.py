@@ -10,13 +10,16 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from numbers import Number
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tamrl.errors import InputError
 from tamrl.intake import border
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 MISSING = ("", "NA", "NaN", "nan")
 """What stands for a missing number in a column of numbers; fill values such as -9999 are numbers and masked later."""
@@ -51,9 +54,10 @@ class CheckedLines(io.RawIOBase):
         """Always."""
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         """The next bytes; raises `InputError` for a line that is wrong."""
-        block = self._source.read(len(buffer))
+        target = memoryview(buffer)
+        block = self._source.read(len(target))
         if not block:
             self._finish()
             return 0
@@ -63,7 +67,7 @@ class CheckedLines(io.RawIOBase):
             self._check(line)
         if b"\0" in self._rest or len(self._rest) > LONGEST:
             self._check(self._rest)
-        buffer[: len(block)] = block
+        target[: len(block)] = block
         return len(block)
 
     def _check(self, line: bytes, last: bool = False) -> None:
@@ -157,8 +161,7 @@ def read_header(content: Content, *, where: object) -> list[str]:
         If the text is empty, a web page, in an encoding or with a separator that is not read, or if a name stands twice.
     """
     with content() as stream:
-        first = io.BufferedReader(stream, _BLOCK).readline(LONGEST)
-    line = _first(first, where)
+        line = _first(stream.readline(LONGEST), where)
     by = max(SEPARATORS, key=line.count)
     if line.count(by) > line.count(","):
         origin = ": saved by a spreadsheet" if by == ";" else ""

@@ -26,6 +26,7 @@ import xarray as xr
 
 from tamrl.errors import InputError
 from tamrl.intake import border
+from tamrl.intake.stored import Attributes
 
 VALID = {"valid_time", "validtime", "validity_time"}
 REFERENCE = {"forecast_reference_time", "reference_time", "reftime", "initial_time", "init_time"}
@@ -74,7 +75,7 @@ def attach_times(ds: xr.Dataset) -> xr.Dataset:
             attrs = stamp.attrs | ds[both].attrs
             edges = [ds[both].isel({side[0]: k}).variable for k in (0, 1)]
             edges = [xr.Variable(e.dims, e.values, attrs) for e in edges]
-            ds = ds.drop_vars(both).assign_coords({f"{name}_start": edges[0], f"{name}_end": edges[1]})
+            ds = ds.drop_vars(str(both)).assign_coords({f"{name}_start": edges[0], f"{name}_end": edges[1]})
     return ds
 
 
@@ -94,8 +95,7 @@ def decode_time_axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
         return da
     with border.reading("the time axis cannot be read", where=where, todo="write times as CF does"):
         name, stamped = _valid(da, where)
-        method = time_statistic(da)
-        start, until, method = _interval(da, name, stamped, method, where)
+        start, until, method = _interval(da, name, stamped, time_statistic(da), where)
         marks = [n for n, c in da.coords.items() if _role(str(n), c.variable) or str(n).endswith(("_start", "_end"))]
         da = da.drop_vars(marks)
         da = da.squeeze([d for d in da.dims if d == "time" and d not in stamped.dims])
@@ -105,8 +105,8 @@ def decode_time_axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
             da = da.rename({stamped.dims[0]: "time"}) if stamped.dims[0] != "time" else da
         else:
             da = da.stack(_time=stamped.dims, create_index=False).rename(_time="time")
-        along = {"until": until, "statistic": np.broadcast_to(method, start.shape)}
-        return da.assign_coords(time=start.ravel(), **{k: ("time", v.ravel()) for k, v in along.items()})
+        methods = np.broadcast_to(method, start.shape)
+        return da.assign_coords(time=start.ravel(), until=("time", until.ravel()), statistic=("time", methods.ravel()))
 
 
 def time_statistic(da: xr.DataArray) -> str:
@@ -114,7 +114,9 @@ def time_statistic(da: xr.DataArray) -> str:
     text = re.sub(r"\([^)]*\)", "", str(da.attrs.get("cell_methods", "")))
     mine = {"time"} | {str(n).lower() for n, c in da.coords.items() if _role(str(n), c.variable)}
     pairs = [({n.strip().lower() for n in names.split(":")}, method) for names, method in _METHOD.findall(text)]
-    methods = [{"average": "mean", "accumulation": "sum"}.get(method, method) for names, method in pairs if names & mine]
+    methods: list[str] = [
+        {"average": "mean", "accumulation": "sum"}.get(method, method) for names, method in pairs if names & mine
+    ]
     odd = [m for m in methods if m not in ("mean", "sum", "point")]
     declared = {"daily_mean": "mean", "daily_sum": "sum"}.get(str(da.attrs.get("daily_statistic")), "")
     return (odd or methods or [declared or str(da.attrs.get("GRIB_stepType", ""))])[-1]
@@ -198,7 +200,7 @@ def _interval(
     return np.where(one, time, start), np.where(one, none, end), np.where(end == start, "point", method)
 
 
-def decode_times(values: np.ndarray, attrs: dict, *, where: object) -> np.ndarray:
+def decode_times(values: np.ndarray, attrs: Attributes, *, where: object) -> np.ndarray:
     """Times (datetime64[ns], UTC, same shape) from stored numbers, texts or dates and the attributes beside them.
 
     Raises
@@ -241,7 +243,7 @@ def _from_text(values: np.ndarray, where: object) -> np.ndarray:
     return np.array(text, "datetime64[us]").reshape(values.shape)
 
 
-def _refuse_missing(values: np.ndarray, attrs: dict, where: object) -> None:
+def _refuse_missing(values: np.ndarray, attrs: Attributes, where: object) -> None:
     stated = [np.ravel(attrs[k]) for k in ("_FillValue", "missing_value") if k in attrs]
     fills = [float(f) for fill in stated if fill.dtype.kind in "iuf" for f in fill]
     fills += [-(2.0**63), -(2.0**63) + 2] + ([-(2.0**31), -(2.0**31) + 1] if values.dtype == "int32" else [])
@@ -284,7 +286,7 @@ def _since(values: np.ndarray, units: str, calendar: str, where: object) -> np.n
     return _settled(integer.astype("int64") * length + rest + origin, blur)
 
 
-def _origin(match: re.Match, calendar: str, where: object) -> int:
+def _origin(match: re.Match[str], calendar: str, where: object) -> int:
     """Microseconds from 1970 to the date of a unit; before 15 October 1582 the standard calendar is the Julian one."""
     year, month, day = int(match["year"]), int(match["month"]), int(match["day"] or 1)
     with border.reading("the date of the time axis is none", where=where, todo="write it as yyyy-mm-dd hh:mm:ss"):
@@ -304,7 +306,7 @@ def _origin(match: re.Match, calendar: str, where: object) -> int:
     return days * DAY + round(clock[0] * HOUR + clock[1] * MINUTE + clock[2] * SECOND) - offset
 
 
-def _months(values: np.ndarray, months: int, match: re.Match, origin: int, where: object) -> np.ndarray:
+def _months(values: np.ndarray, months: int, match: re.Match[str], origin: int, where: object) -> np.ndarray:
     """Numbers of `months since` or `years since`: calendar months on the day of the date; a half is the middle."""
     number = np.rint(values.astype("float64") * 2e3) / 2e3  # without noise
     unit = "years" if months == 12 else "months"

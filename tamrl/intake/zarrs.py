@@ -25,7 +25,7 @@ def open_zarr(store: Store, *, where: object) -> xr.Dataset:
 
     Fields may be of any size, as what was never written takes no room; what is read whole may not: a coordinate, a chunk.
     """
-    ds = xr.open_zarr(store, chunks=None, decode_times=False, mask_and_scale=False, create_default_indexes=False)
+    ds: xr.Dataset = xr.open_zarr(store, chunks=None, decode_times=False, mask_and_scale=False, create_default_indexes=False)
     for name, variable in ds.variables.items():
         chunk, size = variable.encoding.get("chunks") or variable.shape, variable.dtype.itemsize
         most = max(math.prod(chunk), math.prod(variable.shape) if variable.ndim <= 1 else 0) * size
@@ -33,15 +33,15 @@ def open_zarr(store: Store, *, where: object) -> xr.Dataset:
             declared = f"{name}: shape {variable.shape}, chunks {chunk}"
             raise InputError("the store declares too much", where=where, found=declared, todo="copy it again")
     for name in [n for n, c in ds.coords.items() if c.dims == (n,)]:
-        ds = ds.set_xindex(name)
+        ds = ds.set_xindex(str(name))
     return ds
 
 
-class CheckedStore(WrapperStore):
+class CheckedStore(WrapperStore[LocalStore]):
     """A store in a folder, read only; a chunk packed by Blosc is compared with the length that it declares."""
 
     def __init__(self, folder: Path | LocalStore):
-        self._codecs = {}  # whether arrays are packed by Blosc, by their names
+        self._codecs: dict[str, str | None] = {}
         super().__init__(folder if isinstance(folder, LocalStore) else LocalStore(folder, read_only=True))
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
@@ -64,8 +64,8 @@ class CheckedStore(WrapperStore):
         for name in ("/".join(key.split("/")[:k]) for k in range(key.count("/"), -1, -1)):
             if name not in self._codecs:
                 self._codecs[name] = self._codec(name)
-            if self._codecs[name] is not None:
-                return self._codecs[name] == "blosc"
+            if codec := self._codecs[name]:
+                return codec == "blosc"
         return False
 
     def _codec(self, name: str) -> str | None:
