@@ -1,7 +1,7 @@
-"""The process in which NetCDF, HDF5 and HDF4 files from elsewhere are parsed; `tamrl.intake.isolated` starts it and asks it.
+"""The helper process that parses foreign NetCDF, HDF5 and HDF4 files; `tamrl.intake.isolated` starts it and asks it.
 
-It is run as a file and imports nothing of the project. Questions come as JSON with their length in front, answers go back as
-JSON and the bytes of arrays: nothing is unpickled on either side. It ends with its standard input.
+It runs as a script and imports nothing of the project. A question is JSON, preceded by its length. An answer is JSON, followed
+by the bytes of the arrays. Neither side unpickles anything. The process ends when its standard input is closed.
 """
 
 import json
@@ -24,13 +24,13 @@ from pyhdf.SD import SD, SDC
 LENGTH = struct.Struct("<Q")
 OPEN_FILES = 32
 CHUNK_CACHE = 1 << 20
-"""Decoded data that a variable may keep; the library's default would keep whole files, many at a time."""
+"""Decoded bytes that a variable may cache; by default the library would hold whole files, many at a time."""
 
 MEMORY = 1 << 29
-"""Bytes of address space beyond what an answer itself needs four times."""
+"""Bytes of address space beyond four times the size of the answer."""
 
 SECONDS, SPEED = 4, 20e6
-"""Processor time of an answer: so much, and a second for each `SPEED` bytes of the file and of the answer."""
+"""Processor time of an answer (s), to which each `SPEED` bytes of the file and of the answer add a second."""
 
 
 _Variable: TypeAlias = "netCDF4.Variable[Any]"
@@ -39,7 +39,7 @@ _State = tuple[str, int, int, int]
 
 
 class RefusedError(Exception):
-    """What a file declares is not believed."""
+    """A file declares more than it can hold."""
 
 
 _files: OrderedDict[tuple[int, int], tuple[_State, netCDF4.Dataset]] = OrderedDict()
@@ -47,7 +47,7 @@ _mapped = 0
 
 
 def _bounded(path: str, size: int, most: int) -> None:
-    """Limits of memory and processor time for an answer of `size` bytes; `RefusedError` beyond `most`."""
+    """Limit memory and processor time for an answer of `size` bytes; raise `RefusedError` if these exceed `most`."""
     if size > most:
         raise RefusedError(f"it declares {size:,} bytes of values in one variable, at most {most:,} fit a file of its size")
     wanted, (_, hard) = _mapped + MEMORY + 4 * size, resource.getrlimit(resource.RLIMIT_AS)
@@ -59,9 +59,9 @@ def _bounded(path: str, size: int, most: int) -> None:
 
 
 def _netcdf(path: str) -> netCDF4.Dataset:
-    """A file, kept open as long as it does not change; its limits are those of a header.
+    """Open a file with the limits of a header, and leave it open until it changes.
 
-    HDF5 shares what it knows of a file among all that have it open: one that was overwritten in place would give its old values.
+    HDF5 shares its knowledge of a file among all its handles, so that a file overwritten in place would return old values.
     """
     _bounded(path, 0, 0)
     status = Path(path).stat()
@@ -101,7 +101,7 @@ def _attributes(owner: "netCDF4.Dataset | _Variable") -> dict[str, Any]:
 
 
 def describe_file(path: str, most: int) -> dict[str, Any]:
-    """Attributes, and the variables of numbers and texts; those of at most one dimension with their values."""
+    """Return the attributes and the variables of numbers and text, with the values of those of at most one dimension."""
     file, variables = _netcdf(path), {}
     for name, variable in file.variables.items():
         if not _is_plain(variable):
@@ -135,7 +135,7 @@ def read_part(path: str, most: int, name: str, key: list[int | list[int | None]]
 
 
 def read_layer(path: str, most: int, name: str) -> dict[str, Any]:
-    """A variable of a file, or of a group within it (HDF-EOS 5 nests its grids), with its coordinates."""
+    """Read a variable and its coordinates from a file or a group in it (HDF-EOS 5 nests its grids)."""
     file = _netcdf(path)
     variable = _find(file, name)
     if variable is None:
@@ -152,7 +152,7 @@ def _find(group: netCDF4.Dataset | netCDF4.Group, name: str) -> "_Variable | Non
 
 
 def read_hdf4_layer(path: str, most: int, name: str) -> dict[str, Any]:
-    """A layer of an HDF4 file."""
+    """Read a layer of an HDF4 file."""
     _bounded(path, 0, 0)
     file = SD(path, SDC.READ)
     try:
@@ -169,7 +169,7 @@ def read_hdf4_layer(path: str, most: int, name: str) -> dict[str, Any]:
 
 
 def read_hdf4_attributes(path: str, most: int) -> dict[str, Any]:
-    """Attributes of an HDF4 file."""
+    """Read the attributes of an HDF4 file."""
     _bounded(path, 0, 0)
     file = SD(path, SDC.READ)
     try:
@@ -183,7 +183,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {function.__name__: function for func
 
 
 def _plain(value: Any, arrays: list[bytes]) -> Any:
-    """JSON of an answer; the bytes of arrays go into `arrays`, in the order of their mention."""
+    """Return an answer as JSON-like values; append the bytes of its arrays to `arrays`, in order."""
     if isinstance(value, dict):
         return {"of": {str(k): _plain(v, arrays) for k, v in value.items()}}
     if isinstance(value, np.generic | np.ndarray):
@@ -212,7 +212,7 @@ def _answer(question: str, **arguments: Any) -> tuple[dict[str, Any], list[bytes
 
 
 def answer_questions(questions: BinaryIO, answers: BinaryIO) -> None:
-    """Answer until there are no more questions."""
+    """Answer questions until the input ends."""
     while len(head := questions.read(LENGTH.size)) == LENGTH.size:
         header, arrays = _answer(**json.loads(questions.read(*LENGTH.unpack(head))))
         content = json.dumps(header).encode()
@@ -222,11 +222,11 @@ def answer_questions(questions: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and its end closes the input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; its end closes the input
     netCDF4.set_chunk_cache(CHUNK_CACHE)
     with suppress(OSError), open("/proc/self/statm", encoding="ascii") as statm:
         _mapped = int(statm.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not stand among the answers
+    os.dup2(2, 1)  # prints of libraries must not mix with the answers
     answer_questions(sys.stdin.buffer, answers)

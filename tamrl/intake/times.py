@@ -1,4 +1,4 @@
-"""The time axis of any dataset: one place decodes stamps and says which interval each value stands for.
+"""Decode the time axis of any dataset: its times, and the interval that each value covers.
 
 Which coordinate
     `valid_time`, or a coordinate of standard name `time`, wherever one is; else reference time plus step (forecast period,
@@ -60,9 +60,9 @@ _METHOD = re.compile(r"((?:[\w.]+:\s+)+)([a-z_]+)")
 
 
 def attach_times(ds: xr.Dataset) -> xr.Dataset:
-    """The dataset (times not decoded) with all that speaks of time as coordinates, which go along with each variable.
+    """Return a dataset whose time variables are coordinates, so that each variable carries them; nothing is decoded.
 
-    Bounds of a coordinate `c` become the coordinates `c_start` and `c_end`. Nothing is decoded here.
+    Bounds of a coordinate `c` become the coordinates `c_start` and `c_end`.
     """
     ds = ds.set_coords([n for n in ds.data_vars if ds.variables[n].ndim < 3 and _role(str(n), ds.variables[n])])
     for name in [str(n) for n in ds.coords if _role(str(n), ds.variables[n])]:
@@ -80,16 +80,15 @@ def attach_times(ds: xr.Dataset) -> xr.Dataset:
 
 
 def decode_time_axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
-    """A variable of a prepared dataset on one dimension `time` of labels (datetime64[ns], UTC), in the order of the file.
+    """Return a variable of a dataset of `attach_times` with one dimension `time` of labels (datetime64[ns], UTC).
 
-    Coordinates beside it: `until`, the end of the interval of which `time` is the start, NaT where no bounds say so, and
-    `time_statistic`, the variable's method over time (`cell_methods`, else `GRIB_stepType`, else empty; `point` where the bounds
-    are of no length).
+    Further coordinates are `until`, the end of the interval that starts at `time` (NaT without bounds), and `statistic`, the
+    method over time (`time_statistic`; `point` if the bounds are equal).
 
     Raises
     ------
     InputError
-        If there is no time coordinate, or it cannot be decoded, with the reason.
+        If there is no time coordinate, or if it cannot be decoded.
     """
     if "until" in da.coords:
         return da
@@ -110,7 +109,7 @@ def decode_time_axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
 
 
 def time_statistic(da: xr.DataArray) -> str:
-    """Method over time: the last of `cell_methods` (an extreme or spread before others), else `GRIB_stepType`, else empty."""
+    """Return the method over time: the last of `cell_methods` (preferably an extreme or spread), or `GRIB_stepType`, or empty."""
     text = re.sub(r"\([^)]*\)", "", str(da.attrs.get("cell_methods", "")))
     mine = {"time"} | {str(n).lower() for n, c in da.coords.items() if _role(str(n), c.variable)}
     pairs = [({n.strip().lower() for n in names.split(":")}, method) for names, method in _METHOD.findall(text)]
@@ -123,7 +122,7 @@ def time_statistic(da: xr.DataArray) -> str:
 
 
 def _role(name: str, of: xr.Variable) -> str | None:
-    """What a coordinate says of time: valid, reference, lead, time; None if nothing."""
+    """Return the role of a coordinate for time: valid, reference, lead, time, or None."""
     standard, units, low = of.attrs.get("standard_name"), str(of.attrs.get("units", "")).lower(), name.lower()
     if low in VALID:
         return "valid"
@@ -139,7 +138,7 @@ def _role(name: str, of: xr.Variable) -> str | None:
 
 
 def _valid(da: xr.DataArray, where: object) -> tuple[str | None, xr.DataArray]:
-    """The time each value is valid at, with the name of its coordinate (None where it is a sum)."""
+    """Return the name of the coordinate of valid times (None if they are a sum) and the valid times."""
     roles = {str(n): _role(str(n), c.variable) for n, c in da.coords.items() if not str(n).endswith(("_start", "_end"))}
     along = {d for n in roles if roles[n] for d in da[n].dims if da.sizes[d] > 1}
 
@@ -170,7 +169,7 @@ def _decoded(da: xr.DataArray, name: str, where: object) -> xr.DataArray:
 
 
 def _lead(step: xr.DataArray, where: object) -> xr.DataArray:
-    """Steps as timedelta64[ns]; numbers without unit are hours."""
+    """Decode lead times as timedelta64[ns]; numbers without unit are hours."""
     values, unit = step.values, str(step.attrs.get("units", "")).strip().lower() or "hours"
     if values.dtype.kind != "m":
         length = 1 if unit.startswith("nanosec") else _length(unit, f"{where}, coordinate {step.name}")
@@ -183,7 +182,7 @@ def _lead(step: xr.DataArray, where: object) -> xr.DataArray:
 def _interval(
     da: xr.DataArray, name: str | None, stamped: xr.DataArray, method: str, where: object
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels and ends of intervals (NaT without bounds) and methods, of the shape of `stamped`."""
+    """Return labels and ends of intervals (NaT without bounds) and methods, in the shape of `stamped`."""
     time, none = stamped.values.astype("datetime64[ns]"), np.full(stamped.shape, "NaT", "datetime64[ns]")
     if name is None or f"{name}_start" not in da.coords:
         steps = [_lead(c, where).values for n, c in da.coords.items() if _role(str(n), c.variable) == "lead"]
@@ -201,12 +200,12 @@ def _interval(
 
 
 def decode_times(values: np.ndarray, attrs: Attributes, *, where: object) -> np.ndarray:
-    """Times (datetime64[ns], UTC, same shape) from stored numbers, texts or dates and the attributes beside them.
+    """Decode times (datetime64[ns], UTC, same shape) from stored numbers, texts or dates and their attributes.
 
     Raises
     ------
     InputError
-        For a missing time, another calendar, an unknown unit, or numbers that are no dates, each by its reason.
+        For a missing time, another calendar, an unknown unit, or numbers that are not dates.
     """
     values, calendar = np.asarray(values), str(attrs.get("calendar", "")).lower()
     if values.dtype.kind == "O" and values.size and hasattr(values.flat[0], "calendar"):
@@ -262,7 +261,7 @@ def _length(unit: str, where: object) -> int:
 
 
 def _since(values: np.ndarray, units: str, calendar: str, where: object) -> np.ndarray:
-    """Numbers of `<unit> since <date>`."""
+    """Decode numbers with the unit `<unit> since <date>`."""
     match = _SINCE.fullmatch(units)
     if not match:
         todo = "state units as in 'hours since 1900-01-01 00:00:00'"
@@ -287,7 +286,7 @@ def _since(values: np.ndarray, units: str, calendar: str, where: object) -> np.n
 
 
 def _origin(match: re.Match[str], calendar: str, where: object) -> int:
-    """Microseconds from 1970 to the date of a unit; before 15 October 1582 the standard calendar is the Julian one."""
+    """Return the microseconds from 1970 to the date of a unit; the standard calendar is Julian before 15 October 1582."""
     year, month, day = int(match["year"]), int(match["month"]), int(match["day"] or 1)
     with border.reading("the date of the time axis is none", where=where, todo="write it as yyyy-mm-dd hh:mm:ss"):
         if calendar != "proleptic_gregorian" and (year, month, day) < (1582, 10, 15):
@@ -307,7 +306,7 @@ def _origin(match: re.Match[str], calendar: str, where: object) -> int:
 
 
 def _months(values: np.ndarray, months: int, match: re.Match[str], origin: int, where: object) -> np.ndarray:
-    """Numbers of `months since` or `years since`: calendar months on the day of the date; a half is the middle."""
+    """Decode `months since` or `years since` a date: calendar months on the day of the date; a half is the middle."""
     number = np.rint(values.astype("float64") * 2e3) / 2e3  # without noise
     unit = "years" if months == 12 else "months"
     if (number * 2 % 1 != 0).any():
@@ -327,12 +326,12 @@ def _months(values: np.ndarray, months: int, match: re.Match[str], origin: int, 
 
 
 def _month_start(months: np.ndarray) -> np.ndarray:
-    """Microseconds from 1970 of months since 1970-01."""
+    """Return the microseconds from 1970 to the starts of months since 1970-01."""
     return months.astype("datetime64[M]").astype("datetime64[us]").astype("int64")
 
 
 def _absolute(values: np.ndarray, unit: str, where: object, todo: str = "correct the dates") -> np.ndarray:
-    """Dates written as numbers: yyyymmdd.f, yyyymm.f or yyyy.f, the fraction that of the day, month or year."""
+    """Decode dates written as numbers: yyyymmdd.f, yyyymm.f or yyyy.f with a fraction of the day, month or year."""
     digits, number = {"day": 8, "month": 6, "year": 4}[unit], values.astype("float64")
     integer = np.floor(number).astype("int64")
     coarse = values.dtype == "float32" and digits == 8
@@ -360,7 +359,7 @@ def _refuse_far(micros: np.ndarray, where: object) -> None:
 
 
 def _settled(micros: np.ndarray, blur: float) -> np.ndarray:
-    """Microseconds as datetime64[ns]: the full minute (or hour, if `blur` µs hide it) where that is as near as noise."""
+    """Return microseconds as datetime64[ns], rounded to a full minute (or hour, by `blur` in µs) that is within the noise."""
     grain = MINUTE if blur <= MINUTE / 2 else HOUR
     full = (micros + grain // 2) // grain * grain
     near = np.abs(micros - full) <= max(SECOND, blur)
@@ -368,7 +367,7 @@ def _settled(micros: np.ndarray, blur: float) -> np.ndarray:
 
 
 def check_months(values: np.ndarray, *, where: object) -> np.ndarray:
-    """Numbers 1 to 12 (any order) as whole numbers; raises `InputError` unless each month occurs once."""
+    """Return the months 1 to 12 (any order) as integers; raise `InputError` unless each occurs once."""
     values = np.asarray(values)
     if values.dtype.kind not in "iuf" or sorted(values.ravel().tolist()) != list(range(1, 13)):
         raise InputError("a mean year must have the months 1 to 12, each once", where=where, found=values.ravel()[:12].tolist())
