@@ -283,7 +283,7 @@ def _read_seal(path: Path, *changed: int) -> Seal:
 
 def _damaged(path: Path, fault: str, rule: str) -> ContractError:
     todo = f"delete it, or call snakemake with --forcerun {rule}: that rule makes it" if rule else "delete it: it is made again"
-    return ContractError("the file is not as it was written", where=path, found=fault, todo=todo)
+    return ContractError("the file differs from its seal", where=path, found=fault, todo=todo)
 
 
 def as_json(content: object) -> str:

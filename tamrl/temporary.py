@@ -107,7 +107,9 @@ def begun(path: Path) -> Path:
     part = path.with_name(f".{path.name}.part")
     part.mkdir(parents=True, exist_ok=True)
     if part.is_symlink() or part.stat().st_uid != os.geteuid():
-        raise MachineError("a temporary folder is not our own", where=part, found="a link, or of another user", todo="delete it")
+        raise MachineError(
+            "a temporary folder belongs to somebody else", where=part, found="a link or foreign folder", todo="delete it"
+        )
     return part
 
 

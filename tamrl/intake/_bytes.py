@@ -35,7 +35,7 @@ class BoundedFile:
             raise DamageError(f"{what} lies at byte {start} with {length} bytes")
         self.need(start + length, what)
         if length > MOST:
-            raise DamageError(f"{what} is said to have {length} bytes")
+            raise DamageError(f"{what} declares {length} bytes")
         self.step()
         self._handle.seek(start)
         content = self._handle.read(length)

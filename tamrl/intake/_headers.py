@@ -153,7 +153,7 @@ def check_hdf4(file: BoundedFile) -> None:
     block, seen = 4, set()
     while block:
         if block in seen:
-            raise DamageError("its lists of data descriptors go round in a circle")
+            raise DamageError("its lists of data descriptors form a circle")
         seen.add(block)
         count, following = file.numbers(">HI", block, "a list of data descriptors")
         file.step(count)

@@ -81,6 +81,6 @@ def _refuse(text: pd.Series, wrong: pd.Series, form: str | None, where: object, 
     """Raise the error of the first wrong value."""
     row = int(wrong.to_numpy().argmax())
     value = "" if pd.isna(text.iloc[row]) else str(text.iloc[row])
-    looks = next((meaning for pattern, meaning in _LOOKS.items() if re.fullmatch(pattern, value)), "no date that there is")
+    looks = next((meaning for pattern, meaning in _LOOKS.items() if re.fullmatch(pattern, value)), "not an existing date")
     others = f"; {int((~wrong).sum())} others are {form}" if form else ""
     raise InputError("dates cannot be read", where=where, found=f"{value!r} in row {row + 1} ({looks}){others}", todo=todo)

@@ -128,7 +128,7 @@ def _twice(loader: yaml.SafeLoader, node: yaml.Node, above: tuple[str, ...], see
         path, line = (*above, key.value if isinstance(key.value, str) else str(name)), key.start_mark.line + 1
         if name in first:
             lines = f"lines {first[name]} and {line}" if first[name] != line else f"line {line}"
-            yield f"{'.'.join(path)} stands twice ({lines})"
+            yield f"{'.'.join(path)} occurs twice ({lines})"
         first[name] = line
         yield from _twice(loader, child, path, seen)
 

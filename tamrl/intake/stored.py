@@ -155,12 +155,12 @@ def _numbers(value: Any, name: str, where: object) -> tuple[list[Any], str]:
     if parts.dtype.kind in "iuf":
         return list(parts), "real" if parts.dtype.kind == "f" else "integer"
     if parts.dtype.kind not in "USO":
-        raise InputError(f"the attribute {name} is no number", where=where, found=value)
+        raise InputError(f"the attribute {name} is not a number", where=where, found=value)
     text = " ".join(p.decode("latin-1") if isinstance(p, bytes) else str(p) for p in parts).strip("\x00 ")
     text = re.sub(r"\.{2,}|…|–", " to ", text.replace("−", "-"))
     numbers, gaps = _NUMBER.findall(text), _NUMBER.split(text)
     if not numbers or any(not _BETWEEN.fullmatch(gap) for gap in gaps) or any(not gap for gap in gaps[1:-1]):
-        raise InputError(f"the attribute {name} is no number", where=where, found=repr(value), todo=f"write {name} as numbers")
+        raise InputError(f"the attribute {name} is not a number", where=where, found=repr(value), todo=f"write {name} as numbers")
     return [np.float64(v) for v in numbers], "text"
 
 
@@ -228,7 +228,7 @@ def _limits(attrs: Attributes, packing: _Packing, where: object) -> tuple[float,
         low, high = (v + 2.0 ** (8 * packing.stored.itemsize) if np.isfinite(v) and v < 0 else v for v in (low, high))
     shown = ", ".join(f"{name} = {attrs[name]!r}" for name in read)
     if low > high:
-        raise InputError(f"the attribute {' and '.join(read)} is no range", where=where, found=shown)
+        raise InputError(f"the attribute {' and '.join(read)} is not a range", where=where, found=shown)
     return _as_stored(low, high, packing, "text" if "text" in kinds else kinds.pop(), shown=shown, where=where)
 
 

@@ -75,7 +75,7 @@ class CheckedLines(io.RawIOBase):
         if b"\0" in line:
             raise _nul(self._number, self._where)
         if line.find(b"\r", 0, -1) >= 0:
-            raise _fault("a row holds a CR within", self._number, _short(line), self._where, "save it with LF or CR LF")
+            raise _fault("a row contains a CR", self._number, _short(line), self._where, "save it with LF or CR LF")
         if len(line) > LONGEST:
             raise _fault(f"a line is longer than {LONGEST:,} bytes", self._number, _short(line), self._where, _ORIGINAL)
         if self._open or b'"' in line:
@@ -127,11 +127,11 @@ def _ragged(text: str, cells: int, count: int, line: int, where: object, *, last
     """Return the error of a line with more or fewer cells than the header."""
     excerpt = f"{cells} cells instead of {count}: …{text.rstrip()[-60:]}"
     if cells > count and text.rstrip("\r").endswith(","):
-        return _fault("rows end in a comma too many: saved by a spreadsheet", line, excerpt, where, _ORIGINAL)
+        return _fault("rows end in a surplus comma: saved by a spreadsheet", line, excerpt, where, _ORIGINAL)
     if cells < count and last:
         return _fault("the file breaks off within a row", line, excerpt, where, "fetch it again")
     todo = "put text that holds commas into quotes, or fetch the file again"
-    return _fault("a row has not as many cells as the header", line, excerpt, where, todo)
+    return _fault("a row has more or fewer cells than the header", line, excerpt, where, todo)
 
 
 def _short(line: bytes) -> str:
@@ -148,7 +148,7 @@ def column_names(cells: Sequence[str], *, where: object) -> list[str]:
     if twice := [name for name, n in Counter(names).items() if n > 1 and name]:
         places = " and ".join(str(k + 1) for k, name in enumerate(names) if name == twice[0])
         todo = "rename one of them, or leave it out"
-        raise InputError(f"the column {twice[0]!r} stands twice", where=where, found=f"columns {places}", todo=todo)
+        raise InputError(f"the column {twice[0]!r} occurs twice", where=where, found=f"columns {places}", todo=todo)
     return names
 
 
@@ -241,7 +241,7 @@ def read_columns(
         # as Latin-1 every byte is a letter; what stays text is decoded below
         table = pd.read_csv(lines, header=0, names=known, keep_default_na=False, na_values=marks, encoding="latin-1", **how)
     if table.empty:
-        raise InputError("the table has no rows", where=where, found="a header alone", todo="fetch it again, or make it anew")
+        raise InputError("the table has no rows", where=where, found="only a header", todo="fetch it again, or make it again")
     for name in table:
         if name in marks:
             table[name] = parse_numbers(table[name], where=f"{where}, column {name}", keep=True)
@@ -268,7 +268,7 @@ def parse_numbers(column: pd.Series, *, where: object, keep: bool = False) -> An
             row = int(wrong.argmax())
             excerpt = f"{str(values.iloc[row])!r} in row {row + 1}{_hint(values.iloc[row])}"
             todo = f"write numbers with decimal points, and nothing or one of {', '.join(MISSING[1:])} where a value is missing"
-            raise InputError("a column of numbers holds something else", where=where, found=excerpt, todo=todo)
+            raise InputError("a column of numbers holds other text", where=where, found=excerpt, todo=todo)
         column = numbers.astype(float)
     return column if keep else column.to_numpy(dtype=float, na_value=np.nan)
 
@@ -326,7 +326,7 @@ def read_small_table(
     last = free is not None and columns[-1].upper() == free
     body = [_fitted(cells, len(columns), by if last else None, line, where) for line, cells in rows_of_cells[1:]]
     if rows and not body:
-        raise InputError("the table has no rows", where=where, found="a header alone", todo="fetch it again, or make it anew")
+        raise InputError("the table has no rows", where=where, found="only a header", todo="fetch it again, or make it again")
     return pd.DataFrame(body, columns=columns, dtype=str)
 
 

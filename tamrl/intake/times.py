@@ -288,7 +288,7 @@ def _since(values: np.ndarray, units: str, calendar: str, where: object) -> np.n
 def _origin(match: re.Match[str], calendar: str, where: object) -> int:
     """Return the microseconds from 1970 to the date of a unit; the standard calendar is Julian before 15 October 1582."""
     year, month, day = int(match["year"]), int(match["month"]), int(match["day"] or 1)
-    with border.reading("the date of the time axis is none", where=where, todo="write it as yyyy-mm-dd hh:mm:ss"):
+    with border.reading("the date of the time axis is invalid", where=where, todo="write it as yyyy-mm-dd hh:mm:ss"):
         if calendar != "proleptic_gregorian" and (year, month, day) < (1582, 10, 15):
             date = cftime.datetime(year, month, day, calendar="standard")
             days = int(cftime.date2num(date, "days since 1970-01-01", calendar="standard"))
@@ -296,7 +296,7 @@ def _origin(match: re.Match[str], calendar: str, where: object) -> int:
             days = int(np.datetime64(f"{year:04d}-{month:02d}-{day:02d}", "D").astype("int64"))
     clock = [float(match[k] or 0) for k in ("hour", "minute", "second")]
     if clock[0] > 24 or max(clock[1:]) >= 60:
-        raise InputError("the date of the time axis is none", where=where, found=match.group())
+        raise InputError("the date of the time axis is invalid", where=where, found=match.group())
     zone, offset = match["zone"] or "", 0
     if zone[:1] in ("+", "-") or zone[:1].isdigit():
         digits = zone.lstrip("+-").replace(":", "")
@@ -342,7 +342,7 @@ def _absolute(values: np.ndarray, unit: str, where: object, todo: str = "correct
     text = [str(v) for v in integer.ravel()]
     dates = ["-".join(p for p in (t[:4], t[4:6], t[6:]) if p) for t in text]
     kind = {"day": "D", "month": "M", "year": "Y"}[unit]
-    with border.reading(f"a {unit} of the time axis is none", where=where, todo=todo):
+    with border.reading(f"a {unit} of the time axis is invalid", where=where, todo=todo):
         start = np.array(dates, f"datetime64[{kind}]").reshape(values.shape)
     start, end = (t.astype("datetime64[us]").astype("int64") for t in (start, start + 1))
     share = number - integer

@@ -140,7 +140,7 @@ def _fault(source: Path | bytes, error: Exception) -> tuple[str, str]:
     if first.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "a web page, no archive", "log in at the publisher where that is needed, and fetch the file itself"
     if not first.startswith(b"PK"):
-        return f"no zip archive; it begins with {first[:8]!r}", "give the zip archive of the publisher"
+        return f"not a zip archive; it begins with {first[:8]!r}", "give the zip archive of the publisher"
     if len(last.rpartition(b"PK\x05\x06")[-1]) < 18 or b"PK\x05\x06" not in last:
         return f"it breaks off before its directory, after {size:,} bytes", _AGAIN
     return f"damaged: {error}", _AGAIN
@@ -149,12 +149,12 @@ def _fault(source: Path | bytes, error: Exception) -> tuple[str, str]:
 def check_member(info: zipfile.ZipInfo, *, where: object) -> None:
     """Raise `InputError` for a member that is encrypted or has an unsupported packing method."""
     if info.flag_bits & 0x41 or info.compress_type == 99:
-        todo = "unpack it with its password and pack it anew without, or fetch it from its publisher"
+        todo = "unpack it with its password and pack it again without one, or fetch it from its publisher"
         raise InputError(f"member {info.filename!r} is encrypted", where=where, todo=todo)
     if info.compress_type not in READABLE:
         method = ", ".join(filter(None, (str(info.compress_type), METHODS.get(info.compress_type))))
         raise InputError(
             f"member {info.filename!r} is packed by a method that cannot be read here ({method})",
             where=where,
-            todo="unpack the archive and pack it anew as an ordinary zip (Deflate)",
+            todo="unpack the archive and pack it again as an ordinary zip (Deflate)",
         )

@@ -51,7 +51,7 @@ FAULTS = {
     "tabs": (lambda s: s.replace(",", "\t"), "separated by tabs"),
     "trailing commas": (
         lambda s: s.replace("\n", ",\n").replace("y,", "y", 1),
-        "comma too many[\\s\\S]*line 2: 5 cells instead of 4",
+        "surplus comma[\\s\\S]*line 2: 5 cells instead of 4",
     ),
     "a short row": (lambda s: s.replace("-9999,3", "-9999"), "line 3: 3 cells instead of 4"),
     "a long row": (lambda s: s.replace("-9999,3", "-9,999,3"), "line 3: 5 cells instead of 4"),
