@@ -96,8 +96,7 @@ class Cache:
 
     Parameters
     ----------
-    folder : Path
-        Other files may lie in it; the cache touches none but its entries.
+    folder : other files may lie in it; the cache touches none but its entries
     """
 
     folder: Path
@@ -140,8 +139,7 @@ class Cache:
 
         Parameters
         ----------
-        listed : callable, optional
-            Whether the seal of a folder lists a file, see `files.atomic`.
+        listed : whether the seal of a folder lists a file, see `files.atomic`
 
         Raises
         ------
@@ -204,8 +202,7 @@ def locked(folder: Path, name: str = "lock", *, patience: float = 0.0) -> Iterat
 
     Parameters
     ----------
-    patience : float
-        Seconds to wait for a process that holds it.
+    patience : seconds to wait for a process that holds it
 
     Raises
     ------

@@ -49,8 +49,7 @@ def bounds(time: np.ndarray, period: Period) -> np.ndarray:
 
     Parameters
     ----------
-    time : (time,) datetime64
-        Starts of the periods.
+    time : starts of the periods
 
     Raises
     ------
@@ -211,8 +210,7 @@ class TimeAxis:
 
         Parameters
         ----------
-        south : (site, 1, 1) of bool
-            Sites in the south, where seasons are shifted by half a year.
+        south : sites in the south, where seasons are shifted by half a year
 
         Returns
         -------

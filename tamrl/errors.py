@@ -11,14 +11,10 @@ class TamrlError(Exception):
 
     Parameters
     ----------
-    asked : str
-        The requirement that is not met, or the action that failed.
-    where : object, optional
-        The file, key or place.
-    found : object, optional
-        The value or state that is at fault.
-    todo : str, optional
-        What the user can do about it.
+    asked : the requirement that is not met, or the action that failed
+    where : the file, key or place
+    found : the value or state that is at fault
+    todo : what the user can do about it
     """
 
     def __init__(self, asked: str, *, where: object = None, found: object = None, todo: str | None = None):

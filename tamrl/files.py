@@ -50,8 +50,7 @@ def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None, key
     listed : callable, optional
         Whether the seal of a directory lists a file, by its relative name. By default it lists all files, or only the manifest,
         which lists the others. The seal of an outer `atomic` directory also covers what is written inside it.
-    key : optional
-        What the content depends on, for the seal (`tamrl.cache`).
+    key : what the content depends on, for the seal (`tamrl.cache`)
 
     Raises
     ------

@@ -188,8 +188,7 @@ def check_range(values: np.ndarray, *, name: str, where: object, tolerance: floa
 
     Parameters
     ----------
-    tolerance : float
-        Share of the finite values that may lie outside (spikes that a later quality test removes).
+    tolerance : share of the finite values that may lie outside (spikes that a later quality test removes)
 
     Raises
     ------

@@ -37,14 +37,10 @@ def reading(asked: str, *, where: object, todo: str | None = None, error: type[T
 
     Parameters
     ----------
-    asked : str
-        Message of the error, such as "the metadata table cannot be read".
-    where : object
-        The file, with its member, line or field if known.
-    todo : str, optional
-        What the user can do if the file itself is wrong.
-    error : type, optional
-        Kind of the error for a file that is wrong.
+    asked : message of the error, such as "the metadata table cannot be read"
+    where : the file, with its member, line or field if known
+    todo : what the user can do if the file itself is wrong
+    error : kind of the error for a file that is wrong
 
     Raises
     ------

@@ -59,8 +59,7 @@ def check_complete(path: Path, *, where: object = None) -> None:
     Parameters
     ----------
     path : Path
-    where : object, optional
-        Name for errors, by default `path`.
+    where : name for errors, by default `path`
 
     Raises
     ------
@@ -86,9 +85,8 @@ def _fault(path: str, size: int, *changed: int) -> str | None:
     with open(path, "rb") as handle:
         file = BoundedFile(handle, size)
         start = file.at(0, min(size, 8))
-        name, rule = next((entry for magic, entry in _FORMATS.items() if start.startswith(magic)), (None, None))
-        if rule is None:
-            return _user_block(file)
+        other = ("HDF5 with a user block", _check_user_block)
+        name, rule = next((entry for magic, entry in _FORMATS.items() if start.startswith(magic)), other)
         try:
             rule(file)
         except DamageError as reason:
@@ -96,14 +94,10 @@ def _fault(path: str, size: int, *changed: int) -> str | None:
     return None
 
 
-def _user_block(file: BoundedFile) -> str | None:
-    """Return the fault of an HDF5 file that begins with a user block of 512, 1024, 2048 ... bytes; None for other files."""
-    try:
-        if _headers.find_superblock(file):
-            _headers.check_hdf5(file)
-    except DamageError as reason:
-        return f"HDF5 with a user block: {reason}"
-    return None
+def _check_user_block(file: BoundedFile) -> None:
+    """Check a file that is HDF5 after a user block of 512, 1024, 2048 ... bytes; other formats declare no size."""
+    if _headers.find_superblock(file):
+        _headers.check_hdf5(file)
 
 
 _TAIL = 1 << 16
@@ -119,10 +113,8 @@ def check_text_end(source: Path | bytes, *, where: object = None) -> None:
 
     Parameters
     ----------
-    source : Path or bytes
-        The file, or its content (the last two rows suffice).
-    where : object, optional
-        Name for errors, by default the path.
+    source : the file, or its content (the last two rows suffice)
+    where : name for errors, by default the path
 
     Raises
     ------

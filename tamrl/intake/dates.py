@@ -46,12 +46,9 @@ def parse_dates(stamps: pd.Series, forms: Sequence[str], *, where: object, todo:
 
     Parameters
     ----------
-    stamps : Series
-        Any index.
-    forms : sequence of str
-        Names of the accepted `FORMS`; all values must have the same form.
-    where : object
-        File and column.
+    stamps : any index
+    forms : names of the accepted `FORMS`; all values must have the same form
+    where : file and column
 
     Raises
     ------

@@ -169,8 +169,7 @@ def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: st
     ----------
     question : name of an entry of `_child.QUESTIONS`
     asked, where, todo : parts of the error (`TamrlError`)
-    arguments : JSON-like
-        Further arguments of the function in `_child`.
+    arguments : further arguments of the function in `_child`
 
     Raises
     ------

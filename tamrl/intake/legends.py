@@ -94,7 +94,8 @@ def class_table(kind: Legend, counts: Mapping[int, int], *, nodata: float | None
     named = {code: n for code, n in known.items() if code in legend and code not in water}
     share = sum(odd.values()) / max(sum(odd.values()) + sum(named.values()), 1)
     if share > ACCEPTED:
-        excess = f"codes {format_codes(odd)} on {share:.1%} of the pixels with a class{_hint(kind, set(odd) | set(named))}"
+        similar = [f": this looks like {name}" for name, others in OTHERS[kind].items() if {*odd, *named} <= others]
+        excess = f"codes {format_codes(odd)} on {share:.1%} of the pixels with a class{similar[0] if similar else ''}"
         raise InputError(f"the codes of the map do not fit {EXPECTED[kind]}", where=where, found=excess, todo="give that legend")
     if odd:
         _log.warning(
@@ -131,11 +132,6 @@ def _koppen(known: Mapping[int, int], where: object) -> dict[int, int]:
         return {code: code - 1 for code in range(1, len(classes.KOPPEN) + 1)}
     _log.info("%s: the map has 30 Köppen-Geiger classes, read as their five main groups", where)
     return {code: group for group, (first, last) in enumerate(THIRTY) for code in range(first, last + 1)}
-
-
-def _hint(kind: Legend, codes: set[int]) -> str:
-    fits = [name for name, known in OTHERS[kind].items() if codes <= known]
-    return f": this looks like {fits[0]}" if fits else ""
 
 
 def _require_globe(named: Mapping[int, int], pixels: int, where: object) -> None:

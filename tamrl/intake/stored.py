@@ -86,19 +86,14 @@ def make_decoder(
 
     Parameters
     ----------
-    stored : dtype
-        Type of the numbers in the file.
-    where : object
-        File and layer, for errors.
-    rule : `cf`, `hdf4` or `modis`
-        How scale and offset are applied (`ScaleRule`).
-    dtype : dtype, optional
-        Type of the values, by default that of xarray.
+    stored : type of the numbers in the file
+    where : file and layer, for errors
+    rule : how scale and offset are applied (`ScaleRule`)
+    dtype : type of the values, by default that of xarray
     assumed : mapping, optional
         `scale_factor` and `_FillValue` of the product. The scale applies to integers in a file without scale and offset. The fill
         value applies if scale and offset are those of the product and the file declares no fill value.
-    limits : two floats, optional
-        Valid range of the product in physical units, used if the file declares none, and for values stored as reals.
+    limits : valid range of the product in physical units, used if the file declares none, and for values stored as reals
 
     Raises
     ------

@@ -296,16 +296,11 @@ def read_small_table(
 
     Parameters
     ----------
-    content : bytes
-        UTF-8 or Latin-1.
-    separators : str
-        Accepted separators; the most frequent one in the header is used.
-    comment : str, optional
-        Lines that begin with it are skipped.
-    free : str, optional
-        Name of a column of free text; if it is the last one, its text may contain separators without quotes.
-    rows : bool
-        Refuse a table without rows.
+    content : UTF-8 or Latin-1
+    separators : accepted separators; the most frequent one in the header is used
+    comment : lines that begin with it are skipped
+    free : name of a column of free text; if it is the last one, its text may contain separators without quotes
+    rows : refuse a table without rows
 
     Raises
     ------
