@@ -1,11 +1,11 @@
-"""The cache of the project: results that are expensive to make are stored with a key, and used again only under the same key.
+"""The cache stores expensive results with a key, and uses them again only under the same key.
 
 An entry is a file or a folder. It is written through `files.atomic`, so that it is complete or absent, and its seal holds its
-checksums and its key. Whoever asks for an entry names the key that it must have; an entry that is damaged or has another key is
-made again. A process that is killed leaves no entry, or the one from before.
+checksums and its key. A reader names the key that an entry must have; a damaged entry, or one with another key, is made again.
+A killed process leaves no entry, or the earlier one.
 
-The cache takes no lock for reading and writing: of two processes that write one entry at once, one wins. Whoever changes several
-files that belong together holds the lock `locked`.
+Reading and writing take no lock: if two processes write an entry at the same time, the last one wins. A process that changes
+several files that belong together holds the lock `locked`.
 """
 
 import errno
@@ -37,7 +37,7 @@ REFUSED = "the lock of this folder cannot be taken"
 
 @dataclass(frozen=True)
 class Key:
-    """What an entry depends on. Two entries with equal keys hold the same numbers.
+    """Everything that an entry depends on. Entries with equal keys hold the same numbers.
 
     Attributes
     ----------
@@ -53,8 +53,8 @@ class Key:
 
     code: str
     software: Mapping[str, str]
-    config: Mapping[str, Any]
-    inputs: Mapping[str, Any]
+    config: files.JsonObject
+    inputs: files.JsonObject
 
     def __post_init__(self) -> None:
         for name in ("software", "config", "inputs"):  # as they come back from a file: lists for tuples, no local paths
@@ -64,21 +64,21 @@ class Key:
         return hash(self.digest)
 
     @classmethod
-    def of(cls, *modules: str, config: Mapping[str, Any], inputs: Mapping[str, Any] | None = None) -> "Key":
-        """Key of what `modules`, with all that they import from this package, make of `inputs` with the settings `config`."""
+    def of(cls, *modules: str, config: files.JsonObject, inputs: files.JsonObject | None = None) -> "Key":
+        """Return the key of results that `modules`, with all their imports from this package, make of `inputs` and `config`."""
         return cls(provenance.code_digest(*modules), provenance.libraries(*modules), config, inputs or {})
 
     @property
     def digest(self) -> str:
-        """Short SHA-256 of the key."""
+        """Return the short SHA-256 of the key."""
         return lineage.settings_digest(asdict(self))
 
     def differences(self, other: "Key") -> tuple[str, ...]:
-        """Names of the parts that differ, such as `code`, `software.pandas` or `config.grid.resolution`; empty for equal keys."""
+        """Return the names of differing parts, such as `code`, `software.pandas` or `config.grid.resolution`."""
         return tuple(_differences("", asdict(self), asdict(other)))
 
     def to_json(self) -> dict[str, Any]:
-        """The parts of the key, JSON-like."""
+        """Return the parts of the key, JSON-like."""
         return asdict(self)
 
 
@@ -96,14 +96,13 @@ class Cache:
 
     Parameters
     ----------
-    folder : Path
-        Other files may lie in it; the cache touches none but its entries.
+    folder : other files may lie in it; the cache touches none but its entries
     """
 
     folder: Path
 
     def path(self, name: str) -> Path:
-        """Path of an entry, whether it exists or not."""
+        """Return the path of an entry, whether it exists or not."""
         return self.folder / name
 
     def get(self, name: str, key: Key) -> Path | None:
@@ -127,8 +126,8 @@ class Cache:
             _log.warning("%s has no seal and is not used", path)
             return None
         try:
-            key = Key(**files.sealed_key(path)) if files.is_intact(path) else None
-        except (KeyError, TypeError) as error:  # sealed, but not by this cache
+            key = Key(**(files.Seal.read(path).key or {})) if files.is_intact(path) else None
+        except TypeError as error:  # sealed, but not by this cache
             _log.info("%s has no key (%s)", path, error)
             return None
         if key is None:
@@ -136,26 +135,25 @@ class Cache:
         return key
 
     def put(self, name: str, key: Key, *, listed: Callable[[str], bool] | None = None) -> AbstractContextManager[Path]:
-        """Give a temporary path to write an entry to; at the end of the block it replaces what had its name.
+        """Yield a temporary path for an entry; at the end of the block it replaces an earlier entry of that name.
 
         Parameters
         ----------
-        listed : callable, optional
-            Which files of a folder the seal names, see `files.atomic`.
+        listed : whether the seal of a folder lists a file, see `files.atomic`
 
         Raises
         ------
         MachineError
-            Where the disk is full or may not be written.
+            If the disk is full or cannot be written.
         """
         return files.atomic(self.path(name), listed=listed, key=key.to_json())
 
     def verify(self) -> tuple[str, ...]:
-        """Names of the damaged entries: all others were read and agree with their seals."""
+        """Read all entries and return the names of the damaged ones."""
         return tuple(name for name in self._names() if self.stored(name) is None)
 
     def prune(self, *, keep: Iterable[str] = ()) -> tuple[str, ...]:
-        """Remove all sealed files and folders but those named, and what killed processes left; returns the removed names.
+        """Remove all sealed files and folders except `keep`, and leftovers of killed processes; return the removed names.
 
         A sealed file without a key counts too: it is an entry of an earlier version. Files without a seal stay.
         """
@@ -184,7 +182,7 @@ class Cache:
         return locked(self.folder, name, patience=patience)
 
     def _names(self) -> list[str]:
-        """Names of all that has a seal, inside entries excepted, sorted."""
+        """Return the sorted names of sealed files and folders, without those inside an entry."""
         names: list[str] = []
         for folder, below, inside in os.walk(self.folder):
             sealed = {
@@ -199,13 +197,12 @@ class Cache:
 def locked(folder: Path, name: str = "lock", *, patience: float = 0.0) -> Iterator[None]:
     """Hold the lock `name` of a folder, which ends with the process that holds it.
 
-    It holds between processes, and between machines where the file system has locks; where it has none, a file that names the
-    process stands for it.
+    It excludes other processes, and other machines if the file system has locks. If it has none, a file that names the process
+    replaces the lock.
 
     Parameters
     ----------
-    patience : float
-        Seconds to wait for a process that holds it.
+    patience : seconds to wait for a process that holds it
 
     Raises
     ------
@@ -237,7 +234,7 @@ def locked(folder: Path, name: str = "lock", *, patience: float = 0.0) -> Iterat
 
 
 def _take(handle: TextIO, path: Path) -> Callable[[], None] | None:
-    """Take the lock; returns the function that releases it, or None while another process holds it."""
+    """Take the lock and return the function that releases it, or None while another process holds it."""
     with border.reading(REFUSED, where=path, error=MachineError):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -255,7 +252,7 @@ def _mark(path: Path) -> Path:
 
 
 def _take_mark(mark: Path) -> Callable[[], None] | None:
-    """Take the lock by a file that only one process can create; that of a process of this machine that has ended is removed."""
+    """Take the lock by a file that only one process can create; remove the file of an ended process of this machine."""
     try:
         number = os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
     except FileExistsError:
@@ -264,7 +261,7 @@ def _take_mark(mark: Path) -> Callable[[], None] | None:
         return None
     with os.fdopen(number, "w", encoding="utf-8") as handle:
         handle.write(f"process {os.getpid()} of {socket.gethostname()}")
-    _log.warning("the file system of %s has no locks: %s stands for one", mark.parent, mark.name)
+    _log.warning("the file system of %s has no locks: %s replaces one", mark.parent, mark.name)
     return partial(mark.unlink, missing_ok=True)
 
 

@@ -1,6 +1,6 @@
-"""The calendar of time axes: how long steps are, where they lie in the year, and which of them make a period.
+"""The calendar of time axes: lengths of steps, their places in the year, and periods.
 
-All times are UTC, and a step is named by its start. Whatever asks for a month, a season or a length of a step asks here.
+All times are UTC, and the start of a step names it. All other modules take months, seasons and lengths of steps from here.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ Step = Literal["day", "month"]
 """Length of a step of a run."""
 
 Period = Literal["day", "8 days", "month", "year"]
-"""What steps are averaged over. Eight days begin anew with each year, as the composites of MODIS do; the last ones are fewer."""
+"""Period of a mean. Periods of 8 days start on 1 January, as composites of MODIS do; the last one of a year is shorter."""
 
 CLIMATOLOGY = "climatology"
-"""Label of the maps of a mean year, in place of a year."""
+"""Label of the maps of a mean year."""
 
 MONTHS = 12
 DAYS_PER_MONTH = 30.4375
@@ -33,24 +33,23 @@ SEASONS = ("winter", "spring", "summer", "autumn")
 
 
 def period_start(time: np.ndarray, period: Period) -> np.ndarray:
-    """First day (datetime64[D]) of the period that each time lies in."""
+    """Return the first day (datetime64[D]) of the period of each time."""
     if period not in get_args(Period):
         raise ContractError(f"{period!r} is no period of the calendar", todo=f"choose from: {', '.join(get_args(Period))}")
     day = time.astype("datetime64[D]")
     if period == "8 days":
         year = day.astype("datetime64[Y]").astype("datetime64[D]")
-        return year + (day - year) // np.timedelta64(8, "D") * np.timedelta64(8, "D")
+        return np.asarray(year + (day - year) // np.timedelta64(8, "D") * np.timedelta64(8, "D"))
     unit = {"day": "D", "month": "M", "year": "Y"}[period]
     return day.astype(f"datetime64[{unit}]").astype("datetime64[D]")
 
 
 def bounds(time: np.ndarray, period: Period) -> np.ndarray:
-    """First and last instant of each period, datetime64[D] (time, 2).
+    """Return the bounds of each period, datetime64[D] (time, 2); the second one is the start of the next period.
 
     Parameters
     ----------
-    time : (time,) datetime64
-        Starts of the periods.
+    time : starts of the periods
 
     Raises
     ------
@@ -68,33 +67,35 @@ def bounds(time: np.ndarray, period: Period) -> np.ndarray:
 
 
 def year(time: np.ndarray) -> np.ndarray:
-    """Calendar year of each time."""
+    """Return the calendar year of each time."""
     return time.astype("datetime64[Y]").astype(int) + 1970
 
 
 def months_since_1970(time: np.ndarray) -> np.ndarray:
-    """Calendar months since January 1970 of each time."""
+    """Return the calendar months from January 1970 to each time."""
     return time.astype("datetime64[M]").astype(int)
 
 
 def month(time: np.ndarray) -> np.ndarray:
-    """Calendar month of each time, 1 to 12."""
+    """Return the calendar month of each time, 1 to 12."""
     return months_since_1970(time) % MONTHS + 1
 
 
 def day_of_year(time: np.ndarray) -> np.ndarray:
-    """Days since 1 January of each time, from 0."""
-    return (time.astype("datetime64[D]") - time.astype("datetime64[Y]").astype("datetime64[D]")).astype(int)
+    """Return the days from 1 January to each time, from 0."""
+    days: np.ndarray = time.astype("datetime64[D]") - time.astype("datetime64[Y]").astype("datetime64[D]")
+    return days.astype(int)
 
 
 def days_of_year(time: np.ndarray) -> np.ndarray:
-    """Days of the calendar year of each time, 365 or 366."""
-    begin = time.astype("datetime64[Y]")
-    return ((begin + 1).astype("datetime64[D]") - begin.astype("datetime64[D]")).astype(int)
+    """Return the length of the calendar year of each time, 365 or 366 days."""
+    start = time.astype("datetime64[Y]")
+    days: np.ndarray = (start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")
+    return days.astype(int)
 
 
 def season(month: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    """Position in `SEASONS` of calendar months (1 to 12) at latitudes (degrees north); the two are broadcast."""
+    """Return the position in `SEASONS` of calendar months (1 to 12) at latitudes (degrees north); shapes are broadcast."""
     return (np.asarray(month) + np.where(np.asarray(lat) < 0, 6, 0)) % MONTHS // 3
 
 
@@ -117,9 +118,9 @@ class TimeAxis:
 
     @classmethod
     def of_years(cls, step: Step, years: Sequence[int] = (), until: str | None = None) -> "TimeAxis":
-        """All steps of consecutive `years`, to the end of the month `until` (yyyy-mm) where the last year is unfinished.
+        """Make the axis of consecutive `years`; in an unfinished last year it ends with the month `until` (yyyy-mm).
 
-        Without years, the months of a mean year.
+        Without years it holds the months of a mean year.
         """
         first, last = (years[0], years[-1]) if years else (2001, 2001)
         end = np.datetime64(until or f"{last}-12", "M") + 1
@@ -147,7 +148,7 @@ class TimeAxis:
         return TimeAxis(self.start[part], self.step, self.climatology)
 
     def by(self, step: Step) -> "TimeAxis":
-        """The same time in steps of another length."""
+        """Return the axis of the same time in steps of another length."""
         return TimeAxis(_starts(*self.span, step), step, self.climatology)
 
     @property
@@ -169,7 +170,7 @@ class TimeAxis:
     @cached_property
     def days(self) -> np.ndarray:
         """Days of each step, (time,) float64."""
-        return (self.bounds[:, 1] - self.bounds[:, 0]).astype(float)
+        return np.diff(self.bounds, axis=1)[:, 0].astype(float)
 
     @property
     def month(self) -> np.ndarray:
@@ -180,13 +181,8 @@ class TimeAxis:
         """Position in `SEASONS` of each step; `lat` (degrees north) is broadcast with the steps."""
         return season(self.month, lat)
 
-    @property
-    def steps_per_year(self) -> int:
-        """Steps of a common year."""
-        return {"day": 365, "month": MONTHS}[self.step]
-
     def of_year(self, label: int) -> np.ndarray:
-        """Positions of the steps of a calendar year.
+        """Return the positions of the steps of a calendar year.
 
         Raises
         ------
@@ -210,12 +206,11 @@ class TimeAxis:
         return self.month - 1 if self.step == "month" else np.minimum(day_of_year(self.start) // 14, FORTNIGHTS - 1)
 
     def annual_cycle(self, south: np.ndarray) -> np.ndarray:
-        """Cosine and sine of the time of year of the middle of each step, in northern time.
+        """Return cosine and sine of the time of year at the middle of each step, as seen from the north.
 
         Parameters
         ----------
-        south : (site, 1, 1) of bool
-            Sites whose seasons are turned by half a year.
+        south : sites in the south, where seasons are shifted by half a year
 
         Returns
         -------
@@ -224,15 +219,16 @@ class TimeAxis:
         half = 0.5 if self.step == "day" else DAYS_PER_MONTH / 2
         days = (self.start - self.start.astype("datetime64[Y]")) / np.timedelta64(1, "D") + half
         angle = 2 * np.pi * days / days_of_year(self.start)
-        return (np.where(south, -1, 1) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)).astype(np.float32)
+        cycle: np.ndarray = np.where(south, -1, 1) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        return cycle.astype(np.float32)
 
     def need_years(self, source: str) -> None:
-        """Raise `ConfigError` where a source that has no mean year is asked for one."""
+        """Raise `ConfigError` if this is a mean year, which `source` lacks."""
         if self.climatology:
             raise ConfigError(f"{source} has no climatology", where="time.years", todo="name the years")
 
 
 def _starts(first: np.datetime64, end: np.datetime64, step: Step) -> np.ndarray:
-    """Starts of the steps from the month `first` to before the month `end`, datetime64[ns]."""
+    """Return the starts of the steps from the month `first` up to the month `end`, datetime64[ns]."""
     unit = {"day": "datetime64[D]", "month": "datetime64[M]"}[step]
     return np.arange(first.astype(unit), end.astype(unit)).astype("datetime64[ns]")

@@ -1,4 +1,4 @@
-"""What the files between stages hold. Each is checked when it is written and when it is read.
+"""Contracts of the files between stages. A file is checked when it is written and when it is read.
 
 The tables are pandera schemas; the datasets are checked by dimension, coordinate and variable.
 `docs/architecture.md` lists the files with their paths.
@@ -14,80 +14,71 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 
 SITE = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$"
-"""Site ids: letters, digits, dash and underscore, such as `DE-Hai`. Nothing that could be a path; `NA` and `NO` are strings."""
+"""Site ids: letters, digits, dash and underscore, such as `DE-Hai`; never a path. `NA` and `NO` are strings."""
 
 _site = pa.Column(str, pa.Check.str_matches(SITE))
 _fraction = pa.Column(float, pa.Check.in_range(0, 1), nullable=True, coerce=True)
-_flux = pa.Column(float, nullable=True, coerce=True)
+_real = pa.Column(float, nullable=True, coerce=True)
 _date = pa.Column("datetime64[ns]", coerce=True)
+_count = pa.Column(int, pa.Check.ge(0), coerce=True)
+_text = pa.Column(str)
+_optional_text = pa.Column(str, nullable=True)
+_flux_name = pa.Column(str, pa.Check.isin(FLUXES))
+_positive = pa.Column(float, pa.Check.ge(0), coerce=True)
 
 TOWERS = pa.DataFrameSchema(
-    {
-        "site": _site,
-        "date": _date,
-        "gpp": _flux,
-        "reco": _flux,
-        "nee": _flux,
-        "nee_qc": _fraction,
-    },
+    {"site": _site, "date": _date} | dict.fromkeys(FLUXES, _real) | {"nee_qc": _fraction},
     checks=pa.Check(lambda t: ~t.duplicated(["site", "date"], keep=False), name="one row a site and date"),
     strict=False,
     name="towers",
 )
-"""One row a site and step: fluxes (gC m-2 d-1), quality, and drivers measured at the tower under their vocabulary names."""
+"""One row per site and step: fluxes (gC m-2 d-1), quality, and drivers measured at the tower under their vocabulary names."""
 
 SITES = pa.DataFrameSchema(
     {
         "site": pa.Column(str, pa.Check.str_matches(SITE), unique=True),
-        "network": pa.Column(str),
+        "network": _text,
         "lat": pa.Column(float, pa.Check.in_range(-90, 90), coerce=True),
         "lon": pa.Column(float, pa.Check.in_range(-180, 180), coerce=True),
         "igbp": pa.Column(str, pa.Check.isin(classes.IGBP), nullable=True),
         "koppen": pa.Column(str, pa.Check.isin(classes.KOPPEN), nullable=True),
-        "elevation": pa.Column(float, nullable=True, coerce=True),
+        "elevation": _real,
         "utc_offset": pa.Column(float, pa.Check.in_range(-14, 14), nullable=True, coerce=True),
-        "managed": pa.Column(str, nullable=True),
+        "managed": _optional_text,
     },
     strict=False,
     name="sites",
 )
-"""One row a tower; `managed` holds the reason where the tower does not stand for its class (irrigated, ...)."""
+"""One row per tower; `managed` states why a tower does not represent its class (irrigated, ...)."""
 
 COMPARISON = pa.DataFrameSchema(
     {
         "site": _site,
-        "variable": pa.Column(str),
-        "units": pa.Column(str),
+        "variable": _text,
+        "units": _text,
         "n": pa.Column(int, pa.Check.ge(1), coerce=True),
         "bias": pa.Column(float, coerce=True),
-        "rmse": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "rmse": _positive,
         "r": pa.Column(float, pa.Check.in_range(-1.0000001, 1.0000001), nullable=True, coerce=True),
-        "std_tower": pa.Column(float, pa.Check.ge(0), coerce=True),
-        "std_grid": pa.Column(float, pa.Check.ge(0), coerce=True),
-        "distance_km": pa.Column(float, pa.Check.ge(0), coerce=True),
-        "utc_offset": pa.Column(float, nullable=True, coerce=True),
+        "std_tower": _positive,
+        "std_grid": _positive,
+        "distance_km": _positive,
+        "utc_offset": _real,
     },
     name="comparison",
 )
 """`drivers/comparison.csv`: gridded minus measured drivers per tower, in the vocabulary's units."""
 
 QUALITY = pa.DataFrameSchema(
-    {
-        "site": _site,
-        "test": pa.Column(str),
-        "dropped": pa.Column(int, pa.Check.ge(0), coerce=True),
-        "kept": pa.Column(int, pa.Check.ge(0), coerce=True),
-        "note": pa.Column(str, nullable=True),
-    },
-    name="quality",
+    {"site": _site, "test": _text, "dropped": _count, "kept": _count, "note": _optional_text}, name="quality"
 )
-"""What each quality test took away per site."""
+"""Records that each quality test removed, per site."""
 
 SPLITS = pa.DataFrameSchema(
     {
         "site": pa.Column(str, pa.Check.str_matches(SITE), unique=True),
         "group": pa.Column(int, coerce=True),
-        "fold": pa.Column(str),
+        "fold": _text,
         "since": pa.Column("datetime64[ns]", nullable=True, required=False, coerce=True),
     },
     name="splits",
@@ -102,20 +93,9 @@ NEAR_TEST = "near-test"
 """Fold of towers that neither train nor score: neighbours of a listed tower, or towers of unknown warmth or time."""
 
 PREDICTIONS = pa.DataFrameSchema(
-    {
-        "model": pa.Column(str),
-        "split": pa.Column(str),
-        "fold": pa.Column(str),
-        "site": _site,
-        "date": _date,
-        "flux": pa.Column(str, pa.Check.isin(FLUXES)),
-        "observed": pa.Column(float, nullable=True, coerce=True),
-        "qc": _fraction,
-        "predicted": pa.Column(float, nullable=True, coerce=True),
-        "std": pa.Column(float, nullable=True, coerce=True),
-        "q05": pa.Column(float, nullable=True, coerce=True),
-        "q95": pa.Column(float, nullable=True, coerce=True),
-    },
+    dict.fromkeys(("model", "split", "fold"), _text)
+    | {"site": _site, "date": _date, "flux": _flux_name, "observed": _real, "qc": _fraction}
+    | dict.fromkeys(("predicted", "std", "q05", "q95"), _real),
     strict=True,
     ordered=True,
     name="predictions",
@@ -123,40 +103,21 @@ PREDICTIONS = pa.DataFrameSchema(
 """`evaluation/predictions.parquet`: held-out towers only. An interface: columns are fixed."""
 
 METRICS = pa.DataFrameSchema(
-    {
-        "model": pa.Column(str),
-        "split": pa.Column(str),
-        "fold": pa.Column(str),
-        "site": _site,
-        "igbp": pa.Column(str, nullable=True),
-        "koppen": pa.Column(str, nullable=True),
-        "flux": pa.Column(str, pa.Check.isin(FLUXES)),
-        "scale": pa.Column(str),
-        "n": pa.Column(int, pa.Check.ge(0), coerce=True),
-        "rmse": _flux,
-        "mae": _flux,
-        "bias": _flux,
-        "r2": _flux,
-        "nse": _flux,
-    },
+    dict.fromkeys(("model", "split", "fold"), _text)
+    | {"site": _site, "igbp": _optional_text, "koppen": _optional_text, "flux": _flux_name, "scale": _text, "n": _count}
+    | dict.fromkeys(("rmse", "mae", "bias", "r2", "nse"), _real),
     strict=True,
     ordered=True,
     name="site_metrics",
 )
 """`evaluation/site_metrics.csv`. An interface: columns are fixed."""
 
-_number = pa.Column(float, nullable=True, coerce=True)
-_count = pa.Column(int, pa.Check.ge(0), coerce=True)
-_text = pa.Column(str)
-_verdict = pa.Column(str, nullable=True)
-_fluxname = pa.Column(str, pa.Check.isin(FLUXES))
-
 SCORES = pa.DataFrameSchema(
     dict.fromkeys(("model", "split"), _text)
-    | {"flux": _fluxname}
+    | {"flux": _flux_name}
     | dict.fromkeys(("scale", "kind", "group", "score"), _text)
     | {"towers": _count}
-    | dict.fromkeys(("q25", "median", "q75", "p90"), _number),
+    | dict.fromkeys(("q25", "median", "q75", "p90"), _real),
     strict=True,
     name="scores",
 )
@@ -164,10 +125,10 @@ SCORES = pa.DataFrameSchema(
 
 COMPARISONS = pa.DataFrameSchema(
     dict.fromkeys(("model", "rival", "split"), _text)
-    | {"flux": _fluxname, "scale": _text, "towers": _count}
-    | dict.fromkeys(("median", "rival_median", "change", "low", "high"), _number)
-    | dict.fromkeys(("tower_change", "tower_low", "tower_high", "p90_change", "p90_low", "p90_high", "target"), _number)
-    | {"met": _verdict},
+    | {"flux": _flux_name, "scale": _text, "towers": _count}
+    | dict.fromkeys(("median", "rival_median", "change", "low", "high"), _real)
+    | dict.fromkeys(("tower_change", "tower_low", "tower_high", "p90_change", "p90_low", "p90_high", "target"), _real)
+    | {"met": _optional_text},
     strict=True,
     name="comparisons",
 )
@@ -175,32 +136,32 @@ COMPARISONS = pa.DataFrameSchema(
 
 RELIABILITY = pa.DataFrameSchema(
     dict.fromkeys(("model", "split", "intervals"), _text)
-    | {"flux": _fluxname, "kind": _text, "group": _text, "towers": _count, "coverage": _fraction}
-    | dict.fromkeys(("width", "crps", "interval_score", "least", "most"), _number)
-    | {"met": _verdict},
+    | {"flux": _flux_name, "kind": _text, "group": _text, "towers": _count, "coverage": _fraction}
+    | dict.fromkeys(("width", "crps", "interval_score", "least", "most"), _real)
+    | {"met": _optional_text},
     strict=True,
     name="reliability",
 )
 """`evaluation/reliability.csv`: coverage, width and proper scores of intervals at held-out towers."""
 
-DISSIMILARITY = pa.DataFrameSchema({"site": _site, "fold": _text, "dissimilarity": _number}, strict=True, name="dissimilarity")
-"""`evaluation/dissimilarity.csv`: how unlike each held-out tower is to those that trained without it."""
+DISSIMILARITY = pa.DataFrameSchema({"site": _site, "fold": _text, "dissimilarity": _real}, strict=True, name="dissimilarity")
+"""`evaluation/dissimilarity.csv`: distance of the drivers of each held-out tower to those of its training towers."""
 
 ADAPTATION = pa.DataFrameSchema(
-    {"model": _text, "method": _text, "start": _text, "months": _count, "fold": _text, "site": _site, "flux": _fluxname}
+    {"model": _text, "method": _text, "start": _text, "months": _count, "fold": _text, "site": _site, "flux": _flux_name}
     | {"n": _count}
-    | dict.fromkeys(("rmse", "mae", "bias", "zero_rmse"), _number),
+    | dict.fromkeys(("rmse", "mae", "bias", "zero_rmse"), _real),
     strict=True,
     name="adaptation",
 )
-"""`adaptation/{model}.csv`: scores of adapted models on the steps outside the months used; `zero_rmse`: before, same steps."""
+"""`adaptation/{model}.csv`: scores of adapted models outside the months used; `zero_rmse` is that before adaptation."""
 
 BUDGETS = pa.DataFrameSchema(
     {
-        "flux": pa.Column(str, pa.Check.isin(FLUXES)),
-        "year": pa.Column(str),
-        "region": pa.Column(str),
-        "area_m2": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "flux": _flux_name,
+        "year": _text,
+        "region": _text,
+        "area_m2": _positive,
         "mean": pa.Column(float, coerce=True),
         "std": pa.Column(float, pa.Check.ge(0), nullable=True, coerce=True),
         "minimum": pa.Column(float, coerce=True),
@@ -209,18 +170,17 @@ BUDGETS = pa.DataFrameSchema(
     strict=True,
     name="budgets",
 )
-"""`budgets.csv`: PgC yr-1; spread over the members, whose `std` is missing where there is one member only."""
+"""`budgets.csv`: PgC yr-1; spread over the members; `std` is missing if there is only one member."""
 
 BUDGET_MEMBERS = pa.DataFrameSchema(
-    {"flux": _fluxname, "year": _text, "region": _text, "member": _count, "total": pa.Column(float, coerce=True)},
+    {"flux": _flux_name, "year": _text, "region": _text, "member": _count, "total": pa.Column(float, coerce=True)},
     strict=True,
     name="budget_members",
 )
 """`budget_members.csv`: PgC yr-1 of each member, the source of every spread and covariance of totals."""
 
 BUDGET_TRENDS = pa.DataFrameSchema(
-    {"flux": _fluxname, "region": _text, "years": _text, "n": _count}
-    | {"slope": _number, "std": _number, "error": pa.Column(float, pa.Check.ge(0), coerce=True)},
+    {"flux": _flux_name, "region": _text, "years": _text, "n": _count} | {"slope": _real, "std": _real, "error": _positive},
     strict=True,
     name="budget_trends",
 )
@@ -238,11 +198,11 @@ CHECKS = pa.DataFrameSchema({"file": _text, "check": _text}, strict=True, name="
 """`checks.csv`: checks of the finished products that passed."""
 
 _WORLD = pa.Column(str, pa.Check.isin((simulated.STATEMENT,)), coerce=True)
-"""The further column of any table that left a run on the virtual Earth."""
+"""An additional column of all tables of runs on the virtual Earth."""
 
 
 def check_table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> pd.DataFrame:
-    """Check a table against its schema, and `simulated.COLUMN` where it is there.
+    """Check a table against its schema, and `simulated.COLUMN` if it has that column.
 
     Raises
     ------
@@ -284,10 +244,9 @@ def write_table(path: str, frame: pd.DataFrame, schema: pa.DataFrameSchema, *, v
 def read_csv(path: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Read a CSV file and check it against its contract.
 
-    Text stays text (a tower may be called NA): columns that the contract declares as text are read as text even where
-    all cells are empty or look like numbers, and only empty cells are missing. `simulated.COLUMN` is checked and taken off, so
-    that tables of real and virtual worlds are one and the same inside. Raises `ContractError`, also for a file that is
-    not as it was sealed.
+    Columns that the contract declares as text are read as text, even if all cells are empty or look like numbers; a tower may be
+    called NA. Only empty cells are missing. `simulated.COLUMN` is checked and removed, so that tables of the real and of the
+    virtual Earth have the same columns. Raises `ContractError`, also if the file differs from its seal.
     """
     text = {name: str for name, column in schema.columns.items() if str(column.dtype) in ("str", "string", "string[pyarrow]")}
     frame = escaping.unescape_table(pd.read_csv(files.verified(path), dtype=text, keep_default_na=False, na_values=["", "nan"]))
@@ -312,7 +271,14 @@ def _increasing(ds: xr.Dataset, where: object) -> None:
 
 
 def check_cube(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
-    """Gridded drivers: dynamic (time, lat, lon), static (lat, lon) or (class, lat, lon); lat falls, lon rises."""
+    """Check gridded drivers and return them: lat falls, lon rises, time increases.
+
+    Parameters
+    ----------
+    dynamic : variables (time, lat, lon)
+    static : variables (lat, lon) or (class, lat, lon)
+    where : file, for errors
+    """
     _require(ds, dims=("time", "lat", "lon"), names=(*dynamic, *static, "land_fraction"), where=where)
     _increasing(ds, where)
     for name in dynamic:
@@ -326,7 +292,14 @@ def check_cube(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, .
 
 
 def check_samples(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
-    """Drivers and targets of towers: (site, time), static (site) or (site, class); fluxes and nee_qc (site, time)."""
+    """Check drivers and fluxes of towers and return them: fluxes and nee_qc are (site, time), time increases.
+
+    Parameters
+    ----------
+    dynamic : variables (site, time)
+    static : variables (site) or (site, class)
+    where : file, for errors
+    """
     names = (*dynamic, *static, *FLUXES, "nee_qc", "lat", "lon", "igbp_class", "koppen_class")
     _require(ds, dims=("site", "time"), names=names, where=where)
     _increasing(ds, where)

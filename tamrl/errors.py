@@ -1,4 +1,4 @@
-"""Named errors: each says what was asked, where it was looked for, what was found and what to do."""
+"""Errors of this package: each states the problem, its place, the value at fault and what to do."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,18 +7,14 @@ from tamrl.escaping import for_log
 
 
 class TamrlError(Exception):
-    """Base of every error this package raises on purpose; logins in addresses are never shown.
+    """Base of all errors that this package raises on purpose. Logins in addresses are never shown.
 
     Parameters
     ----------
-    asked : str
-        What was wanted.
-    where : object, optional
-        The file, key or place where it was looked for.
-    found : object, optional
-        What was there instead.
-    todo : str, optional
-        What the reader can do about it.
+    asked : the requirement that is not met, or the action that failed
+    where : the file, key or place
+    found : the value or state that is at fault
+    todo : what the user can do about it
     """
 
     def __init__(self, asked: str, *, where: object = None, found: object = None, todo: str | None = None):
@@ -32,7 +28,7 @@ class TamrlError(Exception):
 
 
 def _shown(part: object) -> object:
-    """A part of an error as a reader may see it."""
+    """Return a part of an error in a form that may be shown."""
     return for_log(part) if isinstance(part, str | BaseException) else part
 
 
@@ -45,7 +41,7 @@ class InputError(TamrlError):
 
 
 class MachineError(TamrlError):
-    """The machine or its file system refuses (no space, too many open files, a lost network drive): no input is to blame."""
+    """The machine or its file system refuses (disk full, too many open files, lost network drive); the input is not to blame."""
 
 
 class UnitError(TamrlError):
@@ -53,7 +49,7 @@ class UnitError(TamrlError):
 
 
 class ContractError(TamrlError):
-    """A file between two stages does not hold what its contract promises."""
+    """A file between two stages breaks its contract."""
 
 
 class TrainingError(TamrlError):
@@ -65,7 +61,7 @@ class DownloadError(TamrlError):
 
 
 class OutageError(DownloadError):
-    """The network or a server fails for now: no file is to blame, and the same command asks again for what is missing."""
+    """The network or a server fails temporarily; the same command later continues with what is missing."""
 
 
 class PluginError(TamrlError):
@@ -73,7 +69,7 @@ class PluginError(TamrlError):
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """A hint that lists the near misses of `name` among `known`, or all of them if none is near."""
+    """Return a hint with the names in `known` that are similar to `name`, or with all of them if none is."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(close)}?" if close else f"choose from: {', '.join(known)}"

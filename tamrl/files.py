@@ -1,8 +1,8 @@
-"""Writing so that a half-written file never carries a final name, and seals by which damage is seen when a file is read.
+"""Write files so that no half-written file has a final name, and seal them so that damage is detected when they are read.
 
-What `atomic` writes carries a *seal*: `.<name>.seal` beside it, JSON with the SHA-256 of the bytes (what `sha256sum` prints) and
-how it was made (`tamrl.lineage`). `verified` compares; every stage reads the files of other stages through it. Files below
-`results/` must have one; files that users bring have none.
+`atomic` writes a *seal* next to each product: `.<name>.seal`, JSON with the SHA-256 of the bytes (as `sha256sum` prints it) and
+the origin of the product (`tamrl.lineage`). `verified` compares the two; every stage reads the files of other stages through it.
+Files below `results/` must have a seal; files of users have none.
 """
 
 import errno
@@ -26,36 +26,36 @@ from tamrl.record_paths import portable
 _log = logging.getLogger(__name__)
 
 FOREIGN = (".snakemake_timestamp",)
-"""Files that the workflow engine drops into folders it tracks; they are no content."""
+"""Files that the workflow engine adds to the folders that it tracks; they are not content."""
 
 MANIFEST = "manifest.json"
 """List of all files of a Zarr store, with their checksums (`tamrl.stores`)."""
 
 SEAL = ".seal"
+JsonObject = Mapping[str, Any]
+"""Content of a JSON file, whose keys its writer chooses."""
+
 JOB = ".job"
-"""Record of the job that made a product, beside it (`tamrl.jobs`)."""
+"""Suffix of the record of the job that made a product, next to it (`tamrl.jobs`)."""
 
 
 @contextmanager
-def atomic(
-    path: str | Path, *, listed: Callable[[str], bool] | None = None, key: Mapping[str, object] | None = None
-) -> Iterator[Path]:
-    """Give a temporary name of a place of its own (`tamrl.temporary`); on success sync it, seal it and give it its name.
+def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None, key: JsonObject | None = None) -> Iterator[Path]:
+    """Yield a temporary path (`tamrl.temporary`); on success sync, seal and rename what was written there.
 
-    Works for files and for directories (Zarr stores). What had the name before keeps it until that moment.
+    Works for files and for directories (Zarr stores). An earlier file of that name keeps it until then.
 
     Parameters
     ----------
     listed : callable, optional
-        Which files of a directory its seal names, by their names relative to it; by default all, or the manifest alone, which
-        lists the others. What is written inside another `atomic` directory is sealed with that.
-    key : JSON-like, optional
-        What the content depends on, for the seal (`tamrl.cache`).
+        Whether the seal of a directory lists a file, by its relative name. By default it lists all files, or only the manifest,
+        which lists the others. The seal of an outer `atomic` directory also covers what is written inside it.
+    key : what the content depends on, for the seal (`tamrl.cache`)
 
     Raises
     ------
     MachineError
-        Where the disk is full or may not be written.
+        If the disk is full or cannot be written.
     """
     path = Path(path)
     final = not temporary.within(path)
@@ -73,7 +73,7 @@ def atomic(
 
 @contextmanager
 def _blamed(path: Path, part: Path | None) -> Iterator[None]:
-    """Where the machine is to blame, have the error name what could not be written."""
+    """If the machine is to blame, raise an error that names the file that could not be written."""
     try:
         yield
     except TamrlError:
@@ -105,12 +105,12 @@ class Checksum:
 
     @classmethod
     def compute(cls, path: Path) -> "Checksum":
-        """Read a file."""
+        """Compute size and checksum of a file."""
         return cls(path.stat().st_size, checksum(path))
 
     @classmethod
     def parse(cls, entry: Any) -> "Checksum":
-        """Take a checksum from the entry of a seal; raises `ValueError` where it is incomplete."""
+        """Parse the entry of a seal; raise `ValueError` if it is incomplete."""
         if not isinstance(entry["bytes"], int) or len(entry["sha256"]) != 64:
             raise ValueError("a checksum is incomplete")
         return cls(entry["bytes"], entry["sha256"])
@@ -118,7 +118,7 @@ class Checksum:
 
 @dataclass(frozen=True)
 class Seal:
-    """What is written beside a product.
+    """Checksums and origin of a product, in a file next to it.
 
     Attributes
     ----------
@@ -142,7 +142,7 @@ class Seal:
 
     @classmethod
     def read(cls, path: Path) -> "Seal":
-        """Read the seal of a file or directory; raises `ContractError` where it is damaged. An unchanged one is read once."""
+        """Read the seal of a file or directory, once until it changes; raise `ContractError` if it is damaged."""
         status = seal_file(path).stat()
         return _read_seal(path, status.st_size, status.st_mtime_ns, status.st_ino)
 
@@ -154,26 +154,26 @@ class Seal:
 
 
 def seal_file(path: Path) -> Path:
-    """Where the seal of a file or directory lies."""
+    """Return the path of the seal of a file or directory."""
     return path.with_name(f".{path.name}{SEAL}")
 
 
 def job_file(path: Path) -> Path:
-    """Where the record of the job that made a product lies."""
+    """Return the path of the record of the job that made a product."""
     return path.with_name(f".{path.name}{JOB}")
 
 
 def is_seal(name: str) -> bool:
-    """Whether a file of this name tells about the product beside it: a seal, or the record of its job."""
+    """Whether a name is that of a seal or of the record of a job."""
     return name.startswith(".") and name.endswith((SEAL, JOB))
 
 
 def write_seal(path: str | Path) -> None:
-    """Seal a file that was not written through `atomic`, such as a download that was compared with what its publisher says."""
+    """Seal a file that was not written through `atomic`, such as a download that matches the checksum of its publisher."""
     _seal_of(Path(path), None).write(Path(path))
 
 
-def _seal_of(path: Path, listed: Callable[[str], bool] | None, key: Mapping[str, object] | None = None) -> Seal:
+def _seal_of(path: Path, listed: Callable[[str], bool] | None, key: JsonObject | None = None) -> Seal:
     origin, plain_key = lineage.current_origin(), None if key is None else dict(key)
     rule = str(origin["rule"])
     if not path.is_dir():
@@ -195,14 +195,14 @@ def replace_text(target: Path, text: str) -> None:
 
 
 def verified(path: str | Path) -> Path:
-    """The path, after its bytes were compared with their seal; a file without one passes only where users bring files.
+    """Compare a file with its seal and return its path; a file without a seal passes only outside `results/`.
 
-    A file is read for this once by a process, as long as nothing happens to it.
+    A process reads a file once for this, until it changes.
 
     Raises
     ------
     ContractError
-        If the file or its seal is damaged, or the seal is gone; names the file and the rule that makes it again.
+        If the file or its seal is damaged, or the seal is missing; names the file and the rule that makes it again.
     """
     path = Path(path)
     if not path.is_file():
@@ -222,28 +222,15 @@ def verified(path: str | Path) -> Path:
 
 
 def seals(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Products below a folder that have a seal of their own, each with how it was made (`lineage.current_origin`)."""
+    """Yield the sealed products below a folder with their origins (`lineage.current_origin`)."""
     for file in sorted(folder.rglob(f".*{SEAL}")):
         path = file.with_name(file.name.removeprefix(".").removesuffix(SEAL))
         if path.exists():
             yield path, dict(Seal.read(path).origin)
 
 
-def sealed_key(path: Path) -> dict[str, Any]:
-    """The key in the seal of a file or directory (`tamrl.cache`).
-
-    Raises
-    ------
-    KeyError
-        If its seal has none.
-    """
-    if (key := Seal.read(path).key) is None:
-        raise KeyError(f"the seal of {path} has no key")
-    return dict(key)
-
-
 def is_intact(path: str | Path) -> bool:
-    """Whether a file, or all that the seal of a directory names, is there and as it was sealed; for caches to make it anew."""
+    """Whether a file, or each file that the seal of a directory lists, exists and matches its seal; the log names damage."""
     path = Path(path)
     try:
         if path.is_dir() and (seal_file(path).is_file() or is_product(path)):
@@ -255,13 +242,13 @@ def is_intact(path: str | Path) -> bool:
 
 
 def is_product(path: Path) -> bool:
-    """Whether a file lies where only rules write, below `results/` of the working folder, and is done."""
+    """Whether a file is finished and lies below `results/` of the working folder, where only rules write."""
     unfinished = any(part.startswith(temporary.PART) for part in path.parts)
     return not unfinished and path.absolute().is_relative_to(Path.cwd() / RESULTS)
 
 
 def _promise(path: Path) -> tuple[str, Checksum | None]:
-    """Rule and checksum in the seal of a file, or in that of the nearest directory above that has one and names the file."""
+    """Return rule and checksum from the seal of a file, or else from the seal of the nearest sealed directory above it."""
     if seal_file(path).is_file():
         seal = Seal.read(path)
         return seal.rule, seal.checksum
@@ -273,7 +260,7 @@ def _promise(path: Path) -> tuple[str, Checksum | None]:
 
 
 def _rule_of(path: Path) -> str:
-    """The rule that made a file, from the record of its job; empty where there is none."""
+    """Return the rule that made a file, from the record of its job; empty if there is none."""
     for place in (path, *path.parents):
         if place.name and job_file(place).is_file():
             with suppress(ValueError, KeyError, OSError):
@@ -295,11 +282,11 @@ def _read_seal(path: Path, *changed: int) -> Seal:
 
 def _damaged(path: Path, fault: str, rule: str) -> ContractError:
     todo = f"delete it, or call snakemake with --forcerun {rule}: that rule makes it" if rule else "delete it: it is made again"
-    return ContractError("the file is not as it was written", where=path, found=fault, todo=todo)
+    return ContractError("the file differs from its seal", where=path, found=fault, todo=todo)
 
 
 def as_json(content: object) -> str:
-    """`content` as sorted, indented JSON, without the paths of this machine."""
+    """Return `content` as sorted, indented JSON, without the paths of this machine."""
     return json.dumps(portable(content), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
@@ -310,13 +297,13 @@ def write_json(path: str | Path, content: object) -> None:
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a JSON file that is as it was sealed."""
+    """Read a JSON file that matches its seal."""
     content: dict[str, Any] = json.loads(verified(path).read_text(encoding="utf-8"))
     return content
 
 
 def checksum(path: str | Path, algorithm: str = "sha256") -> str:
-    """Checksum of the bytes of one file, hexadecimal; `algorithm` as publishers write it (MD5, SHA-256)."""
+    """Return the checksum of a file, hexadecimal; `algorithm` as publishers write it (MD5, SHA-256)."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, algorithm.lower().replace("-", "")).hexdigest()
 
@@ -327,15 +314,15 @@ def _checksum(path: Path, *changed: int) -> str:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """The files of a directory, sorted by name; not those of the workflow engine, no seals and nothing half-written."""
+    """Return the files of a directory, sorted by name, without seals, unfinished files and files of the workflow engine."""
     inside = (p for p in folder.rglob("*") if p.is_file() and p.name not in FOREIGN and not is_seal(p.name))
     return sorted(p for p in inside if not temporary.within(p.relative_to(folder)))
 
 
 def sha256(path: str | Path) -> str:
-    """SHA-256 of a file as `sha256sum` prints it, or of a directory.
+    """Return the SHA-256 of a file as `sha256sum` prints it, or of a directory.
 
-    That of a directory is over its sorted entries, each the length of the name, the name and the SHA-256 of the content.
+    A directory is hashed as its sorted files: length of the name, name and SHA-256 of the content of each.
     """
     path = Path(path)
     if not path.is_dir():

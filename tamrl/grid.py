@@ -36,7 +36,7 @@ class Grid:
 
     @classmethod
     def from_dataset(cls, ds: "xr.Dataset | xr.DataArray") -> "Grid":
-        """The grid whose cell centres are the coordinates `lat` and `lon` of a dataset.
+        """Return the grid whose cell centres are the coordinates `lat` and `lon` of a dataset.
 
         Raises
         ------
@@ -67,26 +67,26 @@ class Grid:
         return -180.0 + (np.arange(self.shape[1]) + 0.5) * self.resolution
 
     def index(self, *, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Row and column of the cells that hold the points (degrees; any longitude convention)."""
+        """Return row and column of the cells that contain the points (degrees; any longitude convention)."""
         rows, columns = self.shape
         row = np.clip(np.floor((90.0 - np.asarray(lat)) / self.resolution).astype(int), 0, rows - 1)
         column = np.floor(((np.asarray(lon) + 180.0) % 360.0) / self.resolution).astype(int) % columns
         return row, column
 
     def area(self) -> np.ndarray:
-        """Cell areas, m2, shape (lat, 1)."""
+        """Return the cell areas, m2, shape (lat, 1)."""
         edge = np.deg2rad(90.0 - np.arange(self.shape[0] + 1) * self.resolution)
         band = np.sin(edge[:-1]) - np.sin(edge[1:])
         areas: np.ndarray = EARTH_RADIUS**2 * np.deg2rad(self.resolution) * band
         return areas[:, None]
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cell edges as (lat, 2) and (lon, 2), in the order of the coordinate."""
+        """Return the cell edges, (lat, 2) and (lon, 2), in the order of the coordinate."""
         half = self.resolution / 2
         return np.stack([self.lat + half, self.lat - half], 1), np.stack([self.lon - half, self.lon + half], 1)
 
     def tiles(self, size: int) -> Iterator["Tile"]:
-        """Tiles of at most `size` x `size` cells, row by row."""
+        """Yield tiles of at most `size` x `size` cells, row by row."""
         rows, columns = self.shape
         for top in range(0, rows, size):
             for left in range(0, columns, size):
@@ -112,7 +112,7 @@ class Tile:
 
 
 def coarsen(values: np.ndarray, weights: np.ndarray, ratio: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sums Σw·x and Σw of blocks of `ratio` x `ratio` pixels; missing pixels (NaN) weigh nothing.
+    """Return the sums Σw·x and Σw over blocks of `ratio` x `ratio` pixels; missing pixels (NaN) have no weight.
 
     Parameters
     ----------
@@ -131,7 +131,12 @@ def coarsen(values: np.ndarray, weights: np.ndarray, ratio: int) -> tuple[np.nda
 
 
 def great_circle_km(*, lat1: float | np.ndarray, lon1: float | np.ndarray, lat2: np.ndarray, lon2: np.ndarray) -> np.ndarray:
-    """Great-circle distance in km by the haversine formula (Sinnott 1984); inputs broadcast, degrees."""
+    """Return the great-circle distance in km by the haversine formula (Sinnott 1984).
+
+    Parameters
+    ----------
+    lat1, lon1, lat2, lon2 : degrees, any longitude convention; shapes are broadcast
+    """
     p1, p2 = np.deg2rad(lat1), np.deg2rad(lat2)
     dp, dl = p2 - p1, np.deg2rad(np.asarray(lon2) - np.asarray(lon1))
     a = np.sin(dp / 2) ** 2 + np.cos(p1) * np.cos(p2) * np.sin(dl / 2) ** 2

@@ -1,6 +1,6 @@
-"""How a product is made: rule, code, settings, seed, libraries and instruction set of the process that writes it.
+"""The origin of a product: rule, code, settings, seed, libraries and instruction set of the process that writes it.
 
-`told` goes into every seal (`tamrl.files`), so that a product says by itself what made it, whatever is installed later.
+`current_origin` goes into every seal (`tamrl.files`), so that each product documents its origin, whatever is installed later.
 """
 
 import hashlib
@@ -32,16 +32,16 @@ LIBRARIES = {
     "rasterio": "rasterio",
     "pyproj": "pyproj",
 }
-"""Libraries that shape numbers, by the name they are imported by: that of the package. Others may change without a rerun."""
+"""Packages of the libraries that shape numbers, by name of import. Other libraries may change without a rerun."""
 
 COMPUTING = ("torch", "numpy", "scipy", "lightgbm", "xgboost")
-"""Those of them that compute in models; processes load the others or not, as it happens."""
+"""Libraries that compute in models; whether a process loads the others varies."""
 
 _job: dict[str, Any] = {"rule": ""}
 
 
 def note_job(rule: str, snakemake: Any = None) -> None:
-    """Note the rule whose job this process is, and what `snakemake`, the object of its script, says of it."""
+    """Note the rule of this process and its code, seed and settings from `snakemake`, the object of its script."""
     _job.clear()
     _job["rule"] = rule
     params = dict(snakemake.params.items()) if snakemake is not None else {}
@@ -51,20 +51,20 @@ def note_job(rule: str, snakemake: Any = None) -> None:
 
 
 def current_origin() -> dict[str, Any]:
-    """How this process makes things: what `begin` noted, when, with which of the `LIBRARIES` and which instructions."""
+    """Return the origin of products of this process: what `note_job` noted, time, versions of `LIBRARIES`, instruction sets."""
     when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     loaded = versions(name for name in LIBRARIES if name in sys.modules)
     return _job | {"when": when, "software": loaded, "instructions": instructions()}
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """Versions of the `LIBRARIES` among these names of imports."""
+    """Return the versions of the `LIBRARIES` among these names of imports."""
     return {name: package_version(LIBRARIES[name]) for name in sorted(names) if name in LIBRARIES}
 
 
 @cache
 def package_version(package: str) -> str:
-    """Version of an installed package, or `not installed`."""
+    """Return the version of an installed package, or `not installed`."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -72,7 +72,7 @@ def package_version(package: str) -> str:
 
 
 def instructions() -> str:
-    """The instruction sets that numpy and torch compute with here, and the accelerator in use: on others the last bits differ."""
+    """Return the instruction sets of numpy and torch here, and the accelerator in use: on others the last bits differ."""
     sets = [f"numpy {_widest()}"]
     if torch := sys.modules.get("torch"):
         sets.append(f"torch {torch.backends.cpu.get_cpu_capability()}")
@@ -88,6 +88,6 @@ def _widest() -> str:
 
 
 def settings_digest(content: object) -> str:
-    """Short SHA-256 of any JSON-like content, independent of key order and of where the project and its data lie."""
+    """Return the short SHA-256 of JSON-like content, independent of the order of keys and of the places of project and data."""
     text = json.dumps(portable(content), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Logging of a rule: everything into the rule's log file, progress on the terminal, and one line per job in `logs/jobs.tsv`.
+"""Log a rule: all records to the log file of the rule, progress to the terminal, and one line per job to `logs/jobs.tsv`.
 
 Scripts call `to_file` once; stages use `logging.getLogger(__name__)` and `progress`.
 """
@@ -26,20 +26,20 @@ _SECONDS_BETWEEN_LINES = 5.0
 JOURNAL = "jobs.tsv"
 COLUMNS = ("ended", "rule", "wildcards", "seconds", "memory_mib", "exit")
 _error: list[str] = []
-"""What ended this process, if it was an error."""
+"""Class of the error that ended this process, if any."""
 
 
 class _Shown(logging.Formatter):
-    """Control characters of what others wrote are spelt out: they do not move the cursor of whoever reads the log."""
+    """Spells out control characters of foreign text, so that they do not move the cursor of a reader of the log."""
 
     def format(self, record: logging.LogRecord) -> str:
         return escaping.for_log(super().format(record))
 
 
 def to_file(path: str | Path) -> None:
-    """Send all log records of this process to `path`, errors to the terminal too; at its end a line goes into the journal.
+    """Send all log records of this process to `path`, errors also to the terminal; append a line to the journal at its end.
 
-    `path` is `<run>/logs/<rule>/<wildcards>.log` or `<run>/logs/<rule>.log`. A job that is killed leaves no line.
+    `path` is `<run>/logs/<rule>/<wildcards>.log` or `<run>/logs/<rule>.log`. A killed job leaves no line.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger()
@@ -59,18 +59,18 @@ def to_file(path: str | Path) -> None:
 
 
 def _folder(path: Path) -> Path | None:
-    """The run's folder of logs."""
+    """Return the folder of logs of the run."""
     return next((parent for parent in path.parents if parent.name == "logs"), None)
 
 
 def _rule(path: Path) -> str:
-    """The rule that a log file belongs to, empty where that is not plain."""
+    """Return the rule of a log file; empty if it does not lie in a folder of logs."""
     folder = _folder(path)
     return path.relative_to(folder).with_suffix("").parts[0] if folder else ""
 
 
 def _note_end(path: Path, begun: float) -> None:
-    """Append a line to the journal of the run: one write, so that lines of jobs that end together do not mix."""
+    """Append a line to the journal of the run, in one write, so that lines of jobs that end together do not mix."""
     folder = _folder(path)
     if folder is None:
         return
@@ -99,7 +99,7 @@ def _append(journal: Path, line: str, flags: int) -> None:
 
 
 def journal_summary(run: str | Path) -> str:
-    """What the jobs of the run in this folder came to, from the journal: the latest line of each; what is no line is left out."""
+    """Summarise the jobs of the run in this folder by their latest lines in the journal; damaged lines are ignored."""
     journal = Path(run) / "logs" / JOURNAL
     try:
         lines = journal.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -116,7 +116,7 @@ def journal_summary(run: str | Path) -> str:
 
 
 def _fields(line: str) -> list[str] | None:
-    """The fields of a line of the journal; None for half a line, or one that was written over."""
+    """Return the fields of a line of the journal; None for a damaged line."""
     fields = line.split("\t")
     try:
         complete = len(fields) == len(COLUMNS) and math.isfinite(float(fields[3]) + float(fields[4])) and bool(fields[5])
@@ -126,7 +126,7 @@ def _fields(line: str) -> list[str] | None:
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Write an uncaught error with its trace to the log file; the terminal gets the message alone."""
+    """Write an uncaught error with its trace to the log file, and only the message to the terminal."""
     _error.append(kind.__name__)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
@@ -136,7 +136,7 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Traceb
 
 
 def progress(items: Iterable[T], title: str, total: int | None = None) -> Iterator[T]:
-    """Yield `items`, and log every few seconds how many are done and about how long the rest takes.
+    """Yield `items`; every few seconds log how many are done and the time that the rest will take.
 
     On a terminal the line goes to stderr; otherwise only to the log.
     """

@@ -100,7 +100,7 @@ def _simulation(config: Config) -> dict[str, Any]:
 
 def _cube(path: str) -> dict[str, Any]:
     """Digest of the cube, and what its manifest says of the sources."""
-    return {"sha256": stores.manifest_digest(path), **stores.read_manifest(path).about}
+    return {"sha256": stores.manifest_digest(path), **stores.read_manifest(path).origin}
 
 
 def product_origins(run: Path, *, leave_out: str | Path) -> dict[str, tuple[ProductOrigin, ...]]:
@@ -148,7 +148,7 @@ def _versions(origins: Iterable[ProductOrigin]) -> dict[str, set[str]]:
 
 
 def content_digest(path: str | Path) -> str:
-    """SHA-256 of what a product says: of NetCDF the names, shapes and numbers of all variables, else of the bytes.
+    """SHA-256 of what a product says: of NetCDF the names, shapes and values of all variables, else of the bytes.
 
     Two runs of the same code and inputs agree in it; their files differ in the time of writing.
     """
@@ -161,8 +161,13 @@ def content_digest(path: str | Path) -> str:
         for name, variable in sorted(file.variables.items()):
             digest.update(f"{name} {variable.dtype} {variable.dimensions} {variable.shape}".encode())
             for part in _parts(variable):
-                digest.update(np.ascontiguousarray(part).tobytes())
+                digest.update(_texts(part) if part.dtype.kind == "O" else np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
+
+
+def _texts(part: np.ndarray) -> bytes:
+    """Return the texts of an array, each after its length; the bytes of the array itself are addresses in memory."""
+    return b"".join(len(text).to_bytes(8, "big") + text for text in map(str.encode, part.ravel()))
 
 
 def _parts(variable: "netCDF4.Variable[Any]", at: tuple[int, ...] = ()) -> Iterator[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Paths in records: nothing that leaves a run names the machine, its users or the place of their files."""
+"""Paths in records, without names of the machine, its users or their folders."""
 
 import hashlib
 import os
@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Any
 
 DATA = "{data}"
-"""Stands for `TAMRL_DATA`; the configuration understands it."""
+"""Replaces `TAMRL_DATA`; the configuration understands it."""
 
 HOME = "~"
 
 ELSEWHERE = "{elsewhere}"
-"""Stands for the folders above a file outside the project and its data."""
+"""Replaces the folders above a file outside the project and its data."""
 
 _ABSOLUTE = re.compile(r"""(?:^|(?<=['"]))(/[^/'"\n]+)/([^'"\n]*/)?([^'"\n]*)""")
 
 
 def data_folder() -> Path:
-    """Where shared data lie: `TAMRL_DATA`, default `../shared/data`."""
+    """Return the folder of shared data: `TAMRL_DATA`, by default `../shared/data`."""
     return Path(os.environ.get("TAMRL_DATA", "../shared/data"))
 
 
 def portable(content: Any) -> Any:
-    """JSON-like content in which paths below the project are relative, and others begin with `DATA`, `HOME` or `ELSEWHERE`."""
+    """Return JSON-like content with relative paths below the project; others begin with `DATA`, `HOME` or `ELSEWHERE`."""
     return _without_places(content, _known_folders(os.getcwd(), str(data_folder()), os.path.expanduser("~")))  # noqa: PTH109, PTH111 (fast)
 
 
@@ -44,7 +44,7 @@ def _without_places(content: Any, known: list[tuple[str, re.Pattern[str], str]])
 
 @cache
 def _known_folders(project: str, data: str, home: str) -> list[tuple[str, re.Pattern[str], str]]:
-    """The folders of the project, of the data and of the user with what stands for them, the longest first."""
+    """Return patterns and replacements of the folders of the project, of the data and of the user, the longest first."""
     named = {home: HOME, os.path.realpath(data): DATA, str(Path(data).absolute()): DATA, data: DATA}
     named |= {os.path.realpath(project): "", project: ""}
     patterns = []
@@ -58,7 +58,7 @@ def _known_folders(project: str, data: str, home: str) -> list[tuple[str, re.Pat
 
 
 def _elsewhere(path: re.Match[str]) -> str:
-    """What stands for an absolute path, if it is one of this machine and not that of a layer within a file."""
+    """Return the replacement of an absolute path of this machine; paths of layers within files stay."""
     root, between, name = path.groups()
     if not Path(root).is_dir():
         return str(path[0])

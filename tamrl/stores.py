@@ -1,8 +1,8 @@
 """Sealed Zarr stores: each has a `manifest.json`, which lists every file with its size and SHA-256.
 
-That a chunk can be read proves nothing: a deleted chunk silently reads as fill values, and a flipped bit as a wrong number. So
-`seal_store` records which files a finished store has, `open_cube` compares these with the disk, and every chunk is compared with
-its checksum when it is read. Chunks that hold only missing values are not stored and not listed.
+A chunk may be readable and wrong: a deleted chunk reads as fill values, a flipped bit as another number. Therefore `seal_store`
+records the files of a finished store, `open_cube` compares them with the disk, and each chunk is compared with its checksum when
+it is read. Chunks with only missing values are neither stored nor listed.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 import zarr
+from pydantic import Field
 from zarr.abc.codec import BytesBytesCodec
 from zarr.abc.store import ByteRequest
 from zarr.codecs import BloscCodec, Crc32cCodec
@@ -40,35 +41,33 @@ class StoreManifest(Document):
 
     files: dict[str, StoredFile]
     """By name relative to the store."""
-    about: dict[str, Any]
-    """What made the store, as its writer states it."""
+    origin: dict[str, Any] = Field(alias="about")
+    """How the store was made: sources, versions, digest of the code."""
 
 
 def compressors() -> list[BytesBytesCodec]:
-    """Codecs of every stored array: bits of equal place side by side and LZ4, then CRC32C.
+    """Return the codecs of every stored array: bit shuffle and LZ4, then CRC32C.
 
-    Weather on contiguous land packs tighter and five times faster so than with zstd level 1 (`make bench`). The checksum
-    is compared first when a chunk is read, so no reader unpacks a damaged one, which Blosc would not survive.
+    Weather on contiguous land packs tighter and five times faster than with zstd level 1 (`make bench`). The checksum is compared
+    before a chunk is unpacked, because Blosc may crash on a damaged one.
     """
     return [BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()]
 
 
-def seal_store(path: str | Path, *, about: Mapping[str, Any], known: Mapping[str, StoredFile] | None = None) -> None:
+def seal_store(path: str | Path, *, origin: files.JsonObject, known: Mapping[str, StoredFile] | None = None) -> None:
     """Write the manifest of a finished store.
 
     Parameters
     ----------
-    about : mapping, JSON-like
-        What made the store: sources, versions, digest of the code.
-    known : mapping of StoredFile, optional
-        Entries of another manifest for files that were linked from its store; these are not read again.
+    origin : how the store was made: sources, versions, digest of the code
+    known : entries of another manifest, for files that are links into its store; these are not read again
     """
     temporary.sweep(Path(path))
     listed = {}
     for name, file in _listing(path).items():
         entry = (known or {}).get(name) or StoredFile(bytes=file.stat().st_size, sha256=files.checksum(file))
         listed[name] = entry.model_dump()
-    files.write_json(Path(path) / MANIFEST, {"files": listed, "about": about})
+    files.write_json(Path(path) / MANIFEST, {"files": listed, "about": origin})
 
 
 def read_manifest(path: str | Path) -> StoreManifest:
@@ -83,7 +82,7 @@ def read_manifest(path: str | Path) -> StoreManifest:
 
 
 def manifest_digest(path: str | Path) -> str:
-    """SHA-256 of the manifest of a store: two stores have the same one only if all their files agree."""
+    """Return the SHA-256 of the manifest of a store; it is equal only for stores whose files are all equal."""
     return files.checksum(files.verified(_manifest_file(path)))
 
 
@@ -95,7 +94,7 @@ def _manifest_file(path: str | Path) -> Path:
 
 
 def check_store(path: str | Path, *, verify: bool = False) -> None:
-    """Compare a store with its manifest: names and sizes, with `verify` the contents too.
+    """Compare names and sizes of the files of a store with its manifest, and their contents if `verify`.
 
     Raises
     ------
@@ -123,8 +122,8 @@ def check_store(path: str | Path, *, verify: bool = False) -> None:
 def open_sealed(path: str | Path, *, verify: bool = False) -> xr.Dataset:
     """Open a sealed store lazily, without Dask: `.isel(...)` and `.load()` read what is asked for.
 
-    Presence and size of its files are checked now, and each chunk against its checksum when it is read (`ContractError` with the
-    name of the chunk); `verify` reads and compares all files now.
+    Presence and sizes of its files are checked now, and each chunk is compared with its checksum when it is read (`ContractError`
+    with the name of the chunk). `verify` reads and compares all files now.
     """
     check_store(path, verify=verify)
     ds = xr.open_zarr(_Sealed(Path(path), read_only=True), chunks=None, consolidated=False, decode_timedelta=False)
@@ -134,12 +133,12 @@ def open_sealed(path: str | Path, *, verify: bool = False) -> xr.Dataset:
 
 
 def open_group(path: str | Path) -> zarr.Group:
-    """Open the arrays of a sealed store as they are stored; each chunk is compared with its checksum when it is read."""
+    """Open a sealed store as a Zarr group; each chunk is compared with its checksum when it is read."""
     return zarr.open_group(_Sealed(path, read_only=True), mode="r", zarr_format=3)
 
 
 def find_damage(path: str | Path, folder: str) -> str | None:
-    """Find the first file of `folder` (or that file) in a sealed store that is missing or differs from its checksum, if any."""
+    """Return the first missing or damaged file of `folder` (or that file) in a sealed store, or None."""
     listed = read_manifest(path).files
     inside = {name: Path(path) / name for name in listed if name == folder or name.startswith(f"{folder}/")}
     wrong = (name for name, file in inside.items() if not file.is_file() or files.checksum(file) != listed[name].sha256)
@@ -152,7 +151,7 @@ def open_cube(path: str | Path, *, verify: bool = False) -> xr.Dataset:
     Returns
     -------
     Dataset with dynamic variables (time, lat, lon), statics (lat, lon) or (igbp | koppen, lat, lon), all float32,
-    missing where the cell has no land; attributes `time_step`, `resolution` and, if so, `climatology`.
+    missing in cells without land; attributes `time_step`, `resolution` and, for a mean year, `climatology`.
 
     Raises
     ------
@@ -179,7 +178,7 @@ class _Sealed(LocalStore):
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Read one file of the store; raises `ContractError` if it is listed and missing, or differs."""
+        """Read a file of the store; raise `ContractError` if it is listed and missing, or differs."""
         content = await super().get(key, prototype, byte_range)
         if key in self._files:
             if content is None:
@@ -189,7 +188,7 @@ class _Sealed(LocalStore):
         return content
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """Names in a folder of the store, without the manifest and foreign files, which are no part of the hierarchy."""
+        """Yield the names in a folder of the store, without manifest, seals and foreign files, which are not in the hierarchy."""
         async for name in super().list_dir(prefix):
             if name not in (MANIFEST, *files.FOREIGN) and not files.is_seal(name):
                 yield name

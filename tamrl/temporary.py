@@ -1,7 +1,7 @@
-"""Temporary places for what is being written, and the names that it gets: nothing half-written, planted or lost.
+"""Temporary places for unfinished files, and their move to the final name, so that nothing is half-written, planted or lost.
 
-A place is a folder beside the file, `.part-<random>/`: nobody can guess its name, only this user may enter it, and its process
-holds a lock in it. What a killed process left is known by a lock that nobody holds.
+A place is a folder next to the file, `.part-<random>/`. Nobody can guess its name, only this user may enter it, and its process
+holds a lock in it. A lock that nobody holds marks the leftovers of a killed process.
 """
 
 import ctypes
@@ -26,13 +26,13 @@ _ROOM = 1024**2
 
 @contextmanager
 def temporary_place(path: Path) -> Iterator[Path]:
-    """A temporary name for `path` in a place of its own, which goes at the end with all that is left in it."""
+    """Yield a path of the same name in a new temporary place, which is removed at the end with all its content."""
     folder, lock = _made(path.parent)
     try:
         yield folder / path.name
     finally:
         os.close(lock)
-        for pause in (0.0, 0.1, 0.4, 1.5):  # threads of a library may go on writing after its error
+        for pause in (0.0, 0.1, 0.4, 1.5):  # threads of a library may still write after its error
             time.sleep(pause)
             shutil.rmtree(folder, ignore_errors=True)
             if not folder.exists():
@@ -54,12 +54,12 @@ def _made(parent: Path) -> tuple[Path, int]:
 
 
 def within(path: Path) -> bool:
-    """Whether a path lies in a place, so that it is not final."""
+    """Whether a path lies in a temporary place."""
     return any(name.startswith(PART) for name in path.parts[:-1])
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes of this user left in `folder`; a product that was moved aside gets its name back."""
+    """Remove leftovers of killed processes of this user in `folder`; give a product that was moved aside its name again."""
     for left in folder.glob(f"{PART}*"):
         with suppress(OSError):
             if left.is_symlink() or left.stat().st_uid != os.geteuid():
@@ -79,7 +79,7 @@ def sweep(folder: Path) -> None:
 
 
 def abandoned(folder: Path) -> list[Path]:
-    """Temporary places in `folder` whose process is gone, so that what they hold is unfinished."""
+    """Return the temporary places in `folder` whose process has ended; their content is unfinished."""
     left = []
     for place in sorted(folder.glob(f"{PART}*")):
         try:
@@ -89,7 +89,7 @@ def abandoned(folder: Path) -> list[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left.append(place)
-        except OSError:  # its process is at work
+        except OSError:  # its process runs
             continue
         finally:
             os.close(lock)
@@ -97,37 +97,39 @@ def abandoned(folder: Path) -> list[Path]:
 
 
 def begun(path: Path) -> Path:
-    """The folder `.<name>.part` beside `path`, for downloads that later calls go on with.
+    """Return the folder `.<name>.part` next to `path`, for downloads that later calls continue.
 
     Raises
     ------
     MachineError
-        If it is a link or of another user.
+        If it is a link or belongs to another user.
     """
     part = path.with_name(f".{path.name}.part")
     part.mkdir(parents=True, exist_ok=True)
     if part.is_symlink() or part.stat().st_uid != os.geteuid():
-        raise MachineError("a temporary folder is not our own", where=part, found="a link, or of another user", todo="delete it")
+        raise MachineError(
+            "a temporary folder belongs to somebody else", where=part, found="a link or foreign folder", todo="delete it"
+        )
     return part
 
 
 def no_link(path: str, flags: int) -> int:
-    """Opener of a file with a name that others may know: a link that they put there is refused and not followed."""
+    """Open a file whose name others may know; a link of that name is refused, not followed."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 sweep_once = cache(sweep)
-"""The same, once a process and folder."""
+"""Sweep a folder once per process."""
 
 
 def move_into_place(part: Path, path: Path) -> None:
-    """Give what lies at `part` the name `path`, for good; what had it keeps it until that moment, and is then removed."""
+    """Rename `part` to `path` and sync the folder; an earlier file of that name keeps it until then and is removed."""
     if os.path.lexists(path) and (_is_folder(part) or _is_folder(path)):
         with temporary_place(path) as aside:
             if _exchange(part, path):
                 part.rename(aside)
             else:
-                path.rename(aside.with_name(f"{_ASIDE}{path.name}"))  # whence `sweep` takes it back
+                path.rename(aside.with_name(f"{_ASIDE}{path.name}"))  # from where `sweep` restores it
                 part.rename(path)
     else:
         os.replace(part, path)
@@ -136,7 +138,7 @@ def move_into_place(part: Path, path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a folder with all in it, or a link, not what it leads to."""
+    """Remove a file, a folder with its content, or a link but not its target."""
     shutil.rmtree(path) if _is_folder(path) else path.unlink(missing_ok=True)
 
 
@@ -145,7 +147,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swap two names at once; False where system or file system cannot."""
+    """Swap two names atomically; return False if the system or the file system cannot."""
     swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
     here, exchange = -100, 2
     if swap is None or swap(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0:
@@ -156,7 +158,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Have a file, or all of a folder, on the disk."""
+    """Flush a file, or a folder with its content, to the disk."""
     for inside in path.rglob("*") if path.is_dir() else ():
         if not inside.is_symlink():
             _sync(inside)
@@ -172,9 +174,9 @@ def _sync(path: Path) -> None:
 
 
 def refused(part: Path) -> int | None:
-    """The error number by which the file system refuses as much as `part` holds once more; None where it does not.
+    """Return the error number with which the file system refuses to store the size of `part` again; None if it accepts.
 
-    Libraries call a full disk what they like ("NetCDF: HDF error", "Permission denied"): so it is asked again.
+    Libraries report a full disk by various errors ("NetCDF: HDF error", "Permission denied"), so the file system is asked itself.
     """
     held = sum(p.stat().st_size for p in (part, *part.rglob("*")) if p.is_file())
     probe = part.with_name(_PROBE)

@@ -1,4 +1,4 @@
-"""Unit conversion by UDUNITS (cf-units), from the spellings that people use; no other factor is written by hand elsewhere."""
+"""Convert units by UDUNITS (cf-units), in the spellings that people use; no other module holds conversion factors."""
 
 import re
 from functools import cache
@@ -37,19 +37,19 @@ _SPELLINGS = (
     (r"^(?:°|o|deg(?:ree)?s?)?[ _.]?(?:C|[Cc]elsius)$", "degC"),
     (r"^(?:-|unitless|dimensionless|fraction)$", "1"),
 )
-"""How people write what UDUNITS has under one name; C alone is a temperature here, never a charge."""
+"""Spellings of people with those of UDUNITS; `degC` and its kin are temperatures, never charges."""
 
 _MONTH = re.compile(r"(?<![A-Za-z])mo(?:n|nth)?s?(?![A-Za-z])")
 _SUBSTANCE = re.compile(
     r"(?<![A-Za-z])(?P<amount>[kMGTPmun]?(?:g|mol)|t)[\s_-]*\(?(?P<name>CO2-C|C-CO2|CO2|C)\)?(?=$|[\s./*)]|m-?2)"
     r"|(?<=[0-9]) (?:of )?(?P<last>CO2|C)$"
 )
-"""The substance that a mass or moles are of, as in `gC`, `umol CO2`, `g CO2-C` and `umol m-2 s-1 CO2`."""
+"""The substance of a mass or of moles, as in `gC`, `umol CO2`, `g CO2-C` and `umol m-2 s-1 CO2`."""
 
 
 @cache
 def parse_unit(text: str) -> tuple[cf_units.Unit, str | None]:
-    """Parse a unit as people write it, and the substance that its mass or moles are of: `C`, `CO2` or None.
+    """Parse a unit as people write it; return it with the substance of its mass or moles: `C`, `CO2` or None.
 
     Raises
     ------
@@ -70,9 +70,9 @@ def parse_unit(text: str) -> tuple[cf_units.Unit, str | None]:
 
 
 def per_day(text: str) -> str | None:
-    """The unit per day of a unit per month (`mm month-1`: `mm d-1`); None for all other units.
+    """Return the unit per day for a unit per month (`mm d-1` for `mm month-1`); None for all other units.
 
-    Values are divided by the days of their month. Months differ in length, so `convert` refuses them.
+    Callers divide values by the days of their month. `convert` refuses such units, because months differ in length.
     """
     daily = _MONTH.sub("d", text)
     return daily if daily != text else None
@@ -84,11 +84,17 @@ def unit(text: str) -> cf_units.Unit:
 
 
 def convert(values: Quantity, *, source: str, target: str, where: object = None) -> Quantity:
-    """Convert `values` (array, xarray or number, any shape) from unit `source` to unit `target`.
+    """Convert `values` from unit `source` to unit `target`.
 
-    The conversion is linear (slope and offset), so lazy and labelled arrays stay what they are. Where `target` is a mass of
-    carbon (`gC m-2 d-1`), `source` may be moles per area and time (of CO2 or carbon, which are equally many) or a mass of CO2; a
-    mass without a substance is one of carbon. A mass of water per area is a depth of it (1 kg m-2 = 1 mm).
+    The conversion is linear (slope and offset), so lazy arrays stay lazy and labelled arrays keep their labels. If `target` is a
+    mass of carbon (`gC m-2 d-1`), `source` may be moles per area and time (as many of CO2 as of carbon) or a mass of CO2. A mass
+    without a substance is a mass of carbon. A mass of water per area is its depth (1 kg m-2 = 1 mm).
+
+    Parameters
+    ----------
+    values : number, array or xarray object, any shape
+    source, target : units as UDUNITS or people write them
+    where : file and variable, for errors
 
     Raises
     ------
@@ -117,18 +123,18 @@ def convert(values: Quantity, *, source: str, target: str, where: object = None)
 
 
 def _linear(values: Quantity, a: cf_units.Unit, b: cf_units.Unit) -> Quantity:
-    """By slope and offset."""
+    """Convert by slope and offset."""
     offset, one = (float(a.convert(np.float64(v), b)) for v in (0.0, 1.0))
     return values * (one - offset) + offset
 
 
 def _accepted(target: str) -> str:
-    """The units that can be converted to `target`, as advice."""
+    """Return advice on the units that can be converted to `target`."""
     if parse_unit(target)[1] == "C":
         return "give a mass of carbon (gC m-2 d-1, kg m-2 s-1), of CO2 (gCO2 m-2 d-1), or moles (umol m-2 s-1), per area and time"
     return f"correct the unit: one that UDUNITS converts into {target!r}, e.g. {target!r} itself"
 
 
 def carbon_from_co2(values: Quantity) -> Quantity:
-    """µmol CO2 m-2 s-1 to gC m-2 d-1 (factor 1.0377)."""
+    """Convert µmol CO2 m-2 s-1 to gC m-2 d-1 (factor 1.0377)."""
     return values * (MOLAR_MASS_CARBON * 1e-6 * SECONDS_PER_DAY)

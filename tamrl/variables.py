@@ -1,7 +1,7 @@
 """The vocabulary of `tamrl/data/variables.yaml`: canonical names, units, ranges and roles.
 
-A variable that arrives under another name or unit is renamed and converted here and checked against its
-valid range, because attributes lie (values are believed, never the unit attribute alone).
+Variables with another name or unit are renamed, converted and checked against their valid range here. The range matters because
+attributes may be wrong: a unit is accepted only if the values fit it.
 """
 
 from functools import cache
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 FILE = Path(__file__).parent / "data/variables.yaml"
 
 FILL_VALUES = (-9999.0, -9999.9, -6999.0, 1e20, 9.969209968386869e36)
-"""Numbers that stand for missing in files that do not say so; magnitudes above 1e19 always do."""
+"""Numbers that mean "missing" in files that do not declare them, as do all magnitudes above 1e19."""
 
 FILLED = "filled_drivers"
-"""Variable (time, lat, lon) of a cube with drivers that come as composites; its attribute `of` says how many do."""
+"""Variable (time, lat, lon) with the number of composite drivers that are filled; its attribute `of` is their total number."""
 
 
 class Alias(Strict):
-    """How one source names a variable, and in which unit its values are."""
+    """Name and unit of a variable in a source."""
 
     name: str
     units: str
 
     @property
     def is_amount(self) -> bool:
-        """Whether values are amounts per day, which days add up, and not means."""
+        """Whether values are amounts per day, which are summed over a day, not means."""
         return self.units.endswith("d-1")
 
 
 class Era5Entry(Strict):
-    """How ERA5 and ERA5-Land name a variable: in files, in orders to the Climate Data Store and in ARCO-ERA5, and in GRIB."""
+    """Names of a variable of ERA5 and ERA5-Land in files, in orders to the Climate Data Store, in ARCO-ERA5 and in GRIB."""
 
     short_name: str
     """Name in NetCDF files, such as t2m."""
@@ -50,13 +50,13 @@ class Era5Entry(Strict):
     grib: Annotated[str, Field(pattern=r"^\d{1,3}\.\d{1,3}$")]
     """ECMWF's parameter and table, such as 167.128."""
     units: str
-    """Of the values; amounts are per day (d-1), whatever the files' steps are."""
+    """Unit of the values; amounts are per day (d-1), whatever the steps of the files are."""
     land: bool = True
     """Whether ERA5-Land has it."""
 
     @property
     def daily_statistic(self) -> Literal["daily_mean", "daily_sum"]:
-        """What the Climate Data Store makes of the hours of a day."""
+        """The daily statistic to order from the Climate Data Store."""
         return "daily_sum" if self.aliases["cds_era5"].is_amount else "daily_mean"
 
     @property
@@ -67,7 +67,7 @@ class Era5Entry(Strict):
 
 
 class TowerAlias(Strict):
-    """Column names of a variable in tower files, the first that is present wins, and their unit."""
+    """Column names of a variable in tower files, of which the first present one is used, and their unit."""
 
     names: tuple[str, ...]
     units: str
@@ -77,7 +77,7 @@ Bounds = tuple[float, float]
 
 
 class Means(Strict):
-    """Bounds of means that tell a wrong factor or season where single values do not; see `tamrl/data/variables.yaml`."""
+    """Bounds of means, which reveal a wrong factor or season that single values hide; see `tamrl/data/variables.yaml`."""
 
     land: Bounds | None = None
     place: Bounds | None = None
@@ -116,13 +116,13 @@ class Variable(Strict):
 
 
 def vocabulary() -> dict[str, Variable]:
-    """All entries by canonical name; raises `ConfigError` for a malformed file."""
+    """Return all entries by canonical name; raise `ConfigError` for a malformed file."""
     return read_vocabulary(FILE)
 
 
 @cache
 def read_vocabulary(file: Path) -> dict[str, Variable]:
-    """The entries of a file by canonical name; raises `ConfigError` for a malformed one."""
+    """Read the entries of a file by canonical name; raise `ConfigError` if it is malformed."""
     try:
         return {name: Variable(**entry) for name, entry in document.read_document(file).items()}
     except (ValueError, TypeError) as error:
@@ -130,7 +130,7 @@ def read_vocabulary(file: Path) -> dict[str, Variable]:
 
 
 def get(name: str) -> Variable:
-    """One entry; raises `ConfigError` with near misses."""
+    """Return an entry; raise `ConfigError` with similar names if there is none."""
     known = vocabulary()
     if name not in known:
         raise ConfigError(f"no variable named {name!r}", where=FILE, todo=near(name, known))
@@ -138,7 +138,7 @@ def get(name: str) -> Variable:
 
 
 def era5_entry(short_name: str) -> Era5Entry:
-    """How ERA5 names the variable that its files call `short_name`; raises `ConfigError` if no entry says it."""
+    """Return the names of the ERA5 variable whose name in files is `short_name`; raise `ConfigError` if no entry has it."""
     known = {entry.era5.short_name: entry.era5 for entry in vocabulary().values() if entry.era5}
     if short_name not in known:
         todo = f"give the variable an entry `era5`; {near(short_name, known)}"
@@ -147,14 +147,14 @@ def era5_entry(short_name: str) -> Era5Entry:
 
 
 def grib_names() -> dict[tuple[int, int], str]:
-    """Short names of ECMWF's parameters, by table and number."""
+    """Return the short names of the parameters of ECMWF, by table and number."""
     entries = [entry.era5 for entry in vocabulary().values() if entry.era5]
     codes = {entry.short_name: entry.grib.split(".") for entry in entries}
     return {(int(table), int(number)): name for name, (number, table) in codes.items()}
 
 
 def mask_fill(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """Replace fill values by NaN; returns the array (float) and how many were replaced."""
+    """Replace fill values by NaN; return the array (float) and the number of replaced values."""
     values = np.array(values, dtype=np.result_type(values, np.float32))
     missing = np.isin(values, np.asarray(FILL_VALUES, dtype=values.dtype)) | (np.abs(values) > 1e19)
     values[missing] = np.nan
@@ -162,7 +162,14 @@ def mask_fill(values: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def canonical(values: "xr.DataArray", *, name: str, source_units: str, where: object) -> "xr.DataArray":
-    """Rename to `name`, convert from `source_units`, set attributes; values stay lazy if they are."""
+    """Rename a variable, convert it to the unit of the vocabulary and set its attributes; lazy values stay lazy.
+
+    Parameters
+    ----------
+    values : any shape, in `source_units`
+    name : name in the vocabulary
+    where : source of the values, for the attribute `source`
+    """
     entry = get(name)
     converted = units.convert(values, source=source_units, target=entry.units).astype("float32")
     converted.attrs = attributes(name) | {"source": str(where)}
@@ -170,7 +177,7 @@ def canonical(values: "xr.DataArray", *, name: str, source_units: str, where: ob
 
 
 def attributes(name: str) -> dict[str, str]:
-    """CF attributes of a variable: units, long_name and, where CF has one, standard_name."""
+    """Return the CF attributes of a variable: units, long_name and, if CF has one, standard_name."""
     entry = get(name)
     names = {"units": entry.units, "long_name": entry.long_name}
     return names | ({"standard_name": entry.standard_name} if entry.standard_name else {})
@@ -181,18 +188,17 @@ def check_range(values: np.ndarray, *, name: str, where: object, tolerance: floa
 
     Parameters
     ----------
-    tolerance : float
-        Share of the finite values that may lie outside (spikes that a later quality test removes).
+    tolerance : share of the finite values that may lie outside (spikes that a later quality test removes)
 
     Raises
     ------
     UnitError
-        With the values seen, because the usual reason is a wrong unit.
+        With the range of the values; the usual reason is a wrong unit.
     """
     low, high = get(name).range
     values = np.asarray(values)
     if values.size and low <= np.fmin.reduce(values, axis=None) and np.fmax.reduce(values, axis=None) <= high:
-        return  # the usual case, without a copy; NaN alone comes out as NaN and goes on
+        return  # the usual case, without a copy; an array of only NaN continues below
     finite = values[np.isfinite(values)]
     outside = (finite < low) | (finite > high)
     if finite.size and outside.mean() > tolerance:

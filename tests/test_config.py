@@ -140,9 +140,9 @@ def test_files_are_laid_over_each_other_at_any_depth():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--configfile", "{0}"), r"towers stands twice (lines 1 and 3)"),
-        (("--configfile", "config/test.yaml", "{0}"), r"towers stands twice (lines 1 and 3)"),
-        (("--config", "training={{steps: 3, steps: 4}}"), r"steps stands twice (line 1)"),
+        (("--configfile", "{0}"), r"towers occurs twice (lines 1 and 3)"),
+        (("--configfile", "config/test.yaml", "{0}"), r"towers occurs twice (lines 1 and 3)"),
+        (("--config", "training={{steps: 3, steps: 4}}"), r"steps occurs twice (line 1)"),
     ],
 )
 def test_a_key_that_stands_twice_stops_before_the_plan(tmp_path, arguments, said):

@@ -42,7 +42,7 @@ def raster(part):
 
 def store(part):
     DATASET.to_zarr(part, zarr_format=3, consolidated=False)
-    stores.seal_store(part, about={})
+    stores.seal_store(part, origin={})
 
 
 def zipped(part):

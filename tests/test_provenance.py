@@ -79,7 +79,7 @@ def run(tmp_path, monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
     ds = xr.Dataset({"evi": (("lat", "lon"), np.ones((2, 4), "float32"))})
     ds.to_zarr(tmp_path / "cube.zarr", zarr_format=3, consolidated=False)
-    stores.seal_store(tmp_path / "cube.zarr", about={"sources": {"modis": {"version": "61"}}})
+    stores.seal_store(tmp_path / "cube.zarr", origin={"sources": {"modis": {"version": "61"}}})
     (tmp_path / "benchmarks/train_model").mkdir(parents=True)
     head = "s\th:m:s\tmax_rss\tmax_vms\n"
     (tmp_path / "benchmarks/build_cube.tsv").write_text(head + "12.5\t0:00:12\t512.25\t900\n")
@@ -151,6 +151,15 @@ def test_the_content_of_a_map_is_its_numbers_and_not_its_dates(tmp_path):
     other = _map(tmp_path / "c.nc", history="Monday", value=np.float32(1.0000001))
     assert files.sha256(one) != files.sha256(two)
     assert record.content_digest(one) == record.content_digest(two) != record.content_digest(other)
+
+
+def test_texts_count_by_their_letters_and_not_by_where_they_lie_in_memory(tmp_path):
+    def digest(name, *sites):
+        xr.Dataset({"site": ("site", np.array(sites, dtype=object))}).to_netcdf(tmp_path / name)
+        return record.content_digest(tmp_path / name)
+
+    assert digest("a.nc", "DE-Hai", "ä" * 40) == digest("b.nc", "DE-Hai", "ä" * 40)
+    assert len({digest("c.nc", "ab", "c"), digest("d.nc", "a", "bc"), digest("e.nc", "", "abc")}) == 3
 
 
 @pytest.mark.parametrize("chunks", [None, (2, 2, 3, 4), (1, 2, 3, 4), (1, 1, 3, 4), (3, 1, 2, 2)])

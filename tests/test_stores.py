@@ -40,7 +40,7 @@ def cube(tmp_path):
     }
     path = tmp_path / "cube.zarr"
     ds.to_zarr(path, encoding=encoding, consolidated=False, zarr_format=3)
-    stores.seal_store(path, about={"sources": {}})
+    stores.seal_store(path, origin={"sources": {}})
     return path, ds
 
 
@@ -126,9 +126,9 @@ def test_an_unfinished_store_is_refused(cube):
 def test_the_digest_follows_the_content(cube):
     path, _ = cube
     before = stores.manifest_digest(path)
-    stores.seal_store(path, about={"sources": {}})
+    stores.seal_store(path, origin={"sources": {}})
     assert stores.manifest_digest(path) == before
-    stores.seal_store(path, about={"sources": {"era5": 1}})
+    stores.seal_store(path, origin={"sources": {"era5": 1}})
     assert stores.manifest_digest(path) != before
 
 

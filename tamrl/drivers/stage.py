@@ -69,7 +69,7 @@ def build_cube(
                 entries, records = job.write(building, statics["land_fraction"] > 0)
             else:
                 entries, records = _take_parts(building, names, parts or [], access, kept_cubes)
-        stores.seal_store(building, about={"code": code, "sources": access.versions()}, known=entries)
+        stores.seal_store(building, origin={"code": code, "sources": access.versions()}, known=entries)
         stores.open_cube(building)
     append.keep_cube(kept_cubes, cube, records)
 
@@ -99,7 +99,7 @@ def build_driver(
             entries, records = job.write(building, land)
         # the cube names the sources, whose files are read through for that
         record = append.record_to_json(records[variable]) if kept_cubes else None
-        stores.seal_store(building, about={"record": record, "continued": job.starts[variable] is not None}, known=entries)
+        stores.seal_store(building, origin={"record": record, "continued": job.starts[variable] is not None}, known=entries)
 
 
 def _access(paths: list[str], drivers: Drivers, time: DriverTime, resolution: float, threads: int) -> SourceAccess:
@@ -122,7 +122,7 @@ def _take_parts(
     records = {}
     for name, path in zip(names, parts, strict=True):
         entries |= write.take_part(cube, Path(path))
-        made = stores.read_manifest(path).about
+        made = stores.read_manifest(path).origin
         if folder and made["record"]:
             record = append.record_from_json(made["record"])
             before = previous.records[name] if previous and made["continued"] else None

@@ -231,7 +231,7 @@ class TileStore:
             temporary.sweep(folder)
         for killed in self.path.rglob("*.partial"):
             killed.unlink()
-        stores.seal_store(self.path, about={"label": label, "key": self.layout.key.digest})
+        stores.seal_store(self.path, origin={"label": label, "key": self.layout.key.digest})
 
     def _discard(self) -> None:
         """Delete the store of another key, with its records and memories."""

@@ -1,24 +1,24 @@
-"""Parts of a binary file by offset: never beyond its end, never more than a bounded number of bytes or steps."""
+"""Read parts of a binary file by offset, never beyond its end, and at most a bounded number of bytes and entries."""
 
 import struct
 from typing import BinaryIO
 
 MOST = 1 << 26
-"""Bytes of one part that are read at once, at most; headers and directories are far smaller."""
+"""Largest part that is read at once (B); headers and directories are far smaller."""
 
 STEPS = 4_000_000
-"""Entries of headers and directories that are followed, at most; in large files one for 16 bytes."""
+"""Largest number of entries of headers and directories that are followed; large files may have one per 16 bytes."""
 
 
 class DamageError(ValueError):
-    """The file is not what its format says; the text says why."""
+    """The file contradicts its format; the message says how."""
 
 
 class BoundedFile:
     """An open file of known size, read by offset.
 
-    Every part asked for is compared with the size first, so that no number in a damaged header makes the process allocate memory
-    or go round without end.
+    Each part is first compared with the size, so that no number in a damaged header makes the process allocate too much memory or
+    loop forever.
     """
 
     def __init__(self, handle: BinaryIO, size: int):
@@ -30,12 +30,12 @@ class BoundedFile:
             raise DamageError(f"{what} needs at least {end} bytes, the file has {self.size}")
 
     def at(self, start: int, length: int, what: str = "its header") -> bytes:
-        """`length` bytes from `start`."""
+        """Read `length` bytes from `start`."""
         if start < 0 or length < 0:
             raise DamageError(f"{what} lies at byte {start} with {length} bytes")
         self.need(start + length, what)
         if length > MOST:
-            raise DamageError(f"{what} is said to have {length} bytes")
+            raise DamageError(f"{what} declares {length} bytes")
         self.step()
         self._handle.seek(start)
         content = self._handle.read(length)
@@ -44,11 +44,11 @@ class BoundedFile:
         return content
 
     def numbers(self, form: str, start: int, what: str = "its header") -> tuple[int, ...]:
-        """Numbers from `start`, packed as `form` of `struct`."""
+        """Read numbers from `start` in the `struct` format `form`."""
         return struct.unpack(form, self.at(start, struct.calcsize(form), what))
 
     def step(self, count: int = 1) -> None:
-        """Count entries followed; refuse a file with too many."""
+        """Count the entries that were followed; refuse a file with too many."""
         self._steps += count
         if self._steps > max(STEPS, self.size // 16):
             raise DamageError(f"its header or directory has more than {self._steps - 1} entries")

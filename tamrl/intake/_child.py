@@ -1,7 +1,7 @@
-"""The process in which NetCDF, HDF5 and HDF4 files from elsewhere are parsed; `tamrl.intake.isolated` starts it and asks it.
+"""The helper process that parses foreign NetCDF, HDF5 and HDF4 files; `tamrl.intake.isolated` starts it and asks it.
 
-It is run as a file and imports nothing of the project. Questions come as JSON with their length in front, answers go back as
-JSON and the bytes of arrays: nothing is unpickled on either side. It ends with its standard input.
+It runs as a script and imports nothing of the project. A question is JSON, preceded by its length. An answer is JSON, followed
+by the bytes of the arrays. Neither side unpickles anything. The process ends when its standard input is closed.
 """
 
 import json
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import netCDF4
 import numpy as np
@@ -24,25 +24,30 @@ from pyhdf.SD import SD, SDC
 LENGTH = struct.Struct("<Q")
 OPEN_FILES = 32
 CHUNK_CACHE = 1 << 20
-"""Decoded data that a variable may keep; the library's default would keep whole files, many at a time."""
+"""Decoded bytes that a variable may cache; by default the library would hold whole files, many at a time."""
 
 MEMORY = 1 << 29
-"""Bytes of address space beyond what an answer itself needs four times."""
+"""Bytes of address space beyond four times the size of the answer."""
 
 SECONDS, SPEED = 4, 20e6
-"""Processor time of an answer: so much, and a second for each `SPEED` bytes of the file and of the answer."""
+"""Processor time of an answer (s), to which each `SPEED` bytes of the file and of the answer add a second."""
+
+
+_Variable: TypeAlias = "netCDF4.Variable[Any]"
+_State = tuple[str, int, int, int]
+"""Path, size (bytes) and times of change (ns) of an open file."""
 
 
 class RefusedError(Exception):
-    """What a file declares is not believed."""
+    """A file declares more than it can hold."""
 
 
-_files: "OrderedDict[tuple, tuple[tuple, netCDF4.Dataset]]" = OrderedDict()
+_files: OrderedDict[tuple[int, int], tuple[_State, netCDF4.Dataset]] = OrderedDict()
 _mapped = 0
 
 
 def _bounded(path: str, size: int, most: int) -> None:
-    """Limits of memory and processor time for an answer of `size` bytes; `RefusedError` beyond `most`."""
+    """Limit memory and processor time for an answer of `size` bytes; raise `RefusedError` if these exceed `most`."""
     if size > most:
         raise RefusedError(f"it declares {size:,} bytes of values in one variable, at most {most:,} fit a file of its size")
     wanted, (_, hard) = _mapped + MEMORY + 4 * size, resource.getrlimit(resource.RLIMIT_AS)
@@ -54,9 +59,9 @@ def _bounded(path: str, size: int, most: int) -> None:
 
 
 def _netcdf(path: str) -> netCDF4.Dataset:
-    """A file, kept open as long as it does not change; its limits are those of a header.
+    """Open a file with the limits of a header, and leave it open until it changes.
 
-    HDF5 shares what it knows of a file among all that have it open: one that was overwritten in place would give its old values.
+    HDF5 shares its knowledge of a file among all its handles, so that a file overwritten in place would return old values.
     """
     _bounded(path, 0, 0)
     status = Path(path).stat()
@@ -74,22 +79,29 @@ def _netcdf(path: str) -> netCDF4.Dataset:
     return _files[key][1]
 
 
-def _size(variable: netCDF4.Variable, shape: tuple[int, ...] | None = None) -> int:
+def _size(variable: _Variable, shape: tuple[int, ...] | None = None) -> int:
     chunk = variable.chunking()
     pieces = [variable.shape if shape is None else shape, chunk if isinstance(chunk, list) else ()]
-    return max(prod(map(int, p)) for p in pieces) * np.dtype("O" if variable.dtype is str else variable.dtype).itemsize
+    return max(prod(map(int, p)) for p in pieces) * int(np.dtype(_type(variable)).itemsize)
 
 
-def _is_plain(variable: netCDF4.Variable) -> bool:
-    return variable.dtype is str or (isinstance(variable.dtype, np.dtype) and variable.dtype.kind in "iufSU")
+def _is_plain(variable: _Variable) -> bool:
+    kind = _type(variable)
+    return kind == "O" or (isinstance(kind, np.dtype) and kind.kind in "iufSU")
 
 
-def _attributes(of: netCDF4.Dataset | netCDF4.Variable) -> dict[str, Any]:
-    return {name: of.getncattr(name) for name in of.ncattrs()}
+def _type(variable: _Variable) -> Any:
+    """Return the type of the values; texts of any length are objects."""
+    kind: Any = variable.dtype  # `str` for texts, which the annotation leaves out
+    return "O" if kind is str else kind
+
+
+def _attributes(owner: "netCDF4.Dataset | _Variable") -> dict[str, Any]:
+    return {name: owner.getncattr(name) for name in owner.ncattrs()}
 
 
 def describe_file(path: str, most: int) -> dict[str, Any]:
-    """Attributes, and the variables of numbers and texts; those of at most one dimension with their values."""
+    """Return the attributes and the variables of numbers and text, with the values of those of at most one dimension."""
     file, variables = _netcdf(path), {}
     for name, variable in file.variables.items():
         if not _is_plain(variable):
@@ -99,7 +111,7 @@ def describe_file(path: str, most: int) -> dict[str, Any]:
         variables[name] = {
             "dims": variable.dimensions,
             "shape": variable.shape,
-            "dtype": "O" if variable.dtype is str else variable.dtype.str,
+            "dtype": np.dtype(_type(variable)).str,
             "attrs": _attributes(variable),
             "chunks": chunk if isinstance(chunk, list) else None,
             "values": np.asarray(variable[...]) if variable.ndim <= 1 else None,
@@ -107,8 +119,14 @@ def describe_file(path: str, most: int) -> dict[str, Any]:
     return {"attrs": _attributes(file), "variables": variables}
 
 
-def read_part(path: str, most: int, name: str, key: list) -> np.ndarray:
-    """A part of a variable, numbers as stored."""
+def read_part(path: str, most: int, name: str, key: list[int | list[int | None]]) -> np.ndarray:
+    """Read a part of a variable, as stored.
+
+    Parameters
+    ----------
+    most : bytes that a variable may have
+    key : per dimension, a position, or start, stop and step of a slice
+    """
     variable = _netcdf(path).variables[name]
     places = tuple(slice(*k) if isinstance(k, list) else k for k in key)
     shape = [len(range(*p.indices(n))) if isinstance(p, slice) else 1 for p, n in zip(places, variable.shape, strict=True)]
@@ -117,7 +135,7 @@ def read_part(path: str, most: int, name: str, key: list) -> np.ndarray:
 
 
 def read_layer(path: str, most: int, name: str) -> dict[str, Any]:
-    """A variable of a file, or of a group within it (HDF-EOS 5 nests its grids), with its coordinates."""
+    """Read a variable and its coordinates from a file or a group in it (HDF-EOS 5 nests its grids)."""
     file = _netcdf(path)
     variable = _find(file, name)
     if variable is None:
@@ -128,13 +146,13 @@ def read_layer(path: str, most: int, name: str) -> dict[str, Any]:
     return {"dims": variable.dimensions, "attrs": _attributes(variable), "values": variable[...], "coords": coords}
 
 
-def _find(group: netCDF4.Group, name: str) -> netCDF4.Variable | None:
+def _find(group: netCDF4.Dataset | netCDF4.Group, name: str) -> "_Variable | None":
     matches = (_find(inner, name) for inner in group.groups.values())
     return group.variables[name] if name in group.variables else next((v for v in matches if v is not None), None)
 
 
 def read_hdf4_layer(path: str, most: int, name: str) -> dict[str, Any]:
-    """A layer of an HDF4 file."""
+    """Read a layer of an HDF4 file."""
     _bounded(path, 0, 0)
     file = SD(path, SDC.READ)
     try:
@@ -151,11 +169,11 @@ def read_hdf4_layer(path: str, most: int, name: str) -> dict[str, Any]:
 
 
 def read_hdf4_attributes(path: str, most: int) -> dict[str, Any]:
-    """Attributes of an HDF4 file."""
+    """Read the attributes of an HDF4 file."""
     _bounded(path, 0, 0)
     file = SD(path, SDC.READ)
     try:
-        return file.attributes()
+        return dict(file.attributes())
     finally:
         file.end()
 
@@ -165,7 +183,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {function.__name__: function for func
 
 
 def _plain(value: Any, arrays: list[bytes]) -> Any:
-    """JSON of an answer; the bytes of arrays go into `arrays`, in the order of their mention."""
+    """Return an answer as JSON-like values; append the bytes of its arrays to `arrays`, in order."""
     if isinstance(value, dict):
         return {"of": {str(k): _plain(v, arrays) for k, v in value.items()}}
     if isinstance(value, np.generic | np.ndarray):
@@ -179,10 +197,10 @@ def _plain(value: Any, arrays: list[bytes]) -> Any:
     return [_plain(v, arrays) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _answer(asked: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+def _answer(question: str, **arguments: Any) -> tuple[dict[str, Any], list[bytes]]:
     arrays: list[bytes] = []
     try:
-        return {"answer": _plain(QUESTIONS[asked.pop("do")](**asked), arrays)}, arrays
+        return {"answer": _plain(QUESTIONS[question](**arguments), arrays)}, arrays
     except MemoryError:
         return {"refused": "it wants more memory than a file of its size needs"}, []
     except RefusedError as reason:
@@ -194,9 +212,9 @@ def _answer(asked: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
 
 
 def answer_questions(questions: BinaryIO, answers: BinaryIO) -> None:
-    """Answer until there are no more questions."""
+    """Answer questions until the input ends."""
     while len(head := questions.read(LENGTH.size)) == LENGTH.size:
-        header, arrays = _answer(json.loads(questions.read(*LENGTH.unpack(head))))
+        header, arrays = _answer(**json.loads(questions.read(*LENGTH.unpack(head))))
         content = json.dumps(header).encode()
         for part in (LENGTH.pack(len(content)), content, *arrays):
             answers.write(part)
@@ -204,11 +222,11 @@ def answer_questions(questions: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and its end closes the input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; its end closes the input
     netCDF4.set_chunk_cache(CHUNK_CACHE)
     with suppress(OSError), open("/proc/self/statm", encoding="ascii") as statm:
         _mapped = int(statm.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not stand among the answers
+    os.dup2(2, 1)  # prints of libraries must not mix with the answers
     answer_questions(sys.stdin.buffer, answers)

@@ -1,4 +1,4 @@
-"""The size that containers declare: zip, TIFF and BigTIFF, Parquet, gzip. Each rule raises `Damage`."""
+"""Check the sizes that containers declare: zip, TIFF and BigTIFF, Parquet, gzip. Each rule raises `DamageError`."""
 
 import struct
 import zlib
@@ -11,7 +11,7 @@ _WIDE = 0xFFFFFFFF
 
 
 def check_zip(file: BoundedFile) -> None:
-    """The directory at the end of a zip, and each member that it lists (PKWARE APPNOTE 6.3.10, Zip64 included)."""
+    """Check the directory at the end of a zip and each member that it lists (PKWARE APPNOTE 6.3.10, with Zip64)."""
     end, size, offset = _directory(file)
     if offset + size != end:
         raise DamageError(f"its directory should lie at byte {offset} with {size} bytes, but ends at byte {end}")
@@ -23,7 +23,7 @@ def check_zip(file: BoundedFile) -> None:
 
 
 def _directory(file: BoundedFile) -> tuple[int, int, int]:
-    """Where the directory ends, its size and its offset."""
+    """Return end, size and offset of the directory."""
     first = max(file.size - _COMMENT - 22, 0)
     tail = file.at(first, file.size - first)
     at = tail.rfind(_END)
@@ -41,7 +41,7 @@ def _directory(file: BoundedFile) -> tuple[int, int, int]:
 
 
 def _member(file: BoundedFile, at: int, *, start: int) -> int:
-    """Check one member, which must end before the directory's `start`; where the next entry lies."""
+    """Check a member, which must end before `start` of the directory; return the position of the next entry."""
     entry = file.at(at, 46, "its directory")
     if entry[:4] != _ENTRY:
         raise DamageError(f"byte {at} of its directory begins no entry")
@@ -55,11 +55,11 @@ def _member(file: BoundedFile, at: int, *, start: int) -> int:
     end = offset + 30 + sum(struct.unpack("<HH", local[26:30])) + packed
     if end > start:
         raise DamageError(f"a member needs at least {end} bytes, its directory begins at byte {start}")
-    return at + 46 + name + extra + comment
+    return at + 46 + int(name + extra + comment)
 
 
 def _wide(extra: bytes, packed: int, full: int, offset: int) -> tuple[int, int]:
-    """Size and offset out of the Zip64 field; it holds those that are 0xFFFFFFFF in the entry, in this order."""
+    """Read size and offset from the Zip64 field, which holds those that are 0xFFFFFFFF in the entry, in this order."""
     while len(extra) >= 4:
         kind, length = struct.unpack("<HH", extra[:4])
         if kind == 1:
@@ -77,7 +77,7 @@ _OFFSETS, _COUNTS, _INNER = (273, 324), (279, 325), 330
 
 
 def check_tiff(file: BoundedFile) -> None:
-    """All image directories, and the offset and length of every strip or tile (TIFF 6.0; BigTIFF of libtiff)."""
+    """Check all image directories, and offset and length of each strip or tile (TIFF 6.0; BigTIFF of libtiff)."""
     order = "<" if file.at(0, 1) == b"I" else ">"
     big = file.at(0, 4).strip(b"IM\x00") == b"+"
     following = [file.numbers(order + ("Q" if big else "I"), 8 if big else 4)[0]]
@@ -92,7 +92,7 @@ def check_tiff(file: BoundedFile) -> None:
 
 
 def _image(file: BoundedFile, at: int, order: str, big: bool) -> list[int]:
-    """Check one image directory; where the next and the inner ones lie."""
+    """Check an image directory; return the positions of the next and the inner ones."""
     what = f"the image directory at byte {at}"
     count = file.numbers(order + ("Q" if big else "H"), at, what)[0]
     at, width = at + (8 if big else 2), (20 if big else 12)
@@ -116,7 +116,7 @@ def _image(file: BoundedFile, at: int, order: str, big: bool) -> list[int]:
 
 
 def check_parquet(file: BoundedFile) -> None:
-    """The footer at the end, with its length and the mark of the format (Apache Parquet format 2.10)."""
+    """Check the footer at the end, its length and the mark of the format (Apache Parquet format 2.10)."""
     if file.size < 12 or (end := file.at(file.size - 8, 8))[4:] not in (b"PAR1", b"PARE"):
         raise DamageError("it has no footer at its end")
     footer = int.from_bytes(end[:4], "little")
@@ -126,11 +126,11 @@ def check_parquet(file: BoundedFile) -> None:
 
 _BLOCK = 1 << 20
 _GROWTH = 200
-"""Largest ratio of what a gzip file unpacks to."""
+"""Largest ratio of the unpacked to the packed size."""
 
 
 def check_gzip(file: BoundedFile) -> None:
-    """Every stream to its end, with its checksum (RFC 1952); the only format here that tells nothing without being read."""
+    """Unpack each stream to its end and compare its checksum (RFC 1952); this format declares no size."""
     at, out, packed, stream = 0, 0, b"", zlib.decompressobj(wbits=31)
     while True:
         if not packed:

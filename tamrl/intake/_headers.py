@@ -1,4 +1,4 @@
-"""The size that files of gridded data declare: classic NetCDF, HDF5, HDF4, GRIB 1 and 2. Each rule raises `Damage`."""
+"""Check the sizes that files of gridded data declare: classic NetCDF, HDF5, HDF4, GRIB 1 and 2. Rules raise `DamageError`."""
 
 from dataclasses import dataclass
 from math import prod
@@ -20,15 +20,15 @@ class _Cursor:
     wide: bool
 
     def count(self) -> int:
-        """The next number of elements, of 4 or 8 bytes."""
+        """Read a number of elements, of 4 or 8 bytes."""
         return self._number(8 if self.wide else 4)
 
     def tag(self) -> int:
-        """The next tag of a list or type of data."""
+        """Read the tag of a list or type of data."""
         return self._number(4)
 
     def offset(self, version: int) -> int:
-        """The next position in the file, whose length depends on the version of the format."""
+        """Read a position in the file, whose length depends on the version of the format."""
         return self._number(4 if version == 1 else 8)
 
     def _number(self, length: int) -> int:
@@ -41,7 +41,7 @@ class _Cursor:
         self.file.need(self.at, "its header")
 
     def entries(self, tag: int) -> range:
-        """The numbers of the entries of a list."""
+        """Read the tag of a list; return the range of its entries."""
         kind, count = self.tag(), self.count()
         if kind not in (tag, 0) or (kind == 0 and count):
             raise DamageError(f"byte {self.at} of its header: list {kind} instead of {tag}")
@@ -63,9 +63,9 @@ def _type_size(number: int) -> int:
 
 
 def check_classic(file: BoundedFile) -> None:
-    """CDF-1, CDF-2 and CDF-5: each variable from its offset with the values of its shape; records follow one another.
+    """Check CDF-1, CDF-2 and CDF-5: each variable has the values of its shape from its offset on; records follow each other.
 
-    NetCDF User Guide, appendix "File Format Specifications". Padding after the last values may be lacking, and a single
+    NetCDF User Guide, appendix "File Format Specifications". Padding after the last values may be missing, and a single
     record variable is not padded.
     """
     version = file.at(0, 4)[3]
@@ -91,7 +91,7 @@ def check_classic(file: BoundedFile) -> None:
 
 
 def _variable(header: _Cursor, lengths: list[int], version: int) -> tuple[int, int, bool]:
-    """Offset and bytes of a variable, of one record where its first dimension is that of the records."""
+    """Return offset and size (B) of a variable, or of one of its records, and whether it has records."""
     header.skip(header.count())
     count = header.count()
     header.file.need(header.at + 4 * count, "its header")
@@ -107,11 +107,11 @@ def _variable(header: _Cursor, lengths: list[int], version: int) -> tuple[int, i
 
 def _records(file: BoundedFile, variables: list[tuple[int, int]], records: int | None) -> None:
     stride = variables[0][1] if len(variables) == 1 else sum(size + -size % 4 for _, size in variables)
-    if records is None:  # written as a stream: the records go on to the end of the file
+    if records is None:  # written as a stream: the records extend to the end of the file
         start = min(begin for begin, _ in variables)
         file.need(start, "its header")
         rest = (file.size - start) % stride if stride else 0
-        end = max(begin - start + size for begin, size in variables)  # the last record may lack its padding
+        end = max(begin - start + size for begin, size in variables)  # the padding of the last record may be missing
         if rest and rest < end:
             raise DamageError(f"its last record has {rest} of {stride} bytes")
     elif records:
@@ -122,7 +122,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def find_superblock(file: BoundedFile) -> int | None:
-    """Where the superblock of an HDF5 file lies: at 0, 512, 1024, 2048 ...; None if nowhere."""
+    """Return the position of the superblock of an HDF5 file (0, 512, 1024, 2048 ...); None if there is none."""
     start = 0
     while start + len(_HDF5) <= file.size:
         if file.at(start, len(_HDF5)) == _HDF5:
@@ -132,7 +132,7 @@ def find_superblock(file: BoundedFile) -> int | None:
 
 
 def check_hdf5(file: BoundedFile) -> None:
-    """The address of the end of the file in the superblock (versions 0 to 3; HDF5 File Format Specification 3.0, II.A)."""
+    """Check the end of the file by the superblock (versions 0 to 3; HDF5 File Format Specification 3.0, II.A)."""
     start = find_superblock(file)
     if start is None:
         raise DamageError(f"its first bytes are not those of HDF5: {file.at(0, min(8, file.size))!r}")
@@ -149,11 +149,11 @@ def check_hdf5(file: BoundedFile) -> None:
 
 
 def check_hdf4(file: BoundedFile) -> None:
-    """Every data descriptor's offset and length (HDF Specification and Developer's Guide 4.2, chapter 2)."""
+    """Check offset and length of each data descriptor (HDF Specification and Developer's Guide 4.2, chapter 2)."""
     block, seen = 4, set()
     while block:
         if block in seen:
-            raise DamageError("its lists of data descriptors go round in a circle")
+            raise DamageError("its lists of data descriptors form a circle")
         seen.add(block)
         count, following = file.numbers(">HI", block, "a list of data descriptors")
         file.step(count)
@@ -170,10 +170,10 @@ _PAD = 1 << 16
 
 
 def check_grib(file: BoundedFile) -> None:
-    """Message after message, with nothing but zeros between: its length, its sections, and 7777 at its end.
+    """Check length, sections and the final 7777 of each message; only zeros may lie between messages.
 
-    WMO-No. 306, FM 92 GRIB editions 1 and 2. Messages of edition 1 above 8 MB are written as ECMWF does: the highest bit of the
-    length says that it counts units of 120 bytes, and the length of section 4 (below 120) is what they exceed the message.
+    WMO-No. 306, FM 92 GRIB editions 1 and 2. In messages of edition 1 above 8 MB (ECMWF), the highest bit of the length means
+    units of 120 bytes, and the length of section 4 (below 120) is their excess over the message.
     """
     number, start = 1, _next_message(file, 0)
     while start is not None:

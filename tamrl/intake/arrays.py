@@ -1,5 +1,6 @@
-"""Variables of foreign datasets as lazy arrays of physical values: decoded by `stored`, and named where reading fails."""
+"""Decode variables of foreign datasets lazily by `stored`; errors of reading name the variable."""
 
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import dask.array as da
@@ -11,7 +12,7 @@ from tamrl.intake import border, completeness, stored
 
 
 class _Lazy:
-    """A variable of a dataset that is opened but not read; each part is decoded as it is read, errors carry its name."""
+    """A variable of an open dataset, decoded part by part when it is read."""
 
     def __init__(self, variable: xr.Variable, *, where: str, defaults_to_zero: bool):
         attrs = dict(variable.attrs)
@@ -22,7 +23,7 @@ class _Lazy:
         try:
             self._decoder = stored.make_decoder(attrs, variable.dtype, where=where)
             self.dtype = self._decoder.dtype
-        except InputError as error:  # said when the variable is read: others of the file may be all right
+        except InputError as error:  # raised when the variable is read: others of the file may be right
             self._error = error
 
     def __getitem__(self, key: Any) -> np.ndarray:
@@ -33,20 +34,17 @@ class _Lazy:
 
 
 def decode_lazily(
-    field: xr.DataArray, *, where: object, chunks: dict[str, int] | None = None, defaults_to_zero: bool = False
+    field: xr.DataArray, *, where: object, chunks: Mapping[Hashable, int] | None = None, defaults_to_zero: bool = False
 ) -> xr.DataArray:
-    """A variable with its physical values in place of the stored numbers, read part by part; attributes of storage are dropped.
+    """Return a variable with physical values instead of stored numbers, read in parts, without the attributes of storage.
 
     Parameters
     ----------
-    field : DataArray
-        As opened with `mask_and_scale=False` or `decode_cf=False`, not read.
-    where : object
-        The file, for errors; the variable's name is added.
+    field : opened with `mask_and_scale=False` or `decode_cf=False`, not yet read
+    where : the file, for errors; the name of the variable is added
     chunks : dict, optional
-        Sizes of the parts by dimension, the rest in one part; by default the chunks of the file.
-    defaults_to_zero : bool
-        A fill value of 0 is the default of the format (Zarr 2) and no missing value.
+        Sizes of the parts by dimension; other dimensions are in one part. By default the chunks of the file.
+    defaults_to_zero : whether a fill value of 0 is only the default of the format (Zarr 2), not a missing value
     """
     lazy = _Lazy(field.variable, where=f"{where} ({field.name})", defaults_to_zero=defaults_to_zero)
     chunks = field.encoding.get("preferred_chunks", {}) if chunks is None else chunks
@@ -58,9 +56,10 @@ def decode_lazily(
 
 
 def decode_dataset(ds: xr.Dataset, *, where: object, defaults_to_zero: bool = False) -> xr.Dataset:
-    """A dataset opened without decoding, with the physical values of its fields; what has one dimension or is no number is read.
+    """Return a dataset, opened without decoding, with physical values in its fields.
 
-    Times and text stay as they are. The caller guards the reading (`border.reading`).
+    Variables of at most one dimension, times and text are read; times and text are not decoded. The caller guards the reading
+    (`border.reading`).
     """
     variables = {}
     for name, variable in ds.variables.items():

@@ -1,4 +1,4 @@
-"""Any exception of a reader becomes a named error that says which file, and what to do."""
+"""Turn any exception of a reader into an error that names the file and says what to do."""
 
 import errno
 import re
@@ -22,7 +22,7 @@ MACHINE = {
     errno.ETIMEDOUT: "the network drive does not answer: try again",
     errno.ENOLCK: "the file system grants no locks: try again, or choose another file system",
 }
-"""Error numbers that speak of the machine or its file system, not of the file, and what to do."""
+"""What to do about error numbers that concern the machine or its file system, not the file."""
 
 _MEMORY = re.compile(
     r"bad_alloc|not enough memory|out of memory|malloc fail|(can't|cannot|unable to) (re)?allocate", re.IGNORECASE
@@ -33,25 +33,21 @@ _MORE_THREADS = "raise the limits of memory and of processes (ulimit -v, ulimit 
 
 @contextmanager
 def reading(asked: str, *, where: object, todo: str | None = None, error: type[TamrlError] = InputError) -> Iterator[None]:
-    """Run the block; what it raises comes out as a named error.
+    """Run the block and turn its exceptions into named errors.
 
     Parameters
     ----------
-    asked : str
-        What could not be done, such as "the metadata table cannot be read".
-    where : object
-        The file, with its member, line or field where that is known.
-    todo : str, optional
-        What the user can do if the file itself is wrong.
-    error : type, optional
-        Kind of the error for a file that is wrong.
+    asked : message of the error, such as "the metadata table cannot be read"
+    where : the file, with its member, line or field if known
+    todo : what the user can do if the file itself is wrong
+    error : kind of the error for a file that is wrong
 
     Raises
     ------
     TamrlError
-        As it is, where the block raises one.
+        If the block raises one; it passes unchanged.
     MachineError
-        Where the operating system refuses for a reason that is not in the file (`MACHINE`).
+        If the operating system refuses for a reason outside the file (`MACHINE`).
     InputError, or `error`
         For any other exception; the exception itself is its cause.
     """
@@ -64,10 +60,14 @@ def reading(asked: str, *, where: object, todo: str | None = None, error: type[T
 
 
 def machine_fault(reason: BaseException | None, asked: str, *, where: object, but: Collection[int] = ()) -> MachineError | None:
-    """The refusal of the machine behind an exception, in itself or in what caused it; None if there is none.
+    """Return the error of the machine behind an exception or its causes; None if the machine is not to blame.
 
-    Libraries and readers wrap what the operating system said, so that "too many open files" may look like a bad file.
-    Error numbers in `but` do not count.
+    Libraries and readers wrap the message of the operating system, so that "too many open files" may look like a bad file.
+
+    Parameters
+    ----------
+    asked, where : parts of the error (`TamrlError`)
+    but : error numbers that do not count
     """
     while reason is not None:
         number = reason.errno if isinstance(reason, OSError) else None
@@ -87,7 +87,7 @@ def machine_fault(reason: BaseException | None, asked: str, *, where: object, bu
 
 @contextmanager
 def naming_machine_faults(name: str) -> Iterator[None]:
-    """Decorates a stage: what the machine refuses it (memory, threads, files) comes out named, with the stage."""
+    """Decorate the stage `name`: failures of the machine (memory, threads, files) become errors that name the stage."""
     try:
         yield
     except TamrlError:
@@ -99,7 +99,7 @@ def naming_machine_faults(name: str) -> Iterator[None]:
 
 
 def memory_use() -> str:
-    """How much memory this process has had, and how much it may have."""
+    """Return, as text, the most memory that this process has used and its limit."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     allowed = "" if limit == resource.RLIM_INFINITY else f", and may have {limit / 1024**2:.0f} MiB of addresses (ulimit -v)"

@@ -1,8 +1,8 @@
-"""Whether a file is as long as it declares, by the rules of its format; a short file is refused before it is used.
+"""Check that a file is as long as its format declares, and refuse a short file before it is used.
 
-The format is told by the first bytes, not by the name. Only headers and directories are read, never the values: reading values
-would not tell, because the classic NetCDF library answers reads beyond the end of a file with zeros, without an error.
-Bytes after the declared end are accepted where the format's library ignores them.
+The first bytes identify the format, not the name. Only headers and directories are read. Reading the values would not help: the
+classic NetCDF library returns zeros beyond the end of a file, without an error. Bytes after the declared end are accepted if
+the library of the format ignores them.
 """
 
 import re
@@ -37,36 +37,34 @@ _FORMATS: dict[bytes, tuple[str, Callable[[BoundedFile], None]]] = {
 INSIDE = (
     "its length is right, so it is damaged inside or written in a way not read here: compare its checksum with the provider's"
 )
-"""What to do about a file that `check_complete` lets pass and that cannot be read all the same."""
-
+"""What to do about a file that passes `check_complete` but cannot be read."""
 
 FREE = 1 << 27
-"""Bytes that a variable may have in a file of any size: what was never written takes no room."""
+"""Bytes that a variable may have in a file of any size: values that were never written take no space."""
 
 RATIO = 1100
-"""Bytes of values in one byte of a file, at most: Deflate packs 1032 into one."""
+"""Largest number of bytes of values per byte of a file: Deflate packs up to 1032 into one."""
 
 
 def most_bytes(path: Path) -> int:
-    """The largest variable that a file of its size can hold (B); more is refused before memory is taken for it."""
+    """Return the largest size of a variable in this file (B); more is refused before memory is allocated."""
     return max(FREE, RATIO * Path(path).stat().st_size)
 
 
 def check_complete(path: Path, *, where: object = None) -> None:
-    """Refuse a file that is shorter than it declares; files of formats that declare no size pass, unless they are empty.
+    """Refuse a file that is shorter than it declares. Files of formats that declare no size pass, unless they are empty.
 
-    A file is looked at once by a process, as long as its size and time stay the same.
+    A process checks a file once, until its size or time changes.
 
     Parameters
     ----------
     path : Path
-    where : object, optional
-        What errors name instead of `path` (a zip with its member, say).
+    where : name for errors, by default `path`
 
     Raises
     ------
     InputError
-        With the size declared and the size found, or what does not fit.
+        With the declared and the actual size, or the contradiction.
     """
     path = Path(path)
     with border.reading("the file cannot be read", where=where or path):
@@ -81,15 +79,14 @@ def check_complete(path: Path, *, where: object = None) -> None:
 
 @lru_cache(maxsize=65536)
 def _fault(path: str, size: int, *changed: int) -> str | None:
-    """What is wrong with a file, None if nothing is; `changed` tells its states apart."""
+    """Return the fault of a file, or None; `changed` distinguishes its states in the cache."""
     if not size:
         return "no bytes at all"
     with open(path, "rb") as handle:
         file = BoundedFile(handle, size)
         start = file.at(0, min(size, 8))
-        name, rule = next((entry for magic, entry in _FORMATS.items() if start.startswith(magic)), (None, None))
-        if rule is None:
-            return _user_block(file)
+        other = ("HDF5 with a user block", _check_user_block)
+        name, rule = next((entry for magic, entry in _FORMATS.items() if start.startswith(magic)), other)
         try:
             rule(file)
         except DamageError as reason:
@@ -97,33 +94,27 @@ def _fault(path: str, size: int, *changed: int) -> str | None:
     return None
 
 
-def _user_block(file: BoundedFile) -> str | None:
-    """An HDF5 file may begin with a block of 512, 1024, 2048 ... bytes for its user."""
-    try:
-        if _headers.find_superblock(file):
-            _headers.check_hdf5(file)
-    except DamageError as reason:
-        return f"HDF5 with a user block: {reason}"
-    return None
+def _check_user_block(file: BoundedFile) -> None:
+    """Check a file that is HDF5 after a user block of 512, 1024, 2048 ... bytes; other formats declare no size."""
+    if _headers.find_superblock(file):
+        _headers.check_hdf5(file)
 
 
 _TAIL = 1 << 16
 _COMPLETE = (b"-9999", b"-9999.0", b"-9999.9")
-"""Last fields that cannot be the beginning of another number: fill values of tower tables."""
+"""Fill values of tower tables, which cannot be the beginning of another number."""
 
 
 def check_text_end(source: Path | bytes, *, where: object = None) -> None:
-    """Refuse a table as text without a final line end: it may break off within its last number.
+    """Refuse a text table without a final line end, because its last number may be cut.
 
-    A last row of as many fields as the one before it, the last of them a fill value of -9999, is complete and passes: official
-    FLUXNET2015 tables end so.
+    A last row with as many fields as the row before it and a final fill value of -9999 is complete and passes: official
+    FLUXNET2015 tables end like this.
 
     Parameters
     ----------
-    source : Path or bytes
-        The file, or its content (the last two rows will do).
-    where : object, optional
-        What errors name; by default the path.
+    source : the file, or its content (the last two rows suffice)
+    where : name for errors, by default the path
 
     Raises
     ------

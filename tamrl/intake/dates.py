@@ -1,4 +1,4 @@
-"""Digits as dates: exactly as many as a format has, one format a column; what could be read in two ways is refused."""
+"""Parse dates written in digits: one format per column, with its exact number of digits; ambiguous dates are refused."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ FORMS = {
     "YYYY-MM-DD": ("[0-9]{4}-[0-9]{2}-[0-9]{2}" + _TIME, "ISO8601"),
     "YYYY/MM/DD": ("[0-9]{4}/[0-9]{2}/[0-9]{2}" + _TIME, "ISO8601"),
 }
-"""Formats by name: their digits (a regular expression) and how pandas calls them, which alone would take fewer digits too."""
+"""Formats by name: regular expression and format of pandas, which by itself would accept fewer digits."""
 
 DAY = ("YYYYMMDD", "YYYY-MM-DD", "YYYY/MM/DD")
 MONTH = ("YYYYMM", "YYYY-MM", "YYYY-MM-DD", "YYYY/MM/DD")
@@ -26,7 +26,7 @@ MINUTE = ("YYYYMMDDHHMM",)
 YEAR = ("YYYY",)
 
 YEARS = (1900, 2100)
-"""Years within which a date is believed: other years come from digits in another order."""
+"""Range of years that are accepted: other years come from digits in another order."""
 
 _LOOKS = {
     r"": "nothing",
@@ -38,25 +38,22 @@ _LOOKS = {
     r"[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ][0-9]{2,4}(?:\D.*)?": "day, month and year in an order that cannot be told",
     r"[0-9]{4}[-/.][0-9]{1,2}(?:[-/.][0-9]{1,2})?(?:\D.*)?": "other digits or signs than the format has",
 }
-"""What values that fit no format probably are."""
+"""Probable meaning of values that fit no format."""
 
 
 def parse_dates(stamps: pd.Series, forms: Sequence[str], *, where: object, todo: str | None = None) -> pd.Series:
-    """A column of dates (text, whole numbers or time stamps) as datetime64[ns], same rows.
+    """Parse a column of dates (text, whole numbers or time stamps) to datetime64[ns], same rows.
 
     Parameters
     ----------
-    stamps : Series
-        Any index.
-    forms : sequence of str
-        Names of the `FORMS` that are accepted; all values must have the same.
-    where : object
-        File and column.
+    stamps : any index
+    forms : names of the accepted `FORMS`; all values must have the same form
+    where : file and column
 
     Raises
     ------
     InputError
-        Names the first value that is no date of these formats, its row (from 1) and what is accepted.
+        With the first value that does not fit these formats, its row (from 1) and the accepted formats.
     """
     todo = todo or f"write all dates of the column alike, as {' or '.join(forms)}"
     if isinstance(stamps.dtype, pd.DatetimeTZDtype):
@@ -81,6 +78,6 @@ def _refuse(text: pd.Series, wrong: pd.Series, form: str | None, where: object, 
     """Raise the error of the first wrong value."""
     row = int(wrong.to_numpy().argmax())
     value = "" if pd.isna(text.iloc[row]) else str(text.iloc[row])
-    looks = next((meaning for pattern, meaning in _LOOKS.items() if re.fullmatch(pattern, value)), "no date that there is")
+    looks = next((meaning for pattern, meaning in _LOOKS.items() if re.fullmatch(pattern, value)), "not an existing date")
     others = f"; {int((~wrong).sum())} others are {form}" if form else ""
     raise InputError("dates cannot be read", where=where, found=f"{value!r} in row {row + 1} ({looks}){others}", todo=todo)

@@ -1,4 +1,4 @@
-"""YAML and JSON that users write: a key that stands twice is refused with its lines, where usual readers drop the first.
+"""Read YAML and JSON that users write; a duplicate key is refused with its lines, while other readers drop the first value.
 
 `python -m tamrl.intake.document FILE ...` checks files that another program will read.
 """
@@ -18,19 +18,19 @@ from tamrl.intake import border
 UNREADABLE = "the file cannot be read as YAML"
 
 MOST_NODES = 100_000
-"""Keys and values of a configuration, each counted as often as aliases (`*name`) repeat it; all defaults are some 400."""
+"""Largest number of keys and values, counted with all repetitions by aliases (`*name`); the defaults have about 400."""
 
 MOST_DEPTH = 50
-"""Mappings and lists within each other."""
+"""Largest depth of nested mappings and lists."""
 
 MOST_TEXT = 1 << 19
-"""Length of a file."""
+"""Largest size of a file (B)."""
 
 
 def read_document(path: str | Path) -> dict[Any, Any]:
-    """The mapping in a YAML or JSON file.
+    """Read the mapping in a YAML or JSON file.
 
-    Raises `ConfigError` with file and line where a key stands twice, for what is no YAML, and unless the top level is a mapping.
+    Raises `ConfigError` with file and line for a duplicate key, for invalid YAML, and if the top level is not a mapping.
     """
     with border.reading(UNREADABLE, where=path, error=ConfigError), open(path, "rb") as file:
         raw = file.read(MOST_TEXT + 1)
@@ -49,7 +49,7 @@ def read_document(path: str | Path) -> dict[Any, Any]:
 
 
 def check_value(text: str, *, where: object) -> None:
-    """Refuse a value of the command line in which a key stands twice; what is no YAML is plain text there."""
+    """Refuse a value of the command line with a duplicate key; invalid YAML is plain text there."""
     try:
         yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError):
@@ -58,9 +58,9 @@ def check_value(text: str, *, where: object) -> None:
 
 
 def check_size(content: Any, *, where: object) -> None:
-    """Refuse content that grows without a bound once all its aliases are followed, or that holds itself (`ConfigError`).
+    """Raise `ConfigError` for content that grows without limit when its aliases are followed, or that contains itself.
 
-    `content` are plain values, or a node of `yaml`.
+    `content` is made of plain values, or is a node of `yaml`.
     """
     if (count := _nodes(content, {}, 0)) > MOST_NODES:
         number = "more" if count == math.inf else f"{count:,}"
@@ -70,7 +70,7 @@ def check_size(content: Any, *, where: object) -> None:
 
 
 def _nodes(value: Any, known: dict[int, float], depth: int) -> float:
-    """Nodes with all that aliases repeat, each shared part counted once and remembered; infinite where it goes too deep."""
+    """Return the number of nodes with all repetitions by aliases; infinite if they are nested too deep. `known` caches parts."""
     if depth > MOST_DEPTH:
         return math.inf
     if id(value) not in known:
@@ -82,10 +82,10 @@ def _nodes(value: Any, known: dict[int, float], depth: int) -> float:
 
 
 def parse_document(text: str, *, where: object) -> Any:
-    """Content of YAML or JSON text; raises `ConfigError` with the line in `where` for wrong syntax or a key that stands twice."""
+    """Parse YAML or JSON text; raise `ConfigError` with the line in `where` for wrong syntax or a duplicate key."""
     try:
         plain = json.loads(text)
-        text = text.replace("\t", " ")  # which JSON has between its tokens only, and YAML nowhere
+        text = text.replace("\t", " ")  # JSON allows tabs between tokens, YAML nowhere
     except (ValueError, RecursionError):
         plain = None
     loader = None
@@ -113,7 +113,7 @@ def parse_document(text: str, *, where: object) -> Any:
 
 
 def _twice(loader: yaml.SafeLoader, node: yaml.Node, above: tuple[str, ...], seen: set[int]) -> Iterator[str]:
-    """What stands twice in a mapping at any depth, with both lines; what an anchor names is looked at once."""
+    """Yield the duplicate keys of a mapping at any depth, with both lines; anchored content is checked once."""
     if id(node) in seen:
         return
     seen.add(id(node))
@@ -128,7 +128,7 @@ def _twice(loader: yaml.SafeLoader, node: yaml.Node, above: tuple[str, ...], see
         path, line = (*above, key.value if isinstance(key.value, str) else str(name)), key.start_mark.line + 1
         if name in first:
             lines = f"lines {first[name]} and {line}" if first[name] != line else f"line {line}"
-            yield f"{'.'.join(path)} stands twice ({lines})"
+            yield f"{'.'.join(path)} occurs twice ({lines})"
         first[name] = line
         yield from _twice(loader, child, path, seen)
 

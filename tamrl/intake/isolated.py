@@ -1,9 +1,9 @@
-"""NetCDF, HDF5 and HDF4 files from elsewhere, parsed in a process apart.
+"""Parse foreign NetCDF, HDF5 and HDF4 files in a helper process.
 
-Their C libraries do not stand hostile or damaged bytes: some overwrite the stack, some never come to an end. Here such a file
-costs a helper process, and the error names it. A helper serves all files of its parent, is started with the first and ends with
-it; threads that read at once have one each, up to `MOST`. Limits of an answer: memory and processor time by the size of the file
-and of what is asked (`_child.MEMORY`, `_child.SECONDS`), and `PATIENCE` by the clock.
+Damaged or hostile bytes make their C libraries overwrite the stack or run forever. Here such a file costs only a helper process,
+and the error names the file. A helper starts with the first file, serves all files of its parent and ends with it. Threads that
+read at the same time have one helper each, up to `MOST`. Memory and processor time of an answer are limited by the size of the
+file and of the answer (`_child.MEMORY`, `_child.SECONDS`), its duration by `PATIENCE`.
 """
 
 import atexit
@@ -30,36 +30,39 @@ from tamrl.errors import InputError, MachineError
 from tamrl.intake import border, completeness
 
 MOST = 4
-"""Helpers of a process."""
+"""Largest number of helpers of a process."""
 
 PATIENCE = 600.0
-"""Seconds by the clock after which a helper that has not used up its processor time waits for a disk that does not answer."""
+"""Seconds until a helper counts as waiting for a disk that does not answer, although it has processor time left."""
 
 _HEADER = 1 << 28
-"""Bytes that the description of a file may have."""
+"""Largest size of the description of a file (B)."""
 
 _LENGTH = 8
 _FAULTS = {"SIGXCPU": "it came to no end", "SIGSEGV": "it overwrote its memory", "SIGABRT": "it overwrote its memory"}
 
 
 class _Ended(Exception):
-    """The helper is at its end."""
+    """The helper process has ended."""
 
 
 class _Helper:
-    """One process that answers."""
+    """A process that answers questions about files."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-P", str(Path(__file__).with_name("_child.py"))]
         env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, env=env, bufsize=0)
+        if self.process.stdin is None or self.process.stdout is None:
+            raise ValueError("the pipes of a process that was just started are open")
+        self._questions, self._answers = self.process.stdin, self.process.stdout
 
-    def ask(self, question: dict[str, Any], most: int) -> Any:
-        """The answer as plain values and arrays of up to `most` bytes each; `_Ended` if there is none."""
-        content, until = json.dumps(question).encode(), time.monotonic() + PATIENCE
+    def ask(self, most: int, **question: Any) -> Any:
+        """Return the answer as plain values and arrays of up to `most` bytes each; raise `_Ended` if there is none."""
+        content, until = json.dumps(question | {"most": most}).encode(), time.monotonic() + PATIENCE
         try:
-            self.process.stdin.write(len(content).to_bytes(_LENGTH, "little") + content)
+            self._questions.write(len(content).to_bytes(_LENGTH, "little") + content)
         except BrokenPipeError:
             raise _Ended from None
         length = int.from_bytes(self._take(_LENGTH, until), "little")
@@ -69,7 +72,7 @@ class _Helper:
         return header | {"answer": self._filled(header.get("answer"), most, until)}
 
     def _filled(self, value: Any, most: int, until: float) -> Any:
-        """The answer with its arrays, which come after it in the order of their mention."""
+        """Insert the arrays, which follow the header in the order in which it mentions them."""
         if isinstance(value, list):
             return [self._filled(v, most, until) for v in value]
         if not isinstance(value, dict):
@@ -86,8 +89,8 @@ class _Helper:
         return array[()] if value["scalar"] else array
 
     def _take(self, size: int, until: float) -> bytearray:
-        """So many bytes of the answer."""
-        content, at, pipe = bytearray(size), 0, self.process.stdout.fileno()
+        """Read `size` bytes of the answer."""
+        content, at, pipe = bytearray(size), 0, self._answers.fileno()
         with selectors.DefaultSelector() as waiting, memoryview(content) as view:
             waiting.register(pipe, selectors.EVENT_READ)
             while at < size:
@@ -100,9 +103,9 @@ class _Helper:
         return content
 
     def end(self) -> int:
-        """Close and wait; the exit code."""
-        self.process.stdin.close()
-        self.process.stdout.close()
+        """Close the pipes, wait for the process and return its exit code."""
+        self._questions.close()
+        self._answers.close()
         try:
             return self.process.wait(1.0)
         except subprocess.TimeoutExpired:
@@ -115,7 +118,7 @@ _room = threading.Semaphore(MOST)
 
 
 def _forget() -> None:
-    """A forked process has its own helpers."""
+    """Start without helpers in a forked process: those of the parent answer the parent."""
     global _room
     _idle.clear()
     _room = threading.Semaphore(MOST)
@@ -132,7 +135,7 @@ atexit.register(_close)
 
 @contextmanager
 def _helper(path: Path, asked: str, where: object, todo: str) -> Iterator[_Helper]:
-    """A helper that is free; if it does not live through the block, the error says how it ended."""
+    """Yield a free helper; if it ends within the block, raise an error that says how."""
     with _room:
         helper = _idle.pop() if _idle else _Helper()
         try:
@@ -154,13 +157,19 @@ def _helper(path: Path, asked: str, where: object, todo: str) -> Iterator[_Helpe
                 asked, where=where, found=reason, todo="check the disk or the network drive, then try again"
             ) from None
         except BaseException:
-            helper.process.kill()  # what it still says would be taken for the next answer
+            helper.process.kill()  # or the rest of its answer would be read as the next one
             helper.end()
             raise
 
 
 def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: str = completeness.INSIDE, **arguments: Any) -> Any:
-    """The answer to one of `_child.QUESTIONS` about a file of its full length, as plain values and arrays.
+    """Return the answer to a question about a file of its full length, as plain values and arrays.
+
+    Parameters
+    ----------
+    question : name of an entry of `_child.QUESTIONS`
+    asked, where, todo : parts of the error (`TamrlError`)
+    arguments : further arguments of the function in `_child`
 
     Raises
     ------
@@ -173,7 +182,7 @@ def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: st
     with border.reading(asked, where=where, todo=todo):
         most = completeness.most_bytes(path)
         with _helper(path, asked, where, todo) as helper:
-            reply = helper.ask({"do": question, "path": str(path.absolute()), "most": most, **arguments}, most)
+            reply = helper.ask(most, question=question, path=str(path.absolute()), **arguments)
         if "system" in reply:
             raise OSError(*reply["system"])
         if "refused" in reply:
@@ -182,28 +191,32 @@ def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: st
 
 
 class _Part(BackendArray):
-    """A variable of a NetCDF file, read part by part."""
+    """A variable of a NetCDF file that is read in parts."""
 
-    def __init__(self, path: Path, name: str, entry: dict[str, Any], where: object):
-        self.shape, self.dtype = tuple(entry["shape"]), np.dtype(entry["dtype"])
-        self._path, self._name, self._where = path.absolute(), name, where  # whatever folder it is read from later
+    def __init__(self, path: Path, name: str, *, shape: tuple[int, ...], dtype: np.dtype, where: object):
+        self.shape, self.dtype = shape, dtype
+        self._path, self._name, self._where = path.absolute(), name, where  # the working folder may change before it is read
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+        values: np.ndarray = indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+        return values
 
     def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
         plain = [[k.start, k.stop, k.step] if isinstance(k, slice) else int(k) for k in key]
         where = f"{self._where} ({self._name})"
-        return ask_helper("read_part", self._path, asked="the values cannot be read", where=where, name=self._name, key=plain)
+        asked = "the values cannot be read"
+        part: np.ndarray = ask_helper("read_part", self._path, asked=asked, where=where, name=self._name, key=plain)
+        return part
 
 
 def open_netcdf(path: Path, *, where: object) -> xr.Dataset:
-    """A NetCDF file as `xarray.open_dataset(decode_cf=False)` gives it: variables of one dimension read, others lazy."""
+    """Open a NetCDF file as `xarray.open_dataset(decode_cf=False)` does; variables of one dimension are read, others are lazy."""
     description, variables = ask_helper("describe_file", path, asked="the file cannot be read", where=where), {}
     for name, entry in description["variables"].items():
-        lazy = entry["values"] is None
-        values = indexing.LazilyIndexedArray(_Part(path, name, entry, where)) if lazy else entry["values"]
-        encoding = {"source": str(path), "original_shape": tuple(entry["shape"]), "dtype": np.dtype(entry["dtype"])}
+        shape, dtype, values = tuple(entry["shape"]), np.dtype(entry["dtype"]), entry["values"]
+        if values is None:
+            values = indexing.LazilyIndexedArray(_Part(path, name, shape=shape, dtype=dtype, where=where))
+        encoding = {"source": str(path), "original_shape": shape, "dtype": dtype}
         if entry["chunks"]:
             encoding["preferred_chunks"] = dict(zip(entry["dims"], entry["chunks"], strict=True))
         variables[name] = xr.Variable(entry["dims"], values, entry["attrs"], encoding)

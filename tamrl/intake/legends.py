@@ -1,8 +1,8 @@
-"""Which legend the codes of a class map follow, and the refusal of maps that follow another one.
+"""Identify the legend of a class map by its codes, and refuse maps with another legend.
 
 Land cover is read by the IGBP legend of MCD12C1, climate by the five main Köppen-Geiger groups or by the 30 classes of the
-published maps (Beck et al. 2018, doi 10.1038/sdata.2018.214; 2023, doi 10.1038/s41597-023-02549-6). Codes of other legends are
-numbers too and would become other classes without a word, so that codes outside of the legend refuse a map. Pure functions.
+published maps (Beck et al. 2018, doi 10.1038/sdata.2018.214; 2023, doi 10.1038/s41597-023-02549-6). Codes of another legend would
+silently become wrong classes, so a map with codes outside the legend is refused. The functions are pure.
 """
 
 import logging
@@ -21,19 +21,19 @@ _log = logging.getLogger(__name__)
 Legend = Literal["igbp", "koppen"]
 
 UNCLASSIFIED = 255
-"""Unclassified in MCD12C1 and MCD12Q1; no code of any legend here."""
+"""Code for unclassified pixels in MCD12C1 and MCD12Q1; no legend here contains it."""
 
 ACCEPTED = 0.001
-"""Share of the classified pixels that may have codes outside of the legend; they count as unknown."""
+"""Share of the classified pixels that may have codes outside the legend; they count as unknown."""
 
 THIRTY = ((1, 3), (4, 7), (8, 16), (17, 28), (29, 30))
 """First and last of the 30 Köppen-Geiger classes in each main group: 1 Af to 30 EF (Beck et al. 2018, table 2)."""
 
 SURELY_THIRTY = 0.1
-"""Share of codes 6 to 30 from which on a map of climates has 30 classes."""
+"""Share of codes 6 to 30 above which a map of climates has 30 classes."""
 
 MANY, GLOBE = 8, 0.25
-"""A map with at least so many classes on land, and so large a share of land, shows the whole globe with its ice and deserts."""
+"""Least number of classes, and least share of land, of a map that shows the globe with its ice and deserts."""
 
 OTHERS = {
     "igbp": {
@@ -57,10 +57,10 @@ EXPECTED = {"igbp": "the IGBP legend, 0 (water) to 16 or 17", "koppen": "the fiv
 
 
 def count_codes(blocks: Iterable[np.ndarray], *, where: object) -> Counter[int]:
-    """How often each code occurs in the blocks of a map; NaN is none. Raises `InputError` if numbers are not whole."""
+    """Count the codes in the blocks of a map, without NaN; raise `InputError` if a number is not whole."""
     counts: Counter[int] = Counter()
     for block in blocks:
-        for part in np.array_split(block, max(1, block.size >> 22)):  # counting takes eight bytes a pixel
+        for part in np.array_split(block, max(1, block.size >> 22)):  # counting takes eight bytes per pixel
             if part.dtype == np.uint8:
                 numbers = np.bincount(part.ravel(), minlength=256)
                 counts.update({int(code): int(numbers[code]) for code in np.flatnonzero(numbers)})
@@ -73,27 +73,29 @@ def count_codes(blocks: Iterable[np.ndarray], *, where: object) -> Counter[int]:
 
 
 def class_table(kind: Legend, counts: Mapping[int, int], *, nodata: float | None = None, where: object) -> np.ndarray:
-    """Position in the class list per code, int8, 256 entries, -1 for unknown codes and the sea of a map of climates.
+    """Return the position in the class list of each code, int8 (256,), -1 for unknown codes and for the sea in a map of climates.
 
     Parameters
     ----------
     kind : `igbp` (`classes.IGBP`) or `koppen` (`classes.KOPPEN`)
     counts : number of pixels per code (`count_codes`)
-    nodata : the code that stands for missing, where the file names one
+    nodata : the code for missing values, if the file declares one
 
     Raises
     ------
     InputError
-        If more than `ACCEPTED` of the classified pixels have codes outside of the legend, or a global map of land cover lacks ice
-        or deserts, as maps of other legends within the same numbers do.
+        If more than `ACCEPTED` of the classified pixels have codes outside the legend, or if a global map of land cover lacks ice
+        or deserts, which some other legends with the same codes do not have.
     """
     known = {code: n for code, n in counts.items() if n and code not in (nodata, UNCLASSIFIED)}
-    legend = _igbp() if kind == "igbp" else _koppen(known, where)
+    legend = {code: classes.igbp_index(code) for code in range(18)} if kind == "igbp" else _koppen(known, where)
+    water = (0, 17) if kind == "igbp" else (0,)
     odd = {code: n for code, n in known.items() if code != 0 and code not in legend}
-    named = {code: n for code, n in known.items() if code in legend and not _is_water(kind, code)}
+    named = {code: n for code, n in known.items() if code in legend and code not in water}
     share = sum(odd.values()) / max(sum(odd.values()) + sum(named.values()), 1)
     if share > ACCEPTED:
-        excess = f"codes {format_codes(odd)} on {share:.1%} of the pixels with a class{_hint(kind, set(odd) | set(named))}"
+        similar = [f": this looks like {name}" for name, others in OTHERS[kind].items() if {*odd, *named} <= others]
+        excess = f"codes {format_codes(odd)} on {share:.1%} of the pixels with a class{similar[0] if similar else ''}"
         raise InputError(f"the codes of the map do not fit {EXPECTED[kind]}", where=where, found=excess, todo="give that legend")
     if odd:
         _log.warning(
@@ -106,15 +108,15 @@ def class_table(kind: Legend, counts: Mapping[int, int], *, nodata: float | None
     return positions
 
 
-def class_positions(codes: np.ndarray, of: np.ndarray) -> np.ndarray:
-    """Codes of any numeric type replaced by their entries in the table `of`; codes that have none by that of `UNCLASSIFIED`."""
+def class_positions(codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return the entry of each code in the table `positions` (`class_table`); codes without one get that of `UNCLASSIFIED`."""
     if codes.dtype != np.uint8:
         codes = np.where((codes >= 0) & (codes < UNCLASSIFIED), codes, UNCLASSIFIED).astype("uint8")
-    return of[codes]
+    return np.take(positions, codes)
 
 
 def format_codes(codes: Iterable[int]) -> str:
-    """Codes as text: `6 to 30, 62`."""
+    """Return codes as text: `6 to 30, 62`."""
     parts = []
     for _, run in groupby(enumerate(sorted(codes)), lambda pair: pair[1] - pair[0]):
         numbers = [code for _, code in run]
@@ -122,16 +124,8 @@ def format_codes(codes: Iterable[int]) -> str:
     return ", ".join(parts)
 
 
-def _igbp() -> dict[int, int]:
-    return {code: classes.igbp_index(code) for code in range(18)}
-
-
-def _is_water(kind: Legend, code: int) -> bool:
-    return code == 0 or (kind == "igbp" and code == 17)
-
-
 def _koppen(known: Mapping[int, int], where: object) -> dict[int, int]:
-    """The legend of five groups, or that of 30 classes where more than five occur."""
+    """Return the legend of five groups, or that of 30 classes if more than five occur."""
     beyond = sum(n for code, n in known.items() if 6 <= code <= 30)
     share = beyond / max(sum(n for code, n in known.items() if 1 <= code <= 30), 1)
     if share < SURELY_THIRTY:
@@ -140,13 +134,8 @@ def _koppen(known: Mapping[int, int], where: object) -> dict[int, int]:
     return {code: group for group, (first, last) in enumerate(THIRTY) for code in range(first, last + 1)}
 
 
-def _hint(kind: Legend, codes: set[int]) -> str:
-    fits = [name for name, known in OTHERS[kind].items() if codes <= known]
-    return f": this looks like {fits[0]}" if fits else ""
-
-
 def _require_globe(named: Mapping[int, int], pixels: int, where: object) -> None:
-    """A global map of many classes has ice and deserts; plant functional types, UMD, LAI and BGC lack the code of one or both."""
+    """Refuse a global map of many classes without ice or deserts, which plant functional types, UMD, LAI and BGC lack."""
     needed = {classes.IGBP.index(name) + 1: name for name in ("SNO", "BSV")}
     lacking = [f"{code} ({name})" for code, name in needed.items() if code not in named]
     if lacking and len(named) >= MANY and sum(named.values()) >= GLOBE * pixels:

@@ -1,4 +1,4 @@
-"""What a run asks of the machine before anything runs. It needs no package: `make` calls it before any is installed."""
+"""Check the machine before a run. Only the standard library is used: `make` calls this before packages are installed."""
 
 import os
 import re
@@ -10,15 +10,14 @@ from pathlib import Path
 from tamrl.errors import MachineError, TamrlError
 
 SPECIAL = re.compile(r"""[\s'"$`\\*?()<>|&;]""")
-"""What a shell does not take as it is: Snakemake gives it the path of Python without quotes."""
-
+"""Characters that a shell interprets: Snakemake passes the path of Python to it without quotes."""
 
 LEAST = 1536
-"""MiB of addresses that a process needs for the libraries of models; with fewer they abort or hang while they are loaded."""
+"""Address space that a process needs to load the libraries of models (MiB); with less they abort or hang."""
 
 
 def check_address_space() -> None:
-    """Refuse a limit of addresses (ulimit -v) under which the libraries of models cannot be loaded."""
+    """Refuse a limit of address space (ulimit -v) that is too small to load the libraries of models."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < LEAST * 1024**2:
         raise MachineError(
@@ -31,8 +30,8 @@ def check_address_space() -> None:
 def check_machine(python: str | Path = sys.executable) -> None:
     """Refuse a machine on which each job would fail; `python` is the interpreter of the jobs.
 
-    Raises `MachineError` for signs of the shell in its path, braces in it or in that of the working folder, and where neither
-    temporary files nor Snakemake's can be written.
+    Raises `MachineError` for characters of the shell in that path, for braces in it or in the working folder, and if temporary
+    files or files of Snakemake cannot be written.
     """
     check_address_space()
     python, here = Path(python).absolute(), Path.cwd()

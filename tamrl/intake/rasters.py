@@ -1,4 +1,4 @@
-"""GeoTIFFs from elsewhere, opened as that and nothing else, after their size was compared with the file's."""
+"""Open foreign GeoTIFFs, and no other format, after comparing their declared size with that of the file."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tamrl.intake import completeness
 
 
 def open_geotiff(path: str | Path) -> rasterio.DatasetReader:
-    """An open GeoTIFF and no other format, of which some name files to be read; `InputError` if it declares too much."""
+    """Open a GeoTIFF; raise `InputError` if it declares too many pixels. Other formats are refused: some name files to read."""
     file = rasterio.open(path, driver="GTiff")
     size = file.width * file.height * max(np.dtype(kind).itemsize for kind in file.dtypes)
     if size > (most := completeness.most_bytes(Path(path))):

@@ -1,7 +1,7 @@
-"""Stored numbers to physical values by what a file of any format declares: missing values, valid range, scale and offset.
+"""Convert stored numbers to physical values by the attributes of a file: missing values, valid range, scale and offset.
 
 CF conventions 1.11, chapters 2.5.1 and 8.1; NetCDF User Guide, "Attribute Conventions"; HDF Specification 4.2 (calibration).
-A zero is a value: only what a file declares is missing.
+A zero is a value: only declared values are missing.
 """
 
 import re
@@ -14,11 +14,14 @@ import numpy as np
 from tamrl.errors import InputError
 
 ATTRIBUTES = ("_FillValue", "missing_value", "valid_range", "valid_min", "valid_max", "scale_factor", "add_offset", "_Unsigned")
-"""What this module reads."""
+"""Attributes that this module reads."""
 
 ScaleRule = Literal["cf", "hdf4", "modis"]
 """`cf`: stored * scale + offset. `hdf4`: (stored - offset) * scale, where a scale above 1 divides, as in MODIS files. `modis`:
 products of NASA saved again as NetCDF or HDF5, `hdf4` where the scale is above 1, else `cf`."""
+
+Attributes = Mapping[str, Any]
+"""Attributes of a variable by name, as the file has them: numbers, arrays of them, or text."""
 
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,;:()\[\]{}|]*(?:to|and|-)?[\s,;:()\[\]{}|]*", re.IGNORECASE)
@@ -26,14 +29,14 @@ _BETWEEN = re.compile(r"[\s,;:()\[\]{}|]*(?:to|and|-)?[\s,;:()\[\]{}|]*", re.IGN
 
 @dataclass(frozen=True)
 class Decoder:
-    """How stored numbers of one layer become values."""
+    """Rule that converts the stored numbers of a layer to values."""
 
     stored: np.dtype
-    """Type in which stored numbers count (`_Unsigned`)."""
+    """Type of the stored numbers, as `_Unsigned` changes it."""
     missing: tuple[float, ...]
     low: float
     high: float
-    """Valid stored numbers; infinite where nothing is declared."""
+    """Range of valid stored numbers; infinite if none is declared."""
     scale: Any
     offset: Any
     offset_first: bool
@@ -43,11 +46,11 @@ class Decoder:
 
     @property
     def plain(self) -> bool:
-        """Whether values are the stored numbers."""
+        """Whether values equal the stored numbers."""
         return self.scale is None and self.offset is None and not self.missing and not np.isfinite([self.low, self.high]).any()
 
     def values(self, block: np.ndarray) -> np.ndarray:
-        """Values of stored numbers (any shape), missing as NaN where the type is one of reals."""
+        """Return the values of stored numbers (any shape); missing ones are NaN if the values are real."""
         raw = np.asarray(block)
         if raw.dtype.newbyteorder("=") != self.stored:
             raw = raw.astype(raw.dtype.newbyteorder("=")).view(self.stored)
@@ -70,7 +73,7 @@ class Decoder:
 
 
 def make_decoder(
-    attrs: Mapping[str, Any],
+    attrs: Attributes,
     stored: np.dtype,
     *,
     where: object,
@@ -79,30 +82,23 @@ def make_decoder(
     assumed: Mapping[str, float] | None = None,
     limits: tuple[float, float] | None = None,
 ) -> Decoder:
-    """The decoder of a layer by its attributes.
+    """Make the decoder of a layer from its attributes.
 
     Parameters
     ----------
-    attrs : mapping
-        Attributes by name: numbers, arrays of them, or numbers as text.
-    stored : dtype
-        Type of the numbers in the file.
-    where : object
-        File and layer, for errors.
-    rule : `cf`, `hdf4` or `modis`
-        How scale and offset are applied (`ScaleRule`).
-    dtype : dtype, optional
-        Type of the values; by default the one that xarray would choose.
+    stored : type of the numbers in the file
+    where : file and layer, for errors
+    rule : how scale and offset are applied (`ScaleRule`)
+    dtype : type of the values, by default that of xarray
     assumed : mapping, optional
-        `scale_factor` and `_FillValue` of the product: the one for stored integers of a file that names neither scale nor offset,
-        the other where these are the product's and the file names no fill value.
-    limits : two floats, optional
-        Valid range of the product in physical units, where the file declares none, and for values stored as reals.
+        `scale_factor` and `_FillValue` of the product. The scale applies to integers in a file without scale and offset. The fill
+        value applies if scale and offset are those of the product and the file declares no fill value.
+    limits : valid range of the product in physical units, used if the file declares none, and for values stored as reals
 
     Raises
     ------
     InputError
-        With the layer and the attribute that cannot be understood.
+        With the layer and the invalid attribute.
     """
     form = _signed_or_not(np.dtype(stored).newbyteorder("="), attrs)
     scale, offset = (_one(attrs, name, where) for name in ("scale_factor", "add_offset"))
@@ -131,15 +127,15 @@ def make_decoder(
     return Decoder(form, missing, low, high, scale, offset, first, np.dtype(dtype))
 
 
-def _signed_or_not(form: np.dtype, attrs: Mapping[str, Any]) -> np.dtype:
-    """The type in which stored integers count."""
+def _signed_or_not(form: np.dtype, attrs: Attributes) -> np.dtype:
+    """Return the type of the stored integers, as `_Unsigned` changes it."""
     unsigned = str(attrs.get("_Unsigned", "")).strip().lower()
     other = {("i", "true"): "u", ("u", "false"): "i"}.get((form.kind, unsigned))
     return np.dtype(f"{other}{form.itemsize}") if other else form
 
 
 def _real(form: np.dtype, scale: Any, offset: Any) -> np.dtype:
-    """The type of decoded values, as xarray chooses it, so that the same bits come out."""
+    """Return the type of decoded values that xarray chooses, so that the bits agree."""
     types = [np.dtype(type(v)) for v in (scale, offset) if v is not None]
     if not types:
         return form if form.kind == "f" else np.dtype("f4" if form.itemsize <= 2 else "f8")
@@ -149,21 +145,21 @@ def _real(form: np.dtype, scale: Any, offset: Any) -> np.dtype:
 
 
 def _numbers(value: Any, name: str, where: object) -> tuple[list[Any], str]:
-    """Numbers of an attribute, and what they are stored as: `integer`, `real` or `text`."""
+    """Return the numbers of an attribute and their stored kind: `integer`, `real` or `text`."""
     parts = np.ravel(np.asarray(value))
     if parts.dtype.kind in "iuf":
         return list(parts), "real" if parts.dtype.kind == "f" else "integer"
     if parts.dtype.kind not in "USO":
-        raise InputError(f"the attribute {name} is no number", where=where, found=value)
+        raise InputError(f"the attribute {name} is not a number", where=where, found=value)
     text = " ".join(p.decode("latin-1") if isinstance(p, bytes) else str(p) for p in parts).strip("\x00 ")
     text = re.sub(r"\.{2,}|…|–", " to ", text.replace("−", "-"))
     numbers, gaps = _NUMBER.findall(text), _NUMBER.split(text)
     if not numbers or any(not _BETWEEN.fullmatch(gap) for gap in gaps) or any(not gap for gap in gaps[1:-1]):
-        raise InputError(f"the attribute {name} is no number", where=where, found=repr(value), todo=f"write {name} as numbers")
+        raise InputError(f"the attribute {name} is not a number", where=where, found=repr(value), todo=f"write {name} as numbers")
     return [np.float64(v) for v in numbers], "text"
 
 
-def _one(attrs: Mapping[str, Any], name: str, where: object) -> Any:
+def _one(attrs: Attributes, name: str, where: object) -> Any:
     if attrs.get(name) is None:
         return None
     numbers, _ = _numbers(attrs[name], name, where)
@@ -172,8 +168,8 @@ def _one(attrs: Mapping[str, Any], name: str, where: object) -> Any:
     return numbers[0]
 
 
-def _missing(attrs: Mapping[str, Any], form: np.dtype, where: object) -> tuple[float, ...]:
-    """Stored numbers that stand for missing, those of the type alone."""
+def _missing(attrs: Attributes, form: np.dtype, where: object) -> tuple[float, ...]:
+    """Return the stored numbers for missing values, without those outside the type."""
     declared = [
         v
         for name in ("_FillValue", "missing_value")
@@ -198,12 +194,12 @@ class _Packing:
     offset_first: bool
 
     def pack(self, limits: tuple[float, float]) -> tuple[float, float]:
-        """Stored numbers of two physical values, low first, widened by what rounding may add."""
+        """Return the stored numbers of two physical values, low first, with a margin for rounding."""
         first, last = (v / self.scale + self.offset if self.offset_first else (v - self.offset) / self.scale for v in limits)
         return self.widen((min(first, last), max(first, last)))
 
     def widen(self, limits: tuple[float, float]) -> tuple[float, float]:
-        """Bounds with room for the rounding of reals."""
+        """Return bounds with a margin for the rounding of reals."""
         room = 1e-3 if self.stored.kind in "iu" else 0.0
         low, high = (
             v + sign * max(room, 1e-6 * abs(v)) if np.isfinite(v) else v for v, sign in zip(limits, (-1, 1), strict=True)
@@ -211,8 +207,8 @@ class _Packing:
         return low, high
 
 
-def _limits(attrs: Mapping[str, Any], packing: _Packing, where: object) -> tuple[float, float]:
-    """Lowest and highest valid stored number; infinite where none is declared."""
+def _limits(attrs: Attributes, packing: _Packing, where: object) -> tuple[float, float]:
+    """Return the lowest and highest valid stored number; infinite if none is declared."""
     names = ["valid_range"] if attrs.get("valid_range") is not None else ["valid_min", "valid_max"]
     read = {name: _numbers(attrs[name], name, where) for name in names if attrs.get(name) is not None}
     if not read:
@@ -227,20 +223,20 @@ def _limits(attrs: Mapping[str, Any], packing: _Packing, where: object) -> tuple
         low, high = (v + 2.0 ** (8 * packing.stored.itemsize) if np.isfinite(v) and v < 0 else v for v in (low, high))
     shown = ", ".join(f"{name} = {attrs[name]!r}" for name in read)
     if low > high:
-        raise InputError(f"the attribute {' and '.join(read)} is no range", where=where, found=shown)
+        raise InputError(f"the attribute {' and '.join(read)} is not a range", where=where, found=shown)
     return _as_stored(low, high, packing, "text" if "text" in kinds else kinds.pop(), shown=shown, where=where)
 
 
 _MARGIN, _ODD = 0.8, 2.0
-"""Powers of ten by which one reading of a range must fit better than the other; by which it overrules a declared type."""
+"""Powers of ten by which one reading of a range must fit better than the other, and by which it overrules a declared type."""
 
 
 def _as_stored(low: float, high: float, packing: _Packing, kind: str, *, shown: str, where: object) -> tuple[float, float]:
-    """A range in stored numbers, whether it was declared in those or in physical units.
+    """Return a range in stored numbers that was declared in these or in physical units.
 
-    Integers count as stored numbers, reals beside packed integers as physical values (NetCDF User Guide, `valid_range`).
-    A number as text has no type, and tools save the one as the other: then that reading counts whose extent fits what the type
-    can hold, if the other does not. Where both may be meant, the range is refused.
+    Integers are stored numbers; reals with packed integers are physical values (NetCDF User Guide, `valid_range`). Text has no
+    type, and tools save one as the other. Then the reading whose extent fits the range of the type counts, if the other does not.
+    A range that fits both is refused.
     """
     if (packing.scale, packing.offset) == (1.0, 0.0):
         return (low, high) if packing.stored.kind in "iu" else packing.widen((low, high))
@@ -269,10 +265,16 @@ def _as_stored(low: float, high: float, packing: _Packing, kind: str, *, shown: 
     )
 
 
-def decode_codes(block: np.ndarray, attrs: Mapping[str, Any], *, where: object, rule: ScaleRule = "cf") -> np.ndarray:
-    """Classes and quality flags as whole numbers (int64, the same shape), -1 where they are missing.
+def decode_codes(block: np.ndarray, attrs: Attributes, *, where: object, rule: ScaleRule = "cf") -> np.ndarray:
+    """Return classes and quality flags as whole numbers (int64, the same shape), -1 for missing ones.
 
-    A zero is a class or flag, even where a tool has declared it as fill value.
+    A zero is a class or flag, even if a tool has declared it as fill value.
+
+    Parameters
+    ----------
+    block : stored numbers (any shape)
+    where : file and layer, for errors
+    rule : how scale and offset are applied
 
     Raises
     ------
@@ -285,7 +287,7 @@ def decode_codes(block: np.ndarray, attrs: Mapping[str, Any], *, where: object, 
     codes = how.values(block)
     if codes.dtype.kind != "f":
         return codes.astype("int64")
-    nearest = np.rint(np.nan_to_num(codes, nan=-1.0))
+    nearest: np.ndarray = np.rint(np.nan_to_num(codes, nan=-1.0))
     if (np.abs(codes - nearest) > 0.01).any():  # missing values compare as False
         raise InputError("flags and classes must be whole numbers", where=where, found=codes[np.abs(codes - nearest) > 0.01][:3])
     return nearest.astype("int64")

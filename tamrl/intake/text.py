@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from numbers import Number
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,14 +18,17 @@ import pandas as pd
 from tamrl.errors import InputError
 from tamrl.intake import border
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 MISSING = ("", "NA", "NaN", "nan")
-"""What stands for a missing number in a column of numbers; fill values such as -9999 are numbers and masked later."""
+"""Texts for a missing number; fill values such as -9999 are numbers and are masked later."""
 
 LONGEST = 1 << 20
 """Longest line, in bytes."""
 
 MOST_COLUMNS = 10_000
-"""A table of more columns is refused; full files of ONEFlux have some 300."""
+"""Tables with more columns are refused; full files of ONEFlux have about 300."""
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
@@ -34,14 +37,14 @@ Content = Callable[[], AbstractContextManager[IO[bytes]]]
 
 _BLOCK = 1 << 16
 _OPEN = 1 << 16
-"""Bytes that a cell in quotes may have."""
+"""Largest size of a cell in quotes (B)."""
 
 _QUOTE = "close the quote, or double quotes within text; or fetch the file again"
 _ORIGINAL = "fetch the original file, or save it as comma-separated text (CSV UTF-8) with decimal points"
 
 
 class CheckedLines(io.RawIOBase):
-    """A stream of CSV that passes on what it reads and refuses lines that do not have `count` cells."""
+    """A stream of CSV that passes its bytes on and refuses lines without exactly `count` cells."""
 
     def __init__(self, source: IO[bytes], *, count: int, where: object):
         self._source, self._count, self._where = source, count, where
@@ -51,9 +54,10 @@ class CheckedLines(io.RawIOBase):
         """Always."""
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
-        """The next bytes; raises `InputError` for a line that is wrong."""
-        block = self._source.read(len(buffer))
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Read the next bytes; raise `InputError` for a wrong line."""
+        target = memoryview(buffer)
+        block = self._source.read(len(target))
         if not block:
             self._finish()
             return 0
@@ -63,7 +67,7 @@ class CheckedLines(io.RawIOBase):
             self._check(line)
         if b"\0" in self._rest or len(self._rest) > LONGEST:
             self._check(self._rest)
-        buffer[: len(block)] = block
+        target[: len(block)] = block
         return len(block)
 
     def _check(self, line: bytes, last: bool = False) -> None:
@@ -71,7 +75,7 @@ class CheckedLines(io.RawIOBase):
         if b"\0" in line:
             raise _nul(self._number, self._where)
         if line.find(b"\r", 0, -1) >= 0:
-            raise _fault("a row holds a CR within", self._number, _short(line), self._where, "save it with LF or CR LF")
+            raise _fault("a row contains a CR", self._number, _short(line), self._where, "save it with LF or CR LF")
         if len(line) > LONGEST:
             raise _fault(f"a line is longer than {LONGEST:,} bytes", self._number, _short(line), self._where, _ORIGINAL)
         if self._open or b'"' in line:
@@ -93,7 +97,7 @@ class CheckedLines(io.RawIOBase):
             raise _fault("a quote is opened and never closed", line, _short(self._open), self._where, _QUOTE)
 
     def _finish(self) -> None:
-        """What the last line must be."""
+        """Check the last line."""
         rest, self._rest = self._rest, b""
         if rest.strip():
             self._check(rest, last=True)
@@ -101,7 +105,7 @@ class CheckedLines(io.RawIOBase):
 
 
 def _fault(asked: str, line: int, content: object, where: object, todo: str) -> InputError:
-    """The error of a line."""
+    """Return the error of a line."""
     return InputError(asked, where=where, found=f"line {line}: {content}", todo=todo)
 
 
@@ -110,7 +114,7 @@ def _nul(line: int, where: object) -> InputError:
 
 
 def _quoted(line: str) -> list[str] | None:
-    """Cells of a line with quotes; None if a quote is still open at its end."""
+    """Return the cells of a line with quotes; None if a quote is open at its end."""
     try:
         return next(csv.reader(io.StringIO(line, newline=""), strict=True), [])
     except csv.Error as error:
@@ -120,14 +124,14 @@ def _quoted(line: str) -> list[str] | None:
 
 
 def _ragged(text: str, cells: int, count: int, line: int, where: object, *, last: bool = False) -> InputError:
-    """The error of a line with more or fewer cells than the header."""
+    """Return the error of a line with more or fewer cells than the header."""
     excerpt = f"{cells} cells instead of {count}: …{text.rstrip()[-60:]}"
     if cells > count and text.rstrip("\r").endswith(","):
-        return _fault("rows end in a comma too many: saved by a spreadsheet", line, excerpt, where, _ORIGINAL)
+        return _fault("rows end in a surplus comma: saved by a spreadsheet", line, excerpt, where, _ORIGINAL)
     if cells < count and last:
         return _fault("the file breaks off within a row", line, excerpt, where, "fetch it again")
     todo = "put text that holds commas into quotes, or fetch the file again"
-    return _fault("a row has not as many cells as the header", line, excerpt, where, todo)
+    return _fault("a row has more or fewer cells than the header", line, excerpt, where, todo)
 
 
 def _short(line: bytes) -> str:
@@ -135,7 +139,7 @@ def _short(line: bytes) -> str:
 
 
 def column_names(cells: Sequence[str], *, where: object) -> list[str]:
-    """Names of columns, without blanks around them; raises `InputError` if one stands twice. Columns may have no name."""
+    """Return names of columns without surrounding blanks; raise `InputError` for a duplicate. Columns may have no name."""
     if len(cells) > MOST_COLUMNS:
         raise InputError(
             f"the table has more than {MOST_COLUMNS:,} columns", where=where, found=f"{len(cells):,}", todo=_ORIGINAL
@@ -144,21 +148,20 @@ def column_names(cells: Sequence[str], *, where: object) -> list[str]:
     if twice := [name for name, n in Counter(names).items() if n > 1 and name]:
         places = " and ".join(str(k + 1) for k, name in enumerate(names) if name == twice[0])
         todo = "rename one of them, or leave it out"
-        raise InputError(f"the column {twice[0]!r} stands twice", where=where, found=f"columns {places}", todo=todo)
+        raise InputError(f"the column {twice[0]!r} occurs twice", where=where, found=f"columns {places}", todo=todo)
     return names
 
 
 def read_header(content: Content, *, where: object) -> list[str]:
-    """Names of the columns of comma-separated text.
+    """Read the names of the columns of comma-separated text.
 
     Raises
     ------
     InputError
-        If the text is empty, a web page, in an encoding or with a separator that is not read, or if a name stands twice.
+        If the text is empty or a web page, if its encoding or separator is not supported, or if a name is duplicate.
     """
     with content() as stream:
-        first = io.BufferedReader(stream, _BLOCK).readline(LONGEST)
-    line = _first(first, where)
+        line = _first(stream.readline(LONGEST), where)
     by = max(SEPARATORS, key=line.count)
     if line.count(by) > line.count(","):
         origin = ": saved by a spreadsheet" if by == ";" else ""
@@ -171,7 +174,7 @@ def read_header(content: Content, *, where: object) -> list[str]:
 
 
 def _first(line: bytes, where: object) -> str:
-    """The first line, if it can be one of a table."""
+    """Return the first line as text; raise `InputError` if it cannot belong to a table."""
     if line.startswith((b"\xff\xfe", b"\xfe\xff")) or (line[1:2] == b"\0" and line[:1] != b"\0"):
         raise InputError("the text is in UTF-16, as spreadsheets save “Unicode text”", where=where, todo="save it as CSV UTF-8")
     if line.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
@@ -185,7 +188,7 @@ def _first(line: bytes, where: object) -> str:
 
 
 def decode_text(content: bytes) -> str:
-    """Text in UTF-8 (with or without a byte order mark), else in Latin-1."""
+    """Decode text as UTF-8 (with or without a byte order mark), or else as Latin-1."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -193,7 +196,7 @@ def decode_text(content: bytes) -> str:
 
 
 def text_lines(content: bytes, *, where: object) -> list[str]:
-    """The lines of a small text that may be empty; raises `InputError` if it is no text of one byte a letter."""
+    """Return the lines of a small text, which may be empty; raise `InputError` for UTF-16, web pages and NUL bytes."""
     if content.strip():
         _first(content.partition(b"\n")[0] or b"\n#", where)
     _refuse_nul(content, where)
@@ -214,22 +217,21 @@ def read_columns(
     missing: Mapping[str, Sequence[str]] | None = None,
     where: object,
 ) -> pd.DataFrame:
-    """Some columns of comma-separated text, read as a stream.
+    """Read some columns of comma-separated text as a stream.
 
     Parameters
     ----------
     content : opens the file
     columns : names of all columns, as `read_header` gives them
     wanted : names of the columns to read
-    texts : those of them that stay text as it stands, empty where nothing stands; all others are numbers (float64 or int64)
-    missing : column -> what stands for a missing number there, where it is not `MISSING`
-    where : object
-        What errors name.
+    texts : columns among these that stay text; all others are numbers (float64 or int64)
+    missing : column -> texts for a missing number there, if not `MISSING`
+    where : name for errors
 
     Raises
     ------
     InputError
-        Names the line, or column and row, of whatever is wrong.
+        With the line, or the column and row, at fault.
     """
     known = [name or f"\0{k}" for k, name in enumerate(columns)]
     marks = {name: [*(missing or {}).get(name, MISSING)] for name in wanted if name not in texts}
@@ -239,7 +241,7 @@ def read_columns(
         # as Latin-1 every byte is a letter; what stays text is decoded below
         table = pd.read_csv(lines, header=0, names=known, keep_default_na=False, na_values=marks, encoding="latin-1", **how)
     if table.empty:
-        raise InputError("the table has no rows", where=where, found="a header alone", todo="fetch it again, or make it anew")
+        raise InputError("the table has no rows", where=where, found="only a header", todo="fetch it again, or make it again")
     for name in table:
         if name in marks:
             table[name] = parse_numbers(table[name], where=f"{where}, column {name}", keep=True)
@@ -249,12 +251,12 @@ def read_columns(
 
 
 def parse_numbers(column: pd.Series, *, where: object, keep: bool = False) -> Any:
-    """A column of numbers as floats (rows,), missing ones NaN; with `keep`, as a Series whose whole numbers stay whole.
+    """Return a column of numbers as floats (rows,), missing ones NaN; with `keep` as a Series in which integers stay integers.
 
     Raises
     ------
     InputError
-        Names the first value that is no number and its row (from 1).
+        With the first value that is not a number and its row (from 1).
     """
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         values = column.astype(object)
@@ -266,13 +268,13 @@ def parse_numbers(column: pd.Series, *, where: object, keep: bool = False) -> An
             row = int(wrong.argmax())
             excerpt = f"{str(values.iloc[row])!r} in row {row + 1}{_hint(values.iloc[row])}"
             todo = f"write numbers with decimal points, and nothing or one of {', '.join(MISSING[1:])} where a value is missing"
-            raise InputError("a column of numbers holds something else", where=where, found=excerpt, todo=todo)
+            raise InputError("a column of numbers holds other text", where=where, found=excerpt, todo=todo)
         column = numbers.astype(float)
     return column if keep else column.to_numpy(dtype=float, na_value=np.nan)
 
 
 def _hint(value: object) -> str:
-    """What a text that is no number probably is."""
+    """Return the probable meaning of a text that is not a number."""
     text = str(value).strip()
     if text.startswith("#"):
         return " (an error of a spreadsheet)"
@@ -290,25 +292,20 @@ def read_small_table(
     free: str | None = None,
     rows: bool = True,
 ) -> pd.DataFrame:
-    """A small table as text, all cells as they stand.
+    """Read a small table as text, with unchanged cells.
 
     Parameters
     ----------
-    content : bytes
-        UTF-8 or Latin-1.
-    separators : str
-        Those that the table may have; the one that the header holds most is taken.
-    comment : str, optional
-        Lines that begin with it are skipped.
-    free : str, optional
-        Name of a column of free text: where it is the last one, separators without quotes belong to its text.
-    rows : bool
-        Refuse a table without rows.
+    content : UTF-8 or Latin-1
+    separators : accepted separators; the most frequent one in the header is used
+    comment : lines that begin with it are skipped
+    free : name of a column of free text; if it is the last one, its text may contain separators without quotes
+    rows : refuse a table without rows
 
     Raises
     ------
     InputError
-        Names the line of whatever is wrong.
+        With the line at fault.
     """
     lines = content.split(b"\n")
     skipped = next((k for k, line in enumerate(lines) if not (comment and line.startswith(comment.encode()))), len(lines))
@@ -324,12 +321,12 @@ def read_small_table(
     last = free is not None and columns[-1].upper() == free
     body = [_fitted(cells, len(columns), by if last else None, line, where) for line, cells in rows_of_cells[1:]]
     if rows and not body:
-        raise InputError("the table has no rows", where=where, found="a header alone", todo="fetch it again, or make it anew")
+        raise InputError("the table has no rows", where=where, found="only a header", todo="fetch it again, or make it again")
     return pd.DataFrame(body, columns=columns, dtype=str)
 
 
 def _cells(text: str, by: str, skip: int, comment: str | None, where: object) -> list[tuple[int, list[str]]]:
-    """Rows with the numbers of their first lines; blank lines and comments are left out."""
+    """Return the rows with the numbers of their first lines, without blank lines and comments."""
     lines = list(io.StringIO(text, newline=""))[skip:]
     reader = csv.reader(("\n" if comment and line.startswith(comment) else line for line in lines), delimiter=by, strict=True)
     rows, begun = [], skip + 1
@@ -345,7 +342,7 @@ def _cells(text: str, by: str, skip: int, comment: str | None, where: object) ->
 
 
 def _fitted(cells: list[str], count: int, by: str | None, line: int, where: object) -> list[str]:
-    """The cells of a row as many as the header has; `by` joins what is too many to the last one."""
+    """Return the cells of a row, as many as the header has; `by` joins surplus cells to the last one."""
     extra = cells[count:]
     if len(cells) < count or (extra and by is None and any(cell.strip() for cell in extra)):
         raise _ragged(",".join(cells), len(cells), count, line, where)

@@ -1,4 +1,4 @@
-"""The time axis of any dataset: one place decodes stamps and says which interval each value stands for.
+"""Decode the time axis of any dataset: its times, and the interval that each value covers.
 
 Which coordinate
     `valid_time`, or a coordinate of standard name `time`, wherever one is; else reference time plus step (forecast period,
@@ -26,6 +26,7 @@ import xarray as xr
 
 from tamrl.errors import InputError
 from tamrl.intake import border
+from tamrl.intake.stored import Attributes
 
 VALID = {"valid_time", "validtime", "validity_time"}
 REFERENCE = {"forecast_reference_time", "reference_time", "reftime", "initial_time", "init_time"}
@@ -59,9 +60,9 @@ _METHOD = re.compile(r"((?:[\w.]+:\s+)+)([a-z_]+)")
 
 
 def attach_times(ds: xr.Dataset) -> xr.Dataset:
-    """The dataset (times not decoded) with all that speaks of time as coordinates, which go along with each variable.
+    """Return a dataset whose time variables are coordinates, so that each variable carries them; nothing is decoded.
 
-    Bounds of a coordinate `c` become the coordinates `c_start` and `c_end`. Nothing is decoded here.
+    Bounds of a coordinate `c` become the coordinates `c_start` and `c_end`.
     """
     ds = ds.set_coords([n for n in ds.data_vars if ds.variables[n].ndim < 3 and _role(str(n), ds.variables[n])])
     for name in [str(n) for n in ds.coords if _role(str(n), ds.variables[n])]:
@@ -74,28 +75,26 @@ def attach_times(ds: xr.Dataset) -> xr.Dataset:
             attrs = stamp.attrs | ds[both].attrs
             edges = [ds[both].isel({side[0]: k}).variable for k in (0, 1)]
             edges = [xr.Variable(e.dims, e.values, attrs) for e in edges]
-            ds = ds.drop_vars(both).assign_coords({f"{name}_start": edges[0], f"{name}_end": edges[1]})
+            ds = ds.drop_vars(str(both)).assign_coords({f"{name}_start": edges[0], f"{name}_end": edges[1]})
     return ds
 
 
 def decode_time_axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
-    """A variable of a prepared dataset on one dimension `time` of labels (datetime64[ns], UTC), in the order of the file.
+    """Return a variable of a dataset of `attach_times` with one dimension `time` of labels (datetime64[ns], UTC).
 
-    Coordinates beside it: `until`, the end of the interval of which `time` is the start, NaT where no bounds say so, and
-    `time_statistic`, the variable's method over time (`cell_methods`, else `GRIB_stepType`, else empty; `point` where the bounds
-    are of no length).
+    Further coordinates are `until`, the end of the interval that starts at `time` (NaT without bounds), and `statistic`, the
+    method over time (`time_statistic`; `point` if the bounds are equal).
 
     Raises
     ------
     InputError
-        If there is no time coordinate, or it cannot be decoded, with the reason.
+        If there is no time coordinate, or if it cannot be decoded.
     """
     if "until" in da.coords:
         return da
     with border.reading("the time axis cannot be read", where=where, todo="write times as CF does"):
         name, stamped = _valid(da, where)
-        method = time_statistic(da)
-        start, until, method = _interval(da, name, stamped, method, where)
+        start, until, method = _interval(da, name, stamped, time_statistic(da), where)
         marks = [n for n, c in da.coords.items() if _role(str(n), c.variable) or str(n).endswith(("_start", "_end"))]
         da = da.drop_vars(marks)
         da = da.squeeze([d for d in da.dims if d == "time" and d not in stamped.dims])
@@ -105,23 +104,25 @@ def decode_time_axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
             da = da.rename({stamped.dims[0]: "time"}) if stamped.dims[0] != "time" else da
         else:
             da = da.stack(_time=stamped.dims, create_index=False).rename(_time="time")
-        along = {"until": until, "statistic": np.broadcast_to(method, start.shape)}
-        return da.assign_coords(time=start.ravel(), **{k: ("time", v.ravel()) for k, v in along.items()})
+        methods = np.broadcast_to(method, start.shape)
+        return da.assign_coords(time=start.ravel(), until=("time", until.ravel()), statistic=("time", methods.ravel()))
 
 
 def time_statistic(da: xr.DataArray) -> str:
-    """Method over time: the last of `cell_methods` (an extreme or spread before others), else `GRIB_stepType`, else empty."""
+    """Return the method over time: the last of `cell_methods` (preferably an extreme or spread), or `GRIB_stepType`, or empty."""
     text = re.sub(r"\([^)]*\)", "", str(da.attrs.get("cell_methods", "")))
     mine = {"time"} | {str(n).lower() for n, c in da.coords.items() if _role(str(n), c.variable)}
     pairs = [({n.strip().lower() for n in names.split(":")}, method) for names, method in _METHOD.findall(text)]
-    methods = [{"average": "mean", "accumulation": "sum"}.get(method, method) for names, method in pairs if names & mine]
+    methods: list[str] = [
+        {"average": "mean", "accumulation": "sum"}.get(method, method) for names, method in pairs if names & mine
+    ]
     odd = [m for m in methods if m not in ("mean", "sum", "point")]
     declared = {"daily_mean": "mean", "daily_sum": "sum"}.get(str(da.attrs.get("daily_statistic")), "")
     return (odd or methods or [declared or str(da.attrs.get("GRIB_stepType", ""))])[-1]
 
 
 def _role(name: str, of: xr.Variable) -> str | None:
-    """What a coordinate says of time: valid, reference, lead, time; None if nothing."""
+    """Return the role of a coordinate for time: valid, reference, lead, time, or None."""
     standard, units, low = of.attrs.get("standard_name"), str(of.attrs.get("units", "")).lower(), name.lower()
     if low in VALID:
         return "valid"
@@ -137,7 +138,7 @@ def _role(name: str, of: xr.Variable) -> str | None:
 
 
 def _valid(da: xr.DataArray, where: object) -> tuple[str | None, xr.DataArray]:
-    """The time each value is valid at, with the name of its coordinate (None where it is a sum)."""
+    """Return the name of the coordinate of valid times (None if they are a sum) and the valid times."""
     roles = {str(n): _role(str(n), c.variable) for n, c in da.coords.items() if not str(n).endswith(("_start", "_end"))}
     along = {d for n in roles if roles[n] for d in da[n].dims if da.sizes[d] > 1}
 
@@ -168,7 +169,7 @@ def _decoded(da: xr.DataArray, name: str, where: object) -> xr.DataArray:
 
 
 def _lead(step: xr.DataArray, where: object) -> xr.DataArray:
-    """Steps as timedelta64[ns]; numbers without unit are hours."""
+    """Decode lead times as timedelta64[ns]; numbers without unit are hours."""
     values, unit = step.values, str(step.attrs.get("units", "")).strip().lower() or "hours"
     if values.dtype.kind != "m":
         length = 1 if unit.startswith("nanosec") else _length(unit, f"{where}, coordinate {step.name}")
@@ -181,7 +182,7 @@ def _lead(step: xr.DataArray, where: object) -> xr.DataArray:
 def _interval(
     da: xr.DataArray, name: str | None, stamped: xr.DataArray, method: str, where: object
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels and ends of intervals (NaT without bounds) and methods, of the shape of `stamped`."""
+    """Return labels and ends of intervals (NaT without bounds) and methods, in the shape of `stamped`."""
     time, none = stamped.values.astype("datetime64[ns]"), np.full(stamped.shape, "NaT", "datetime64[ns]")
     if name is None or f"{name}_start" not in da.coords:
         steps = [_lead(c, where).values for n, c in da.coords.items() if _role(str(n), c.variable) == "lead"]
@@ -198,13 +199,13 @@ def _interval(
     return np.where(one, time, start), np.where(one, none, end), np.where(end == start, "point", method)
 
 
-def decode_times(values: np.ndarray, attrs: dict, *, where: object) -> np.ndarray:
-    """Times (datetime64[ns], UTC, same shape) from stored numbers, texts or dates and the attributes beside them.
+def decode_times(values: np.ndarray, attrs: Attributes, *, where: object) -> np.ndarray:
+    """Decode times (datetime64[ns], UTC, same shape) from stored numbers, texts or dates and their attributes.
 
     Raises
     ------
     InputError
-        For a missing time, another calendar, an unknown unit, or numbers that are no dates, each by its reason.
+        For a missing time, another calendar, an unknown unit, or numbers that are not dates.
     """
     values, calendar = np.asarray(values), str(attrs.get("calendar", "")).lower()
     if values.dtype.kind == "O" and values.size and hasattr(values.flat[0], "calendar"):
@@ -241,7 +242,7 @@ def _from_text(values: np.ndarray, where: object) -> np.ndarray:
     return np.array(text, "datetime64[us]").reshape(values.shape)
 
 
-def _refuse_missing(values: np.ndarray, attrs: dict, where: object) -> None:
+def _refuse_missing(values: np.ndarray, attrs: Attributes, where: object) -> None:
     stated = [np.ravel(attrs[k]) for k in ("_FillValue", "missing_value") if k in attrs]
     fills = [float(f) for fill in stated if fill.dtype.kind in "iuf" for f in fill]
     fills += [-(2.0**63), -(2.0**63) + 2] + ([-(2.0**31), -(2.0**31) + 1] if values.dtype == "int32" else [])
@@ -260,7 +261,7 @@ def _length(unit: str, where: object) -> int:
 
 
 def _since(values: np.ndarray, units: str, calendar: str, where: object) -> np.ndarray:
-    """Numbers of `<unit> since <date>`."""
+    """Decode numbers with the unit `<unit> since <date>`."""
     match = _SINCE.fullmatch(units)
     if not match:
         todo = "state units as in 'hours since 1900-01-01 00:00:00'"
@@ -284,10 +285,10 @@ def _since(values: np.ndarray, units: str, calendar: str, where: object) -> np.n
     return _settled(integer.astype("int64") * length + rest + origin, blur)
 
 
-def _origin(match: re.Match, calendar: str, where: object) -> int:
-    """Microseconds from 1970 to the date of a unit; before 15 October 1582 the standard calendar is the Julian one."""
+def _origin(match: re.Match[str], calendar: str, where: object) -> int:
+    """Return the microseconds from 1970 to the date of a unit; the standard calendar is Julian before 15 October 1582."""
     year, month, day = int(match["year"]), int(match["month"]), int(match["day"] or 1)
-    with border.reading("the date of the time axis is none", where=where, todo="write it as yyyy-mm-dd hh:mm:ss"):
+    with border.reading("the date of the time axis is invalid", where=where, todo="write it as yyyy-mm-dd hh:mm:ss"):
         if calendar != "proleptic_gregorian" and (year, month, day) < (1582, 10, 15):
             date = cftime.datetime(year, month, day, calendar="standard")
             days = int(cftime.date2num(date, "days since 1970-01-01", calendar="standard"))
@@ -295,7 +296,7 @@ def _origin(match: re.Match, calendar: str, where: object) -> int:
             days = int(np.datetime64(f"{year:04d}-{month:02d}-{day:02d}", "D").astype("int64"))
     clock = [float(match[k] or 0) for k in ("hour", "minute", "second")]
     if clock[0] > 24 or max(clock[1:]) >= 60:
-        raise InputError("the date of the time axis is none", where=where, found=match.group())
+        raise InputError("the date of the time axis is invalid", where=where, found=match.group())
     zone, offset = match["zone"] or "", 0
     if zone[:1] in ("+", "-") or zone[:1].isdigit():
         digits = zone.lstrip("+-").replace(":", "")
@@ -304,8 +305,8 @@ def _origin(match: re.Match, calendar: str, where: object) -> int:
     return days * DAY + round(clock[0] * HOUR + clock[1] * MINUTE + clock[2] * SECOND) - offset
 
 
-def _months(values: np.ndarray, months: int, match: re.Match, origin: int, where: object) -> np.ndarray:
-    """Numbers of `months since` or `years since`: calendar months on the day of the date; a half is the middle."""
+def _months(values: np.ndarray, months: int, match: re.Match[str], origin: int, where: object) -> np.ndarray:
+    """Decode `months since` or `years since` a date: calendar months on the day of the date; a half is the middle."""
     number = np.rint(values.astype("float64") * 2e3) / 2e3  # without noise
     unit = "years" if months == 12 else "months"
     if (number * 2 % 1 != 0).any():
@@ -325,12 +326,12 @@ def _months(values: np.ndarray, months: int, match: re.Match, origin: int, where
 
 
 def _month_start(months: np.ndarray) -> np.ndarray:
-    """Microseconds from 1970 of months since 1970-01."""
+    """Return the microseconds from 1970 to the starts of months since 1970-01."""
     return months.astype("datetime64[M]").astype("datetime64[us]").astype("int64")
 
 
 def _absolute(values: np.ndarray, unit: str, where: object, todo: str = "correct the dates") -> np.ndarray:
-    """Dates written as numbers: yyyymmdd.f, yyyymm.f or yyyy.f, the fraction that of the day, month or year."""
+    """Decode dates written as numbers: yyyymmdd.f, yyyymm.f or yyyy.f with a fraction of the day, month or year."""
     digits, number = {"day": 8, "month": 6, "year": 4}[unit], values.astype("float64")
     integer = np.floor(number).astype("int64")
     coarse = values.dtype == "float32" and digits == 8
@@ -341,7 +342,7 @@ def _absolute(values: np.ndarray, unit: str, where: object, todo: str = "correct
     text = [str(v) for v in integer.ravel()]
     dates = ["-".join(p for p in (t[:4], t[4:6], t[6:]) if p) for t in text]
     kind = {"day": "D", "month": "M", "year": "Y"}[unit]
-    with border.reading(f"a {unit} of the time axis is none", where=where, todo=todo):
+    with border.reading(f"a {unit} of the time axis is invalid", where=where, todo=todo):
         start = np.array(dates, f"datetime64[{kind}]").reshape(values.shape)
     start, end = (t.astype("datetime64[us]").astype("int64") for t in (start, start + 1))
     share = number - integer
@@ -358,7 +359,7 @@ def _refuse_far(micros: np.ndarray, where: object) -> None:
 
 
 def _settled(micros: np.ndarray, blur: float) -> np.ndarray:
-    """Microseconds as datetime64[ns]: the full minute (or hour, if `blur` µs hide it) where that is as near as noise."""
+    """Return microseconds as datetime64[ns], rounded to a full minute (or hour, by `blur` in µs) that is within the noise."""
     grain = MINUTE if blur <= MINUTE / 2 else HOUR
     full = (micros + grain // 2) // grain * grain
     near = np.abs(micros - full) <= max(SECOND, blur)
@@ -366,7 +367,7 @@ def _settled(micros: np.ndarray, blur: float) -> np.ndarray:
 
 
 def check_months(values: np.ndarray, *, where: object) -> np.ndarray:
-    """Numbers 1 to 12 (any order) as whole numbers; raises `InputError` unless each month occurs once."""
+    """Return the months 1 to 12 (any order) as integers; raise `InputError` unless each occurs once."""
     values = np.asarray(values)
     if values.dtype.kind not in "iuf" or sorted(values.ravel().tolist()) != list(range(1, 13)):
         raise InputError("a mean year must have the months 1 to 12, each once", where=where, found=values.ravel()[:12].tolist())

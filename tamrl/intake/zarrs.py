@@ -1,6 +1,6 @@
-"""Zarr stores on this machine, with chunks of their full length.
+"""Open local Zarr stores and refuse chunks that are cut short.
 
-The other codecs refuse a chunk that is cut; Blosc reads on beyond it, where only its last bytes are lacking.
+Other codecs refuse such a chunk themselves; Blosc reads beyond its end if only its last bytes are missing.
 """
 
 import json
@@ -17,15 +17,16 @@ from tamrl.intake import completeness
 
 _METADATA = (".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json")
 _HEADER = 16
-"""Bytes of a Blosc header; its last four are the length of the chunk with it (Blosc 1 chunk format)."""
+"""Bytes of a Blosc header; its last four are the length of the chunk including the header (Blosc 1 chunk format)."""
 
 
 def open_zarr(store: Store, *, where: object) -> xr.Dataset:
-    """A store as xarray opens it, lazy and not decoded, its coordinates read; raises `InputError` for one that declares too much.
+    """Open a store lazily and without decoding, and read its coordinates; raise `InputError` if it declares too much.
 
-    Fields may be of any size, as what was never written takes no room; what is read whole may not: a coordinate, a chunk.
+    Fields may have any size, because values that were never written take no space. The size of coordinates and chunks, which are
+    read at once, is limited.
     """
-    ds = xr.open_zarr(store, chunks=None, decode_times=False, mask_and_scale=False, create_default_indexes=False)
+    ds: xr.Dataset = xr.open_zarr(store, chunks=None, decode_times=False, mask_and_scale=False, create_default_indexes=False)
     for name, variable in ds.variables.items():
         chunk, size = variable.encoding.get("chunks") or variable.shape, variable.dtype.itemsize
         most = max(math.prod(chunk), math.prod(variable.shape) if variable.ndim <= 1 else 0) * size
@@ -33,19 +34,19 @@ def open_zarr(store: Store, *, where: object) -> xr.Dataset:
             declared = f"{name}: shape {variable.shape}, chunks {chunk}"
             raise InputError("the store declares too much", where=where, found=declared, todo="copy it again")
     for name in [n for n, c in ds.coords.items() if c.dims == (n,)]:
-        ds = ds.set_xindex(name)
+        ds = ds.set_xindex(str(name))
     return ds
 
 
-class CheckedStore(WrapperStore):
-    """A store in a folder, read only; a chunk packed by Blosc is compared with the length that it declares."""
+class CheckedStore(WrapperStore[LocalStore]):
+    """A read-only store in a folder; chunks packed by Blosc are compared with the length that they declare."""
 
     def __init__(self, folder: Path | LocalStore):
-        self._codecs = {}  # whether arrays are packed by Blosc, by their names
+        self._codecs: dict[str, str | None] = {}
         super().__init__(folder if isinstance(folder, LocalStore) else LocalStore(folder, read_only=True))
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        """The bytes of a key, None where there is nothing; raises `InputError` for a chunk that is cut."""
+        """Return the bytes of a key, None if it does not exist; raise `InputError` for a chunk that is cut short."""
         content = await super().get(key, prototype, byte_range)
         if content is None or byte_range is not None or key.rsplit("/", 1)[-1] in _METADATA or not self._is_blosc(key):
             return content
@@ -60,16 +61,16 @@ class CheckedStore(WrapperStore):
         return content
 
     def _is_blosc(self, key: str) -> bool:
-        """Whether the array that a chunk belongs to is packed by Blosc and not sharded."""
+        """Whether the array of a chunk is packed by Blosc and not sharded."""
         for name in ("/".join(key.split("/")[:k]) for k in range(key.count("/"), -1, -1)):
             if name not in self._codecs:
                 self._codecs[name] = self._codec(name)
-            if self._codecs[name] is not None:
-                return self._codecs[name] == "blosc"
+            if codec := self._codecs[name]:
+                return codec == "blosc"
         return False
 
     def _codec(self, name: str) -> str | None:
-        """The last codec of an array; None where there is no array of that name."""
+        """Return the last codec of an array; None if there is no such array."""
         folder = self._store.root / name
         if (folder / ".zarray").is_file():
             return str((json.loads((folder / ".zarray").read_bytes()).get("compressor") or {}).get("id"))

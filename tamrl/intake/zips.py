@@ -1,7 +1,7 @@
-"""Zip archives from elsewhere: what is wrong with one is told apart, so that only a broken one is to be fetched again.
+"""Open foreign zip archives and distinguish their faults, so that only a broken archive has to be fetched again.
 
-Sizes in headers are not believed: the number of members is bounded, members that share bytes are refused, and what is unpacked is
-counted while it comes out (`UnpackedBytes`).
+Sizes in headers are not trusted: the number of members is limited, members that share bytes are refused, and unpacked bytes are
+counted (`UnpackedBytes`).
 """
 
 import io
@@ -19,13 +19,13 @@ from tamrl.intake import border
 _log = logging.getLogger(__name__)
 
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""Methods of packing that are read. Python unpacks BZIP2 and LZMA too, but without a bound on what one read brings."""
+"""Packing methods that are read. Python also unpacks BZIP2 and LZMA, but without a limit on the size of one read."""
 
 METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 12: "BZIP2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
-"""Other methods that programs pack by (APPNOTE.TXT 6.3.10, section 4.4.5); 99 stands for encryption."""
+"""Other packing methods of programs (APPNOTE.TXT 6.3.10, section 4.4.5); 99 means encryption."""
 
 MOST_MEMBERS = 10_000
-"""An archive of more members is refused."""
+"""Archives with more members are refused."""
 
 FREE = 1 << 24
 """Bytes that an archive of any size may unpack to."""
@@ -39,12 +39,12 @@ _DIRECTORY = (1 << 16) + 22
 
 @contextmanager
 def open_zip(source: Path | bytes, *, where: object) -> Iterator[zipfile.ZipFile]:
-    """The open archive, from a path or from its bytes; faults that show while it is read are named too.
+    """Open an archive from its path or bytes; faults that appear while it is read become named errors too.
 
     Raises
     ------
     InputError
-        If it is missing, no zip archive, breaks off before its directory, or is damaged.
+        If it is missing, not a zip archive, cut before its directory, or damaged.
     MachineError
         If the machine refuses to read it.
     """
@@ -70,7 +70,7 @@ def open_zip(source: Path | bytes, *, where: object) -> Iterator[zipfile.ZipFile
 
 
 def _tail(source: Path | bytes) -> tuple[bytes, bytes, int]:
-    """The first bytes, those at the end that hold the end of the directory, and the size."""
+    """Return the first bytes, the last bytes with the end of the directory, and the size."""
     with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as handle:
         first, size = handle.read(512), handle.seek(0, io.SEEK_END)
         handle.seek(max(0, size - _DIRECTORY))
@@ -78,7 +78,7 @@ def _tail(source: Path | bytes) -> tuple[bytes, bytes, int]:
 
 
 def _bounded(source: Path | bytes, where: object) -> None:
-    """Refuse a directory of too many entries before it is read; the end of a directory gives their number and bytes."""
+    """Refuse a directory with too many entries before it is read, by the number and size that its end declares."""
     _, mark, end = _tail(source)[1].rpartition(b"PK\x05\x06")
     count, size = int.from_bytes(end[6:8], "little"), int.from_bytes(end[8:12], "little")
     if mark and len(end) >= 18 and max(count, size // 512) > MOST_MEMBERS:
@@ -88,7 +88,7 @@ def _bounded(source: Path | bytes, where: object) -> None:
 
 
 def _apart(archive: zipfile.ZipFile, where: object) -> None:
-    """Refuse members that share bytes: a small archive could unpack to anything."""
+    """Refuse members that share bytes, by which a small archive could unpack to any size."""
     end, before = 0, ""
     for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
         if info.header_offset < end:
@@ -98,14 +98,14 @@ def _apart(archive: zipfile.ZipFile, where: object) -> None:
 
 
 class UnpackedBytes:
-    """Counts what comes out of an archive, and refuses more than `ratio` times its size."""
+    """Counts the unpacked bytes of an archive and refuses more than `ratio` times its size."""
 
     def __init__(self, size: int, *, ratio: int, where: object):
         self.most, self.size, self._where = max(FREE, ratio * size), size, where
         self.total = 0
 
     def blocks(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-        """A member in blocks; raises `InputError` as soon as there is too much."""
+        """Yield a member in blocks; raise `InputError` at the limit."""
         check_member(info, where=self._where)
         with archive.open(info) as member:
             while block := member.read(_BLOCK):
@@ -117,7 +117,7 @@ class UnpackedBytes:
 
 
 def damaged_member(path: Path, *, ratio: int, where: object) -> str | None:
-    """The first member whose checksum does not hold; those that are packed by a method not read here are not tested."""
+    """Return the first member with a wrong checksum, or None; members with an unsupported packing method are not tested."""
     with open_zip(path, where=where) as archive:
         count = UnpackedBytes(path.stat().st_size, ratio=ratio, where=where)
         for info in archive.infolist():
@@ -133,28 +133,28 @@ def damaged_member(path: Path, *, ratio: int, where: object) -> str | None:
 
 
 def _fault(source: Path | bytes, error: Exception) -> tuple[str, str]:
-    """Why this is no readable archive, and what to do."""
+    """Return why an archive is not readable, and what to do."""
     first, last, size = _tail(source)
     if not size:
         return "an empty file (0 bytes)", _AGAIN
     if first.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "a web page, no archive", "log in at the publisher where that is needed, and fetch the file itself"
     if not first.startswith(b"PK"):
-        return f"no zip archive; it begins with {first[:8]!r}", "give the zip archive of the publisher"
+        return f"not a zip archive; it begins with {first[:8]!r}", "give the zip archive of the publisher"
     if len(last.rpartition(b"PK\x05\x06")[-1]) < 18 or b"PK\x05\x06" not in last:
         return f"it breaks off before its directory, after {size:,} bytes", _AGAIN
     return f"damaged: {error}", _AGAIN
 
 
 def check_member(info: zipfile.ZipInfo, *, where: object) -> None:
-    """Refuse a member that is encrypted or packed by a method that is not read; raises `InputError`."""
+    """Raise `InputError` for a member that is encrypted or has an unsupported packing method."""
     if info.flag_bits & 0x41 or info.compress_type == 99:
-        todo = "unpack it with its password and pack it anew without, or fetch it from its publisher"
+        todo = "unpack it with its password and pack it again without one, or fetch it from its publisher"
         raise InputError(f"member {info.filename!r} is encrypted", where=where, todo=todo)
     if info.compress_type not in READABLE:
         method = ", ".join(filter(None, (str(info.compress_type), METHODS.get(info.compress_type))))
         raise InputError(
             f"member {info.filename!r} is packed by a method that cannot be read here ({method})",
             where=where,
-            todo="unpack the archive and pack it anew as an ordinary zip (Deflate)",
+            todo="unpack the archive and pack it again as an ordinary zip (Deflate)",
         )

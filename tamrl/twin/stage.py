@@ -69,7 +69,7 @@ def simulate_world(*, world: str, twin: sections.SimulatedWorld, time: sections.
                 add_composite(root, next(composites), simulation.composites.pop(0))
         add_towers(root, towers)
         stores.seal_store(
-            part, about={"seed": seed, "resolution": resolution, "years": years, "twin": twin.model_dump(mode="json")}
+            part, origin={"seed": seed, "resolution": resolution, "years": years, "twin": twin.model_dump(mode="json")}
         )
 
 

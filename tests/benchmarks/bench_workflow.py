@@ -93,7 +93,7 @@ def _cube(path: Path) -> None:
     for name in ds:
         ds[name].attrs = variables.attributes(str(name))
     ds.to_zarr(path, zarr_format=3, consolidated=False)
-    stores.seal_store(path, about={})
+    stores.seal_store(path, origin={})
 
 
 def _member(folder: Path, seed: int) -> str:

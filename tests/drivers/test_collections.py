@@ -76,7 +76,7 @@ def test_the_cube_names_product_and_collection(drivers, tmp_path):
     stage.build_cube(paths=[], cube=str(tmp_path / "cube.zarr"), drivers=given, time=time, resolution=10.0, threads=1)
     attrs = stores.open_cube(tmp_path / "cube.zarr")["evi"].attrs
     assert (attrs["product"], attrs["collection"]) == ("MOD13C1", "061")
-    about = stores.read_manifest(tmp_path / "cube.zarr").about["sources"]
+    about = stores.read_manifest(tmp_path / "cube.zarr").origin["sources"]
     assert about["modis"]["collections"] == {"061": 23} and about["static"]["collections"] == {}
 
 

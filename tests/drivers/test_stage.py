@@ -159,7 +159,7 @@ def test_fault_20_other_longitudes_and_latitudes_give_the_same_cube(cube, cube_p
 
 
 def test_the_manifest_says_what_was_read(cube, cube_path):
-    about = stores.read_manifest(cube_path).about
+    about = stores.read_manifest(cube_path).origin
     assert set(about["sources"]) == {"cds_era5", "modis", "static"}
     assert about["sources"]["cds_era5"]["files"] == 48 and len(about["sources"]["modis"]["sha256"]) == 64
 

@@ -40,7 +40,7 @@ def _cube(time: pd.DatetimeIndex) -> xr.Dataset:
 def _write(ds: xr.Dataset, path: Path) -> Path:
     coder = {str(n): {"compressors": stores.compressors()} for n in ds}
     ds.to_zarr(path, zarr_format=3, consolidated=False, encoding=coder)
-    stores.seal_store(path, about={})
+    stores.seal_store(path, origin={})
     return path
 
 

@@ -64,12 +64,12 @@ def test_a_date_that_has_lost_a_zero_is_refused(day):
         ("1.2.10", "order that cannot be told"),
         ("2010-1-1", "other digits"),
         ("2010-01-01T00:00:00Z", "time zone"),
-        ("20100230", "no date that there is"),
-        ("20101301", "no date that there is"),
-        ("99991231", "no date that there is"),
+        ("20100230", "not an existing date"),
+        ("20101301", "not an existing date"),
+        ("99991231", "not an existing date"),
         ("", "nothing"),
         (None, "nothing"),
-        ("yesterday", "no date that there is"),
+        ("yesterday", "not an existing date"),
     ],
 )
 def test_the_first_bad_value_is_named_with_its_row_and_what_it_looks_like(value, said):

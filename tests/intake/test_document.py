@@ -18,17 +18,17 @@ from tamrl.intake import document
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("towers:\n  exclude: [a]\nrun: x\ntowers: {}\n", r"towers stands twice \(lines 1 and 4\)"),
-        ("choices:\n  a: {}\n  b: {}\n  a: {}\n", r"choices.a stands twice \(lines 2 and 4\)"),
+        ("towers:\n  exclude: [a]\nrun: x\ntowers: {}\n", r"towers occurs twice \(lines 1 and 4\)"),
+        ("choices:\n  a: {}\n  b: {}\n  a: {}\n", r"choices.a occurs twice \(lines 2 and 4\)"),
         (
             "training:\n  variants: {few: {model: tamrl}, few: {model: lightgbm}}\n",
-            r"training.variants.few stands twice \(line 2\)",
+            r"training.variants.few occurs twice \(line 2\)",
         ),
-        ("a:\n- {b: 1}\n- b: 1\n  b: 2\n", r"a.1.b stands twice \(lines 3 and 4\)"),
-        ("a: 1\n'a': 2\n", r"a stands twice \(lines 1 and 2\)"),
-        ("on: 1\nyes: 2\n", r"stands twice \(lines 1 and 2\)"),
-        ("a:\n  <<: {b: 1}\n  <<: {c: 1}\n", r"a.<< stands twice \(lines 2 and 3\)"),
-        ('{"a": 1,\n\t"a": 2}', r"a stands twice \(lines 1 and 2\)"),
+        ("a:\n- {b: 1}\n- b: 1\n  b: 2\n", r"a.1.b occurs twice \(lines 3 and 4\)"),
+        ("a: 1\n'a': 2\n", r"a occurs twice \(lines 1 and 2\)"),
+        ("on: 1\nyes: 2\n", r"occurs twice \(lines 1 and 2\)"),
+        ("a:\n  <<: {b: 1}\n  <<: {c: 1}\n", r"a.<< occurs twice \(lines 2 and 3\)"),
+        ('{"a": 1,\n\t"a": 2}', r"a occurs twice \(lines 1 and 2\)"),
         ("a: 1\nb:\n\t- 1\n", r"line 3, column 1[\s\S]*blanks, not by tabs"),
         ("a: [1\nb: 2\n", "line 2"),
         ("path: {data}/x\n", "line 1"),
@@ -89,7 +89,7 @@ def test_any_mapping_is_read_and_refused_once_one_of_its_keys_is_repeated(conten
     key = next(iter(content))
     extra = yaml.safe_dump({key: 1}, default_flow_style=flow)
     twice = "{" + text.strip()[1:-1] + ", " + extra.strip()[1:-1] + "}" if flow else text + extra
-    with pytest.raises(ConfigError, match="stands twice"):
+    with pytest.raises(ConfigError, match="occurs twice"):
         document.parse_document(twice, where="x")
 
 
@@ -97,7 +97,7 @@ def test_the_vocabulary_and_the_plan_read_through_it(tmp_path, monkeypatch):
     file = tmp_path / "twice.yaml"
     file.write_text("evi: {}\nevi: {}\n")
     for reader in (variables.read_vocabulary, lambda path: config.load_files([path])):
-        with pytest.raises(ConfigError, match=r"evi stands twice \(lines 1 and 2\)"):
+        with pytest.raises(ConfigError, match=r"evi occurs twice \(lines 1 and 2\)"):
             reader(file)
 
 

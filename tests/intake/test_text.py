@@ -51,7 +51,7 @@ FAULTS = {
     "tabs": (lambda s: s.replace(",", "\t"), "separated by tabs"),
     "trailing commas": (
         lambda s: s.replace("\n", ",\n").replace("y,", "y", 1),
-        "comma too many[\\s\\S]*line 2: 5 cells instead of 4",
+        "surplus comma[\\s\\S]*line 2: 5 cells instead of 4",
     ),
     "a short row": (lambda s: s.replace("-9999,3", "-9999"), "line 3: 3 cells instead of 4"),
     "a long row": (lambda s: s.replace("-9999,3", "-9,999,3"), "line 3: 5 cells instead of 4"),
@@ -61,7 +61,7 @@ FAULTS = {
         "quote is opened and never closed[\\s\\S]*line 3",
     ),
     "NUL bytes": (lambda s: s.replace("-9999,3", "-99\0\0,3"), "NUL bytes[\\s\\S]*line 3"),
-    "a name twice": (lambda s: s.replace("TIMESTAMP", "x"), "'x' stands twice[\\s\\S]*columns 2 and 3"),
+    "a name twice": (lambda s: s.replace("TIMESTAMP", "x"), "'x' occurs twice[\\s\\S]*columns 2 and 3"),
     "no rows": (lambda s: s.split("\n")[0] + "\n", "the table has no rows"),
     "nothing": (lambda s: "", "the table is empty"),
     "a web page": (lambda s: "<!DOCTYPE html>\n<html>Log in</html>", "a web page"),

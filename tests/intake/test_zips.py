@@ -38,7 +38,7 @@ def _read(source):
 @pytest.mark.parametrize("method", [*sorted(zips.METHODS), 77])
 def test_a_method_that_is_not_read_is_named_and_nothing_is_to_be_fetched(tmp_path, method):
     with pytest.raises(
-        InputError, match=rf"packed by a method[\s\S]*\({method}\b[\s\S]*pack it anew as an ordinary zip"
+        InputError, match=rf"packed by a method[\s\S]*\({method}\b[\s\S]*pack it again as an ordinary zip"
     ) as error:
         _read(_packed(tmp_path / "a.zip", method))
     assert "fetch" not in str(error.value) and zips.METHODS.get(method, "") in str(error.value)
@@ -59,7 +59,7 @@ def test_an_encrypted_archive_is_told_as_that(tmp_path, how):
         (lambda raw: raw[:40] + bytes([raw[40] ^ 255]) + raw[41:], "damaged", True),
         (lambda raw: raw.replace(b"PK\x01\x02", b"PK\x09\x09"), "damaged", True),
         (lambda raw: b"<!DOCTYPE html><title>Log in</title>", "a web page", False),
-        (lambda raw: b"\x1f\x8b\x08 gzip", "no zip archive", False),
+        (lambda raw: b"\x1f\x8b\x08 gzip", "not a zip archive", False),
     ],
 )
 @pytest.mark.parametrize("as_bytes", [False, True])

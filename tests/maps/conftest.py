@@ -105,7 +105,7 @@ class World:
 def seal(ds: xr.Dataset, path: Path, chunks: dict | None = None) -> None:
     encoding = {name: {"chunks": chunks[name], "compressors": stores.compressors()} for name in chunks or {}}
     ds.to_zarr(path, zarr_format=3, consolidated=False, encoding=encoding)
-    stores.seal_store(path, about={"sources": {"synthetic": {"version": "1"}}})
+    stores.seal_store(path, origin={"sources": {"synthetic": {"version": "1"}}})
 
 
 def write_manifest(path: Path, *, store: Path, cube: Path, label: str) -> None:

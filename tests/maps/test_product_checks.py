@@ -109,7 +109,7 @@ def test_a_field_without_its_attributes_is_refused(copy, attribute, words):
 
 def test_a_changed_byte_and_half_a_file_are_refused(copy):
     _change(copy / "map_gpp.nc", "gpp", lambda v: v * 2, seal=False)
-    with pytest.raises(ContractError, match=r"map_gpp.nc: seal: the file is not as it was written"):
+    with pytest.raises(ContractError, match=r"map_gpp.nc: seal: the file differs from its seal"):
         _check(copy)
     content = (copy / "map_gpp.nc").read_bytes()
     (copy / "map_gpp.nc").write_bytes(content[: len(content) // 2])

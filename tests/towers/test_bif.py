@@ -160,7 +160,7 @@ def test_separators_in_a_comment_belong_to_it():
         ("", "empty"),
         (HEAD + 'DE-Aaa;1;GRP_LOCATION;LOCATION_LAT;"51\n', "quote is opened[\\s\\S]*line 2"),
         (HEAD + "DE-Aaa;1;GRP_LOCATION\n", "line 2: 3 cells"),
-        (HEAD.replace("GROUP_ID", "site_id") + "DE-Aaa;1;x;y;1\n", "'SITE_ID' stands twice"),
+        (HEAD.replace("GROUP_ID", "site_id") + "DE-Aaa;1;x;y;1\n", "'SITE_ID' occurs twice"),
         (HEAD + "DE-Aaa;1;GRP_LOCATION;\0;1\n", "NUL bytes[\\s\\S]*line 2"),
     ],
 )

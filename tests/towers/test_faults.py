@@ -79,7 +79,7 @@ TEXT_FAULTS = {
     "cut within a row": (lambda t: t[: len(t) // 2].rpartition(",")[0].encode(), "breaks off"),
     "a short row": (lambda t: "\n".join([*t.split("\n")[:9], "DE-Aaa,1", *t.split("\n")[10:]]).encode(), "line 10"),
     "an open quote": (lambda t: t.replace("\n", '\n"', 1).encode(), "quote is opened"),
-    "a name twice": (_columns(lambda f: f.set_axis([c.replace("VPD_F", "TA_F") for c in f], axis=1)), "'TA_F' stands twice"),
+    "a name twice": (_columns(lambda f: f.set_axis([c.replace("VPD_F", "TA_F") for c in f], axis=1)), "'TA_F' occurs twice"),
     "#N/A": (_columns(lambda f: f.assign(TA_F=["#N/A", *f["TA_F"][1:]])), "column TA_F[\\s\\S]*#N/A"),
     "separators of thousands": (_columns(lambda f: f.assign(SW_IN_F=["1,160.0", *f["SW_IN_F"][1:]])), "1,160"),
 }

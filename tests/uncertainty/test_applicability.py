@@ -100,7 +100,7 @@ def inputs(tmp_path):
     cube["air_temperature"][5:40, 6, 12] = np.nan  # most of a January, in both years' mean only a part
     cube["air_temperature"][365 + 5 : 365 + 31, 6, 12] = np.nan
     cube.to_zarr(tmp_path / "cube.zarr", zarr_format=3, consolidated=False)
-    stores.seal_store(tmp_path / "cube.zarr", about={})
+    stores.seal_store(tmp_path / "cube.zarr", origin={})
     sites = [f"XX-{i}" for i in range(9)]
     rows, columns = np.repeat([2, 3, 4], 3), np.tile([6, 9, 12], 3)
     point = {"lat": xr.DataArray(rows, dims="site"), "lon": xr.DataArray(columns, dims="site")}

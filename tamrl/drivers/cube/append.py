@@ -226,7 +226,7 @@ class KeptCube:
         if not names:
             return None
         store = cache.path(max(names, key=int))
-        records = stores.read_manifest(store).about["records"]
+        records = stores.read_manifest(store).origin["records"]
         return cls(store, {name: record_from_json(record) for name, record in records.items()})
 
     def start(self, now: VariableInputs, axis: TimeAxis, opener: Opener) -> Start:
@@ -359,10 +359,10 @@ def keep_cube(folder: str | Path | None, cube: str | Path, records: Mapping[str,
         _log.info("%s: no hard links there, so the next cube will be made anew", folder)
         return
     manifest = stores.read_manifest(cube)
-    key = Key(manifest.about["code"], {}, {}, {"cube": stores.manifest_digest(cube)})
+    key = Key(manifest.origin["code"], {}, {}, {"cube": stores.manifest_digest(cube)})
     with cache.put(name, key) as part:
         ignored = shutil.ignore_patterns(files.MANIFEST, f".*{files.SEAL}", *files.FOREIGN)
         shutil.copytree(cube, part, copy_function=write.link, ignore=ignored)
         values = {variable: record_to_json(record) for variable, record in records.items()}
-        stores.seal_store(part, about=manifest.about | {"records": values}, known=manifest.files)
+        stores.seal_store(part, origin=manifest.origin | {"records": values}, known=manifest.files)
     cache.prune(keep=[name])
