@@ -261,7 +261,8 @@ def _attempt(product: Product, read: Callable[[Product], Tower], cache: Cache, k
     try:
         with border.reading(asked, where=product.path):
             folder = cache.get(product.site, key) or _read_into(cache, key, product, read)
-            table, site = pd.read_parquet(folder / _RECORDS), Site.from_json((folder / _SITE).read_text(encoding="utf-8"))
+            table = pd.read_parquet(files.verified(folder / _RECORDS))
+            site = Site.from_json(files.verified(folder / _SITE).read_text(encoding="utf-8"))
             lat = table_of_sites([site]).set_index("site")["lat"].to_dict()
             statistics = plausibility.site_statistics(table, lat)
             return ReadTower(site, folder / _RECORDS, tuple(table.columns), statistics)
