@@ -225,7 +225,7 @@ def test_a_list_of_archives_that_cannot_be_read_is_named(name, tmp_path, monkeyp
 
 def test_a_store_that_cannot_be_written_is_named(folder, tmp_path):
     (tmp_path / "store").write_text("a file")
-    with pytest.raises(MachineError, match="cannot be kept"):
+    with pytest.raises(MachineError, match="cannot be stored"):
         _gather(folder, store=tmp_path / "store")
 
 

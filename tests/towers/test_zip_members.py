@@ -96,5 +96,5 @@ def test_a_flipped_bit_is_found(tmp_path):
 
 
 def test_a_missing_archive_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"not there[\s\S]*none\.zip"):
+    with pytest.raises(InputError, match=r"does not exist[\s\S]*none\.zip"):
         zip_members.read_members(tmp_path / "none.zip", _all)
