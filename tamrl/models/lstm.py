@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from tamrl.models import ctlstm
 from tamrl.models.parts.options import Context, Recurrent
-from tamrl.plugins import Dims, ModelCapabilities, TrainingCost
+from tamrl.plugins import Dims, ModelCapabilities
 
 if TYPE_CHECKING:
     from tamrl.models.parts.recurrent import CtLstm
@@ -18,19 +19,13 @@ class Options(Recurrent):
 
 def capabilities(options: Options) -> ModelCapabilities:
     """A network whose weights can be adapted."""
-    cost = TrainingCost("network", width=options.hidden)
-    return ModelCapabilities(closes=True, memory=options.context is None, adapts=("weights",), cost=cost)
+    return ctlstm.capabilities(_without_attributes(options))
 
 
 def build(dims: Dims, options: Options) -> "CtLstm":
     """An untrained network."""
-    from tamrl.models.parts.recurrent import CtLstm
+    return ctlstm.build(dims, _without_attributes(options))
 
-    return CtLstm(
-        dims,
-        hidden=options.hidden,
-        layers=options.layers,
-        dropout=options.dropout,
-        context=options.context,
-        attributes=False,
-    )
+
+def _without_attributes(options: Options) -> ctlstm.Options:
+    return ctlstm.Options(**options.model_dump(), attributes=False)

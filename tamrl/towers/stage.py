@@ -216,8 +216,9 @@ def _judge(
         write(contracts.check_table(frame, contracts.TOWERS, where=", ".join(tables.values())))
         good_places.append(good)
         reports.append(report)
-        years.append(seasons.mean_years(frame, batch.set_index("site")["lat"]))
-    if "seasons" in screening.quality.tests:
+        if "seasons" in screening.quality.tests:
+            years.append(seasons.mean_years(frame, batch.set_index("site")["lat"]))
+    if years:
         seasons.check_networks(pd.concat(years), owner)
     report = pd.concat(reports, ignore_index=True)
     order = {test: k for k, test in enumerate(dict.fromkeys(report["test"]))}

@@ -107,7 +107,7 @@ def test_real_covariates_stand_in_their_months(shared_data):
     table = pd.read_parquet(shared_data / "towers" / "fluxnet2015_daily.parquet", columns=columns).rename(columns=NAMES)
     years = seasons.mean_years(table, table.groupby("site")["lat"].first())
     compared = seasons.check_seasons(years, where="fluxnet2015_daily.parquet").set_index("covariate")
-    assert (compared["r"] > 0.85).all() and (compared["towers"] >= 139).all()
+    assert (compared["r"] > 0.9).all() and (compared["towers"] >= 139).all()
 
 
 @pytest.fixture(scope="module")

@@ -124,8 +124,8 @@ def _load(da: xr.DataArray, maker: FieldMaker) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class SourceField:
-    """A variable with one value per step in its source, brought onto the cells."""
+class _FieldOfSource:
+    """A variable that a source holds."""
 
     maker: FieldMaker
     name: str
@@ -136,8 +136,13 @@ class SourceField:
 
     @property
     def attributes(self) -> Mapping[str, object]:
-        """Those of the source's variable."""
+        """Attributes of the variable in its source."""
         return self._array.attrs
+
+
+@dataclass(frozen=True)
+class SourceField(_FieldOfSource):
+    """A variable with one value per step in its source, brought onto the cells."""
 
     def values(self, parts: Sequence[slice]) -> Iterator[np.ndarray]:
         """See `Field`."""
@@ -231,20 +236,13 @@ class FilledComposites(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CompositeField:
+class CompositeField(_FieldOfSource):
     """A variable that comes as composites, all of which are filled on the cells before the first step is given."""
-
-    maker: FieldMaker
-    name: str
-
-    @property
-    def _array(self) -> xr.DataArray:
-        return self.maker.arrays[self.name]
 
     @property
     def attributes(self) -> Mapping[str, object]:
-        """Those of the source's variable, and which share of the composites was filled."""
-        return {**self._array.attrs, "filled_share": round(self._composites.share, 6)}
+        """Attributes of the variable in its source, and the share of the composites that was filled."""
+        return {**super().attributes, "filled_share": round(self._composites.share, 6)}
 
     def values(self, parts: Sequence[slice]) -> Iterator[np.ndarray]:
         """See `Field`."""

@@ -61,13 +61,13 @@ class VariableWriter:
         """Write all steps block by block of whole chunks in time, and count where they rest on filled composites."""
         array, tally = self._create(self.name, dtype="float32", fill_value=np.nan), Tally(self.name, self.grid)
 
-        def made() -> Iterator[tuple[slice, np.ndarray]]:
+        def counted_blocks() -> Iterator[tuple[slice, np.ndarray]]:
             for block, values in self._blocks(list(regrid.consecutive_blocks(len(self.axis), CHUNK[0]))):
                 tally.add(values, self.land)
                 self._count_filled(block)
                 yield block, values
 
-        _write_blocks(array, made())
+        _write_blocks(array, counted_blocks())
         self._finish(array, tally, self.axis)
         return tally
 
@@ -93,8 +93,8 @@ class VariableWriter:
         before = slice(max(0, start - 2), start)
         tally.add_means(_read(old, before))
 
-        def made() -> Iterator[tuple[slice, np.ndarray]]:
-            """Blocks and their values, those before `start` as they were."""
+        def continued_blocks() -> Iterator[tuple[slice, np.ndarray]]:
+            """Yield blocks with their values; those before `start` are read from `previous`."""
             blocks = list(regrid.consecutive_blocks(len(self.axis), CHUNK[0]))[first:]
             new = [slice(max(start, block.start), block.stop) for block in blocks]
             values = self._blocks([part for part in new if part.start < part.stop])
@@ -105,7 +105,7 @@ class VariableWriter:
                     tally.add(pieces[-1], self.land)
                 yield block, np.concatenate(pieces)
 
-        _write_blocks(array, made())
+        _write_blocks(array, continued_blocks())
         self._finish(array, tally, self.axis.part(slice(before.start, None)))
         return tally
 
@@ -219,11 +219,11 @@ def _missing(array: zarr.Array[Any], steps: slice, land: np.ndarray) -> int:
     return sum(int(np.isnan(part[:, land]).sum()) for part in parts)
 
 
-def _write_blocks(array: zarr.Array[Any], made: Iterator[tuple[slice, np.ndarray]]) -> None:
-    """Write blocks in time; one is written while the next is made, so that at most two are in memory."""
+def _write_blocks(array: zarr.Array[Any], blocks: Iterator[tuple[slice, np.ndarray]]) -> None:
+    """Write blocks in time, each while the next is computed, so that at most two are in memory."""
     with ThreadPoolExecutor(1) as writer:
         written: list[Future[None]] = []
-        for block, values in made:
+        for block, values in blocks:
             for earlier in written:
                 earlier.result()
             written = [writer.submit(array.__setitem__, block, values)]
