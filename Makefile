@@ -10,6 +10,8 @@
 # make audit                         known vulnerabilities of the locked packages into docs/audit.md
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
 # make benchmark                     models against their rivals at unseen towers
+# make worlds [WORLDS=20]            coverage of all intervals on many virtual Earths, docs/coverage.md
+# make search [CONFIG=config/x.yaml] settings of these models, as many for each, at towers held out by another seed; x.yaml over them
 # make chaos                         maps killed twenty times, in the tile store and in the running workflow
 # make fuzz [SEED=1 CASES=60]      mutated files of every kind, read as the project reads them; the table in docs/faults.md
 # make atlas [CONFIG=config/x.yaml]  the atlas alone: look, click and compare in a browser
@@ -19,7 +21,7 @@ CORES ?= all
 CONFIG ?=
 PROFILE ?=
 BIN := .venv/bin
-unexport CASES CONFIG CORES PROFILE PYTHON RUN RUNS SEED
+unexport CASES CONFIG CORES PROFILE PYTHON RUN RUNS SEED WORLDS
 export OMP_NUM_THREADS ?= 1
 export PYTHONUTF8 ?= 1
 
@@ -36,7 +38,7 @@ CHECK = $(BIN)/python -m tamrl.intake.machine && $(BIN)/python -m tamrl.intake.d
 WHERE = $(if $(value PROFILE),--workflow-profile $(call quoted,PROFILE),--cores $(call quoted,CORES))
 CHOSEN = $(if $(value CONFIG),--configfile $(call files,CONFIG))
 
-.PHONY: maps atlas plan scaling reproduce archive test chaos lint audit bench fuzz benchmark config docs unlock clean
+.PHONY: maps atlas plan scaling reproduce archive test chaos lint audit bench fuzz benchmark search worlds config docs unlock clean
 
 maps: .venv $(REAL)
 	@$(CHECK)
@@ -88,6 +90,13 @@ results/test/provenance.json:
 benchmark: .venv
 	$(MAKE) maps CONFIG=config/benchmark.yaml
 
+WORLDS ?= 20
+worlds: .venv
+	$(BIN)/python -m tamrl.worlds --worlds $(call quoted,WORLDS) --cores $(call quoted,CORES)
+
+search: .venv
+	$(MAKE) maps CONFIG="config/benchmark.yaml config/search.yaml "$(call quoted,CONFIG)
+
 config: .venv
 	$(BIN)/python -m tamrl.config
 
@@ -95,7 +104,7 @@ config: .venv
 SMALLER = import sys; from PIL import Image; i = Image.open(sys.argv[1]); \
 	i.resize((i.width * 5 // 8, i.height * 5 // 8), 1).quantize(256, 0, 4).save(sys.argv[2], optimize=True)
 docs: $(patsubst results/%/summary.md,docs-%,$(wildcard $(patsubst %,results/%/summary.md,real quarter benchmark ablations))) \
-	$(if $(wildcard results/benchmark/adaptation/adaptation.md),docs-few-shot)
+	$(if $(wildcard results/benchmark/adaptation/adaptation.md),docs-few-shot) $(if $(wildcard results/search/search.md),docs-search)
 docs-real:
 	cp results/real/summary.md docs/real-run.md
 	$(BIN)/python -c "$(SMALLER)" results/real/figures/maps.png docs/real-map.png
@@ -108,8 +117,15 @@ docs-ablations:
 docs-benchmark:
 	cp results/benchmark/summary.md docs/benchmark.md
 	printf '\n![RMSE of each model: median and 90th percentile of the towers](benchmark-errors.png)\n\n![Change of RMSE against each rival, with targets](benchmark-changes.png)\n\nWhat was tried to reach the targets: [tried.md](tried.md).\n' >> docs/benchmark.md
+	if test -e results/benchmark/figures/tower_ways.png; then \
+		printf '\n![Share of the way from the best rival to what the towers tell of themselves](benchmark-ways.png)\n' >> docs/benchmark.md; \
+		$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/tower_ways.png docs/benchmark-ways.png; fi
 	$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/model_errors.png docs/benchmark-errors.png
 	$(BIN)/python -c "$(SMALLER)" results/benchmark/figures/tower_changes.png docs/benchmark-changes.png
+docs-search:
+	cp results/search/search.md docs/search.md
+	printf '\n![Change of RMSE of each setting from setting 0](search.png)\n' >> docs/search.md
+	$(BIN)/python -c "$(SMALLER)" results/search/search.png docs/search.png
 docs-few-shot:
 	cp results/benchmark/adaptation/adaptation.md docs/few-shot.md
 	printf '\n![Change of RMSE over the months of fluxes that were used](few-shot.png)\n' >> docs/few-shot.md

@@ -28,6 +28,7 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/checks.smk"
 include: "workflow/rules/atlas.smk"
 include: "workflow/rules/adaptation.smk"
+include: "workflow/rules/search.smk"
 
 
 # Parameters are values, with the paths that Snakemake gives the inputs and outputs.
@@ -47,10 +48,11 @@ wildcard_constraints:
     label=r"\d{4}|climatology",
 
 
-# Everything that the configuration asks for.
+# Everything that the configuration asks for; with `adaptation` no maps are made, and a run that makes none has its scores too.
 rule all:
     input:
-        [THIS(File.ADAPTATION), THIS(File.ADAPTATION_PAGE), THIS(File.ADAPTATION_FIGURE)] if MAIN.adaptation else FINAL,
+        SEARCH_FILES if MAIN.search else (ADAPTATION_FILES if MAIN.adaptation else []),
+        [] if MAIN.search or (MAIN.adaptation and GRIDDED) else FINAL,
     localrule: True
 
 
@@ -68,12 +70,7 @@ onstart:
 
 onsuccess:
     print(f"In all: {journal_summary(BASE)}")
-    print(
-        f"Done. Table: {BASE}/adaptation/adaptation.md   Predictions: {BASE}/adaptation/"
-        if MAIN.adaptation
-        else f"Done. {f'Maps: {BASE}/maps/   ' if GRIDDED else ''}Report: {BASE}/report.html   Numbers: {BASE}/summary.md"
-        + (f"   Look: {BASE}/atlas/index.html" if ATLAS else "")
-    )
+    print(f"Done. {finished_products(BASE)}".rstrip())
 
 
 onerror:

@@ -1,7 +1,7 @@
-"""`make archive RUN=results/x`: a finished run in one file, a Workflow Run RO-Crate, to be deposited and cited.
+"""`make archive RUN=results/x`: pack a finished run into one file, a Workflow Run RO-Crate, which can be deposited and cited.
 
-The ZIP file holds the products that `provenance.json` names, that record itself, the files of the project that are under
-version control, and `ro-crate-metadata.json`, which says what is what (Leo et al. 2024, doi 10.1371/journal.pone.0309210).
+The ZIP file holds `provenance.json`, the products that it names, the files of the project that are under version control, and
+`ro-crate-metadata.json`, which describes them (Leo et al. 2024, doi 10.1371/journal.pone.0309210).
 """
 
 import logging
@@ -20,10 +20,10 @@ _log = logging.getLogger(__name__)
 METADATA = "ro-crate-metadata.json"
 LOCKS = ("requirements.lock.txt", "requirements-real.lock.txt")
 CODE = ("Snakefile", "workflow", "tamrl", "config", "envs", *LOCKS, "pyproject.toml", "Makefile", "CITATION.cff", "LICENSE")
-"""What of the project goes into the archive, below `code/`."""
+"""Files and folders of the project that go into the archive, below `code/`."""
 
 LISTED = "SHA256SUMS"
-"""List of the project's files in the archive; unpacked, it stands for git."""
+"""List of the project's files in the archive; in an unpacked archive it replaces git."""
 
 WORKFLOW = "code/Snakefile"
 CRATE = "https://w3id.org/ro/crate/1.1"
@@ -60,31 +60,20 @@ MEDIA = {
 
 
 def write_crate(run: str | Path) -> Path:
-    """Write `<run>.crate.zip` beside the folder of a finished run.
+    """Write `<run>.crate.zip` beside the folder of a finished run, and return its path.
 
-    Parameters
-    ----------
-    run : path
-        Folder with `provenance.json`.
-
-    Returns
-    -------
-    Path of the archive. Maps are stored as they are, for they are compressed already.
-
-    Raises
-    ------
-    InputError
-        If the run has no record, or a product is not there any more or not as it was recorded.
+    Maps are compressed already and stored as they are. Raises `InputError` if the run has no record, or a product is missing
+    or differs from its record.
     """
     run = Path(run)
     if not (run / FILE).exists():
         raise InputError("the run has no record", where=run, todo="let it end first: make maps CONFIG=...")
     recorded = Provenance.read(run / FILE)
     for line in reproduce.list_changes(recorded):
-        _log.warning("the code in the archive is not quite that of the run: %s", line)
+        _log.warning("the code in the archive differs from that of the run: %s", line)
     products, code = _products(run, recorded), _code()
     for name in sorted(left_out(code)):
-        _log.warning("left out, for it is not under version control: %s", name)
+        _log.warning("left out, because it is not under version control: %s", name)
     target = run.with_name(f"{run.name}.crate.zip")
     with files.atomic(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, path in (products | code).items():
@@ -114,13 +103,7 @@ def _products(run: Path, recorded: Provenance) -> dict[str, Path]:
 
 
 def _code() -> dict[str, Path]:
-    """Files of the project that are under version control, by their names in the archive.
-
-    Raises
-    ------
-    InputError
-        If one is a link, or lies behind one; or if nothing tells which files are the project's.
-    """
+    """Files of the project that are under version control, by their names in the archive; links are refused."""
     code = {}
     for name in _listed():
         if name.split("/")[0] in CODE and (ROOT / name).exists():
@@ -130,7 +113,7 @@ def _code() -> dict[str, Path]:
 
 
 def _listed() -> list[str]:
-    """Names of the project's files: as git knows them, or as an archive that was unpacked lists them."""
+    """Return the names of the project's files from git, or from the list in an unpacked archive."""
     if (ROOT / ".git").exists():
         done = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=False)
         if done.returncode:
@@ -146,7 +129,7 @@ def _listed() -> list[str]:
 
 
 def left_out(code: dict[str, Path]) -> list[str]:
-    """Files that lie where the project's do, but do not go into the archive."""
+    """List the files in the folders of the project that do not go into the archive."""
     places = [ROOT / name for name in CODE if (ROOT / name).exists()]
     every = [p for place in places for p in (place.rglob("*") if place.is_dir() else [place])]
     names = {p.relative_to(ROOT).as_posix() for p in every if (p.is_symlink() or p.is_file()) and "__pycache__" not in p.parts}
@@ -163,20 +146,14 @@ def _refuse_links(path: Path, top: Path) -> None:
 
 
 def metadata(recorded: Provenance, products: dict[str, Path], code: list[str]) -> dict[str, Any]:
-    """The crate's description in JSON-LD.
+    """Describe the crate in JSON-LD: one entity for each file, and one each for the workflow, its language and the run.
 
-    Parameters
-    ----------
-    recorded : content of `provenance.json`
-    products : files of the run by their names in the archive
-    code : names of the project's files in the archive
-
-    Returns
-    -------
-    JSON-LD with one entity for each file, and one each for the workflow, its language and the action that was the run.
+    `products` are the files of the run by their names in the archive, `code` the names of the project's files there.
     """
     parts = [{"@id": name} for name in (*products, *code)]
-    described = [*(_file(name, path) for name, path in products.items()), *(_code_file(name) for name in code)]
+    described = [_file(name, path) for name, path in products.items()]
+    plain = {"@type": "File", "encodingFormat": "text/plain"}
+    described += [plain | {"@id": name, "name": name.removeprefix("code/")} for name in code]
     workflow = [entity | _workflow(recorded) if entity["@id"] == WORKFLOW else entity for entity in described]
     profiles = [{"@id": url, "@type": "CreativeWork", "name": name, "version": url[-3:]} for url, name in PROFILES.items()]
     graph = [DESCRIPTOR, _root(recorded, parts), _action(recorded, products), *workflow, *profiles, LANGUAGE, AUTHORS, MIT, CC_BY]
@@ -223,7 +200,7 @@ def _action(recorded: Provenance, products: dict[str, Path]) -> dict[str, Any]:
 
 
 def _workflow(recorded: Provenance) -> dict[str, Any]:
-    """What makes the Snakefile the workflow of the crate."""
+    """Return the properties that make the Snakefile the workflow of the crate."""
     return {
         "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
         "name": "tamrl",
@@ -232,11 +209,6 @@ def _workflow(recorded: Provenance) -> dict[str, Any]:
         "programmingLanguage": {"@id": LANGUAGE["@id"]},
         "softwareVersion": recorded.software.get("snakemake", "unknown"),
     }
-
-
-def _code_file(name: str) -> dict[str, Any]:
-    """A file of the project."""
-    return {"@id": name, "@type": "File", "name": name.removeprefix("code/"), "encodingFormat": "text/plain"}
 
 
 def _file(name: str, path: Path) -> dict[str, Any]:
@@ -256,7 +228,7 @@ def main(arguments: list[str]) -> int:
     try:
         (folder,) = arguments
     except ValueError:
-        print("one run, please: make archive RUN=results/default", file=sys.stderr)
+        print("give one run: make archive RUN=results/default", file=sys.stderr)
         return 2
     logging.basicConfig(format="%(message)s")
     target = write_crate(folder)

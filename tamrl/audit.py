@@ -34,22 +34,15 @@ vulnerability is known or a service does not answer. In the second case the last
 
 @dataclass(frozen=True)
 class Advisories:
-    """Answer of an advisory service.
-
-    Attributes
-    ----------
-    asked, known : int
-        Number of packages asked about, and of those the service knows.
-    rows : tuple of (package, version, advisory, remedy)
-        Known vulnerabilities.
-    failed : str
-        Why there is no answer; empty if there is one.
-    """
+    """Answer of an advisory service."""
 
     asked: int
     known: int = 0
+    """Number of packages asked about, and of those the service knows."""
     rows: tuple[tuple[str, str, str, str], ...] = ()
+    """Known vulnerabilities: (package, version, advisory, remedy)."""
     failed: str = ""
+    """Why there is no answer; empty if there is one."""
 
 
 def parse_pip_audit(text: str, stderr: str) -> Advisories:

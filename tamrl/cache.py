@@ -37,24 +37,16 @@ REFUSED = "the lock of this folder cannot be taken"
 
 @dataclass(frozen=True)
 class Key:
-    """Everything that an entry depends on. Entries with equal keys hold the same numbers.
-
-    Attributes
-    ----------
-    code : str
-        Digest of the source code that makes the entry.
-    software : mapping
-        Versions of the libraries which that code imports and which shape numbers, by name of import.
-    config : JSON-like
-        Settings; a mapping, so that `differences` can name the setting.
-    inputs : JSON-like
-        Stamps or checksums of the inputs, by name.
-    """
+    """Everything that an entry depends on. Entries with equal keys hold the same numbers."""
 
     code: str
+    """Digest of the source code that makes the entry."""
     software: Mapping[str, str]
+    """Versions of the libraries which that code imports and which shape numbers, by name of import."""
     config: files.JsonObject
+    """JSON-like settings, by name so that `differences` can name them."""
     inputs: files.JsonObject
+    """JSON-like stamps or checksums of the inputs, by name."""
 
     def __post_init__(self) -> None:
         for name in ("software", "config", "inputs"):  # as they come back from a file: lists for tuples, no local paths
@@ -92,12 +84,7 @@ def _differences(name: str, left: object, right: object) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Cache:
-    """Entries below a folder, each with a name: a path relative to the folder.
-
-    Parameters
-    ----------
-    folder : other files may lie in it; the cache touches none but its entries
-    """
+    """Entries below a folder, each with a name: a path relative to the folder. Other files in the folder are left alone."""
 
     folder: Path
 
@@ -137,20 +124,9 @@ class Cache:
     def put(self, name: str, key: Key, *, listed: Callable[[str], bool] | None = None) -> AbstractContextManager[Path]:
         """Yield a temporary path for an entry; at the end of the block it replaces an earlier entry of that name.
 
-        Parameters
-        ----------
-        listed : whether the seal of a folder lists a file, see `files.atomic`
-
-        Raises
-        ------
-        MachineError
-            If the disk is full or cannot be written.
+        `listed` says whether the seal of a folder lists a file, see `files.atomic`, which also names the errors.
         """
         return files.atomic(self.path(name), listed=listed, key=key.to_json())
-
-    def verify(self) -> tuple[str, ...]:
-        """Read all entries and return the names of the damaged ones."""
-        return tuple(name for name in self._names() if self.stored(name) is None)
 
     def prune(self, *, keep: Iterable[str] = ()) -> tuple[str, ...]:
         """Remove all sealed files and folders except `keep`, and leftovers of killed processes; return the removed names.
@@ -198,18 +174,8 @@ def locked(folder: Path, name: str = "lock", *, patience: float = 0.0) -> Iterat
     """Hold the lock `name` of a folder, which ends with the process that holds it.
 
     It excludes other processes, and other machines if the file system has locks. If it has none, a file that names the process
-    replaces the lock.
-
-    Parameters
-    ----------
-    patience : seconds to wait for a process that holds it
-
-    Raises
-    ------
-    InputError
-        If another process holds it for longer than that.
-    MachineError
-        If the file system refuses for another reason.
+    replaces the lock. Raises `InputError` if another process holds it for longer than `patience` seconds, and `MachineError` if
+    the file system refuses for another reason.
     """
     path = folder / name
     with border.reading(REFUSED, where=path, error=MachineError):
@@ -222,7 +188,7 @@ def locked(folder: Path, name: str = "lock", *, patience: float = 0.0) -> Iterat
         end = time.monotonic() + patience
         while (release := _take(handle, path)) is None:
             if time.monotonic() >= end:
-                mark = _mark(path)
+                mark = path.with_name(f"{path.name}.held")
                 advice = f"; if no such process runs, delete {mark}" if mark.exists() else ""
                 todo = f"wait for it, or end it and give the command again{advice}"
                 raise InputError("another process writes here", where=path, found=_holder(mark), todo=todo)
@@ -243,12 +209,8 @@ def _take(handle: TextIO, path: Path) -> Callable[[], None] | None:
                 return None
             if error.errno not in NO_LOCKS:
                 raise
-            return _take_mark(_mark(path))
+            return _take_mark(path.with_name(f"{path.name}.held"))
     return lambda: None  # closing the file does
-
-
-def _mark(path: Path) -> Path:
-    return path.with_name(f"{path.name}.held")
 
 
 def _take_mark(mark: Path) -> Callable[[], None] | None:

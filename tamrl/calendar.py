@@ -28,6 +28,9 @@ MONTHS = 12
 DAYS_PER_MONTH = 30.4375
 PENTADS = 73
 FORTNIGHTS = 26
+TROPICS = 23.5
+"""Latitude of the tropics, degrees north and south."""
+
 SEASONS = ("winter", "spring", "summer", "autumn")
 """Quarters of the year, from December on in the north and from June on in the south."""
 
@@ -47,14 +50,7 @@ def period_start(time: np.ndarray, period: Period) -> np.ndarray:
 def bounds(time: np.ndarray, period: Period) -> np.ndarray:
     """Return the bounds of each period, datetime64[D] (time, 2); the second one is the start of the next period.
 
-    Parameters
-    ----------
-    time : starts of the periods
-
-    Raises
-    ------
-    ContractError
-        If a time is not the start of a period.
+    Raises `ContractError` if a time is not the start of a period.
     """
     start = time.astype("datetime64[D]")
     if (period_start(start, period) != start).any():
@@ -99,22 +95,23 @@ def season(month: np.ndarray, lat: np.ndarray) -> np.ndarray:
     return (np.asarray(month) + np.where(np.asarray(lat) < 0, 6, 0)) % MONTHS // 3
 
 
+def season_weight(lat: np.ndarray) -> np.ndarray:
+    """Return how much the season of its hemisphere says of a place, 1 outside the tropics and one half at the equator.
+
+    The opposite season has the rest, so that nothing steps where the hemispheres meet.
+    """
+    return np.asarray(0.5 + 0.5 * np.clip(np.abs(lat) / TROPICS, 0, 1))
+
+
 @dataclass(frozen=True, eq=False)
 class TimeAxis:
-    """Consecutive days or calendar months.
-
-    Attributes
-    ----------
-    start : (time,) datetime64[ns]
-        First instant of each step.
-    step : "day" or "month"
-    climatology : bool
-        Whether the steps are those of a mean year; they carry the dates of 2001.
-    """
+    """Consecutive days or calendar months."""
 
     start: np.ndarray
+    """Array (time) of datetime64[ns]: first instant of each step."""
     step: Step
     climatology: bool = False
+    """Whether the steps are those of a mean year; they carry the dates of 2001."""
 
     @classmethod
     def of_years(cls, step: Step, years: Sequence[int] = (), until: str | None = None) -> "TimeAxis":
@@ -130,10 +127,7 @@ class TimeAxis:
     def of(cls, ds: "xr.Dataset") -> "TimeAxis":
         """The time axis of a cube, map or table of samples, by its attributes `time_step` and `climatology`.
 
-        Raises
-        ------
-        ContractError
-            If the dataset does not state its step.
+        Raises `ContractError` if the dataset does not state its step.
         """
         step = ds.attrs.get("time_step")
         if step not in ("day", "month"):
@@ -184,10 +178,7 @@ class TimeAxis:
     def of_year(self, label: int) -> np.ndarray:
         """Return the positions of the steps of a calendar year.
 
-        Raises
-        ------
-        ContractError
-            If the axis does not hold the year.
+        Raises `ContractError` if the axis does not hold the year.
         """
         years = year(self.start)
         positions = np.flatnonzero(years == label)
@@ -206,15 +197,9 @@ class TimeAxis:
         return self.month - 1 if self.step == "month" else np.minimum(day_of_year(self.start) // 14, FORTNIGHTS - 1)
 
     def annual_cycle(self, south: np.ndarray) -> np.ndarray:
-        """Return cosine and sine of the time of year at the middle of each step, as seen from the north.
+        """Return cosine and sine of the time of year at the middle of each step, float32 (site, time, 2).
 
-        Parameters
-        ----------
-        south : sites in the south, where seasons are shifted by half a year
-
-        Returns
-        -------
-        (site, time, 2), float32.
+        `south` marks sites whose seasons are shifted by half a year.
         """
         half = 0.5 if self.step == "day" else DAYS_PER_MONTH / 2
         days = (self.start - self.start.astype("datetime64[Y]")) / np.timedelta64(1, "D") + half

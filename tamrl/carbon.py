@@ -25,6 +25,8 @@ UNITS = "gC m-2 d-1"
 CF_UNITS = "g m-2 d-1"
 """The same for CF files, which do not know 'gC': the long name says that the mass is of carbon."""
 
+GRAMS_PER_PETAGRAM = 1e15
+
 
 def nee(*, gpp: Quantity, reco: Quantity) -> Quantity:
     """NEE from GPP and RECO (same shape and unit)."""

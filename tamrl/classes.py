@@ -28,8 +28,8 @@ BOXES = {
     "box S and E Asia": ((0, 45), (60, 180)),
     "box Oceania": ((-60, 0), (60, 180)),
 }
-"""Boxes of latitude and longitude (degrees; south and west edge inside, the other outside) about the size of the regions that
-carbon budgets are given for. They are boxes: none follows a border or a coast. What lies in none is `box none`."""
+"""Boxes of latitude and longitude (degrees; south and west edges belong to the box) of about the size of regions of published
+carbon budgets. They follow no border or coast. Cells outside all boxes are in `box none`."""
 
 
 def igbp_index(code: int) -> int:

@@ -15,14 +15,14 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from tamrl import provenance, registry
+from tamrl import provenance, registry, search
 from tamrl.errors import ConfigError, near
 from tamrl.intake import border, document
 from tamrl.layout import DOWNLOADS, RunLayout
 from tamrl.options import Strict
 from tamrl.record_paths import DATA, data_folder
-from tamrl.sections import Config
 from tamrl.sections.plugins import PLUGINS
+from tamrl.sections.run import Config
 
 FORM = {
     "grid": {"tile"},
@@ -32,12 +32,13 @@ FORM = {
     "evaluation": {"title", "reference", "targets"},
     "atlas": {"quantum"},
     "adaptation": None,
+    "search": None,
+    "searched": None,
     "choices": None,
 }
-"""Keys that change how results are cut, shown or compared, not one number of a map; None stands for the whole section."""
+"""Keys that change how results are divided, shown or compared, but no number of a map; None stands for the whole section."""
 
 CHOOSABLE = ("towers", "samples", "splits", "training", "maps")
-
 
 RENAMED = {"drivers.apart": "drivers.variable_jobs"}
 """Keys of earlier versions, with dots, and their names now."""
@@ -49,16 +50,19 @@ Raw = Mapping[str, Any]
 def load(raw: Raw) -> Config:
     """Check a configuration and give every key its value.
 
-    Raises
-    ------
-    ConfigError
-        Names each wrong key with its near misses, and each key of an earlier version with its name now.
+    Raises `ConfigError`, which names each wrong key with its near misses, and each key of an earlier version with its name
+    now.
     """
     document.check_size(raw, where="the configuration")
-    _refuse_moved_files()
-    _refuse_renamed_keys(raw)
+    for name in ("variables.yaml", "sources.tsv"):  # tables of earlier versions, which may have been edited
+        if (old := provenance.ROOT / "config" / name).exists():
+            raise ConfigError(f"{name} is read from another folder", where=old, todo=f"move it to tamrl/data/{name}")
+    for key, new in RENAMED.items():
+        if _section_with(raw, key):
+            raise ConfigError(f"the key {key} has another name", where="the configuration", todo=f"call it {new}")
     try:
         config = Config(**_fill_places(raw))
+        config = Config(**search.with_settings(config)) if config.search else config
     except ValidationError as error:
         raise ConfigError("the configuration is not valid", found="\n" + _explain(error)) from None
     _check_plugins(config)
@@ -90,14 +94,8 @@ def overlay(base: Raw, top: Raw) -> dict[str, Any]:
     return {**base, **top, **both}
 
 
-def _refuse_renamed_keys(raw: Raw) -> None:
-    for old, new in RENAMED.items():
-        if _section_with(raw, old):
-            raise ConfigError(f"the key {old} has another name", where="the configuration", todo=f"call it {new}")
-
-
 def rename_keys(raw: Raw) -> dict[str, Any]:
-    """The configuration of a record with the names that its keys have now; a record of an earlier version can so be repeated."""
+    """Return the configuration of a record with the present names of its keys, so that old records can be repeated."""
     renamed = copy.deepcopy(dict(raw))
     for old, new in RENAMED.items():
         if section := _section_with(renamed, old):
@@ -114,13 +112,6 @@ def _section_with(raw: Raw, name: str) -> Any:
     return section if isinstance(section, Mapping) and key in section else None
 
 
-def _refuse_moved_files() -> None:
-    """Tables that lay in `config/` are part of the package now; one that somebody edited there must not be ignored silently."""
-    for name in ("variables.yaml", "sources.tsv"):
-        if (old := provenance.ROOT / "config" / name).exists():
-            raise ConfigError(f"{name} is read from another folder", where=old, todo=f"move it to tamrl/data/{name}")
-
-
 def _check_plugins(config: Config) -> None:
     models = [*registry.names(registry.MODELS), *config.training.variants]
     for section, (key, package) in PLUGINS.items():
@@ -133,10 +124,17 @@ def _check_plugins(config: Config) -> None:
     for name in config.adaptation.models if config.adaptation else ():
         if name not in models:
             raise ConfigError(f"adaptation.models: no model {name!r}", todo=near(name, models))
+    for name, record in config.searched.items():
+        if name not in models:
+            raise ConfigError(f"searched: no model {name!r}", todo=near(name, models))
+        if record.seed == config.seed and config.search is None:  # a search starts from settings of its own
+            todo = "give the run another seed, so that its folds are others"
+            raise ConfigError(f"the settings of {name} were chosen on this split", where="seed", found=config.seed, todo=todo)
     if "co2" in config.drivers.variables.dynamic and not config.drivers.co2:
         todo = "name a CSV with year,ppm; docs/inputs.md says where such series are published"
         raise ConfigError("the driver co2 needs a series of annual means", where="drivers.co2", todo=todo)
     _check_grids(config)
+    _check_sums(config)
     if config.inference.model not in config.training.models:
         raise ConfigError(
             f"inference.model {config.inference.model!r} is not trained", where="training.models", found=config.training.models
@@ -147,7 +145,7 @@ def _check_plugins(config: Config) -> None:
 
 
 def _check_grids(config: Config) -> None:
-    """Months hold no eight days; without gridded drivers models can only live on measured ones, and there is nothing to map."""
+    """Refuse means of eight days of months; without gridded drivers, refuse all but measured drivers, and choices."""
     if "8day" in config.maps.periods and config.time.step == "month":
         raise ConfigError("maps.periods: months hold no eight days", todo="take 8day out, or set time: {step: day}")
     if config.drivers.sources:
@@ -159,8 +157,19 @@ def _check_grids(config: Config) -> None:
         raise ConfigError("without drivers.sources there are no budgets to compare", where="choices", todo="take them out")
 
 
+def _check_sums(config: Config) -> None:
+    """Sums need drivers over their periods, and a split that holds out places."""
+    if config.towers.sums is None:
+        return
+    if not config.drivers.sources:
+        raise ConfigError("places of sums have the drivers of the grid alone", where="towers.sums", todo="name drivers.sources")
+    if config.splits.scheme in ("warm", "temporal"):
+        todo = "set towers.sums: null, or take scheme kfold, koppen or sites"
+        raise ConfigError(f"the scheme {config.splits.scheme} cannot hold out places of sums", where="splits.scheme", todo=todo)
+
+
 def shaping_digest(config: Config) -> str:
-    """Digest of the keys that shape the numbers of the maps; a new title, say, must not rewrite them."""
+    """Return the digest of the keys that shape the numbers of the maps; a new title, for example, must not rewrite them."""
     plain = config.model_dump(mode="json")
     for section, keys in FORM.items():
         values = plain.pop(section) or {}
@@ -170,12 +179,13 @@ def shaping_digest(config: Config) -> str:
 
 
 def check_inputs(config: Config) -> None:
-    """Refuse a run whose raw inputs are not there and that no rule makes; says where they were looked for."""
+    """Refuse a run with missing raw inputs that no rule makes; the error names the place."""
     wanted = {}
     for section in ("towers", "drivers"):
         for name in getattr(getattr(config, section), PLUGINS[section][0]):
             wanted[f"{section}.{name}.path"] = raw_inputs(config, section, name)
     singles = {"drivers.co2": config.drivers.co2, "drivers.subsets": config.drivers.subsets}
+    singles |= {"towers.sums.path": config.towers.sums.path if config.towers.sums else None}
     singles |= {"splits.test_sites": config.splits.test_sites, "towers.shuttle.snapshot": snapshot(config)}
     wanted |= {key: [path] for key, path in singles.items() if path}
     data = data_folder()
@@ -190,13 +200,13 @@ def check_inputs(config: Config) -> None:
 
 
 def is_rule_output(config: Config, path: str) -> bool:
-    """Whether a rule makes this input: the virtual Earth all below the run's `inputs/`, downloads all below `downloads/`."""
+    """Return whether a rule makes this input: the virtual Earth below `inputs/` of the run, downloads below `downloads/`."""
     made = [DOWNLOADS.root, *([RunLayout(config.run).inputs] if config.twin else [])]
     return path.startswith(tuple(f"{folder}/" for folder in made))
 
 
 def snapshot(config: Config) -> str | None:
-    """The table of the network `shuttle` that says what can be fetched, if the run reads one."""
+    """Return the table of archives of the network `shuttle`, if the run reads one."""
     if "shuttle" not in config.towers.networks:
         return None
     table: str | None = getattr(config.towers.plugin_options("shuttle"), "snapshot", None)
@@ -204,17 +214,17 @@ def snapshot(config: Config) -> str | None:
 
 
 def raw_inputs(config: Config, section: str, name: str) -> list[str]:
-    """Raw files and folders that a network (`section` is `towers`) or source (`drivers`) reads."""
+    """Return the raw files and folders that a network (`section` is `towers`) or source (`drivers`) reads."""
     paths = registry.load(PLUGINS[section][1], name).inputs(getattr(config, section).plugin_options(name))
     return [str(path) for path in paths]
 
 
 SHOWN = ("title", "label", "attribution")
-"""Keys whose text is shown to readers: no path, so that braces are braces."""
+"""Keys whose text is shown to readers, in which braces are no placeholders."""
 
 
 def _fill_places(raw: Raw) -> dict[str, Any]:
-    """All keys, with `{results}` and `{data}` replaced in every text but those that are shown."""
+    """Return all keys with `{results}` and `{data}` replaced, except in texts that are shown."""
     places = {"{results}": RunLayout(raw.get("run", "default")).folder, DATA: str(data_folder())}
 
     def walk(value: Any) -> Any:

@@ -92,6 +92,38 @@ ALWAYS_TRAINS = "none"
 NEAR_TEST = "near-test"
 """Fold of towers that neither train nor score: neighbours of a listed tower, or towers of unknown warmth or time."""
 
+SUMS = pa.DataFrameSchema(
+    {"site": _site}
+    | dict.fromkeys(("first", "last"), pa.Column("datetime64[ns]", nullable=True, coerce=True))
+    | dict.fromkeys(FLUXES, _real)
+    | dict.fromkeys([f"{flux}_years" for flux in FLUXES], _positive),
+    checks=[
+        pa.Check(lambda t: ~t.duplicated(["site", "first", "last"], keep=False), name="one row a site and period"),
+        pa.Check(lambda t: t["first"].isna() == t["last"].isna(), name="a period has both ends"),
+        pa.Check(lambda t: t["first"].isna() | (t["first"] <= t["last"]), name="a period does not end before it begins"),
+        pa.Check(lambda t: t[list(FLUXES)].notna().any(axis=1), name="at least one flux"),
+    ],
+    strict=True,
+    name="sums",
+)
+"""`sums/sums.csv`: mean fluxes (gC m-2 d-1) from day `first` to day `last`, or of a mean year, and the good years behind."""
+
+SUM_PREDICTIONS = pa.DataFrameSchema(
+    {"model": _text, "fold": _text, "member": _count, "site": _site, "group": pa.Column(int, coerce=True), "sum": _count}
+    | {"flux": _flux_name, "years": _positive, "observed": _real, "predicted": _real},
+    strict=True,
+    name="sum_predictions",
+)
+"""`sums/predictions/{model}.parquet`: mean fluxes at held-out places, one row a member, sum and flux."""
+
+SUM_SCORES = pa.DataFrameSchema(
+    {"model": _text, "flux": _flux_name, "places": _count, "groups": _count}
+    | dict.fromkeys(("nse", "low", "high", "rmse", "bias"), _real),
+    strict=True,
+    name="sum_scores",
+)
+"""`evaluation/sums.csv`: site means of held-out places; `low` and `high` are the ends of the interval of `nse`."""
+
 PREDICTIONS = pa.DataFrameSchema(
     dict.fromkeys(("model", "split", "fold"), _text)
     | {"site": _site, "date": _date, "flux": _flux_name, "observed": _real, "qc": _fraction}
@@ -125,7 +157,7 @@ SCORES = pa.DataFrameSchema(
 
 COMPARISONS = pa.DataFrameSchema(
     dict.fromkeys(("model", "rival", "split"), _text)
-    | {"flux": _flux_name, "scale": _text, "towers": _count}
+    | {"flux": _flux_name, "scale": _text, "towers": _count, "groups": _count}
     | dict.fromkeys(("median", "rival_median", "change", "low", "high"), _real)
     | dict.fromkeys(("tower_change", "tower_low", "tower_high", "p90_change", "p90_low", "p90_high", "target"), _real)
     | {"met": _optional_text},
@@ -134,8 +166,19 @@ COMPARISONS = pa.DataFrameSchema(
 )
 """`evaluation/comparisons.csv`: change of RMSE in percent from a rival to the maps' model, and whether a target is met."""
 
+SHARES = pa.DataFrameSchema(
+    dict.fromkeys(("model", "against", "rival", "ceiling", "split"), _optional_text)
+    | {"months": _count, "flux": _flux_name, "towers": _count, "groups": _count}
+    | dict.fromkeys(("error", "rival_error", "ceiling_error", "share", "low", "high", "target"), _real)
+    | {"met": _optional_text},
+    strict=True,
+    name="shares",
+)
+"""`evaluation/shares.csv`: how many percent of the way from a rival's error to a ceiling's the maps' model comes; errors are
+geometric means over towers, gC m-2 d-1; `months` of fluxes for the ceiling `adapted`."""
+
 RELIABILITY = pa.DataFrameSchema(
-    dict.fromkeys(("model", "split", "intervals"), _text)
+    dict.fromkeys(("model", "split", "scale", "intervals"), _text)
     | {"flux": _flux_name, "kind": _text, "group": _text, "towers": _count, "coverage": _fraction}
     | dict.fromkeys(("width", "crps", "interval_score", "least", "most"), _real)
     | {"met": _optional_text},
@@ -143,6 +186,14 @@ RELIABILITY = pa.DataFrameSchema(
     name="reliability",
 )
 """`evaluation/reliability.csv`: coverage, width and proper scores of intervals at held-out towers."""
+
+TRUTH_COVERAGE = pa.DataFrameSchema(
+    {"scale": _text, "flux": _flux_name, "intervals": _text, "n": _count, "coverage": _fraction}
+    | dict.fromkeys(("width", "interval_score"), _real),
+    strict=True,
+    name="truth_coverage",
+)
+"""`evaluation/truth_coverage.csv`: how often the truth of a virtual Earth lies in the intervals of cells, regions and changes."""
 
 DISSIMILARITY = pa.DataFrameSchema({"site": _site, "fold": _text, "dissimilarity": _real}, strict=True, name="dissimilarity")
 """`evaluation/dissimilarity.csv`: distance of the drivers of each held-out tower to those of its training towers."""
@@ -156,6 +207,16 @@ ADAPTATION = pa.DataFrameSchema(
 )
 """`adaptation/{model}.csv`: scores of adapted models outside the months used; `zero_rmse` is that before adaptation."""
 
+SEARCH = pa.DataFrameSchema(
+    {"model": _text, "setting": _count, "options": _text, "towers": _count, "groups": _count}
+    | dict.fromkeys(("score", "low", "high", *FLUXES, "minutes"), _real)
+    | {"chosen": pa.Column(str, pa.Check.isin(("yes", "no"))), "failure": _optional_text},
+    checks=pa.Check(lambda t: ~t.duplicated(["model", "setting"], keep=False), name="one row a model and setting"),
+    strict=True,
+    name="search",
+)
+"""`search.csv`: RMSE of each setting over that of setting 0 of its model at the same held-out towers, as geometric mean."""
+
 BUDGETS = pa.DataFrameSchema(
     {
         "flux": _flux_name,
@@ -163,14 +224,19 @@ BUDGETS = pa.DataFrameSchema(
         "region": _text,
         "area_m2": _positive,
         "mean": pa.Column(float, coerce=True),
-        "std": pa.Column(float, pa.Check.ge(0), nullable=True, coerce=True),
-        "minimum": pa.Column(float, coerce=True),
-        "maximum": pa.Column(float, coerce=True),
-    },
+        "std": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "q05": pa.Column(float, coerce=True),
+        "q95": pa.Column(float, coerce=True),
+        "member_std": pa.Column(float, pa.Check.ge(0), nullable=True, coerce=True),
+    }
+    | {name: pa.Column(float, pa.Check.ge(0), coerce=True) for name in ("class_std", "place_std", "passing_std")}
+    | {"minimum": pa.Column(float, coerce=True), "maximum": pa.Column(float, coerce=True)},
     strict=True,
     name="budgets",
 )
-"""`budgets.csv`: PgC yr-1; spread over the members; `std` is missing if there is only one member."""
+"""`budgets.csv`: PgC yr-1. `std`, `q05` and `q95` are of the total itself. The squares of the four deviations after them add up
+to that of `std`: of the members (missing for a single one), of what classes have in common, of places, and of what passes.
+Minimum and maximum are those over the members."""
 
 BUDGET_MEMBERS = pa.DataFrameSchema(
     {"flux": _flux_name, "year": _text, "region": _text, "member": _count, "total": pa.Column(float, coerce=True)},
@@ -180,11 +246,13 @@ BUDGET_MEMBERS = pa.DataFrameSchema(
 """`budget_members.csv`: PgC yr-1 of each member, the source of every spread and covariance of totals."""
 
 BUDGET_TRENDS = pa.DataFrameSchema(
-    {"flux": _flux_name, "region": _text, "years": _text, "n": _count} | {"slope": _real, "std": _real, "error": _positive},
+    {"flux": _flux_name, "region": _text, "years": _text, "n": _count, "slope": _real, "std": _positive}
+    | {"member_std": _real, "passing_std": _positive, "error": _positive},
     strict=True,
     name="budget_trends",
 )
-"""`budget_trends.csv`: PgC yr-2 with the spread over members and the error of the fit; empty for fewer than three years."""
+"""`budget_trends.csv`: PgC yr-2; empty for fewer than three years. `std` is of the slope of the fluxes of these years: of the
+members and of the errors that pass. `error` is of the slope as an estimate of a longer trend, from the scatter of the years."""
 
 REGIONS = BUDGETS.add_columns(
     {
@@ -204,10 +272,7 @@ _WORLD = pa.Column(str, pa.Check.isin((simulated.STATEMENT,)), coerce=True)
 def check_table(frame: pd.DataFrame, schema: pa.DataFrameSchema, *, where: object) -> pd.DataFrame:
     """Check a table against its schema, and `simulated.COLUMN` if it has that column.
 
-    Raises
-    ------
-    ContractError
-        Names the first failures.
+    Raises `ContractError`, which names the first failures.
     """
     if simulated.COLUMN in frame:
         schema = schema.add_columns({simulated.COLUMN: _WORLD})
@@ -223,18 +288,10 @@ def write_table(path: str, frame: pd.DataFrame, schema: pa.DataFrameSchema, *, v
 
     Parameters
     ----------
-    path : str
-    frame : DataFrame
-    schema : DataFrameSchema
-    virtual : bool
-        Whether the inputs were simulated; the table then states it (`simulated.COLUMN`).
-    digits : int
-        Significant digits of numbers; 0 for all.
+    virtual : whether the inputs were simulated; the table then states it (`simulated.COLUMN`)
+    digits : significant digits of numbers; 0 for all
 
-    Raises
-    ------
-    ContractError
-        If the table breaks its contract; nothing is written then.
+    Raises `ContractError` if the table breaks its contract; nothing is written then.
     """
     checked = check_table(simulated.label_table(frame, virtual), schema, where=path)
     with files.atomic(path) as part:
@@ -277,7 +334,6 @@ def check_cube(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, .
     ----------
     dynamic : variables (time, lat, lon)
     static : variables (lat, lon) or (class, lat, lon)
-    where : file, for errors
     """
     _require(ds, dims=("time", "lat", "lon"), names=(*dynamic, *static, "land_fraction"), where=where)
     _increasing(ds, where)
@@ -291,6 +347,28 @@ def check_cube(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, .
     return ds
 
 
+def check_sum_samples(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
+    """Check drivers (site, time) and mean fluxes (sum) of the places of sums and return them.
+
+    Parameters
+    ----------
+    dynamic, static, where : as for `check_samples`
+    """
+    names = [f"sum_{name}" for name in ("site", "start", "steps", *FLUXES, *(f"{flux}_years" for flux in FLUXES))]
+    coordinates = ("lat", "lon", "igbp_class", "koppen_class")
+    _require(ds, dims=("site", "time", "sum"), names=(*dynamic, *static, *names, *coordinates), where=where)
+    _increasing(ds, where)
+    for name in dynamic:
+        _dims(ds, name, ("site", "time"), where)
+    for name in names:
+        _dims(ds, name, ("sum",), where)
+    if not ((ds["sum_site"] >= 0) & (ds["sum_site"] < ds.sizes["site"]) & (ds["sum_steps"] > 0)).all():
+        raise ContractError("a sum has no place or no steps", where=where)
+    for name in (*dynamic, *static):
+        variables.check_range(ds[name].values, name=name, where=where)
+    return ds
+
+
 def check_samples(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str, ...], where: object) -> xr.Dataset:
     """Check drivers and fluxes of towers and return them: fluxes and nee_qc are (site, time), time increases.
 
@@ -298,7 +376,6 @@ def check_samples(ds: xr.Dataset, *, dynamic: tuple[str, ...], static: tuple[str
     ----------
     dynamic : variables (site, time)
     static : variables (site) or (site, class)
-    where : file, for errors
     """
     names = (*dynamic, *static, *FLUXES, "nee_qc", "lat", "lon", "igbp_class", "koppen_class")
     _require(ds, dims=("site", "time"), names=names, where=where)

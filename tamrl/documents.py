@@ -1,4 +1,4 @@
-"""Records that one stage writes as JSON and others read: each is a frozen model, so that the file has a contract."""
+"""Records in JSON files, which one stage writes and others read; each is a frozen model, the contract of its file."""
 
 from pathlib import Path
 from typing import ClassVar, Self
@@ -26,10 +26,7 @@ class Document(DocumentPart):
     def read(cls, path: str | Path) -> Self:
         """Read and check the file.
 
-        Raises
-        ------
-        ContractError
-            If it is missing, damaged or not such a record.
+        Raises `ContractError` if it is missing, damaged or not such a record.
         """
         todo = "delete it and run the workflow again"
         with border.reading(f"{cls.content} cannot be read", where=path, error=ContractError, todo=todo):

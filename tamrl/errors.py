@@ -52,6 +52,10 @@ class ContractError(TamrlError):
     """A file between two stages breaks its contract."""
 
 
+class StoreRemovedError(ContractError):
+    """A store, or a part of it, was removed while it was written."""
+
+
 class TrainingError(TamrlError):
     """Training cannot give usable weights."""
 

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from tamrl.web.addresses import redacted
 
@@ -35,7 +35,7 @@ def for_log(text: object) -> str:
     )
 
 
-def write_csv(frame: "pd.DataFrame", path: str | Path, **options: object) -> None:
+def write_csv(frame: "pd.DataFrame", path: str | Path | TextIO, **options: object) -> None:
     """Write a table as CSV, with an apostrophe before text that a spreadsheet would take for a formula.
 
     `unescape_table` removes the apostrophes. Line breaks become line feeds, because a carriage return would end the row.
@@ -75,10 +75,7 @@ def escape_markdown(text: object) -> str:
 def split_command(text: str, **values: object) -> list[str]:
     """Split a command line into words, with `{name}` replaced by one of `values` and `{{` by a brace.
 
-    Raises
-    ------
-    ValueError
-        If the text holds other braces or an open quote, or is empty.
+    Raises `ValueError` if the text holds other braces or an open quote, or is empty.
     """
     known = " and ".join(f"{{{name}}}" for name in values)
     try:

@@ -40,22 +40,19 @@ JOB = ".job"
 
 
 @contextmanager
-def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None, key: JsonObject | None = None) -> Iterator[Path]:
+def atomic(
+    path: str | Path, *, listed: Callable[[str], bool] | None = None, key: JsonObject | None = None, sealed: bool = True
+) -> Iterator[Path]:
     """Yield a temporary path (`tamrl.temporary`); on success sync, seal and rename what was written there.
 
-    Works for files and for directories (Zarr stores). An earlier file of that name keeps it until then.
+    Works for files and for directories (Zarr stores). An earlier file of that name keeps it until then. `listed` tells by its
+    relative name whether the seal of a directory lists a file; by default it lists all files, or only the manifest, which lists
+    the others. The seal of an outer `atomic` directory covers what is written inside it. `key` is what the content depends on
+    (`tamrl.cache`). A file that users may edit is not `sealed`. Raises `MachineError` if the disk is full or cannot be written.
 
     Parameters
     ----------
-    listed : callable, optional
-        Whether the seal of a directory lists a file, by its relative name. By default it lists all files, or only the manifest,
-        which lists the others. The seal of an outer `atomic` directory also covers what is written inside it.
-    key : what the content depends on, for the seal (`tamrl.cache`)
-
-    Raises
-    ------
-    MachineError
-        If the disk is full or cannot be written.
+    path, listed, key, sealed : see above
     """
     path = Path(path)
     final = not temporary.within(path)
@@ -67,7 +64,7 @@ def atomic(path: str | Path, *, listed: Callable[[str], bool] | None = None, key
         yield part
         if final:
             temporary.sync(part)
-            _seal_of(part, listed, key).write(path)
+            _seal_of(part, listed, key).write(path) if sealed else seal_file(path).unlink(missing_ok=True)
         temporary.move_into_place(part, path)
 
 
@@ -118,27 +115,18 @@ class Checksum:
 
 @dataclass(frozen=True)
 class Seal:
-    """Checksums and origin of a product, in a file next to it.
-
-    Attributes
-    ----------
-    rule : str
-        The rule that made it.
-    origin : dict
-        How it was made (`lineage.current_origin`).
-    checksum : Checksum
-        Of a file; a directory has none.
-    files : dict
-        Checksums of the files of a directory by their relative names.
-    key : dict
-        What the content depends on (`tamrl.cache`), if it is the entry of a cache.
-    """
+    """Checksums and origin of a product, in a file next to it."""
 
     rule: str
+    """The rule that made it."""
     origin: dict[str, Any]
+    """How it was made (`lineage.current_origin`)."""
     checksum: Checksum | None = None
+    """Checksum of a file; a directory has none."""
     files: dict[str, Checksum] = field(default_factory=dict)
+    """Checksums of the files of a directory by their relative names."""
     key: dict[str, Any] | None = None
+    """What the content depends on (`tamrl.cache`), if it is the entry of a cache."""
 
     @classmethod
     def read(cls, path: Path) -> "Seal":
@@ -197,12 +185,8 @@ def replace_text(target: Path, text: str) -> None:
 def verified(path: str | Path) -> Path:
     """Compare a file with its seal and return its path; a file without a seal passes only outside `results/`.
 
-    A process reads a file once for this, until it changes.
-
-    Raises
-    ------
-    ContractError
-        If the file or its seal is damaged, or the seal is missing; names the file and the rule that makes it again.
+    A process reads a file once, until it changes. Raises `ContractError` if the file or its seal is damaged or the seal is
+    missing.
     """
     path = Path(path)
     if not path.is_file():
@@ -290,10 +274,15 @@ def as_json(content: object) -> str:
     return json.dumps(portable(content), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
+def save_text(path: str | Path, text: str) -> None:
+    """Write a text in UTF-8."""
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
 def write_json(path: str | Path, content: object) -> None:
     """Write `content` as sorted, indented JSON."""
-    with atomic(path) as part:
-        part.write_text(as_json(content), encoding="utf-8")
+    save_text(path, as_json(content))
 
 
 def read_json(path: str | Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where the values of a product lie: latitude, longitude, their bounds and the datum, as CF-1.11 and GDAL want them."""
+"""Georeference of a product: latitude, longitude, their bounds and the datum, by CF-1.11 and for GDAL."""
 
 import numpy as np
 import pyproj

@@ -38,10 +38,7 @@ class Grid:
     def from_dataset(cls, ds: "xr.Dataset | xr.DataArray") -> "Grid":
         """Return the grid whose cell centres are the coordinates `lat` and `lon` of a dataset.
 
-        Raises
-        ------
-        ContractError
-            If the coordinates are not those of a global grid, north to south and west to east.
+        Raises `ContractError` if the coordinates are not those of a global grid, north to south and west to east.
         """
         lat, lon = ds["lat"].values, ds["lon"].values
         grid = cls(180.0 / max(lat.size, 1))
@@ -80,11 +77,6 @@ class Grid:
         areas: np.ndarray = EARTH_RADIUS**2 * np.deg2rad(self.resolution) * band
         return areas[:, None]
 
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the cell edges, (lat, 2) and (lon, 2), in the order of the coordinate."""
-        half = self.resolution / 2
-        return np.stack([self.lat + half, self.lat - half], 1), np.stack([self.lon - half, self.lon + half], 1)
-
     def tiles(self, size: int) -> Iterator["Tile"]:
         """Yield tiles of at most `size` x `size` cells, row by row."""
         rows, columns = self.shape
@@ -114,14 +106,8 @@ class Tile:
 def coarsen(values: np.ndarray, weights: np.ndarray, ratio: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the sums Σw·x and Σw over blocks of `ratio` x `ratio` pixels; missing pixels (NaN) have no weight.
 
-    Parameters
-    ----------
-    values : array (..., lat, lon)
-    weights : array broadcastable to `values`, e.g. pixel areas
-
-    Returns
-    -------
-    Σw·x and Σw, each (..., lat / ratio, lon / ratio), float64: add them over any parts, then divide.
+    `values` is (..., lat, lon), and `weights`, such as pixel areas, is broadcast to it. The sums are (..., lat / ratio,
+    lon / ratio), float64: add them over any parts, then divide.
     """
     weights = np.where(np.isfinite(values), weights, 0.0)
     values = np.where(np.isfinite(values), values, 0.0)

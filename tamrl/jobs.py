@@ -1,7 +1,7 @@
 """Snakemake's records of finished jobs, each next to its product, as `.<name>.job`.
 
-Snakemake keeps them in `.snakemake/`. Where that folder is lost, or a run is moved without it, Snakemake reruns nothing, whatever
-changed. Records next to the products move with them, and parameters, inputs and code are compared as before.
+Snakemake keeps them in `.snakemake/`. If that folder is lost or not moved with a run, Snakemake reruns nothing, whatever changed.
+Records next to the products move with them, and Snakemake compares parameters, inputs and code as before.
 """
 
 import json
@@ -62,5 +62,5 @@ class Beside(FilePersistence):  # type: ignore[misc]  # Snakemake has no annotat
 
 
 def _unfinished() -> MetadataRecord:
-    """Record of an unfinished product, or one whose seal is gone: no rule has these parameters, so it is made again."""
+    """Return the record of an unfinished or unsealed product; no rule has its parameters, so the product is made again."""
     return MetadataRecord(params=["no finished job"], record_format_version=RECORD_FORMAT_VERSION)

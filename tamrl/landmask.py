@@ -21,21 +21,10 @@ def mask_file() -> Path:
 
 
 def land_share(handle: BinaryIO, resolution: float) -> np.ndarray:
-    """Share of land in global pixels of `resolution` degrees, read as a stream (30 MB instead of 1 GB).
+    """Return the share of land (lat, lon), float32, in pixels of `resolution` degrees, read as a stream (30 MB, not 1 GB).
 
-    Parameters
-    ----------
-    handle : binary file
-        The mask of global-land-mask: a zip with `mask.npy`, bool (21600, 43200), true at sea, north-up.
-
-    Returns
-    -------
-    array (lat, lon), float32, 0-1
-
-    Raises
-    ------
-    InputError
-        If the file is not that mask.
+    `handle` is the mask of global-land-mask: a zip with `mask.npy`, bool (21600, 43200), true at sea, north-up. Raises
+    `InputError` for another file.
     """
     rows = round(180 / resolution)
     edges = np.round(np.arange(rows + 1) * (MASK_ROWS / rows)).astype(int)

@@ -1,9 +1,11 @@
-"""Where the files of runs and downloads lie: the only module that spells a path below `results/` or `downloads/`."""
+"""Paths of the files of runs and downloads; no other module spells a path below `results/` or `downloads/`."""
 
+import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from tamrl.errors import ContractError
 
@@ -12,7 +14,7 @@ RESULTS = "results"
 
 
 class File(StrEnum):
-    """Files and folders of a run by what they hold; the names in braces are what tells several of a kind apart."""
+    """Files and folders of a run by their content; names in braces distinguish several of a kind."""
 
     WORLD = "inputs/world.zarr"
     VIRTUAL_FLUXNET2015 = "inputs/towers/fluxnet2015"
@@ -34,6 +36,13 @@ class File(StrEnum):
     CITATIONS = "towers/citations.bib"
     ACKNOWLEDGEMENTS = "towers/acknowledgements.txt"
 
+    SUMS = "sums/sums.csv"
+    SUM_PLACES = "sums/places.csv"
+    SUM_DRIVERS = "sums/drivers.nc"
+    SUM_SPLITS = "sums/splits.csv"
+    SUM_SAMPLES = "samples/sums.nc"
+    SUM_PREDICTIONS = "sums/predictions/{model}.parquet"
+
     CUBE = "drivers/cube.zarr"
     CUBE_PART = "drivers/parts/{variable}.zarr"
     CUBE_KEPT = "drivers/.cube.zarr.kept"
@@ -49,15 +58,23 @@ class File(StrEnum):
     TOWER_PREDICTIONS = "evaluation/predictions.parquet"
     SITE_METRICS = "evaluation/site_metrics.csv"
     CALIBRATION = "evaluation/calibration.json"
+    TRUTH_COVERAGE = "evaluation/truth_coverage.csv"
     SCORES = "evaluation/scores.csv"
     COMPARISONS = "evaluation/comparisons.csv"
     RELIABILITY = "evaluation/reliability.csv"
+    CEILINGS = "evaluation/ceilings.csv"
+    SHARES = "evaluation/shares.csv"
+    SUM_SCORES = "evaluation/sums.csv"
     DISSIMILARITY = "evaluation/dissimilarity.csv"
     ADAPTED_SCORES = "adaptation/{model}.csv"
     ADAPTED_PREDICTIONS = "adaptation/{model}.parquet"
     ADAPTATION = "adaptation/adaptation.csv"
     ADAPTATION_PAGE = "adaptation/adaptation.md"
     ADAPTATION_FIGURE = "adaptation/adaptation.png"
+    SEARCH = "search.csv"
+    SEARCHED = "searched.yaml"
+    SEARCH_PAGE = "search.md"
+    SEARCH_FIGURE = "search.png"
 
     MANIFEST = "predictions/{label}.json"
     PREDICTIONS = "predictions/{label}.zarr"
@@ -86,18 +103,12 @@ class File(StrEnum):
 
 @dataclass(frozen=True)
 class RunLayout:
-    """Paths of the files of one run.
-
-    Attributes
-    ----------
-    run : str
-        Name of the run; that of a choice is `<run>/choices/<name>`. It may be a wildcard of Snakemake, such as `{run}`.
-    root : str
-        Folder of all runs.
-    """
+    """Paths of the files of one run."""
 
     run: str
+    """Name of the run; that of a choice is `<run>/choices/<name>`. It may be a wildcard of Snakemake, such as `{run}`."""
     root: str = RESULTS
+    """Folder of all runs."""
 
     @classmethod
     def at(cls, folder: str) -> "RunLayout":
@@ -106,17 +117,23 @@ class RunLayout:
         return cls(run, root)
 
     def __call__(self, file: File, **parts: object) -> str:
-        """Path of a file; what `parts` does not name stays in braces, as in the patterns of Snakemake.
+        """Path of a file; names that are not in `parts` stay in braces, as in the patterns of Snakemake.
 
-        Raises
-        ------
-        KeyError
-            If a part is not in the name of the file.
+        Raises `KeyError` if a part is not in the name of the file.
         """
         names = {name for _, name, _, _ in string.Formatter().parse(file) if name}
         if unknown := parts.keys() - names:
-            raise KeyError(f"{file.name} is not told apart by {', '.join(sorted(unknown))}")
+            raise KeyError(f"the name of {file.name} has no {', '.join(sorted(unknown))}")
         return f"{self.folder}/{file.format(**{name: parts.get(name, f'{{{name}}}') for name in names})}"
+
+    def present(self, file: File, **parts: object) -> Iterator[tuple[dict[str, str], Path]]:
+        """Files of a kind that are there, ordered by path, each with those parts of its name that `parts` leaves open."""
+        pattern = self(file, **parts).removeprefix(f"{self.folder}/")
+        words = string.Formatter().parse(pattern)
+        name = re.compile("".join(re.escape(text) + (f"(?P<{part}>[^/]+)" if part else "") for text, part, _, _ in words))
+        for path in sorted(Path(self.folder).glob(re.sub(r"\{\w+\}", "*", pattern))):
+            if match := name.fullmatch(path.relative_to(self.folder).as_posix()):
+                yield match.groupdict(), path
 
     @property
     def inputs(self) -> str:
@@ -143,17 +160,11 @@ class RunLayout:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Those files of a run that a job declares as its inputs, looked up by what they hold.
-
-    Attributes
-    ----------
-    layout : RunLayout
-    paths : set of paths
-        A file that is not among them is none for the job, though it may exist: it could change without the job running again.
-    """
+    """Files of a run that a job declares as its inputs, found by their content."""
 
     layout: RunLayout
     paths: frozenset[str]
+    """Declared inputs. The job uses no other file: a change of it would not run the job again."""
 
     @classmethod
     def of(cls, folder: str, paths: Iterable[str]) -> "RunFiles":
@@ -168,10 +179,7 @@ class RunFiles:
     def __call__(self, file: File, **parts: object) -> str:
         """Path of a file.
 
-        Raises
-        ------
-        ContractError
-            If it is not declared.
+        Raises `ContractError` if it is not declared.
         """
         if (path := self.find(file, **parts)) is None:
             raise ContractError("the rule does not name a file that its stage needs", where=self.layout(file, **parts))

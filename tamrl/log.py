@@ -44,7 +44,7 @@ def to_file(path: str | Path) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger()
     root.handlers.clear()
-    lineage.note_job(_rule(Path(path)), getattr(sys.modules["__main__"], "snakemake", None))
+    lineage.note_job(_place(Path(path))[1], getattr(sys.modules["__main__"], "snakemake", None))
     root.setLevel(logging.INFO)
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
     file.setFormatter(_Shown(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S"))
@@ -58,27 +58,21 @@ def to_file(path: str | Path) -> None:
     atexit.register(_note_end, Path(path), time.monotonic())
 
 
-def _folder(path: Path) -> Path | None:
-    """Return the folder of logs of the run."""
-    return next((parent for parent in path.parents if parent.name == "logs"), None)
-
-
-def _rule(path: Path) -> str:
-    """Return the rule of a log file; empty if it does not lie in a folder of logs."""
-    folder = _folder(path)
-    return path.relative_to(folder).with_suffix("").parts[0] if folder else ""
+def _place(path: Path) -> tuple[Path | None, str, str]:
+    """Return the folder of logs of the run, the rule of a log file and its wildcards; None and empty texts elsewhere."""
+    folder = next((parent for parent in path.parents if parent.name == "logs"), None)
+    rule, *wildcards = path.relative_to(folder).with_suffix("").parts if folder else ("",)
+    return folder, rule, "/".join(wildcards)
 
 
 def _note_end(path: Path, begun: float) -> None:
     """Append a line to the journal of the run, in one write, so that lines of jobs that end together do not mix."""
-    folder = _folder(path)
+    folder, rule, wildcards = _place(path)
     if folder is None:
         return
-    _, *rest = path.relative_to(folder).with_suffix("").parts
-    rule = _rule(path)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     ended, seconds = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), time.monotonic() - begun
-    values = (ended, rule, "/".join(rest), f"{seconds:.1f}", f"{used:.0f}", _error[0] if _error else "0")
+    values = (ended, rule, wildcards, f"{seconds:.1f}", f"{used:.0f}", _error[0] if _error else "0")
     journal = folder / JOURNAL
     try:
         for line, flags in ((COLUMNS, os.O_EXCL), (values, 0)):
@@ -96,6 +90,23 @@ def _append(journal: Path, line: str, flags: int) -> None:
         os.write(handle, ("\n" * bool(half) + line).encode())
     finally:
         os.close(handle)
+
+
+PRODUCTS = {
+    "Maps": "maps/",
+    "Report": "report.html",
+    "Numbers": "summary.md",
+    "Look": "atlas/index.html",
+    "Few-shot": "adaptation/adaptation.md",
+    "Search": "search.md",
+    "Chosen settings": "searched.yaml",
+}
+"""What a person opens first after a run, relative to its folder."""
+
+
+def finished_products(run: str | Path) -> str:
+    """Return the products of a run that are there, in one line; a run asked for single files may have none of them."""
+    return "   ".join(f"{name}: {run}/{path}" for name, path in PRODUCTS.items() if (Path(run) / path).exists())
 
 
 def journal_summary(run: str | Path) -> str:

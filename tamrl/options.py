@@ -1,8 +1,13 @@
 """The strict base of every configuration section and of every plug-in's options."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from tamrl.web.addresses import holds_login
+
+Alignment = Literal["none", "coral", "mmd"]
+"""Penalties on hidden states that differ between towers, see `tamrl.training.alignment`."""
 
 
 class Strict(BaseModel):

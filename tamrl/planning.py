@@ -13,26 +13,17 @@ from tamrl import plugins, provenance, registry
 from tamrl.carbon import FLUXES
 from tamrl.errors import ConfigError
 from tamrl.layout import DOWNLOADS, File, RunLayout
-from tamrl.sections import Config
+from tamrl.search import draw_settings
+from tamrl.sections.models import Optimisation
 from tamrl.sections.results import RunDescription, RunIdentity, ScoringProtocol
+from tamrl.sections.run import Config
 
 
 class WorkflowPlan:
-    """The checked configuration of a run and of its choices, and what follows from it for the rules.
+    """The checked configuration of a run and of its choices, and the files and options of the rules that follow from it.
 
-    Attributes
-    ----------
-    main : Config
-        The run.
-    configs : dict
-        The run and its choices by the value that the wildcard `{run}` has for them.
-    layout : RunLayout
-        Paths of the run.
-
-    Raises
-    ------
-    ConfigError
-        If the configuration is not valid, or a raw input is missing.
+    `main` is the run; `configs` holds the run and its choices by the value of the wildcard `{run}`; `layout` has the paths of
+    the run. Raises `ConfigError` if the configuration is not valid, or a raw input is missing.
     """
 
     def __init__(self, raw: configuration.Raw) -> None:
@@ -64,6 +55,32 @@ class WorkflowPlan:
         """The samples that the models of a run are trained on."""
         return RunLayout(run)(File.SAMPLES, drivers=self.configs[run].samples.drivers)
 
+    def scores_sums(self, run: str) -> bool:
+        """Whether the run has places of sums."""
+        return self.configs[run].towers.sums is not None
+
+    def sum_files(self, run: str) -> list[str]:
+        """The table of sums."""
+        sums = self.configs[run].towers.sums
+        return [sums.path] if sums else []
+
+    def training_sums(self, run: str, model: str) -> list[str]:
+        """Samples and folds of the places of sums, for a model that learns from them."""
+        training, layout = self.configs[run].training, RunLayout(run)
+        plugin = registry.load_model_plugin(training.plugin(model))
+        options = plugin.Options(**training.options(model))
+        weight = Optimisation(**plain_values(training, Optimisation)).adjusted(options).sums_weight
+        learns = self.scores_sums(run) and weight > 0 and plugin.capabilities(options).learns_sums
+        return [layout(File.SUM_SAMPLES), layout(File.SUM_SPLITS)] if learns else []
+
+    def sum_predictions(self, run: str) -> list[str]:
+        """Predictions of every model at held-out places of sums."""
+        return [RunLayout(run)(File.SUM_PREDICTIONS, model=model) for model in self.configs[run].training.models]
+
+    def sum_scores(self, run: str) -> list[str]:
+        """Scores at held-out places of sums, where the run has such."""
+        return [RunLayout(run)(File.SUM_SCORES)] if self.scores_sums(run) else []
+
     def member_predictions(self, run: str) -> list[str]:
         """Predictions of every model at held-out towers."""
         conf, layout = self.configs[run], RunLayout(run)
@@ -71,12 +88,23 @@ class WorkflowPlan:
         return [layout(File.MEMBER_PREDICTIONS, model=m, drivers=d) for m in conf.training.models for d in drivers]
 
     def fold_models(self, run: str, model: str) -> list[str]:
-        """Folders of the models that predict held-out towers: every fold and evaluation member."""
+        """Folders of the models that predict held-out towers: every fold and evaluation member, in a search its folds and one."""
         conf, layout = self.configs[run], RunLayout(run)
-        members = range(conf.evaluation.members or conf.training.members)
-        return [
-            layout(File.MODEL, model=model, fold=fold, member=member) for fold in conf.splits.fold_names for member in members
-        ]
+        folds, members = conf.splits.fold_names, range(conf.evaluation.members or conf.training.members)
+        if conf.search:
+            folds, members = tuple(map(str, conf.search.folds)), range(1)
+        return [layout(File.MODEL, model=model, fold=fold, member=member) for fold in folds for member in members]
+
+    @property
+    def settings(self) -> list[dict[str, Any]]:
+        """Settings that the run compares, as plain values of `Setting`."""
+        return [plain_values(setting) for setting in draw_settings(self.main)]
+
+    def setting_predictions(self) -> list[str]:
+        """Predictions of every setting that is not known to fail, at held-out towers."""
+        drivers, failed = self.main.evaluation.drivers[0], self.main.search.failed if self.main.search else {}
+        names = [setting.name for setting in draw_settings(self.main)]
+        return [self.layout(File.MEMBER_PREDICTIONS, model=name, drivers=drivers) for name in names if name not in failed]
 
     def map_models(self, run: str) -> list[str]:
         """Folders of the models that make the maps: all towers in training, every member."""
@@ -149,9 +177,15 @@ class WorkflowPlan:
         reference = self.main.evaluation.reference
         return self.flux_files(reference.path) if self.gridded and reference else []
 
-    def choice_budgets(self) -> list[str]:
-        """Budgets of the choices."""
-        return [self.layout.choice(name)(File.BUDGETS) for name in self.main.choices]
+    @property
+    def knows_truth(self) -> bool:
+        """Whether the run has maps of a virtual Earth and its true fluxes to compare them with."""
+        return self.main.twin is not None and bool(self.reference()) and bool(self.main.time.map_years)
+
+    def covered_files(self) -> list[str]:
+        """Files of the run whose intervals are compared with the truth."""
+        means = [self.layout(file, flux=f, **parts) for file, parts in self._means() if file is File.PERIOD for f in FLUXES]
+        return [self.layout(File.CALIBRATION), *self.maps(), *means]
 
     def protocol(self, run: str) -> dict[str, Any]:
         """How the models of a run are scored, as plain values of `ScoringProtocol`."""
@@ -162,10 +196,22 @@ class WorkflowPlan:
             map_model=conf.inference.model,
             step=self.main.time.step,
             targets=conf.evaluation.targets,
+            rivals=self._rivals(conf),
             gridded=self.gridded,
             virtual=self.main.twin is not None,
         )
         return plain_values(protocol)
+
+    def _rivals(self, conf: Config) -> tuple[str, ...]:
+        """Models of a run whose plug-in is not that of the maps' model."""
+        plugin = conf.training.plugin(conf.inference.model)
+        return tuple(name for name in conf.training.models if conf.training.plugin(name) != plugin)
+
+    def adapted_map_model(self, run: str) -> list[str]:
+        """Predictions of the maps' model adapted to held-out towers, where the run adapts it."""
+        conf = self.configs[run]
+        adapts = conf.adaptation is not None and conf.inference.model in conf.adaptation.models
+        return [RunLayout(run)(File.ADAPTED_PREDICTIONS, model=conf.inference.model)] if adapts else []
 
     def identity(self, run: str) -> dict[str, Any]:
         """Return what the files of a run or choice state of it, as plain values of `RunIdentity`."""
@@ -191,9 +237,12 @@ class WorkflowPlan:
 
     def summarised_files(self) -> list[str]:
         """Files of scores and totals that the summary reads, and the report too."""
-        scores = (File.SITE_METRICS, File.CALIBRATION, File.COMPARISONS, File.RELIABILITY)
-        totals = [*map(self.layout, (File.BUDGETS, File.APPLICABILITY)), *self.choice_budgets()] if self.gridded else []
-        return [*map(self.layout, scores), *totals]
+        scores = [File.SITE_METRICS, File.CALIBRATION, File.COMPARISONS, File.RELIABILITY, File.SPLITS]
+        scores += [File.CEILINGS, File.SHARES]
+        choices = [self.layout.choice(name)(File.BUDGETS) for name in self.main.choices]
+        totals = [*map(self.layout, (File.BUDGETS, File.APPLICABILITY)), *choices] if self.gridded else []
+        totals += [self.layout(File.TRUTH_COVERAGE)] if self.knows_truth else []
+        return [*map(self.layout, scores), *self.sum_scores(self.main.run), *totals]
 
     def reported_files(self) -> list[str]:
         """Files of the run that the report reads."""

@@ -38,22 +38,18 @@ class Plugin(Protocol):
 
 @dataclass(frozen=True)
 class Dims:
-    """Sizes that a model is built for.
-
-    Attributes
-    ----------
-    features : dynamic features of a step
-    support : variables of the support set
-    static : static features
-    bins : bins of the support set
-    scale : scales of gpp, reco, nee, gC m-2 d-1
-    """
+    """Sizes that a model is built for."""
 
     features: int
+    """Dynamic features of a step."""
     support: int
+    """Variables of the support set."""
     static: int
+    """Static features."""
     bins: int
+    """Bins of the support set."""
     scale: tuple[float, float, float]
+    """Scales of gpp, reco, nee, gC m-2 d-1."""
 
 
 Adapting = Literal["code", "weights", "trees"]
@@ -62,41 +58,36 @@ Adapting = Literal["code", "weights", "trees"]
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What decides the time of a training.
-
-    Attributes
-    ----------
-    kind : "network" (time grows with the steps of the optimiser) or "trees"
-    width, streams : hidden units of the recurrent layer, and how many of these networks are trained at once
-    trees : number of trees, or of comparable passes over the samples
-    """
+    """What decides the time of a training."""
 
     kind: Literal["network", "trees"]
+    """"network" (time grows with the steps of the optimiser) or "trees"."""
     width: int = 0
     streams: int = 1
+    """Hidden units of the recurrent layer, and how many of these networks are trained at once."""
     trees: int = 0
+    """Number of trees, or of comparable passes over the samples."""
 
 
 @dataclass(frozen=True)
 class ModelCapabilities:
-    """Abilities of a model with certain options.
-
-    Attributes
-    ----------
-    closes : whether NEE is RECO - GPP to the bit
-    memory : whether the state after a step can be stored, and prediction continued from it
-    adapts : what can be adjusted to a new tower, the preferred one first; empty for nothing
-    cost : what its training costs
-    """
+    """Abilities of a model with certain options."""
 
     closes: bool
+    """Whether NEE is RECO - GPP to the bit."""
     memory: bool
+    """Whether the state after a step can be stored, and prediction continued from it."""
     adapts: tuple[Adapting, ...]
+    """What can be adjusted to a new tower, the preferred one first; empty for nothing."""
     cost: TrainingCost
+    ahead: int = 0
+    """How many steps after a step its prediction may see, within the window that both lie in."""
+    learns_sums: bool = False
+    """Whether it learns from mean fluxes over a period; trees do not, as a leaf holds single steps."""
 
 
 class Predictor(Protocol):
-    """A model in use. A site's numbers depend on no other site, those of a step on no later step."""
+    """A model in use. A site's numbers depend on no other site, those of a step on no step later than `ahead`."""
 
     def predict(self, x: "Dynamic", support: "Support", static: "Static", *, skip: int = 0) -> "Fluxes":
         """Predict fluxes. The first `skip` steps only fill the memory and are left out of the result.
@@ -116,17 +107,22 @@ class Predictor(Protocol):
 
 @runtime_checkable
 class SelfTraining(Predictor, Protocol):
-    """A model that trains itself, not by gradients."""
+    """A model that trains itself, not by gradients; its `bags` are trained one after the other and averaged."""
 
-    def fit(self, x: "Dynamic", support: "Support", static: "Static", y: "Fluxes", weight: "Fluxes", *, seed: int) -> None:
-        """Train on all steps whose `weight` is above 0.
+    bags: int
+
+    def fit(
+        self, x: "Dynamic", support: "Support", static: "Static", y: "Fluxes", weight: "Fluxes", *, seed: int, bag: int = 0
+    ) -> None:
+        """Train a bag on all steps whose `weight` is above 0.
 
         Parameters
         ----------
         x, support, static : standardised inputs, see `tamrl.shapes`
         y : observed fluxes; may be NaN if the weight is 0
-        weight : weight of each flux
-        seed : seed of the member
+        weight : weight of each flux, with towers resampled for this bag
+        seed : seed of the bag
+        bag : its position among the bags
         """
 
 
@@ -145,20 +141,18 @@ class FluxModel(Plugin, Protocol):
 
 @dataclass(frozen=True)
 class SourceCapabilities:
-    """Abilities of a source of drivers.
-
-    Attributes
-    ----------
-    lists_files : a longer record leaves earlier steps as they are; see `ListingSource`
-    downloads : it can download its files; see `DownloadingSource`
-    koppen : it holds a map of climates; see `KoppenSource`
-    installed : its files come with installed packages, whose versions are inputs of the cube
-    """
+    """Abilities of a source of drivers."""
 
     lists_files: bool = False
+    """A longer record leaves earlier steps as they are; see `ListingSource`."""
     downloads: bool = False
+    """It can download its files; see `DownloadingSource`."""
+    ordered: bool = False
+    """Its files are ordered at the Climate Data Store, which limits the orders of a user at a time."""
     koppen: bool = False
+    """It holds a map of climates; see `KoppenSource`."""
     installed: bool = False
+    """Its files come with installed packages, whose versions are inputs of the cube."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +161,8 @@ class SourceVolume:
 
     size: float = 0.0
     composites: int = 0
+    condensed: float = 0.0
+    """Bytes on the disk, where something smaller is made of the files as they arrive."""
 
 
 class DriverSource(Plugin, Protocol):
@@ -203,8 +199,6 @@ class ListingSource(DriverSource, Protocol):
 
         Parameters
         ----------
-        names : variables to return
-        axis : time steps of the result
         only : names of files to read (see `listed`), or None for all; steps of other files are missing
         """
 
@@ -221,8 +215,6 @@ class DownloadingSource(DriverSource, Protocol):
         Parameters
         ----------
         item : an element of `items`
-        year : calendar year
-        folder : folder to write to
         months : number of months to download, from January
         """
 
@@ -254,20 +246,16 @@ def holds_koppen(source: DriverSource) -> TypeGuard[KoppenSource]:
 
 @dataclass(frozen=True)
 class NetworkCapabilities:
-    """Abilities of a reader of a tower network.
-
-    Attributes
-    ----------
-    archives : each tower is a file; see `ArchiveNetwork`, else `TableNetwork`
-    fetches : it downloads files that are not a fixed list; see `FetchingNetwork`
-    remarks : its data need a remark; see `RemarkingNetwork`
-    download : name of its public files in `tamrl/data/sources.tsv`
-    """
+    """Abilities of a reader of a tower network."""
 
     archives: bool = False
+    """Each tower is a file; see `ArchiveNetwork`, else `TableNetwork`."""
     fetches: bool = False
+    """It downloads files that are not a fixed list; see `FetchingNetwork`."""
     remarks: bool = False
+    """Its data need a remark; see `RemarkingNetwork`."""
     download: str | None = None
+    """Name of its public files in `tamrl/data/sources.tsv`."""
 
 
 class TowerNetwork(Plugin, Protocol):
@@ -298,8 +286,6 @@ class TableNetwork(TowerNetwork, Protocol):
         ----------
         paths : files and folders of the network
         partitioning : method of flux partitioning, night-time or day-time
-        step : length of the time step
-        ustar : threshold of the friction velocity
         """
 
 
@@ -315,7 +301,6 @@ class ArchiveNetwork(TowerNetwork, Protocol[ProductT, ReadingT, SiteT]):
         Parameters
         ----------
         product : file of the tower, an element of `archives`
-        paths : files and folders of the network
         how : what to read from it, defined by the tower package
         """
 

@@ -93,31 +93,20 @@ class Manifest(Document):
 
 @dataclass(frozen=True)
 class Predictions:
-    """Members of the globe.
-
-    Attributes
-    ----------
-    ds : Dataset
-        `gpp` and `reco` (member, time, lat, lon), gC m-2 d-1, lazy.
-    model : str
-        Name of the model.
-    digest : str
-        Digest of the fluxes.
-    """
+    """Members of the globe."""
 
     ds: xr.Dataset
+    """`gpp` and `reco` (member, time, lat, lon), gC m-2 d-1, lazy."""
     model: str
     digest: str
+    """Digest of the fluxes."""
 
 
 def open_predictions(manifest: str | Path, *, label: str, cube: str | Path) -> Predictions:
     """Open the finished predictions of `label`.
 
-    Raises
-    ------
-    ContractError
-        If the manifest is of another label, store or cube, or the store differs from its own list of files or lacks a flux or
-        dimension.
+    Raises `ContractError` if the manifest is of another label, store or cube, or the store differs from its own list of files
+    or lacks a flux or dimension.
     """
     content = Manifest.read(manifest)
     store = content.store_path(manifest)

@@ -1,7 +1,6 @@
-"""Tests of the finished products of a run, as part of the run: `checks.csv`.
+"""Check the finished products of a run, as part of the run, and write `checks.csv`.
 
-What the tests of the code promise is looked up here in the files that were made: their seals, coordinates and units, the carbon
-balance NEE = RECO - GPP, intervals, and whether budgets are the sums of the maps.
+The checks concern seals, coordinates and units, the carbon balance NEE = RECO - GPP, intervals, and budgets as sums of the maps.
 """
 
 import logging
@@ -27,6 +26,8 @@ _log = logging.getLogger(__name__)
 TABLES = {
     File.TOWERS: contracts.SITES,
     File.SITE_METRICS: contracts.METRICS,
+    File.CEILINGS: contracts.METRICS,
+    File.SHARES: contracts.SHARES,
     File.SCORES: contracts.SCORES,
     File.COMPARISONS: contracts.COMPARISONS,
     File.RELIABILITY: contracts.RELIABILITY,
@@ -35,9 +36,7 @@ TABLES = {
 """Tables of every run, with their contracts."""
 
 ROUNDING = 2e-4
-"""Relative difference that rounding may make: fluxes are stored with as few as 13 bits, totals with six digits."""
-
-GRAMS_PER_PETAGRAM = 1e15
+"""Relative difference allowed for rounding: fluxes are stored with at least 13 bits, totals with six digits."""
 
 Triple = tuple[str, str, str]
 Check = tuple[str, str, Callable[[], object]]
@@ -63,23 +62,17 @@ def check_products(
     ----------
     gpp, reco, nee : lists of paths
         Maps of the three fluxes in the same order: those of `labels` first, then members and means.
-    further : list of paths
-        Other maps, for which no balance holds.
-    tables : list of paths
-        Those of `TABLES`, in that order.
-    report : path
-        Table of the checks (`contracts.CHECKS`).
-    labels : list of str
-        Labels of the first maps, with which `budgets` are compared.
-    virtual : bool
-        Whether the inputs of the run were simulated.
+    further : other maps, for which no balance holds
+    tables : those of `TABLES`, in that order
+    report : table of the checks (`contracts.CHECKS`)
+    labels : labels of the first maps, with which `budgets` are compared
+    virtual : whether the inputs of the run were simulated
 
-    Raises
-    ------
-    ContractError
-        Names the products that are broken, and how.
+    Raises `ContractError`, which names the products that are broken, and how.
     """
-    checks = _table_checks(tables) + _map_checks([*gpp, *reco, *nee, *further])
+    by_contract = zip(tables, TABLES.values(), strict=True)
+    checks: list[Check] = [(path, "contract", partial(contracts.read_csv, path, schema)) for path, schema in by_contract]
+    checks += _map_checks([*gpp, *reco, *nee, *further])
     triples = list(zip(gpp, reco, nee, strict=True))
     checks += [(triple[2], "NEE = RECO - GPP", partial(_check_balance, triple)) for triple in triples]
     if budgets:
@@ -100,7 +93,7 @@ def check_products(
 
 
 def _fault(path: str, name: str, check: Callable[[], object]) -> str | None:
-    """Run a check; what is wrong with the file, or None."""
+    """Run a check; return the fault of the file, or None."""
     try:
         with border.reading("the product cannot be read", where=path, error=ContractError):
             check()
@@ -108,11 +101,6 @@ def _fault(path: str, name: str, check: Callable[[], object]) -> str | None:
         _log.error("%s of %s: %s", name, path, error)
         return f"{path}: {name}: {error.asked}" + ("" if error.found is None else f" ({error.found})")
     return None
-
-
-def _table_checks(tables: Sequence[str]) -> list[Check]:
-    pairs = zip(tables, TABLES.values(), strict=True)
-    return [(path, "contract", partial(contracts.read_csv, path, schema)) for path, schema in pairs]
 
 
 def _map_checks(paths: Sequence[str]) -> list[Check]:
@@ -127,7 +115,7 @@ def _map_checks(paths: Sequence[str]) -> list[Check]:
 
 
 def _check_finished(folder: Path) -> None:
-    """Refuse what a killed process left half-written."""
+    """Refuse unfinished files of a killed process."""
     if abandoned := temporary.abandoned(folder):
         names = ", ".join(path.name for path in abandoned)
         raise ContractError("unfinished files of a job that was killed", where=folder, found=names)
@@ -210,11 +198,11 @@ def _petagrams(path: str, flux: str) -> float:
         total = 0.0
         for part in _parts(variable):
             total += float(np.einsum("tyx,t,yx->", np.nan_to_num(_filled(variable[part])), days[part], land))
-        return float(units.convert(np.array(total), source=variable.units, target="g m-2 d-1")) / GRAMS_PER_PETAGRAM
+        return float(units.convert(np.array(total), source=variable.units, target=carbon.CF_UNITS)) / carbon.GRAMS_PER_PETAGRAM
 
 
 def _days(time: "netCDF4.Variable[Any]") -> np.ndarray:
-    """Length of each step in days; the bounds of a climatology span years, so its months are measured by the calendar."""
+    """Return the length of each step in days; bounds of a climatology span years, so its months come from the calendar."""
     if "climatology" not in time.ncattrs():
         return np.diff(_numbers(time.group(), time.bounds), axis=1)[:, 0]
     start = np.datetime64(str(time.units).split()[2], "D") + _filled(time[:]).astype("timedelta64[D]")
@@ -231,7 +219,7 @@ def _fields(file: netCDF4.Dataset) -> Iterator[tuple[str, "netCDF4.Variable[Any]
 
 
 def _parts(variable: "netCDF4.Variable[Any]") -> list[slice]:
-    """The first dimension in whole chunks, so that a year of the globe is never in memory."""
+    """Divide the first dimension into whole chunks, so that a year of the globe is never in memory."""
     chunks = variable.chunking()
     steps = chunks[0] if isinstance(chunks, list) and variable.ndim > 2 else variable.shape[0]  # else "contiguous"
     return [slice(start, start + steps) for start in range(0, variable.shape[0], steps)]

@@ -1,4 +1,4 @@
-"""Digests of code, configuration and inputs, so that what changed reruns and every product says what made it."""
+"""Digests of code, configuration and inputs, by which rules rerun after a change and products state their origin."""
 
 import ast
 import hashlib
@@ -16,25 +16,25 @@ from tamrl.intake import border
 
 ROOT = Path(__file__).parents[1]
 HALVES = (".part-", ".arrived-", ".snakemake", ".nfs")
-"""How names begin of files that are no content: halves of downloads, marks of Snakemake, files deleted while open on NFS."""
+"""Prefixes of files that are no content: partial downloads, marks of Snakemake, files deleted while open on NFS."""
 
 
 def config_digest(section: object) -> str:
-    """Short SHA-256 of any JSON-like content, independent of key order."""
+    """Return the short SHA-256 of JSON-like content, independent of the order of keys."""
     text = json.dumps(section, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Code(str):
-    """Digest of the code of `modules`, as a parameter of a rule; Snakemake records and compares `repr`: with libraries.
+    """Digest of the code of `modules`, as a parameter of a rule; Snakemake records and compares its `repr` with libraries.
 
-    So another version of a library that shapes numbers reruns the rules whose code imports it, and those alone.
+    So another version of a library that shapes numbers reruns only the rules whose code imports it.
     """
 
     libraries: dict[str, str]
 
     def __new__(cls, *modules: str) -> "Code":
-        """Of the code and libraries as they are now."""
+        """Compute the digest of the present code and libraries."""
         made = super().__new__(cls, code_digest(*modules))
         made.libraries = libraries(*modules)
         return made
@@ -47,18 +47,18 @@ class Code(str):
 
 
 def libraries(*modules: str) -> dict[str, str]:
-    """Versions of the libraries that shape numbers (`lineage.LIBRARIES`) which `modules` or all they import import."""
-    return lineage.versions({name for module in _closure(modules) for name in _foreign(module)})
+    """Return the versions of the libraries that shape numbers (`lineage.LIBRARIES`) which `modules` import at any depth."""
+    return lineage.versions({name.split(".")[0] for module in _closure(modules) for name in _imported(module)})
 
 
 def code_digest(*modules: str) -> str:
-    """Short SHA-256 of the source of `modules` and all they import from this package, docstrings and comments ignored."""
+    """Return the short SHA-256 of `modules` and all they import from this package, without docstrings and comments."""
     text = "\n".join(f"{module} {_source_digest(file)}" for module in sorted(_closure(modules)) if (file := _file(module)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _closure(modules: Iterable[str]) -> set[str]:
-    """The modules and all of this package that they import."""
+    """Return the modules and all modules of this package that they import at any depth."""
     seen: set[str] = set()
     todo = list(modules)
     while todo:
@@ -77,18 +77,13 @@ def _file(module: str) -> Path | None:
 
 
 def imports(module: str) -> tuple[str, ...]:
-    """Modules of this package that `module` imports by name."""
+    """Return the modules of this package that `module` imports by name."""
     return tuple(sorted({m for m in _imported(module) if m.split(".")[0] == "tamrl" and _file(m)}))
-
-
-def _foreign(module: str) -> set[str]:
-    """Packages other than this one that `module` imports."""
-    return {name.split(".")[0] for name in _imported(module)} - {"tamrl"}
 
 
 @cache
 def _imported(module: str) -> tuple[str, ...]:
-    """All that `module` imports when it runs, at any depth of its code; imports for type checkers alone shape no number."""
+    """Return all names that `module` imports when it runs, without imports for type checkers only."""
     names: list[str] = []
     file = _file(module)
     tree = ast.parse(file.read_text(encoding="utf-8") if file else "")
@@ -106,7 +101,7 @@ def _imported(module: str) -> tuple[str, ...]:
 
 @cache
 def _source_digest(file: Path) -> str:
-    """Digest of a file's code, without docstrings and comments."""
+    """Return the digest of the code of a file without docstrings and comments."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(body := getattr(node, "body", None), list):
@@ -115,10 +110,10 @@ def _source_digest(file: Path) -> str:
 
 
 def file_stamps(paths: Iterable[str | Path]) -> str:
-    """Short SHA-256 of name, size in bytes and time of modification in ns of every file at or below `paths`, in any order.
+    """Return the short SHA-256 of name, size in bytes and time of modification in ns of every file at or below `paths`.
 
-    It changes with a file that is overwritten under its own name, also if an older one is restored; no file is opened. Links are
-    followed. A path that does not exist or may not be read counts as such; `MachineError` where the file system does not answer.
+    It changes when a file is overwritten or an older one is restored. No file is opened; links are followed. Absent and
+    unreadable paths are recorded as such. Raises `MachineError` if the file system does not answer.
     """
     lines = []
     for path in {str(path) for path in paths}:
@@ -128,10 +123,9 @@ def file_stamps(paths: Iterable[str | Path]) -> str:
 
 
 class Stamps(dict[str, object]):
-    """Stamps of inputs by path, as a parameter of a rule; they are looked at again when Snakemake writes them down or compares.
+    """Stamps of inputs by path, as a parameter of a rule; its `repr`, which Snakemake records and compares, reads them again.
 
-    Snakemake keeps the parameters that it worked out while it planned, when files that the run itself makes are not there yet,
-    and on a cluster it records these. What it records is the `repr`.
+    Snakemake keeps parameters from its planning, when files that the run makes do not exist yet.
     """
 
     def __init__(self, look: Callable[[], dict[str, object]]) -> None:
@@ -146,7 +140,7 @@ class Stamps(dict[str, object]):
 
 
 def _stamped(name: str, place: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
-    """Lines of the file or folder at `place`; `above` are the folders on the way to it, as links may go in circles."""
+    """Yield lines of the file or folder at `place`; `above` are the folders above it, because links may form a loop."""
     try:
         status = Path(place).stat()
         key = (status.st_dev, status.st_ino)
@@ -166,33 +160,30 @@ def _stamped(name: str, place: str, above: tuple[tuple[int, int], ...]) -> Itera
 
 
 def contents(paths: Iterable[str | Path]) -> str:
-    """Short SHA-256 of the contents of small files that come with the project, whose times a new checkout changes."""
+    """Return the short SHA-256 of the contents of small files of the project, whose times a new checkout changes."""
     return config_digest({str(path): files.sha256(path) if Path(path).exists() else None for path in paths})
 
 
 def shipped(pattern: str) -> dict[str, str]:
-    """SHA-256 of files that come with the package, by their names below it.
-
-    Rules have it as a parameter instead of the files as inputs: a new checkout changes the times of files.
-    """
+    """Return the SHA-256 of files of the package by name, as a parameter of rules: a new checkout changes times of files."""
     folder = ROOT / "tamrl"
     return {path.relative_to(folder).as_posix(): files.checksum(path) for path in sorted(folder.glob(pattern))}
 
 
 def software() -> dict[str, str]:
-    """Versions of this package, Python, Snakemake and the libraries that shape numbers, as they are installed now."""
+    """Return the installed versions of this package, Python, Snakemake and the libraries that shape numbers."""
     programs = {"tamrl": __version__, "python": platform.python_version(), "snakemake": lineage.package_version("snakemake")}
     return programs | lineage.versions(lineage.LIBRARIES)
 
 
 def lock_digest() -> str:
-    """Short SHA-256 of the lock of packages, or `none` outside a checkout."""
+    """Return the short SHA-256 of the lock of packages, or `none` outside a checkout."""
     lock = ROOT / "requirements.lock.txt"
     return hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.exists() else "none"
 
 
 def revision() -> str:
-    """The git commit of the project, with `-dirty` where files differ, or `unknown` outside a checkout."""
+    """Return the git commit of the project, with `-dirty` if files differ, or `unknown` outside a checkout."""
     if not (ROOT / "Snakefile").is_file():
         return "unknown"
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]

@@ -21,8 +21,8 @@ from tamrl import files, lineage, provenance, simulated, stores
 from tamrl.errors import InputError
 from tamrl.intake import border
 from tamrl.run_record import Hardware, JobCost, ProductOrigin, Provenance, RecordedInputs
-from tamrl.sections import Config
 from tamrl.sections.plugins import PLUGINS
+from tamrl.sections.run import Config
 from tamrl.workflow import stage
 
 _log = logging.getLogger(__name__)
@@ -45,33 +45,25 @@ def record_provenance(
 
     Parameters
     ----------
-    inputs, outputs : list of paths
-        Files whose SHA-256 is recorded: the towers' tables, and the products.
-    record : path
-        `provenance.json`.
-    config : Config
-        The configuration.
-    config_digest : str
-        Of the keys that shape numbers, as the maps carry it.
-    benchmarks : list of paths
-        Folders of Snakemake's benchmark tables: the run's, then those of its choices.
+    inputs, outputs : files whose SHA-256 is recorded: the towers' tables, and the products
+    record : `provenance.json`
+    config_digest : of the keys that shape numbers, as the maps carry it
+    benchmarks : folders of Snakemake's benchmark tables: the run's, then those of its choices
     cube : path
         `drivers/cube.zarr`: its manifest stands for its files and names the sources' versions. A run without grids has none.
-    raw : list of paths
-        Files and folders that the tower networks were read from.
-    threads : int
-        Processes that read the products side by side.
+    raw : files and folders that the tower networks were read from
+    threads : processes that read the products side by side
     """
     products = _product_digests(sorted(outputs), threads)
     origins = product_origins(Path(benchmarks[0]).parent, leave_out=record)
     for sentence in (mixed := list(describe_mixtures(origins))):
         _log.warning("%s", sentence)
-    plain = config.model_dump(mode="json")
+    drivers = {"sha256": stores.manifest_digest(cube), **stores.read_manifest(cube).origin} if cube else None
     written = Provenance(
         run=config.run,
-        **_simulation(config),
+        **simulated.description(config.evaluation.title or config.run, config.twin is not None),
         recorded=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        config=plain,
+        config=config.model_dump(mode="json"),
         config_digest=config_digest,
         seed=config.seed,
         code=stage_digests(config),
@@ -81,7 +73,7 @@ def record_provenance(
         made=origins,
         mixed=tuple(mixed),
         hardware=describe_hardware(),
-        inputs=RecordedInputs(drivers=_cube(cube) if cube else None, towers=_checksums(inputs), raw=_checksums(raw)),
+        inputs=RecordedInputs(drivers=drivers, towers=_checksums(inputs), raw=_checksums(raw)),
         outputs={path: file for path, (file, _) in products.items()},
         contents={path: content for path, (_, content) in products.items() if not path.endswith(".html")},
         rules=job_costs(benchmarks),
@@ -90,21 +82,8 @@ def record_provenance(
     _log.info("%d outputs, %d jobs, %s", len(outputs), len(written.rules), written.git_revision)
 
 
-def _simulation(config: Config) -> dict[str, Any]:
-    """Title, description and keywords of a run on the virtual Earth."""
-    if not config.twin:
-        return {}
-    title = simulated.title(config.evaluation.title or config.run, True)
-    return {"name": title, "description": simulated.COMMENT, "keywords": simulated.KEYWORDS}
-
-
-def _cube(path: str) -> dict[str, Any]:
-    """Digest of the cube, and what its manifest says of the sources."""
-    return {"sha256": stores.manifest_digest(path), **stores.read_manifest(path).origin}
-
-
 def product_origins(run: Path, *, leave_out: str | Path) -> dict[str, tuple[ProductOrigin, ...]]:
-    """How the products in the folder of a run were made, as their seals say, by rule; tiles of maps are under `tiles`.
+    """Return the origins of the products of a run by rule, from their seals; tiles of maps are under `tiles`.
 
     Each `ProductOrigin` stands for products of the same code, settings, seed, software and instructions.
     """
@@ -123,7 +102,7 @@ def _origin(products: Sequence[tuple[str, dict[str, Any]]]) -> ProductOrigin:
 
 
 def describe_mixtures(origins: Mapping[str, Sequence[ProductOrigin]]) -> Iterator[str]:
-    """Sentences on models and tiles that were made with different libraries or instruction sets, so that their bits differ."""
+    """Describe models and tiles that were made with different libraries or instruction sets, so that their bits differ."""
     for rule, products in {"train_model": "models", "tiles": "tiles of maps"}.items():
         used = _versions(origins.get(rule, ()))
         if several := [f"{name} {', '.join(sorted(used[name]))}" for name in lineage.COMPUTING if len(used.get(name, ())) > 1]:
@@ -133,7 +112,7 @@ def describe_mixtures(origins: Mapping[str, Sequence[ProductOrigin]]) -> Iterato
 
 
 def _software(origins: Mapping[str, Sequence[ProductOrigin]]) -> dict[str, str]:
-    """Versions of Python, Snakemake and this package now, and every version of each library that made a product."""
+    """Return the versions of Python, Snakemake and this package, and all versions of each library that made a product."""
     now = {name: version for name, version in provenance.software().items() if name not in lineage.LIBRARIES}
     used = _versions(origin for entries in origins.values() for origin in entries)
     return now | {name: ", ".join(sorted(versions)) for name, versions in used.items()}
@@ -148,9 +127,9 @@ def _versions(origins: Iterable[ProductOrigin]) -> dict[str, set[str]]:
 
 
 def content_digest(path: str | Path) -> str:
-    """SHA-256 of what a product says: of NetCDF the names, shapes and values of all variables, else of the bytes.
+    """Return the SHA-256 of the content of a product: names, shapes and values of all variables of NetCDF, else all bytes.
 
-    Two runs of the same code and inputs agree in it; their files differ in the time of writing.
+    It is equal for two runs of the same code and inputs, whose files differ in the time of writing.
     """
     path = Path(path)
     if path.suffix != ".nc":
@@ -171,7 +150,7 @@ def _texts(part: np.ndarray) -> bytes:
 
 
 def _parts(variable: "netCDF4.Variable[Any]", at: tuple[int, ...] = ()) -> Iterator[np.ndarray]:
-    """A variable in order by whole chunks in time, so that nothing is unpacked twice and a year of the globe is never held."""
+    """Yield a variable in order by whole chunks in time, so that no chunk is unpacked twice and memory stays small."""
     if variable.ndim - len(at) < 3:
         yield np.asarray(variable[at or slice(None)])
         return
@@ -185,7 +164,7 @@ def _parts(variable: "netCDF4.Variable[Any]", at: tuple[int, ...] = ()) -> Itera
 
 
 def stage_digests(config: Config) -> dict[str, str]:
-    """Digest of each stage's modules with all they import, and of the plug-ins that the configuration names."""
+    """Return the digest of each stage and of each plug-in of the configuration, with all modules that they import."""
     root = provenance.ROOT
     modules = [".".join(file.relative_to(root).with_suffix("").parts) for file in sorted(root.glob("tamrl/**/stage.py"))]
     for section, (key, package) in PLUGINS.items():
@@ -208,17 +187,9 @@ def describe_hardware() -> Hardware:
 
 
 def job_costs(folders: Sequence[str]) -> dict[str, JobCost]:
-    """Read the cost of each job from Snakemake's benchmark tables.
+    """Read the cost of each job from Snakemake's benchmark tables below `folders`; raise `InputError` for other tables.
 
-    Parameters
-    ----------
-    folders : list of paths
-        `benchmarks/` of the run, and of its choices, whose jobs get the choice's name in front.
-
-    Raises
-    ------
-    InputError
-        If a table is not one of Snakemake's.
+    The folders are `benchmarks/` of the run and of its choices, whose jobs get the name of the choice in front.
     """
     jobs: dict[str, JobCost] = {}
     run = Path(folders[0]).parent
@@ -227,11 +198,13 @@ def job_costs(folders: Sequence[str]) -> dict[str, JobCost]:
             rows = list(csv.DictReader(handle, delimiter="\t"))
         if not rows or not {"s", "max_rss"} <= rows[-1].keys():
             raise InputError("not a benchmark of Snakemake", where=file, found=rows[-1:], todo="delete it and run its rule again")
-        name = "/".join(part for part in file.relative_to(run).with_suffix("").parts if part != "benchmarks")
+        parts = list(file.relative_to(run).with_suffix("").parts)
+        rule = parts[parts.index("benchmarks") + 1]
+        name = "/".join(part for part in parts if part != "benchmarks")
         with border.reading("not a benchmark of Snakemake", where=file, todo="delete it and run its rule again"):
             memory = rows[-1]["max_rss"].strip()
             unknown = memory in {"-", "NA", ""}  # of jobs of less than some seconds
-            jobs[name] = JobCost(seconds=float(rows[-1]["s"]), memory_mib=None if unknown else float(memory))
+            jobs[name] = JobCost(rule=rule, seconds=float(rows[-1]["s"]), memory_mib=None if unknown else float(memory))
     return jobs
 
 
@@ -240,7 +213,7 @@ def _checksums(paths: Iterable[str]) -> dict[str, str]:
 
 
 def _product_digests(paths: Sequence[str], processes: int) -> dict[str, tuple[str, str]]:
-    """Checksums of each product; by processes, because netCDF4 is not safe in threads."""
+    """Return the checksums of each product, computed by processes, because netCDF4 is not safe in threads."""
     if processes == 1:
         return {path: _digests(path) for path in paths}
     with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:  # others would run the workflow's script again
@@ -248,7 +221,7 @@ def _product_digests(paths: Sequence[str], processes: int) -> dict[str, tuple[st
 
 
 def _digests(path: str) -> tuple[str, str]:
-    """Checksums of the bytes of a product and of what it says, which are read once where the two are the same."""
+    """Return the checksums of the bytes and of the content of a product; the file is read once if they are the same."""
     digest = files.sha256(path)
     return digest, content_digest(path) if path.endswith(".nc") else digest
 

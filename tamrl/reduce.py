@@ -60,34 +60,17 @@ def weigh(statistic: np.ndarray, weight: np.ndarray, *, known: np.ndarray) -> We
 
 
 def over_time(statistics: Iterable[np.ndarray], days: np.ndarray, *, known: np.ndarray) -> WeightedSum:
-    """Sum statistics over all steps of a block, per cell, without an array of all products w·x.
+    """Sum statistics over all steps of a block: `total` (statistic, *cells) and `weight` (*cells).
 
-    Parameters
-    ----------
-    statistics : arrays (time, *cells)
-        Fields that are known at the same steps, such as all members of GPP and RECO.
-    days : array (time)
-        Weight of each step: its length.
-    known : bool array (time, *cells)
-        Whether the statistics are known.
-
-    Returns
-    -------
-    WeightedSum
-        `total` (statistic, *cells) and `weight` (*cells).
+    The `statistics` (time, *cells) are known at the same steps, where `known` (time, *cells) is true, such as all members of
+    GPP and RECO. Each step has the weight of its length `days` (time). No array of all products w·x is made.
     """
     total = np.stack([np.einsum("t...,t->...", np.where(known, field, 0.0), days) for field in statistics])
     return WeightedSum(total, np.einsum("t...,t->...", known, days))
 
 
 def over_regions(cells: WeightedSum, area: np.ndarray) -> WeightedSum:
-    """Sum over the cells of each region; `cells` (statistic, lat, lon); `area` (region, lat, lon) of each cell.
-
-    Returns
-    -------
-    WeightedSum
-        `total` (region, statistic) and `weight` (region).
-    """
+    """Sum `cells` (statistic, lat, lon) over regions with `area` (region, lat, lon) to (region, statistic)."""
     return WeightedSum(np.einsum("ryx,myx->rm", area, cells.total), np.einsum("ryx,yx->r", area, cells.weight))
 
 
@@ -101,20 +84,12 @@ def over_rows(values: np.ndarray, row: np.ndarray, *, rows: int) -> np.ndarray:
 
 
 def over_classes(statistics: Iterable[np.ndarray], weight: np.ndarray, position: np.ndarray, *, classes: int) -> WeightedSum:
-    """Sum statistics over the values of each class.
+    """Sum statistics over the values of each class: `total` (statistic, class) and `weight` (class).
 
     Parameters
     ----------
-    statistics : arrays (N)
-    weight : array (N)
-    position : array (N)
-        Class of each value, 0, 1, ...
-    classes : number of classes
-
-    Returns
-    -------
-    WeightedSum
-        `total` (statistic, class) and `weight` (class).
+    statistics, weight : arrays (N)
+    position : array (N); class of each value, 0, 1, ..
     """
     total = np.stack([np.bincount(position, weight * field, minlength=classes) for field in statistics])
     return WeightedSum(total, np.bincount(position, weight, minlength=classes))

@@ -1,6 +1,6 @@
-"""Plug-ins are files: a module in a plug-in package is found by being there.
+"""Find and import plug-ins: the modules in a plug-in package.
 
-Modules of plug-ins are light, so that a configuration is checked without torch, xarray and pandas.
+They are light, so that a configuration is checked without torch, xarray and pandas.
 """
 
 import importlib

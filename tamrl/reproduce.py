@@ -1,8 +1,8 @@
 """`make reproduce RUN=results/x`: repeat a run from its `provenance.json`, and compare the products.
 
-The repetition is `results/<run>-again`, from the recorded configuration; the products are compared by their numbers
-(`record.content_digest`), for files carry the time of their writing. The record may be a stranger's: commands in it, and paths
-that lead out of the project and its data, are shown, and taken only with consent (`ACCEPT=yes`).
+The repetition `results/<run>-again` uses the recorded configuration. Products are compared by their content
+(`record.content_digest`), because files contain the time of their writing. A record may come from a stranger: its commands, and
+paths outside the project and its data, are shown and used only with consent (`ACCEPT=yes`).
 """
 
 import argparse
@@ -24,7 +24,7 @@ from tamrl.run_record import FILE, Provenance
 AGAIN = "-again"
 ACCEPT = "--accept-commands"
 COMMANDS = ("launcher",)
-"""Names of keys whose values are run."""
+"""Keys whose values are executed."""
 
 
 def find_unsafe_values(recorded: config.Raw, overrides: config.Raw | None = None) -> dict[str, str]:
@@ -39,7 +39,7 @@ def find_unsafe_values(recorded: config.Raw, overrides: config.Raw | None = None
 
 
 def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """All texts within nested mappings and lists, by key with dots."""
+    """Yield all texts in nested mappings and lists, by key with dots."""
     if isinstance(value, (Mapping, list)):
         for name, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _texts(item, f"{key}.{name}".strip("."))
@@ -53,7 +53,7 @@ def _leaves_project(text: str) -> bool:
 
 
 def confirm_values(values: Mapping[str, str], *, accepted: bool) -> bool:
-    """Show values of a record; whether they may be used: they were `accepted` before, or the terminal says so now."""
+    """Show values of a record and return whether they may be used: `accepted` before, or confirmed in the terminal now."""
     for key, text in values.items():
         print(f"from the record: {key!a}: {text!a}")
     if not values or accepted:
@@ -66,28 +66,24 @@ def confirm_values(values: Mapping[str, str], *, accepted: bool) -> bool:
 
 
 def repeated_configuration(recorded: Provenance) -> dict[str, Any]:
-    """The recorded configuration under the name of the repetition; inputs that the run made itself are made again."""
-    renamed: dict[str, Any] = _replace_prefix(config.rename_keys(recorded.config), recorded.layout, _again(recorded))
-    return renamed | {"run": _again(recorded).run}
+    """Return the recorded configuration under the name of the repetition; inputs that the run made are made again."""
+    renamed: dict[str, Any] = _moved(config.rename_keys(recorded.config), recorded)
+    return renamed | {"run": recorded.run + AGAIN}
 
 
-def _again(recorded: Provenance) -> RunLayout:
-    return RunLayout(recorded.run + AGAIN)
-
-
-def _replace_prefix(value: Any, old: RunLayout, new: RunLayout) -> Any:
-    """`value` with the folder of a run replaced at the beginning of every text in it."""
+def _moved(value: Any, recorded: Provenance) -> Any:
+    """Replace the folder of the run by that of the repetition at the beginning of every text in `value`."""
     if isinstance(value, dict):
-        return {key: _replace_prefix(item, old, new) for key, item in value.items()}
+        return {key: _moved(item, recorded) for key, item in value.items()}
     if isinstance(value, list):
-        return [_replace_prefix(item, old, new) for item in value]
-    if isinstance(value, str) and value.startswith(f"{old.folder}/"):
-        return new.folder + value.removeprefix(old.folder)
+        return [_moved(item, recorded) for item in value]
+    if isinstance(value, str) and value.startswith(f"{recorded.layout.folder}/"):
+        return RunLayout(recorded.run + AGAIN).folder + value.removeprefix(recorded.layout.folder)
     return value
 
 
 def list_changes(recorded: Provenance) -> list[str]:
-    """List code, libraries and locks that differ from those of the run; the numbers may then differ, too."""
+    """List code, libraries and locks that differ from those of the run, so that numbers may differ too."""
     digests = {module: provenance.code_digest(module) for module in recorded.code}
     now = {"code": digests, "software": provenance.software()}
     changes = [
@@ -104,17 +100,14 @@ def list_changes(recorded: Provenance) -> list[str]:
 def compare_products(recorded: Provenance, root: Path) -> dict[str, str]:
     """Compare each recorded product with the repetition below `root`: `same`, `differs` or `missing`.
 
-    Raises
-    ------
-    InputError
-        If the record is of a version that kept no digests of contents.
+    Raises `InputError` if the record of an earlier version has no digests of contents.
     """
     if not recorded.contents:
         todo = "run it once more with this version"
         raise InputError("the record keeps no digests of contents", where=recorded.run, todo=todo)
     verdicts = {}
     for path, digest in recorded.contents.items():
-        again = root / _replace_prefix(path, recorded.layout, _again(recorded))
+        again = root / _moved(path, recorded)
         same = again.exists() and record.content_digest(again) == digest
         verdicts[path] = "same" if same else "differs" if again.exists() else "missing"
     return verdicts
@@ -131,13 +124,12 @@ def main(arguments: list[str]) -> int:
     overrides = document.read_document(options.over) if options.over else {}
     if not confirm_values(find_unsafe_values(recorded.config, overrides), accepted=options.accept_commands):
         return 2
-    wanted = config.overlay(repeated_configuration(recorded), overrides) | {"run": _again(recorded).run}
+    wanted = config.overlay(repeated_configuration(recorded), overrides) | {"run": recorded.run + AGAIN}
     config.load(wanted)
     for line in list_changes(recorded):
         print(f"differs from the run: {line!a}")
     again = Path(options.folder).with_name(Path(options.folder).name + AGAIN)
-    with files.atomic(again / "config.json") as part:
-        part.write_text(json.dumps(wanted, indent=1), encoding="utf-8")  # not as a record: with the paths of this machine
+    files.save_text(again / "config.json", json.dumps(wanted, indent=1))  # not as a record: with the paths of this machine
     command = [sys.executable, "-m", "snakemake", "--configfile", str(again / "config.json"), "--rerun-incomplete"]
     done = subprocess.run([*command, *(for_snakemake or ["--cores", str(os.cpu_count())])], check=False)
     if done.returncode:

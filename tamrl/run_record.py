@@ -55,6 +55,8 @@ class Hardware(_Record):
 class JobCost(_Record):
     """What a job took."""
 
+    rule: str = ""
+    """Rule of the job; earlier versions did not record it."""
     seconds: float
     memory_mib: float | None = None
     """Peak memory; null for jobs of less than some seconds."""
@@ -116,10 +118,7 @@ class Provenance(_Record):
     def read(cls, path: str | Path) -> Self:
         """Read `provenance.json`. It may come from elsewhere and have no seal.
 
-        Raises
-        ------
-        InputError
-            If it is no record, or names products outside of the run.
+        Raises `InputError` if it is no record, or names products outside of the run.
         """
         path = Path(path)
         with border.reading("the record of the run cannot be read", where=path, todo="run make maps to its end first"):

@@ -5,6 +5,7 @@ of real inputs carry no label.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -28,7 +29,7 @@ def title(text: str, virtual: bool) -> str:
     return f"{text} ({STATEMENT})" if virtual and STATEMENT not in text else text
 
 
-def description(name: str, virtual: bool) -> dict[str, object]:
+def description(name: str, virtual: bool) -> dict[str, Any]:
     """Return `name`, `description` and `keywords` for the JSON record of a run; empty if the world is real."""
     return {"name": title(name, True), "description": COMMENT, "keywords": list(KEYWORDS)} if virtual else {}
 

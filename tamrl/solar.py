@@ -55,10 +55,7 @@ def spencer_sun(day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def potential_radiation_at_towers(*, lat: np.ndarray, day: np.ndarray) -> np.ndarray:
     """Daily mean shortwave radiation (W m-2) at the top of the atmosphere, to 1 % (Iqbal 1983, eq. 4.2.20).
 
-    Parameters
-    ----------
-    lat : degrees north
-    day : day of the year, 1 to 366; same shape
+    `lat` is in degrees north, `day` is the day of the year, 1 to 366; both have the same shape.
     """
     declination, nearness = spencer_sun(day)
     phi = np.deg2rad(np.clip(lat, -89.99, 89.99))
@@ -71,14 +68,7 @@ def potential_radiation_at_towers(*, lat: np.ndarray, day: np.ndarray) -> np.nda
 def sunset_angle(lat: np.ndarray, declination: np.ndarray) -> np.ndarray:
     """Hour angle of sunset in radians, 0 in polar night and π in polar day (FAO 56, equation 25).
 
-    Parameters
-    ----------
-    lat : array (lat), degrees north
-    declination : array (time), radians
-
-    Returns
-    -------
-    array (time, lat)
+    From `lat` (lat), degrees north, and `declination` (time), radians, to (time, lat).
     """
     angle: np.ndarray = np.arccos(np.clip(-np.tan(np.deg2rad(lat))[None] * np.tan(declination)[:, None], -1, 1))
     return angle
@@ -87,14 +77,7 @@ def sunset_angle(lat: np.ndarray, declination: np.ndarray) -> np.ndarray:
 def potential_radiation(lat: np.ndarray, days: np.ndarray) -> np.ndarray:
     """Daily mean shortwave radiation at the top of the atmosphere, W m-2 (Allen et al. 1998, FAO 56, equation 21).
 
-    Parameters
-    ----------
-    lat : array (lat), degrees north
-    days : array (time) of dates, datetime64[D]
-
-    Returns
-    -------
-    array (time, lat)
+    From `lat` (lat), degrees north, and dates `days` (time), datetime64[D], to (time, lat).
     """
     delta, distance = almanac_sun(days)
     angle, phi = sunset_angle(lat, delta), np.deg2rad(lat)[None]

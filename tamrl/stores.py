@@ -57,10 +57,8 @@ def compressors() -> list[BytesBytesCodec]:
 def seal_store(path: str | Path, *, origin: files.JsonObject, known: Mapping[str, StoredFile] | None = None) -> None:
     """Write the manifest of a finished store.
 
-    Parameters
-    ----------
-    origin : how the store was made: sources, versions, digest of the code
-    known : entries of another manifest, for files that are links into its store; these are not read again
+    `origin` says how the store was made: sources, versions, digest of the code. `known` has the entries of another manifest,
+    for files that are links into its store; these are not read again.
     """
     temporary.sweep(Path(path))
     listed = {}
@@ -73,10 +71,7 @@ def seal_store(path: str | Path, *, origin: files.JsonObject, known: Mapping[str
 def read_manifest(path: str | Path) -> StoreManifest:
     """Read the manifest of a store.
 
-    Raises
-    ------
-    ContractError
-        If it is missing or damaged.
+    Raises `ContractError` if it is missing or damaged.
     """
     return StoreManifest.read(_manifest_file(path))
 
@@ -96,10 +91,7 @@ def _manifest_file(path: str | Path) -> Path:
 def check_store(path: str | Path, *, verify: bool = False) -> None:
     """Compare names and sizes of the files of a store with its manifest, and their contents if `verify`.
 
-    Raises
-    ------
-    ContractError
-        Names the first files that are missing, have another size or content, or are not listed.
+    Raises `ContractError`, which names the first files that are missing, have another size or content, or are not listed.
     """
     listed, present = read_manifest(path).files, _listing(path)
     wrong = [f"{name} is missing" for name in listed if name not in present]
@@ -146,17 +138,10 @@ def find_damage(path: str | Path, folder: str) -> str | None:
 
 
 def open_cube(path: str | Path, *, verify: bool = False) -> xr.Dataset:
-    """Open `drivers/cube.zarr` and check its contract, `contracts.check_cube`.
+    """Open `drivers/cube.zarr` and check its contract, `contracts.check_cube`; raise `ContractError` for a damaged cube.
 
-    Returns
-    -------
-    Dataset with dynamic variables (time, lat, lon), statics (lat, lon) or (igbp | koppen, lat, lon), all float32,
-    missing in cells without land; attributes `time_step`, `resolution` and, for a mean year, `climatology`.
-
-    Raises
-    ------
-    ContractError
-        If a chunk is missing or damaged, or the content is not a cube.
+    Dynamic variables are (time, lat, lon), statics (lat, lon) or (igbp | koppen, lat, lon), all float32, missing in cells
+    without land. The attributes are `time_step`, `resolution` and, for a mean year, `climatology`.
     """
     ds = open_sealed(path, verify=verify)
     names = {role: tuple(str(n) for n in ds if variables.get(str(n)).role == role) for role in ("dynamic", "static")}

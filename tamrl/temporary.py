@@ -1,7 +1,7 @@
-"""Temporary places for unfinished files, and their move to the final name, so that nothing is half-written, planted or lost.
+"""Temporary folders for unfinished files, and the move of finished files to their final names.
 
-A place is a folder next to the file, `.part-<random>/`. Nobody can guess its name, only this user may enter it, and its process
-holds a lock in it. A lock that nobody holds marks the leftovers of a killed process.
+A temporary folder `.part-<random>/` lies next to the file. Its name cannot be guessed, only this user may enter it, and its
+process holds a lock in it. A free lock marks the leftovers of a killed process.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ _ROOM = 1024**2
 
 @contextmanager
 def temporary_place(path: Path) -> Iterator[Path]:
-    """Yield a path of the same name in a new temporary place, which is removed at the end with all its content."""
+    """Yield a path of the same name in a new temporary folder, which is removed at the end with all its content."""
     folder, lock = _made(path.parent)
     try:
         yield folder / path.name
@@ -54,12 +54,12 @@ def _made(parent: Path) -> tuple[Path, int]:
 
 
 def within(path: Path) -> bool:
-    """Whether a path lies in a temporary place."""
+    """Return whether a path lies in a temporary folder."""
     return any(name.startswith(PART) for name in path.parts[:-1])
 
 
 def sweep(folder: Path) -> None:
-    """Remove leftovers of killed processes of this user in `folder`; give a product that was moved aside its name again."""
+    """Remove leftovers of killed processes of this user in `folder`; restore a product that was moved aside."""
     for left in folder.glob(f"{PART}*"):
         with suppress(OSError):
             if left.is_symlink() or left.stat().st_uid != os.geteuid():
@@ -79,7 +79,7 @@ def sweep(folder: Path) -> None:
 
 
 def abandoned(folder: Path) -> list[Path]:
-    """Return the temporary places in `folder` whose process has ended; their content is unfinished."""
+    """Return the temporary folders in `folder` whose process has ended; their content is unfinished."""
     left = []
     for place in sorted(folder.glob(f"{PART}*")):
         try:
@@ -97,24 +97,16 @@ def abandoned(folder: Path) -> list[Path]:
 
 
 def begun(path: Path) -> Path:
-    """Return the folder `.<name>.part` next to `path`, for downloads that later calls continue.
-
-    Raises
-    ------
-    MachineError
-        If it is a link or belongs to another user.
-    """
+    """Return the folder `.<name>.part` next to `path`, for downloads that later calls continue; refuse one of another user."""
     part = path.with_name(f".{path.name}.part")
     part.mkdir(parents=True, exist_ok=True)
     if part.is_symlink() or part.stat().st_uid != os.geteuid():
-        raise MachineError(
-            "a temporary folder belongs to somebody else", where=part, found="a link or foreign folder", todo="delete it"
-        )
+        raise MachineError("the temporary folder is not ours", where=part, found="a link or foreign folder", todo="delete it")
     return part
 
 
 def no_link(path: str, flags: int) -> int:
-    """Open a file whose name others may know; a link of that name is refused, not followed."""
+    """Open a file whose name others may know; refuse a link of that name."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
@@ -123,7 +115,7 @@ sweep_once = cache(sweep)
 
 
 def move_into_place(part: Path, path: Path) -> None:
-    """Rename `part` to `path` and sync the folder; an earlier file of that name keeps it until then and is removed."""
+    """Rename `part` to `path`, replacing an earlier file of that name, and sync the folder."""
     if os.path.lexists(path) and (_is_folder(part) or _is_folder(path)):
         with temporary_place(path) as aside:
             if _exchange(part, path):
@@ -176,7 +168,7 @@ def _sync(path: Path) -> None:
 def refused(part: Path) -> int | None:
     """Return the error number with which the file system refuses to store the size of `part` again; None if it accepts.
 
-    Libraries report a full disk by various errors ("NetCDF: HDF error", "Permission denied"), so the file system is asked itself.
+    Libraries report a full disk by various errors ("NetCDF: HDF error", "Permission denied"), so this asks the file system.
     """
     held = sum(p.stat().st_size for p in (part, *part.rglob("*")) if p.is_file())
     probe = part.with_name(_PROBE)

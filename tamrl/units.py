@@ -51,10 +51,7 @@ _SUBSTANCE = re.compile(
 def parse_unit(text: str) -> tuple[cf_units.Unit, str | None]:
     """Parse a unit as people write it; return it with the substance of its mass or moles: `C`, `CO2` or None.
 
-    Raises
-    ------
-    UnitError
-        If UDUNITS does not know the unit.
+    Raises `UnitError` if UDUNITS does not know the unit.
     """
     plain = " ".join(text.translate(_SIGNS).split())
     substance = _SUBSTANCE.search(plain)
@@ -96,10 +93,8 @@ def convert(values: Quantity, *, source: str, target: str, where: object = None)
     source, target : units as UDUNITS or people write them
     where : file and variable, for errors
 
-    Raises
-    ------
-    UnitError
-        If a unit is unknown or per month, or the units measure different quantities; states `where` and the accepted units.
+    Raises `UnitError` if a unit is unknown or per month, or the units measure different quantities; states `where` and the
+    accepted units.
     """
     if source == target:
         return values

@@ -168,10 +168,10 @@ def canonical(values: "xr.DataArray", *, name: str, source_units: str, where: ob
     ----------
     values : any shape, in `source_units`
     name : name in the vocabulary
-    where : source of the values, for the attribute `source`
+    where : source of the values, for the attribute `source` and for errors
     """
     entry = get(name)
-    converted = units.convert(values, source=source_units, target=entry.units).astype("float32")
+    converted = units.convert(values, source=source_units, target=entry.units, where=f"{where}, {name}").astype("float32")
     converted.attrs = attributes(name) | {"source": str(where)}
     return converted.rename(name)
 

@@ -1,7 +1,7 @@
-"""How a rule of the workflow calls its stage, and what makes a function a stage.
+"""Call the stage of a rule, and make a function a stage.
 
-The parameter `stage` of a rule names the function. Named inputs, outputs and parameters are its arguments; inputs that
-have no name or are empty are none. Wildcards, threads and what a cluster allots are taken where the function asks for them.
+The parameter `stage` of a rule names the function. Named inputs, outputs and parameters are its arguments; empty or unnamed
+inputs are not passed. Wildcards, threads and resources of a cluster are passed if the function has such arguments.
 """
 
 import importlib
@@ -25,20 +25,15 @@ NO_ARGUMENTS = {"stage", "code", "stamps"}
 
 
 def stage(function: Callable[P, R]) -> Callable[P, R]:
-    """Check the arguments of a stage and give them their types, whoever calls it: a mapping becomes the section it stands for.
+    """Check the arguments of a stage and convert them to their types, for example a mapping to its section.
 
-    Raises
-    ------
-    ConfigError
-        By the stage, from an argument that is not what it asks for.
-    MachineError
-        Where the machine refuses it memory, threads or files.
+    The stage raises `ConfigError` for a wrong argument, and `MachineError` if the machine refuses memory, threads or files.
     """
     checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        """The stage, its arguments checked."""
+        """Check the arguments and call the stage."""
         with border.naming_machine_faults(function.__name__):
             try:
                 return checked(*args, **{name: _plain(value) for name, value in kwargs.items()})
@@ -51,19 +46,16 @@ def stage(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _plain(value: Any) -> Any:
-    """Paths as text, as Snakemake gives them."""
+    """Turn paths into text, as Snakemake passes them."""
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
 
 
 def arguments(job: Any, function: Callable[..., object]) -> dict[str, Any]:
-    """What `function` is given by a job: the `snakemake` object of a script.
+    """Return the arguments of `function` from a job, the `snakemake` object of a script.
 
-    Raises
-    ------
-    ConfigError
-        If two parts of the rule have the same name, or one is no argument of the stage.
+    Raises `ConfigError` if two parts of the rule have the same name, or one is no argument of the stage.
     """
     parameters = inspect.signature(function).parameters
     values: dict[str, Any] = {}
@@ -80,7 +72,7 @@ def arguments(job: Any, function: Callable[..., object]) -> dict[str, Any]:
 
 
 def run_job(job: Any) -> None:
-    """Run the stage of a job; its log goes into the log of the rule."""
+    """Run the stage of a job with the log of the rule."""
     log.to_file(job.log[0])
     module, _, name = job.params.stage.rpartition(".")
     function = getattr(importlib.import_module(module), name)

@@ -33,7 +33,7 @@ def run(tmp_path):
 
 def test_the_archive_holds_products_workflow_and_what_they_are(run, caplog):
     found = archive.write_crate(run)
-    assert "not quite that of the run: software snakemake: 9.0 then" in caplog.text
+    assert "differs from that of the run: software snakemake: 9.0 then" in caplog.text
     assert found == run.with_name("mine.crate.zip")
     with zipfile.ZipFile(found) as zipped:
         names = set(zipped.namelist())
@@ -117,7 +117,7 @@ def test_only_files_under_version_control_go_in_and_the_others_are_named(run, pr
     }  # fmt: skip
     assert not [name for name, content in held.items() if b"SECRET" in content]
     for name in ("config/.env", "config/netrc", "workflow/.cache/key.pem", "tamrl/notes~", "workflow/linked"):
-        assert f"left out, for it is not under version control: {name}" in caplog.text
+        assert f"left out, because it is not under version control: {name}" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["config/config.yaml", "config"])

@@ -82,10 +82,10 @@ def test_a_key_of_modules_changes_with_the_libraries_that_they_import(monkeypatc
 def test_a_damaged_entry_is_not_given_back(cache, caplog, cut):
     path = _put(cache)
     path.write_bytes(CONTENT[:cut] + b"#" + CONTENT[cut + 1 :])
-    assert cache.get("a.bin", KEY) is None and cache.verify() == ("a.bin",)
+    assert cache.get("a.bin", KEY) is None and cache.stored("a.bin") is None
     assert "damaged" in caplog.text
     _put(cache)
-    assert cache.get("a.bin", KEY) and cache.verify() == ()
+    assert cache.get("a.bin", KEY)
 
 
 @pytest.mark.parametrize("seal", ["", "{", '{"rule": "x"}', "gone"])

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tamrl import config, provenance, registry, sections
+from tamrl import config, provenance, registry
 from tamrl.errors import ConfigError
+from tamrl.sections.run import Config
 
 ROOT = Path(__file__).parents[1]
 
@@ -169,7 +170,7 @@ def test_every_plug_in_has_typed_options_in_the_schema(package):
 
 def test_every_key_of_the_configuration_is_documented():
     text = (ROOT / "config/README.md").read_text()
-    for name in sections.Config.model_fields:
+    for name in Config.model_fields:
         assert f"`{name}`" in text, f"config/README.md does not explain {name}"
 
 

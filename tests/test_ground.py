@@ -253,3 +253,10 @@ def test_the_tests_that_the_documents_name_exist(root, page):
     named = set(re.findall(r"`(test_\w+)`", (root / "docs" / page).read_text()))
     written = "\n".join(file.read_text() for file in (root / "tests").rglob("test_*.py"))
     assert named and not [name for name in named if f"def {name}(" not in written]
+
+
+def test_a_run_names_only_the_products_that_it_has(tmp_path):
+    assert log.finished_products(tmp_path) == ""
+    (tmp_path / "report.html").write_text("")
+    (tmp_path / "maps").mkdir()
+    assert log.finished_products(tmp_path) == f"Maps: {tmp_path}/maps/   Report: {tmp_path}/report.html"

@@ -16,7 +16,16 @@ TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
 EMPTY = {"found", "own", "about", "whole", "kept", "there", "told", "some", "said", "given", "apart"}
 """Names that say nothing of what they name."""
 
-CONTRACTS = {"main", "Options", "Network"} | {"inputs", "read", "build", "resume", "version", "archives", "koppen_map", "locate"}
+CONTRACTS = {"main", "Options", "Network", "capabilities"} | {
+    "inputs",
+    "read",
+    "build",
+    "resume",
+    "version",
+    "archives",
+    "koppen_map",
+    "locate",
+}
 CONTRACTS |= {"items", "download", "fetch", "listed", "write", "values", "coordinates", "elevation", "map_classes"}
 """Names that several plug-ins have because their contract asks for them, and the entry point of a program."""
 

@@ -12,13 +12,14 @@ GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "
 GROUND |= {"record_paths", "temporary", "lineage", "web", "escaping"}
 GROUND |= {"solar", "humidity", "calendar", "layout", "workflow", "reduce", "carbon", "arrays", "plugins", "shapes", "documents"}
 MIDDLE = GROUND | {"run_record", "provenance", "variables", "contracts", "grid", "stores", "georeference", "landmask"}
-MIDDLE |= {"cache", "predictions"}
+MIDDLE |= {"cache", "predictions", "benchmarks", "seasons"}
 STAGES = MIDDLE | {"sections"}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(MIDDLE - GROUND, MIDDLE),
     "sections": MIDDLE,
-    "config": MIDDLE | {"sections"},
+    "search": MIDDLE | {"sections"},
+    "config": MIDDLE | {"sections", "search"},
     "towers": STAGES,
     "drivers": STAGES,
     "twin": STAGES,
@@ -32,14 +33,19 @@ ALLOWED = {
     "evaluation": STAGES | {"uncertainty"},
     "report": STAGES | {"uncertainty", "evaluation"},
     "atlas": STAGES | {"maps", "uncertainty", "evaluation", "report"},
+    "truth": STAGES | {"maps", "uncertainty", "evaluation", "report"},
+    "worlds": STAGES | {"report"},
     "jobs": GROUND,
-    "planning": STAGES | {"config", "drivers"},
+    "planning": STAGES | {"config", "drivers", "search"},
     "record": STAGES,
     "product_checks": STAGES,
     "reproduce": STAGES | {"record", "config"},
     "archive": STAGES | {"reproduce"},
     "audit": STAGES | {"atlas"},
-    "costs": STAGES | {"config", "planning", "drivers"},
+    "api": STAGES | {"towers", "drivers", "samples", "training", "inference", "uncertainty", "maps"},
+    "command": STAGES | {"api", "config", "training", "drivers", "reproduce", "archive", "audit", "costs"},
+    "__main__": {"command"},
+    "costs": STAGES | {"config", "planning", "drivers", "search"},
 }
 TORCH = {"shapes.py", "samples/dataset.py", "models", "training", "inference", "adaptation"}
 FILES = sorted((ROOT / "tamrl").rglob("*.py"))

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tamrl import files, lineage, provenance, record, sections, stores
+from tamrl import files, lineage, provenance, record, stores
 from tamrl.errors import ContractError, InputError, MachineError
+from tamrl.sections.run import Config
 
 
 def test_the_digest_of_a_configuration_ignores_the_order_of_keys():
@@ -65,7 +66,7 @@ def test_the_digest_of_code_follows_imports_and_ignores_words(package, file, old
 
 
 def test_every_stage_has_a_digest_and_versions_are_known():
-    found = record.stage_digests(sections.Config())
+    found = record.stage_digests(Config())
     assert {"tamrl.maps.stage", "tamrl.uncertainty.stage"} <= set(found)
     assert all(len(digest) == 16 for digest in found.values()) and len(set(found.values())) == len(found)
     software = provenance.software()
@@ -91,7 +92,7 @@ def run(tmp_path, monkeypatch):
 
 
 def recorded(run, **more):
-    config = sections.Config(run="x", seed=7).model_dump(mode="json")
+    config = Config(run="x", seed=7).model_dump(mode="json")
     record.record_provenance(
         cube=run / "cube.zarr",
         inputs=[run / "t.parquet"],
@@ -117,8 +118,8 @@ def test_the_record_tells_what_was_read_with_what_and_what_it_cost(run):
     assert found["lock"] == provenance.lock_digest() != "none"
     assert found["inputs"]["drivers"]["sha256"] == stores.manifest_digest(run / "cube.zarr")
     assert found["inputs"]["drivers"]["sources"] == {"modis": {"version": "61"}}
-    assert found["rules"]["build_cube"] == {"seconds": 12.5, "memory_mib": 512.25}
-    assert found["rules"]["train_model/tamrl-0-0"] == {"seconds": 0.2, "memory_mib": None}
+    assert found["rules"]["build_cube"] == {"rule": "build_cube", "seconds": 12.5, "memory_mib": 512.25}
+    assert found["rules"]["train_model/tamrl-0-0"] == {"rule": "train_model", "seconds": 0.2, "memory_mib": None}
     assert found["hardware"]["cores"] >= 1 and found["hardware"]["memory_gib"] > 0
 
 

@@ -160,9 +160,9 @@ OUTSIDE = (
 )
 FOREIGN = {
     "towers/reader/bif.py", "towers/reader/oneflux.py", "towers/reader/snapshot.py", "towers/public_files.py",
-    "maps/netcdf.py", "report/results.py:read_csv",
+    "maps/netcdf.py", "benchmarks.py",
 }  # fmt: skip
-"""Readers of files that come from elsewhere; `maps/netcdf.py` opens what it writes, and the report Snakemake's benchmarks."""
+"""Readers of files that come from elsewhere; `maps/netcdf.py` opens what it writes."""
 
 
 def _reads(file):

@@ -4,25 +4,50 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from tests.api import conftest as tiny
+
+samples, table, tiny_run = tiny.samples, tiny.table, tiny.tiny_run
+"""Fixtures: a tiny run, and drivers of its towers."""
+
+
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+OFFLINE = ["--no-deps", "--no-build-isolation", "--no-index"]
+
 
 @pytest.fixture(scope="module")
-def installed(root, tmp_path_factory) -> Path:
-    """The wheel, built and unpacked in a folder outside the checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    shutil.copytree(root / "tamrl", folder / "source/tamrl")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(root / name, folder / "source" / name)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q"]
-    subprocess.run([*command, "-w", str(folder), str(folder / "source")], check=True, capture_output=True)
+def source(root, tmp_path_factory) -> Path:
+    """The files of the project, as a fresh clone has them."""
+    folder = tmp_path_factory.mktemp("wheel") / "source"
+    for name in ("tamrl", "workflow", "config", "envs"):
+        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "Snakefile"):
+        shutil.copy(root / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(source) -> Path:
+    """The wheel, built and installed in a folder outside the checkout."""
+    folder = source.parent
+    subprocess.run([*PIP, "wheel", *OFFLINE, "-w", str(folder), str(source)], check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "site")
+    target = ["install", "--no-deps", "--no-index", "--target", str(folder / "site")]
+    subprocess.run([*PIP, *target, str(wheel)], check=True, capture_output=True)
     return folder / "site"
+
+
+def _command(installed: Path, folder: Path, *words: str, program: tuple[str, ...] = ("-m", "tamrl")) -> str:
+    """What the command prints, from a folder that has nothing of the checkout."""
+    environment = os.environ | {"PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *program, *words]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
 
 
 def _run(code: str, installed: Path) -> str:
@@ -52,6 +77,47 @@ assert provenance.shipped("report/templates/*.html")
 print(provenance.revision(), provenance.lock_digest())
 """
     assert _run(code, installed) == "unknown none"
+
+
+def test_the_command_is_installed_and_predicts_from_an_empty_folder(installed, tiny_run, table, tmp_path):
+    assert "tamrl predict" in _command(installed, tmp_path, "--help")
+    assert _command(installed, tmp_path, "--version", program=(str(installed / "bin/tamrl"),)).startswith("tamrl ")
+    table.to_csv(tmp_path / "drivers.csv", index=False)
+    _command(installed, tmp_path, "predict", tiny_run.folder, "--device", "cpu", "--drivers", "drivers.csv", "--output", "x.csv")
+    lines = (tmp_path / "x.csv").read_text().splitlines()
+    assert len(lines) == 20 * 48 + 1 and lines[0].startswith("site,date,lat,lon,gpp,gpp_std")
+
+
+def test_the_installed_workflow_is_planned_from_an_empty_folder(installed, tmp_path):
+    assert "run: test" in _command(installed, tmp_path, "config", "config/test.yaml")
+    text = _command(installed, tmp_path, "run", "config/test.yaml", "--cores", "1", "--dry-run")
+    assert "rule build_cube:" in text and "rule write_report:" in text and "results/test/report.html" in text
+
+
+@pytest.mark.slow
+def test_the_installed_workflow_runs_from_an_empty_folder(installed, tmp_path):
+    text = _command(installed, tmp_path, "run", "config/test.yaml", "--cores", "1", "--", "results/test/inputs/co2.csv")
+    assert (tmp_path / "results/test/inputs/co2.csv").is_file(), text
+
+
+def test_the_installed_files_of_the_workflow_are_all_that_there_are(installed, root):
+    def listed(folder):
+        inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        return {path.as_posix() for path in inside if "__pycache__" not in path.parts}
+
+    for name in ("workflow", "config"):
+        missing = listed(root / name) - listed(installed / "share/tamrl" / name)
+        assert missing <= {"README.md"}
+
+
+def test_the_source_distribution_holds_what_the_wheel_is_made_of(source, installed, tmp_path):
+    build = "import sys; from setuptools.build_meta import build_sdist; print(build_sdist(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=source, capture_output=True, text=True, check=True)
+    with tarfile.open(tmp_path / done.stdout.split()[-1]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    wanted = {path.relative_to(installed).as_posix() for path in (installed / "tamrl").rglob("*") if path.is_file()}
+    assert {name for name in wanted if "__pycache__" not in name} <= names
+    assert {"Snakefile", "workflow/rules/common.smk", "config/test.yaml", "pyproject.toml", "LICENSE", "README.md"} <= names
 
 
 def test_type_checkers_find_the_annotations(installed):

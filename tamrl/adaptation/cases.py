@@ -111,8 +111,8 @@ def predict_adapted(case: Case, method: Adapting, inside: np.ndarray, *, months:
         site = slice(k, k + 1)
         window, cells = measured.sites(site), case.cells.sites(site)
         if isinstance(model, GrowingTrees):
-            x, static = window.cells.x, window.cells.static
-            trees = model.adapted(x, static, window.y, window.weight, trees=adaptation.trees, rate=adaptation.tree_rate)
+            inputs = window.cells.x, window.cells.support, window.cells.static
+            trees = model.adapted(*inputs, window.y, window.weight, trees=adaptation.trees, rate=adaptation.tree_rate)
             predicted = trees.predict(cells.x, cells.support, cells.static, skip=case.lead).numpy()
             fluxes.append(np.where(cells.valid[:, case.lead :, None].numpy(), predicted, np.float32(np.nan)))
         elif isinstance(model, FluxNetwork):

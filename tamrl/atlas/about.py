@@ -39,7 +39,7 @@ def about_page(attributes: Attributes, calibration: Calibration, identity: RunId
         "coast": "Coastlines: Natural Earth, public domain",
         "cite": texts.CITE.format(licence=licence, terms=terms).replace(" at the top of this page", " on this page"),
         "published": {flux: dataclasses.asdict(total) for flux, total in PUBLISHED.items()},
-        "coverage": calibration.coverage,
+        "coverage": calibration.coverage.get(calibration.step, {}),
         "skill": {flux: true_minus(calibration.skill.get(flux, "not stated")) for flux in FLUXES},
         "split": calibration.split,
     }

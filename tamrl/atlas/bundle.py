@@ -26,18 +26,9 @@ QUIET = ("--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--n
 
 @stage
 def build_site(*, site: str, sources: Sequence[str] = SOURCES) -> None:
-    """Build the program.
+    """Build the program into the folder `site`: `atlas.js`, `atlas.css`, `coast.js` and the licences of their libraries.
 
-    Parameters
-    ----------
-    site : the folder to write: `atlas.js`, `atlas.css`, `coast.js` and the licences of the libraries in them
-    sources : list of paths
-        Files of the program.
-
-    Raises
-    ------
-    InputError
-        If the libraries cannot be fetched, or the program cannot be built.
+    Raises `InputError` if the libraries cannot be fetched, or the program cannot be built.
     """
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

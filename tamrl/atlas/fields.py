@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from tamrl import files, units
+from tamrl import files
 from tamrl.atlas import layers
 from tamrl.atlas.cells import ShownCells
-from tamrl.carbon import CF_UNITS, UNITS
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
+from tamrl.report.map_sums import unit_factor
 from tamrl.simulated import Attributes
 
 FluxFiles = Mapping[tuple[str, str], str]
@@ -27,10 +27,7 @@ class FluxMaps:
     maps : the map of each flux and label
     reference : the fluxes that the maps are compared with; may be empty
 
-    Raises
-    ------
-    ContractError
-        If a map is missing.
+    Raises `ContractError` if a map is missing.
     """
 
     def __init__(self, labels: Sequence[str], *, maps: FluxFiles, reference: FluxFiles) -> None:
@@ -47,10 +44,7 @@ class FluxMaps:
     def monthly_fields(self, flux: str, label: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the quantities of a flux with their monthly means (12, cell), gC m-2 d-1.
 
-        Raises
-        ------
-        ContractError
-            If a file lacks a quantity, or lies on another grid.
+        Raises `ContractError` if a file lacks a quantity, or lies on another grid.
         """
         fields = [(quantity, flux + ending, self._maps) for quantity, ending in layers.QUANTITIES.items()]
         fields += [("truth", flux, self._reference)] if self._reference else []
@@ -59,10 +53,4 @@ class FluxMaps:
             with xr.open_dataset(files.verified(path)) as ds:
                 if name not in ds or ds[name].shape[-2:] != self.cells.shown.shape:
                     raise ContractError(f"no {name} on the grid of the maps", where=path, found=f"{list(ds)}, {dict(ds.sizes)}")
-                yield quantity, self._monthly(ds[name])
-
-    def _monthly(self, values: xr.DataArray) -> np.ndarray:
-        """Return monthly means (12, cell) in gC m-2 d-1."""
-        source = values.attrs.get("units", UNITS)
-        factor = units.convert(1.0, source=CF_UNITS if source == UNITS else source, target=CF_UNITS)
-        return layers.by_month(values, self.cells.pick) * np.float32(factor)
+                yield quantity, layers.by_month(ds[name], self.cells.pick) * unit_factor(ds[name])

@@ -42,11 +42,6 @@ class Layer:
     """Names of the values 0, 1, ... where the field is of classes."""
 
 
-def _month_mean(values: np.ndarray) -> np.ndarray:
-    """Return the mean of the steps of a month (time, lat, lon), missing if any of them is."""
-    return values.mean(0, dtype="f4") if len(values) else np.full(values.shape[1:], np.nan, "f4")
-
-
 def flux_layer(name: str, quantity: str, *, quantum: float, limits: tuple[float, float], reference: str | None) -> Layer:
     """Return the layer of a flux.
 
@@ -57,7 +52,7 @@ def flux_layer(name: str, quantity: str, *, quantum: float, limits: tuple[float,
     quantum, limits : gC m-2 d-1
     reference : name of the reference
     """
-    titles = {"mean": "estimate", "std": "spread", "q05": "5 % bound", "q95": "95 % bound", "truth": str(reference)}
+    titles = {"mean": "estimate", "std": "standard deviation", "q05": "5 % bound", "q95": "95 % bound", "truth": str(reference)}
     palette = "spread" if quantity == "std" else name
     title = f"{FLUX_NAMES[name]}, {titles[quantity]}"
     return Layer(f"{name}.{quantity}", title, FLUX_UNITS, "flux", quantum, palette, *limits, calendar.MONTHS)
@@ -121,9 +116,9 @@ def dominant(fractions: np.ndarray) -> np.ndarray:
     return np.where(known, np.where(known, fractions, 0.0).argmax(0), np.nan).astype("f4")
 
 
-def palettes(size: int = 256) -> dict[str, str]:
-    """Return the colours of the report from low to high, six hexadecimal digits each."""
-    ramps = {name: np.rint(255 * style.palette(name)(np.linspace(0, 1, size))[:, :3]).astype("u1") for name in PALETTES}
+def palettes() -> dict[str, str]:
+    """Return 256 colours of each palette of the report from low to high, six hexadecimal digits each."""
+    ramps = {name: np.rint(255 * style.palette(name)(np.linspace(0, 1, 256))[:, :3]).astype("u1") for name in PALETTES}
     return {name: ramp.tobytes().hex() for name, ramp in ramps.items()}
 
 
@@ -133,6 +128,12 @@ def flux_styles() -> dict[str, dict[str, str]]:
 
 
 def by_month(values: xr.DataArray, pick: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
-    """Return monthly means (12, ...) of the cells that `pick` takes from (lat, lon); each month is read by itself."""
-    month = calendar.month(values["time"].values)
-    return np.stack([pick(_month_mean(values.isel(time=month == m + 1).values)) for m in range(calendar.MONTHS)])
+    """Return monthly means (12, ...) of the cells that `pick` takes from (lat, lon), missing if a step is missing.
+
+    Each month is read by itself.
+    """
+    month, means = calendar.month(values["time"].values), []
+    for m in range(calendar.MONTHS):
+        part = values.isel(time=month == m + 1).values
+        means.append(pick(part.mean(0, dtype="f4") if len(part) else np.full(part.shape[1:], np.nan, "f4")))
+    return np.stack(means)

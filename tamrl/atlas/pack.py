@@ -20,10 +20,7 @@ LIMIT = 32767
 def quantise(values: np.ndarray, quantum: float, *, name: str) -> np.ndarray:
     """Return the multiples of `quantum` nearest to `values`, int16; missing values become `FILL`.
 
-    Raises
-    ------
-    ContractError
-        If a value is too large for 16 bits.
+    Raises `ContractError` if a value is too large for 16 bits.
     """
     steps = np.rint(np.asarray(values, dtype="f8") / quantum)
     if (np.abs(steps[np.isfinite(steps)]) > LIMIT).any() or np.isinf(steps).any():

@@ -10,7 +10,6 @@ from typing import Any
 
 import jinja2
 import pandas as pd
-import xarray as xr
 
 from tamrl import classes, contracts, files, simulated, stores
 from tamrl.atlas import layers, pack
@@ -22,6 +21,8 @@ from tamrl.atlas.stations import tower_index, tower_records
 from tamrl.calendar import CLIMATOLOGY
 from tamrl.carbon import FLUXES
 from tamrl.layout import File, RunLayout
+from tamrl.maps.land import class_shares
+from tamrl.report.results import Applicability
 from tamrl.sections.results import RunDescription
 from tamrl.uncertainty.calibration import Calibration
 from tamrl.workflow import stage
@@ -50,15 +51,11 @@ def build_atlas(
     ----------
     folder : folder of the run, with the paths of `tamrl.layout`
     site : the built program (`bundle.build_site`)
-    atlas : the folder to write
     quantum : fluxes are stored as whole multiples of it, gC m-2 d-1
     code : digest of the code, which the page states
     reference : files of all fluxes and labels, in the order of `carbon.FLUXES` and of the labels; empty without a reference
 
-    Raises
-    ------
-    ContractError
-        If the files do not belong together.
+    Raises `ContractError` if the files do not belong together.
     """
     layout, both = RunLayout.at(folder), list(product(FLUXES, description.labels))
     maps = {(flux, label): layout(File.MAP, flux=flux, label=label) for flux, label in both}
@@ -68,32 +65,30 @@ def build_atlas(
         shutil.copytree(site, part, copy_function=_copy, ignore=shutil.ignore_patterns(*files.FOREIGN))
         for path in map(layout, CREDITS):
             _copy(path, part)
-        data = part / "data"
+        data, area = part / "data", Applicability.read(layout(File.APPLICABILITY))
         shown = [
             *_write_fluxes(data, flux_maps, quantum, reference_name),
-            *_write_static(data, flux_maps, layout),
+            *_write_static(data, flux_maps, layout, area),
             *_write_drivers(data, flux_maps, layout),
         ]
         towers = _write_towers(data, layout, description)
         regions = contracts.read_csv(layout(File.REGIONS), contracts.REGIONS)
         write_script(data / "regions.js", "regions", regions_to_json(regions))
         page = about_page(flux_maps.attributes, Calibration.read(layout(File.CALIBRATION)), description, code=code)
-        sources = {"towers": towers, "threshold": _threshold(layout), "maps": sorted(Path(path).name for path in maps.values())}
+        sources = {"towers": towers, "threshold": area.threshold, "maps": sorted(Path(path).name for path in maps.values())}
         head = _headings(description, reference_name) | _appearance(flux_maps, shown)
         write_script(data / "index.js", "index", head | sources | {"about": page})
-        (part / "index.html").write_text(_render_page(description), encoding="utf-8")
+        (part / "index.html").write_text(render_page(description), encoding="utf-8")
         size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
     _log.info("%d layers, %d cells, %d towers, %.1f MB", len(shown), flux_maps.cells.total, len(towers), size / 1e6)
 
 
-def _render_page(description: RunDescription) -> str:
+def render_page(description: RunDescription) -> str:
+    """Return the page of the atlas, which reads its data from scripts beside it."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(title=description.title, run=description.run, world=_world(description))
-
-
-def _world(description: RunDescription) -> str | None:
-    return simulated.STATEMENT if description.virtual else None
+    world = simulated.STATEMENT if description.virtual else None
+    return template.render(title=description.title, run=description.run, world=world)
 
 
 def _headings(description: RunDescription, reference: str | None) -> dict[str, Any]:
@@ -106,7 +101,7 @@ def _headings(description: RunDescription, reference: str | None) -> dict[str, A
         "model": description.map_model,
         "reference": reference,
         "credits": [Path(file).name for file in CREDITS],
-        simulated.COLUMN: _world(description),
+        simulated.COLUMN: simulated.STATEMENT if description.virtual else None,
     }
 
 
@@ -140,17 +135,18 @@ def _write_fluxes(data: Path, maps: FluxMaps, quantum: float, reference: str | N
         yield from made.values()
 
 
-def _write_static(data: Path, maps: FluxMaps, layout: RunLayout) -> Iterator[layers.Layer]:
+def _write_static(data: Path, maps: FluxMaps, layout: RunLayout, area: Applicability) -> Iterator[layers.Layer]:
     """Write scripts of constant fields: applicability, classes, and the static variables of the cube; yield each layer."""
-    drivers, fields = stores.open_cube(layout(File.CUBE)), []
-    with xr.open_dataset(files.verified(layout(File.APPLICABILITY))) as ds:
-        for name, layer in layers.applicability_layers(_threshold(layout)).items():
-            fields.append((layer, maps.cells.pick(ds[name].values.astype("f4"))))
+    drivers = stores.open_cube(layout(File.CUBE))
+    shown = layers.applicability_layers(area.threshold)
+    fields = [
+        (shown["applicability"], maps.cells.pick(area.inside.astype("f4"))),
+        (shown["dissimilarity"], maps.cells.pick(area.dissimilarity.astype("f4"))),
+    ]
     for name, kinds in (("igbp", classes.IGBP), ("koppen", classes.KOPPEN)):
         if f"{name}_fraction" in drivers:
-            order = [list(drivers[name].values).index(kind) for kind in kinds]
-            share = drivers[f"{name}_fraction"].transpose(name, "lat", "lon").values[order]
-            fields.append((layers.class_layer(name, kinds), layers.dominant(maps.cells.pick(share))))
+            share = maps.cells.pick(class_shares(drivers, name, kinds))
+            fields.append((layers.class_layer(name, kinds), layers.dominant(share)))
     for name in [str(n) for n in drivers if drivers[n].dims == ("lat", "lon") and n != "land_fraction"]:
         layer, values = layers.driver_layer(name, maps.cells.pick(drivers[name].values)[None])
         fields.append((layer, values[0]))
@@ -185,13 +181,6 @@ def _write_towers(data: Path, layout: RunLayout, description: RunDescription) ->
         contracts.read_csv(layout(File.DISSIMILARITY), contracts.DISSIMILARITY),
         scale=description.step,
     )
-
-
-def _threshold(layout: RunLayout) -> float | None:
-    """Return the dissimilarity above which a cell lies outside the area of applicability."""
-    with xr.open_dataset(files.verified(layout(File.APPLICABILITY))) as ds:
-        threshold = ds["dissimilarity"].attrs.get("threshold")
-    return None if threshold is None else float(threshold)
 
 
 def _copy(source: str, target: str | Path) -> None:

@@ -7,6 +7,7 @@ is not included.
 from dataclasses import dataclass
 
 from tamrl import registry
+from tamrl.calendar import MONTHS
 from tamrl.costs.fit import MIB
 from tamrl.costs.needs import job_mib
 from tamrl.costs.plan import plan_steps
@@ -14,7 +15,7 @@ from tamrl.costs.size import RunSize
 from tamrl.costs.work import bytes_of_cube, bytes_of_products
 from tamrl.planning import cube_variables
 from tamrl.plugins import SourceVolume
-from tamrl.sections import Config
+from tamrl.sections.run import Config
 
 GB = 1e9
 LINE = 10e6
@@ -43,13 +44,18 @@ def data_needs(config: Config) -> list[Need]:
     size, years = RunSize.of(config), len(config.time.years)
     wanted = plan_cube(cube_variables(config), config.drivers.sources)
     volumes: dict[str, SourceVolume] = {}
+    orders: list[Need] = []
     for name in config.drivers.sources:
-        options = config.drivers.plugin_options(name)
-        volumes[name] = registry.load_source(name).volume(options, variables=len(wanted[name]), years=years)
+        options, source, count = config.drivers.plugin_options(name), registry.load_source(name), len(wanted[name])
+        volumes[name] = source.volume(options, variables=count, years=years)
+        if source.CAPABILITIES.ordered and getattr(options, "download", False):
+            orders.append(Need(f"orders of {name}, whose time in the queue is not counted", count * years * MONTHS, "files"))
     composites = sum(volume.composites for volume in volumes.values())
     needs = [Need(f"files of {name}", volume.size / GB, "GB") for name, volume in volumes.items() if volume.size]
+    needs += [Need(f"what stays of {name}", volume.condensed / GB, "GB") for name, volume in volumes.items() if volume.condensed]
     if total := sum(volume.size for volume in volumes.values()):
         needs.append(Need("hours to fetch them at 10 MB/s", total / LINE / 3600, "h"))
+    needs += orders
     needs += [Need("cube of drivers", bytes_of_cube(size) / GB, "GB")]
     needs += [Need("predictions and maps", bytes_of_products(size) / GB, "GB")]
     needs += [Need("memory of the largest job of the drivers", job_mib("build_driver", size) * MIB / GB, "GB")]

@@ -4,21 +4,22 @@
 to all of them.
 """
 
-import csv
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from tamrl import config as configuration
 from tamrl import files
+from tamrl.benchmarks import read_benchmark
 from tamrl.costs.size import RunSize, training_cost
 from tamrl.costs.work import LIKE, NETWORK, RULES, TREE
 from tamrl.errors import InputError
 from tamrl.layout import File, RunLayout
 from tamrl.options import Strict
-from tamrl.sections import Config
+from tamrl.sections.run import Config
 
 COSTS = Path(__file__).with_name("costs.json")
 MIB = 1024**2
@@ -93,10 +94,7 @@ class Basis(Strict):
 def measure_run(folder: Path) -> Measurement:
     """Measure a finished run: its sizes, hardware, and the median job of each rule.
 
-    Raises
-    ------
-    InputError
-        If the run has no `provenance.json`.
+    Raise `InputError` if the run has no `provenance.json`.
     """
     layout = RunLayout(folder.name, str(folder.parent))
     provenance = Path(layout(File.PROVENANCE))
@@ -105,19 +103,18 @@ def measure_run(folder: Path) -> Measurement:
     record = files.read_json(provenance)
     config = configuration.load(record["config"])
     trees, benchmarks = _tree_tables(config, layout), Path(layout(File.BENCHMARKS))
-    jobs: dict[str, list[dict[str, float]]] = {}
+    tables: dict[str, list[Path]] = {}
     for table in sorted(benchmarks.rglob("*.tsv")):
         rule = TREE if table in trees else table.relative_to(benchmarks).parts[0].removesuffix(".tsv")
-        jobs.setdefault(rule, []).append(_read_job(table))
+        tables.setdefault(rule, []).append(table)
     known = set(RULES) - (set() if config.drivers.sources else OF_MAPS)
-    with Path(layout(File.TOWERS)).open(encoding="utf-8") as handle:
-        towers = sum(1 for _ in handle) - 1
+    towers = len(Path(layout(File.TOWERS)).read_text(encoding="utf-8").splitlines()) - 1
     return Measurement(
         run=record["run"],
         recorded=record["recorded"],
         hardware=Machine(**{key: record["hardware"][key] for key in Machine.model_fields}),
         size=RunSize.of(config, towers=towers),
-        rules={rule: _median_job(rows) for rule, rows in jobs.items() if rule in known},
+        rules={rule: _median_job(of_rule) for rule, of_rule in tables.items() if rule in known},
     )
 
 
@@ -130,29 +127,16 @@ def _tree_tables(config: Config, layout: RunLayout) -> set[Path]:
     return {Path(layout.benchmark(NETWORK, part)) for part in parts}
 
 
-def _read_job(table: Path) -> dict[str, float]:
-    """Read the last line of a benchmark, by the names in `COLUMNS`."""
-    with table.open(encoding="utf-8") as handle:
-        row = list(csv.DictReader(handle, delimiter="\t"))[-1]
-    numbers = {key: float(row[name]) for key, name in COLUMNS.items() if row.get(name, "-") not in ("-", "NA", "")}
-    return {"cpu": numbers.get("seconds", 0.0)} | numbers
-
-
-def _median_job(rows: Sequence[Mapping[str, float]]) -> Job:
-    names = sorted({name for row in rows for name in row})
-    medians = {name: round(float(np.median([row[name] for row in rows if name in row])), 3) for name in names}
-    return Job(jobs=len(rows), **medians)
+def _median_job(tables: Sequence[Path]) -> Job:
+    """Return the median of the last lines of benchmarks."""
+    rows = pd.DataFrame([read_benchmark(table) for table in tables])
+    jobs = rows.reindex(columns=COLUMNS.values()).set_axis(list(COLUMNS), axis=1).astype(float)
+    jobs["cpu"] = jobs["cpu"].fillna(jobs["seconds"]).fillna(0.0)
+    return Job(jobs=len(jobs), **{name: round(value, 3) for name, value in jobs.median().dropna().items()})
 
 
 def fit_line(x: np.ndarray, y: np.ndarray, *, least: float = 0.0) -> tuple[float, float]:
-    """Fit `y ≈ start + slope · x` by relative least squares, with a start of at least 0 and a slope of at least `least`.
-
-    Parameters
-    ----------
-    x, y : arrays (N)
-        Units and measurements, y > 0.
-    least : smallest slope
-    """
+    """Fit `y ≈ start + slope · x` to arrays (N), y > 0, by relative least squares; start ≥ 0, slope ≥ `least`."""
     from scipy.optimize import nnls
 
     scale = x.max() or 1.0

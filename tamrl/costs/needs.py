@@ -7,7 +7,7 @@ from functools import cache
 from tamrl.costs.fit import MIB, Basis, Rate
 from tamrl.costs.size import RunSize
 from tamrl.costs.work import FEW, LIKE, NETWORK, RULES, TREE
-from tamrl.sections import Config
+from tamrl.sections.run import Config
 
 MARGIN = 2.0
 """Factor between the first request of a job and the rates, which are accurate to about this factor."""

@@ -83,7 +83,6 @@ def disk_bytes(size: RunSize) -> float:
 
 
 def _duration(seconds: float) -> str:
-    """Return a duration in seconds, minutes or hours."""
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 

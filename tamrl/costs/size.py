@@ -5,8 +5,7 @@ from tamrl.calendar import MONTHS
 from tamrl.grid import Grid
 from tamrl.options import Strict
 from tamrl.plugins import TrainingCost
-from tamrl.sections import Config
-from tamrl.sections.inputs import Time
+from tamrl.sections.run import Config
 
 LAND = 0.35
 """Share of the cells of an equal-angle grid that hold land."""
@@ -67,18 +66,20 @@ class RunSize(Strict):
         return float(self.streams * (self.hidden / 64) ** 1.5)
 
     @classmethod
-    def of(cls, config: Config, *, towers: int | None = None) -> "RunSize":
-        """Return the sizes of a run; `towers` if their number is known."""
+    def of(cls, config: Config, *, towers: int | None = None, model: str | None = None) -> "RunSize":
+        """Return the sizes of a run; `towers` if their number is known, `model` for a run of one model without maps."""
         rows, columns = Grid(config.grid.resolution).shape
         training, splits = config.training, config.splits
+        missing = MONTHS - int(config.time.until[5:]) if config.time.until else 0  # months of the last year
         per_year = {"day": 365.25, "month": MONTHS}[config.time.step]
-        costs = [training_cost(config, name) for name in training.models]
-        candidates = [training_cost(config, config.inference.model), *costs]
+        costs = [training_cost(config, name) for name in ([model] if model else training.models)]
+        candidates = [*costs] if model else [training_cost(config, config.inference.model), *costs]
+        schedule = training.optimisation(model) if model else training
         network = next((cost for cost in candidates if cost.kind == "network"), TrainingCost("network"))
         return cls(
             cells=rows * columns,
             land=rows * columns * LAND,
-            steps=_years(config.time) * per_year,
+            steps=(max(len(config.time.years), 1) - missing / MONTHS) * per_year,
             map_steps=per_year,
             spinup=config.inference.spinup,
             labels=len(config.time.labels),
@@ -91,7 +92,7 @@ class RunSize(Strict):
             network_models=sum(cost.kind == "network" for cost in costs),
             tree_models=sum(cost.kind == "trees" for cost in costs),
             hidden=network.width,
-            samples=float(training.steps * training.batch * (training.sequence + training.spinup)),
+            samples=float(schedule.steps * schedule.batch * (schedule.sequence + schedule.spinup)),
             trees=max((cost.trees for cost in costs), default=0),
             tile=config.grid.tile,
             strip=min(1.0, config.grid.tile / rows),
@@ -105,9 +106,3 @@ def training_cost(config: Config, model: str) -> TrainingCost:
     """Return the costs of training a model of the run, which may be a variant."""
     plugin = registry.load_model_plugin(config.training.plugin(model))
     return plugin.capabilities(plugin.Options(**config.training.options(model))).cost
-
-
-def _years(time: Time) -> float:
-    """Return the years of the cube, the last perhaps incomplete; a climatology counts as one year."""
-    missing = MONTHS - int(time.until[5:]) if time.until else 0
-    return max(len(time.years), 1) - missing / MONTHS

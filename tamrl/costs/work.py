@@ -45,12 +45,10 @@ class Work:
 
 
 def _single(size: RunSize) -> float:
-    """Return one job."""
     return 1
 
 
 def _twin(size: RunSize) -> float:
-    """Return one job if the world is virtual."""
     return float(size.twin)
 
 
@@ -87,7 +85,6 @@ def _slab(layers: Amount) -> Amount:
     """Bytes of the steps of a map that are made at once, and of the members behind a band of them (tamrl/maps/blocks.py)."""
 
     def amount(size: RunSize) -> float:
-        """At most two GiB of result."""
         result = min(size.map_steps * _field(size) * layers(size), 2 * 1024**3)
         return result * (1 + 2 * size.strip * size.members / layers(size))
 
@@ -107,11 +104,6 @@ def bytes_of_cube(size: RunSize) -> float:
 def _driver(size: RunSize) -> float:
     """Bytes of one variable of the cube on disk."""
     return bytes_of_cube(size) / size.variables
-
-
-def _joined(size: RunSize) -> float:
-    """Bytes of the cube in addition to those of its parts, which it links."""
-    return 0.0 if size.variable_jobs else bytes_of_cube(size)
 
 
 def _store(size: RunSize) -> float:
@@ -140,10 +132,6 @@ def _held(size: RunSize) -> float:
 
 def _models(size: RunSize) -> float:
     return size.network_models + size.tree_models
-
-
-def _networks(size: RunSize) -> float:
-    return size.network_models * _held(size) + size.members
 
 
 def _all_maps(size: RunSize) -> float:
@@ -182,14 +170,14 @@ RULES: dict[str, Work] = {
         lambda s: _cell_steps(s) * s.variables * (not s.variable_jobs),
         _year,
         reads=bytes_of_cube,
-        writes=_joined,
+        writes=lambda s: 0.0 if s.variable_jobs else bytes_of_cube(s),  # parts are linked
         threads=8,
     ),
     "harmonise_towers": Work(3, _single, _tower_steps, _table),
     "collocate_drivers": Work(4, _single, _tower_steps, _table),
     "compare_drivers": Work(5, _single, _tower_steps, _table),
     "build_samples": Work(5, _single, _tower_steps, _table),
-    NETWORK: Work(6, _networks, lambda s: s.samples * s.depth, _table),
+    NETWORK: Work(6, lambda s: s.network_models * _held(s) + s.members, lambda s: s.samples * s.depth, _table),
     TREE: Work(6, lambda s: s.tree_models * _held(s), lambda s: s.trees * min(_tower_steps(s), 100_000), _table),
     "assess_applicability": Work(6, _single, _cell_steps, _field, reads=bytes_of_cube),
     "assess_towers": Work(6, _single, _tower_steps, _table),

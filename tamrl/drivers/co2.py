@@ -26,32 +26,21 @@ class AnnualCo2:
     def on_days(self, days: np.ndarray) -> np.ndarray:
         """Smooth course through the middles of the years, µmol mol-1, of dates (T): to (T,).
 
-        A monotone cubic (Fritsch & Carlson 1980, doi 10.1137/0717021) that is continued for half a year at both ends.
-
-        Raises
-        ------
-        InputError
-            If a date lies in a year that the series does not have.
+        A monotone cubic (Fritsch & Carlson 1980, doi 10.1137/0717021) that is continued for half a year at both ends. Raise
+        `InputError` if a date lies in a year that the series does not have.
         """
         year = calendar.year(days)
         if missing := sorted(set(year.tolist()) - set(self.years.tolist())):
             known = f"{self.years[0]} to {self.years[-1]}"
-            raise InputError(
-                f"the series of CO2 lacks {missing}", where="drivers.co2", found=known, todo="add these years to the file"
-            )
+            asked, todo = f"the series of CO2 lacks {missing}", "add these years to the file"
+            raise InputError(asked, where="drivers.co2", found=known, todo=todo)
         position = year + (calendar.day_of_year(days) + 0.5) / calendar.days_of_year(days)
         course: np.ndarray = PchipInterpolator(self.years + 0.5, self.ppm, extrapolate=True)(position)
         return course
 
 
 def read_co2(path: str | Path) -> AnnualCo2:
-    """The series of a CSV; lines that begin with # are skipped.
-
-    Raises
-    ------
-    InputError, UnitError
-        As `co2_of_table`.
-    """
+    """The series of a CSV, as `co2_of_table`; lines that begin with # are skipped."""
     with border.reading("the series of CO2 cannot be read", where=path, todo=_TODO):
         completeness.check_text_end(Path(path))
         return co2_of_table(text.read_small_table(Path(path).read_bytes(), where=path, comment="#"), where=path)
@@ -60,21 +49,13 @@ def read_co2(path: str | Path) -> AnnualCo2:
 def co2_of_table(table: pd.DataFrame, *, where: object) -> AnnualCo2:
     """The series of a table with the columns year and ppm (numbers or text); further columns are ignored.
 
-    Raises
-    ------
-    InputError
-        If a column is missing, a value is no number, a year stands twice, or the years have a gap.
-    UnitError
-        If a value lies outside the valid range of `co2`.
+    Raise `InputError` if a column is missing, a value is no number, a year stands twice, or the years have a gap; `UnitError` if
+    a value lies outside the valid range of `co2`.
     """
     if lacking := [name for name in COLUMNS if name not in table]:
         noaa = "; the column `mean` of NOAA is to be named `ppm`" if "mean" in map(str.lower, map(str, table)) else ""
-        raise InputError(
-            f"the series of CO2 lacks {' and '.join(lacking)}",
-            where=where,
-            found=", ".join(map(str, table)),
-            todo=f"{_TODO}{noaa}",
-        )
+        asked, state = f"the series of CO2 lacks {' and '.join(lacking)}", ", ".join(map(str, table))
+        raise InputError(asked, where=where, found=state, todo=f"{_TODO}{noaa}")
     year = dates.parse_dates(table["year"], dates.YEAR, where=f"{where}, column year").dt.year.to_numpy()
     try:
         ppm = text.parse_numbers(table["ppm"], where=f"{where}, column ppm")
@@ -86,11 +67,7 @@ def co2_of_table(table: pd.DataFrame, *, where: object) -> AnnualCo2:
         raise InputError("a year of the CO2 series stands twice", where=where, found=int(years[1:][again][0]), todo=_TODO)
     if len(years) < 2 or not np.isfinite(ppm).all() or (np.diff(years) != 1).any():
         missing = sorted(set(range(years[0], years[-1] + 1)) - set(years[np.isfinite(ppm)].tolist())) if len(years) else []
-        raise InputError(
-            _NEEDS,
-            where=where,
-            found=f"{len(years)} years" + (f", none for {', '.join(map(str, missing[:5]))}" if missing else ""),
-            todo=_TODO,
-        )
+        state = f"{len(years)} years" + (f", none for {', '.join(map(str, missing[:5]))}" if missing else "")
+        raise InputError(_NEEDS, where=where, found=state, todo=_TODO)
     variables.check_range(ppm, name="co2", where=where)
     return AnnualCo2(years.astype(int), ppm)

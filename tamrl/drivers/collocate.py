@@ -40,13 +40,11 @@ def distance_to_cells(*, lat: float, lon: float, grid: Grid, rows: np.ndarray, c
 def candidate_cells(usable: np.ndarray, *, lat: float, lon: float, grid: Grid, max_distance_km: float) -> Candidates:
     """Cells that may stand for a tower: its own if usable, else usable ones within reach, nearest first.
 
+    Ties go to the nearer centre, then to the northern, then to the western cell.
+
     Parameters
     ----------
     usable : bool array (lat, lon)
-
-    Returns
-    -------
-    Cells in that order; ties go to the nearer centre, then to the northern, then to the western cell.
     """
     row, column = (int(v) for v in grid.index(lat=np.array(lat), lon=np.array(lon)))
     reach = int(np.ceil(max_distance_km / 111.0 / grid.resolution)) + 1

@@ -14,7 +14,9 @@ FEWEST = 10
 
 
 def compare_with_towers(gridded: xr.Dataset, measured: pd.DataFrame, sites: pd.DataFrame) -> pd.DataFrame:
-    """Compare drivers of cells with those of towers: one row for each tower and variable that both have.
+    """Compare drivers of cells with those of towers: a table with `COLUMNS` and a row for each tower and variable that both have.
+
+    The bias is grid minus tower, in the vocabulary's unit; `r` is missing for fewer than `FEWEST` pairs.
 
     Parameters
     ----------
@@ -22,10 +24,6 @@ def compare_with_towers(gridded: xr.Dataset, measured: pd.DataFrame, sites: pd.D
         With the attribute `climatology`, measured values are averaged over years for each month first.
     measured : table with site, date and drivers under their vocabulary names
     sites : table with site and utc_offset
-
-    Returns
-    -------
-    Table with `COLUMNS`: bias is grid minus tower, in the vocabulary's unit; `r` is missing for fewer than `FEWEST` pairs.
     """
     names = sorted(str(n) for n in gridded if "time" in gridded[n].dims and n in measured.columns)
     offsets = sites.set_index("site")["utc_offset"]

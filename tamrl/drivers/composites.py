@@ -19,7 +19,7 @@ def accept(weight: np.ndarray, share: float) -> np.ndarray:
 
 
 def fill_gaps(values: np.ndarray, *, time: np.ndarray, season: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fill missing composites in time, each cell by itself.
+    """Fill missing composites in time, each cell by itself; return the values (float32) and where they were filled (bool).
 
     1. Linear between the two nearest good composites if they are at most `LONGEST_GAP` days apart; beyond the first and
        last one the nearest within `LONGEST_HOLD` days.
@@ -31,10 +31,6 @@ def fill_gaps(values: np.ndarray, *, time: np.ndarray, season: np.ndarray) -> tu
     values : array (time, cell), missing = NaN
     time : array (time), middle of each composite in days, rising
     season : array (time), which composite of the year it is
-
-    Returns
-    -------
-    values (time, cell), float32, and where they were filled (bool, same shape)
     """
     good = np.isfinite(values)
     seasonal = _seasonal_mean(values, good, season)
@@ -70,17 +66,13 @@ def _seasonal_mean(values: np.ndarray, good: np.ndarray, season: np.ndarray) -> 
 
 
 def to_steps(values: np.ndarray, *, time: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Values at days `at` by linear interpolation between composites, constant beyond the first and the last.
+    """Values (step, ...), float32, by linear interpolation between composites, constant beyond the first and the last.
 
     Parameters
     ----------
     values : array (time, ...), missing = NaN; steps next to a missing composite are missing too
     time : array (time), middle of each composite in days
     at : array (step), days
-
-    Returns
-    -------
-    array (step, ...), float32
     """
     left, right, share = _neighbours(time, at, values.ndim)
     a, b = values[left], values[right]

@@ -39,21 +39,14 @@ class Coordinates:
 
 @dataclass(frozen=True)
 class Derivation:
-    """How a variable is derived.
-
-    Attributes
-    ----------
-    needs : tuple of str
-        Names of the variables it is computed from.
-    compute : callable
-        Takes these as arrays (time, lat, lon) by name, and their coordinates; gives (time, lat, lon), or 1 for lat or lon.
-    summed : bool
-        Whether the values are what each step adds to a sum over the growing year (`season_sums`).
-    """
+    """How a variable is derived."""
 
     needs: tuple[str, ...]
+    """Names of the variables it is computed from."""
     compute: Callable[[Arrays, Coordinates], np.ndarray]
+    """Takes these as arrays (time, lat, lon) by name, and their coordinates; gives (time, lat, lon), or 1 for lat or lon."""
     summed: bool = False
+    """Whether the values are what each step adds to a sum over the growing year (`season_sums`)."""
 
 
 CLEAR_ABOVE = 5.0
@@ -83,17 +76,9 @@ def growing_degrees(*, air_temperature: np.ndarray) -> np.ndarray:
 def season_sums(added: np.ndarray, at: Coordinates, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sums of `added` (time, lat, lon) since the last midwinter: 1 January north of the equator, 1 July south of it.
 
-    Parameters
-    ----------
-    before : array (lat, lon)
-        Sums up to the step before the first; missing where the winter was not seen.
-
-    Returns
-    -------
-    sums : array (time, lat, lon), float32
-        A missing step makes the rest of its growing year missing.
-    last : array (lat, lon), float64
-        Sums up to the last step, for the steps after it.
+    `before` are the sums (lat, lon) up to the step before the first, missing where the winter was not seen. Return the sums
+    (time, lat, lon), float32, and those up to the last step (lat, lon), float64. A missing step makes the rest of its growing
+    year missing.
     """
     start = at.time.start
     begins = calendar.period_start(start, "month") == start.astype("datetime64[D]")

@@ -17,24 +17,14 @@ class Axis:
 
 @dataclass(frozen=True)
 class Extent:
-    """What was read of a variable.
-
-    Attributes
-    ----------
-    times : tuple of str
-        First and last time in the files.
-    steps : tuple of str
-        First and last day or month that these tell something of.
-    every : str or None
-        Spacing of the times; None where it is not plain.
-    dtype : str
-        Type of the stored numbers.
-    lat, lon : Axis
-    """
+    """What was read of a variable."""
 
     times: tuple[str, str]
+    """First and last time in the files."""
     steps: tuple[str, str]
+    """First and last day or month with values."""
     every: Every | None
+    """Spacing of the times; None if it is irregular."""
     dtype: str
     lat: Axis
     lon: Axis

@@ -47,10 +47,7 @@ def sinusoidal_position(*, lat: float, lon: float) -> tuple[int, int, int, int]:
 def indices_around(path: Path, *, row: int, column: int) -> dict[str, float] | None:
     """Indices of the mean reflectances of the good pixels around a pixel, or None where there are too few.
 
-    Raises
-    ------
-    InputError
-        If the granule cannot be read.
+    Raise `InputError` if the granule cannot be read.
     """
     rows, columns = (slice(max(at - AROUND, 0), at + AROUND + 1) for at in (row, column))
     state, quality = _flags(path, "state_1km_1"), _flags(path, "QC_500m_1")[rows, columns]
@@ -77,9 +74,7 @@ def _flags(path: Path, name: str) -> np.ndarray:
 def granules_at_towers(folder: str | Path, sites: pd.DataFrame) -> pd.DataFrame:
     """Vegetation at the towers whose tiles a folder holds: site, date, ndvi, evi, nirv, kndvi, lswi; empty without granules.
 
-    Parameters
-    ----------
-    sites : table with site, lat and lon
+    `sites` is a table with site, lat and lon.
     """
     places = {s.site: sinusoidal_position(lat=s.lat, lon=s.lon) for s in sites.itertuples()}
     rows = []

@@ -21,6 +21,8 @@ def at_places(
 ) -> xr.Dataset:
     """Drivers of towers in the form of collocated ones; missing where place and date do not determine them.
 
+    Return a Dataset (site, time) with statics (site) or (site, class).
+
     Parameters
     ----------
     sites : table of `contracts.SITES`
@@ -28,16 +30,16 @@ def at_places(
     dynamic, static : names of the vocabulary
     step : "day" or "month"
     co2 : annual means, for the driver `co2`
-
-    Returns
-    -------
-    Dataset (site, time), statics (site) or (site, class).
     """
     ds = xr.Dataset(coords={"site": ("site", sites["site"].to_numpy(object)), "time": ("time", time.values)})
     ds = ds.assign_coords({name: ("site", sites[name].to_numpy(float)) for name in ("lat", "lon")})
     at = derived.Coordinates(TimeAxis(time.values, step), ds["lat"].values, co2)
     for name in dynamic:
-        ds[name] = (("site", "time"), _at_places(name, at), variables.attributes(name))
+        derivation = derived.derivation(name) if variables.get(name).derived else None
+        values = np.full((at.lat.size, len(at.time)), np.nan, "f4")
+        if derivation and not derivation.needs:
+            values = derivation.compute({}, at)[:, :, 0].T.astype("f4")
+        ds[name] = (("site", "time"), values, variables.attributes(name))
     for name in static:
         entry = variables.get(name)
         if entry.classes:
@@ -47,11 +49,3 @@ def at_places(
             ds[name] = ("site", sites[name].to_numpy("f4") if name in sites else np.full(len(sites), np.nan, "f4"))
         ds[name].attrs = variables.attributes(name)
     return ds
-
-
-def _at_places(name: str, at: derived.Coordinates) -> np.ndarray:
-    """(site, time), float32."""
-    derivation = derived.derivation(name) if variables.get(name).derived else None
-    if derivation is None or derivation.needs:
-        return np.full((at.lat.size, len(at.time)), np.nan, "f4")
-    return derivation.compute({}, at)[:, :, 0].T.astype("f4")

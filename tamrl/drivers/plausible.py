@@ -36,26 +36,17 @@ NORTHERN = {"summer": (6, 7, 8), "winter": (12, 1, 2)}
 
 @dataclass(frozen=True)
 class ZonalMeans:
-    """Zonal means of the cells with values.
-
-    Attributes
-    ----------
-    means : array (time, lat)
-        In canonical units, NaN where there are none.
-    counts : array (time, lat)
-        How many cells these are.
-    time : TimeAxis
-    grid : Grid
-        Whose rows they are.
-    columns : int
-        How many cells of a row were looked at.
-    """
+    """Zonal means of the cells with values."""
 
     means: np.ndarray
+    """Array (time, lat), in canonical units, NaN where there are none."""
     counts: np.ndarray
+    """Array (time, lat): number of these cells."""
     time: TimeAxis
     grid: Grid
+    """Grid whose rows they are."""
     columns: int
+    """Number of cells of a row that were looked at."""
 
     @property
     def row_area(self) -> np.ndarray:
@@ -68,16 +59,7 @@ def check_means(name: str, zonal: ZonalMeans, *, where: object) -> None:
 
     A month in which values cover at least `GLOBE` is held against `land`, and seasons against `land_season` from `CONTINENT` on.
     Where values cover less, it is a region: the mean of all twelve months is held against `place`. `place_season` holds for both.
-
-    Parameters
-    ----------
-    where : object
-        What the error names.
-
-    Raises
-    ------
-    UnitError
-        With the month or season, its mean and the bounds.
+    Raise `UnitError` with `where`, the month or season, its mean and the bounds.
     """
     bounds = variables.get(name).means
     months, sums, count, covered = _monthly(zonal)
@@ -122,10 +104,8 @@ def seasonal_contrast(sums: np.ndarray, counts: np.ndarray, number: np.ndarray, 
 
     Parameters
     ----------
-    sums, counts : arrays (month, lat)
-        Of values, and their number.
-    number : array (month)
-        Calendar months, 1 to 12.
+    sums, counts : arrays (month, lat), of values, and their number
+    number : array (month), calendar months, 1 to 12
     """
     kinds = {}
     for kind, numbers in NORTHERN.items():
@@ -157,9 +137,6 @@ def _require(name: str, quantity: str, value: float, bounds: tuple[float, float]
     if low <= value <= high:
         return
     expected = f"at least {low:g}" if np.isinf(high) else f"within {low:g} and {high:g}"
-    raise UnitError(
-        f"{name} cannot be what its unit and dates say",
-        where=where,
-        found=f"{quantity} {value:.4g} {variables.get(name).units}, expected {expected}",
-        todo="check the unit, the sign, whether values are means or totals (of what time), and the order of months and rows",
-    )
+    state = f"{quantity} {value:.4g} {variables.get(name).units}, expected {expected}"
+    todo = "check the unit, the sign, whether values are means or totals (of what time), and the order of months and rows"
+    raise UnitError(f"{name} cannot be what its unit and dates say", where=where, found=state, todo=todo)

@@ -23,11 +23,8 @@ def native_per_cell(*, target: float, native: float, name: str) -> int:
     """How many native steps make a target cell side; raises `ConfigError` unless it is a whole number."""
     steps = target / native
     if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * steps:
-        raise ConfigError(
-            f"cells of {target:g}° are not a whole multiple of the {native:g}° of {name}",
-            where="grid.resolution",
-            todo=f"take a multiple of {native:g} that divides 180",
-        )
+        asked = f"cells of {target:g}° are not a whole multiple of the {native:g}° of {name}"
+        raise ConfigError(asked, where="grid.resolution", todo=f"take a multiple of {native:g} that divides 180")
     return round(steps)
 
 
@@ -38,17 +35,14 @@ def consecutive_blocks(count: int, size: int) -> Iterator[slice]:
 
 
 def corners(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Mean of the four corner nodes of each cell.
+    """Mean of the four corner nodes of each cell: (..., lat, lon), dtype of `values`.
+
+    A missing node among those used makes its cells missing.
 
     Parameters
     ----------
     values : array (..., lat + 1, lon), both poles and every longitude once; the last column's eastern neighbour is the first
-    weights : array (lat + 1, lon) of 0 and 1, optional
-        Nodes to use (land). Cells without any such corner take all four.
-
-    Returns
-    -------
-    array (..., lat, lon), dtype of `values`. A missing node among those used makes its cells missing.
+    weights : array (lat + 1, lon) of 0 and 1, nodes to use (land). Cells without any such corner take all four.
     """
     if weights is None:
         mean: np.ndarray = _corner_sum(values) / values.dtype.type(4)
@@ -69,10 +63,7 @@ def _corner_sum(values: np.ndarray) -> np.ndarray:
 def nodes_to_cells(values: np.ndarray, *, target: Grid, weights: np.ndarray | None = None) -> np.ndarray:
     """Global node values (..., lat + 1, lon) as area-weighted means of the cells of `target`, dtype of `values`.
 
-    Raises
-    ------
-    ConfigError
-        If the cells are not a whole multiple of the node spacing.
+    Raise `ConfigError` if the cells are not a whole multiple of the node spacing.
     """
     native = Grid(180.0 / (values.shape[-2] - 1))
     k = native_per_cell(target=target.resolution, native=native.resolution, name="the nodes")
@@ -115,16 +106,14 @@ def mean(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def class_areas(positions: np.ndarray, area: np.ndarray, k: int, classes: int) -> np.ndarray:
-    """Area of each class in cells of k x k pixels.
+    """Area of each class in cells of k x k pixels: (classes, lat / k, lon / k), float64, unit of `area`.
+
+    In a cell of one class the others are exactly zero.
 
     Parameters
     ----------
     positions : int array (lat, lon) of positions in the class list, negative where unknown
     area : array (lat, 1), pixel areas
-
-    Returns
-    -------
-    array (classes, lat / k, lon / k), float64, unit of `area`. In a cell of one class the others are exactly zero.
     """
     rows, columns = positions.shape
     blocks = positions.reshape(rows, columns // k, k)
@@ -150,17 +139,9 @@ def fractions(areas: np.ndarray, *, without: int | None = None) -> np.ndarray:
 
 
 def land_nodes(land: np.ndarray, spacing: float) -> np.ndarray:
-    """Which nodes lie on land: at least half of the box of one spacing around them.
+    """Which nodes lie on land, at least half of the box of one `spacing` (degrees) around them: (lat + 1, lon), float32, 0 or 1.
 
-    Parameters
-    ----------
-    land : array (lat, lon) of land shares of pixels, missing where unknown (counts as sea)
-    spacing : float
-        Distance of the nodes, degrees.
-
-    Returns
-    -------
-    float32 array (lat + 1, lon) of 0 and 1. The area change within a box is neglected.
+    `land` are the shares (lat, lon) of pixels; missing ones count as sea. The area change within a box is neglected.
     """
     share = np.where(np.isfinite(land), land, 0).astype("float32")
     rows, columns = share.shape

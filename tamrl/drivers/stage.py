@@ -19,8 +19,8 @@ from tamrl.drivers.cube.access import SourceAccess
 from tamrl.drivers.cube.build import CubeJob, Entries, limited_threads
 from tamrl.errors import ConfigError, InputError
 from tamrl.grid import Grid
-from tamrl.sections import Drivers
 from tamrl.sections.inputs import DriverTime, DriverVariables
+from tamrl.sections.run import Drivers
 from tamrl.workflow import stage
 
 _log = logging.getLogger(__name__)
@@ -40,22 +40,15 @@ def build_cube(
 ) -> None:
     """Bring all drivers onto the grid of the maps.
 
+    Raise `ConfigError`, `InputError`, `UnitError`, `ContractError`.
+
     Parameters
     ----------
-    paths : list of str
-        Files or folders that the sources need; must exist.
-    cube : str
-        The Zarr store to write (`contracts.check_cube`); appears only when it is complete.
-    resolution : float
-        Degrees.
-    parts : list of str, optional
-        What `build_driver` made of each dynamic variable, in their order; without, they are made here.
-    kept_cubes : str, optional
-        Folder that keeps the cube by hard links, so that a longer one goes on from it (`tamrl.drivers.cube.append`).
-
-    Raises
-    ------
-    ConfigError, InputError, UnitError, ContractError
+    paths : files or folders that the sources need; must exist
+    cube : the Zarr store to write (`contracts.check_cube`); appears only when it is complete
+    resolution : degrees
+    parts : what `build_driver` made of each dynamic variable, in their order; without, they are made here
+    kept_cubes : folder that keeps the cube by hard links, so that a longer one goes on from it (`tamrl.drivers.cube.append`)
     """
     access, code = _access(paths, drivers, time, resolution, threads), _code(drivers)
     names = drivers.variables.dynamic
@@ -136,19 +129,12 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
     """Fetch one item of a source for one year into a folder that appears only when all its files are complete.
 
     What has arrived is kept beside the folder (`.<name>.part`) when something fails, so that the next call fetches the rest; by
-    hard links also while the year is unfinished, so that its earlier months stay the files they are.
+    hard links also while the year is unfinished, so that its earlier months stay the files they are. Raise `ConfigError` if the
+    source does not download; `DownloadError` with the file, its address and what happened.
 
     Parameters
     ----------
-    options : dict
-        Of the source, checked here by its own model; `months` among them where only the first of the year are to be fetched.
-
-    Raises
-    ------
-    ConfigError
-        If the source does not download.
-    DownloadError
-        Names the file, its address and what happened.
+    options : of the source, checked here by its own model; `months` among them where only the first of the year are to be fetched
     """
     target = Path(folder)
     part = temporary.begun(target)
@@ -171,16 +157,10 @@ def download_drivers(*, folder: str, source: str, item: str, year: int, options:
 def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: float) -> None:
     """Take the drivers at the towers from the cube.
 
-    Each tower takes its cell, or the nearest one with land and drivers within `max_distance_km`; a tower without such
-    a cell is left out, and the log says so. Writes dims (site, time) with `distance_km` (to the nearest point of the cell used),
-    `cell_lat`, `cell_lon` and the tower's own `lat`, `lon`.
-
-    Raises
-    ------
-    ContractError
-        If the cube or the table of towers breaks its contract.
-    InputError
-        If no tower is left.
+    Each tower takes its cell, or the nearest one with land and drivers within `max_distance_km`; a tower without such a cell is
+    left out, and the log says so. Writes dims (site, time) with `distance_km` (to the nearest point of the cell used),
+    `cell_lat`, `cell_lon` and the tower's own `lat`, `lon`. Raise `ContractError` if the cube or the table of towers breaks its
+    contract; `InputError` if no tower is left.
     """
     ds = stores.open_cube(cube)
     sites = contracts.read_csv(towers, contracts.SITES)
@@ -235,18 +215,13 @@ def compare_drivers(
 ) -> None:
     """Compare the drivers of the cube with those measured at the towers, per tower and variable (`contracts.COMPARISON`).
 
+    Raise `ContractError` if a table breaks its contract.
+
     Parameters
     ----------
-    subsets : path or None
-        Folder of MODIS subsets (`tamrl.drivers.subsets`) or granules (`tamrl.drivers.granules`), which speak for the
-        vegetation around towers.
-    virtual : bool
-        Whether the inputs of the run were simulated; the table says so then (`simulated.COLUMN`).
-
-    Raises
-    ------
-    ContractError
-        If a table breaks its contract.
+    subsets : path or None, folder of MODIS subsets (`tamrl.drivers.subsets`) or granules (`tamrl.drivers.granules`), which speak
+        for the vegetation around towers
+    virtual : whether the inputs of the run were simulated; the table says so then (`simulated.COLUMN`)
     """
     measured = contracts.check_table(pd.read_parquet(files.verified(records)), contracts.TOWERS, where=records)
     with xr.open_dataset(files.verified(drivers)) as gridded:

@@ -29,12 +29,8 @@ _NEEDED = ("product", "band", "dt", "value_mean", "value_center", "pixels_total"
 def read_subset(path: Path) -> pd.DataFrame:
     """One file: band, start (first day), value (mean of the good pixels), centre (the tower's pixel), share (of good pixels).
 
-    Values are in the product's physical units, already scaled; missing where no pixel is good.
-
-    Raises
-    ------
-    InputError
-        If columns are lacking, a number cannot be read, or shares lie outside 0 to 1.
+    Values are in the product's physical units, already scaled; missing where no pixel is good. Raise `InputError` if columns are
+    lacking, a number cannot be read, or shares lie outside 0 to 1.
     """
     completeness.check_complete(path)
     completeness.check_text_end(path)
@@ -93,10 +89,7 @@ def _indices(bands: pd.DataFrame) -> pd.DataFrame:
 def subsets_at_towers(folder: str | Path, *, step: Step) -> pd.DataFrame:
     """All towers of a folder with one subfolder each: site, date and variables; monthly means where `step` is `month`.
 
-    Raises
-    ------
-    InputError
-        If no subfolder holds a table of vegetation.
+    Raise `InputError` if no subfolder holds a table of vegetation.
     """
     sites = [at_site(place).assign(site=place.name) for place in sorted(Path(folder).iterdir()) if place.is_dir()]
     tables = [table for table in sites if len(table)]

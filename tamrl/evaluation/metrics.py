@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tamrl import contracts
-from tamrl.calendar import Step
+from tamrl.calendar import TROPICS, Step
 from tamrl.errors import ContractError
 from tamrl.evaluation.scales import KEYS, pairs_by_scale
 
@@ -25,9 +25,6 @@ NORMALISED = ("nmae", "rae")
 
 MIN_PAIRS = 3
 """Fewer pairs have no r2, nse and rae: two points always correlate perfectly."""
-
-TROPICS = 23.5
-"""Degrees of latitude."""
 
 LEVELS = {"q25": 0.25, "median": 0.5, "q75": 0.75, "p90": 0.9}
 

@@ -77,9 +77,9 @@ def add_intervals(frame: pd.DataFrame, *, good: pd.Series) -> pd.DataFrame:
 
     Parameters
     ----------
-    frame : one model and split: site, flux, fold, observed, predicted, spread, and season and igbp where they are known
+    frame : one model and split: site, group, flux, fold, observed, predicted, spread, and season and igbp where they are known
     good : Series of bool
         Rows good enough to calibrate on; the others get an interval too.
     """
-    calibrated = conformal.cross_fit(frame.assign(observed=frame["observed"].where(good)))
+    calibrated = conformal.cross_fit(frame.assign(observed=frame["observed"].where(good)), group="group")
     return frame.assign(**{name: calibrated[name] for name in ("std", "q05", "q95")})

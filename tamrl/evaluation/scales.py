@@ -12,12 +12,19 @@ make a difference between them. The constants below say which means count.
 | anomaly | a month minus its calendar month's mean, where that month has values in two years or more |
 | year | a year's mean of months minus the tower's mean of years, with `MONTHS` months a year and two years or more |
 | site | the mean of the seasonal cycle with `MONTHS` months or more: one pair per tower |
+
+The intervals of map files are calibrated on means as those files hold them (`map_means`): over eight days, months, the calendar
+months of several years, and whole years.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from tamrl import calendar
 from tamrl.calendar import Step
+from tamrl.uncertainty.calibration import Scale
 
 KEYS = ["model", "split", "fold", "site", "flux"]
 """Columns whose values are never averaged together."""
@@ -56,10 +63,69 @@ def pairs_by_scale(scored: pd.DataFrame, *, step: Step) -> dict[str, pd.DataFram
     }
 
 
-def _means(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Average observed and predicted per group, with the number of values, `size`."""
+def map_means(scored: pd.DataFrame, members: np.ndarray, *, step: Step) -> dict[Scale, pd.DataFrame]:
+    """Average the pairs of one model as the files of its maps are averaged, member by member.
+
+    Parameters
+    ----------
+    scored : as for `pairs_by_scale`, with season, and igbp, group, lat and dissimilarity of the site
+    members : array (member, row), the flux that each member predicts, gC m-2 d-1
+    step : {"day", "month"}
+
+    Returns
+    -------
+    dict
+        Scale coarser than the step: frame with `KEYS`, observed, predicted (mean of the members), spread (their standard
+        deviation, NaN for one), size (scored steps in it), igbp, group, lat, dissimilarity, and season: position in
+        `calendar.SEASONS` of its first month, 0 for a year. Months have their date too. Scales of which no tower has a mean
+        are left out.
+    """
+    names = [f"member {k}" for k in range(len(members))]
+    wide = scored[[*KEYS, "date", "season", "observed"]].assign(**dict(zip(names, members, strict=True)))
+    values = ["observed", *names]
+    months = month_means(wide, step=step, values=values)
+    seasons = wide.assign(month=wide["date"].dt.month).groupby([*KEYS, "month"], observed=True)["season"].first().reset_index()
+    dates = pd.to_datetime(months[["year", "month"]].assign(day=1))
+    means: dict[Scale, pd.DataFrame] = {
+        "month": months.assign(date=dates).merge(seasons),
+        "mean month": _means_of_months(months, "month", values, least=2).merge(seasons),
+        "year": _means_of_months(months, "year", values, least=MONTHS).assign(season=0),
+    }
+    if step == "day":
+        means["8 days"] = _eight_day_means(wide, values).merge(seasons)
+    else:
+        del means["month"]
+    of_site = scored.drop_duplicates("site").set_index("site")[["igbp", "group", "lat", "dissimilarity"]]
+    result: dict[Scale, pd.DataFrame] = {}
+    for scale, frame in means.items():
+        if len(frame):
+            by_member = frame[names].to_numpy()
+            spread = by_member.std(axis=1, ddof=1) if len(names) > 1 else np.nan
+            columns = [*KEYS, *(["date"] if "date" in frame else []), "observed", "season", "size"]
+            means_of_members = frame[columns].assign(predicted=by_member.mean(axis=1), spread=spread)
+            result[scale] = means_of_members.join(of_site, on="site")
+    return result
+
+
+def _means_of_months(months: pd.DataFrame, by: str, values: Sequence[str], *, least: int) -> pd.DataFrame:
+    """Average `least` or more months of a year, or years of a calendar month; `size` is the sum of theirs."""
+    frame = _means(months.drop(columns="size"), [by], values)
+    steps = months.groupby([*KEYS, by], observed=True, sort=True)["size"].sum().to_numpy()
+    return frame[frame["size"] >= least].assign(size=steps[frame["size"] >= least])
+
+
+def _means(frame: pd.DataFrame, by: list[str], values: Sequence[str] = VALUES) -> pd.DataFrame:
+    """Average `values` per group, with the number of rows, `size`."""
     groups = frame.groupby([*KEYS, *by], observed=True, sort=True)
-    return groups[VALUES].mean().assign(size=groups.size()).reset_index()
+    return groups[list(values)].mean().assign(size=groups.size()).reset_index()
+
+
+def _eight_day_means(scored: pd.DataFrame, values: Sequence[str]) -> pd.DataFrame:
+    """Average over the periods of 8 days of the calendar, with the calendar month of their first day."""
+    start = calendar.period_start(scored["date"].to_numpy(), "8 days")
+    frame = _means(scored.assign(start=start.astype("datetime64[ns]")), ["start"], values)
+    days = np.diff(calendar.bounds(frame["start"].to_numpy(), "8 days"), axis=1)[:, 0].astype(float)
+    return frame[frame["size"] >= SHARE * days].assign(month=frame["start"].dt.month)
 
 
 def week_means(scored: pd.DataFrame) -> pd.DataFrame:
@@ -69,9 +135,9 @@ def week_means(scored: pd.DataFrame) -> pd.DataFrame:
     return frame.loc[frame["size"] >= SHARE * 7, [*KEYS, *VALUES]]
 
 
-def month_means(scored: pd.DataFrame, *, step: Step) -> pd.DataFrame:
+def month_means(scored: pd.DataFrame, *, step: Step, values: Sequence[str] = VALUES) -> pd.DataFrame:
     """Average over calendar months, with columns year and month."""
-    frame = _means(scored.assign(year=scored["date"].dt.year, month=scored["date"].dt.month), ["year", "month"])
+    frame = _means(scored.assign(year=scored["date"].dt.year, month=scored["date"].dt.month), ["year", "month"], values)
     days = pd.to_datetime(frame[["year", "month"]].assign(day=1)).dt.days_in_month if step == "day" else 1
     return frame[frame["size"] >= SHARE * days]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from tamrl.inference.plan import DecodingPlan, Piece
 from tamrl.models.parts.network import FluxNetwork
 from tamrl.samples import dataset
-from tamrl.samples.dataset import Inputs
+from tamrl.samples.dataset import Inputs, lead_in
 from tamrl.shapes import Memory
 from tamrl.training.checkpoint import Trained
 
@@ -24,18 +24,12 @@ ROWS = 16
 
 @dataclass(frozen=True, eq=False)
 class DecodedFluxes:
-    """Fluxes of some cells by every member.
-
-    Attributes
-    ----------
-    values : array (member, site, time, 3) of float32
-        gpp, reco, nee in gC m-2 d-1, NaN where a driver is missing.
-    memory : list of Memory, or None
-        Of each member for these cells after the last step; None where the memory is not carried.
-    """
+    """Fluxes of some cells by every member."""
 
     values: np.ndarray
+    """Array (member, site, time, 3) of float32: gpp, reco, nee in gC m-2 d-1, NaN where a driver is missing."""
     memory: list[Memory] | None = None
+    """Memory of each member for these cells after the last step; None if memory is not carried."""
 
 
 def decode(
@@ -51,14 +45,10 @@ def decode(
 
     Parameters
     ----------
-    members : sequence of Trained
-        On `device`; with a carried memory they must be networks.
-    drivers : Dataset (site, time)
-        As `samples.dataset.model_inputs` takes them.
-    memory : sequence of Memory, optional
-        Of each member for these cells, from which a carried plan continues.
-    batch : int
-        Cells whose inputs are made at once.
+    members : on `device`; with a carried memory they must be networks
+    drivers : Dataset (site, time); as `samples.dataset.model_inputs` takes them
+    memory : sequence of Memory; of each member for these cells, from which a carried plan continues
+    batch : cells whose inputs are made at once
 
     Returns
     -------
@@ -87,10 +77,7 @@ def decode(
 def predict(members: Sequence[Trained], drivers: xr.Dataset, piece: Piece, *, batch: int, device: torch.device) -> np.ndarray:
     """Predict the fluxes of a piece with an empty memory before it; parameters as for `decode`.
 
-    Returns
-    -------
-    array (member, site, len(piece), 3) of float32
-        gpp, reco, nee in gC m-2 d-1, NaN where a driver is missing.
+    Returns an array (member, site, len(piece), 3) of float32: gpp, reco, nee in gC m-2 d-1, NaN where a driver is missing.
     """
     values = np.empty((len(members), drivers.sizes["site"], len(piece), 3), dtype=np.float32)
     for cells in _batches(drivers.sizes["site"], batch):
@@ -100,6 +87,21 @@ def predict(members: Sequence[Trained], drivers: xr.Dataset, piece: Piece, *, ba
                 fluxes = [members[k].model.predict(x, support, static, skip=piece.skip) for x, support, static in groups]
                 values[k, cells] = _masked(torch.cat(fluxes), inputs, piece)
     return values
+
+
+def predict_series(members: Sequence[Trained], drivers: xr.Dataset, *, batch: int, device: torch.device) -> np.ndarray:
+    """Predict every step of places after a lead-in of a year, as held-out towers are predicted.
+
+    Parameters
+    ----------
+    members, drivers, batch : as for `decode`
+    device : where the members are
+
+    Returns an array (member, site, time, 3) as `predict` does.
+    """
+    year, count = members[0].spec.inputs.year, drivers.sizes["time"]
+    steps = np.concatenate([lead_in(0, year, min(year, count)), np.arange(count)])
+    return predict(members, drivers, Piece(steps, lead=0, skip=year), batch=batch, device=device)
 
 
 def _continue(member: Trained, inputs: Inputs, piece: Piece, memory: Memory | None) -> tuple[Tensor, Memory]:

@@ -19,36 +19,24 @@ from tamrl.training.checkpoint import Trained
 
 @dataclass(frozen=True)
 class MapRequest:
-    """A map as a rule asks for it.
-
-    Attributes
-    ----------
-    cube : Path
-        `drivers/cube.zarr`.
-    models : tuple of Path
-        Folders of the trained members.
-    label : str
-        A year, or `climatology`.
-    store : Path
-        Zarr store of the predictions.
-    tile : int
-        Cells per side of a tile.
-    min_land_fraction : float
-        Cells with less land stay missing.
-    engine : Engine
-        How the members are decoded.
-    previous : Path, optional
-        Manifest of the mapped year before, from whose memory this one continues.
-    """
+    """A map as a rule asks for it."""
 
     cube: Path
+    """`drivers/cube.zarr`."""
     models: tuple[Path, ...]
+    """Folders of the trained members."""
     label: str
+    """A year, or `climatology`."""
     store: Path
+    """Zarr store of the predictions."""
     tile: int
+    """Cells per side of a tile."""
     min_land_fraction: float
+    """Cells with less land stay missing."""
     engine: Engine
+    """How the members are decoded."""
     previous: Path | None = None
+    """Manifest of the mapped year before, from whose memory this one continues."""
 
     @property
     def carries(self) -> bool:
@@ -58,30 +46,17 @@ class MapRequest:
 
 @dataclass(frozen=True)
 class MapJob:
-    """A planned map. It is sent to the processes that make its tiles.
-
-    Attributes
-    ----------
-    request : MapRequest
-        What was asked for.
-    key : Key
-        All that shapes the fluxes of a member but its weights.
-    members, names : tuple of str
-        Digest and name of each member.
-    grid : Grid
-        Of the cube.
-    previous_store : Path, optional
-        Store of the year from whose memory this one continues.
-    plan : DecodingPlan
-        Steps to decode.
-    """
+    """A planned map. It is sent to the processes that make its tiles."""
 
     request: MapRequest
     key: Key
+    """All that shapes the fluxes of a member but its weights."""
     members: tuple[str, ...]
     names: tuple[str, ...]
+    """Digest and name of each member."""
     grid: Grid
     previous_store: Path | None
+    """Store of the year from whose memory this one continues."""
     plan: DecodingPlan = field(compare=False)  # follows from the key
 
     @property
@@ -100,10 +75,7 @@ class MapJob:
 def plan_map(request: MapRequest, members: Sequence[Trained], drivers: xr.Dataset) -> MapJob:
     """Plan a map of trained `members` and the `drivers` of the cube.
 
-    Raises
-    ------
-    ContractError
-        If the cube does not hold the label, or memory is to be carried and the model has none.
+    Raises `ContractError` if the cube does not hold the label, or memory is to be carried and the model has none.
     """
     before = Manifest.read(request.previous) if request.previous and request.carries else None
     spec, engine = members[0].spec, request.engine

@@ -35,10 +35,7 @@ def has_memory(store: Path, tile: str, member: str, sha256: str) -> bool:
 def load_memories(store: Path, record: TileRecord, tile: str, members: Sequence[str]) -> list[Memory]:
     """Read the memories of a tile that its record names.
 
-    Raises
-    ------
-    ContractError
-        If one of them is missing or differs from its checksum.
+    Raises `ContractError` if one of them is missing or differs from its checksum.
     """
     memories: list[Memory] = []
     for member in members:

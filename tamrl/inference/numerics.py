@@ -24,29 +24,17 @@ SAMPLE, TILES = 128, 8
 
 @dataclass(frozen=True)
 class NumericsCheck:
-    """How the fluxes of a map were computed, and what that changes over a sample of cells.
-
-    Attributes
-    ----------
-    numerics : "exact" or "fast"
-    rounding : FluxDifference, or None
-        Of fast from exact fluxes.
-    spinup : FluxDifference, or None
-        Of fluxes after a spin-up from those after one of twice its length.
-    """
+    """How the fluxes of a map were computed, and what that changes over a sample of cells."""
 
     numerics: Literal["exact", "fast"]
     rounding: FluxDifference | None = None
+    """Difference of fast from exact fluxes."""
     spinup: FluxDifference | None = None
+    """Difference of fluxes after a spin-up from those after one of twice its length."""
 
 
 class RoundedLSTM(nn.Module):
-    """An `nn.LSTM` in bfloat16 with inputs and outputs in float32.
-
-    Parameters
-    ----------
-    exact : the layer whose weights are rounded
-    """
+    """A copy of an `nn.LSTM` in bfloat16 with inputs and outputs in float32."""
 
     def __init__(self, exact: nn.LSTM) -> None:
         super().__init__()
@@ -59,12 +47,7 @@ class RoundedLSTM(nn.Module):
 
 
 class RoundedLinear(nn.Module):
-    """An `nn.Linear` that multiplies sequences in bfloat16, with inputs and outputs in float32.
-
-    Parameters
-    ----------
-    exact : the layer whose weights are rounded
-    """
+    """A copy of an `nn.Linear` that multiplies sequences in bfloat16, with inputs and outputs in float32."""
 
     def __init__(self, exact: nn.Linear) -> None:
         super().__init__()
@@ -76,13 +59,6 @@ class RoundedLinear(nn.Module):
         return y
 
 
-def _rounded(layer: nn.Module) -> nn.Module | None:
-    """The rounded layer that replaces a layer; None where it stays."""
-    if isinstance(layer, nn.LSTM):
-        return RoundedLSTM(layer)
-    return RoundedLinear(layer) if isinstance(layer, nn.Linear) and layer.out_features >= WIDE else None
-
-
 def round_layers(member: Trained) -> Trained:
     """Copy a member with rounded layers; a model that is no network is returned as it is."""
     if not isinstance(member.model, nn.Module):
@@ -90,8 +66,10 @@ def round_layers(member: Trained) -> Trained:
     model = copy.deepcopy(member.model)
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if (layer := _rounded(child)) is not None:
-                setattr(parent, name, layer)
+            if isinstance(child, nn.LSTM):
+                setattr(parent, name, RoundedLSTM(child))
+            elif isinstance(child, nn.Linear) and child.out_features >= WIDE:
+                setattr(parent, name, RoundedLinear(child))
     return replace(member, model=model.eval())
 
 

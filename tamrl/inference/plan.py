@@ -18,21 +18,14 @@ from tamrl.samples.dataset import lead_in
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Consecutive steps that are decoded together.
-
-    Attributes
-    ----------
-    steps : array of int
-        Positions on the time axis of the drivers.
-    lead : int
-        Number of steps at the beginning that only enter running means; they are not decoded.
-    skip : int
-        Number of steps after these that are decoded only to fill the memory.
-    """
+    """Consecutive steps that are decoded together."""
 
     steps: np.ndarray
+    """Array of int: positions on the time axis of the drivers."""
     lead: int
+    """Number of steps at the beginning that only enter running means; they are not decoded."""
     skip: int
+    """Number of steps after these that are decoded only to fill the memory."""
 
     def __len__(self) -> int:
         """Number of steps whose fluxes are wanted."""
@@ -41,21 +34,14 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class DecodingPlan:
-    """Pieces in the order in which they are decoded; the memory passes from one to the next.
-
-    Attributes
-    ----------
-    pieces : tuple of Piece
-        The last one holds the mapped steps.
-    time : array of datetime64
-        Time stamps of the mapped steps.
-    carried : bool
-        Whether decoding starts from a stored memory and gives one to store.
-    """
+    """Pieces in the order in which they are decoded; the memory passes from one to the next."""
 
     pieces: tuple[Piece, ...]
+    """The last one holds the mapped steps."""
     time: np.ndarray
+    """Array of datetime64: time stamps of the mapped steps."""
     carried: bool = False
+    """Whether decoding starts from a stored memory and gives one to store."""
 
 
 def plan_alone(axis: TimeAxis, *, label: str, spinup: int, span: int) -> DecodingPlan:
@@ -63,19 +49,12 @@ def plan_alone(axis: TimeAxis, *, label: str, spinup: int, span: int) -> Decodin
 
     Parameters
     ----------
-    axis : TimeAxis
-        Of the cube.
-    label : str
-        A year of the cube, or `climatology`.
+    label : a year of the cube, or `climatology`
     spinup : int
         Steps that fill the memory. Before the cube begins, its first year is repeated; a climatology is repeated as whole cycles.
-    span : int
-        Steps of the longest running mean.
+    span : steps of the longest running mean
 
-    Raises
-    ------
-    ContractError
-        If the cube does not hold the year.
+    Raises `ContractError` if the cube does not hold the year.
     """
     if axis.climatology != (label == calendar.CLIMATOLOGY):
         kind = "a climatology" if axis.climatology else "years"
@@ -93,19 +72,11 @@ def plan_carried(axis: TimeAxis, *, label: str, since: str | None, spinup: int, 
 
     Parameters
     ----------
-    axis : TimeAxis
-        Of the cube.
-    label : str
-        A year of the cube.
-    since : str, optional
-        The year at whose end the memory was stored; without it the memory begins with the cube, after `spinup` steps.
-    spinup, span : int
-        As for `plan_alone`.
+    label : a year of the cube
+    since : the year at whose end the memory was stored; without it the memory begins with the cube, after `spinup` steps
+    spinup, span : as for `plan_alone`
 
-    Raises
-    ------
-    ContractError
-        If the cube does not hold a year, or `since` is not before `label`.
+    Raises `ContractError` if the cube does not hold a year, or `since` is not before `label`.
     """
     years = np.arange(axis.years[0] if since is None else int(since) + 1, int(label) + 1)
     if not years.size:

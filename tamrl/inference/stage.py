@@ -1,7 +1,7 @@
 """Stages of the rules predict_towers, predict_tiles and predict_part."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,15 +15,13 @@ from tamrl import contracts, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.files import atomic, sha256, verified, write_json
-from tamrl.inference.decode import predict
+from tamrl.inference.decode import predict_series
 from tamrl.inference.executors import start_executor
 from tamrl.inference.job import MapRequest, plan_map
 from tamrl.inference.numerics import NumericsCheck, to_device
-from tamrl.inference.plan import Piece
 from tamrl.inference.store import hash_lines
 from tamrl.inference.worker import Worker, fill_tile, open_map_inputs, prepare_torch
 from tamrl.predictions import Manifest, TileRecord, TileSummary
-from tamrl.samples.dataset import lead_in
 from tamrl.samples.splits import first_held_out
 from tamrl.sections.models import Batches, Engine
 from tamrl.training.checkpoint import Trained, load_ensemble
@@ -58,11 +56,15 @@ def predict_towers(
         since = first_held_out(split, held_out["site"].values)
         if since is None:
             _check_unseen(held_out, of_fold)
-        else:
-            _check_split(of_fold, splits)
+        elif others := [m.spec.member for m in of_fold if m.spec.training.splits != sha256(splits)]:
+            # in a split in time towers are known and steps are not
+            raise ContractError("members were trained with another split in time", where=splits, found=others, todo="train again")
         if held_out.sizes["site"]:
             rows = _tower_rows(held_out, of_fold, batch=batches.batch, device=device)
-            frames += rows if since is None else _later(rows, dict(zip(held_out["site"].values, since, strict=True)))
+            if since is not None:  # only the rows that a split in time holds out
+                begin = dict(zip(held_out["site"].values, since, strict=True))
+                rows = [table[table["date"] >= table["site"].map(begin)] for table in rows]
+            frames += rows
     if not frames:
         raise ContractError("no tower is held out", where=splits, found=sorted(set(split["fold"])), todo="check splits.scheme")
     rows = pd.concat(frames, ignore_index=True)
@@ -84,22 +86,9 @@ def _check_unseen(held_out: xr.Dataset, members: list[Trained]) -> None:
             )
 
 
-def _check_split(members: list[Trained], splits: str) -> None:
-    """In a split in time towers are known and steps are not: refuse a model that was trained with another split."""
-    if others := [m.spec.member for m in members if m.spec.training.splits != sha256(splits)]:
-        raise ContractError("members were trained with another split in time", where=splits, found=others, todo="train again")
-
-
-def _later(rows: list[pd.DataFrame], since: dict[str, np.datetime64]) -> list[pd.DataFrame]:
-    """Only the rows that a split in time holds out."""
-    return [table[table["date"] >= table["site"].map(since)] for table in rows]
-
-
 def _tower_rows(ds: xr.Dataset, members: list[Trained], *, batch: int, device: torch.device) -> list[pd.DataFrame]:
     """One table per member and flux, with the steps at which the flux was measured."""
-    year = members[0].spec.inputs.year
-    steps = np.concatenate([lead_in(0, year, min(year, ds.sizes["time"])), np.arange(ds.sizes["time"])])
-    fluxes = predict(members, ds, Piece(steps, lead=0, skip=year), batch=batch, device=device)  # (M, site, T, 3)
+    fluxes = predict_series(members, ds, batch=batch, device=device)  # (M, site, T, 3)
     frames = []
     for m, member in enumerate(members):
         for k, flux in enumerate(FLUXES):
@@ -142,18 +131,12 @@ def predict_tiles(
 
     Parameters
     ----------
-    cube, models, label, tile, min_land_fraction, engine
-        See `MapRequest`.
-    manifest : Path
-        Output, `predictions/{label}.json`; written last, so its existence means that the map is complete.
-    predictions : Path
-        Zarr store of the members, next to the manifest.
-    threads : int
-        Tiles at the same time, on each node.
-    previous : Path, optional
-        With `memory: carried`, the manifest of the mapped year before; without it the memory begins with the cube.
-    nodes, launcher : int, str
-        Workers that share the tiles, and the command that starts them; see `start_executor`.
+    cube, models, label, tile, min_land_fraction, engine : see `MapRequest`
+    manifest : output, `predictions/{label}.json`; written last, so its existence means that the map is complete
+    predictions : Zarr store of the members, next to the manifest
+    threads : tiles at the same time, on each node
+    previous : with `memory: carried`, the manifest of the mapped year before; without it the memory begins with the cube
+    nodes, launcher : workers that share the tiles, and the command that starts them; see `start_executor`
     """
     request = MapRequest(cube, tuple(models), label, predictions, tile, min_land_fraction, engine, previous)
     predictions.parent.mkdir(parents=True, exist_ok=True)
@@ -189,12 +172,9 @@ def predict_part(
 
     Parameters
     ----------
-    cube, models, label, predictions, tile, min_land_fraction, engine, threads, previous
-        As for `predict_tiles`.
-    record : Path
-        Output; lists the tiles of this share.
-    part, parts : int
-        Number of this share, and of all shares.
+    cube, models, label, predictions, tile, min_land_fraction, engine, threads, previous : as for `predict_tiles`
+    record : output; lists the tiles of this share
+    part, parts : number of this share, and of all shares
     """
     request = MapRequest(cube, tuple(models), label, predictions, tile, min_land_fraction, engine, previous)
     with (
@@ -220,7 +200,10 @@ def _prepared(request: MapRequest, lock: str) -> Iterator[Worker]:
 def _manifest(worker: Worker, records: Mapping[str, TileRecord], check: NumericsCheck) -> Manifest:
     """Manifest of a finished map."""
     job = worker.job
-    tiles = {name: _summary(record, job.members) for name, record in records.items()}
+    tiles = {}
+    for name, record in records.items():
+        digest = hash_lines(record.members[member] for member in job.members)
+        tiles[name] = TileSummary(sha256=digest, cells=record.cells, missing=record.missing)
     return Manifest(
         label=job.request.label,
         model=worker.opened.exact[0].spec.name,
@@ -237,8 +220,3 @@ def _manifest(worker: Worker, records: Mapping[str, TileRecord], check: Numerics
         spinup_difference=check.spinup,
         tiles=tiles,
     )
-
-
-def _summary(record: TileRecord, members: Sequence[str]) -> TileSummary:
-    sha256 = hash_lines(record.members[member] for member in members)
-    return TileSummary(sha256=sha256, cells=record.cells, missing=record.missing)

@@ -21,7 +21,7 @@ import zarr
 
 from tamrl import carbon, files, stores, temporary
 from tamrl.cache import Cache, Key
-from tamrl.errors import ContractError, InputError, MachineError
+from tamrl.errors import ContractError, InputError, MachineError, StoreRemovedError
 from tamrl.grid import Grid, Tile
 from tamrl.inference.memory import has_memory, load_memories, memory_folder, save_memory
 from tamrl.predictions import STORED_FLUXES, TileRecord
@@ -35,62 +35,36 @@ PATIENCE = 600.0
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Content of a store.
-
-    Attributes
-    ----------
-    key : Key
-        All that shapes the fluxes of a member but its weights.
-    members, names : tuple of str
-        Digest and name of each member, in order.
-    time : array of datetime64
-        Time stamps of the mapped steps.
-    grid : Grid
-        Cells of the map.
-    tile : int
-        Cells per side of a tile.
-    carried : bool
-        Whether the memory after the last step is stored too.
-    """
+    """Content of a store."""
 
     key: Key
+    """All that shapes the fluxes of a member but its weights."""
     members: tuple[str, ...]
     names: tuple[str, ...]
+    """Digest and name of each member, in order."""
     time: np.ndarray
+    """Array of datetime64: time stamps of the mapped steps."""
     grid: Grid
     tile: int
+    """Cells per side of a tile."""
     carried: bool
+    """Whether the memory after the last step is stored too."""
 
 
 @dataclass(frozen=True, eq=False)
 class TileFluxes:
-    """Fluxes of a tile.
-
-    Attributes
-    ----------
-    values : array (2, member, time, lat, lon) of float32
-        GPP and RECO in gC m-2 d-1, NaN off land and where drivers are missing.
-    cells : int
-        Land cells.
-    memory : list of Memory, or None
-        Of each member, where it is to be stored.
-    """
+    """Fluxes of a tile."""
 
     values: np.ndarray
+    """Array (2, member, time, lat, lon) of float32: GPP and RECO in gC m-2 d-1, NaN off land and where drivers are missing."""
     cells: int
+    """Land cells."""
     memory: list[Memory] | None = None
+    """Memory of each member, if it is to be stored."""
 
 
 class TileStore:
-    """The Zarr store of a label, the records of its tiles, and the memories at the end of its year.
-
-    Parameters
-    ----------
-    path : Path
-        The Zarr store; records and memories lie next to it.
-    layout : Layout
-        What it is to hold.
-    """
+    """The Zarr store of a label, and next to it the records of its tiles and the memories at the end of its year."""
 
     def __init__(self, path: Path, layout: Layout) -> None:
         self.path, self.layout = path, layout
@@ -131,31 +105,31 @@ class TileStore:
     def naming_removal(self) -> Iterator[None]:
         """While tiles are written: if writing fails because somebody removed the store, or a part of it, the error says so.
 
-        Raises
-        ------
-        ContractError
-            If an error comes, and metadata of the store or a file that is being written are gone.
+        Raises `StoreRemovedError` if an error comes, and metadata of the store or a file that is being written are gone.
         """
         try:
             yield
         except Exception as error:
+            if isinstance(error, StoreRemovedError):
+                raise
             frame = [self.path / name / "zarr.json" for name in ("", *STORED_FLUXES)]
             if gone := [str(file) for file in frame if not file.is_file()] or _missing_file(error, self.path.parent):
-                raise ContractError(
-                    "the store was removed while its tiles were written",
-                    where=self.path,
-                    found=f"gone: {', '.join(gone)} ({type(error).__name__}: {error})",
-                    todo="the same command makes again what is missing",
-                ) from error
+                raise self._removed(gone, error) from error
             raise
+
+    def _removed(self, gone: list[str], error: Exception) -> StoreRemovedError:
+        return StoreRemovedError(
+            "the store was removed while its tiles were written",
+            where=self.path,
+            found=f"gone: {', '.join(gone)} ({type(error).__name__}: {error})",
+            todo="the same command makes again what is missing",
+        )
 
     def complete(self, tile: Tile, compute: Callable[[list[int]], TileFluxes]) -> TileRecord:
         """Write what a tile lacks: `compute` is called with the positions of the members that have no valid record.
 
-        Raises
-        ------
-        InputError
-            If the disk is full or cannot be written; errors of `compute` pass.
+        Raises `InputError` if the disk is full or cannot be written, and `StoreRemovedError` if the folder of a file that is
+        being written is gone; errors of `compute` pass.
         """
         record = self._valid_record(tile)
         positions = [k for k, member in enumerate(self.layout.members) if member not in record.members]
@@ -165,6 +139,8 @@ class TileStore:
         try:
             return self._write(tile, record, positions, fluxes)
         except (OSError, MachineError) as error:
+            if gone := _missing_file(error, self.path.parent):  # here, because a process returns its error without the cause
+                raise self._removed(gone, error) from error
             raise InputError(
                 f"tile {tile.name} cannot be written",
                 where=self.path,
@@ -181,7 +157,8 @@ class TileStore:
         if fluxes.memory is not None and fluxes.cells:
             for member, tensors in zip((self.layout.members[k] for k in positions), fluxes.memory, strict=True):
                 memory[member] = save_memory(self.path, tile.name, member, tensors)
-        missing = count_missing(fluxes.values[0, 0], fluxes.cells)
+        first = fluxes.values[0, 0]  # the same steps are missing in all members
+        missing = fluxes.cells * len(first) - int(np.isfinite(first).sum())
         record = TileRecord(cells=fluxes.cells, missing=missing, members=members, memory=memory)
         with self.records.put(f"{tile.name}.json", self.layout.key) as part:
             part.write_text(files.as_json(record.model_dump(mode="json")), encoding="utf-8")
@@ -219,10 +196,7 @@ class TileStore:
     def seal(self, records: Mapping[str, TileRecord], *, label: str) -> None:
         """Seal the store, when all tiles have their records.
 
-        Raises
-        ------
-        ContractError
-            If no cell of the globe has a flux.
+        Raises `ContractError` if no cell of the globe has a flux.
         """
         if not any(record.cells for record in records.values()):
             todo = "check land_fraction and maps.min_land_fraction"
@@ -290,10 +264,7 @@ def records_of(store: Path) -> Cache:
 def recall_memories(store: Path, tile: str, members: Sequence[str]) -> list[Memory]:
     """Read the memories that the store of an earlier year has for a tile.
 
-    Raises
-    ------
-    ContractError
-        If that of one of the members is missing or damaged.
+    Raises `ContractError` if that of one of the members is missing or damaged.
     """
     path = records_of(store).path(f"{tile}.json")
     return load_memories(store, TileRecord.read(path) if path.is_file() else TileRecord(), tile, members)
@@ -307,11 +278,6 @@ def hash_values(values: np.ndarray) -> str:
 def hash_lines(lines: Iterable[str]) -> str:
     """SHA-256 of lines of text."""
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
-
-
-def count_missing(fluxes: np.ndarray, cells: int) -> int:
-    """Missing steps (time, lat, lon) over the `cells` land cells of a tile."""
-    return cells * len(fluxes) - int(np.isfinite(fluxes).sum())
 
 
 def _is_frame(name: str) -> bool:

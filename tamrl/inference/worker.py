@@ -23,25 +23,17 @@ from tamrl.training.device import choose_device
 
 @dataclass(frozen=True, eq=False)
 class OpenedMap:
-    """Models and drivers of a map, opened in this process.
-
-    Attributes
-    ----------
-    device : torch.device
-        Where the members compute.
-    exact, members : list of Trained
-        As they were trained, and as they decode the map: the same, or with rounded layers.
-    drivers : Dataset (time, lat, lon)
-        Variables of the cube that the members need, lazy.
-    land : array of bool (lat, lon)
-        Cells to map.
-    """
+    """Models and drivers of a map, opened in this process."""
 
     device: torch.device
+    """Where the members compute."""
     exact: list[Trained]
     members: list[Trained]
+    """As they were trained, and as they decode the map: the same, or with rounded layers."""
     drivers: xr.Dataset
+    """Variables of the cube (time, lat, lon) that the members need, lazy."""
     land: np.ndarray
+    """Array of bool (lat, lon): cells to map."""
 
 
 def open_map_inputs(request: MapRequest) -> OpenedMap:
@@ -56,15 +48,7 @@ def open_map_inputs(request: MapRequest) -> OpenedMap:
 
 
 class Worker:
-    """Makes tiles of a map whose store is prepared.
-
-    Parameters
-    ----------
-    job : MapJob
-        The planned map.
-    opened : OpenedMap
-        Its models and drivers; tiles of one process share them.
-    """
+    """Makes tiles of a planned map whose store is prepared; tiles of one process share the opened models and drivers."""
 
     def __init__(self, job: MapJob, opened: OpenedMap) -> None:
         self.job, self.opened = job, opened

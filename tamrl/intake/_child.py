@@ -85,11 +85,6 @@ def _size(variable: _Variable, shape: tuple[int, ...] | None = None) -> int:
     return max(prod(map(int, p)) for p in pieces) * int(np.dtype(_type(variable)).itemsize)
 
 
-def _is_plain(variable: _Variable) -> bool:
-    kind = _type(variable)
-    return kind == "O" or (isinstance(kind, np.dtype) and kind.kind in "iufSU")
-
-
 def _type(variable: _Variable) -> Any:
     """Return the type of the values; texts of any length are objects."""
     kind: Any = variable.dtype  # `str` for texts, which the annotation leaves out
@@ -104,14 +99,15 @@ def describe_file(path: str, most: int) -> dict[str, Any]:
     """Return the attributes and the variables of numbers and text, with the values of those of at most one dimension."""
     file, variables = _netcdf(path), {}
     for name, variable in file.variables.items():
-        if not _is_plain(variable):
+        kind = _type(variable)
+        if kind != "O" and not (isinstance(kind, np.dtype) and kind.kind in "iufSU"):
             continue
         _bounded(path, _size(variable), most)
         chunk = variable.chunking()
         variables[name] = {
             "dims": variable.dimensions,
             "shape": variable.shape,
-            "dtype": np.dtype(_type(variable)).str,
+            "dtype": np.dtype(kind).str,
             "attrs": _attributes(variable),
             "chunks": chunk if isinstance(chunk, list) else None,
             "values": np.asarray(variable[...]) if variable.ndim <= 1 else None,

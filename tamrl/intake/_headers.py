@@ -1,4 +1,4 @@
-"""Check the sizes that files of gridded data declare: classic NetCDF, HDF5, HDF4, GRIB 1 and 2. Rules raise `DamageError`."""
+"""Check the sizes that gridded files declare: classic NetCDF, HDF5, HDF4, TIFF and BigTIFF. Rules raise `DamageError`."""
 
 from dataclasses import dataclass
 from math import prod
@@ -21,17 +21,10 @@ class _Cursor:
 
     def count(self) -> int:
         """Read a number of elements, of 4 or 8 bytes."""
-        return self._number(8 if self.wide else 4)
+        return self.number(8 if self.wide else 4)
 
-    def tag(self) -> int:
-        """Read the tag of a list or type of data."""
-        return self._number(4)
-
-    def offset(self, version: int) -> int:
-        """Read a position in the file, whose length depends on the version of the format."""
-        return self._number(4 if version == 1 else 8)
-
-    def _number(self, length: int) -> int:
+    def number(self, length: int = 4) -> int:
+        """Read a number of so many bytes."""
         self.at += length
         return int.from_bytes(self.file.at(self.at - length, length), "big")
 
@@ -42,7 +35,7 @@ class _Cursor:
 
     def entries(self, tag: int) -> range:
         """Read the tag of a list; return the range of its entries."""
-        kind, count = self.tag(), self.count()
+        kind, count = self.number(), self.count()
         if kind not in (tag, 0) or (kind == 0 and count):
             raise DamageError(f"byte {self.at} of its header: list {kind} instead of {tag}")
         self.file.need(self.at + count * 4, "its header")
@@ -52,7 +45,7 @@ class _Cursor:
         """Pass over a list of attributes."""
         for _ in self.entries(_ATTRIBUTE):
             self.skip(self.count())
-            size = _type_size(self.tag())
+            size = _type_size(self.number())
             self.skip(size * self.count())
 
 
@@ -99,10 +92,10 @@ def _variable(header: _Cursor, lengths: list[int], version: int) -> tuple[int, i
     if any(d >= len(lengths) for d in dims):
         raise DamageError("its header names a dimension that it does not define")
     header.attributes()
-    size = _type_size(header.tag())
+    size = _type_size(header.number())
     header.count()  # vsize: redundant, and not valid for large variables
     is_record = bool(dims) and lengths[dims[0]] == 0
-    return header.offset(version), size * prod(lengths[d] for d in dims[is_record:]), is_record
+    return header.number(4 if version == 1 else 8), size * prod(lengths[d] for d in dims[is_record:]), is_record
 
 
 def _records(file: BoundedFile, variables: list[tuple[int, int]], records: int | None) -> None:
@@ -166,68 +159,45 @@ def check_hdf4(file: BoundedFile) -> None:
         block = following
 
 
-_PAD = 1 << 16
+_TAG_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_FORMS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_OFFSETS, _COUNTS, _INNER = (273, 324), (279, 325), 330
 
 
-def check_grib(file: BoundedFile) -> None:
-    """Check length, sections and the final 7777 of each message; only zeros may lie between messages.
-
-    WMO-No. 306, FM 92 GRIB editions 1 and 2. In messages of edition 1 above 8 MB (ECMWF), the highest bit of the length means
-    units of 120 bytes, and the length of section 4 (below 120) is their excess over the message.
-    """
-    number, start = 1, _next_message(file, 0)
-    while start is not None:
-        what = f"message {number} at byte {start}"
-        edition = file.at(start, 8, what)[7]
-        if edition not in (1, 2):
-            raise DamageError(f"{what} has edition {edition}")
-        end = _end_of_first(file, start, what) if edition == 1 else _end_of_second(file, start, what)
-        if file.at(end - 4, 4, what) != b"7777":
-            raise DamageError(f"{what} does not end with 7777")
-        number, start = number + 1, _next_message(file, end)
+def check_tiff(file: BoundedFile) -> None:
+    """Check all image directories, and offset and length of each strip or tile (TIFF 6.0; BigTIFF of libtiff)."""
+    order = "<" if file.at(0, 1) == b"I" else ">"
+    big = file.at(0, 4).strip(b"IM\x00") == b"+"
+    following = [file.numbers(order + ("Q" if big else "I"), 8 if big else 4)[0]]
+    seen = set()
+    if not following[0]:
+        raise DamageError("it has no image")
+    while following:
+        at = following.pop()
+        if at and at not in seen:
+            seen.add(at)
+            following += _image(file, at, order, big)
 
 
-def _next_message(file: BoundedFile, start: int) -> int | None:
-    """Where the next message begins; None at the end of the file."""
-    while start < file.size:
-        block = file.at(start, min(_PAD, file.size - start))
-        rest = block.lstrip(b"\x00")
-        start += len(block) - len(rest)
-        if rest:
-            if file.at(start, min(4, file.size - start)) != b"GRIB":
-                raise DamageError(f"byte {start} begins no message")
-            return start
-    return None
-
-
-def _end_of_first(file: BoundedFile, start: int, what: str) -> int:
-    length = int.from_bytes(file.at(start + 4, 3, what), "big")
-    at, sections = start + 8, [1]
-    flags = file.at(at + 7, 1, what)[0]
-    sections += [2] if flags & 0x80 else []
-    sections += [3] if flags & 0x40 else []
-    for _ in sections:
-        at += int.from_bytes(file.at(at, 3, what), "big")
-    values = int.from_bytes(file.at(at, 3, what), "big")
-    if length & 0x800000 and values < 120:
-        length = (length & 0x7FFFFF) * 120 - values + 4
-    elif at + values + 4 > start + length:
-        raise DamageError(f"{what}: its sections exceed its {length} bytes")
-    if start + length - 4 < at:
-        raise DamageError(f"{what}: its sections exceed its {length} bytes")
-    file.need(start + length, what)
-    return start + length
-
-
-def _end_of_second(file: BoundedFile, start: int, what: str) -> int:
-    end = start + int.from_bytes(file.at(start + 8, 8, what), "big")
-    file.need(end, what)
-    at = start + 16
-    while at < end - 4:
-        length = int.from_bytes(file.at(at, 4, what), "big")
-        if length < 5:
-            raise DamageError(f"{what} has a section of {length} bytes")
-        at += length
-    if at != end - 4:
-        raise DamageError(f"{what}: its sections do not fill its {end - start} bytes")
-    return end
+def _image(file: BoundedFile, at: int, order: str, big: bool) -> list[int]:
+    """Check an image directory; return the positions of the next and the inner ones."""
+    what = f"the image directory at byte {at}"
+    count = file.numbers(order + ("Q" if big else "H"), at, what)[0]
+    at, width = at + (8 if big else 2), (20 if big else 12)
+    file.need(at + count * width, what)
+    tags = {}
+    for k in range(count):
+        tag, kind = file.numbers(order + "HH", at + k * width, what)
+        number = file.numbers(order + ("Q" if big else "I"), at + k * width + 4, what)[0]
+        place, room = at + k * width + (12 if big else 8), (8 if big else 4)
+        size = _TAG_SIZES.get(kind, 1) * number
+        if size > room:
+            place = file.numbers(order + ("Q" if big else "I"), place, what)[0]
+        file.need(place + size, f"tag {tag}")
+        if tag in (*_OFFSETS, *_COUNTS, _INNER) and kind in _FORMS:
+            file.step(number)
+            tags[tag] = file.numbers(f"{order}{number}{_FORMS[kind]}", place, f"tag {tag}")
+    for offsets, counts in zip(_OFFSETS, _COUNTS, strict=True):
+        parts = tags.get(offsets, ())
+        file.need(max(map(sum, zip(parts, tags.get(counts, (0,) * len(parts)), strict=False)), default=0), "its pixels")
+    return [*tags.get(_INNER, ()), file.numbers(order + ("Q" if big else "I"), at + count * width, what)[0]]

@@ -42,8 +42,7 @@ def decode_lazily(
     ----------
     field : opened with `mask_and_scale=False` or `decode_cf=False`, not yet read
     where : the file, for errors; the name of the variable is added
-    chunks : dict, optional
-        Sizes of the parts by dimension; other dimensions are in one part. By default the chunks of the file.
+    chunks : sizes of the parts by dimension; other dimensions are in one part. By default the chunks of the file.
     defaults_to_zero : whether a fill value of 0 is only the default of the format (Zarr 2), not a missing value
     """
     lazy = _Lazy(field.variable, where=f"{where} ({field.name})", defaults_to_zero=defaults_to_zero)

@@ -24,10 +24,8 @@ MACHINE = {
 }
 """What to do about error numbers that concern the machine or its file system, not the file."""
 
-_MEMORY = re.compile(
-    r"bad_alloc|not enough memory|out of memory|malloc fail|(can't|cannot|unable to) (re)?allocate", re.IGNORECASE
-)
-_THREADS = re.compile(r"can't start new thread|thread creation failed|pthread_create", re.IGNORECASE)
+_MEMORY = re.compile(r"bad_alloc|not enough memory|out of memory|malloc fail|(can't|cannot|unable to) (re)?allocate", re.I)
+_THREADS = re.compile(r"can't start new thread|thread creation failed|pthread_create", re.I)
 _MORE_THREADS = "raise the limits of memory and of processes (ulimit -v, ulimit -u), or use fewer threads"
 
 
@@ -35,21 +33,15 @@ _MORE_THREADS = "raise the limits of memory and of processes (ulimit -v, ulimit 
 def reading(asked: str, *, where: object, todo: str | None = None, error: type[TamrlError] = InputError) -> Iterator[None]:
     """Run the block and turn its exceptions into named errors.
 
+    A `TamrlError` of the block passes unchanged. Raise `MachineError` if the operating system refuses for a reason outside the
+    file (`MACHINE`), else `error`, with the exception as its cause.
+
     Parameters
     ----------
     asked : message of the error, such as "the metadata table cannot be read"
     where : the file, with its member, line or field if known
     todo : what the user can do if the file itself is wrong
     error : kind of the error for a file that is wrong
-
-    Raises
-    ------
-    TamrlError
-        If the block raises one; it passes unchanged.
-    MachineError
-        If the operating system refuses for a reason outside the file (`MACHINE`).
-    InputError, or `error`
-        For any other exception; the exception itself is its cause.
     """
     try:
         yield
@@ -73,9 +65,8 @@ def machine_fault(reason: BaseException | None, asked: str, *, where: object, bu
         number = reason.errno if isinstance(reason, OSError) else None
         text = str(reason) if isinstance(reason, (RuntimeError, ImportError)) else ""
         if isinstance(reason, MemoryError) or number == errno.ENOMEM or _MEMORY.search(text):
-            return MachineError(
-                asked, where=where, found=f"{str(reason) or 'not enough memory'}; {memory_use()}", todo=MACHINE[errno.ENOMEM]
-            )
+            message = f"{str(reason) or 'not enough memory'}; {memory_use()}"
+            return MachineError(asked, where=where, found=message, todo=MACHINE[errno.ENOMEM])
         if _THREADS.search(text) or (isinstance(reason, BlockingIOError) and reason.filename is None):
             return MachineError(asked, where=where, found=f"{reason}; {memory_use()}", todo=_MORE_THREADS)
         if isinstance(reason, OSError) and number in MACHINE and number not in but:

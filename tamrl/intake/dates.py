@@ -44,16 +44,13 @@ _LOOKS = {
 def parse_dates(stamps: pd.Series, forms: Sequence[str], *, where: object, todo: str | None = None) -> pd.Series:
     """Parse a column of dates (text, whole numbers or time stamps) to datetime64[ns], same rows.
 
+    Raise `InputError` with the first value that does not fit these formats, its row (from 1) and the accepted formats.
+
     Parameters
     ----------
     stamps : any index
     forms : names of the accepted `FORMS`; all values must have the same form
     where : file and column
-
-    Raises
-    ------
-    InputError
-        With the first value that does not fit these formats, its row (from 1) and the accepted formats.
     """
     todo = todo or f"write all dates of the column alike, as {' or '.join(forms)}"
     if isinstance(stamps.dtype, pd.DatetimeTZDtype):

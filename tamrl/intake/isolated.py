@@ -54,8 +54,7 @@ class _Helper:
         env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, env=env, bufsize=0)
-        if self.process.stdin is None or self.process.stdout is None:
-            raise ValueError("the pipes of a process that was just started are open")
+        assert self.process.stdin and self.process.stdout  # pipes were asked for
         self._questions, self._answers = self.process.stdin, self.process.stdout
 
     def ask(self, most: int, **question: Any) -> Any:
@@ -134,7 +133,7 @@ atexit.register(_close)
 
 
 @contextmanager
-def _helper(path: Path, asked: str, where: object, todo: str) -> Iterator[_Helper]:
+def _helper(asked: str, where: object) -> Iterator[_Helper]:
     """Yield a free helper; if it ends within the block, raise an error that says how."""
     with _room:
         helper = _idle.pop() if _idle else _Helper()
@@ -148,45 +147,39 @@ def _helper(path: Path, asked: str, where: object, todo: str) -> Iterator[_Helpe
                 todo = "give the job more memory, or try again"
                 raise MachineError(asked, where=where, found="the reading process was killed", todo=todo) from None
             reason = f"its library was ended by {name} ({_FAULTS.get(name, 'it failed')})"
-            raise InputError(asked, where=where, found=reason, todo=todo) from None
+            raise InputError(asked, where=where, found=reason, todo=completeness.INSIDE) from None
         except TimeoutError:
             helper.process.kill()
             helper.end()
-            reason = f"no answer within {PATIENCE:g} s"
-            raise MachineError(
-                asked, where=where, found=reason, todo="check the disk or the network drive, then try again"
-            ) from None
+            reason, todo = f"no answer within {PATIENCE:g} s", "check the disk or the network drive, then try again"
+            raise MachineError(asked, where=where, found=reason, todo=todo) from None
         except BaseException:
             helper.process.kill()  # or the rest of its answer would be read as the next one
             helper.end()
             raise
 
 
-def ask_helper(question: str, path: Path, *, asked: str, where: object, todo: str = completeness.INSIDE, **arguments: Any) -> Any:
+def ask_helper(question: str, path: Path, *, asked: str, where: object, **arguments: Any) -> Any:
     """Return the answer to a question about a file of its full length, as plain values and arrays.
+
+    Raise `InputError` if the file is cut short, cannot be read, declares more than a file of its size holds, or ends its reader;
+    `MachineError` if the machine refuses.
 
     Parameters
     ----------
     question : name of an entry of `_child.QUESTIONS`
-    asked, where, todo : parts of the error (`TamrlError`)
+    asked, where : parts of the error (`TamrlError`)
     arguments : further arguments of the function in `_child`
-
-    Raises
-    ------
-    InputError
-        If the file is cut short, cannot be read, declares more than a file of its size holds, or ends its reader.
-    MachineError
-        If the machine refuses.
     """
     completeness.check_complete(path, where=where)
-    with border.reading(asked, where=where, todo=todo):
+    with border.reading(asked, where=where, todo=completeness.INSIDE):
         most = completeness.most_bytes(path)
-        with _helper(path, asked, where, todo) as helper:
+        with _helper(asked, where) as helper:
             reply = helper.ask(most, question=question, path=str(path.absolute()), **arguments)
         if "system" in reply:
             raise OSError(*reply["system"])
         if "refused" in reply:
-            raise InputError(asked, where=where, found=reply["refused"], todo=todo)
+            raise InputError(asked, where=where, found=reply["refused"], todo=completeness.INSIDE)
         return reply["answer"]
 
 

@@ -75,17 +75,14 @@ def count_codes(blocks: Iterable[np.ndarray], *, where: object) -> Counter[int]:
 def class_table(kind: Legend, counts: Mapping[int, int], *, nodata: float | None = None, where: object) -> np.ndarray:
     """Return the position in the class list of each code, int8 (256,), -1 for unknown codes and for the sea in a map of climates.
 
+    Raise `InputError` if more than `ACCEPTED` of the classified pixels have codes outside the legend, or if a global map of land
+    cover lacks ice or deserts, which some other legends with the same codes do not have.
+
     Parameters
     ----------
     kind : `igbp` (`classes.IGBP`) or `koppen` (`classes.KOPPEN`)
     counts : number of pixels per code (`count_codes`)
     nodata : the code for missing values, if the file declares one
-
-    Raises
-    ------
-    InputError
-        If more than `ACCEPTED` of the classified pixels have codes outside the legend, or if a global map of land cover lacks ice
-        or deserts, which some other legends with the same codes do not have.
     """
     known = {code: n for code, n in counts.items() if n and code not in (nodata, UNCLASSIFIED)}
     legend = {code: classes.igbp_index(code) for code in range(18)} if kind == "igbp" else _koppen(known, where)
@@ -98,9 +95,8 @@ def class_table(kind: Legend, counts: Mapping[int, int], *, nodata: float | None
         excess = f"codes {format_codes(odd)} on {share:.1%} of the pixels with a class{similar[0] if similar else ''}"
         raise InputError(f"the codes of the map do not fit {EXPECTED[kind]}", where=where, found=excess, todo="give that legend")
     if odd:
-        _log.warning(
-            "%s: codes %s are in no legend (%.3f %% of the pixels with a class): unknown", where, format_codes(odd), 100 * share
-        )
+        message = "%s: codes %s are in no legend (%.3f %% of the pixels with a class): unknown"
+        _log.warning(message, where, format_codes(odd), 100 * share)
     if kind == "igbp":
         _require_globe(named, sum(counts.values()), where)
     positions = np.full(256, -1, "int8")
@@ -139,9 +135,6 @@ def _require_globe(named: Mapping[int, int], pixels: int, where: object) -> None
     needed = {classes.IGBP.index(name) + 1: name for name in ("SNO", "BSV")}
     lacking = [f"{code} ({name})" for code, name in needed.items() if code not in named]
     if lacking and len(named) >= MANY and sum(named.values()) >= GLOBE * pixels:
-        raise InputError(
-            f"the map does not fit {EXPECTED['igbp']}",
-            where=where,
-            found=f"a globe with codes {format_codes(named)} and no {' or '.join(lacking)}",
-            todo="take the layer of IGBP classes (Type 1), not plant functional types, UMD, LAI or BGC",
-        )
+        excess = f"a globe with codes {format_codes(named)} and no {' or '.join(lacking)}"
+        todo = "take the layer of IGBP classes (Type 1), not plant functional types, UMD, LAI or BGC"
+        raise InputError(f"the map does not fit {EXPECTED['igbp']}", where=where, found=excess, todo=todo)

@@ -36,19 +36,13 @@ def check_machine(python: str | Path = sys.executable) -> None:
     check_address_space()
     python, here = Path(python).absolute(), Path.cwd()
     if braces := sorted({*re.findall(r"\{[^{}]*\}", f"{python} {here}")}):
-        raise MachineError(
-            "Snakemake cannot run in this folder",
-            where=here,
-            found=f"in the path {', '.join(braces)}, which it takes for something to fill in",
-            todo="move the project to a folder without braces in its path",
-        )
+        marks = f"in the path {', '.join(braces)}, which it takes for something to fill in"
+        todo = "move the project to a folder without braces in its path"
+        raise MachineError("Snakemake cannot run in this folder", where=here, found=marks, todo=todo)
     if odd := sorted(set(SPECIAL.findall(str(python)))):
-        raise MachineError(
-            "jobs cannot be started from this folder",
-            where=python,
-            found="in its path " + ", ".join({" ": "a blank", "\n": "a line break"}.get(mark, mark) for mark in odd),
-            todo="move the project to a folder without blanks, quotes and other signs of the shell in its path",
-        )
+        marks = "in its path " + ", ".join({" ": "a blank", "\n": "a line break"}.get(mark, mark) for mark in odd)
+        todo = "move the project to a folder without blanks, quotes and other signs of the shell in its path"
+        raise MachineError("jobs cannot be started from this folder", where=python, found=marks, todo=todo)
     wanted = os.environ.get("TMPDIR")
     try:
         place = tempfile.gettempdir()
@@ -56,9 +50,8 @@ def check_machine(python: str | Path = sys.executable) -> None:
             handle.write(bytes(4096))
     except OSError as error:
         todo = "set TMPDIR to a folder that can be written and has room"
-        raise MachineError(
-            "temporary files cannot be written", where=wanted or "/tmp", found=error.strerror, todo=todo
-        ) from error
+        where = wanted or "/tmp"
+        raise MachineError("temporary files cannot be written", where=where, found=error.strerror, todo=todo) from error
     if wanted and Path(place) != Path(wanted).absolute():
         print(f"TMPDIR is {wanted}, where nothing can be written: temporary files go to {place}", file=sys.stderr)
     place = os.environ.get("XDG_CACHE_HOME") or "~/.cache"

@@ -84,23 +84,22 @@ def make_decoder(
 ) -> Decoder:
     """Make the decoder of a layer from its attributes.
 
+    Raise `InputError` with the layer and the invalid attribute.
+
     Parameters
     ----------
     stored : type of the numbers in the file
     where : file and layer, for errors
     rule : how scale and offset are applied (`ScaleRule`)
     dtype : type of the values, by default that of xarray
-    assumed : mapping, optional
-        `scale_factor` and `_FillValue` of the product. The scale applies to integers in a file without scale and offset. The fill
-        value applies if scale and offset are those of the product and the file declares no fill value.
+    assumed : `scale_factor` and `_FillValue` of the product. The scale applies to integers in a file without scale and offset.
+        The fill value applies if scale and offset are those of the product and the file declares no fill value.
     limits : valid range of the product in physical units, used if the file declares none, and for values stored as reals
-
-    Raises
-    ------
-    InputError
-        With the layer and the invalid attribute.
     """
-    form = _signed_or_not(np.dtype(stored).newbyteorder("="), attrs)
+    form = np.dtype(stored).newbyteorder("=")
+    unsigned = str(attrs.get("_Unsigned", "")).strip().lower()
+    if other := {("i", "true"): "u", ("u", "false"): "i"}.get((form.kind, unsigned)):
+        form = np.dtype(f"{other}{form.itemsize}")
     scale, offset = (_one(attrs, name, where) for name in ("scale_factor", "add_offset"))
     if scale is None and offset is None and form.kind in "iu" and assumed:
         scale = assumed["scale_factor"]
@@ -115,9 +114,8 @@ def make_decoder(
     packing = _Packing(form, 1.0 if scale is None else float(scale), 0.0 if offset is None else float(offset), first)
     low, high = _limits(attrs, packing, where)
     if limits is not None and (form.kind == "f" or (low, high) == (-np.inf, np.inf)):
-        low, high = (
-            pick(pair) for pick, pair in zip((max, min), zip((low, high), packing.pack(limits), strict=True), strict=True)
-        )
+        lowest, highest = packing.pack(limits)
+        low, high = max(low, lowest), min(high, highest)
     bounded = bool(missing) or low > -np.inf or high < np.inf
     if dtype is None:
         dtype = _real(form, scale, offset) if scale is not None or offset is not None or bounded else form
@@ -125,13 +123,6 @@ def make_decoder(
         scale, offset = (None if v is None else float(v) for v in (scale, offset))
         dtype = np.dtype(np.float64) if form.kind in "iu" and form.itemsize > 2 else dtype
     return Decoder(form, missing, low, high, scale, offset, first, np.dtype(dtype))
-
-
-def _signed_or_not(form: np.dtype, attrs: Attributes) -> np.dtype:
-    """Return the type of the stored integers, as `_Unsigned` changes it."""
-    unsigned = str(attrs.get("_Unsigned", "")).strip().lower()
-    other = {("i", "true"): "u", ("u", "false"): "i"}.get((form.kind, unsigned))
-    return np.dtype(f"{other}{form.itemsize}") if other else form
 
 
 def _real(form: np.dtype, scale: Any, offset: Any) -> np.dtype:
@@ -170,12 +161,8 @@ def _one(attrs: Attributes, name: str, where: object) -> Any:
 
 def _missing(attrs: Attributes, form: np.dtype, where: object) -> tuple[float, ...]:
     """Return the stored numbers for missing values, without those outside the type."""
-    declared = [
-        v
-        for name in ("_FillValue", "missing_value")
-        if attrs.get(name) is not None
-        for v in _numbers(attrs[name], name, where)[0]
-    ]
+    names = [name for name in ("_FillValue", "missing_value") if attrs.get(name) is not None]
+    declared = [v for name in names for v in _numbers(attrs[name], name, where)[0]]
     if form.kind == "f":
         return tuple(float(v) for v in declared if not np.isnan(v))
     limits = np.iinfo(form)
@@ -201,10 +188,8 @@ class _Packing:
     def widen(self, limits: tuple[float, float]) -> tuple[float, float]:
         """Return bounds with a margin for the rounding of reals."""
         room = 1e-3 if self.stored.kind in "iu" else 0.0
-        low, high = (
-            v + sign * max(room, 1e-6 * abs(v)) if np.isfinite(v) else v for v, sign in zip(limits, (-1, 1), strict=True)
-        )
-        return low, high
+        first, last = (max(room, 1e-6 * abs(v)) if np.isfinite(v) else 0.0 for v in limits)
+        return limits[0] - first, limits[1] + last
 
 
 def _limits(attrs: Attributes, packing: _Packing, where: object) -> tuple[float, float]:
@@ -232,11 +217,10 @@ _MARGIN, _ODD = 0.8, 2.0
 
 
 def _as_stored(low: float, high: float, packing: _Packing, kind: str, *, shown: str, where: object) -> tuple[float, float]:
-    """Return a range in stored numbers that was declared in these or in physical units.
+    """Return a range in stored numbers that was declared in these or in physical units; refuse one that fits both.
 
     Integers are stored numbers; reals with packed integers are physical values (NetCDF User Guide, `valid_range`). Text has no
     type, and tools save one as the other. Then the reading whose extent fits the range of the type counts, if the other does not.
-    A range that fits both is refused.
     """
     if (packing.scale, packing.offset) == (1.0, 0.0):
         return (low, high) if packing.stored.kind in "iu" else packing.widen((low, high))
@@ -257,29 +241,23 @@ def _as_stored(low: float, high: float, packing: _Packing, kind: str, *, shown: 
             return scaled
     elif kind == "integer":
         return low, high
-    raise InputError(
-        "the valid range may be meant in stored numbers or in physical units",
-        where=where,
-        found=f"{shown}, scale_factor = {packing.scale:g}, add_offset = {packing.offset:g}",
-        todo="write it as CF does: stored numbers, in the type of the stored numbers",
-    )
+    asked = "the valid range may be meant in stored numbers or in physical units"
+    both = f"{shown}, scale_factor = {packing.scale:g}, add_offset = {packing.offset:g}"
+    todo = "write it as CF does: stored numbers, in the type of the stored numbers"
+    raise InputError(asked, where=where, found=both, todo=todo)
 
 
 def decode_codes(block: np.ndarray, attrs: Attributes, *, where: object, rule: ScaleRule = "cf") -> np.ndarray:
     """Return classes and quality flags as whole numbers (int64, the same shape), -1 for missing ones.
 
-    A zero is a class or flag, even if a tool has declared it as fill value.
+    A zero is a class or flag, even if a tool has declared it as fill value. Raise `InputError` if an attribute cannot be
+    understood, or a number is not whole.
 
     Parameters
     ----------
     block : stored numbers (any shape)
     where : file and layer, for errors
     rule : how scale and offset are applied
-
-    Raises
-    ------
-    InputError
-        If an attribute cannot be understood, or a number is not whole.
     """
     names = {"_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned"} & set(attrs)
     how = make_decoder({n: attrs[n] for n in names}, block.dtype, where=where, rule=rule)

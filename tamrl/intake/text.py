@@ -59,7 +59,10 @@ class CheckedLines(io.RawIOBase):
         target = memoryview(buffer)
         block = self._source.read(len(target))
         if not block:
-            self._finish()
+            rest, self._rest = self._rest, b""
+            if rest.strip():
+                self._check(rest, last=True)
+            self._still_open(0)
             return 0
         lines = (self._rest + block).split(b"\n")
         self._rest = lines.pop()
@@ -96,16 +99,8 @@ class CheckedLines(io.RawIOBase):
             line = self._number - self._open.count(b"\n") + 1
             raise _fault("a quote is opened and never closed", line, _short(self._open), self._where, _QUOTE)
 
-    def _finish(self) -> None:
-        """Check the last line."""
-        rest, self._rest = self._rest, b""
-        if rest.strip():
-            self._check(rest, last=True)
-        self._still_open(0)
-
 
 def _fault(asked: str, line: int, content: object, where: object, todo: str) -> InputError:
-    """Return the error of a line."""
     return InputError(asked, where=where, found=f"line {line}: {content}", todo=todo)
 
 
@@ -141,9 +136,8 @@ def _short(line: bytes) -> str:
 def column_names(cells: Sequence[str], *, where: object) -> list[str]:
     """Return names of columns without surrounding blanks; raise `InputError` for a duplicate. Columns may have no name."""
     if len(cells) > MOST_COLUMNS:
-        raise InputError(
-            f"the table has more than {MOST_COLUMNS:,} columns", where=where, found=f"{len(cells):,}", todo=_ORIGINAL
-        )
+        asked = f"the table has more than {MOST_COLUMNS:,} columns"
+        raise InputError(asked, where=where, found=f"{len(cells):,}", todo=_ORIGINAL)
     names = [cell.strip() for cell in cells]
     if twice := [name for name, n in Counter(names).items() if n > 1 and name]:
         places = " and ".join(str(k + 1) for k, name in enumerate(names) if name == twice[0])
@@ -155,19 +149,15 @@ def column_names(cells: Sequence[str], *, where: object) -> list[str]:
 def read_header(content: Content, *, where: object) -> list[str]:
     """Read the names of the columns of comma-separated text.
 
-    Raises
-    ------
-    InputError
-        If the text is empty or a web page, if its encoding or separator is not supported, or if a name is duplicate.
+    Raise `InputError` if the text is empty or a web page, if its encoding or separator is not supported, or if a name is
+    duplicate.
     """
     with content() as stream:
         line = _first(stream.readline(LONGEST), where)
     by = max(SEPARATORS, key=line.count)
     if line.count(by) > line.count(","):
-        origin = ": saved by a spreadsheet" if by == ";" else ""
-        raise InputError(
-            f"the table is separated by {SEPARATORS[by]}{origin}", where=where, found=line[:60].strip(), todo=_ORIGINAL
-        )
+        asked = f"the table is separated by {SEPARATORS[by]}" + (": saved by a spreadsheet" if by == ";" else "")
+        raise InputError(asked, where=where, found=line[:60].strip(), todo=_ORIGINAL)
     if "\r" in line.rstrip("\r\n"):
         raise InputError("lines end in CR alone, as on old Macintosh computers", where=where, todo="save it with LF or CR LF")
     return column_names(_quoted(line.strip("\r\n")) or [""], where=where)
@@ -219,6 +209,8 @@ def read_columns(
 ) -> pd.DataFrame:
     """Read some columns of comma-separated text as a stream.
 
+    Raise `InputError` with the line, or the column and row, at fault.
+
     Parameters
     ----------
     content : opens the file
@@ -227,11 +219,6 @@ def read_columns(
     texts : columns among these that stay text; all others are numbers (float64 or int64)
     missing : column -> texts for a missing number there, if not `MISSING`
     where : name for errors
-
-    Raises
-    ------
-    InputError
-        With the line, or the column and row, at fault.
     """
     known = [name or f"\0{k}" for k, name in enumerate(columns)]
     marks = {name: [*(missing or {}).get(name, MISSING)] for name in wanted if name not in texts}
@@ -253,10 +240,7 @@ def read_columns(
 def parse_numbers(column: pd.Series, *, where: object, keep: bool = False) -> Any:
     """Return a column of numbers as floats (rows,), missing ones NaN; with `keep` as a Series in which integers stay integers.
 
-    Raises
-    ------
-    InputError
-        With the first value that is not a number and its row (from 1).
+    Raise `InputError` with the first value that is not a number and its row (from 1).
     """
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         values = column.astype(object)
@@ -294,6 +278,8 @@ def read_small_table(
 ) -> pd.DataFrame:
     """Read a small table as text, with unchanged cells.
 
+    Raise `InputError` with the line at fault.
+
     Parameters
     ----------
     content : UTF-8 or Latin-1
@@ -301,11 +287,6 @@ def read_small_table(
     comment : lines that begin with it are skipped
     free : name of a column of free text; if it is the last one, its text may contain separators without quotes
     rows : refuse a table without rows
-
-    Raises
-    ------
-    InputError
-        With the line at fault.
     """
     lines = content.split(b"\n")
     skipped = next((k for k, line in enumerate(lines) if not (comment and line.startswith(comment.encode()))), len(lines))

@@ -83,12 +83,8 @@ def decode_time_axis(da: xr.DataArray, *, where: object) -> xr.DataArray:
     """Return a variable of a dataset of `attach_times` with one dimension `time` of labels (datetime64[ns], UTC).
 
     Further coordinates are `until`, the end of the interval that starts at `time` (NaT without bounds), and `statistic`, the
-    method over time (`time_statistic`; `point` if the bounds are equal).
-
-    Raises
-    ------
-    InputError
-        If there is no time coordinate, or if it cannot be decoded.
+    method over time (`time_statistic`; `point` if the bounds are equal). Raise `InputError` if there is no time coordinate, or if
+    it cannot be decoded.
     """
     if "until" in da.coords:
         return da
@@ -113,9 +109,8 @@ def time_statistic(da: xr.DataArray) -> str:
     text = re.sub(r"\([^)]*\)", "", str(da.attrs.get("cell_methods", "")))
     mine = {"time"} | {str(n).lower() for n, c in da.coords.items() if _role(str(n), c.variable)}
     pairs = [({n.strip().lower() for n in names.split(":")}, method) for names, method in _METHOD.findall(text)]
-    methods: list[str] = [
-        {"average": "mean", "accumulation": "sum"}.get(method, method) for names, method in pairs if names & mine
-    ]
+    synonyms = {"average": "mean", "accumulation": "sum"}
+    methods: list[str] = [synonyms.get(method, method) for names, method in pairs if names & mine]
     odd = [m for m in methods if m not in ("mean", "sum", "point")]
     declared = {"daily_mean": "mean", "daily_sum": "sum"}.get(str(da.attrs.get("daily_statistic")), "")
     return (odd or methods or [declared or str(da.attrs.get("GRIB_stepType", ""))])[-1]
@@ -202,18 +197,14 @@ def _interval(
 def decode_times(values: np.ndarray, attrs: Attributes, *, where: object) -> np.ndarray:
     """Decode times (datetime64[ns], UTC, same shape) from stored numbers, texts or dates and their attributes.
 
-    Raises
-    ------
-    InputError
-        For a missing time, another calendar, an unknown unit, or numbers that are not dates.
+    Raise `InputError` for a missing time, another calendar, an unknown unit, or numbers that are not dates.
     """
     values, calendar = np.asarray(values), str(attrs.get("calendar", "")).lower()
     if values.dtype.kind == "O" and values.size and hasattr(values.flat[0], "calendar"):
         calendar = values.flat[0].calendar
     if calendar not in CALENDARS:
-        raise InputError(
-            "times must be of the Gregorian calendar", where=where, found=calendar, todo="convert the calendar first"
-        )
+        asked = "times must be of the Gregorian calendar"
+        raise InputError(asked, where=where, found=calendar, todo="convert the calendar first")
     if values.dtype.kind in "OSU":
         values = _from_text(values, where)
     if values.dtype.kind == "M":

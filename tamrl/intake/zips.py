@@ -41,12 +41,8 @@ _DIRECTORY = (1 << 16) + 22
 def open_zip(source: Path | bytes, *, where: object) -> Iterator[zipfile.ZipFile]:
     """Open an archive from its path or bytes; faults that appear while it is read become named errors too.
 
-    Raises
-    ------
-    InputError
-        If it is missing, not a zip archive, cut before its directory, or damaged.
-    MachineError
-        If the machine refuses to read it.
+    Raise `InputError` if it is missing, not a zip archive, cut before its directory, or damaged; `MachineError` if the machine
+    refuses to read it.
     """
     with border.reading("the archive cannot be read", where=where, todo=_AGAIN):
         if isinstance(source, Path):
@@ -88,9 +84,13 @@ def _bounded(source: Path | bytes, where: object) -> None:
 
 
 def _apart(archive: zipfile.ZipFile, where: object) -> None:
-    """Refuse members that share bytes, by which a small archive could unpack to any size."""
+    """Refuse members that share bytes, by which a small archive could unpack to any size, and an archive within a cut one."""
     end, before = 0, ""
-    for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+    members = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    if members and members[0].header_offset:
+        begin = f"{members[0].header_offset:,} bytes before its first member"
+        raise InputError("the archive is refused: it begins with something else", where=where, found=begin, todo=_AGAIN)
+    for info in members:
         if info.header_offset < end:
             pair = f"{before!r} and {info.filename!r}"
             raise InputError("the archive is refused: members overlap", where=where, found=pair, todo=_AGAIN)
@@ -153,8 +153,5 @@ def check_member(info: zipfile.ZipInfo, *, where: object) -> None:
         raise InputError(f"member {info.filename!r} is encrypted", where=where, todo=todo)
     if info.compress_type not in READABLE:
         method = ", ".join(filter(None, (str(info.compress_type), METHODS.get(info.compress_type))))
-        raise InputError(
-            f"member {info.filename!r} is packed by a method that cannot be read here ({method})",
-            where=where,
-            todo="unpack the archive and pack it again as an ordinary zip (Deflate)",
-        )
+        asked = f"member {info.filename!r} is packed by a method that cannot be read here ({method})"
+        raise InputError(asked, where=where, todo="unpack the archive and pack it again as an ordinary zip (Deflate)")

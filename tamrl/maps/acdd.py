@@ -62,10 +62,8 @@ def discovery_attributes(
 
     Parameters
     ----------
-    lat, lon : arrays (lat), (lon)
-        Cell centres, degrees.
-    bounds : array of datetime64 (time, 2)
-        First and last instant of each step.
+    lat, lon : arrays (lat), (lon); cell centres, degrees
+    bounds : array of datetime64 (time, 2); first and last instant of each step
     resolution : a key of `DURATIONS`
     name : makes the `id` of the file
     created : time of writing by ISO 8601

@@ -19,10 +19,7 @@ Build = Callable[[xr.DataArray, Mapping[str, xr.DataArray], slice], xr.Dataset]
 
 
 def _members(store: xr.Dataset, flux: str) -> tuple[xr.DataArray, Mapping[str, xr.DataArray]]:
-    """Return the members of `flux` (member, time, lat, lon) in a block of the store, and for NEE those of GPP and RECO too.
-
-    NEE is computed here as exactly RECO - GPP.
-    """
+    """Return the members of `flux` (member, time, lat, lon) in a block, and for NEE = RECO - GPP those of GPP and RECO too."""
     if flux != "nee":
         return store[flux].load(), {}
     gpp, reco = store["gpp"].load(), store["reco"].load()
@@ -37,17 +34,12 @@ def strips(stored: xr.DataArray) -> Iterator[slice]:
         yield slice(top, min(top + height, stored.sizes["lat"]))
 
 
-def steps(count: int, *, bytes_per_step: int, multiple: int = 1, memory: int = MEMORY) -> Iterator[slice]:
-    """Yield slabs of steps.
+def steps(count: int, *, bytes_per_step: int, multiple: int = 1) -> Iterator[slice]:
+    """Yield slabs of `count` steps, each with at most `MEMORY` bytes of results or with `multiple` steps.
 
-    Parameters
-    ----------
-    count : steps in all
-    bytes_per_step : bytes of the result per step
-    multiple : each slab but the last has a multiple of this number of steps
-    memory : bytes of a slab of results; exceeded only if `multiple` steps need more
+    All slabs but the last have a multiple of `multiple` steps.
     """
-    length = max(multiple, memory // max(bytes_per_step, 1) // multiple * multiple)
+    length = max(multiple, MEMORY // max(bytes_per_step, 1) // multiple * multiple)
     for first in range(0, count, length):
         yield slice(first, min(first + length, count))
 
@@ -64,7 +56,6 @@ def slabs(store: xr.Dataset, flux: str, build: Build, *, time: Iterable[slice]) 
     Parameters
     ----------
     store : predictions of GPP and RECO (member, time, lat, lon)
-    flux : {"gpp", "reco", "nee"}
     time : slabs of steps
     """
     for when in time:

@@ -26,33 +26,20 @@ def write_catalogue(
     of_label: Sequence[Path],
     attributes: Attributes,
 ) -> Path:
-    """Write `catalog.json`, a collection and its items into `folder`.
+    """Write `catalog.json`, whose path is returned, a collection and its items into `folder`.
 
     Parameters
     ----------
     by_month : files of each month, by its name `YYYY-MM`, in the order of time; each month is an item
-    of_label : sequence of Path
-        Files of the whole label.
+    of_label : files of the whole label
     attributes : global attributes of the maps of all fluxes (`merge_attributes`): keywords, and whether the world is virtual
-
-    Returns
-    -------
-    Path
-        `catalog.json`.
     """
     spans = {name: (_moment(month), _moment(month + 1)) for name in by_month for month in [np.datetime64(name, "M")]}
     first, last = next(iter(spans.values()))[0], [*spans.values()][-1][1]
     extent = pystac.Extent(pystac.SpatialExtent([BBOX]), pystac.TemporalExtent([[first, last]]))
     text = f"GPP, RECO and NEE of {label}, run {run}: daily or monthly maps with members' spread"
     entry = _describe(f"GPP, RECO and NEE {label}", text, attributes)
-    collection = pystac.Collection(
-        f"{run}-{label}",
-        title=entry.title,
-        description=entry.description,
-        keywords=entry.keywords,
-        extent=extent,
-        license="CC-BY-4.0",
-    )
+    collection = pystac.Collection(f"{run}-{label}", extent=extent, license="CC-BY-4.0", **asdict(entry))
     _add_assets(collection, of_label, folder / collection.id)
     for name, (start, end) in spans.items():
         entry = _describe(f"GPP, RECO and NEE {name}", f"Monthly means of GPP, RECO and NEE, {name}, run {run}", attributes)

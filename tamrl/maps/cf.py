@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from tamrl import calendar, carbon, georeference, variables
+from tamrl.uncertainty.calibration import Scale
 
 FILL = np.float32(9.969209968386869e36)
 """Default of NetCDF, which every tool reads; some tools cannot read NaN here."""
@@ -25,7 +26,8 @@ METHODS = {
 """Cell methods. CF 7.4 and its checkers want a climatology's to end with the years, so there the area is a comment."""
 
 NAMING = {
-    "gpp": "The standard name says productivity of biomass expressed as carbon; the flux is that of CO2 taken up, as carbon.",
+    "gpp": "The standard name says productivity of biomass expressed as carbon; the flux is that of CO2 taken up, as carbon. "
+    "In winter it may be slightly negative: the GPP of towers scatters around zero there, and nothing is clipped.",
     "reco": "CF has standard names for plant and for heterotrophic respiration but none for their sum, so none is given. "
     "Positive towards the atmosphere.",
     "nee": "NEE = RECO - GPP, positive towards the atmosphere. CF has no standard name for it (its negative is "
@@ -49,6 +51,11 @@ class FileAxis:
     def resolution(self) -> str:
         """The period, or `climatology`: a key of `METHODS` and `acdd.DURATIONS`."""
         return self.period if self.years is None else calendar.CLIMATOLOGY
+
+    @property
+    def scale(self) -> Scale:
+        """What one value is the mean of."""
+        return self.period if self.years is None else "mean month"
 
     @cached_property
     def bounds(self) -> np.ndarray:
@@ -82,13 +89,10 @@ class FileAxis:
         return georeference.without_fill(ds)
 
 
-def flux_names(flux: str, modifier: str | None = None) -> dict[str, str]:
-    """Return the long name and, if CF has one, the standard name (with its modifier) of a flux."""
+def flux_names(flux: str) -> dict[str, str]:
+    """Return the long name and, if CF has one, the standard name of a flux."""
     entry = variables.get(flux)
-    names = {"long_name": entry.long_name}
-    if entry.standard_name:
-        names["standard_name"] = " ".join(filter(None, (entry.standard_name, modifier)))
-    return names
+    return {"long_name": entry.long_name} | ({"standard_name": entry.standard_name} if entry.standard_name else {})
 
 
 def flux_attributes(flux: str, *, units: str, resolution: str, note: str) -> dict[str, str]:

@@ -29,11 +29,9 @@ def write_exports(
     Parameters
     ----------
     maps, monthly : the main maps and the monthly means of gpp, reco and nee, in the order of `carbon.FLUXES`
-    folder : path
-        With `geotiff/`, `{label}.zarr` and `stac/`. Each has the attributes of the maps (also a virtual world), but its own title
-        and id.
-    exports : list of str
-        Any of `geotiff` and `zarr`.
+    folder : with `geotiff/`, `{label}.zarr` and `stac/`. Each has the attributes of the maps (also a virtual world), but
+        its own title and id.
+    exports : any of `geotiff` and `zarr`
     code : digest of the code; makes the rule run again
     """
     attributes = _merged_attributes(maps, label)

@@ -20,12 +20,9 @@ LICENSE = "CC-BY-4.0; the inputs keep their own terms (see the report of the run
 
 
 def static_fields(land: Land, axis: cf.FileAxis, quality: Mapping[str, xr.DataArray] | None = None) -> xr.Dataset:
-    """Return axes, bounds, `crs`, `land_fraction`, `cell_area` and fields of `quality`.
+    """Return axes, bounds, `crs`, `land_fraction`, `cell_area` and the fields (lat, lon) of `quality`.
 
-    Parameters
-    ----------
-    quality : mapping of fields (lat, lon), optional
-        Such as `maps/applicability.nc`, opened with `mask_and_scale=False`, so that flags stay flags.
+    `quality` is such as `maps/applicability.nc`, opened with `mask_and_scale=False`, so that flags stay flags.
     """
     ds = georeference.horizontal(lat=land.lat, lon=land.lon).merge(axis.dataset())
     mapping = {"grid_mapping": georeference.MAPPING}
@@ -74,9 +71,8 @@ class Frame:
 
     def flux_attributes(self, flux: str, *, skill: str | None = None) -> dict[str, str]:
         """Return the attributes of every field of a flux; `skill` is the sentence of the evaluation about it."""
-        attributes = cf.flux_attributes(flux, units=self.format.units, resolution=self.axis.resolution, note=self.land.note) | (
-            {"skill": skill} if skill else {}
-        )
+        attributes = cf.flux_attributes(flux, units=self.format.units, resolution=self.axis.resolution, note=self.land.note)
+        attributes |= {"skill": skill} if skill else {}
         return attributes | {"comment": attributes["comment"] + rounding.stated(self.format.significant_bits)}
 
     def dataset(self, content: Content, quality: Mapping[str, xr.DataArray] | None = None) -> xr.Dataset:

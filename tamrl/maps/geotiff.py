@@ -62,15 +62,9 @@ def months(ds: xr.Dataset) -> list[str]:
 
 
 def write_rasters(folder: Path, ds: xr.Dataset, flux: str) -> Iterator[tuple[str, Path]]:
-    """Write every month of `ds` (time, lat, lon) into `folder`; band 1 is the flux, band 2 its spread over the members.
+    """Write every month of `ds`, a file of `maps/monthly/`, into `folder`; yield the month and its GeoTIFF.
 
-    Parameters
-    ----------
-    ds : a file of `maps/monthly/`, opened
-
-    Yields
-    ------
-    The month and its GeoTIFF; the style has the same name with the ending `qml`.
+    Band 1 is the flux, band 2 its predictive standard deviation. The style has the same name with the ending `qml`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for k, month in enumerate(months(ds)):

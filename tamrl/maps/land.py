@@ -46,16 +46,13 @@ class Land:
 def describe_land(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
     """Read the land of the grid of a cube: `land_fraction` and, where present, `igbp_fraction` and `koppen_fraction`.
 
-    Raises
-    ------
-    ContractError
-        If the cube does not lie on the global grid of its resolution, or its classes are named otherwise.
+    Raises `ContractError` if the cube does not lie on the global grid of its resolution, or its classes are named otherwise.
     """
     grid = Grid.from_dataset(cube)
     fraction = cube["land_fraction"].values.astype(float)
     area = np.broadcast_to(grid.area(), fraction.shape)
-    igbp = _shares(cube, "igbp", classes.IGBP) if "igbp_fraction" in cube else None
-    koppen = _shares(cube, "koppen", classes.KOPPEN) if "koppen_fraction" in cube else None
+    igbp = class_shares(cube, "igbp", classes.IGBP) if "igbp_fraction" in cube else None
+    koppen = class_shares(cube, "koppen", classes.KOPPEN) if "koppen_fraction" in cube else None
     lat, lon = cube["lat"].values, cube["lon"].values
     if igbp is None or not vegetated_only:
         note = NO_CLASSES if vegetated_only else WHOLE
@@ -65,8 +62,8 @@ def describe_land(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
     return Land(lat, lon, area, fraction, share, igbp, classes.UNVEGETATED, SHARE, koppen)
 
 
-def _shares(cube: xr.Dataset, kind: str, names: tuple[str, ...]) -> np.ndarray:
-    """Fractions of a classification in the order of `names`, float32 (class, lat, lon)."""
+def class_shares(cube: xr.Dataset, kind: str, names: tuple[str, ...]) -> np.ndarray:
+    """Return the fractions of a classification in the order of `names`, float32 (class, lat, lon)."""
     held = [str(name) for name in cube[kind].values] if kind in cube.coords else list(names)
     if sorted(held) != sorted(names):
         raise ContractError(f"the classes of {kind}_fraction are not those of the package", found=held)

@@ -29,8 +29,7 @@ def write_netcdf(
     path : the temporary name given by `files.atomic`
     frame : axes, bounds, static fields and global attributes
     fields : names, dimensions and attributes of the streamed fields, and coordinates that `frame` lacks
-    slabs : iterable of (steps, {name: array})
-        In any order; NaN becomes the fill value.
+    slabs : iterable of (steps, {name: array}); in any order; NaN becomes the fill value
     compression : zlib level 0 to 9
     """
     extra = {str(name): c for name, c in fields.coords.items() if name not in frame.variables and name in fields.dims}
@@ -46,15 +45,10 @@ def write_netcdf(
             _create(file, str(name), field, compression)
         for when, arrays in slabs:
             for name, values in arrays.items():
-                _write_slab(file[name], when.start, values)
-
-
-def _write_slab(variable: "netCDF4.Variable[np.float32]", start: int, values: np.ndarray) -> None:
-    """Write `values` from step `start` on, a chunk's steps at a time (no second copy of the slab in memory)."""
-    length = int(variable.chunking()[0])
-    for first in range(0, len(values), length):
-        part = values[first : first + length]
-        variable[start + first : start + first + len(part)] = np.where(np.isnan(part), FILL, part)
+                length = int(file[name].chunking()[0])
+                for first in range(0, len(values), length):  # a chunk at a time: no second copy of the slab in memory
+                    part, start = values[first : first + length], when.start + first
+                    file[name][start : start + len(part)] = np.where(np.isnan(part), FILL, part)
 
 
 def _create(file: netCDF4.Dataset, name: str, field: xr.DataArray, compression: int) -> None:

@@ -32,7 +32,6 @@ class Origin:
         Parameters
         ----------
         predictions : those of one or several years
-        cube : path
         code : digest of the code that makes the product
         """
         return cls(

@@ -50,21 +50,23 @@ def write_product(
     file : the file to write
     code : digest of the code, written into the file
 
-    Raises
-    ------
-    PluginError, ContractError
-        If the product is unknown, or the inputs do not belong together; nothing is written then.
+    Raises `PluginError` or `ContractError` if the product is unknown, or the inputs do not belong together; nothing is
+    written then.
     """
     plugin = registry.load_product(product)
     if plugin.CALIBRATED and not (calibration and applicability):
         raise ContractError(f"the product {product} needs calibration and applicability", where=file)
     opened = open_predictions(manifest, label=label, cube=cube)
     calibrated = Calibration.read(calibration) if calibration else None
-    of_flux = calibrated.of_flux(flux) if calibrated else None
     drivers, ds = stores.open_cube(cube), opened.ds
-    quality = _read_quality(applicability, drivers, ds["time"]) if applicability else {}
+    quality = {}
+    if applicability:
+        quality = read_applicability(applicability, calibrated)
+        if FILLED in drivers:
+            quality[FILLED] = _count_filled(drivers, ds["time"])
     land = describe_land(drivers, vegetated_only=format.vegetated_only)
     axis = cf.FileAxis(ds["time"].values, TimeAxis.of(drivers).step, drivers.attrs.get("climatology"))
+    of_flux = calibrated.at(axis.scale, flux) if calibrated else None
     origin = Origin.of(identity, [opened], cube=cube, code=code)
     frame = Frame(land, axis, format, origin, ds.sizes["member"], identity.virtual)
     attributes = frame.flux_attributes(flux, skill=calibrated.skill.get(flux) if calibrated else None)
@@ -73,6 +75,16 @@ def write_product(
     content = Content(product, title, names, label, plugin.SUMMARY)
     with files.atomic(file) as part:
         _write_blocks(part, plugin, context, frame.dataset(content, quality), frame, ds)
+
+
+def read_applicability(path: str, calibration: Calibration | None) -> dict[str, xr.DataArray]:
+    """The flags of `maps/applicability.nc` as a field of another file, with what dissimilarity says of errors at towers."""
+    with xr.open_dataset(files.verified(path), mask_and_scale=False) as stored:
+        flags = stored["applicability"].load()
+    if calibration and (correlations := calibration.dissimilarity):
+        texts = ", ".join(f"{flux.upper()} {correlation.text}" for flux, correlation in correlations.items())
+        flags.attrs["rank_correlation_of_dissimilarity_with_rmse"] = texts
+    return {"applicability": flags}
 
 
 def _write_blocks(
@@ -91,13 +103,6 @@ def _write_blocks(
     steps = list(blocks.steps(sizes["time"], bytes_per_step=per_step, multiple=netcdf.steps_per_chunk(sizes)))
     slabs = blocks.slabs(members, flux, build, time=progress(steps, f"{flux} {path.name}"))
     netcdf.write_netcdf(path, frame=static, fields=fields, slabs=slabs, compression=frame.format.compression)
-
-
-def _read_quality(applicability: str, cube: xr.Dataset, time: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Read the stored applicability, and `filled_drivers` if drivers of the cube come as composites."""
-    with xr.open_dataset(files.verified(applicability), mask_and_scale=False) as ds:
-        quality = {"applicability": ds["applicability"].load()}
-    return quality | ({FILLED: _count_filled(cube, time)} if FILLED in cube else {})
 
 
 def _count_filled(cube: xr.Dataset, time: xr.DataArray) -> xr.DataArray:

@@ -4,13 +4,14 @@ As in Kratzert et al. 2019 (doi 10.5194/hess-23-5089-2019) and the benchmark of 
 consecutive steps like TAM-RL, so that the two differ in the modulation alone.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tamrl.models.parts.options import Context, Recurrent
 from tamrl.plugins import Dims, ModelCapabilities, TrainingCost
 
 if TYPE_CHECKING:
-    from tamrl.models.parts.recurrent import CtLstm
+    from tamrl.models.parts.network import FluxNetwork
 
 
 class Options(Recurrent):
@@ -24,15 +25,18 @@ class Options(Recurrent):
 
 def capabilities(options: Options) -> ModelCapabilities:
     """A network whose weights can be adapted."""
-    cost = TrainingCost("network", width=options.hidden)
-    return ModelCapabilities(closes=True, memory=options.context is None, adapts=("weights",), cost=cost)
+    cost = TrainingCost("network", width=options.hidden, streams=options.streams)
+    carried = options.context is None
+    return ModelCapabilities(closes=True, memory=carried, adapts=("weights",), cost=cost, learns_sums=carried)
 
 
-def build(dims: Dims, options: Options) -> "CtLstm":
+def build(dims: Dims, options: Options) -> "FluxNetwork":
     """An untrained network."""
     from tamrl.models.parts.recurrent import CtLstm
+    from tamrl.models.parts.streams import averaged
 
-    return CtLstm(
+    network = partial(
+        CtLstm,
         dims,
         hidden=options.hidden,
         layers=options.layers,
@@ -40,3 +44,4 @@ def build(dims: Dims, options: Options) -> "CtLstm":
         context=options.context,
         attributes=options.attributes,
     )
+    return averaged(network, options.streams)

@@ -1,6 +1,7 @@
 """Gradient-boosted trees: the rival without memory, given running means of the drivers instead.
 
-One model for each flux (Ke et al. 2017, NeurIPS 30, LightGBM). The three are independent, so NEE does not close.
+One model for each flux (Ke et al. 2017, NeurIPS 30, LightGBM). The three are independent, so NEE does not close. Like
+TAM-RL it reads the mean seasonal cycle of a site's drivers, here as statistics (option `cycle`).
 """
 
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,11 +83,13 @@ class LightGbm:
 
 def capabilities(options: Options) -> ModelCapabilities:
     """Trees without memory that can be continued at a tower."""
-    return ModelCapabilities(closes=False, memory=False, adapts=("trees",), cost=TrainingCost("trees", trees=options.trees))
+    return ModelCapabilities(
+        closes=False, memory=False, adapts=("trees",), cost=TrainingCost("trees", trees=options.trees * options.bags)
+    )
 
 
 def build(dims: Dims, options: Options) -> "GrowingTrees":
     """Untrained trees."""
     from tamrl.models.parts.trees import GrowingTrees
 
-    return GrowingTrees(LightGbm(options), rows=options.rows)
+    return GrowingTrees(LightGbm(options), rows=options.rows, bags=options.bags, cycle=options.cycle == "statistics")

@@ -7,7 +7,7 @@ from tamrl.models.parts.options import Context, Recurrent
 from tamrl.plugins import Dims, ModelCapabilities
 
 if TYPE_CHECKING:
-    from tamrl.models.parts.recurrent import CtLstm
+    from tamrl.models.parts.network import FluxNetwork
 
 
 class Options(Recurrent):
@@ -22,7 +22,7 @@ def capabilities(options: Options) -> ModelCapabilities:
     return ctlstm.capabilities(_without_attributes(options))
 
 
-def build(dims: Dims, options: Options) -> "CtLstm":
+def build(dims: Dims, options: Options) -> "FluxNetwork":
     """An untrained network."""
     return ctlstm.build(dims, _without_attributes(options))
 

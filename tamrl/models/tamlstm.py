@@ -1,12 +1,13 @@
 """TAM-LSTM, the ablation of TAM-RL: the code comes from the static attributes alone, the support set is not read."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tamrl.models.parts.options import Days, Recurrent, Width
 from tamrl.plugins import Dims, ModelCapabilities, TrainingCost
 
 if TYPE_CHECKING:
-    from tamrl.models.parts.recurrent import TamLstm
+    from tamrl.models.parts.network import FluxNetwork
 
 
 class Options(Recurrent):
@@ -20,11 +21,14 @@ class Options(Recurrent):
 
 def capabilities(options: Options) -> ModelCapabilities:
     """A network with memory; its code does not follow from drivers, so the weights are adapted."""
-    return ModelCapabilities(closes=True, memory=True, adapts=("weights",), cost=TrainingCost("network", width=options.hidden))
+    cost = TrainingCost("network", width=options.hidden, streams=options.streams)
+    return ModelCapabilities(closes=True, memory=True, adapts=("weights",), cost=cost, learns_sums=True)
 
 
-def build(dims: Dims, options: Options) -> "TamLstm":
+def build(dims: Dims, options: Options) -> "FluxNetwork":
     """An untrained network."""
     from tamrl.models.parts.recurrent import TamLstm
+    from tamrl.models.parts.streams import averaged
 
-    return TamLstm(dims, hidden=options.hidden, layers=options.layers, code=options.code, dropout=options.dropout)
+    sizes = {"hidden": options.hidden, "layers": options.layers, "code": options.code}
+    return averaged(partial(TamLstm, dims, **sizes, dropout=options.dropout), options.streams)

@@ -5,7 +5,7 @@ was made (Nelson, Walther et al. 2024, doi 10.5194/bg-21-5079-2024); its setting
 LightGBM rival's where both have them. The three are independent, so NEE does not close.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,8 @@ class Options(Boosting):
     min_leaf: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200
     """Least weight in a leaf; a row weighs one on average."""
     rows: Rows = 300_000
+    cycle: Literal["none", "statistics"] = "none"
+    """As in `lightgbm`: what trees read of the site's mean seasonal cycle of drivers, nothing in FLUXCOM-X."""
 
 
 class XgBoost:
@@ -78,11 +80,13 @@ class XgBoost:
 
 def capabilities(options: Options) -> ModelCapabilities:
     """Trees without memory."""
-    return ModelCapabilities(closes=False, memory=False, adapts=(), cost=TrainingCost("trees", trees=options.trees))
+    return ModelCapabilities(
+        closes=False, memory=False, adapts=(), cost=TrainingCost("trees", trees=options.trees * options.bags)
+    )
 
 
 def build(dims: Dims, options: Options) -> "BoostedTrees":
     """Untrained trees."""
     from tamrl.models.parts.trees import BoostedTrees
 
-    return BoostedTrees(XgBoost(options), rows=options.rows)
+    return BoostedTrees(XgBoost(options), rows=options.rows, bags=options.bags, cycle=options.cycle == "statistics")

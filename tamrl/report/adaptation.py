@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from tamrl import contracts, escaping, files, provenance, simulated
 from tamrl.carbon import FLUXES
-from tamrl.evaluation.compare import CHANGE, TOWER_CHANGE, paired_change, quantile_change, resample_towers
+from tamrl.evaluation.bootstrap import TowerGroups, paired_change, quantile_change, resample_groups
+from tamrl.evaluation.compare import CHANGE, TOWER_CHANGE
 from tamrl.report import style
 from tamrl.report.pages.html import draw_picture
 from tamrl.report.pages.markdown import markdown_table
@@ -30,6 +31,7 @@ FIRST_CHANGE = ("against_first", "against_low", "against_high")
 def write_adaptation(
     *,
     scores: Sequence[str],
+    splits: str,
     table: str,
     page: str,
     figure: str,
@@ -42,53 +44,40 @@ def write_adaptation(
 
     Parameters
     ----------
-    scores : paths
-        `adaptation/{model}.csv` (`contracts.ADAPTATION`); the first is the model that the others are compared with.
-    table, page, figure : outputs
-    adaptation : options of the adaptation
-    description, seed : of the run
+    scores : `adaptation/{model}.csv` (`contracts.ADAPTATION`); the first is the model that the others are compared with
     members : members of each model per fold
     """
     parts = [contracts.read_csv(path, contracts.ADAPTATION) for path in scores]
     first = parts[0]["model"].iloc[0]
-    rows = summarise_adaptation(pd.concat(parts, ignore_index=True), first=first)
+    rows = summarise_adaptation(pd.concat(parts, ignore_index=True), TowerGroups.read(splits), first=first)
     with files.atomic(table) as part:
         escaping.write_csv(simulated.label_table(rows, description.virtual), part)
     origin = _origin(adaptation, description, seed=seed, members=members)
-    with files.atomic(page) as part:
-        part.write_text(adaptation_page(rows, first=first, origin=origin), encoding="utf-8")
+    files.save_text(page, adaptation_page(rows, first=first, origin=origin))
     picture = draw_picture(plot_adaptation(rows), Path(figure).stem, caption="", alt="")
     with files.atomic(figure) as part:
         part.write_bytes(picture.png)
 
 
-def summarise_adaptation(scores: pd.DataFrame, *, first: str) -> pd.DataFrame:
-    """Compute medians over towers and their change in percent, with 95 % bootstrap intervals over towers.
+def summarise_adaptation(scores: pd.DataFrame, groups: TowerGroups, *, first: str) -> pd.DataFrame:
+    """Compute medians over towers and their change in percent, with 95 % bootstrap intervals over groups of towers.
 
-    Parameters
-    ----------
-    scores : table of `contracts.ADAPTATION`
-    first : the model whose predictions without adaptation all methods are compared with, too
-
-    Returns
-    -------
-    DataFrame
-        One row per model, method, start, number of months and flux: towers, rmse, `change`, `low`, `high` against the same model
-        unadapted on the same steps, and `against_first`, `against_low`, `against_high` against `first` unadapted, all of
-        the median; `tower_change`, `tower_low`, `tower_high`: of the geometric mean, which pairs the two at each tower; p90 of
-        the RMSE and its change; `better`, the share of towers whose RMSE fell.
+    `scores` is by `contracts.ADAPTATION`. The table has one row per model, method, start, number of months and flux: towers,
+    rmse; changes of the median against the same model unadapted (`change`, `low`, `high`) and against the unadapted model
+    `first` (`against_first`, `against_low`, `against_high`); changes of the geometric mean, which pairs the two at each tower
+    (`tower_change`, ...); p90 of the RMSE and its change; `better`, the share of towers whose RMSE fell.
     """
     zero = scores[scores["model"] == first].groupby(["start", "months", "site", "flux"])["zero_rmse"].first().rename("first")
     joined = scores[(scores["method"] != NONE)].merge(zero.reset_index(), on=["start", "months", "site", "flux"], how="left")
     rows = []
     for key, part in joined.groupby(KEYS, sort=False):
-        pairs = part[["rmse", "zero_rmse"]].to_numpy()
-        change, tail = (resample_towers(pairs, quantile_change(q)) for q in (0.5, 0.9))
-        against_first = resample_towers(part[["rmse", "first"]].dropna().to_numpy(), quantile_change(0.5))
+        pairs, of_tower, both = part[["rmse", "zero_rmse"]].to_numpy(), groups.of(part["site"]), part.dropna(subset="first")
+        change, tail = (resample_groups(pairs, of_tower, quantile_change(q)) for q in (0.5, 0.9))
+        against_first = resample_groups(both[["rmse", "first"]].to_numpy(), groups.of(both["site"]), quantile_change(0.5))
         row = dict(zip(KEYS, key, strict=True))
-        row |= {"towers": len(part), "rmse": part["rmse"].median(), "p90": part["rmse"].quantile(0.9)}
+        row |= {"towers": change.n, "groups": change.groups, "rmse": part["rmse"].median(), "p90": part["rmse"].quantile(0.9)}
         row |= change.columns(CHANGE) | {"p90_change": tail.estimate}
-        row |= resample_towers(pairs, paired_change).columns(TOWER_CHANGE) | against_first.columns(FIRST_CHANGE)
+        row |= resample_groups(pairs, of_tower, paired_change).columns(TOWER_CHANGE) | against_first.columns(FIRST_CHANGE)
         rows.append(row | {"better": (part["rmse"] < part["zero_rmse"]).mean()})
     return pd.DataFrame(rows).sort_values(["start", "flux", "months", "model", "method"], ignore_index=True)
 
@@ -111,15 +100,15 @@ def adaptation_page(rows: pd.DataFrame, *, first: str, origin: str) -> str:
         "# What a few months of fluxes are worth",
         origin,
         "Median over held-out towers of the RMSE (gC m⁻² d⁻¹) on the steps outside the months that were used, and its change in "
-        f"percent (95 % interval over towers) from the same model before, at the same tower too (geometric mean), and from "
-        f"`{first}` before.",
+        "percent (95 % interval over groups of neighbouring towers) from the same model before, at the same tower too (geometric "
+        f"mean), and from `{first}` before.",
     ]
-    head = ["flux", "months", "model", "adapted", "towers", "RMSE", "90th pct.", "change (%)", "at the same tower (%)"]
+    head = ["flux", "months", "model", "adapted", "towers", "groups", "RMSE", "90th pct.", "change (%)", "at the same tower (%)"]
     head += [f"from `{first}` (%)", "better at"]
     for start, part in rows.groupby("start"):
         lines = []
         for r in (r for flux in FLUXES for r in part[part["flux"] == flux].to_dict("records")):
-            values = [r["flux"].upper(), *(r[name] for name in ("months", "model", "method", "towers"))]
+            values = [r["flux"].upper(), *(r[name] for name in ("months", "model", "method", "towers", "groups"))]
             values += [format_number(r["rmse"]), format_number(r["p90"])]
             values += [interval_text(*(r[name] for name in names)) for names in (CHANGE, TOWER_CHANGE, FIRST_CHANGE)]
             lines.append([*values, f"{100 * r['better']:.0f} %"])

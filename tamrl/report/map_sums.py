@@ -43,15 +43,11 @@ class SummedMaps:
 
         Parameters
         ----------
-        run : files of the run
         labels : years of the maps, or `climatology`
         reference : gridded fluxes to compare with
         step : {"day", "month"}
 
-        Raises
-        ------
-        ContractError
-            If a map lacks a field, or the reference lies on another grid or time axis.
+        Raises `ContractError` if a map lacks a field, or the reference lies on another grid or time axis.
         """
         with xr.open_dataset(files.verified(run(File.MAP, flux=FLUXES[0], label=labels[0]))) as first:
             grid, fraction, attributes = Grid.from_dataset(first), first["land_fraction"].values, first.attrs
@@ -85,8 +81,6 @@ def sum_flux(run: RunFiles, flux: str, labels: tuple[str, ...], reference: Refer
 
     Parameters
     ----------
-    run : files of the run
-    flux : one of `carbon.FLUXES`
     labels, reference, step : as in `SummedMaps.read`
     land : land cells of the maps
     """
@@ -105,20 +99,20 @@ def sum_flux(run: RunFiles, flux: str, labels: tuple[str, ...], reference: Refer
 
 def _sum_map(sums: FluxSums, flux: str, path: str, reference: str | None) -> None:
     names = {"mean": flux, "std": f"{flux}_std", "q05": f"{flux}_q05", "q95": f"{flux}_q95"}
-    with xr.open_dataset(files.verified(path)) as ds, _open_reference(reference) as known:
+    with xr.open_dataset(files.verified(path)) as ds, open_reference(reference) as known:
         if lacking := [n for n in names.values() if n not in ds]:
             raise ContractError(f"the map lacks {', '.join(lacking)}", where=path, found=list(ds))
         if reference:
-            _check_same_grid(ds, known, reference)
-        factor = _unit_factor(ds[flux])
+            check_same_grid(ds, known, reference)
+        factor = unit_factor(ds[flux])
         for when in _blocks(ds[flux]):
             fields = {name: ds[variable].isel(time=when).values * factor for name, variable in names.items()}
             if reference:
-                fields["reference"] = known[flux].isel(time=when).values * _unit_factor(known[flux])
+                fields["reference"] = known[flux].isel(time=when).values * unit_factor(known[flux])
             sums.add(sums.block(ds["time"].isel(time=when).values, **fields))
 
 
-def _open_reference(path: str | None) -> xr.Dataset:
+def open_reference(path: str | None) -> xr.Dataset:
     """Open a reference, which may come from another program."""
     if path is None:
         return xr.Dataset()
@@ -130,16 +124,14 @@ def _open_reference(path: str | None) -> xr.Dataset:
 def _sum_members(sums: FluxSums, flux: str, path: str) -> None:
     with xr.open_dataset(files.verified(path)) as ds:
         values = ds[flux].transpose("time", "member", "lat", "lon")
-        factor = _unit_factor(values)
+        factor = unit_factor(values)
         for when in _blocks(values):
             sums.add_members(ds["time"].isel(time=when).values, values.isel(time=when).values * factor)
 
 
-def _unit_factor(values: xr.DataArray) -> np.float32:
-    """Return the factor from the unit of the file to gC m-2 d-1."""
-    source = values.attrs.get("units", carbon.UNITS)
-    source = carbon.CF_UNITS if source == carbon.UNITS else source
-    return np.float32(units.convert(1.0, source=source, target=carbon.CF_UNITS))
+def unit_factor(values: xr.DataArray) -> np.float32:
+    """Return the factor from the unit of a map to gC m-2 d-1."""
+    return np.float32(units.convert(1.0, source=values.attrs.get("units", carbon.CF_UNITS), target=carbon.CF_UNITS))
 
 
 def _blocks(values: xr.DataArray) -> Iterator[slice]:
@@ -151,7 +143,7 @@ def _blocks(values: xr.DataArray) -> Iterator[slice]:
         yield slice(start, min(start + steps, values.sizes["time"]))
 
 
-def _check_same_grid(ds: xr.Dataset, reference: xr.Dataset, path: str) -> None:
+def check_same_grid(ds: xr.Dataset, reference: xr.Dataset, path: str) -> None:
     """Refuse a reference with other cells or steps than the map (the year may differ, as for a climatology)."""
     same = all(ds.sizes[d] == reference.sizes.get(d) for d in ("time", "lat", "lon"))
     same = same and np.allclose(ds["lat"], reference["lat"]) and np.allclose(ds["lon"], reference["lon"])

@@ -83,10 +83,7 @@ class Basemap:
 def draw_basemap(land_fraction: np.ndarray, grid: Grid, shown: np.ndarray | None = None) -> Basemap:
     """Trace land and its coastline from the land fraction of a grid (lat, lon), missing = sea.
 
-    Parameters
-    ----------
-    shown : bool array (lat, lon), optional
-        Cells that carry values; without any south of 60° S the maps end there.
+    `shown` (lat, lon) marks cells with values; if there are none south of 60° S, the maps end there.
     """
     land = np.where(np.isfinite(land_fraction), land_fraction, 0.0)
     wrapped = np.concatenate([land[:, -1:], land, land[:, :1]], axis=1)  # closes the coast across the date line
@@ -103,7 +100,6 @@ def draw_map(axes: Axes, values: np.ndarray, base: Basemap, *, cmap: Colormap, n
 
     Parameters
     ----------
-    axes : panel
     values : array (lat, lon)
     cmap, norm : colours
     width : pixels from west to east

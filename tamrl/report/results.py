@@ -11,11 +11,12 @@ import pandera.pandas as pa
 import xarray as xr
 
 from tamrl import contracts, files, landmask
+from tamrl.benchmarks import read_benchmark
 from tamrl.evaluation import pairs
-from tamrl.evaluation.compare import Interval, spatial_skill
+from tamrl.evaluation.bootstrap import Interval, TowerGroups
+from tamrl.evaluation.compare import spatial_skill
 from tamrl.evaluation.scales import pairs_by_scale
 from tamrl.grid import Grid
-from tamrl.intake import border
 from tamrl.layout import File, RunFiles
 from tamrl.report.map_sums import Reference, SummedMaps
 from tamrl.report.projection import Basemap, draw_basemap
@@ -53,6 +54,8 @@ class MapResults:
     budgets: pd.DataFrame
     choices: dict[str, pd.DataFrame]
     """Budgets of each choice."""
+    truth_coverage: pd.DataFrame | None
+    """How often the known truth lies in the intervals (`contracts.TRUTH_COVERAGE`)."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ class TowerScores:
     comparisons: pd.DataFrame
     reliability: pd.DataFrame
     calibration: Calibration
+    groups: TowerGroups
+    ceilings: pd.DataFrame
+    """Scores of what the towers' own fluxes tell of them (`contracts.METRICS`)."""
+    shares: pd.DataFrame
+    """How far the maps' model comes on the way there (`contracts.SHARES`)."""
 
     @classmethod
     def read(cls, run: RunFiles, *, gridded: bool) -> "TowerScores":
@@ -70,11 +78,15 @@ class TowerScores:
         metrics = contracts.read_csv(run(File.SITE_METRICS), contracts.METRICS)
         comparisons = contracts.read_csv(run(File.COMPARISONS), contracts.COMPARISONS)
         reliability = contracts.read_csv(run(File.RELIABILITY), contracts.RELIABILITY)
-        calibration = Calibration.read(run(File.CALIBRATION))
+        ceilings = contracts.read_csv(run(File.CEILINGS), contracts.METRICS)
+        shares = contracts.read_csv(run(File.SHARES), contracts.SHARES)
+        calibration, groups = Calibration.read(run(File.CALIBRATION)), TowerGroups.read(run(File.SPLITS))
         if gridded:
-            return cls(metrics, comparisons, reliability, calibration)
-        rename = split_at_towers
-        return cls(rename(metrics), rename(comparisons), rename(reliability), calibration.measured())
+            return cls(metrics, comparisons, reliability, calibration, groups, ceilings, shares)
+        metrics, comparisons, reliability, ceilings, shares = map(
+            split_at_towers, (metrics, comparisons, reliability, ceilings, shares)
+        )
+        return cls(metrics, comparisons, reliability, calibration.measured(), groups, ceilings, shares)
 
 
 @dataclass(frozen=True)
@@ -102,10 +114,7 @@ class RunResults:
     def read(cls, run: RunFiles, description: RunDescription, reference: Reference) -> "RunResults":
         """Read the declared files of a run; each once.
 
-        Raises
-        ------
-        ContractError
-            If a file is missing or does not keep its contract.
+        Raises `ContractError` if a file is missing or does not keep its contract.
         """
         gridded = run.find(File.BUDGETS) is not None
         predictions = _read_parquet(run(File.TOWER_PREDICTIONS), contracts.PREDICTIONS)
@@ -173,9 +182,9 @@ class RunResults:
         return means.merge(self.towers[["site", "igbp", "koppen"]], on="site", how="left")
 
     def spatial_skill(self) -> dict[tuple[str, str], Interval]:
-        """R² of site means per (split, flux)."""
-        groups = self.site_means.groupby(["split", "flux"], observed=True)
-        return {key: spatial_skill(rows) for key, rows in groups}
+        """NSE of site means per (split, flux)."""
+        parts = self.site_means.groupby(["split", "flux"], observed=True)
+        return {key: spatial_skill(rows, self.held_out.groups) for key, rows in parts}
 
 
 def split_at_towers(rows: pd.DataFrame) -> pd.DataFrame:
@@ -188,11 +197,13 @@ def _read_parquet(path: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
 
 
 def _read_maps(run: RunFiles, description: RunDescription, reference: Reference) -> MapResults:
+    coverage = run.find(File.TRUTH_COVERAGE)
     return MapResults(
         summed=SummedMaps.read(run, description.labels, reference, step=description.step),
         applicability=Applicability.read(run(File.APPLICABILITY)),
         budgets=contracts.read_csv(run(File.BUDGETS), contracts.BUDGETS),
         choices=read_choices(run, description),
+        truth_coverage=contracts.read_csv(coverage, contracts.TRUTH_COVERAGE) if coverage else None,
     )
 
 
@@ -202,11 +213,10 @@ def read_choices(run: RunFiles, description: RunDescription) -> dict[str, pd.Dat
 
 
 def read_timings(folder: Path) -> Timings:
-    """Read the benchmarks of Snakemake, which writes a dash where a job was too short to measure."""
+    """Read the seconds and memory of each job by rule."""
     timings: dict[str, list[tuple[float, float]]] = {}
     for file in sorted(folder.rglob("*.tsv")):
         rule = file.relative_to(folder).parts[0].removesuffix(".tsv")
-        with border.reading("not a benchmark of Snakemake", where=file, todo="delete it and run its rule again"):
-            row = pd.read_csv(file, sep="\t", na_values=["-"]).iloc[0]
-            timings.setdefault(rule, []).append((float(row["s"]), float(row["max_rss"])))
+        row = read_benchmark(file)
+        timings.setdefault(rule, []).append((row["s"], row["max_rss"]))
     return timings

@@ -35,13 +35,9 @@ def write_report(
 
     Parameters
     ----------
-    files : paths
-        Those of the run that the report may read; figures that need missing files are left out.
-    folder : folder of the run
-    report, figures : outputs
+    files : those of the run that the report may read; figures that need missing files are left out
     code : digest of the code of the report
-    reference : paths
-        Gridded fluxes to compare the maps with, by flux and then label.
+    reference : gridded fluxes to compare the maps with, by flux and then label
     atlas : path of the atlas relative to the report
     """
     run = RunFiles.of(folder, files)
@@ -66,6 +62,5 @@ def _write_page(page: HtmlPage, report: str, figures: str) -> None:
         part.mkdir()
         for item in pictures:
             (part / f"{item.name}.png").write_bytes(item.png)
-    with files.atomic(report) as part:
-        part.write_text(render_html(page, TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")
+    files.save_text(report, render_html(page, TEMPLATE.read_text(encoding="utf-8")))
     _log.info("%d figures, %.1f MB", len(pictures), Path(report).stat().st_size / 1e6)

@@ -117,17 +117,10 @@ def panels(figure: Figure, count: int, *, sharey: bool = False) -> list[Axes]:
     return list(figure.subplots(1, max(count, 1), sharey=sharey, squeeze=False)[0])
 
 
-def _to_oklab(rgb: np.ndarray) -> np.ndarray:
-    """SRGB in 0..1, (..., 3), to OKLab."""
+def to_oklab(rgb: np.ndarray) -> np.ndarray:
+    """Convert sRGB in 0..1, (..., 3), to OKLab, whose first component is the lightness."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return np.asarray(np.cbrt(linear @ _RGB_TO_LMS.T) @ _LMS_TO_LAB.T)
-
-
-def _from_oklab(lab: np.ndarray) -> np.ndarray:
-    """OKLab (..., 3) to sRGB, clipped to 0..1."""
-    linear = (lab @ np.linalg.inv(_LMS_TO_LAB).T) ** 3 @ np.linalg.inv(_RGB_TO_LMS).T
-    linear = np.clip(linear, 0, 1)
-    return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
 
 
 _RGB_TO_LMS = np.array(
@@ -146,20 +139,16 @@ _LMS_TO_LAB = np.array(
 )
 
 
-def lightness(colours: np.ndarray) -> np.ndarray:
-    """OKLab lightness of sRGB colours (..., 3)."""
-    return _to_oklab(np.asarray(colours, dtype="f8")[..., :3])[..., 0]
-
-
 def _ramp(anchors: Sequence[str], size: int = 256) -> np.ndarray:
-    """Colours (size, 3) through `anchors` (hex), lightness evenly from the first to the last."""
-    rgb = np.array([[int(a[i : i + 2], 16) / 255 for i in (1, 3, 5)] for a in anchors])
-    lab = _to_oklab(rgb)
+    """Return sRGB colours (size, 3) through `anchors` (hex), with even steps of lightness."""
+    lab = to_oklab(np.array([[int(a[i : i + 2], 16) / 255 for i in (1, 3, 5)] for a in anchors]))
     at = np.linspace(0, 1, size)
     levels = np.linspace(0, 1, len(anchors))
     path = np.stack([np.interp(at, levels, lab[:, k]) for k in range(3)], 1)
     path[:, 0] = np.linspace(lab[0, 0], lab[-1, 0], size)
-    return _from_oklab(path)
+    linear = (path @ np.linalg.inv(_LMS_TO_LAB).T) ** 3 @ np.linalg.inv(_RGB_TO_LMS).T
+    linear = np.clip(linear, 0, 1)
+    return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
 
 
 @cache
@@ -249,7 +238,6 @@ def panel_grid(
 
     Parameters
     ----------
-    figure : from `new_figure`
     rows, columns : names of the rows and columns
     sharex, sharey : which panels share an axis, as in `Figure.subplots`
     """
@@ -266,7 +254,6 @@ def draw_strip(axes: Axes, at: float, values: np.ndarray, colour: str, *, low: f
 
     Parameters
     ----------
-    axes : panel
     at : row of the points
     values : array (n)
     low, high : limits of the values; those beyond are drawn at the limit
@@ -283,10 +270,8 @@ def draw_interval(axes: Axes, low: float, high: float, at: float, colour: str, *
 
     Parameters
     ----------
-    axes : panel
     low, high : ends on the horizontal axis
     at : position on the vertical axis
-    colour, alpha : colour and opacity
     """
     axes.plot([low, high], [at] * 2, color=colour, linewidth=2, alpha=alpha, solid_capstyle="round")
 

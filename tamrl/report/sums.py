@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from tamrl import calendar
+from tamrl import calendar, carbon
 from tamrl.classes import LATITUDE_BANDS
 from tamrl.errors import ContractError
 from tamrl.reduce import WeightedSum, over_classes, over_rows, over_time, weigh
@@ -23,8 +23,6 @@ BARE = 0.02
 
 GLOBE = "globe"
 """Region of all land, in budgets too."""
-
-GRAMS_PER_PETAGRAM = 1e15
 
 
 @dataclass(frozen=True)
@@ -105,10 +103,6 @@ class FieldSums:
         rows = (self.land.lat >= south) & (self.land.lat < north)
         return self.rows.map(lambda sums: sums[:, rows].sum(1)).mean()
 
-    def overall(self) -> float:
-        """Mean over time and land."""
-        return float(self.cells.map(lambda sums: (sums * self.land.area).sum()).mean())
-
 
 def is_bare(*, std: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Mark where neither the predicted spread nor the reference reaches `BARE` (inputs of one shape, gC m-2 d-1)."""
@@ -118,14 +112,8 @@ def is_bare(*, std: np.ndarray, reference: np.ndarray) -> np.ndarray:
 class ReferenceSums:
     """Coverage of a reference by the predicted intervals, and errors against predicted spread.
 
-    Attributes
-    ----------
-    mean : FieldSums
-        The reference in steps with an estimate.
-    places : WeightedSum
-        Days on which the reference lies below, inside and above the interval, `total` (3, land); `weight` counts all.
-    spread : WeightedSum
-        std² and error² by class of spread, `total` (2, class), weighted by land area and days.
+    `mean` has the reference in steps with an estimate. `places` has the days on which it lies below, inside and above the
+    interval, `total` (3, land). `spread` has std² and error² by class of spread, (2, class), weighted by land area and days.
     """
 
     def __init__(self, land: LandCells, bins: int) -> None:
@@ -217,10 +205,7 @@ class FluxSums:
     def add_members(self, time: np.ndarray, values: np.ndarray) -> None:
         """Add steps of all members, (time, member, lat, lon), gC m-2 d-1.
 
-        Raises
-        ------
-        ContractError
-            If the number of members differs.
+        Raises `ContractError` if the number of members differs.
         """
         if values.shape[1] != len(self.members):
             raise ContractError("files of members differ in their number", found=f"{values.shape[1]}, {len(self.members)} before")
@@ -230,13 +215,7 @@ class FluxSums:
 
     @property
     def compared(self) -> ReferenceSums:
-        """Sums of the reference.
-
-        Raises
-        ------
-        ContractError
-            Without a reference.
-        """
+        """Sums of the reference; raises `ContractError` without one."""
         if self.reference is None:
             raise ContractError("the maps have no reference")
         return self.reference
@@ -263,7 +242,7 @@ class FluxSums:
         """
         known = np.isfinite(self.land.take(self.mean.mean()))
         cells = np.where(known, self.land.take(quantity.mean()), 0.0)
-        cells = cells * self.land.area * (self.days / max(1, round(self.days / 365.25))) / GRAMS_PER_PETAGRAM
+        cells = cells * self.land.area * (self.days / max(1, round(self.days / 365.25))) / carbon.GRAMS_PER_PETAGRAM
         lat = self.land.lat[self.land.rows]
         parts = {band: float(cells[(lat >= south) & (lat < north)].sum()) for band, (south, north) in self.bands().items()}
         return parts | {GLOBE: float(cells.sum())}

@@ -96,7 +96,7 @@ def assemble(
         )
         ds[flux] = (("site", "time"), on_axes(records, flux, sites, time), attributes)
     places = with_climate(towers.set_index("site").loc[sites], drivers)
-    return ds.assign_coords(_coordinates(places)).assign_attrs(time_step=step, drivers="grid")
+    return ds.assign_coords(place_coordinates(places)).assign_attrs(time_step=step, drivers="grid")
 
 
 def with_climate(towers: pd.DataFrame, drivers: xr.Dataset) -> pd.DataFrame:
@@ -110,7 +110,8 @@ def with_climate(towers: pd.DataFrame, drivers: xr.Dataset) -> pd.DataFrame:
     return towers.assign(koppen=stated.where(stated.notna(), largest))
 
 
-def _coordinates(towers: pd.DataFrame) -> dict[str, tuple[str, np.ndarray]]:
+def place_coordinates(towers: pd.DataFrame) -> dict[str, tuple[str, np.ndarray]]:
+    """Coordinates (site) of places: lat, lon, igbp_class and koppen_class."""
     text = {f"{kind}_class": towers[kind].fillna(UNKNOWN).replace("", UNKNOWN).astype(str) for kind in ("igbp", "koppen")}
     number = {name: towers[name].astype(float) for name in ("lat", "lon")}
     return {name: ("site", values.to_numpy()) for name, values in (number | text).items()}

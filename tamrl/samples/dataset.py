@@ -40,6 +40,8 @@ class InputSpec:
         the model reads the window that it is to predict.
     filled : names
         Dynamic variables whose missing steps may take the site's own seasonal cycle and stay valid.
+    turned : bool
+        The support set begins in midwinter: in January north of the equator, in July south of it. Else in January everywhere.
     """
 
     dynamic: tuple[str, ...]
@@ -49,6 +51,7 @@ class InputSpec:
     calendar: bool = False
     support: Literal["climatology", "years", "window"] = "climatology"
     filled: tuple[str, ...] = ()
+    turned: bool = True
 
     @classmethod
     def requested(
@@ -70,6 +73,7 @@ class InputSpec:
             calendar=getattr(options, "calendar", False),
             support=getattr(options, "support", "climatology"),
             filled=tuple(filled),
+            turned=getattr(options, "encoder", "recurrent") == "recurrent",
         )
 
     @property
@@ -116,7 +120,7 @@ class Inputs:
         Missing drivers are replaced so that the memory of a network continues.
     static : static features
     support : support set of the site
-        Its mean seasonal cycle of drivers, or several years of them, in northern time.
+        Its mean seasonal cycle of drivers, or several years of them, from midwinter or January.
     valid : False where a driver was missing
         Predictions there must be made missing.
     """
@@ -174,8 +178,9 @@ def model_inputs(ds: xr.Dataset, spec: InputSpec, standardisation: Standardisati
     season = [TimeAxis(time[order], spec.step).annual_cycle(south)] if spec.calendar else []
     x = np.concatenate([filled, *running_means(filled, spec.spans), *season], axis=-1)  # (site, time, feature)
     years = yearly_cycles(scaled, axis, cycle) if spec.support == "years" else cycle[:, None]  # (site, year, bin, variable)
-    turned = np.where(south[..., None], np.roll(years, spec.bins // 2, axis=2), years)
-    support = turned.reshape(len(turned), spec.length, -1)
+    if spec.turned:
+        years = np.where(south[..., None], np.roll(years, spec.bins // 2, axis=2), years)
+    support = years.reshape(len(years), spec.length, -1)
     complete = np.where(np.isfinite(static), static, np.float32(0))  # the training mean; such a site is invalid at every step
     return Inputs(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (x, complete, support, valid[:, order])))
 

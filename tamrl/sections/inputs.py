@@ -90,6 +90,19 @@ class MapGrid(Strict):
         return value
 
 
+class Equations(Strict):
+    """Equations of the vegetation of a virtual Earth; worlds that differ in them test intervals against unlike truths."""
+
+    light: Literal["hyperbola", "exponential", "linear"] = "hyperbola"
+    """How GPP saturates with absorbed light."""
+    stress: Literal["product", "least"] = "product"
+    """Whether cold, dry air and dry soil reduce GPP by their product, or by the strongest alone (law of the minimum)."""
+    decay: Literal["lloyd_taylor", "q10"] = "lloyd_taylor"
+    """Answer of heterotrophic respiration to soil temperature: Lloyd & Taylor 1994, or a factor of two every 10 K."""
+    traits: Annotated[float, Field(ge=0, le=5)] = 1.0
+    """Spread of the hidden traits of places, relative to the standard world."""
+
+
 class SimulatedWorld(Strict):
     """What is simulated."""
 
@@ -99,6 +112,7 @@ class SimulatedWorld(Strict):
     """Years simulated before the first one written, so that vegetation and soil forget their start."""
     modis_ratio: Annotated[int, Field(ge=1, le=20)] = 5
     """Satellite pixels per cell side."""
+    equations: Equations = Equations()
 
 
 class Twin(SimulatedWorld):
@@ -169,11 +183,58 @@ class Screening(Strict):
     quality: Quality = Quality()
 
 
+class SumColumns(Strict):
+    """Columns of a table of sums; null for what it lacks. Defaults fit the yearly medians of the FLUXNET shuttle."""
+
+    site: str = "site_id"
+    lat: str = "location_lat"
+    lon: str = "location_long"
+    igbp: str | None = "igbp_class"
+    first: str | None = None
+    """First and last year (yyyy) or month (yyyy-mm) of the period; a row without both is a mean year (`climatology`)."""
+    last: str | None = None
+    gpp: str | None = "gpp_median"
+    reco: str | None = "ter_median"
+    nee: str | None = None
+    """Net ecosystem exchange, positive upwards; a table has either this or `nep`."""
+    nep: str | None = "nep_median"
+    """Net ecosystem production, the negative of NEE."""
+    gpp_years: str | None = "n_years_gpp"
+    """Number of good years behind each flux, its weight; null: one year."""
+    reco_years: str | None = "n_years_ter"
+    nee_years: str | None = "n_years_nee"
+
+    @model_validator(mode="after")
+    def _complete(self) -> "SumColumns":
+        if self.nee and self.nep:
+            raise ValueError("nee and nep are the same flux with opposite signs; name one of them and set the other to null")
+        if not (self.gpp or self.reco or self.nee or self.nep):
+            raise ValueError("name a column of at least one of gpp, reco, nee and nep")
+        if bool(self.first) != bool(self.last):
+            raise ValueError("first and last belong together; name both or none")
+        return self
+
+
+class SumTable(Strict):
+    """Mean fluxes over a period at places whose single steps are not known, such as yearly values of towers."""
+
+    path: str
+    """CSV, one row a place and period."""
+    columns: SumColumns = SumColumns()
+    units: str = "gC m-2 yr-1"
+    """Unit of the fluxes, an amount of carbon per area and time."""
+    min_years: Annotated[float, Field(ge=0, le=1000)] = 2.0
+    """Fluxes with fewer good years behind them are left out."""
+
+
 class TowerNetworks(Reading, Screening, WithPlugins):
     """Tower networks. Each network named in `networks` may have a section of its own with its options."""
 
     networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("fluxnet2015", "fluxnet")
     """Networks to read, newest processing last: where two hold the same tower, the later wins."""
+    sums: SumTable | None = None
+    """A table of mean fluxes over periods at further places: models are scored there, and with `training.sums_weight` networks
+    learn from those that no fold holds out."""
 
 
 class DriverVariables(Strict):

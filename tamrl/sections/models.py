@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tamrl import escaping
-from tamrl.options import Strict
+from tamrl.options import Alignment, Strict
 from tamrl.sections.types import Name, Share, WithPlugins
 
 
@@ -48,7 +48,20 @@ class Optimisation(Strict):
     steps: Annotated[int, Field(ge=1, le=10_000_000)] = 600
     """Optimiser steps at most."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 4e-3
-    """Peak of the one-cycle schedule (Smith & Topin 2019, doi 10.1117/12.2520589)."""
+    """Peak of the schedule."""
+    schedule: Literal["one_cycle", "step"] = "one_cycle"
+    """`one_cycle`: the learning rate rises and falls once (Smith & Topin 2019, doi 10.1117/12.2520589). `step`: it is halved nine
+    times, after each tenth of the training or of each of its stages (arXiv 2603.09974)."""
+    loss: Literal["huber", "laplace", "squared"] = "huber"
+    """What the residual of a scaled flux costs. `laplace` is for networks that estimate their own error (TAM-RL, whose default it
+    is); the others then take `huber`."""
+    weighting: Literal["sampling", "loss"] = "sampling"
+    """What each tower counts. `sampling`: it is drawn by the root of its record length (see `class_weights` too), resampled in
+    each member. `loss`: all steps are drawn alike, and cost the inverse frequencies of the IGBP class and of the Köppen class of
+    their tower (arXiv 2603.09974)."""
+    patience: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Checks without a better validation loss after which a training ends; null: none. A network is checked twelve times in the
+    second half of its training."""
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
     validation: Share = 0.1
     """Share of the training groups that choose the best weights."""
@@ -59,6 +72,15 @@ class Optimisation(Strict):
     forgiven: Share = 0.0
     """Share of the mean residual of a training sequence that costs a network nothing: what a tower has of its own and no driver
     tells then disturbs less what its days say of the response to the drivers. TAM-RL has another default."""
+    align: Alignment = "none"
+    """Penalty on hidden states that are distributed differently from tower to tower, see `training.alignment`."""
+    align_weight: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    """Weight of that penalty."""
+    sums_weight: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Weight of the loss on mean fluxes over periods (`towers.sums`) beside that of the single steps; 0 does without them. Only
+    networks that carry their memory along learn from them."""
+    sums_batch: Annotated[int, Field(ge=1, le=100_000)] = 16
+    """Sums per step."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["exact", "fast"] = "exact"
     """`fast` compiles networks and trains them in bfloat16 on a GPU; on a processor it changes nothing."""
@@ -86,8 +108,15 @@ class TrainedModels(Optimisation, WithPlugins):
 
     def options(self, name: str) -> dict[str, Any]:
         """Options of a model, which may be a variant, as plain values."""
+        return {key: value for key, value in self._of_model(name).model_dump(mode="json").items() if key != "model"}
+
+    def optimisation(self, name: str) -> Optimisation:
+        """Training of a model, which may be a variant, with its own keys."""
+        return self.adjusted(self._of_model(name))
+
+    def _of_model(self, name: str) -> Strict:
         options: Strict = self.variants[name] if name in self.variants else self.plugin_options(name)
-        return {key: value for key, value in options.model_dump(mode="json").items() if key != "model"}
+        return options
 
 
 class Batches(Strict):

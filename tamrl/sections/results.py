@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tamrl import registry
 from tamrl.calendar import Step
@@ -57,16 +57,32 @@ class ReferenceMaps(Strict):
     """`{flux}` and `{label}` are filled in."""
 
 
+BEST = "best"
+"""As a rival: the best of those models that are no variant of the maps' model."""
+
+
 class Target(Strict):
     """By how many percent the median RMSE of the maps' model is to lie below that of a rival; null: no target."""
 
     rival: str
-    """A model of `training.models`; one that is not trained is told as not evaluated."""
+    """A model of `training.models`; one that is not trained is shown as not evaluated. With `measure: way` also `best`: the best
+    of all that are no variant of the maps' model."""
+    measure: Literal["change", "way"] = "change"
+    """`way`: percentages are the least share of the way from the rival's error to that of `ceiling`."""
+    ceiling: Literal["own_season", "adapted"] = "own_season"
+    """For `way`: the mean seasonal cycle of the tower's own fluxes in other years, or the model adapted with the longest window
+    of `adaptation`."""
     gpp: Annotated[float, Field(ge=0, lt=100)] | None = None
     reco: Annotated[float, Field(ge=0, lt=100)] | None = None
     nee: Annotated[float, Field(ge=0, lt=100)] | None = None
     tail: bool = False
     """Whether the 90th percentile of the towers must be lower too."""
+
+    @model_validator(mode="after")
+    def _best(self) -> "Target":
+        if self.rival == BEST and self.measure != "way":
+            raise ValueError("rival: best needs measure: way")
+        return self
 
 
 class Evaluation(Strict):
@@ -96,6 +112,8 @@ class ScoringProtocol(Strict):
     """Model of the maps, which the others are compared with and whose calibration is written."""
     step: Step
     targets: tuple[Target, ...]
+    rivals: tuple[str, ...] = ()
+    """Models that are no variant of the maps' model; the best of them is what the share of the way starts from."""
     gridded: bool
     """Whether the run has gridded drivers; without them all inputs are the towers' own, and the split is the scheme."""
     virtual: bool
@@ -145,7 +163,7 @@ class Adaptation(Strict):
     starts: Annotated[tuple[Literal["summer", "record"], ...], Field(min_length=1)] = ("summer", "record")
     """The months begin with the first summer month that was measured, or with the record, whatever its season."""
     light: bool = False
-    """Fine-tune the weights of models with a code, too."""
+    """Fine-tune the weights of models with a code, too; both ways are then rows of the table."""
     steps: Annotated[int, Field(ge=1, le=10_000_000)] = 40
     """Gradient steps."""
     code_rate: Annotated[float, Field(gt=0, le=100)] = 0.2

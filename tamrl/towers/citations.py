@@ -29,29 +29,22 @@ ONEFlux (Pastorello et al. 2020, doi 10.1038/s41597-020-0534-3). We thank the pr
 """
 
 
-def bibtex(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], remarks: Mapping[str, str] | None = None) -> str:
+def bibtex(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], remarks: Mapping[str, str]) -> str:
     """Return one BibTeX entry per network and one per tower.
 
-    Parameters
-    ----------
-    places : DataFrame
-        site, network, and `citation`, `doi` where known.
-    networks : network -> title, author, year, doi
-    remarks : network -> caveat about its data, as a note of its entry
+    `places` has the columns site, network, and `citation`, `doi` where known. `networks` has title, author, year and doi of
+    each network; `remarks` a caveat about its data, for the note of its entry.
     """
     entries = [
-        _entry("article", name, {**publication, **({"note": remarks[name]} if remarks and name in remarks else {})})
+        _entry("article", name, {**publication, **({"note": remarks[name]} if name in remarks else {})})
         for name, publication in sorted(networks.items())
         if name in set(places["network"])
     ]
     for row in places.sort_values("site").to_dict("records"):
         if pd.notna(row.get("citation")):
             citation = str(row["citation"])
-            fields = {
-                "title": f"FLUXNET product of {row['site']}",
-                "note": citation,
-                **_link(citation, str(row.get("doi") or "")),
-            }
+            fields = {"title": f"FLUXNET product of {row['site']}", "note": citation}
+            fields |= _link(citation, str(row.get("doi") or ""))
             if year := re.search(r"\((\d{4})\)", citation):
                 fields["year"] = year[1]
             entries.append(_entry("misc", f"tower_{row['site']}", fields))
@@ -67,21 +60,17 @@ def _link(citation: str, doi: str) -> dict[str, str]:
 
 
 def _entry(kind: str, key: str, fields: Mapping[str, str]) -> str:
-    lines = [f"  {name} = {{{_escape(name, str(value))}}}," for name, value in fields.items()]
+    """Return an entry with the markup of TeX escaped; `doi` and `url` match a pattern without markup."""
+    lines = []
+    for name, value in fields.items():
+        text = " ".join(escaping.one_line(value).split())
+        if name not in ("doi", "url"):
+            text = "".join(SPECIAL.get(sign, sign) for sign in text)
+        lines.append(f"  {name} = {{{text}}},")
     return "\n".join([f"@{kind}{{{key},", *lines, "}", ""])
 
 
-def _escape(name: str, text: str) -> str:
-    """Escape the markup of TeX; links and identifiers match a pattern without markup."""
-    text = " ".join(escaping.one_line(text).split())
-    if name in ("doi", "url"):
-        return text
-    return "".join(SPECIAL.get(sign, sign) for sign in text)
-
-
-def acknowledgements(
-    places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], remarks: Mapping[str, str] | None = None
-) -> str:
+def acknowledgements(places: pd.DataFrame, networks: Mapping[str, Mapping[str, str]], remarks: Mapping[str, str]) -> str:
     """Return licence, acknowledgement, remarks on networks (as in `bibtex`) and the citation of each tower."""
     lines = [_THANKS.format(licence=LICENCE)]
     for name, part in places.sort_values("site").groupby("network"):
@@ -90,7 +79,7 @@ def acknowledgements(
             f"{name}: {len(part)} towers"
             + (f"; {publication['author']} ({publication['year']}), doi {publication['doi']}" if publication else "")
         )
-        if remarks and name in remarks:
+        if name in remarks:
             lines.append(f"  Note: {remarks[name]}.")
         for row in part.to_dict("records"):
             cite = row.get("citation")

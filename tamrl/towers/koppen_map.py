@@ -1,4 +1,4 @@
-"""The climate of towers whose metadata name none: the Köppen-Geiger group of the pixel beneath them."""
+"""Climate of towers whose metadata have none: the Köppen-Geiger group of their pixel in a map."""
 
 import logging
 from collections.abc import Sequence
@@ -16,26 +16,17 @@ from tamrl.intake import border, completeness, legends, rasters
 _log = logging.getLogger(__name__)
 
 REACH = 0.1
-"""Degrees within which the nearest land pixel stands for a tower on a pixel of sea or lake (coasts are drawn coarsely)."""
+"""Degrees: a tower on a pixel of sea or lake takes the nearest land pixel within this distance, because coasts are coarse."""
 
 STRIP = 600
-"""Pixel rows read at once."""
+"""Rows of pixels that are read at once."""
 
 
 def fill_koppen(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
-    """The sites with `koppen` taken from the map where metadata name none; the log says at which. Without a map, as they are.
+    """Fill missing climates (`koppen`) of sites from a map, and log the sites. Without a map, return the sites unchanged.
 
-    Parameters
-    ----------
-    places : DataFrame
-        site, lat, lon, koppen.
-    path : str, Path or None
-        North-up global GeoTIFF in degrees: main groups 1 to 5 or the 30 classes, 0 sea (`tamrl.intake.legends`).
-
-    Raises
-    ------
-    InputError
-        If the map cannot be read, or its codes are of another legend.
+    The map at `path` is a global GeoTIFF in degrees, north up, with main groups 1 to 5 or the 30 classes, and 0 for sea
+    (`tamrl.intake.legends`). Raises `InputError` if it cannot be read or its codes are of another legend.
     """
     if path is None:
         return places
@@ -49,7 +40,7 @@ def fill_koppen(places: pd.DataFrame, path: str | Path | None) -> pd.DataFrame:
 
 
 def koppen_groups(path: Path, *, lat: Sequence[float], lon: Sequence[float]) -> list[str | None]:
-    """Main group at each place; None where there is no land within `REACH`."""
+    """Return the main group at each place (degrees), None if there is no land within `REACH`."""
     completeness.check_complete(path)
     with (
         border.reading("the map of climates cannot be read", where=path, todo=completeness.INSIDE),
@@ -60,26 +51,21 @@ def koppen_groups(path: Path, *, lat: Sequence[float], lon: Sequence[float]) -> 
             raise InputError("class codes have no scale and offset", where=path, found=packing, todo="unpack the map")
         if not lat:
             return []
-        table = _table(file, path)
+        parts = (Window(0, top, file.width, min(STRIP, file.height - top)) for top in range(0, file.height, STRIP))
+        counts = legends.count_codes((file.read(1, window=part) for part in parts), where=path)
+        table = legends.class_table("koppen", counts, nodata=file.nodata, where=path)
         return [_group(file, table, lat=y, lon=x) for y, x in zip(lat, lon, strict=True)]
 
 
-def _table(file: rasterio.DatasetReader, path: Path) -> np.ndarray:
-    """Position in `classes.KOPPEN` per code of the map."""
-    parts = (Window(0, top, file.width, min(STRIP, file.height - top)) for top in range(0, file.height, STRIP))
-    counts = legends.count_codes((file.read(1, window=part) for part in parts), where=path)
-    return legends.class_table("koppen", counts, nodata=file.nodata, where=path)
-
-
 def _group(file: rasterio.DatasetReader, table: np.ndarray, *, lat: float, lon: float) -> str | None:
-    """The nearest pixel with a group; the window ends at the map's edges."""
+    """Return the group of the nearest pixel that has one; `table` has the position in `classes.KOPPEN` of each code."""
     row, column = (min(int(k), size - 1) for k, size in zip(file.index(lon, lat), file.shape, strict=True))
     reach = int(np.ceil(REACH / file.res[0]))
     top, left = max(row - reach, 0), max(column - reach, 0)
     window = Window(left, top, min(column + reach + 1, file.width) - left, min(row + reach + 1, file.height) - top)
     positions = legends.class_positions(file.read(1, window=window), table)
     rows, columns = np.nonzero(positions >= 0)
-    # centres against the place, in degrees; columns shrink towards the poles
+    # distance of pixel centres in degrees; columns shrink towards the poles
     y, x = file.transform.f + (rows + top + 0.5) * file.transform.e, file.transform.c + (columns + left + 0.5) * file.transform.a
     away = np.hypot(y - lat, (x - lon) * np.cos(np.deg2rad(lat)))
     near = away <= max(REACH, file.res[0])

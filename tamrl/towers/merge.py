@@ -1,4 +1,4 @@
-"""From several networks to one set of towers: merging, management, and the verdict of the quality tests."""
+"""Merge the towers of several networks, mark managed sites, and apply the quality tests."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,10 @@ _log = logging.getLogger(__name__)
 
 
 def merge_sites(places: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, pd.Series]:
-    """The merged sites of all networks, and the network from which each site's records are taken (Series by site).
+    """Merge the sites of all networks; return them with the network of each site's records (Series by site).
 
-    Where two networks hold a tower, the later of the list has all of it: two processings of one tower are never mixed, as
-    they differ in corrections and thresholds. Metadata that the later lacks (class, elevation, management, ...) are taken
-    from the earlier.
+    If two networks have a tower, its records come from the later network of the list: two processings are never mixed, because
+    their corrections and thresholds differ. Missing metadata (class, elevation, management, ...) come from the earlier one.
     """
     stacked = pd.concat([_rename(p) for p in places], ignore_index=True)
     owner = stacked.groupby("site")["network"].last()
@@ -33,37 +32,25 @@ def merge_sites(places: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, pd.Series
 
 
 def select_owned(tables: Sequence[pd.DataFrame], networks: Sequence[str], owner: pd.Series) -> list[pd.DataFrame]:
-    """Of each network's records those of the sites that it owns; networks without any are left out."""
+    """Select from each network the records of the sites that it owns; networks without any are left out."""
     renamed = zip((_rename(t) for t in tables), networks, strict=True)
     return [part for t, name in renamed if len(part := t[t["site"].map(owner) == name])]
 
 
-def known_ids(chosen: Sequence[str]) -> list[str]:
-    """The ids under which networks may hold the sites: their present ones, and those from before they were renamed."""
-    return [*chosen, *(old for old, new in sites.RENAMED.items() if new in chosen)]
-
-
 def report_set_aside(lists: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Archives that could not be read (site, file, reason), as a report of quality."""
+    """Report archives that could not be read (site, file, reason) by `contracts.QUALITY`."""
     archives = pd.concat(lists, ignore_index=True) if lists else pd.DataFrame(columns=["site", "file", "reason"])
-    return pd.DataFrame(
-        {
-            "site": archives["site"],
-            "test": "set_aside",
-            "dropped": 0,
-            "kept": 0,
-            "note": archives["file"] + ": " + archives["reason"],
-        }
-    )
+    note = archives["file"] + ": " + archives["reason"]
+    return pd.DataFrame({"site": archives["site"], "test": "set_aside", "dropped": 0, "kept": 0, "note": note})
 
 
 def _rename(frame: pd.DataFrame) -> pd.DataFrame:
-    """Renamed towers under their present id, so that both ids are one tower."""
+    """Give renamed towers their present id."""
     return frame.assign(site=frame["site"].replace(sites.RENAMED))
 
 
 def flag_managed(places: pd.DataFrame, managed: Mapping[str, str]) -> pd.DataFrame:
-    """Add the configuration's reasons to those of the metadata: the configuration's word counts."""
+    """Add the reasons of the configuration, which replace those of the metadata."""
     managed = {sites.RENAMED.get(site, site): reason for site, reason in managed.items()}
     if absent := sorted(set(managed) - set(places["site"])):
         _log.info("managed towers that no network holds: %s", ", ".join(absent))
@@ -79,24 +66,16 @@ def judge_records(
     exclude: tuple[str, ...],
     limits: Quality,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Run all quality tests and leave out whole towers.
+    """Run all quality tests, on records and on whole towers.
 
     Parameters
     ----------
-    records, places : DataFrame
-        As `select_owned` and `flag_managed` return them.
-    exclude : tuple of str
-        Site ids to leave out.
-    limits : Quality
-        Section `towers.quality`.
+    records, places : as `select_owned` and `flag_managed` return them
+    exclude : site ids to leave out
+    limits : section `towers.quality`
 
-    Returns
-    -------
-    records : DataFrame
-        All records of the towers kept; what failed is missing.
-    places : DataFrame
-        The towers kept, with `first`, `last` (dates of the first and last good step) and `n` (number of good steps).
-    report : DataFrame by `contracts.QUALITY`
+    Returns all records of the remaining towers, with values that failed a test missing; these towers with `first`, `last` (dates
+    of the first and last good step) and `n` (number of good steps); and the report by `contracts.QUALITY`.
     """
     reading = _reading(records, places)
     records, drivers = record_tests.mask_drivers(records, places, step, limits)
@@ -115,7 +94,7 @@ def judge_records(
 
 
 def _reading(records: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
-    """What reading has made missing, as a report: fill values, and variables that are implausible at a tower."""
+    """Report the values that reading has masked: fill values, and variables that are implausible at a tower."""
     targets, drivers = (places[c].astype(int) for c in sites.FILLS)
     note = [f"values masked while reading: {t} of targets, {d} of drivers" for t, d in zip(targets, drivers, strict=True)]
     good = places["site"].map(record_tests.has_flux(records).groupby(records["site"]).sum()).fillna(0).astype(int)

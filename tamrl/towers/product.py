@@ -17,16 +17,11 @@ ONEFLUX_CITATION = {
 
 @dataclass(frozen=True)
 class Product:
-    """The file of a tower: an archive, or a loose CSV.
-
-    Attributes
-    ----------
-    site : id of the tower
-    listed : cells of a list of products that its reading depends on
-    reason : why it cannot be read, where that is known beforehand
-    """
+    """The file of a tower: an archive, or a loose CSV."""
 
     site: str
     path: Path
     listed: tuple[str, ...] = ()
+    """Cells of a list of products that its reading depends on."""
     reason: str = ""
+    """Reason why it cannot be read, if known beforehand."""

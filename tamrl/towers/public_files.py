@@ -1,4 +1,4 @@
-"""Downloading of public files: each by its SHA-256, whole or not at all, and no whole file twice."""
+"""Download public files and check their SHA-256; complete files are not downloaded again."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ LARGEST = 64 << 20
 
 
 def read_sources(path: Path, dataset: str) -> pd.DataFrame:
-    """Rows of one data set in the table of sources (dataset, file, url, sha256; tab separated).
+    """Read the rows of one data set from the table of sources (dataset, file, url, sha256; tab separated).
 
     Raises `InputError` if there are none, or if a row could write outside of its folder, has no checksum or no web address.
     """
@@ -52,25 +52,17 @@ def read_sources(path: Path, dataset: str) -> pd.DataFrame:
 
 
 def fetch_public_files(rows: pd.DataFrame, folder: Path, *, attempts: int = 5, wait: float = 1.0) -> None:
-    """Bring all files of `read_sources` into a folder that appears only when every one is whole.
+    """Download all files of `read_sources` into a folder, which appears when all are complete.
 
-    What has arrived is kept beside the folder (`.<name>.part`) when something fails, so that the next call fetches the rest.
+    After a failure, complete files stay next to the folder (`.<name>.part`), and the next call fetches the rest.
 
     Parameters
     ----------
-    attempts : int
-        Tries per file.
-    wait : float
-        Seconds before the second try; doubles with each further one.
+    attempts : tries per file
+    wait : seconds before the second try; doubles with each further one
 
-    Raises
-    ------
-    OutageError
-        If the network or a server fails: how many files have arrived; the next call asks for the rest.
-    DownloadError
-        If a file cannot be had, or is not as its checksum says; names the file, its address and what happened.
-    MachineError
-        If the folder cannot be written.
+    Raises `OutageError` if the network or a server fails, `DownloadError` if a file cannot be downloaded or differs from its
+    checksum, and `MachineError` if the folder cannot be written.
     """
     with border.reading("the files cannot be downloaded", where=folder, error=MachineError):
         part = temporary.begun(folder)
@@ -80,12 +72,11 @@ def fetch_public_files(rows: pd.DataFrame, folder: Path, *, attempts: int = 5, w
 
 
 def _bring_all(rows: pd.DataFrame, part: Path, *, attempts: int, wait: float) -> None:
-    """The files, some at a time; the first failure stops those that have not begun."""
+    """Download several files at a time; the first failure stops those that have not begun."""
 
     def bring(file: str, url: str, sha256: str) -> None:
-        """One file, by a client of its own: connections are not shared by threads."""
-        client = download.Client(attempts=attempts, wait=wait)
-        client.download(url, part / file, checksum=("sha256", sha256))
+        """Download one file by a client of its own, because threads share no connections."""
+        download.Client(attempts=attempts, wait=wait).download(url, part / file, checksum=("sha256", sha256))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
@@ -102,7 +93,7 @@ def _bring_all(rows: pd.DataFrame, part: Path, *, attempts: int, wait: float) ->
 
 
 def _reuse(rows: pd.DataFrame, folder: Path, part: Path) -> None:
-    """Take over the whole files of an earlier download."""
+    """Take over complete files of an earlier download."""
     for row in rows.itertuples():
         old, new = folder / row.file, part / row.file
         if old.is_file() and not new.exists() and files.checksum(old) == row.sha256:

@@ -1,4 +1,4 @@
-"""Tables of records on disk, written and read some towers at a time: memory does not grow with the number of towers."""
+"""Read and write tables of records a few towers at a time, so that memory does not grow with the number of towers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,32 +13,28 @@ from tamrl.files import atomic, verified
 
 
 def stored_columns(paths: Sequence[str | Path]) -> list[str]:
-    """All columns of several tables, in the order in which they first stand."""
+    """Return the columns of several tables, in the order of their first appearance."""
     return list(dict.fromkeys(name for path in paths for name in pq.read_schema(verified(path)).names))
 
 
-def read_towers(path: str | Path, sites: Sequence[str]) -> pd.DataFrame:
-    """The records of some towers, by `contracts.TOWERS`; only the groups of rows that hold these are read."""
-    return contracts.check_table(
-        pd.read_parquet(verified(path), filters=[("site", "in", list(sites))]), contracts.TOWERS, where=path
-    )
+def read_rows_of(path: str | Path, sites: Sequence[str]) -> pd.DataFrame:
+    """Read the records of some towers by `contracts.TOWERS`; only row groups with these towers are read."""
+    records = pd.read_parquet(verified(path), filters=[("site", "in", list(sites))])
+    return contracts.check_table(records, contracts.TOWERS, where=path)
 
 
 @contextmanager
 def open_writer(path: str | Path, names: Sequence[str]) -> Iterator[Callable[[pd.DataFrame], None]]:
-    """A function that adds records to a Parquet file with the columns `names`; the file appears when all are there.
+    """Yield a function that adds records to a Parquet file with the columns `names`; absent columns become missing values.
 
-    A column that some records do not have is missing there.
+    The file appears at the end of the block.
     """
-    floats = [n for n in names if n not in ("site", "date", "flags")]
-    kinds = {"site": pa.large_string(), "date": pa.timestamp("ns"), "flags": pa.large_string()} | dict.fromkeys(
-        floats, pa.float64()
-    )
-    schema = pa.schema([(name, kinds[name]) for name in names])
+    kinds = {"site": pa.large_string(), "date": pa.timestamp("ns"), "flags": pa.large_string()}
+    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in names])
     with atomic(path) as part, pq.ParquetWriter(part, schema) as file:
 
         def write(frame: pd.DataFrame) -> None:
-            """One group of rows."""
+            """Add one group of rows."""
             complete = frame.reindex(columns=list(names))
             file.write_table(pa.Table.from_pandas(complete, schema=schema, preserve_index=False).replace_schema_metadata(None))
 

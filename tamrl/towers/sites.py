@@ -1,4 +1,4 @@
-"""Tables of tower sites: names of classes, checks of places, and towers whose id has changed."""
+"""Tables of tower sites: names of classes, checks of coordinates, and towers whose id has changed."""
 
 import json
 import logging
@@ -21,13 +21,13 @@ COLUMNS = tuple(contracts.SITES.columns)
 FILLS = ("fills_targets", "fills_drivers")
 IMPLAUSIBLE = ("implausible", "implausible_note")
 READING = (*FILLS, *IMPLAUSIBLE)
-"""Further columns of a network's table, for the report of quality: how many fill values reading has masked, how many values
-it has made missing because the tower's record as a whole is implausible, and why."""
+"""Further columns of a network's table, for the report of quality: numbers of fill values that reading has masked, and the
+number of implausible values that it has masked, with the reason."""
 
 FURTHER = ("height", "time_shift")
 SAID = ("citation", "doi")
-"""Columns beyond the contract, missing where not known: height of measurement (m), by how many hours the tower's clock is off
-(`clock.clock_offset`), and how the tower's data want to be cited."""
+"""Columns beyond the contract, missing if unknown: height of measurement (m), error of the tower's clock in hours
+(`clock.clock_offset`), and the citation of the tower's data."""
 
 NUMBERS = ("lat", "lon", "elevation", "utc_offset", *FURTHER)
 
@@ -35,18 +35,18 @@ RENAMED = {"DK-NuF": "GL-NuF", "DK-ZaF": "GL-ZaF", "DK-ZaH": "GL-ZaH", "NO-Adv":
 """Towers of Greenland and Svalbard that FLUXNET2015 renamed after its metadata were written: old id, present id."""
 
 MISSING = frozenset(("", "-", "--", ".", "na", "n/a", "#n/a", "nan", "null", "none", "unknown"))
-"""What stands for a number that is not known, in small letters; fill values (`variables.FILL_VALUES`) do too. 0 is a number."""
+"""Texts for an unknown number, in lower case; fill values (`variables.FILL_VALUES`) are further ones. 0 is a number."""
 
 LIMITS = {"elevation": (-500.0, 9000.0), "height": (0.0, 1000.0), "utc_offset": (-12.0, 14.0)}
-"""Least and largest number that can be; others are taken as missing, and the log says so."""
+"""Smallest and largest possible number; others are taken as missing and logged."""
 
 _KOPPEN = {"A": "Tropical", "B": "Arid", "C": "Temperate", "D": "Continental", "E": "Polar"}
 MAX_OFFSET_ERROR = 4.0
-"""Hours: the largest real difference of standard and solar time is some 3.5 h (western China)."""
+"""Hours: the largest real difference between standard and solar time is about 3.5 h (western China)."""
 
 
 def koppen_group(text: object) -> str | None:
-    """Main Köppen-Geiger group from a group's name, `Arctic`, or a class such as `Dfb`; None if it is none of these."""
+    """Return the main Köppen-Geiger group of a group's name, of `Arctic` or of a class such as `Dfb`; None for other texts."""
     text = str(text).strip()
     if text in classes.KOPPEN:
         return text
@@ -56,13 +56,13 @@ def koppen_group(text: object) -> str | None:
 
 
 def igbp_class(text: object) -> str | None:
-    """The IGBP class, or None if the text is none."""
+    """Return the IGBP class, or None if the text is none."""
     text = str(text).strip().upper()
     return text if text in classes.IGBP else None
 
 
 def site_table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """A table of sites with every column of `contracts.SITES`, `FURTHER` and `SAID`; what a row does not say is missing."""
+    """Make a table of sites with all columns of `contracts.SITES`, `FURTHER` and `SAID`; absent cells are missing."""
     frame = pd.DataFrame(list(rows))
     known = (*COLUMNS, *FURTHER, *SAID)
     frame = frame.reindex(columns=[*known, *(c for c in frame.columns if c not in known)])
@@ -77,64 +77,59 @@ def site_table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
 
 
 Row = Mapping[str, object]
-"""Cells of a table of sites as a file has them, by column."""
+"""Cells of a table of sites by column, as in a file."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """A row of the table of sites of a network; None where something is not known.
-
-    Attributes
-    ----------
-    lat, lon : degrees north and east
-    elevation, height : m above the sea, and of the measurement above the ground
-    utc_offset : h
-    managed : why the tower does not stand for its land cover class
-    time_shift : h by which the clock of the tower is off (`clock.clock_offset`)
-    citation, doi : how the data of the tower want to be cited
-    fills_targets, fills_drivers : fill values that reading has masked
-    """
+    """A row of the table of sites of a network; None for what is unknown."""
 
     site: str
     network: str
     lat: float | None = None
     lon: float | None = None
+    """Degrees north and east."""
     igbp: str | None = None
     koppen: str | None = None
     elevation: float | None = None
+    """m above the sea."""
     utc_offset: float | None = None
     managed: str | None = None
+    """Why the tower does not represent its land cover class."""
     height: float | None = None
+    """Height of the measurement above the ground, m."""
     time_shift: float | None = None
+    """Error of the tower's clock, h (`clock.clock_offset`)."""
     citation: str | None = None
     doi: str | None = None
     fills_targets: int = 0
     fills_drivers: int = 0
+    """Numbers of fill values that reading has masked."""
 
     @classmethod
     def from_row(cls, row: Row) -> "Site":
-        """From cells as a file has them: texts, fill values and impossible numbers are cleaned as in `site_table`."""
+        """Make a site from cells of a file; texts, fill values and impossible numbers are cleaned as in `site_table`."""
         cells = site_table([row]).iloc[0]
         return cls(**{f.name: _plain(cells[f.name]) for f in fields(cls)})
 
     @classmethod
     def from_json(cls, text: str) -> "Site":
-        """From what `to_json` wrote; raises `InputError` for anything else."""
+        """Read the output of `to_json`; raise `InputError` for anything else."""
         with border.reading("the site cannot be read", where="a cached tower"):
             return cls(**json.loads(text))
 
     def to_json(self) -> str:
-        """As JSON; numbers come back to the bit."""
+        """Return the site as JSON, from which numbers are restored exactly."""
         return json.dumps(asdict(self))
 
 
 def _plain(cell: Any) -> Any:
-    """A cell of a table as a value of Python; None for missing."""
+    """Return a cell of a table as a Python value; None if it is missing."""
     return None if pd.isna(cell) else cell.item() if isinstance(cell, np.generic) else cell
 
 
 def table_of_sites(sites: Iterable[Site]) -> pd.DataFrame:
-    """The sites as a table, see `site_table`."""
+    """Return the sites as a table, see `site_table`."""
     return site_table(asdict(site) for site in sites)
 
 
@@ -150,7 +145,7 @@ def is_missing(value: Any) -> bool:
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> pd.Series:
-    """A column as floats, fill values and impossible numbers missing."""
+    """Return a column as floats, with fill values and impossible numbers masked."""
     column = frame[name]
     if not pd.api.types.is_numeric_dtype(column):
         column = column.astype(object).where(~column.map(is_missing).astype(bool), None)
@@ -164,7 +159,7 @@ def _numbers(frame: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _text(frame: pd.DataFrame, name: str) -> pd.Series:
-    """A column of text without control characters, None where missing."""
+    """Return a column of text without control characters, None where it is missing."""
     column = frame[name].astype(object) if name in frame else pd.Series(None, index=frame.index, dtype=object)
     cells = [escaping.one_line(cell) if isinstance(cell, str) else cell for cell in column]
     column = pd.Series(cells, index=frame.index, dtype=object)
@@ -172,7 +167,7 @@ def _text(frame: pd.DataFrame, name: str) -> pd.Series:
 
 
 def check_ids(ids: Iterable[object], *, where: object) -> None:
-    """Refuse site ids that could be more than a name (`../../x`, an empty text): they become parts of file names."""
+    """Refuse ids that are no plain names (`../../x`, an empty text), because they become parts of file names."""
     wrong = sorted({str(i) for i in ids if not re.fullmatch(contracts.SITE, str(i))})
     if wrong:
         raise InputError(
@@ -184,20 +179,10 @@ def check_ids(ids: Iterable[object], *, where: object) -> None:
 
 
 def check_coordinates(sites: pd.DataFrame, *, where: object) -> pd.DataFrame:
-    """Refuse missing, impossible or swapped coordinates; make a UTC offset of another longitude missing.
+    """Refuse missing, impossible or swapped coordinates with `InputError`; mask and log a UTC offset of another longitude.
 
-    Latitude and longitude count as swapped if the latitude is impossible, or if the UTC offset belongs to the latitude and not
-    to the longitude. An offset that belongs to neither is itself wrong (published metadata hold such) and is logged.
-
-    Parameters
-    ----------
-    sites : DataFrame
-        Columns used: site, lat and lon (degrees north and east), utc_offset (h, may be missing).
-
-    Raises
-    ------
-    InputError
-        Names the sites.
+    Latitude and longitude count as swapped if the latitude is impossible, or if the UTC offset fits the latitude and not the
+    longitude. Columns used: site, lat and lon (degrees north and east), utc_offset (h, may be missing).
     """
     lat, lon, offset = (sites[c].to_numpy(float) for c in ("lat", "lon", "utc_offset"))
     off = _clock_error(lon, offset) > MAX_OFFSET_ERROR
@@ -214,7 +199,7 @@ def check_coordinates(sites: pd.DataFrame, *, where: object) -> pd.DataFrame:
 
 
 def _clock_error(lon: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Hours between a UTC offset and the sun's at a longitude, across the date line; 0 where the offset is not known."""
+    """Return the hours between a UTC offset and solar time at a longitude; 0 if the offset is unknown."""
     return np.nan_to_num(np.abs((offset - lon / 15 + 12) % 24 - 12))
 
 

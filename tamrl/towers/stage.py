@@ -1,4 +1,4 @@
-"""The tower stage: download, read and harmonise. The only place of this package that opens and writes the run's files."""
+"""Stages of the towers: download, read and harmonise. No other module of this package opens or writes files of the run."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +10,9 @@ from pydantic import JsonValue
 from tamrl import contracts, escaping, registry, simulated
 from tamrl.calendar import Step
 from tamrl.errors import ConfigError, InputError
-from tamrl.files import atomic, verified
+from tamrl.files import atomic, save_text, verified
 from tamrl.plugins import fetches, reads_archives, remarks
+from tamrl.seasons import mean_years
 from tamrl.sections.inputs import Reading, Screening
 from tamrl.towers import citations as credit
 from tamrl.towers import koppen_map, merge, public_files, row_groups, survey
@@ -38,21 +39,13 @@ def download_towers(
 
     Parameters
     ----------
-    folder : str
-        Folder to make; it appears when all files are complete.
-    network : str
-        Plug-in with a `DOWNLOAD` or a `fetch`.
-    options : mapping
-        The plug-in's options, for `fetch`.
-    sources : str
-        Table of the public files.
+    folder : folder to make; it appears when all files are complete
+    network : plug-in with a `DOWNLOAD` or a `fetch`
+    options : the plug-in's options, for `fetch`
+    sources : table of the public files
 
-    Raises
-    ------
-    ConfigError
-        If the network has no public files.
-    DownloadError
-        If a file cannot be downloaded or does not match its checksum.
+    Raises `ConfigError` if the network has no public files, and `DownloadError` if a file cannot be downloaded or does not
+    match its checksum.
     """
     plugin = registry.load_network(network)
     if fetches(plugin):
@@ -85,16 +78,10 @@ def read_network(
 
     Parameters
     ----------
-    paths : sequence of str
-        Result of the plug-in's `inputs`.
-    aside : str
-        CSV of the archives that could not be read: site, file, reason.
-    options : mapping
-        The plug-in's options.
-    archives : str, optional
-        Folder of the cache of single archives.
-    threads : int
-        Archives read at once.
+    paths : result of the plug-in's `inputs`
+    aside : CSV of the archives that could not be read: site, file, reason
+    archives : folder of the cache of single archives
+    threads : archives read at once
     """
     plugin = registry.load_network(network)
     plan = survey.SurveyPlan(step, **reading.model_dump(), threads=threads, store=Path(archives) if archives else None)
@@ -151,28 +138,17 @@ def harmonise_towers(
 
     Parameters
     ----------
-    tables, sites, aside : sequences of str
-        Output of `read_network`, in the order of `towers.networks`.
-    records : str
-        Parquet by `contracts.TOWERS`: every record of the remaining towers; fluxes that failed a test are missing.
-    towers : str
-        CSV by `contracts.SITES` with `first`, `last` and `n` of the good steps, `also_in` (other networks that hold
-        the tower), `height` (m) and `time_shift` (h).
-    geojson : str
-        The same as points, for any GIS (RFC 7946).
-    quality : str
-        CSV by `contracts.QUALITY`: what each test removed per site, including entire towers.
-    credits : two paths
-        Citations (BibTeX) and acknowledgements for the remaining towers.
-    koppen : str, optional
-        Map of Köppen-Geiger groups (`koppen_map.fill_koppen`) for towers whose metadata name none.
-    virtual : bool
-        Whether the towers were simulated; tables and points are then labelled (`simulated.COLUMN`).
+    tables, sites, aside : output of `read_network`, in the order of `towers.networks`
+    records : Parquet by `contracts.TOWERS`: every record of the remaining towers; fluxes that failed a test are missing
+    towers : CSV by `contracts.SITES` with `first`, `last` and `n` of the good steps, `also_in` (other networks that hold
+        the tower), `height` (m) and `time_shift` (h)
+    geojson : the same as points, for any GIS (RFC 7946)
+    quality : CSV by `contracts.QUALITY`: what each test removed per site, including entire towers
+    credits : citations (BibTeX) and acknowledgements for the remaining towers
+    koppen : map of Köppen-Geiger groups (`koppen_map.fill_koppen`) for towers whose metadata name none
+    virtual : whether the towers were simulated; tables and points are then labelled (`simulated.COLUMN`)
 
-    Raises
-    ------
-    InputError
-        If no tower is left; names the tests that removed them.
+    Raises `InputError` if no tower is left; names the tests that removed them.
     """
     known = [_read_sites(s) for s in sites]
     networks = [p["network"].iloc[0] for p in known]
@@ -186,10 +162,11 @@ def harmonise_towers(
         _require_towers(places, report, where=", ".join(tables))
     contracts.write_table(quality, report, contracts.QUALITY, virtual=virtual)
     contracts.write_table(towers, places, contracts.SITES, virtual=virtual)
-    cited = _publications(places)
-    _write_text(point_features(simulated.label_table(places, virtual)), geojson)
+    plugins = {name: registry.load(registry.NETWORKS, name) for name in places["network"].unique()}
+    cited = {name: citation for name, plugin in plugins.items() if (citation := getattr(plugin, "CITATION", None))}
+    save_text(geojson, point_features(simulated.label_table(places, virtual)))
     for path, text in zip(credits, (credit.bibtex, credit.acknowledgements), strict=True):
-        _write_text(text(places, cited, remarks), path)
+        save_text(path, text(places, cited, remarks))
 
 
 def _judge(
@@ -201,15 +178,13 @@ def _judge(
     step: Step,
     screening: Screening,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Merge and test batches of towers, as every test uses one tower only; return the remaining towers and the report.
-
-    `tables` holds the path of each network's records.
-    """
+    """Merge and test batches of towers from `tables` (path by network); return the remaining towers and the report."""
     good_places, reports, years = [], [], []
     for start in range(0, len(places), AT_ONCE):
         batch = places.iloc[start : start + AT_ONCE]
-        ids = merge.known_ids(batch["site"].tolist())
-        read = [row_groups.read_towers(path, ids) for path in tables.values()]
+        ids = batch["site"].tolist()
+        ids += [old for old, new in site_tables.RENAMED.items() if new in ids]
+        read = [row_groups.read_rows_of(path, ids) for path in tables.values()]
         parts = merge.select_owned(read, list(tables), owner) or read[:1]
         frame = pd.concat(parts, ignore_index=True).sort_values(["site", "date"], ignore_index=True)
         frame, good, report = merge.judge_records(frame, batch, step=step, exclude=screening.exclude, limits=screening.quality)
@@ -217,7 +192,7 @@ def _judge(
         good_places.append(good)
         reports.append(report)
         if "seasons" in screening.quality.tests:
-            years.append(seasons.mean_years(frame, batch.set_index("site")["lat"]))
+            years.append(mean_years(frame, batch.set_index("site")["lat"]))
     if years:
         seasons.check_networks(pd.concat(years), owner)
     report = pd.concat(reports, ignore_index=True)
@@ -237,17 +212,6 @@ def _require_towers(places: pd.DataFrame, report: pd.DataFrame, *, where: str) -
             found=", ".join(f"{test} dropped {n}" for test, n in dropped["sum"].items() if n) or "no records with fluxes",
             todo="lower towers.quality.nee_qc or towers.quality.min_steps, or add towers; the log says more",
         )
-
-
-def _publications(places: pd.DataFrame) -> dict[str, Mapping[str, str]]:
-    """Return the publications that the networks ask users to cite."""
-    citations = {n: getattr(registry.load(registry.NETWORKS, n), "CITATION", None) for n in places["network"].unique()}
-    return {name: citation for name, citation in citations.items() if citation}
-
-
-def _write_text(text: str, path: str) -> None:
-    with atomic(path) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 def _write(frame: pd.DataFrame, path: str) -> None:

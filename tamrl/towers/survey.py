@@ -47,21 +47,17 @@ Tower = tuple[pd.DataFrame, Site]
 
 @dataclass(frozen=True)
 class SurveyPlan:
-    """Choices of a survey of archives.
-
-    Attributes
-    ----------
-    strict : raise the first error, instead of setting the archive aside
-    threads : archives read at once
-    store : folder of the cache; None keeps nothing
-    """
+    """Choices of a survey of archives."""
 
     step: records.Step
     partitioning: columns.Partitioning = "NT"
     ustar: columns.Ustar = "REF"
     strict: bool = True
+    """Raise the first error, instead of setting the archive aside."""
     threads: int = 1
+    """Archives read at once."""
     store: Path | None = None
+    """Folder of the cache; None keeps nothing."""
 
     @property
     def choice(self) -> records.RecordChoice:
@@ -71,19 +67,14 @@ class SurveyPlan:
 
 @dataclass(frozen=True)
 class ReadTower:
-    """A tower whose archive was read.
-
-    Attributes
-    ----------
-    file : its records (Parquet)
-    columns : columns of the records
-    statistics : result of `plausibility.site_statistics`
-    """
+    """A tower whose archive was read."""
 
     site: Site
     file: Path
+    """Its records (Parquet)."""
     columns: tuple[str, ...]
     statistics: pd.DataFrame
+    """Result of `plausibility.site_statistics`."""
 
     def table(self) -> pd.DataFrame:
         """Read the records."""
@@ -117,14 +108,9 @@ def read_archives(
     plugin, paths, options : network, the result of its `inputs`, and its options
     plan, store : choices of the survey, and folder of the cache
 
-    Returns
-    -------
-    The towers in the order of the archives, and the archives that were set aside (columns of `SetAside`).
+    Returns the towers in the order of the archives, and the archives that were set aside (columns of `SetAside`).
 
-    Raises
-    ------
-    TamrlError
-        If nothing can be read or, if `plan.strict`, if any archive cannot be read.
+    Raises `TamrlError` if nothing can be read or, if `plan.strict`, if any archive cannot be read.
     """
     name = plugin.__name__.rsplit(".", 1)[-1]
     with border.reading(f"the archives of {name} cannot be listed", where=paths[0]):
@@ -219,10 +205,7 @@ def store_folder(store: Path | None) -> Iterator[Path]:
 
 
 def _stamps(paths: list[Path], products: list[Product]) -> dict[str, dict[str, Any]]:
-    """Return the stamps of each tower's inputs: its product, files with its id in their names, and tables of all towers.
-
-    Tables of all towers are inputs of the network, or files next to the archives with `_AA-Flx_` in their names.
-    """
+    """Return the stamps of each tower's inputs: its product, files with its id in their names, and tables of all towers."""
     archives = {p.path for p in products}
     shared = [_stamp(p) for p in paths if p.is_file()]
     stamps: dict[str, dict[str, Any]] = {
@@ -248,15 +231,7 @@ def _stamp(path: Path) -> tuple[Any, ...]:
 
 
 def _attempt(product: Product, read: Callable[[Product], Tower], cache: Cache, key: Key, *, strict: bool) -> ReadTower | SetAside:
-    """Return the tower of an archive, from the cache if possible, or the reason why the archive was set aside.
-
-    Raises
-    ------
-    TamrlError
-        If `strict` and the archive cannot be read.
-    MachineError, ConfigError
-        Always: neither is the fault of an archive.
-    """
+    """Return the tower of an archive, from the cache if possible, or the reason why the archive was set aside."""
     asked = "the archive cannot be read"
     try:
         with border.reading(asked, where=product.path):

@@ -39,7 +39,7 @@ def save_model(folder: Path, trained: Trained) -> None:
     trained.spec.model_copy(update={"weights": sha256(folder / WEIGHTS)}).write(folder / SPEC)
 
 
-def load_model(folder: str | Path) -> Trained:
+def load_member(folder: str | Path) -> Trained:
     """Read a model back.
 
     Raises
@@ -93,7 +93,7 @@ def load_ensemble(folders: Sequence[str | Path]) -> list[Trained]:
     ContractError
         If they differ in model, configuration, seed, samples or libraries, or if one of them is given twice.
     """
-    members = [load_model(folder) for folder in folders]
+    members = [load_member(folder) for folder in folders]
     kin = [(m.spec.name, m.spec.inputs, m.spec.training.kin) for m in members]
     if strangers := [folder for folder, key in zip(folders, kin, strict=True) if key != kin[0]]:
         raise ContractError(

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from tamrl.errors import ConfigError
 
+Forward = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Forward pass of a network: x, support, static to fluxes as they are trained."""
+
 
 def choose_device(name: str) -> torch.device:
     """`auto` takes a GPU if there is one; raises `ConfigError` for `cuda` where there is none."""
@@ -16,7 +19,7 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 
-def forward_pass(network: nn.Module, device: torch.device, precision: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def forward_pass(network: nn.Module, device: torch.device, precision: str) -> Forward:
     """The forward pass of a training step: the network itself, unless a GPU is to be `fast`.
 
     Then it is compiled and runs in bfloat16 where that is safe (Kalamkar et al. 2019, arXiv 1905.12322); weights, loss and what

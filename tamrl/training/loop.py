@@ -6,16 +6,18 @@ from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 from tamrl.errors import TrainingError
 from tamrl.models.parts.network import FluxNetwork
 from tamrl.sections.models import Optimisation
-from tamrl.training.device import forward_pass
+from tamrl.training.alignment import keep_states, network_alignment
+from tamrl.training.device import Forward, forward_pass
 from tamrl.training.history import HISTORY, History
-from tamrl.training.losses import flux_loss
+from tamrl.training.losses import Kind, flux_loss, sums_loss
 from tamrl.training.resume import Resume, State
 from tamrl.training.sequences import Batch, Sampler, Sequences
+from tamrl.training.sums import SumBatch, SumSampler
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +26,9 @@ CLIP = 1.0
 
 RISE, LOWEST = 0.2, 1e-3
 """Share of the training in which the learning rate rises, and where it begins and ends, over its peak."""
+
+STAIRS = 10
+"""Equal parts of a stage with the schedule `step`: the learning rate is halved from one to the next."""
 
 MOST_BAD_STEPS = 10
 """Training ends early after this many steps whose loss or gradient was not finite."""
@@ -40,6 +45,7 @@ def train_network(
     *,
     scale: Tensor,
     seed: int,
+    sums: SumSampler | None = None,
     resume: Resume | None = None,
 ) -> History:
     """Train `network` in place; the weights left in it are those of the best validation, or the last ones without.
@@ -51,6 +57,7 @@ def train_network(
     validation : sites that are in training for nothing else
     scale : (3,) scales of the fluxes, on the network's device
     seed : of dropout and input noise
+    sums : draws mean fluxes over periods, which `settings.sums_weight` weighs
     resume : where the state of the training is stored, and restored from
 
     Raises
@@ -64,14 +71,12 @@ def train_network(
     history, best, best_weights, first = History(), math.inf, None, 0
     if resume and (state := resume.restore(network, optimizer, sampler.random)):
         history, best, best_weights, first = HISTORY.validate_python(state.history), state.best, state.best_weights, state.step
+    keep_states(network, settings.align)
     forward = forward_pass(network, scale.device, settings.precision)
     for step in range(first, settings.steps):
-        network.train()
-        network.begin(step / settings.steps)
-        optimizer.param_groups[0]["lr"] = settings.learning_rate * one_cycle(step / settings.steps)
-        batch = sampler.draw(settings.batch)
-        fluxes = forward(_noisy(batch.x, settings), _noisy(batch.support, settings), _noisy(batch.static, settings))
-        loss = flux_loss(fluxes, batch.y, batch.weight, scale, settings.forgiven)
+        _enter(network, optimizer, settings, progress=step / settings.steps)
+        loss = _batch_loss(forward, network, sampler.draw(settings.batch), settings, scale)
+        loss = loss + _loss_of_sums(forward, sums, step, settings, scale) if sums else loss
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no types there
         norm = nn.utils.clip_grad_norm_(network.parameters(), CLIP)
@@ -80,18 +85,46 @@ def train_network(
         elif _too_many(history, f"step {step} of {settings.steps}: loss {loss.item()}, gradient {norm.item()}"):
             break
         if _due(step, settings.steps):
-            history.training.append((step, loss.item()))
-            score = validate(network, cover, scale) if cover else -float(step)  # without validation the last weights win
-            history.validation += [(step, score)] if cover else []
-            _log.info("step %d: training loss %.4f, validation loss %.4f", step, loss.item(), score if cover else math.nan)
+            score = validate(network, cover, scale, settings.loss) if cover else -float(step)  # else the last weights win
+            history.record(step, loss.item(), score if cover else None)
             if score < best:  # never true for NaN
                 best, best_weights, history.best_step = score, _clone(network), step
         if resume:
             resume.save(State(step + 1, asdict(history), best, best_weights), network, optimizer, sampler.random)
+        if history.stalls(settings.patience):
+            break
     _finish(network, best_weights, history, settings)
     if cover and network.learns_gain:
         network.calibrate(residuals(network, cover))
     return history
+
+
+def _batch_loss(forward: Forward, network: FluxNetwork, batch: Batch, settings: Optimisation, scale: Tensor) -> Tensor:
+    """Loss of the fluxes of a batch, and of states that differ between its towers."""
+    loss = flux_loss(_fluxes(forward, batch, settings), batch.y, batch.weight, scale, settings.forgiven, kind=settings.loss)
+    return loss + settings.align_weight * network_alignment(network, settings.align, spinup=settings.spinup)
+
+
+def _loss_of_sums(forward: Forward, sums: SumSampler, step: int, settings: Optimisation, scale: Tensor) -> Tensor:
+    """Weighted loss of the mean fluxes of a batch of sums."""
+    batch = sums.draw(step, settings.sums_batch)
+    return settings.sums_weight * sums_loss(_fluxes(forward, batch, settings), batch.share, batch.y, batch.weight, scale)
+
+
+def _fluxes(forward: Forward, batch: Batch | SumBatch, settings: Optimisation) -> Tensor:
+    """Fluxes of a batch from noisy inputs."""
+    return forward(_noisy(batch.x, settings), _noisy(batch.support, settings), _noisy(batch.static, settings))
+
+
+def _enter(network: FluxNetwork, optimizer: Optimizer, settings: Optimisation, *, progress: float) -> None:
+    """Prepare network and optimiser for a step."""
+    network.train()
+    stage = network.begin(progress)
+    if stage.fresh:
+        optimizer.state.clear()
+    shape = one_cycle(stage.progress) if settings.schedule == "one_cycle" else 0.5 ** int(STAIRS * stage.progress)
+    decay = settings.weight_decay * stage.decay
+    optimizer.param_groups[0].update(lr=settings.learning_rate * stage.rate * shape, weight_decay=decay)
 
 
 def _too_many(history: History, event: str) -> bool:
@@ -112,6 +145,7 @@ def _finish(network: FluxNetwork, best_weights: dict[str, Tensor] | None, histor
             todo="lower training.learning_rate, or look for extreme values in the samples",
         )
     network.load_state_dict(best_weights)
+    keep_states(network, "none")
     network.begin(1.0)
     network.eval()
 
@@ -124,11 +158,18 @@ def residuals(network: FluxNetwork, batches: list[Batch]) -> Tensor:
 
 
 @torch.no_grad()
-def validate(network: nn.Module, batches: list[Batch], scale: Tensor) -> float:
-    """Mean loss over `batches`, each weighted by the number of its sequences."""
+def validate(network: nn.Module, batches: list[Batch], scale: Tensor, kind: Kind = "huber") -> float:
+    """Mean loss over `batches`, each weighted by the number of its sequences.
+
+    Parameters
+    ----------
+    network, batches : in evaluation mode afterwards
+    scale : (3,), gC m-2 d-1
+    kind : of the loss
+    """
     network.eval()
-    network_losses = [flux_loss(network(b.x, b.support, b.static), b.y, b.weight, scale) * len(b.x) for b in batches]
-    return float(sum(network_losses) / sum(len(b.x) for b in batches))
+    losses = [flux_loss(network(b.x, b.support, b.static), b.y, b.weight, scale, kind=kind) * len(b.x) for b in batches]
+    return float(sum(losses) / sum(len(b.x) for b in batches))
 
 
 def one_cycle(progress: float) -> float:

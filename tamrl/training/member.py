@@ -20,16 +20,18 @@ from tamrl.training.device import choose_device
 from tamrl.training.history import History
 from tamrl.training.model_spec import model_dims
 from tamrl.training.resume import Resume
-from tamrl.training.sequences import Sampler, Sequences, site_chance
+from tamrl.training.sequences import Sampler, Sequences, class_balance, site_chance
+from tamrl.training.sums import SumSampler, TrainingSums, make_sequences, sum_chance
 
 
 @dataclass(frozen=True)
 class FittedMember:
-    """A trained model, the towers that chose its best weights, and what happened to a network."""
+    """A trained model, the towers that chose its best weights, what happened to a network, and places whose sums trained it."""
 
     model: Predictor
     held_back: tuple[str, ...]
     history: History | None
+    sum_sites: tuple[str, ...] = ()
 
 
 def member_seed(seed: int, *names: str) -> int:
@@ -63,6 +65,30 @@ def resampled(group: np.ndarray, seed: int) -> np.ndarray:
     return np.random.default_rng([seed, 2]).exponential(size=len(groups))[position]
 
 
+@dataclass(frozen=True)
+class _Towers:
+    """What each tower counts in a training: weight of drawing it before it is resampled, and factor on what its values cost."""
+
+    draw: np.ndarray
+    cost: np.ndarray
+    group: np.ndarray | None
+    """Of towers that are resampled together; None for no resampling."""
+
+    @classmethod
+    def of(cls, ds: xr.Dataset, weight: Fluxes, group: np.ndarray, settings: Optimisation) -> "_Towers":
+        """As `settings.weighting` says."""
+        steps = (weight > 0).any(-1).sum(1).numpy()
+        if settings.weighting == "loss":
+            cost = class_balance(steps, ds["igbp_class"].values) * class_balance(steps, ds["koppen_class"].values)
+            return cls(steps.astype(float), cost, None)
+        draw = site_chance(steps, ds["igbp_class"].values, class_weights=settings.class_weights)
+        return cls(draw, np.ones(len(steps)), group)
+
+    def chance(self, seed: int) -> np.ndarray:
+        """Weights of drawing the towers, resampled with this seed; (site)."""
+        return self.draw if self.group is None else self.draw * resampled(self.group, seed)
+
+
 def fit_member(
     ds: xr.Dataset,
     group: np.ndarray,
@@ -72,6 +98,7 @@ def fit_member(
     standardisation: Standardisation,
     settings: Optimisation,
     seed: int,
+    sums: TrainingSums | None = None,
     resume: Resume | None = None,
 ) -> FittedMember:
     """Build and train a model on the samples `ds` (site, time) of its training towers.
@@ -81,6 +108,7 @@ def fit_member(
     group : array (site) of int
     plugin, options : of the model
     spec, standardisation : how its inputs are made
+    sums : mean fluxes over periods that may train a network
     resume : where the state of a network's training is stored, and restored from
     """
     device = choose_device(settings.device)
@@ -88,10 +116,11 @@ def fit_member(
     model = plugin.build(model_dims(spec, standardisation), options)
     inputs, y, weight = _tensors(ds, spec, standardisation)
     back = held_back(group, settings.validation, seed)
-    chance = site_chance((weight > 0).any(-1).sum(1).numpy(), ds["igbp_class"].values, class_weights=settings.class_weights)
-    chance = chance * resampled(group, seed)
+    towers = _Towers.of(ds, weight, group, settings)
+    weight = weight * torch.from_numpy(towers.cost).float()[:, None, None]
     training, validation = torch.from_numpy(~back), torch.from_numpy(back)
-    history = None
+    history: History | None = None
+    places: tuple[str, ...] = ()
     if isinstance(model, FluxNetwork):
 
         def sequences(sites: torch.Tensor) -> Sequences:
@@ -101,14 +130,38 @@ def fit_member(
 
         training_set, validation_set = sequences(training), sequences(validation) if back.any() else None
         model.to(device)
-        sampler = Sampler(training_set, chance[~back], seed)
+        sampler = Sampler(training_set, towers.chance(seed)[~back], seed)
         scale = torch.tensor(standardisation.flux_scale, device=device)
-        history = loop.train_network(model, sampler, validation_set, settings, scale=scale, seed=seed, resume=resume)
+        drawn, places = _sum_sampler(sums, group[back], spec, standardisation, settings, seed)
+        history = loop.train_network(model, sampler, validation_set, settings, scale=scale, seed=seed, sums=drawn, resume=resume)
         model.eval()
     elif isinstance(model, SelfTraining):
-        rows = (weight * _per_step(chance, weight))[training]
-        model.fit(inputs.x[training], inputs.support[training], inputs.static[training], y[training], rows, seed=seed)
-    return FittedMember(model, tuple(ds["site"].values[back].tolist()), history)
+        cells = inputs.sites(training)
+        for bag in range(model.bags):
+            bag_seed = member_seed(seed, "bag", str(bag)) if bag else seed
+            rows = (weight * _per_step(towers.chance(bag_seed), weight))[training]
+            model.fit(cells.x, cells.support, cells.static, y[training], rows, seed=bag_seed, bag=bag)
+    return FittedMember(model, tuple(ds["site"].values[back].tolist()), history, places)
+
+
+def _sum_sampler(
+    sums: TrainingSums | None,
+    excluded: np.ndarray,
+    spec: InputSpec,
+    standardisation: Standardisation,
+    settings: Optimisation,
+    seed: int,
+) -> tuple[SumSampler | None, tuple[str, ...]]:
+    """Sampler of the sums outside `excluded` groups whose drivers are complete, or None, and their places."""
+    if sums is None or not settings.sums_weight:
+        return None, ()
+    sums = sums.without(excluded)
+    sequences = make_sequences(sums, spec, standardisation, spinup=settings.spinup, device=choose_device(settings.device))
+    if not len(sequences.site):
+        return None, ()
+    igbp = sums.samples["igbp_class"].values
+    chance = sum_chance(sequences.site, resampled(sums.group, seed), igbp, class_weights=settings.class_weights)
+    return SumSampler(sequences, chance, seed), tuple(sums.samples["site"].values[np.unique(sequences.site)].tolist())
 
 
 def _tensors(ds: xr.Dataset, spec: InputSpec, standardisation: Standardisation) -> tuple[Inputs, Fluxes, Fluxes]:

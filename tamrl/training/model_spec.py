@@ -32,10 +32,14 @@ class TrainingRecord(DocumentPart):
     """Towers in training."""
     held_back: tuple[str, ...] = ()
     """Those of them that chose the best weights."""
+    sum_sites: tuple[str, ...] = ()
+    """Places whose mean fluxes over periods were in training."""
     settings: Optimisation = Optimisation()
     samples: str = ""
     """SHA-256 of the samples, as `splits` of the table of splits."""
     splits: str = ""
+    sums: tuple[str, ...] = ()
+    """Of samples and folds of the places of sums, where the model learns from them."""
     seed: int = 0
     """Of the member, derived from that of the run."""
     run_seed: int = 0

@@ -103,6 +103,14 @@ class Sampler:
         return self.data.gather(site, self.random.integers(low, high + 1))
 
 
+def class_balance(steps: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Inverse frequency of the class of each site among all steps, mean 1 over the steps; (site)."""
+    _, member = np.unique(classes, return_inverse=True)
+    frequency = np.bincount(member, weights=steps)[member]
+    balance: np.ndarray = steps.sum() / (member.max() + 1) / np.maximum(frequency, 1)
+    return balance
+
+
 def site_chance(steps: np.ndarray, igbp: np.ndarray, *, class_weights: bool) -> np.ndarray:
     """√(record length) / √(sites of the class): long records and common classes count, but less than in proportion."""
     chance: np.ndarray = np.sqrt(steps)

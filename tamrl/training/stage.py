@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,6 +29,7 @@ from tamrl.training.device import choose_device
 from tamrl.training.member import fit_member, member_seed
 from tamrl.training.model_spec import ModelSpec, TrainingRecord
 from tamrl.training.resume import Resume
+from tamrl.training.sums import TrainingSums
 from tamrl.workflow import stage
 
 _log = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ def train_model(
     options: dict[str, Any],
     step: Step,
     seed: int,
+    sums: Sequence[str] = (),
 ) -> None:
     """Train a member and write it into `folder`. A killed job continues from its last stored state.
 
@@ -57,6 +60,7 @@ def train_model(
     model, fold, member : names; fold `all` holds no tower out
     plugin, options : plug-in of the model and its options; `model` may be a variant of it
     seed : seed of the run; each member derives its seed from it
+    sums : files of `contracts.check_sum_samples` and `contracts.SPLITS`, for a model that learns from sums
     """
     started = time.monotonic()
     torch.set_num_threads(1)  # the same bits on any machine; jobs run side by side
@@ -69,17 +73,12 @@ def train_model(
     own_seed = member_seed(seed, plugin, fold, member)  # variants draw the same towers
     standardisation = fit_standardisation(ds, dynamic=spec.dynamic, static=spec.static)
     settings = training.adjusted(chosen)
-    origin = _origin(plugin, settings, samples=samples, splits=splits, seed=own_seed, run_seed=seed)
+    origin = _origin(plugin, settings, samples=samples, splits=splits, sums=sums, seed=own_seed, run_seed=seed)
     resume = Resume(folder, key=_resume_key(origin, chosen, spec, fold))
-    fitted = fit_member(ds, group, module, chosen, spec, standardisation, settings, own_seed, resume)
-    record = origin.model_copy(
-        update={
-            "kin": _kin(origin, chosen),
-            "sites": tuple(ds["site"].values.tolist()),
-            "held_back": fitted.held_back,
-            "history": fitted.history,
-        }
+    fitted = fit_member(
+        ds, group, module, chosen, spec, standardisation, settings, own_seed, _training_sums(sums, spec, fold), resume
     )
+    learned = {"sites": tuple(ds["site"].values.tolist()), "held_back": fitted.held_back, "sum_sites": fitted.sum_sites}
     described = ModelSpec(
         name=model,
         plugin=plugin,
@@ -88,7 +87,7 @@ def train_model(
         standardisation=standardisation,
         fold=fold,
         member=member,
-        training=record,
+        training=origin.model_copy(update=learned | {"kin": _kin(origin, chosen), "history": fitted.history}),
     )
     with atomic(folder) as part:
         save_model(part, Trained(fitted.model, described))
@@ -106,16 +105,20 @@ def _resume_key(origin: TrainingRecord, options: Strict, spec: InputSpec, fold: 
         "seed": origin.seed,
         "instructions": origin.instructions,  # the last bits depend on the processor
     }
-    return Key(origin.code, origin.software, config, {"samples": origin.samples, "splits": origin.splits})
+    return Key(
+        origin.code, origin.software, config, {"samples": origin.samples, "splits": origin.splits, "sums": "/".join(origin.sums)}
+    )
 
 
 def _kin(origin: TrainingRecord, options: Strict) -> str:
     """Return the digest that members of an ensemble share."""
-    shared = origin.model_dump(mode="json", include={"settings", "samples", "splits", "software"})
+    shared = origin.model_dump(mode="json", include={"settings", "samples", "splits", "sums", "software"})
     return config_digest([shared, options.model_dump(mode="json"), origin.run_seed])
 
 
-def _origin(plugin: str, settings: Optimisation, *, samples: str, splits: str, seed: int, run_seed: int) -> TrainingRecord:
+def _origin(
+    plugin: str, settings: Optimisation, *, samples: str, splits: str, sums: Sequence[str], seed: int, run_seed: int
+) -> TrainingRecord:
     """Return the settings, inputs, code, libraries and processor that shape the weights."""
     if choose_device(settings.device).type == "cuda":
         torch.cuda.init()  # type: ignore[no-untyped-call]  # torch has no types there; `instructions` names the device then
@@ -126,6 +129,7 @@ def _origin(plugin: str, settings: Optimisation, *, samples: str, splits: str, s
         settings=settings,
         samples=sha256(samples),
         splits=sha256(splits),
+        sums=tuple(map(sha256, sums)),
         seed=seed,
         run_seed=run_seed,
         code=code_digest(*modules),
@@ -156,6 +160,18 @@ def _training_towers(ds: xr.Dataset, splits: pd.DataFrame, fold: str, *, where: 
     if fold != ALL:
         chosen = _before(chosen, first_held_out(splits, chosen["site"].values))
     return chosen, group.loc[chosen["site"].values].to_numpy()
+
+
+def _training_sums(sums: Sequence[str], spec: InputSpec, fold: str) -> TrainingSums | None:
+    """Return the sums of those places that may train models of `fold`; None where there is none."""
+    if not sums:
+        return None
+    samples, splits = sums
+    ds = xr.load_dataset(verified(samples))
+    contracts.check_sum_samples(ds, dynamic=spec.dynamic, static=spec.static, where=samples)
+    table = contracts.read_csv(splits, contracts.SPLITS).set_index("site").loc[ds["site"].values].reset_index()
+    allowed = training_sites(table, fold).to_numpy()
+    return TrainingSums(ds, table["group"].to_numpy()).at(allowed) if allowed.any() else None
 
 
 def _before(ds: xr.Dataset, since: np.ndarray | None) -> xr.Dataset:

@@ -95,19 +95,15 @@ class _Cycle:
 
 @dataclass(frozen=True)
 class Climate:
-    """Mean climate at points; all fields share one shape.
-
-    Attributes
-    ----------
-    lat, lon : degrees
-    elevation : m (0 at sea)
-    inland : 0-1, `tamrl.twin.geography.continentality`
-    """
+    """Mean climate at points; all fields share one shape."""
 
     lat: np.ndarray
     lon: np.ndarray
+    """Degrees."""
     elevation: np.ndarray
+    """In m, 0 at sea."""
     inland: np.ndarray
+    """0-1, `tamrl.twin.geography.continentality`."""
     _cycle: "_Cycle" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -118,13 +114,8 @@ class Climate:
         belt = [np.interp((self.lon + 180) % 360 - 180, BELT_LON, b) for b in (BELT_NORTH, BELT_SOUTH)]
         factor, added = _regions(self.lat, self.lon)
         hemisphere = np.where(self.lat >= 0, 1.0, -1.0)
-        cycle = _Cycle(
-            *(
-                np.asarray(value, "float32")
-                for value in (mean, swing * hemisphere, 228 - 26 * c, hemisphere, belt[0], belt[1], factor, added)
-            )
-        )
-        object.__setattr__(self, "_cycle", cycle)
+        parts = (mean, swing * hemisphere, 228 - 26 * c, hemisphere, *belt, factor, added)
+        object.__setattr__(self, "_cycle", _Cycle(*(np.asarray(part, "float32") for part in parts)))
 
     def summer(self, day_of_year: float) -> Floats:
         """Season as -1 (mid-winter) to 1 (mid-summer), in step with the sun."""

@@ -6,8 +6,10 @@ import numpy as np
 
 from tamrl.arrays import Floats
 from tamrl.grid import Grid
+from tamrl.sections.inputs import Equations
 from tamrl.twin import geography, landcover, mosaic, network
 from tamrl.twin.climate import Climate, monthly_climate
+from tamrl.twin.ecosystem import STANDARD
 from tamrl.twin.lattice import Bilinear, WeatherLattice, from_pixels
 from tamrl.twin.noise import generator, static_field
 
@@ -17,30 +19,25 @@ ROWS_AT_ONCE = 20
 
 @dataclass(frozen=True)
 class Earth:
-    """All that stays.
-
-    Attributes
-    ----------
-    resolution, ratio, seed : degrees of a cell, pixels per cell side, seed
-    climate : mean climate at the nodes
-    land_cover, koppen : uint8 (pixel lat, pixel lon), codes of `landcover`
-    elevation : float32 (lat, lon), m at the cells, NaN where there is no land
-    mosaic : land cells and tiles
-    vigour, age : float32 (tile,), hidden traits
-    towers : the towers
-    """
+    """All that stays."""
 
     resolution: float
     ratio: int
     seed: int
+    """Degrees of a cell, pixels per cell side, seed."""
     climate: Climate
+    """Mean climate at the nodes."""
     land_cover: np.ndarray
     koppen: np.ndarray
+    """`uint8` (pixel lat, pixel lon), codes of `landcover`."""
     elevation: np.ndarray
+    """`float32` (lat, lon), m at the cells, NaN where there is no land."""
     mosaic: mosaic.Mosaic
     vigour: np.ndarray
     age: np.ndarray
+    """`float32` (tile,), hidden traits."""
     towers: network.Towers
+    equations: Equations = STANDARD
 
     @property
     def nodes(self) -> WeatherLattice:
@@ -63,8 +60,17 @@ class Earth:
         return np.asarray(self.grid.lon[self.mosaic.cell % self.grid.shape[1]])
 
 
-def create(land: np.ndarray, *, resolution: float, ratio: int, towers: int, seed: int) -> Earth:
-    """Create a world from the share of land of its pixels, (lat, lon) of `resolution` / `ratio` degrees."""
+def create(land: np.ndarray, *, resolution: float, ratio: int, towers: int, seed: int, equations: Equations = STANDARD) -> Earth:
+    """Create a world.
+
+    Parameters
+    ----------
+    land : share of land of the pixels, (lat, lon) of `resolution` / `ratio` degrees
+    resolution, ratio : degrees of a cell, and pixels per cell side
+    towers : number of towers
+    seed : the same seed gives the same world
+    equations : of its vegetation
+    """
     nodes, grid, pixels = WeatherLattice(resolution), Grid(resolution), Grid(resolution / ratio)
     dry = (land >= 0.5) & ~geography.lakes(lat=pixels.lat[:, None], lon=pixels.lon)
     climate = mean_climate(land, nodes, ratio=ratio, seed=seed)
@@ -74,11 +80,11 @@ def create(land: np.ndarray, *, resolution: float, ratio: int, towers: int, seed
     sea = np.ones(height.size, bool)
     sea[parts.cell] = False
     lat, lon = grid.lat[parts.cell // grid.shape[1]], grid.lon[parts.cell % grid.shape[1]]
-    vigour, age = mosaic.traits(parts, lat=lat, lon=lon, seed=seed)
+    vigour, age = mosaic.traits(parts, lat=lat, lon=lon, seed=seed, spread=equations.traits)
     tiles = mosaic.tile_of_pixels(parts, cover, grid.shape, ratio)
     placed = network.place_towers(parts, tiles, number=towers, resolution=pixels.resolution, rng=generator(seed, "towers"))
     height = np.where(sea.reshape(grid.shape), np.float32(np.nan), height)
-    return Earth(resolution, ratio, seed, climate, cover, koppen, height, parts, vigour, age, placed)
+    return Earth(resolution, ratio, seed, climate, cover, koppen, height, parts, vigour, age, placed, equations)
 
 
 def mean_climate(land: np.ndarray, nodes: WeatherLattice, *, ratio: int, seed: int) -> Climate:
@@ -107,15 +113,12 @@ def surface(
         part = slice(top, top + rows)
         near = Bilinear.between(nodes, lat=pixels.lat[part], lon=pixels.lon)
         far = Bilinear.between(coarse, lat=pixels.lat[part], lon=pixels.lon)
-        chance = np.stack([0.6 * far(p) for p in patches]) + 0.8 * _rows(rng, land[part].shape)
+        # drawn row by row, so that blocks of any height agree
+        drawn = [rng.standard_normal((3, land.shape[1]), dtype="float32") for _ in land[part]]
+        chance = np.stack([0.6 * far(p) for p in patches]) + 0.8 * np.stack(drawn, axis=1)
         zone = landcover.bioclimate(near(warmth), near(rain))
         farms = landcover.farmland(lat=pixels.lat[part][:, None], lon=pixels.lon)
         koppen[part] = landcover.koppen(zone, land[part])
         cover[part] = landcover.land_cover(zone, land=land[part], farms=farms, lon=pixels.lon, chance=chance)
     koppen[cover == 0] = 0
     return cover, koppen
-
-
-def _rows(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Three standard normal values per pixel, (3, lat, lon), drawn row by row so that blocks of any height agree."""
-    return np.stack([rng.standard_normal((3, shape[1]), dtype="float32") for _ in range(shape[0])], axis=1)

@@ -5,7 +5,8 @@ al. 2004, doi 10.1641/0006-3568(2004)054[0547:ACSMOG]2.0.CO;2) and dry soil; lea
 day length (Jolly et al. 2005, doi 10.1111/j.1365-2486.2005.00930.x); respiration follows recent GPP, temperature and soil
 water (Lloyd & Taylor 1994, doi 10.2307/2389824), with pools in balance with the spin-up year, as in semi-analytical
 spin-up (Xia et al. 2012, doi 10.5194/gmd-5-1259-2012), but for a hidden disequilibrium. What the driver of one day does
-to the fluxes therefore lasts for days (acclimation), weeks (leaves, soil water) and months (substrate).
+to the fluxes therefore lasts for days (acclimation), weeks (leaves, soil water) and months (substrate). `Equations`
+chooses others.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 
 from tamrl.arrays import Floats
 from tamrl.classes import IGBP
+from tamrl.sections.inputs import Equations
 from tamrl.twin import sky
 
 # Light-use efficiency (gC MJ-1), ramps of daily minimum temperature (degrees Celsius) and of VPD (hPa): after MOD17 (Running &
@@ -45,6 +47,15 @@ NAMES = ("lue", "cold", "warm", "vpd_low", "vpd_high", "lai", "kept", "open", "f
 
 GROWTH = 0.30
 """Share of GPP respired to build tissue."""
+
+BRIGHT = np.float32(18)
+"""Ceiling of the light that is used, MJ m-2 d-1."""
+
+LINEAR = np.float32(0.75)
+"""Share of light that is used where it does not saturate."""
+
+STANDARD = Equations()
+"""Equations of the standard world."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +121,8 @@ class Air:
 class Ecosystem:
     """Tiles that live through days given in order."""
 
-    def __init__(self, tiles: Tiles, start: Air):
-        self.tiles, self.p = tiles, tiles.parameters()
+    def __init__(self, tiles: Tiles, start: Air, equations: Equations = STANDARD):
+        self.tiles, self.p, self.equations = tiles, tiles.parameters(), equations
         p = self.p
         p["lai"] = p["lai"] * np.sqrt(tiles.vigour)
         p["open"], p["full"] = (p[n] - np.float32(8) * (tiles.vigour - 1) for n in ("open", "full"))
@@ -138,9 +149,9 @@ class Ecosystem:
     def step(self, air: Air, day_of_year: int) -> tuple[np.ndarray, np.ndarray]:
         """Live through a day; returns GPP and RECO, gC m-2 d-1, (tile,)."""
         s, p = self.state, self.p
-        gpp = production(s, p, air)
+        gpp = production(s, p, air, self.equations)
         living = maintenance_rate(air.celsius, s.lai, p["lai"])
-        dead = decay_rate(s)
+        dead = decay_rate(s, self.equations)
         self._sums += gpp, living, dead
         s.fresh += (gpp - s.fresh) * np.float32(1 / 5)
         s.substrate += (gpp - s.substrate) * np.float32(1 / 60)
@@ -166,20 +177,39 @@ def absorbed(lai: np.ndarray) -> np.ndarray:
     return 1 - np.exp(np.float32(-0.5) * lai)
 
 
-def production(s: TileState, p: dict[str, Floats], air: Air) -> Floats:
+def production(s: TileState, p: dict[str, Floats], air: Air, equations: Equations = STANDARD) -> Floats:
     """GPP, gC m-2 d-1: efficiency x absorbed light, saturating, x ramps of temperature, VPD and soil water.
 
     The ramp of cold takes the mean of today's and the last week's temperature less 6 K for the daily minimum; above
-    30 degrees Celsius heat takes over. Leaves under bright light use less of it: hyperbola with 18 MJ m-2 d-1.
+    30 degrees Celsius heat takes over. Leaves under bright light use less of it.
+
+    Parameters
+    ----------
+    s, p : memory and parameters of the tiles
+    air : weather of the day
+    equations : of the world
     """
-    light = np.float32(0.45 * 0.0864) * air.shortwave * absorbed(s.lai)
-    light = light / (1 + light / np.float32(18))
+    light = saturating(np.float32(0.45 * 0.0864) * air.shortwave * absorbed(s.lai), equations)
     cold = ramp(np.float32(0.5) * (air.celsius + s.acclimation) - 6, p["cold"], p["warm"])
     heat = 1 - np.float32(0.7) * ramp(air.celsius, np.float32(30), np.float32(42))
     dry_air = 1 - np.float32(0.9) * ramp(air.vpd, p["vpd_low"], p["vpd_high"])
-    return np.asarray(
-        np.float32(1.25) * p["lue"] * light * cold * heat * dry_air * ramp(s.soil, np.float32(0.03), np.float32(0.40))
-    )
+    dry_soil = ramp(s.soil, np.float32(0.03), np.float32(0.40))
+    if equations.stress == "least":
+        return np.asarray(np.float32(1.25) * p["lue"] * light * np.minimum.reduce([cold, heat, dry_air, dry_soil]))
+    return np.asarray(np.float32(1.25) * p["lue"] * light * cold * heat * dry_air * dry_soil)
+
+
+def saturating(light: Floats, equations: Equations) -> Floats:
+    """Absorbed light that is used, MJ m-2 d-1.
+
+    Hyperbola (Monsi & Saeki 2005, doi 10.1093/aob/mci052), exponential with the same slope and ceiling (Webb et al. 1974,
+    doi 10.1007/BF00345747), or the same share of any light.
+    """
+    if equations.light == "hyperbola":
+        return light / (1 + light / BRIGHT)
+    if equations.light == "exponential":
+        return np.asarray(BRIGHT * (1 - np.exp(-light / BRIGHT)))
+    return light * LINEAR
 
 
 def maintenance_rate(celsius: np.ndarray, lai: np.ndarray, largest: np.ndarray) -> np.ndarray:
@@ -190,10 +220,16 @@ def maintenance_rate(celsius: np.ndarray, lai: np.ndarray, largest: np.ndarray) 
     return np.float32(1.6) ** ((celsius - 15) / 10) * (np.float32(0.3) * largest + np.float32(0.7) * lai)
 
 
-def decay_rate(s: TileState) -> Floats:
-    """Relative decay of litter and soil: Lloyd & Taylor 1994 (doi 10.2307/2389824, eq. 11), soil water, recent production."""
+def decay_rate(s: TileState, equations: Equations = STANDARD) -> Floats:
+    """Relative decay of litter and soil: soil temperature, soil water, recent production.
+
+    Temperature after Lloyd & Taylor 1994 (doi 10.2307/2389824, eq. 11), or with a Q10 of 2.
+    """
     temperature = np.maximum(s.ground, -30)
-    warm = np.exp(np.float32(308.56) * (np.float32(1 / 56.02) - 1 / (temperature + np.float32(46.02))))
+    if equations.decay == "q10":
+        warm = np.float32(2) ** ((temperature - 10) / 10)
+    else:
+        warm = np.exp(np.float32(308.56) * (np.float32(1 / 56.02) - 1 / (temperature + np.float32(46.02))))
     moist = np.float32(0.15) + np.float32(0.85) * ramp(s.soil, np.float32(0.0), np.float32(0.45))
     return np.asarray(warm * moist * (np.float32(0.4) + s.substrate / (s.substrate + 3)))
 

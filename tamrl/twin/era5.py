@@ -34,18 +34,12 @@ def era5_file_name(name: str, year: int, month: int) -> str:
 
 
 def era5_dataset(name: str, values: np.ndarray, *, year: int, month: int, nodes: WeatherLattice) -> xr.Dataset:
-    """One file's content.
+    """Content of a file: (valid_time, latitude, longitude), and the scalar `number` and `expver` per time as coordinates.
 
     Parameters
     ----------
-    name : str
-        Key of `VARIABLES`.
-    values : array (day, latitude, longitude)
-        Daily means or sums in ERA5's units.
-
-    Returns
-    -------
-    Dataset with (valid_time, latitude, longitude), and the scalar `number` and `expver` per time as coordinates.
+    name : key of `VARIABLES`
+    values : array (day, latitude, longitude), daily means or sums in ERA5's units
     """
     first = date(year, month, 1).toordinal() - date(1970, 1, 1).toordinal()
     seconds = (first + np.arange(len(values), dtype="int64")) * 86400

@@ -102,10 +102,8 @@ def elevation(*, lat: Floats, lon: Floats, seed: int) -> Floats:
 
 def lakes(*, lat: Floats, lon: Floats) -> np.ndarray:
     """Whether points (degrees, broadcast) lie in one of the large lakes, bool."""
-    inside = [
-        great_circle_km(lat1=lat, lon1=lon, lat2=np.asarray(a, float), lon2=np.asarray(b, float)) < radius
-        for _, a, b, radius in LAKES
-    ]
+    places = [(np.asarray(a, float), np.asarray(b, float), radius) for _, a, b, radius in LAKES]
+    inside = [great_circle_km(lat1=lat, lon1=lon, lat2=a, lon2=b) < radius for a, b, radius in places]
     return np.asarray(np.logical_or.reduce(inside))
 
 

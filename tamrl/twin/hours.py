@@ -79,22 +79,18 @@ def _packed(field: np.ndarray) -> bytes:
     scale = int(np.ceil(np.log2(spread / (2**24 - 1))))
     numbers = np.round((field.astype("float64") - low) / 2.0**scale).astype(">u4")
     octets: bytes = numbers.view("uint8").reshape(-1, 4)[:, 1:].tobytes()
-    return bytes([0]) + _signed(scale, 2) + _ibm(low) + bytes([24]) + octets
+    reference: bytes = bytes([(0x80 if low < 0 else 0) | (64 + 6)]) + round(abs(low)).to_bytes(3, "big")  # IBM floating point
+    return bytes([0]) + _signed(scale, 2) + reference + bytes([24]) + octets
 
 
 def _signed(value: int, octets: int) -> bytes:
     return (abs(value) | (1 << (8 * octets - 1) if value < 0 else 0)).to_bytes(octets, "big")
 
 
-def _ibm(value: float) -> bytes:
-    """A whole number below 2**24 as hexadecimal floating point of 4 octets."""
-    return bytes([(0x80 if value < 0 else 0) | (64 + 6)]) + round(abs(value)).to_bytes(3, "big")
-
-
-def create_store(path: Path, *, years: list[int], nodes: WeatherLattice, chunk: int = 24) -> None:
+def create_store(path: Path, *, years: list[int], nodes: WeatherLattice) -> None:
     """An empty store like ARCO-ERA5: Zarr 2, consolidated, hours since 1900 from the first hour of `years` to the one after.
 
-    The original holds one hour in a chunk; `chunk` hours make fewer files of a small world.
+    The original holds one hour in a chunk; 24 hours make fewer files of a small world.
     """
     first, end = (np.datetime64(str(y), "h") for y in (years[0], years[-1] + 1))
     time = (np.arange(first, end + 1) - np.datetime64("1900-01-01", "h")).astype("int64")
@@ -110,9 +106,8 @@ def create_store(path: Path, *, years: list[int], nodes: WeatherLattice, chunk: 
         array = root.create_array(name, data=values, chunks=values.shape, fill_value=None)
         array.attrs.update({"_ARRAY_DIMENSIONS": [name], **attrs})
     for name, long in ARCO.items():
-        array = root.create_array(
-            long, shape=(time.size, *nodes.shape), chunks=(chunk, *nodes.shape), dtype="float32", fill_value=np.nan
-        )
+        shape, chunks = (time.size, *nodes.shape), (24, *nodes.shape)
+        array = root.create_array(long, shape=shape, chunks=chunks, dtype="float32", fill_value=np.nan)
         array.attrs.update({"_ARRAY_DIMENSIONS": list(axes), "short_name": name, "units": VARIABLES[name][6]})
     zarr.consolidate_metadata(path, zarr_format=2)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tamrl.arrays import Floats
 from tamrl.classes import IGBP
 
 CODE = {name: code for code, name in enumerate(IGBP, start=1)} | {"WAT": 0}
@@ -111,12 +110,9 @@ def land_cover(climate: Bioclimate, *, land: np.ndarray, farms: np.ndarray, lon:
 
     Parameters
     ----------
-    land, farms : arrays (lat, lon)
-        Whether there is land, and the share of cropland.
-    lon : array, broadcastable
-        Degrees east; larch takes the place of spruce in eastern Siberia.
-    chance : array (3, lat, lon)
-        Standard normal fields that shift warmth, wetness and the choice between classes that fit alike.
+    land, farms : arrays (lat, lon), whether there is land, and the share of cropland
+    lon : array, broadcastable, degrees east; larch takes the place of spruce in eastern Siberia
+    chance : array (3, lat, lon), standard normal fields that shift warmth, wetness and the choice between classes that fit alike
     """
     warmth, wetness, pick = chance
     warmest, coldest = climate.warmest + 0.8 * warmth, climate.coldest + 1.2 * warmth
@@ -125,19 +121,15 @@ def land_cover(climate: Bioclimate, *, land: np.ndarray, farms: np.ndarray, lon:
     natural = _natural(climate, warmest, coldest, aridity, dry_months, pick, lon)
     wet = (wetness > 1.75) & (aridity > 0.8) & (natural != CODE["SNO"])
     natural = np.where(wet & (warmest > 6), CODE["WET"], natural)
-    farm = (pick + 0.35 * wetness < _threshold(farms)) & (climate.mean > 0) & (warmest > 13) & (aridity > 0.25)
+    share = np.clip(farms, 0.01, 0.99)
+    threshold = np.log(share / (1 - share)) / 1.70  # about `share` of a standard normal field lies below (logistic approximation)
+    farm = (pick + 0.35 * wetness < threshold) & (climate.mean > 0) & (warmest > 13) & (aridity > 0.25)
     farm |= (farms > 0.3) & (pick < -0.4) & (warmest > 20)
     used = np.where(wetness < -0.9, CODE["CVM"], CODE["CRO"])
     town = (np.abs(pick + 0.7) < 0.02 + 0.03 * farms) & (climate.mean > 2)
     cover = np.where(town, CODE["URB"], np.where(farm & (natural != CODE["SNO"]), used, natural))
     lake = (wetness < -2.0 - 0.5 * (coldest > -12)) & (aridity > 0.6)
     return np.where(land & ~lake, cover, CODE["WAT"]).astype("uint8")
-
-
-def _threshold(share: Floats) -> Floats:
-    """The value below which about `share` of a standard normal field lies (logistic approximation)."""
-    share = np.clip(share, 0.01, 0.99)
-    return np.log(share / (1 - share)) / 1.70
 
 
 def _natural(
@@ -153,7 +145,6 @@ def _natural(
     code = CODE
 
     def either(low: float, a: str, b: str) -> np.ndarray:
-        """Class `a` where the choice falls below `low`, else `b`."""
         return np.where(pick < low, code[a], code[b])
 
     tropical, mild, boreal = coldest > 14, coldest > -3, warmest < 18.5

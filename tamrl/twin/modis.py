@@ -38,20 +38,14 @@ def composite(
     texture: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """Indices and reliability of the pixels.
+    """Indices and reliability of the pixels: the variables of a file, int16, int16 and int8 (lat, lon).
 
     Parameters
     ----------
-    seen : dict
-        Means of the window: evi, ndvi and snow (tile,), overcast (cell,).
-    tiles : int array (lat, lon)
-        The tile of each pixel, -1 on water.
+    seen : means of the window: evi, ndvi and snow (tile,), overcast (cell,)
+    tiles : int array (lat, lon), the tile of each pixel, -1 on water
     cell_of_tile : int array (tile,)
     texture : array (lat, lon)
-
-    Returns
-    -------
-    dict of the file's variables: int16, int16 and int8 (lat, lon)
     """
     water = tiles < 0
     chance, noise = rng.random(tiles.shape, dtype="float32"), rng.standard_normal(tiles.shape, dtype="float32")
@@ -72,8 +66,7 @@ def composite(
 def modis_dataset(values: dict[str, np.ndarray], *, start: date, end: date, pixels: Grid) -> xr.Dataset:
     """One file's content, (lat, lon) north-up, with the window in the global attributes."""
     attributes = {
-        EVI: {"long_name": EVI, "_FillValue": np.int16(FILL), **INDEX},
-        NDVI: {"long_name": NDVI, "_FillValue": np.int16(FILL), **INDEX},
+        **{name: {"long_name": name, "_FillValue": np.int16(FILL), **INDEX} for name in (EVI, NDVI)},
         RELIABILITY: {
             "long_name": RELIABILITY,
             "_FillValue": np.int8(-1),
@@ -95,11 +88,6 @@ def modis_dataset(values: dict[str, np.ndarray], *, start: date, end: date, pixe
             "history": "virtual Earth of tamrl: not a NASA product, only in its format",
         },
     )
-
-
-def modis_encoding() -> dict[str, dict[str, object]]:
-    """Compression of the variables."""
-    return {n: {"zlib": True, "complevel": 1, "shuffle": True} for n in (EVI, NDVI, RELIABILITY)}
 
 
 def write_hdf4(path: Path, values: dict[str, np.ndarray], *, start: date, end: date) -> None:

@@ -14,25 +14,17 @@ WATER = len(IGBP) - 1
 
 @dataclass(frozen=True)
 class Mosaic:
-    """Land cells and their tiles, in grid order.
-
-    Attributes
-    ----------
-    cell : int array (cell,)
-        Position of each land cell in the flat grid, rising.
-    land : float array (cell,)
-        Share of the cell that is land, inland water taken off.
-    tile_cell, tile_kind : int arrays (tile,)
-        Position of the tile's cell in `cell`, and of its class in `tamrl.classes.IGBP`.
-    tile_share : float array (tile,)
-        Share of the cell's land; sums to 1 in each cell.
-    """
+    """Land cells and their tiles, in grid order."""
 
     cell: np.ndarray
+    """Int array (cell,), position of each land cell in the flat grid, rising."""
     land: np.ndarray
+    """Float array (cell,), share of the cell that is land, inland water taken off."""
     tile_cell: np.ndarray
     tile_kind: np.ndarray
+    """Int arrays (tile,), position of the tile's cell in `cell`, and of its class in `tamrl.classes.IGBP`."""
     tile_share: np.ndarray
+    """Float array (tile,), share of the cell's land; sums to 1 in each cell."""
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """Mean of (tile,) values per area of the cell's land, (cell,) float32."""
@@ -69,18 +61,21 @@ def vegetated(kind: np.ndarray) -> np.ndarray:
     return ~np.isin(kind, [IGBP.index(name) for name in UNVEGETATED])
 
 
-def traits(mosaic: Mosaic, *, lat: np.ndarray, lon: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def traits(mosaic: Mosaic, *, lat: np.ndarray, lon: np.ndarray, seed: int, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Hidden traits of the tiles, float32: vigour about 1 and age about 0.9 (`ecosystem.Tiles`).
 
     Each is log-normal: a field smooth over some 1100 km, a value of the class anywhere, and chance of the tile.
 
     Parameters
     ----------
-    lat, lon : arrays (cell,)
-        Centres of the land cells, degrees.
+    mosaic : of the world
+    lat, lon : arrays (cell,), centres of the land cells, degrees
+    seed : of the world
+    spread : factor on the standard deviations of the logarithms
     """
     fields = []
-    for name, middle, smooth, by_class, by_tile in (("vigour", 1.0, 0.15, 0.05, 0.08), ("age", 0.88, 0.10, 0.04, 0.09)):
+    for name, middle, *deviations in (("vigour", 1.0, 0.15, 0.05, 0.08), ("age", 0.88, 0.10, 0.04, 0.09)):
+        smooth, by_class, by_tile = (spread * deviation for deviation in deviations)
         rng = generator(seed, f"trait {name}")
         log = by_class * rng.standard_normal(len(IGBP))[mosaic.tile_kind] + by_tile * rng.standard_normal(mosaic.tile_cell.size)
         log += smooth * static_field(seed, f"trait field {name}", lat=lat, lon=lon, scale_km=1100)[mosaic.tile_cell]

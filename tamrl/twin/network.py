@@ -9,7 +9,6 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from tamrl.arrays import Floats
 from tamrl.classes import IGBP
 from tamrl.errors import ConfigError
 from tamrl.grid import Grid
@@ -58,20 +57,16 @@ class Towers:
 def place_towers(mosaic: Mosaic, tiles: np.ndarray, *, number: int, resolution: float, rng: np.random.Generator) -> Towers:
     """Draw `number` towers.
 
+    Raise `ConfigError` if the world has no vegetated pixel in any of the regions.
+
     Parameters
     ----------
-    tiles : int array (lat, lon)
-        The tile of each pixel, -1 on water (`mosaic.tile_of_pixels`).
-    resolution : float
-        Degrees of a pixel.
-
-    Raises
-    ------
-    ConfigError
-        If the world has no vegetated pixel in any of the regions.
+    tiles : int array (lat, lon), the tile of each pixel, -1 on water (`mosaic.tile_of_pixels`)
+    resolution : degrees of a pixel
     """
     pixels = Grid(resolution)
-    regions = _regions(pixels, _weights(mosaic, tiles))
+    favour = np.array([FAVOUR.get(name, 1.0) for name in IGBP])[mosaic.tile_kind] * vegetated(mosaic.tile_kind)
+    regions = _regions(pixels, np.append(favour, 0.0)[tiles])
     places: list[tuple[float, float, int]] = []
     while len(places) < number:
         near = places and rng.random() < NEIGHBOURS
@@ -82,12 +77,6 @@ def place_towers(mosaic: Mosaic, tiles: np.ndarray, *, number: int, resolution: 
             places.append((*spot, tile))
     lat, lon, at = (np.array(values) for values in zip(*places, strict=True))
     return Towers(_names(number), lat.round(4), lon.round(4), at, _managed(mosaic.tile_kind[at], rng))
-
-
-def _weights(mosaic: Mosaic, tiles: np.ndarray) -> Floats:
-    """Chance of each pixel by class, relative."""
-    favour = np.array([FAVOUR.get(name, 1.0) for name in IGBP])[mosaic.tile_kind] * vegetated(mosaic.tile_kind)
-    return np.asarray(np.append(favour, 0.0)[tiles])
 
 
 def _regions(pixels: Grid, weight: np.ndarray) -> list[tuple[float, np.ndarray, np.ndarray]]:

@@ -11,10 +11,6 @@ from tamrl.arrays import Floats
 from tamrl.twin import sky
 
 WEATHER = {"TA": "celsius", "SW_IN": "shortwave", "VPD": "vpd", "P": "rain"}
-FLUXES = (
-    "NEE_VUT_REF", "NEE_VUT_REF_QC", "NEE_VUT_REF_RANDUNC", "RECO_NT_VUT_REF", "GPP_NT_VUT_REF", "RECO_DT_VUT_REF",
-    "GPP_DT_VUT_REF",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,20 +47,13 @@ def outages(days: int, rng: np.random.Generator) -> Outages:
 
 
 def record(truth: dict[str, np.ndarray], *, elevation: float, noise: float, rng: np.random.Generator) -> pd.DataFrame:
-    """The daily record of a tower under FLUXNET's names and units.
+    """The daily record of a tower under FLUXNET's names and units: a DataFrame with one row a day; missing is NaN.
 
     Parameters
     ----------
-    truth : dict of arrays (day,)
-        gpp and reco (gC m-2 d-1), celsius, vpd (hPa), shortwave and potential (W m-2), rain (mm d-1).
-    elevation : float
-        m.
-    noise : float
-        Errors relative to those of real towers.
-
-    Returns
-    -------
-    DataFrame with one row a day; missing is NaN.
+    truth : dict of arrays (day,), gpp and reco (gC m-2 d-1), celsius, vpd (hPa), shortwave and potential (W m-2), rain (mm d-1)
+    elevation : m
+    noise : errors relative to those of real towers
     """
     failed = outages(truth["gpp"].size, rng)
     return pd.DataFrame({**_weather(truth, failed, elevation, noise, rng), **_fluxes(truth, failed, noise, rng)})
@@ -95,7 +84,6 @@ def _extras(weather: dict[str, np.ndarray], failed: Outages) -> dict[str, np.nda
     """Columns that only some sites have: light, radiation balance and soil temperature."""
 
     def gone(values: np.ndarray) -> np.ndarray:
-        """Values without those that an outage lost."""
         return np.where(failed.lost, np.nan, values)
 
     emitted = 5.67e-8 * (weather["TA_F"] + sky.KELVIN) ** 4

@@ -22,21 +22,16 @@ TOWER = ("gpp", "reco", "celsius", "vpd", "shortwave", "rain", "potential")
 
 @dataclass(frozen=True)
 class Month:
-    """A simulated month.
-
-    Attributes
-    ----------
-    year, month : int
-    nodes : dict of arrays (day, latitude, longitude), the variables of `Day`
-    cells : dict of arrays (day, cell), gpp and reco per area of the cell's land, gC m-2 d-1
-    towers : dict of arrays (day, tower), `TOWER`: fluxes, and weather at the tower in degrees Celsius, hPa, W m-2 and mm
-    """
+    """A simulated month."""
 
     year: int
     month: int
     nodes: dict[str, np.ndarray]
+    """Dict of arrays (day, latitude, longitude), the variables of `Day`."""
     cells: dict[str, np.ndarray]
+    """Dict of arrays (day, cell), gpp and reco per area of the cell's land, gC m-2 d-1."""
     towers: dict[str, np.ndarray]
+    """Dict of arrays (day, tower), `TOWER`: fluxes, and weather at the tower in degrees Celsius, hPa, W m-2 and mm."""
 
 
 @dataclass
@@ -50,8 +45,7 @@ class Composites:
         """Add a day; returns the means of the window on its last day: evi, ndvi, snow (tile,) and overcast (cell,)."""
         self.sums = {n: v.astype("float32") + self.sums.get(n, 0) for n, v in values.items()}
         self.days += 1
-        last = day.timetuple().tm_yday % COMPOSITE_DAYS == 0 or (day.month, day.day) == (12, 31)
-        if not last:
+        if day.timetuple().tm_yday % COMPOSITE_DAYS and (day.month, day.day) != (12, 31):
             return None
         means = {n: v / np.float32(self.days) for n, v in self.sums.items()}
         self.sums, self.days = {}, 0
@@ -63,10 +57,8 @@ def composite_dates(years: list[int]) -> list[tuple[date, date]]:
     dates = []
     for year in years:
         first = date(year, 1, 1).toordinal()
-        ends = [
-            *range(first + COMPOSITE_DAYS - 1, date(year, 12, 31).toordinal(), COMPOSITE_DAYS),
-            date(year, 12, 31).toordinal(),
-        ]
+        last = date(year, 12, 31).toordinal()
+        ends = [*range(first + COMPOSITE_DAYS - 1, last, COMPOSITE_DAYS), last]
         starts = [first + COMPOSITE_DAYS * k for k in range(len(ends))]
         dates += [(date.fromordinal(a), date.fromordinal(b)) for a, b in zip(starts, ends, strict=True)]
     return dates
@@ -82,18 +74,17 @@ class Simulation:
     def __init__(self, earth: Earth, *, years: list[int], spinup_years: int):
         self.earth, self.years = earth, years
         self.first = date(years[0] - spinup_years, 1, 1)
-        days = (date(years[-1] + 1, 1, 1) - self.first).days
-        calm = (date(years[0], 1, 1) - self.first).days
+        days, calm = ((date(year, 1, 1) - self.first).days for year in (years[-1] + 1, years[0]))
         self.weather = Weather(earth.climate, earth.nodes, first=self.first, days=days, calm=calm, seed=earth.seed)
         self.composites: list[dict[str, np.ndarray]] = []
         self._window = Composites()
         start = centres(earth.climate.temperature(1)).ravel()[earth.mosaic.cell].astype("float32")
         zero = np.zeros_like(start)
         cold = Air(start, zero, zero, zero)
-        self._tower_tile = earth.towers.tile
         self._offsets = tower_offsets(earth)
-        self.tiles = Ecosystem(land_tiles(earth), _air_at(cold, earth.mosaic.tile_cell))
-        self.towers = Ecosystem(tiles_of_towers(earth), _air_at(cold, earth.mosaic.tile_cell[self._tower_tile]))
+        self.tiles = Ecosystem(land_tiles(earth), _air_at(cold, earth.mosaic.tile_cell), earth.equations)
+        near = _air_at(cold, earth.mosaic.tile_cell[earth.towers.tile])
+        self.towers = Ecosystem(tiles_of_towers(earth), near, earth.equations)
 
     def months(self) -> Iterator[Month]:
         """Live through all months; those of the spin-up are not yielded."""
@@ -110,13 +101,7 @@ class Simulation:
         length = calendar.monthrange(year, month)[1]
         start = date(year, month, 1)
         weather = self.weather.month((start - self.first).days, length)
-        cells: list[tuple[np.ndarray, ...]] = []
-        towers: list[tuple[np.ndarray, ...]] = []
-        for k, day in enumerate(weather):
-            today = start.replace(day=k + 1)
-            fluxes, seen = self._day(day, today)
-            cells.append(fluxes)
-            towers.append(seen)
+        cells, towers = zip(*(self._day(day, start.replace(day=k)) for k, day in enumerate(weather, 1)), strict=True)
         return Month(
             year,
             month,
@@ -130,19 +115,15 @@ class Simulation:
         day_of_year = today.timetuple().tm_yday
         air = cell_air(day, parts.cell)
         gpp, reco = self.tiles.step(_air_at(air, parts.tile_cell), day_of_year)
-        local = self._at_towers(air)
+        warmer, drier, brighter, wetter = self._offsets
+        near = _air_at(air, parts.tile_cell[earth.towers.tile])
+        local = Air(near.celsius + warmer, near.vpd * drier, near.shortwave * brighter, near.rain * wetter)
         tower_gpp, tower_reco = self.towers.step(local, day_of_year)
         if today.year >= self.years[0]:
             self._look(air, today)
         potential = sky.extraterrestrial_radiation(earth.towers.lat, day_of_year)
         seen = (tower_gpp, tower_reco, local.celsius, local.vpd, local.shortwave, local.rain, potential)
         return (parts.mean(gpp), parts.mean(reco)), seen
-
-    def _at_towers(self, air: Air) -> Air:
-        cells = self.earth.mosaic.tile_cell[self._tower_tile]
-        warmer, drier, brighter, wetter = self._offsets
-        near = _air_at(air, cells)
-        return Air(near.celsius + warmer, near.vpd * drier, near.shortwave * brighter, near.rain * wetter)
 
     def _look(self, air: Air, today: date) -> None:
         evi, ndvi = greenness(self.tiles.state, self.tiles.tiles.kind)
@@ -178,14 +159,8 @@ def tiles_of_towers(earth: Earth) -> Tiles:
     """The towers' tiles, with a little of their factor in the hidden traits and irrigation where it is."""
     every, at, rng = land_tiles(earth), earth.towers.tile, generator(earth.seed, "tower traits")
     factor = np.exp(0.07 * rng.standard_normal((2, at.size))).astype("float32")
-    return Tiles(
-        every.lat[at],
-        every.kind[at],
-        every.vigour[at] * factor[0],
-        every.age[at] * factor[1],
-        earth.towers.irrigated,
-        every.soil[at],
-    )
+    vigour, age = every.vigour[at] * factor[0], every.age[at] * factor[1]
+    return Tiles(every.lat[at], every.kind[at], vigour, age, earth.towers.irrigated, every.soil[at])
 
 
 def tower_offsets(earth: Earth) -> tuple[np.ndarray, ...]:

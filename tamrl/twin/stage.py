@@ -1,6 +1,5 @@
 """The twin's stage: simulate the virtual Earth once, then write raw files in the providers' formats from it."""
 
-import calendar
 import itertools
 import logging
 from collections.abc import Sequence
@@ -37,26 +36,27 @@ _log = logging.getLogger(__name__)
 def simulate_world(*, world: str, twin: sections.SimulatedWorld, time: sections.Years, resolution: float, seed: int) -> None:
     """Simulate the virtual Earth into a sealed Zarr store.
 
+    Raise `ConfigError` if the step is not a day, no year is asked for, or pixels do not divide the globe.
+
     Parameters
     ----------
-    world : path
-        The store to write; see `tamrl.twin.world`.
-    resolution : float
-        Degrees of a cell.
-    seed : int
-        The same seed gives the same bits on the same machine.
-
-    Raises
-    ------
-    ConfigError
-        If the step is not a day, no year is asked for, or pixels do not divide the globe.
+    world : the store to write; see `tamrl.twin.world`
+    resolution : degrees of a cell
+    seed : the same seed gives the same bits on the same machine
     """
     years = _years(time)
     with landmask.mask_file().open("rb") as handle:
         land = landmask.land_share(handle, resolution / twin.modis_ratio)
     _log.info("land mask read: %.1f %% of the pixels are land", 100 * float((land >= 0.5).mean()))
     with threadpool_limits(1, user_api="blas"), atomic(world) as part:  # more threads would round matrix products otherwise
-        created = earth.create(land, resolution=resolution, ratio=twin.modis_ratio, towers=twin.towers, seed=seed)
+        created = earth.create(
+            land,
+            resolution=resolution,
+            ratio=twin.modis_ratio,
+            towers=twin.towers,
+            seed=seed,
+            equations=twin.equations,
+        )
         _log.info("%d land cells, %d tiles", created.mosaic.cell.size, created.mosaic.tile_cell.size)
         simulation = Simulation(created, years=years, spinup_years=twin.spinup_years)
         root = zarr.open_group(part, mode="w", zarr_format=3)
@@ -75,12 +75,8 @@ def simulate_world(*, world: str, twin: sections.SimulatedWorld, time: sections.
 
 def _years(time: sections.Years) -> list[int]:
     if time.step != "day":
-        raise ConfigError(
-            "the virtual Earth lives by days",
-            where="time.step",
-            found=time.step,
-            todo="set time.step: day, or twin: null to read a monthly climatology",
-        )
+        todo = "set time.step: day, or twin: null to read a monthly climatology"
+        raise ConfigError("the virtual Earth needs daily steps", where="time.step", found=time.step, todo=todo)
     if not time.years:
         raise ConfigError("the virtual Earth needs years", where="time.years", found="none", todo="name at least one year")
     return list(time.years)
@@ -170,12 +166,7 @@ def _write_site(
 
 @stage
 def write_era5(*, world: str, folder: str, twin: sections.Twin) -> None:
-    """Write the weather in the form of ERA5 into `folder`.
-
-    Parameters
-    ----------
-    world, folder : path
-    """
+    """Write the weather of a world in the form of ERA5 into `folder`."""
     opened = _open(world)
     nodes = WeatherLattice(opened.resolution)
     months = [(year, month) for year in opened.years for month in range(1, 13)]
@@ -218,7 +209,8 @@ def write_modis(*, world: str, folder: str, twin: sections.Twin, seed: int) -> N
                 modis.write_hdf4((part / modis.modis_file_name(start)).with_suffix(".hdf"), values, start=start, end=end)
                 continue
             ds = modis.modis_dataset(values, start=start, end=end, pixels=pixels)
-            ds.to_netcdf(part / modis.modis_file_name(start), engine="netcdf4", encoding=modis.modis_encoding())
+            encoding = {name: {"zlib": True, "complevel": 1, "shuffle": True} for name in values}
+            ds.to_netcdf(part / modis.modis_file_name(start), engine="netcdf4", encoding=encoding)
 
 
 @stage
@@ -242,20 +234,9 @@ def write_static(*, world: str, folder: str, co2: str, seed: int) -> None:
 
 
 def _raster(path: Path, values: np.ndarray, resolution: float, nodata: float | None) -> None:
-    rows, columns = values.shape
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=rows,
-        width=columns,
-        count=1,
-        dtype=values.dtype,
-        crs="EPSG:4326",
-        transform=from_origin(-180, 90, resolution, resolution),
-        nodata=nodata,
-        compress="deflate",
-    ) as target:
+    form = {"height": values.shape[0], "width": values.shape[1], "count": 1, "dtype": values.dtype, "nodata": nodata}
+    form |= {"crs": "EPSG:4326", "transform": from_origin(-180, 90, resolution, resolution), "compress": "deflate"}
+    with rasterio.open(path, "w", driver="GTiff", **form) as target:
         target.write(values, 1)
 
 
@@ -263,18 +244,8 @@ def _raster(path: Path, values: np.ndarray, resolution: float, nodata: float | N
 def write_truth(*, world: str, files: Sequence[str], labels: Sequence[str]) -> None:
     """Write the true fluxes: (time, lat, lon) float32, gC m-2 d-1 per area of the cell's land, missing where there is no land.
 
-    Parameters
-    ----------
-    world : path
-    files : list of path
-        One file per flux and label, in the order of `carbon.FLUXES` and of the labels.
-    labels : list of str
-        Years of the world.
-
-    Raises
-    ------
-    ConfigError
-        If the world does not hold a year, or a file is missing or too many.
+    `files` has one file per flux and label, in the order of `carbon.FLUXES` and of `labels` (years of the world). Raise
+    `ConfigError` if the world does not hold a year, or a file is missing or too many.
     """
     opened = _open(world)
     keys = list(itertools.product(carbon.FLUXES, labels))
@@ -292,19 +263,13 @@ def write_truth(*, world: str, files: Sequence[str], labels: Sequence[str]) -> N
 def _write_flux(path: Path, flux: str, values: np.ndarray, cell: np.ndarray, grid: Grid, year: int) -> None:
     """One flux of a year, (day, cell), as a map file (time, lat, lon)."""
     variables.check_range(values, name=flux, where=path)
-    days = 366 if calendar.isleap(year) else 365
-    full = np.full((days, grid.shape[0] * grid.shape[1]), np.nan, "float32")
+    full = np.full((len(values), grid.shape[0] * grid.shape[1]), np.nan, "float32")
     full[:, cell] = values
+    attrs = {**variables.attributes(flux), "units": carbon.CF_UNITS}
     ds = xr.Dataset(
-        {
-            flux: (
-                ("time", "lat", "lon"),
-                full.reshape(days, *grid.shape),
-                {**variables.attributes(flux), "units": carbon.CF_UNITS},
-            )
-        },
+        {flux: (("time", "lat", "lon"), full.reshape(-1, *grid.shape), attrs)},
         coords={
-            "time": pd.date_range(f"{year}-01-01", periods=days),
+            "time": pd.date_range(f"{year}-01-01", periods=len(values)),
             "lat": ("lat", grid.lat, {"units": "degrees_north", "standard_name": "latitude"}),
             "lon": ("lon", grid.lon, {"units": "degrees_east", "standard_name": "longitude"}),
         },

@@ -52,14 +52,9 @@ class Weather:
 
     Parameters
     ----------
-    climate : Climate
-        Mean climate at the nodes, (latitude, longitude).
-    nodes : WeatherLattice
-    first, days : date and int
-        First day and number of days that will be asked for.
-    calm : int
-        Days at the start (the spin-up) whose seasonal anomalies are damped, so that pools settle on usual weather.
-    seed : int
+    climate : mean climate at the nodes, (latitude, longitude)
+    first, days : first day and number of days that will be asked for
+    calm : days at the start (the spin-up) whose seasonal anomalies are damped, so that pools settle on usual weather
     """
 
     def __init__(self, climate: Climate, nodes: WeatherLattice, *, first: date, days: int, calm: int, seed: int):

@@ -24,22 +24,15 @@ LAYOUT = 1
 
 
 def world_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
-    """An array of a store.
-
-    Raises
-    ------
-    ContractError
-        If there is a group under its name.
-    """
+    """An array of a store. Raise `ContractError` if there is a group under its name."""
     array = group[name]
     if not isinstance(array, zarr.Array):
         raise ContractError("a group stands where an array should be", where=group.store_path, found=name)
     return array
 
 
-def _values(group: zarr.Group, name: str, part: slice = slice(None)) -> np.ndarray:
-    """Values of an array of a store."""
-    return np.asarray(world_array(group, name)[part])
+def _values(group: zarr.Group, name: str) -> np.ndarray:
+    return np.asarray(world_array(group, name)[:])
 
 
 def _put(group: zarr.Group, name: str, values: np.ndarray) -> None:
@@ -100,12 +93,8 @@ class WorldStore:
     def of(cls, root: zarr.Group, *, where: object) -> "WorldStore":
         """Check the layout and that the world was finished; raises `ContractError`."""
         if root.attrs.get("layout") != LAYOUT:
-            raise ContractError(
-                "this is no world of this version of the twin",
-                where=where,
-                found=f"layout {root.attrs.get('layout')} instead of {LAYOUT}",
-                todo="delete it and run again",
-            )
+            state, todo = f"layout {root.attrs.get('layout')} instead of {LAYOUT}", "delete it and run again"
+            raise ContractError("this is no world of this version of the twin", where=where, found=state, todo=todo)
         if not root.attrs.get("complete"):
             raise ContractError("the world is not complete", where=where, todo="delete it and run again")
         return cls(root)

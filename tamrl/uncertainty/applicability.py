@@ -1,11 +1,12 @@
 """Where the globe is unlike the towers: the area of applicability of Meyer & Pebesma (2021, doi 10.1111/2041-210X.13650).
 
-A place is described by predictors: mean and seasonal amplitude of each dynamic driver, and the statics. Its dissimilarity
-index is the distance to the nearest tower in the standardised predictors, divided by the mean distance between towers.
-A place is inside if its index does not exceed what held-out towers have towards the towers that trained without them.
+A place is described by predictors: mean and seasonal amplitude of each dynamic driver, and the statics, weighted by what they
+tell of mean fluxes (`tamrl.uncertainty.importance`). Its dissimilarity index is the mean distance to the nearest towers in the
+standardised predictors, divided by the mean distance between towers. A place is inside if its index does not exceed what held-out
+towers have towards the towers that trained without them.
 
-The published method weighs predictors by their importance; networks give none, so all weigh the same here. Fractions of
-classes together count as one predictor, so that seventeen land-cover classes do not drown the climate.
+The published method takes the nearest tower alone; the mean of three tells more of errors at held-out towers (docs/tried.md).
+Fractions of classes together count as one predictor, so that seventeen land-cover classes do not drown the climate.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from scipy.spatial.distance import pdist
 
 from tamrl.contracts import ALWAYS_TRAINS, NEAR_TEST
 from tamrl.errors import ContractError
+
+NEAREST = 3
+"""Towers whose mean distance counts."""
 
 MIN_VALID = 0.5
 """Smallest share of valid steps in each calendar month; with less the place is not described (NaN)."""
@@ -28,7 +32,8 @@ class Reference:
     Attributes
     ----------
     centre, scale : arrays (predictor)
-        Mean and scale over the towers; the scale is NaN for a predictor that is constant there and is left out.
+        Mean over the towers, and their scale divided by the weight of the predictor; the scale is NaN for a predictor that is
+        constant there and is left out.
     tree : KDTree over (tower, kept predictor)
     distance : float
         Mean distance between towers.
@@ -72,7 +77,7 @@ def mean_and_amplitude(values: np.ndarray, month: np.ndarray, *, least: int | No
     return means.mean(0), means.max(0) - means.min(0)
 
 
-def reference(towers: np.ndarray, *, families: np.ndarray, folds: np.ndarray) -> Reference:
+def reference(towers: np.ndarray, *, families: np.ndarray, folds: np.ndarray, weights: np.ndarray | None = None) -> Reference:
     """Standardise the towers' predictors and find the threshold.
 
     Parameters
@@ -83,6 +88,8 @@ def reference(towers: np.ndarray, *, families: np.ndarray, folds: np.ndarray) ->
         Predictors of one family (the classes of a fraction) share one scale: the root of their summed variances.
     folds : array of str (tower)
         Fold that holds the tower out.
+    weights : array (predictor)
+        What each predictor counts; by default all count the same.
 
     Returns
     -------
@@ -99,6 +106,7 @@ def reference(towers: np.ndarray, *, families: np.ndarray, folds: np.ndarray) ->
     variance = towers.var(0, ddof=1)
     scale = np.sqrt([variance[families == family].sum() for family in families])
     scale = np.where(scale > 1e-9 * np.maximum(np.abs(towers).max(0), 1e-30), scale, np.nan)
+    scale = scale if weights is None else scale / weights
     if np.isnan(scale).all():
         raise ContractError("all towers have the same predictors", todo="check samples/grid.nc")
     centre = towers.mean(0)
@@ -111,14 +119,18 @@ def reference(towers: np.ndarray, *, families: np.ndarray, folds: np.ndarray) ->
     return Reference(centre, scale, KDTree(points), distance, _whisker(held_out))
 
 
-def of_held_out(towers: np.ndarray, *, families: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Dissimilarity index of each tower towards those that trained without it; arrays as of `reference`.
+def of_held_out(towers: np.ndarray, *, families: np.ndarray, folds: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Dissimilarity index of each tower towards those that trained without it.
+
+    Parameters
+    ----------
+    towers, families, folds, weights : arrays as of `reference`
 
     Returns
     -------
     array (tower), NaN for towers that no fold holds out.
     """
-    described = reference(towers, families=families, folds=folds)
+    described = reference(towers, families=families, folds=folds, weights=weights)
     return _held_out(_standard(towers, described.centre, described.scale), folds) / described.distance
 
 
@@ -127,7 +139,7 @@ def dissimilarity(towers: Reference, places: np.ndarray) -> np.ndarray:
     points = _standard(places, towers.centre, towers.scale)
     good = np.isfinite(points).all(1)
     index = np.full(len(points), np.nan)
-    index[good] = towers.tree.query(points[good])[0] / towers.distance
+    index[good] = _nearest(towers.tree, points[good]) / towers.distance
     return index
 
 
@@ -139,13 +151,19 @@ def _standard(values: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.n
 
 
 def _held_out(points: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Distance of each held-out tower to the nearest one that trains while its fold is held out; NaN for the others."""
+    """Distance of each held-out tower to the nearest that train while its fold is held out; NaN for the others."""
     distance = np.full(len(points), np.nan)
     for fold in sorted(set(folds) - {ALWAYS_TRAINS, NEAR_TEST}):
         training = (folds != fold) & (folds != NEAR_TEST)
         if training.any():
-            distance[folds == fold] = KDTree(points[training]).query(points[folds == fold])[0]
+            distance[folds == fold] = _nearest(KDTree(points[training]), points[folds == fold])
     return distance
+
+
+def _nearest(tree: KDTree, points: np.ndarray) -> np.ndarray:
+    """Mean distance of each point to the `NEAREST` ones of the tree, or all of fewer."""
+    distance: np.ndarray = tree.query(points, k=range(1, min(NEAREST, tree.n) + 1))[0]
+    return np.asarray(distance.mean(1))
 
 
 def _whisker(values: np.ndarray) -> float:

@@ -9,39 +9,44 @@ with s the spread of the members, r^2 the variance of the residuals that s does 
 flux, and c chosen so that (observed - mean) / sigma has a mean square of one. The interval is
 [mean + low sigma, mean + high sigma]; low and high are quantiles of that score at held-out towers.
 
-Days of one tower are not exchangeable, towers are. So one score is drawn from every tower: of K exchangeable scores the
-r-th smallest covers a new tower with probability r / (K + 1), and r = p (K + 1), between two ranks interpolated. That is
-repeated and averaged (repeated subsampling of Dunn et al. 2022, doi 10.1080/01621459.2022.2060112). Every tower weighs the
-same, however long its record. Fewer than 19 towers cannot carry a tail of 5 %: then the largest score is taken and the
-calibration says `exact: false`.
+Days of one tower are not exchangeable, nor are towers that share weather, soil and management; groups of neighbouring towers are.
+So one score is drawn from every group: of K exchangeable scores the r-th smallest covers a tower of a new group with
+probability r / (K + 1), and r = p (K + 1), between two ranks interpolated. That is repeated and averaged (repeated subsampling
+of Dunn et al. 2022, doi 10.1080/01621459.2022.2060112; see Lee et al. 2023, doi 10.48550/arXiv.2306.06342). Every group weighs
+the same, and so do the towers of a group, however long their records; a tower without neighbours is a group. Fewer than 19
+groups cannot carry a tail of 5 %: then the largest score is taken and the calibration says `exact: false`.
 
 Where the season and the class of a place are known, sigma^2 is multiplied by their factors (`tamrl.uncertainty.strata`), and c,
 low and high are those of the scores after that.
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
+from tamrl import calendar
 from tamrl.errors import ContractError
 from tamrl.uncertainty.calibration import FluxCalibration, Intervals, StratumCalibration, Tails, VarianceCalibration
-from tamrl.uncertainty.strata import Strata, cross_factor, fit_factors, one_hot
+from tamrl.uncertainty.strata import PlaceStrata, Strata, Units, cross_factor, fit_factors
 
 LEVELS = (0.05, 0.95)
 """The interval's ends: q05 and q95."""
 
+NORMAL = float(ndtri(LEVELS[1]))
+"""The same quantile of a normal distribution, in its standard deviations."""
+
 BINS = 12
-"""Bins of the predicted flux for the variance of residuals, equally filled in tower weight."""
+"""Bins of the predicted flux for the variance of residuals, equally filled in weight."""
 
 ROWS_PER_BIN = 20
 FLOOR = 0.05
 """Smallest share of the mean squared residual that r^2 may take, where members already spread wider than they err."""
 
 DRAWS = 1000
-"""Repetitions of drawing one score from every tower; they sweep each tower's distribution evenly."""
+"""Repetitions of drawing one score from every group; they sweep the distribution of each of its towers evenly."""
 
 STRATA = ("season", "igbp")
 """Further columns of the tables; with both of them the calibration holds their factors too."""
@@ -56,6 +61,7 @@ def fit_calibration(
     spread: np.ndarray | None,
     site: np.ndarray,
     flux: str,
+    group: np.ndarray | None = None,
     strata: Strata | None = None,
     both: bool = True,
 ) -> FluxCalibration:
@@ -63,18 +69,16 @@ def fit_calibration(
 
     Parameters
     ----------
-    observed, predicted : array (row)
+    observed, predicted : (row)
         Measured flux and mean of the members, gC m-2 d-1. Rows with NaN in either are left out and counted.
-    spread : array (row) or None
+    spread : (row)
         Standard deviation of the members, gC m-2 d-1; None or NaN where there is one member only.
-    site : array (row)
-        Tower of each row.
-    flux : str
-        Name of the flux, for the record.
-    strata : Strata, optional
-        Season and class of each row. Not used with so few towers that the calibration is not `exact`.
-    both : bool
-        Whether to give `residual_only` where there is `with_spread` too; otherwise it is None then.
+    site : tower of each row
+    flux : name of the flux, for the record
+    group : (row)
+        Group of neighbouring towers, the unit that is exchangeable; without it every tower is one.
+    strata : season and class of each row; not used with so few groups that the calibration is not `exact`
+    both : whether to give `residual_only` where there is `with_spread` too; otherwise it is None then
 
     Raises
     ------
@@ -85,20 +89,21 @@ def fit_calibration(
     good = np.isfinite(observed) & np.isfinite(predicted)
     if not good.any():
         raise ContractError(f"no held-out tower has both observed and predicted {flux}", found=f"{good.size} rows")
-    towers, position, rows = np.unique(np.asarray(site)[good], return_inverse=True, return_counts=True)
+    units = Units.number(np.asarray(site)[good], np.asarray(site if group is None else group)[good])
     variance = np.zeros(int(good.sum())) if spread is None else np.asarray(spread, float)[good] ** 2
     has_spread = spread is not None and bool(np.isfinite(variance).all())
-    exact = _rank(len(towers)) <= len(towers)
+    exact = _rank(units.count) <= units.count
     residuals = _Residuals(
         residual=observed[good] - predicted[good],
         centre=predicted[good],
-        weight=1.0 / (len(towers) * rows[position]),
-        tower=position,
-        strata=strata.part(good) if strata and exact else None,  # few towers tell seasons and classes apart even less
+        weight=units.weight / units.count,
+        units=units,
+        strata=strata.part(good) if strata and exact else None,  # few groups tell seasons and classes apart even less
     )
     return FluxCalibration(
         flux=flux,
-        towers=len(towers),
+        towers=len(units.group_of),
+        groups=units.count,
         n=int(good.sum()),
         missing=int((~good).sum()),
         levels=LEVELS,
@@ -113,10 +118,10 @@ def interval(
     mean: np.ndarray,
     std: np.ndarray | None,
     *,
-    season: np.ndarray | None = None,
-    shares: Mapping[str, np.ndarray] | None = None,
+    places: PlaceStrata | None = None,
+    of_flux: bool = False,
 ) -> Intervals:
-    """Ends of the calibrated 90 % interval and the predictive standard deviation.
+    """Ends of the calibrated 90 % interval and the predictive standard deviation of what a tower would measure.
 
     Parameters
     ----------
@@ -125,9 +130,10 @@ def interval(
         Mean of the members, gC m-2 d-1; NaN is carried.
     std : array (same shape) or None
         Standard deviation of the members; None where there is one member.
-    season, shares : optional
-        Season and class shares of each point as `StratumFactors.at` takes them, broadcast against `mean`. Without both, the
-        calibration of all seasons and classes together is used.
+    places : optional
+        Season and classes of each point; without, the calibration of all seasons and classes together is used.
+    of_flux
+        Give those of the flux itself, without the noise of a tower: narrower by `FluxCalibration.flux_share`.
 
     Returns
     -------
@@ -144,16 +150,17 @@ def interval(
     if part is None:
         raise ContractError("the calibration needs the spread of members", found=calibration.flux)
     variance = variance + np.interp(mean, part.knots, part.variance)
-    if part.strata and season is not None and shares is not None:
-        return part.strata.ends(mean, variance * part.strata.at(season=season, shares=shares))
+    variance = variance * calibration.flux_share**2 if of_flux else variance
+    if part.strata and places is not None:
+        return part.strata.ends(mean, variance * part.strata.at(places))
     return part.ends(mean, variance)
 
 
 def cross_fit(frame: pd.DataFrame, fold: str = "fold", group: str = "site") -> pd.DataFrame:
     """Give each fold the intervals calibrated on the other folds, so that the coverage reported is honest.
 
-    With one fold only (`splits.scheme: sites`) the held-out towers are halved at random and each half takes the
-    calibration of the other; name a column of tower groups as `group` to keep neighbours in one half.
+    With one fold only (`splits.scheme: sites`) the groups of held-out towers are halved at random and each half takes the
+    calibration of the other. `group` names the column of the groups of neighbouring towers; by default every tower is one.
 
     Parameters
     ----------
@@ -180,7 +187,7 @@ def cross_fit(frame: pd.DataFrame, fold: str = "fold", group: str = "site") -> p
             rows, others = (fluxes == flux) & (parts == part), (fluxes == flux) & (parts != part)
             if not others.any():
                 raise ContractError(
-                    f"no other tower to calibrate {flux} on", found=f"one held-out group: {part}", todo="hold out more towers"
+                    f"no other tower to calibrate {flux} on", found=f"one held-out part: {part}", todo="hold out more towers"
                 )
             without = bool(frame["spread"][rows].isna().all())  # rows of one member need the calibration without spread
             ends[rows] = np.stack(_table_intervals(frame[rows], fit_table(frame[others], flux, both=without)), axis=1)
@@ -188,12 +195,20 @@ def cross_fit(frame: pd.DataFrame, fold: str = "fold", group: str = "site") -> p
     return result
 
 
-def fit_table(frame: pd.DataFrame, flux: str, *, both: bool = True) -> FluxCalibration:
-    """`fit_calibration` on the rows of `flux` of a table as for `cross_fit`."""
+def fit_table(frame: pd.DataFrame, flux: str, *, group: str = "site", both: bool = True) -> FluxCalibration:
+    """Calibrate on the rows of one flux of a table.
+
+    Parameters
+    ----------
+    frame : as for `cross_fit`
+    flux : name of the flux
+    group : column of the groups of neighbouring towers
+    both : as for `fit_calibration`
+    """
     rows = frame[frame["flux"] == flux]
-    strata = Strata(rows["season"].to_numpy(), rows["igbp"].to_numpy()) if _has_strata(frame) else None
+    strata = _strata(rows) if _has_strata(frame) else None
     columns = {name: rows[name].to_numpy() for name in ("observed", "predicted", "spread", "site")}
-    return fit_calibration(**columns, flux=flux, strata=strata, both=both)
+    return fit_calibration(**columns, group=rows[group].to_numpy(), flux=flux, strata=strata, both=both)
 
 
 def coverage(frame: pd.DataFrame) -> float:
@@ -214,12 +229,12 @@ def weighted_quantile(values: np.ndarray, weight: np.ndarray, levels: np.ndarray
 
 @dataclass(frozen=True)
 class _Residuals:
-    """Residuals of rows, gC m-2 d-1, with the predicted flux `centre`, the weight and the tower (from 0) of each."""
+    """Residuals of rows, gC m-2 d-1, with the predicted flux `centre`, the weight (sum 1) and the tower of each."""
 
     residual: np.ndarray
     centre: np.ndarray
     weight: np.ndarray
-    tower: np.ndarray
+    units: Units
     strata: Strata | None
 
 
@@ -229,8 +244,8 @@ def _calibrate(rows: _Residuals, variance: np.ndarray) -> VarianceCalibration:
     score = rows.residual / np.sqrt(variance + np.interp(rows.centre, knots, extra))
     strata = None
     if rows.strata:
-        outside = score / np.sqrt(cross_factor(score, rows.strata, rows.tower))
-        factors, tails = fit_factors(score, rows.strata, rows.tower), _tails(outside, rows)
+        outside = score / np.sqrt(cross_factor(score, rows.strata, rows.units))
+        factors, tails = fit_factors(score, rows.strata, rows.units), _tails(outside, rows)
         strata = StratumCalibration(**dict(factors), **dict(tails))
     tails = _tails(score, rows)
     return VarianceCalibration(knots=tuple(knots.tolist()), variance=tuple(extra.tolist()), strata=strata, **dict(tails))
@@ -240,27 +255,30 @@ def _tails(score: np.ndarray, rows: _Residuals) -> Tails:
     """Scale that gives the score a mean square of one, and the quantiles of what is then left."""
     scale = float(np.sqrt(np.sum(rows.weight * score**2)))
     scale = scale if scale > 0 else 1.0
-    return Tails(scale=scale, low=-_tail(-score / scale, rows.tower), high=_tail(score / scale, rows.tower))
+    return Tails(scale=scale, low=-_tail(-score / scale, rows.units), high=_tail(score / scale, rows.units))
 
 
 def _has_strata(frame: pd.DataFrame) -> bool:
     return set(STRATA) <= set(frame.columns)
 
 
-def _rank(towers: int) -> float:
-    """Which of the sorted scores of so many towers bounds the upper tail; above `towers` there is none."""
-    return round(LEVELS[1] * (towers + 1), 9)
+def _rank(groups: int) -> float:
+    """Which of the sorted scores of so many groups bounds the upper tail; above `groups` there is none."""
+    return round(LEVELS[1] * (groups + 1), 9)
 
 
-def _tail(score: np.ndarray, tower: np.ndarray) -> float:
-    """Upper conformal quantile of scores (row), one drawn per tower at a time; `tower` numbers the towers from 0."""
-    ordered = score[np.lexsort((score, tower))]
-    rows = np.bincount(tower)
-    even = np.tile((np.arange(DRAWS) + 0.5) / DRAWS, (len(rows), 1))
-    place = np.random.default_rng(0).permuted(even, axis=1)  # fixed: the same data give the same interval
-    index = (np.cumsum(rows) - rows)[:, None] + (place * rows[:, None]).astype(int)
-    drawn = np.sort(ordered[index], axis=0).mean(1)  # (tower, draw) to the mean of each rank
-    return float(np.interp(_rank(len(rows)), np.arange(1, len(rows) + 1), drawn))
+def _tail(score: np.ndarray, units: Units) -> float:
+    """Upper conformal quantile of scores (row), one drawn per group at a time, from each of its towers as often."""
+    ordered = score[np.lexsort((score, units.tower))]
+    rows, size = np.bincount(units.tower), np.bincount(units.group_of)
+    by_group = np.argsort(units.group_of, kind="stable")
+    even = np.tile((np.arange(DRAWS) + 0.5) / DRAWS, (len(size), 1))
+    place = np.random.default_rng(0).permuted(even, axis=1) * size[:, None]  # fixed: the same data give the same interval
+    which = place.astype(int)
+    tower = by_group[(np.cumsum(size) - size)[:, None] + which]
+    drawn = ordered[(np.cumsum(rows) - rows)[tower] + ((place - which) * rows[tower]).astype(int)]
+    ranks = np.sort(drawn, axis=0).mean(1)  # (group, draw) to the mean of each rank
+    return float(np.interp(_rank(len(size)), np.arange(1, len(size) + 1), ranks))
 
 
 def _variance(rows: _Residuals, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -281,10 +299,13 @@ def _variance(rows: _Residuals, variance: np.ndarray) -> tuple[np.ndarray, np.nd
 def _table_intervals(frame: pd.DataFrame, calibration: FluxCalibration) -> Intervals:
     spread, mean = frame["spread"].to_numpy(float), frame["predicted"].to_numpy(float)
     std = None if np.isnan(spread).all() else spread
-    if not _has_strata(frame):
-        return interval(calibration, mean, std)
-    season, shares = frame["season"].to_numpy(int), one_hot(frame["igbp"].to_numpy(object))
-    return interval(calibration, mean, std, season=season, shares=shares)
+    return interval(calibration, mean, std, places=_strata(frame).places if _has_strata(frame) else None)
+
+
+def _strata(frame: pd.DataFrame) -> Strata:
+    """Strata of each row; where the latitude is not known, seasons are those of the hemisphere."""
+    weight = calendar.season_weight(frame["lat"].to_numpy(float)) if "lat" in frame else np.ones(len(frame))
+    return Strata(frame["season"].to_numpy(int), frame["igbp"].to_numpy(object), weight)
 
 
 def _parts(frame: pd.DataFrame, fold: str, group: str) -> np.ndarray:

@@ -3,17 +3,19 @@
 Intervals that cover 90 % of all towers may cover 70 % of crops. With enough towers a class could be calibrated alone
 (Mondrian conformal prediction, Vovk et al. 2005, doi 10.1007/b106715); a class of ten towers has no 5 % tail. So each stratum
 gets one factor: the square of its 90 % quantile of |score| over that of all, drawn towards one in the logarithm by the number
-of towers n, n / (n + `PRIOR`). What is then left over is calibrated for all strata together.
+of groups of towers n, n / (n + `PRIOR`). What is then left over is calibrated for all strata together.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from tamrl import calendar
 from tamrl.documents import DocumentPart
+from tamrl.errors import ContractError
 
 BINS = 65536
 """Bins of the search for a quantile."""
@@ -22,10 +24,29 @@ LEVEL = 0.9
 """Quantile of |score| that strata are compared at: that of the interval."""
 
 PRIOR = 4.0
-"""Towers that the assumption of no difference is worth."""
+"""Groups of towers that the assumption of no difference is worth."""
 
 PARTS = 5
-"""Parts of the towers whose factors come from the other parts when the intervals are calibrated."""
+"""Parts of the groups whose factors come from the other parts when the intervals are calibrated."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceStrata:
+    """Season and classes of places and times; the arrays are broadcast against each other and against the fluxes.
+
+    Attributes
+    ----------
+    season : array of int
+        Position in `calendar.SEASONS`.
+    weight : array
+        Of that season, the rest of the opposite one (`calendar.season_weight`).
+    shares : arrays by class
+        Its share of the place. Classes without towers, and places whose classes are missing (NaN), count with a factor of one.
+    """
+
+    season: np.ndarray
+    weight: np.ndarray | float
+    shares: Mapping[str, np.ndarray]
 
 
 class StratumFactors(DocumentPart):
@@ -34,20 +55,60 @@ class StratumFactors(DocumentPart):
     igbp: dict[str, float]
     season: tuple[float, ...]
 
-    def at(self, *, season: np.ndarray, shares: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Factor of places and times.
-
-        Parameters
-        ----------
-        season : array of int
-            Position in `calendar.SEASONS`.
-        shares : arrays by class
-            Its share of the place, broadcast against `season`. Classes without towers, and places whose classes are missing
-            (NaN), count with a factor of one.
-        """
-        of_season: np.ndarray = np.asarray(self.season)[season]
-        extra = [shares[name] * (value - 1.0) for name, value in self.igbp.items() if name in shares]
+    def at(self, places: PlaceStrata) -> np.ndarray:
+        """Factor of places and times."""
+        factors, season = np.asarray(self.season), np.asarray(places.season)
+        opposite = (season + len(factors) // 2) % len(factors)
+        of_season: np.ndarray = places.weight * factors[season] + (1.0 - np.asarray(places.weight)) * factors[opposite]
+        extra = [places.shares[name] * (value - 1.0) for name, value in self.igbp.items() if name in places.shares]
         return of_season * (1.0 + np.nan_to_num(sum(extra), nan=0.0)) if extra else of_season
+
+
+@dataclass(frozen=True)
+class Units:
+    """Which tower each row is of, and which group of neighbours each tower is in; both are numbered from 0."""
+
+    tower: np.ndarray
+    """(row)"""
+    group_of: np.ndarray
+    """(tower)"""
+
+    @classmethod
+    def number(cls, site: np.ndarray, group: np.ndarray) -> Self:
+        """Number the sites of rows in their order, and their groups by their first site.
+
+        Raises
+        ------
+        ContractError
+            If the rows of a site name two groups.
+        """
+        names, first, tower = np.unique(site, return_index=True, return_inverse=True)
+        if (group != group[first][tower]).any():
+            raise ContractError("a tower is in two groups", found=sorted(set(names[tower[group != group[first][tower]]]))[:5])
+        return cls(tower, pd.factorize(group[first])[0])
+
+    def part(self, rows: np.ndarray) -> "Units":
+        """Some of the rows; their towers and groups keep their numbers."""
+        return Units(self.tower[rows], self.group_of)
+
+    @property
+    def group(self) -> np.ndarray:
+        """Group of each row."""
+        groups: np.ndarray = self.group_of[self.tower]
+        return groups
+
+    @property
+    def count(self) -> int:
+        """Number of groups that have rows."""
+        return len(np.unique(self.group_of[np.unique(self.tower)]))
+
+    @property
+    def weight(self) -> np.ndarray:
+        """Weight of each row: every group one, shared equally by its towers that have rows, then by the rows of each."""
+        rows = np.bincount(self.tower, minlength=len(self.group_of))
+        towers = np.bincount(self.group_of[rows > 0], minlength=1)
+        weights: np.ndarray = 1.0 / (rows[self.tower] * towers[self.group])
+        return weights
 
 
 @dataclass(frozen=True)
@@ -56,46 +117,53 @@ class Strata:
 
     season: np.ndarray
     igbp: np.ndarray
+    weight: np.ndarray
+    """Weight of the season, see `calendar.season_weight`."""
 
     def part(self, rows: np.ndarray) -> "Strata":
         """Some of the rows."""
-        return Strata(self.season[rows], self.igbp[rows])
+        return Strata(self.season[rows], self.igbp[rows], self.weight[rows])
+
+    @property
+    def places(self) -> PlaceStrata:
+        """The same with shares of classes."""
+        return PlaceStrata(self.season, self.weight, one_hot(self.igbp))
 
 
-def fit_factors(score: np.ndarray, strata: Strata, tower: np.ndarray) -> StratumFactors:
+def fit_factors(score: np.ndarray, strata: Strata, units: Units) -> StratumFactors:
     """Variance factors of the classes, then of the seasons on top of them.
 
     Parameters
     ----------
-    score : array (row)
+    score : (row)
         Residual over predictive standard deviation.
     strata : of each row
-    tower : array (row) of int
-        Numbers the towers from 0; within a stratum every tower weighs the same.
+    units : of each row
+        Within a stratum every group of towers weighs the same.
     """
     size = np.abs(score)
     code, names = pd.factorize(np.asarray(strata.igbp, dtype=object), sort=True)
-    overall = _quantile(size, tower)
-    factors = [_factor(size, tower, code == k, overall) for k in range(len(names))]
+    overall = _quantile(size, units.weight)
+    factors = [_factor(size, units, code == k, overall) for k in range(len(names))]
     size = size / np.sqrt(np.array([*factors, 1.0])[code])  # code -1, unknown, takes the last
-    overall = _quantile(size, tower)
-    seasons = [_factor(size, tower, strata.season == k, overall) for k in range(len(calendar.SEASONS))]
+    overall = _quantile(size, units.weight)
+    seasons = [_factor(size, units, strata.season == k, overall) for k in range(len(calendar.SEASONS))]
     igbp = {str(name): value for name, value in zip(names, factors, strict=True)}
     return StratumFactors(igbp=igbp, season=tuple(seasons))
 
 
-def cross_factor(score: np.ndarray, strata: Strata, tower: np.ndarray) -> np.ndarray:
-    """Variance factor of each row by the towers of the other parts, `PARTS` in all; arguments as for `fit_factors`.
+def cross_factor(score: np.ndarray, strata: Strata, units: Units) -> np.ndarray:
+    """Variance factor of each row by the groups of the other parts, `PARTS` in all; arguments as for `fit_factors`.
 
     Scores divided by factors that were fitted to them look smaller than those of a new tower would.
     """
     result = np.ones(len(score))
-    part = tower % PARTS
+    part = units.group % PARTS
     for k in np.unique(part):
         rows = part == k
         if (~rows).any():
-            others = fit_factors(score[~rows], strata.part(~rows), tower[~rows])
-            result[rows] = others.at(season=strata.season[rows], shares=one_hot(strata.igbp[rows]))
+            others = fit_factors(score[~rows], strata.part(~rows), units.part(~rows))
+            result[rows] = others.at(strata.part(rows).places)
     return result
 
 
@@ -104,21 +172,20 @@ def one_hot(igbp: np.ndarray) -> dict[str, np.ndarray]:
     return {name: (igbp == name).astype(float) for name in pd.unique(igbp[~pd.isna(igbp)])}
 
 
-def _factor(size: np.ndarray, tower: np.ndarray, inside: np.ndarray, overall: float) -> float:
+def _factor(size: np.ndarray, units: Units, inside: np.ndarray, overall: float) -> float:
     """Factor of the rows `inside`, where `overall` is the quantile of all rows; one where there are none."""
     if not inside.any() or not overall > 0:
         return 1.0
-    towers = len(np.unique(tower[inside]))
-    ratio = _quantile(size[inside], tower[inside]) / overall
-    return float(np.clip(ratio, 0.1, 10.0) ** (2 * towers / (towers + PRIOR)))
+    inner = units.part(inside)
+    ratio = _quantile(size[inside], inner.weight) / overall
+    return float(np.clip(ratio, 0.1, 10.0) ** (2 * inner.count / (inner.count + PRIOR)))
 
 
-def _quantile(size: np.ndarray, tower: np.ndarray) -> float:
-    """The `LEVEL` quantile of sizes (row), none below 0, with towers weighing the same.
+def _quantile(size: np.ndarray, weight: np.ndarray) -> float:
+    """The `LEVEL` quantile of weighted sizes (row), none below 0.
 
     Weights are added up in equal bins, and only the bin that holds the quantile is sorted: one pass instead of a sort of all.
     """
-    weight = 1.0 / np.bincount(tower)[tower]
     most = size.max()
     which = np.minimum(size * (BINS / most) if most > 0 else np.zeros_like(size), BINS - 1).astype(np.int32)
     reached = np.cumsum(np.bincount(which, weight))

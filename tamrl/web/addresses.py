@@ -52,29 +52,20 @@ def origin(parts: SplitResult) -> tuple[str, str, int]:
 def is_listed(url: str, hosts: tuple[str, ...]) -> bool:
     """Whether an address may receive a credential that belongs to `hosts`.
 
-    Parameters
-    ----------
-    url : str
-        Address.
-    hosts : tuple of str
-        `host`, or `.domain` for all hosts below it, over https only. An address with its scheme, as users give it in the
-        environment, stands for its origin, which must use https or be this machine.
+    Each of these is `host`, or `.domain` for all hosts below it, over https only. An address with its scheme, as users give it in
+    the environment, stands for its origin, which must use https or be this machine.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
     for entry in hosts:
         if "://" in entry:
-            fits = origin(urlsplit(entry)) == origin(parts) and (parts.scheme == "https" or is_this_machine(host))
+            is_safe = parts.scheme == "https" or host == "localhost" or network_of(host) == "loopback"
+            fits = is_safe and origin(urlsplit(entry)) == origin(parts)
         else:
             fits = parts.scheme == "https" and (host == entry or (entry.startswith(".") and host.endswith(entry)))
         if fits:
             return True
     return False
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether the name of a host itself denotes this machine."""
-    return host == "localhost" or network_of(host) == "loopback"
 
 
 def network_of(address: str) -> Kind | None:

@@ -53,14 +53,10 @@ class Limits:
 
     Parameters
     ----------
-    file : int
-        Largest file in bytes. The largest so far, tower archives and months of ERA5, are below 2 GB.
-    unannounced : int
-        Largest file in bytes if neither publisher nor server states its length.
-    memory : int
-        Largest answer held in memory, in bytes. A chunk of a store has 4 MB, its metadata below 10 MB.
-    seconds : float
-        Time for a file including all attempts. A partial file is kept for the next call.
+    file : largest file in bytes. The largest so far, tower archives and months of ERA5, are below 2 GB.
+    unannounced : largest file in bytes if neither publisher nor server states its length
+    memory : largest answer held in memory, in bytes. A chunk of a store has 4 MB, its metadata below 10 MB.
+    seconds : time for a file including all attempts. A partial file is kept for the next call.
     """
 
     file: int = 16 << 30
@@ -75,21 +71,14 @@ class Client:
 
     Parameters
     ----------
-    credential : Credential, optional
-        Sent with each request. A request to a server that may not receive it is refused.
-    near : tuple of str, optional
-        Addresses whose servers may lie on this machine or in its network, for links named by others. By default this holds for
+    credential : sent with each request. A request to a server that may not receive it is refused.
+    near : addresses whose servers may lie on this machine or in its network, for links named by others. By default this holds for
         the address of each request, because the user gave it.
-    attempts : int
-        Attempts per file.
-    wait : float
-        Seconds before the second attempt; doubles with each further one unless the server names a time.
-    gap : float
-        Shortest time between the starts of two requests, in seconds.
-    timeout : (float, float)
-        Seconds to wait for a connection, and for bytes.
-    limits : Limits
-        Limits on the size and duration of a download.
+    attempts : attempts per file
+    wait : seconds before the second attempt; doubles with each further one unless the server names a time
+    gap : shortest time between the starts of two requests, in seconds
+    timeout : (float, float), seconds to wait for a connection, and for bytes
+    limits : limits on the size and duration of a download
     """
 
     credential: Credential | None = None
@@ -109,28 +98,19 @@ class Client:
     ) -> bytes | None:
         """Return the content of an address, or a range of it.
 
+        Raise `OutageError` after the last attempt, if the network or the server fails; `DownloadError` at once if another attempt
+        would fail too.
+
         Parameters
         ----------
-        url : str
-            Address.
-        start, end : int, optional
-            First byte and the byte after the last.
-        missing : bool
-            Return None if the server has no such file (404).
-        most : int, optional
-            Largest number of bytes, `Limits.memory` by default.
-
-        Raises
-        ------
-        OutageError
-            After the last attempt, if the network or the server fails.
-        DownloadError
-            At once if another attempt would fail too.
+        start, end : first byte and the byte after the last
+        missing : return None if the server has no such file (404)
+        most : largest number of bytes, `Limits.memory` by default
         """
         requested = f"bytes={start or 0}-{'' if end is None else end - 1}" if start or end is not None else None
 
         def once(until: float) -> bytes | None:
-            """Make one attempt."""
+            """One attempt, which ends at `until`."""
             with self._ask(url, {"Range": requested} if requested else {}) as answer:
                 if answer.status_code == 404 and missing:
                     return None
@@ -150,23 +130,14 @@ class Client:
     def download(self, url: str, target: Path, *, size: int | None = None, checksum: tuple[str, str] | None = None) -> None:
         """Download a file; it gets its final name once it is complete.
 
+        Raise `OutageError` if the network or the server fails; the partial file `.<name>.part` is kept for the next call. Raise
+        `DownloadError` if the file is not available, or differs from what its publisher states.
+
         Parameters
         ----------
-        url : str
-            Address.
-        target : Path
-            Final name of the file.
-        size : int, optional
-            Number of bytes stated by the publisher.
-        checksum : (algorithm, hexadecimal digest), optional
-            Checksum stated by the publisher.
-
-        Raises
-        ------
-        OutageError
-            If the network or the server fails. The partial file `.<name>.part` is kept for the next call.
-        DownloadError
-            If the file is not available, or differs from what its publisher states.
+        target : final name of the file
+        size : number of bytes stated by the publisher
+        checksum : algorithm and hexadecimal digest stated by the publisher
         """
         if size is not None and not 0 <= size <= self.limits.file:
             asked, todo = "the stated size of the file is out of range", "ask its publisher"
@@ -281,6 +252,14 @@ class Client:
         raise OutageError(f"the download failed {attempt} times", where=url, found=cause, todo=todo) from cause
 
 
+class StatusError(DownloadError):
+    """The server answers that it does not give the file, by a status such as 403 or 404."""
+
+    def __init__(self, status: int, asked: str, *, where: str, todo: str):
+        super().__init__(asked, where=where, todo=todo)
+        self.status = status
+
+
 class _WrongBytes(Exception):
     """The bytes are not those of the file, perhaps after an interruption; the file is asked for again from the start."""
 
@@ -306,9 +285,9 @@ def _check(answer: requests.Response, url: str) -> None:
         raise _Busy(status, float(after) if after.isdecimal() else None)
     if status in (401, 403):
         todo = "the login is missing or has expired, or the file is not public: docs/inputs.md says which token goes where"
-        raise DownloadError(f"the server refuses the login ({status})", where=url, todo=todo)
+        raise StatusError(status, f"the server refuses the login ({status})", where=url, todo=todo)
     if status not in (200, 206):
-        raise DownloadError(f"the server answers {status} {answer.reason}", where=url, todo="check the address")
+        raise StatusError(status, f"the server answers {status} {answer.reason}", where=url, todo="check the address")
 
 
 def _length(answer: requests.Response) -> int | None:

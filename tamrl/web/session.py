@@ -32,18 +32,12 @@ LEAST = 1 << 10
 """Lowest accepted rate within each read timeout (bytes per second). No file of this project would ever arrive below it."""
 ANSWER, ANSWER_SECONDS = 64 << 20, 600.0
 """Limits for an answer that is parsed (bytes, seconds). A page of search results takes about 5 MB."""
+CONNECTIONS = 32
+"""Connections to a server that are kept open; chunks of a store are asked for by some twenty threads."""
 REDIRECTIONS = 5
 """Largest number of redirections. NASA's archives and the hubs of the shuttle need two."""
-HARMLESS = (
-    "accept",
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "content-type",
-    "cookie",
-    "if-range",
-    "range",
-    "user-agent",
+HARMLESS = frozenset(
+    ["accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "if-range", "range", "user-agent"]
 )
 """Headers that carry no credential. Cookies are sent to their own hosts only."""
 PLAIN = ("", "identity", "aws-chunked")
@@ -64,40 +58,50 @@ class Credential:
     ) -> "Credential":
         """Read the credential from an environment variable.
 
+        Raise `DownloadError` if the variable is empty or its value cannot be a token.
+
         Parameters
         ----------
-        variable : str
-            Name of the environment variable.
-        header : str
-            Name of the HTTP header that carries the credential.
-        hosts : tuple of str
-            Hosts that may receive it.
-        form : str
-            Value of the header; `{}` stands for the credential.
-        none, how : str
-            Error message if the variable is empty, and how to obtain a credential.
-
-        Raises
-        ------
-        DownloadError
-            If the variable is empty or its value cannot be a token.
+        header : name of the HTTP header that carries the credential
+        form : value of the header; `{}` stands for the credential
+        none, how : error message if the variable is empty, and how to obtain a credential
         """
-        value = os.environ.get(variable, "").strip()
+        text, where = os.environ.get(variable, ""), f"environment variable {variable}"
+        return cls.of_text(text, header, hosts, form=form, where=where, none=none, how=how)
+
+    @classmethod
+    def of_text(
+        cls, text: str, header: str, hosts: tuple[str, ...], *, form: str = "{}", where: str, none: str, how: str
+    ) -> "Credential":
+        """Take the credential from a text.
+
+        Raise `DownloadError` if the text is empty or cannot be a token.
+
+        Parameters
+        ----------
+        header, form : as in `of_environment`
+        where : the place of the text, for errors, which do not show the text itself
+        none, how : error message if the text is empty, and how to obtain a credential
+        """
+        value = text.strip()
         if not value:
-            raise DownloadError(none, where=f"environment variable {variable}", found="nothing", todo=how)
+            raise DownloadError(none, where=where, found="nothing", todo=how)
         if not value.isascii() or not value.isprintable() or " " in value:
             fault = "blanks, line ends or letters that no token has (the value is not shown)"
-            raise DownloadError("the login is none", where=f"environment variable {variable}", found=fault, todo=how)
+            raise DownloadError("the login is none", where=where, found=fault, todo=how)
         return cls(header, form.format(value), hosts)
 
     @classmethod
-    def of_netrc(cls, url: str) -> "Credential | None":
-        """Return the credential that ~/.netrc holds for the host of an https address, or None."""
+    def of_netrc(cls, url: str, hosts: tuple[str, ...] | None = None) -> "Credential | None":
+        """Return the credential that ~/.netrc holds for the host of an https address, or None.
+
+        `hosts` may receive it, by default that host alone.
+        """
         host = urlsplit(url).hostname
         login = requests.utils.get_netrc_auth(url) if url.startswith("https://") else None
         if not (login and host):
             return None
-        return cls("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode(), (host,))
+        return cls("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode(), hosts or (host,))
 
 
 @dataclass
@@ -162,6 +166,9 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
 class Answer(requests.Response):
     """A response with its deadline and the address first asked for."""
 
@@ -175,12 +182,12 @@ class _Adapter(requests.adapters.HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Set up the manager of direct connections."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.ProxyManager:
         """Return the manager of connections through a proxy."""
         manager: urllib3.ProxyManager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        manager.pool_classes_by_scheme = _POOLS
         return manager
 
     def build_response(self, *args: Any, **kwargs: Any) -> Answer:
@@ -195,10 +202,8 @@ class Session(requests.Session):
 
     Parameters
     ----------
-    hosts : tuple of str
-        Hosts that may receive headers with credentials (see `tamrl.web.addresses.is_listed`).
-    near : tuple of str, optional
-        Addresses whose servers may lie on this machine or in its network. By default this holds for the address of each
+    hosts : hosts that may receive headers with credentials (see `tamrl.web.addresses.is_listed`)
+    near : addresses whose servers may lie on this machine or in its network. By default this holds for the address of each
         request, because the user gave it.
     """
 
@@ -208,7 +213,7 @@ class Session(requests.Session):
         self.headers["Accept-Encoding"] = "identity"
         self.auth = lambda request: request  # requests would send what ~/.netrc holds, also over http
         for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter())
+            self.mount(scheme, _Adapter(pool_maxsize=CONNECTIONS))
 
     def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Yield nothing, because `send` follows redirections itself."""
@@ -217,12 +222,8 @@ class Session(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Answer:
         """Send a request and follow its redirections. With `stream`, read the body by `blocks`.
 
-        Raises
-        ------
-        DownloadError
-            If the gate refuses the request or its answer.
-        requests.RequestException
-            If the network or the server fails.
+        Raise `DownloadError` if the gate refuses the request or its answer; `requests.RequestException` if the network or the
+        server fails.
         """
         stream, follow = kwargs.pop("stream", False), kwargs.pop("allow_redirects", True)
         hop = _Hop(_url(request), {"public"}, Watch())
@@ -256,7 +257,7 @@ class Session(requests.Session):
         url = _url(request)
         host = urlsplit(url).hostname or ""
         hop.allowed |= self._allowed(url, number)
-        if credentials := {name.lower() for name in request.headers} - {*HARMLESS}:
+        if credentials := {name.lower() for name in request.headers} - HARMLESS:
             if not is_listed(url, self.hosts):
                 todo = f"credentials are sent over https to {', '.join(self.hosts) or 'no host'} only"
                 refused, names = "the credential is not sent to this server", sorted(credentials)
@@ -291,16 +292,11 @@ class Session(requests.Session):
         url = urljoin(_url(request), requests.utils.requote_uri(target))
         before, parts = urlsplit(_url(request)), urlsplit(url)
         if parts.scheme not in ("http", "https") or (before.scheme, parts.scheme) == ("https", "http"):
-            raise DownloadError(
-                f"the link leads from {before.scheme} to {parts.scheme}", where=asked, found=url, todo="check the link"
-            )
+            fault = f"the link leads from {before.scheme} to {parts.scheme}"
+            raise DownloadError(fault, where=asked, found=url, todo="check the link")
         if request.method not in ("GET", "HEAD") or holds_name(url):
-            raise DownloadError(
-                "the server redirects an order, or redirects to an address with a login",
-                where=asked,
-                found=url,
-                todo="check the address",
-            )
+            fault = "the server redirects an order, or redirects to an address with a login"
+            raise DownloadError(fault, where=asked, found=url, todo="check the address")
         following = request.copy()
         following.prepare_url(url, None)
         if origin(urlsplit(_url(following))) != origin(before):
@@ -324,21 +320,14 @@ def _read_timeout(timeout: float | tuple[float | None, float | None] | None) -> 
 def blocks(answer: Answer, *, most: int, seconds: float, window: float) -> Iterator[bytes]:
     """Yield the body of an answer as it arrives.
 
+    Raise `TooLongError` if the body has more than `most` bytes; `requests.RequestException` if the body ends early or arrives too
+    slowly.
+
     Parameters
     ----------
-    most : int
-        Largest number of bytes.
-    seconds : float
-        Time allowed for the entire body.
-    window : float
-        Seconds within which `LEAST` bytes per second must have arrived.
-
-    Raises
-    ------
-    TooLongError
-        If the body has more than `most` bytes.
-    requests.RequestException
-        If the body ends early or arrives too slowly.
+    most : largest number of bytes
+    seconds : time allowed for the entire body
+    window : seconds within which `LEAST` bytes per second must have arrived
     """
     watch, end, received, mark = answer.watch, time.monotonic() + seconds, 0, 0.0
     slow, late = f"fewer than {LEAST} bytes/s in {window:g} s", f"not finished in {seconds:g} s"
@@ -376,9 +365,5 @@ class TooLongError(DownloadError):
 
 
 def _too_long(answer: Answer, length: str, most: int) -> TooLongError:
-    return TooLongError(
-        f"the answer is longer than the {most} bytes allowed",
-        where=answer.asked,
-        found=length,
-        todo="this is not the expected file: ask its publisher",
-    )
+    asked, todo = f"the answer is longer than the {most} bytes allowed", "this is not the expected file: ask its publisher"
+    return TooLongError(asked, where=answer.asked, found=length, todo=todo)

@@ -11,8 +11,8 @@ from tamrl import registry
 from tamrl.adaptation import cases, networks, window
 from tamrl.samples import standardise
 from tamrl.samples.dataset import InputSpec
-from tamrl.sections import Adaptation
 from tamrl.sections.models import Optimisation
+from tamrl.sections.results import Adaptation
 from tamrl.training.member import fit_member
 from tests.modelling import trained
 

@@ -8,8 +8,9 @@ from PIL import Image
 from tamrl import contracts
 from tamrl.adaptation.stage import adapt_towers
 from tamrl.errors import ContractError
+from tamrl.evaluation.bootstrap import TowerGroups
 from tamrl.report.adaptation import summarise_adaptation, write_adaptation
-from tamrl.sections import Adaptation
+from tamrl.sections.results import Adaptation
 from tamrl.training.stage import train_model
 
 ADAPTATION = Adaptation(months=(1, 3), per_month=20.0).model_dump(mode="json")
@@ -69,14 +70,16 @@ def test_scores_are_of_what_was_not_used(run):
 
 
 def test_the_page_tells_what_months_are_worth(run):
-    folder, _ = run
+    folder, files = run
     outputs = {name: str(folder / f"adaptation.{end}") for name, end in (("table", "csv"), ("page", "md"), ("figure", "png"))}
     description = {"run": "own", "title": "x", "step": "day", "labels": [], "map_model": "tamrl", "qc": 0.8, "reference": None}
     description |= {"networks": [], "choices": [], "virtual": False, "config_digest": "a1b2"}
     scored = [str(folder / f"{m}.csv") for m in ("tamrl", "lightgbm")]
-    write_adaptation(scores=scored, **outputs, adaptation=ADAPTATION, description=description, seed=3, members=1)
+    write_adaptation(
+        scores=scored, splits=files["splits"], **outputs, adaptation=ADAPTATION, description=description, seed=3, members=1
+    )
     table = pd.read_csv(outputs["table"]).set_index(["model", "start", "months", "flux"])
-    assert len(table) == 2 * 2 * 2 * 3 and (table["towers"] == 24).all()
+    assert len(table) == 2 * 2 * 2 * 3 and (table[["towers", "groups"]] == 24).all(axis=None)
     assert table.loc[("tamrl", "summer", 1, "gpp"), "change"] < -10
     own = table.loc[("tamrl", "record", 3, "nee")]
     assert own["change"] == own["against_first"] and own["low"] <= own["change"] <= own["high"]
@@ -95,9 +98,9 @@ def test_the_page_tells_what_months_are_worth(run):
 
 
 def test_rivals_are_compared_on_the_same_steps(run):
-    folder, _ = run
+    folder, files = run
     both = pd.concat([contracts.read_csv(folder / f"{m}.csv", contracts.ADAPTATION) for m in ("tamrl", "lightgbm")])
-    found = summarise_adaptation(both, first="tamrl")
+    found = summarise_adaptation(both, TowerGroups.read(files["splits"]), first="tamrl")
     assert found["against_first"].notna().all()
     assert both.groupby(["start", "months", "site", "flux"])["n"].nunique().max() == 1
 

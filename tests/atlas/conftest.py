@@ -50,6 +50,7 @@ class Made:
         made_from = {"store": self.folder / "predictions.zarr", "cube": self.folder / "drivers/cube.zarr"}
         write_manifest(self.folder / "predictions.json", **made_from, label=label)
         sum_budgets(
+            calibration=self.path("evaluation/calibration.json"),
             budgets=self.path("budgets.csv"),
             members=self.path("budget_members.csv"),
             trends=self.path("budget_trends.csv"),

@@ -148,7 +148,7 @@ def test_months_add_up_to_the_budgets(daily):
     year = table[(table.month == 0) & (table.kind != "region")].set_index(["flux", "region"])
     assert {"globe", "ENF", "0-23N"} <= set(year.index.get_level_values("region"))
     budgets = budgets.loc[year.index]  # which have boxes and climates besides
-    for name in ("mean", "std", "minimum", "maximum", "area_m2"):
+    for name in ("mean", "std", "member_std", "q05", "q95", "minimum", "maximum", "area_m2"):
         np.testing.assert_allclose(year[name].reindex(budgets.index), budgets[name], rtol=1e-4, atol=1e-6)
 
 

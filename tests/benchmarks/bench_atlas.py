@@ -16,7 +16,7 @@ from tamrl.atlas.about import about_page
 from tamrl.atlas.bundle import build_site
 from tamrl.atlas.cells import ShownCells
 from tamrl.atlas.chunks import write_layer, write_script
-from tamrl.atlas.stage import _render_page
+from tamrl.atlas.stage import render_page
 from tamrl.grid import Grid
 from tamrl.sections.results import RunDescription
 from tamrl.uncertainty.calibration import Calibration
@@ -89,7 +89,7 @@ def _write(atlas: Path, cells: ShownCells, field: np.ndarray) -> Path:
     index["about"] = about_page({}, Calibration(split=""), identity, code="")
     write_script(atlas / "data/index.js", "index", index)
     write_script(atlas / "data/regions.js", "regions", {"totals": {}, "kinds": {}, "outlines": {}, "area": {}})
-    (atlas / "index.html").write_text(_render_page(identity), encoding="utf-8")
+    (atlas / "index.html").write_text(render_page(identity), encoding="utf-8")
     return atlas
 
 

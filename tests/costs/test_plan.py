@@ -9,9 +9,10 @@ import yaml
 
 from tamrl import config
 from tamrl.costs import needs, plan, work
+from tamrl.costs.search import format_search, setting_hours
 from tamrl.costs.size import RunSize
 from tamrl.inference.executors import processes
-from tamrl.sections import Config
+from tamrl.sections.run import Config
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,3 +80,17 @@ def test_the_plan_is_printed_for_every_configuration():
     )
     assert done.returncode == 0, done.stderr
     assert "| 256 |" in done.stdout and "`predict_tiles` | 23 |" in done.stdout and "Fitted to the runs" in done.stdout
+
+
+def test_a_search_costs_all_its_trainings():
+    models = {"lightgbm": {"trees": [100, 1000]}, "ctlstm": {"hidden": [16, 256]}}
+    conf = config.load({"search": {"settings": 3, "models": models}})
+    hours = setting_hours(conf)
+    assert set(hours) == {f"{model}_s0{k}" for model in models for k in range(3)}
+    by_trees = {conf.training.options(name)["trees"]: hours[name] for name in hours if name.startswith("lightgbm")}
+    assert by_trees[100] < by_trees[250] < by_trees[1000]
+    by_width = {conf.training.options(name)["hidden"]: hours[name] for name in hours if name.startswith("ctlstm")}
+    assert by_width[16] < by_width[64] < by_width[256]
+    doubled = setting_hours(config.load({"search": {"settings": 3, "models": models, "folds": [0, 1]}}))
+    assert sum(doubled.values()) == pytest.approx(2 * sum(hours.values()))
+    assert "| `ctlstm` | 3 |" in format_search(conf)

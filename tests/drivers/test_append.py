@@ -114,8 +114,8 @@ def whole(caplog):
 @pytest.fixture
 def opened(monkeypatch):
     """Names of the NetCDF files of weather that are opened."""
-    found, honest = [], netcdf._open_part
-    monkeypatch.setattr(netcdf, "_open_part", lambda part, path: found.append(path.name) or honest(part, path))
+    found, honest = [], netcdf.with_known_names
+    monkeypatch.setattr(netcdf, "with_known_names", lambda ds, path: found.append(path.name) or honest(ds, path))
     return found
 
 

@@ -137,4 +137,4 @@ def test_a_zip_and_what_is_in_it(write, tmp_path):
     (tmp_path / "era5.zip").write_bytes((tmp_path / "era5.zip").read_bytes()[:-1])
     with pytest.raises(InputError, match=r"era5\.zip") as caught:
         list(netcdf.open_all(tmp_path))
-    assert caught.value.todo == "fetch it again"
+    assert caught.value.todo == "fetch the file again"

@@ -306,6 +306,25 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, name):
     assert "a.grib" in str(error.value)
 
 
+@given(st.data())
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_wherever_a_message_is_cut(tmp_path, data):
+    """Between two messages nothing tells; there the time axis must."""
+    content = simple() * 3
+    length = data.draw(st.integers(4, len(content) - 1))
+    if length % len(simple()):
+        with pytest.raises(InputError, match=r"a\.grib"):
+            read(tmp_path, content[:length])
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_real_file_cut_is_refused(shared_data, tmp_path, name):
+    content = (shared_data / f"era5/{name}.grib").read_bytes().rstrip(bytes(1))
+    for length in (len(content) // 3 - 1007, len(content) * 9 // 10 - 1007, len(content) - 2):
+        with pytest.raises(InputError, match=r"a\.grib"):
+            read(tmp_path, content[:length])
+
+
 @pytest.fixture
 def little_memory():
     """The process may take little more memory than it has: what is set aside for a false length fails."""

@@ -7,7 +7,7 @@ import pytest
 from tamrl import config, registry, stores, variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import stage
-from tamrl.drivers.remote import climate_store
+from tamrl.drivers.remote import store_login
 from tamrl.errors import ConfigError
 from tamrl.twin import hours
 from tamrl.twin.lattice import WeatherLattice
@@ -88,8 +88,8 @@ def test_it_is_ordered_from_the_climate_data_store(tmp_path, monkeypatch, source
     plugin = registry.load_source(source)
     (item,) = plugin.items(plugin.Options(), ("soil_moisture",))
     with running() as server:
-        monkeypatch.setenv(climate_store.URL, server.url)
-        monkeypatch.setenv(climate_store.KEY, KEY)
+        monkeypatch.setenv(store_login.URL, server.url)
+        monkeypatch.setenv(store_login.KEY, KEY)
         stage.download_drivers(folder=str(tmp_path / "2011"), source=source, item=item, year=2011, options={})
     request = server.jobs["0"]["request"]
     assert item == "swvl1" and len(list((tmp_path / "2011").glob("*.nc"))) == 12

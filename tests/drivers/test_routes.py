@@ -23,7 +23,11 @@ def world(tmp_path_factory):
     path = tmp_path_factory.mktemp("routes") / "world.zarr"
     time = {"step": "day", "years": YEARS}
     twin_stage.simulate_world(
-        world=str(path), twin={k: TWIN[k] for k in SimulatedWorld.model_fields}, time=time, resolution=RESOLUTION, seed=1
+        world=str(path),
+        twin={k: v for k, v in TWIN.items() if k in SimulatedWorld.model_fields},
+        time=time,
+        resolution=RESOLUTION,
+        seed=1,
     )
     twin_stage.write_static(world=str(path), folder=str(path.parent / "static"), co2=str(path.parent / "co2.csv"), seed=1)
     return path

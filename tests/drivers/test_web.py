@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,12 +15,14 @@ from ecmwf.datastores import Results
 from tamrl import variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import stage
-from tamrl.drivers.remote import climate_store, earthdata, zarr_store
+from tamrl.drivers.remote import climate_store, earthdata, store_jobs, store_login, zarr_store
 from tamrl.drivers.sources import arco_era5
 from tamrl.errors import DownloadError, InputError, OutageError
 from tamrl.files import is_intact
 from tamrl.web import download
 from tests.server import CONTENT, KEY, TOKEN, running
+
+QUICK = store_jobs.Patience(outage=2.0, order=5.0, pause=0.01, longest=0.1, look=0.02, attempts=3)
 
 
 @pytest.fixture
@@ -30,8 +33,9 @@ def server():
 
 @pytest.fixture
 def login(server, monkeypatch):
-    monkeypatch.setenv(climate_store.URL, server.url)
-    monkeypatch.setenv(climate_store.KEY, KEY)
+    monkeypatch.setenv(store_login.URL, server.url)
+    monkeypatch.setenv(store_login.KEY, KEY)
+    monkeypatch.setattr(climate_store, "PATIENCE", QUICK)
     monkeypatch.setenv(earthdata.SEARCH, server.url)
     monkeypatch.setenv(earthdata.TOKEN, TOKEN)
 
@@ -81,8 +85,8 @@ def test_an_unfinished_year_is_fetched_month_by_month(server, login, tmp_path, s
 
 
 def test_a_file_that_breaks_off_leaves_the_others(server, login, tmp_path, monkeypatch):
-    server.faults["/file/derived-era5-single-levels-daily-statistics-2011-03.nc"] = ["403"]
-    with pytest.raises(DownloadError, match="refuses the login"):
+    server.faults["/file/derived-era5-single-levels-daily-statistics-2011-03.nc"] = ["403"] * 9
+    with pytest.raises(DownloadError, match="object store does not give its file"):
         fetched(tmp_path)
     assert len(list((tmp_path / "downloads/.2011.part").glob("*.nc"))) == 2 and not (tmp_path / "downloads/2011").exists()
     before = len(server.jobs)
@@ -107,10 +111,11 @@ def test_a_job_that_takes_long_is_awaited(server, login, tmp_path):
 
 
 def test_without_a_key_nothing_is_asked(server, login, tmp_path, monkeypatch):
-    monkeypatch.delenv(climate_store.KEY)
+    monkeypatch.delenv(store_login.KEY)
+    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(DownloadError, match=r"no key(.|\n)*ECMWF_DATASTORES_KEY(.|\n)*free account"):
         fetched(tmp_path)
-    monkeypatch.setenv(climate_store.KEY, "old")
+    monkeypatch.setenv(store_login.KEY, "old")
     with pytest.raises(DownloadError, match="refuses the key"):
         fetched(tmp_path)
     assert not server.jobs
@@ -211,7 +216,7 @@ def test_a_search_ends_though_its_answers_do_not(login, monkeypatch):
 
 def test_an_order_that_is_never_ready_is_an_outage(server, login, tmp_path, monkeypatch):
     server.slow = 10**9
-    monkeypatch.setattr(climate_store, "LONGEST", 0.5)
+    monkeypatch.setattr(climate_store, "PATIENCE", replace(QUICK, order=0.5))
     with pytest.raises(OutageError, match="not finished"):
         climate_store.fetch_orders(orders("t2m"), tmp_path)
 
@@ -220,14 +225,14 @@ def test_the_key_goes_to_no_other_server_that_an_answer_names(server, login, tmp
     with running() as other:
         monkeypatch.setattr(server, "url", other.url)  # in the links of the answers
         with pytest.raises(DownloadError, match="credential is not sent"):
-            climate_store.fetch_orders(orders("t2m"), tmp_path, wait=0.01)
+            climate_store.fetch_orders(orders("t2m"), tmp_path)
         assert not other.seen and not other.jobs
 
 
 def test_a_key_over_http_goes_nowhere(login, tmp_path, monkeypatch):
-    monkeypatch.setenv(climate_store.URL, "http://cds.climate.copernicus.eu/api")
+    monkeypatch.setenv(store_login.URL, "http://cds.climate.copernicus.eu/api")
     with pytest.raises(DownloadError, match="credential is not sent"):
-        climate_store.fetch_orders(orders("t2m"), tmp_path, wait=0.01)
+        climate_store.fetch_orders(orders("t2m"), tmp_path)
 
 
 # Outages, or faults of what was asked
@@ -237,9 +242,9 @@ def test_a_key_over_http_goes_nowhere(login, tmp_path, monkeypatch):
     "reason", [ValueError, KeyError, TypeError, AttributeError, RuntimeError, requests.exceptions.InvalidURL]
 )
 def test_whatever_an_order_raises_is_named(login, tmp_path, monkeypatch, reason):
-    monkeypatch.setattr(climate_store, "_ready", lambda *args: (_ for _ in ()).throw(reason("odd")))
+    monkeypatch.setattr(store_jobs.StoreJobs, "place", lambda *args: (_ for _ in ()).throw(reason("odd")))
     with pytest.raises(DownloadError, match=r"era5_2m_temperature(.|\n)*odd") as caught:
-        climate_store.fetch_orders(orders("t2m"), tmp_path, wait=0.01)
+        climate_store.fetch_orders(orders("t2m"), tmp_path)
     assert not isinstance(caught.value, OutageError)
 
 
@@ -249,22 +254,22 @@ def test_an_order_whose_answer_lacks_something_is_named(login, tmp_path, monkeyp
     answer._content, answer.url = json.dumps({"asset": {"value": asset}}).encode(), "http://a/results"
     keywords = dict.fromkeys(("headers", "session", "retry_options", "request_options", "download_options", "sleep_max"))
     given = Results(answer, **keywords, cleanup=False, log_callback=None)
-    monkeypatch.setattr(climate_store, "_ready", lambda *args: given)
+    monkeypatch.setattr(store_jobs.PlacedOrder, "results", lambda *args: given)
     with pytest.raises(DownloadError, match="era5_2m_temperature"):
-        climate_store.fetch_orders(orders("t2m"), tmp_path, wait=0.01)
+        climate_store.fetch_orders(orders("t2m"), tmp_path)
 
 
 @pytest.mark.parametrize(
     "fetch",
     [
-        lambda folder: climate_store.fetch_orders(orders("t2m"), folder, wait=0.01),
+        lambda folder: climate_store.fetch_orders(orders("t2m"), folder),
         lambda folder: earthdata.search_granules("MOD13C1", "061", "2011-01-01", "2011-12-31", wait=0.01),
         lambda folder: zarr_store.sha256_of("http://127.0.0.1:1/x"),
     ],
     ids=["orders", "search", "store"],
 )
 def test_no_network_is_an_outage(login, tmp_path, monkeypatch, fetch):
-    monkeypatch.setenv(climate_store.URL, "http://127.0.0.1:1")
+    monkeypatch.setenv(store_login.URL, "http://127.0.0.1:1")
     monkeypatch.setenv(earthdata.SEARCH, "http://127.0.0.1:1")
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     with pytest.raises(OutageError):

@@ -10,7 +10,9 @@ import xarray as xr
 from global_land_mask import globe
 from scipy.ndimage import gaussian_filter
 
+from tamrl import contracts
 from tamrl.classes import KOPPEN, LATITUDE_BANDS
+from tamrl.evaluation.ceiling_stage import measure_ceilings
 from tamrl.evaluation.stage import evaluate_models
 from tamrl.grid import Grid
 from tamrl.layout import File, RunLayout
@@ -18,8 +20,10 @@ from tamrl.layout import File, RunLayout
 TARGETS = [
     {"rival": "lightgbm", "gpp": 5.0, "reco": 99.0, "nee": None, "tail": True},
     {"rival": "ctlstm", "gpp": 10.0, "reco": None, "nee": None, "tail": False},
+    {"rival": "best", "measure": "way", "gpp": 1.0, "nee": 99.0},
+    {"rival": "ctlstm", "measure": "way", "nee": 10.0},
 ]
-"""Two that are missed, for two reasons, and a rival that is not there."""
+"""Two that are missed, for two reasons, and a rival that is not there; the same for the share of the way."""
 
 
 def climate(lat, lon, day, trait):
@@ -155,6 +159,9 @@ class Run:
             }
         )
         sites.to_csv(self.path("towers/towers.csv"), index=False)
+        group = np.arange(n) - (np.arange(n) == 3) * 3  # the fourth tower is a neighbour of the first
+        splits = pd.DataFrame({"site": sites["site"], "group": group, "fold": [str(k % 3) for k in range(n)]})
+        splits.to_csv(self.path("samples/splits.csv"), index=False)
         unlike = pd.DataFrame({"site": sites["site"], "fold": "0", "dissimilarity": np.linspace(0.1, 0.9, n)})
         unlike.to_csv(self.path("evaluation/dissimilarity.csv"), index=False)
         table = pd.DataFrame(
@@ -232,14 +239,13 @@ class Run:
                                 region,
                                 1.3e14 * share,
                                 mean,
-                                abs(mean) * 0.04,
+                                *(abs(mean) * 0.05, mean - abs(mean) * 0.08, mean + abs(mean) * 0.08),
+                                *(abs(mean) * part for part in (0.03, 0.032, 0.02, 0.014)),
                                 mean - abs(mean) * 0.06,
                                 mean + abs(mean) * 0.05,
                             ]
                         )
-            pd.DataFrame(rows, columns=["flux", "year", "region", "area_m2", "mean", "std", "minimum", "maximum"]).to_csv(
-                self.path(where), index=False
-            )
+            pd.DataFrame(rows, columns=list(contracts.BUDGETS.columns)).to_csv(self.path(where), index=False)
         Path(self.path("benchmarks/build_cube.tsv")).write_text("s\th:m:s\tmax_rss\n12.5\t0:00:12\t812.3\n")
         Path(self.path("benchmarks/train_model/tamrl-0-0.tsv")).write_text("s\th:m:s\tmax_rss\n0.4\t0:00:00\t-\n")
 
@@ -248,22 +254,40 @@ class Run:
         evaluate_models(
             members=[self.path(f"evaluation/members/{m}-{d}.parquet") for m in self.models for d in self.drivers],
             towers=self.path("towers/towers.csv"),
+            splits=self.path("samples/splits.csv"),
             predictions=self.path("evaluation/predictions.parquet"),
             metrics=self.path("evaluation/site_metrics.csv"),
             calibration=self.path("evaluation/calibration.json"),
             scores=self.path("evaluation/scores.csv"),
             comparisons=self.path("evaluation/comparisons.csv"),
             reliability=self.path("evaluation/reliability.csv"),
-            protocol={
-                "scheme": "kfold",
-                "qc": 0.8,
-                "map_model": "tamrl",
-                "step": self.step,
-                "targets": TARGETS,
-                "gridded": True,
-                "virtual": self.virtual,
-            },
+            protocol=self.protocol,
+            dissimilarity=self.path("evaluation/dissimilarity.csv"),
         )
+
+        measure_ceilings(
+            predictions=self.path("evaluation/predictions.parquet"),
+            towers=self.path("towers/towers.csv"),
+            splits=self.path("samples/splits.csv"),
+            ceilings=self.path("evaluation/ceilings.csv"),
+            shares=self.path("evaluation/shares.csv"),
+            protocol=self.protocol,
+            drivers="grid",
+        )
+
+    @property
+    def protocol(self):
+        """How the models are scored."""
+        return {
+            "scheme": "kfold",
+            "qc": 0.8,
+            "map_model": "tamrl",
+            "step": self.step,
+            "targets": TARGETS,
+            "rivals": [name for name in self.models if name != "tamrl"],
+            "gridded": True,
+            "virtual": self.virtual,
+        }
 
     @property
     def description(self):
@@ -286,7 +310,7 @@ class Run:
         """Files of the run that report and summary read, where they exist."""
         layout = RunLayout.at(str(self.folder))
         held_out = [File.TOWER_PREDICTIONS, File.SITE_METRICS, File.CALIBRATION, File.SCORES, File.COMPARISONS, File.RELIABILITY]
-        held_out += [File.DISSIMILARITY, File.TOWERS, File.QUALITY, File.RECORDS]
+        held_out += [File.DISSIMILARITY, File.SPLITS, File.CEILINGS, File.SHARES, File.TOWERS, File.QUALITY, File.RECORDS]
         paths = [*map(layout, held_out), layout(File.NETWORK_SITES, network="fluxnet2015")]
         if maps:
             fluxes = [(flux, label) for flux in ("gpp", "reco", "nee") for label in self.labels]

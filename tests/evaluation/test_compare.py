@@ -6,6 +6,7 @@ import pytest
 
 from tamrl import contracts
 from tamrl.evaluation import compare, pairs
+from tamrl.evaluation.bootstrap import TowerGroups
 from tamrl.sections.results import Target
 
 
@@ -19,14 +20,19 @@ def metrics(**models):
     return pd.DataFrame(rows)
 
 
+def alone(table):
+    """Towers without neighbours."""
+    sites = table["site"].unique()
+    return TowerGroups(pd.Series(range(len(sites)), sites))
+
+
 def targets(percent, tail=False):
     return [Target(rival="theirs", gpp=percent, tail=tail)]
 
 
 def change(ours, theirs, *asked, **options):
-    table = compare.compare_models(
-        metrics(ours=ours, theirs=theirs), model="ours", targets=targets(*asked, **options), step="day"
-    )
+    scores = metrics(ours=ours, theirs=theirs)
+    table = compare.compare_models(scores, alone(scores), model="ours", targets=targets(*asked, **options), step="day")
     contracts.check_table(table, contracts.COMPARISONS, where="test")
     return table.iloc[0]
 
@@ -91,7 +97,8 @@ def test_towers_that_one_model_lacks_are_left_out_of_both():
 
 
 def test_a_rival_that_was_not_evaluated_is_told():
-    table = compare.compare_models(metrics(ours=[1.0] * 6), model="ours", targets=targets(10), step="day")
+    scores = metrics(ours=[1.0] * 6)
+    table = compare.compare_models(scores, alone(scores), model="ours", targets=targets(10), step="day")
     assert table["met"].tolist() == ["not evaluated"] and table["towers"].tolist() == [0]
 
 
@@ -111,7 +118,8 @@ def test_the_stage_says_which_targets_are_met(day_run):
 
 def test_without_targets_or_rivals_the_table_still_keeps_its_contract(tmp_path):
     for models in ({"ours": [1.0] * 6, "theirs": [2.0] * 6}, {"ours": [1.0] * 6}):
-        table = compare.compare_models(metrics(**models), model="ours", targets=[], step="day")
+        scores = metrics(**models)
+        table = compare.compare_models(scores, alone(scores), model="ours", targets=[], step="day")
         contracts.check_table(table, contracts.COMPARISONS, where="test").to_csv(tmp_path / "c.csv", index=False)
         again = contracts.read_csv(str(tmp_path / "c.csv"), contracts.COMPARISONS)
         assert len(again) == len(models) - 1 and again["met"].isna().all()

@@ -61,3 +61,35 @@ def test_steps_of_a_month_have_no_days_and_weeks():
     frame = record()
     found = scales.pairs_by_scale(frame[frame["date"].dt.day == 1], step="month")
     assert set(found) == {"month", "season", "anomaly", "year", "site"}
+
+
+def with_members(frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    members = np.stack([frame["predicted"] - 0.5, frame["predicted"] + 0.5])
+    return frame.assign(
+        season=frame["date"].dt.month.to_numpy() % 12 // 3, igbp="ENF", group=3, lat=50.0, dissimilarity=0.2
+    ), members
+
+
+def test_means_of_the_maps_have_the_spread_of_the_means_of_members():
+    frame, members = with_members(record())
+    found = scales.map_means(frame, members, step="day")
+    assert set(found) == {"8 days", "month", "mean month", "year"}
+    assert {scale: len(rows) for scale, rows in found.items()} == {"8 days": 138, "month": 36, "mean month": 12, "year": 3}
+    for rows in found.values():
+        assert rows["spread"].to_numpy() == pytest.approx(np.sqrt(0.5)) and set(rows["group"]) == {3}
+        assert (rows["predicted"] - rows["observed"]).mean() == pytest.approx(-1, abs=0.01)
+    assert found["year"]["size"].tolist() == [365, 365, 366] and set(found["year"]["season"]) == {0}
+    assert found["mean month"]["size"].tolist()[1] == 28 + 28 + 29
+
+
+def test_independent_members_spread_less_in_longer_means():
+    frame, members = with_members(record())
+    members = members + np.random.default_rng(1).normal(0, 3, members.shape)
+    found = scales.map_means(frame, members - members.mean(1, keepdims=True), step="day")
+    assert found["year"]["spread"].mean() < 0.5 * found["month"]["spread"].mean() < found["8 days"]["spread"].mean()
+
+
+def test_short_records_and_single_members_have_what_they_can():
+    frame, members = with_members(record(days=70))
+    found = scales.map_means(frame, members[:1], step="day")
+    assert set(found) == {"8 days", "month"} and found["month"]["spread"].isna().all()

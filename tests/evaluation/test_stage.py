@@ -3,9 +3,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from tamrl import contracts, simulated
 from tamrl.errors import ContractError
+from tamrl.uncertainty.calibration import Calibration
 
 SCALES = {"day", "week", "month", "season", "anomaly", "year", "site"}
 
@@ -54,9 +56,10 @@ def test_site_means_have_one_pair_and_no_r2(outputs):
 def test_the_calibration_covers_what_it_promises(outputs):
     _, _, calibration = outputs
     for flux in ("gpp", "reco", "nee"):
-        assert 0.8 < calibration["coverage"][flux] < 0.98
+        assert 0.8 < calibration["coverage"][calibration["step"]][flux] < 0.98
         assert "site means" in calibration["skill"][flux]
-        assert calibration[flux]["towers"] == 24
+        fitted = calibration["scales"][calibration["step"]][flux]
+        assert (fitted["towers"], fitted["groups"]) == (24, 23)
     assert {row["split"] for row in calibration["site_means"]} == {"kfold", "kfold:tower"}
     assert calibration["split"] == "kfold"
 
@@ -77,6 +80,7 @@ def test_a_model_of_the_maps_that_was_not_evaluated_is_refused(day_run, tmp_path
         evaluate_models(
             members=[day_run.path("evaluation/members/lightgbm-grid.parquet")],
             towers=day_run.path("towers/towers.csv"),
+            splits=day_run.path("samples/splits.csv"),
             predictions=str(tmp_path / "p.parquet"),
             metrics=str(tmp_path / "m.csv"),
             calibration=str(tmp_path / "c.json"),
@@ -95,3 +99,16 @@ def test_tables_of_a_virtual_earth_say_so_and_hold_the_same_numbers(make_run, tm
         real, virtual = (pd.read_csv(run.path(f"evaluation/{name}.csv"), keep_default_na=False) for run in made.values())
         assert (virtual.pop(simulated.COLUMN) == simulated.STATEMENT).all() and len(virtual)
         pd.testing.assert_frame_equal(real, virtual)
+
+
+def test_what_dissimilarity_says_of_errors_is_told_with_its_interval(day_run):
+    calibration = Calibration.read(day_run.path("evaluation/calibration.json"))
+    table = pd.read_csv(day_run.path("evaluation/dissimilarity.csv"))
+    metrics = contracts.read_csv(day_run.path("evaluation/site_metrics.csv"), contracts.METRICS)
+    ours = metrics.query("model == 'tamrl' and split == 'kfold' and scale == 'day' and flux == 'nee'").merge(
+        table.dropna(), on="site"
+    )
+    found = calibration.dissimilarity["nee"]
+    assert found.estimate == pytest.approx(spearmanr(ours["dissimilarity"], ours["rmse"]).statistic)
+    assert found.low < found.estimate < found.high and found.n == len(ours)
+    assert f"{found.estimate:.2f} [" in found.text

@@ -283,7 +283,7 @@ def _model(folder: Path) -> Path:
 
 
 def _read_model(path: Path) -> str:
-    found = checkpoint.load_model(path)
+    found = checkpoint.load_member(path)
     return _digest(*(f"{name} {tensor.tolist()}" for name, tensor in sorted(found.model.state_dict().items())), found.spec.digest)
 
 

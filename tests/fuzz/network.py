@@ -18,6 +18,7 @@ import pandas as pd
 
 from tamrl import variables
 from tamrl.drivers.remote import climate_store, earthdata
+from tamrl.drivers.remote.store_jobs import Patience
 from tamrl.errors import DownloadError, TamrlError
 from tamrl.towers.networks import shuttle
 from tamrl.web import addresses, download
@@ -182,11 +183,12 @@ def _read_orders(store: Path) -> object:
         )
         return name and (store / f"{name}.json").read_bytes()
 
-    climate_store.LONGEST, out = 2.0, store.parent / "out"
+    climate_store.PATIENCE = Patience(outage=0.1, order=1.0, pause=0.01, longest=0.05, look=0.05, attempts=2)
+    out = store.parent / "out"
     out.mkdir()
     try:
         with _serving(answer, store, ECMWF_DATASTORES_URL=_url(), ECMWF_DATASTORES_KEY="a-key"):
-            climate_store.fetch_orders(climate_store.era5_orders(variables.era5_entry("t2m"), 2011, 1), out, wait=0.01)
+            climate_store.fetch_orders(climate_store.era5_orders(variables.era5_entry("t2m"), 2011, 1), out)
     except TamrlError as error:
         raise type(error)(error.asked, where=f"{store.name}, {error.where}", found=error.found, todo=error.todo) from error
     return _files(out)

@@ -128,7 +128,7 @@ def product(path: Path) -> str:
 
 def model(path: Path) -> str:
     """A member, whichever of its files was changed."""
-    found = checkpoint.load_model(path if path.is_dir() else path.parent)
+    found = checkpoint.load_member(path if path.is_dir() else path.parent)
     state = {name: np.asarray(value) for name, value in found.model.state_dict().items()}
     return digest(
         found.spec.digest, found.spec.inputs_key, found.spec.training.model_dump_json(), *(v for _, v in sorted(state.items()))
@@ -369,6 +369,7 @@ TABLES = {
     "evaluation/comparisons.csv": contracts.COMPARISONS,
     "evaluation/reliability.csv": contracts.RELIABILITY,
     "evaluation/dissimilarity.csv": contracts.DISSIMILARITY,
+    "evaluation/truth_coverage.csv": contracts.TRUTH_COVERAGE,
     "budgets.csv": contracts.BUDGETS,
     "budget_members.csv": contracts.BUDGET_MEMBERS,
     "budget_trends.csv": contracts.BUDGET_TRENDS,

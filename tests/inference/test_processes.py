@@ -146,9 +146,9 @@ def test_a_stopped_map_is_finished_by_the_next_call(cube, models, tmp_path, monk
     predict_tiles(**arguments[whole])
     predict_part(**_arguments(cube, models, broken), record=str(broken / "part.json"), threads=1, part=0, parts=4)
     kept = {p.name: p.stat().st_mtime_ns for p in (broken / "2011.tiles").glob("r*.json")}
-    monkeypatch.setattr(processes, "SILENCE", 3)
     monkeypatch.setattr(stage, "fill_tile", partial(_stop_once, str(tmp_path)))
-    with pytest.raises(MachineError, match="no sign of life"):
+    with monkeypatch.context() as impatient, pytest.raises(MachineError, match="no sign of life"):
+        impatient.setattr(processes, "SILENCE", 3)
         predict_tiles(**arguments[broken])
     predict_tiles(**arguments[broken])
     assert files.read_json(whole / "2011.json") == files.read_json(broken / "2011.json")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +18,12 @@ import xarray as xr
 
 from tamrl import cache as caches
 from tamrl import files, provenance, stores, variables
-from tamrl.errors import ContractError, InputError
+from tamrl.errors import ContractError, InputError, StoreRemovedError
 from tamrl.inference import stage, worker
 from tamrl.inference.decode import predict
 from tamrl.inference.plan import Piece
 from tamrl.inference.stage import predict_tiles, predict_towers
+from tamrl.inference.store import TileStore
 from tamrl.training.checkpoint import load_ensemble
 
 INFERENCE = {"batch": 64, "spinup": 12, "device": "cpu"}
@@ -286,6 +288,20 @@ def test_a_full_disk_is_said_and_finished_tiles_are_kept(cube, models, untiled, 
     monkeypatch.setattr(caches.Cache, "put", real)
     ds, _ = _map(cube, models, tmp_path)
     assert ds["gpp"].values.tobytes() == untiled[0]["gpp"].values.tobytes()
+
+
+def test_a_folder_that_vanishes_under_a_tile_is_named_where_its_error_comes(cube, models, tmp_path, monkeypatch):
+    real = caches.Cache.put
+
+    def vanish(cache, name, *arguments, **options):
+        if cache.folder.name == "2011.tiles":
+            raise FileNotFoundError(2, "No such file or directory", str(cache.path(name)))
+        return real(cache, name, *arguments, **options)
+
+    monkeypatch.setattr(caches.Cache, "put", vanish)
+    monkeypatch.setattr(TileStore, "naming_removal", lambda store: nullcontext())  # what a process returns has no cause any more
+    with pytest.raises(StoreRemovedError, match=r"removed while its tiles were written[\s\S]*gone: "):
+        _map(cube, models, tmp_path)
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
 """What is wrong with a zip archive is told apart: only a broken one is to be fetched again."""
 
+import io
 import struct
 import time
 import zipfile
 import zlib
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tamrl.drivers.formats import netcdf
 from tamrl.errors import InputError, TamrlError
@@ -133,3 +137,58 @@ def test_an_archive_that_would_fill_the_machine_is_refused_by_every_reader(tmp_p
 
 def test_ten_thousand_members_are_read(tmp_path):
     assert len(zip_members.list_members(_many(tmp_path / "a.zip", zips.MOST_MEMBERS))) == zips.MOST_MEMBERS
+
+
+VALUES = np.random.default_rng(1).normal(size=(7, 5, 9)).astype("float32")
+
+
+def _archive(compression=zipfile.ZIP_DEFLATED, wide=False, comment=b""):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as file:
+        for name in ("a.csv", "b.csv"):
+            with file.open(name, "w", force_zip64=wide) as member:
+                member.write(VALUES.tobytes())
+        file.comment = comment
+    return buffer.getvalue()
+
+
+FORMS = {
+    "deflated": _archive(),
+    "stored": _archive(zipfile.ZIP_STORED),
+    "wide": _archive(wide=True),
+    "comment": _archive(comment=b"made by hand"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_wherever_an_archive_is_cut(form, data):
+    content = FORMS[form]
+    _read(content)
+    _read(content + bytes(1000))
+    comment = len(b"made by hand") if form == "comment" else 0  # holds no values
+    with pytest.raises(InputError, match=r"a\.zip") as error:
+        _read(content[: data.draw(st.integers(2, len(content) - 1 - comment))])
+    assert error.value.todo == "fetch the file again"
+
+
+@pytest.mark.parametrize("pattern", ["*.zip", "*.xlsx"])
+def test_every_real_archive_is_read_and_refused_when_cut(shared_data, pattern):
+    for path in shared_data.rglob(pattern):
+        if path.stat().st_size < 6_000_000:
+            content = path.read_bytes()
+            _read(content)
+            for length in (len(content) // 3, len(content) * 9 // 10, len(content) - 2):
+                with pytest.raises(InputError):
+                    _read(content[:length])
+
+
+def test_an_archive_within_an_archive_that_is_cut_is_not_read_in_its_place():
+    outer = io.BytesIO()
+    with zipfile.ZipFile(outer, "w", zipfile.ZIP_STORED) as file:
+        file.writestr("inner.zip", _archive())
+        file.writestr("later.csv", b"x" * 1000)
+    content = outer.getvalue()
+    with pytest.raises(InputError, match="begins with something else"):
+        _read(content[: content.index(b"later.csv") - 30])

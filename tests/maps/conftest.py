@@ -16,7 +16,8 @@ from tamrl.maps.means.stage import write_periods, write_seasonal
 from tamrl.maps.stage import write_product
 from tamrl.predictions import Manifest
 from tamrl.uncertainty import conformal
-from tamrl.uncertainty.calibration import Calibration
+from tamrl.uncertainty.calibration import Calibration, RankCorrelation, ScaleCalibration
+from tamrl.uncertainty.error_model import NO_PAIRS, ErrorModel, FluxErrors, SpatialErrors
 
 WHO = ("creator", "publisher")
 ATTRIBUTION = {f"{who}_{what}": "someone" for who in WHO for what in ("name", "institution")}
@@ -56,6 +57,14 @@ class World:
             "code": "fedcba9876543210",
         }
 
+    @property
+    def tested(self) -> dict:
+        return {"calibration": self.folder / "calibration.json", "applicability": self.folder / "applicability.nc"}
+
+    @property
+    def errors(self) -> dict:
+        return {"calibration": self.folder / "calibration.json"}
+
     def format(self, **changes) -> dict:
         return {
             "units": "gC m-2 d-1",
@@ -67,19 +76,17 @@ class World:
 
     def write_map(self, flux: str, name: str = "map", **changes) -> Path:
         output = self.folder / f"{name}_{flux}.nc"
-        extra = {"calibration": self.folder / "calibration.json", "applicability": self.folder / "applicability.nc"}
-        write_product(product="ensemble", **self.common, **extra, file=output, format=self.format(**changes), flux=flux)
+        write_product(product="ensemble", **self.common, **self.tested, file=output, format=self.format(**changes), flux=flux)
         return output
 
     def write_product(self, product: str, flux: str) -> Path:
         output = self.folder / f"{product}_{flux}.nc"
-        extra = {"calibration": self.folder / "calibration.json", "applicability": self.folder / "applicability.nc"}
-        write_product(product=product, **self.common, **extra, file=output, format=self.format(), flux=flux)
+        write_product(product=product, **self.common, **self.tested, file=output, format=self.format(), flux=flux)
         return output
 
     def write_periods(self, period: str, **changes) -> dict[str, Path]:
         outputs = {flux: self.folder / f"{period}_{flux}.nc" for flux in FLUXES}
-        write_periods(**self.common, maps=list(outputs.values()), format=self.format(**changes), period=period)
+        write_periods(**self.common, **self.tested, maps=list(outputs.values()), format=self.format(**changes), period=period)
         return outputs
 
     def write_seasonal(self, other: "World") -> dict[str, Path]:
@@ -87,7 +94,7 @@ class World:
         outputs = {flux: self.folder / f"seasonal_{flux}.nc" for flux in FLUXES}
         made_by = {name: self.common[name] for name in ("identity", "code", "cube")}
         each = {f"{name}s": [world.common[name] for world in (self, other)] for name in ("manifest", "label")}
-        write_seasonal(**each, **made_by, maps=list(outputs.values()), format=self.format())
+        write_seasonal(**each, **made_by, **self.tested, maps=list(outputs.values()), format=self.format())
         return outputs
 
     def write_exports(self, *exports: str) -> Path:
@@ -157,12 +164,27 @@ def predictions(grid: Grid, time: pd.DatetimeIndex, land: np.ndarray, members: i
 
 
 def calibration() -> Calibration:
+    """Of days and, with smaller errors, of months; years have none."""
     rng = np.random.default_rng(2)
     predicted = rng.gamma(4, 2, 2000)
     towers = {"predicted": predicted, "spread": np.full(2000, 0.5), "site": rng.integers(0, 40, 2000)}
-    observed = predicted + rng.normal(0, 0.3 + 0.2 * predicted)
-    fitted = {flux: conformal.fit_calibration(observed=observed, flux=flux, **towers) for flux in FLUXES}
-    return Calibration(**fitted, coverage=dict.fromkeys(FLUXES, 0.9), skill={"nee": "no demonstrated spatial skill"})
+    scales = {}
+    for scale, factor, share in (("day", 1.0, 0.8), ("month", 0.5, 1.0)):
+        observed = predicted + factor * rng.normal(0, 0.3 + 0.2 * predicted)
+        fitted = {flux: conformal.fit_calibration(observed=observed, flux=flux, **towers) for flux in FLUXES}
+        fitted = {flux: calibration.model_copy(update={"flux_share": share}) for flux, calibration in fitted.items()}
+        scales[scale] = ScaleCalibration(**fitted)
+    skill = {"nee": "no demonstrated spatial skill"}
+    unlike = {"gpp": RankCorrelation(estimate=-0.05, low=-0.21, high=0.11, n=40, groups=30)}
+    coverage = {"day": dict.fromkeys(FLUXES, 0.9)}
+    return Calibration(scales=scales, coverage=coverage, skill=skill, dissimilarity=unlike, errors=error_model())
+
+
+def error_model() -> ErrorModel:
+    space = SpatialErrors(near=0.7, length_km=160.0, correlogram=NO_PAIRS)
+    shares = {"level": 0.5, "season": 0.3, "short": 0.2, "decay_months": 1.0}
+    errors = FluxErrors(**shares, place=space, weather=space, correlogram=NO_PAIRS, groups={"GRA": 9, "EBF": 3})
+    return ErrorModel(**dict.fromkeys(FLUXES, errors))
 
 
 def applicability(grid: Grid, land: np.ndarray) -> xr.Dataset:

@@ -11,8 +11,19 @@ from hypothesis import strategies as st
 
 from tamrl.errors import ContractError
 from tamrl.maps.budgets import tables
+from tamrl.maps.budgets.errors import TotalErrors
 from tamrl.maps.budgets.regions import Regions
 from tamrl.maps.budgets.totals import Block, MonthlyTotals
+
+
+class NoErrors(TotalErrors):
+    """Nothing but the members differs."""
+
+    def parts(self, flux, region, month=None):
+        return dict.fromkeys(("class_std", "place_std", "passing_std"), 0.0)
+
+
+NO_ERRORS = NoErrors((), {})
 
 
 def block(seed=0, members=3, shape=(10, 6, 8), missing=0.0):
@@ -53,25 +64,40 @@ def test_months_are_the_same_to_the_bit_however_steps_are_read(cuts):
     month, regions = np.repeat([1, 2, 3, 4], [3, 2, 1, 4]), Regions.of(weights)
     slices = [slice(start, stop) for start, stop in zip([0, *cuts], [*cuts, 10], strict=True)]
     months = MonthlyTotals(month)
-    read = list(months.add(((s, Block(gpp[:, s], reco[:, s], days[s])) for s in slices), regions))
+    told = {}
+    read = list(months.add(((s, Block(gpp[:, s], reco[:, s], days[s])) for s in slices), regions, told.__setitem__))
     assert len(read) == len(slices) and sorted(months.totals) == [1, 2, 3, 4]
     for m, total in months.totals.items():
         expected = sums(gpp, reco, days, weights, time=month == m)
         np.testing.assert_array_equal(total.gpp.total, expected.gpp.total)
         np.testing.assert_array_equal(total.reco.total, expected.reco.total)
         np.testing.assert_array_equal(total.area, expected.area)
+        np.testing.assert_array_equal(told[m].gpp, gpp[:, month == m])
 
 
 def test_a_constant_flux_gives_flux_times_area_times_time():
     _, _, _, weights = block()
     flux = np.full((2, 12, 6, 8), 2.0)
     total = Block(flux, 0.5 * flux, np.full(12, 365 / 12)).sum_over(Regions.of(weights))
-    table = tables.budget_table(total, label="2001", days=365.0).set_index(["flux", "region"])
+    table = tables.budget_table(total, NO_ERRORS, label="2001", days=365.0).set_index(["flux", "region"])
     area, carrying = weights["globe"]
     assert table.loc[("gpp", "globe"), "mean"] == pytest.approx(2 * carrying.sum() * 365 * 1e-15)
     assert table.loc[("nee", "north"), "mean"] == pytest.approx(-table.loc[("gpp", "north"), "mean"] / 2)
     assert table.loc[("gpp", "globe"), "area_m2"] == pytest.approx(area.sum())
     assert (table["std"] == 0).all() and (table["minimum"] == table["maximum"]).all()
+
+
+def test_parts_of_the_error_of_a_total_add_up_and_make_its_interval():
+    class Errors(NoErrors):
+        def parts(self, flux, region, month=None):
+            return {"class_std": 0.3, "place_std": 0.4, "passing_std": 0.0 if region == "north" else 1.2}
+
+    gpp, reco, days, weights = block()
+    total = Block(gpp, reco, days).sum_over(Regions.of(weights))
+    for row in tables.budget_table(total, Errors((), {}), label="2001", days=365.0).itertuples():
+        own = 0.5 if row.region == "north" else 1.3
+        assert row.std == pytest.approx(np.hypot(row.member_std, own))
+        assert (row.q05, row.q95) == pytest.approx((row.mean - 1.645 * row.std, row.mean + 1.645 * row.std), rel=1e-3)
 
 
 def test_what_is_missing_adds_neither_mass_nor_area_and_is_counted():
@@ -99,7 +125,7 @@ def test_totals_must_be_finite_and_of_the_same_regions():
     total = sums(gpp, reco, days, weights)
     total.gpp.total[0, 0] = np.inf
     with pytest.raises(ContractError, match="not finite"):
-        tables.budget_table(total, label="2001", days=365.0)
+        tables.budget_table(total, NO_ERRORS, label="2001", days=365.0)
     with pytest.raises(ContractError, match="different regions"):
         _ = total + sums(gpp, reco, days, {"globe": weights["globe"]})
 
@@ -112,21 +138,41 @@ def test_trends_are_those_of_the_members_and_spread_knows_what_they_share():
         for y in years
         for m, slope in enumerate(slopes)
     ]
-    (found,) = tables.trend_table(pd.DataFrame(rows)).itertuples()
+    budgets = pd.DataFrame([{"flux": "gpp", "year": str(y), "region": "globe", "passing_std": 0.0} for y in years])
+    (found,) = tables.trend_table(pd.DataFrame(rows), budgets).itertuples()
     assert found.slope == pytest.approx(0.2) and found.std == pytest.approx(0.1) and found.error == pytest.approx(0, abs=1e-9)
     assert (found.years, found.n) == ("2001-2008", 8)
     noise = {str(y): e for y, e in zip(years, rng.normal(0, 1, 8), strict=True)}
     noisy = pd.DataFrame(rows).assign(total=lambda t: t["total"] + t["year"].map(noise))
-    (found,) = tables.trend_table(noisy).itertuples()
+    (found,) = tables.trend_table(noisy, budgets).itertuples()
     assert found.std == pytest.approx(0.1), "what all members share is no spread between them"
     assert 0.05 < found.error < 0.5
-    assert tables.trend_table(pd.DataFrame(rows[:6])).empty
+    assert tables.trend_table(pd.DataFrame(rows[:6]), budgets).empty
+
+
+def test_errors_that_pass_tilt_a_trend_and_years_that_resemble_each_other_tell_less_of_it():
+    years = np.arange(2001, 2021)
+    budgets = pd.DataFrame([{"flux": "gpp", "year": str(y), "region": "globe", "passing_std": 0.5} for y in years])
+    rng = np.random.default_rng(4)
+    white, red = rng.normal(0, 1, 20), np.zeros(20)
+    for k in range(1, 20):
+        red[k] = 0.8 * red[k - 1] + 0.6 * rng.normal()
+    errors = {}
+    expected = 0.5 / np.sqrt(np.sum((years - years.mean()) ** 2))
+    for name, scatter in (("white", white / white.std()), ("red", red / red.std())):
+        row = {"flux": "gpp", "region": "globe"}
+        each = [(str(y), 9.0 + value, m) for y, value in zip(years, scatter, strict=True) for m in (0, 1)]
+        rows = pd.DataFrame([row | {"year": y, "member": m, "total": total} for y, total, m in each])
+        (found,) = tables.trend_table(rows, budgets).itertuples()
+        assert found.std == found.passing_std == pytest.approx(expected) and found.member_std == 0
+        errors[name] = found.error
+    assert errors["red"] > 1.3 * errors["white"]
 
 
 def test_the_line_of_the_globe_tells_covariance_and_closure():
     gpp, _, days, weights = block()
     totals = Block(gpp, 0.9 * gpp, days).sum_over(Regions.of(weights))
-    rows, members = tables.budget_table(totals, label="2001", days=365.0), tables.member_table(totals, label="2001")
+    rows, members = tables.budget_table(totals, NO_ERRORS, label="2001", days=365.0), tables.member_table(totals, label="2001")
     text = tables.describe_globe(rows, members)
     own = rows[rows["region"] == "globe"].set_index("flux")["std"]
     assert own["nee"] == pytest.approx(0.1 * own["gpp"], rel=1e-6), "errors that are shared cancel"

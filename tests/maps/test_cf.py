@@ -52,8 +52,8 @@ def test_the_compliance_checker_finds_nothing(world, flux, request, tmp_path):
 
 @pytest.mark.parametrize("flux", FLUXES)
 def test_catalogues_find_all_they_ask_for_but_names_that_do_not_exist(daily, flux, tmp_path):
-    """CF has no standard name for RECO, NEE, quantiles and what was filled, so none is invented; a map has no vertical axis."""
-    unnamed = {f"{flux}_q05", f"{flux}_q95", "filled_drivers"} | ({flux, f"{flux}_std"} if flux != "gpp" else set())
+    """CF has no standard name for RECO, NEE, deviations and quantiles, so none is invented; a map has no vertical axis."""
+    unnamed = {f"{flux}_std", f"{flux}_q05", f"{flux}_q95", "filled_drivers"} | ({flux} if flux != "gpp" else set())
     expected = {f'variable "{name}" missing the following attributes:: standard_name' for name in unnamed}
     found = complaints(daily.write_map(flux), tmp_path, "acdd:1.3")
     assert {c for c in found if not c.startswith("geospatial_vertical_extents_match")} == expected
@@ -64,10 +64,11 @@ def test_members_and_si_units_comply_but_for_the_order_of_dimensions(daily, tmp_
     assert [c for c in found if not c.startswith(EXPECTED)] == []
 
 
-def test_the_standard_error_modifier_and_links_between_variables(daily):
+def test_a_predictive_deviation_claims_no_standard_name_and_variables_are_linked(daily):
     ds = xr.open_dataset(daily.write_map("gpp"), decode_cf=False)
-    name = "gross_primary_productivity_of_biomass_expressed_as_carbon"
-    assert ds["gpp"].standard_name == name and ds["gpp_std"].standard_name == f"{name} standard_error"
+    assert ds["gpp"].standard_name == "gross_primary_productivity_of_biomass_expressed_as_carbon"
+    assert "slightly negative" in ds["gpp"].comment
+    assert "standard_name" not in ds["gpp_std"].attrs  # `standard_error` is that of an estimate
     assert all(link in ds for link in ds["gpp"].ancillary_variables.split())
     assert ds["gpp"].cell_methods == "time: mean area: mean where land"
     for flux in ("reco", "nee"):

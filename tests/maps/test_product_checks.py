@@ -25,7 +25,9 @@ def products(daily, tmp_path_factory) -> Path:
             files.write_seal(folder / f"{name}_{flux}.nc")
     tables = {name: str(folder / f"{name}.csv") for name in ("budgets", "members", "trends", "regions")}
     manifests = [str(daily.common["manifest"])]
-    sum_budgets(manifests=manifests, cube=str(daily.common["cube"]), labels=["2012"], vegetated_only=True, **tables)
+    sum_budgets(
+        manifests=manifests, cube=str(daily.common["cube"]), labels=["2012"], vegetated_only=True, **daily.errors, **tables
+    )
     return folder
 
 

@@ -10,7 +10,7 @@ from tamrl import classes, registry
 from tamrl.maps import cf, land
 from tamrl.maps.products import Context
 from tamrl.uncertainty import conformal
-from tamrl.uncertainty.calibration import StratumCalibration
+from tamrl.uncertainty.calibration import StratumCalibration, TestedCalibration
 
 PRODUCTS = registry.names(registry.PRODUCTS)
 BARE = land.Land(np.ones(4), np.ones(5), *(np.ones((4, 5)) for _ in range(3)), None, (), land.WHOLE)
@@ -40,7 +40,9 @@ def context(units="gC m-2 d-1", share=None, flux="gpp"):
         observed=observed, predicted=predicted, spread=np.ones(500), site=np.arange(500) % 30, flux=flux
     )
     attributes = cf.flux_attributes(flux, units=units, resolution="day", note=BARE.note)
-    return Context(flux, cf.UNITS[units], np.ones((4, 5)) if share is None else share, fitted, attributes)
+    return Context(
+        flux, cf.UNITS[units], np.ones((4, 5)) if share is None else share, TestedCalibration(fitted, "day"), attributes
+    )
 
 
 def test_both_products_of_the_rules_are_there():
@@ -81,12 +83,13 @@ def test_intervals_of_the_map_follow_season_and_class(members):
     own = context()
     strata = {"igbp": {"CRO": 4.0}, "season": [1.0, 1.0, 9.0, 1.0], "scale": 1.0, "low": -1.0, "high": 1.0}
     by_strata = {"strata": StratumCalibration(**strata)}
-    with_spread = own.calibration.with_spread.model_copy(update=by_strata)
-    fitted = own.calibration.model_copy(update={"with_spread": with_spread})
+    of_all = own.calibration.calibration
+    with_spread = of_all.with_spread.model_copy(update=by_strata)
+    fitted = TestedCalibration(of_all.model_copy(update={"with_spread": with_spread}), "day")
     igbp = np.zeros((len(classes.IGBP), 4, 5), "float32")
     igbp[classes.IGBP.index("CRO"), 1] = 1  # the second row of cells
     ensemble = registry.load(registry.PRODUCTS, "ensemble")
-    south = members.assign_coords(lat=[30.0, 20.0, -20.0, -30.0])
+    south = members.assign_coords(lat=[30.0, 25.0, -25.0, -30.0])
     by_class = dataclasses.replace(own, calibration=fitted, igbp=igbp)
     width = (
         ensemble.build(south, by_class)["gpp_std"]
@@ -98,3 +101,20 @@ def test_intervals_of_the_map_follow_season_and_class(members):
     change = ensemble.build(summer, by_class)["gpp_std"].values / ensemble.build(south, by_class)["gpp_std"].values
     np.testing.assert_allclose(change[:, :2], 3, rtol=1e-5)
     np.testing.assert_allclose(change[:2, 2:], 1 / 3, rtol=1e-5)
+
+
+def test_intervals_do_not_step_where_the_hemispheres_meet(members):
+    """Cells on either side of the equator with the same members have the same interval in every month, or nearly so."""
+    own = context()
+    strata = {"igbp": {}, "season": [1.0, 2.0, 9.0, 3.0], "scale": 1.0, "low": -1.0, "high": 1.0}
+    with_spread = own.calibration.calibration.with_spread.model_copy(update={"strata": StratumCalibration(**strata)})
+    fitted = TestedCalibration(own.calibration.calibration.model_copy(update={"with_spread": with_spread}), "day")
+    igbp = np.zeros((len(classes.IGBP), 4, 5), "float32")
+    alike = members.copy(data=np.broadcast_to(members.values[:, :, :1], members.shape)).assign_coords(
+        lat=[0.375, 0.125, -0.125, -0.375]
+    )
+    build = registry.load(registry.PRODUCTS, "ensemble").build
+    for days in (0, 91, 182, 273):
+        at = alike.assign_coords(time=alike["time"] + np.timedelta64(days, "D"))
+        std = build(at, dataclasses.replace(own, calibration=fitted, igbp=igbp))["gpp_std"].values
+        assert np.abs(np.diff(std, axis=1) / std[:, 1:]).max() < 0.02

@@ -31,8 +31,10 @@ def test_a_map_holds_mean_spread_and_quantiles_of_the_land(daily, flux):
     values = members(daily, flux)
     expected = values.mean(0)
     np.testing.assert_allclose(ds[flux].values, expected * share(daily), rtol=1e-5, atol=1e-5)
-    fitted = Calibration.read(daily.folder / "calibration.json").of_flux(flux)
-    q05, _, sigma = conformal.interval(fitted, expected, values.std(0, ddof=1))
+    fitted, scale = Calibration.read(daily.folder / "calibration.json").at("day", flux)
+    of_tower = conformal.interval(fitted, expected, values.std(0, ddof=1))
+    q05, _, sigma = (expected + (of_tower[0] - expected) * 0.8, None, of_tower[2] * 0.8)  # the flux has no noise
+    assert scale == "day" and ds[f"{flux}_std"].tower_std_over_std == pytest.approx(1 / 0.8)
     np.testing.assert_allclose(ds[f"{flux}_std"].values, sigma * share(daily), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(ds[f"{flux}_q05"].values, q05 * share(daily), rtol=1e-4, atol=1e-4)
     desert = ds[flux].isel(lat=slice(6, 8), lon=slice(10, None))
@@ -71,7 +73,8 @@ def test_blocks_of_any_size_write_the_same_values(daily, monkeypatch):
     whole = xr.open_dataset(daily.write_map("nee")).load()
     monkeypatch.setattr(blocks, "strips", lambda store: [slice(0, 3), slice(3, 4), slice(4, 18)])
     real = blocks.steps
-    monkeypatch.setattr(blocks, "steps", lambda count, **_: real(count, bytes_per_step=1, memory=101))
+    monkeypatch.setattr(blocks, "MEMORY", 101)
+    monkeypatch.setattr(blocks, "steps", lambda count, **_: real(count, bytes_per_step=1))
     monkeypatch.setattr(stage.netcdf, "CHUNK", 3 * 18 * 36 * 4)
     other = xr.open_dataset(daily.write_map("nee", "blocks")).load()
     assert other["nee"].encoding["chunksizes"] == (3, 18, 36)
@@ -92,7 +95,8 @@ def test_a_single_member_gets_the_calibrated_interval_without_spread(make_world)
     ds = xr.open_dataset(world.write_map("gpp"))
     known = np.isfinite(ds["gpp"].values)
     assert known.any() and np.isfinite(ds["gpp_std"].values[known]).all()
-    assert np.isnan(budgets(world)["std"]).all()
+    table = budgets(world)
+    assert np.isnan(table["member_std"]).all() and (table["std"] > 0).any()
 
 
 def budgets(world, virtual=False, vegetated_only=True):
@@ -100,6 +104,7 @@ def budgets(world, virtual=False, vegetated_only=True):
     sum_budgets(
         manifests=[world.common["manifest"]],
         cube=world.common["cube"],
+        **world.errors,
         budgets=output,
         members=world.folder / "budget_members.csv",
         trends=world.folder / "budget_trends.csv",
@@ -129,7 +134,7 @@ def test_budgets_are_those_of_the_written_members(name, request):
         ) * 1e-15
         row = table.loc[(flux, "globe")]
         np.testing.assert_allclose(row["mean"], per_member.mean(), rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(row["std"], per_member.std(ddof=1), rtol=1e-2, atol=1e-5)
+        np.testing.assert_allclose(row["member_std"], per_member.std(ddof=1), rtol=1e-2, atol=1e-5)
         np.testing.assert_allclose([row["minimum"], row["maximum"]], [per_member.min(), per_member.max()], rtol=1e-4, atol=1e-4)
 
 
@@ -162,8 +167,9 @@ def test_predictions_of_another_label_store_or_cube_are_refused(make_world, key)
 def test_a_flux_without_calibration_is_refused(make_world):
     world = make_world(label="2012", time=pd.date_range("2012-01-01", periods=3))
     file = world.folder / "calibration.json"
-    files.write_json(file, {"gpp": files.read_json(file)["gpp"]})
-    with pytest.raises(ContractError, match="no calibration for reco"):
+    days = files.read_json(file)["scales"]["day"]
+    files.write_json(file, {"scales": {"day": {"gpp": days["gpp"]}}})
+    with pytest.raises(ContractError, match="no calibration of reco for a day"):
         world.write_map("reco")
     assert not list(world.folder.glob("*reco*"))
 

@@ -76,7 +76,8 @@ def test_streams_are_averaged_and_remember_apart():
     with torch.no_grad():
         each = model.deliver(model(x, support, static)[..., :3].mean(0))
     torch.testing.assert_close(model.predict(x, support, static), each, atol=2e-5, rtol=0)
-    z = model.encode(support, static)
+    with torch.inference_mode():  # as prediction does: with gradients other kernels may run, whose last bits differ
+        z = model.encode(support, static)
     first, state = model.resume(x[:, :64], z)
     second, _ = model.resume(x[:, 64:], z, state)
     assert all(part.shape[:2] == (3, 4) for part in state)
@@ -131,7 +132,7 @@ def test_windows_forget_what_lies_before_them(skip):
 
 
 def test_the_window_itself_can_be_the_support_set():
-    model, (x, support, static) = _model(context=30, support="window"), _arrays()
+    model, (x, support, static) = _model(context=30, support="window", encoder="recurrent"), _arrays()
     found = model.predict(x, support, static)
     assert torch.equal(found, model.predict(x, support + 1, static)) and torch.equal(found, model.predict(x, support, static))
     changed = x.clone()
@@ -144,7 +145,7 @@ def test_the_window_itself_can_be_the_support_set():
 
 def test_a_window_as_support_set_needs_windows():
     with pytest.raises(ValueError, match="needs context"):
-        tamrl.Options(support="window")
+        tamrl.Options(support="window", encoder="recurrent")
 
 
 def test_negative_fluxes_are_not_clipped():
@@ -161,3 +162,30 @@ def test_batches_of_whole_rows_have_the_same_bits(size):
     for start in range(0, 80 - size + 1, 8):
         rows = slice(start, start + size)
         assert torch.equal(model.predict(x[rows], support[rows], static[rows]), whole[rows])
+
+
+def test_a_periodic_encoder_does_not_see_where_the_year_begins():
+    _, support, static = _arrays()
+    turned = support.roll(5, dims=1)
+    periodic, recurrent = _model(encoder="periodic"), _model(encoder="recurrent")
+    torch.testing.assert_close(periodic.encode(support, static), periodic.encode(turned, static))
+    assert not torch.allclose(recurrent.encode(support, static), recurrent.encode(turned, static), atol=1e-3)
+    other = support.flip(1)  # another order of the same values is another cycle
+    assert not torch.allclose(periodic.encode(support, static), periodic.encode(other, static), atol=1e-3)
+
+
+def test_a_shifted_encoder_learns_from_cycles_that_begin_anywhere_and_predicts_as_they_come():
+    _, support, static = _arrays()
+    shifted, recurrent = _model(encoder="shifted", dropout=0.0), _model(encoder="recurrent", dropout=0.0)
+    assert torch.equal(shifted.encode(support, static), recurrent.encode(support, static))
+    torch.manual_seed(2)
+    codes = shifted.train().encode(support, static)
+    starts = torch.stack([recurrent.encode(support.roll(n, dims=1), static) for n in range(support.shape[1])])
+    nearest = (starts - codes).abs().amax(-1)  # (start, site)
+    assert (nearest.amin(0) < 1e-6).all() and len(set(nearest.argmin(0).tolist())) > 1
+
+
+@pytest.mark.parametrize("encoder", ["periodic", "shifted"])
+def test_an_encoder_that_may_begin_anywhere_needs_a_support_set_that_begins_again_where_it_ends(encoder):
+    with pytest.raises(ValueError, match="climatology"):
+        tamrl.Options(encoder=encoder, support="years")

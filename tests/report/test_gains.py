@@ -1,18 +1,11 @@
-"""Rank correlation by hand, and figures that are drawn from what they are given."""
+"""Figures that are drawn from what they are given."""
 
 import numpy as np
 import pandas as pd
-import pytest
-from scipy.stats import spearmanr
 
 from tamrl import contracts
+from tamrl.evaluation.bootstrap import TowerGroups
 from tamrl.report.figures import gains
-
-
-def test_the_rank_correlation_is_spearmans():
-    pairs = np.random.default_rng(1).normal(size=(40, 2)) @ np.array([[1, 0.7], [0, 1]])
-    pairs[:5, 0] = 0.1  # ties
-    assert gains.rank_correlation(pairs[None])[0] == pytest.approx(spearmanr(*pairs.T).statistic)
 
 
 def test_changes_are_drawn_with_targets(day_run):
@@ -31,8 +24,9 @@ def test_error_is_drawn_against_dissimilarity(day_run):
     metrics = contracts.read_csv(day_run.path("evaluation/site_metrics.csv"), contracts.METRICS)
     unlike = contracts.read_csv(day_run.path("evaluation/dissimilarity.csv"), contracts.DISSIMILARITY)
     own = metrics.query("model == 'tamrl' and split == 'kfold'")
+    groups = TowerGroups.read(day_run.path("samples/splits.csv"))
     unlike.loc[0, "dissimilarity"] = np.nan
-    figure = gains.plot_error_by_dissimilarity(own, unlike, scale="day", threshold=0.6)
+    figure = gains.plot_error_by_dissimilarity(own, unlike, groups, scale="day", threshold=0.6)
     points = np.asarray(figure.axes[0].collections[0].get_offsets())
     assert len(points) == 23 and len(figure.axes) == 3
     by_site = own[(own["flux"] == "gpp") & (own["scale"] == "day")].set_index("site")["rmse"]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib import image
 
+from tamrl.evaluation.bootstrap import TowerGroups
 from tamrl.report import style
 from tamrl.report.figures import models
 from tamrl.report.stage import write_report
@@ -50,10 +51,11 @@ def test_inputs_are_called_what_they_are(report):
 
 
 def test_a_quantile_lies_within_its_interval_and_missing_towers_do_not_count():
-    values = np.append(np.random.default_rng(1).gamma(2.0, size=60), np.nan)
+    values = pd.Series(np.append(np.random.default_rng(1).gamma(2.0, size=60), np.nan), [f"XX-{k}" for k in range(61)])
+    groups = TowerGroups(pd.Series(range(61), values.index))
     for level in (0.5, 0.9):
-        found = models.tower_quantile(values, level)
-        assert found.n == 60 and found.low < found.estimate == np.quantile(values[:60], level) < found.high
+        found = models.tower_quantile(values, groups, level)
+        assert found.n == 60 and found.low < found.estimate == np.quantile(values.iloc[:60], level) < found.high
 
 
 def test_small_groups_are_left_out_and_the_tropics_are_a_group_of_their_own():

@@ -1,10 +1,12 @@
 """The page on the quality of the towers: figures, tables and where they stand in the report."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from tamrl.report.figures import drivers, stations
+from tamrl.report.figures import drivers, seasons, stations
 from tamrl.report.stage import write_report
 
 
@@ -91,3 +93,54 @@ def test_the_report_shows_the_drivers(make_run, tmp_path, comparison):
     write_report(**run.keywords())
     assert (tmp_path / "figures/drivers.png").is_file()
     assert "Drivers of the grid minus those measured at the towers" in (tmp_path / "report.html").read_text()
+
+
+@pytest.fixture
+def driven():
+    """Twelve towers from 60° S to 60° N, whose drivers follow their sun."""
+    towers = pd.DataFrame({"site": [f"T{k:02d}" for k in range(12)], "lat": np.linspace(-60, 60, 12)})
+    dates = pd.date_range("2010-01-01", "2011-12-01", freq="MS")
+    rows = []
+    for site, lat in towers.itertuples(index=False):
+        warm = -np.sign(lat) * np.cos(2 * np.pi * (dates.month - 0.5) / 12)
+        growth = np.exp(4 * (warm - 1))  # a short season, as at many towers
+        measured = {
+            "gpp": 8 * growth,
+            "air_temperature": 285 + 10 * warm,
+            "shortwave_radiation": 200 + 90 * warm,
+            "evi": 0.1 + 0.4 * growth,
+        }
+        rows.append(pd.DataFrame({"site": site, "date": dates, **measured}))
+    return pd.concat(rows, ignore_index=True), towers
+
+
+def test_towers_with_a_whole_year_are_chosen_from_south_to_north(driven):
+    records, towers = driven
+    chosen = seasons.choose_seasons(records, towers)
+    assert len(chosen) == seasons.TOWERS and chosen["lat"].is_monotonic_increasing
+    assert chosen["lat"].iloc[[0, -1]].tolist() == [-60, 60]
+    without = records[~((records["site"] == "T00") & (records["date"].dt.month == 6))]
+    assert "T00" not in set(seasons.choose_seasons(without, towers)["site"])
+
+
+def test_the_seasons_of_drivers_are_drawn_and_judged(driven):
+    records, towers = driven
+    assert seasons.driver_names(records) == ["air_temperature", "shortwave_radiation", "evi"]
+    figure = seasons.plot_seasons(records, seasons.choose_seasons(records, towers))
+    lines = [len(axes.lines) for axes in figure.axes if axes.get_visible()]
+    assert lines == [seasons.TOWERS] * 4
+    assert all(axes.get_xticklabels()[0].get_text() == "Jan" for axes in figure.axes[:4])
+    figure.draw_without_rendering()
+    titles = [axes.title.get_window_extent() for axes in figure.axes[:4]]
+    assert all(left.x1 < right.x0 for left, right in pairwise(titles)), "titles lie over each other"
+    assert all(title.x1 < figure.bbox.x1 for title in titles)
+    light = [sum(line.get_color()[:3]) for line in figure.axes[0].lines]
+    assert light == sorted(light, reverse=True), "from south (light) to north (dark)"
+    south, north = figure.axes[1].lines[0].get_ydata(), figure.axes[1].lines[-1].get_ydata()
+    assert np.argmax(south) == 0 and np.argmax(north) in (5, 6)
+    table = seasons.season_table(records, towers)
+    assert [row[:3] for row in table.rows][-1][2] == "12" and {row[-1] for row in table.rows} == {"–"}
+    order = np.argsort([str(month) for month in range(1, 13)])
+    years = records.groupby(["site", records["date"].dt.year])["evi"]
+    scrambled = records.assign(evi=years.transform(lambda values: values.to_numpy()[order]))
+    assert "text order" in seasons.season_table(scrambled, towers).rows[-1][-1]

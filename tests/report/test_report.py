@@ -8,7 +8,9 @@ import pytest
 import xarray as xr
 from matplotlib import image
 
+from tamrl import contracts
 from tamrl.errors import ContractError
+from tamrl.evaluation.bootstrap import TowerGroups
 from tamrl.layout import File, RunFiles
 from tamrl.report import style
 from tamrl.report.figures import budgets, calibration, towers
@@ -73,7 +75,7 @@ def test_numbers_come_from_the_files(report):
     text, _, run = report
     table = pd.read_csv(run.folder / "budgets.csv")
     globe = table[(table["region"] == "globe") & (table["flux"] == "gpp")].squeeze()
-    assert f"{globe['mean']:.1f} ± {globe['std']:.1f}" in text
+    assert f"{globe['mean']:.1f} ({globe['q05']:.1f} to {globe['q95']:.1f})" in text
     metrics = pd.read_csv(run.folder / "evaluation/site_metrics.csv", keep_default_na=False, na_values=[""])
     rows = metrics[
         (metrics["model"] == "tamrl") & (metrics["split"] == "kfold") & (metrics["flux"] == "gpp") & (metrics["scale"] == "day")
@@ -99,7 +101,7 @@ def test_the_head_says_that_the_world_is_simulated(report):
 def test_the_headline_of_nee_carries_its_spatial_skill(report):
     text, _, _ = report
     tile = re.search(r'<div class="tile nee">.*?</div>', text, re.S).group()
-    assert "R² of site means" in tile
+    assert "NSE of site means" in tile
 
 
 def test_a_climatology_without_reference_members_rivals_or_choices(make_run, tmp_path, monkeypatch):
@@ -160,7 +162,7 @@ def test_examples_are_chosen_by_rule():
 
 
 def test_budgets_of_several_years_are_averaged():
-    row = {"flux": "gpp", "region": "globe", "area_m2": 1e14, "std": 1.0, "minimum": 0.0, "maximum": 9.0}
+    row = dict.fromkeys(contracts.BUDGETS.columns, 1.0) | {"flux": "gpp", "region": "globe", "area_m2": 1e14}
     frame = pd.DataFrame([row | {"year": "2011", "mean": 100.0}, row | {"year": "2012", "mean": 110.0}])
     assert budgets.mean_budgets(frame)["mean"].tolist() == [105.0]
 
@@ -173,8 +175,10 @@ def test_a_table_of_differences_gives_a_verdict():
             rows.append(
                 {"model": model, "split": "kfold", "flux": "gpp", "scale": "day", "site": f"XV-{k:02d}", "rmse": 1 + shift}
             )
-    found = tables.difference_table(pd.DataFrame(rows), map_model="tamrl")
-    assert found.rows[0][-1] == "better" and found.rows[0][5].startswith("−0.")
+    table = pd.DataFrame(rows)
+    sites = table["site"].unique()
+    found = tables.difference_table(table, TowerGroups(pd.Series(range(len(sites)), sites)), map_model="tamrl")
+    assert found.rows[0][-1] == "better" and found.rows[0][4:6] == ["30", "30"] and found.rows[0][6].startswith("−0.")
 
 
 def test_timings_sum_over_jobs():

@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 
 from tamrl import contracts
+from tamrl.report.style import format_number
 from tamrl.report.summary import write_summary
 
 
 @pytest.fixture(scope="module")
 def page(day_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("summary")
-    rules = {"build_cube": {"seconds": 90.0, "memory_mib": 2048.0}, "x": {"seconds": 30.0, "memory_mib": None}}
-    rules |= {"choices/managed/write_map/gpp": {"seconds": 60.0, "memory_mib": 512.0}}
-    rules |= {f"write_map/{flux}": {"seconds": 120.0, "memory_mib": 1024.0} for flux in ("gpp", "reco")}
+    rules = {"build_cube": {"seconds": 90.0, "memory_mib": 2048.0}, "x": {"seconds": 30.0, "memory_mib": None}}  # no rule told
+    rules |= {"choices/managed/write_map/gpp": {"rule": "write_map", "seconds": 60.0, "memory_mib": 512.0}}
+    rules |= {f"write_map/{flux}": {"rule": "write_map", "seconds": 120.0, "memory_mib": 1024.0} for flux in ("gpp", "reco")}
     record = {
         "run": "test",
         "config_digest": "feedc0de",
@@ -58,8 +59,10 @@ def test_mixed_members_are_told_on_the_page(page):
 
 def test_totals_are_those_of_the_budgets(page, day_run):
     table = pd.read_csv(day_run.path("budgets.csv"))
-    globe = table[table["region"] == "globe"].groupby("flux")[["mean", "std"]].mean()
-    assert _row(page, "this run")[1] == f"{globe.loc['gpp', 'mean']:.1f} ± {globe.loc['gpp', 'std']:.1f}"
+    globe = table[table["region"] == "globe"].groupby("flux")[["mean", "q05", "q95", "class_std"]].mean()
+    mean, low, high, of_classes = globe.loc["gpp"]
+    assert _row(page, "this run")[1] == f"{mean:.1f} ({low:.1f} to {high:.1f})"
+    assert _row(page, "common to the places of a class")[1] == f"{of_classes:.1f}"
     assert "to" in _row(page, "range over choices")[3] and _row(page, "managed-kept")
 
 
@@ -67,11 +70,12 @@ def test_scores_are_medians_over_held_out_towers(page, day_run):
     metrics = contracts.read_csv(day_run.path("evaluation/site_metrics.csv"), contracts.METRICS)
     keys = {"flux": "nee", "split": "kfold:tower", "model": "lightgbm", "scale": "day"}
     rows = metrics[(metrics[list(keys)] == pd.Series(keys)).all(axis=1)]
-    medians = rows[["rmse", "bias", "r2", "nse"]].median()
-    starts = ("NEE", "tower", "lightgbm", str(len(rows)))
+    medians = rows[["rmse", "mae", "bias", "nse", "r2"]].median()
+    starts = ("NEE", "tower", "lightgbm", str(len(rows)), "23")
     found = next(line for line in page.splitlines() if line.startswith("| " + " | ".join(starts) + " |"))
-    values = [medians["rmse"], rows["rmse"].quantile(0.9), *medians[["bias", "r2", "nse"]]]
-    assert found.endswith(" | ".join(f"{v:.2f}" for v in values) + " |")
+    values = [medians["rmse"], rows["rmse"].quantile(0.9), *medians[["mae", "bias", "nse", "r2"]]]
+    assert found.endswith(" | ".join(map(format_number, values)) + " |")
+    assert "| NSE | r² |" in page and "NSE is the coefficient of determination 1 − SSE/SST" in page and "R² |" not in page
 
 
 def test_cost_and_revision_are_told(page):
@@ -89,13 +93,30 @@ def test_changes_and_targets_are_those_of_the_comparisons(page, day_run):
     table = contracts.read_csv(day_run.path("evaluation/comparisons.csv"), contracts.COMPARISONS)
     row = table.query("rival == 'lightgbm' and flux == 'gpp' and split == 'kfold' and scale == 'day'").iloc[0]
     change = f"{row['change']:.1f} [{row['low']:.1f}, {row['high']:.1f}]".replace("-", "−")
-    assert _row(page, "GPP", "grid", "lightgbm", "24", change)[-2:] == ["−5", "no"]
-    assert [line.split(" | ")[-1] for line in page.splitlines() if "| ctlstm | 0 |" in line] == ["not evaluated |"] * 2
+    assert _row(page, "GPP", "grid", "lightgbm", "24", "23", change)[-2:] == ["−5", "no"]
+    assert [
+        line.split(" | ")[-1]
+        for line in page.splitlines()
+        if "| grid | ctlstm | 0 | 0 |" in line or "| tower | ctlstm | 0 | 0 |" in line
+    ] == ["not evaluated |"] * 2
 
 
 def test_limits_of_coverage_that_are_broken_are_named(page, day_run):
     table = contracts.read_csv(day_run.path("evaluation/reliability.csv"), contracts.RELIABILITY)
     own = table.query("model == 'tamrl' and intervals == 'members' and met == 'no'")
     line = next(line for line in page.splitlines() if "broken by `tamrl`" in line)
-    assert all(f"{r.flux.upper()} {r.group} {100 * r.coverage:.0f} %" in line for r in own.itertuples())
+    assert all(f"{r.flux.upper()} {r.scale} {r.group} {100 * r.coverage:.0f} %" in line for r in own.itertuples())
     assert own.empty == line.endswith("none.")
+
+
+def test_ceilings_stand_in_the_table_after_the_models_and_shares_are_told(page, day_run):
+    metrics = contracts.read_csv(day_run.path("evaluation/ceilings.csv"), contracts.METRICS)
+    own = metrics.query("flux == 'gpp' and split == 'kfold' and scale == 'day'")
+    row = _row(page, "GPP", "grid", "ceiling: own_season", "24", "23")
+    assert row[5] == format_number(own["rmse"].median()) and row[9] == format_number(own["nse"].median())
+    assert "own_season" not in [line.split(" | ")[2] for line in page.splitlines() if line.startswith("| GPP | grid | ")]
+    shares = contracts.read_csv(day_run.path("evaluation/shares.csv"), contracts.SHARES)
+    best = shares.query("flux == 'gpp' and split == 'kfold' and against == 'best'").iloc[0]
+    way = _row(page, "GPP", "grid", "own season of other years", "best (lightgbm)", "24", "23")
+    assert way[6:9] == [format_number(best[name]) for name in ("rival_error", "error", "ceiling_error")]
+    assert way[9].startswith(format_number(best["share"], 1)) and way[10:] == ["1", best["met"]]

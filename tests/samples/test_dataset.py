@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from tamrl import classes
 from tamrl.calendar import TimeAxis
+from tamrl.models import tamrl
 from tamrl.samples import build, dataset, standardise
 from tamrl.samples.dataset import InputSpec
 
@@ -109,6 +110,14 @@ def test_support_is_the_mean_seasonal_cycle_in_northern_time(samples, scaled):
     own = scaled.apply(samples["shortwave_radiation"].values, name="shortwave_radiation", units="W m-2")
     bins = TimeAxis(samples["time"].values, SPEC.step).support_bins
     assert radiation[0, 5].item() == pytest.approx(own[0, bins == 5].mean(), abs=1e-6)
+
+
+@pytest.mark.parametrize("encoder", ["periodic", "shifted"])
+def test_the_equator_is_no_border_for_encoders_that_may_begin_anywhere(samples, scaled, encoder):
+    spec = InputSpec.requested(tamrl.Options(encoder=encoder), dynamic=SPEC.dynamic, static=SPEC.static, step="day")
+    south = samples.assign_coords(lat=-samples["lat"])
+    ours, theirs = (dataset.model_inputs(ds, spec, scaled) for ds in (samples, south))
+    assert all(torch.equal(getattr(ours, name), getattr(theirs, name)) for name in ("x", "static", "support", "valid"))
 
 
 def test_bins_without_values_are_interpolated_around_the_year():

@@ -8,6 +8,7 @@ from tamrl.errors import InputError
 from tamrl.towers.networks import fluxnet2015
 from tamrl.towers.product import Product
 from tamrl.towers.reader import aggregate, oneflux
+from tamrl.towers.reader.records import RecordChoice
 
 MAPPING = {"nee": "NEE_VUT_REF", "nee_qc": "NEE_VUT_REF_QC", "air_temperature": "TA_F", "precipitation": "P_F"}
 MOLES = 12.011e-6 * 86400
@@ -96,12 +97,12 @@ def test_an_archive_of_half_hours_becomes_days_and_months(sample, code, minutes)
     member = f"{NAME}_{code}_2012-2012_1-4.csv"
     path = sample.zip(sample.folder / f"{NAME}_2012-2012_1-4.zip", {member: raw.to_csv(index=False)})
     (product,) = oneflux.find_products(sample.folder, fluxnet2015.FILES, "day")
-    table, by_site, _ = oneflux.read_oneflux(product, partitioning="NT", step="day")
+    table, by_site, _ = oneflux.read_oneflux(product, RecordChoice("day", "NT"))
     assert product.path == path and len(table) == 91
     assert table["gpp"][1] == pytest.approx(raw["GPP_NT_VUT_REF"][24 * 60 // minutes : 48 * 60 // minutes].mean() * MOLES)
     assert table["air_temperature"].between(255, 290).all()
     assert by_site.loc["DE-Aaa", "fills_targets"] == 1 and by_site.loc["DE-Aaa", "time_shift"] == 0
-    monthly, _, _ = oneflux.read_oneflux(product, partitioning="NT", step="month")
+    monthly, _, _ = oneflux.read_oneflux(product, RecordChoice("month", "NT"))
     assert len(monthly) == 3 and monthly["gpp"][0] == pytest.approx(table["gpp"][:31].mean())
 
 
@@ -112,7 +113,7 @@ def test_a_clock_that_is_wrong_is_found(sample, shift, code, minutes):
     raw = sample.fine(days=90, shift=shift, minutes=minutes)
     sample.zip(sample.folder / f"{NAME}_2012-2012_1-4.zip", {member: raw.to_csv(index=False)})
     (product,) = oneflux.find_products(sample.folder, fluxnet2015.FILES, "day")
-    found = oneflux.read_oneflux(product, partitioning="NT", step="day")[1].loc["DE-Aaa", "time_shift"]
+    found = oneflux.read_oneflux(product, RecordChoice("day", "NT"))[1].loc["DE-Aaa", "time_shift"]
     assert found == pytest.approx(shift, abs=0.1)
 
 
@@ -122,16 +123,16 @@ def test_a_clock_that_cannot_be_judged_is_not(sample, raw):
     rows["without"] = sample.fine(days=90).drop(columns="SW_IN_POT")
     sample.zip(sample.folder / f"{NAME}_2012-2012_1-4.zip", {f"{NAME}_HH_2012-2012_1-4.csv": rows[raw].to_csv(index=False)})
     (product,) = oneflux.find_products(sample.folder, fluxnet2015.FILES, "day")
-    assert np.isnan(oneflux.read_oneflux(product, partitioning="NT", step="day")[1].loc["DE-Aaa", "time_shift"])
+    assert np.isnan(oneflux.read_oneflux(product, RecordChoice("day", "NT"))[1].loc["DE-Aaa", "time_shift"])
 
 
 def test_months_from_days_agree_with_the_official_months(shared_data):
     """The monthly file of Puechabon and the daily one of another version of the same data."""
     archives = shared_data / "archives"
     (official,) = oneflux.find_products(archives / "formats", fluxnet2015.FILES, "month")
-    theirs, _, _ = oneflux.read_oneflux(official, partitioning="NT", step="month")
+    theirs, _, _ = oneflux.read_oneflux(official, RecordChoice("month", "NT"))
     path = archives / "fluxnet2015" / "FLX_FR-Pue_FLUXNET2015_SUBSET_2000-2014_2-4.zip"
-    ours, _, _ = oneflux.read_oneflux(Product("FR-Pue", path), partitioning="NT", step="month")
+    ours, _, _ = oneflux.read_oneflux(Product("FR-Pue", path), RecordChoice("month", "NT"))
     both = ours.merge(theirs, on="date", suffixes=("", "_official"))
     assert len(both) == 96
     for name, limit in {"air_temperature": 0.01, "shortwave_radiation": 0.05, "nee": 0.06, "gpp": 0.06, "nee_qc": 0.01}.items():

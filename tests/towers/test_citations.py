@@ -21,7 +21,7 @@ def _places():
 
 
 def test_an_entry_for_each_network_and_tower():
-    text = citations.bibtex(_places(), {k: v for k, v in NETWORKS.items() if v})
+    text = citations.bibtex(_places(), {k: v for k, v in NETWORKS.items() if v}, {})
     assert re.findall(r"^@\w+\{(.+),$", text, re.MULTILINE) == ["shuttle", "tower_DE-Aaa", "tower_US-Bbb"]
     assert text.count("{") == text.count("}")
     assert r"Müller, A. \& B\_C (2025)" in text and r"100 \%" in text
@@ -41,7 +41,7 @@ DOIS = [
 
 @pytest.mark.parametrize("doi", DOIS)
 def test_nothing_in_a_citation_ends_its_entry_or_is_markup(doi):
-    text = citations.bibtex(sites.site_table([{"site": "XX-Aaa", "network": "x", "citation": EVIL, "doi": doi}]), {})
+    text = citations.bibtex(sites.site_table([{"site": "XX-Aaa", "network": "x", "citation": EVIL, "doi": doi}]), {}, {})
     depth, least = 0, []
     for sign in text.strip():
         depth += {"{": 1, "}": -1}.get(sign, 0)
@@ -53,7 +53,7 @@ def test_nothing_in_a_citation_ends_its_entry_or_is_markup(doi):
 
 
 def test_thanks_name_the_licence_and_every_tower():
-    text = citations.acknowledgements(_places(), {k: v for k, v in NETWORKS.items() if v})
+    text = citations.acknowledgements(_places(), {k: v for k, v in NETWORKS.items() if v}, {})
     assert "CC-BY-4.0" in text and "10.1038/s41597-020-0534-3" in text
     for site in ("DE-Aaa: Müller", "US-Bbb: P. (2026)", "NA: cite the network"):
         assert site in text

@@ -9,13 +9,14 @@ from tamrl.towers import survey
 from tamrl.towers.networks import fluxnet, fluxnet2015
 from tamrl.towers.product import Product
 from tamrl.towers.reader import oneflux
+from tamrl.towers.reader.records import RecordChoice
 
 NAME = "FLX_DE-Aaa_FLUXNET2015_SUBSET"
 
 
 def _read(sample, members, step="day", partitioning="NT"):
     path = sample.zip(sample.folder / f"{NAME}_2010-2011_1-4.zip", members)
-    return oneflux.read_oneflux(Product("DE-Aaa", path), partitioning=partitioning, step=step)
+    return oneflux.read_oneflux(Product("DE-Aaa", path), RecordChoice(step, partitioning))
 
 
 def _daily(rows):

@@ -51,7 +51,7 @@ def test_the_first_day_of_hainich_by_hand(real):
 def test_day_time_partitioning_of_hainich_by_hand(options, shared_data):
     name = "FLX_DE-Hai_FLUXNET2015_SUBSET_2000-2012_1-4.zip"
     product = Product("DE-Hai", shared_data / "archives" / "fluxnet2015" / name)
-    table, _, _ = oneflux.read_oneflux(product, partitioning="DT", step="day")
+    table, _, _ = oneflux.read_oneflux(product, records.RecordChoice("day", "DT"))
     assert table.loc[0, ["gpp", "reco", "nee"]].tolist() == [0.0, 1.08909, 1.33639]
 
 
@@ -77,7 +77,7 @@ def test_the_real_monthly_file_of_puechabon(shared_data):
     """A FULLSET of hundreds of columns, loose as distributed."""
     folder = shared_data / "archives" / "formats"
     (product,) = oneflux.find_products(folder, fluxnet2015.FILES, "month")
-    table, _, _ = oneflux.read_oneflux(product, partitioning="NT", step="month")
+    table, _, _ = oneflux.read_oneflux(product, records.RecordChoice("month", "NT"))
     assert product.site == "FR-Pue" and len(table) == 96
     january = table.iloc[0]
     assert january["date"] == pd.Timestamp("2007-01-01")

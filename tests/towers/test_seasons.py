@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tamrl import seasons
 from tamrl.errors import InputError
 from tamrl.towers import survey
 from tamrl.towers.networks import metaflux
-from tamrl.towers.quality import seasons
+from tamrl.towers.quality import seasons as check
 
 LATITUDES = {f"AA-{k:03d}": lat for k, lat in enumerate(np.linspace(-50, 65, 14))}
 
@@ -37,7 +38,7 @@ def _rearranged(years: pd.DataFrame, name: str, order) -> pd.DataFrame:
 
 
 def test_columns_in_their_months_pass(years):
-    table = seasons.check_seasons(years, where="network x")
+    table = check.check_seasons(years, where="network x")
     assert set(table["covariate"]) == {"shortwave_radiation", "air_temperature", "vapour_pressure_deficit", "evi", "lai"}
     assert (table["r"] > 0.8).all() and (table["fault"] == "").all() and (table["towers"] == len(LATITUDES)).all()
 
@@ -45,34 +46,34 @@ def test_columns_in_their_months_pass(years):
 @pytest.mark.parametrize("name", ["evi", "lai", "shortwave_radiation", "vapour_pressure_deficit"])
 def test_months_in_text_order_are_named(years, name):
     with pytest.raises(InputError, match=f"{name} does not stand in its months: its months stand in text order"):
-        seasons.check_seasons(_rearranged(years, name, lambda v: v[:, seasons.TEXT_ORDER]), where="network x")
+        check.check_seasons(_rearranged(years, name, lambda v: v[:, seasons.TEXT_ORDER]), where="network x")
 
 
 @pytest.mark.parametrize("months", [-4, 3, 5, 6])
 @pytest.mark.parametrize("name", ["evi", "shortwave_radiation"])
 def test_a_shifted_column_is_named_with_its_months(years, name, months):
     with pytest.raises(InputError, match=rf"{name} .*shifted by \{months:+d} months"):
-        seasons.check_seasons(_rearranged(years, name, lambda v: np.roll(v, months, axis=1)), where="network x")
+        check.check_seasons(_rearranged(years, name, lambda v: np.roll(v, months, axis=1)), where="network x")
 
 
 def test_another_column_in_its_place_is_named(years):
     flat = years.drop(columns="lai").assign(evi=np.random.default_rng(1).standard_normal(len(years)))
     swapped = flat.assign(vapour_pressure_deficit=flat["evi"], evi=years["vapour_pressure_deficit"])
     with pytest.raises(InputError, match=r"vapour_pressure_deficit does not stand .*the column of (evi|gpp) has its season"):
-        seasons.check_seasons(swapped, where="network x")
+        check.check_seasons(swapped, where="network x")
 
 
 def test_an_unusual_season_that_nothing_explains_is_reported_and_not_refused(years):
     noise = years.assign(evi=np.random.default_rng(2).standard_normal(len(years)))
     odd = noise[["evi", "gpp"]].assign(gpp=np.random.default_rng(3).standard_normal(len(noise)))
-    table = seasons.check_seasons(odd, where="network x")
+    table = check.check_seasons(odd, where="network x")
     assert table["fault"].tolist() == ["no known rearrangement restores its season"] and table["r_restored"].isna().all()
 
 
 def test_few_towers_are_not_judged(years):
     few = years.loc[list(LATITUDES)[: seasons.FEWEST_TOWERS - 1]]
     shifted = _rearranged(few, "evi", lambda v: np.roll(v, 6, axis=1))
-    assert (seasons.check_seasons(shifted, where="network x")["fault"] == "").all()
+    assert (check.check_seasons(shifted, where="network x")["fault"] == "").all()
 
 
 def test_a_tower_without_all_months_does_not_count(years):
@@ -106,7 +107,7 @@ def test_real_covariates_stand_in_their_months(shared_data):
     columns = ["site", "date", "lat", *NAMES]
     table = pd.read_parquet(shared_data / "towers" / "fluxnet2015_daily.parquet", columns=columns).rename(columns=NAMES)
     years = seasons.mean_years(table, table.groupby("site")["lat"].first())
-    compared = seasons.check_seasons(years, where="fluxnet2015_daily.parquet").set_index("covariate")
+    compared = check.check_seasons(years, where="fluxnet2015_daily.parquet").set_index("covariate")
     assert (compared["r"] > 0.9).all() and (compared["towers"] >= 139).all()
 
 
@@ -123,4 +124,4 @@ def published(shared_data) -> tuple[pd.DataFrame, pd.Series]:
 def test_greenness_as_published_is_refused_and_its_fault_is_named(published, name):
     years, networks = published
     with pytest.raises(InputError, match="its months stand in text order"):
-        seasons.check_networks(years[[name, "gpp", seasons.POTENTIAL]], networks)
+        check.check_networks(years[[name, "gpp", seasons.POTENTIAL]], networks)

@@ -54,7 +54,9 @@ def test_only_what_is_new_is_read(folder, tmp_path, monkeypatch):
     _gather(folder, store=store)
     seen = []
     real = oneflux.read_oneflux
-    monkeypatch.setattr(oneflux, "read_oneflux", lambda product, **how: seen.append(product.site) or real(product, **how))
+    monkeypatch.setattr(
+        oneflux, "read_oneflux", lambda product, *how, **more: seen.append(product.site) or real(product, *how, **more)
+    )
     _gather(folder, store=store)
     assert seen == []
     _copies(folder, 1)
@@ -72,7 +74,9 @@ def test_only_what_is_new_is_read(folder, tmp_path, monkeypatch):
 def test_another_pandas_reads_again(folder, tmp_path, monkeypatch):
     seen = []
     real = oneflux.read_oneflux
-    monkeypatch.setattr(oneflux, "read_oneflux", lambda product, **how: seen.append(product.site) or real(product, **how))
+    monkeypatch.setattr(
+        oneflux, "read_oneflux", lambda product, *how, **more: seen.append(product.site) or real(product, *how, **more)
+    )
     _gather(folder, store=tmp_path / "store")
     _gather(folder, store=tmp_path / "store")
     assert len(seen) == 2

@@ -1,5 +1,7 @@
 """Tables of the user's own: columns and units named, everything doubtful refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,6 +66,17 @@ def test_amounts_of_a_month_count_its_days(sample, rows):
 def test_a_missing_column_is_named_with_near_misses(sample, rows):
     with pytest.raises(InputError, match=r"'NEE_VUT_REF' for nee[\s\S]*t\.csv[\s\S]*did you mean NEE_VUT_REFX"):
         _read(sample, rows.rename(columns={"NEE_VUT_REF": "NEE_VUT_REFX"}))
+
+
+def test_drivers_that_only_the_defaults_name_may_be_absent(sample, rows, caplog):
+    with caplog.at_level("WARNING"):
+        found, places = _read(sample, rows.drop(columns=["mm_LAI", "climate5"]))
+    assert "lai" not in found and places["koppen"].isna().all()
+    assert "no columns for koppen, lai: left out" in caplog.text
+    with pytest.raises(InputError, match="'leaves' for lai"):
+        _read(sample, rows, {"lai": "leaves"})
+    with pytest.raises(InputError, match="NEE_VUT_REF_QC"):  # without it every record would count as measured
+        _read(sample, rows.drop(columns="NEE_VUT_REF_QC"))
 
 
 def test_an_unknown_key_is_named_with_near_misses(sample, rows):
@@ -140,4 +153,13 @@ def test_a_table_of_more_rows_than_its_size_can_hold_is_refused(tmp_path):
     pd.DataFrame({"site": pd.Categorical.from_codes(np.zeros(20_000_000, "int8"), ["DE-Aaa"])}).to_parquet(path)
     assert path.stat().st_size < 1 << 16
     with pytest.raises(InputError, match=r"towers\.parquet[\s\S]*declares 20,000,000 rows"):
-        flat_table._columns(path)
+        flat_table.read_names(path)
+
+
+@pytest.mark.parametrize("share", [0.003, 0.1, 0.5, 0.9, 0.999])
+def test_a_cut_parquet_file_is_refused(sample, share):
+    content = Path(sample.table("day")["path"]).read_bytes()
+    file = sample.folder / "cut.parquet"
+    file.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(InputError, match=r"cut\.parquet"):
+        table.read([file], table.Options(path=str(file)), partitioning="NT", step="day")

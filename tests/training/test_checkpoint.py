@@ -33,7 +33,7 @@ def folder(trained, tmp_path):
 
 
 def test_a_model_survives(trained, folder):
-    again = checkpoint.load_model(folder)
+    again = checkpoint.load_member(folder)
     assert again.spec == trained.spec.model_copy(update={"weights": again.spec.weights}) and again.spec.digest
     x, support, static = torch.randn(3, 20, len(again.spec.inputs.features)), torch.randn(3, 12, 2), torch.randn(3, 17)
     assert torch.equal(again.model.predict(x, support, static), trained.model.predict(x, support, static))
@@ -42,7 +42,7 @@ def test_a_model_survives(trained, folder):
 def test_an_option_that_is_null_stays_null(trained, tmp_path):
     spec = trained.spec.model_copy(update={"options": trained.spec.options.model_copy(update={"forgiven": None})})
     checkpoint.save_model(tmp_path / "m", replace(trained, spec=spec))
-    assert checkpoint.load_model(tmp_path / "m").spec.options.forgiven is None
+    assert checkpoint.load_member(tmp_path / "m").spec.options.forgiven is None
 
 
 def test_a_pickle_is_refused_and_never_run(folder, tmp_path):
@@ -57,7 +57,7 @@ def test_a_pickle_is_refused_and_never_run(folder, tmp_path):
     spec["weights"] = checkpoint.sha256(folder / checkpoint.WEIGHTS)
     files.write_json(folder / checkpoint.SPEC, spec)
     with pytest.raises(ContractError, match="no safetensors file"):
-        checkpoint.load_model(folder)
+        checkpoint.load_member(folder)
     assert not ran.exists()
 
 
@@ -67,10 +67,10 @@ def test_changed_or_missing_weights_are_refused(folder):
     content[-3] ^= 1
     file.write_bytes(content)
     with pytest.raises(ContractError, match="checksum"):
-        checkpoint.load_model(folder)
+        checkpoint.load_member(folder)
     file.unlink()
     with pytest.raises(ContractError, match="lacks weights"):
-        checkpoint.load_model(folder)
+        checkpoint.load_member(folder)
 
 
 def test_an_ensemble_of_strangers_is_refused(trained, folder, tmp_path):
@@ -105,6 +105,6 @@ def test_a_description_that_does_not_fit_is_named_before_memory_is_taken(folder,
     resource.setrlimit(resource.RLIMIT_AS, (size + (1 << 29), before[1]))
     try:
         with pytest.raises(TamrlError, match=r"member-0|no plug-in"):
-            checkpoint.load_model(folder)
+            checkpoint.load_member(folder)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)

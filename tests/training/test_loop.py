@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from tamrl.errors import TrainingError
-from tamrl.models.parts.network import FluxNetwork
+from tamrl.models.parts.network import FluxNetwork, Stage
 from tamrl.samples.dataset import Inputs
 from tamrl.sections.models import Optimisation
 from tamrl.training import loop
@@ -23,8 +23,9 @@ class Line(FluxNetwork):
         super().__init__()
         self.layer, self.poisoned, self.calls, self.seen = nn.Linear(2, 3), poisoned, 0, []
 
-    def begin(self, progress: float) -> None:
+    def begin(self, progress: float) -> Stage:
         self.seen.append(progress)
+        return super().begin(progress)
 
     def forward(self, x, support, static):
         out = self.layer(x)
@@ -66,6 +67,35 @@ def test_the_learning_rate_rises_and_falls_once():
     assert np.all(np.diff(rate[:21]) > 0) and np.all(np.diff(rate[20:]) < 0)
 
 
+def test_steps_halve_the_learning_rate_in_every_stage():
+    settings, layer = _settings(schedule="step", weight_decay=0.5), nn.Linear(1, 1)
+    optimizer = torch.optim.AdamW(layer.parameters())
+
+    class Staged(Line):
+        def begin(self, progress: float) -> Stage:
+            return Stage(
+                2 * progress % 1, rate=0.1 if progress < 0.5 else 1.0, decay=float(progress < 0.5), fresh=progress == 0.5
+            )
+
+    rates = []
+    for progress in (0.0, 0.04, 0.05, 0.49, 0.5, 0.75):
+        layer(torch.ones(1, 1)).sum().backward()
+        optimizer.step()
+        loop._enter(Staged(), optimizer, settings, progress=progress)
+        rates.append(optimizer.param_groups[0]["lr"] / settings.learning_rate)
+        assert len(optimizer.state) == (0 if progress == 0.5 else 2)
+    assert rates == pytest.approx([0.1, 0.1, 0.05, 0.1 / 2**9, 1, 1 / 2**5])
+    assert optimizer.param_groups[0]["weight_decay"] == 0
+
+
+@pytest.mark.parametrize(("patience", "checks"), [(None, 12), (2, 3)])
+def test_training_ends_when_validation_stalls(monkeypatch, patience, checks):
+    scores = iter(range(100))
+    monkeypatch.setattr(loop, "validate", lambda *arguments: float(next(scores)))
+    history = _train(Line(), patience=patience)
+    assert len(history.validation) == checks and history.best_step == history.validation[0][0]
+
+
 def test_the_same_seed_gives_the_same_bits():
     weights = []
     for threads in (1, 2):
@@ -81,7 +111,7 @@ def test_the_same_seed_gives_the_same_bits():
 def test_the_best_weights_are_restored_not_the_last(monkeypatch):
     kept = {}
 
-    def worse_and_worse(network, batches, scale):
+    def worse_and_worse(network, batches, scale, kind):
         kept[len(kept)] = network.layer.weight.detach().clone()
         return float(len(kept))
 

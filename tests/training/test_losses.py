@@ -31,6 +31,13 @@ def test_it_is_the_huber_loss_of_scaled_fluxes():
     assert flux_loss(far, y, torch.ones_like(y), SCALE).item() == pytest.approx((10 - 0.5 + 12.5 - 0.5) / 3, rel=1e-4)
 
 
+def test_it_may_be_the_square_of_scaled_residuals():
+    y = _closing()
+    far = y + torch.tensor([50.0, 50.0, 0.0])
+    assert flux_loss(far, y, torch.ones_like(y), SCALE, kind="squared").item() == pytest.approx((100 + 156.25) / 3, rel=1e-4)
+    assert torch.equal(flux_loss(far, y, torch.ones_like(y), SCALE, kind="laplace"), flux_loss(far, y, torch.ones_like(y), SCALE))
+
+
 def test_with_an_estimated_error_it_is_the_laplace_likelihood():
     y, weight = _closing(), torch.ones(2, 6, 3)
     found = y + torch.tensor([5.0, 5.0, 0.0])

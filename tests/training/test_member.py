@@ -6,6 +6,7 @@ import torch
 
 from tamrl import registry
 from tamrl.errors import ConfigError
+from tamrl.models.parts import trees
 from tamrl.samples import dataset, standardise
 from tamrl.samples.dataset import InputSpec
 from tamrl.sections.models import Optimisation
@@ -42,6 +43,7 @@ def test_towers_of_a_group_are_resampled_together():
 @pytest.mark.parametrize("name", registry.names(registry.MODELS))
 def test_models_learn_and_repeat(samples, group, settings, name):
     small = {"hidden": 16, "trees": 30, "min_leaf": 5}
+    small |= {"batch": 64, "learning_rate": 0.02, "patience": None} if name in ("tamrl_published", "transformer") else {}
     options = {k: v for k, v in small.items() if k in registry.options(registry.MODELS, name).model_fields}
     fitted, spec, own = _fit(samples, group, settings | {"steps": 80}, name, **options)
     again, _, _ = _fit(samples, group, settings | {"steps": 80}, name, **options)
@@ -56,6 +58,35 @@ def test_models_learn_and_repeat(samples, group, settings, name):
         error = (found - y)[..., k][seen].square().mean()
         assert error < 0.5 * y[..., k][seen].var(), name
     assert len(fitted.held_back) == 4
+
+
+def test_classes_may_count_in_the_loss_and_not_in_the_draw(samples, group, settings):
+    weight = torch.ones(20, 48, 3)
+    weight[0, 10:] = 0
+    chosen = Optimisation(**(settings | {"weighting": "loss"}))
+    towers = module._Towers.of(samples, weight, group, chosen)
+    assert np.array_equal(towers.chance(1), [10, *[48] * 19]) and np.array_equal(towers.chance(1), towers.chance(2))
+    first = np.flatnonzero(samples["igbp_class"].values == samples["igbp_class"].values[0])
+    days = towers.chance(1)
+    assert towers.cost[0] == pytest.approx(days.sum() / 3 / days[first].sum())  # three IGBP classes, one Köppen class
+    drawn = module._Towers.of(samples, weight, group, Optimisation(**settings))
+    assert (drawn.cost == 1).all() and not np.array_equal(drawn.chance(1), drawn.chance(2))
+
+
+def test_every_bag_resamples_the_towers_anew(samples, group, settings, monkeypatch):
+    weights = []
+    train = trees.BoostedTrees.fit
+
+    def recorded(model, *arrays, seed, bag):
+        weights.append(arrays[-1])
+        train(model, *arrays, seed=seed, bag=bag)
+
+    monkeypatch.setattr(trees.BoostedTrees, "fit", recorded)
+    for bags in (1, 2):
+        _fit(samples, group, settings, "lightgbm", trees=2, min_leaf=5, bags=bags)
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[1], weights[2])
+    share = weights[2][:, :, 0].amax(1) / weights[1][:, :, 0].amax(1)  # of each tower, in one bag over the other
+    assert share.max() > 3 * share.min() and share.min() > 0
 
 
 def test_another_seed_gives_another_member(samples, group, settings):

@@ -70,4 +70,4 @@ def test_fluxes_of_unseen_towers_are_predicted(months):
         y = unseen[flux].values
         there = np.isfinite(y) & valid
         explained = 1 - np.mean((found[..., k] - y)[there] ** 2) / y[there].var()
-        assert explained > least, f"{flux}: R² {explained:.2f}"
+        assert explained > least, f"{flux}: NSE {explained:.2f}"

@@ -34,7 +34,7 @@ def _arguments(files, output, settings, *, steps=STEPS, seed=1) -> dict:
 def _train(*arguments, **changes) -> checkpoint.Trained:
     content = _arguments(*arguments, **changes)
     train_model(**content)
-    return checkpoint.load_model(content["folder"])
+    return checkpoint.load_member(content["folder"])
 
 
 @pytest.fixture
@@ -121,6 +121,6 @@ def test_a_process_killed_for_real_is_continued(files, settings, tmp_path):
     assert process.wait() == -signal.SIGKILL and state.exists() and not (tmp_path / "a").exists()
     threads = torch.get_num_threads()
     train_model(**content)
-    assert checkpoint.load_model(tmp_path / "a").spec.digest == _train(files, tmp_path / "b", settings, steps=300).spec.digest
+    assert checkpoint.load_member(tmp_path / "a").spec.digest == _train(files, tmp_path / "b", settings, steps=300).spec.digest
     assert not list(tmp_path.glob("*resume*")) and torch.get_num_threads() == 1
     torch.set_num_threads(threads)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tamrl.samples.dataset import Inputs
-from tamrl.training.sequences import Sampler, Sequences, site_chance
+from tamrl.training.sequences import Sampler, Sequences, class_balance, site_chance
 
 SITES, STEPS = 3, 50
 
@@ -64,3 +64,12 @@ def test_long_records_and_rare_classes_are_drawn_more_often():
     steps, igbp = np.array([100, 400, 400]), np.array(["ENF", "ENF", "EBF"])
     np.testing.assert_allclose(site_chance(steps, igbp, class_weights=True), [10 / 2**0.5, 20 / 2**0.5, 20])
     np.testing.assert_allclose(site_chance(steps, igbp, class_weights=False), [10, 20, 20])
+
+
+def test_classes_balance_each_other_over_all_steps():
+    steps, igbp = np.array([100, 300, 400]), np.array(["ENF", "ENF", "EBF"])
+    balance = class_balance(steps, igbp)
+    np.testing.assert_allclose(balance, [1, 1, 1])
+    balance = class_balance(np.array([100, 100, 600]), igbp)
+    np.testing.assert_allclose(balance, [2, 2, 2 / 3])
+    assert (balance * [100, 100, 600]).sum() == pytest.approx(800)

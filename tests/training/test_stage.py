@@ -33,7 +33,7 @@ def _train(files, output, settings, fold="0", seed=1, own=None, **changes):
         step="month",
         seed=seed,
     )
-    return checkpoint.load_model(output)
+    return checkpoint.load_member(output)
 
 
 def test_towers_of_the_fold_are_not_seen(files, settings, samples, tmp_path):

@@ -58,7 +58,7 @@ def written(land, tmp_path_factory) -> SimpleNamespace:
         patch.setattr(landmask, "land_share", lambda handle, resolution: _coarser(land, resolution))
         stage.simulate_world(
             world=str(found.world),
-            twin={k: TWIN[k] for k in SimulatedWorld.model_fields},
+            twin={k: v for k, v in TWIN.items() if k in SimulatedWorld.model_fields},
             time={"step": "day", "years": YEARS},
             resolution=5.0,
             seed=1,

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tamrl.classes import IGBP, UNVEGETATED
+from tamrl.sections.inputs import Equations
 from tamrl.twin import ecosystem
 from tamrl.twin.ecosystem import Air, Ecosystem, Tiles, greenness
 
@@ -120,6 +121,27 @@ def test_decay_is_one_at_ten_degrees_and_follows_lloyd_and_taylor():
         rates.append(float(ecosystem.decay_rate(s)[0]))
     assert rates[0] == pytest.approx(1.0, abs=0.01)
     assert rates[1] / rates[0] == pytest.approx(np.exp(308.56 * (1 / 56.02 - 1 / 66.02)), rel=1e-3)
+
+
+def test_other_equations_make_other_worlds():
+    stressed = _air(1, celsius=8.0, vpd=20.0)
+    base = Ecosystem(_tiles(["MF"]), _air(1))
+    _live(base, _air(1), 60)
+    gpp = {
+        name: float(ecosystem.production(base.state, base.p, stressed, Equations(**chosen))[0])
+        for name, chosen in {"standard": {}, "least": {"stress": "least"}, "exponential": {"light": "exponential"}}.items()
+    }
+    assert gpp["least"] > 1.1 * gpp["standard"]  # one stress alone takes less than both
+    assert gpp["standard"] < gpp["exponential"] < 2 * gpp["standard"]
+    assert np.array_equal(
+        ecosystem.production(base.state, base.p, stressed), ecosystem.production(base.state, base.p, stressed, Equations())
+    )
+    base.state.ground[:] = 10.0
+    cool = ecosystem.decay_rate(base.state, Equations(decay="q10"))
+    base.state.ground[:] = 20.0
+    assert ecosystem.decay_rate(base.state, Equations(decay="q10")) / cool == pytest.approx(2.0, rel=1e-5)
+    light = np.float32([2.0, 10.0])
+    assert np.ptp(ecosystem.saturating(light, Equations(light="linear")) / light) < 1e-6
 
 
 def test_traits_show_in_the_flux_and_partly_in_the_index():

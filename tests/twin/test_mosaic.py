@@ -49,3 +49,5 @@ def test_traits_are_positive_near_their_middle_and_smooth(cover):
     assert 0.75 < age.mean() < 1.0
     assert vigour.min() > 0.3
     assert vigour.std() == pytest.approx(0.18, abs=0.07)
+    alike, _ = mosaic.traits(parts, lat=grid.lat[parts.cell // 18], lon=grid.lon[parts.cell % 18], seed=1, spread=0.0)
+    np.testing.assert_array_equal(alike, np.float32(1))

@@ -1,5 +1,7 @@
 """The index by hand, the threshold's rule, and the stage on a small world."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
 from tamrl.uncertainty import applicability
+from tamrl.uncertainty.descriptions import DescribedTowers
 from tamrl.uncertainty.stage import assess_applicability, assess_towers
 
 MONTHS = np.repeat(np.arange(1, 13), 30)
@@ -36,24 +39,37 @@ def line(folds):
     return applicability.reference(towers, families=np.array(["a", "b"]), folds=np.array(folds)), towers
 
 
-def test_the_index_is_distance_to_the_nearest_tower_over_the_mean_distance():
+def test_the_index_is_mean_distance_to_three_towers_over_the_mean_distance():
     found, _ = line(["0", "1", "0", "1", "0"])
     mean_distance = np.mean([1, 2, 3, 10, 1, 2, 9, 1, 8, 7])
     places = np.array([[0.0, 5], [5.0, -3], [14.0, 5], [np.nan, 5]])
-    expected = np.array([0, 2, 4, np.nan]) / mean_distance
+    expected = np.array([1, 3, 9, np.nan]) / mean_distance
     np.testing.assert_allclose(applicability.dissimilarity(found, places), expected)
 
 
 def test_the_threshold_is_the_upper_whisker_of_held_out_towers():
     found, _ = line(["0", "1", "0", "1", "0"])
-    distances = np.array([1, 1, 1, 1, 7])  # each to the nearest tower of the other fold; the last is an outlier
-    assert distances.max() > np.quantile(distances, 0.75) * 1.5
-    assert found.threshold == pytest.approx(1 / np.mean([1, 2, 3, 10, 1, 2, 9, 1, 8, 7]))
+    distances = np.array([2, 11 / 3, 1, 11 / 3, 8])  # to all towers of the other fold, as there are three at most; an outlier
+    low, high = np.quantile(distances, [0.25, 0.75])
+    assert distances.max() > high + 1.5 * (high - low)
+    assert found.threshold == pytest.approx(11 / 3 / np.mean([1, 2, 3, 10, 1, 2, 9, 1, 8, 7]))
 
 
 def test_towers_near_a_test_site_neither_train_nor_test():
     found, _ = line(["test", "near-test", "none", "none", "none"])
-    assert found.threshold == pytest.approx(2 / np.mean([1, 2, 3, 10, 1, 2, 9, 1, 8, 7]))
+    assert found.threshold == pytest.approx(5 / np.mean([1, 2, 3, 10, 1, 2, 9, 1, 8, 7]))
+
+
+def test_a_predictor_counts_as_much_as_its_weight():
+    towers = np.random.default_rng(3).normal(0, 1, (40, 2))
+    families, folds = np.array(["a", "b"]), np.array(["0", "1"] * 20)
+    found = applicability.reference(towers, families=families, folds=folds, weights=np.array([1.0, 0.05]))
+    centre = towers.mean(0)
+    far_in_a, far_in_b = applicability.dissimilarity(found, centre + np.diag([4.0, 4.0]))
+    assert far_in_a > 3 * far_in_b
+    index = applicability.of_held_out(towers, families=families, folds=folds, weights=np.array([1.0, 0.05]))
+    by_a = applicability.of_held_out(towers[:, :1], families=families[:1], folds=folds)
+    assert np.corrcoef(index, by_a)[0, 1] > 0.95
 
 
 def test_the_classes_of_a_fraction_count_as_one_predictor():
@@ -157,6 +173,22 @@ def test_strips_of_any_height_give_the_same_map(inputs, monkeypatch):
     whole = assess(inputs)["dissimilarity"].values
     monkeypatch.setattr(stage, "_strips", lambda grid, dynamic: [slice(i, i + 1) for i in range(grid.sizes["lat"])])
     np.testing.assert_array_equal(assess(inputs)["dissimilarity"].values, whole)
+
+
+def test_places_have_the_index_of_their_cells(inputs):
+    index = assess(inputs)["dissimilarity"].values
+    row, column = np.array([2, 6, 6, 11]), np.array([6, 12, 20, 8])
+    chosen = {"lat": xr.DataArray(row, dims="site"), "lon": xr.DataArray(column, dims="site")}
+    cells = stores.open_cube(inputs / "cube.zarr").isel(chosen).load().transpose("site", ...)
+    paths = str(inputs / "grid.nc"), str(inputs / "splits.csv")
+    towers = DescribedTowers.read(*paths)
+    expected = np.where(index > 1e30, np.nan, index)[row, column]
+    assert np.isnan(expected).tolist() == [False, True, False, False]
+    np.testing.assert_allclose(towers.dissimilarity(cells), expected, rtol=1e-5)
+    assert np.isnan(towers.dissimilarity(cells.isel(time=slice(200)))).all(), "no January to July is no year"
+    assert DescribedTowers.read(*paths) is towers and towers.of_sites(["XX-3", "XX-4"]).sites == ("XX-3", "XX-4")
+    os.utime(paths[1], (1, 1))
+    assert DescribedTowers.read(*paths) is not towers
 
 
 def test_towers_without_a_fold_are_refused(inputs):

@@ -163,3 +163,51 @@ def test_weighted_quantiles_with_equal_weights_are_order_statistics(values, tent
     rank = int(np.ceil(level * len(values) - 1e-9))
     found = conformal.weighted_quantile(values, np.ones(len(values)), np.array([level]))[0]
     assert found == np.sort(values)[max(rank, 1) - 1]
+
+
+def copied(frame, count=4, share=0.5):
+    """Half of the towers `count` times each, as neighbours of one group."""
+    sites = sorted(frame["site"].unique())
+    near = frame[frame["site"].isin(sites[: int(share * len(sites))])]
+    copies = [near.assign(site=near["site"] + f"-{k}", group=near["site"]) for k in range(1, count)]
+    return pd.concat([frame.assign(group=frame["site"]), *copies], ignore_index=True)
+
+
+def test_copies_of_a_tower_in_its_group_change_nothing():
+    frame = towers(40, np.random.default_rng(11))
+    one, same = conformal.fit_table(frame, "gpp"), conformal.fit_table(copied(frame), "gpp", group="group")
+    assert (one.towers, one.groups, same.towers, same.groups) == (40, 40, 100, 40)
+    assert same.with_spread.scale == pytest.approx(one.with_spread.scale)
+    assert same.with_spread.high == pytest.approx(one.with_spread.high, rel=0.02)
+    assert same.with_spread.low == pytest.approx(one.with_spread.low, rel=0.02)
+
+
+def test_towers_without_neighbours_are_calibrated_as_ever():
+    frame = towers(30, np.random.default_rng(12))
+    alone = frame.assign(group=1000 - frame["site"].str[-3:].astype(int))
+    assert conformal.fit_table(alone, "gpp", group="group") == conformal.fit_table(frame, "gpp")
+
+
+def test_the_tails_need_groups_not_towers():
+    frame = towers(18, np.random.default_rng(13))
+    assert not conformal.fit_table(copied(frame, share=1.0), "gpp", group="group").exact
+    assert conformal.fit_table(copied(frame, share=1.0), "gpp").exact
+
+
+def test_the_tail_holds_at_towers_of_new_groups():
+    """Towers of a group share their bias; two of three towers stand in groups of six."""
+    rng, by_group, by_tower = np.random.default_rng(14), [], []
+    for _ in range(60):
+        group = np.concatenate([np.repeat(np.arange(10), 6), np.arange(10, 40)])
+        score = np.concatenate([rng.normal(0, 1, 10).repeat(6), rng.normal(0, 1, 30)])
+        table = pd.DataFrame(
+            {"site": np.arange(90).astype(str), "group": group, "flux": "gpp", "predicted": 0.0, "spread": np.nan}
+        )
+        new = pd.DataFrame(
+            {"site": np.arange(2000).astype(str), "predicted": 0.0, "spread": np.nan, "observed": rng.normal(size=2000)}
+        )
+        for by, covered in (("group", by_group), ("site", by_tower)):
+            fitted = conformal.fit_table(table.assign(observed=score), "gpp", group=by)
+            covered.append(conformal.coverage(apply(fitted, new)))
+    assert np.mean(by_group) == pytest.approx(0.9, abs=0.02)
+    assert np.std(by_group) < np.std(by_tower)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tamrl import calendar
+from tamrl.errors import ContractError
 from tamrl.uncertainty import conformal, strata
 from tamrl.uncertainty.calibration import FluxCalibration
 
@@ -36,6 +37,11 @@ def frame(rng, sites=60, rows=160, factor=3.0):
     return pd.concat(tables, ignore_index=True)
 
 
+def alone(tower):
+    """Towers without neighbours."""
+    return strata.Units.number(tower, tower)
+
+
 @pytest.mark.parametrize(("month", "lat", "expected"), [(1, 50, 0), (12, 50, 0), (7, 50, 2), (7, -30, 0), (1, -30, 2), (4, 0, 1)])
 def test_seasons_turn_round_in_the_south(month, lat, expected):
     assert calendar.season(np.array(month), np.array(lat)) == expected
@@ -44,11 +50,14 @@ def test_seasons_turn_round_in_the_south(month, lat, expected):
 def test_every_class_and_season_is_covered_where_errors_differ():
     rng = np.random.default_rng(1)
     fitted, new = conformal.fit_table(frame(rng), "gpp"), frame(rng)
-    shares = strata.one_hot(new["igbp"].to_numpy(object))
+    places = strata.PlaceStrata(new["season"].to_numpy(), 1.0, strata.one_hot(new["igbp"].to_numpy(object)))
     ends = {
         "pooled": conformal.interval(fitted, new["predicted"].to_numpy(), new["spread"].to_numpy()),
         "strata": conformal.interval(
-            fitted, new["predicted"].to_numpy(), new["spread"].to_numpy(), season=new["season"].to_numpy(), shares=shares
+            fitted,
+            new["predicted"].to_numpy(),
+            new["spread"].to_numpy(),
+            places=places,
         ),
     }
     inside = {name: new["observed"].between(pd.Series(e[0]), pd.Series(e[1])) for name, e in ends.items()}
@@ -59,8 +68,8 @@ def test_every_class_and_season_is_covered_where_errors_differ():
 
 def test_where_errors_do_not_differ_the_factors_are_near_one():
     igbp = np.array(["CRO", "ENF", None], object)[np.arange(6000) // 100 % 3]
-    kinds = strata.Strata(np.arange(6000) % 4, igbp)
-    found = strata.fit_factors(np.random.default_rng(2).normal(size=6000), kinds, np.arange(6000) // 100)
+    kinds = strata.Strata(np.arange(6000) % 4, igbp, np.ones(6000))
+    found = strata.fit_factors(np.random.default_rng(2).normal(size=6000), kinds, alone(np.arange(6000) // 100))
     assert set(found.igbp) == {"CRO", "ENF"}
     np.testing.assert_allclose([*found.igbp.values(), *found.season], 1, atol=0.2)
 
@@ -71,8 +80,8 @@ def test_few_towers_move_a_factor_less_than_many():
         tower = table["site"].str[-3:].astype(int).to_numpy()
         keep = (tower % 3 > 0) | (tower < 3 * count // 10 * 3 if count > 20 else tower == 0)
         score = (table["observed"] - table["predicted"]).to_numpy()
-        kinds = strata.Strata(table["season"].to_numpy(), table["igbp"].to_numpy(object)).part(keep)
-        return strata.fit_factors(score[keep], kinds, pd.factorize(tower[keep])[0]).igbp["CRO"]
+        kinds = strata.Strata(table["season"].to_numpy(), table["igbp"].to_numpy(object), np.ones(len(table))).part(keep)
+        return strata.fit_factors(score[keep], kinds, alone(tower[keep])).igbp["CRO"]
 
     assert 1 < crops(10) < crops(40)
 
@@ -80,16 +89,16 @@ def test_few_towers_move_a_factor_less_than_many():
 def test_a_mixed_cell_takes_its_classes_by_their_share_and_the_unknown_take_one():
     fitted = strata.StratumFactors(igbp={"CRO": 3.0, "ENF": 0.5}, season=(1.0, 1.0, 2.0, 1.0))
     shares = {"CRO": np.array([1.0, 0.5, 0.0, np.nan]), "ENF": np.array([0.0, 0.5, 0.0, np.nan]), "WAT": np.array([0, 0, 1.0, 0])}
-    np.testing.assert_allclose(fitted.at(season=np.array(0), shares=shares), [3.0, 1.75, 1.0, 1.0])
+    np.testing.assert_allclose(fitted.at(strata.PlaceStrata(np.array(0), 1.0, shares)), [3.0, 1.75, 1.0, 1.0])
     season = np.array([[0], [2]])
-    assert fitted.at(season=season, shares=shares).shape == (2, 4)
+    assert fitted.at(strata.PlaceStrata(season, 1.0, shares)).shape == (2, 4)
 
 
 def test_a_calibration_by_strata_survives_json_and_can_be_used_without_them():
     fitted = conformal.fit_table(frame(np.random.default_rng(4), sites=24), "gpp")
     again = FluxCalibration.model_validate(json.loads(json.dumps(fitted.model_dump(), allow_nan=False)))
     mean, std, where = np.full(3, 4.0), np.full(3, 0.2), {"CRO": np.array([1.0, 0, 0]), "ENF": np.array([0.0, 1, 1])}
-    q05, q95, _ = conformal.interval(again, mean, std, season=np.array([2, 2, 0]), shares=where)
+    q05, q95, _ = conformal.interval(again, mean, std, places=strata.PlaceStrata(np.array([2, 2, 0]), 1.0, where))
     assert (np.diff(q95 - q05) < 0).all(), "crops in summer, forest in summer, forest in winter"
     plain = conformal.interval(again, mean, std)
     assert np.ptp(plain[1] - plain[0]) == 0
@@ -115,4 +124,21 @@ def test_the_quantile_is_that_of_a_full_sort():
         order = np.argsort(size, kind="stable")
         reached = np.cumsum(weight[order]) / weight.sum()
         expected = size[order][min(np.searchsorted(reached, strata.LEVEL), len(size) - 1)]
-        assert strata._quantile(size, tower) == expected
+        assert strata._quantile(size, weight) == expected
+
+
+def test_rows_weigh_by_group_then_tower_then_record():
+    units = strata.Units.number(np.array(["b", "a", "a", "c", "c", "c"]), np.array([7, 7, 7, 3, 3, 3]))
+    np.testing.assert_allclose(units.weight, [1 / 2, 1 / 4, 1 / 4, 1 / 3, 1 / 3, 1 / 3])
+    assert units.count == 2 and units.part(units.tower == 1).weight.tolist() == [1.0]
+    with pytest.raises(ContractError, match="two groups"):
+        strata.Units.number(np.array(["a", "a"]), np.array([1, 2]))
+
+
+def test_factors_of_classes_do_not_count_neighbours_as_further_evidence():
+    table = frame(np.random.default_rng(8))
+    again = pd.concat([table.assign(site=table["site"] + suffix, group=table["site"]) for suffix in "abc"])
+    one = conformal.fit_table(table, "gpp").with_spread.strata
+    same, towers = (conformal.fit_table(again, "gpp", group=by).with_spread.strata for by in ("group", "site"))
+    assert same.igbp == pytest.approx(one.igbp) and same.season == pytest.approx(one.season)
+    assert towers.igbp["CRO"] > 1.01 * one.igbp["CRO"]

@@ -14,6 +14,9 @@ SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 
 USER = "somebody-of-the-tests"
 
+PATIENCE = 2400
+"""Seconds after which a run counts as hanging; machines differ by a factor of five, so that no less would do for all."""
+
 
 class Project:
     """A copy of the project's files, as a fresh clone has them, to run Snakemake in; one that is there is taken as it is."""
@@ -37,7 +40,7 @@ class Project:
         data = {"TAMRL_DATA": f"/srv/{USER}/data"}
         return data | os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": "", "USER": USER, "LOGNAME": USER}
 
-    def snakemake(self, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess:
+    def snakemake(self, *arguments: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess:
         return subprocess.run(
             self.command(*arguments),
             cwd=self.folder,

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tamrl import contracts
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import PATIENCE, Project
 
 pytestmark = pytest.mark.slow
 TOWERS = ("DE-Hai", "DE-Tha", "FI-Hyy", "US-Ha1", "US-MMS", "NL-Loo", "CA-Obs", "AU-Tum", "IT-Ren", "US-Ton", "RU-Fyo", "CH-Dav")
@@ -41,7 +41,7 @@ def judged(shared_data, tmp_path_factory):
     configs = ("--configfile", "config/benchmark.yaml", "judge.yaml")
     command = [project.command()[0], "--cores", "2", *configs]
     done = subprocess.run(
-        command, cwd=project.folder, env=project.environment, capture_output=True, text=True, check=False, timeout=600
+        command, cwd=project.folder, env=project.environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return project.folder / "results/judge"
@@ -79,7 +79,9 @@ def test_report_and_numbers_tell_of_every_model_without_a_map(judged):
     assert {"tower_rmse", "tower_changes", "tower_calibration", "stations"} <= figures
     metrics = contracts.read_csv(judged / "evaluation/site_metrics.csv", contracts.METRICS)
     median = metrics.query("flux == 'gpp' and model == 'lightgbm' and scale == 'day'")["rmse"].median()
-    assert f"| GPP | tower | lightgbm | {len(TEST)} | {median:.2f} |" in summary and "lightgbm" in page
+    splits = contracts.read_csv(judged / "samples/splits.csv", contracts.SPLITS)
+    groups = splits.loc[splits["fold"] == "test", "group"].nunique()
+    assert f"| GPP | tower | lightgbm | {len(TEST)} | {groups} | {median:.2f} |" in summary and "lightgbm" in page
     assert f"seed {record['seed']}" in summary and record["inputs"]["drivers"] is None
 
 

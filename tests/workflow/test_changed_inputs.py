@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tamrl import registry
-from tests.workflow.conftest import ROOT, SNAKEMAKE, Project
+from tests.workflow.conftest import PATIENCE, ROOT, SNAKEMAKE, Project
 from tests.workflow.planned import replaced
 
 SOURCES = [n for n in registry.names(registry.SOURCES) if "path" in registry.options(registry.SOURCES, n).model_fields]
@@ -63,7 +63,9 @@ class Finished(Project):
 
     def call(self, *command: str) -> str:
         environment = self.environment | {"PYTHONPATH": str(self.folder)}
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=600)
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
         return done.stdout
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tamrl import config
+from tests.workflow.conftest import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
@@ -18,7 +19,7 @@ CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.stem not in ("
 def plan(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     command = [SNAKEMAKE, "--dry-run", "--quiet", "rules", "--nolock", "--forceall", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | environment, timeout=120
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | environment, timeout=PATIENCE
     )
 
 
@@ -36,6 +37,14 @@ def test_variables_of_the_cube_can_be_jobs_of_their_own():
     assert done.returncode == 0, done.stdout + done.stderr
     counts = dict(line.split()[:2] for line in done.stdout.splitlines() if line.startswith("build_"))
     assert counts["build_driver"] == "8" and counts["build_cube"] == "1"
+
+
+def test_the_benchmark_scores_all_models_and_adapts_some(shared_data):
+    done = plan("--configfile", "config/benchmark.yaml", "config/adapt.yaml", TAMRL_DATA=str(shared_data))
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = dict(line.split()[:2] for line in done.stdout.splitlines() if line.startswith(("adapt_", "evaluate_", "write_")))
+    assert counts["adapt_towers"] == "2"
+    assert counts["evaluate_models"] == counts["write_report"] == counts["write_adaptation"] == "1"
 
 
 def test_a_misspelt_key_stops_before_the_plan():
@@ -64,7 +73,7 @@ def test_a_missing_input_stops_before_the_plan(tmp_path):
 def test_profiles_are_understood(name):
     command = [SNAKEMAKE, "--dry-run", "--nolock", "--forceall", "--configfile", "config/test.yaml"]
     command += ["--workflow-profile", f"workflow/profiles/{name}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     assert ("gres=gpu:1" in done.stdout) == (name == "slurm-gpu")
     assert ("runtime=" in done.stdout) and ("mem_mb=" in done.stdout)

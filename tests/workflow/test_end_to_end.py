@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl import carbon, contracts, files, simulated
+from tamrl import carbon, classes, contracts, files, simulated
 from tamrl.grid import Grid
-from tests.workflow.conftest import USER
+from tests.workflow.conftest import PATIENCE, USER
 
 pytestmark = pytest.mark.slow
 FLUXES = carbon.FLUXES
@@ -114,6 +114,20 @@ def test_months_of_regions_add_up_to_the_budgets(finished):
     budgets = budgets.loc[year.index]  # which have boxes and climates besides
     for name in ("mean", "minimum", "maximum", "area_m2"):
         np.testing.assert_allclose(year[name], budgets[name], rtol=1e-4, atol=1e-6)
+
+
+def test_the_truth_is_compared_with_every_interval(finished):
+    """Of thirty steps of training the biases are large, yet the intervals must say more than the members do."""
+    table = contracts.read_csv(str(finished.results / "evaluation/truth_coverage.csv"), contracts.TRUTH_COVERAGE)
+    share = table.set_index(["intervals", "scale", "flux"])["coverage"]
+    assert {"cell, day", "cell, month", "cell, year", "block of 5°", "block of 40°", "globe"} <= set(table["scale"])
+    climates = {f"cell, month, {name.lower()}" for name in classes.KOPPEN}
+    assert climates <= set(table["scale"])
+    alone = share["spread alone"].drop(index=climates, level="scale")  # of so short a training deserts are far off
+    assert (share["calibrated"].reindex(alone.index) >= alone).all()
+    assert share["calibrated"][["cell, day", "cell, month", "cell, year"]].min() > 0.5
+    assert "## Coverage of the truth" in (finished.results / "summary.md").read_text()
+    assert (finished.results / "figures/truth_coverage.png").exists()
 
 
 def test_budgets_agree_with_the_maps(finished):
@@ -242,7 +256,7 @@ def test_interrupted_with_other_tiles_and_threads_the_same_bits_come_out(finishe
     )
     _wait_for(lambda: list(other.results.glob("models/*/fold-*/member-*/spec.json")), first)
     first.send_signal(signal.SIGINT)
-    assert first.wait(timeout=120) != 0
+    assert first.wait(timeout=PATIENCE) != 0
     done = other.snakemake(*once_more)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     for flux in FLUXES:

@@ -2,13 +2,10 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+from tests.workflow.conftest import PATIENCE, ROOT, SNAKEMAKE
 
 SNAKEFILE = """
 from snakemake.common.configfile import load_configfile
@@ -50,7 +47,9 @@ def other(request, tmp_path):
     def run(*arguments: str) -> subprocess.CompletedProcess:
         command = [SNAKEMAKE, "--cores", "2", *arguments]
         environment = os.environ | {"PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=600)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
         return done
 

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from tamrl import contracts
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import PATIENCE, Project
 
 pytestmark = pytest.mark.slow
 QUICK = ("grid={resolution: 10, tile: 18}", "training={models: [tamrl, lightgbm], members: 1, steps: 15, lightgbm: {trees: 30}}")
@@ -29,7 +29,7 @@ def towers(tmp_path_factory, shared_data):
         capture_output=True,
         text=True,
         check=False,
-        timeout=900,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return project.folder / "results/networks/towers"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.workflow.conftest import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
@@ -20,7 +22,7 @@ def plan(tmp_path):
         command = [SNAKEMAKE, "--dry-run", "--quiet", "reason", "--nolock", "--forceall", "--configfile", "config/global.yaml"]
         command += ["--config", *drivers] if drivers else []
         environment = os.environ | {"TAMRL_DATA": str(tmp_path)}
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment, timeout=120)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment, timeout=PATIENCE)
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -31,7 +33,14 @@ def plan(tmp_path):
 def test_the_plan_of_the_global_run_says_what_it_needs():
     command = [sys.executable, "-m", "tamrl.costs", "config/global.yaml"]
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for what in ("files of cds_era5", "files of modis", "cube of drivers", "memory of the largest job", "computing on two cores"):
+    for what in (
+        "files of arco_era5",
+        "what stays of arco_era5",
+        "files of modis",
+        "cube of drivers",
+        "memory of the largest job",
+        "computing on two cores",
+    ):
         assert what in text
 
 
@@ -45,7 +54,10 @@ def test_parsing_prints_nothing(plan, file):
 
 
 def test_what_is_fetched_is_fetched_variable_by_variable_and_year_by_year(plan):
-    done = plan("drivers={cds_era5: {download: true}, modis: {download: true}, static: {path: '{data}/global/static'}}")
+    static = "static: {path: '{data}/global/static'}"
+    done = plan(
+        f"drivers={{sources: [cds_era5, modis, static], cds_era5: {{download: true}}, modis: {{download: true}}, {static}}}"
+    )
     for folder in ("cds_era5/t2m/2001", "cds_era5/d2m/2010", "cds_era5/tp/2024", "modis/MOD13C1/2003"):
         assert f"downloads/drivers/{folder}" in done.stdout
     assert done.stdout.count("rule download_drivers:") == 24 * 5

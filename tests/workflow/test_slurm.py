@@ -15,6 +15,7 @@ import pytest
 import xarray as xr
 
 from tamrl import carbon
+from tests.workflow.conftest import PATIENCE
 
 pytestmark = pytest.mark.slow
 TOOLS = ("munged", "slurmctld", "slurmd", "sbatch")
@@ -164,7 +165,7 @@ def test_three_accidents_in_the_queue_change_no_number(finished, slurm, tmp_path
         queue = _says(["squeue", "-h", "-o", "%i %k", "--states=RUNNING"], SLURM_CONF=slurm)
         job = next(line.split()[0] for line in queue.splitlines() if "write_modis" in line)
         subprocess.run(["scancel", job], env=environment, check=True)
-        assert run.wait(timeout=900) == 0, log.read_text()[-5000:]
+        assert run.wait(timeout=PATIENCE) == 0, log.read_text()[-5000:]
     said = log.read_text()
     for state in ("CANCELLED", "TIMEOUT", "FAILED"):
         assert f"SLURM status is: '{state}'" in said, state
@@ -201,7 +202,7 @@ def test_two_nodes_share_the_tiles_of_a_map(finished, slurm, tmp_path_factory):
     environment = project.environment | {"SLURM_CONF": slurm, "PATH": f"{_steps(slurm)}:{os.environ['PATH']}"}
     target = f"results/test/predictions/{label}.json"
     command = [*project.command(*_arguments()), "--set-resources", "predict_tiles:mem_mb=1500", "--", target]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     logs = "".join(log.read_text() for log in folder.glob(".snakemake/slurm_logs/rule_predict_tiles/**/*.log"))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:] + logs[-5000:]
     said = (project.results / f"logs/predict_tiles/{label}.log").read_text()

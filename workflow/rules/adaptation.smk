@@ -1,4 +1,8 @@
 # Few-shot: models adapted to held-out towers with a few months of their fluxes. `adaptation: {}` asks for it.
+ADAPTATION_FILES = [THIS(file) for file in (File.ADAPTATION, File.ADAPTATION_PAGE, File.ADAPTATION_FIGURE)]
+
+
+# Scores and predictions of a model that is adapted to held-out towers.
 rule adapt_towers:
     input:
         samples=of_run(PLAN.training_samples),
@@ -30,6 +34,7 @@ rule adapt_towers:
 rule write_adaptation:
     input:
         scores=expand(THIS(File.ADAPTED_SCORES), model=MAIN.adaptation.models if MAIN.adaptation else []),
+        splits=THIS(File.SPLITS),
     output:
         table=THIS(File.ADAPTATION),
         page=THIS(File.ADAPTATION_PAGE),

@@ -7,6 +7,8 @@ rule check_products:
         tables=[
             THIS(File.TOWERS),
             THIS(File.SITE_METRICS),
+            THIS(File.CEILINGS),
+            THIS(File.SHARES),
             THIS(File.SCORES),
             THIS(File.COMPARISONS),
             THIS(File.RELIABILITY),

@@ -19,11 +19,12 @@ from tamrl.costs.needs import job_resources
 from tamrl.intake import document, machine
 from tamrl.jobs import Beside
 from tamrl.layout import DOWNLOADS, File, RunLayout
-from tamrl.log import journal_summary
+from tamrl.log import finished_products, journal_summary
 from tamrl.planning import WorkflowPlan, plain_values
 from tamrl.sections.inputs import DriverTime, Reading, Screening, SimulatedWorld, Years
 from tamrl.sections.models import Batches, Engine, Optimisation
 from tamrl.sections.results import MapFormat
+from tamrl.sections.search import SearchBudget
 
 # Before anything runs, and once: the jobs read this file again.
 if workflow.is_main_process:

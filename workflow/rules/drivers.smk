@@ -1,4 +1,12 @@
 # Gridded drivers: one cube for the globe, and the same cube at the towers.
+#
+# The Climate Data Store rejects orders of a user beyond a number that it changes. `--resources cds=4` allows so many jobs of orders
+# at once, each of which has one order at the store; a plain call of Snakemake has the default set here.
+if workflow.is_main_process and "cds" not in workflow.global_resources:
+    workflow.register_resource("cds", 2)
+
+
+# Files of one item of a source and a year.
 rule download_drivers:
     output:
         folder=directory(DOWNLOADS.item()),
@@ -12,6 +20,8 @@ rule download_drivers:
     localrule: True
     conda:
         ENV
+    resources:
+        cds=lambda w: int(registry.load_source(w.source).CAPABILITIES.ordered),
     params:
         stage="tamrl.drivers.stage.download_drivers",
         options=lambda w: PLAN.download_options(w.source, w.year),
@@ -124,6 +134,19 @@ rule collocate_drivers:
         code=code("tamrl.drivers.stage"),
     script:
         "../scripts/run_stage.py"
+
+
+# Drivers of the grid cell of each place of sums.
+use rule collocate_drivers as collocate_sums with:
+    input:
+        cube=THIS(File.CUBE),
+        towers=ANY(File.SUM_PLACES),
+    output:
+        drivers=ANY(File.SUM_DRIVERS),
+    log:
+        ANY.log("collocate_sums"),
+    benchmark:
+        ANY.benchmark("collocate_sums")
 
 
 # Gridded drivers against those measured at the towers.

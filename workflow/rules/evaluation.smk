@@ -6,6 +6,8 @@ SCORED = (
     File.SCORES,
     File.COMPARISONS,
     File.RELIABILITY,
+    File.CEILINGS,
+    File.SHARES,
     File.DISSIMILARITY,
 )
 
@@ -15,7 +17,9 @@ rule evaluate_models:
     input:
         members=of_run(PLAN.member_predictions),
         towers=ANY(File.TOWERS),
+        splits=ANY(File.SPLITS),
         samples=ANY(File.SAMPLES, drivers="grid"),
+        dissimilarity=ANY(File.DISSIMILARITY),
     output:
         predictions=ANY(File.TOWER_PREDICTIONS),
         metrics=ANY(File.SITE_METRICS),
@@ -35,6 +39,54 @@ rule evaluate_models:
         stage="tamrl.evaluation.stage.evaluate_models",
         protocol=of_run(PLAN.protocol),
         code=code("tamrl.evaluation.stage"),
+    script:
+        "../scripts/run_stage.py"
+
+
+# What the towers' own fluxes tell of them, and the share of the way there that the maps' model comes.
+rule measure_ceilings:
+    input:
+        predictions=ANY(File.TOWER_PREDICTIONS),
+        towers=ANY(File.TOWERS),
+        splits=ANY(File.SPLITS),
+        adapted=of_run(PLAN.adapted_map_model),
+    output:
+        ceilings=ANY(File.CEILINGS),
+        shares=ANY(File.SHARES),
+    log:
+        ANY.log("measure_ceilings"),
+    benchmark:
+        ANY.benchmark("measure_ceilings")
+    conda:
+        ENV
+    resources:
+        **needs("evaluate_models"),
+    params:
+        stage="tamrl.evaluation.ceiling_stage.measure_ceilings",
+        protocol=of_run(PLAN.protocol),
+        drivers=key("samples", "drivers"),
+        code=code("tamrl.evaluation.ceiling_stage"),
+    script:
+        "../scripts/run_stage.py"
+
+
+# Skill of every model in the site means of held-out places of sums.
+rule evaluate_sums:
+    input:
+        predictions=of_run(PLAN.sum_predictions),
+    output:
+        scores=ANY(File.SUM_SCORES),
+    log:
+        ANY.log("evaluate_sums"),
+    benchmark:
+        ANY.benchmark("evaluate_sums")
+    localrule: True
+    conda:
+        ENV
+    params:
+        stage="tamrl.evaluation.sums.evaluate_sums",
+        virtual=VIRTUAL,
+        code=code("tamrl.evaluation.sums"),
     script:
         "../scripts/run_stage.py"
 
@@ -59,6 +111,37 @@ rule assess_towers:
         features=of_run(PLAN.features),
         virtual=VIRTUAL,
         code=code("tamrl.uncertainty.stage"),
+    script:
+        "../scripts/run_stage.py"
+
+
+# How often the truth of a virtual Earth lies in the intervals of cells, regions and changes between years.
+rule cover_truth:
+    input:
+        nameable(PLAN.reference()),
+        files=PLAN.covered_files(),
+        manifests=PLAN.manifests(MAIN.run),
+        cube=THIS(File.CUBE),
+    output:
+        table=THIS(File.TRUTH_COVERAGE),
+    log:
+        THIS.log("cover_truth"),
+    benchmark:
+        THIS.benchmark("cover_truth")
+    conda:
+        ENV
+    resources:
+        **needs("sum_budgets"),
+    params:
+        stage="tamrl.truth.cover_truth",
+        truth=PLAN.reference(),
+        folder=BASE,
+        labels=list(MAIN.time.labels),
+        periods=[period for period in MAIN.maps.periods if period != "seasonal"],
+        vegetated_only=MAIN.maps.vegetated_only,
+        virtual=VIRTUAL,
+        stamps=stamps(PLAN.reference()),
+        code=code("tamrl.truth"),
     script:
         "../scripts/run_stage.py"
 
@@ -108,6 +191,7 @@ rule record_provenance:
             *PLAN.means(),
             *PLAN.exports(),
             *map(THIS, SCORED),
+            *PLAN.sum_scores(MAIN.run),
         ],
     output:
         record=THIS(File.PROVENANCE),

@@ -22,6 +22,30 @@ rule predict_towers:
         "../scripts/run_stage.py"
 
 
+# Trained members predict the means of sums at held-out places.
+rule predict_sums:
+    input:
+        samples=ANY(File.SUM_SAMPLES),
+        splits=ANY(File.SUM_SPLITS),
+        models=lambda w: PLAN.fold_models(w.run, w.model),
+    output:
+        table=ANY(File.SUM_PREDICTIONS),
+    log:
+        ANY.log("predict_sums", "{model}"),
+    benchmark:
+        ANY.benchmark("predict_sums", "{model}")
+    conda:
+        ENV
+    resources:
+        **needs("predict_towers"),
+    params:
+        stage="tamrl.inference.sums.predict_sums",
+        batches=section("inference", Batches),
+        code=model_code("tamrl.inference.sums"),
+    script:
+        "../scripts/run_stage.py"
+
+
 # The tile store is no declared output: it survives an interruption, and finished tiles are not computed again.
 rule predict_tiles:
     input:

@@ -61,6 +61,8 @@ rule write_periods:
     input:
         manifest=ANY(File.MANIFEST),
         cube=THIS(File.CUBE),
+        calibration=ANY(File.CALIBRATION),
+        applicability=ANY(File.APPLICABILITY),
     output:
         maps=[ANY(File.PERIOD, flux=flux) for flux in FLUXES],
     log:
@@ -85,6 +87,8 @@ rule write_seasonal:
     input:
         manifests=lambda w: PLAN.manifests(w.run),
         cube=THIS(File.CUBE),
+        calibration=ANY(File.CALIBRATION),
+        applicability=ANY(File.APPLICABILITY),
     output:
         maps=[ANY(File.SEASONAL, flux=flux) for flux in FLUXES],
     log:
@@ -132,6 +136,7 @@ rule sum_budgets:
     input:
         manifests=lambda w: PLAN.manifests(w.run),
         cube=THIS(File.CUBE),
+        calibration=THIS(File.CALIBRATION),  # a choice is not evaluated
     output:
         budgets=ANY(File.BUDGETS),
         members=ANY(File.BUDGET_MEMBERS),

@@ -47,3 +47,33 @@ rule build_samples:
         code=code("tamrl.samples.stage"),
     script:
         "../scripts/run_stage.py"
+
+
+# Drivers and mean fluxes of the places of sums, and the folds that hold these places out.
+rule build_sums:
+    input:
+        table=ANY(File.SUMS),
+        places=ANY(File.SUM_PLACES),
+        drivers=ANY(File.SUM_DRIVERS),
+        towers=ANY(File.TOWERS),
+        splits=ANY(File.SPLITS),
+    output:
+        samples=ANY(File.SUM_SAMPLES),
+        split=ANY(File.SUM_SPLITS),
+    log:
+        ANY.log("build_sums"),
+    benchmark:
+        ANY.benchmark("build_sums")
+    conda:
+        ENV
+    resources:
+        **needs("build_samples"),
+    params:
+        stage="tamrl.samples.sums.build_sums",
+        features=of_run(PLAN.features),
+        holding=section("splits"),
+        step=MAIN.time.step,
+        seed=MAIN.seed,
+        code=code("tamrl.samples.sums"),
+    script:
+        "../scripts/run_stage.py"

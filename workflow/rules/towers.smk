@@ -50,6 +50,32 @@ rule read_network:
         "../scripts/run_stage.py"
 
 
+# Mean fluxes over periods at further places.
+rule read_sums:
+    input:
+        nameable(of_run(PLAN.sum_files)),
+        towers=ANY(File.TOWERS),
+        known=of_networks(File.NETWORK_SITES),
+    output:
+        table=ANY(File.SUMS),
+        places=ANY(File.SUM_PLACES),
+    log:
+        ANY.log("read_sums"),
+    benchmark:
+        ANY.benchmark("read_sums")
+    localrule: True
+    conda:
+        ENV
+    params:
+        stage="tamrl.towers.sums.read_sums",
+        sums=key("towers", "sums"),
+        screening=section("towers", Screening),
+        stamps=stamps(of_run(PLAN.sum_files)),
+        code=code("tamrl.towers.sums"),
+    script:
+        "../scripts/run_stage.py"
+
+
 # All networks in one table, judged by the quality tests.
 rule harmonise_towers:
     input:

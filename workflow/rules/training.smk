@@ -3,6 +3,7 @@ rule train_model:
     input:
         samples=of_run(PLAN.training_samples),
         splits=ANY(File.SPLITS),
+        sums=lambda w: PLAN.training_sums(w.run, w.model),
     output:
         folder=directory(ANY(File.MODEL)),
     log:

@@ -58,14 +58,14 @@ function sentence(app: App, regions: Regions, region: string): HTMLElement {
   const when = state.month ? `In ${MONTHS[state.month - 1]} of ${year}` : `In ${year}`;
   const name = regionName(regions, region);
   if (!gpp || !reco || !nee) return h("p", { class: "note" }, `No values of ${name} in this month.`);
-  const spread = (total: Total): string => (total[1] === null ? "" : ` ± ${number(total[1], digitsOf(total[0]))}`);
+  const deviation = (total: Total): string => (total[1] === null ? "" : ` ± ${number(total[1], digitsOf(total[0]))}`);
   const poor = app.run.index.about.skill.nee.startsWith("no ");
   return h(
     "section",
     { class: "answer", "aria-live": "polite" },
     h("h2", {}, name),
-    h("p", {}, `${when} its plants take up `, h("strong", { "data-answer": "gpp" }, `${mass(gpp[0])} PgC`), `${spread(gpp)} (GPP) and its ecosystems release `, h("strong", {}, `${mass(reco[0])} PgC`), `${spread(reco)} (RECO): a net `,
-      nee[0] < 0 ? "uptake" : "release", " of ", h("strong", { "data-answer": "nee" }, `${mass(Math.abs(nee[0]))} PgC`), `${spread(nee)}.`),
+    h("p", {}, `${when} its plants take up `, h("strong", { "data-answer": "gpp" }, `${mass(gpp[0])} PgC`), `${deviation(gpp)} (GPP) and its ecosystems release `, h("strong", {}, `${mass(reco[0])} PgC`), `${deviation(reco)} (RECO): a net `,
+      nee[0] < 0 ? "uptake" : "release", " of ", h("strong", { "data-answer": "nee" }, `${mass(Math.abs(nee[0]))} PgC`), `${deviation(nee)}.`),
     h("p", { class: "soft caption" }, `± is the standard deviation over the members. ${number(regions.area[region] / 1e12, 2)} million km² of land. 1 PgC = 10⁹ t of carbon.`),
     poor && h("p", { class: "warn" }, `Take the net with care. NEE: ${app.run.index.about.skill.nee}.`),
   );
@@ -76,7 +76,7 @@ function months(app: App, of: Record<Flux, (Total | null)[]>): HTMLElement {
   const buttons = h("div", { class: "segmented", role: "group", "aria-label": "Flux" }, ...FLUXES.map((flux) => h("button", { type: "button", "aria-pressed": String(flux === state.flux), click: () => app.set({ flux }) }, run.index.fluxes[flux].short)));
   const line = of[state.flux].slice(1).map((total) => total && { mean: total[0], least: total[2], most: total[3] });
   const table = h("details", {}, h("summary", {}, "Numbers"), h("table", {},
-    h("caption", {}, "PgC per month, mean and range of the members"),
+    h("caption", {}, "PgC per month, mean and 90 % interval"),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), ...FLUXES.map((flux) => h("th", { scope: "col" }, run.index.fluxes[flux].short)))),
     h("tbody", {}, ...MONTHS.map((month, m) => h("tr", {}, h("th", { scope: "row" }, month.slice(0, 3)), ...FLUXES.map((flux) => {
       const total = of[flux][m + 1];

@@ -1,4 +1,4 @@
-// Lines with a band (uPlot), and bars with the spread of the members (SVG).
+// Lines with a band (uPlot), and bars with their intervals (SVG).
 import uPlot from "uplot";
 import { decimals, h, mass, number, s } from "./dom";
 
@@ -138,7 +138,7 @@ export interface Bar {
   choose?: () => void;
 }
 
-/** Horizontal bars from zero, with the range of the members; `published` is a range drawn behind the first. */
+/** Horizontal bars from zero, with their intervals; `published` is a range drawn behind the first. */
 export function bars(rows: Bar[], colour: string, unit: string, published?: { low: number; high: number }): HTMLElement {
   const low = Math.min(0, ...rows.map((r) => r.least), published?.low ?? 0);
   const high = Math.max(0, ...rows.map((r) => r.most), published?.high ?? 0);

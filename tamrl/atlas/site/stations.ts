@@ -87,7 +87,7 @@ function verdict(app: App, tower: Tower): HTMLElement {
   const unit = run.index.step;
   return h("section", { class: `trust ${(own.nse ?? -1) >= 0 ? "good" : "poor"}`, "aria-label": "How did you do here" },
     h("h3", {}, "How did the model do here?"),
-    h("p", {}, "Without ever seeing this tower, ", h("b", {}, run.index.model), ` was off by `, h("strong", {}, `${number(own.rmse)} gC m⁻² d⁻¹`), ` (RMSE by ${unit}, ${own.n} ${unit}s), on average ${own.bias! >= 0 ? "too high" : "too low"} by ${number(Math.abs(own.bias ?? 0))}. NSE ${number(own.nse)}, R² ${number(own.r2)}.`),
+    h("p", {}, "Without ever seeing this tower, ", h("b", {}, run.index.model), ` was off by `, h("strong", {}, `${number(own.rmse)} gC m⁻² d⁻¹`), ` (RMSE by ${unit}, ${own.n} ${unit}s), on average ${own.bias! >= 0 ? "too high" : "too low"} by ${number(Math.abs(own.bias ?? 0))}. NSE ${number(own.nse)}, r² ${number(own.r2)}.`),
     rivals.length ? h("p", { class: "soft" }, better.length === rivals.length ? `Better than ${rivals.map(([name]) => name).join(", ")}.` : `Not better than ${rivals.filter((r) => !better.includes(r)).map(([name]) => name).join(", ")}.`) : null,
     tower.dissimilarity !== null && h("p", { class: "soft" }, `Dissimilarity to the towers that trained without it: ${number(tower.dissimilarity)}${run.index.threshold ? ` (threshold ${number(run.index.threshold)})` : ""}.`));
 }
@@ -140,7 +140,7 @@ function scoreTable(app: App, tower: Tower): HTMLElement {
     }
   }
   return h("section", {}, h("h3", {}, "Scores and rivals"), h("div", { class: "scroll" }, h("table", {}, h("caption", {}, `${run.index.fluxes[state.flux].short} by ${run.index.step}, gC m⁻² d⁻¹`),
-    h("thead", {}, h("tr", {}, ...["Model", "RMSE", "Bias", "R²", "NSE"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, ...rows))));
+    h("thead", {}, h("tr", {}, ...["Model", "RMSE", "Bias", "NSE", "r²"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, ...rows))));
 }
 
-const cells = (score: Score): HTMLElement[] => [score.rmse, score.bias, score.r2, score.nse].map((value) => h("td", {}, number(value)));
+const cells = (score: Score): HTMLElement[] => [score.rmse, score.bias, score.nse, score.r2].map((value) => h("td", {}, number(value)));

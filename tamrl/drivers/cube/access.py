@@ -19,8 +19,8 @@ from tamrl.drivers.cube.plan import plan_cube, source_of
 from tamrl.drivers.cube.statics import statics_on_cells
 from tamrl.errors import InputError
 from tamrl.grid import Grid
-from tamrl.sections import Drivers
 from tamrl.sections.inputs import DriverTime
+from tamrl.sections.run import Drivers
 
 _log = logging.getLogger(__name__)
 
@@ -75,10 +75,7 @@ class SourceAccess:
     def arrays(self, names: Iterable[str], only: Mapping[str, frozenset[str]] | None = None) -> dict[str, xr.DataArray]:
         """The variables of the sources that the named dynamic variables are made of, on the whole globe.
 
-        Parameters
-        ----------
-        only : mapping, optional
-            Names of the files to read, of some sources that list their files; the other sources are left out.
+        `only` names the files to read, of some sources that list their files; the other sources are left out.
         """
         arrays: dict[str, xr.DataArray] = {}
         for source, wanted in plan_cube(tuple(names), self.sources).items():
@@ -103,18 +100,15 @@ class SourceAccess:
         """What variables are derived from besides others."""
         return derived.Coordinates(self.axis, self.grid.lat, co2.read_co2(self.drivers.co2) if self.drivers.co2 else None)
 
-    def fields(self, arrays: Mapping[str, xr.DataArray], weights: Mapping[str, np.ndarray] | None = None) -> FieldMaker:
-        """Maker of the fields of variables made of these arrays; `weights` are nodes that stand for land."""
-        return FieldMaker(self.grid, self.coordinates, arrays, self.land_nodes, self.threads, dict(weights or {}))
+    def fields(self, arrays: Mapping[str, xr.DataArray]) -> FieldMaker:
+        """Maker of the fields of variables made of these arrays."""
+        return FieldMaker(self.grid, self.coordinates, arrays, self.land_nodes, self.threads)
 
 
 def on_globe(da: xr.DataArray) -> xr.DataArray:
     """The array on its whole global grid, missing outside the area it covers; values are only placed, never changed.
 
-    Raises
-    ------
-    InputError
-        If the coordinates are not those of a regular global grid.
+    Raise `InputError` if the coordinates are not those of a regular global grid.
     """
     kind, size, where = da.attrs["grid"], _spacing(da), da.attrs.get("source")
     half, rows = (0.0, round(180.0 / size) + 1) if kind in ("nodes", "boxes") else (size / 2, round(180.0 / size))

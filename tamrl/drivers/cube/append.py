@@ -25,7 +25,7 @@ from tamrl.cache import Cache, Key
 from tamrl.calendar import TimeAxis
 from tamrl.drivers.cube import write
 from tamrl.drivers.cube.access import SourceAccess
-from tamrl.drivers.cube.plan import is_summed, sources_of, with_needs
+from tamrl.drivers.cube.plan import sources_of, with_needs
 from tamrl.drivers.extent import Extent
 from tamrl.drivers.formats import netcdf
 from tamrl.drivers.reanalysis import time_steps
@@ -116,20 +116,14 @@ class LeafRecord:
 
 @dataclass(frozen=True)
 class VariableRecord:
-    """What a variable of the cube rests on.
-
-    Attributes
-    ----------
-    key : Key
-        Of all that shapes it besides these files.
-    files : stamps of the files of its sources, by source and name
-    leaves : the variables of the sources that it is made of
-    largest : its largest value
-    """
+    """What a variable of the cube rests on."""
 
     key: Key
+    """All that shapes it besides these files."""
     files: Stamps
+    """Stamps of the files of its sources, by source and name."""
     leaves: dict[str, LeafRecord]
+    """The variables of the sources that it is made of."""
     largest: float
 
 
@@ -167,12 +161,6 @@ class VariableInputs:
     paths: Paths
     summed: bool
 
-    @classmethod
-    def collect(cls, name: str, access: SourceAccess, *, key: Key, stamps: Stamps, paths: Paths) -> "VariableInputs":
-        """Those of a variable; `stamps` and `paths` may hold further sources."""
-        of_its_sources = {source: stamps[source] for source in sources_of(name, access.sources) if source in stamps}
-        return cls(name, key, of_its_sources, paths, is_summed(name, access.sources))
-
     def record(self, arrays: Mapping[str, xr.DataArray], weights: Mapping[str, np.ndarray], largest: float) -> Record:
         """The record of the variable, once it is made from `arrays`."""
         if any(da.attrs.get("cadence") == "composite" for da in arrays.values()):
@@ -188,24 +176,16 @@ class VariableInputs:
 
 @dataclass(frozen=True)
 class Start:
-    """Where a variable goes on.
-
-    Attributes
-    ----------
-    step : int
-        The first step to make.
-    arrays : dict, optional
-        The variables of its sources from the new files alone, if no step to make rests on another file.
-    weights : dict
-        Nodes that stand for land, chosen with the first step of the record.
-    largest : float
-        The largest value of the steps before.
-    """
+    """Where a variable goes on."""
 
     step: int
+    """The first step to make."""
     arrays: dict[str, xr.DataArray] | None
+    """The variables of its sources from the new files alone, if no step to make rests on another file."""
     weights: dict[str, np.ndarray]
+    """Nodes that stand for land, chosen with the first step of the record."""
     largest: float
+    """The largest value of the steps before."""
 
     def __str__(self) -> str:
         return f"step {self.step}, reading " + ("all files" if self.arrays is None else "the new files alone")
@@ -221,8 +201,12 @@ class KeptCube:
     @classmethod
     def newest(cls, folder: str | Path | None) -> "KeptCube | None":
         """The cube kept last in `folder`, or None."""
-        cache = Cache(Path(folder or ""))
-        names = [path.name for path in cache.folder.glob("[0-9]*") if _opens(cache, path.name)] if folder else []
+        if not folder:
+            return None
+        cache = Cache(Path(folder))
+        names = [path.name for path in cache.folder.glob("[0-9]*") if cache.stored(path.name) is not None]
+        # each variable is compared with its checksums when it is taken
+        names = [name for name in names if stores.find_damage(cache.path(name), "zarr.json") is None]
         if not names:
             return None
         store = cache.path(max(names, key=int))
@@ -230,13 +214,7 @@ class KeptCube:
         return cls(store, {name: record_from_json(record) for name, record in records.items()})
 
     def start(self, now: VariableInputs, axis: TimeAxis, opener: Opener) -> Start:
-        """Where a variable goes on.
-
-        Raises
-        ------
-        NotContinued
-            If it does not.
-        """
+        """Where a variable goes on. Raise `NotContinued` if it does not."""
         record = self.records.get(now.name, NoRecord("it was not in the cube before"))
         if isinstance(record, NoRecord):
             raise NotContinued(record.reason)
@@ -254,18 +232,10 @@ class KeptCube:
         return _start_from(record, fresh, count, axis, now.summed, opener)
 
 
-def _opens(cache: Cache, name: str) -> bool:
-    """Whether a kept store can be opened; each variable is compared with its checksums when it is taken."""
-    return cache.stored(name) is not None and stores.find_damage(cache.path(name), "zarr.json") is None
-
-
 def _start_from(
     record: VariableRecord, fresh: Mapping[str, frozenset[str]], count: int, axis: TimeAxis, summed: bool, opener: Opener
 ) -> Start:
-    """Where to go on for the sake of the new files of each source, and whether they are all that is needed.
-
-    `count` steps are kept.
-    """
+    """Return where to go on after `count` steps because of the new files of each source."""
     new = {source: names for source, names in fresh.items() if names}
     try:
         arrays = opener(new)
@@ -322,15 +292,11 @@ def _changed(old: Mapping[str, FileStamp], now: Mapping[str, FileStamp], paths: 
 def confirm_record(record: Record, before: Record | None, paths: Paths, *, name: str) -> Record:
     """The record of a variable that another job made, with the checksums of its files.
 
+    Raise `InputError` if a file was taken for unchanged by its size and time, and is not.
+
     Parameters
     ----------
-    before : Record, optional
-        The one that it went on from.
-
-    Raises
-    ------
-    InputError
-        If a file was taken for unchanged by its size and time, and is not.
+    before : the record that it went on from
     """
     if isinstance(record, NoRecord):
         return record

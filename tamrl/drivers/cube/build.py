@@ -19,8 +19,7 @@ from tamrl.drivers.cube.append import (
     stamp_files,
     variable_key,
 )
-from tamrl.drivers.cube.fields import FieldMaker
-from tamrl.drivers.cube.plan import sources_of
+from tamrl.drivers.cube.plan import is_summed, sources_of
 from tamrl.log import progress
 from tamrl.stores import StoredFile
 
@@ -32,22 +31,14 @@ Entries = dict[str, StoredFile]
 
 @dataclass(frozen=True)
 class CubeJob:
-    """Variables to make, and where each of them begins.
-
-    Attributes
-    ----------
-    access : SourceAccess
-    previous : KeptCube or None
-    starts : dict
-        Where variables go on, None for those made from all files.
-    inputs : dict
-        What the records of the variables will name; empty where nothing is kept.
-    """
+    """Variables to make, and where each of them begins."""
 
     access: SourceAccess
     previous: KeptCube | None
     starts: dict[str, Start | None]
+    """Where variables go on, None for those made from all files."""
     inputs: dict[str, VariableInputs]
+    """What the records of the variables will name; empty where nothing is kept."""
 
     @classmethod
     def plan(
@@ -70,19 +61,14 @@ class CubeJob:
         inputs = {}
         for name in names:
             key = variable_key(name, access, code=code, land_map=land_map)
-            inputs[name] = VariableInputs.collect(name, access, key=key, stamps=stamps, paths=paths)
+            of_its_sources = {source: stamps[source] for source in sources_of(name, access.sources) if source in stamps}
+            inputs[name] = VariableInputs(name, key, of_its_sources, paths, is_summed(name, access.sources))
         return cls(access, previous, {name: _start(inputs[name], access, previous) for name in names}, inputs)
 
     def write(self, part: Path, land: np.ndarray) -> tuple[Entries, dict[str, Record]]:
-        """Write the variables into a store.
+        """Write the variables into a store, over the cells where `land` (lat, lon) is true.
 
-        Parameters
-        ----------
-        land : bool array (lat, lon)
-
-        Returns
-        -------
-        Manifest entries of the files that were linked from the kept cube, and the records.
+        Return the manifest entries of the files that were linked from the kept cube, and the records.
         """
         all_files = [name for name, start in self.starts.items() if start is None or start.arrays is None]
         shared, entries, records = self.access.fields(self.access.arrays(all_files)), Entries(), {}
@@ -98,12 +84,10 @@ class CubeJob:
             else:
                 tally = writer.write()
             if self.inputs:
-                records[name] = self._record(name, maker, tally.largest)
+                leaves = [leaf for names in sources_of(name, self.access.sources).values() for leaf in names]
+                arrays = {leaf: maker.arrays[leaf] for leaf in leaves}
+                records[name] = self.inputs[name].record(arrays, maker.weights, tally.largest)
         return entries, records
-
-    def _record(self, name: str, maker: FieldMaker, largest: float) -> Record:
-        leaves = [leaf for names in sources_of(name, self.access.sources).values() for leaf in names]
-        return self.inputs[name].record({leaf: maker.arrays[leaf] for leaf in leaves}, maker.weights, largest)
 
 
 def _start(inputs: VariableInputs, access: SourceAccess, previous: KeptCube | None) -> Start | None:

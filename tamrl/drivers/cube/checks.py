@@ -44,22 +44,10 @@ class Tally:
         self.means.append(np.where(count > 0, np.nansum(sample, 2) / np.maximum(count, 1), np.nan))
 
     def check(self, time: TimeAxis, where: object) -> None:
-        """Refuse a variable that cannot be right.
+        """Refuse a variable that cannot be right; `time` holds the steps whose zonal means were kept, `where` is for errors.
 
-        Parameters
-        ----------
-        time : TimeAxis
-            The steps whose zonal means were kept.
-        where : object
-            The source that the errors name.
-
-        Raises
-        ------
-        InputError
-            If it has no value over land.
-        UnitError
-            If its largest value is implausibly small (`peak` of the vocabulary), or its mean or season is impossible
-            (`plausible.check_means`).
+        Raise `InputError` if it has no value over land; `UnitError` if its largest value is implausibly small (`peak` of the
+        vocabulary), or its mean or season is impossible (`plausible.check_means`).
         """
         entry = variables.get(self.name)
         if self.seen and self.missing == self.seen:
@@ -67,12 +55,9 @@ class Tally:
         means = np.concatenate(self.means)
         zonal = plausible.ZonalMeans(means, np.concatenate(self.counts), time.part(slice(0, len(means))), self.grid, self.columns)
         if entry.peak is not None and self.seen and self.largest < entry.peak and plausible.must_reach_peak(zonal):
-            raise UnitError(
-                f"{self.name} never reaches {entry.peak:g} {entry.units} on the globe",
-                where=where,
-                found=f"at most {self.largest:.4g}",
-                todo="check the unit: the values are probably in a larger one than the vocabulary says",
-            )
+            asked = f"{self.name} never reaches {entry.peak:g} {entry.units} on the globe"
+            todo = "check the unit: the values are probably in a larger one than the vocabulary says"
+            raise UnitError(asked, where=where, found=f"at most {self.largest:.4g}", todo=todo)
         plausible.check_means(self.name, zonal, where=where)
         if (turned := upside_down(means)).size:
             days = ", ".join(str(time.start[k].astype("datetime64[D]")) for k in turned[:5])

@@ -47,10 +47,7 @@ class Field(Protocol):
     def values(self, parts: Sequence[slice]) -> Iterator[np.ndarray]:
         """Values of consecutive parts of the time axis: float32, each broadcastable to (time, lat, lon).
 
-        Raises
-        ------
-        UnitError
-            If values lie outside the vocabulary's range.
+        Raise `UnitError` if values lie outside the vocabulary's range.
         """
         ...
 
@@ -78,43 +75,28 @@ class LandNodes:
 
 @dataclass
 class FieldMaker:
-    """Makes the fields of variables.
-
-    Attributes
-    ----------
-    grid : Grid
-        Of the maps.
-    at : Coordinates
-        The time axis of the run, and what derived variables need besides.
-    arrays : mapping
-        The sources' variables by name, on the whole globe.
-    land : LandNodes
-        For nodes that may stand for land only.
-    threads : int
-        With which they are read.
-    weights : dict
-        Nodes that stand for land, by variable, as far as they are known before its first step is read.
-    """
+    """Makes the fields of variables."""
 
     grid: Grid
+    """Grid of the maps."""
     at: Coordinates
+    """The time axis of the run, and what derived variables need besides."""
     arrays: Mapping[str, xr.DataArray]
+    """The sources' variables by name, on the whole globe."""
     land: LandNodes
+    """Nodes that may stand for land."""
     threads: int = 1
     weights: dict[str, np.ndarray] = field(default_factory=dict)
+    """Nodes that stand for land, by variable, as far as they are known before its first step is read."""
 
     def field(self, name: str) -> Field:
         """The field of a variable; raises `ConfigError` if it is neither in a source nor derived."""
         if name in self.arrays:
-            return CompositeField(self, name) if is_composite(self.arrays[name]) else SourceField(self, name)
+            is_composite = self.arrays[name].attrs.get("cadence") == "composite"
+            return CompositeField(self, name) if is_composite else SourceField(self, name)
         derivation = derived.derivation(name)
         kind = SummedField if derivation.summed else DerivedField
         return kind(name, derivation, self.at, self.grid, tuple(self.field(need) for need in derivation.needs))
-
-
-def is_composite(da: xr.DataArray) -> bool:
-    """Whether a source's variable comes as composites over several days."""
-    return da.attrs.get("cadence") == "composite"
 
 
 def _load(da: xr.DataArray, maker: FieldMaker) -> np.ndarray:

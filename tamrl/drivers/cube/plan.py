@@ -16,12 +16,8 @@ def source_of(name: str, sources: tuple[str, ...]) -> str | None:
             return source
     if entry.derived:
         return None
-    raise ConfigError(
-        f"no source of {name}",
-        where="drivers.sources",
-        found=list(sources),
-        todo=f"add one of {sorted(entry.sources) or 'none known'}, or take {name} out of drivers.variables",
-    )
+    todo = f"add one of {sorted(entry.sources) or 'none known'}, or take {name} out of drivers.variables"
+    raise ConfigError(f"no source of {name}", where="drivers.sources", found=list(sources), todo=todo)
 
 
 def plan_cube(names: tuple[str, ...], sources: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

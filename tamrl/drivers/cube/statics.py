@@ -24,7 +24,7 @@ def static_cells(da: xr.DataArray, *, name: str, grid: Grid, threads: int) -> np
     area = native.area()
 
     def cells(rows: slice) -> tuple[np.ndarray, ...]:
-        """Sums of a strip of rows of cells."""
+        """Sums over the pixels of each cell in some rows of cells."""
         pixels = slice(rows.start * k, rows.stop * k)
         values = da.isel(lat=pixels).data.compute(scheduler="synchronous")
         if members:
@@ -43,10 +43,8 @@ def static_cells(da: xr.DataArray, *, name: str, grid: Grid, threads: int) -> np
 def statics_on_cells(maps: dict[str, xr.DataArray], grid: Grid, threads: int) -> dict[str, np.ndarray]:
     """Static maps on the cells, missing over sea; logs how many cells of land they miss.
 
-    Raises
-    ------
-    InputError, UnitError
-        If fractions do not sum to one, or a mean over land cannot be right (`tamrl.drivers.plausible`).
+    Raise `InputError` or `UnitError` if fractions do not sum to one, or a mean over land cannot be right
+    (`tamrl.drivers.plausible`).
     """
     fields = {name: static_cells(da, name=name, grid=grid, threads=threads) for name, da in maps.items()}
     share = fields["land_fraction"]
@@ -60,14 +58,10 @@ def statics_on_cells(maps: dict[str, xr.DataArray], grid: Grid, threads: int) ->
         _log.info("%s: %d land cells missing; values of %d cells without land dropped (islands, lakes)", name, lacking, dropped)
         values[..., ~land] = np.nan
         if variables.get(name).members:
-            _check_fractions(values, name)
+            total = values.sum(0)
+            off = np.abs(total[np.isfinite(total)] - 1)
+            if off.size and off.max() > 1e-5:
+                raise InputError(f"{name} does not sum to one", found=f"off by {off.max():.2g}")
         else:
             plausible.check_static(name, values, grid, where=maps[name].attrs.get("source"))
     return fields
-
-
-def _check_fractions(values: np.ndarray, name: str) -> None:
-    total = values.sum(0)
-    off = np.abs(total[np.isfinite(total)] - 1)
-    if off.size and off.max() > 1e-5:
-        raise InputError(f"{name} does not sum to one", found=f"off by {off.max():.2g}")

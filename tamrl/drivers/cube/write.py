@@ -62,6 +62,7 @@ class VariableWriter:
         array, tally = self._create(self.name, dtype="float32", fill_value=np.nan), Tally(self.name, self.grid)
 
         def counted_blocks() -> Iterator[tuple[slice, np.ndarray]]:
+            """Blocks of time steps with their values, counted on the way."""
             for block, values in self._blocks(list(regrid.consecutive_blocks(len(self.axis), CHUNK[0]))):
                 tally.add(values, self.land)
                 self._count_filled(block)
@@ -72,14 +73,9 @@ class VariableWriter:
         return tally
 
     def extend(self, previous: Path, start: int, largest: float) -> Tally:
-        """Write the steps from `start` on; the sealed store `previous` holds those before as they would be made now.
+        """Write the steps from `start` on; the sealed store `previous` holds those before, with `largest` as their largest value.
 
         Its chunks of whole blocks in time become files of this store too; the block in which `start` lies is read back.
-
-        Parameters
-        ----------
-        largest : float
-            The largest value of the steps in `previous`.
         """
         old = array_of(stores.open_group(previous), self.name)
         array = self._create(self.name, dtype="float32", fill_value=np.nan)

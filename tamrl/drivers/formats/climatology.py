@@ -22,15 +22,7 @@ SOURCE = "packaged"
 def open_climatology(path: Path, *, names: tuple[str, ...], todo: str) -> dict[str, xr.DataArray]:
     """The named variables for twelve mean months, lazy.
 
-    Parameters
-    ----------
-    todo : str
-        What errors tell the reader to do.
-
-    Raises
-    ------
-    InputError
-        If the file is not the one expected.
+    Raise `InputError` with `todo` if the file is not the one expected.
     """
     ds = netcdf.open_decoded(path, where=path)
     with border.reading("the climatology is not the one expected", where=path, todo=todo):

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import xarray as xr
 
 from tamrl import variables
 from tamrl.calendar import TimeAxis
+from tamrl.drivers import granule_names
 from tamrl.drivers.formats import hdf4, lazy, netcdf
 from tamrl.errors import InputError
 from tamrl.intake import border, stored
@@ -51,15 +53,12 @@ def count_collections(folder: str, product: str, collection: str | None = None) 
 def find_composites(folder: str, axis: TimeAxis, product: str, collection: str | None = None) -> dict[datetime, Path]:
     """First day and file of each map of the years asked for and `AROUND` days on both sides.
 
+    Of files that NASA made at different dates for the same days the newest is taken. Raise `InputError` if a year has no map, two
+    files hold the same one and do not say when they were made, or files are of several collections and none is asked for.
+
     Parameters
     ----------
-    collection : str, optional
-        The only collection to read, such as `061`.
-
-    Raises
-    ------
-    InputError
-        If a year has no map, two files hold the same one, or files are of several collections and none is asked for.
+    collection : the only collection to read, such as `061`
     """
     begin, end = (month.astype("datetime64[s]").item() for month in axis.span)
     first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
@@ -78,8 +77,8 @@ def find_composites(folder: str, axis: TimeAxis, product: str, collection: str |
             continue
         start = first_day(match[1], match[2], path)
         if start in days:
-            raise InputError(f"two files of the composite {start:%Y-%j}", where=path, found=days[start].name, todo="keep one")
-        if first <= start <= last:
+            days[start] = _newer(days[start], path, start)
+        elif first <= start <= last:
             days[start] = path
             seen[version] += 1
     if others:
@@ -95,14 +94,22 @@ def find_composites(folder: str, axis: TimeAxis, product: str, collection: str |
     return dict(sorted(days.items()))
 
 
+def _newer(one: Path, other: Path, start: datetime) -> Path:
+    """The one of two files of a composite that was made later."""
+    latest = granule_names.newer(one.name, other.name)
+    if latest is None:
+        raise InputError(f"two files of the composite {start:%Y-%j}", where=other, found=one.name, todo="keep one")
+    _log.warning("two files of the composite %s: %s is taken, the newer", f"{start:%Y-%j}", latest)
+    return one if one.name == latest else other
+
+
 def first_day(year: str, day: str, path: Path) -> datetime:
     """The day that a file's name gives as year and day of the year; raises `InputError` if there is none."""
     with border.reading("the name holds no day", where=path, todo="give the file the name that NASA gave it"):
         start = datetime(int(year), 1, 1) + timedelta(int(day) - 1)
     if start.year != int(year):
-        raise InputError(
-            "the name holds no day", where=path, found=f"day {day} of {year}", todo="give it the name that NASA gave it"
-        )
+        state, todo = f"day {day} of {year}", "give it the name that NASA gave it"
+        raise InputError("the name holds no day", where=path, found=state, todo=todo)
     return start
 
 
@@ -121,30 +128,19 @@ def composite_days(starts: list[datetime]) -> list[datetime]:
 
 @dataclass(frozen=True)
 class CompositeProduct:
-    """Composites of a product.
-
-    Attributes
-    ----------
-    source : str
-        Whose units in the vocabulary the values have.
-    folder : str
-        Where the files lie.
-    files : dict
-        First day and file of each composite.
-    weights : callable
-        Reads the quality weights (float32, 0 to 1) of a file.
-    like : str
-        A layer that says how large the maps are and where they lie.
-    middle : float
-        Days from a composite's first day to its middle.
-    """
+    """Composites of a product."""
 
     source: str
+    """Source whose units in the vocabulary the values have."""
     folder: str
     files: dict[datetime, Path]
+    """First day and file of each composite."""
     weights: Reader
+    """Reads the quality weights (float32, 0 to 1) of a file."""
     like: str
+    """A layer that says how large the maps are and where they lie."""
     middle: float
+    """Days from a composite's first day to its middle."""
 
     def driver(self, name: str, values: Reader) -> xr.DataArray:
         """A variable of the vocabulary, one value per composite with its `weight`; `values` reads one file."""
@@ -152,7 +148,16 @@ class CompositeProduct:
         dims = [netcdf.NAMES.get(str(d), str(d)) for d in example.dims]
         days = np.array([np.datetime64(s + timedelta(self.middle), "ns") for s in starts])
         coords = {"time": days, **{d: example[old].values for d, old in zip(dims, example.dims, strict=True)}}
-        maps, weights = (self._stack(read, starts, example.shape) for read in (values, self.weights))
+
+        def stacked(read: Reader) -> dask_array.Array:
+            """Maps (composite, lat, lon) that `read` gives of each file, missing where there is none."""
+            missing = dask_array.full(example.shape, np.nan, dtype="float32", chunks=-1)
+            later = partial(lazy.read_later, read, shape=example.shape, dtype="float32")
+            maps = [later(self.files[s], example.shape) if s in self.files else missing for s in starts]
+            stack: dask_array.Array = dask_array.stack(maps)
+            return stack
+
+        maps, weights = stacked(values), stacked(self.weights)
         raw = xr.DataArray(maps, dims=("time", *dims), coords=coords)
         raw = raw.assign_coords(weight=(raw.dims, weights)).transpose("time", "lat", "lon")
         units = variables.get(name).sources[self.source].units
@@ -161,16 +166,6 @@ class CompositeProduct:
         products, collections = ({path.name.split(".")[k] for path in self.files.values()} for k in (0, 2))
         driver = driver.assign_attrs(grid="pixels", cadence="composite")
         return driver.assign_attrs(product=", ".join(sorted(products)), collection=", ".join(sorted(collections)))
-
-    def _stack(self, read: Reader, starts: list[datetime], shape: tuple[int, ...]) -> dask_array.Array:
-        """Lazy maps as one array (composite, ...), missing where a composite has no file."""
-        maps = [
-            lazy.read_later(read, self.files[start], shape, shape=shape, dtype="float32")
-            if start in self.files
-            else lazy.missing_map(shape)
-            for start in starts
-        ]
-        return lazy.stack_maps(maps)
 
 
 def cmg_layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.DataArray:
@@ -224,8 +219,7 @@ def scale_layer(
 
     Parameters
     ----------
-    limits, fill
-        Valid range and fill value of the product, where the file declares none; its numbers count `SCALE` each.
+    limits, fill : valid range and fill value of the product, where the file declares none; its numbers count `SCALE` each
     """
     assumed = {"scale_factor": SCALE, "_FillValue": fill}
     how = stored.make_decoder(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import rasterio
 import xarray as xr
@@ -27,10 +28,7 @@ LEGENDS: dict[str, legends.Legend] = {"igbp_fraction": "igbp", "koppen_fraction"
 def open_map(path: Path) -> xr.DataArray:
     """A north-up global GeoTIFF in degrees as (lat, lon), lazy, values as stored, attribute `grid` = `pixels`.
 
-    Raises
-    ------
-    InputError
-        If the file is missing, cut short, unreadable, or does not cover the globe.
+    Raise `InputError` if the file is missing, cut short, unreadable, or does not cover the globe.
     """
     completeness.check_complete(path)
     with border.reading("the map cannot be read", where=path, todo=completeness.INSIDE), rasters.open_geotiff(path) as file:
@@ -44,7 +42,7 @@ def open_map(path: Path) -> xr.DataArray:
     lat, lon = 90 - (np.arange(rows) + 0.5) * size, -180 + (np.arange(columns) + 0.5) * size
     attrs = {"grid": "pixels", "nodata": nodata, "source": path.name}
     attrs |= packing if packing != {"scale_factor": 1.0, "add_offset": 0.0} else {}
-    return xr.DataArray(lazy.join_rows(parts), dims=("lat", "lon"), coords={"lat": lat, "lon": lon}, attrs=attrs)
+    return xr.DataArray(da.concatenate(parts), dims=("lat", "lon"), coords={"lat": lat, "lon": lon}, attrs=attrs)
 
 
 def _read_strip(path: Path, top: int, rows: int) -> np.ndarray:

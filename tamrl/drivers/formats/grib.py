@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 
@@ -254,13 +255,9 @@ def _section(file: BinaryIO, start: int, least: int) -> bytes:
 def open_grib(path: Path, *, where: object = None) -> list[xr.Dataset]:
     """The fields of a file, one dataset for each variable and grid: (time, lat, lon) with `expver` per time, values lazy.
 
-    The time of a field is the one it is valid at: the end of the hours of an accumulation, as in the NetCDF files.
-    Errors name `where`, by default the path.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, of another edition, on another kind of grid, or holds several members of an ensemble.
+    The time of a field is the one it is valid at: the end of the hours of an accumulation, as in the NetCDF files. Errors name
+    `where`, by default the path. Raise `InputError` if the file is damaged, of another edition, on another kind of grid, or holds
+    several members of an ensemble.
     """
     groups: dict[tuple[Lattice, str, str], list[Stored]] = defaultdict(list)
     where = where or path
@@ -349,7 +346,7 @@ def _array(path: Path, grid: Lattice, fields: list[Stored], where: object) -> xr
         "lon": np.where(lon >= 360, lon - 360, lon),
         "expver": ("time", [f.expver for f in fields]),
     }
-    return xr.DataArray(lazy.join_rows(values), dims=("time", "lat", "lon"), coords=coords)
+    return xr.DataArray(da.concatenate(values), dims=("time", "lat", "lon"), coords=coords)
 
 
 def _read(path: Path, offsets: tuple[int, ...], grid: Lattice, where: object) -> np.ndarray:

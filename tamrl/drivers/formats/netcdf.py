@@ -4,7 +4,7 @@ import hashlib
 import logging
 import tempfile
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -42,12 +42,9 @@ def file_kind(path: Path, *, where: object = None) -> str:
         start = handle.read(4)
         size = path.stat().st_size
     if start not in _KINDS:
-        raise InputError(
-            "the file is neither NetCDF, HDF, GRIB nor zip",
-            where=where,
-            found=f"{size} bytes, starting with {start!r}",
-            todo="open it in a text editor: it may be an error message of the server",
-        )
+        asked, state = "the file is neither NetCDF, HDF, GRIB nor zip", f"{size} bytes, starting with {start!r}"
+        todo = "open it in a text editor: it may be an error message of the server"
+        raise InputError(asked, where=where, found=state, todo=todo)
     return _KINDS[start]
 
 
@@ -84,25 +81,15 @@ def open_all(folder: str | Path, only: Collection[str] | None = None) -> Iterato
             if content == "grib":
                 yield from ((path, with_known_names(ds, path)) for ds in grib.open_grib(part, where=where))
             elif content == "netcdf":
-                yield path, _open_part(part, path)
+                yield path, with_known_names(open_decoded(part, where=path), path)
             else:
                 raise InputError(f"{content} files are not read here", where=path, todo="order the files as NetCDF or GRIB")
-
-
-def place_of(folder: str | Path, datasets: Sequence[tuple[Path, xr.Dataset]]) -> str:
-    """What an error about all files of a folder names: the folder, or its file if it is the only one."""
-    paths = {path for path, _ in datasets}
-    return str(paths.pop() if len(paths) == 1 else folder)
 
 
 def open_decoded(path: Path, *, where: object) -> xr.Dataset:
     """The dataset of a NetCDF file with the names of the file, fields lazy and in physical values; raises `InputError`."""
     with border.reading("the file cannot be read", where=where, todo=completeness.INSIDE):
         return xr.decode_cf(arrays.decode_dataset(isolated.open_netcdf(path, where=where), where=where), decode_times=False)
-
-
-def _open_part(part: Path, path: Path) -> xr.Dataset:
-    return with_known_names(open_decoded(part, where=path), path)
 
 
 def with_known_names(ds: xr.Dataset, path: object) -> xr.Dataset:
@@ -122,7 +109,10 @@ def _placed(ds: xr.Dataset) -> xr.Dataset:
         names = sorted(map(str, ds.variables), key=lambda n: n != target)
         name = next((n for n in names if _coordinate(n, ds.variables[n]) == target), None)
         if name is not None:
-            ds = ds.swap_dims({ds[name].dims[0]: name}) if _stands_on_other_dimension(ds, name) else ds
+            (dim,) = ds[name].dims
+            others = [n for n in ds.variables if n not in (name, dim) and ds[n].dims == (dim,)]
+            if dim != name and not any(_coordinate(str(n), ds.variables[n]) for n in others):
+                ds = ds.swap_dims({dim: name})
             ds = ds.rename({name: target}) if name != target else ds
     return ds
 
@@ -138,13 +128,6 @@ def _coordinate(name: str, variable: xr.Variable) -> str | None:
     return NAMES.get(name.lower(), name.lower() if name.lower() in ("lat", "lon") else by_unit)
 
 
-def _stands_on_other_dimension(ds: xr.Dataset, name: str) -> bool:
-    """Whether a coordinate stands on a dimension of another name, which it has for itself."""
-    (dim,) = ds[name].dims
-    others = [n for n in ds.variables if n not in (name, dim) and ds[n].dims == (dim,) and _coordinate(str(n), ds.variables[n])]
-    return dim != name and not others
-
-
 def stored_layer(path: Path, name: str) -> xr.DataArray:
     """A variable of a file, or of a group within it, with the numbers as stored; raises `InputError`."""
     where = f"{path} ({name})"
@@ -158,13 +141,13 @@ def stored_layer(path: Path, name: str) -> xr.DataArray:
 @cache
 def _unpacked(path: Path) -> tempfile.TemporaryDirectory[str]:
     """A temporary folder with the NetCDF and GRIB members of a zip; it lives as long as the process."""
-    completeness.check_complete(path)
     folder = tempfile.TemporaryDirectory(prefix="tamrl-")
     with zips.open_zip(path, where=path) as archive:
         count = zips.UnpackedBytes(path.stat().st_size, ratio=LARGEST_RATIO, where=path)
         for member in archive.infolist():
             if member.filename.lower().endswith(SUFFIXES):
-                _write(count.blocks(archive, member), _target(member, Path(folder.name), path))
+                with open(_target(member, Path(folder.name), path), "wb") as file:
+                    file.writelines(count.blocks(archive, member))
     return folder
 
 
@@ -176,54 +159,28 @@ def _target(member: zipfile.ZipInfo, folder: Path, path: Path) -> Path:
     return folder / "-".join(name.parts)
 
 
-def _write(blocks: Iterator[bytes], target: Path) -> None:
-    with open(target, "wb") as file:
-        file.writelines(blocks)
-
-
 def orient(da: xr.DataArray, where: object) -> xr.DataArray:
     """`lat` falling and `lon` rising within [-180, 180); values are only moved, never changed.
 
-    Raises
-    ------
-    InputError
-        If latitudes exceed 90° (swapped with longitudes, usually), or a coordinate has duplicates or no value.
+    Raise `InputError` if latitudes exceed 90° (swapped with longitudes, usually), or a coordinate has duplicates or no value.
     """
-    lat, lon, rows, columns = _oriented(da, where)
+    lat, lon = (_degrees(da[name].values) for name in ("lat", "lon"))
+    if not (lat.size and lon.size and np.isfinite(lat).all() and np.isfinite(lon).all()):
+        state, todo = f"{lat.size} latitudes, {lon.size} longitudes", "give every row and column its place"
+        raise InputError("a latitude or longitude is missing", where=where, found=state, todo=todo)
+    if np.abs(lat).max() > 90 or lon.min() < -180 or lon.max() > 360:
+        asked = "latitudes must lie within ±90 and longitudes within -180 and 360"
+        state = f"lat {lat.min():g} to {lat.max():g}, lon {lon.min():g} to {lon.max():g}"
+        raise InputError(asked, where=where, found=state, todo="check whether they are swapped")
+    lon = np.round((lon + 180.0) % 360.0 - 180.0, 6)
+    rows, columns = np.argsort(-lat, kind="stable"), np.argsort(lon, kind="stable")
+    if (np.diff(lat[rows]) == 0).any() or (np.diff(lon[columns]) == 0).any():
+        raise InputError("a latitude or longitude occurs twice", where=where, todo="drop the repeated column (often ±180°)")
     da = da.assign_coords(lat=lat, lon=lon)
     for name, order in (("lat", rows), ("lon", columns)):
         if (order != np.arange(order.size)).any():
             da = da.isel({name: order})
     return da
-
-
-def check_places(da: xr.DataArray, where: object) -> None:
-    """Raise `InputError` where `orient` would."""
-    _oriented(da, where)
-
-
-def _oriented(da: xr.DataArray, where: object) -> tuple[np.ndarray, ...]:
-    """Latitudes and longitudes within [-180, 180) in the order of the file, and the orders that orient them."""
-    lat, lon = (_degrees(da[name].values) for name in ("lat", "lon"))
-    if not (lat.size and lon.size and np.isfinite(lat).all() and np.isfinite(lon).all()):
-        raise InputError(
-            "a latitude or longitude is missing",
-            where=where,
-            found=f"{lat.size} latitudes, {lon.size} longitudes",
-            todo="give every row and column its place",
-        )
-    if np.abs(lat).max() > 90 or lon.min() < -180 or lon.max() > 360:
-        raise InputError(
-            "latitudes must lie within ±90 and longitudes within -180 and 360",
-            where=where,
-            found=f"lat {lat.min():g} to {lat.max():g}, lon {lon.min():g} to {lon.max():g}",
-            todo="check whether they are swapped",
-        )
-    lon = np.round((lon + 180.0) % 360.0 - 180.0, 6)
-    rows, columns = np.argsort(-lat, kind="stable"), np.argsort(lon, kind="stable")
-    if (np.diff(lat[rows]) == 0).any() or (np.diff(lon[columns]) == 0).any():
-        raise InputError("a latitude or longitude occurs twice", where=where, todo="drop the repeated column (often ±180°)")
-    return lat, lon, rows, columns
 
 
 def _degrees(values: np.ndarray) -> np.ndarray:
@@ -238,7 +195,7 @@ def mask_fill_values(da: xr.DataArray, *, name: str, where: object) -> xr.DataAr
     """Fill values (-9999, 1e20, 9.97e36 ...) become missing when the values are read; the log says how many."""
 
     def mask(block: np.ndarray) -> np.ndarray:
-        """One block without its fill values, which are counted."""
+        """A block with fill values as NaN."""
         masked, count = variables.mask_fill(block)
         if count:
             _log.warning("%s: %d fill values masked as missing (%s)", name, count, where)

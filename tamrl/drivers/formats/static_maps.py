@@ -38,12 +38,8 @@ def open_static_map(name: str, folder: Path) -> xr.DataArray:
 def _codes(files: list[Path]) -> xr.DataArray:
     """IGBP codes of the one file of MCD12C1, as `geotiff.open_map` gives those of a GeoTIFF."""
     if len(files) > 1:
-        raise InputError(
-            "several years or collections of MCD12C1: land cover is one map",
-            where=files[0].parent,
-            found=[p.name for p in files],
-            todo="keep one",
-        )
+        asked, names = "several years or collections of MCD12C1: land cover is one map", [p.name for p in files]
+        raise InputError(asked, where=files[0].parent, found=names, todo="keep one")
     raw = cmg.cmg_layer(files[0], LAYER)
     attrs = {"grid": "pixels", "nodata": raw.attrs.get("_FillValue"), "source": files[0].name}
     return raw.chunk({"lat": geotiff.STRIP}).drop_attrs().assign_attrs(attrs)

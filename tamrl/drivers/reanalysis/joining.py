@@ -27,13 +27,9 @@ Piece = tuple[xr.DataArray, object]
 def join_series(parts: list[xr.DataArray], *, where: object) -> xr.DataArray:
     """One array (time, lat, lon) from the pieces of all files, times rising, with the coordinates `MARKS` (`expver` int).
 
-    Pieces that differ in the direction, convention or precision of their coordinates are oriented before they are joined.
-    Where a time occurs with several `expver`, the lowest that has a value wins at each place.
-
-    Raises
-    ------
-    InputError
-        If there is no piece, grids, units or spacings differ, or a time occurs twice with the same `expver` and other values.
+    Pieces that differ in the direction, convention or precision of their coordinates are oriented before they are joined. Where a
+    time occurs with several `expver`, the lowest that has a value wins at each place. Raise `InputError` if there is no piece,
+    grids, units or spacings differ, or a time occurs twice with the same `expver` and other values.
     """
     if not parts:
         raise InputError("no file holds the variable", where=where, todo="order it, or take it out of drivers.variables")
@@ -69,7 +65,7 @@ def _plain(part: xr.DataArray, where: object) -> list[xr.DataArray]:
     part = part.drop_vars([c for c in part.coords if c not in ("time", "lat", "lon", *MARKS)])
     if set(part.dims) != {"time", "lat", "lon"} or not {"lat", "lon"} <= set(part.coords):
         raise InputError("dimensions must be time, latitude, longitude", where=where, found=part.dims)
-    netcdf.check_places(part, where)
+    netcdf.orient(part, where)  # refuses places that cannot be
     return [part.transpose("time", "lat", "lon")] if part.sizes["time"] else []
 
 
@@ -132,13 +128,9 @@ def _growing(da: xr.DataArray) -> xr.DataArray:
 def merge_versions(da: xr.DataArray, where: object, named: Sequence[Piece] = ()) -> xr.DataArray:
     """A series with each time once, its times rising; the first `expver` that has a value wins at each place.
 
-    A label with bounds and one without (the end of an amount, perhaps) are two times until both are on steps.
-    Errors name the files of the pieces `named` that hold the time.
-
-    Raises
-    ------
-    InputError
-        If a time occurs twice with the same `expver` and different values.
+    A label with bounds and one without (the end of an amount, perhaps) are two times until both are on steps. Errors name the
+    files of the pieces `named` that hold the time. Raise `InputError` if a time occurs twice with the same `expver` and different
+    values.
     """
     order = np.lexsort((da["expver"].values, ~np.isnat(da["until"].values), da["time"].values))
     da = da.isel(time=order) if (np.diff(order) != 1).any() else da

@@ -49,12 +49,9 @@ def driver_on_steps(
 
     Parameters
     ----------
-    source : str
-        Whose unit in `tamrl/data/variables.yaml` the values have.
-    accumulation : str
-        `hour`, `day` or `auto`: what hourly amounts are summed over (`on_steps`).
-    partial : bool
-        Not all files were opened: the steps of the others are missing without a warning.
+    source : whose unit in `tamrl/data/variables.yaml` the values have
+    accumulation : `hour`, `day` or `auto`: what hourly amounts are summed over (`on_steps`)
+    partial : not all files were opened: the steps of the others are missing without a warning
     """
     raw = netcdf.orient(raw, where)
     time, dtype = raw["time"].values, str(raw.dtype)
@@ -67,15 +64,11 @@ def driver_on_steps(
     driver = variables.canonical(values, name=name, source_units=alias.units, where=where)
     if total:
         driver = driver.where((driver >= 0) | (driver < -ROUNDING) | driver.isnull(), np.float32(0))
-    return driver.assign_attrs(grid="nodes", expver=_count_expver(raw), extent=extent)
+    expver = _counts_as_text(Counter(raw["expver"].values.tolist()))
+    return driver.assign_attrs(grid="nodes", expver=expver, extent=extent)
 
 
-def _count_expver(da: xr.DataArray) -> str:
-    versions, counts = np.unique(da["expver"].values, return_counts=True)
-    return _counts_as_text(dict(zip(versions.tolist(), counts.tolist(), strict=True)))
-
-
-def _counts_as_text(counts: dict[int, int]) -> str:
+def _counts_as_text(counts: Counter[int]) -> str:
     return ", ".join(f"{v:04d}: {c} times" for v, c in sorted(counts.items()))
 
 
@@ -100,12 +93,8 @@ def on_steps(
 ) -> xr.DataArray:
     """Values of a raw series for every step asked for: means, or amounts per day where `total`; missing where incomplete.
 
-    The attribute `reach` names the first and last day, or month, that the series tells something of.
-
-    Raises
-    ------
-    InputError
-        If the spacing of the times does not allow it, or a year has no value at all.
+    The attribute `reach` names the first and last day, or month, that the series tells something of. Raise `InputError` if the
+    spacing of the times does not allow it, or a year has no value at all.
     """
     between = spacing(da["time"].values, where)
     _refuse_statistics(da, total, between, where)
@@ -132,25 +121,14 @@ def _refuse_statistics(da: xr.DataArray, total: bool, between: np.timedelta64, w
     if "sum" in statistics and between >= 28 * DAY:
         todo = "divide by the days of each month"
         raise InputError("the files hold sums of months, amounts per day are read", where=where, found="time: sum", todo=todo)
-    amount = total and between == DAY and _amount(da.attrs.get("units"))
-    if amount and "mean" in statistics:
+    unit, amounts = comparable(str(da.attrs.get("units"))), map(comparable, ("m", "mm", "kg m-2", "J m-2"))  # not per time
+    if total and between == DAY and "mean" in statistics and unit in amounts:
         todo = "order daily sums"
         raise InputError("the files hold means of amounts, not their daily sums", where=where, found="time: mean", todo=todo)
 
 
-def _amount(stated: object) -> bool:
-    """Whether a unit is that of an amount (m, J m-2), not of an amount per time."""
-    return any(comparable(str(stated)) == comparable(plain) for plain in ("m", "mm", "kg m-2", "J m-2"))
-
-
 def _within(da: xr.DataArray, unit: str, where: object) -> np.ndarray:
-    """First moments of the days (`D`) or months (`M`) in which the intervals lie, NaT where the files state no bounds.
-
-    Raises
-    ------
-    InputError
-        If an interval is a part of a day or month, or of two.
-    """
+    """First moments of the days (`D`) or months (`M`) in which the intervals lie, NaT where the files state no bounds."""
     start, until = da["time"].values, da["until"].values
     step = (start + (until - start) // 2).astype(f"datetime64[{unit}]")
     first, last = (s.astype("datetime64[ns]") for s in (step, step + 1))
@@ -158,12 +136,8 @@ def _within(da: xr.DataArray, unit: str, where: object) -> np.ndarray:
     if wrong.any():
         k, period = int(wrong.argmax()), {"D": "day", "M": "month"}[unit]
         interval = f"{start[k].astype('datetime64[m]')} to {until[k].astype('datetime64[m]')}"
-        raise InputError(
-            f"a value must be of one {period} (UTC) by the bounds of its time",
-            where=where,
-            found=interval,
-            todo=f"order values of each {period}, or correct the bounds",
-        )
+        asked, todo = f"a value must be of one {period} (UTC) by the bounds of its time", f"order values of each {period}"
+        raise InputError(asked, where=where, found=interval, todo=f"{todo}, or correct the bounds")
     moments: np.ndarray = first
     return moments
 
@@ -252,13 +226,10 @@ def _on_axis(da: xr.DataArray, asked: TimeAxis, step: Step, where: object, parti
     for year in () if partial else asked.years:
         inside = time.astype("datetime64[Y]") == np.datetime64(str(year), "Y")
         if not have[inside].any():
-            raise InputError(f"no values of {year}", where=where, found=_span(da), todo="fetch that year, or change time.years")
+            days = da["time"].values.astype("datetime64[D]")
+            span = f"{days[0]} to {days[-1]}" if days.size else "nothing"
+            raise InputError(f"no values of {year}", where=where, found=span, todo="fetch that year, or change time.years")
     if not (have.all() or partial):
         _log.warning("%s: %d of %d steps are in no file and stay missing", where, int((~have).sum()), time.size)
     first, last = (str(t.astype(f"datetime64[{unit}]")) for t in da["time"].values[[0, -1]])
     return da.drop_vars(MARKS, errors="ignore").reindex(time=time).assign_attrs(reach=(first, last))
-
-
-def _span(da: xr.DataArray) -> str:
-    time = da["time"].values.astype("datetime64[D]")
-    return f"{time[0]} to {time[-1]}" if time.size else "nothing"

@@ -1,48 +1,27 @@
-"""Orders at the Copernicus Climate Data Store through its official client: one file per variable and month.
+"""Orders at the Copernicus Climate Data Store: one file per variable and month.
 
-The key stands in the environment (`ECMWF_DATASTORES_KEY`) and nowhere else, and goes to the store alone. Jobs are
-submitted and awaited by the client; the file is fetched by `tamrl.web.download`, so that it is resumed after a break and compared
-with its announced size and checksum.
+`tamrl.drivers.remote.store_jobs` makes orders, takes them up again after a stop, and awaits them. `tamrl.web.download` fetches
+the files, and resumes them after a break. The size is compared, as the store's own client does. `file:checksum` is not: of a file
+that was uploaded in parts (100 MiB and more) it is the MD5 of the MD5s of the parts.
 """
 
 import calendar
-import itertools
 import logging
-import os
-import re
 import time
-import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
-from ecmwf.datastores import Client, Results
-from ecmwf.datastores.processing import ProcessingFailedError
-
+from tamrl.drivers.remote.store_jobs import FailedOrder, Order, Patience, PlacedOrder, StoreJobs
+from tamrl.drivers.remote.store_login import read_store_login
 from tamrl.errors import DownloadError, OutageError
 from tamrl.intake import border
 from tamrl.variables import Era5Entry
 from tamrl.web import download
-from tamrl.web.session import Credential, Session
 
 _log = logging.getLogger(__name__)
 
-URL, KEY = "ECMWF_DATASTORES_URL", "ECMWF_DATASTORES_KEY"
-DEFAULT = "https://cds.climate.copernicus.eu/api"
-HOW = f"get a free account at cds.climate.copernicus.eu, accept the licence of the data set, and set {KEY} in the environment"
-ATTEMPTS, TIMEOUT = 3, (20.0, 60.0)
-LONGEST = 3 * 24 * 3600.0
-"""Seconds that an order may wait and run; on busy days the store's queue takes more than one day."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """One file."""
-
-    dataset: str
-    request: dict[str, Any]
-    file: str
+PATIENCE = Patience()
+"""How long the store is waited for."""
 
 
 def era5_orders(entry: Era5Entry, year: int, months: int = 12) -> list[Order]:
@@ -81,80 +60,76 @@ def _days(year: int, month: int) -> dict[str, Any]:
     return {"year": str(year), "month": [f"{month:02d}"], "day": days}
 
 
-def fetch_orders(orders: list[Order], folder: Path, *, wait: float = 5.0) -> None:
+def fetch_orders(orders: list[Order], folder: Path) -> None:
     """Order and fetch all files into a folder; those that are in it already are not ordered again.
 
-    Raises
-    ------
-    DownloadError
-        If there is no key, the key or an order is refused, or a file does not arrive complete.
+    What was ordered before a stop is taken up again, by its record beside the file (`.<name>.order`). Raise `OutageError` if the
+    store or an order takes longer than `PATIENCE`, so that the next call goes on; `DownloadError` if there is no key, the key or
+    an order is refused, or a file does not arrive complete.
     """
     missing = [order for order in orders if not (folder / order.file).is_file()]
-    if missing:
-        _key()
+    if not missing:
+        return
+    store = StoreJobs(read_store_login(), PATIENCE)
     for order in missing:
-        _fetch(order, folder / order.file, wait)
+        todo = "look at the request on the web site, or try again later"
+        where = f"{order.dataset} {order.request}"
+        with border.reading(f"{order.file} cannot be ordered", where=where, error=DownloadError, todo=todo):
+            _fetch(store, order, folder / order.file)
 
 
-def _base() -> str:
-    return os.environ.get(URL, DEFAULT)
-
-
-def _key() -> Credential:
-    return Credential.of_environment(KEY, "PRIVATE-TOKEN", (_base(),), none="no key for the Climate Data Store", how=HOW)
-
-
-def _client(wait: float) -> Client:
-    key = _key()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # messages of the day that cannot be read are no failure
-        session = Session(key.hosts, near=key.hosts)
-        return Client(
-            url=_base(), key=key.value, progress=False, retry_after=wait, maximum_tries=5, timeout=TIMEOUT, session=session
-        )
-
-
-def _fetch(order: Order, target: Path, wait: float) -> None:
-    asked, where = f"{order.file} cannot be ordered", f"{order.dataset} {order.request}"
-    todo = "look at the request on the web site, or try again later"
-    with border.reading(asked, where=where, error=DownloadError, todo=todo):
-        asset = _awaited(order, wait)
-        digest, address, size = asset.asset.get("file:checksum"), asset.location, asset.content_length
-        known = ("md5", digest) if digest and re.fullmatch("[0-9a-fA-F]{32}", digest) else None
-    download.Client(near=(_base(),), wait=wait).download(address, target, size=size, checksum=known)
-
-
-def _awaited(order: Order, wait: float) -> Results:
-    """The finished order, tried a few times."""
-    asked, where = f"{order.file} could not be ordered", f"{order.dataset} {order.request}"
-    for attempt in itertools.count(1):
+def _fetch(store: StoreJobs, order: Order, target: Path) -> None:
+    """Order a file until it is here: the store may fail an order, or reject it as too many are in its queue."""
+    failed, pauses = 0, PATIENCE.pauses()
+    while True:
+        placed = store.place(order, target)
         try:
-            return _ready(order, wait)
-        except (requests.RequestException, ProcessingFailedError) as error:
-            status = getattr(getattr(error, "response", None), "status_code", None)
-            if status in (401, 403):
-                refused = "the Climate Data Store refuses the key"
-                raise DownloadError(refused, where=order.dataset, found=error, todo=HOW) from error
-            if attempt == ATTEMPTS or status in (400, 404, 422):
-                todo = "look at the request on the web site, or try again later"
-                raise _kind(error, status)(asked, where=where, found=error, todo=todo) from error
-            _log.warning("%s: attempt %d failed (%s)", order.file, attempt, error)
-            time.sleep(wait * attempt)
-    raise AssertionError("attempts do not end")
-
-
-def _kind(error: Exception, status: int | None) -> type[DownloadError]:
-    """Whether the network or the store fails for now, or the order itself."""
-    gone = isinstance(error, requests.ConnectionError | requests.Timeout) or status in download.BUSY
-    return OutageError if gone else DownloadError
-
-
-def _ready(order: Order, wait: float) -> Results:
-    job, pause, until = _client(wait).submit(order.dataset, order.request), 1.0, time.monotonic() + LONGEST
-    while not job.results_ready:
-        if time.monotonic() > until:
-            todo = "run again later; the order goes on at the store, which then has its file at once"
-            raise OutageError("an order is not finished", where=job.url, found=f"waited for {LONGEST / 3600:g} h", todo=todo)
+            _bring(placed, target)
+            return placed.record.forget()
+        except OutageError:  # the order goes on at the store
+            raise
+        except FailedOrder as failure:
+            cause = failure
+            placed.record.forget()
+        failed += not cause.is_limit
+        pause = next(pauses, None)
+        where = f"{order.dataset} {order.request}"
+        if cause.is_final or failed == PATIENCE.attempts:
+            todo = "look at the request on the web site, or try again later"
+            raise DownloadError(f"{order.file} could not be ordered", where=where, found=cause, todo=todo) from cause
+        if pause is None:
+            raise OutageError(
+                f"the store takes no order of {order.file}", where=where, found=cause, todo="run again later"
+            ) from cause
+        _log.warning("%s: %s; ordered again in %.0f s", order.file, cause, pause)
         time.sleep(pause)
-        pause = min(1.5 * pause, 120.0)
-    return job.get_results()
+
+
+def _bring(placed: PlacedOrder, target: Path) -> None:
+    """Fetch the file of an order by a link that is renewed when it has expired, is denied, or the object store is out."""
+    client = download.Client(near=(placed.jobs.url,), attempts=3, wait=min(5.0, PATIENCE.pause))
+    denied, pauses = 0, PATIENCE.pauses()
+    while True:
+        results = placed.results()
+        try:
+            address, size = results.location, results.content_length
+        except (KeyError, TypeError, ValueError) as error:
+            raise FailedOrder(f"the answer names no file ({error!r})") from error
+        try:
+            return client.download(address, target, size=size)
+        except OutageError as error:
+            cause: DownloadError = error
+            reason = cause.asked
+        except download.StatusError as error:
+            cause, denied = error, denied + 1
+            reason = f"the object store answers {error.status}"  # which is no matter of the login
+        except DownloadError:  # other bytes than announced: another call is to order anew
+            placed.record.forget()
+            raise
+        if denied == PATIENCE.attempts:
+            raise FailedOrder(f"the object store does not give its file: {reason}") from cause
+        pause = next(pauses, None)
+        if pause is None:
+            raise cause
+        _log.warning("%s: %s, asked for again in %.0f s by a new link", target.name, reason, pause)
+        time.sleep(pause)

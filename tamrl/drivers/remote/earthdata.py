@@ -1,27 +1,44 @@
 """Files of NASA's archives: searched in the Common Metadata Repository, fetched with an Earthdata token.
 
-The token stands in the environment (`EARTHDATA_TOKEN`) and nowhere else, and goes to NASA's hosts alone. The repository
-names size and checksum of each file, so a half or changed one never gets its name.
+The token stands in the environment (`EARTHDATA_TOKEN`), or NASA's login gives it for the name and password in `~/.netrc`, which
+go there alone. The token goes to NASA's hosts alone. The repository names size and checksum of each file, so a half or changed
+one never gets its name.
 """
 
 import calendar
 import json
+import logging
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlencode
 
-from tamrl.errors import DownloadError
+import requests
+
+from tamrl.drivers import granule_names
+from tamrl.errors import DownloadError, OutageError
 from tamrl.intake import border
 from tamrl.web import download
 from tamrl.web.addresses import is_listed
-from tamrl.web.session import ANSWER, Credential
+from tamrl.web.session import ANSWER, Credential, Session
 
-TOKEN, SEARCH = "EARTHDATA_TOKEN", "TAMRL_CMR_URL"
-DEFAULT = "https://cmr.earthdata.nasa.gov"
-HOW = f"get a free account at urs.earthdata.nasa.gov, generate a token there, and set {TOKEN} in the environment"
+_log = logging.getLogger(__name__)
+
+TOKEN, SEARCH, LOGIN = "EARTHDATA_TOKEN", "TAMRL_CMR_URL", "TAMRL_URS_URL"
+DEFAULT, DEFAULT_LOGIN = "https://cmr.earthdata.nasa.gov", "https://urs.earthdata.nasa.gov"
+HOW = (
+    f"get a free account at urs.earthdata.nasa.gov, generate a token there, and set {TOKEN} in the environment, "
+    "or put name and password of that account into ~/.netrc as machine urs.earthdata.nasa.gov"
+)
+REFUSED = (
+    f"a token ends after 60 days: generate another, or leave {TOKEN} out where ~/.netrc has your login; "
+    "log in at urs.earthdata.nasa.gov once to approve the archive's application and its terms"
+)
+TRIES = 6
+"""Times that NASA's login is asked for a token."""
 HOSTS = (".earthdata.nasa.gov", ".earthdatacloud.nasa.gov")
 """Who may see the token, and give files: NASA's search, login and archives in the cloud."""
 PAGE, MOST = 500, 2000
@@ -104,25 +121,58 @@ def fetch_granules(
 ) -> None:
     """Fetch the files of a product that begin in the first `months` of a year into a folder.
 
-    Complete files are not fetched again.
+    Complete files are not fetched again. Raise `DownloadError` if there is no token, it is refused, or a file does not arrive
+    complete.
 
     Parameters
     ----------
-    every : int
-        Only the days of the year 1, 1 + every, ...
-
-    Raises
-    ------
-    DownloadError
-        If there is no token, it is refused, or a file does not arrive complete.
+    every : step between the days of the year that are fetched: 1, 1 + every, ...
     """
-    none, hosts = "no login for NASA's archives", (*HOSTS, _base())
-    token = Credential.of_environment(TOKEN, "Authorization", hosts, form="Bearer {}", none=none, how=HOW)
-    client = download.Client(credential=token, near=(_base(),), wait=wait, gap=gap)
+    client = download.Client(credential=_token(wait), near=(_base(),), wait=wait, gap=gap)
     last = f"{year}-{months:02d}-{calendar.monthrange(year, months)[1]}"
-    for granule in search_granules(product, collection, f"{year}-01-01", last, wait=wait):
+    listed = {granule.file: granule for granule in search_granules(product, collection, f"{year}-01-01", last, wait=wait)}
+    for name in granule_names.newest(listed, where=product):
+        granule = listed[name]
         begins = re.search(
             rf"\.A{year}(\d{{3}})\.", granule.file
         )  # composites that reach in from the year before are that year's
         if begins and (int(begins.group(1)) - 1) % every == 0:
-            client.download(granule.url, folder / granule.file, size=granule.size, checksum=granule.checksum)
+            try:
+                client.download(granule.url, folder / granule.file, size=granule.size, checksum=granule.checksum)
+            except download.StatusError as error:
+                if error.status not in (401, 403):
+                    raise
+                raise DownloadError(error.asked, where=granule.url, todo=REFUSED) from error
+
+
+def _token(wait: float) -> Credential:
+    """The token of the environment, else one from NASA's login for what ~/.netrc holds."""
+    login = os.environ.get(LOGIN, DEFAULT_LOGIN).rstrip("/")
+    basic = None if os.environ.get(TOKEN, "").strip() else Credential.of_netrc(DEFAULT_LOGIN, (login,))
+    none, hosts = "no login for NASA's archives", (*HOSTS, _base())
+    if basic is None:
+        return Credential.of_environment(TOKEN, "Authorization", hosts, form="Bearer {}", none=none, how=HOW)
+    where = f"{login}/api/users/find_or_create_token"
+    with border.reading("NASA's login gives no token", where=where, error=DownloadError, todo=HOW):
+        text = str(_answer(where, basic, wait)["access_token"])
+    return Credential.of_text(text, "Authorization", hosts, form="Bearer {}", where=where, none=none, how=HOW)
+
+
+def _answer(url: str, basic: Credential, wait: float) -> dict[str, Any]:
+    """The answer of NASA's login, asked again while it is out."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            answer = Session(basic.hosts, near=basic.hosts).post(url, headers={basic.header: basic.value}, timeout=(20.0, 60.0))
+            if answer.status_code in (401, 403):
+                todo = "correct ~/.netrc; the account must be confirmed by its e-mail"
+                raise DownloadError("NASA's login refuses name and password of ~/.netrc", where=url, todo=todo)
+            if answer.status_code not in download.BUSY:
+                answer.raise_for_status()
+                content: dict[str, Any] = answer.json()
+                return content
+            state: object = f"the server answers {answer.status_code}"
+        except (requests.ConnectionError, requests.Timeout) as error:
+            state = error
+        _log.warning("NASA's login does not answer (%s), attempt %d", state, attempt)
+        time.sleep(wait * 2 ** (attempt - 1) if attempt < TRIES else 0)
+    raise OutageError("NASA's login does not answer", where=url, found=state, todo="check the network and run again")

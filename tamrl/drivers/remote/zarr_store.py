@@ -22,9 +22,13 @@ def sha256_of(url: str) -> str:
     return hashlib.sha256(_client(url).get(url) or b"").hexdigest()
 
 
+ATTEMPTS = 14
+"""Attempts of a request, with pauses that add up to half an hour: a year of hours is thousands of requests."""
+
+
 def _client(url: str) -> Client:
     """A client with the login that the user has for a server in ~/.netrc, if any."""
-    return Client(credential=Credential.of_netrc(url))
+    return Client(credential=Credential.of_netrc(url), attempts=ATTEMPTS)
 
 
 NO_KEYS: tuple[str, ...] = ()
@@ -66,25 +70,13 @@ class Remote(Store):
         """Whether a key is there."""
         return await asyncio.to_thread(self.client.get, f"{self.url}/{key}", start=0, end=1, missing=True) is not None
 
-    async def set(self, key: str, value: Buffer) -> None:
+    async def set(self, key: str, value: Buffer | None = None) -> None:
         """Refused: the store is somebody else's."""
         raise DownloadError("the store is read only", where=f"{self.url}/{key}")
 
-    async def delete(self, key: str) -> None:
-        """Refused: the store is somebody else's."""
-        raise DownloadError("the store is read only", where=f"{self.url}/{key}")
-
-    async def list(self) -> AsyncIterator[str]:
+    async def list(self, prefix: str = "") -> AsyncIterator[str]:
         """Nothing: a server of files lists none, the consolidated metadata say what there is."""
         for key in NO_KEYS:
             yield key
 
-    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        """Nothing, see `list`."""
-        for key in NO_KEYS:
-            yield key
-
-    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """Nothing, see `list`."""
-        for key in NO_KEYS:
-            yield key
+    delete, list_prefix, list_dir = set, list, list

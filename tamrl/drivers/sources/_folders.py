@@ -1,5 +1,7 @@
 """What sources that read a folder of files have in common."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,11 +24,6 @@ class FolderOptions(Protocol):
         """Whether they are downloaded instead."""
 
 
-def folder_of(source: str, options: FolderOptions) -> str:
-    """The folder that is read."""
-    return DOWNLOADS.source(source) if options.download else options.path
-
-
 def nothing_offered(source: str, role: str, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
     """No variables; raises `ConfigError` if a source is asked for some of a role (static, dynamic) that it does not offer."""
     if names:
@@ -39,3 +36,32 @@ def version_of(folder: str | Path) -> dict[str, object]:
     from tamrl.drivers.formats import netcdf
 
     return netcdf.fingerprint_folder(folder)
+
+
+@dataclass(frozen=True)
+class SourceFolder:
+    """The folder of a source of dynamic variables: parts of `tamrl.plugins.DriverSource` and `ListingSource`."""
+
+    source: str
+
+    def path(self, options: FolderOptions) -> str:
+        """The folder that is read."""
+        return DOWNLOADS.source(self.source) if options.download else options.path
+
+    def inputs(self, options: FolderOptions) -> list[str]:
+        """The folder of files."""
+        return [self.path(options)]
+
+    def listed(self, options: FolderOptions) -> Mapping[str, Path]:
+        """The files by name."""
+        from tamrl.drivers.formats import netcdf
+
+        return netcdf.files_by_name(self.path(options))
+
+    def version(self, options: FolderOptions) -> Mapping[str, object]:
+        """Number, bytes and checksum of the files."""
+        return version_of(self.path(options))
+
+    def open_static(self, options: FolderOptions, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
+        """None so far."""
+        return nothing_offered(self.source, "static", names)

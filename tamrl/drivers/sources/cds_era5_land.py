@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tamrl import variables
-from tamrl.drivers.sources._folders import folder_of, nothing_offered, version_of
+from tamrl.drivers.sources._folders import SourceFolder
 from tamrl.options import Strict
 from tamrl.plugins import SourceCapabilities, SourceVolume
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     import xarray as xr
 
     from tamrl.calendar import TimeAxis
 
 NAME = "cds_era5_land"
-CAPABILITIES = SourceCapabilities(lists_files=True, downloads=True)
+CAPABILITIES = SourceCapabilities(lists_files=True, downloads=True, ordered=True)
+FOLDER = SourceFolder(NAME)
+inputs, listed, version, open_static = FOLDER.inputs, FOLDER.listed, FOLDER.version, FOLDER.open_static
 
 
 class Options(Strict):
@@ -30,12 +32,7 @@ class Options(Strict):
     path: str = "{results}/inputs/era5_land"
     """Folder of NetCDF or GRIB files (or zip files with them), subfolders included."""
     download: bool = False
-    """Fetch the files into `downloads/drivers/cds_era5_land` instead of reading `path`; ECMWF_DATASTORES_KEY must be set."""
-
-
-def inputs(options: Options) -> list[str]:
-    """The folder of files."""
-    return [folder_of(NAME, options)]
+    """Fetch the files into `downloads/drivers/cds_era5_land` instead of reading `path`; needs a key (docs/inputs.md)."""
 
 
 def items(options: Options, names: tuple[str, ...]) -> list[str]:
@@ -44,37 +41,15 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
 
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
-    """Fetch daily means, or amounts at 00:00, of a variable and year (its first `months`), one file per month.
-
-    Raises
-    ------
-    DownloadError
-    """
+    """Fetch daily means, or amounts at 00:00, of a variable and year (its first `months`), by month; raises `DownloadError`."""
     from tamrl.drivers.remote import climate_store
 
     climate_store.fetch_orders(climate_store.era5_land_orders(variables.era5_entry(item), year, months), folder)
 
 
-def listed(options: Options) -> "Mapping[str, Path]":
-    """The files by name."""
-    from tamrl.drivers.formats import netcdf
-
-    return netcdf.files_by_name(folder_of(NAME, options))
-
-
-def version(options: Options) -> "Mapping[str, object]":
-    """Number, bytes and checksum of the files."""
-    return version_of(folder_of(NAME, options))
-
-
 def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
     """Half the bytes of one global field per day in single precision."""
     return SourceVolume(variables * years * 365.25 * 1801 * 3600 * 4 * 0.5)
-
-
-def open_static(options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
-    """None so far."""
-    return nothing_offered(NAME, "static", names)
 
 
 def open_dynamic(
@@ -83,5 +58,5 @@ def open_dynamic(
     """The named variables on all of `axis`, lazy."""
     from tamrl.drivers.reanalysis import era5
 
-    arrays = era5.open_files(NAME, folder_of(NAME, options), names=names, axis=axis, accumulation="day", only=only)
+    arrays = era5.open_files(NAME, FOLDER.path(options), names=names, axis=axis, accumulation="day", only=only)
     return {name: da.assign_attrs(grid="boxes") for name, da in arrays.items()}

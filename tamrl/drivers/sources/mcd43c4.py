@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from tamrl import variables
-from tamrl.drivers.sources._folders import folder_of, nothing_offered, version_of
+from tamrl.drivers.sources._folders import SourceFolder, version_of
 from tamrl.options import Strict
 from tamrl.plugins import SourceCapabilities, SourceVolume
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 NAME = "mcd43c4"
 CAPABILITIES = SourceCapabilities(downloads=True)
+FOLDER = SourceFolder(NAME)
+inputs, open_static = FOLDER.inputs, FOLDER.open_static
 
 COLLECTIONS = {"MCD43C4": "061", "VNP43C4": "002"}
 """Collection of each product that is fetched."""
@@ -41,7 +43,7 @@ class Options(Strict):
     path: str = "{results}/inputs/mcd43c4"
     """Folder of files, subfolders included."""
     download: bool = False
-    """Fetch the files into `downloads/drivers/mcd43c4` instead of reading `path`; EARTHDATA_TOKEN must be set."""
+    """Fetch the files into `downloads/drivers/mcd43c4` instead of reading `path`; needs a login (docs/inputs.md)."""
     product: Literal["MCD43C4", "VNP43C4"] = "MCD43C4"
     """MODIS (Terra and Aqua) or VIIRS."""
     collection: str | None = Field(default=None, pattern=r"^\d{3}$")
@@ -56,11 +58,6 @@ class Options(Strict):
     """Weight of the rest (4 and 5)."""
     snow: float = Field(default=0.1, ge=0, le=1)
     """Weight of pixels under snow, at most."""
-
-
-def inputs(options: Options) -> list[str]:
-    """The folder of files."""
-    return [folder_of(NAME, options)]
 
 
 def items(options: Options, names: tuple[str, ...]) -> list[str]:
@@ -79,7 +76,7 @@ def version(options: Options) -> "Mapping[str, object]":
     """The product, its collections with the number of their files, and number, bytes and checksum of all files."""
     from tamrl.drivers.formats import cmg
 
-    folder = folder_of(NAME, options)
+    folder = FOLDER.path(options)
     collections = cmg.count_collections(folder, options.product, options.collection)
     return {"product": options.product, "collections": collections, **version_of(folder)}
 
@@ -90,17 +87,12 @@ def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
     return SourceVolume(years * FILES / options.every * FILE_BYTES, years * composites) if variables else SourceVolume()
 
 
-def open_static(options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
-    """None so far."""
-    return nothing_offered(NAME, "static", names)
-
-
 def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
     """The named variables, one value per day read with its `weight`."""
     from tamrl.drivers.formats import cmg, mcd43
 
     axis.need_years(NAME)
-    folder = folder_of(NAME, options)
+    folder = FOLDER.path(options)
     days = cmg.find_composites(folder, axis, options.product, options.collection)
     days = {day: path for day, path in days.items() if (day.timetuple().tm_yday - 1) % options.every == 0}
     read_weights = partial(mcd43.read_mcd43_weights, (options.good, options.mixed, options.poor), options.snow)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from tamrl import variables
-from tamrl.drivers.sources._folders import folder_of, nothing_offered, version_of
+from tamrl.drivers.sources._folders import SourceFolder, version_of
 from tamrl.options import Strict
 from tamrl.plugins import SourceCapabilities, SourceVolume
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 NAME = "modis"
 CAPABILITIES = SourceCapabilities(downloads=True)
+FOLDER = SourceFolder(NAME)
+inputs, open_static = FOLDER.inputs, FOLDER.open_static
 
 COLLECTIONS = {"MOD13C1": "061", "MYD13C1": "061", "VNP13C1": "002"}
 """Collection of each product that is fetched."""
@@ -42,7 +44,7 @@ class Options(Strict):
     path: str = "{results}/inputs/modis"
     """Folder of files, subfolders included."""
     download: bool = False
-    """Fetch the files into `downloads/drivers/modis` instead of reading `path`; EARTHDATA_TOKEN must be set."""
+    """Fetch the files into `downloads/drivers/modis` instead of reading `path`; needs a login (docs/inputs.md)."""
     product: Literal["MOD13C1", "MYD13C1", "VNP13C1"] = "MOD13C1"
     """Terra or Aqua MODIS, or VIIRS; a run uses one of them."""
     collection: str | None = Field(default=None, pattern=r"^\d{3}$")
@@ -55,11 +57,6 @@ class Options(Strict):
     """Weight of pixels with snow or ice (2)."""
     cloudy: float = Field(default=0.0, ge=0, le=1)
     """Weight of cloudy pixels (3)."""
-
-
-def inputs(options: Options) -> list[str]:
-    """The folder of files."""
-    return [folder_of(NAME, options)]
 
 
 def items(options: Options, names: tuple[str, ...]) -> list[str]:
@@ -78,7 +75,7 @@ def version(options: Options) -> "Mapping[str, object]":
     """The product, its collections with the number of their files, and number, bytes and checksum of all files."""
     from tamrl.drivers.formats import cmg
 
-    folder = folder_of(NAME, options)
+    folder = FOLDER.path(options)
     collections = cmg.count_collections(folder, options.product, options.collection)
     return {"product": options.product, "collections": collections, **version_of(folder)}
 
@@ -89,17 +86,12 @@ def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
     return SourceVolume(years * count * size, years * count) if variables else SourceVolume()
 
 
-def open_static(options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
-    """None so far."""
-    return nothing_offered(NAME, "static", names)
-
-
 def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
     """The named variables, one value per composite with its `weight`."""
     from tamrl.drivers.formats import cmg, mod13
 
     axis.need_years(NAME)
-    folder = folder_of(NAME, options)
+    folder = FOLDER.path(options)
     composites = cmg.find_composites(folder, axis, options.product, options.collection)
     weights = (options.good, options.marginal, options.snow, options.cloudy)
     read_weights = partial(mod13.read_mod13_weights, options.product, weights)

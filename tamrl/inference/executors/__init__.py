@@ -14,23 +14,15 @@ T = TypeVar("T")
 
 
 class Executor(Protocol):
-    """Runs a function for every tile. The results do not depend on the executor.
-
-    Attributes
-    ----------
-    in_process : bool
-        Whether the function runs in this process, and can use what is open here.
-    """
+    """Runs a function for every tile. The results do not depend on the executor."""
 
     in_process: bool
+    """Whether the function runs in this process, and can use what is open here."""
 
     def map(self, work: Callable[[Tile], T], tiles: Sequence[Tile]) -> dict[str, T]:
         """Results of `work` by the names of the tiles.
 
-        Raises
-        ------
-        InputError
-            If a process was ended from outside; errors of `work` pass.
+        Raises `InputError` if a process was ended from outside; errors of `work` pass.
         """
 
 
@@ -40,19 +32,12 @@ def start_executor(*, threads: int, device: str, folder: Path, nodes: int = 1, l
 
     Parameters
     ----------
-    threads : int
-        Tiles at the same time, on each node.
-    device : str
-        Of `inference.device`. A few tiles, and tiles on a GPU, need no processes of their own.
-    folder : Path
-        On a file system that all nodes see.
-    nodes, launcher : int, str
-        Nodes of the allocation, and the command that starts workers there.
+    threads : tiles at the same time, on each node
+    device : of `inference.device`. A few tiles, and tiles on a GPU, need no processes of their own.
+    folder : on a file system that all nodes see
+    nodes, launcher : nodes of the allocation, and the command that starts workers there
 
-    Raises
-    ------
-    MachineError, InputError
-        If processes or workers cannot be started, or give no sign of life.
+    Raises `MachineError` or `InputError` if processes or workers cannot be started, or give no sign of life.
     """
     if nodes > 1:
         from tamrl.inference.executors.cluster import start_cluster  # `distributed` is slow to import

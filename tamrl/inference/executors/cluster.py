@@ -41,17 +41,7 @@ INTERVAL = 5.0
 
 
 class ClusterExecutor:
-    """Runs tiles on workers that are ready; see `Executor`.
-
-    Parameters
-    ----------
-    client : Client
-        Of the scheduler.
-    launcher : Popen
-        Process that started the workers.
-    command : str
-        Its command, for errors.
-    """
+    """Runs tiles on workers that were started by the process `launcher` with `command`; see `Executor`."""
 
     in_process = False
 
@@ -65,10 +55,7 @@ class ClusterExecutor:
     def map(self, work: Callable[[Tile], T], tiles: Sequence[Tile]) -> dict[str, T]:
         """Results of `work` by the names of the tiles; a tile whose worker is lost goes to another one.
 
-        Raises
-        ------
-        InputError
-            If all workers are lost, or a tile has ended several; errors of `work` pass.
+        Raises `InputError` if all workers are lost, or a tile has ended several; errors of `work` pass.
         """
         names = [tile.name for tile in tiles]
         self._check_workers()
@@ -95,13 +82,9 @@ class ClusterExecutor:
                 future.result()
             yield from done
 
-    def _workers(self) -> set[str]:
-        """Addresses of the workers."""
-        return set(self._client.scheduler_info(n_workers=-1)["workers"])
-
     def _find_workers(self) -> set[str]:
         """Addresses of the workers; the log names those that were lost."""
-        workers = self._workers()
+        workers = set(self._client.scheduler_info(n_workers=-1)["workers"])
         for address in sorted(self._known - workers):
             self._lost.append(f"process {self._processes.get(address, 'unknown')} at {address}")
             _log.warning("%s is lost or gives no sign of life; its tiles go to other workers", self._lost[-1])
@@ -123,13 +106,10 @@ class ClusterExecutor:
     def wait_for(self, count: int) -> None:
         """Wait until `count` workers have reported.
 
-        Raises
-        ------
-        InputError
-            If they do not within `PATIENCE`, or the launcher ends.
+        Raises `InputError` if they do not within `PATIENCE`, or the launcher ends.
         """
         end = time.monotonic() + PATIENCE
-        while (reported := len(self._workers())) < count:
+        while (reported := len(self._client.scheduler_info(n_workers=-1)["workers"])) < count:
             self.check_launcher()
             if time.monotonic() > end:
                 asked, found = f"{count} workers were launched", f"{reported} reported in {PATIENCE:.0f} s"
@@ -154,17 +134,11 @@ def start_cluster(count: int, *, threads: int, launcher: str, folder: Path) -> I
 
     Parameters
     ----------
-    threads : int
-        Tiles at the same time, on each node.
-    launcher : str
-        Command that starts the words after it once per node; `{nodes}` and `{threads}` are replaced.
-    folder : Path
-        On a file system that all nodes see; the keys lie there while the workers run.
+    threads : tiles at the same time, on each node
+    launcher : command that starts the words after it once per node; `{nodes}` and `{threads}` are replaced
+    folder : on a file system that all nodes see; the keys lie there while the workers run
 
-    Raises
-    ------
-    InputError
-        If the launcher cannot be started, or its workers do not report.
+    Raises `InputError` if the launcher cannot be started, or its workers do not report.
     """
     with tempfile.TemporaryDirectory(prefix=".workers-", dir=folder) as private:
         security = _keys(Path(private))
@@ -178,14 +152,8 @@ def start_cluster(count: int, *, threads: int, launcher: str, folder: Path) -> I
             options += ["--no-nanny"] if per_node == 1 else []
             options += ["--death-timeout", 60, "--protocol", "tls"]
             options += ["--tls-ca-file", f"{private}/ca", "--tls-cert", f"{private}/cert", "--tls-key", f"{private}/key"]
-            command = [
-                *words,
-                sys.executable,
-                "-m",
-                "tamrl.inference.executors.cluster_worker",
-                *map(str, options),
-                cluster.scheduler_address,
-            ]
+            command = [*words, sys.executable, "-m", "tamrl.inference.executors.cluster_worker", *map(str, options)]
+            command.append(cluster.scheduler_address)
             package = {"PYTHONPATH": os.pathsep.join([str(Path(tamrl.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
             try:
                 process = subprocess.Popen(command, env=os.environ | package, stdin=subprocess.DEVNULL)

@@ -65,13 +65,8 @@ class ProcessExecutor:
 def start_processes(count: int) -> Iterator[ProcessExecutor]:
     """Start `count` processes.
 
-    To be entered before anything opens files or starts threads: the processes are forked at once, share the pages of what is
-    imported so far, and a fork has no other threads.
-
-    Raises
-    ------
-    MachineError
-        If a process gave no sign of life and was ended.
+    Enter it before anything opens files or starts threads: the processes are forked at once, share the pages of all imports so
+    far, and a fork has no other threads. Raises `MachineError` if a process gave no sign of life and was ended.
     """
     context = multiprocessing.get_context("fork")  # the others would run the script of the workflow once more in each
     signs = memoryview(mmap.mmap(-1, 8 * (2 * count + 1))).cast("Q")  # shared; those of `multiprocessing` need room on a disk
@@ -112,16 +107,10 @@ def _live(signs: memoryview, place: int) -> None:
 
 
 class _Watch:
-    """Checks every second whether each process has given a sign of life, and ends silent ones.
-
-    Parameters
-    ----------
-    signs : memoryview
-        Number of processes, then the id of each and the number of signs that it has given.
-    """
+    """Checks every second whether each process has given a sign of life, and ends silent ones."""
 
     def __init__(self, signs: memoryview) -> None:
-        self.signs = signs
+        self.signs = signs  # number of processes, then the id of each and the number of its signs
         self.silent: dict[int, str] = {}
 
     @contextmanager

@@ -11,13 +11,7 @@ T = TypeVar("T")
 
 
 class ThreadExecutor:
-    """Runs tiles in threads of this process; see `Executor`.
-
-    Parameters
-    ----------
-    threads : int
-        Tiles at the same time.
-    """
+    """Runs tiles in `threads` threads of this process; see `Executor`."""
 
     in_process = True
 

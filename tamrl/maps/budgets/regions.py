@@ -38,14 +38,15 @@ class Regions:
     @classmethod
     def of_budgets(cls, land: Land) -> "Regions":
         """The globe, latitude bands, boxes, climates and land-cover classes."""
-        masks = _bands(land.lat, land.lon) | _boxes(land.lat, land.lon) | _climates(land)
-        return cls.of(_masked(land, _everywhere(land) | masks) | _classes(land))
+        names = [f"climate {name}" for name in classes.KOPPEN]
+        climates = {} if land.koppen is None else dict(zip(names, land.koppen, strict=True))
+        return cls.of(_masked(land, _bands(land) | _boxes(land.lat, land.lon) | climates) | _classes(land))
 
     @classmethod
     def of_atlas(cls, land: Land) -> "Regions":
         """The globe, latitude bands, land-cover classes and regions of `SREX`."""
-        bands, polygons = _bands(land.lat, land.lon), srex_masks(land.lat, land.lon)
-        return cls.of(_masked(land, _everywhere(land) | bands) | _classes(land) | _masked(land, polygons))
+        polygons = srex_masks(land.lat, land.lon)
+        return cls.of(_masked(land, _bands(land)) | _classes(land) | _masked(land, polygons))
 
 
 def _masked(land: Land, shares: Mapping[str, np.ndarray]) -> dict[str, Areas]:
@@ -54,14 +55,11 @@ def _masked(land: Land, shares: Mapping[str, np.ndarray]) -> dict[str, Areas]:
     return {name: (area * share, area * land.share * share) for name, share in shares.items()}
 
 
-def _everywhere(land: Land) -> dict[str, np.ndarray]:
-    return {"globe": np.ones_like(land.fraction)}
-
-
-def _bands(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
-    """Masks (lat, lon) of the latitude bands."""
+def _bands(land: Land) -> dict[str, np.ndarray]:
+    """Return the share 1 of each cell in the globe, and masks (lat, lon) of the latitude bands."""
+    lat, shape = land.lat, land.fraction.shape
     bands = {n: (lat >= south) & ((lat < north) | (north == 90)) for n, (south, north) in classes.LATITUDE_BANDS.items()}
-    return {name: np.broadcast_to(mask[:, None], (len(lat), len(lon))) for name, mask in bands.items()}
+    return {"globe": np.ones(shape)} | {name: np.broadcast_to(mask[:, None], shape) for name, mask in bands.items()}
 
 
 def _boxes(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
@@ -70,11 +68,6 @@ def _boxes(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
     for name, ((south, north), (west, east)) in classes.BOXES.items():
         masks[name] = ((lat >= south) & (lat < north))[:, None] & ((lon >= west) & (lon < east))[None]
     return masks | {"box none": ~np.logical_or.reduce(list(masks.values()))}
-
-
-def _climates(land: Land) -> dict[str, np.ndarray]:
-    """Shares (lat, lon) of the Köppen groups; each has its share of the carrying land of a cell."""
-    return {} if land.koppen is None else {f"climate {n}": share for n, share in zip(classes.KOPPEN, land.koppen, strict=True)}
 
 
 def _classes(land: Land) -> dict[str, Areas]:

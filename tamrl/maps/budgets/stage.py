@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 
 import pandas as pd
@@ -13,10 +13,12 @@ from tamrl.calendar import TimeAxis
 from tamrl.log import progress
 from tamrl.maps import blocks
 from tamrl.maps.budgets import tables
+from tamrl.maps.budgets.errors import MonthlyDeviations, TotalErrors
 from tamrl.maps.budgets.regions import Regions
 from tamrl.maps.budgets.totals import Block, MonthlyTotals, Totals
 from tamrl.maps.land import Land, describe_land
 from tamrl.predictions import open_predictions
+from tamrl.uncertainty.calibration import Calibration
 from tamrl.workflow import stage
 
 _log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ def sum_budgets(
     *,
     manifests: list[str],
     cube: str,
+    calibration: str,
     budgets: str,
     members: str,
     trends: str,
@@ -43,7 +46,7 @@ def sum_budgets(
     Parameters
     ----------
     manifests, labels : `predictions/{label}.json` and its label, one each per mapped year
-    cube : `drivers/cube.zarr`
+    calibration : `evaluation/calibration.json`, with its error model
     budgets, members, trends, regions : path
         Tables to write by `contracts.BUDGETS`, `BUDGET_MEMBERS`, `BUDGET_TRENDS` and `REGIONS`, PgC yr-1 (`regions`: PgC).
     vegetated_only : whether land without vegetation carries no flux
@@ -51,35 +54,41 @@ def sum_budgets(
     """
     drivers = stores.open_cube(cube)
     land = describe_land(drivers, vegetated_only=vegetated_only)
+    calibrated = Calibration.read(calibration)
+    kinds = Regions.of_budgets(land), Regions.of_atlas(land)
     of_years, of_members, of_months = [], [], []
     for manifest, label in zip(manifests, labels, strict=True):
         ds = open_predictions(manifest, label=label, cube=cube).ds
         axis = TimeAxis(ds["time"].values, TimeAxis.of(drivers).step)
-        year, months = _sum_label(ds, axis, land, label)
-        of_years.append(tables.budget_table(year, label=label, days=float(axis.days.sum())))
+        deviations = MonthlyDeviations(land, calibrated, "mean month" if TimeAxis.of(drivers).climatology else "month")
+        year, months = _sum_label(ds, axis, land, label, deviations)
+        errors = TotalErrors.of(deviations, *kinds)
+        of_years.append(tables.budget_table(year, errors, label=label, days=float(axis.days.sum())))
         of_members.append(tables.member_table(year, label=label))
-        lengths = {month: float(axis.days[axis.month == month].sum()) for month in months}
-        of_months.append(tables.region_table(months, lengths, label=label))
+        of_months.append(tables.region_table(months, errors, deviations.days, label=label))
         _log.info("%s: %s", label, tables.describe_globe(of_years[-1], of_members[-1]))
-    every_member = pd.concat(of_members, ignore_index=True)
+    every_member, every_year = pd.concat(of_members, ignore_index=True), pd.concat(of_years, ignore_index=True)
     written = (
-        (budgets, pd.concat(of_years, ignore_index=True), contracts.BUDGETS, 6),
+        (budgets, every_year, contracts.BUDGETS, 6),
         (members, every_member, contracts.BUDGET_MEMBERS, 10),
-        (trends, tables.trend_table(every_member), contracts.BUDGET_TRENDS, 6),
+        (trends, tables.trend_table(every_member, every_year), contracts.BUDGET_TRENDS, 6),
         (regions, pd.concat(of_months, ignore_index=True), contracts.REGIONS, 6),
     )
     for path, table, schema, digits in written:
         contracts.write_table(path, table, schema, virtual=virtual, digits=digits)
 
 
-def _sum_label(ds: xr.Dataset, axis: TimeAxis, land: Land, label: str) -> tuple[Totals, dict[int, Totals]]:
-    """Return totals of a year over the regions of the budgets, and of each month over those of the atlas."""
+def _sum_label(
+    ds: xr.Dataset, axis: TimeAxis, land: Land, label: str, deviations: MonthlyDeviations
+) -> tuple[Totals, dict[int, Totals]]:
+    """Return totals of a year over the regions of the budgets, and of each month over those of the atlas; fill `deviations`."""
     year: list[Totals] = []
     months = MonthlyTotals(axis.month)
     for rows in progress(list(blocks.strips(ds["gpp"])), f"budgets {label}"):
         within = land.rows(rows)
         regions = Regions.of_budgets(within)
-        read = months.add(_read_blocks(ds.isel(lat=rows), axis), Regions.of_atlas(within))
+        finished = partial(deviations.add, rows=rows)
+        read = months.add(read_blocks(ds.isel(lat=rows), axis), Regions.of_atlas(within), finished)
         year += [block.sum_over(regions) for block in read]
     total = reduce(add, year)
     level = logging.WARNING if total.missing > NEVER_MISSING else logging.INFO
@@ -87,7 +96,7 @@ def _sum_label(ds: xr.Dataset, axis: TimeAxis, land: Land, label: str) -> tuple[
     return total, months.totals
 
 
-def _read_blocks(strip: xr.Dataset, axis: TimeAxis) -> Iterator[tuple[slice, Block]]:
+def read_blocks(strip: xr.Dataset, axis: TimeAxis) -> Iterator[tuple[slice, Block]]:
     """Yield steps and members of a strip of rows, as many steps as fit in memory."""
     per_step = sum(strip[name].nbytes for name in ("gpp", "reco")) // len(axis)
     for when in blocks.steps(len(axis), bytes_per_step=per_step):

@@ -4,7 +4,7 @@ The sums of any blocks of cells and steps add up to the same totals. A missing c
 is invented, and each total comes with its area.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,9 +13,6 @@ from tamrl import carbon
 from tamrl.errors import ContractError
 from tamrl.maps.budgets.regions import Regions
 from tamrl.reduce import WeightedSum, over_regions, over_time
-
-PETAGRAM = 1e15
-"""Grams."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +46,8 @@ class Totals:
     @property
     def petagrams(self) -> dict[str, np.ndarray]:
         """PgC of each flux (region, member)."""
-        gpp, reco = self.gpp.total, self.reco.total
-        return {flux: mass / PETAGRAM for flux, mass in (("gpp", gpp), ("reco", reco), ("nee", carbon.nee(gpp=gpp, reco=reco)))}
+        masses = {"gpp": self.gpp.total, "reco": self.reco.total}
+        return {flux: mass / carbon.GRAMS_PER_PETAGRAM for flux, mass in (masses | {"nee": carbon.nee(**masses)}).items()}
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,12 @@ class Block:
         gpp, reco = (np.concatenate(part, axis=1) for part in parts)
         return Block(gpp, reco, np.concatenate([self.days, other.days]))
 
+    def means(self) -> dict[str, np.ndarray]:
+        """Means over the steps by flux, (member, 1, lat, lon), NaN where a step is missing."""
+        days = self.days / self.days.sum()
+        gpp, reco = (np.einsum("mtyx,t->myx", part, days)[:, None] for part in (self.gpp, self.reco))
+        return {"gpp": gpp, "reco": reco, "nee": carbon.nee(gpp=gpp, reco=reco)}
+
     def sum_over(self, regions: Regions) -> Totals:
         """Sum the block over regions of its cells."""
         known = np.isfinite(self.gpp).all(0) & np.isfinite(self.reco).all(0)
@@ -91,8 +94,10 @@ class MonthlyTotals:
     totals: dict[int, Totals] = field(default_factory=dict)
     """Totals by month; a month is summed when all of its steps have been read, whatever the blocks."""
 
-    def add(self, blocks: Iterable[tuple[slice, Block]], regions: Regions) -> Iterable[Block]:
-        """Add the blocks of a band of rows, each with its steps, and yield them."""
+    def add(
+        self, blocks: Iterable[tuple[slice, Block]], regions: Regions, finished: Callable[[int, Block], None]
+    ) -> Iterable[Block]:
+        """Add the blocks of a band of rows, each with its steps, and yield them; `finished` is told of each complete month."""
         unfinished: dict[int, Block] = {}
         for when, block in blocks:
             for month in np.unique(self.month[when]).tolist():
@@ -103,6 +108,7 @@ class MonthlyTotals:
                 if len(part.days) < (self.month == month).sum():
                     unfinished[month] = part
                     continue
+                finished(month, part)
                 total = part.sum_over(regions)
                 self.totals[month] = self.totals[month] + total if month in self.totals else total
             yield block

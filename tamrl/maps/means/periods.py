@@ -11,6 +11,7 @@ import numpy as np
 
 from tamrl import calendar, carbon
 from tamrl.errors import ContractError
+from tamrl.maps.intervals import interval_fields
 from tamrl.maps.products import Context
 from tamrl.uncertainty import ensemble
 
@@ -18,7 +19,7 @@ PERIODS: dict[str, calendar.Period] = {"monthly": "month", "annual": "year", "8d
 """Names of the periods of the configuration in the calendar."""
 
 SUMMARY = (
-    "Means over calendar months, years and eight days, per member, so that their spread counts what the members share; pure."
+    "Means over calendar months, years and eight days, with the predictive deviation and quantiles of these means themselves."
 )
 """Summary of files of means."""
 
@@ -38,10 +39,7 @@ class Periods:
     def of(cls, axis: calendar.TimeAxis, period: str) -> "Periods":
         """Periods, a key of `PERIODS`, of an axis whose steps must fill them.
 
-        Raises
-        ------
-        ContractError
-            If the steps do not cover a period, or leave one out.
+        Raises `ContractError` if the steps do not cover a period, or leave one out.
         """
         kind, bounds = PERIODS[period], axis.bounds
         starts, first = np.unique(calendar.period_start(bounds[:, 0], kind), return_index=True)
@@ -61,45 +59,42 @@ class Periods:
         return np.asarray(sums / np.add.reduceat(self.days, self.first)[:, None, None])
 
 
-def period_fields(means: Mapping[str, np.ndarray], context: Context) -> dict[str, np.ndarray]:
-    """Fields of a block.
+def period_fields(
+    means: Mapping[str, np.ndarray], contexts: Mapping[str, Context], months: np.ndarray | None, lat: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the fields of a block from the means of each flux (member, period, lat, lon), gC m-2 d-1.
+
+    They are `<flux>`, the mean over the members, its `interval_fields`, and `<flux>_member_std`, the spread of the members, each
+    float32 (period, lat, lon); a single member has no spread.
 
     Parameters
     ----------
-    means : means of each flux (member, period, lat, lon), gC m-2 d-1
-    context : Context
-        Share of the cells' vegetated land, unit and rounding.
-
-    Returns
-    -------
-    dict
-        For each flux `<flux>`, the mean over the members, and `<flux>_std`, their spread: arrays (period, lat, lon) of float32;
-        the spread is missing for a single member.
+    contexts : of the block, of each flux, with the calibration of the scale of the means
+    months, lat : as for `interval_fields`
     """
     fields: dict[str, np.ndarray] = {}
     for flux, members in means.items():
-        mean, std = ensemble.moments(members)
+        context = contexts[flux]
+        mean, spread = ensemble.moments(members)
         fields[flux] = carbon.nee(gpp=fields["gpp"], reco=fields["reco"]) if flux == "nee" else context.deliver(mean)
-        fields[f"{flux}_std"] = context.deliver(np.full_like(mean, np.nan) if std is None else std)
+        fields |= interval_fields(members, context, months, lat)
+        fields |= {} if spread is None else {f"{flux}_member_std": context.deliver(spread)}
     return fields
 
 
-def seasonal_fields(years: Sequence[Mapping[str, np.ndarray]], context: Context) -> dict[str, np.ndarray]:
-    """Fields of a block's mean seasonal cycle.
+def seasonal_fields(
+    years: Sequence[Mapping[str, np.ndarray]], contexts: Mapping[str, Context], months: np.ndarray | None, lat: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the fields of a block's mean seasonal cycle from the output of `Periods.average` for the months of each year.
+
+    They are those of `period_fields` for the means over the years, and `<flux>_iav`, the standard deviation over the years of
+    each calendar month's mean over the members; a missing year makes the month missing.
 
     Parameters
     ----------
-    years : output of `Periods.average` for the months of each year
-    context : Context
-        As in `period_fields`.
-
-    Returns
-    -------
-    dict
-        Those of `period_fields` for the means over the years, and `<flux>_iav`, the standard deviation over the years of each
-        calendar month's mean over the members; a missing year makes the month missing.
+    contexts, months, lat : as for `period_fields`
     """
-    fields = period_fields({flux: np.mean([year[flux] for year in years], axis=0) for flux in years[0]}, context)
-    for flux in years[0]:
+    fields = period_fields({flux: np.mean([year[flux] for year in years], axis=0) for flux in years[0]}, contexts, months, lat)
+    for flux, context in contexts.items():
         fields[f"{flux}_iav"] = context.deliver(np.std([year[flux].mean(0) for year in years], axis=0, ddof=1))
     return fields

@@ -24,7 +24,7 @@ import xarray as xr
 
 from tamrl import carbon, units
 from tamrl.maps import rounding
-from tamrl.uncertainty.calibration import FluxCalibration
+from tamrl.uncertainty.calibration import TestedCalibration
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Context:
     """CF unit of the files."""
     share: np.ndarray
     """Array (lat, lon): vegetated share of the land of the block's cells."""
-    calibration: FluxCalibration | None
-    """Calibration of this flux; None for a product that is not calibrated."""
+    calibration: TestedCalibration | None
+    """Calibration of this flux at the scale of the file; None for a product that is not calibrated."""
     attributes: Mapping[str, str]
     """CF attributes common to all fields of the flux (cell methods, grid mapping, comment, ...)."""
     igbp: np.ndarray | None = None

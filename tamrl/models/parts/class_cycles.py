@@ -15,12 +15,14 @@ from tamrl.shapes import Dynamic, Fluxes, Static, Support
 class ClassCycles:
     """Weighted mean fluxes of each class in each bin of the year, and of all sites (the last class)."""
 
+    bags = 1
+
     def __init__(self, dims: Dims) -> None:
         self.cycle = torch.zeros(dims.static + 1, dims.bins, 3)
         self.seen = torch.zeros(dims.static)
 
-    def fit(self, x: Dynamic, support: Support, static: Static, y: Fluxes, weight: Fluxes, *, seed: int) -> None:
-        """Take means over all steps with a weight; nothing is random."""
+    def fit(self, x: Dynamic, support: Support, static: Static, y: Fluxes, weight: Fluxes, *, seed: int, bag: int = 0) -> None:
+        """Take means over all steps with a weight; nothing is random, and there is one bag."""
         bins, count = self.cycle.shape[1], y.new_zeros(len(y), self.cycle.shape[1], 3, dtype=torch.float64)
         bin_of_step = (_position(x, bins).floor().long() % bins)[..., None].expand(-1, -1, 3)  # (site, time, flux)
         weighted = torch.where(weight > 0, y * weight, 0.0).double()

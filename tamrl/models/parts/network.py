@@ -1,5 +1,7 @@
 """The base of the recurrent models: prediction in blocks of steps, so that the states stay in the processor's cache."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -8,6 +10,23 @@ from tamrl.shapes import Dynamic, Fluxes, Memory, SiteCode, Static, Support
 
 BLOCK = 32
 """Steps decoded at once in prediction; the same blocks for any batch, so that no number depends on it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a training is in one of its stages.
+
+    Attributes
+    ----------
+    progress : share of the steps of the stage done, 0 to 1
+    rate, decay : factors on the learning rate and on the weight decay
+    fresh : whether the optimiser forgets what it knows of earlier steps
+    """
+
+    progress: float
+    rate: float = 1.0
+    decay: float = 1.0
+    fresh: bool = False
 
 
 class FluxNetwork(nn.Module):
@@ -31,8 +50,9 @@ class FluxNetwork(nn.Module):
         self.context, self.own_window = context, own_window
         self.register_buffer("gain", torch.tensor(carbon.EQUAL))
 
-    def begin(self, progress: float) -> None:
-        """Prepare a training step; `progress` is the share of the steps done, 0 to 1."""
+    def begin(self, progress: float) -> Stage:
+        """Prepare a training step; `progress` is the share of the steps done, 0 to 1. A network has one stage or more."""
+        return Stage(progress)
 
     def calibrate(self, residuals: Tensor) -> None:
         """Learn from validation residuals (step, 3), gpp, reco, nee, how an imbalance is shared out."""

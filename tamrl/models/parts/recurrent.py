@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from tamrl import carbon
-from tamrl.models.parts.layers import Decoder, Encoder, LockedDropout
-from tamrl.models.parts.network import FluxNetwork
+from tamrl.models.parts.layers import Decoder, Encoder, LockedDropout, PeriodicEncoder, ShiftedEncoder, Tap, code_layers
+from tamrl.models.parts.network import FluxNetwork, Stage
 from tamrl.plugins import Dims
 from tamrl.shapes import Dynamic, Fluxes, Memory, SiteCode, Static, Support
+
+ENCODERS: dict[str, type[nn.Module]] = {"recurrent": Encoder, "periodic": PeriodicEncoder, "shifted": ShiftedEncoder}
 
 
 class TamRl(FluxNetwork):
@@ -36,6 +38,7 @@ class TamRl(FluxNetwork):
         context: int | None = None,
         own_window: bool = False,
         pretrain: float = 0.0,
+        encoder: Literal["recurrent", "periodic", "shifted"] = "recurrent",
     ) -> None:
         super().__init__(context, own_window=own_window)
         self.code, self.pretrain, self.learns_gain = code, pretrain, balance == "reconciled"
@@ -45,8 +48,9 @@ class TamRl(FluxNetwork):
         self.encoders, self.decoders = nn.ModuleList(), nn.ModuleList()
         without_means = int(streams * plain)  # the drivers come before their running means
         self.features = [dims.features] * (streams - without_means) + [dims.support] * without_means
+        kind = ENCODERS[encoder]
         for features in self.features:
-            self.encoders.append(Encoder(support=support, static=dims.static, hidden=code, code=code, dropout=dropout))
+            self.encoders.append(kind(support=support, static=dims.static, hidden=code, code=code, dropout=dropout))
             self.decoders.append(
                 Decoder(features=features, hidden=hidden, layers=layers, code=code, dropout=dropout, outputs=outputs)
             )
@@ -64,9 +68,10 @@ class TamRl(FluxNetwork):
         trained = torch.cat([self._fluxes(out), out[..., self.outputs :]], dim=-1)
         return trained if len(trained) > 1 else trained[0]
 
-    def begin(self, progress: float) -> None:
-        """Stage one trains the decoder alone, stage two both."""
+    def begin(self, progress: float) -> Stage:
+        """At first the decoder is trained alone, then both."""
         self.modulated = progress >= self.pretrain
+        return super().begin(progress)
 
     def calibrate(self, residuals: Tensor) -> None:
         """Learn the gain from validation residuals (step, 3), with `balance: reconciled`."""
@@ -109,14 +114,12 @@ class TamLstm(FluxNetwork):
 
     def __init__(self, dims: Dims, *, hidden: int, layers: int, code: int, dropout: float) -> None:
         super().__init__()
-        self.encoder = nn.Sequential(
-            nn.Linear(dims.static, 2 * code), nn.ReLU(), nn.Dropout(dropout), nn.Linear(2 * code, code), nn.Tanh()
-        )
+        self.encoder = nn.Sequential(*code_layers(dims.static, code, dropout), nn.Tanh())
         self.decoder = Decoder(features=dims.features, hidden=hidden, layers=layers, code=code, dropout=dropout, outputs=3)
         self.register_buffer("scale", torch.tensor(dims.scale))
 
     def encode(self, support: Support, static: Static) -> SiteCode:
-        """SiteCode of each site, from its attributes alone."""
+        """Code of each site, from its attributes alone."""
         code: SiteCode = self.encoder(static)
         return code
 
@@ -138,7 +141,7 @@ class CtLstm(FluxNetwork):
         self.drivers = nn.Linear(dims.features, hidden)
         self.attributes = nn.Linear(dims.static, hidden, bias=False) if attributes else None
         self.lstm = nn.LSTM(hidden, hidden, num_layers=layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
-        self.dropout = LockedDropout(dropout)
+        self.dropout, self.tap = LockedDropout(dropout), Tap()
         self.head = nn.Linear(hidden, 3)
         self.register_buffer("scale", torch.tensor(dims.scale))
 
@@ -149,4 +152,4 @@ class CtLstm(FluxNetwork):
     def decode(self, x: Dynamic, z: SiteCode, memory: Memory | None = None) -> tuple[Fluxes, Memory]:
         """Fluxes, and the memory after the last step."""
         h, memory = self.lstm(torch.relu(self.drivers(x) + z[:, None]), memory)
-        return self.head(self.dropout(h)) * self.scale, memory
+        return self.head(self.tap(self.dropout(h))) * self.scale, memory

@@ -1,6 +1,7 @@
 """Gradient-boosted trees: one booster for each flux, on the features of a step and the attributes of its site."""
 
 import copy
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,44 +38,67 @@ class GrowingLibrary(BoosterLibrary, Protocol):
         """The booster with `trees` more trees, grown at the learning rate `rate`; itself where there are too few rows."""
 
 
+def cycle_statistics(support: Support) -> Static:
+    """What a mean seasonal cycle (site, bin, driver) looks like, in its units: five numbers a driver, (site, 5 driver).
+
+    Mean, range, standard deviation, and the cosine and sine of the annual harmonic, whose phase counts from the first bin.
+    """
+    angle = 2 * math.pi * (torch.arange(support.shape[1], device=support.device) + 0.5) / support.shape[1]
+    harmonic = [2 * (support * wave[:, None]).mean(1) for wave in (angle.cos(), angle.sin())]
+    spread = support.amax(1) - support.amin(1), support.std(1, correction=0)
+    return torch.cat([support.mean(1), *spread, *harmonic], dim=1)
+
+
 class BoostedTrees:
-    """Three independent boosters.
+    """Three independent boosters, or several such bags, whose mean is taken.
 
     Parameters
     ----------
     library : grows them
-    rows : drawn at random where there are more
+    rows : drawn at random where there are more, others in every bag
+    bags : how many; each is fitted on its own, see `plugins.SelfTraining`
+    cycle : whether `cycle_statistics` of the support set join the attributes of a site
     """
 
-    def __init__(self, library: BoosterLibrary, *, rows: int) -> None:
-        self.library, self.rows = library, rows
+    def __init__(self, library: BoosterLibrary, *, rows: int, bags: int = 1, cycle: bool = False) -> None:
+        self.library, self.rows, self.bags, self.cycle = library, rows, bags, cycle
         self.boosters: dict[str, Any] = {}
 
-    def fit(self, x: Dynamic, support: Support, static: Static, y: Fluxes, weight: Fluxes, *, seed: int) -> None:
-        """Train on all steps with a weight; the support set is not used."""
+    def fit(self, x: Dynamic, support: Support, static: Static, y: Fluxes, weight: Fluxes, *, seed: int, bag: int = 0) -> None:
+        """Train a bag on all steps with a weight."""
+        attributes = self._of_site(support, static)
         for k, flux in enumerate(FLUXES):
             site, step = (weight[..., k] > 0).nonzero(as_tuple=True)
             rows = np.random.default_rng(seed).permutation(len(site))[: self.rows]
             site, step = site[rows], step[rows]
-            table = torch.cat([x[site, step], static[site]], dim=1).numpy()
+            table = torch.cat([x[site, step], attributes[site]], dim=1).numpy()
             target, row_weight = y[site, step, k].numpy(), weight[site, step, k].numpy()
-            self.boosters[flux] = self.library.train(table, target, row_weight, seed=(seed + k) % 2**31)
+            self.boosters[f"{flux}/{bag}"] = self.library.train(table, target, row_weight, seed=(seed + k) % 2**31)
 
     def predict(self, x: Dynamic, support: Support, static: Static, *, skip: int = 0) -> Fluxes:
         """Fluxes without the first `skip` steps; every step on its own."""
-        used = x[:, skip:]
+        used, attributes = x[:, skip:], self._of_site(support, static)
         sites, steps, _ = used.shape
-        table = torch.cat([used, static[:, None].expand(-1, steps, -1)], dim=-1).reshape(sites * steps, -1).cpu().numpy()
-        columns = [self.library.predict(self.boosters[flux], table).reshape(sites, steps) for flux in FLUXES]
-        return torch.from_numpy(np.stack(columns, axis=-1)).to(x.dtype).to(x.device)
+        table = torch.cat([used, attributes[:, None].expand(-1, steps, -1)], dim=-1).reshape(sites * steps, -1).cpu().numpy()
+        total = [sum(self.library.predict(booster, table) for booster in self._bags(flux)) for flux in FLUXES]
+        fluxes = np.stack(total, axis=-1).reshape(sites, steps, len(FLUXES)) / self.bags
+        return torch.from_numpy(fluxes).to(x.dtype).to(x.device)
+
+    def _bags(self, flux: str) -> list[Any]:
+        """The boosters of a flux."""
+        return [self.boosters[f"{flux}/{bag}"] for bag in range(self.bags)]
+
+    def _of_site(self, support: Support, static: Static) -> Static:
+        """Features that all steps of a site share."""
+        return torch.cat([static, cycle_statistics(support)], dim=1) if self.cycle else static
 
     def state_dict(self) -> dict[str, Tensor]:
         """The boosters as bytes."""
-        return {flux: torch.frombuffer(self.library.dump(b), dtype=torch.uint8) for flux, b in self.boosters.items()}
+        return {name: torch.frombuffer(self.library.dump(b), dtype=torch.uint8) for name, b in self.boosters.items()}
 
     def load_state_dict(self, state_dict: dict[str, Tensor], /) -> None:
         """Restore what `state_dict` returned."""
-        self.boosters = {flux: self.library.restore(bytes(t.numpy())) for flux, t in state_dict.items()}
+        self.boosters = {name: self.library.restore(bytes(t.numpy())) for name, t in state_dict.items()}
 
 
 class GrowingTrees(BoostedTrees):
@@ -82,15 +106,18 @@ class GrowingTrees(BoostedTrees):
 
     library: GrowingLibrary
 
-    def adapted(self, x: Dynamic, static: Static, y: Fluxes, weight: Fluxes, *, trees: int, rate: float) -> "GrowingTrees":
+    def adapted(
+        self, x: Dynamic, support: Support, static: Static, y: Fluxes, weight: Fluxes, *, trees: int, rate: float
+    ) -> "GrowingTrees":
         """A copy with `trees` more trees for each flux of one site; all arguments hold this site alone."""
         result = copy.copy(self)
         result.boosters = dict(self.boosters)
-        table = torch.cat([x[0], static.expand(x.shape[1], -1)], dim=1).numpy()
+        table = torch.cat([x[0], self._of_site(support, static).expand(x.shape[1], -1)], dim=1).numpy()
         for k, flux in enumerate(FLUXES):
             rows = (weight[0, :, k] > 0).numpy()
             target, row_weight = y[0, rows, k].numpy(), weight[0, rows, k].numpy()
-            result.boosters[flux] = self.library.grow(
-                self.boosters[flux], table[rows], target, row_weight, trees=trees, rate=rate
-            )
+            for bag, booster in enumerate(self._bags(flux)):
+                result.boosters[f"{flux}/{bag}"] = self.library.grow(
+                    booster, table[rows], target, row_weight, trees=trees, rate=rate
+                )
         return result

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tamrl import contracts
 from tamrl.report import style
 from tamrl.report.style import BAND_NAMES, FLUX_COLOURS, FLUX_LONG
 from tamrl.report.sums import GLOBE
@@ -30,13 +31,13 @@ PUBLISHED = {
 
 def mean_budgets(budgets: pd.DataFrame) -> pd.DataFrame:
     """Average budgets over the mapped years: one row per flux and region (table by `contracts.BUDGETS`)."""
-    values = ["area_m2", "mean", "std", "minimum", "maximum"]
+    values = [name for name in contracts.BUDGETS.columns if name not in ("flux", "year", "region")]
     return budgets.groupby(["flux", "region"], sort=False)[values].mean().reset_index()
 
 
 @style.styled
 def plot_budgets(budgets: pd.DataFrame) -> Figure:
-    """Plot totals by region with the members' standard deviation, and global totals with published ranges."""
+    """Plot totals by region with their 90 % intervals, and global totals with published ranges."""
     table = mean_budgets(budgets)
     fluxes = style.present_fluxes(table)
     carrying = set(table.loc[(table["mean"] != 0) & (table["area_m2"] > 0), "region"])
@@ -55,11 +56,12 @@ def plot_budgets(budgets: pd.DataFrame) -> Figure:
 def _region_bars(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     at = np.arange(len(rows))
     axes.bar(at, rows["mean"], 0.62, color=colour, zorder=2)
-    axes.errorbar(at, rows["mean"], yerr=rows["std"], fmt="none", ecolor=style.INK, elinewidth=1.1, capsize=3, zorder=3)
+    ends = [rows["mean"] - rows["q05"], rows["q95"] - rows["mean"]]
+    axes.errorbar(at, rows["mean"], yerr=ends, fmt="none", ecolor=style.INK, elinewidth=1.1, capsize=3, zorder=3)
     for k, (_, row) in enumerate(rows.iterrows()):
         if np.isfinite(row["mean"]):
             down = row["mean"] < 0
-            end = row["mean"] - row["std"] if down else row["mean"] + row["std"]
+            end = row["q05"] if down else row["q95"]
             axes.annotate(
                 style.format_number(row["mean"], 1), (k, end), (0, -4 if down else 4), textcoords="offset points",
                 ha="center", va="top" if down else "bottom", fontsize=7,
@@ -80,7 +82,7 @@ def _draw_published(axes: Axes, flux: str) -> None:
 
 @style.styled
 def plot_choices(run: pd.DataFrame, others: dict[str, pd.DataFrame]) -> Figure:
-    """Plot global totals of the run and of its defensible alternatives, each with the range of its members."""
+    """Plot global totals of the run and of its defensible alternatives, each with its 90 % interval."""
     tables = {"this run": mean_budgets(run)} | {name: mean_budgets(frame) for name, frame in others.items()}
     fluxes = style.present_fluxes(tables["this run"])
     figure = style.new_figure(11, 0.3 * len(tables) + 1.3)
@@ -88,7 +90,7 @@ def plot_choices(run: pd.DataFrame, others: dict[str, pd.DataFrame]) -> Figure:
         for k, (name, table) in enumerate(tables.items()):
             row = table[(table["flux"] == flux) & (table["region"] == GLOBE)].squeeze()
             colour = FLUX_COLOURS[flux] if name == "this run" else style.SOFT
-            axes.plot([row["minimum"], row["maximum"]], [k, k], color=colour, alpha=0.45, linewidth=4, solid_capstyle="round")
+            axes.plot([row["q05"], row["q95"]], [k, k], color=colour, alpha=0.45, linewidth=4, solid_capstyle="round")
             axes.plot(row["mean"], k, marker="o", color=colour, markersize=6)
         if flux in PUBLISHED:
             axes.axvspan(PUBLISHED[flux].low, PUBLISHED[flux].high, color="#f2c14e", alpha=0.25, zorder=0)

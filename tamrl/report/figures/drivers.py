@@ -20,12 +20,7 @@ def order_drivers(comparison: pd.DataFrame) -> list[str]:
 
 @style.styled
 def plot_driver_comparison(comparison: pd.DataFrame) -> Figure:
-    """Plot the bias (in standard deviations of the tower's record) and correlation of each variable, one point per tower.
-
-    Parameters
-    ----------
-    comparison : table of `contracts.COMPARISON`
-    """
+    """Plot the bias (in standard deviations of the tower's record) and correlation of each variable, one point per tower."""
     names = order_drivers(comparison)
     relative = (comparison["bias"] / comparison["std_tower"]).where(comparison["std_tower"] > 0)
     shown: dict[str, tuple[pd.Series, tuple[float, float]]] = {

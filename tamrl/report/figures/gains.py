@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import rankdata
 
-from tamrl.evaluation.compare import CHANGE, P90_CHANGE, TOWER_CHANGE, resample_towers
+from tamrl.evaluation.bootstrap import TowerGroups, rank_correlation, resample_groups
+from tamrl.evaluation.compare import CHANGE, P90_CHANGE, TOWER_CHANGE
 from tamrl.report import style
 from tamrl.report.figures.scores import split_label
 from tamrl.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_UNITS
@@ -66,7 +66,7 @@ def _plot_change(axes: Axes, at: int, row: pd.Series, colour: str) -> None:
 
 @style.styled
 def plot_error_by_dissimilarity(
-    metrics: pd.DataFrame, dissimilarity: pd.DataFrame, *, scale: str, threshold: float | None
+    metrics: pd.DataFrame, dissimilarity: pd.DataFrame, groups: TowerGroups, *, scale: str, threshold: float | None
 ) -> Figure:
     """Plot the error of each held-out tower against how unlike it is to the towers of its training set.
 
@@ -76,7 +76,7 @@ def plot_error_by_dissimilarity(
     ----------
     metrics : table by `contracts.METRICS`, the maps' model and one split
     dissimilarity : table by `contracts.DISSIMILARITY`
-    scale : time scale of the scores
+    groups : of neighbouring towers, which are resampled
     threshold : dissimilarity at the border of the area of applicability
     """
     rows = metrics[metrics["scale"] == scale].merge(dissimilarity[["site", "dissimilarity"]].dropna(), on="site")
@@ -90,18 +90,9 @@ def plot_error_by_dissimilarity(
             axes.plot(*middle, marker="_", markersize=22, markeredgewidth=2.2, color=style.INK)
         if threshold is not None:
             axes.axvline(threshold, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
-        correlation = resample_towers(pairs, rank_correlation)
+        correlation = resample_groups(pairs, groups.of(part["site"]), rank_correlation)
         axes.set(
             ylim=(0, None), xlim=(0, None), xlabel="dissimilarity index", title=f"{FLUX_LONG[flux]}\nρ = {correlation.text()}"
         )
         axes.set_ylabel(f"RMSE of a tower ({FLUX_UNITS})")
     return figure
-
-
-def rank_correlation(rows: np.ndarray) -> np.ndarray:
-    """Compute Spearman's rank correlation (1904, doi 10.2307/1412159) of two columns: rows (repeats, n, 2) to (repeats,)."""
-    ranks = rankdata(rows, axis=-2)
-    ranks -= ranks.mean(-2, keepdims=True)
-    product = (ranks[..., 0] * ranks[..., 1]).sum(-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(product / np.sqrt((ranks**2).sum(-2).prod(-1)))

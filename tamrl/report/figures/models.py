@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from tamrl.calendar import TROPICS
 from tamrl.classes import IGBP, KOPPEN
-from tamrl.evaluation.compare import Interval, resample_towers
-from tamrl.evaluation.metrics import TROPICS
+from tamrl.evaluation.bootstrap import Interval, TowerGroups, counted_quantile, resample_groups
 from tamrl.report import style
 from tamrl.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_UNITS
 
@@ -19,23 +19,34 @@ LEAST = 3
 """Groups of fewer towers are not drawn."""
 
 
-def tower_quantile(values: np.ndarray, level: float) -> Interval:
-    """Compute a quantile over towers with its bootstrap interval."""
-    return resample_towers(values[np.isfinite(values)], lambda rows: np.quantile(rows[..., 0], level, axis=1))
+def tower_quantile(values: pd.Series, groups: TowerGroups, level: float) -> Interval:
+    """Compute a quantile over towers (series indexed by site) with its bootstrap interval over groups."""
+    values = values[np.isfinite(values)]
+    return resample_groups(
+        values.to_numpy(), groups.of(values.index), lambda rows, counts: counted_quantile(rows[:, 0], counts, level)
+    )
 
 
 @style.styled
-def plot_model_errors(metrics: pd.DataFrame, *, scale: str, map_model: str) -> Figure:
-    """Plot median and 90th percentile over towers of each model's RMSE with bootstrap intervals; `metrics` holds one split."""
+def plot_model_errors(metrics: pd.DataFrame, groups: TowerGroups, *, scale: str, map_model: str) -> Figure:
+    """Plot median and 90th percentile over towers of each model's RMSE with bootstrap intervals.
+
+    Parameters
+    ----------
+    metrics : table by `contracts.METRICS`, one split
+    groups : of neighbouring towers, which are resampled
+    scale : time scale of the scores
+    map_model : the model that comes first
+    """
     rows = metrics[metrics["scale"] == scale]
     colours = style.series_colours(sorted(rows["model"].unique()), map_model)
     fluxes = style.present_fluxes(rows)
     figure = style.new_figure(11, 0.42 * len(colours) + 1.2)
     for axes, flux in zip(style.panels(figure, len(fluxes), sharey=True), fluxes, strict=True):
         for k, (model, colour) in enumerate(colours.items()):
-            values = rows.loc[(rows["flux"] == flux) & (rows["model"] == model), "rmse"].to_numpy()
+            values = rows[(rows["flux"] == flux) & (rows["model"] == model)].set_index("site")["rmse"]
             for offset, level, marker in ((-0.12, 0.5, "o"), (0.18, 0.9, "D")):
-                _plot_quantile(axes, k + offset, tower_quantile(values, level), marker, colour)
+                _plot_quantile(axes, k + offset, tower_quantile(values, groups, level), marker, colour)
         axes.set_yticks(range(len(colours)), list(colours))
         axes.set(ylim=(len(colours) - 0.5, -0.5), title=FLUX_LONG[flux], xlabel=f"RMSE ({FLUX_UNITS})")
     handles = [Line2D([], [], marker=marker, color=style.SOFT, linestyle="") for marker in "oD"]
@@ -95,11 +106,13 @@ def plot_errors_by_group(metrics: pd.DataFrame, towers: pd.DataFrame, *, scale: 
 
 @style.styled
 def plot_class_coverage(reliability: pd.DataFrame, *, model: str) -> Figure | None:
-    """Plot the share of observations inside the 90 % intervals, of all towers, by class and by season, with their limits.
+    """Plot the share of observed steps inside the 90 % intervals, of all towers, by class and by season, with their limits.
 
     `reliability` by `contracts.RELIABILITY`, one split; None where the model has no row.
     """
-    rows = reliability[(reliability["model"] == model) & (reliability["towers"] >= LEAST)]
+    finest = "day" if (reliability["scale"] == "day").any() else "month"
+    of_steps = (reliability["scale"] == finest) & (reliability["towers"] >= LEAST)
+    rows = reliability[of_steps & (reliability["model"] == model)]
     kind = "members" if (rows["intervals"] == "members").any() else "residuals"
     rows, fluxes = rows[rows["intervals"] == kind], style.present_fluxes(rows)
     if rows.empty:

@@ -56,14 +56,14 @@ def plot_reference_scatter(fluxes: Mapping[str, FluxSums], *, label: str) -> Fig
         r2, rmse, bias = weighted_scores(x[good], y[good], sums.land.area[good])
         image = style.draw_density(axes, x[good], y[good])
         axes.set(xlabel=f"{label} ({FLUX_UNITS})", ylabel=f"estimate ({FLUX_UNITS})", title=FLUX_LONG[name])
-        style.draw_note(axes, f"R² = {style.format_number(r2)}\nRMSE = {rmse:.2f}\nbias = {style.signed_number(bias)}")
+        style.draw_note(axes, f"NSE = {style.format_number(r2)}\nRMSE = {rmse:.2f}\nbias = {style.signed_number(bias)}")
     style.colour_bar(figure, image, list(row), "cells (logarithmic)")
     style.label_log(figure.axes[-1].xaxis)
     return figure
 
 
 def weighted_scores(reference: np.ndarray, estimate: np.ndarray, weight: np.ndarray) -> tuple[float, float, float]:
-    """Compute R² = 1 - SSE / SST, RMSE and bias of cells (n,), weighted by their land area; NaN without cells."""
+    """Compute NSE = 1 - SSE / SST, RMSE and bias of cells (n,), weighted by their land area; NaN without cells."""
     if not weight.size:
         return np.nan, np.nan, np.nan
     share = weight / weight.sum()

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tamrl.classes import IGBP, KOPPEN
-from tamrl.evaluation.compare import Interval, paired_median
+from tamrl.evaluation.bootstrap import Interval, TowerGroups, paired_median
 from tamrl.report import style
 from tamrl.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_UNITS
 
@@ -80,7 +80,7 @@ def _draw_boxes(axes: Axes, samples: list[np.ndarray], colours: dict[str, str]) 
 
 
 @style.styled
-def plot_paired_differences(metrics: pd.DataFrame, *, map_model: str) -> Figure | None:
+def plot_paired_differences(metrics: pd.DataFrame, groups: TowerGroups, *, map_model: str) -> Figure | None:
     """Plot paired differences of RMSE, the maps' model minus each rival: median over towers with its 95 % bootstrap interval.
 
     None without a rival.
@@ -96,7 +96,8 @@ def plot_paired_differences(metrics: pd.DataFrame, *, map_model: str) -> Figure 
         part = metrics[(metrics["split"] == panel.row) & (metrics["flux"] == panel.column)]
         for k, rival in enumerate(rivals):
             offset = (k - (len(rivals) - 1) / 2) * 0.7 / len(rivals)
-            _draw_differences(panel.axes, part, scales, (map_model, rival), offset, colours[rival])
+            changes = [paired_rmse_difference(part[part["scale"] == s], groups, map_model, rival) for s in scales]
+            _draw_differences(panel.axes, changes, offset, colours[rival])
         panel.axes.axvline(0, color=style.INK, linewidth=0.9)
         panel.axes.set_yticks(range(len(scales)), [SCALE_NAMES[s] for s in scales])
         panel.axes.set_ylim(len(scales) - 0.5, -0.5)
@@ -109,11 +110,8 @@ def plot_paired_differences(metrics: pd.DataFrame, *, map_model: str) -> Figure 
     return figure
 
 
-def _draw_differences(
-    axes: Axes, part: pd.DataFrame, scales: Sequence[str], pair: tuple[str, str], offset: float, colour: str
-) -> None:
-    for k, scale in enumerate(scales):
-        change = paired_rmse_difference(part[part["scale"] == scale], *pair)
+def _draw_differences(axes: Axes, changes: Sequence[Interval], offset: float, colour: str) -> None:
+    for k, change in enumerate(changes):
         if change.n == 0:
             continue
         style.draw_interval(axes, change.low, change.high, k + offset, colour, alpha=0.75)
@@ -121,10 +119,17 @@ def _draw_differences(
         axes.plot(change.estimate, k + offset, marker="o", markersize=5, color=colour, markerfacecolor=face)
 
 
-def paired_rmse_difference(rows: pd.DataFrame, ours: str, theirs: str) -> Interval:
-    """Compute the median paired difference of RMSE over towers of one split, flux and scale."""
+def paired_rmse_difference(rows: pd.DataFrame, groups: TowerGroups, ours: str, theirs: str) -> Interval:
+    """Compute the median paired difference of RMSE over towers.
+
+    Parameters
+    ----------
+    rows : table by `contracts.METRICS`, one split, flux and scale
+    groups : of neighbouring towers, which are resampled
+    ours, theirs : models
+    """
     a, b = (rows[rows["model"] == model].set_index("site")["rmse"] for model in (ours, theirs))
-    return paired_median(a, b)
+    return paired_median(a, b, groups)
 
 
 @style.styled

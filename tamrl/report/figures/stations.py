@@ -70,10 +70,7 @@ def arrange_by_year(dates: pd.Series, values: pd.Series, *, step: str) -> tuple[
 def plot_fingerprints(records: pd.DataFrame, towers: pd.DataFrame, *, step: str) -> Figure:
     """Plot NEE of a few towers, one row per year: good measurements in colour, missing or failed ones in grey.
 
-    Parameters
-    ----------
-    records : table of `contracts.TOWERS`, after the tests
-    towers : table of `contracts.SITES` with `n`
+    `records` is by `contracts.TOWERS`, after the tests; `towers` by `contracts.SITES` with `n`.
     """
     chosen = choose_fingerprints(towers)
     shown = records[records["site"].isin(chosen)]

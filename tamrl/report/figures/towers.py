@@ -6,7 +6,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tamrl.evaluation.compare import Interval
+from tamrl.evaluation.bootstrap import Interval
 from tamrl.report import style
 from tamrl.report.figures.scores import SCALE_NAMES, split_label
 from tamrl.report.projection import Basemap, draw_frame, project
@@ -64,10 +64,8 @@ def _label_axes(panel: style.Panel) -> None:
 def plot_site_means(means: pd.DataFrame, intervals: dict[tuple[str, str], Interval]) -> Figure:
     """Plot the mean of each tower, predicted against observed, coloured by climate.
 
-    Parameters
-    ----------
-    means : split, flux, site, koppen, observed, predicted; the maps' model
-    intervals : (split, flux): R² with its bootstrap interval
+    `means` of the maps' model has the columns split, flux, site, koppen, observed, predicted; `intervals` has the NSE with its
+    bootstrap interval by (split, flux).
     """
     splits, fluxes = sorted(means["split"].unique()), style.present_fluxes(means)
     colours = {zone: colour for zone, colour in KOPPEN_COLOURS.items() if zone in set(means["koppen"].fillna(UNKNOWN))}
@@ -82,7 +80,7 @@ def plot_site_means(means: pd.DataFrame, intervals: dict[tuple[str, str], Interv
         _draw_equality(panel.axes, part)
         if (panel.row, panel.column) in intervals:
             r2 = intervals[panel.row, panel.column]
-            style.draw_note(panel.axes, f"R² = {style.true_minus(r2.text())}\n{r2.n} towers")
+            style.draw_note(panel.axes, f"NSE = {style.true_minus(r2.text())}\n{r2.n} towers")
         _label_axes(panel)
     handles = [Line2D([], [], color=c, marker="o", linestyle="", label=zone) for zone, c in colours.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
@@ -106,7 +104,6 @@ def plot_tower_map(metrics: pd.DataFrame, towers: pd.DataFrame, base: Basemap, *
     ----------
     metrics : table by `contracts.METRICS`, one model and split
     towers : table by `contracts.SITES`
-    scale : time scale of the scores
     """
     rows = metrics[metrics["scale"] == scale].merge(towers[["site", "lat", "lon"]], on="site")
     fluxes = style.present_fluxes(rows)
@@ -138,9 +135,7 @@ def draw_towers_by_class(axes: Axes, sites: pd.DataFrame, *, title: str, unknown
     sites : table with lat, lon and igbp
     unknown : whether those without a class are drawn as "other"
 
-    Returns
-    -------
-    Handles of the legend.
+    Returns the handles of the legend.
     """
     handles = []
     for name, (members, colour, marker) in GROUPS.items():

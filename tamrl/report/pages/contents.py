@@ -7,8 +7,22 @@ from matplotlib.figure import Figure
 
 from tamrl import simulated
 from tamrl.carbon import FLUXES
-from tamrl.evaluation.compare import LEVEL
-from tamrl.report.figures import budgets, calibration, drivers, gains, models, reference, scores, stations, towers
+from tamrl.evaluation.bootstrap import LEVEL
+from tamrl.report.figures import (
+    budgets,
+    calibration,
+    drivers,
+    errors,
+    gains,
+    models,
+    reference,
+    scores,
+    seasons,
+    stations,
+    towers,
+    truth,
+    ways,
+)
 from tamrl.report.figures import maps as map_figures
 from tamrl.report.pages import tables, texts
 from tamrl.report.pages.html import Headline, HtmlPage, Note, Picture, ReportTable, Section, draw_picture
@@ -109,15 +123,18 @@ def total_headlines(results: RunResults, maps: MapResults) -> list[Headline]:
     globe = table[table["region"] == GLOBE].set_index("flux")
     headlines = []
     for flux in FLUXES:
-        value = f"{format_number(globe.loc[flux, 'mean'], 1)} ± {globe.loc[flux, 'std']:.1f}"
+        low, high = (format_number(globe.loc[flux, end], 1) for end in ("q05", "q95"))
+        value = f"{format_number(globe.loc[flux, 'mean'], 1)} ({low} to {high})"
         skill = true_minus(results.held_out.calibration.skill[flux])
-        headlines.append(Headline(f"{FLUX_LONG[flux]}, globe ± members", value, "PgC yr⁻¹", skill[0].upper() + skill[1:], flux))
+        headlines.append(
+            Headline(f"{FLUX_LONG[flux]}, globe, with its 90 % interval", value, "PgC yr⁻¹", skill[0].upper() + skill[1:], flux)
+        )
     return headlines
 
 
 def coverage_headline(results: RunResults) -> Headline:
     """State the coverage at held-out towers."""
-    shares = " · ".join(f"{100 * results.held_out.calibration.coverage[flux]:.0f}" for flux in FLUXES)
+    shares = " · ".join(f"{100 * results.held_out.calibration.step_coverage[flux]:.0f}" for flux in FLUXES)
     return Headline(
         "Held-out observations inside the 90 % interval", shares, "%", "GPP · RECO · NEE, towers weighing the same", ""
     )
@@ -166,6 +183,8 @@ def reference_section(results: RunResults, maps: MapResults, label: str) -> Sect
         captioned("reference_budgets", reference.plot_reference_totals(fluxes, label=label), label=label),
         captioned("reference_reliability", reference.plot_reference_coverage(fluxes, label=label), label=label),
     ]
+    if maps.truth_coverage is not None:
+        items += [captioned("truth_coverage", truth.plot_truth_coverage(maps.truth_coverage))]
     return Section("reference", f"Against the {label}: where the maps are right and where not", items)
 
 
@@ -174,19 +193,21 @@ def towers_section(results: RunResults) -> Section:
     run, metrics, sites, percent = results.description, results.metrics, results.towers, 100 * LEVEL
     model, step, split = run.map_model, run.step, results.split
     split_metrics = metrics[metrics["split"] == split]
-    differences = scores.plot_paired_differences(metrics, map_model=model)
+    differences = scores.plot_paired_differences(metrics, results.held_out.groups, map_model=model)
     changes = gains.plot_relative_changes(results.held_out.comparisons, scale=step, map_model=model)
+    way = ways.plot_way_shares(results.held_out.shares)
     groups = models.plot_errors_by_group(split_metrics, sites, scale=step, map_model=model)
-    errors = models.plot_model_errors(split_metrics, scale=step, map_model=model)
+    model_errors = models.plot_model_errors(split_metrics, results.held_out.groups, scale=step, map_model=model)
     classes = scores.plot_nse_by_class(metrics, scale=step, map_model=model, split=split)
     located = towers.plot_tower_map(results.map_metrics, sites, results.basemap, scale=step)
     means = towers.plot_site_means(results.site_means, results.spatial_skill())
     distributions = scores.plot_rmse_distributions(metrics, scale=step, map_model=model)
     items: list[Item] = [
-        captioned("model_errors", errors, qc=run.qc, step=step, percent=percent),
+        captioned("model_errors", model_errors, qc=run.qc, step=step, percent=percent),
         captioned("tower_rmse", distributions, step=step, qc=run.qc),
         captioned("tower_differences", differences, step=step, percent=percent) if differences else Note(texts.NO_RIVAL),
         *([captioned("tower_changes", changes, step=step, percent=percent)] if changes else []),
+        *([captioned("tower_ways", way, step=step, percent=percent)] if way else []),
         *([captioned("model_groups", groups, least=models.LEAST, step=step, percent=percent)] if groups else []),
         captioned("tower_scales", scores.plot_nse_by_scale(metrics, map_model=model)),
         captioned("tower_density", towers.plot_observed_predicted(results.scored, step=step), step=step, model=model),
@@ -207,11 +228,14 @@ def uncertainty_section(results: RunResults) -> Section:
     reliability = results.held_out.reliability
     by_class = models.plot_class_coverage(reliability[reliability["split"] == split], model=model)
     threshold = results.maps.applicability.threshold if results.maps else None
-    unlike = gains.plot_error_by_dissimilarity(metrics, results.dissimilarity, scale=step, threshold=threshold)
+    groups = results.held_out.groups
+    unlike = gains.plot_error_by_dissimilarity(metrics, results.dissimilarity, groups, scale=step, threshold=threshold)
     calibrated = texts.CALIBRATED_BY_FOLDS if rows["fold"].nunique() > 1 else texts.CALIBRATED_BY_HALVES
     coverage = calibration.plot_calibration(results.scored[results.scored["split"] == split])
+    structure = results.held_out.calibration.errors
     items: list[Item] = [
         captioned("tower_calibration", coverage, step=step, calibrated=calibrated),
+        *([captioned("error_structure", errors.plot_error_structure(structure))] if structure else []),
         *([captioned("class_coverage", by_class, model=model)] if by_class else []),
         captioned("tower_dissimilarity", unlike, step=step, model=model, percent=100 * LEVEL),
         captioned("tower_series", records, gap=calibration.GAP[step]),
@@ -238,10 +262,21 @@ def quality_section(results: RunResults) -> Section:
         fingerprints = stations.plot_fingerprints(results.records, results.towers, step=step)
         items += [captioned("stations", located, step=step), captioned("fingerprints", fingerprints, step=step)]
         items.append(stations.network_table(results.towers, sites, quality))
+        items += _season_items(results.records, results.towers)
     dropped = tables.dropped_tower_table(quality)
     items.append(captioned("quality", budgets.plot_removed_values(quality)))
     items.append(dropped if dropped.rows else Note(texts.NONE_LEFT_OUT))
     return Section("quality", "Quality: what was taken away from the tower records, and why", items)
+
+
+def _season_items(records: pd.DataFrame, towers: pd.DataFrame) -> list[Item]:
+    """Show the seasons of the towers' own drivers, where they have any."""
+    chosen = seasons.choose_seasons(records, towers)
+    if not seasons.driver_names(records) or chosen.empty:
+        return []
+    table = seasons.season_table(records, towers)
+    picture = captioned("seasons", seasons.plot_seasons(records, chosen), count=len(chosen))
+    return [picture, table] if table.rows else [picture]
 
 
 def drivers_section(comparison: pd.DataFrame) -> Section:
@@ -256,13 +291,15 @@ def drivers_section(comparison: pd.DataFrame) -> Section:
 def tables_section(results: RunResults) -> Section:
     """List all scores and budgets as numbers."""
     run, metrics, held_out = results.description, results.metrics, results.held_out
-    hard = tables.hard_place_table(metrics, scale=run.step)
+    differences = tables.difference_table(metrics, held_out.groups, map_model=run.map_model)
+    hard = tables.hard_place_table(metrics, held_out.groups, scale=run.step)
     items: list[Item] = [
-        tables.tower_score_table(metrics),
+        tables.tower_score_table(metrics, held_out.groups),
         hard if hard.rows else Note(texts.NONE_HARD),
-        *([tables.difference_table(metrics, map_model=run.map_model)] if metrics["model"].nunique() > 1 else []),
+        *([differences] if differences.rows else []),
         tables.normalised_table(results.scores, scale=run.step),
         *([tables.change_table(held_out.comparisons)] if len(held_out.comparisons) else []),
+        *([tables.way_table(held_out.shares)] if len(held_out.shares) else []),
         tables.reliability_table(held_out.reliability),
         *([tables.all_budgets_table(results.maps.budgets)] if results.maps else []),
     ]

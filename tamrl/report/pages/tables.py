@@ -5,14 +5,22 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tamrl.evaluation.compare import CHANGE, NO, P90_CHANGE, TOWER_CHANGE, Interval
+from tamrl.evaluation.bootstrap import Interval, TowerGroups
+from tamrl.evaluation.compare import CHANGE, NO, P90_CHANGE, TOWER_CHANGE
 from tamrl.report.figures.scores import SCALE_NAMES, paired_rmse_difference
+from tamrl.report.figures.ways import ceiling_name
 from tamrl.report.pages.html import ReportTable
+from tamrl.report.pages.texts import CEILING_NAMES, SCORE_NAMES
 from tamrl.report.results import Timings
 from tamrl.report.style import BAND_NAMES, FLUX_NAMES, FLUX_UNITS, format_number
+from tamrl.sections.results import BEST
 
 HARD = (("koppen", "Tropical"), ("igbp", "EBF"))
 """Columns and groups where upscaling is known to fail."""
+
+
+SCORE_COLUMNS = ("towers", "groups", "RMSE", "RMSE, 90th pct.", "MAE", "bias", "NSE", "r²")
+"""Numbers of towers and of groups of neighbours, then medians over towers and the tail; errors in gC m-2 d-1."""
 
 
 def inputs_of(split: str) -> str:
@@ -20,53 +28,56 @@ def inputs_of(split: str) -> str:
     return "tower" if split.endswith(":tower") else "grid"
 
 
-def tower_score_table(metrics: pd.DataFrame) -> ReportTable:
+def tower_score_table(metrics: pd.DataFrame, groups: TowerGroups) -> ReportTable:
     """List medians and tails over held-out towers by flux, scale, inputs and model."""
     rows = []
     for flux in FLUX_NAMES:
         for scale in (s for s in SCALE_NAMES if s in set(metrics["scale"])):
             part = metrics[(metrics["flux"] == flux) & (metrics["scale"] == scale)]
             for (split, model), group in part.groupby(["split", "model"]):
-                rows.append([FLUX_NAMES[flux], SCALE_NAMES[scale], inputs_of(split), model, f"{len(group)}", *score_texts(group)])
-    columns = ["flux", "scale", "inputs", "model", "towers", "RMSE", "RMSE, 90th pct.", "MAE", "bias", "R²", "NSE"]
-    return ReportTable(
-        f"Scores at held-out towers: medians over towers, and the RMSE that 90 % of the towers keep below ({FLUX_UNITS})",
-        columns,
-        rows,
-        labels=4,
-    )
+                rows.append([FLUX_NAMES[flux], SCALE_NAMES[scale], inputs_of(split), model, *score_texts(group, groups)])
+    columns = ["flux", "scale", "inputs", "model", *SCORE_COLUMNS]
+    caption = "Scores at held-out towers: medians over towers, and the RMSE that 90 % of the towers keep below"
+    return ReportTable(f"{caption} ({FLUX_UNITS}). {SCORE_NAMES}", columns, rows, labels=4)
 
 
-def score_texts(group: pd.DataFrame) -> list[str]:
-    """Format the median RMSE, its 90th percentile, and the medians of MAE, bias, R² and NSE over towers."""
-    median = group[["rmse", "mae", "bias", "r2", "nse"]].median()
-    tail = group["rmse"].quantile(0.9)
-    return [format_number(median["rmse"]), format_number(tail), *(format_number(median[k]) for k in ("mae", "bias", "r2", "nse"))]
+def score_texts(group: pd.DataFrame, groups: TowerGroups) -> list[str]:
+    """Format the columns `SCORE_COLUMNS` of rows that have one tower each."""
+    median = group[["rmse", "mae", "bias", "nse", "r2"]].median()
+    numbers = [median["rmse"], group["rmse"].quantile(0.9), *(median[name] for name in ("mae", "bias", "nse", "r2"))]
+    return [f"{len(group)}", f"{groups.count(group['site'])}", *map(format_number, numbers)]
 
 
-def hard_place_table(metrics: pd.DataFrame, *, scale: str) -> ReportTable:
+def hard_place_table(metrics: pd.DataFrame, groups: TowerGroups, *, scale: str) -> ReportTable:
     """List the same for the tropics and for evergreen broadleaf forest."""
     rows = []
     for column, name in HARD:
         part = metrics[(metrics[column] == name) & (metrics["scale"] == scale)]
         for (flux, split, model), group in part.groupby(["flux", "split", "model"]):
-            rows.append([name, FLUX_NAMES[flux], inputs_of(split), model, f"{len(group)}", *score_texts(group)])
-    columns = ["class", "flux", "inputs", "model", "towers", "RMSE", "RMSE, 90th pct.", "MAE", "bias", "R²", "NSE"]
-    return ReportTable(f"Where models usually fail: medians by {scale} ({FLUX_UNITS})", columns, rows, labels=4)
+            rows.append([name, FLUX_NAMES[flux], inputs_of(split), model, *score_texts(group, groups)])
+    columns = ["class", "flux", "inputs", "model", *SCORE_COLUMNS]
+    return ReportTable(f"Where models usually fail: medians by {scale} ({FLUX_UNITS}). {SCORE_NAMES}", columns, rows, labels=4)
 
 
-def difference_table(metrics: pd.DataFrame, *, map_model: str) -> ReportTable:
-    """List median paired differences of RMSE with 95 % bootstrap intervals over towers."""
+def difference_table(metrics: pd.DataFrame, groups: TowerGroups, *, map_model: str) -> ReportTable:
+    """List median paired differences of RMSE with 95 % bootstrap intervals over groups of towers."""
     order = {name: k for k, name in enumerate((*FLUX_NAMES, *SCALE_NAMES))}
-    groups = sorted(metrics.groupby(["flux", "split", "scale"]), key=lambda g: (order[g[0][0]], g[0][1], order[g[0][2]]))
+    parts = sorted(metrics.groupby(["flux", "split", "scale"]), key=lambda g: (order[g[0][0]], g[0][1], order[g[0][2]]))
     rows = []
     for rival in sorted(set(metrics["model"]) - {map_model}):
-        for (flux, split, scale), part in groups:
-            change = paired_rmse_difference(part, map_model, rival)
+        for (flux, split, scale), part in parts:
+            change = paired_rmse_difference(part, groups, map_model, rival)
             if change.n:
-                head = [f"{map_model} − {rival}", FLUX_NAMES[flux], inputs_of(split), SCALE_NAMES[scale], f"{change.n}"]
+                head = [
+                    f"{map_model} − {rival}",
+                    FLUX_NAMES[flux],
+                    inputs_of(split),
+                    SCALE_NAMES[scale],
+                    f"{change.n}",
+                    f"{change.groups}",
+                ]
                 rows.append([*head, *_difference_texts(change)])
-    columns = ["models", "flux", "inputs", "scale", "towers", "difference", "95 % interval", "verdict"]
+    columns = ["models", "flux", "inputs", "scale", "towers", "groups", "difference", "95 % interval", "verdict"]
     caption = f"Paired differences of RMSE, median over towers ({FLUX_UNITS}); below zero the first model is better"
     return ReportTable(caption, columns, rows, labels=4)
 
@@ -98,10 +109,17 @@ def change_table(comparisons: pd.DataFrame) -> ReportTable:
     ranked = comparisons.assign(a=comparisons["flux"].map(order), b=comparisons["scale"].map(order))
     rows = []
     for r in ranked.sort_values(["rival", "a", "split", "b"]).itertuples(index=False):
-        head = [f"{r.model} against {r.rival}", FLUX_NAMES[r.flux], inputs_of(r.split), SCALE_NAMES[r.scale], f"{r.towers}"]
+        head = [
+            f"{r.model} against {r.rival}",
+            FLUX_NAMES[r.flux],
+            inputs_of(r.split),
+            SCALE_NAMES[r.scale],
+            f"{r.towers}",
+            f"{r.groups}",
+        ]
         rows.append([*head, *change_texts(r)])
     changed = ["median (%)", "same tower (%)", "90th pct. (%)", "target (%)", "met"]
-    columns = ["models", "flux", "inputs", "scale", "towers", *changed]
+    columns = ["models", "flux", "inputs", "scale", "towers", "groups", *changed]
     return ReportTable(
         "Change of RMSE over towers in percent, with 95 % intervals; below zero the first model is better", columns, rows, 4
     )
@@ -120,6 +138,48 @@ def change_texts(row: NamedTuple) -> list[str]:
     return [*texts, format_number(values["target"], 0), values["met"] if isinstance(values["met"], str) else "–"]
 
 
+WAY_COLUMNS: tuple[str, ...] = (
+    "flux",
+    "inputs",
+    "ceiling",
+    "against",
+    "towers",
+    "groups",
+    "rival's RMSE",
+    "RMSE",
+    "ceiling's RMSE",
+)
+WAY_COLUMNS += ("share of the way (%)", "target (%)", "met")
+"""Columns of `way_texts`; errors are geometric means over towers, gC m-2 d-1."""
+
+
+def way_texts(shares: pd.DataFrame) -> list[list[str]]:
+    """Format shares of the way from rivals to ceilings (`contracts.SHARES`)."""
+    rows = []
+    for flux in FLUX_NAMES:
+        for r in shares[shares["flux"] == flux].itertuples(index=False):
+            against = f"{r.against} ({r.rival})" if r.against == BEST and r.towers else r.against
+            numbers = [format_number(value) for value in (r.rival_error, r.error, r.ceiling_error)]
+            share = interval_text(r.share, r.low, r.high) if np.isfinite(r.share) else "–"
+            met = r.met if isinstance(r.met, str) else "–"
+            head = [
+                FLUX_NAMES[flux],
+                inputs_of(r.split),
+                ceiling_name(r.ceiling, r.months),
+                against,
+                f"{r.towers}",
+                f"{r.groups}",
+            ]
+            rows.append([*head, *numbers, share, format_number(r.target, 0), met])
+    return rows
+
+
+def way_table(shares: pd.DataFrame) -> ReportTable:
+    """List shares of the way from rivals to ceilings (`contracts.SHARES`)."""
+    caption = f"Share of the way from a rival's error to a ceiling's; geometric means over towers ({FLUX_UNITS})"
+    return ReportTable(f"{caption}. {CEILING_NAMES}", WAY_COLUMNS, way_texts(shares), labels=4)
+
+
 def reliability_table(table: pd.DataFrame) -> ReportTable:
     """List coverage, width and proper scores of the intervals, failures first (`contracts.RELIABILITY`)."""
     failed = (table["met"] != NO).astype(int)
@@ -132,6 +192,7 @@ def reliability_table(table: pd.DataFrame) -> ReportTable:
             r.group,
             inputs_of(r.split),
             r.model,
+            r.scale,
             r.intervals,
             f"{r.towers}",
             format_number(100 * r.coverage, 1),
@@ -142,6 +203,7 @@ def reliability_table(table: pd.DataFrame) -> ReportTable:
         "towers of",
         "inputs",
         "model",
+        "mean of a",
         "intervals from",
         "towers",
         "inside 90 % interval (%)",
@@ -149,7 +211,12 @@ def reliability_table(table: pd.DataFrame) -> ReportTable:
         "held",
     ]
     columns += [f"width ({FLUX_UNITS})", "CRPS", "interval score"]
-    return ReportTable("Intervals at held-out towers, by class and season; what fails stands first", columns, rows, labels=5)
+    return ReportTable(
+        "Intervals at held-out towers, by class, season, zone and tenth of the observed flux; what fails stands first",
+        columns,
+        rows,
+        labels=6,
+    )
 
 
 def all_budgets_table(table: pd.DataFrame) -> ReportTable:
@@ -157,9 +224,12 @@ def all_budgets_table(table: pd.DataFrame) -> ReportTable:
     rows = []
     for r in table.itertuples(index=False):
         head = [FLUX_NAMES[r.flux], r.year, BAND_NAMES.get(r.region, r.region), format_number(r.area_m2 / 1e12, 1)]
-        rows.append([*head, *map(format_number, (r.mean, r.std, r.minimum, r.maximum))])
-    columns = ["flux", "year", "region", "land area (10⁶ km²)", "mean", "std. dev.", "minimum", "maximum"]
-    return ReportTable("Budgets in PgC yr⁻¹: mean, standard deviation and range of the members", columns, rows, labels=3)
+        parts = (r.member_std, r.class_std, r.place_std, r.passing_std)
+        rows.append([*head, *map(format_number, (r.mean, r.q05, r.q95, r.std, *parts))])
+    columns = ["flux", "year", "region", "land area (10⁶ km²)", "mean", "5 %", "95 %", "std. dev."]
+    columns += ["of members", "of classes", "of places", "passing"]
+    title = "Budgets in PgC yr⁻¹ with their 90 % intervals, and the standard deviations of the parts of their errors"
+    return ReportTable(title, columns, rows, labels=3)
 
 
 def dropped_tower_table(quality: pd.DataFrame) -> ReportTable:

@@ -2,7 +2,7 @@
 
 CAPTIONS = {
     "maps": "Left: mean over the mapped time. Right: predictive standard deviation of one {step}, averaged over time; it is "
-    "calibrated on held-out towers and says how far a measured {step} may lie from the map, not how uncertain the mean is. "
+    "calibrated on held-out towers and says how far the flux of one {step} may lie from the map, not how uncertain the mean is. "
     "Equal Earth projection, which shows areas true; grey land has no value ({missing:.1f} % of land and time, Antarctica "
     "included).",
     "member_spread": "How much the mean over time differs among the {members} members (independent seeds and resampled towers). "
@@ -13,28 +13,35 @@ CAPTIONS = {
     "seasonal_cycles": "Mean seasonal cycle over the land of each latitude band, {bins}{band}{dashed}.",
     "latitude_time": "Mean over the land of each latitude against the time of the year.",
     "reference_flux": "{flux}: {label} and estimate on the same colours, their difference, and the share of {step}s in which the "
-    "{label} lies inside the 90 % interval. The interval is calibrated on noisy tower records, so it should cover the {label} "
-    "at least that often wherever the land is like the towers. Steps of bare land and ice, where neither spread nor {label} "
+    "{label} lies inside the 90 % interval. The interval is that of the flux of the cell: the noise of the tower "
+    "records on which it is calibrated is taken out. Steps of bare land and ice, where neither spread nor {label} "
     "reaches 0.02 gC m⁻² d⁻¹, are not counted.",
-    "reference_scatter": "Means over time of all land cells, estimate against {label}; R² (1 − SSE/SST), RMSE and bias are "
+    "reference_scatter": "Means over time of all land cells, estimate against {label}; NSE (1 − SSE/SST), RMSE and bias are "
     "weighted by land area; cells without flux (bare land, ice) are left out. Axes hold 99.8 % of the cells.",
     "reference_budgets": "Totals by latitude band, estimate (± one standard deviation of the members) and {label}, over the same "
     "land.",
     "reference_reliability": "Left: coverage of the 90 % interval by latitude. Middle: share of land and time with the {label} "
     "below, inside and above it. Right: error found where a given standard deviation was predicted; on the diagonal the "
     "prediction is right, below it too cautious.",
+    "truth_coverage": "Share of the true fluxes inside their 90 % intervals: of cells (weighted by land area) in each file, of "
+    "blocks, bands and the globe, and of changes from one year to the next. Filled: the intervals of files and tables. Open: "
+    "mean ± 1.645 standard deviations of the members alone. Shaded: 85 to 95 %. One run has one truth of the globe a year, so "
+    "that its share says little there.",
     "tower_rmse": "RMSE by {step} of every held-out tower (a point each; NEE quality ≥ {qc:g}). Box: quartiles and median, which "
     "is written beside it; whiskers: 10th to 90th percentile. Points above the axis lie on its edge.",
     "tower_differences": "Paired differences of RMSE at the same tower and the same scored {step}s, median over towers with its "
     "{percent:.0f} % bootstrap interval over towers. Filled: the interval excludes zero.",
     "tower_changes": "How much lower the RMSE by {step} is than that of each rival at the same towers: change of the median "
     "over towers (dots), geometric mean of the changes at each tower (squares), change of the 90th percentile (diamonds), with "
-    "{percent:.0f} % bootstrap intervals over towers. Filled: the interval excludes zero. Dashed: the target of the median, "
-    "where one is set.",
+    "{percent:.0f} % bootstrap intervals over groups of towers. Filled: the interval excludes zero. Dashed: the target of the "
+    "median, where one is set.",
+    "tower_ways": "How far the model comes by {step} on the way from the best rival of each flux (0) to what the tower's own "
+    "fluxes tell of it (100): geometric means of the RMSE over the same towers at the same steps, with {percent:.0f} % bootstrap "
+    "intervals over groups of towers. Filled: the interval excludes zero. Dashed: the target, where one is set.",
     "tower_scales": "Nash–Sutcliffe efficiency by time scale: median over towers and interquartile range. Zero is what the "
     "tower's own mean would score. Anomalies and years are what trends are made of.",
     "tower_density": "All scored {step}s of all held-out towers, {model}. Axes hold 99.8 % of the values.",
-    "tower_means": "Mean of each tower (seasonal cycle of at least ten months) by {model}. R² = 1 − SSE/SST about the mean of "
+    "tower_means": "Mean of each tower (seasonal cycle of at least ten months) by {model}. NSE = 1 − SSE/SST about the mean of "
     "the towers, with its {percent:.0f} % bootstrap interval: zero is no spatial skill.",
     "tower_classes": "Efficiency by IGBP class and climate (number of towers), {model}; line: median. Evergreen broadleaf forest "
     "(EBF) and the tropics, where upscaling usually fails, are marked.",
@@ -42,20 +49,24 @@ CAPTIONS = {
     "tower_calibration": "Left: share of each tower's {step}s inside its 90 % interval (line: mean over towers). Middle: "
     "probability integral transform under a normal distribution; a hump means too wide, a bowl too narrow. Right: error found "
     "where a given standard deviation was predicted. {calibrated}",
+    "error_structure": "Correlation of the errors of monthly means at held-out towers, each over its predicted deviation "
+    "(points), and what sums over regions and years take it to be (lines). Left: at one tower; what stays high after many months "
+    "is a level that no driver tells. Middle and right: between towers, of their mean errors and of their anomalies in the same "
+    "month; where correlations end within some tens of km, errors average out in large regions.",
     "tower_dissimilarity": "RMSE by {step} of {model} at every held-out tower against its dissimilarity to the towers that "
     "trained without it; bars: medians of five equal groups of towers; dashed: threshold of the area of applicability. ρ: "
     "Spearman's rank correlation with its {percent:.0f} % bootstrap interval over towers.",
     "tower_series": "Records of three held-out towers with the calibrated 90 % interval, chosen by rule: lowest, median and "
     "highest RMSE relative to the median of the towers, averaged over the fluxes; the two years with most good observations. "
     "Lines bridge gaps of up to {gap} days.",
-    "budgets": "Global and regional totals, {period}; error bars: one standard deviation of the members. Yellow: published "
+    "budgets": "Global and regional totals, {period}; error bars: 90 % intervals of these totals. Yellow: published "
     "global totals of the real Earth, GPP 106 to 130 PgC yr⁻¹ (range of published products), NEE −5.75 ± 0.33 PgC yr⁻¹ (X-BASE: "
     "Nelson & Walther et al. 2024, doi 10.5194/bg-21-5079-2024; fire and lateral fluxes excluded). For RECO there is none: "
     "X-BASE gives no respiration. A plausible total proves nothing by itself.",
-    "choices": "Global totals of this run and of defensible alternatives (configuration: choices). Dot: mean; bar: range of the "
-    "members; yellow: published. Where the dots scatter wider than the bars, the choice of method is the larger uncertainty.",
+    "choices": "Global totals of this run and of defensible alternatives (configuration: choices). Dot: mean; bar: 90 % "
+    "interval; yellow: published. Where the dots scatter wider than the bars, the choice of method is the larger uncertainty.",
     "model_errors": "RMSE by {step} of each model (NEE quality ≥ {qc:g}): median (dots) and 90th percentile (diamonds) over the "
-    "held-out towers with {percent:.0f} % bootstrap intervals over towers.",
+    "held-out towers with {percent:.0f} % bootstrap intervals over groups of towers.",
     "model_groups": "Median RMSE by {step} of each model by IGBP class, by climate and in the tropics (within 23.5° of the "
     "equator; number of towers; groups of {least} or more). Marked: evergreen broadleaf forest (EBF) and the tropics, where "
     "upscaling usually fails.",
@@ -67,6 +78,8 @@ CAPTIONS = {
     "away by a test.",
     "quality": "Records that lost a flux, or a driver where the test is named after drivers. They stay in the tables as missing; "
     "nothing is filled.",
+    "seasons": "Mean year of GPP and of each driver at {count} towers from south (light) to north (dark); dashed: southern "
+    "hemisphere. A driver whose season does not fit latitude or GPP stands in the wrong months.",
     "drivers": "Drivers of the cells that the towers take minus those measured at the towers, a point a tower; bar: median. "
     "What differs here no model can know: errors of the maps are at least those of scores with inputs `grid`. A tower's "
     "local day stands against the UTC day of the same date.",
@@ -82,15 +95,18 @@ ALTERNATIVES = {
     "reference_scatter": "Density plots of estimate against {label} for three fluxes.",
     "reference_budgets": "Bars of regional totals, estimate beside {label}.",
     "reference_reliability": "Coverage by latitude, shares outside the interval, and error against predicted spread.",
+    "truth_coverage": "Share of the truth inside the intervals of cells, blocks, bands, the globe and changes, for three fluxes.",
     "tower_rmse": "Distributions over towers of the RMSE of each model for GPP, RECO and NEE.",
     "tower_differences": "Differences of RMSE between the maps' model and its rivals, with intervals, by time scale.",
     "tower_changes": "Relative changes of RMSE against each rival, with intervals and targets.",
+    "tower_ways": "Share of the way from the best rival to ceilings, with intervals and targets.",
     "tower_scales": "Efficiency by time scale and model.",
     "tower_density": "Density of predicted against observed fluxes.",
     "tower_means": "Predicted against observed mean fluxes of towers, coloured by climate.",
     "tower_classes": "Efficiency of towers by land-cover class and climate.",
     "tower_map": "World maps of towers by class and by efficiency.",
     "tower_calibration": "Coverage by tower, PIT histogram, and error against predicted spread.",
+    "error_structure": "Correlograms of monthly errors in time and space, points with fitted lines, for three fluxes.",
     "tower_dissimilarity": "Error of held-out towers against their dissimilarity to the training towers.",
     "tower_series": "Observed and predicted fluxes of the best, a median and the worst held-out tower.",
     "budgets": "Bars of global and regional totals of GPP, RECO and NEE beside published ranges.",
@@ -101,12 +117,13 @@ ALTERNATIVES = {
     "stations": "Two world maps of the towers: by class with those left out, and by years of good records.",
     "fingerprints": "Pictures of NEE by year and time of the year for a few towers.",
     "quality": "Bars of the values removed by each quality test.",
+    "seasons": "Lines of the mean year of GPP and of each driver, a line a tower.",
     "drivers": "Bias and correlation of each driver, grid against tower, a point a tower.",
 }
 
 NO_MEMBERS = "This run wrote no files of members (maps.members: false), so the figures that need them are left out."
 NO_RIVAL = "Only one model was evaluated, so there are no paired differences."
-NO_CHOICES = "No alternative choices were run: the spread shown is that of the members alone, which is a lower limit."
+NO_CHOICES = "No alternative choices were run: what the choice of method adds to the intervals is not known."
 NONE_HARD = "No held-out tower stands in the tropics or in evergreen broadleaf forest, so nothing is known of the models there."
 NONE_LEFT_OUT = "No tower was left out as a whole."
 CALIBRATED_BY_FOLDS = "Each fold is calibrated on the towers of the other folds."
@@ -124,12 +141,24 @@ LEAD = (
 LEAD_TOWERS = (
     "{model} against {rivals} at {held} flux towers that trained none of them, {step}: gross primary production (GPP), ecosystem "
     "respiration (RECO) and net ecosystem exchange (NEE), in {folds} folds of whole groups of neighbouring towers. No map is "
-    "made. Every interval is over towers, and what a model predicts closes, NEE = RECO − GPP, unless it is a rival that does not."
+    "made. Every interval is over groups of towers. What a model predicts closes, NEE = RECO − GPP, unless it is a rival that "
+    "does not."
 )
 LEAD_VIRTUAL = " This world is simulated, not observed: its numbers say nothing about the real Earth."
 LEAD_COMPARED = (
     " Because this world is simulated, not observed, the maps are also compared with the {label}, cell by cell; its numbers say "
     "nothing about the real Earth."
+)
+
+SCORE_NAMES = (
+    "NSE is the coefficient of determination 1 − SSE/SST (what CarbonFluxBench and the paper of TAM-RL call R²), r² the squared "
+    "Pearson correlation."
+)
+
+CEILING_NAMES = (
+    "Ceilings have seen fluxes of the tower and are no rivals: `own_season` is the mean seasonal cycle of the tower's own fluxes "
+    "from its other years, `adapted` the model adapted with months of the tower's fluxes, at the steps outside these; both at "
+    "towers that have them only."
 )
 
 SOURCES = {

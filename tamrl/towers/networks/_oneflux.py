@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tamrl.calendar import Step
+from tamrl.options import Strict
 from tamrl.towers.product import Product
 
 if TYPE_CHECKING:
@@ -16,36 +17,29 @@ if TYPE_CHECKING:
     from tamrl.towers.sites import Site
 
 
-class ArchiveOptions(Protocol):
-    """Options that all these networks have."""
+class ArchiveOptions(Strict):
+    """Where the archives lie."""
 
-    @property
-    def path(self) -> str:
-        """Folder of the archives."""
-
-    @property
-    def bif(self) -> str | None:
-        """BIF table, where it does not lie in the folder."""
+    path: str
+    """Folder of the archives or CSV files."""
+    bif: str | None = None
+    """BIF table of towers whose archive has no metadata; null takes `*_AA-Flx_BIF*` from the folder, if there is one."""
 
 
 @dataclass(frozen=True)
 class OnefluxNetwork:
-    """The functions of a plug-in for a network of ONEFlux archives.
-
-    Attributes
-    ----------
-    name : name of the plug-in
-    files : names of its files, with the groups `site` (or `icos`) and, for their rank, `kind` and `version`
-    example : its files, for the error of an empty folder
-    metadata_inside : whether an archive holds the metadata of its tower; else one BIF table of all towers is needed
-    rename : turns the columns of the files into those of ONEFlux, where they differ
-    """
+    """The functions of a plug-in for a network of ONEFlux archives."""
 
     name: str
+    """Name of the plug-in."""
     files: re.Pattern[str]
+    """Names of its files, with the groups `site` (or `icos`) and, for their rank, `kind` and `version`."""
     example: str
+    """Its files, for the error of an empty folder."""
     metadata_inside: bool = True
+    """Whether an archive holds the metadata of its tower; else one BIF table of all towers is needed."""
     rename: "Callable[[pd.DataFrame], pd.DataFrame] | None" = None
+    """Turns the columns of the files into those of ONEFlux, where they differ."""
 
     def inputs(self, options: ArchiveOptions) -> list[str]:
         """The folder, and the BIF table if it lies elsewhere."""

@@ -7,9 +7,8 @@ A folder of `AMF_XX-Xxx_FLUXNET_YYYY-YYYY_v1.3_r1.zip` (any hub's prefix), as th
 
 import re
 
-from tamrl.options import Strict
 from tamrl.plugins import NetworkCapabilities
-from tamrl.towers.networks._oneflux import OnefluxNetwork
+from tamrl.towers.networks._oneflux import ArchiveOptions, OnefluxNetwork
 from tamrl.towers.product import ONEFLUX_CITATION, SITE_PATTERN
 
 FILES = re.compile(
@@ -21,13 +20,11 @@ CITATION = ONEFLUX_CITATION
 CAPABILITIES = NetworkCapabilities(archives=True)
 
 
-class Options(Strict):
+class Options(ArchiveOptions):
     """Where the archives lie."""
 
     path: str = "{results}/inputs/towers/fluxnet"
     """Folder of the archives."""
-    bif: str | None = None
-    """BIF table for towers whose archive has none; null takes `*_AA-Flx_BIF*.csv` from the folder, if there is one."""
 
 
 NETWORK = OnefluxNetwork("fluxnet", FILES, "*_FLUXNET_*.zip")

@@ -7,9 +7,8 @@ Warm Winter 2020 release (doi 10.18160/2G60-ZHAK).
 
 import re
 
-from tamrl.options import Strict
 from tamrl.plugins import NetworkCapabilities
-from tamrl.towers.networks._oneflux import OnefluxNetwork
+from tamrl.towers.networks._oneflux import ArchiveOptions, OnefluxNetwork
 from tamrl.towers.product import ONEFLUX_CITATION, SITE_PATTERN
 
 FILES = re.compile(
@@ -19,13 +18,11 @@ CITATION = ONEFLUX_CITATION
 CAPABILITIES = NetworkCapabilities(archives=True)
 
 
-class Options(Strict):
+class Options(ArchiveOptions):
     """Where the archives lie."""
 
     path: str = "{results}/inputs/towers/fluxnet2015"
     """Folder of the archives."""
-    bif: str | None = None
-    """BIF table of the towers; null takes `FLX_AA-Flx_BIF*.csv` from the folder."""
 
 
 NETWORK = OnefluxNetwork("fluxnet2015", FILES, "FLX_*_FLUXNET2015_*.zip", metadata_inside=False)

@@ -8,9 +8,8 @@ is called `_vUT`, and quality runs from 0 (best) to 3 (worst) in days too, as th
 import re
 from typing import TYPE_CHECKING
 
-from tamrl.options import Strict
 from tamrl.plugins import NetworkCapabilities
-from tamrl.towers.networks._oneflux import OnefluxNetwork
+from tamrl.towers.networks._oneflux import ArchiveOptions, OnefluxNetwork
 from tamrl.towers.product import SITE_PATTERN
 
 if TYPE_CHECKING:
@@ -31,20 +30,17 @@ _QC = re.compile(r"^NEE_[VC]UT_[A-Z0-9]+_QC$")
 CAPABILITIES = NetworkCapabilities(archives=True)
 
 
-class Options(Strict):
+class Options(ArchiveOptions):
     """Where the files lie."""
 
     path: str = "{data}/towers/japanflux"
     """Folder of the archives or CSV files."""
-    bif: str | None = None
-    """Table of metadata for towers whose archive has none; null takes `*_AA-Flx_BIF*` from the folder, if there is one."""
 
 
 def to_oneflux(raw: "pd.DataFrame") -> "pd.DataFrame":
-    """The columns under their ONEFlux names, quality of days as a share of good half hours.
+    """Return the columns under their ONEFlux names, with the quality of days as a share of good half hours.
 
-    With flags 0 and 1 good, 2 and 3 not, a mean flag m means that at least 1 - m / 2 of the half hours are good; this least
-    share is taken.
+    Flags 0 and 1 are good, 2 and 3 are not. With a mean flag m at least 1 - m / 2 of the half hours are good; this is taken.
     """
     renamed = raw.rename(columns=_name)
     if "TIMESTAMP" not in renamed:

@@ -35,7 +35,9 @@ class Options(Strict):
     snapshot: str | None = None
     """Table written by `fluxnet-shuttle listall`; null needs `refresh`."""
     refresh: bool = False
-    """Make a new snapshot with the command `fluxnet-shuttle`."""
+    """Make a new snapshot with the command `fluxnet-shuttle`; one that lacks a hub or a twentieth of its towers is refused."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
+    """SHA-256 of `snapshot`, so that no other list is read under its name; the log of each download tells it."""
     countries: tuple[str, ...] = ()
     """First parts of the site ids, such as DE."""
     classes: tuple[str, ...] = ()
@@ -58,6 +60,13 @@ def inputs(options: Options) -> list[str]:
             where="towers.shuttle.snapshot",
             found="null",
             todo="set it to a table of `fluxnet-shuttle listall`, or set towers.shuttle.refresh: true",
+        )
+    if options.sha256 and options.refresh:
+        raise ConfigError(
+            "a snapshot cannot be pinned and made anew",
+            where="towers.shuttle.sha256",
+            found="refresh: true",
+            todo="set towers.shuttle.refresh: false, or leave sha256 out",
         )
     return [FOLDER]
 

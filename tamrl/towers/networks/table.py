@@ -46,10 +46,14 @@ class Options(Strict):
     columns: dict[str, str | None] = Field(default_factory=lambda: dict(COLUMNS))
     """Canonical name: column. `{partitioning}` becomes NT or DT; null leaves a variable out. Keys: site, date, gpp, reco, nee,
     nee_qc, any dynamic variable of the vocabulary, and lat, lon, igbp, koppen, elevation, utc_offset, managed of the tower.
-    Without nee_qc every record counts as measured; without reco it is nee + gpp."""
+    Without nee_qc every record counts as measured; without reco it is nee + gpp. Drivers, igbp and koppen that the file does not
+    have under their default columns are left out."""
     units: dict[str, str] = Field(default_factory=dict)
     """Canonical name: unit of its column, where it is not the unit of tower files (`tamrl/data/variables.yaml`). Fluxes may be
     a mass of carbon (`g m-2 d-1`, `kgC m-2 s-1`), of CO2 (`gCO2 m-2 d-1`), or moles (`umol m-2 s-1`)."""
+    monthly: dict[str, Literal["step", "line", "smooth"]] = Field(default_factory=dict)
+    """Canonical name of a driver whose column repeats a monthly value on each day: how it comes to the days. `step` leaves
+    it, `line` joins the middles of the months, `smooth` does so and keeps the mean of each month. A monthly run takes means."""
     daily: bool = False
     """The file has one row per day. A monthly run uses monthly means."""
 
@@ -60,7 +64,7 @@ def inputs(options: Options) -> list[str]:
         raise ConfigError(
             "the network `table` needs a file", where="towers.table.path", found="null", todo="set it to a CSV or Parquet file"
         )
-    if options.columns != Options().columns or options.units:
+    if options.columns != Options().columns or options.units or options.monthly:
         from tamrl.towers.reader import flat_table
 
         flat_table.check_options(options)

@@ -1,9 +1,9 @@
-"""Plausibility of a tower's record as a whole: what a wrong unit or sign looks like when no single value is impossible.
+"""Plausibility of a tower's whole record: finds wrong units and signs although every single value is possible.
 
-The valid ranges of the vocabulary catch kelvin for degrees Celsius; they cannot catch kPa for hPa (all values are possible, only
-far too small) or MJ m-2 d-1 for W m-2. The bounds here and `means` in `tamrl/data/variables.yaml` lie well outside of what the
-driest, hottest, darkest real towers show over a year, so that they refuse units and never climates. Many towers together say
-more: their median cannot be far from the mean of the land.
+Valid ranges of the vocabulary catch kelvin instead of degrees Celsius. They cannot catch kPa instead of hPa, or MJ m-2 d-1
+instead of W m-2. The bounds here and `means` in `tamrl/data/variables.yaml` lie well outside the yearly statistics of the driest,
+hottest and darkest real towers, so that they refuse wrong units and no climate. The median of many towers must be near the mean
+of the land.
 """
 
 import logging
@@ -21,27 +21,27 @@ from tamrl.towers.sites import IMPLAUSIBLE
 _log = logging.getLogger(__name__)
 
 MIN_STEPS = 24
-"""Fewer values of a site say nothing."""
+"""Fewest values of a site for a statistic."""
 
 MIN_DAYS = 330
-"""A statistic of the whole year needs a record that spans one (polar night, monsoon)."""
+"""Fewest days that a record must span for a statistic of the whole year (polar night, monsoon)."""
 
 WRONG_SHARE = 0.5
-"""Share of the towers that must fail before it is the unit of the column and not a fault of the towers."""
+"""Share of failing towers from which on the unit of the column is wrong, and not single towers."""
 
 MANY = 20
-"""Towers from which on their median is held against what the globe's land can show."""
+"""Fewest towers whose median is compared with the bounds of the global land."""
 
 MONTHS = 10
-"""Calendar months that must have values before there is a mean of the year."""
+"""Fewest calendar months with values for a mean of the year."""
 
 BEYOND = 25.0
-"""Degrees from the equator from which on summer differs from winter everywhere."""
+"""Degrees from the equator beyond which summer differs from winter everywhere."""
 
 YEAR, SEASON = "mean of the year", "summer less winter"
 
 _WARM = 293.15
-"""K: warm steps, on which air is never close to saturated for long."""
+"""K: in warmer steps the air is never close to saturation for long."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,6 @@ def _months(values: pd.Series, records: pd.DataFrame) -> np.ndarray:
     return np.where(count > 0, np.bincount(number, values.to_numpy("float64"), 12) / np.maximum(count, 1), np.nan)
 
 
-def _bright(values: pd.Series, _: pd.DataFrame) -> float:
-    return float(values.quantile(0.95))
-
-
 def _warm_median(values: pd.Series, records: pd.DataFrame) -> float:
     if "air_temperature" not in records:
         return np.nan
@@ -92,13 +88,8 @@ def _warm_median(values: pd.Series, records: pd.DataFrame) -> float:
     return float(warm.median()) if len(warm) >= MIN_STEPS else np.nan
 
 
-def _upright(values: pd.Series, _: pd.DataFrame) -> float:
-    """Mean of a flux whose sign is mostly negative; 0 otherwise."""
-    return float(values.mean()) if (values < 0).mean() > 0.7 else 0.0
-
-
 def _balance(values: pd.Series, records: pd.DataFrame) -> float:
-    """Correlation of NEE with RECO - GPP. (They are never tested for equality: published products do not balance.)"""
+    """Correlation of NEE with RECO - GPP; they are not tested for equality, as published products do not balance."""
     both = pd.DataFrame({"nee": values, "rest": records["reco"] - records["gpp"]}).dropna()
     if len(both) < MIN_STEPS or both.std().min() < 1e-6:
         return np.nan
@@ -111,9 +102,22 @@ CHECKS = (
         "vapour_pressure_deficit", "median of warm steps", 1.8, 90.0, "perhaps the values are in kPa, not hPa", _warm_median
     ),
     PlausibilityCheck(
-        "shortwave_radiation", "95th percentile", 50.0, 550.0, "perhaps the values are in MJ m-2 d-1, not W m-2", _bright
+        "shortwave_radiation",
+        "95th percentile",
+        50.0,
+        550.0,
+        "perhaps the values are in MJ m-2 d-1, not W m-2",
+        lambda values, _: float(values.quantile(0.95)),
     ),
-    PlausibilityCheck("gpp", "mean where mostly negative", -0.5, 60.0, _SIGN + "GPP is positive", _upright, yearly=False),
+    PlausibilityCheck(
+        "gpp",
+        "mean where mostly negative",
+        -0.5,
+        60.0,
+        _SIGN + "GPP is positive",
+        lambda values, _: float(values.mean()) if (values < 0).mean() > 0.7 else 0.0,
+        yearly=False,
+    ),
     PlausibilityCheck("nee", "correlation with RECO - GPP", -0.3, 1.1, _SIGN + "NEE is positive upwards", _balance, yearly=False),
 )
 
@@ -125,7 +129,7 @@ HINTS = {
     "gpp": "perhaps the sign is reversed, or the values are of CO2 or of another time",
     "reco": "perhaps the sign is reversed, or the values are of CO2 or of another time",
 }
-"""What is usually wrong with the mean of a year."""
+"""Usual reasons for an implausible mean of a year."""
 
 
 def _vocabulary() -> tuple[PlausibilityCheck, ...]:
@@ -153,10 +157,7 @@ def _seasons(lat: float) -> tuple[PlausibilityCheck, ...]:
 def site_statistics(records: pd.DataFrame, lat: Mapping[str, float] | None = None) -> pd.DataFrame:
     """All statistics of `CHECKS` and of the vocabulary by site: columns site, variable, says, seen, low, high, hint, fails.
 
-    Parameters
-    ----------
-    lat : mapping, optional
-        Latitude by site in degrees north; with it, seasons are looked at too.
+    With `lat`, the latitude by site in degrees north, seasons are checked too.
     """
     computed = []
     for site, rows in records.groupby("site", sort=False):
@@ -177,21 +178,13 @@ def refuse_wrong_units(
 
     Parameters
     ----------
-    records : DataFrame
-        site, date, gpp, reco, nee and drivers under vocabulary names, in canonical units; NaN where missing.
-    columns : mapping, optional
-        Canonical name: column of the file, for the message; else the vocabulary's names for tower files are given.
-    lat : mapping, optional
-        As `site_statistics` takes it.
+    records : columns site, date, gpp, reco, nee and drivers under vocabulary names, in canonical units; NaN where missing
+    columns : canonical name: column of the file, for the message; else the vocabulary's names for tower files are given
+    lat : as `site_statistics` takes it
 
-    Returns
-    -------
-    DataFrame of `site_statistics`
+    Returns the table of `site_statistics`.
 
-    Raises
-    ------
-    UnitError
-        Names the file, the column and a tower.
+    Raises `UnitError`, which names the file, the column and a tower.
     """
     statistics = site_statistics(records, lat)
     judge_statistics(statistics, where=where, columns=columns)
@@ -199,7 +192,7 @@ def refuse_wrong_units(
 
 
 def judge_statistics(statistics: pd.DataFrame, *, where: object, columns: Mapping[str, str] | None = None) -> None:
-    """`refuse_wrong_units` by the statistics alone, which may have been found tower by tower."""
+    """Do as `refuse_wrong_units` with statistics that were computed before, such as tower by tower."""
     for (variable, says), rows in statistics.groupby(["variable", "says"]):
         failed = rows[rows["fails"]]
         if len(failed) >= WRONG_SHARE * len(rows):
@@ -216,24 +209,17 @@ def judge_statistics(statistics: pd.DataFrame, *, where: object, columns: Mappin
 def mask_implausible(
     records: pd.DataFrame, *, where: object, lat: Mapping[str, float] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`refuse_wrong_units` a network with a wrong unit, and make a variable missing where only single towers are implausible.
+    """Refuse a network with a wrong unit (`refuse_wrong_units`), and mask variables of single implausible towers.
 
-    Published networks do hold such towers (reanalysis fitted to a broken sensor, for one): one of them is no reason to refuse
-    hundreds, and no reason to learn from it either.
-
-    Returns
-    -------
-    records : DataFrame
-        The same rows. An implausible driver is missing at its tower, and so are all fluxes of a tower with one
-        implausible flux or with exchanged seasons.
-    report : DataFrame
-        By site: `implausible` (records that lost something) and `implausible_note` (why).
+    Published networks have such towers, for example with reanalysis that was fitted to a broken sensor. An implausible driver
+    becomes missing at its tower, and so do all fluxes of a tower with one implausible flux or with exchanged seasons. The
+    report has, by site, `implausible` (number of records that lost a value) and `implausible_note` (the reason).
     """
     return mask_failed(records, refuse_wrong_units(records, where=where, lat=lat), where=where)
 
 
 def mask_failed(records: pd.DataFrame, statistics: pd.DataFrame, *, where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What `mask_implausible` does where the statistics of these towers are known already."""
+    """Mask as `mask_implausible` does, with statistics that were computed before."""
     records, report = records.copy(), []
     for row in statistics[statistics["fails"]].itertuples():
         all_fluxes = row.variable in FLUXES or row.says.startswith(SEASON)

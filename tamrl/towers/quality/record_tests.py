@@ -61,7 +61,7 @@ def outside_range(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def drivers_outside_range(records: pd.DataFrame) -> pd.DataFrame:
-    """Return drivers outside their valid range, one column per driver."""
+    """Return drivers outside their valid range, one column for each."""
     names = [c for c in records.columns if c in variables.vocabulary() and c not in FLUXES]
     return pd.DataFrame({n: _outside(records, n) for n in names}, index=records.index)
 
@@ -75,14 +75,10 @@ def spikes(records: pd.DataFrame, *, limit: float = SPIKE) -> pd.DataFrame:
     """Return single days that jump away from both neighbours.
 
     The double difference d = (x_i - x_i-1) - (x_i+1 - x_i) is compared with its median Md and its median absolute deviation
-    MAD: a spike is |d - Md| > limit · MAD / 0.6745 (Papale et al. 2006, doi 10.5194/bg-3-571-2006, eqs 1-3; there for half hours
-    within 13 days, here for days within a site's calendar month of all years, as day-to-day scatter has a season). Only days
-    with both neighbours are judged; the neighbours of a spike, which jump too, are kept, and so is all of a month with too
-    few days to tell its scatter.
-
-    Parameters
-    ----------
-    records : DataFrame sorted by site and date, days
+    MAD: a spike is |d - Md| > limit · MAD / 0.6745 (Papale et al. 2006, doi 10.5194/bg-3-571-2006, eqs 1-3; there for half
+    hours within 13 days, here for days within a site's calendar month of all years, as day-to-day scatter has a season). Only
+    days with both neighbours are judged. The neighbours of a spike, which jump too, are kept, and so are months with too few
+    days to estimate the scatter. The daily `records` are sorted by site and date.
     """
     jump = pd.DataFrame({f: _spike(records, records[f], limit) for f in ("nee", "gpp")})
     return pd.DataFrame({"gpp": jump.any(axis=1), "reco": jump.any(axis=1), "nee": jump["nee"]})
@@ -176,12 +172,8 @@ def apply_tests(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run the tests in turn, each on the values that passed the one before.
 
-    Returns
-    -------
-    records : DataFrame
-        The same rows; fluxes that fail are missing, and `flags` names the tests that took one, empty where none did.
-    report : DataFrame
-        site, test, dropped (records that lost a flux), kept (records with a flux afterwards), note: every site and test.
+    Fluxes that fail become missing, and `flags` names the tests that a record failed. The report has, for every site and test:
+    site, test, dropped (records that lost a flux), kept (records with a flux afterwards), note.
     """
     records, reports = records.assign(flags=""), []
     for name, test in tests.items():
@@ -199,14 +191,10 @@ def mask_drivers(records: pd.DataFrame, places: pd.DataFrame, step: str, limits:
 
     Parameters
     ----------
-    records : records of several towers
     places : sites with `lat`
-    step : "day" or "month"
     limits : section `towers.quality`
 
-    Returns
-    -------
-    records, report : as of `apply_tests`, with counts of values
+    Returns records and report as `apply_tests`, with counts of values.
     """
     records, first = _mask(records, "driver_range", drivers_outside_range(records))
     if "radiation" not in limits.tests or "shortwave_radiation" not in records:

@@ -1,4 +1,4 @@
-"""Which towers are left out as a whole, and why."""
+"""Leave out whole towers, with the reason."""
 
 import pandas as pd
 
@@ -6,22 +6,17 @@ from tamrl.sections.inputs import Quality
 
 
 def towers_to_drop(places: pd.DataFrame, coverage: pd.DataFrame, *, exclude: tuple[str, ...], limits: Quality) -> pd.DataFrame:
-    """Towers to leave out, each for the first reason that holds.
+    """List the towers to leave out, each with the first reason that applies.
 
     Parameters
     ----------
     places : DataFrame by `contracts.SITES`
-    kept : DataFrame by site
-        `steps` and `months`: good steps, and in how many of the twelve months they lie.
-    exclude
-        `towers.exclude` of the configuration.
-    limits
-        Section `towers.quality`.
+    coverage : DataFrame by site; `steps` (good steps) and `months` (number of calendar months with good steps)
+    exclude : `towers.exclude` of the configuration
+    limits : section `towers.quality`
 
-    Returns
-    -------
-    DataFrame as a report: site, test (`exclude`, `managed`, `water`, `time_shift`, `min_steps`, `months`), dropped (good
-    steps lost), kept = 0, note.
+    Returns a report: site, test (`exclude`, `managed`, `water`, `time_shift`, `min_steps`, `months`), dropped (good steps lost),
+    kept = 0, note.
     """
     reports, left = [], pd.Series(True, index=places.index)
     steps = _of(places, coverage, "steps")
@@ -40,17 +35,13 @@ def _of(places: pd.DataFrame, coverage: pd.DataFrame, name: str) -> pd.Series:
 def _reasons(
     places: pd.DataFrame, coverage: pd.DataFrame, exclude: tuple[str, ...], limits: Quality
 ) -> dict[str, tuple[pd.Series, pd.Series]]:
-    """For each test that is on: which towers fail, and what to say of them."""
+    """Return for each active test which towers fail, and the note of each."""
     steps, months = _of(places, coverage, "steps"), _of(places, coverage, "months")
     shift = places["time_shift"]
-
-    def say(text: str) -> pd.Series:
-        return pd.Series(text, index=places.index)
-
     reasons = {
-        "exclude": (places["site"].isin(exclude), say("towers.exclude")),
+        "exclude": (places["site"].isin(exclude), pd.Series("towers.exclude", index=places.index)),
         "managed": (places["managed"].notna() & (limits.managed == "drop"), places["managed"]),
-        "water": (places["igbp"] == "WAT", say("stands over water")),
+        "water": (places["igbp"] == "WAT", pd.Series("stands over water", index=places.index)),
         "time_shift": (
             shift.abs() >= limits.max_shift,
             shift.map("radiation {:+.1f} h off the sun: check the UTC offset".format),

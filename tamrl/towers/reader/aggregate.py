@@ -1,6 +1,6 @@
-"""From half hours or hours to days, and from days to months: means of what is there, missing where too little is.
+"""Average half hours or hours to days, and days to months; a mean of too few values is missing.
 
-Stamps of tower files are local standard time all year, so every day has as many steps as any other, 29 February too.
+Stamps of tower files are local standard time all year, so that all days have the same number of steps.
 """
 
 from collections.abc import Mapping
@@ -26,29 +26,16 @@ _LENGTHS = (30, 60)
 
 
 def daily_rows(raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Daily rows from half-hourly or hourly ones, in the columns and units that daily files have.
+    """Make daily rows from half-hourly or hourly ones, with the columns and units of daily files.
 
     Fluxes turn from µmol CO2 m-2 s-1 into gC m-2 d-1, precipitation into a day's sum, the quality flag into the share of
     steps whose flag is at most `GOOD_FLAG`, all else into means; a variable with fewer than `MIN_SHARE` of a day's steps is
-    missing on that day.
+    missing on that day. `raw` has `TIMESTAMP_START`, `TIMESTAMP_END` (YYYYMMDDHHMM, local standard time) and the columns of
+    `mapping` (canonical name: column).
 
-    Parameters
-    ----------
-    raw : DataFrame
-        Columns `TIMESTAMP_START`, `TIMESTAMP_END` (YYYYMMDDHHMM, local standard time) and those of `mapping`.
-    mapping : canonical name -> column
-
-    Returns
-    -------
-    daily : DataFrame
-        `TIMESTAMP` (datetime64, days) and the columns of `mapping`; NaN where missing.
-    fills : dict
-        `fills_targets`, `fills_drivers`: fill values among the steps.
-
-    Raises
-    ------
-    InputError
-        If stamps cannot be read, repeat with other values, or are neither 30 nor 60 minutes long.
+    Returns `TIMESTAMP` (datetime64, days) with the columns of `mapping`, NaN where missing, and the numbers of fill values
+    (`fills_targets`, `fills_drivers`). Raises `InputError` if stamps cannot be read, repeat with other values, or if steps are
+    neither 30 nor 60 minutes long.
     """
     raw = raw.reset_index(drop=True)
     start, length = step_starts(raw, where=where)
@@ -68,7 +55,7 @@ def daily_rows(raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object) 
 
 
 def step_starts(raw: pd.DataFrame, *, where: object) -> tuple[pd.Series, int]:
-    """Starts of the steps and their length in minutes."""
+    """Return the starts of the steps and their length in minutes."""
     if lacking := [name for name in (START, END) if name not in raw]:
         raise InputError(f"no column {' and '.join(lacking)}", where=where, found=", ".join(map(str, raw.columns[:8])))
     start, end = (dates.parse_dates(raw[name], dates.MINUTE, where=f"{where}, column {name}") for name in (START, END))
@@ -86,7 +73,7 @@ def step_starts(raw: pd.DataFrame, *, where: object) -> tuple[pd.Series, int]:
 
 
 def _unique(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> pd.DataFrame:
-    """Without rows that repeat exactly; those that differ are refused."""
+    """Drop exact repetitions of rows; refuse rows of one time with different values."""
     raw = raw.drop_duplicates([START, *mapping.values()])
     if (again := raw[START].duplicated()).any():
         raise InputError(
@@ -99,7 +86,7 @@ def _unique(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> pd.
 
 
 def _masked(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The columns wanted with fill values missing, the flag as 1 (good) or 0, and how many fill values there were."""
+    """Return the columns of `mapping` with fill values masked and the flag as 1 (good) or 0, and the numbers of fill values."""
     columns_read, fills = {}, {"fills_targets": 0, "fills_drivers": 0}
     for name, column in mapping.items():
         values, masked = variables.mask_fill(text.parse_numbers(raw[column], where=f"{where}, column {column}"))
@@ -109,10 +96,9 @@ def _masked(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> tup
 
 
 def monthly_records(records: pd.DataFrame) -> pd.DataFrame:
-    """Monthly records from daily ones, both as `records.build_records` returns them.
+    """Make monthly records from daily ones, both as `records.build_records` returns them.
 
-    Means over the days of a month; missing where fewer than `MIN_SHARE` of them have a value. Days without quality count as
-    not measured.
+    A mean of fewer than `MIN_SHARE` of the days of a month is missing. Days without quality count as not measured.
     """
     first = records["date"].dt.to_period("M").dt.to_timestamp().astype("datetime64[ns]")
     values = records.drop(columns=["site", "date"])

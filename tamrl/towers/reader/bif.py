@@ -51,7 +51,9 @@ def read_bif(content: bytes, *, where: object) -> pd.DataFrame:
         frame = text.read_small_table(content, where=where, separators=";,\t", free="DATAVALUE", rows=False)
     frame.columns = text.column_names([str(c).upper() for c in frame.columns], where=where)
     if "VARIABLE" not in frame.columns and "SITE_ID" in frame.columns and set(_VARIABLES) & set(frame.columns):
-        frame = _long(frame)
+        names = [c for c in frame.columns if c in _VARIABLES]
+        frame = frame.reset_index(drop=True).melt("SITE_ID", names, var_name="VARIABLE", value_name="DATAVALUE")
+        frame = frame[frame["DATAVALUE"].str.strip() != ""].assign(GROUP_ID="", VARIABLE_GROUP="")
     if "VARIABLE_GROUP" not in frame.columns and {"SITE_ID", "VARIABLE"} <= set(frame.columns):
         frame["VARIABLE_GROUP"] = ""  # as in SITEINFO files
     if "GROUP_ID" not in frame.columns and "VARIABLE" in frame.columns:
@@ -67,22 +69,15 @@ def read_bif(content: bytes, *, where: object) -> pd.DataFrame:
     return frame[frame["SITE_ID"] != ""].reset_index(drop=True)
 
 
-def _long(wide: pd.DataFrame) -> pd.DataFrame:
-    """Turn a table with one row per site into one with one row per value."""
-    names = [c for c in wide.columns if c in _VARIABLES]
-    long = wide.reset_index(drop=True).melt(id_vars="SITE_ID", value_vars=names, var_name="VARIABLE", value_name="DATAVALUE")
-    return long[long["DATAVALUE"].str.strip() != ""].assign(GROUP_ID="", VARIABLE_GROUP="")
-
-
-def find_shared_bif(folder: Path) -> Path | None:
-    """Return the last by name of a folder's BIF tables of many sites, such as `FLX_AA-Flx_BIF_LATEST.csv`, or None."""
-    tables = [p for p in folder.glob("[!.]*_AA-Flx_BIF*") if p.suffix in (".csv", ".xlsx")]
-    return max(tables, default=None, key=lambda path: path.name)
-
-
 def shared_bif_path(paths: list[Path]) -> Path | None:
-    """Return the BIF table of many sites among a network's inputs: the second of `paths`, else one in the first."""
-    return paths[1] if len(paths) > 1 else find_shared_bif(paths[0])
+    """Return the BIF table of many sites among a network's inputs, or None.
+
+    It is the second of `paths`, else the last by name in the folder `paths[0]`, such as `FLX_AA-Flx_BIF_LATEST.csv`.
+    """
+    if len(paths) > 1:
+        return paths[1]
+    tables = [p for p in paths[0].glob("[!.]*_AA-Flx_BIF*") if p.suffix in (".csv", ".xlsx")]
+    return max(tables, default=None, key=lambda path: path.name)
 
 
 def read_bif_sites(path: Path) -> pd.DataFrame:
@@ -131,13 +126,9 @@ def locate_site(frames: Sequence[pd.DataFrame | None], site: str, *, where: obje
     Parameters
     ----------
     frames : results of `bif_sites`, the preferred one first
-    site : site id
     where, todo : file and advice of the error
 
-    Raises
-    ------
-    InputError
-        If no table has the coordinates.
+    Raises `InputError` if no table has the coordinates.
     """
     for frame in (f for f in frames if f is not None):
         row = frame[frame["site"] == site]

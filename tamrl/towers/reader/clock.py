@@ -1,4 +1,4 @@
-"""Is a tower's clock right? Measured radiation against the potential radiation of the same half hours."""
+"""Check the clock of a tower by measured and potential radiation of the same half hours."""
 
 import numpy as np
 import pandas as pd
@@ -10,24 +10,20 @@ MEASURED, POTENTIAL = "SW_IN_F", "SW_IN_POT"
 COLUMNS = (MEASURED, POTENTIAL)
 
 MAX_HOURS = 6
-"""Largest shift looked for, to either side."""
+"""Largest shift that is tried, in both directions."""
 
 _MIN_DAYS = 60
 _BRIGHT = 50.0
-"""W m-2: mean radiation below which a mean day says nothing of the clock (polar night)."""
+"""W m-2: with less mean radiation (polar night) a mean day does not show the clock."""
 
 
 def clock_offset(raw: pd.DataFrame, *, where: object) -> float:
-    """Hours by which measured radiation comes later than the potential one (negative: earlier); NaN if it cannot be told.
+    """Return the hours by which measured radiation lags behind potential radiation; NaN if unknown.
 
-    The shift is that of the largest correlation of the mean days of both (as Pastorello et al. 2014 look for wrong time stamps,
-    doi 10.1109/eScience.2014.45), between the steps by the parabola through the best three. Morning fog or a mountain in the
-    east moves it by less than an hour; a wrong UTC offset or summer time by an hour or more.
-
-    Parameters
-    ----------
-    raw : DataFrame
-        Half-hourly or hourly rows with `TIMESTAMP_START`, `TIMESTAMP_END` and `COLUMNS` (W m-2, -9999 where missing).
+    It is the shift with the largest correlation of both mean days (Pastorello et al. 2014, doi 10.1109/eScience.2014.45), refined
+    by a parabola through the best three. Morning fog or a mountain in the east shifts it by less than an hour, a wrong UTC offset
+    or summer time by an hour or more. `raw` has half-hourly or hourly rows with `TIMESTAMP_START`, `TIMESTAMP_END` and `COLUMNS`
+    (W m-2, -9999 where missing).
     """
     if not set(COLUMNS) <= set(raw):
         return np.nan
@@ -45,7 +41,7 @@ def clock_offset(raw: pd.DataFrame, *, where: object) -> float:
 
 
 def _peak(lags: np.ndarray, fit: np.ndarray) -> float:
-    """Where the parabola through the largest value and its neighbours has its top; at the ends, the largest value itself."""
+    """Return the top of the parabola through the largest value and its neighbours; at the ends, the lag of the largest value."""
     best = int(np.argmax(fit))
     if not 0 < best < len(fit) - 1:
         return float(lags[best])

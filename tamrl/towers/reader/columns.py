@@ -17,6 +17,7 @@ from tamrl.intake import text
 from tamrl.towers.sites import FILLS
 
 Partitioning = Literal["NT", "DT"]
+OTHER: dict[Partitioning, Partitioning] = {"NT": "DT", "DT": "NT"}
 Drivers = Literal["tower", "era"]
 Ustar = Literal["REF", "USTAR50"]
 """The u* threshold: the one most like all others (`REF`), or the median of their distribution (`USTAR50`)."""
@@ -49,7 +50,7 @@ def map_columns(
     mapping: dict[str, str] = {}
     for name, entry in variables.vocabulary().items():
         names = entry.towers.names if entry.towers else ()
-        aliases = [with_threshold(a, ustar) for a in names if _partitioning(a) in (None, partitioning)]
+        aliases = [with_threshold(a, ustar) for a in names if f"_{OTHER[partitioning]}_" not in a]
         if drivers == "era" and entry.role == "dynamic":
             aliases = sorted(aliases, key=lambda a: not a.endswith("_ERA"))  # stable: else in the vocabulary's order
         if column := next((a for a in aliases if a in available), None):
@@ -64,10 +65,6 @@ def with_threshold(column: str, ustar: Ustar) -> str:
     return column.replace("_VUT_REF", f"_VUT_{ustar}")
 
 
-def _partitioning(column: str) -> str | None:
-    return next((tag for tag in ("NT", "DT") if f"_{tag}_" in column), None)
-
-
 def require_columns(
     mapping: Mapping[str, str], names: Iterable[str], *, available: Iterable[str], where: object, ustar: Ustar = "REF"
 ) -> None:
@@ -76,8 +73,6 @@ def require_columns(
     Parameters
     ----------
     mapping : result of `map_columns`
-    names : required variables
-    available : names of the file's columns
     where, ustar : file of the error, and threshold as in `map_columns`
     """
     for name in names:
@@ -104,24 +99,14 @@ def convert_columns(
 
     Parameters
     ----------
-    raw : DataFrame
-        Any rows, the file's own columns.
+    raw : any rows, the file's own columns
     mapping : canonical name -> column
     source_units : canonical name -> unit, where it is not the vocabulary's unit for towers
-    days : array (rows), optional
-        Days of the month of each row, for units per month.
+    days : array (rows); days of the month of each row, for units per month
 
-    Returns
-    -------
-    values : DataFrame (same rows, canonical names, float64)
-    fills : DataFrame (same rows; columns `fills_targets`, `fills_drivers`: how many of each were masked)
-
-    Raises
-    ------
-    InputError
-        If a column is missing or holds text.
-    UnitError
-        If more than a few values lie outside of the valid range: the unit is wrong.
+    Returns values (canonical names, float64) and the numbers of masked values (`fills_targets`, `fills_drivers`), both for the
+    same rows. Raises `InputError` if a column is missing or holds text, and `UnitError` if too many values lie outside the
+    valid range.
     """
     converted, fills = {}, {name: np.zeros(len(raw), dtype=int) for name in FILLS}
     for name, column in mapping.items():
@@ -154,16 +139,8 @@ def check_flags(values: pd.Series, sites: pd.Series, *, where: object) -> None:
     """Refuse quality that flags entire steps (0 measured, 1 filled) instead of a share of half hours.
 
     Shares of many steps are neither only 0 and 1 nor 0 throughout; 1 throughout is a share (every half hour measured).
-
-    Parameters
-    ----------
-    values, sites : Series (rows)
-        `nee_qc`, within 0 to 1, NaN where missing; the tower of each row.
-
-    Raises
-    ------
-    UnitError
-        Names the towers at which at least `FLAGS` values are 0 and 1 with none between, or all values of the file are 0.
+    `values` is `nee_qc` within 0 to 1, NaN where missing, and `sites` the tower of each row. Raises `UnitError` if at least
+    `FLAGS` values of a tower are 0 and 1 with none between, or all values of the file are 0.
     """
     kinds = {"zero": values == 0, "one": values == 1, "between": values.notna() & ~values.isin((0.0, 1.0))}
     n = pd.DataFrame(kinds).groupby(sites.to_numpy()).sum()

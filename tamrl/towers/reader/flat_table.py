@@ -1,5 +1,7 @@
-"""Reader of any table of tower records, CSV or Parquet, whose columns and units the configuration names."""
+"""Read any table of tower records, CSV or Parquet, with the columns and units of the configuration."""
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,20 +13,27 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ConfigError, InputError, UnitError, near
 from tamrl.intake import border, completeness, text
 from tamrl.towers import sites
-from tamrl.towers.networks.table import Options
+from tamrl.towers.networks.table import COLUMNS, Options
 from tamrl.towers.quality import plausibility
-from tamrl.towers.reader import aggregate, columns, records
+from tamrl.towers.reader import aggregate, columns, monthly, records
+
+_log = logging.getLogger(__name__)
 
 KEYS = ("site", "date")
 TEXTS = ("igbp", "koppen", "managed")
 PLACE = ("lat", "lon", "elevation", "utc_offset", *TEXTS)
 UNKNOWN = ("-", "n/a", "N/A")
-"""Further spellings of a place that is not known, in tables of sites."""
+"""Further spellings of an unknown place in tables of sites."""
 
 
 def check_options(options: Options) -> None:
     """Refuse keys that are no variables, and units that cannot be converted (`ConfigError`)."""
     _check_keys({k: c for k, c in options.columns.items() if c}, options.units)
+    for name in options.monthly:
+        if name not in variables.vocabulary() or not options.columns.get(name):
+            raise ConfigError(
+                f"no column of {name!r} to bring to days", where="towers.table.monthly", todo=near(name, options.columns)
+            )
     for name, unit in options.units.items():
         target = variables.get(name).units if name in variables.vocabulary() else None
         try:
@@ -41,7 +50,7 @@ def read_flat_table(
     step: records.Step,
     ustar: columns.Ustar = "REF",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Records and sites of the table, with the units and columns of the options.
+    """Read the records and sites of the table, with the units and columns of the options.
 
     Parameters
     ----------
@@ -49,25 +58,23 @@ def read_flat_table(
     step : length of a step; days become months where the options say that the file is daily
     ustar : which u* threshold, see `columns.map_columns`
 
-    Raises
-    ------
-    InputError
-        If the file lacks a column, has no rows, or a tower has several places.
-    UnitError
-        If values cannot have the unit that they are said to have.
+    Raises `InputError` if the file lacks a column, has no rows, or a tower has several places; `UnitError` if values cannot
+    have the unit that they are said to have.
     """
     named = {k: c.replace("{partitioning}", partitioning) for k, c in options.columns.items() if c}
     chosen = {k: columns.with_threshold(c, ustar) for k, c in named.items()}
     _check_keys(chosen, options.units)
-    available = _columns(file)
-    derived = "reco" not in chosen or (partitioning == "DT" and chosen["reco"] not in available)
+    available = read_names(file)
+    unnamed = partitioning == "DT" or options.columns.get("reco") == COLUMNS["reco"]
+    derived = "reco" not in chosen or (unnamed and chosen["reco"] not in available)
     chosen = {k: c for k, c in chosen.items() if k != "reco" or not derived}
+    chosen = _without_absent(chosen, options, available, file)
     for key, column in chosen.items():
         if column not in available:
             raise InputError(
                 f"no column {column!r} for {key}", where=file, todo=f"set towers.table.columns.{key}; {near(column, available)}"
             )
-    raw = _open(file, available, chosen)
+    raw = read_chosen(file, available, chosen)
     if raw.empty:
         raise InputError("the table has no rows", where=file, found="a header alone", todo="fetch it again, or make it anew")
     mapping = {k: c for k, c in chosen.items() if k not in (*KEYS, *PLACE)}
@@ -85,15 +92,28 @@ def read_flat_table(
         table["reco"] = table["nee"] + table["gpp"]
     if columns.QC not in chosen:
         table[columns.QC] = table["nee"].where(table["nee"].isna(), 1.0)
+    if step == "day":
+        for name, way in options.monthly.items():
+            where = f"{file}, {options.columns[name]}"
+            table[name] = monthly.spread_months(table["site"], table["date"], table[name], way, where=where)
     if options.daily and step == "month":
         table = aggregate.monthly_records(table)
-    places = _places(raw, ids, chosen, fills, file)
+    places = list_places(raw, ids, chosen, fills, file)
     plausibility.refuse_wrong_units(table, where=file, columns=chosen, lat=places.set_index("site")["lat"].to_dict())
     return table, places
 
 
+def _without_absent(chosen: dict[str, str], options: Options, available: list[str], file: Path) -> dict[str, str]:
+    """Leave out what only the defaults name and the file lacks: drivers, and what is known of a place."""
+    needed = (*KEYS, "lat", "lon", *FLUXES, columns.QC)
+    absent = [k for k, c in chosen.items() if k not in needed and options.columns[k] == COLUMNS.get(k) and c not in available]
+    if absent:
+        _log.warning("%s has no columns for %s: left out", file, ", ".join(absent))
+    return {k: c for k, c in chosen.items() if k not in absent}
+
+
 def _check_keys(chosen: dict[str, str], further: dict[str, str]) -> None:
-    """Refuse keys that are no variables, and maps without the necessary ones."""
+    """Refuse unknown variables, and a map of columns without a necessary one."""
     dynamic = [n for n, v in variables.vocabulary().items() if v.role == "dynamic"]
     known = (*KEYS, *PLACE, *FLUXES, columns.QC, *dynamic)
     for key in (*chosen, *further):
@@ -104,8 +124,8 @@ def _check_keys(chosen: dict[str, str], further: dict[str, str]) -> None:
             raise ConfigError(f"towers.table.columns.{key} is needed", where="towers.table.columns", found="null")
 
 
-def _columns(file: Path) -> list[str]:
-    """Names of the file's columns."""
+def read_names(file: Path) -> list[str]:
+    """Return the names of the columns of a file."""
     with border.reading("the table cannot be read", where=file, todo="give a CSV or Parquet file"):
         if file.suffix == ".parquet":
             completeness.check_complete(file)
@@ -119,8 +139,8 @@ def _columns(file: Path) -> list[str]:
         return names
 
 
-def _open(file: Path, available: list[str], chosen: dict[str, str]) -> pd.DataFrame:
-    """The chosen columns. Text stays text: a country or site named NA is no missing value."""
+def read_chosen(file: Path, available: list[str], chosen: Mapping[str, str]) -> pd.DataFrame:
+    """Read the chosen columns. Text stays text: a country or site named NA is no missing value."""
     wanted = list(dict.fromkeys(chosen.values()))
     if file.suffix == ".parquet":
         with border.reading("the table cannot be read", where=file, todo="give a CSV or Parquet file"):
@@ -131,8 +151,16 @@ def _open(file: Path, available: list[str], chosen: dict[str, str]) -> pd.DataFr
     return text.read_columns(content, columns=available, wanted=wanted, texts=texts, missing=places, where=file)
 
 
-def _places(raw: pd.DataFrame, ids: pd.Series, chosen: dict[str, str], fills: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """One row a tower; refuses towers that move."""
+def list_places(raw: pd.DataFrame, ids: pd.Series, chosen: Mapping[str, str], fills: pd.DataFrame, file: object) -> pd.DataFrame:
+    """Return one row per tower; refuse a tower with several places or classes.
+
+    Parameters
+    ----------
+    raw, ids : the rows as they were read, and the tower of each
+    chosen : canonical name: column
+    fills : numbers of masked fill values by tower (`records.build_records`)
+    file : for errors
+    """
     place = pd.DataFrame({k: raw[chosen[k]] for k in PLACE if k in chosen}).assign(site=ids).drop_duplicates()
     if (again := place["site"].duplicated(keep=False)).any():
         excerpt = place[again].sort_values("site").head(3).to_string(index=False)

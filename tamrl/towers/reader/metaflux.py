@@ -1,4 +1,4 @@
-"""Reader of the monthly CSV files of MetaFlux, whose LAI and EVI are put into calendar order (see `networks.metaflux`)."""
+"""Read the monthly CSV files of MetaFlux and put LAI and EVI into calendar order (see `networks.metaflux`)."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ PLACE = {"Lat": "lat", "Lon": "lon", "PFT": "igbp", "Climate": "koppen"}
 
 
 def find_monthly_files(folder: Path, step: Step) -> list[Product]:
-    """The file of each tower, at any depth of the folder; raises `ConfigError` for days, `InputError` if there is none."""
+    """List the file of each tower at any depth of a folder; raise `ConfigError` for days, `InputError` if there is none."""
     if step != "month":
         raise ConfigError("metaflux has monthly records only", where="time.step", found=step, todo="set time.step: month")
     files = sorted(folder.rglob("[!.]*_MM.csv"), key=lambda p: p.name)
@@ -30,18 +30,14 @@ def find_monthly_files(folder: Path, step: Step) -> list[Product]:
 def read_monthly_file(
     product: Product, paths: list[Path], options: Options, how: records.RecordChoice
 ) -> tuple[pd.DataFrame, Site]:
-    """Records and site of one tower.
+    """Read the records and the site of one tower.
 
     Parameters
     ----------
     paths : the folder of the files, and the BIF table where there is one
 
-    Raises
-    ------
-    ConfigError
-        If fluxes of another u* threshold are wanted.
-    InputError
-        If the file is not that of the tower, or cannot be read.
+    Raises `ConfigError` if fluxes of another u* threshold are wanted; `InputError` if the file is not that of the tower, or
+    cannot be read.
     """
     if how.ustar != "REF":
         raise ConfigError("metaflux has fluxes of one u* threshold only", where="towers.ustar", found=how.ustar, todo="set REF")
@@ -65,19 +61,10 @@ def read_monthly_file(
 
 
 def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
-    """Return the rows with LAI and EVI in their months.
+    """Return rows of one tower (TIMESTAMP as YYYYMM, LAI, EVI) with LAI and EVI in their months.
 
-    In a year of n months, the p-th stored value belongs to the p-th of these months sorted as text.
-
-    Parameters
-    ----------
-    raw : DataFrame
-        Rows of one tower with TIMESTAMP (YYYYMM), and LAI and EVI or one of them.
-
-    Raises
-    ------
-    InputError
-        For invalid months, or two rows of a month that differ in LAI or EVI.
+    In a year of n months, the p-th stored value belongs to the p-th of these months sorted as text. Raises `InputError` for
+    invalid months, or two rows of a month that differ in LAI or EVI.
     """
     months = records.parse_step_starts(raw["TIMESTAMP"], step="month", where=where)
     position: dict[pd.Timestamp, pd.Timestamp] = {}
@@ -97,7 +84,7 @@ def calendar_order(raw: pd.DataFrame, *, where: object) -> pd.DataFrame:
 
 
 def _rows(file: Path) -> pd.DataFrame:
-    """The table of a file; refuses one that breaks off, or whose rows are of other widths than its header (`InputError`)."""
+    """Read the table of a file; refuse one that breaks off, or whose rows and header differ in length (`InputError`)."""
     content: text.Content = lambda: open(file, "rb")  # noqa: E731, SIM115 (closed by the reader)
     header = text.read_header(content, where=file)
     completeness.check_text_end(file)
@@ -106,7 +93,7 @@ def _rows(file: Path) -> pd.DataFrame:
 
 
 def _site_row(raw: pd.DataFrame, product: Product) -> dict[str, object]:
-    """The tower's constants; refuses a file of several towers or of another than its name says."""
+    """Return the constants of the tower; refuse a file of several towers, or of another tower than its name says."""
     file, site = product.path, product.site
     if missing := {"TIMESTAMP", "Site", *PLACE} - set(raw.columns):
         raise InputError(f"no column {', '.join(sorted(missing))}", where=file, found=", ".join(raw.columns[:8]))
@@ -115,12 +102,6 @@ def _site_row(raw: pd.DataFrame, product: Product) -> dict[str, object]:
         raise InputError(
             f"the file must be of tower {site} alone", where=file, found=f"\n{constants.head(3).to_string(index=False)}"
         )
-    row = constants.rename(columns=PLACE).iloc[0]
-    return {
-        "site": site,
-        "network": "metaflux",
-        "lat": row["lat"],
-        "lon": row["lon"],
-        "igbp": sites.igbp_class(row["igbp"]),
-        "koppen": sites.koppen_group(row["koppen"]),
-    }
+    row: dict[str, object] = constants[list(PLACE)].rename(columns=PLACE).iloc[0].to_dict()
+    classes = {"igbp": sites.igbp_class(row["igbp"]), "koppen": sites.koppen_group(row["koppen"])}
+    return row | classes | {"site": site, "network": "metaflux"}

@@ -25,10 +25,10 @@ from tamrl.towers.sites import Site
 _log = logging.getLogger(__name__)
 
 MISSING = -9000
-"""Values above are none of the fill values of ONEFlux."""
+"""Values above it are valid; the fill values of ONEFlux lie below."""
 
 SOURCES = {"day": ("DD", "HH", "HR"), "month": ("MM", "DD", "HH", "HR")}
-"""Resolutions from which a step can be had, best first."""
+"""Resolutions from which each step can be made, best first."""
 
 KINDS = ("FULLSET", "FLUXMET", "COREVARS", "", "SUBSET", "ALLVARS")
 """Of several files of one resolution, the first of these is taken."""
@@ -46,10 +46,10 @@ _BIF = re.compile(
 
 
 def find_products(folder: Path, pattern: re.Pattern[str], step: records.Step) -> list[Product]:
-    """The newest product of each tower among the files of a folder whose names match `pattern`, sorted by site.
+    """List the newest product of each tower among the files of a folder whose names match `pattern`, sorted by site.
 
     `pattern` has the groups `site` and, for rank, `kind` (FULLSET before SUBSET) and `version`; other files are logged.
-    An archive may hold any step; a loose CSV is taken if it is of `step` or finer, the coarsest first.
+    An archive may have any step. A loose CSV must be of `step` or finer; the coarsest is taken.
     """
     newest: dict[str, tuple[tuple[object, ...], Path]] = {}
     for path in sorted(p for p in folder.glob("[!.]*") if p.suffix in (".zip", ".csv")):
@@ -58,7 +58,7 @@ def find_products(folder: Path, pattern: re.Pattern[str], step: records.Step) ->
             if not _BIF.match(path.name):
                 _log.info("%s: not of this network and step, left alone", path.name)
             continue
-        site, rank = _site(match), _rank(match, step)
+        site, rank = match["site"] or match["icos"], _rank(match, step)  # a pattern of two forms has two groups
         if site in newest:
             older = min((rank, path), newest[site])
             _log.warning("%s: another file of %s is newer, fuller or of the step itself, left out", older[1].name, site)
@@ -66,13 +66,8 @@ def find_products(folder: Path, pattern: re.Pattern[str], step: records.Step) ->
     return [Product(site, path) for site, (_, path) in sorted(newest.items())]
 
 
-def _site(match: re.Match[str]) -> str:
-    """The tower; a pattern of several forms has it under several names."""
-    return match["site"] or match["icos"]
-
-
 def _rank(match: re.Match[str], step: records.Step) -> tuple[object, ...]:
-    """Later is better: newer version, fuller set, an archive before a loose file, a coarser loose file."""
+    """Rank a file: the larger, the better (newer version, fuller set, archive before loose file, coarser loose file)."""
     # no version: files of the ICOS thematic centre, which are older than the releases of all hubs; `beta` is a later one
     version = match["version"] or ""
     numbers = (version.startswith("beta"), *(int(n) for n in re.findall(r"\d+", version)))
@@ -88,38 +83,23 @@ def _resolution(name: str) -> str | None:
 
 
 def read_oneflux(
-    product: Product,
-    *,
-    partitioning: columns.Partitioning,
-    step: records.Step,
-    drivers: columns.Drivers = "tower",
-    ustar: columns.Ustar = "REF",
-    rename: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+    product: Product, how: records.RecordChoice, *, rename: Callable[[pd.DataFrame], pd.DataFrame] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
-    """Records of one tower, the fill values masked, and its metadata (`bif.bif_sites`) if the archive has them.
+    """Read the records of one tower with fill values masked, and its metadata (`bif.bif_sites`) if the archive has them.
 
-    Parameters
-    ----------
-    ustar : which u* threshold, see `columns.map_columns`
-    rename : turns the file's own columns into those of ONEFlux, for formats that differ
-
-    Returns
-    -------
-    records : DataFrame
-    by_site : DataFrame by site
-        `fills_targets`, `fills_drivers`, and `time_shift` (h) where the file has half hours, see `clock.clock_offset`.
-    metadata : DataFrame or None
+    `rename` turns the columns of a format that differs into those of ONEFlux. The second table has, by site, `fills_targets`,
+    `fills_drivers`, and `time_shift` (h) if the file has half hours, see `clock.clock_offset`.
 
     Raises `InputError` if there is no file to make the step from, it lacks the columns or ends before the last year of its
     name, `UnitError` for impossible values.
     """
     with border.reading("the archive cannot be read", where=product.path):
-        return _read(product, _Reading(product.site, partitioning, drivers, ustar, product.path, rename or (lambda f: f)), step)
+        return _read(product, _Reading(product.site, how, product.path, rename or (lambda frame: frame)))
 
 
-def _read(product: Product, reading: "_Reading", step: records.Step) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
-    """As `read_oneflux`."""
-    packed = product.path.suffix == ".zip"
+def _read(product: Product, reading: "_Reading") -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
+    """Read a product as `read_oneflux` does."""
+    packed, step = product.path.suffix == ".zip", reading.how.step
     names = zip_members.list_members(product.path) if packed else [product.path.name]
     data, resolution = _choose_file(names, product, step)
     reading = replace(reading, where=f"{product.path} ({data})") if packed else replace(reading, loose=product.path)
@@ -156,7 +136,7 @@ def read_tower(
     if shared is None and not metadata_inside:
         todo = f"put FLX_AA-Flx_BIF_LATEST.csv there, or set towers.{network}.bif"
         raise InputError("no BIF table", where=paths[0], todo=todo)
-    table, by_site, metadata = read_oneflux(product, **vars(how), rename=rename)
+    table, by_site, metadata = read_oneflux(product, how, rename=rename)
     tables = [metadata if metadata_inside else None, bif.read_shared_bif(paths)]
     todo = f"set towers.{network}.bif to a BIF table that has them" if metadata_inside else "add it to the BIF table"
     row = bif.locate_site(tables, product.site, where=shared or product.path, todo=todo)
@@ -165,16 +145,14 @@ def read_tower(
 
 @dataclass(frozen=True)
 class _Reading:
-    """What does not change while one file is read."""
+    """Settings of the reading of one file."""
 
     site: str
-    partitioning: columns.Partitioning
-    drivers: columns.Drivers
-    ustar: columns.Ustar
+    how: records.RecordChoice
     where: object
     rename: Callable[[pd.DataFrame], pd.DataFrame]
     loose: Path | None = None
-    """The file, where it lies in no archive that would say how long it is."""
+    """Path of a file outside an archive, whose end must be checked."""
 
 
 def _check_years(dates: pd.Series, names: Iterable[str], where: object) -> None:
@@ -212,7 +190,7 @@ def _opened(product: Product, name: str) -> Iterator[zip_members.CappedStream]:
 
 
 def _metadata(product: Product) -> dict[str, bytes]:
-    """Contents of the tables of metadata, by name; they may lie beside a loose CSV."""
+    """Read the tables of metadata, by name; they may lie beside a loose CSV."""
     if product.path.suffix == ".zip":
         return zip_members.read_members(product.path, lambda names: [n for n in names if _BIF.match(_base(n))])
     beside = [p for p in product.path.parent.glob(f"*_{product.site}_*") if _BIF.match(p.name)]
@@ -256,26 +234,26 @@ def _table(content: text.Content, reading: _Reading, resolution: str) -> tuple[p
     if constant and not (raw[mapping["nee"]] > MISSING).any() and (raw[constant["nee"]] > MISSING).any():
         _log.warning("%s: no NEE with a u* threshold per year, that with a constant threshold is taken", where)
         mapping |= constant
-    step: records.Step = "month" if resolution == "MM" else "day"
     if not fine:
+        step: records.Step = "month" if resolution == "MM" else "day"
         return records.build_records(raw, mapping, site=reading.site, date=raw["TIMESTAMP"], step=step, where=where)
     daily, fills = aggregate.daily_rows(raw, mapping, where=where)
     table, by_site = records.build_records(
-        daily, mapping, site=reading.site, date=daily["TIMESTAMP"], step=step, where=where, made=True
+        daily, mapping, site=reading.site, date=daily["TIMESTAMP"], step="day", where=where, made=True
     )
     return table, by_site.assign(**{k: by_site[k] + n for k, n in fills.items()}, time_shift=clock.clock_offset(raw, where=where))
 
 
 def _mapping(available: list[str], reading: _Reading) -> dict[str, str]:
     """Columns of the variables; a flux that only the other partitioning has is missing, not an error."""
-    partitioning, drivers, ustar = reading.partitioning, reading.drivers, reading.ustar
+    partitioning, ustar = reading.how.partitioning, reading.how.ustar
     constant = {c.replace("_CUT_", "_VUT_"): c for c in available if "_CUT_" in c}
     if not any(c.startswith("NEE_VUT_") for c in available) and constant:
         _log.warning("%s: no NEE with a u* threshold per year, that with a constant threshold is taken", reading.where)
         constant_mapping = _mapping([c for c in [*available, *constant] if "_CUT_" not in c], reading)
         return {name: constant.get(column, column) for name, column in constant_mapping.items()}
-    mapping = columns.map_columns(available, partitioning=partitioning, drivers=drivers, ustar=ustar)
-    other = columns.map_columns(available, partitioning="DT" if partitioning == "NT" else "NT", ustar=ustar)
+    mapping = columns.map_columns(available, partitioning=partitioning, ustar=ustar)
+    other = columns.map_columns(available, partitioning=columns.OTHER[partitioning], ustar=ustar)
     columns.require_columns(
         mapping | {n: c for n, c in other.items() if n in FLUXES},
         (*FLUXES, columns.QC),
@@ -290,9 +268,6 @@ def _mapping(available: list[str], reading: _Reading) -> dict[str, str]:
 
 
 def _constant_threshold(mapping: dict[str, str], available: list[str]) -> dict[str, str]:
-    """The same fluxes with one u* threshold for all years (CUT), if the file has them.
-
-    Where the statistics of single years allow no threshold (VUT), the products hold these alone.
-    """
+    """Return the columns of the same fluxes with one u* threshold for all years (CUT), if the file has all of them."""
     constant = {n: c.replace("_VUT_", "_CUT_") for n, c in mapping.items() if n in (*FLUXES, columns.QC)}
     return constant if set(constant.values()) <= set(available) else {}

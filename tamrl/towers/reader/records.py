@@ -23,17 +23,11 @@ Step = Literal["day", "month"]
 
 @dataclass(frozen=True)
 class RecordChoice:
-    """Choice of the records of a tower.
-
-    Attributes
-    ----------
-    step : length of a step
-    partitioning : method that divided NEE into GPP and RECO
-    ustar : u* threshold
-    """
+    """Choice of the records of a tower."""
 
     step: Step
     partitioning: columns.Partitioning = "NT"
+    """Method that divided NEE into GPP and RECO."""
     ustar: columns.Ustar = "REF"
 
 
@@ -56,27 +50,14 @@ def build_records(
 
     Parameters
     ----------
-    raw : DataFrame
-        The file's rows and columns; `site` and `date` are aligned with them.
+    raw : the file's rows and columns; `site` and `date` are aligned with them
     mapping : canonical name -> column
-    date : Series
-        Start of each step, as time stamps or written alike in one of `FORMATS`.
-    made : bool
-        The rows were made from half hours (`aggregate.daily_rows`), so that their quality is a share, whatever it looks like.
+    date : start of each step, as time stamps or written alike in one of `FORMATS`
+    made : whether the rows were made from half hours (`aggregate.daily_rows`), so that their quality is a share in any case
 
-    Returns
-    -------
-    records : DataFrame sorted by site and date
-        site, date, gpp, reco, nee, nee_qc, then drivers. A flux without a column is missing throughout.
-    fills : DataFrame by site
-        `fills_targets` and `fills_drivers`: how many fill values were masked.
-
-    Raises
-    ------
-    InputError
-        For impossible site ids, time stamps or duplicates; names the file.
-    UnitError
-        For impossible units; names the file and the column.
+    Returns records sorted by site and date (site, date, gpp, reco, nee, nee_qc, then drivers; a flux without a column is
+    missing), and the numbers of masked fill values by site (`fills_targets`, `fills_drivers`). Raises `InputError` for impossible
+    site ids, time stamps or duplicates, and `UnitError` for impossible units.
     """
     starts = parse_step_starts(date, step=step, where=where)
     days = starts.dt.days_in_month.to_numpy()
@@ -96,16 +77,13 @@ def build_records(
 def parse_step_starts(stamps: pd.Series, *, step: Step, where: object) -> pd.Series:
     """Parse the starts of steps; refuse other text, times of day and dates of another step."""
     where = f"{where}, column {stamps.name}" if stamps.name else where
-    starts = digits.parse_dates(stamps, FORMATS[step], where=where, todo=_todo(step))
+    todo = f"give one row per {step}, all dates written alike as {' or '.join(FORMATS[step])}, or change time.step"
+    starts = digits.parse_dates(stamps, FORMATS[step], where=where, todo=todo)
     rounded = starts.dt.normalize() if step == "day" else starts.dt.normalize().where(starts.dt.day == 1)
     if (wrong := starts != rounded).any():
         first = f"{starts[wrong].iloc[0]} in row {int(wrong.to_numpy().argmax()) + 1}"
-        raise InputError(f"time stamps are not the starts of a {step}", where=where, found=first, todo=_todo(step))
+        raise InputError(f"time stamps are not the starts of a {step}", where=where, found=first, todo=todo)
     return starts
-
-
-def _todo(step: Step) -> str:
-    return f"give one row per {step}, all dates written alike as {' or '.join(FORMATS[step])}, or change time.step"
 
 
 def sort_unique(records: pd.DataFrame, *, where: object) -> pd.DataFrame:
@@ -145,15 +123,9 @@ def add_implausible(places: pd.DataFrame, implausible: pd.DataFrame, known: Iter
 
     Parameters
     ----------
-    places : sites
     implausible : report of `plausibility`, by site
-    known : ids of the towers with records
-    where : file of the error
 
-    Raises
-    ------
-    InputError
-        If a tower with records has no coordinates.
+    Raises `InputError` if a tower with records has no coordinates.
     """
     places = places.drop(columns=list(sites.IMPLAUSIBLE), errors="ignore").join(implausible, on="site")
     places = contracts.check_table(sites.site_table(places.to_dict("records")), contracts.SITES, where=where)

@@ -1,8 +1,11 @@
-"""Archives of the FLUXNET shuttle: fetched by the links of a snapshot, and read (see `networks.shuttle`)."""
+"""Download the archives of the FLUXNET shuttle by the links of a snapshot, and read them (see `networks.shuttle`)."""
 
 import logging
 import os
 import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,27 +29,29 @@ from tamrl.web.addresses import redacted
 _log = logging.getLogger(__name__)
 
 CHOSEN = "chosen.csv"
+TRIES = 3
+"""Times that an archive is asked for which is denied, or arrives damaged."""
 
 
 def fetch_archives(options: Options, folder: Path, *, wait: float = 1.0) -> None:
-    """Fill `folder` with the archives chosen, `chosen.csv` (what was chosen and how it arrived) and their citations.
+    """Fill `folder` with the selected archives and `chosen.csv`, their list with citations and the reason of each failure.
 
-    Raises
-    ------
-    OutageError
-        If the network or a server failed for any archive; what has arrived is kept for the next call, which asks for the rest.
-    DownloadError
-        If nothing can be had at all.
+    Raises `OutageError` if the network or a server failed for any archive; the next call fetches only the rest. Raises
+    `DownloadError` if no archive can be downloaded.
     """
     store = folder.with_name(f".{folder.name}.store")
     with border.reading("the archives cannot be kept", where=store, error=MachineError):
         store.mkdir(parents=True, exist_ok=True)
-    source = snapshot.make_snapshot(store / "snapshots") if options.refresh else Path(options.snapshot or "")
+    table = Path(options.snapshot) if options.snapshot else None
+    source = snapshot.refresh_snapshot(store / "snapshots", table) if options.refresh or table is None else table
+    snapshot.require_pinned(source, options.sha256)
     rows, odd = _rows(source, options)
     _log.info("%d towers of %s", len(rows), source)
-    get = partial(_bring, store=store, hosts=_Hosts(), attempts=options.attempts, wait=wait)
+    hosts = _Hosts()
+    get = partial(_bring, store=store, hosts=hosts, attempts=options.attempts, wait=wait)
     with ThreadPoolExecutor(options.at_once) as pool:
         results = list(progress(pool.map(get, [row for _, row in rows.iterrows()]), "archives", len(rows)))
+    results = hosts.judge(rows["download_link"].tolist(), results)
     _refuse_outage(rows, results, source)
     rows[["arrived_sha256", "reason"]] = [["", r] if isinstance(r, DownloadError) else [r, ""] for r in results]
     rows["reason"] = rows["reason"].map(lambda error: error and f"the archive could not be downloaded: {_reason(error)}")
@@ -63,7 +68,7 @@ def fetch_archives(options: Options, folder: Path, *, wait: float = 1.0) -> None
 
 
 def _rows(source: Path, options: Options) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows that are wanted and can be used, and the odd ones that may be wanted, with their reason."""
+    """Return the selected usable rows, and the unusable rows that may belong to the selection, with their reasons."""
     wanted = {name: getattr(options, name) for name in ("countries", "classes", "sites", "years")}
     rows = snapshot.select_rows(snapshot.read_usable_rows(source), **wanted, where=source)
     frame = snapshot.read_snapshot(source).rename(columns={"odd": "reason"}).assign(arrived_sha256="")
@@ -97,26 +102,51 @@ def _reason(error: DownloadError) -> str:
     return "; ".join(" ".join(str(part).split()) for part in (error.asked, error.found) if part)
 
 
+class _DoubtfulError(DownloadError):
+    """What came is no archive, or access was denied: a fault of the archive, or of a server that answers so for a while."""
+
+
 class _Hosts:
-    """Which servers have failed: after a few archives in a row, the others of a server are not asked for in this call."""
+    """Servers that have failed: after a few failures in a row, a server is not asked again in this call.
+
+    One that gave none of several archives, but pages in their place or 403, is taken for one that is out: no archive is to blame.
+    """
 
     MOST = 3
 
     def __init__(self) -> None:
         self._failed: dict[str, int] = {}
+        self._gave: set[str] = set()
 
     def is_gone(self, link: str) -> bool:
-        """Whether the last archives of this server all failed by an outage."""
+        """Return whether the last archives of this server all failed because of an outage."""
         return self._failed.get(urlsplit(link).netloc, 0) >= self.MOST
 
     def note(self, link: str, *, gone: bool) -> None:
-        """What came of an archive."""
+        """Note whether an archive could not be fetched because its server is gone."""
         host = urlsplit(link).netloc
         self._failed[host] = self._failed.get(host, 0) + 1 if gone else 0
 
+    def gave(self, link: str) -> None:
+        """Note that a server gave an archive."""
+        self._gave.add(urlsplit(link).netloc)
+
+    def judge(self, links: Sequence[str], results: Sequence[str | DownloadError]) -> list[str | DownloadError]:
+        """Return the results of the archives of links, outages for those whose server seems to be out."""
+        servers = [urlsplit(link).netloc for link in links]
+        doubtful = [isinstance(result, _DoubtfulError) for result in results]
+        counts = Counter(server for server, is_doubtful in zip(servers, doubtful, strict=True) if is_doubtful)
+        out = {server for server, count in counts.items() if count >= self.MOST and server not in self._gave}
+        return [
+            OutageError("the server gives no archive", where=link, found=f"none of {counts[server]}: {_reason(result)}")
+            if isinstance(result, _DoubtfulError) and server in out
+            else result
+            for link, server, result in zip(links, servers, results, strict=True)
+        ]
+
 
 def _bring(row: pd.Series, *, store: Path, hosts: _Hosts, attempts: int, wait: float) -> str | DownloadError:
-    """SHA-256 of the archive in the store, fetched if it is not there or not whole; or why it cannot be had."""
+    """Return the SHA-256 of the archive in the store, fetched if absent or damaged; or the error."""
     target, link = store / row["fluxnet_product_name"], row["download_link"]
     try:
         with border.reading("the archive cannot be kept", where=target, error=MachineError):
@@ -129,6 +159,7 @@ def _bring(row: pd.Series, *, store: Path, hosts: _Hosts, attempts: int, wait: f
                 return OutageError("not asked for, as its server failed before", where=link)
             digest = _fetched(row, target, download.Client(near=(), attempts=attempts, wait=wait))
             hosts.note(link, gone=False)
+            hosts.gave(link)
             return digest
     except DownloadError as error:
         hosts.note(link, gone=isinstance(error, OutageError))
@@ -136,25 +167,32 @@ def _bring(row: pd.Series, *, store: Path, hosts: _Hosts, attempts: int, wait: f
         return error
 
 
-def _fetched(row: pd.Series, target: Path, client: download.Client, *, again: bool = True) -> str:
-    """SHA-256 of the archive, fetched; one that arrives damaged is fetched once more, as it may have been cut."""
+def _fetched(row: pd.Series, target: Path, client: download.Client) -> str:
+    """Fetch an archive and return its SHA-256; one that is denied, or arrives damaged or as a page, is asked for again."""
     arrived = target.with_name(f".arrived-{target.name}")
-    try:
-        client.download(row["download_link"], arrived)
-        digest = snapshot.verify_archive(arrived, row)
-        os.replace(arrived, target)
-        return digest
-    except DownloadError as error:
-        if isinstance(error, OutageError) or not (again and arrived.exists()):
+    for attempt in range(1, TRIES + 1):
+        try:
+            client.download(row["download_link"], arrived)
+            digest = snapshot.verify_archive(arrived, row)
+            os.replace(arrived, target)
+            return digest
+        except OutageError:
             raise
-        _log.warning("%s is fetched once more: %s", target.name, error.asked)
-    finally:
-        arrived.unlink(missing_ok=True)
-    return _fetched(row, target, client, again=False)
+        except DownloadError as error:
+            if not arrived.exists() and getattr(error, "status", None) not in (401, 403):
+                raise
+            if attempt == TRIES:
+                raise _DoubtfulError(error.asked, where=error.where, found=error.found, todo=error.todo) from error
+            pause = client.wait * 4 ** (attempt - 1)
+            _log.warning("%s is fetched again in %.1f s: %s", target.name, pause, error.asked)
+        finally:
+            arrived.unlink(missing_ok=True)
+        time.sleep(pause)
+    raise AssertionError("the last attempt ends in an error or an archive")
 
 
 def _link(source: Path, target: Path) -> None:
-    """The same file twice costs nothing; across file systems it is copied."""
+    """Make a hard link; across file systems make a copy."""
     try:
         os.link(source, target)
     except OSError:
@@ -162,9 +200,9 @@ def _link(source: Path, target: Path) -> None:
 
 
 def list_archives(folder: Path) -> list[Product]:
-    """Every archive chosen; those that did not arrive have a reason.
+    """List the selected archives; those that did not arrive have a reason.
 
-    Raises `OutageError` if archives were left out because the network had failed, as versions of `fetch` did before.
+    Raises `OutageError` if an earlier version of `fetch` left archives out because the network had failed.
     """
     rows = _chosen(folder)
     if (gone := rows["reason"].str.contains(r"the download failed \d+ times")).any():
@@ -179,7 +217,7 @@ def list_archives(folder: Path) -> list[Product]:
 
 @lru_cache(maxsize=2)
 def _chosen(folder: Path) -> pd.DataFrame:
-    """The rows of `chosen.csv` by name of the product, sorted by site."""
+    """Read the rows of `chosen.csv` by name of the product, sorted by site."""
     if not (folder / CHOSEN).is_file():
         raise records.no_files(folder, f"delete {folder} to have it downloaded again")
     frame = escaping.unescape_table(snapshot.read_snapshot(folder / CHOSEN))
@@ -189,9 +227,9 @@ def _chosen(folder: Path) -> pd.DataFrame:
 
 
 def read_fetched(product: Product, folder: Path, how: records.RecordChoice) -> tuple[pd.DataFrame, Site]:
-    """Records and site of one tower; where its archive has no metadata, the snapshot's are taken."""
+    """Read the records and the site of one tower; if its archive has no metadata, take those of the snapshot."""
     row = _chosen(folder).loc[product.path.name]
-    table, by_site, metadata = oneflux.read_oneflux(product, **vars(how))
+    table, by_site, metadata = oneflux.read_oneflux(product, how)
     try:
         place = bif.locate_site([metadata], product.site, where=product.path, todo="")
     except InputError:

@@ -1,7 +1,7 @@
-"""Snapshots of the FLUXNET shuttle: which archives there are, which are wanted, and whether what arrives is whole.
+"""Snapshots of the FLUXNET shuttle: available archives, their selection, and the check of an archive after its download.
 
-A snapshot is the table that `fluxnet-shuttle listall` writes: one row a tower with its link, its product's name and citation.
-A row that cannot be used is set aside with its line and reason; what is no snapshot at all is refused.
+A snapshot is the table that `fluxnet-shuttle listall` writes: one row per tower with link, name of the product and citation.
+A row that cannot be used is set aside with its line and reason; a file that is no snapshot is refused.
 """
 
 import base64
@@ -12,6 +12,7 @@ import math
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,14 +20,18 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from tamrl import contracts, escaping, files
-from tamrl.errors import ConfigError, DownloadError, InputError, near
+from tamrl.errors import ConfigError, DownloadError, InputError, OutageError, TamrlError, near
 from tamrl.intake import border, zips
 from tamrl.towers.reader import zip_members
 from tamrl.web.addresses import redacted
 
 _log = logging.getLogger(__name__)
 
-COMMAND = "fluxnet-shuttle"
+COMMAND, LISTS = "fluxnet-shuttle", "fluxnet_shuttle_snapshot_*.csv"
+HUBS = ("AmeriFlux", "ICOS", "TERN")
+"""Hubs that every whole list has."""
+SHRINK = 0.05
+"""Share of the towers of a hub by which it may shrink from one list to the next: archives of a few are replaced each week."""
 COLUMNS = (
     "site_id", "location_lat", "location_long", "igbp", "first_year", "last_year", "download_link", "fluxnet_product_name",
     "product_citation", "product_id",
@@ -39,7 +44,7 @@ _YEAR = re.compile(r"\s*(\d{4})(?:\.0*)?\s*")
 
 
 def read_usable_rows(path: Path) -> pd.DataFrame:
-    """The rows that can be used, as text; the others are logged with their reasons.
+    """Read the usable rows as text; the others are logged with their reasons.
 
     Raises `InputError` if the file is no snapshot, or if no row can be used.
     """
@@ -53,14 +58,10 @@ def read_usable_rows(path: Path) -> pd.DataFrame:
 
 
 def read_snapshot(path: Path) -> pd.DataFrame:
-    """All rows as text, with a column `odd`: why a row cannot be used, empty where it can.
+    """Read all rows as text, with a column `odd`: the reason why a row cannot be used, or an empty text.
 
-    Of an odd row, a site id or name of a product that could do harm is replaced (`unknown`, `row-17`).
-
-    Raises
-    ------
-    InputError
-        If the file is empty, a web page, has no rows or lacks a column; names the file.
+    In odd rows, site ids and product names that could do harm are replaced (`unknown`, `row-17`). Raises `InputError` if the
+    file is empty, a web page, has no rows or lacks a column.
     """
     with border.reading("the snapshot cannot be read", where=path, todo=_TODO):
         if path.stat().st_size > LARGEST:
@@ -83,9 +84,9 @@ def read_snapshot(path: Path) -> pd.DataFrame:
 
 
 def _lines(text: str, path: Path) -> list[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the number of its last line; the first is the header.
+    """Return the rows that are not blank, the header first, each with the number of its last line.
 
-    A quotation mark that is not closed swallows the rows after it: these are then read line by line.
+    An open quotation mark swallows the rows after it; these are then read line by line.
     """
     if not text.strip():
         raise InputError("the snapshot is empty", where=path, found=f"{len(text)} characters", todo=_TODO)
@@ -103,7 +104,7 @@ def _lines(text: str, path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _odd(row: Mapping[str, str], count: int, expected: int) -> str:
-    """Why a row cannot be used; empty if it can. Coordinates may be blank, as archives have their own."""
+    """Return why a row cannot be used; empty if it can. Coordinates may be blank, because archives have their own."""
     if count != expected:
         return f"{count} fields instead of {expected}"
     if not re.fullmatch(contracts.SITE, row["site_id"]):
@@ -120,7 +121,7 @@ def _odd(row: Mapping[str, str], count: int, expected: int) -> str:
 
 
 def _link_fault(text: str) -> str:
-    """Why a link cannot be used; empty if it can."""
+    """Return why a link cannot be used; empty if it can."""
     try:
         parts = urlsplit(text)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", text)
@@ -132,7 +133,7 @@ def _link_fault(text: str) -> str:
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """Odd rows with their line in the reason, and under names that can do no harm."""
+    """Add the line to the reasons of odd rows, and replace names that could do harm."""
     odd = frame["odd"] != ""
     line = "row-" + frame["line"].astype(str)
     frame["odd"] = frame["odd"].where(~odd, "line " + frame["line"].astype(str) + " of the snapshot: " + frame["odd"])
@@ -151,7 +152,7 @@ def select_rows(
     years: tuple[int, int] | None = None,
     where: object,
 ) -> pd.DataFrame:
-    """The rows wanted; an empty condition holds for all.
+    """Select rows; an empty condition holds for all.
 
     Parameters
     ----------
@@ -181,16 +182,61 @@ def select_rows(
 
 
 def _year(text: str) -> float:
-    """A year, also as `2010.0`; missing if the text is none."""
+    """Parse a year, also as `2010.0`; NaN if the text is none."""
     match = _YEAR.fullmatch(text)
     return float(match[1]) if match else math.nan
 
 
-def make_snapshot(folder: Path) -> Path:
-    """A new snapshot by the command `fluxnet-shuttle`.
+def refresh_snapshot(folder: Path, reference: Path | None = None) -> Path:
+    """Make a snapshot, and refuse one that lacks towers of a hub: the command ends well although a hub did not answer.
 
-    Raises `ConfigError` if it is not installed, `DownloadError` if it fails.
+    Raise `OutageError` if a hub of `HUBS` is absent, or a hub of the list before is absent or shrank by more than `SHRINK`; the
+    list is renamed then, so that no later one is compared with it. Other errors: those of `make_snapshot` and `read_snapshot`.
+
+    Parameters
+    ----------
+    folder : folder of the snapshots made so far, the newest of which is compared with
+    reference : snapshot to compare with where the folder holds none
     """
+    before = max(folder.glob(LISTS), default=reference)
+    path = make_snapshot(folder)
+    refused = path.with_name(f"refused_{path.name}")
+    try:
+        hubs, earlier = count_hubs(path), count_hubs(before) if before and before != path else Counter[str]()
+    except TamrlError:
+        path.rename(refused)
+        raise
+    _log.info("%s: %s", path, ", ".join(f"{count} towers of {hub}" for hub, count in hubs.items()))
+    lost = [f"{hub}: none of {earlier[hub] or 'its'} towers" for hub in {*HUBS, *earlier} if not hubs[hub]]
+    lost += [f"{hub}: {hubs[hub]} of {n} towers" for hub, n in earlier.items() if 0 < hubs[hub] < (1 - SHRINK) * n]
+    if lost:
+        path.rename(refused)
+        asked, compared = "the new list of the shuttle lacks towers of a hub", f", compared with {before}" if before else ""
+        todo = (
+            "run again later: a hub may not have answered; if these towers are gone for good, set towers.shuttle.snapshot to it"
+        )
+        raise OutageError(asked, where=f"{refused}{compared}", found="; ".join(sorted(lost)), todo=todo)
+    return path
+
+
+def count_hubs(path: Path) -> Counter[str]:
+    """Number of towers of each hub, from the column `data_hub`, else the first part of the names of archives."""
+    frame = read_snapshot(path)
+    hubs = frame["data_hub"] if "data_hub" in frame else frame["fluxnet_product_name"].str.split("_").str[0]
+    return Counter(hubs[frame["odd"] == ""])
+
+
+def require_pinned(path: Path, sha256: str | None) -> None:
+    """Raise `ConfigError` if a snapshot is not the one whose SHA-256 is given."""
+    digest = files.checksum(path)
+    if sha256 and digest != sha256.lower():
+        todo = "take the snapshot that was pinned, or pin this one"
+        raise ConfigError("the snapshot is not the one of towers.shuttle.sha256", where=path, found=digest, todo=todo)
+    _log.info("%s has the SHA-256 %s", path, digest)
+
+
+def make_snapshot(folder: Path) -> Path:
+    """Make a snapshot by the command `fluxnet-shuttle`; raise `ConfigError` if that is absent, `DownloadError` if it fails."""
     program = shutil.which(COMMAND)
     if program is None:
         raise ConfigError(
@@ -199,26 +245,28 @@ def make_snapshot(folder: Path) -> Path:
             todo="pip install git+https://github.com/fluxnet/shuttle.git, or set towers.shuttle.snapshot to a snapshot",
         )
     folder.mkdir(parents=True, exist_ok=True)
+    before = {path: path.stat().st_mtime_ns for path in folder.glob(LISTS)}
     with border.reading(f"{COMMAND} listall cannot be run", where=program, error=DownloadError):
         done = subprocess.run(
             [program, "listall", "-o", str(folder)], capture_output=True, text=True, errors="replace", check=False, cwd=folder
         )
-    snapshots = sorted(folder.glob("fluxnet_shuttle_snapshot_*.csv"))
+    snapshots = sorted(path for path in folder.glob(LISTS) if before.get(path) != path.stat().st_mtime_ns)
     if done.returncode or not snapshots:
         raise DownloadError(f"{COMMAND} listall failed", where=folder, found=(done.stderr or done.stdout)[-500:])
     return snapshots[-1]
 
 
 def verify_archive(path: Path, row: pd.Series) -> str:
-    """SHA-256 of an archive that is whole; raises `DownloadError` if it is not.
+    """Return the SHA-256 of a complete archive; raise `DownloadError` for others.
 
-    A snapshot has no checksums of its own, but ids of ICOS are one: the first 18 bytes of the SHA-256. A column `sha256`, where
-    a snapshot has one, counts as well. For all others the checksums within the zip must hold.
+    Product ids of ICOS are the first 18 bytes of the SHA-256, and a snapshot may have a column `sha256`. The checksums inside the
+    zip must hold in any case.
     """
     asked = "what arrived is no whole zip archive"
     with border.reading(asked, where=path.name, error=DownloadError):
         digest = files.checksum(path)
-        start = row.get("sha256") or _icos(row["product_id"])
+        of_icos = re.fullmatch(r"[A-Za-z0-9_-]{24}", row["product_id"])
+        start = row.get("sha256") or (base64.urlsafe_b64decode(of_icos[0]).hex() if of_icos else "")
         if start and not digest.startswith(start):
             expected = f"expected {start}…"
             raise DownloadError("the archive is not what its checksum says", where=path.name, found=digest, todo=expected)
@@ -230,10 +278,3 @@ def verify_archive(path: Path, row: pd.Series) -> str:
     if broken:
         raise DownloadError("what arrived is damaged", where=path.name, found=f"checksum of {broken}")
     return digest
-
-
-def _icos(product_id: str) -> str:
-    """Start of the SHA-256 (hexadecimal) that an ICOS id holds; empty for ids of other hubs."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{24}", product_id):
-        return ""
-    return base64.urlsafe_b64decode(product_id).hex()

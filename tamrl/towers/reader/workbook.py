@@ -1,4 +1,4 @@
-"""The first sheet of an Excel workbook (ECMA-376) as text: enough for tables of metadata, read with the same care as archives."""
+"""Read the first sheet of an Excel workbook (ECMA-376) as text, which is enough for tables of metadata, with limits of size."""
 
 import io
 import re
@@ -15,9 +15,9 @@ from tamrl.intake import border, zips
 
 MAX_BYTES = 1 << 27
 MAX_CELLS = 1 << 22
-"""Cells of the sheet with the empty ones between, and elements of a part."""
+"""Most cells of a sheet, empty ones included, and most elements of a part."""
 MAX_DEPTH = 64
-"""Elements within each other; sheets have seven."""
+"""Deepest nesting of elements; sheets have seven levels."""
 _SHEET = "xl/worksheets/sheet1.xml"
 _STRINGS = "xl/sharedStrings.xml"
 _NS = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -28,12 +28,12 @@ _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def is_workbook(content: bytes) -> bool:
-    """Whether the bytes are those of a workbook: an xlsx file, or one that `read_workbook` refuses by name."""
+    """Return whether the bytes are an xlsx file, or an old or encrypted workbook, which `read_workbook` refuses."""
     return content[:4] == b"PK\x03\x04" or content[:8] == _COMPOUND
 
 
 def read_workbook(content: bytes, *, where: object) -> pd.DataFrame:
-    """All cells of the first sheet as text, the first row as names of the columns; empty cells are empty texts.
+    """Read all cells of the first sheet as text; the first row has the names of the columns, and empty cells are empty texts.
 
     Raises `InputError` if it is no workbook, or one that is old, encrypted, with a document type, or beyond `MAX_BYTES` or
     `MAX_CELLS`.
@@ -73,11 +73,11 @@ def _refused(content: str, where: object) -> InputError:
 
 
 class _Begun(Exception):
-    """The first element, before which a document type would stand, or the document type."""
+    """The parser has reached the document type or the first element."""
 
 
 def _declares(content: bytes) -> bool:
-    """Whether XML has a document type, in any encoding; entities could grow without a bound."""
+    """Return whether XML has a document type, whose entities could grow without a bound."""
     declared: list[str] = []
 
     def begin(name: str, *_: object) -> None:
@@ -95,7 +95,7 @@ def _declares(content: bytes) -> bool:
 
 
 def _elements(content: bytes, tag: str, where: object) -> Iterator[ElementTree.Element]:
-    """The elements of a tag, each let go after its use; refused if there are too many, or too many within each other."""
+    """Yield the elements of a tag and free each after its use; refuse too many or too deeply nested ones."""
     above: list[ElementTree.Element] = []
     count = 0
     for event, element in ElementTree.iterparse(io.BytesIO(content), ("start", "end")):
@@ -112,12 +112,12 @@ def _elements(content: bytes, tag: str, where: object) -> Iterator[ElementTree.E
 
 
 def _text(item: ElementTree.Element) -> str:
-    """A shared or inline string, its formatted runs joined."""
+    """Return a shared or inline string with its formatted runs joined."""
     return "".join(node.text or "" for node in item.iter(f"{_NS}t"))
 
 
 def _row(row: ElementTree.Element, shared: list[str]) -> list[str]:
-    """Cells in their places; sheets leave out empty ones."""
+    """Return the cells of a row at their places; sheets leave out empty ones."""
     cells: list[str] = []
     for cell in row.iter(f"{_NS}c"):
         place = _column(reference) if (reference := cell.get("r")) else len(cells)
@@ -126,18 +126,16 @@ def _row(row: ElementTree.Element, shared: list[str]) -> list[str]:
         if kind == "inlineStr":
             cells.append(_text(cell))
         else:
-            cells.append("" if value is None else _shared(shared, int(value)) if kind == "s" else value)
+            if value is not None and kind == "s":
+                if not 0 <= int(value) < len(shared):
+                    raise ValueError(f"a cell takes text {value} of {len(shared)}")
+                value = shared[int(value)]
+            cells.append(value or "")
     return cells if any(cells) else []
 
 
-def _shared(texts: list[str], number: int) -> str:
-    if not 0 <= number < len(texts):
-        raise ValueError(f"a cell takes text {number} of {len(texts)}")
-    return texts[number]
-
-
 def _column(reference: str) -> int:
-    """The number of a column from a reference such as `AB12`, from 0."""
+    """Return the number of a column, from 0, by a reference such as `AB12`."""
     match, number = re.match(r"([A-Z]{1,3})[0-9]+$", reference), 0
     if match is None:
         raise ValueError(f"{reference!r} is no cell")

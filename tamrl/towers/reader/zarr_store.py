@@ -19,17 +19,17 @@ _log = logging.getLogger(__name__)
 NAMES = {"ta": "TA_F", "sw_in": "SW_IN_F", "vpd": "VPD_F", "nee": "NEE_VUT_REF", "nee_qc": "NEE_VUT_REF_QC"}
 _HPA_PER_KPA = 10.0
 _MAX_DIFFERENCE = 4.0
-"""Hours between a civil clock and the sun, beyond which an offset is none."""
+"""Largest difference in hours between a civil clock and the sun."""
 
 
 def list_towers(path: Path) -> list[Product]:
-    """Every tower of the store, sorted."""
+    """List the towers of the store, sorted."""
     return [Product(site, path) for site in sorted(map(str, _store(path)["site"].values))]
 
 
 @lru_cache(maxsize=2)
 def _store(path: Path) -> xr.Dataset:
-    """The store, opened once; its variables are read tower by tower."""
+    """Open the store once; its variables are read tower by tower."""
     with border.reading(
         "the store cannot be read", where=path, todo="check that it is the folder fluxnet.zarr with its metadata"
     ):
@@ -39,13 +39,13 @@ def _store(path: Path) -> xr.Dataset:
 
 
 def _tower(product: Product, where: str) -> xr.Dataset:
-    """The variables of one tower in physical values."""
+    """Read the variables of one tower in physical values."""
     with border.reading("the tower cannot be read", where=where, todo=completeness.INSIDE):
         return arrays.decode_dataset(_store(product.path).sel(site=product.site), where=where, defaults_to_zero=True).load()
 
 
 def read_stored_tower(product: Product, paths: list[Path], how: records.RecordChoice) -> tuple[pd.DataFrame, Site]:
-    """Records and site of one tower, with metadata from the BIF table `paths[1]` where there is one."""
+    """Read the records and the site of one tower, with metadata from the BIF table `paths[1]` if there is one."""
     where = f"{product.path} ({product.site})"
     if how.ustar != "REF":
         raise InputError(
@@ -67,7 +67,7 @@ def read_stored_tower(product: Product, paths: list[Path], how: records.RecordCh
 
 
 def _rows(tower: xr.Dataset, partitioning: columns.Partitioning, where: object) -> pd.DataFrame:
-    """Half-hourly or hourly rows as ONEFlux writes them: local standard time at the start, its columns and units."""
+    """Return half-hourly or hourly rows with the columns, units and local standard time of ONEFlux."""
     frame = tower[[*NAMES, f"gpp_{partitioning.lower()}"]].reset_coords(drop=True).to_dataframe()
     frame = frame.dropna(how="all").sort_index()
     if len(frame) < 2:
@@ -80,18 +80,13 @@ def _rows(tower: xr.Dataset, partitioning: columns.Partitioning, where: object) 
     frame["NEE_VUT_REF_QC"] = np.rint(frame["NEE_VUT_REF_QC"])
     frame[f"RECO_{partitioning}_VUT_REF"] = frame["NEE_VUT_REF"] + frame[f"GPP_{partitioning}_VUT_REF"]
     start = end - pd.Timedelta(minutes=minutes)
-    stamps = {name: time.strftime("%Y%m%d%H%M").astype("int64") for name, time in zip(_STAMPS, (start, end), strict=True)}
+    stamps = {aggregate.START: start, aggregate.END: end}
+    stamps = {name: time.strftime("%Y%m%d%H%M").astype("int64") for name, time in stamps.items()}
     return frame.assign(**stamps).reset_index(drop=True)
 
 
-_STAMPS = (aggregate.START, aggregate.END)
-
-
 def _offset(first: pd.Timestamp, minutes: int, lon: float, where: object) -> float:
-    """Hours by which the store was moved: FLUXNET2015 records begin with a year, so their first interval tells.
-
-    Where it does not (a record that begins late), the hour of the sun is taken.
-    """
+    """Return the UTC offset of the store in hours: records of FLUXNET2015 begin with a year; else that of the sun."""
     new_year = (first + pd.Timedelta(days=182)).replace(month=1, day=1, hour=0, minute=0)
     hours = (new_year + pd.Timedelta(minutes=minutes) - first).total_seconds() / 3600
     if abs(hours - lon / 15) <= _MAX_DIFFERENCE:

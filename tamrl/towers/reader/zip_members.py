@@ -1,8 +1,7 @@
 """Safe reading of zip archives that came from elsewhere.
 
-Nothing is ever unpacked to disk: wanted members are streamed below a cap, so that neither a hostile name nor a lying header
-can do harm, and half hours of decades need no more memory than the columns wanted of them. An archive with one suspicious
-member is refused as a whole.
+Nothing is unpacked to disk. Members are streamed up to a size limit, so that hostile names and wrong headers do no harm, and
+decades of half hours need only the memory of the wanted columns. An archive with one suspicious member is refused as a whole.
 """
 
 import io
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MAX_BYTES = 1 << 32
-"""Largest member streamed, in bytes as they come out of the decompressor (half hours of 30 years have some 1.3 GB)."""
+"""Unpacked bytes of the largest streamed member (half hours of 30 years have about 1.3 GB)."""
 
 MAX_WHOLE = 1 << 28
 """Largest member held in memory: tables of metadata."""
@@ -56,10 +55,7 @@ class CappedStream(io.RawIOBase):
 def list_members(path: Path) -> list[str]:
     """Return the sorted names of the members of an archive.
 
-    Raises
-    ------
-    InputError
-        If the file is not a zip archive or is damaged, or if a member leaves the archive or is a link.
+    Raises `InputError` if the file is not a zip archive or is damaged, or if a member leaves the archive or is a link.
     """
     with _archive(path) as archive:
         return sorted({info.filename for info in archive.infolist() if not info.is_dir()})
@@ -75,11 +71,8 @@ def open_member(path: Path, name: str, *, max_bytes: int = MAX_BYTES, max_ratio:
     max_bytes : cap of the unpacked size
     max_ratio : cap of the unpacked size, as a multiple of the archive's size
 
-    Raises
-    ------
-    InputError
-        As in `list_members`; if the member is encrypted or packed by an unsupported method; or if it exceeds a cap while it is
-        read (the sizes in its header are not trusted).
+    Raises `InputError` as in `list_members`; if the member is encrypted or packed by an unsupported method; or if it exceeds
+    a cap while it is read (the sizes in its header are not trusted).
     """
     with _archive(path) as archive:
         info = archive.getinfo(name)
@@ -103,7 +96,6 @@ def read_members(
 
     Parameters
     ----------
-    path : archive
     choose : function that picks from the sorted names
     max_bytes : cap of the unpacked size of all picked members
     max_ratio : as in `open_member`

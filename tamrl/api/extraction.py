@@ -1,0 +1,143 @@
+"""Series of the maps at places, with their uncertainty: the cell in which each place lies."""
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tamrl.api.run import Run
+from tamrl.carbon import FLUXES
+from tamrl.errors import InputError
+from tamrl.grid import Grid
+from tamrl.intake import border, document, text
+
+_log = logging.getLogger(__name__)
+
+NAMES = ("site", "id", "name")
+"""Columns and properties that may name a place."""
+
+Ring = np.ndarray
+"""Corners (corner, 2) of an outline: degrees east and north."""
+
+
+@dataclass(frozen=True)
+class PlacesOfFile:
+    """Points and polygons of a file."""
+
+    points: pd.DataFrame
+    """site, lat, lon: one row a point."""
+    polygons: dict[str, list[Ring]] = field(default_factory=dict)
+    """Outlines by name; holes are outlines too."""
+
+
+def read_places(path: str | Path) -> PlacesOfFile:
+    """Read places from a CSV with `lat`, `lon` and perhaps `site`, or from GeoJSON (RFC 7946) with points and polygons.
+
+    Raises `InputError`, which names the line or feature at fault.
+    """
+    file = Path(path)
+    with border.reading("the places cannot be read", where=file, todo="give a CSV with lat and lon, or GeoJSON"):
+        content = file.read_bytes()
+        places = _of_geojson(content, file) if file.suffix in (".geojson", ".json") else _of_csv(content, file)
+    check_points(places.points, where=file)
+    return places
+
+
+def check_points(points: pd.DataFrame, *, where: object) -> None:
+    """Refuse a table of points without coordinates, with impossible ones, or with a name that stands twice."""
+    if absent := [name for name in ("site", "lat", "lon") if name not in points]:
+        shown = ", ".join(map(str, points))
+        raise InputError(f"the places lack {', '.join(absent)}", where=where, found=shown, todo="give site, lat and lon")
+    wrong = ~(points["lat"].abs() <= 90) | ~(points["lon"].abs() <= 360)
+    if wrong.any():
+        row = points[wrong].iloc[0]
+        todo = "give lat in degrees north and lon in degrees east"
+        raise InputError(
+            f"{row['site']} has no possible coordinates", where=where, found=f"{row['lat']}, {row['lon']}", todo=todo
+        )
+    if twice := sorted(points.loc[points["site"].duplicated(), "site"]):
+        raise InputError("a place stands twice", where=where, found=twice[:5], todo="name each place once")
+
+
+def series_at(
+    run: Run,
+    points: pd.DataFrame,
+    *,
+    fluxes: Sequence[str] = FLUXES,
+    period: str = "daily",
+    year: int | Iterable[int] | None = None,
+) -> xr.Dataset:
+    """Series (site, time) of the cells in which points lie.
+
+    Parameters
+    ----------
+    run : with the maps
+    points : table with site, lat and lon
+    fluxes, period, year : as of `Run.maps`
+
+    Returns a dataset with `<flux>`, `<flux>_std`, `<flux>_q05`, `<flux>_q95` in the unit of the maps, `applicability` (site), and
+    the centres of the cells (`cell_lat`, `cell_lon`). Cells without land are missing; the log names them.
+    """
+    check_points(points, where="the places")
+    years = list(year) if isinstance(year, Iterable) else year
+    parts = [_of_flux(run.maps(flux, period, years), flux, points) for flux in fluxes]
+    ds = xr.merge(parts, compat="override", combine_attrs="override", join="exact").load()
+    empty = ds[fluxes[0]].isnull().all("time").values
+    if empty.any():
+        _log.warning("no land with fluxes in the cells of %s", ", ".join(ds["site"].values[empty][:10]))
+    attributes = {name: ds.attrs[name] for name in ("source", "references", "license", "comment") if name in ds.attrs}
+    return ds.assign_attrs({}).assign_attrs(attributes | {"title": f"{period} series of cells of the run {run.folder.name}"})
+
+
+def _of_flux(maps: xr.Dataset, flux: str, points: pd.DataFrame) -> xr.Dataset:
+    row, column = Grid.from_dataset(maps).index(lat=points["lat"].to_numpy(float), lon=points["lon"].to_numpy(float))
+    names = [str(name) for name in maps if str(name) == "applicability" or str(name).startswith(flux)]
+    cells = maps[names].isel(lat=xr.DataArray(row, dims="site"), lon=xr.DataArray(column, dims="site"))
+    cells = cells.rename(lat="cell_lat", lon="cell_lon").transpose("site", "time", ...)
+    places = {name: ("site", points[name].to_numpy(float)) for name in ("lat", "lon")}
+    return cells.assign_coords({"site": points["site"].to_numpy(object)} | places)
+
+
+def _of_csv(content: bytes, file: Path) -> PlacesOfFile:
+    table = text.read_small_table(content, where=file, separators=",;\t")
+    lower = table.rename(columns=str.lower).rename(columns={"latitude": "lat", "longitude": "lon"})
+    if absent := [name for name in ("lat", "lon") if name not in lower]:
+        todo = "give lat and lon in degrees, and perhaps site"
+        raise InputError(f"the places lack {', '.join(absent)}", where=file, found=", ".join(table), todo=todo)
+    named = next((name for name in NAMES if name in lower), None)
+    ids = lower[named] if named else pd.Series([f"place-{k + 1}" for k in range(len(lower))])
+    numbers = {name: text.parse_numbers(lower[name], where=f"{file}, column {name}") for name in ("lat", "lon")}
+    return PlacesOfFile(pd.DataFrame({"site": ids.astype(str), **numbers}))
+
+
+def _of_geojson(content: bytes, file: Path) -> PlacesOfFile:
+    document.check_size(collection := json.loads(content), where=file)
+    features = collection["features"] if collection["type"] == "FeatureCollection" else [collection]
+    points, polygons = [], {}
+    for k, feature in enumerate(features):
+        name, geometry = _name(feature, k), feature["geometry"]
+        kind, corners = geometry["type"], geometry["coordinates"]
+        if kind == "Point":
+            points.append((name, float(corners[1]), float(corners[0])))
+        elif kind in ("Polygon", "MultiPolygon"):
+            if name in polygons:
+                raise InputError("a polygon stands twice", where=file, found=name, todo="name each polygon once")
+            parts = [corners] if kind == "Polygon" else corners
+            polygons[name] = [np.array(ring, dtype=float)[:, :2] for part in parts for ring in part]
+        else:
+            todo = "give points, polygons or multipolygons"
+            raise InputError(f"{name} is no point and no polygon", where=file, found=kind, todo=todo)
+    return PlacesOfFile(pd.DataFrame(points, columns=["site", "lat", "lon"]), polygons)
+
+
+def _name(feature: Any, k: int) -> str:
+    """Name of a feature: its id, or a property that names it."""
+    properties = feature.get("properties") or {}
+    named = [feature.get("id"), *(properties.get(name) for name in NAMES)]
+    return next((str(name) for name in named if name is not None), f"place-{k + 1}")

@@ -1,0 +1,59 @@
+"""`tamrl extract`: series of the maps at places."""
+
+import argparse
+
+from tamrl import escaping, files
+from tamrl.carbon import FLUXES
+from tamrl.command.output import as_text, check_output, deliver_series
+from tamrl.command.parsers import add_command
+from tamrl.errors import InputError
+
+DESCRIPTION = """Series of the maps of a run at points, and totals of polygons, with standard deviation and 90 % interval.
+
+The file of places is a CSV with lat, lon and perhaps site, or GeoJSON with points and polygons. Each point takes the cell in
+which it lies. --totals writes the PgC of each polygon and mapped year, with the error of the sum itself.
+
+examples:
+  tamrl extract results/real --places places.csv --period climatology
+  tamrl extract results/quarter --places places.geojson --flux gpp --year 2012 --output gpp.csv
+  tamrl extract results/quarter --places basins.geojson --totals totals.csv"""
+
+
+def add_extract(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommand."""
+    parser = add_command(commands, "extract", extract_series, description=DESCRIPTION, summary="series of the maps at places")
+    parser.add_argument("run", metavar="RUN", help="folder of a run, such as results/real")
+    parser.add_argument("--places", required=True, metavar="FILE", help="CSV or GeoJSON")
+    parser.add_argument("--flux", nargs="+", choices=FLUXES, default=list(FLUXES), help="by default all three")
+    parser.add_argument("--period", default="daily", help="daily (default), 8day, monthly, annual, seasonal or climatology")
+    parser.add_argument("--year", nargs="+", type=int, help="by default all years of the maps")
+    parser.add_argument("--output", metavar="FILE", help=".csv or .nc; by default CSV to the terminal")
+    parser.add_argument("--totals", metavar="FILE", help="CSV of the totals of the polygons")
+    parser.add_argument("--json", action="store_true", help="JSON to the terminal")
+
+
+def extract_series(options: argparse.Namespace) -> int:
+    """Extract and write."""
+    check_output(options.output)
+    if options.totals is not None and not options.totals.endswith(".csv"):
+        raise InputError("totals are written as CSV", where=options.totals, todo="let the name end in .csv")
+    from tamrl.api.extraction import read_places, series_at
+    from tamrl.api.run import open_run
+
+    run, places = open_run(options.run), read_places(options.places)
+    if options.totals is not None:
+        from tamrl.api.totals import polygon_totals
+
+        table = polygon_totals(run, places.polygons, years=options.year)
+        with files.atomic(options.totals, sealed=False) as part:
+            escaping.write_csv(table[table["flux"].isin(options.flux)], part)
+        summary = {"file": options.totals, "polygons": len(places.polygons)}
+        print(as_text(summary) if options.json else f"{options.totals}: {len(places.polygons)} polygons")
+        if places.points.empty:
+            return 0
+    if places.points.empty:
+        todo = "give points, or their rows in a CSV; totals of polygons need --totals FILE"
+        raise InputError("the file holds no points", where=options.places, todo=todo)
+    ds = series_at(run, places.points, fluxes=options.flux, period=options.period, year=options.year)
+    deliver_series(ds, output=options.output, as_json=options.json)
+    return 0

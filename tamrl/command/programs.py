@@ -1,0 +1,185 @@
+"""Subcommands that start what the package has otherwise: runs, plans, repetitions, archives, configurations and audits."""
+
+import argparse
+import os
+import site
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from tamrl.command.parsers import add_command
+from tamrl.errors import InputError
+from tamrl.provenance import ROOT
+
+SHARE = "share/tamrl"
+"""Where an installation has the files of the workflow."""
+
+RUN = """Make a run: from raw inputs to maps and report, in results/<run> of the working folder.
+
+A stopped run goes on with the same command. Files of the configuration are laid over the defaults and over each other. One that
+is not in the working folder is taken from the package (config/real.yaml, config/test.yaml). Options behind -- go to Snakemake.
+
+examples:
+  tamrl run                                   the virtual Earth at 1 degree
+  tamrl run config/real.yaml --cores 8
+  tamrl run config/global.yaml mine.yaml --dry-run
+  tamrl run config/real.yaml -- --until train_model"""
+
+PLAN = """Estimate time, memory and disk of a run on 1, 16 and 256 nodes, and what it will download. Nothing is run.
+
+example:
+  tamrl plan config/global.yaml"""
+
+REPRODUCE = """Repeat a run from its provenance.json into results/<run>-again, and compare the products number for number.
+
+Commands and paths outside the project that the record names are shown first, and used only with --accept-commands.
+
+example:
+  tamrl reproduce results/real --cores 8"""
+
+ARCHIVE = """Pack a finished run with its workflow into one RO-Crate, to be deposited and cited.
+
+example:
+  tamrl archive results/real"""
+
+CONFIG = """Print a configuration with all its keys, checked: the defaults, or files laid over them.
+
+examples:
+  tamrl config > mine.yaml
+  tamrl config config/real.yaml mine.yaml
+  tamrl config --schema > schema.json         for editors that complete and check YAML"""
+
+AUDIT = """Ask for known vulnerabilities of the locked packages and write docs/audit.md; in a checkout only.
+
+The exit code is 1 if there are any, and 2 if a service did not answer.
+
+example:
+  tamrl audit .venv/audit/bin/pip-audit"""
+
+
+def add_programs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommands."""
+    run = add_command(commands, "run", run_workflow, description=RUN, summary="make a run, or go on with it")
+    run.set_defaults(starts_snakemake=True)
+    run.add_argument("config", nargs="*", metavar="CONFIG", help="YAML, each laid over those before it")
+    run.add_argument("--cores", default="all", help="cores to use, by default all")
+    run.add_argument("--dry-run", action="store_true", help="list what would be done")
+    run.add_argument("--profile", metavar="FOLDER", help="workflow profile, such as workflow/profiles/slurm (docs/cluster.md)")
+    plan = add_command(commands, "plan", plan_run, description=PLAN, summary="what a run will take")
+    plan.add_argument("config", nargs="*", metavar="CONFIG")
+    again = add_command(commands, "reproduce", reproduce_run, description=REPRODUCE, summary="repeat a finished run and compare")
+    again.set_defaults(starts_snakemake=True)
+    again.add_argument("run", metavar="RUN", help="folder of a run, such as results/real")
+    again.add_argument("--accept-commands", action="store_true", help="take commands and outer paths from the record")
+    again.add_argument("--over", metavar="FILE", help="configuration laid over the recorded one")
+    again.add_argument("--cores", default=str(os.cpu_count()), help="cores to use, by default all")
+    archive = add_command(commands, "archive", archive_run, description=ARCHIVE, summary="pack a finished run for deposit")
+    archive.add_argument("run", metavar="RUN", help="folder of a run")
+    config = add_command(commands, "config", print_config, description=CONFIG, summary="print and check a configuration")
+    config.add_argument("config", nargs="*", metavar="CONFIG")
+    config.add_argument("--schema", action="store_true", help="the JSON schema of all keys")
+    audit = add_command(commands, "audit", audit_packages, description=AUDIT, summary="known vulnerabilities of the packages")
+    audit.add_argument("pip_audit", metavar="PIP_AUDIT", help="the program pip-audit")
+
+
+def workflow_folder() -> Path:
+    """Folder of the Snakefile, `workflow/` and `config/`: the checkout, or where the package is installed.
+
+    Raises `InputError` if they were not installed.
+    """
+    places = [ROOT, *(Path(base) / SHARE for base in (ROOT, sysconfig.get_path("data"), site.getuserbase()))]
+    folder = next((place for place in places if (place / "Snakefile").is_file()), None)
+    if folder is None:
+        shown = ", ".join(map(str, places))
+        raise InputError("the files of the workflow are not installed", found=f"no Snakefile in {shown}", todo="install it again")
+    return folder
+
+
+def find_config(names: Sequence[str]) -> list[str]:
+    """Paths of files of configuration: of the working folder, else those that come with the package.
+
+    Raises `InputError`, which names the files that come with it.
+    """
+    paths = []
+    for name in names:
+        shipped = workflow_folder() / name
+        if not (Path(name).is_file() or shipped.is_file()):
+            known = sorted(f"config/{file.name}" for file in (workflow_folder() / "config").glob("*.yaml"))
+            raise InputError("there is no such configuration", where=name, found=", ".join(known), todo="check the path")
+        paths.append(name if Path(name).is_file() else str(shipped))
+    return paths
+
+
+def run_workflow(options: argparse.Namespace) -> int:
+    """Start Snakemake on the workflow; returns its exit code."""
+    from tamrl.intake import document, machine
+
+    files = [str(workflow_folder() / "config/config.yaml"), *find_config(options.config)]
+    machine.check_machine()
+    for file in files:
+        document.read_document(file)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(workflow_folder() / "Snakefile"), "--cores", options.cores]
+    command += ["--workflow-profile", _find_profile(options.profile)] if options.profile else []
+    command += ["--configfile", *files, *(["--dry-run"] if options.dry_run else [])]
+    command += ["--rerun-incomplete", *options.further]  # whose targets would else be files of the configuration
+    return subprocess.run(command, check=False).returncode
+
+
+def _find_profile(name: str) -> str:
+    """Path of a profile: of the working folder, else one that comes with the package."""
+    shipped = workflow_folder() / name
+    if not (Path(name).is_dir() or shipped.is_dir()):
+        known = sorted(f"workflow/profiles/{path.name}" for path in (workflow_folder() / "workflow/profiles").glob("*"))
+        raise InputError("there is no such profile", where=name, found=", ".join(known), todo="check the path")
+    return name if Path(name).is_dir() else str(shipped)
+
+
+def plan_run(options: argparse.Namespace) -> int:
+    """Print the plan of a run."""
+    from tamrl.costs.__main__ import main
+
+    return main(find_config(options.config))
+
+
+def reproduce_run(options: argparse.Namespace) -> int:
+    """Repeat a run."""
+    from tamrl.reproduce import ACCEPT, main
+
+    words = [options.run, *([ACCEPT] if options.accept_commands else []), *(["--over", options.over] if options.over else [])]
+    return main([*words, "--snakefile", str(workflow_folder() / "Snakefile"), "--cores", options.cores, *options.further])
+
+
+def archive_run(options: argparse.Namespace) -> int:
+    """Pack a run."""
+    from tamrl.archive import main
+
+    return main([options.run])
+
+
+def print_config(options: argparse.Namespace) -> int:
+    """Print the defaults, a checked configuration or the schema."""
+    import yaml
+
+    from tamrl import config
+
+    if options.schema:
+        print(config.schema_json(), end="")
+    elif options.config:
+        content = config.load_files(find_config(options.config)).model_dump(mode="json")
+        print(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120), end="")
+    else:
+        print(config.defaults_yaml(), end="")
+    return 0
+
+
+def audit_packages(options: argparse.Namespace) -> int:
+    """Ask the advisory services."""
+    if not (ROOT / "requirements.lock.txt").is_file():
+        raise InputError(
+            "the locks of the packages are in a checkout alone", found=f"none in {ROOT}", todo="run it in a checkout"
+        )
+    from tamrl.audit import main
+
+    return main(options.pip_audit)

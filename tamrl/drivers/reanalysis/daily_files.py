@@ -1,0 +1,142 @@
+"""Days made of the hours of the public store of ERA5, one NetCDF file for each variable and month, written once.
+
+The values are those of `hour_store.open_store` to the bit, before units are converted: means, or sums of amounts, of UTC days.
+"""
+
+import calendar
+import logging
+import shutil
+from pathlib import Path
+
+import dask
+import numpy as np
+import xarray as xr
+
+from tamrl import files
+from tamrl.calendar import TimeAxis
+from tamrl.drivers.formats import netcdf
+from tamrl.drivers.reanalysis import joining, time_steps
+from tamrl.drivers.reanalysis.hour_store import FINAL, LAST, EmptyHours, HourStore
+from tamrl.drivers.reanalysis.joining import DAY, HOUR
+from tamrl.errors import InputError
+from tamrl.intake import border
+from tamrl.variables import Era5Entry
+
+_log = logging.getLogger(__name__)
+
+THREADS = 2
+"""Days that are made at once; each holds the 24 hours of a global field, 0.3 GB in all, and its chunks arrive together."""
+ORDERED = ".ordered"
+"""Folder of files that were ordered to fill gaps, until their month is written."""
+
+
+def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: int = 12, fills: bool = False) -> None:
+    """Write the files of the first `months` of a year that are not in the folder, or hold preliminary days that are final now.
+
+    Raise `InputError` if the store does not hold a whole month, or hours of it have no value anywhere on the globe and `fills` is
+    not set; `DownloadError` if the store cannot be reached.
+
+    Parameters
+    ----------
+    path : address of the store, or folder of a copy
+    fills : take days with such hours from the daily statistics of the Climate Data Store
+    """
+    wanted = {month: folder / f"arco_era5_{entry.name}_{year}_{month:02d}.nc" for month in range(1, months + 1)}
+    missing = {month: target for month, target in wanted.items() if not target.is_file() or _preliminary_days(target)}
+    store = HourStore.open(path) if missing else None
+    for month, target in missing.items():
+        assert store
+        if target.is_file() and _month(year, month).span[1] > store.day_after(FINAL):
+            continue
+        _refuse_unfinished(store, entry, year, month)
+        days, empty = _read_days(store, entry, year, month)
+        if empty.seen and not fills:
+            empty.refuse()
+        if empty.seen:
+            days = _filled(days, entry, empty, folder / ORDERED)
+        if (lost := np.isnan(days.values).all(axis=(1, 2))).any():
+            first = str(days["time"].values[lost.argmax()])[:10]
+            raise InputError(
+                "days cannot be made: hours are missing", where=empty.where, found=f"{lost.sum()} days from {first} on"
+            )
+        encoding = {entry.name: {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": (1, *days.shape[1:])}}
+        with files.atomic(target) as part:
+            _described(days, entry, store).to_netcdf(part, engine="netcdf4", encoding=encoding)
+        shutil.rmtree(folder / ORDERED, ignore_errors=True)
+        _log.info("%s: %d days written", target.name, days.sizes["time"])
+
+
+def _preliminary_days(target: Path) -> int:
+    """How many days of a file are preliminary."""
+    with xr.open_dataset(target) as ds:
+        return int(ds.attrs["preliminary_days"])
+
+
+def _is_amount(entry: Era5Entry) -> bool:
+    return entry.aliases["arco_era5"].is_amount
+
+
+def _month(year: int, month: int) -> TimeAxis:
+    first = np.datetime64(f"{year}-{month:02d}", "D")
+    days = first + np.arange(calendar.monthrange(year, month)[1])
+    return TimeAxis(days.astype("datetime64[ns]"), "day")
+
+
+def _refuse_unfinished(store: HourStore, entry: Era5Entry, year: int, month: int) -> None:
+    end = _month(year, month).span[1].astype("datetime64[h]")
+    if (end if _is_amount(entry) else end - 1) >= store.day_after(LAST):
+        asked, todo = (
+            f"the store does not hold all hours of {year}-{month:02d} yet",
+            "set time.until to an earlier month, or try later",
+        )
+        raise InputError(asked, where=f"{store.path} ({entry.name})", found=store.extent.get(LAST), todo=todo)
+
+
+def _read_days(store: HourStore, entry: Era5Entry, year: int, month: int) -> tuple[xr.DataArray, EmptyHours]:
+    """The days of a month with the coordinate `expver`, and the hours that are empty."""
+    axis, where = _month(year, month), f"{store.path} ({entry.name})"
+    empty = EmptyHours(where, refused=False)
+    raw = netcdf.orient(store.hours(entry.aliases["arco_era5"], axis, empty), where)
+    raw = netcdf.mask_fill_values(raw, name=entry.name, where=where)
+    lazy = time_steps.on_steps(raw, axis=axis, total=_is_amount(entry), accumulation="hour", where=where)
+    with dask.config.set(scheduler="threads", num_workers=THREADS):
+        days = lazy.load()
+    preliminary = days["time"].values + DAY > store.day_after(FINAL)
+    if preliminary.any():
+        first = str(days["time"].values[preliminary.argmax()])[:10]
+        _log.warning("%s: %d days from %s on are preliminary (ERA5T)", where, preliminary.sum(), first)
+    return days.assign_coords(expver=("time", np.where(preliminary, 5, 1))), empty
+
+
+def _filled(days: xr.DataArray, entry: Era5Entry, empty: EmptyHours, folder: Path) -> xr.DataArray:
+    """The days with those of empty hours from the Climate Data Store."""
+    from tamrl.drivers.remote import climate_store
+
+    stamps = np.array(sorted(empty.seen)) - (HOUR if _is_amount(entry) else 0 * HOUR)
+    gaps = np.isin(days["time"].values, stamps.astype("datetime64[D]").astype("datetime64[ns]"))
+    first = days["time"].values[0].astype("datetime64[M]").item()
+    order = climate_store.era5_orders(entry, first.year, first.month)[-1]
+    _log.warning("%s: %d days hold empty hours and are ordered: %s", empty.where, gaps.sum(), order.file)
+    climate_store.fetch_orders([order], folder)
+    place = str(folder / order.file)
+    axis = TimeAxis(days["time"].values, "day")
+    with border.reading("the days that were ordered cannot be used", where=place, todo="set `gaps: refuse`"):
+        parts = [ds[entry.short_name] for _, ds in netcdf.open_all(folder, {order.file}) if entry.short_name in ds]
+        raw = netcdf.orient(joining.join_series(parts, where=place), place)
+        other = time_steps.on_steps(raw, axis=axis, total=_is_amount(entry), accumulation="hour", where=place).load()
+        xr.align(days, other, join="exact")
+    taken = days.copy(data=np.where(gaps[:, None, None], other.values, days.values))
+    return taken.assign_attrs(filled=", ".join(np.datetime_as_string(days["time"].values[gaps], unit="D")))
+
+
+def _described(days: xr.DataArray, entry: Era5Entry, store: HourStore) -> xr.Dataset:
+    """The dataset of a file."""
+    filled = days.attrs.get("filled")
+    unit = str(store.dataset[entry.name].attrs.get("units", ""))
+    method = "sum" if _is_amount(entry) else "mean"
+    attrs = {"cell_methods": f"time: {method} (interval: 1 hour)"} | ({"units": unit} if unit else {})
+    ds = days.astype("float32").drop_attrs().assign_attrs(attrs).to_dataset(name=entry.name)
+    ds["expver"].attrs["long_name"] = "1: final, 5: preliminary (ERA5T)"
+    preliminary = int((days["expver"].values == 5).sum())
+    notes = {"title": "Days of ERA5 made of hours", "store": store.path, "preliminary_days": preliminary, **store.extent}
+    return ds.assign_attrs(notes | ({"days_from_the_climate_data_store": filled} if filled else {}))

@@ -1,0 +1,237 @@
+"""Days made of the public store of hours, against a double that is out, breaks off and lacks days as the real one does."""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+import zarr
+
+from tamrl.calendar import TimeAxis
+from tamrl.drivers import stage
+from tamrl.drivers.remote import climate_store, store_login, zarr_store
+from tamrl.drivers.sources import arco_era5
+from tamrl.errors import InputError, OutageError
+from tamrl.layout import Downloads
+from tests.providers.climate_store import running_store
+from tests.providers.hour_store import running_bucket
+from tests.providers.test_climate_store import QUICK
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("air_temperature", "precipitation")
+AXIS = TimeAxis.of_years("day", (2011,), "2011-02")
+
+
+@pytest.fixture(scope="session")
+def original(write, tmp_path_factory):
+    """A store of 30° and the year 2011."""
+    path = tmp_path_factory.mktemp("original") / "arco.zarr"
+    write.write_arco(path, resolution=30, years=[2011])
+    return path
+
+
+@pytest.fixture
+def bucket(original, tmp_path, monkeypatch):
+    shutil.copytree(original, tmp_path / "arco.zarr")
+    monkeypatch.setattr("tamrl.web.download.LONGEST_PAUSE", 0.01)
+    with running_bucket(tmp_path / "arco.zarr") as running:
+        yield running
+
+
+@pytest.fixture
+def downloads(tmp_path, monkeypatch):
+    monkeypatch.setattr("tamrl.drivers.sources._folders.DOWNLOADS", Downloads(str(tmp_path / "downloads")))
+    return Downloads(str(tmp_path / "downloads"))
+
+
+def marked(path, **attributes):
+    """The store with other attributes."""
+    root = zarr.open_group(path, mode="r+", zarr_format=2, use_consolidated=False)
+    root.attrs.update(attributes)
+    zarr.consolidate_metadata(path, zarr_format=2)
+
+
+@pytest.fixture
+def fetch(bucket, downloads):
+    """Fetch the first months of 2011 of a variable; gives the folder."""
+
+    def run(item="t2m", months=2, **options):
+        folder = Path(downloads.item("arco_era5", item, 2011))
+        given = {"path": bucket.url, "download": True, "months": months, **options}
+        stage.download_drivers(folder=str(folder), source="arco_era5", item=item, year=2011, options=given)
+        return folder
+
+    return run
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def part_of(downloads, item="t2m"):
+    return Path(downloads.source("arco_era5")) / item / ".2011.part"
+
+
+def test_days_on_the_disk_are_the_bits_of_hours_read_directly(fetch, bucket, original, monkeypatch):
+    direct = arco_era5.open_dynamic(arco_era5.Options(path=str(original)), names=NAMES, axis=AXIS)
+    for item in ("t2m", "tp"):
+        fetch(item)
+    bucket.last = 0
+    options = arco_era5.Options(path=bucket.url, download=True)
+    for name, da in arco_era5.open_dynamic(options, names=NAMES, axis=AXIS).items():
+        xr.testing.assert_identical(da.drop_attrs(), direct[name].drop_attrs().load())
+        for attribute in ("units", "grid", "nodes"):
+            assert da.attrs[attribute] == direct[name].attrs[attribute]
+        assert da.attrs["expver"] == "0001: 59 times"
+    assert arco_era5.version(options)["files"] == 4
+    assert arco_era5.items(options, NAMES) == ["t2m", "tp"] and arco_era5.inputs(options) == [arco_era5.FOLDER.path(options)]
+
+
+def test_a_finished_month_is_never_fetched_again(fetch, bucket):
+    fetch(months=1)
+    before = len(bucket.chunks())
+    folder = fetch(months=2)
+    new = {key.split("/")[1].split(".")[0] for key in bucket.chunks()[before:]}
+    assert new == {str(day) for day in range(31, 59)} and names(folder)[1] == "arco_era5_2m_temperature_2011_02.nc"
+
+
+def test_an_outage_keeps_the_months_that_are_finished(fetch, bucket, downloads, monkeypatch):
+    monkeypatch.setattr(zarr_store, "ATTEMPTS", 3)
+    bucket.last = 40
+    with pytest.raises(OutageError):
+        fetch()
+    assert names(part_of(downloads)) == ["arco_era5_2m_temperature_2011_01.nc"]
+    bucket.last, before = None, len(bucket.chunks())
+    assert len(names(fetch())) == 2
+    assert "2m_temperature/0.0.0" not in bucket.chunks()[before:]
+
+
+def test_tens_of_requests_that_fail_or_break_off_are_made_again(fetch, bucket):
+    bucket.out, bucket.cut = 12, 4
+    assert len(names(fetch(months=1))) == 1
+
+
+def test_a_request_is_made_again_for_half_an_hour():
+    client = zarr_store.Remote("http://127.0.0.1:1/x").client
+    pauses = [min(client.wait * 2**k, 300) for k in range(client.attempts - 1)]
+    assert 20 * 60 < sum(pauses) < 60 * 60
+
+
+SCRIPT = """
+import sys
+from tamrl.drivers import stage
+options = {"path": sys.argv[1], "download": True}
+stage.download_drivers(folder=sys.argv[2], source="arco_era5", item="t2m", year=2011, options=options)
+"""
+
+
+def test_a_kill_loses_no_finished_month(fetch, bucket, downloads):
+    folder = downloads.item("arco_era5", "t2m", 2011)
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, bucket.url, folder], cwd=ROOT, env=dict(os.environ))
+    until, first = time.monotonic() + 90, part_of(downloads) / "arco_era5_2m_temperature_2011_01.nc"
+    while not first.is_file() and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    held = first.stat()
+    before = len(bucket.chunks())
+    fetch(months=12)
+    assert "2m_temperature/0.0.0" not in bucket.chunks()[before:]
+    kept = Path(folder, first.name).stat()
+    assert (kept.st_ino, kept.st_mtime_ns) == (held.st_ino, held.st_mtime_ns) and len(names(Path(folder))) == 12
+
+
+def test_empty_hours_are_refused_by_name(fetch, bucket, downloads, monkeypatch):
+    bucket.lost = {"2m_temperature/33.0.0"}
+    with pytest.raises(InputError, match=r"no value anywhere on the globe(.|\n)*24 hours: 2011-02-03T00, 2011-02-03T01"):
+        fetch()
+    assert names(part_of(downloads)) == ["arco_era5_2m_temperature_2011_01.nc"], "what was whole stays"
+    direct = arco_era5.open_dynamic(arco_era5.Options(path=bucket.url), names=("air_temperature",), axis=AXIS)["air_temperature"]
+    assert direct[:30].notnull().all()
+    with pytest.raises(InputError, match=r"24 hours: 2011-02-03T00"):
+        direct.load()
+    bucket.lost = set()
+    assert len(names(fetch())) == 2, "once the store is mended"
+
+
+@pytest.mark.parametrize(
+    ("item", "long", "gaps"),
+    [("t2m", "2m_temperature", ["2011-01-04"]), ("tp", "total_precipitation", ["2011-01-03", "2011-01-04"])],
+)
+def test_days_of_empty_hours_are_ordered_where_asked_for(fetch, bucket, write, tmp_path, monkeypatch, item, long, gaps):
+    def ordered(request):
+        days = pd.date_range(f"{request['year']}-{request['month'][0]}-01", periods=len(request["day"]))
+        values = write.weather(item, days, resolution=30) * 1.01
+        units, kind = {"t2m": ("K", "instant"), "tp": ("m", "accum")}[item]
+        ds = write.era5(item, values, days, resolution=30, units=units, step_type=kind)
+        write.save(ds, tmp_path / "ordered.nc")
+        return (tmp_path / "ordered.nc").read_bytes()
+
+    bucket.lost = {f"{long}/3.0.0"}
+    with running_store(ordered) as store:
+        monkeypatch.setenv(store_login.URL, store.url)
+        monkeypatch.setenv(store_login.KEY, store.key)
+        monkeypatch.setattr(climate_store, "PATIENCE", QUICK)
+        folder = fetch(item, months=1, gaps="cds_era5")
+        assert [request["month"] for request in store.orders] == [["01"]]
+    with xr.open_dataset(folder / f"arco_era5_{long}_2011_01.nc") as ds:
+        days = pd.date_range("2011-01-01", periods=31)
+        factor = 1 + 0.01 * days.isin(pd.to_datetime(gaps))
+        expected = write.weather(item, days, resolution=30)[:, :, 0] * factor[:, None]
+        np.testing.assert_allclose(ds[long].sel(lon=0), expected, rtol=1e-5)
+        assert ds.attrs["days_from_the_climate_data_store"] == ", ".join(gaps), "an amount of 00:00 is of the day before"
+    assert names(folder) == [f"arco_era5_{long}_2011_01.nc"]
+
+
+def test_preliminary_days_are_counted_logged_and_marked(fetch, bucket, caplog):
+    caplog.set_level(logging.INFO)
+    marked(bucket.root, valid_time_stop="2011-02-18", valid_time_stop_era5t="2011-03-31")
+    folder = fetch()
+    assert "10 days from 2011-02-19 on are preliminary" in caplog.text
+    with xr.open_dataset(folder / "arco_era5_2m_temperature_2011_02.nc") as ds:
+        assert ds.attrs["preliminary_days"] == 10 and ds.attrs["valid_time_stop"] == "2011-02-18"
+        assert ds["expver"].values.tolist() == [1] * 18 + [5] * 10
+    options = arco_era5.Options(path=bucket.url, download=True)
+    found = arco_era5.open_dynamic(options, names=("air_temperature",), axis=AXIS)["air_temperature"]
+    assert found.attrs["expver"] == "0001: 49 times, 0005: 10 times"
+
+
+def test_a_preliminary_month_is_made_again_once_it_is_final_and_not_before(fetch, bucket):
+    marked(bucket.root, valid_time_stop="2011-01-20", valid_time_stop_era5t="2011-03-31")
+    folder = fetch(months=1)
+    before = len(bucket.chunks())
+    fetch(months=1)
+    assert len(bucket.chunks()) == before, "nothing is final yet"
+    marked(bucket.root, valid_time_stop="2011-01-31")
+    fetch(months=1)
+    assert len(bucket.chunks()) == before + 31
+    with xr.open_dataset(folder / "arco_era5_2m_temperature_2011_01.nc") as ds:
+        assert ds.attrs["preliminary_days"] == 0 and (ds["expver"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("item", "last", "whole"), [("t2m", "2011-02-28", True), ("tp", "2011-02-28", False), ("tp", "2011-03-01", True)]
+)
+def test_a_month_that_the_store_does_not_hold_yet_is_not_begun(fetch, bucket, item, last, whole):
+    marked(bucket.root, valid_time_stop_era5t=last)
+    if whole:
+        assert len(names(fetch(item))) == 2
+    else:
+        with pytest.raises(InputError, match=r"not hold all hours of 2011-02(.|\n)*2011-02-28(.|\n)*time\.until"):
+            fetch(item)
+        assert max(int(key.split("/")[1].split(".")[0]) for key in bucket.chunks()) < 32
+
+
+def test_a_store_without_the_variable_is_named(fetch, bucket):
+    shutil.rmtree(bucket.root / "total_precipitation")
+    zarr.consolidate_metadata(bucket.root, zarr_format=2)
+    with pytest.raises(InputError, match="does not hold the variable"):
+        fetch("tp")
