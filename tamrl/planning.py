@@ -286,6 +286,10 @@ class WorkflowPlan:
         months = {"months": int(time.until[5:])} if time.until and time.unfinished == int(year) else {}
         return plain_values(self.main.drivers.plugin_options(source)) | months
 
+    def concurrent_orders(self, source: str) -> int:
+        """How many orders a download of a source has at the Climate Data Store at once: one or none."""
+        return int(plugins.orders_files(registry.load_source(source), self.main.drivers.plugin_options(source)))
+
     def fetch_options(self, network: str) -> dict[str, Any]:
         """Options of a network that chooses what it downloads; a fixed list of files depends on none."""
         chooses = plugins.fetches(registry.load_network(network))

@@ -236,6 +236,11 @@ def downloads(source: DriverSource) -> TypeGuard[DownloadingSource]:
     return source.CAPABILITIES.downloads
 
 
+def orders_files(source: DriverSource, options: Strict) -> bool:
+    """Whether a download makes orders at the Climate Data Store: of all files, or of those that fill gaps (option `gaps`)."""
+    return source.CAPABILITIES.ordered or getattr(options, "gaps", "refuse") != "refuse"
+
+
 def holds_koppen(source: DriverSource) -> TypeGuard[KoppenSource]:
     """Whether the source holds a map of climates."""
     return source.CAPABILITIES.koppen

@@ -235,3 +235,26 @@ def test_a_store_without_the_variable_is_named(fetch, bucket):
     zarr.consolidate_metadata(bucket.root, zarr_format=2)
     with pytest.raises(InputError, match="does not hold the variable"):
         fetch("tp")
+
+
+def test_days_of_another_store_are_refused_where_they_are_read(fetch, bucket, downloads):
+    fetch(months=2)
+    options = arco_era5.Options(path="https://example.org/another.zarr", download=True)
+    with pytest.raises(InputError) as caught:
+        arco_era5.open_dynamic(options, names=("air_temperature",), axis=AXIS)
+    text = str(caught.value)
+    assert bucket.url in text and options.path in text and "2 of 2 files" in text
+    same = arco_era5.Options(path=bucket.url + "/", download=True)
+    assert arco_era5.open_dynamic(same, names=("air_temperature",), axis=AXIS)
+
+
+def test_days_of_another_store_are_made_anew_where_they_are_fetched(fetch, bucket, original, caplog):
+    folder = fetch(months=1, path=str(original))
+    assert not bucket.chunks()
+    fetch(months=1)
+    assert len(bucket.chunks()) == 31 and f"was made of {original}: made anew of {bucket.url}" in caplog.text
+    with xr.open_dataset(folder / "arco_era5_2m_temperature_2011_01.nc") as ds:
+        assert ds.attrs["store"] == bucket.url
+    before = len(bucket.chunks())
+    fetch(months=1)
+    assert len(bucket.chunks()) == before

@@ -28,14 +28,25 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
 """
 
 
-@pytest.mark.parametrize(("resources", "limit"), [({}, 2), ({"cds": 5}, 5)])
-def test_orders_are_limited_and_other_downloads_are_not(tmp_path, resources, limit):
+def planned(tmp_path, resources, drivers):
+    """The limit of orders, and how many of them a job of each source takes."""
     for name in ("fluxnet2015", "fluxnet", "static"):
         (tmp_path / "global" / name).mkdir(parents=True)
-    drivers = {"sources": ["cds_era5", "modis", "static"], "cds_era5": {"download": True}, "modis": {"download": True}}
     arguments = [json.dumps(resources), json.dumps({"drivers": drivers})]
     environment = os.environ | {"TAMRL_DATA": str(tmp_path)}
     command = [sys.executable, "-c", SCRIPT, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == [limit, {"cds_era5": 1, "modis": 0}]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(("resources", "limit"), [({}, 2), ({"cds": 5}, 5)])
+def test_orders_are_limited_and_other_downloads_are_not(tmp_path, resources, limit):
+    drivers = {"sources": ["cds_era5", "modis", "static"], "cds_era5": {"download": True}, "modis": {"download": True}}
+    assert planned(tmp_path, resources, drivers) == [limit, {"cds_era5": 1, "modis": 0}]
+
+
+@pytest.mark.parametrize(("gaps", "orders"), [("refuse", 0), ("cds_era5", 1)])
+def test_orders_that_fill_gaps_of_the_public_store_count(tmp_path, gaps, orders):
+    drivers = {"arco_era5": {"download": True, "gaps": gaps}, "modis": {"download": True}}
+    assert planned(tmp_path, {}, drivers) == [2, {"arco_era5": orders, "modis": 0}]

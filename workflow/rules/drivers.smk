@@ -21,7 +21,7 @@ rule download_drivers:
     conda:
         ENV
     resources:
-        cds=lambda w: int(registry.load_source(w.source).CAPABILITIES.ordered),
+        cds=lambda w: PLAN.concurrent_orders(w.source),
     params:
         stage="tamrl.drivers.stage.download_drivers",
         options=lambda w: PLAN.download_options(w.source, w.year),

@@ -21,6 +21,7 @@ from tamrl.drivers.reanalysis.joining import DAY, HOUR
 from tamrl.errors import InputError
 from tamrl.intake import border
 from tamrl.variables import Era5Entry
+from tamrl.web.addresses import redacted
 
 _log = logging.getLogger(__name__)
 
@@ -33,8 +34,9 @@ ORDERED = ".ordered"
 def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: int = 12, fills: bool = False) -> None:
     """Write the files of the first `months` of a year that are not in the folder, or hold preliminary days that are final now.
 
-    Raise `InputError` if the store does not hold a whole month, or hours of it have no value anywhere on the globe and `fills` is
-    not set; `DownloadError` if the store cannot be reached.
+    Days that were made of another store are made anew, with a line in the log. Raise `InputError` if the store does not hold a
+    whole month, or hours of it have no value anywhere on the globe and `fills` is not set; `DownloadError` if the store cannot be
+    reached.
 
     Parameters
     ----------
@@ -42,6 +44,7 @@ def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: 
     fills : take days with such hours from the daily statistics of the Climate Data Store
     """
     wanted = {month: folder / f"arco_era5_{entry.name}_{year}_{month:02d}.nc" for month in range(1, months + 1)}
+    _remove_other_days(list(wanted.values()), path)
     missing = {month: target for month, target in wanted.items() if not target.is_file() or _preliminary_days(target)}
     store = HourStore.open(path) if missing else None
     for month, target in missing.items():
@@ -64,6 +67,37 @@ def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: 
             _described(days, entry, store).to_netcdf(part, engine="netcdf4", encoding=encoding)
         shutil.rmtree(folder / ORDERED, ignore_errors=True)
         _log.info("%s: %d days written", target.name, days.sizes["time"])
+
+
+def refuse_other_days(folder: str, path: str) -> None:
+    """Raise `InputError` if a folder holds days that were made of another store than that at `path`."""
+    files_of_days = netcdf.weather_files(folder)
+    others = [(target, store) for target in files_of_days if (store := _store_of(target)) != path.rstrip("/")]
+    if others:
+        target, store = others[0]
+        asked = "days on the disk were made of another store than drivers.arco_era5.path names"
+        present = f"{len(others)} of {len(files_of_days)} files, such as {target.name}, made of {store or 'a store without name'}"
+        todo = f"delete {folder} to have the days made anew of {path}, or set drivers.arco_era5.path to that store"
+        raise InputError(asked, where=folder, found=present, todo=todo)
+
+
+def _remove_other_days(targets: list[Path], path: str) -> None:
+    """Remove the files that were made of another store, with a line in the log."""
+    for target in (target for target in targets if target.is_file()):
+        if (store := _store_of(target)) != path.rstrip("/"):
+            _log.warning(
+                "%s was made of %s: made anew of %s", target.name, redacted(store or "a store without name"), redacted(path)
+            )
+            target.unlink()
+
+
+def _store_of(target: Path) -> str | None:
+    """Address or folder of the store that the days of a file were made of; None if it does not say."""
+    with (
+        border.reading("the days on the disk cannot be read", where=target, todo="delete the file to have it made anew"),
+        xr.open_dataset(target, decode_cf=False) as ds,
+    ):
+        return str(ds.attrs["store"]).rstrip("/") if "store" in ds.attrs else None
 
 
 def _preliminary_days(target: Path) -> int:

@@ -80,9 +80,10 @@ def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
 
 def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
     """The named variables on all of `axis`, lazy."""
-    from tamrl.drivers.reanalysis import era5, hour_store
+    from tamrl.drivers.reanalysis import daily_files, era5, hour_store
 
     if options.download:
+        daily_files.refuse_other_days(FOLDER.path(options), options.path)
         arrays = era5.open_files(NAME, FOLDER.path(options), names=names, axis=axis, accumulation="hour", only=None)
     else:
         arrays = hour_store.open_store(options.path, names=names, axis=axis)
