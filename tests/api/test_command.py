@@ -39,7 +39,20 @@ def test_help_is_quick_and_shows_examples():
     code = "import sys; from tamrl.command import main; main.build_parser()"
     code += "; sys.exit(bool({'torch', 'pandas', 'xarray'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    for name in ("predict", "extract", "doctor", "run", "plan", "reproduce", "archive", "config", "audit"):
+    for name in (
+        "predict",
+        "extract",
+        "doctor",
+        "run",
+        "atlas",
+        "plan",
+        "reproduce",
+        "archive",
+        "config",
+        "audit",
+        "scaling",
+        "worlds",
+    ):
         done = subprocess.run([sys.executable, "-m", "tamrl", name, "--help"], capture_output=True, text=True, check=True)
         assert name == "doctor" or f"\n  tamrl {name}" in done.stdout, "an example"
         assert max(map(len, done.stdout.splitlines())) <= 132
@@ -215,18 +228,65 @@ def test_programs_get_their_arguments(root, monkeypatch, tmp_path):
     monkeypatch.setattr("tamrl.reproduce.main", lambda words: calls.append(words) or 0)
     monkeypatch.setattr("tamrl.archive.main", lambda words: calls.append(words) or 1)
     monkeypatch.setattr("tamrl.audit.main", lambda program: calls.append(program) or 2)
-    monkeypatch.setattr(
-        programs.subprocess, "run", lambda command, check: calls.append(command) or subprocess.CompletedProcess([], 7)
-    )
+    monkeypatch.setattr("tamrl.worlds.main", lambda words: calls.append(words) or 3)
+    monkeypatch.setattr("tamrl.costs.fit.fit_runs", calls.append)
     assert main(["reproduce", "results/x", "--over", "mine.yaml", "--cores", "3", "--", "--quiet"]) == 0
     assert main(["archive", "results/x"]) == 1 and main(["audit", "pip-audit"]) == 2
-    assert main(["run", "config/test.yaml", "--cores", "2", "--dry-run", "--", "--until", "x"]) == 7
+    assert main(["worlds", "--worlds", "4", "--cores", "2"]) == 3 and main(["scaling", "results/a", "results/b"]) == 0
     snakefile = str(root / "Snakefile")
-    assert calls[0] == ["results/x", "--over", "mine.yaml", "--snakefile", snakefile, "--cores", "3", "--quiet"]
-    assert calls[1:3] == [["results/x"], "pip-audit"]
-    assert calls[3][1:6] == ["-m", "snakemake", "--snakefile", snakefile, "--cores"]
-    files = [str(root / "config/config.yaml"), str(root / "config/test.yaml")]
-    assert calls[3][6:] == ["2", "--configfile", *files, "--dry-run", "--rerun-incomplete", "--until", "x"]
+    assert calls == [
+        ["results/x", "--over", "mine.yaml", "--snakefile", snakefile, "--cores", "3", "--quiet"],
+        ["results/x"],
+        "pip-audit",
+        ["--worlds", "4", "--cores", "2"],
+        ["results/a", "results/b"],
+    ]
+
+
+@pytest.fixture
+def started(monkeypatch, tmp_path):
+    """How the command replaces itself by a program, without doing so."""
+    calls = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(programs.os, "execv", lambda program, words: calls.append(words))
+    return calls
+
+
+def test_a_run_hands_its_options_to_snakemake(root, started):
+    base = [str(root / "config/config.yaml")]
+    both = [*base, str(root / "config/test.yaml")]
+    main(["run", "config/test.yaml", "--cores", "2", "--dry-run", "--", "--until", "x"])
+    main(["run"])
+    main(["atlas", "config/test.yaml"])
+    main(["run", "--profile", "workflow/profiles/slurm"])
+    main(["run", "--profile", "workflow/profiles/local", "--cores", "3", "--", "--unlock"])
+    assert all(words[0] == sys.executable and words[3:5] == ["--snakefile", str(root / "Snakefile")] for words in started)
+    slurm, local = (["--workflow-profile", str(root / f"workflow/profiles/{name}")] for name in ("slurm", "local"))
+    assert [words[5:] for words in started] == [
+        ["--cores", "2", "--configfile", *both, "--dry-run", "--rerun-incomplete", "--until", "x"],
+        ["--cores", "all", "--configfile", *base, "--rerun-incomplete"],
+        ["--cores", "all", "--configfile", *both, "--rerun-incomplete", "--", "atlas"],
+        [*slurm, "--configfile", *base, "--rerun-incomplete"],  # with the number of cores of the profile
+        [*local, "--cores", "3", "--configfile", *base, "--rerun-incomplete", "--unlock"],
+    ]
+
+
+def test_files_of_settings_are_read_before_snakemake_starts(started, tmp_path, capsys):
+    (tmp_path / "twice.yaml").write_text("seed: 1\nseed: 2\n")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/config.v8+.yaml").write_text("jobs: 1\njobs: 2\n")
+    assert main(["run", "twice.yaml"]) == 1 and "seed occurs twice" in capsys.readouterr().err
+    assert main(["run", "--profile", "mine"]) == 1 and "jobs occurs twice" in capsys.readouterr().err
+    assert main(["run", "--profile", "none"]) == 1 and "workflow/profiles/slurm" in capsys.readouterr().err
+    assert not started
+
+
+def test_generated_files_are_written_again(root, monkeypatch, tmp_path):
+    (tmp_path / "config").mkdir()
+    monkeypatch.setattr(programs, "workflow_folder", lambda: tmp_path)
+    assert main(["config", "--write"]) == 0
+    for name in ("config.yaml", "schema.json"):
+        assert (tmp_path / "config" / name).read_text(encoding="utf-8") == (root / "config" / name).read_text(encoding="utf-8")
 
 
 def test_interrupted_and_broken_pipes_end_quietly(root, tiny_run, monkeypatch, folder):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tamrl.command.main import build_parser
 from tests.workflow.conftest import ROOT
 
 STAND_IN = """#!{python}
@@ -68,24 +69,59 @@ def test_nothing_that_is_given_to_make_is_run(project, target, name):
             assert any(evil in call for call in calls), (evil, calls)
 
 
+COMMAND = ["python", "-m", "tamrl"]
+
+
 def test_paths_with_blanks_are_one_word(project):
     for name in ("my run", "my profile", "a 'quoted' one"):
         (project / name).mkdir()
-    (project / "my profile/config.v8+.yaml").touch()
     (project / "my config.yaml").write_text("drivers: {sources: [packaged]}\n")
-    profile = ["--workflow-profile", "my profile"]
-    chosen = ["--rerun-incomplete", "--configfile", "my config.yaml"]
-    assert _make(project, "maps", CONFIG="my config.yaml", PROFILE="my profile")[1:] == [
-        ["python", "-m", "tamrl.intake.document", "my config.yaml", "my profile/config.v8+.yaml"],
-        ["snakemake", *profile, *chosen],
+    chosen = ["my config.yaml", "--profile", "my profile"]
+    assert _make(project, "maps", CONFIG="my config.yaml", PROFILE="my profile") == [[*COMMAND, "run", *chosen]]
+    assert _make(project, "atlas", CONFIG="my config.yaml") == [[*COMMAND, "atlas", "my config.yaml", "--cores", "all"]]
+    assert _make(project, "unlock", CONFIG="my config.yaml") == [
+        [*COMMAND, "run", "my config.yaml", "--cores", "1", "--", "--unlock"]
     ]
-    assert _make(project, "atlas", CONFIG="my config.yaml")[-1] == ["snakemake", "--cores", "all", *chosen, "--", "atlas"]
-    assert _make(project, "archive", RUN="my run") == [["python", "-m", "tamrl.archive", "my run"]]
-    assert _make(project, "reproduce", RUN="a 'quoted' one")[0][3:] == ["a 'quoted' one", "--cores", "all"]
-    assert _make(project, "scaling", RUNS="my run") == [["python", "-m", "tamrl.costs.fit", "my run"]]
+    assert _make(project, "archive", RUN="my run") == [[*COMMAND, "archive", "my run"]]
+    assert _make(project, "reproduce", RUN="a 'quoted' one") == [[*COMMAND, "reproduce", "a 'quoted' one", "--cores", "all"]]
+    assert _make(project, "reproduce", RUN="my run", ACCEPT="yes", CONFIG="my config.yaml", PROFILE="my profile") == [
+        [*COMMAND, "reproduce", "my run", "--accept-commands", "--over", *chosen]
+    ]
+    assert _make(project, "scaling", RUNS="my run") == [[*COMMAND, "scaling", "my run"]]
 
 
 def test_lists_of_files_are_lists(project):
-    assert _make(project, "plan", CONFIG="a.yaml b.yaml") == [["python", "-m", "tamrl.costs", "a.yaml", "b.yaml"]]
-    assert _make(project, "scaling", RUNS="results/a results/b")[0][3:] == ["results/a", "results/b"]
-    assert _make(project, "maps")[-1] == ["snakemake", "--cores", "all", "--rerun-incomplete"]
+    assert _make(project, "plan", CONFIG="a.yaml b.yaml") == [[*COMMAND, "plan", "a.yaml", "b.yaml"]]
+    assert _make(project, "maps", CONFIG="a.yaml b.yaml", CORES="3") == [[*COMMAND, "run", "a.yaml", "b.yaml", "--cores", "3"]]
+    assert _make(project, "scaling", RUNS="results/a results/b") == [[*COMMAND, "scaling", "results/a", "results/b"]]
+    assert _make(project, "maps") == [[*COMMAND, "run", "--cores", "all"]]
+
+
+def test_make_knows_one_way_into_the_project():
+    """Snakemake and the modules of the project are started by the command `tamrl`, which checks what it is given."""
+    recipes = [line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("\t")]
+    assert sum("$(TAMRL) " in line for line in recipes) > 8
+    assert not [line for line in recipes if "$(BIN)/snakemake" in line or "-m snakemake" in line]
+    inner = [line for line in recipes if "-m tamrl." in line]
+    assert len(inner) == 1 and "$(call quoted,PYTHON) -m tamrl.intake.machine" in inner[0], "before anything is installed"
+
+
+def test_make_and_the_command_agree_on_their_words(project):
+    """What make calls is taken by the parser of the command."""
+    given = {"CONFIG": "a.yaml", "RUN": "results/a", "RUNS": "results/a", "PROFILE": "x"}
+    for target in (
+        "maps",
+        "atlas",
+        "plan",
+        "reproduce",
+        "archive",
+        "scaling",
+        "unlock",
+        "worlds",
+        "config",
+        "search",
+        "benchmark",
+    ):
+        for call in _make(project, target, **given):
+            words = call[3 : call.index("--")] if "--" in call else call[3:]
+            assert build_parser().parse_args(words).command == call[3], call
