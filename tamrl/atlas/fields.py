@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from tamrl import files
+from tamrl import calendar, files
 from tamrl.atlas import layers
 from tamrl.atlas.cells import ShownCells
+from tamrl.calendar import Step, TimeAxis
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
 from tamrl.report.map_sums import unit_factor
@@ -24,14 +25,15 @@ class FluxMaps:
     Parameters
     ----------
     labels : years, or `climatology`
+    step : of the maps
     maps : the map of each flux and label
     reference : the fluxes that the maps are compared with; may be empty
 
     Raises `ContractError` if a map is missing.
     """
 
-    def __init__(self, labels: Sequence[str], *, maps: FluxFiles, reference: FluxFiles) -> None:
-        self.labels, self._maps, self._reference = tuple(labels), maps, reference
+    def __init__(self, labels: Sequence[str], *, step: Step, maps: FluxFiles, reference: FluxFiles) -> None:
+        self.labels, self._step, self._maps, self._reference = tuple(labels), step, maps, reference
         for path in (*maps.values(), *reference.values()):
             if not Path(path).exists():
                 raise ContractError(f"{Path(path).name} is missing", where=path)
@@ -40,6 +42,19 @@ class FluxMaps:
             shown = np.isfinite(layers.by_month(ds["gpp"])).any(0)
             grid = Grid.from_dataset(ds)
         self.cells = ShownCells(grid, shown)
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether the run has fluxes to compare with."""
+        return bool(self._reference)
+
+    def reference_months(self, flux: str, label: str) -> np.ndarray:
+        """Return the mass of the reference in each month (12, lat, lon), gC m-2; steps are as long as those of the maps."""
+        with xr.open_dataset(files.verified(self._reference[flux, label])) as ds:
+            axis = TimeAxis(ds["time"].values, self._step)
+            days = np.bincount(axis.month, axis.days, calendar.MONTHS + 1)[1:]
+            mean: np.ndarray = layers.by_month(ds[flux]) * unit_factor(ds[flux])
+            return mean * days[:, None, None]
 
     def monthly_fields(self, flux: str, label: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the quantities of a flux with their monthly means (12, cell), gC m-2 d-1.

@@ -14,14 +14,14 @@ import pandas as pd
 from tamrl import classes, contracts, files, simulated, stores
 from tamrl.atlas import layers, pack
 from tamrl.atlas.about import about_page
-from tamrl.atlas.areas import regions_to_json
+from tamrl.atlas.areas import reference_totals, regions_to_json
 from tamrl.atlas.chunks import write_layer, write_script
 from tamrl.atlas.fields import FluxMaps
 from tamrl.atlas.stations import tower_index, tower_records
 from tamrl.calendar import CLIMATOLOGY
 from tamrl.carbon import FLUXES
 from tamrl.layout import File, RunLayout
-from tamrl.maps.land import class_shares
+from tamrl.maps.land import Land, class_shares, describe_land
 from tamrl.report.results import Applicability
 from tamrl.sections.results import RunDescription
 from tamrl.uncertainty.calibration import Calibration
@@ -59,7 +59,8 @@ def build_atlas(
     """
     layout, both = RunLayout.at(folder), list(product(FLUXES, description.labels))
     maps = {(flux, label): layout(File.MAP, flux=flux, label=label) for flux, label in both}
-    flux_maps = FluxMaps(description.labels, maps=maps, reference=dict(zip(both, reference, strict=True)) if reference else {})
+    compared = dict(zip(both, reference, strict=True)) if reference else {}
+    flux_maps = FluxMaps(description.labels, step=description.step, maps=maps, reference=compared)
     reference_name = description.reference if reference else None
     with files.atomic(atlas) as part:
         shutil.copytree(site, part, copy_function=_copy, ignore=shutil.ignore_patterns(*files.FOREIGN))
@@ -73,7 +74,7 @@ def build_atlas(
         ]
         towers = _write_towers(data, layout, description)
         regions = contracts.read_csv(layout(File.REGIONS), contracts.REGIONS)
-        write_script(data / "regions.js", "regions", regions_to_json(regions))
+        write_script(data / "regions.js", "regions", regions_to_json(regions, reference_totals(flux_maps, _land(layout))))
         page = about_page(flux_maps.attributes, Calibration.read(layout(File.CALIBRATION)), description, code=code)
         sources = {"towers": towers, "threshold": area.threshold, "maps": sorted(Path(path).name for path in maps.values())}
         head = _headings(description, reference_name) | _appearance(flux_maps, shown)
@@ -181,6 +182,11 @@ def _write_towers(data: Path, layout: RunLayout, description: RunDescription) ->
         contracts.read_csv(layout(File.DISSIMILARITY), contracts.DISSIMILARITY),
         scale=description.step,
     )
+
+
+def _land(layout: RunLayout) -> Land:
+    """Return the land of the cube, all of which counts."""
+    return describe_land(stores.open_cube(layout(File.CUBE)), vegetated_only=False)
 
 
 def _copy(source: str, target: str | Path) -> None:

@@ -1,6 +1,8 @@
 """Atlases of small synthetic runs: their files, the built program, and Chromium to open them in."""
 
+import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +208,11 @@ def opened(chromium):
     for one in made:
         assert all(url.startswith(("file://", "blob:", "data:")) for url in one.asked), one.asked
         assert one.complaints == []
+
+
+def content(path: Path):
+    """What a script hands to the page."""
+    return json.loads(re.fullmatch(r'ATLAS\.put\("[^"]+",(.*)\);\n', path.read_text(), re.DOTALL).group(1))
 
 
 def broken(atlas: Path, folder: Path) -> Path:

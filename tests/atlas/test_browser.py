@@ -12,13 +12,19 @@ import xarray as xr
 from tamrl import simulated
 from tamrl.atlas.bundle import build_site
 from tamrl.errors import InputError
-from tests.atlas.conftest import QUANTUM, SCREENSHOTS, SITE, broken, monthly
+from tests.atlas.conftest import QUANTUM, SCREENSHOTS, SITE, broken, content, monthly
 
 PLACE = {"lat": 45.0, "lon": 25.0}  # the middle of a cell of 10 degrees
 
 
 def number(text: str) -> float:
     return float(text.replace("−", "-"))
+
+
+def error_digits(error: float) -> int:
+    """Decimals of a number with this error: one digit of the error, two where it begins with a one."""
+    power = int(np.floor(np.log10(error)))
+    return max(0, -power + (error / 10.0**power < 1.95))
 
 
 def test_it_opens_from_disk_and_shows_the_run(opened, atlas):
@@ -192,8 +198,16 @@ def test_how_much_carbon_does_the_amazon_take_up_in_july(opened, atlas, daily):
     one.page.wait_for_selector(".answer:has-text('In July of 2012')")
     table = pd.read_csv(daily.path("regions.csv"))
     row = table[(table.region == "SREX-AMZ") & (table.month == 7)].set_index("flux")
-    assert number(one.text("[data-answer=gpp]").split()[0]) == pytest.approx(row.loc["gpp", "mean"], abs=0.006)
-    assert number(one.text("[data-answer=nee]").split()[0]) == pytest.approx(abs(row.loc["nee", "mean"]), abs=0.006)
+    truth = content(atlas / "data/regions.js")["truth"]["2012"]["SREX-AMZ"]
+    for flux in ("gpp", "nee"):
+        size, digits = row.loc[flux, "std"], error_digits(row.loc[flux, "std"])
+        assert one.text(f"[data-answer={flux}]") == f"{abs(row.loc[flux, 'mean']):.{digits}f} PgC"
+        sign = np.sign(row.loc[flux, "mean"])
+        assert f" ± {size:.{digits}f} (truth {sign * truth[flux][7]:.{digits}f})".replace("-", "−") in one.text(".answer")
+    assert "get wrong together" in one.text(".answer") and "over the members" not in one.text("#panel")
+    bar = one.page.locator(".months button").nth(6).get_attribute("aria-label").replace("−", "-")
+    assert re.search(r"90 % interval (\S+) to (\S+), truth (\S+)", bar), bar
+    assert one.page.locator(".months .truth").count() == 12
     assert "10.5194/bg-21-5079-2024" not in one.text("#panel") or "published" in one.text("#panel")
     one.shoot("desktop-region")
 

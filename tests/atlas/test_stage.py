@@ -1,7 +1,5 @@
 """The data of the atlas: packed numbers come back, files hold what the run holds, and regions add up."""
 
-import json
-import re
 import shutil
 
 import numpy as np
@@ -12,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tamrl import classes, contracts, simulated
+from tamrl import classes, contracts, simulated, stores
 from tamrl.atlas import layers, pack
 from tamrl.atlas.cells import ShownCells
 from tamrl.atlas.stage import build_atlas
@@ -20,12 +18,7 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
 from tamrl.maps.budgets.regions import SREX, srex_masks
-from tests.atlas.conftest import QUANTUM, monthly
-
-
-def content(path):
-    """What a script hands to the page."""
-    return json.loads(re.fullmatch(r'ATLAS\.put\("[^"]+",(.*)\);\n', path.read_text(), re.DOTALL).group(1))
+from tests.atlas.conftest import QUANTUM, content, monthly
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +128,22 @@ def test_regions_add_up(daily):
     np.testing.assert_allclose(of["nee"], of["reco"] - of["gpp"], rtol=1e-4, atol=1e-4)
     bands = year[year.kind == "band"]["mean"].groupby("flux").sum()
     np.testing.assert_allclose(bands, year.xs("globe", level="region")["mean"].reindex(bands.index), rtol=1e-4)
+
+
+def test_the_truth_of_regions_is_summed_over_their_land(written, climatology, placeholder, daily):
+    found = content(written / "data/regions.js")["truth"]["2012"]
+    cube = stores.open_cube(daily.path("drivers/cube.zarr"))
+    with xr.open_dataset(daily.path("inputs/truth/gpp_2012.nc")) as ds:
+        grid = Grid.from_dataset(cube)
+        inside = srex_masks(grid.lat, grid.lon)["SREX-AMZ"]
+        area = grid.area() * cube["land_fraction"].values * inside
+        july = ds["gpp"].sel(time="2012-07").fillna(0).values
+    expected = float((july * area).sum() / 1e15)  # each step of the fixture counts as a day
+    assert found["SREX-AMZ"]["gpp"][7] == pytest.approx(expected, rel=1e-4) and expected > 0
+    assert sum(found["globe"]["reco"][1:]) == pytest.approx(found["globe"]["reco"][0], rel=1e-4)
+    assert not {"ENF", "BSV"} & found.keys(), "a gridded flux does not tell the part of a class"
+    build_atlas(**climatology.keywords(placeholder) | {"atlas": climatology.path("untold")})
+    assert content(climatology.folder / "untold/data/regions.js")["truth"] == {}
 
 
 def test_no_two_regions_share_a_name():

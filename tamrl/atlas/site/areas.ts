@@ -1,7 +1,7 @@
 // The panel of regions: what each takes up and releases, month by month, and the year's budgets beside published ones.
 import type { App } from "./app";
 import { bars, monthBars, type Bar } from "./charts";
-import { digitsOf, h, mass, number } from "./dom";
+import { digitsOfError, h, mass, number } from "./dom";
 import { FLUXES, MONTHS, type Flux, type Regions, type Total } from "./types";
 
 const CLASSES: Record<string, string> = {
@@ -23,7 +23,7 @@ export async function regionsPanel(app: App, host: HTMLElement, current: () => b
   if (!current()) return;
   const totals = regions.totals[app.state.label];
   const region = totals[app.state.region] ? app.state.region : "globe";
-  host.replaceChildren(chooser(app, regions, region), sentence(app, regions, region), months(app, totals[region]), budgets(app, regions, region));
+  host.replaceChildren(chooser(app, regions, region), sentence(app, regions, region), months(app, regions, region), budgets(app, regions, region));
 }
 
 function chooser(app: App, regions: Regions, region: string): HTMLElement {
@@ -51,6 +51,7 @@ export function choose(app: App, regions: Regions, region: string): void {
 /** The answer in words. */
 function sentence(app: App, regions: Regions, region: string): HTMLElement {
   const { state } = app;
+  const { about, reference } = app.run.index;
   const of = regions.totals[state.label][region];
   const pick = (flux: Flux): Total | null => of[flux][state.month];
   const [gpp, reco, nee] = [pick("gpp"), pick("reco"), pick("nee")];
@@ -58,23 +59,34 @@ function sentence(app: App, regions: Regions, region: string): HTMLElement {
   const when = state.month ? `In ${MONTHS[state.month - 1]} of ${year}` : `In ${year}`;
   const name = regionName(regions, region);
   if (!gpp || !reco || !nee) return h("p", { class: "note" }, `No values of ${name} in this month.`);
-  const deviation = (total: Total): string => (total[1] === null ? "" : ` ± ${number(total[1], digitsOf(total[0]))}`);
-  const poor = app.run.index.about.skill.nee.startsWith("no ");
+  const answer = (flux: Flux, [mean, std]: Total, sign: number): (Node | string)[] => {
+    const digits = digitsOfError(std, mean);
+    const truth = truthOf(app, regions, region, flux, state.month);
+    return [h("strong", { "data-answer": flux }, `${number(sign * mean, digits)} PgC`), std === null ? "" : ` ± ${number(std, digits)}`, truth === null ? "" : ` (${reference} ${number(sign * truth, digits)})`];
+  };
   return h(
     "section",
     { class: "answer", "aria-live": "polite" },
     h("h2", {}, name),
-    h("p", {}, `${when} its plants take up `, h("strong", { "data-answer": "gpp" }, `${mass(gpp[0])} PgC`), `${deviation(gpp)} (GPP) and its ecosystems release `, h("strong", {}, `${mass(reco[0])} PgC`), `${deviation(reco)} (RECO): a net `,
-      nee[0] < 0 ? "uptake" : "release", " of ", h("strong", { "data-answer": "nee" }, `${mass(Math.abs(nee[0]))} PgC`), `${deviation(nee)}.`),
-    h("p", { class: "soft caption" }, `± is the standard deviation over the members. ${number(regions.area[region] / 1e12, 2)} million km² of land. 1 PgC = 10⁹ t of carbon.`),
-    poor && h("p", { class: "warn" }, `Take the net with care. NEE: ${app.run.index.about.skill.nee}.`),
+    h("p", {}, `${when} its plants take up `, ...answer("gpp", gpp, 1), " of carbon (GPP) and its ecosystems release ", ...answer("reco", reco, 1), " (RECO): a net ",
+      nee[0] < 0 ? "uptake" : "release", " of ", ...answer("nee", nee, nee[0] < 0 ? -1 : 1), "."),
+    h("p", { class: "soft" }, "± is one standard deviation of the error of the total: what the members disagree on, and what all of them get wrong together, learnt at held-out towers."),
+    h("p", { class: "soft caption" }, `${number(regions.area[region] / 1e12, 2)} million km² of land. 1 PgC = 10⁹ t of carbon.`),
+    about.skill.nee.startsWith("no ") && h("p", { class: "warn" }, `Take the net with care. NEE: ${about.skill.nee}.`),
   );
 }
 
-function months(app: App, of: Record<Flux, (Total | null)[]>): HTMLElement {
+/** What the gridded reference sums up to, PgC. */
+function truthOf(app: App, regions: Regions, region: string, flux: Flux, month: number): number | null {
+  return regions.truth[app.state.label]?.[region]?.[flux][month] ?? null;
+}
+
+function months(app: App, regions: Regions, region: string): HTMLElement {
   const { state, run } = app;
+  const of = regions.totals[state.label][region];
+  const ticks = truthOf(app, regions, region, state.flux, 1) !== null;
   const buttons = h("div", { class: "segmented", role: "group", "aria-label": "Flux" }, ...FLUXES.map((flux) => h("button", { type: "button", "aria-pressed": String(flux === state.flux), click: () => app.set({ flux }) }, run.index.fluxes[flux].short)));
-  const line = of[state.flux].slice(1).map((total) => total && { mean: total[0], least: total[2], most: total[3] });
+  const line = of[state.flux].slice(1).map((total, m) => total && { mean: total[0], least: total[2], most: total[3], truth: truthOf(app, regions, region, state.flux, m + 1) });
   const table = h("details", {}, h("summary", {}, "Numbers"), h("table", {},
     h("caption", {}, "PgC per month, mean and 90 % interval"),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), ...FLUXES.map((flux) => h("th", { scope: "col" }, run.index.fluxes[flux].short)))),
@@ -83,7 +95,7 @@ function months(app: App, of: Record<Flux, (Total | null)[]>): HTMLElement {
       return h("td", {}, total ? `${mass(total[0])} (${mass(total[2])} … ${mass(total[3])})` : "–");
     }))))));
   return h("section", {}, h("h3", {}, "Month by month"), buttons, monthBars(line, `var(--${state.flux})`, "PgC", state.month, (month) => app.set({ month })),
-    h("p", { class: "soft caption" }, "PgC per month; lines span the members. Choose a month."), table);
+    h("p", { class: "soft caption" }, `PgC per month; dark lines: 90 % interval${ticks ? `; dashed: ${run.index.reference}` : ""}. Choose a month.`), table);
 }
 
 function budgets(app: App, regions: Regions, region: string): HTMLElement {
@@ -92,7 +104,7 @@ function budgets(app: App, regions: Regions, region: string): HTMLElement {
   const published = run.index.about.published[state.flux];
   const row = (code: string): Bar | null => {
     const total = totals[code][state.flux][0];
-    return total && { name: regionName(regions, code), mean: total[0], least: total[2], most: total[3], marked: code === region, choose: () => choose(app, regions, code) };
+    return total && { name: regionName(regions, code), mean: total[0], least: total[2], most: total[3], truth: truthOf(app, regions, code, state.flux, 0), marked: code === region, choose: () => choose(app, regions, code) };
   };
   const list = (kind: string): Bar[] => Object.keys(regions.kinds).filter((code) => regions.kinds[code] === kind && regions.area[code] > 0).map(row).filter((bar): bar is Bar => !!bar && bar.most !== bar.least || (!!bar && bar.mean !== 0));
   const colour = `var(--${state.flux})`;
@@ -101,7 +113,7 @@ function budgets(app: App, regions: Regions, region: string): HTMLElement {
   return h("section", {},
     h("h3", {}, `${run.index.fluxes[state.flux].long}: budgets of the year`),
     bars([...list("globe"), ...list("band")], colour, "PgC yr⁻¹", published),
-    h("p", { class: "soft caption" }, "PgC per year; dark lines span the members. ",
+    h("p", { class: "soft caption" }, `PgC per year; dark lines: 90 % interval${run.index.reference && Object.keys(regions.truth).length ? `; dashed: ${run.index.reference}, where it can be summed` : ""}. `,
       published ? `Striped, behind all land: published, ${number(published.low, 1)} to ${number(published.high, 1)} (${published.source})${virtual ? ", of the real Earth" : ""}.` : "No comparable published total.", state.flux === "nee" ? " Fire and lateral fluxes excluded." : ""),
     h("h4", {}, HEADINGS.region), bars(sorted, colour, "PgC yr⁻¹"),
     h("h4", {}, HEADINGS.class), bars(list("class").sort((a, b) => Math.abs(b.mean) - Math.abs(a.mean)), colour, "PgC yr⁻¹"));

@@ -128,20 +128,17 @@ function zero(plot: uPlot, colour: string): void {
   plot.ctx.restore();
 }
 
-export interface Bar {
+export interface Bar extends Span {
   name: string;
   title?: string;
-  mean: number;
-  least: number;
-  most: number;
   marked?: boolean;
   choose?: () => void;
 }
 
 /** Horizontal bars from zero, with their intervals; `published` is a range drawn behind the first. */
 export function bars(rows: Bar[], colour: string, unit: string, published?: { low: number; high: number }): HTMLElement {
-  const low = Math.min(0, ...rows.map((r) => r.least), published?.low ?? 0);
-  const high = Math.max(0, ...rows.map((r) => r.most), published?.high ?? 0);
+  const low = Math.min(0, ...rows.flatMap((r) => [r.least, r.truth ?? 0]), published?.low ?? 0);
+  const high = Math.max(0, ...rows.flatMap((r) => [r.most, r.truth ?? 0]), published?.high ?? 0);
   const at = (value: number): number => (100 * (value - low)) / (high - low || 1);
   const list = h("ul", { class: "bars" });
   rows.forEach((row, k) => {
@@ -153,7 +150,8 @@ export function bars(rows: Bar[], colour: string, unit: string, published?: { lo
     picture.append(s("rect", { x: from, width: Math.max(0.3, to - from), y: 2, height: 6, fill: colour, rx: 0.4 }));
     picture.append(s("line", { class: "range", x1: at(row.least), x2: at(row.most), y1: 5, y2: 5 }));
     picture.append(s("line", { class: "zero", x1: at(0), x2: at(0), y1: 0, y2: 10 }));
-    const text = `${mass(row.mean)} ${unit}, members ${mass(row.least)} to ${mass(row.most)}`;
+    if (known(row.truth)) picture.append(s("line", { class: "truth", x1: at(row.truth), x2: at(row.truth), y1: 0, y2: 10 }));
+    const text = inWords(row, unit);
     const label = row.choose
       ? h("button", { type: "button", class: "name", title: row.title, "aria-pressed": String(!!row.marked), click: row.choose }, row.name)
       : h("span", { class: "name", title: row.title }, row.name);
@@ -163,11 +161,23 @@ export function bars(rows: Bar[], colour: string, unit: string, published?: { lo
   return list;
 }
 
+const known = (value: number | null | undefined): value is number => value !== null && value !== undefined;
+
+const inWords = (bar: Span, unit: string): string =>
+  `${mass(bar.mean)} ${unit}, 90 % interval ${mass(bar.least)} to ${mass(bar.most)}${known(bar.truth) ? `, truth ${mass(bar.truth)}` : ""}`;
+
+export interface Span {
+  mean: number;
+  least: number;
+  most: number;
+  truth?: number | null;
+}
+
 /** Upright bars of the twelve months, the chosen one marked. */
-export function monthBars(totals: ({ mean: number; least: number; most: number } | null)[], colour: string, unit: string, month: number, choose: (month: number) => void): HTMLElement {
-  const known = totals.filter((t) => t !== null);
-  const low = Math.min(0, ...known.map((t) => t.least));
-  const high = Math.max(0, ...known.map((t) => t.most));
+export function monthBars(totals: (Span | null)[], colour: string, unit: string, month: number, choose: (month: number) => void): HTMLElement {
+  const drawn = totals.filter((t) => t !== null);
+  const low = Math.min(0, ...drawn.flatMap((t) => [t.least, t.truth ?? 0]));
+  const high = Math.max(0, ...drawn.flatMap((t) => [t.most, t.truth ?? 0]));
   const at = (value: number): number => 100 - (100 * (value - low)) / (high - low || 1);
   const list = h("ol", { class: "months" });
   totals.forEach((total, k) => {
@@ -176,9 +186,10 @@ export function monthBars(totals: ({ mean: number; least: number; most: number }
       const [top, bottom] = [at(Math.max(0, total.mean)), at(Math.min(0, total.mean))];
       picture.append(s("rect", { x: 1.5, width: 7, y: top, height: Math.max(0.5, bottom - top), fill: colour }));
       picture.append(s("line", { class: "range", x1: 5, x2: 5, y1: at(total.most), y2: at(total.least) }));
+      if (known(total.truth)) picture.append(s("line", { class: "truth", x1: 0.5, x2: 9.5, y1: at(total.truth), y2: at(total.truth) }));
     }
     picture.append(s("line", { class: "zero", x1: 0, x2: 10, y1: at(0), y2: at(0) }));
-    const text = `${xName({ time: false } as Chart, k + 1)}: ${total ? `${mass(total.mean)} ${unit}, members ${mass(total.least)} to ${mass(total.most)}` : "no value"}`;
+    const text = `${xName({ time: false } as Chart, k + 1)}: ${total ? inWords(total, unit) : "no value"}`;
     const button = h("button", { type: "button", title: text, "aria-label": text, "aria-pressed": String(k + 1 === month), click: () => choose(k + 1) }, picture as unknown as HTMLElement, h("span", {}, LETTERS[k]));
     list.append(h("li", {}, button));
   });

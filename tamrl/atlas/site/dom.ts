@@ -66,6 +66,13 @@ export function digitsOf(value: number): number {
   return size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 3;
 }
 
+/** Decimals that an error of this size leaves a number: one digit of the error, two where that begins with a one. */
+export function digitsOfError(error: number | null, value: number): number {
+  if (error === null || !(error > 0)) return digitsOf(value);
+  const power = Math.floor(Math.log10(error));
+  return Math.min(6, Math.max(0, -power + (error / 10 ** power < 1.95 ? 1 : 0)));
+}
+
 export function placeName(lat: number, lon: number, digits = 2): string {
   return `${Math.abs(lat).toFixed(digits)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(lon).toFixed(digits)}° ${lon < 0 ? "W" : "E"}`;
 }

@@ -87,11 +87,13 @@ export interface Index {
   about: About;
 }
 
-/** Mean, standard deviation, least and most of the members, PgC. */
+/** Mean, standard deviation of its error, and the ends of its 90 % interval, PgC. */
 export type Total = [number, number | null, number, number];
 
 export interface Regions {
   totals: Record<string, Record<string, Record<Flux, (Total | null)[]>>>;
+  /** Of the gridded reference, PgC of the year and of the months; not of land-cover classes, and empty without a reference. */
+  truth: Record<string, Record<string, Record<Flux, (number | null)[]>>>;
   kinds: Record<string, "globe" | "band" | "class" | "region">;
   outlines: Record<string, { name: string; ring: [number, number][] }>;
   area: Record<string, number>;
