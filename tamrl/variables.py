@@ -28,6 +28,10 @@ FILLED = "filled_drivers"
 """Variable (time, lat, lon) with the number of composite drivers that are filled; its attribute `of` is their total number."""
 
 
+LAND_SOURCES = ("cds_era5_land", "earth_data_hub")
+"""Sources of ERA5-Land."""
+
+
 class Alias(Strict):
     """Name and unit of a variable in a source."""
 
@@ -63,7 +67,7 @@ class Era5Entry(Strict):
     def aliases(self) -> dict[str, Alias]:
         """Name and unit for each source of ERA5."""
         files, store = Alias(name=self.short_name, units=self.units), Alias(name=self.name, units=self.units)
-        return {"cds_era5": files, **({"cds_era5_land": files} if self.land else {}), "arco_era5": store}
+        return {"cds_era5": files, **(dict.fromkeys(LAND_SOURCES, files) if self.land else {}), "arco_era5": store}
 
 
 class TowerAlias(Strict):

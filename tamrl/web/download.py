@@ -79,6 +79,7 @@ class Client:
     gap : shortest time between the starts of two requests, in seconds
     timeout : (float, float), seconds to wait for a connection, and for bytes
     limits : limits on the size and duration of a download
+    before : called before each request, such as to count it against a quota
     """
 
     credential: Credential | None = None
@@ -88,6 +89,7 @@ class Client:
     gap: float = 0.0
     timeout: tuple[float, float] = (20.0, 120.0)
     limits: Limits = Limits()
+    before: Callable[[], None] | None = None
     _last: float = 0.0
 
     def __post_init__(self) -> None:
@@ -208,6 +210,8 @@ class Client:
     def _ask(self, url: str, headers: dict[str, str]) -> Iterator[Answer]:
         time.sleep(max(0.0, self._last + self.gap - time.monotonic()))
         self._last = time.monotonic()
+        if self.before:
+            self.before()
         login = {self.credential.header: self.credential.value} if self.credential else {}
         answer = self._session.get(url, headers=login | headers, stream=True, timeout=self.timeout)
         assert isinstance(answer, Answer)  # `Session.send` returns nothing else

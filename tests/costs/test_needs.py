@@ -59,6 +59,8 @@ def test_files_of_the_sources():
     assert volume("arco_era5").size == pytest.approx(24 * 0.8 * volume("cds_era5").size), "0.39 of the bytes were measured"
     assert volume("arco_era5").condensed == 0 and volume("arco_era5", download=True).condensed == volume("cds_era5").size
     assert volume("cds_era5_land").size == pytest.approx(4 * 24 * 365.25 * 1801 * 3600 * 2)
+    hub = volume("earth_data_hub", download=True)
+    assert hub.size == hub.condensed == pytest.approx(4 * 24 * 365.25 * 1472 * 3600 * 4 * 0.19) and 120e9 < hub.size < 180e9
     assert volume("modis") == SourceVolume(24 * 23 * 45e6, 24 * 23)
     assert volume("mcd43c4").size == pytest.approx(24 * 365 / 8 * 90e6) and volume("mcd43c4").composites == 24 * 45
     assert volume("static") == volume("packaged") == volume("modis", variables=0) == SourceVolume()

@@ -127,6 +127,26 @@ def write_arco(path, *, resolution, years):
             hours.fill_store(path, name, values, times=hours.ends(name, month.year, month.month, len(values)))
 
 
+def write_hub(path, *, resolution, years, late=False, **attributes):
+    """Days of land in a store like that of the Earth Data Hub: Zarr 3, no chunks of sea, the south cut off.
+
+    With `late` an amount stands at the midnight that ends its day. `attributes` are those of amounts.
+    """
+    days = pd.date_range(f"{years[0]}-01-01", f"{years[-1] + 1}-01-31", freq="D")
+    lat, lon = np.arange(90, -60 - 1e-9, -resolution), np.arange(0, 360 - 1e-9, resolution)
+    sea = np.broadcast_to((lon >= 180) & (lon < 270), (lat.size, lon.size))
+    fields = {}
+    for name, units in {"t2m": "K", "d2m": "K", "ssrd": "J m**-2", "tp": "m"}.items():
+        amount = name in ("ssrd", "tp")
+        stamped = days - pd.Timedelta(days=1) if late and amount else days
+        values = np.where(sea, np.nan, weather(name, stamped, resolution=resolution)[:, : lat.size]).astype("float32")
+        more = (attributes or {"cell_methods": "valid_time: sum"}) if amount else {"GRIB_stepType": "instant"}
+        fields[name] = (DIMS, values, {"units": units, "long_name": name, **more})
+    ds = xr.Dataset(fields, coords={"valid_time": days, "latitude": lat, "longitude": lon})
+    chunks = {"chunks": (75, lat.size, round(90 / resolution)), "_FillValue": np.float32("nan"), "fill_value": np.float32("nan")}
+    ds.to_zarr(path, zarr_format=3, encoding={n: {**chunks, "write_empty_chunks": False} for n in fields}, mode="w")
+
+
 def write_tif(path, values, nodata=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     size = 180 / values.shape[0]
@@ -162,6 +182,7 @@ def write():
     return SimpleNamespace(
         era5=era5, save=save, weather=weather, write_era5=write_era5, composite=composite, write_modis=write_modis,
         write_tif=write_tif, write_static=write_static, greenness=greenness, nadir=nadir, write_arco=write_arco,
+        write_hub=write_hub,
     )  # fmt: skip
 
 
@@ -174,6 +195,7 @@ def world(tmp_path_factory):
     write_static(folder / "static", pixel=5, resolution=10)
     write_nadir(folder / "mcd43c4", pixel=5, year=2011)
     write_arco(folder / "arco.zarr", resolution=10, years=[2011])
+    write_hub(folder / "hub.zarr", resolution=10, years=[2011])
     return folder
 
 

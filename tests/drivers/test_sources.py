@@ -22,7 +22,7 @@ def name(request):
 @pytest.fixture
 def options(name, world):
     folders = {n: n for n in ("modis", "mcd43c4", "static")}
-    folders |= {"cds_era5": "era5", "cds_era5_land": "era5", "arco_era5": "arco.zarr"}
+    folders |= {"cds_era5": "era5", "cds_era5_land": "era5", "arco_era5": "arco.zarr", "earth_data_hub": "hub.zarr"}
     path = {"path": str(world / folders[name])} if name in folders else {}
     return registry.options(registry.SOURCES, name)(**path)
 
@@ -46,7 +46,7 @@ def opened(call):
 
 
 def test_there_are_sources():
-    assert {"cds_era5", "cds_era5_land", "arco_era5", "modis", "mcd43c4", "static", "packaged"} <= set(NAMES)
+    assert {"cds_era5", "cds_era5_land", "arco_era5", "earth_data_hub", "modis", "mcd43c4", "static", "packaged"} <= set(NAMES)
 
 
 def test_it_has_the_parts_of_the_contract(name):

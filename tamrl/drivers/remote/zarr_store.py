@@ -17,9 +17,9 @@ def is_url(path: str) -> bool:
     return path.startswith(("http://", "https://"))
 
 
-def sha256_of(url: str) -> str:
+def sha256_of(url: str, client: Client | None = None) -> str:
     """SHA-256 of what lies at an address."""
-    return hashlib.sha256(_client(url).get(url) or b"").hexdigest()
+    return hashlib.sha256((client or _client(url)).get(url) or b"").hexdigest()
 
 
 ATTEMPTS = 14

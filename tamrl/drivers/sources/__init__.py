@@ -4,7 +4,7 @@ A module here holds what `tamrl.plugins.DriverSource` describes, and declares in
 files, download them, give a map of climates. It is light: a dry run imports it, so readers are imported inside its functions.
 
 A source offers a variable of the vocabulary if the variable's entry in `tamrl/data/variables.yaml` names it under `sources`; an
-entry `era5` serves the three sources of ERA5.
+entry `era5` serves the four sources of ERA5.
 
 Every array stands on the source's own grid, `lat` falling and `lon` rising within [-180, 180), with the attribute
 
