@@ -82,7 +82,7 @@ def open_hub_days(
         alias = variables.get(name).sources[SOURCE]
         where = f"{path} ({alias.name})"
         pieces = [_prepared(raw, alias, axis, totals, where) for raw in _pieces(path, chunks, alias, axis)]
-        ends = alias.is_amount and _day_of(pieces[0].attrs, totals, where) == "day_before"
+        ends = alias.is_amount and _day_of(pieces[0], totals, where) == "day_before"
         raw = joining.join_series([_plain(piece, alias) for piece in pieces], where=where)
         driver = time_steps.driver_on_steps(
             name, raw, source=SOURCE, axis=axis, accumulation="day" if ends else "hour", where=where
@@ -145,17 +145,17 @@ def _span(axis: TimeAxis, raw: xr.DataArray, alias: Alias, totals: Totals, where
         raise InputError(
             "the store states another unit than ERA5-Land has, or none", where=where, found=stated or "none", todo=todo
         )
-    late = alias.is_amount and _day_of(raw.attrs, totals, where) == "day_before"
+    late = alias.is_amount and _day_of(raw, totals, where) == "day_before"
     start, end = (month.astype("datetime64[ns]") + (DAY if late else 0 * DAY) for month in axis.span)
     return start, end
 
 
-def _day_of(attrs: dict[str, object], totals: Totals, where: str) -> Totals:
+def _day_of(amount: xr.DataArray, totals: Totals, where: str) -> Totals:
     """The day of an amount stamped 00:00, as the user or an attribute of the store says; raises `InputError` if none does."""
-    methods = str(attrs.get("cell_methods", ""))
+    methods = str(amount.attrs.get("cell_methods", ""))
     is_sum = "sum" in methods.replace(":", " ").split()
     if totals == "attributes" and not is_sum:
-        stated = {key: attrs[key] for key in ("cell_methods", "GRIB_stepType", "long_name") if key in attrs}
+        stated = {key: amount.attrs[key] for key in ("cell_methods", "GRIB_stepType", "long_name") if key in amount.attrs}
         todo = (
             "compare some days of it with ERA5-Land of the Climate Data Store, and set drivers.earth_data_hub.totals to same_day "
             "(an amount is of the day that begins at its stamp) or day_before (that ends there)"
