@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 import yaml
 
+import tamrl
 from tamrl import config
+from tamrl.grid import Grid
 from tamrl.plugins import Dims, FluxModel
 from tamrl.towers.networks import table
 from tamrl.towers.reader import records
@@ -73,3 +76,74 @@ def test_links_between_pages_lead_somewhere(page):
         link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link and not link.startswith("#")
     ]
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+SIX = {
+    "start": ("docs/first-hour.md", "make maps"),
+    "cost": ("docs/first-hour.md", "## What it costs"),
+    "my tower": ("docs/my-tower.md", "my_tower.csv"),
+    "Europe only": ("docs/region.md", "sellonlatbox"),
+    "what the ± means": ("docs/uncertainty.md", "## Which interval is in which file"),
+    "how to cite": ("docs/cite.md", "A sentence to paste"),
+}
+"""What a visitor asks: the page that answers, and what stands on it."""
+
+
+def links_of(page: str) -> set[str]:
+    """Pages of the project that a page links to, relative to its root."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = {link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link}
+    folder = (ROOT / page).parent
+    return {(folder / t).resolve().relative_to(ROOT).as_posix() for t in targets if t.endswith(".md")}
+
+
+@pytest.mark.parametrize("question", SIX)
+def test_the_readme_answers_within_two_clicks(question):
+    page, answer = SIX[question]
+    one = links_of("README.md")
+    two = set().union(*(links_of(p) for p in one))
+    assert page in one | two and answer in (ROOT / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", sorted(p.name for p in DOCS.glob("*.md")))
+def test_every_page_is_reached_from_the_readme(page):
+    reached, new = set(), {"README.md"}
+    while new:
+        reached |= new
+        new = set().union(*(links_of(p) for p in new)) - reached
+    assert f"docs/{page}" in reached
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_a_heading_lead_to_one(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\(([^)\s#]*)#([^)\s]+)\)", text):
+        if "://" not in target:
+            there = (ROOT / page).parent / target if target else ROOT / page
+            heads = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+            assert anchor in slugs, f"{target}#{anchor}"
+
+
+def test_the_region_of_the_page_is_cut_from_a_map(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("region.md", "python")
+    grid = Grid(2.0)
+    folder = tmp_path / "results/default/maps/monthly"
+    folder.mkdir(parents=True)
+    lat, lon = np.meshgrid(grid.lat, grid.lon, indexing="ij")
+    ds = xr.Dataset({"gpp": (("lat", "lon"), lat), "gpp_std": (("lat", "lon"), lon)}, {"lat": grid.lat, "lon": grid.lon})
+    ds.to_netcdf(folder / "gpp_2012.nc")
+    exec(compile(code, "region.md", "exec"), {})
+    cut = xr.load_dataset("gpp_europe_2012.nc")
+    assert cut.sizes == {"lat": 19, "lon": 27}
+    assert 34 <= float(cut["gpp"].min()) < float(cut["gpp"].max()) <= 72
+    assert -12 <= float(cut["gpp_std"].min()) < float(cut["gpp_std"].max()) <= 42
+
+
+def test_the_citation_is_that_of_the_release():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cff["version"] == tamrl.__version__ and cff["title"] and cff["authors"]
+    page = (DOCS / "cite.md").read_text(encoding="utf-8")
+    assert f"version {cff['version']}" in page and cff["title"] in page and cff["authors"][0]["name"] in page
+    assert all(reference["doi"] in page for reference in cff["references"])
