@@ -1,15 +1,18 @@
 """Lists of the FLUXNET shuttle that lack a hub, and hubs that answer with pages, against doubles of both."""
 
 import hashlib
+import http.server
+import json
 import shutil
+import threading
 
 import pandas as pd
 import pytest
 
 from tamrl.errors import ConfigError, DownloadError, InputError, OutageError
 from tamrl.towers.networks import shuttle
+from tamrl.towers.reader import download_report, snapshot
 from tamrl.towers.reader import shuttle as reader
-from tamrl.towers.reader import snapshot
 from tests.towers.conftest import sample  # noqa: F401
 from tests.towers.test_shuttle import _fetch, _gather, listed, server  # noqa: F401
 
@@ -145,9 +148,109 @@ def test_an_archive_that_is_denied_twice_arrives_at_last(listed, server, tmp_pat
     assert _gather(tmp_path / "shuttle")[2].empty
 
 
+@pytest.mark.parametrize("fault", ["page", "403"])
+def test_an_archive_that_is_denied_for_a_while_is_no_bad_one(listed, server, tmp_path, fault):  # noqa: F811
+    name = next(n for n in server.content if "US-Ccc" in n)
+    server.faults[name] = [fault] * (reader.TRIES * reader.ROUNDS - 1)
+    assert len(_fetch(listed, tmp_path / "shuttle")) == 4
+    assert _gather(tmp_path / "shuttle")[2].empty
+
+
 def test_an_archive_that_stays_denied_where_others_arrive_is_set_aside(listed, server, tmp_path):  # noqa: F811
     name = next(n for n in server.content if "US-Ccc" in n)
     server.faults[name] = ["403"] * 9
     assert len(_fetch(listed, tmp_path / "shuttle")) == 3
-    assert [n for n, _ in server.seen].count(name) == reader.TRIES
+    assert [n for n, _ in server.seen].count(name) == reader.TRIES * reader.ROUNDS
     assert _gather(tmp_path / "shuttle", strict=False)[2]["site"].tolist() == ["US-Ccc"]
+
+
+# AmeriFlux counts downloads
+
+
+class Counter(http.server.ThreadingHTTPServer):
+    """The hub's log of downloads; `out` requests to come find it out."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), CounterHandler)
+        self.reports, self.out = [], 0
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/api/v2/log_shuttle_data_request"
+
+
+class CounterHandler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        report = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.out -= 1
+        self.send_response(503 if self.server.out >= 0 else 200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+        if self.server.out < 0:
+            self.server.reports.append((self.path, report))
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def counter(listed, monkeypatch):  # noqa: F811
+    frame = pd.read_csv(listed, dtype=str)
+    frame["data_hub"] = frame["data_hub"].replace("AMF", "AmeriFlux")
+    frame.to_csv(listed, index=False)
+    for variable in (download_report.CONSENT, download_report.NAME, download_report.EMAIL, download_report.USE):
+        monkeypatch.delenv(variable, raising=False)
+    with Counter() as running:
+        monkeypatch.setenv(download_report.ADDRESS, running.url)
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+def consent(monkeypatch):
+    monkeypatch.setenv(download_report.CONSENT, "yes")
+    monkeypatch.setenv(download_report.NAME, "A. Person")
+    monkeypatch.setenv(download_report.EMAIL, "a@example.org")
+
+
+@pytest.mark.parametrize("value", [None, "", "no"])
+def test_nothing_is_reported_without_consent(listed, counter, tmp_path, monkeypatch, caplog, value):  # noqa: F811
+    caplog.set_level("INFO")
+    monkeypatch.setenv(download_report.NAME, "A. Person")
+    monkeypatch.setenv(download_report.EMAIL, "a@example.org")
+    if value is not None:
+        monkeypatch.setenv(download_report.CONSENT, value)
+    assert len(_fetch(listed, tmp_path / "shuttle")) == 4
+    assert not counter.reports and "1 were not reported (TAMRL_REPORT_DOWNLOADS=yes" in caplog.text
+
+
+def test_archives_of_ameriflux_are_reported_once_with_consent(listed, server, counter, tmp_path, monkeypatch):  # noqa: F811
+    consent(monkeypatch)
+    _fetch(listed, tmp_path / "shuttle")
+    shutil.rmtree(tmp_path / "shuttle")
+    _fetch(listed, tmp_path / "shuttle")
+    name = next(n for n in server.content if "US-Ccc" in n)
+    expected = {"user_id": "fluxnetshuttle", "zip_filenames": [name], "user_name": "A. Person", "user_email": "a@example.org"}
+    assert counter.reports == [("/api/v2/log_shuttle_data_request", expected | {"intended_use": "model", "description": "tamrl"})]
+
+
+def test_a_report_that_fails_stops_nothing_and_is_sent_next_time(listed, counter, tmp_path, monkeypatch):  # noqa: F811
+    consent(monkeypatch)
+    counter.out = download_report.TRIES
+    assert len(_fetch(listed, tmp_path / "shuttle")) == 4 and not counter.reports
+    shutil.rmtree(tmp_path / "shuttle")
+    _fetch(listed, tmp_path / "shuttle")
+    assert [len(report["zip_filenames"]) for _, report in counter.reports] == [1]
+    assert not (tmp_path / ".shuttle.store" / download_report.PENDING).exists()
+
+
+@pytest.mark.parametrize(("variable", "value"), [("EMAIL", ""), ("USE", "fun"), ("CONSENT", "perhaps")])
+def test_consent_without_a_person_is_refused_before_anything(listed, server, counter, tmp_path, monkeypatch, variable, value):  # noqa: F811
+    consent(monkeypatch)
+    monkeypatch.setenv(getattr(download_report, variable), value)
+    with pytest.raises(ConfigError, match=getattr(download_report, variable)):
+        _fetch(listed, tmp_path / "shuttle")
+    assert not server.seen and not counter.reports
+
+
+def test_the_list_stays_with_the_archives(listed, tmp_path):  # noqa: F811
+    _fetch(listed, tmp_path / "shuttle")
+    assert (tmp_path / "shuttle" / reader.LIST).read_bytes() == listed.read_bytes()

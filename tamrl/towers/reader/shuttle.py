@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from tamrl.towers import sites
 from tamrl.towers.networks.shuttle import Options
 from tamrl.towers.product import Product
 from tamrl.towers.reader import bif, oneflux, records, snapshot
+from tamrl.towers.reader.download_report import Reporter, report_downloads
 from tamrl.towers.sites import Site
 from tamrl.web import download
 from tamrl.web.addresses import redacted
@@ -29,17 +30,22 @@ from tamrl.web.addresses import redacted
 _log = logging.getLogger(__name__)
 
 CHOSEN = "chosen.csv"
-TRIES = 3
-"""Times that an archive is asked for which is denied, or arrives damaged."""
+LIST = "snapshot.csv"
+"""The list that the archives were chosen from, to be pinned by its SHA-256."""
+TRIES, ROUNDS = 3, 3
+"""Times in a row that an archive is asked for which is denied, or arrives damaged; and how often, with other archives between."""
+ROUND_PAUSE = 60.0
+"""Pause before another round, in units of the first pause: a minute."""
 
 
 def fetch_archives(options: Options, folder: Path, *, wait: float = 1.0) -> None:
-    """Fill `folder` with the selected archives and `chosen.csv`, their list with citations and the reason of each failure.
+    """Fill `folder` with the selected archives, `chosen.csv`, their list with citations and the reason of each failure, and
+    `snapshot.csv`, the list they were chosen from.
 
     Raises `OutageError` if the network or a server failed for any archive; the next call fetches only the rest. Raises
     `DownloadError` if no archive can be downloaded.
     """
-    store = folder.with_name(f".{folder.name}.store")
+    store, reporter = folder.with_name(f".{folder.name}.store"), Reporter.of_environment()
     with border.reading("the archives cannot be kept", where=store, error=MachineError):
         store.mkdir(parents=True, exist_ok=True)
     table = Path(options.snapshot) if options.snapshot else None
@@ -49,8 +55,10 @@ def fetch_archives(options: Options, folder: Path, *, wait: float = 1.0) -> None
     _log.info("%d towers of %s", len(rows), source)
     hosts = _Hosts()
     get = partial(_bring, store=store, hosts=hosts, attempts=options.attempts, wait=wait)
-    with ThreadPoolExecutor(options.at_once) as pool:
-        results = list(progress(pool.map(get, [row for _, row in rows.iterrows()]), "archives", len(rows)))
+    before = {path.name for path in store.glob("*.zip")}
+    results = _fetch_rounds(rows, get, at_once=options.at_once, wait=wait)
+    arrived = [isinstance(r, str) and n not in before for r, n in zip(results, rows["fluxnet_product_name"], strict=True)]
+    report_downloads(reporter, rows[arrived], store, wait=wait)
     results = hosts.judge(rows["download_link"].tolist(), results)
     _refuse_outage(rows, results, source)
     rows[["arrived_sha256", "reason"]] = [["", r] if isinstance(r, DownloadError) else [r, ""] for r in results]
@@ -65,6 +73,26 @@ def fetch_archives(options: Options, folder: Path, *, wait: float = 1.0) -> None
         chosen = pd.concat([rows, odd], ignore_index=True)
         chosen["download_link"] = chosen["download_link"].map(redacted)
         escaping.write_csv(chosen, part / CHOSEN)
+        shutil.copyfile(source, part / LIST)
+
+
+def _fetch_rounds(
+    rows: pd.DataFrame, get: Callable[[pd.Series], str | DownloadError], *, at_once: int, wait: float
+) -> list[str | DownloadError]:
+    """Fetch all archives; those that were denied or came damaged are asked for again after all others, twice."""
+    results: dict[int, str | DownloadError] = {}
+    left = list(range(len(rows)))
+    for number in range(ROUNDS):
+        if number:
+            _log.warning("%d archives that were denied or arrived damaged are asked for again", len(left))
+            time.sleep(wait * ROUND_PAUSE)
+        with ThreadPoolExecutor(at_once) as pool:
+            brought = progress(pool.map(get, [rows.iloc[k] for k in left]), "archives", len(left))
+            results |= dict(zip(left, brought, strict=True))
+        left = [k for k in left if isinstance(results[k], _DoubtfulError)]
+        if not left:
+            break
+    return [results[k] for k in range(len(rows))]
 
 
 def _rows(source: Path, options: Options) -> tuple[pd.DataFrame, pd.DataFrame]:
