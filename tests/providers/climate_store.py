@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
+from tests.providers.tap import Tap
+
 KEY = "0a1b2c3d-key"
 LIMITED = "Number queued requests for this dataset is temporarily limited. Please configure your scripts accordingly."
 LICENCE = "required licences not accepted; please accept the following licence(s) to proceed: [('cc-by', 1)]"
@@ -96,7 +98,7 @@ class ClimateStore(http.server.ThreadingHTTPServer):
         self.objects: dict[str, bytes] = {}
         self.links: dict[str, int] = {}
         self.seen: list[tuple[str, str, dict[str, str]]] = []
-        self.lock = threading.Lock()
+        self.lock, self.tap = threading.Lock(), Tap()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/api"
 
     @property
@@ -234,6 +236,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         start = int(wanted.split("=")[1].split("-")[0]) if wanted else 0
         more = {"ETag": tag, "Content-Length": str(len(body) - start)}
         more |= {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if wanted else {}
+        if not self.server.tap.admit(name, len(body) - start):
+            return None
         return self.send(body[start : len(body) // 2 if cut else None], 206 if wanted else 200, more)
 
     def answer(self, content: object, status: int = 200) -> None:

@@ -1,3 +1,3 @@
 """The writers of the providers' formats, which the tests of the drivers have too."""
 
-from tests.drivers.conftest import write  # noqa: F401
+from tests.drivers.conftest import world, write  # noqa: F401

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.providers.tap import Tap
+
 KEY = "edh_pat_of_a_user"
 
 
@@ -21,7 +23,7 @@ class DataHub(http.server.ThreadingHTTPServer):
 
     def __init__(self, root: Path):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.root, self.seen, self.lock = root, [], threading.Lock()
+        self.root, self.seen, self.lock, self.tap = root, [], threading.Lock(), Tap()
         self.sent: dict[str, int] = {}
         self.out = self.cut = 0
         """Requests of chunks to come that answer 502, and that break off."""
@@ -35,7 +37,7 @@ class DataHub(http.server.ThreadingHTTPServer):
 
     def chunks(self) -> list[str]:
         """Chunks of fields that were asked for."""
-        return [key for key in self.seen if key.count("/") == 5 and "/c/" in key]
+        return [key for key in self.seen if key.partition("/c/")[2].count("/") == 2]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -62,6 +64,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = path.read_bytes()
         tag = f'"{len(body)}-{path.stat().st_mtime_ns}"'
         asked = self.headers.get("Range") if self.headers.get("If-Range", tag) == tag else None
+        if is_chunk and not server.tap.admit(key, len(body)):
+            return None
         start = int(asked.split("=")[1].split("-")[0]) if asked else 0
         more = {"ETag": tag} | ({"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if asked else {})
         return self.answer(key, body[start:], 206 if asked else 200, end=len(body) // 2 if cut else None, headers=more)

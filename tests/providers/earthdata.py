@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlparse
 
+from tests.providers.tap import Tap
+
 NAME, PASSWORD, TOKEN = "me", "a-password", "a-token-of-sixty-days"
 
 
@@ -23,6 +25,7 @@ class Earthdata(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url, self.bucket = f"http://127.0.0.1:{self.server_address[1]}", bucket
         self.files: dict[str, bytes] = {}
+        self.tap = Tap()
         self.granules: list[dict[str, Any]] = []
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self.out: dict[str, int] = {}
@@ -82,7 +85,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if not server.approved:
                 return self.answer(403, b"EULA acceptance required")
             return self.answer(303, Location=f"{server.bucket or server.url}/bucket/{name}?A-userid={NAME}&X-Amz-Signature=1")
-        return self.answer(200, server.files[name])
+        if server.tap.admit(name, len(server.files[name])):
+            self.answer(200, server.files[name])
 
     def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)

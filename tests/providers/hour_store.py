@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.providers.tap import Tap
+
 
 class HourBucket(http.server.ThreadingHTTPServer):
     """Files of `root` below /store/; `seen` holds the keys that were asked for."""
@@ -18,7 +20,7 @@ class HourBucket(http.server.ThreadingHTTPServer):
 
     def __init__(self, root: Path):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.root, self.seen, self.lock = root, [], threading.Lock()
+        self.root, self.seen, self.lock, self.tap = root, [], threading.Lock(), Tap()
         self.lost: set[str] = set()
         """Chunks that answer 404."""
         self.out = self.cut = 0
@@ -50,6 +52,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if key in server.lost or not path.is_file():
             return self.answer(b"<Error><Code>NoSuchKey</Code></Error>", 404)
         body = path.read_bytes()
+        if is_chunk and not server.tap.admit(key, len(body)):
+            return None
         return self.answer(body, 200, end=len(body) // 2 if cut else None)
 
     def answer(self, body: bytes, status: int, end: int | None = None) -> None:
