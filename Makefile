@@ -1,5 +1,6 @@
 # make maps [CONFIG=config/x.yaml]   everything from raw inputs to maps and report
 #           [PROFILE=workflow/profiles/slurm]   the same through a cluster's queue (docs/cluster.md)
+#           [VERBOSE=1]                         with all that Snakemake prints, which else goes to .snakemake/log/
 # make plan [CONFIG=config/x.yaml]   what that will take on 1, 16 and 256 nodes; runs nothing
 # make reproduce RUN=results/x       repeat a run from its provenance.json and compare what came out, number for number
 #                [ACCEPT=yes]        take commands and outer paths from the record; else they are shown and nothing runs
@@ -21,7 +22,7 @@ CORES ?= all
 CONFIG ?=
 PROFILE ?=
 BIN := .venv/bin
-unexport CASES CONFIG CORES PROFILE PYTHON RUN RUNS SEED WORLDS
+unexport CASES CONFIG CORES PROFILE PYTHON RUN RUNS SEED VERBOSE WORLDS
 export OMP_NUM_THREADS ?= 1
 export PYTHONUTF8 ?= 1
 
@@ -36,11 +37,12 @@ REAL := $(if $(value CONFIG),$(if $(shell grep -sl 'packaged' $(call files,CONFI
 TAMRL = $(BIN)/python -m tamrl
 PLACE = $(if $(value PROFILE),--profile $(call quoted,PROFILE),--cores $(call quoted,CORES))
 CHOSEN = $(call files,CONFIG)
+LOUD = $(if $(value VERBOSE),--verbose)
 
 .PHONY: maps atlas plan scaling reproduce archive test chaos lint audit bench fuzz benchmark search worlds config docs unlock clean
 
 maps: .venv $(REAL)
-	$(TAMRL) run $(CHOSEN) $(PLACE)
+	@$(TAMRL) run $(CHOSEN) $(PLACE) $(LOUD)
 
 plan: .venv
 	$(TAMRL) plan $(CHOSEN)
@@ -55,7 +57,7 @@ scaling: .venv
 	$(TAMRL) scaling $(call files,RUNS)
 
 atlas: .venv $(REAL)
-	$(TAMRL) atlas $(CHOSEN) --cores $(call quoted,CORES)
+	@$(TAMRL) atlas $(CHOSEN) --cores $(call quoted,CORES) $(LOUD)
 
 test: .venv .venv/real
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)

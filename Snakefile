@@ -69,10 +69,8 @@ onstart:
 
 
 onsuccess:
-    print(f"In all: {journal_summary(BASE)}")
-    print(f"Done. {finished_products(BASE)}".rstrip())
+    print(*closing_lines(BASE, good=True), sep="\n")
 
 
 onerror:
-    print(f"In all: {journal_summary(BASE)}")
-    print(f"Stopped. Every finished step is kept: mend the cause and give the same command again. Logs: {BASE}/logs/")
+    print(*closing_lines(BASE, good=False), sep="\n")

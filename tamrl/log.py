@@ -7,6 +7,7 @@ import atexit
 import logging
 import math
 import os
+import re
 import resource
 import sys
 import time
@@ -21,6 +22,13 @@ from tamrl import escaping, lineage
 
 T = TypeVar("T")
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+RECORD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d ([A-Z]+) +\S+: ")
+"""Beginning of a record in a log, with its level."""
+
+TRACE = "Traceback (most recent call last):"
+CLASS = re.compile(r"([A-Za-z_][\w.]*)(:|$)")
+"""Beginning of the last line of a trace."""
+
 _SECONDS_BETWEEN_LINES = 5.0
 
 JOURNAL = "jobs.tsv"
@@ -134,6 +142,23 @@ def _fields(line: str) -> list[str] | None:
     except ValueError:
         return None
     return fields if complete else None
+
+
+def error_lines(path: str | Path, most: int = 12) -> list[str]:
+    """Return the last error in the log of a job, its class and message without the trace; without an error, the last lines."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ["there is no log: the job did not begin, or its machine ended it"]
+    if not (errors := [k for k, line in enumerate(lines) if (match := RECORD.match(line)) and match[1] == "ERROR"]):
+        return [*lines[-most:], "no error in the log: the job was stopped from outside, for example for its memory"]
+    block = lines[errors[-1] :]
+    length = next((k for k, line in enumerate(block) if k and (RECORD.match(line) or line == TRACE)), len(block))
+    message = [RECORD.sub("", block[0]), *block[1:length]]
+    ends = [match[1] for line in block[length:] if (match := CLASS.match(line))]
+    if ends and block[length : length + 1] == [TRACE]:
+        message[0] = f"{ends[-1].rpartition('.')[2]}: {message[0]}"
+    return message[:most]
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -2,18 +2,21 @@
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tamrl import files
+from tamrl import files, log
 from tamrl.errors import InputError
 from tamrl.intake import border
-from tamrl.layout import RunLayout
+from tamrl.layout import File, RunLayout
 
 FILE = "provenance.json"
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+LATER = {"record_provenance", "check_products", "build_atlas", "build_site"}
+"""Rules with a benchmark whose jobs may end after the record, which does not count them."""
 
 
 class _Record(BaseModel):
@@ -110,6 +113,12 @@ class Provenance(_Record):
         return bool(self.config.get("twin"))
 
     @property
+    def cost(self) -> str:
+        """Number, minutes and memory of all jobs, in words."""
+        seconds, memory = sum(job.seconds for job in self.rules.values()), max(job.memory_mib or 0 for job in self.rules.values())
+        return f"{len(self.rules)} jobs, {seconds / 60:.1f} minutes of jobs in all, at most {memory / 1024:.1f} GiB in one job"
+
+    @property
     def layout(self) -> RunLayout:
         """Paths of the run."""
         return RunLayout(self.run)
@@ -137,3 +146,30 @@ class Provenance(_Record):
         """Write the record, sealed and without paths of this machine."""
         unsaid = {key for key in ("name", "description", "keywords") if getattr(self, key) is None}
         files.write_json(path, self.model_dump(mode="json", exclude=unsaid))
+
+
+def closing_lines(run: str, *, good: bool) -> list[str]:
+    """Return what is said at the end of a run: its costs, what was made and where, or how to go on.
+
+    The costs of a finished run are those of its record, as in `summary.md`; else those of its journal.
+    """
+    here = RunLayout.at(run)
+    if not good:
+        advice = "Every finished step is kept: mend the cause and give the same command again."
+        return [f"In all: {log.journal_summary(run)}", f"Stopped. {advice} Logs: {here(File.LOGS)}/"]
+    costs = log.journal_summary(run)
+    with suppress(InputError):
+        if _is_newest(recorded := Path(here(File.PROVENANCE)), here):
+            costs = f"{Provenance.read(recorded).cost}; each: {here(File.LOGS)}/{log.JOURNAL}"
+    return [f"In all: {costs}", f"Done. {log.finished_products(run)}".rstrip()]
+
+
+def _is_newest(record: Path, run: RunLayout) -> bool:
+    """Whether no job but those that need the record, or that it does not count, has ended after it."""
+    if not record.is_file():
+        return False
+    folder, when = Path(run(File.BENCHMARKS)), record.stat().st_mtime
+    ended = {
+        path.relative_to(folder).parts[0].removesuffix(".tsv") for path in folder.rglob("*.tsv") if path.stat().st_mtime > when
+    }
+    return ended <= LATER

@@ -19,6 +19,8 @@ RUN = """Make a run: from raw inputs to maps and report, in results/<run> of the
 
 A stopped run goes on with the same command. Files of the configuration are laid over the defaults and over each other. One that
 is not in the working folder is taken from the package (config/real.yaml, config/test.yaml). Options behind -- go to Snakemake.
+The terminal shows phases with the time left, and of a job that fails its rule, its log and the error in it. What Snakemake
+prints goes to a file below .snakemake/log, or with --verbose to the terminal.
 
 examples:
   tamrl run                                   the virtual Earth at 1 degree
@@ -113,6 +115,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", nargs="*", metavar="CONFIG", help="YAML, each laid over those before it")
     parser.add_argument("--cores", help="cores to use, by default all, or those of the profile")
     parser.add_argument("--profile", metavar="FOLDER", help="workflow profile, such as workflow/profiles/slurm (docs/cluster.md)")
+    parser.add_argument("--verbose", action="store_true", help="show all that Snakemake prints")
 
 
 def workflow_folder() -> Path:
@@ -153,7 +156,8 @@ def run_workflow(options: argparse.Namespace) -> int:
     machine.check_machine()
     for file in (*files, *(sorted(Path(profile).glob("config*.yaml")) if profile else ())):
         document.read_document(file)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile"), *_where(options.cores, profile)]
+    program = "snakemake" if options.verbose or options.dry_run else "tamrl.command.watch"
+    command = [sys.executable, "-m", program, "--snakefile", str(folder / "Snakefile"), *_where(options.cores, profile)]
     command += ["--configfile", *files, *(["--dry-run"] if options.dry_run else []), "--rerun-incomplete"]
     command += options.further  # behind an option, or targets would be files of the configuration
     command += ["--", *options.targets] if options.targets else []

@@ -253,12 +253,7 @@ def _applicable_area(run: RunFiles) -> str:
 
 
 def _cost(record: Provenance) -> str:
-    jobs, hardware = record.rules.values(), record.hardware
-    seconds, memory = sum(job.seconds for job in jobs), max(job.memory_mib or 0 for job in jobs)
-    return (
-        f"{len(jobs)} jobs, {seconds / 60:.1f} minutes of jobs in all, at most {memory / 1024:.1f} GiB in one job, "
-        f"on {hardware.cores} cores ({hardware.processor})."
-    )
+    return f"{record.cost}, on {record.hardware.cores} cores ({record.hardware.processor})."
 
 
 def _longest_rules(record: Provenance) -> str:

@@ -260,7 +260,10 @@ def test_a_run_hands_its_options_to_snakemake(root, started):
     main(["atlas", "config/test.yaml"])
     main(["run", "--profile", "workflow/profiles/slurm"])
     main(["run", "--profile", "workflow/profiles/local", "--cores", "3", "--", "--unlock"])
+    main(["run", "--verbose"])
     assert all(words[0] == sys.executable and words[3:5] == ["--snakefile", str(root / "Snakefile")] for words in started)
+    assert [words[1:3] for words in started if words[2] == "snakemake"] == [["-m", "snakemake"]] * 2, "a dry run and --verbose"
+    assert {words[2] for words in started} == {"snakemake", "tamrl.command.watch"} and started.pop()[2] == "snakemake"
     slurm, local = (["--workflow-profile", str(root / f"workflow/profiles/{name}")] for name in ("slurm", "local"))
     assert [words[5:] for words in started] == [
         ["--cores", "2", "--configfile", *both, "--dry-run", "--rerun-incomplete", "--until", "x"],

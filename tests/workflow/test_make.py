@@ -95,6 +95,8 @@ def test_lists_of_files_are_lists(project):
     assert _make(project, "maps", CONFIG="a.yaml b.yaml", CORES="3") == [[*COMMAND, "run", "a.yaml", "b.yaml", "--cores", "3"]]
     assert _make(project, "scaling", RUNS="results/a results/b") == [[*COMMAND, "scaling", "results/a", "results/b"]]
     assert _make(project, "maps") == [[*COMMAND, "run", "--cores", "all"]]
+    assert _make(project, "maps", VERBOSE="1") == [[*COMMAND, "run", "--cores", "all", "--verbose"]]
+    assert _make(project, "atlas", VERBOSE="1") == [[*COMMAND, "atlas", "--cores", "all", "--verbose"]]
 
 
 def test_make_knows_one_way_into_the_project():

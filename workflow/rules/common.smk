@@ -19,8 +19,8 @@ from tamrl.costs.needs import job_resources
 from tamrl.intake import document, machine
 from tamrl.jobs import Beside
 from tamrl.layout import DOWNLOADS, File, RunLayout
-from tamrl.log import finished_products, journal_summary
 from tamrl.planning import WorkflowPlan, plain_values
+from tamrl.run_record import closing_lines
 from tamrl.sections.inputs import DriverTime, Reading, Screening, SimulatedWorld, Years
 from tamrl.sections.models import Batches, Engine, Optimisation
 from tamrl.sections.results import MapFormat
