@@ -168,8 +168,15 @@ def _run(project: Project, *words: str) -> tuple[int, str, str]:
 TOWERS = "results/test/towers/towers.csv"
 
 
+@pytest.fixture(scope="module")
+def made(project) -> tuple[int, str, str]:
+    """A run up to the towers: exit code, and what went to both streams."""
+    return _run(project, "--", TOWERS)
+
+
 @pytest.mark.slow
-def test_ctrl_c_stops_a_run_and_leaves_no_lock(project):
+def test_ctrl_c_stops_a_run_and_leaves_no_lock(tmp_path):
+    project = Project(tmp_path / "project")
     with _start(project, "--", TOWERS, start_new_session=True) as process:
         logs = project.results / "logs"
         deadline = time.monotonic() + PATIENCE
@@ -183,8 +190,8 @@ def test_ctrl_c_stops_a_run_and_leaves_no_lock(project):
 
 
 @pytest.mark.slow
-def test_a_run_shows_phases_and_keeps_the_output_of_snakemake_in_a_file(project):
-    code, out, err = _run(project, "--", TOWERS)
+def test_a_run_shows_phases_and_keeps_the_output_of_snakemake_in_a_file(project, made):
+    code, out, err = made
     assert code == 0, err
     lines = err.splitlines()
     assert re.match(r"tamrl · run test · \d+ jobs · 2 cores · (about|less than)", lines[0])
@@ -198,19 +205,19 @@ def test_a_run_shows_phases_and_keeps_the_output_of_snakemake_in_a_file(project)
 
 
 @pytest.mark.slow
-def test_a_run_with_nothing_to_do_says_so(project):
+def test_a_run_with_nothing_to_do_says_so(project, made):
     code, out, err = _run(project, "--", TOWERS)
     assert code == 0 and err.startswith("Nothing to be done") and "Done." in out
 
 
 @pytest.mark.slow
-def test_verbose_brings_the_output_of_snakemake_back(project):
+def test_verbose_brings_the_output_of_snakemake_back(project, made):
     code, out, err = _run(project, "--verbose", "--", "--forcerun", "harmonise_towers", "--", TOWERS)
     assert code == 0 and "rule harmonise_towers:" in err and "Done." in out and "done at" not in err
 
 
 @pytest.mark.slow
-def test_a_failed_job_is_shown_with_rule_log_and_reason(project):
+def test_a_failed_job_is_shown_with_rule_log_and_reason(project, made):
     records = project.results / "towers/fluxnet.parquet"
     good = records.read_bytes()
     try:
