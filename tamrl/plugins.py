@@ -163,6 +163,8 @@ class SourceVolume:
     composites: int = 0
     condensed: float = 0.0
     """Bytes on the disk, where something smaller is made of the files as they arrive."""
+    requests: float = 0.0
+    """Files, orders or chunks that a download asks for."""
 
 
 class DriverSource(Plugin, Protocol):

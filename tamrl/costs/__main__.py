@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from tamrl import config as configuration
-from tamrl.costs.data import data_needs
+from tamrl.costs.data import data_needs, format_routes
 from tamrl.costs.fit import Basis
 from tamrl.costs.needs import MARGIN
 from tamrl.costs.plan import format_plan
@@ -19,6 +19,7 @@ def main(files: Sequence[str]) -> int:
     print(format_search(config) if config.search else format_plan(RunSize.of(config), run=config.run))
     if needs := data_needs(config):
         print(f"\n{config.run} will need", *needs, sep="\n  ")
+        print(f"\nwhat {config.run} would fetch by each route\n\n{format_routes(config)}")
     runs = ", ".join(run.run for run in Basis.read().basis)
     print(f"\nFitted to the runs {runs}; good to about a factor of {MARGIN:g} (docs/scaling.md).")
     return 0

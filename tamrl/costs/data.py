@@ -35,6 +35,35 @@ class Need:
         return f"{self.name}: about {self.amount:{digits}} {self.unit}"
 
 
+REANALYSES = ("arco_era5", "earth_data_hub", "cds_era5", "cds_era5_land")
+"""Sources of the same weather, of which a run reads one."""
+
+
+def format_routes(config: Config) -> str:
+    """Return a table of what the configuration would fetch by each route: requests, bytes, hours, disk; empty without sources."""
+    if not config.drivers.sources or config.twin:
+        return ""
+    from tamrl.drivers.cube.plan import plan_cube
+    from tamrl.towers.networks import shuttle
+
+    others = tuple(name for name in config.drivers.sources if name not in REANALYSES)
+    rows = ["| route | requests | GB | h at 10 MB/s | GB that stay |", "|---|--:|--:|--:|--:|"]
+    for name in (*REANALYSES, *others):
+        source = registry.load_source(name)
+        if not source.CAPABILITIES.downloads:
+            continue
+        options = source.Options.model_validate({"download": True})
+        wanted = plan_cube(cube_variables(config), (name, *others) if name in REANALYSES else config.drivers.sources)[name]
+        volume = source.volume(options, variables=len(wanted), years=len(config.time.years))
+        rows.append(_route(name, volume.requests, volume.size, volume.condensed or volume.size))
+    size = shuttle.ARCHIVES * shuttle.ARCHIVE_BYTES
+    return "\n".join([*rows, _route("shuttle", shuttle.ARCHIVES, size, size)])
+
+
+def _route(name: str, requests: float, size: float, stays: float) -> str:
+    return f"| `{name}` | {requests:,.0f} | {size / GB:,.0f} | {size / LINE / 3600:,.1f} | {stays / GB:,.0f} |"
+
+
 def data_needs(config: Config) -> list[Need]:
     """Return the needs of a run on real data on two cores; nothing for a virtual Earth."""
     if not config.drivers.sources or config.twin:

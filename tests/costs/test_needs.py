@@ -61,9 +61,18 @@ def test_files_of_the_sources():
     assert volume("cds_era5_land").size == pytest.approx(4 * 24 * 365.25 * 1801 * 3600 * 2)
     hub = volume("earth_data_hub", download=True)
     assert hub.size == hub.condensed == pytest.approx(4 * 24 * 365.25 * 1472 * 3600 * 4 * 0.19) and 120e9 < hub.size < 180e9
-    assert volume("modis") == SourceVolume(24 * 23 * 45e6, 24 * 23)
+    assert volume("modis") == SourceVolume(24 * 23 * 45e6, 24 * 23, requests=24 * 23)
     assert volume("mcd43c4").size == pytest.approx(24 * 365 / 8 * 90e6) and volume("mcd43c4").composites == 24 * 45
     assert volume("static") == volume("packaged") == volume("modis", variables=0) == SourceVolume()
+
+
+def test_the_routes_by_hand():
+    rows = {line.split("`")[1]: line.split("|")[2:] for line in data.format_routes(globe()).splitlines()[2:]}
+    requests = {name: int(cells[0].replace(",", "")) for name, cells in rows.items()}
+    assert requests["arco_era5"] == 4 * 24 * 8766 and requests["cds_era5"] == 4 * 24 * 12 and requests["modis"] == 24 * 23
+    assert requests["earth_data_hub"] == pytest.approx(4 * (8766 / 75 * 120 + 24 * 8), abs=1) and "static" not in rows
+    assert float(rows["modis"][2]) == pytest.approx(24 * 23 * 45e6 / 10e6 / 3600, abs=0.1)
+    assert data.format_routes(config.load({})) == ""
 
 
 def test_it_reads_like_text():

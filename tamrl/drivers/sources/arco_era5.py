@@ -75,7 +75,8 @@ def version(options: Options) -> "Mapping[str, object]":
 def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
     """24 global fields per day in single precision, packed to two fifths; of the days half the bytes of one field stay."""
     days = variables * years * 365.25 * 721 * 1440 * 4
-    return SourceVolume(days * 24 * 0.4, condensed=days * 0.5 if options.download else 0.0)
+    requests = variables * years * 365.25 * 24
+    return SourceVolume(days * 24 * 0.4, condensed=days * 0.5 if options.download else 0.0, requests=requests)
 
 
 def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":

@@ -49,7 +49,7 @@ def fetch(options: Options, *, item: str, year: int, folder: Path, months: int =
 
 def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
     """Half the bytes of one global field per day in single precision."""
-    return SourceVolume(variables * years * 365.25 * 1801 * 3600 * 4 * 0.5)
+    return SourceVolume(variables * years * 365.25 * 1801 * 3600 * 4 * 0.5, requests=variables * years * 12)
 
 
 def open_dynamic(

@@ -4,6 +4,7 @@ Derived from ERA5-Land (doi 10.24381/cds.e2161bac). A free account gives a key a
 boxes of 0.1° around their nodes, as those of `cds_era5_land`. With `download: true` the chunks of the store stay on the disk.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +28,8 @@ CAPABILITIES = SourceCapabilities(downloads=True)
 
 SHAPE, CHUNK = (1472, 3600), (75, 150, 300)
 """Rows and columns of the store, and days, rows and columns of a chunk by its published recipe."""
+METADATA = 8
+"""Requests of a variable and year for metadata and coordinates."""
 PACKED = 0.19
 """Bytes of a chunk on the wire over those of its values: two thirds are sea."""
 
@@ -79,7 +82,9 @@ class HubFolder(SourceFolder):
         """Chunks that hold some day of the years; those that two years share are fetched once."""
         days = years * 365.25
         size = variables * days * SHAPE[0] * SHAPE[1] * 4 * PACKED
-        return SourceVolume(size, condensed=size if options.download else 0.0)
+        chunks = days / CHUNK[0] * math.ceil(SHAPE[0] / CHUNK[1]) * math.ceil(SHAPE[1] / CHUNK[2])
+        requests = variables * (chunks + years * METADATA)
+        return SourceVolume(size, condensed=size if options.download else 0.0, requests=requests)
 
     def open_dynamic(self, options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
         """The named variables on all of `axis`, lazy."""

@@ -84,7 +84,8 @@ def version(options: Options) -> "Mapping[str, object]":
 def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
     """The product's files of the days that are read, whatever the variables."""
     composites = max(FILES // options.every, 1)
-    return SourceVolume(years * FILES / options.every * FILE_BYTES, years * composites) if variables else SourceVolume()
+    amount = years * FILES / options.every
+    return SourceVolume(amount * FILE_BYTES, years * composites, requests=amount) if variables else SourceVolume()
 
 
 def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":

@@ -83,7 +83,7 @@ def version(options: Options) -> "Mapping[str, object]":
 def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
     """The product's files, whatever the variables."""
     count, size = FILES[options.product]
-    return SourceVolume(years * count * size, years * count) if variables else SourceVolume()
+    return SourceVolume(years * count * size, years * count, requests=years * count) if variables else SourceVolume()
 
 
 def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tamrl.towers.reader.records import RecordChoice
     from tamrl.towers.sites import Site
 
+ARCHIVES, ARCHIVE_BYTES = 781, 74e6
+"""Archives of a list of September 2026, and bytes of one on average."""
 FOLDER = DOWNLOADS.network("shuttle")
 CITATION = ONEFLUX_CITATION
 CAPABILITIES = NetworkCapabilities(archives=True, fetches=True)
