@@ -30,6 +30,7 @@ FORM = {
     "inference": {"batch", "jobs"},
     "maps": {"members", "products", "compression", "periods", "exports"},
     "evaluation": {"title", "reference", "targets"},
+    "comparison": None,
     "atlas": {"quantum"},
     "adaptation": None,
     "search": None,
@@ -135,6 +136,8 @@ def _check_plugins(config: Config) -> None:
         raise ConfigError("the driver co2 needs a series of annual means", where="drivers.co2", todo=todo)
     _check_grids(config)
     _check_sums(config)
+    if config.comparison.products and not config.drivers.sources:
+        raise ConfigError("without drivers.sources there are no maps", where="comparison.products", todo="take the products out")
     if config.inference.model not in config.training.models:
         raise ConfigError(
             f"inference.model {config.inference.model!r} is not trained", where="training.models", found=config.training.models

@@ -91,6 +91,11 @@ class File(StrEnum):
     BUDGET_TRENDS = "budget_trends.csv"
     REGIONS = "regions.csv"
 
+    COMPARED_SCORES = "comparison/{compared}/scores.csv"
+    COMPARED_CYCLES = "comparison/{compared}/cycles.csv"
+    COMPARED_TOTALS = "comparison/{compared}/totals.csv"
+    COMPARED_MAPS = "comparison/{compared}/maps.nc"
+
     REPORT = "report.html"
     FIGURES = "figures"
     ATLAS = "atlas"

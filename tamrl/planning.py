@@ -13,6 +13,8 @@ from tamrl import plugins, provenance, registry
 from tamrl.carbon import FLUXES
 from tamrl.errors import ConfigError
 from tamrl.layout import DOWNLOADS, File, RunLayout
+from tamrl.reference.layouts import holds_maps
+from tamrl.reference.names import match_files
 from tamrl.search import draw_settings
 from tamrl.sections.models import Optimisation
 from tamrl.sections.results import RunDescription, RunIdentity, ScoringProtocol
@@ -177,6 +179,27 @@ class WorkflowPlan:
         reference = self.main.evaluation.reference
         return self.flux_files(reference.path) if self.gridded and reference else []
 
+    def compared_products(self, *, gridded: bool) -> list[str]:
+        """Names of the products of others with maps, or of those that are tables of totals."""
+        comparison = self.main.comparison
+        return [name for name in comparison.products if holds_maps(comparison.plugin(name)) == gridded]
+
+    def compared_files(self, name: str) -> list[str]:
+        """Files of a product of others; raises `InputError` if a pattern names none."""
+        return [str(path) for path in match_files(self.main.comparison.products[name].files)]
+
+    def compared_maps(self) -> list[str]:
+        """Files of the run that a comparison reads: its monthly maps, or the main maps, and its budgets."""
+        means = [(file, parts) for file, parts in self._means() if parts.get("period") == "monthly"]
+        monthly = [self.layout(file, flux=flux, **parts) for file, parts in means for flux in FLUXES]
+        return [*(monthly or self.maps()), self.layout(File.BUDGETS)]
+
+    def comparisons(self) -> list[str]:
+        """Tables and maps of all comparisons."""
+        tables = (File.COMPARED_SCORES, File.COMPARED_CYCLES, File.COMPARED_TOTALS, File.COMPARED_MAPS)
+        gridded = [self.layout(file, compared=name) for name in self.compared_products(gridded=True) for file in tables]
+        return gridded + [self.layout(File.COMPARED_TOTALS, compared=name) for name in self.compared_products(gridded=False)]
+
     @property
     def knows_truth(self) -> bool:
         """Whether the run has maps of a virtual Earth and its true fluxes to compare them with."""
@@ -232,6 +255,7 @@ class WorkflowPlan:
             reference=main.evaluation.reference.label if self.gridded and main.evaluation.reference else None,
             networks=main.towers.networks,
             choices=tuple(main.choices),
+            compared={name: registry.load_compared(main.comparison.plugin(name)).TITLE for name in main.comparison.products},
         )
         return plain_values(described)
 
@@ -249,7 +273,8 @@ class WorkflowPlan:
         files = (File.TOWER_PREDICTIONS, File.SCORES, File.DISSIMILARITY, File.TOWERS, File.QUALITY, File.RECORDS)
         sites = [self.layout(File.NETWORK_SITES, network=network) for network in self.main.towers.networks]
         drivers = [self.layout(File.DRIVER_COMPARISON)] if self.gridded else []
-        return [*self.summarised_files(), *map(self.layout, files), *sites, *drivers, *self.maps(), *self.members()]
+        maps = [*self.maps(), *self.members(), *self.comparisons()]
+        return [*self.summarised_files(), *map(self.layout, files), *sites, *drivers, *maps]
 
     def network_files(self, run: str, network: str) -> list[str]:
         """Raw files and folders of a network."""

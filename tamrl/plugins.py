@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tamrl.shapes import Dynamic, Fluxes, Static, Support
 
 ContextT = TypeVar("ContextT", contravariant=True)
+LayoutT = TypeVar("LayoutT", covariant=True)
 ProductT = TypeVar("ProductT")
 ReadingT = TypeVar("ReadingT", contravariant=True)
 SiteT = TypeVar("SiteT", covariant=True)
@@ -362,3 +363,20 @@ class MapProduct(Protocol[ContextT]):
 
     def build(self, members: "xr.DataArray", context: ContextT) -> "xr.Dataset":
         """Fields (time, ..., lat, lon), float32, from members (member, time, lat, lon) in gC m-2 d-1 of vegetated land."""
+
+
+# --------------------------------------------------------------------------------------------------- products of others
+
+
+class ComparedProduct(Protocol[LayoutT]):
+    """A product of others to compare maps with: `tamrl/reference/products/<name>.py`, for the layouts that the package defines.
+
+    `TITLE` is its name for people, `SOURCE` where it is described, with a DOI if it has one.
+    """
+
+    TITLE: str
+    SOURCE: str
+
+    @property
+    def LAYOUT(self) -> LayoutT:
+        """How it is published: variables, units, signs, times, fill values and grid."""

@@ -10,12 +10,13 @@ from typing import Any, cast
 
 from tamrl.errors import PluginError, near
 from tamrl.options import Strict
-from tamrl.plugins import DriverSource, FluxModel, MapProduct, Plugin, TowerNetwork
+from tamrl.plugins import ComparedProduct, DriverSource, FluxModel, MapProduct, Plugin, TowerNetwork
 
 NETWORKS = "tamrl.towers.networks"
 SOURCES = "tamrl.drivers.sources"
 MODELS = "tamrl.models"
 PRODUCTS = "tamrl.maps.products"
+COMPARED = "tamrl.reference.products"
 
 
 def _folder(package: str) -> Path:
@@ -58,6 +59,11 @@ def load_network(name: str) -> TowerNetwork:
 def load_product(name: str) -> MapProduct[Any]:
     """Import a kind of map file."""
     return cast(MapProduct[Any], load(PRODUCTS, name))
+
+
+def load_compared(name: str) -> ComparedProduct[Any]:
+    """Import a product of others."""
+    return cast(ComparedProduct[Any], load(COMPARED, name))
 
 
 def options(package: str, name: str) -> type[Strict]:

@@ -11,6 +11,7 @@ PROTOCOLS = {
     registry.SOURCES: plugins.DriverSource,
     registry.NETWORKS: plugins.TowerNetwork,
     registry.PRODUCTS: plugins.MapProduct,
+    registry.COMPARED: plugins.ComparedProduct,
 }
 ABILITIES = {
     "lists_files": plugins.ListingSource,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from tamrl import __version__
-from tamrl.command import doctor, extract, predict, programs
+from tamrl.command import compare, doctor, extract, predict, programs
 from tamrl.errors import TamrlError
 
 DESCRIPTION = """Flux towers, ERA5 and MODIS to global maps of GPP, RECO and NEE with tested uncertainty.
@@ -17,6 +17,7 @@ first steps:
   tamrl plan config/real.yaml         what will the run take?
   tamrl run config/real.yaml          make it: from raw inputs to maps and report
   tamrl extract results/real --places places.csv --period climatology
+  tamrl compare results/real --product fluxcom_x_base --files 'xbase/*.nc'
   tamrl predict results/real --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF
 
 `tamrl COMMAND --help` says more, with examples."""
@@ -31,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tamrl {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (predict.add_predict, extract.add_extract, doctor.add_doctor, programs.add_programs):
+    for add in (predict.add_predict, extract.add_extract, compare.add_compare, doctor.add_doctor, programs.add_programs):
         add(commands)
     return parser
 

@@ -144,6 +144,8 @@ class RunDescription(RunIdentity):
     """Name of the gridded reference, where there is one."""
     networks: tuple[str, ...]
     choices: tuple[str, ...]
+    compared: dict[str, str] = Field(default_factory=dict)
+    """Products of others that the maps are compared with: title by name."""
 
 
 class Atlas(Strict):

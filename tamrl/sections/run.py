@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from tamrl.options import Strict
+from tamrl.sections.comparison import Comparison
 from tamrl.sections.inputs import DriverSources, Features, MapGrid, Samples, Time, TowerNetworks, Twin
 from tamrl.sections.models import Inference, Splits, TrainedModels
 from tamrl.sections.plugins import with_plugins
@@ -39,6 +40,7 @@ class Config(Strict):
     inference: Inference = Inference()
     maps: Maps = Maps()
     evaluation: Evaluation = Evaluation()
+    comparison: Comparison = Comparison()
     atlas: Atlas | None = Atlas()
     """null: no atlas. Its program is built once, which needs the npm registry."""
     adaptation: Adaptation | None = None

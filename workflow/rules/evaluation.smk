@@ -190,6 +190,7 @@ rule record_provenance:
             *([THIS(File.APPLICABILITY), THIS(File.BUDGETS)] if GRIDDED else []),
             *PLAN.means(),
             *PLAN.exports(),
+            *PLAN.comparisons(),
             *map(THIS, SCORED),
             *PLAN.sum_scores(MAIN.run),
         ],
