@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl import contracts, files, truth
+from tamrl import contracts, files, stores, truth
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.layout import File, RunLayout
-from tamrl.maps.budgets.regions import Regions
+from tamrl.maps import blocks
 from tamrl.maps.land import describe_land
-from tamrl.truth import RegionTotals, cover_truth
+from tamrl.report import map_sums
+from tamrl.truth import Coverage, RegionTotals, ScaleRegions, cover_truth
 from tests.maps.conftest import build
 
 
@@ -42,7 +43,7 @@ def covered(worlds, tmp_path):
                 listed += written
                 with xr.open_dataset(world.write_map(flux)) as ds:
                     noise = np.full(ds[flux].shape, error) if shared else error * rng.standard_normal(ds[flux].shape)
-                    path = tmp_path / f"truth_{flux}_{world.label}_{units.split()[0]}.nc"
+                    path = tmp_path / f"truth_{flux}_{world.label}_{len(list(tmp_path.glob('truth_*')))}.nc"
                     true = (ds[flux] + noise * ds[f"{flux}_std"]).assign_attrs(units=ds[flux].units)
                     spoil(true.to_dataset(name=flux)).to_netcdf(path)
                 known.append(str(path))
@@ -104,22 +105,17 @@ class Errors:
         return {"class_std": 5.0, "place_std": 3.0, "passing_std": 0.3}
 
 
-class Year:
-    def __init__(self, total):
-        self.total = lambda area: total
-
-
 @pytest.mark.parametrize(("change", "inside"), [(1.0, 1.0), (1.5, 1.0), (2.0, 0.0)])
 def test_a_change_between_years_has_the_error_that_does_not_cancel(change, inside):
     """The members say 1.0 ± 0.2, and each year adds 0.3 that passes: half of the interval is 1.645 hypot(0.2, 0.3, 0.3)."""
-    regions = Regions(("globe",), np.ones((1, 2, 2)), np.ones((1, 2, 2)))
-    totals = RegionTotals(None, None, {"globe": regions})
+    totals, coverage = RegionTotals(None, None, {"globe": ScaleRegions(("globe",), np.zeros((2, 2), int), None)}), Coverage()
     for label, mean, half in (("2011", 100.0, 0.0), ("2012", 101.0, 0.1414)):
         totals.members[label], totals.errors[label] = {"gpp": np.array([[mean - half, mean + half]])}, Errors()
-    rows = pd.DataFrame(totals.cover({"gpp": {"2011": Year(100.0), "2012": Year(100.0 + change)}}))
+    totals.cover({"gpp": {"2011": {"globe": np.array([100.0])}, "2012": {"globe": np.array([100.0 + change])}}}, coverage)
+    rows = coverage.table()
     found = rows[rows["scale"] == "globe, change of a year"].set_index("intervals")
     of_years = rows[(rows["scale"] == "globe") & (rows["intervals"] == "calibrated")]
-    assert of_years["coverage"].tolist() == [1.0, 1.0]
+    assert of_years[["coverage", "n"]].values.tolist() == [[1.0, 2]]
     assert found.loc["calibrated", "coverage"] == inside
     assert found.loc["calibrated", "width"] == pytest.approx(2 * 1.645 * np.sqrt(0.04 + 0.18), rel=1e-3)
     assert found.loc["spread alone", "width"] == pytest.approx(2 * 1.645 * 0.2, rel=1e-3)
@@ -134,3 +130,21 @@ def test_maps_in_another_unit_are_compared_in_the_unit_of_the_truth(covered):
 def test_a_truth_on_another_grid_or_time_axis_is_refused(covered, spoil):
     with pytest.raises(ContractError, match="another grid or time axis"):
         covered(1.0, shared=False, spoil=spoil)
+
+
+def test_how_much_is_read_at_once_changes_no_number(covered, monkeypatch):
+    at_once = covered(1.0, shared=False)
+    monkeypatch.setattr(map_sums, "BLOCK", 1)
+    monkeypatch.setattr(blocks, "MEMORY", 1)
+    pd.testing.assert_series_equal(covered(1.0, shared=False), at_once, rtol=1e-12)
+
+
+def test_regions_of_a_scale_are_the_same_in_strips_and_as_a_whole(worlds):
+    land = describe_land(stores.open_cube(str(worlds[0].common["cube"])), vegetated_only=True)
+    for regions in truth.scale_regions(land).values():
+        halves = [regions.within(rows) for rows in (slice(0, 7), slice(7, None))]
+        for position, (name, carrying) in enumerate(regions):
+            assert carrying.any(), name
+            np.testing.assert_allclose(np.concatenate([half.carrying[position] for half in halves]), carrying)
+            land_area = sum(half.land[position].sum() for half in halves)
+            assert regions.sums(np.full(carrying.shape, 1e15))[position] == pytest.approx(land_area)

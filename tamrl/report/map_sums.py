@@ -105,7 +105,7 @@ def _sum_map(sums: FluxSums, flux: str, path: str, reference: str | None) -> Non
         if reference:
             check_same_grid(ds, known, reference)
         factor = unit_factor(ds[flux])
-        for when in _blocks(ds[flux]):
+        for when in time_blocks(ds[flux]):
             fields = {name: ds[variable].isel(time=when).values * factor for name, variable in names.items()}
             if reference:
                 fields["reference"] = known[flux].isel(time=when).values * unit_factor(known[flux])
@@ -125,7 +125,7 @@ def _sum_members(sums: FluxSums, flux: str, path: str) -> None:
     with xr.open_dataset(files.verified(path)) as ds:
         values = ds[flux].transpose("time", "member", "lat", "lon")
         factor = unit_factor(values)
-        for when in _blocks(values):
+        for when in time_blocks(values):
             sums.add_members(ds["time"].isel(time=when).values, values.isel(time=when).values * factor)
 
 
@@ -134,7 +134,7 @@ def unit_factor(values: xr.DataArray) -> np.float32:
     return np.float32(units.convert(1.0, source=values.attrs.get("units", carbon.CF_UNITS), target=carbon.CF_UNITS))
 
 
-def _blocks(values: xr.DataArray) -> Iterator[slice]:
+def time_blocks(values: xr.DataArray) -> Iterator[slice]:
     """Yield slices of steps that are read together: complete chunks of the file, so that each is decompressed once."""
     steps = max(1, BLOCK // (4 * values.isel(time=0).size))
     chunk = dict(zip(values.dims, values.encoding.get("chunksizes") or (), strict=False)).get("time", 1)

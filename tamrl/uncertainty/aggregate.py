@@ -125,13 +125,15 @@ class ErrorField:
         classes : arrays (cell)
             Share of the cell by IGBP class; what they leave over is of no known class, and common to none.
         """
-        load = weight * self.std
+        cells = np.flatnonzero(weight.any(0))  # a small region costs little
+        load = np.zeros_like(self.std)
+        load[:, cells] = weight[:, cells] * self.std[:, cells]
         lag = self.month[:, None] - self.month[None]
         lasting, passing = self.errors.lasting(lag), self.errors.passing(lag)
         shared, of_classes = np.zeros(load.shape[1]), np.zeros(lag.shape)
         for name, share in classes.items():
-            common, of_class = self.errors.common(name), load @ share
-            shared += common * share
+            common, of_class = self.errors.common(name), load[:, cells] @ share[cells]
+            shared[cells] += common * share[cells]
             of_classes += common * np.outer(of_class, of_class)
         of_places = self.place.products(load * np.sqrt(np.clip(1.0 - shared, 0.0, None)))  # shares may exceed 1 by rounding
         return MonthCovariance(lasting * of_classes, lasting * of_places, passing * self.weather.products(load))

@@ -1,13 +1,13 @@
 """The error of the totals, from the predictive deviation of each month and cell and from how errors belong together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
 from tamrl import carbon, classes
 from tamrl.carbon import FLUXES
-from tamrl.maps.budgets.regions import Regions
 from tamrl.maps.budgets.totals import Block
 from tamrl.maps.intervals import map_strata
 from tamrl.maps.land import Land
@@ -48,13 +48,19 @@ class TotalErrors:
     covariance: dict[tuple[str, str], MonthCovariance]
 
     @classmethod
-    def of(cls, deviations: MonthlyDeviations, *kinds: Regions) -> "TotalErrors":
-        """Errors of the totals of regions over the months of a map; regions of one name in several kinds are the same."""
+    def of(cls, deviations: MonthlyDeviations, *kinds: Iterable[tuple[str, np.ndarray]]) -> "TotalErrors":
+        """Errors of the totals of regions over the months of a map.
+
+        Parameters
+        ----------
+        deviations : of all months and cells
+        kinds : each yields names of regions and their land that carries flux (lat, lon), m2, once for every flux
+            Regions of one name in several kinds are the same.
+        """
         months = tuple(sorted(deviations.days))
         land, days = deviations.land, np.array([deviations.days[month] for month in months])
         covariance: dict[tuple[str, str], MonthCovariance] = {}
         model = deviations.calibration.error_model
-        areas = {name: area for regions in kinds for name, area in zip(regions.names, regions.carrying, strict=True)}
         for flux in FLUXES:
             std = np.stack([deviations.std[flux, month] for month in months])
             cells = np.isfinite(std).any(0)
@@ -62,7 +68,9 @@ class TotalErrors:
             place = {"lat": lat[cells], "lon": lon[cells]}
             errors = ErrorField.of(model.of_flux(flux), np.nan_to_num(std[:, cells]), month=np.array(months), **place)
             shares = _vegetated_shares(land, cells)
-            for name, area in areas.items():
+            for name, area in chain(*kinds):
+                if (flux, name) in covariance:
+                    continue
                 weight = days[:, None] * area[cells] / carbon.GRAMS_PER_PETAGRAM
                 of_class = {name: np.ones(cells.sum())} if name in classes.IGBP else shares
                 covariance[flux, name] = errors.sums(weight, of_class)

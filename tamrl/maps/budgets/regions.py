@@ -4,7 +4,7 @@ The 26 regions of the IPCC's SREX report, of which the Amazon is one, are polygo
 doi 10.1017/CBO9781139177245.006). A cell belongs to the band, box and polygon of its centre.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,10 @@ class Regions:
     """Arrays (region, lat, lon): land of each cell within the region, and the part of it that carries flux, m2. A cell whose
     classes are unknown carries an unknown area and counts as missing: both are zero."""
 
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield each name and the land that carries flux (lat, lon), m2."""
+        return zip(self.names, self.carrying, strict=True)
+
     @classmethod
     def of(cls, areas: Mapping[str, Areas]) -> "Regions":
         """Return regions by name."""
@@ -40,13 +44,13 @@ class Regions:
         """The globe, latitude bands, boxes, climates and land-cover classes."""
         names = [f"climate {name}" for name in classes.KOPPEN]
         climates = {} if land.koppen is None else dict(zip(names, land.koppen, strict=True))
-        return cls.of(_masked(land, _bands(land) | _boxes(land.lat, land.lon) | climates) | _classes(land))
+        return cls.of(_masked(land, latitude_bands(land) | _boxes(land.lat, land.lon) | climates) | _classes(land))
 
     @classmethod
     def of_atlas(cls, land: Land) -> "Regions":
         """The globe, latitude bands, land-cover classes and regions of `SREX`."""
         polygons = srex_masks(land.lat, land.lon)
-        return cls.of(_masked(land, _bands(land)) | _classes(land) | _masked(land, polygons))
+        return cls.of(_masked(land, latitude_bands(land)) | _classes(land) | _masked(land, polygons))
 
 
 def _masked(land: Land, shares: Mapping[str, np.ndarray]) -> dict[str, Areas]:
@@ -55,7 +59,7 @@ def _masked(land: Land, shares: Mapping[str, np.ndarray]) -> dict[str, Areas]:
     return {name: (area * share, area * land.share * share) for name, share in shares.items()}
 
 
-def _bands(land: Land) -> dict[str, np.ndarray]:
+def latitude_bands(land: Land) -> dict[str, np.ndarray]:
     """Return the share 1 of each cell in the globe, and masks (lat, lon) of the latitude bands."""
     lat, shape = land.lat, land.fraction.shape
     bands = {n: (lat >= south) & ((lat < north) | (north == 90)) for n, (south, north) in classes.LATITUDE_BANDS.items()}
