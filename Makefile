@@ -23,6 +23,8 @@ CONFIG ?=
 PROFILE ?=
 BIN := .venv/bin
 unexport CASES CONFIG CORES PROFILE PYTHON RUN RUNS SEED VERBOSE WORLDS
+# Python keeps its compiled modules, whatever the surroundings say: else every job compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 export PYTHONUTF8 ?= 1
 

@@ -6,14 +6,20 @@ The sections stand in `tamrl.sections`, options of plug-ins in the plug-in's own
 Paths may hold `{results}` (this run's folder) and `{data}` (`TAMRL_DATA`, default `../shared/data`).
 """
 
+import ast
 import copy
+import inspect
 import json
+import textwrap
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import ModelSchema
 
 from tamrl import provenance, registry, search
 from tamrl.errors import ConfigError, near
@@ -269,6 +275,33 @@ def _keys(kind: type[Strict], path: tuple[Any, ...]) -> list[str]:
     return list(kind.model_fields)
 
 
+class DescribedSchema(GenerateJsonSchema):
+    """A schema whose keys are described by the docstrings of the fields: reading these costs time that only the schema needs."""
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        """Return the schema of a section, with descriptions."""
+        described = super().model_schema(schema)
+        for name, text in field_docstrings(schema["cls"]).items():
+            if name in described.get("properties", {}):
+                described["properties"][name]["description"] = text
+        return described
+
+
+def field_docstrings(kind: type) -> dict[str, str]:
+    """Return the docstring below each field of a class and of those that it inherits from."""
+    texts: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
+        except (OSError, TypeError):  # made at run time, or built in
+            continue
+        for field, text in pairwise(getattr(tree.body[0], "body", [])):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(doc))):
+                    texts[name] = inspect.cleandoc(doc)
+    return texts
+
+
 HEADER = "# Generated from tamrl/sections by `make config`: all defaults. Lay your own file over it with --configfile.\n"
 
 
@@ -280,7 +313,7 @@ def defaults_yaml() -> str:
 
 def schema_json() -> str:
     """`config/schema.json`, for editors that complete and check YAML."""
-    return json.dumps(Config.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(Config.model_json_schema(schema_generator=DescribedSchema), indent=1, ensure_ascii=False) + "\n"
 
 
 def write_generated(folder: Path) -> None:

@@ -16,9 +16,7 @@ class Strict(BaseModel):
     Every number has a least and a greatest value: what is far beyond use would fill the machine or never end.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     @field_validator("*")
     @classmethod

@@ -1,6 +1,5 @@
 """Digests of code, configuration and inputs, by which rules rerun after a change and products state their origin."""
 
-import ast
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from tamrl import __version__, files, lineage
 from tamrl.intake import border
+from tamrl.syntax import read_source
 
 ROOT = Path(__file__).parents[1]
 HALVES = (".part-", ".arrived-", ".snakemake", ".nfs")
@@ -84,29 +84,13 @@ def imports(module: str) -> tuple[str, ...]:
 @cache
 def _imported(module: str) -> tuple[str, ...]:
     """Return all names that `module` imports when it runs, without imports for type checkers only."""
-    names: list[str] = []
     file = _file(module)
-    tree = ast.parse(file.read_text(encoding="utf-8") if file else "")
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            children = [f"{node.module}.{alias.name}" for alias in node.names]
-            names += [node.module, *(child for child in children if _file(child))]
-    return tuple(names)
+    return tuple(name for name, sure in (read_source(file).imports if file else ()) if sure or _file(name))
 
 
 @cache
 def _source_digest(file: Path) -> str:
-    """Return the digest of the code of a file without docstrings and comments."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(body := getattr(node, "body", None), list):
-            body[:] = [n for n in body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return read_source(file).digest
 
 
 def file_stamps(paths: Iterable[str | Path]) -> str:

@@ -22,7 +22,7 @@ LATER = {"record_provenance", "check_products", "build_atlas", "build_site"}
 class _Record(BaseModel):
     """Part of a record; keys of other versions are left out."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ProductOrigin(_Record):

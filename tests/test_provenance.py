@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tamrl import files, lineage, provenance, record, stores
+from tamrl import files, lineage, provenance, record, stores, syntax
 from tamrl.errors import ContractError, InputError, MachineError
 from tamrl.sections.run import Config
 
@@ -63,6 +63,33 @@ def test_the_digest_of_code_follows_imports_and_ignores_words(package, file, old
     before = digest()
     (folder / file).write_text((folder / file).read_text().replace(old, new))
     assert (digest() != before) is changes
+
+
+@pytest.mark.parametrize("spoil", ["", "{", "[]", '{"content": 1}'])
+def test_code_is_parsed_once_and_again_when_it_or_its_record_changes(tmp_path, monkeypatch, spoil):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file, parsed = tmp_path / "a.py", []
+    parse = syntax._parse
+    monkeypatch.setattr(syntax, "_parse", lambda content: parsed.append(content) or parse(content))
+    file.write_text("from a import b\nimport c\nif TYPE_CHECKING:\n    import d\nelse:\n    import e\n")
+    first = syntax.read_source(file)
+    assert first.imports == (("a", True), ("a.b", False), ("c", True), ("e", True))
+    assert syntax.read_source(file) == first and len(parsed) == 1
+    (record,) = (tmp_path / "__pycache__").iterdir()
+    record.write_text(spoil)
+    assert syntax.read_source(file) == first and len(parsed) == 2
+    file.write_text("import c\n")
+    assert syntax.read_source(file).imports == (("c", True),) and len(parsed) == 3
+
+
+def test_no_record_of_code_is_kept_where_none_may_be_written(tmp_path, monkeypatch):
+    (tmp_path / "a.py").write_text("import c\n")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    syntax.read_source(tmp_path / "a.py")
+    assert not (tmp_path / "__pycache__").exists()
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    (tmp_path / "__pycache__").write_text("no folder")
+    assert syntax.read_source(tmp_path / "a.py").imports == (("c", True),)
 
 
 def test_every_stage_has_a_digest_and_versions_are_known():
