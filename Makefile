@@ -61,8 +61,9 @@ scaling: .venv
 atlas: .venv $(REAL)
 	@$(TAMRL) atlas $(CHOSEN) --cores $(call quoted,CORES) $(LOUD)
 
+# One process more than processors: some tests mostly wait, for a queue or a server.
 test: .venv .venv/real
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: .venv
 	CHAOS=20 $(BIN)/python -m pytest -q tests/inference/test_chaos.py tests/workflow/test_chaos.py $(ARGS)

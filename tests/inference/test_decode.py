@@ -47,8 +47,8 @@ def test_no_number_depends_on_the_batch(members, cells, batch):
 def test_no_number_depends_on_the_batch_with_other_support_sets(cells, spec, scaling, options):
     own = dataclasses.replace(spec, support=options["support"])
     torch.manual_seed(1)
-    model = tamrl.build(model_dims(own, scaling), tamrl.Options(hidden=16, code=8, **options)).eval()
-    member = trained(model, own, scaling, {"hidden": 16, "code": 8, **options})
+    model = tamrl.build(model_dims(own, scaling), tamrl.Options(hidden=16, code=8, encoder="recurrent", **options)).eval()
+    member = trained(model, own, scaling, {"hidden": 16, "code": 8, "encoder": "recurrent", **options})
     whole = _predict([member], cells)
     assert np.isfinite(whole).all() and (whole != _predict([member], cells.assign(evi=cells["evi"].roll(time=1)))).any()
     assert all((_predict([member], cells, batch) == whole).all() for batch in (7, 50))

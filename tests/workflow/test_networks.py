@@ -12,7 +12,7 @@ from tamrl import contracts
 from tests.workflow.conftest import PATIENCE, Project
 
 pytestmark = pytest.mark.slow
-QUICK = ("grid={resolution: 10, tile: 18}", "training={models: [tamrl, lightgbm], members: 1, steps: 15, lightgbm: {trees: 30}}")
+QUICK = ("grid={resolution: 10, tile: 18}", "training={models: [tamrl, lightgbm], members: 1, steps: 60, lightgbm: {trees: 30}}")
 """As coarse and quick as a run can be: the towers are those of the whole configuration."""
 WANTED = ("budgets.csv", "evaluation/site_metrics.csv", "drivers/comparison.csv", "maps/gpp_climatology.nc")
 

@@ -161,11 +161,15 @@ def test_three_accidents_in_the_queue_change_no_number(finished, slurm, tmp_path
     log = project.folder / "run.log"
     with open(log, "w") as handle:
         run = subprocess.Popen(project.command(*_arguments()), cwd=project.folder, env=environment, stdout=handle, stderr=handle)
-        _wait_for(lambda: cancelled.exists() or run.poll() is not None, "the job to cancel", seconds=300)
-        queue = _says(["squeue", "-h", "-o", "%i %k", "--states=RUNNING"], SLURM_CONF=slurm)
-        job = next(line.split()[0] for line in queue.splitlines() if "write_modis" in line)
-        subprocess.run(["scancel", job], env=environment, check=True)
-        assert run.wait(timeout=PATIENCE) == 0, log.read_text()[-5000:]
+        try:
+            _wait_for(lambda: cancelled.exists() or run.poll() is not None, "the job to cancel", seconds=PATIENCE)
+            queue = _says(["squeue", "-h", "-o", "%i %k", "--states=RUNNING"], SLURM_CONF=slurm)
+            job = next(line.split()[0] for line in queue.splitlines() if "write_modis" in line)
+            subprocess.run(["scancel", job], env=environment, check=True)
+            assert run.wait(timeout=PATIENCE) == 0, log.read_text()[-5000:]
+        finally:  # else the next test waits for what is left in the queue
+            run.kill()
+            subprocess.run(["scancel", "--user", getpass.getuser()], env=environment, check=False)
     said = log.read_text()
     for state in ("CANCELLED", "TIMEOUT", "FAILED"):
         assert f"SLURM status is: '{state}'" in said, state
