@@ -47,6 +47,19 @@ def test_quality_weights_follow_the_pixel_reliability(folder):
     np.testing.assert_allclose(read(folder, snow=0.0, marginal=1.0)["weight"][0, 0, :3].values, [1, 1, 0])
 
 
+def test_a_reliability_that_is_no_code_weighs_nothing_and_is_named(write, tmp_path, caplog):
+    reliability = np.zeros(SHAPE)
+    reliability[0, :3] = [7, 7, -1]
+    write.save(write.composite(np.full(SHAPE, 0.5), np.full(SHAPE, 0.2), reliability), tmp_path / "MOD13C1.A2011001.061.nc")
+    np.testing.assert_allclose(read(tmp_path)["weight"][0, 0, :4].values, [0, 0, 0, 1])
+    assert "2 pixels weigh nothing, as their reliability is no code of MOD13C1: 7" in caplog.text
+
+
+def test_documented_codes_raise_no_warning(folder, caplog):
+    assert read(folder)["weight"].max() == 1
+    assert "weigh nothing" not in caplog.text
+
+
 def test_a_scale_factor_of_10000_divides_as_in_the_hdf4_original(folder):
     path = next(folder.glob("*A2011001*"))
     ds = xr.open_dataset(path, mask_and_scale=False).load()

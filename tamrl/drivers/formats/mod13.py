@@ -1,5 +1,6 @@
 """Layers of the 16-day vegetation indices on the climate modelling grid (MOD13C1, MYD13C1, VNP13C1): indices and weights."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,12 @@ RANKS = {"VNP13C1": {0: 0, 1: 0, 2: 0, 3: 1, 4: 1, 5: 1, 8: 2}}
 """MODIS rank of VIIRS reliability (0 excellent to 6 poor, 7 cloud shadow, 8 snow or ice, 9 cloud, 10 estimated)."""
 
 
+CODES = {"VNP13C1": 11}
+"""Number of reliability codes that are documented, from 0; four in the products of MODIS. -1 and 255 mark missing pixels."""
+
+_log = logging.getLogger(__name__)
+
+
 def read_mod13_index(index: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
     """NDVI or EVI as in the file, NIRv or kNDVI from its layers (float32)."""
     if index in ("NDVI", "EVI"):
@@ -39,8 +46,16 @@ def _read(path: Path, layer: str, shape: tuple[int, int]) -> np.ndarray:
 def read_mod13_weights(
     product: str, weights: tuple[float, float, float, float], path: Path, shape: tuple[int, int]
 ) -> np.ndarray:
-    """Quality weights (float32) of the pixels of a file; `weights` are those of good, marginal, snowy and cloudy ones."""
-    return reliability_weights(cmg.code_layer(path, RELIABILITY, shape), product, weights)
+    """Quality weights (float32) of the pixels of a file; `weights` are those of good, marginal, snowy and cloudy ones.
+
+    Codes that are not documented weigh nothing, and a warning names them.
+    """
+    codes = cmg.code_layer(path, RELIABILITY, shape)
+    unknown = codes[(codes != -1) & (codes != 255) & ((codes < 0) | (codes >= CODES.get(product, 4)))]
+    if unknown.size:
+        which = ", ".join(map(str, np.unique(unknown).tolist()[:10]))
+        _log.warning("%s: %d pixels weigh nothing, as their reliability is no code of %s: %s", path, unknown.size, product, which)
+    return reliability_weights(codes, product, weights)
 
 
 def reliability_weights(reliability: np.ndarray, product: str, weights: tuple[float, float, float, float]) -> np.ndarray:
