@@ -34,6 +34,11 @@ class ShownCells:
         """All cells."""
         return sum(self.counts)
 
+    @property
+    def lat(self) -> np.ndarray:
+        """Array (cell): degrees north."""
+        return self.pick(np.broadcast_to(self.grid.lat[:, None], self.shown.shape))
+
     def pick(self, values: np.ndarray) -> np.ndarray:
         """Return the cells (..., cell) of a field (..., lat, lon), block by block, row by row within the block."""
         parts = [values[..., b.rows, b.columns][..., self.shown[b.rows, b.columns]] for b in self.blocks]

@@ -19,6 +19,9 @@ PALETTES = ("gpp", "reco", "nee", "spread", "error", "score", "density", "covera
 SHOWN_UNITS = {"K": "degC"}
 """Units that people read more easily than the canonical ones."""
 
+POLAR = 60.0
+"""Degrees north or south beyond which land does not set the colours of drivers."""
+
 SIGNS = {"degC": "°C", "W m-2": "W m⁻²", "mm d-1": "mm d⁻¹", "1": "", "m2 m-2": "m² m⁻²"}
 
 
@@ -67,12 +70,21 @@ def flux_limits(mean: np.ndarray, *, centred: bool) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def driver_layer(name: str, values: np.ndarray) -> tuple[Layer, np.ndarray]:
-    """Return the layer of a driver, and its `values` in the units of the layer."""
+def driver_layer(name: str, values: np.ndarray, lat: np.ndarray) -> tuple[Layer, np.ndarray]:
+    """Return the layer of a driver, and its values in the units of the layer.
+
+    Colours reach over the land that is not polar, so that ice sheets do not leave one colour for the rest.
+
+    Parameters
+    ----------
+    values : array (step, cell)
+    lat : array (cell), degrees north
+    """
     entry = variables.get(name)
     unit = SHOWN_UNITS.get(entry.units, entry.units)
     shown = np.asarray(units.convert(values, source=entry.units, target=unit), "f4")
-    low, high = central_range(shown)
+    mild = shown[:, np.abs(lat) < POLAR]
+    low, high = central_range(mild if np.isfinite(mild).any() else shown)
     title = entry.long_name[0].upper() + entry.long_name[1:]
     sign = SIGNS.get(unit, unit)
     return Layer(name, title, sign, "driver", fine_quantum(shown), "score", low, high, len(values)), shown
@@ -95,10 +107,12 @@ def class_layer(name: str, kinds: tuple[str, ...]) -> Layer:
 
 
 def central_range(values: np.ndarray) -> tuple[float, float]:
-    """Return the colour limits of the central 98 % of the finite values."""
+    """Return round colour limits around the central 96 % of the finite values."""
     finite = values[np.isfinite(values)]
-    low, high = np.percentile(finite, [1, 99]) if finite.size else (0.0, 1.0)
-    return float(low), float(high if high > low else low + 1)
+    low, high = np.percentile(finite, [2, 98]) if finite.size else (0.0, 1.0)
+    step = 10.0 ** np.floor(np.log10(max(high - low, 1e-9))) / 2
+    bottom, top = step * np.floor(low / step + 1e-6), step * np.ceil(high / step - 1e-6)
+    return float(bottom), float(top if top > bottom else bottom + 1)
 
 
 def fine_quantum(values: np.ndarray) -> float:

@@ -149,7 +149,7 @@ def _write_static(data: Path, maps: FluxMaps, layout: RunLayout, area: Applicabi
             share = maps.cells.pick(class_shares(drivers, name, kinds))
             fields.append((layers.class_layer(name, kinds), layers.dominant(share)))
     for name in [str(n) for n in drivers if drivers[n].dims == ("lat", "lon") and n != "land_fraction"]:
-        layer, values = layers.driver_layer(name, maps.cells.pick(drivers[name].values)[None])
+        layer, values = layers.driver_layer(name, maps.cells.pick(drivers[name].values)[None], maps.cells.lat)
         fields.append((layer, values[0]))
     for layer, values in fields:
         write_layer(data / "static", layer, values[None], maps.cells)
@@ -163,7 +163,7 @@ def _write_drivers(data: Path, maps: FluxMaps, layout: RunLayout) -> Iterator[la
         first: layers.Layer | None = None
         for label in maps.labels:
             within = drivers[name] if label == CLIMATOLOGY else drivers[name].sel(time=label)
-            layer, values = layers.driver_layer(name, layers.by_month(within, maps.cells.pick))
+            layer, values = layers.driver_layer(name, layers.by_month(within, maps.cells.pick), maps.cells.lat)
             first = first or layer
             write_layer(data / label, first, values, maps.cells)
         if first:

@@ -215,6 +215,14 @@ def content(path: Path):
     return json.loads(re.fullmatch(r'ATLAS\.put\("[^"]+",(.*)\);\n', path.read_text(), re.DOTALL).group(1))
 
 
+def edited(atlas: Path, **changes) -> Path:
+    """The atlas with other entries in its index."""
+    file = atlas / "data/index.js"
+    head, _, body = file.read_text().partition(",")
+    file.write_text(f"{head},{json.dumps(json.loads(body.rstrip().removesuffix(');')) | changes)});")
+    return atlas
+
+
 def broken(atlas: Path, folder: Path) -> Path:
     """A copy to break, with the folder's name kept."""
     return Path(shutil.copytree(atlas, folder / "atlas"))

@@ -1,6 +1,5 @@
 """The atlas in Chromium, given addresses, names and titles of strangers."""
 
-import json
 import re
 from pathlib import Path
 from urllib.parse import quote
@@ -8,7 +7,7 @@ from urllib.parse import quote
 import pandas as pd
 import pytest
 
-from tests.atlas.conftest import broken
+from tests.atlas.conftest import broken, edited
 
 PLACES = [
     "{evil}/",
@@ -46,14 +45,6 @@ def test_an_address_loads_no_script_but_of_runs_beside_this_one(opened, atlas, t
     assert one.page.get_attribute("html", "data-evil") is None
     assert all(url.startswith((f"file://{copy}/", "data:", "blob:")) for url in one.asked), one.asked
     one.complaints.clear()
-
-
-def edited(atlas: Path, **changes) -> Path:
-    """The atlas with other entries in its index."""
-    file = atlas / "data/index.js"
-    head, _, body = file.read_text().partition(",")
-    file.write_text(f"{head},{json.dumps(json.loads(body.rstrip().removesuffix(');')) | changes)});")
-    return atlas
 
 
 @pytest.mark.parametrize("label", ["../../evil", "..%2f..%2fevil", "%2e%2e/%2e%2e/evil", "/evil", "//evil/x"])

@@ -97,6 +97,17 @@ def test_limits_of_nee_are_centred_and_those_of_gpp_begin_at_zero(written):
     assert entries["nee.std"]["low"] == 0
 
 
+def test_ice_sheets_do_not_set_the_colours_of_drivers():
+    lat = np.linspace(-88, 88, 177)
+    kelvin = (285.0 - 60 * (np.abs(lat) >= 60) + 10 * np.cos(np.deg2rad(lat)))[None]
+    layer, shown = layers.driver_layer("air_temperature", kelvin, lat)
+    mild = shown[0, np.abs(lat) < 60]
+    assert shown.min() < -40 < mild.min() - 5 < layer.low <= mild.min() + 0.5 and mild.max() - 0.5 <= layer.high < mild.max() + 5
+    assert (2 * layer.low).is_integer() and (2 * layer.high).is_integer()
+    polar, _ = layers.driver_layer("air_temperature", kelvin[:, :10], lat[:10])
+    assert polar.low < -40, "a map of polar land alone has colours too"
+
+
 def test_classes_are_the_dominant_ones():
     share = np.array([[0.2, np.nan, 0.0], [0.5, 0.1, 0.0], [0.3, 0.2, 0.0]])
     assert layers.dominant(share).tolist()[0] == 1

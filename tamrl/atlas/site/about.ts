@@ -36,7 +36,7 @@ function other(app: App): HTMLElement {
   const form = h("form", { class: "field", submit: (event) => {
     event.preventDefault();
     const name = field.value.trim();
-    app.set({ otherRun: name, compare: name ? "two" : "one", other: `${app.state.flux}.${app.state.show}` });
+    app.set({ otherRun: name, compare: name ? "two" : "one", other: "" });
   } }, h("label", { for: "other-run" }, "Compare with another run"), h("span", { class: "row" }, field, h("button", { type: "submit" }, "Open")));
   return h("section", {}, form, h("p", { class: "soft caption" }, "It has to lie beside this one, at results/NAME/atlas."));
 }

@@ -14,8 +14,10 @@ export interface App {
   fly(lat: number, lon: number, zoom: number): void;
   /** Show a problem with a way to try again. */
   fail(error: unknown, again: () => void): void;
-  /** What the layer of the flux is called that is shown now. */
+  /** What is shown now. */
   source(): Source;
+  /** What it is compared with: the id of a layer, and a month. */
+  second(): { id: string; month: number };
 }
 
 /** Name of the month that is shown, with the year where there is one. */

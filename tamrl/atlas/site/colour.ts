@@ -11,15 +11,28 @@ const hex = (text: string, at = 0): number => {
   return (255 << 24) | (part(2) << 16) | (part(1) << 8) | part(0); // little-endian RGBA
 };
 
+/** Least and most of the painted values. */
+export interface Extent {
+  least: number;
+  most: number;
+}
+
 export interface Scale {
   low: number;
   high: number;
   lut: Uint32Array;
   classes: string[];
+  /** Once the cells are painted. */
+  extent?: Extent;
 }
 
-export function scaleOf(run: Run, source: Source): Scale {
-  const { low, high, classes } = source;
+export function scaleOf(run: Run, source: Source, month: number): Scale {
+  const { low, high, flags } = source;
+  const classes = flags && month ? flags : source.classes; // of a year a share of its months is shown
+  if (flags && month) {
+    const all = ramp(run.index.palettes[source.palette]);
+    return { low, high, classes, lut: Uint32Array.of(all[0], all[all.length - 1]) };
+  }
   if (!classes.length) return { low, high, classes, lut: ramp(run.index.palettes[source.palette]) };
   const table = source.id === "igbp" ? IGBP : source.id === "koppen" ? KOPPEN : ["c98b43", "2f8f88"];
   return { low, high, classes, lut: Uint32Array.from(classes, (_, k) => hex(table[k % table.length])) };
@@ -35,7 +48,7 @@ function ramp(text: string): Uint32Array {
 }
 
 /** Colours of values; 0 (clear) where missing. */
-export function paint(values: Float32Array, scale: Scale, out: Uint32Array, offset: number): void {
+export function paint(values: Float32Array, scale: Scale, out: Uint32Array, offset: number, extent?: Extent): void {
   const { low, high, lut, classes } = scale;
   const top = lut.length - 1;
   const factor = classes.length ? 1 : (top + 1) / (high - low);
@@ -43,15 +56,11 @@ export function paint(values: Float32Array, scale: Scale, out: Uint32Array, offs
   for (let i = 0; i < values.length; i++) {
     const at = (values[i] - from) * factor;
     out[offset + i] = at !== at ? 0 : lut[at < 0 ? 0 : at > top ? top : at | 0];
+    if (!extent || at !== at) continue;
+    if (values[i] < extent.least) extent.least = values[i];
+    if (values[i] > extent.most) extent.most = values[i];
   }
 }
 
 export const css = (colour: number): string =>
   `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour >> 16) & 255})`;
-
-/** The colour of one value, for a legend or a mark. */
-export function cssOf(value: number, scale: Scale): string {
-  const out = new Uint32Array(1);
-  paint(Float32Array.of(value), scale, out, 0);
-  return css(out[0]);
-}

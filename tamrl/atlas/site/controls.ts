@@ -1,6 +1,7 @@
 // Buttons, lists and the slider: they show the state and change it.
 import type { App } from "./app";
 import { byId, h } from "./dom";
+import { comparable, differs } from "./fields";
 import type { Source } from "./source";
 import type { State, Tab } from "./state";
 import { FLUXES, MONTHS } from "./types";
@@ -112,6 +113,18 @@ export class Controls {
     button.classList.toggle("playing", !!this.playing);
   }
 
+  /** What the first is compared with; entries that cannot be subtracted are not offered. */
+  private syncSecond(source: Source): void {
+    const { state, sources } = this.app;
+    const second = this.app.second();
+    const select = byId<HTMLSelectElement>("other");
+    for (const option of select.options) option.hidden = option.disabled = state.compare === "difference" && option.value !== second.id && !comparable(source, sources.get(option.value)!);
+    for (const group of select.querySelectorAll("optgroup")) group.hidden = [...group.children].every((option) => (option as HTMLOptionElement).hidden);
+    select.value = second.id;
+    byId<HTMLSelectElement>("other-month").value = state.otherMonth < 0 && second.month === state.month ? "-1" : String(second.month);
+    byId<HTMLSelectElement>("compare").querySelector<HTMLOptionElement>("[value=difference]")!.disabled = state.compare !== "difference" && !differs(source, state.otherRun);
+  }
+
   /** Make the controls say what the state is. */
   sync(source: Source): void {
     const { state, run } = this.app;
@@ -119,8 +132,7 @@ export class Controls {
     const set = (id: string, value: string): void => { byId<HTMLSelectElement>(id).value = value; };
     set("show", state.show);
     set("compare", state.compare);
-    set("other", state.other);
-    set("other-month", String(state.otherMonth));
+    this.syncSecond(source);
     set("year", state.label);
     set("month", String(state.month));
     byId<HTMLInputElement>("dots").checked = state.towers;

@@ -1,29 +1,79 @@
 // The key of the colours, on the page and in pictures.
 import { css, type Scale } from "./colour";
-import { decimals, h, number } from "./dom";
+import { decimals, digitsFor, h, number } from "./dom";
 
-const ticks = (scale: Scale): number[] => [0, 0.25, 0.5, 0.75, 1].map((part) => scale.low + part * (scale.high - scale.low));
+/** What a key says besides its colours. */
+export interface Words {
+  title: string;
+  unit: string;
+  /** What a virtual Earth says of itself. */
+  world: string | null;
+  /** What towers say of a flux without skill. */
+  warning: string | null;
+  /** Whether the sign tells a sink from a source. */
+  sides: boolean;
+}
 
-/** Decimals of the ticks: exact where the ends are round, else two. */
-const places = (scale: Scale): number => Math.min(2, decimals(ticks(scale)));
+const SIDES = ["← sink", "source →"];
+const ARROW = 9; // pixels
 
-/** The key on the page; `world` is what a virtual Earth says of itself. */
-export function legend(scale: Scale, title: string, unit: string, world: string | null): HTMLElement {
-  const badge = world && h("strong", { class: "badge" }, world);
+/** Round numbers within the colours, four to seven of them. */
+export function ticks({ low, high }: { low: number; high: number }): number[] {
+  const power = 10 ** Math.floor(Math.log10(high - low));
+  for (const part of [0.5, 0.25, 0.2, 0.1]) {
+    const step = part * power;
+    const first = Math.ceil(low / step - 1e-9);
+    const count = Math.floor(high / step + 1e-9) - first + 1;
+    if (count >= 4) return Array.from({ length: count }, (_, k) => (first + k) * step);
+  }
+  return [low, high];
+}
+
+const part = (scale: Scale, value: number): number => (value - scale.low) / (scale.high - scale.low);
+const slack = (scale: Scale): number => 1e-4 * (scale.high - scale.low);
+const below = (scale: Scale): boolean => !!scale.extent && scale.extent.least < scale.low - slack(scale);
+const above = (scale: Scale): boolean => !!scale.extent && scale.extent.most > scale.high + slack(scale);
+
+/** Where values lie that the colours do not tell apart. */
+function beyond(scale: Scale): string | null {
+  if (!scale.extent || !(below(scale) || above(scale))) return null;
+  const digits = digitsFor(scale.high - scale.low);
+  return `Values ${number(scale.extent.least, digits)} to ${number(scale.extent.most, digits)}`;
+}
+
+/** The key on the page. */
+export function legend(scale: Scale, { title, unit, world, warning, sides }: Words): HTMLElement {
+  const head = [h("p", {}, title, unit && h("span", { class: "soft" }, ` ${unit}`)), world && h("strong", { class: "badge" }, world), warning && h("strong", { class: "badge warning" }, warning)];
   if (scale.classes.length) {
-    return h("div", { class: "legend" }, h("p", {}, title), badge, h("ul", {}, ...scale.classes.map((name, k) => {
+    return h("div", { class: "legend" }, ...head, h("ul", {}, ...scale.classes.map((name, k) => {
       const box = h("i", { "aria-hidden": "true" });
       box.style.background = css(scale.lut[k]);
       return h("li", {}, box, name);
     })));
   }
-  const bar = h("div", { class: "ramp", role: "img", "aria-label": `Colours from ${number(scale.low)} to ${number(scale.high)} ${unit}` });
+  const reach = beyond(scale);
+  const bar = h("div", { class: "ramp", role: "img", "aria-label": [`Colours from ${number(scale.low)} to ${number(scale.high)} ${unit}`, reach].filter(Boolean).join(". ") });
   bar.style.background = `linear-gradient(to right, ${Array.from({ length: 33 }, (_, k) => css(scale.lut[Math.round((k * (scale.lut.length - 1)) / 32)])).join(",")})`;
-  return h("div", { class: "legend" }, h("p", {}, title, unit && h("span", { class: "soft" }, ` ${unit}`)), badge, bar, h("div", { class: "ticks", "aria-hidden": "true" }, ...ticks(scale).map((v) => h("span", {}, number(v, places(scale))))));
+  const arrow = (side: "low" | "high", there: boolean, colour: number): HTMLElement => {
+    const made = h("i", { class: `arrow ${side}`, hidden: !there, "aria-hidden": "true" });
+    made.style.background = css(colour);
+    return made;
+  };
+  const at = ticks(scale);
+  const places = decimals(at);
+  return h("div", { class: "legend" }, ...head,
+    h("div", { class: "colours" }, arrow("low", below(scale), scale.lut[0]), bar, arrow("high", above(scale), scale.lut[scale.lut.length - 1])),
+    h("div", { class: "ticks", "aria-hidden": "true" }, ...at.map((value) => {
+      const tick = h("span", {}, number(value, places));
+      tick.style.left = `${100 * part(scale, value)}%`;
+      return tick;
+    })),
+    sides && h("div", { class: "sides" }, ...SIDES.map((text) => h("span", {}, text))),
+    reach && h("div", { class: "reach soft" }, `${reach} ${unit}`));
 }
 
-/** The same drawn into a picture; returns its height. */
-export function drawLegend(context: CanvasRenderingContext2D, scale: Scale, x: number, y: number, width: number, ink: string): number {
+/** The same drawn into a picture. */
+export function drawLegend(context: CanvasRenderingContext2D, scale: Scale, x: number, y: number, width: number, ink: string, sides: boolean): void {
   context.fillStyle = ink;
   context.font = "13px system-ui, sans-serif";
   if (scale.classes.length) {
@@ -35,17 +85,28 @@ export function drawLegend(context: CanvasRenderingContext2D, scale: Scale, x: n
       context.fillStyle = ink;
       context.fillText(name, left + 20, top + 11);
     });
-    return Math.ceil(scale.classes.length / columns) * 20;
+    return;
   }
-  for (let i = 0; i < width; i++) {
-    context.fillStyle = css(scale.lut[Math.floor((i / width) * scale.lut.length)]);
-    context.fillRect(x + i, y, 1.5, 12);
+  const [left, wide] = [x + ARROW, width - 2 * ARROW];
+  for (let i = 0; i < wide; i++) {
+    context.fillStyle = css(scale.lut[Math.floor((i / wide) * scale.lut.length)]);
+    context.fillRect(left + i, y, 1.5, 12);
   }
+  const arrow = (from: number, to: number, colour: number): void => {
+    context.beginPath();
+    context.moveTo(from, y);
+    context.lineTo(to, y + 6);
+    context.lineTo(from, y + 12);
+    context.fillStyle = css(colour);
+    context.fill();
+  };
+  if (below(scale)) arrow(left, x, scale.lut[0]);
+  if (above(scale)) arrow(left + wide, x + width, scale.lut[scale.lut.length - 1]);
   context.fillStyle = ink;
-  ticks(scale).forEach((v, k) => {
-    context.textAlign = k === 0 ? "left" : k === 4 ? "right" : "center";
-    context.fillText(number(v, places(scale)), x + (k / 4) * width, y + 28);
-  });
+  context.textAlign = "center";
+  const at = ticks(scale);
+  for (const value of at) context.fillText(number(value, decimals(at)), left + wide * part(scale, value), y + 28);
   context.textAlign = "left";
-  return 32;
+  const more = [sides ? SIDES.join("   ") : null, beyond(scale)].filter(Boolean).join("     ");
+  if (more) context.fillText(more, x + width + 24, y + 11);
 }

@@ -4,9 +4,9 @@ import { period, scoreOf, skillColour, type App } from "./app";
 import { choose, regionName, regionsPanel } from "./areas";
 import { Controls } from "./controls";
 import { byId, copy, digitsFor, h, number, placeName, signed } from "./dom";
-import { colour, comparable, scaleFor, worldOf, type Shown } from "./fields";
+import { colour, comparable, differs, hasSides, scaleFor, warningOf, worldOf, type Shown } from "./fields";
 import { handle } from "./gestures";
-import { legend } from "./legend";
+import { legend, type Words } from "./legend";
 import { beside, DataError } from "./load";
 import { loadCoast, Pane, type Marks } from "./pane";
 import { savePicture } from "./picture";
@@ -16,6 +16,7 @@ import { coordinates, Search, type Hit } from "./search";
 import { sources, valueAt, type Source } from "./source";
 import { decode, encode, type State } from "./state";
 import { filtered, towersPanel } from "./stations";
+import type { Scale } from "./colour";
 import type { Regions } from "./types";
 import { HOME, placeAt, scaleOf, tidy, type View } from "./view";
 
@@ -27,6 +28,7 @@ const FIELDS = ["flux", "show", "label", "month", "compare", "other", "otherMont
 interface Stage {
   pane: Pane;
   shown: Shown | null;
+  scale: Scale | null;
   turn: number;
 }
 
@@ -70,6 +72,30 @@ export class Page implements App {
     return this.sources.get(this.idOf(this.state))!;
   }
 
+  /** What was chosen to compare with; else the truth, the same of another run, or the same in the opposite season. */
+  second(): { id: string; month: number } {
+    const { state } = this;
+    const month = state.otherMonth < 0 ? state.month : state.otherMonth;
+    const [own, truth] = [this.idOf(state), `${state.flux}.truth`];
+    if (state.other) return { id: state.other, month };
+    if (!state.otherRun && own === `${state.flux}.mean` && this.sources.has(truth)) return { id: truth, month };
+    if (state.otherRun || state.otherMonth >= 0) return { id: own, month };
+    if (!this.source().monthly) return { id: `${state.flux}.mean`, month };
+    return { id: own, month: state.month === 1 ? 7 : 1 };
+  }
+
+  /** Keep what is compared comparable when something else is chosen. */
+  private follow(change: Partial<State>): void {
+    const before = this.state;
+    if (change.flux && before.other.startsWith(`${before.flux}.`)) change.other ??= change.flux + before.other.slice(before.flux.length);
+    const next = { ...before, ...change };
+    if (next.compare !== "difference" || !(change.flux || change.show || change.compare)) return;
+    const first = this.sources.get(this.idOf(next))!;
+    const other = this.sources.get(next.other);
+    if (!differs(first, next.otherRun)) change.compare = "one";
+    else if (other && !comparable(first, other)) change.other = "";
+  }
+
   private frame(): void {
     const { index } = this.run;
     byId("title").textContent = index.title;
@@ -79,6 +105,7 @@ export class Page implements App {
   // ---- state ----
 
   set(change: Partial<State>): void {
+    this.follow(change);
     const changed = new Set(Object.keys(change).filter((key) => this.state[key as keyof State] !== change[key as keyof State]));
     if (!changed.size) return;
     if (change.cell && !change.tab) { change.tab = "place"; changed.add("tab"); }
@@ -104,7 +131,7 @@ export class Page implements App {
   // ---- maps ----
 
   private stage(host: HTMLElement): Stage {
-    const stage: Stage = { pane: new Pane(host), shown: null, turn: 0 };
+    const stage: Stage = { pane: new Pane(host), shown: null, scale: null, turn: 0 };
     handle(host, {
       view: () => this.state,
       size: () => stage.pane,
@@ -176,9 +203,11 @@ export class Page implements App {
     const first: Shown = { run: this.run, source: this.source(), label: state.label, month: state.month };
     if (state.compare === "one") return [first];
     const other = await this.otherRun();
-    const source = other.sources.get(state.other) ?? other.sources.get("gpp.mean")!;
+    const { id, month } = this.second();
+    const source = other.sources.get(id);
+    if (!source) throw new Error(`Run ${other.run.index.run} has no layer “${id}” to compare with.`);
     const label = other.run.index.labels.includes(state.label) ? state.label : other.run.index.labels[other.run.index.labels.length - 1];
-    const second: Shown = { run: other.run, source, label, month: state.otherMonth < 0 ? state.month : state.otherMonth };
+    const second: Shown = { run: other.run, source, label, month };
     if (state.compare === "two") return [first, second];
     if (!comparable(first.source, second.source)) throw new Error(`${first.source.title} and ${second.source.title} cannot be subtracted: they differ in unit, or are classes.`);
     return [{ ...first, minus: second }];
@@ -213,8 +242,9 @@ export class Page implements App {
   private async colourOne(stage: Stage, shown: Shown, turn: number): Promise<void> {
     const before = stage.shown;
     stage.shown = shown;
-    const scale = scaleFor(shown);
-    this.title(stage, shown);
+    const scale = await scaleFor(shown);
+    if (turn !== this.stages[0].turn) return;
+    this.title(stage, shown, scale);
     if ((before?.run ?? this.run) !== shown.run) stage.pane.look(shown.run, this.state, false);
     const out = new Uint32Array(shown.run.cells);
     let waiting = 0;
@@ -225,16 +255,23 @@ export class Page implements App {
     await colour(shown, scale, out, () => (waiting ||= window.requestAnimationFrame(draw)));
     window.cancelAnimationFrame(waiting);
     draw();
+    if (turn === this.stages[0].turn) this.title(stage, shown, scale); // now it is known how far the values reach
   }
 
-  private title(stage: Stage, shown: Shown): void {
-    const k = this.stages.indexOf(stage);
-    const host = byId(`legend-${"ab"[k]}`);
+  private words(shown: Shown): Words {
     const when = (part: { source: Source; month: number; label: string }): string => (part.source.monthly ? period({ ...this.state, month: part.month, label: part.label }) : "");
     const named = (part: Shown | NonNullable<Shown["minus"]>): string => [part.source.title, when(part), part.run === this.run ? "" : `run ${part.run.index.run}`].filter(Boolean).join(", ");
-    const text = shown.minus ? `${named(shown)} − ${named(shown.minus)}` : named(shown);
-    host.replaceChildren(legend(scaleFor(shown), text, shown.source.unit, worldOf(shown)));
-    byId(`pane-${"ab"[k]}`).setAttribute("aria-label", `World map of ${[text, worldOf(shown)].filter(Boolean).join(", ")}. Arrow keys move, plus and minus zoom, Enter chooses the cell in the middle.`);
+    const title = shown.minus ? `${named(shown)} − ${named(shown.minus)}` : named(shown);
+    return { title, unit: shown.source.unit, world: worldOf(shown), warning: warningOf(shown), sides: hasSides(shown) };
+  }
+
+  private title(stage: Stage, shown: Shown, scale: Scale): void {
+    stage.scale = scale;
+    const k = this.stages.indexOf(stage);
+    const host = byId(`legend-${"ab"[k]}`);
+    const words = this.words(shown);
+    host.replaceChildren(legend(scale, words));
+    byId(`pane-${"ab"[k]}`).setAttribute("aria-label", `World map of ${[words.title, words.world, words.warning].filter(Boolean).join(", ")}. Arrow keys move, plus and minus zoom, Enter chooses the cell in the middle.`);
   }
 
   private drawMarks(): void {
@@ -281,7 +318,7 @@ export class Page implements App {
       return;
     }
     try {
-      const text = await this.reading(shown, cell, place);
+      const text = [await this.reading(shown, cell, place), warningOf(shown)].filter(Boolean).join("\n");
       if (turn === this.hoverTurn) this.tip(`${placeName(place.lat, place.lon, 1)}\n${text}`, x, y, stage);
     } catch (error) {
       if (!(error instanceof DataError)) throw error; // what is missing has been said over the map
@@ -297,7 +334,8 @@ export class Page implements App {
       const other = shown.minus.run.at(place.lat, place.lon);
       value -= other < 0 ? NaN : await valueAt(shown.minus.run, shown.minus.source, shown.minus.label, other, shown.minus.month);
     }
-    if (source.classes.length) return source.classes[value] ?? "no value";
+    const names = source.flags && shown.month ? source.flags : source.classes;
+    if (names.length) return names[value] ?? "no value";
     const digits = digitsFor(source.high - source.low);
     return Number.isNaN(value) ? "no value" : `${shown.minus ? signed(value, digits) : number(value, digits)} ${source.unit}`;
   }
@@ -321,7 +359,7 @@ export class Page implements App {
       window.history.replaceState(null, "", `#${encode(this.state)}`);
       void copy(window.location.href, event.currentTarget as HTMLElement);
     });
-    byId("png").addEventListener("click", () => savePicture(this.run, this.shownStages().filter((s) => s.shown).map((s, k) => ({ pane: s.pane, scale: scaleFor(s.shown!), world: worldOf(s.shown!), text: byId(`legend-${"ab"[k]}`).querySelector("p")!.textContent! }))));
+    byId("png").addEventListener("click", () => savePicture(this.run, this.shownStages().filter((s) => s.shown && s.scale).map((s) => ({ pane: s.pane, scale: s.scale!, words: this.words(s.shown!) }))));
     window.addEventListener("hashchange", () => {
       const next = this.checked(decode(window.location.hash));
       const changed = new Set(Object.keys(next).filter((key) => next[key as keyof State] !== this.state[key as keyof State]));

@@ -11,6 +11,8 @@ export interface Source {
   low: number;
   high: number;
   classes: string[];
+  /** Names of 0 and 1 where a month is one of the two. */
+  flags?: string[];
   /** Whether months differ. */
   monthly: boolean;
   /** Stored layers it is made from. */
@@ -52,7 +54,7 @@ function derived(run: Run, flux: Flux): Source[] {
     made.push(
       { ...common, id: `${flux}.error`, title: `${name}, error (estimate − ${label})`, palette: "error", low: -off, high: off,
         needs: [`${flux}.mean`, `${flux}.truth`], value: ([estimate, truth]) => estimate - truth },
-      { ...common, unit: "", id: `${flux}.inside`, title: `${name}, ${label} inside the 90 % range`, palette: "coverage", low: 0, high: 1,
+      { ...common, unit: "", id: `${flux}.inside`, title: `${name}, ${label} inside the 90 % range`, palette: "coverage", low: 0, high: 1, flags: [`${label} outside`, `${label} inside`],
         needs: [`${flux}.truth`, `${flux}.q05`, `${flux}.q95`],
         value: ([truth, low, high]) => (Number.isNaN(truth + low + high) ? NaN : truth >= low && truth <= high ? 1 : 0) },
     );

@@ -13,7 +13,7 @@ export interface State extends View {
   /** 1 to 12; 0 is the mean of the year. */
   month: number;
   compare: Compare;
-  /** Second layer, its month (-1: the same as the first) and the run it is of (empty: this one). */
+  /** Second layer (empty: what one compares the first with), its month (-1: the same) and the run it is of (empty: this one). */
   other: string;
   otherMonth: number;
   otherRun: string;
@@ -28,7 +28,7 @@ export interface State extends View {
 }
 
 export const START: State = {
-  ...HOME, flux: "gpp", show: "mean", label: "", month: 7, compare: "one", other: "gpp.std", otherMonth: -1, otherRun: "", cell: null,
+  ...HOME, flux: "gpp", show: "mean", label: "", month: 7, compare: "one", other: "", otherMonth: -1, otherRun: "", cell: null,
   tab: "place", tower: "", region: "", towers: true, igbp: "", koppen: "", theme: "auto",
 };
 
