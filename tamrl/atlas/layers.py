@@ -106,6 +106,11 @@ def class_layer(name: str, kinds: tuple[str, ...]) -> Layer:
     return Layer(name, title, "", "land", 1, "classes", 0, len(kinds) - 1, 1, kinds)
 
 
+def vegetated_layer() -> Layer:
+    """Return the layer of the share of the land that carries flux."""
+    return Layer("vegetated", "Land with vegetation", "", "land", 0.001, "density", 0.0, 1.0, 1)
+
+
 def central_range(values: np.ndarray) -> tuple[float, float]:
     """Return round colour limits around the central 96 % of the finite values."""
     finite = values[np.isfinite(values)]

@@ -148,6 +148,9 @@ def _write_static(data: Path, maps: FluxMaps, layout: RunLayout, area: Applicabi
         if f"{name}_fraction" in drivers:
             share = maps.cells.pick(class_shares(drivers, name, kinds))
             fields.append((layers.class_layer(name, kinds), layers.dominant(share)))
+    if "igbp_fraction" in drivers:
+        share = describe_land(drivers, vegetated_only=True).share.astype("f4")
+        fields.append((layers.vegetated_layer(), maps.cells.pick(share)))
     for name in [str(n) for n in drivers if drivers[n].dims == ("lat", "lon") and n != "land_fraction"]:
         layer, values = layers.driver_layer(name, maps.cells.pick(drivers[name].values)[None], maps.cells.lat)
         fields.append((layer, values[0]))

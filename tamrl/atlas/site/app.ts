@@ -2,7 +2,7 @@
 import type { Run } from "./run";
 import type { Source } from "./source";
 import type { State } from "./state";
-import { MONTHS, type Tower } from "./types";
+import { MONTHS, type Flux, type Score, type Tower } from "./types";
 
 export interface App {
   readonly state: State;
@@ -28,8 +28,13 @@ export function period(state: State): string {
 
 /** The score of the maps' model at a tower for a flux, with the inputs of the maps. */
 export function scoreOf(app: App, tower: Tower): number | null {
+  return ownScore(app, tower, app.state.flux)?.nse ?? null;
+}
+
+/** Scores of the maps' model at a tower, with the inputs of the maps. */
+export function ownScore(app: App, tower: Tower, flux: Flux): Score | null {
   const split = app.run.index.about.split ?? Object.keys(tower.scores)[0];
-  return tower.scores[split]?.[app.run.index.model]?.[app.state.flux]?.nse ?? null;
+  return tower.scores[split]?.[app.run.index.model]?.[flux] ?? null;
 }
 
 /** Colour of a score: better than the tower's own mean, or not. Told apart by lightness too. */

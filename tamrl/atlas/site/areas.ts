@@ -2,6 +2,7 @@
 import type { App } from "./app";
 import { bars, monthBars, type Bar } from "./charts";
 import { digitsOfError, h, mass, number } from "./dom";
+import { exact, saveTable, type Column, type Row } from "./tables";
 import { FLUXES, MONTHS, type Flux, type Regions, type Total } from "./types";
 
 const CLASSES: Record<string, string> = {
@@ -35,7 +36,23 @@ function chooser(app: App, regions: Regions, region: string): HTMLElement {
     for (const code of codes) group.append(h("option", { value: code, selected: code === region }, regionName(regions, code)));
     select.append(group);
   }
-  return h("div", { class: "field" }, h("label", { for: "region" }, "Region"), select);
+  return h("div", { class: "row" }, h("div", { class: "field" }, h("label", { for: "region" }, "Region"), select), h("button", { type: "button", id: "regions-csv", title: "All regions, months and fluxes", click: () => saveRegions(app, regions) }, "CSV"));
+}
+
+/** All regions, months and fluxes of all years as a CSV file. */
+function saveRegions(app: App, regions: Regions): void {
+  const columns: Column[] = [
+    { name: "region", means: "code of the region" }, { name: "name", means: "its name" }, { name: "kind", means: "globe; band of latitude; IGBP class; or region of SREX" },
+    { name: "area_m2", means: "its land; m2" }, { name: "flux", means: "gpp; reco; or nee" }, { name: "year", means: "year; or climatology" }, { name: "month", means: "1 to 12; 0 is the year" },
+    { name: "mean", means: "mean of the members; PgC of the month or of the year" }, { name: "std", means: "standard deviation of the error of that total; PgC; of the members and of what all get wrong together" },
+    { name: "q05", means: "lower end of its 90 % interval; PgC" }, { name: "q95", means: "upper end of its 90 % interval; PgC" },
+    ...(app.run.index.reference && Object.keys(regions.truth).length ? [{ name: "reference", means: `total of the ${app.run.index.reference}; PgC; empty for classes` }] : []),
+  ];
+  const rows = Object.entries(regions.totals).flatMap(([label, of]) => Object.entries(of).flatMap(([code, fluxes]) => FLUXES.flatMap((flux) => fluxes[flux].map((total, month): Row => [
+    code, regionName(regions, code), regions.kinds[code], regions.area[code], flux, label, month, ...(total ?? [null, null, null, null]).map((value) => exact(value, 6)),
+    ...(columns.length > 11 ? [exact(regions.truth[label]?.[code]?.[flux][month], 6)] : []),
+  ]))));
+  saveTable(app, "regions", "totals of regions", columns, rows);
 }
 
 export function choose(app: App, regions: Regions, region: string): void {
@@ -66,9 +83,9 @@ function sentence(app: App, regions: Regions, region: string): HTMLElement {
   };
   return h(
     "section",
-    { class: "answer", "aria-live": "polite" },
-    h("h2", {}, name),
-    h("p", {}, `${when} its plants take up `, ...answer("gpp", gpp, 1), " of carbon (GPP) and its ecosystems release ", ...answer("reco", reco, 1), " (RECO): a net ",
+    { class: "answer" },
+    h("h2", { "data-say": "" }, name),
+    h("p", { "data-say": "" }, `${when} its plants take up `, ...answer("gpp", gpp, 1), " of carbon (GPP) and its ecosystems release ", ...answer("reco", reco, 1), " (RECO): a net ",
       nee[0] < 0 ? "uptake" : "release", " of ", ...answer("nee", nee, nee[0] < 0 ? -1 : 1), "."),
     h("p", { class: "soft" }, "± is one standard deviation of the error of the total: what the members disagree on, and what all of them get wrong together, learnt at held-out towers."),
     h("p", { class: "soft caption" }, `${number(regions.area[region] / 1e12, 2)} million km² of land. 1 PgC = 10⁹ t of carbon.`),

@@ -52,9 +52,14 @@ export function lineChart(chart: Chart): HTMLElement {
 }
 
 function describe(chart: Chart): string {
-  const all = chart.lines[0].values.filter((v): v is number => v !== null && !Number.isNaN(v));
-  if (!all.length) return `${chart.title}: no values`;
-  return `${chart.title}: ${number(Math.min(...all))} to ${number(Math.max(...all))} ${chart.unit}`;
+  const ends = (values: (number | null)[]): string | null => {
+    const all = values.filter((v): v is number => v !== null && !Number.isNaN(v));
+    return all.length ? `${number(Math.min(...all))} to ${number(Math.max(...all))}` : null;
+  };
+  const line = ends(chart.lines[0].values);
+  if (!line) return `${chart.title}: no values`;
+  const band = chart.band && ends([...chart.band.low, ...chart.band.high]);
+  return `${chart.title}: ${chart.lines[0].label} ${line} ${chart.unit}${band ? `; ${chart.band!.label} within ${band}` : ""}`;
 }
 
 function data(chart: Chart): uPlot.AlignedData {

@@ -67,6 +67,7 @@ export class Controls {
     on<HTMLInputElement>("month", "input", (e) => { this.stop(); app.set({ month: Number(e.value) }); });
     on<HTMLInputElement>("dots", "change", (e) => app.set({ towers: e.checked }));
     on("projection", "click", () => app.set({ projection: app.state.projection === "map" ? "globe" : "map" }));
+    on("more", "click", (button) => button.setAttribute("aria-expanded", String(document.querySelector(".bar")!.classList.toggle("open"))));
     on("play", "click", () => this.toggle());
     on("theme", "click", () => app.set({ theme: this.dark() ? "light" : "dark" }));
     document.querySelectorAll<HTMLElement>("[data-tab]").forEach((tab) => {

@@ -20,7 +20,7 @@ const ARROW = 9; // pixels
 /** Round numbers within the colours, four to seven of them. */
 export function ticks({ low, high }: { low: number; high: number }): number[] {
   const power = 10 ** Math.floor(Math.log10(high - low));
-  for (const part of [0.5, 0.25, 0.2, 0.1]) {
+  for (const part of [5, 2, 1, 0.5, 0.2, 0.1]) {
     const step = part * power;
     const first = Math.ceil(low / step - 1e-9);
     const count = Math.floor(high / step + 1e-9) - first + 1;

@@ -3,16 +3,18 @@ import { aboutPanel } from "./about";
 import { period, scoreOf, skillColour, type App } from "./app";
 import { choose, regionName, regionsPanel } from "./areas";
 import { Controls } from "./controls";
+import { coordinates } from "./coordinates";
 import { byId, copy, digitsFor, h, number, placeName, signed } from "./dom";
 import { colour, comparable, differs, hasSides, scaleFor, warningOf, worldOf, type Shown } from "./fields";
 import { handle } from "./gestures";
 import { legend, type Words } from "./legend";
+import { begins, letters, PLACES, ZONES } from "./gazetteer";
 import { beside, DataError } from "./load";
 import { loadCoast, Pane, type Marks } from "./pane";
 import { savePicture } from "./picture";
 import { placePanel } from "./place";
 import { Run } from "./run";
-import { coordinates, Search, type Hit } from "./search";
+import { Search, type Hit } from "./search";
 import { sources, valueAt, type Source } from "./source";
 import { decode, encode, type State } from "./state";
 import { filtered, towersPanel } from "./stations";
@@ -23,6 +25,7 @@ import { HOME, placeAt, scaleOf, tidy, type View } from "./view";
 const VIEW = ["lon", "lat", "zoom", "projection"];
 const PANEL = ["tab", "cell", "tower", "region", "flux", "month", "label", "igbp", "koppen", "theme"];
 const MARKS = ["towers", "cell", "tower", "region", "tab", "igbp", "koppen", "flux", "theme"];
+const STEPS = ["tab", "cell", "tower", "region", "otherRun"]; // of which “Back” goes back
 const FIELDS = ["flux", "show", "label", "month", "compare", "other", "otherMonth", "otherRun"];
 
 interface Stage {
@@ -46,22 +49,62 @@ export class Page implements App {
   constructor(readonly run: Run) {
     this.sources = sources(run);
     this.state = this.checked(decode(window.location.hash));
+    window.history.replaceState(null, "", `#${encode(this.state)}`);
     this.controls = new Controls(this);
     for (const id of ["pane-a", "pane-b"]) this.stages.push(this.stage(byId(id)));
     new Search((text) => this.find(text));
     this.frame();
     this.listen();
     this.apply(new Set([...VIEW, ...PANEL, ...MARKS, ...FIELDS]));
-    void run.regions().then((regions) => { this.regions = regions; this.drawMarks(); }).catch((error) => this.fail(error, () => window.location.reload()));
+    void run.regions().then((regions) => { this.regions = regions; this.checkRegion(); this.drawMarks(); }).catch((error) => this.fail(error, () => window.location.reload()));
     window.setTimeout(() => void loadCoast().then(() => this.look(false)).catch(() => this.say("Closer coastlines are missing; the coarse ones stay.")), 600);
   }
 
-  /** A state that this run can show. */
+  /** A state that this run can show; what an address asks for in vain is told. */
   private checked(state: State): State {
-    const { labels } = this.run.index;
-    if (!labels.includes(state.label)) state.label = labels[labels.length - 1];
-    if (!this.sources.has(this.idOf(state))) state.show = "mean";
+    const { labels, towers } = this.run.index;
+    const unknown: string[] = [];
+    const lacks = (name: string, value: string): void => { unknown.push(`${name} “${value.slice(0, 60)}”`); };
+    if (!labels.includes(state.label)) {
+      if (state.label) lacks("year", state.label);
+      state.label = labels[labels.length - 1];
+    }
+    if (!this.sources.has(this.idOf(state))) {
+      lacks("layer", state.show);
+      state.show = "mean";
+    }
+    if (state.other && !state.otherRun && !this.sources.has(state.other)) {
+      lacks("layer", state.other);
+      state.other = "";
+    }
+    if (state.tower && !towers.some((tower) => tower.site === state.tower)) {
+      lacks("tower", state.tower);
+      state.tower = "";
+    }
+    for (const id of ["igbp", "koppen"] as const) {
+      if (!state[id] || towers.some((tower) => tower[id] === state[id])) continue;
+      lacks("class", state[id]);
+      state[id] = "";
+    }
+    this.note(unknown);
     return state;
+  }
+
+  private checkRegion(): void {
+    const { region } = this.state;
+    if (!region || this.regions!.kinds[region]) return;
+    this.note([`region “${region.slice(0, 60)}”`]);
+    this.set({ region: "" });
+  }
+
+  /** Tell what an address names and this run lacks. */
+  private note(unknown: string[]): void {
+    if (!unknown.length) return;
+    const host = byId("note");
+    const text = [host.dataset.unknown, ...unknown].filter(Boolean).join(", ");
+    host.dataset.unknown = text;
+    host.replaceChildren(h("p", {}, `The link names what this run lacks: ${text}. The rest of it is shown.`), h("button", { type: "button", click: () => { host.hidden = true; host.dataset.unknown = ""; } }, "Close"));
+    host.hidden = false;
   }
 
   private idOf(state: State): string {
@@ -109,11 +152,36 @@ export class Page implements App {
     const changed = new Set(Object.keys(change).filter((key) => this.state[key as keyof State] !== change[key as keyof State]));
     if (!changed.size) return;
     if (change.cell && !change.tab) { change.tab = "place"; changed.add("tab"); }
+    const step = STEPS.some((key) => changed.has(key));
+    if (step) this.write(); // the place that “Back” comes to
     this.state = { ...this.state, ...change };
+    if (step) window.history.pushState(null, "", `#${encode(this.state)}`);
     this.apply(changed);
   }
 
   private address = 0;
+
+  /** Write the state into the address. */
+  private write(): void {
+    window.clearTimeout(this.address);
+    window.history.replaceState(null, "", `#${encode(this.state)}`);
+  }
+
+  private writeSoon(): void {
+    window.clearTimeout(this.address);
+    this.address = window.setTimeout(() => this.write(), 150);
+  }
+
+  /** Follow the address: a link that was opened here, or the way back. */
+  private readonly follows = (): void => {
+    if (window.location.hash.slice(1) === encode(this.state)) return;
+    const next = this.checked(decode(window.location.hash));
+    const changed = new Set(Object.keys(next).filter((key) => JSON.stringify(next[key as keyof State]) !== JSON.stringify(this.state[key as keyof State])));
+    window.clearTimeout(this.address);
+    this.state = next;
+    if (this.regions) this.checkRegion();
+    this.apply(changed);
+  };
 
   private apply(changed: Set<string>): void {
     const any = (keys: string[]): boolean => keys.some((key) => changed.has(key));
@@ -124,8 +192,8 @@ export class Page implements App {
     if (any(MARKS)) this.drawMarks();
     if (any(PANEL)) this.panelSoon(changed.size === 1 && changed.has("month"));
     if (changed.has("label")) this.run.keep([this.state.label]);
-    window.clearTimeout(this.address);
-    this.address = window.setTimeout(() => window.history.replaceState(null, "", `#${encode(this.state)}`), 120);
+    this.tip(null, 0, 0);
+    this.writeSoon();
   }
 
   // ---- maps ----
@@ -137,7 +205,7 @@ export class Page implements App {
       size: () => stage.pane,
       degree: () => (scaleOf(this.state, stage.pane.width, stage.pane.height) * Math.PI) / 180,
       move: (view, moving) => this.move(view, moving),
-      choose: (x, y, touch) => this.pick(stage, x, y, touch ? 16 : 9),
+      choose: (x, y, touch) => this.pick(stage, x, y, touch ? 8 : 9),
       hover: (x, y) => void this.hover(stage, x, y),
       leave: () => this.tip(null, 0, 0),
     });
@@ -163,8 +231,7 @@ export class Page implements App {
     const { lon, lat, zoom } = tidy({ ...view, projection: this.state.projection }, pane.width, pane.height);
     this.state = { ...this.state, lon, lat, zoom };
     this.look(moving);
-    window.clearTimeout(this.address);
-    this.address = window.setTimeout(() => window.history.replaceState(null, "", `#${encode(this.state)}`), 200);
+    this.writeSoon();
   }
 
   private looking = 0;
@@ -175,6 +242,9 @@ export class Page implements App {
       const { pane } = this.stages[0];
       if (!pane.width && !pane.measure()) return;
       Object.assign(this.state, tidy(this.state, pane.width, pane.height));
+      // a thumb scrolls the page where there is nothing of the map to move into sight
+      const still = this.state.zoom <= 1 && this.state.projection === "map";
+      for (const stage of this.stages) stage.pane.element.style.touchAction = still ? "pan-y" : "none";
       for (const stage of this.shownStages()) stage.pane.look(stage.shown?.run ?? this.run, this.state, moving);
     });
   }
@@ -293,6 +363,7 @@ export class Page implements App {
     const dot = stage.pane.dotAt(x, y, reach);
     if (dot) {
       this.set({ tab: "towers", tower: dot });
+      this.showAnswer();
       return;
     }
     const place = placeAt(this.state, stage.pane.width, stage.pane.height, x, y);
@@ -300,6 +371,15 @@ export class Page implements App {
     const cell = this.run.at(place.lat, place.lon);
     this.set({ tab: "place", cell: cell < 0 ? place : this.run.place(cell) });
     byId("panel").scrollTop = 0;
+    this.showAnswer();
+  }
+
+  /** On a narrow screen the answer stands below the map: bring it up, and leave a part of the map in sight. */
+  private showAnswer(): void {
+    const box = document.querySelector("aside")!.getBoundingClientRect();
+    if (getComputedStyle(document.querySelector("main")!).display !== "block" || box.top < window.innerHeight * 0.6) return;
+    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    window.scrollBy({ top: box.top - window.innerHeight * 0.4, behavior: calm ? "auto" : "smooth" });
   }
 
   private async hover(stage: Stage, x: number, y: number): Promise<void> {
@@ -337,6 +417,8 @@ export class Page implements App {
     const names = source.flags && shown.month ? source.flags : source.classes;
     if (names.length) return names[value] ?? "no value";
     const digits = digitsFor(source.high - source.low);
+    const share = value === 0 && source.needs[0].includes(".") ? shown.run.layers.get("vegetated") : undefined;
+    if (share && (await shown.run.series(share.name, shown.label, cell))[0] === 0) return "set to zero, not an estimate: no vegetation";
     return Number.isNaN(value) ? "no value" : `${shown.minus ? signed(value, digits) : number(value, digits)} ${source.unit}`;
   }
 
@@ -356,16 +438,11 @@ export class Page implements App {
     byId("out").addEventListener("click", () => this.move({ ...this.state, zoom: this.state.zoom / 1.6 }, false));
     byId("home").addEventListener("click", () => this.home());
     byId("share").addEventListener("click", (event) => {
-      window.history.replaceState(null, "", `#${encode(this.state)}`);
+      this.write();
       void copy(window.location.href, event.currentTarget as HTMLElement);
     });
     byId("png").addEventListener("click", () => savePicture(this.run, this.shownStages().filter((s) => s.shown && s.scale).map((s) => ({ pane: s.pane, scale: s.scale!, words: this.words(s.shown!) }))));
-    window.addEventListener("hashchange", () => {
-      const next = this.checked(decode(window.location.hash));
-      const changed = new Set(Object.keys(next).filter((key) => next[key as keyof State] !== this.state[key as keyof State]));
-      this.state = next;
-      this.apply(changed);
-    });
+    for (const event of ["popstate", "hashchange"]) window.addEventListener(event, this.follows);
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.apply(new Set(["theme"])));
     document.addEventListener("keydown", (event) => this.key(event));
   }
@@ -393,16 +470,20 @@ export class Page implements App {
     const hits: Hit[] = [];
     const place = coordinates(text);
     if (place) hits.push({ text: placeName(place.lat, place.lon), detail: "this place", go: () => { this.set({ tab: "place", cell: place }); this.fly(place.lat, place.lon, 4); } });
-    const wanted = text.toLowerCase();
-    for (const tower of this.run.index.towers) {
-      if (tower.site.toLowerCase().includes(wanted)) hits.push({ text: tower.site, detail: `tower, ${[tower.igbp, tower.koppen].filter(Boolean).join(", ")}`, go: () => { this.set({ tab: "towers", tower: tower.site }); this.fly(tower.lat, tower.lon, 4); } });
-    }
+    const wanted = letters(text.trim());
     const { regions } = this;
     for (const code of Object.keys(regions?.kinds ?? {})) {
       const name = regionName(regions!, code);
-      if (name.toLowerCase().includes(wanted) || code.toLowerCase().replace("srex-", "") === wanted) hits.unshift({ text: name, detail: "region", go: () => choose(this, regions!, code) });
+      const zone = ZONES[code] ?? "";
+      if (begins(name, wanted) || begins(zone, wanted) || code.toLowerCase().replace("srex-", "") === wanted) hits.push({ text: name, detail: zone || "region", go: () => choose(this, regions!, code) });
     }
-    return hits;
+    for (const { name, also, detail, lon, lat, across } of PLACES) {
+      if (begins(name, wanted) || begins(also, wanted)) hits.push({ text: name, detail, go: () => this.fly(lat, lon, Math.min(20, Math.max(1, 150 / Math.max(across, 3)))) });
+    }
+    for (const tower of this.run.index.towers) {
+      if (tower.site.toLowerCase().includes(wanted)) hits.push({ text: tower.site, detail: `tower, ${[tower.igbp, tower.koppen].filter(Boolean).join(", ")}`, go: () => { this.set({ tab: "towers", tower: tower.site }); this.fly(tower.lat, tower.lon, 4); } });
+    }
+    return hits.sort((a, b) => Number(letters(b.text).startsWith(wanted)) - Number(letters(a.text).startsWith(wanted)));
   }
 
   // ---- panel ----
@@ -432,8 +513,8 @@ export class Page implements App {
   }
 
   private announce(): void {
-    const text = [...document.querySelectorAll("#panel h2, #panel .big")].map((e) => e.textContent).join(" ");
-    this.say(text);
+    const text = [...document.querySelectorAll<HTMLElement>("#panel [data-say]")].map((e) => e.dataset.say || e.textContent).join(". ");
+    if (text !== byId("live").textContent) this.say(text);
   }
 
   private say(text: string): void {

@@ -1,11 +1,11 @@
 // The panel of a place: what the maps say there, how sure they are, and why.
 import { geoDistance } from "d3-geo";
-import { period, scoreOf, skillColour, type App } from "./app";
+import { ownScore, period, scoreOf, skillColour, type App } from "./app";
 import { lineChart } from "./charts";
-import { cell as csvCell, comment } from "./csv";
-import { copy, digitsFor, download, h, number, placeName } from "./dom";
+import { copy, digitsFor, h, number, placeName } from "./dom";
 import { pickMonth } from "./source";
-import { FLUXES, MONTHS, type Flux, type Layer } from "./types";
+import { exact, rowsOf, saveTable, type Column, type Row } from "./tables";
+import { FLUXES, MONTHS, type Flux, type Layer, type Score, type Tower } from "./types";
 
 const KILOMETRES = 6371.007;
 
@@ -53,7 +53,7 @@ export async function placePanel(app: App, host: HTMLElement, current: () => boo
   }
   const cell = run.at(state.cell.lat, state.cell.lon);
   if (cell < 0) {
-    host.replaceChildren(h("h2", {}, placeName(state.cell.lat, state.cell.lon)), h("p", { class: "note" }, "No value here: this is sea, ice shelf, or land without drivers. Choose a coloured cell."));
+    host.replaceChildren(h("h2", { "data-say": "" }, placeName(state.cell.lat, state.cell.lon)), h("p", { class: "note", "data-say": "" }, "No value here: this is sea, ice shelf, or land without drivers. Choose a coloured cell."));
     return;
   }
   const facts = await gather(app, cell, state.label);
@@ -123,10 +123,10 @@ function heading(app: App, facts: Facts, cell: number): HTMLElement {
   return h(
     "header",
     {},
-    h("h2", {}, placeName(facts.lat, facts.lon, app.run.index.grid.resolution < 1 ? 3 : 1)),
+    h("h2", { "data-say": "" }, placeName(facts.lat, facts.lon, app.run.index.grid.resolution < 1 ? 3 : 1)),
     h("p", { class: "tags" }, ...about.map((text) => h("span", { class: "tag" }, text)), h("span", { class: "soft" }, `cell of ${app.run.index.grid.resolution}°`)),
     h("p", { class: "actions" },
-      h("button", { type: "button", click: (e) => void copy(table(app, facts, "\t"), e.currentTarget as HTMLElement) }, "Copy numbers"),
+      h("button", { type: "button", click: (e) => void copy(rowsOf(app, columns(app, facts), rows(facts, app.state.label), "\t"), e.currentTarget as HTMLElement) }, "Copy numbers"),
       h("button", { type: "button", id: "csv", click: () => void saveCsv(app, cell) }, "CSV"),
     ),
   );
@@ -142,33 +142,67 @@ function headline(app: App, facts: Facts): HTMLElement {
       h("button", { type: "button", class: `flux ${flux}`, "aria-pressed": String(flux === state.flux), title: run.index.fluxes[flux].long, click: () => app.set({ flux }) },
         h("span", { class: "label" }, run.index.fluxes[flux].short),
         h("span", { class: "big", "data-value": flux }, number(mean)),
-        h("span", { class: "soft" }, `${number(low, 1)} to ${number(high, 1)}`),
+        h("span", { class: "soft" }, isBare(facts) ? "set to zero" : `${number(low, 1)} to ${number(high, 1)}`),
       ),
     );
   }
-  return h("div", {}, h("p", { class: "soft caption" }, `${period(state)}, gC m⁻² d⁻¹; below, the 90 % range`), box);
+  const own = facts.fluxes[state.flux];
+  const said = FLUXES.map((flux) => `${run.index.fluxes[flux].short} ${number(pickMonth(facts.fluxes[flux].mean, state.month))}`).join(", ");
+  const range = [own.q05, own.q95].map((line) => number(pickMonth(line, state.month))).join(" to ");
+  return h("div", { "data-say": `${period(state)}: ${said} grams of carbon per square metre and day. ${isBare(facts) ? "Set to zero." : `90 % range of ${run.index.fluxes[state.flux].short}: ${range}.`}` }, h("p", { class: "soft caption" }, `${period(state)}, gC m⁻² d⁻¹; below, the 90 % range${run.index.step === "day" ? " of a day" : ""}`), box);
 }
 
+/** Whether the fluxes of a cell were set to zero for want of vegetation. */
+function isBare(facts: Facts): boolean {
+  return facts.constants.get("vegetated")?.value === 0 && FLUXES.every((flux) => facts.fluxes[flux].mean.every((value) => value === 0));
+}
+
+/** Towers of the class and climate of a cell with their scores; of its class alone where those are few. */
+function kin(app: App, facts: Facts): { name: string; rmse: number; nse: number; n: number } | null {
+  const { run, state } = app;
+  const named = (id: string): string | undefined => facts.constants.get(id)?.layer.classes[facts.constants.get(id)!.value];
+  const [igbp, koppen] = [named("igbp"), named("koppen")];
+  if (!igbp) return null;
+  const scored = (towers: Tower[]): Score[] => towers.map((tower) => ownScore(app, tower, state.flux)).filter((score): score is Score => score !== null && score.rmse !== null && score.nse !== null);
+  const ofClass = run.index.towers.filter((tower) => tower.igbp === igbp);
+  const both = scored(ofClass.filter((tower) => tower.koppen === koppen));
+  const used = both.length >= 3 ? both : scored(ofClass);
+  const middle = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
+  return { name: used === both && koppen ? `${igbp}, ${koppen}` : igbp, n: used.length, rmse: middle(used.map((score) => score.rmse!)), nse: middle(used.map((score) => score.nse!)) };
+}
+
+/** Three facts in a fixed order; good only where all of them are. */
 function trust(app: App, facts: Facts): HTMLElement {
   const { run, state } = app;
-  const { about } = run.index;
+  const { about, step } = run.index;
+  const name = run.index.fluxes[state.flux].short;
+  if (isBare(facts)) return h("section", { class: "trust poor", "aria-label": "How sure" }, h("h3", {}, "How sure are we here?"),
+    h("p", { "data-say": "" }, h("strong", {}, "Set to zero, not an estimate."), " In the land-cover map none of this land carries vegetation. There is no interval."));
   const inside = facts.constants.get("applicability")?.value;
   const far = facts.constants.get("dissimilarity")?.value;
   const own = facts.fluxes[state.flux];
-  const [mean, std, low, high] = [own.mean, own.std, own.q05, own.q95].map((line) => pickMonth(line, state.month));
-  const name = run.index.fluxes[state.flux].short;
-  const coverage = about.coverage[state.flux];
-  const unit = run.index.step === "day" ? "day" : "month";
-  const verdict = inside === 1 ? "The towers know land like this." : inside === 0 ? "The towers know little of land like this." : "It is not known how like the towers this land is.";
+  const [low, high] = [own.q05, own.q95].map((line) => pickMonth(line, state.month));
   const skill = about.skill[state.flux];
+  const [near] = nearTowers(app, facts);
+  const like = kin(app, facts);
+  const checks = [!skill.startsWith("no "), !!like && like.n >= 3 && like.nse > 0, inside === 1];
+  const verdict = !checks[0] ? `${name} has no demonstrated skill at unseen places.` : inside !== 1 ? (inside === 0 ? "The towers know little of land like this." : "It is not known how like the towers this land is.")
+    : checks[1] ? "The towers know land like this." : like?.n ? "The towers know land like this, but those of its kind were predicted poorly." : "The towers know land like this, but none of its kind was scored.";
+  const coverage = about.coverage[state.flux];
+  const when = state.month ? MONTHS[state.month - 1] : "the year";
   return h(
     "section",
-    { class: `trust ${inside === 1 ? "good" : "poor"}`, "aria-label": "How sure" },
+    { class: `trust ${checks.every(Boolean) ? "good" : "poor"}`, "aria-label": "How sure" },
     h("h3", {}, "How sure are we here?"),
-    h("p", {}, h("strong", {}, verdict), ` Dissimilarity ${number(far)}`, run.index.threshold ? ` (inside the area of applicability up to ${number(run.index.threshold)}).` : "."),
-    h("p", {}, `${name}: ${number(mean)} ± ${number(std)}; 90 % of what a tower would measure in one ${unit} here should lie between ${number(low)} and ${number(high)} gC m⁻² d⁻¹.`,
-      coverage ? ` Of the observations at held-out towers ${number(100 * coverage, 0)} % did.` : ""),
-    h("p", { class: skill.startsWith("no ") ? "warn" : "soft" }, `${name}: ${skill}.`),
+    h("p", { "data-say": "" }, h("strong", {}, verdict)),
+    h("ol", { class: "facts" },
+      h("li", { class: checks[0] ? null : "warn" }, `${name} at unseen towers: ${skill}.`),
+      h("li", {}, like?.n ? `Held-out towers of this kind (${like.name}): ${like.n}, median error (RMSE) ${number(like.rmse)} gC m⁻² d⁻¹ by ${step}, median NSE ${number(like.nse)}.` : "No held-out tower is of this land cover."),
+      h("li", {}, near ? `Nearest tower: ${near.tower.site}, ${number(near.far, 0)} km. ` : "", `Dissimilarity ${number(far)}`, run.index.threshold ? ` (inside the area of applicability up to ${number(run.index.threshold)}).` : ".")),
+    h("p", {}, step === "day"
+      ? `On a single day of ${when} ${name} lies between ${number(low, 1)} and ${number(high, 1)} gC m⁻² d⁻¹, 9 times in 10 (90 % range). The mean of ${when} itself varies less.`
+      : `${name} of ${when} lies between ${number(low, 1)} and ${number(high, 1)} gC m⁻² d⁻¹, 9 times in 10 (90 % range).`,
+      coverage ? ` At held-out towers ${number(100 * coverage, 0)} % of the observations lay in their range.` : ""),
   );
 }
 
@@ -209,7 +243,7 @@ function years(app: App, cell: number): HTMLElement | string {
 }
 
 function numbers(app: App, facts: Facts): HTMLElement {
-  const rows = MONTHS.map((month, m) =>
+  const lines = MONTHS.map((month, m) =>
     h("tr", { class: m + 1 === app.state.month ? "marked" : null }, h("th", { scope: "row" }, month.slice(0, 3)),
       ...FLUXES.flatMap((flux) => [h("td", {}, number(facts.fluxes[flux].mean[m])), h("td", { class: "soft" }, `${number(facts.fluxes[flux].q05[m], 1)} … ${number(facts.fluxes[flux].q95[m], 1)}`)])),
   );
@@ -217,7 +251,7 @@ function numbers(app: App, facts: Facts): HTMLElement {
     h("div", { class: "scroll" }, h("table", {},
       h("caption", {}, "Monthly means and 90 % range, gC m⁻² d⁻¹"),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), ...FLUXES.map((flux) => h("th", { scope: "col", colspan: 2 }, app.run.index.fluxes[flux].short)))),
-      h("tbody", {}, ...rows))));
+      h("tbody", {}, ...lines))));
 }
 
 function driver(app: App, layer: Layer, line: number[]): HTMLElement {
@@ -234,11 +268,15 @@ function statics(facts: Facts): HTMLElement | string {
   return h("dl", { class: "pairs" }, ...shown.flatMap(({ layer, value }) => [h("dt", {}, layer.title), h("dd", {}, `${number(value, digitsFor(layer.high - layer.low))} ${layer.unit}`)]));
 }
 
-function towers(app: App, facts: Facts): HTMLElement {
-  const near = app.run.index.towers
+function nearTowers(app: App, facts: Facts): { tower: Tower; far: number }[] {
+  return app.run.index.towers
     .map((tower) => ({ tower, far: geoDistance([tower.lon, tower.lat], [facts.lon, facts.lat]) * KILOMETRES }))
     .sort((a, b) => a.far - b.far)
     .slice(0, 4);
+}
+
+function towers(app: App, facts: Facts): HTMLElement {
+  const near = nearTowers(app, facts);
   return h("ul", { class: "list" }, ...near.map(({ tower, far }) => {
     const nse = scoreOf(app, tower);
     const dot = h("i", { class: "dot", "aria-hidden": "true" });
@@ -249,20 +287,33 @@ function towers(app: App, facts: Facts): HTMLElement {
   }));
 }
 
-/** All numbers of the cell as text; the last column says where the world is virtual. */
-function table(app: App, facts: Facts, separator: string): string {
-  const world = app.run.index.virtual_earth;
-  const head = ["year", "month", ...FLUXES.flatMap((flux) => Object.keys(facts.fluxes[flux]).sort().map((quantity) => `${flux}_${quantity}`)), ...facts.drivers.map(({ layer }) => layer.name), ...(world ? ["virtual_earth"] : [])];
-  const rows = MONTHS.map((_, m) => [
-    app.state.label, m + 1,
-    ...FLUXES.flatMap((flux) => Object.keys(facts.fluxes[flux]).sort().map((quantity) => exact(facts.fluxes[flux][quantity as keyof Series]![m]))),
-    ...facts.drivers.map(({ line }) => exact(line[m])),
-    ...(world ? [world] : []),
-  ]);
-  return [head, ...rows].map((row) => row.map((value) => csvCell(value, separator)).join(separator)).join("\n");
+const QUANTITIES: Record<keyof Series, string> = {
+  mean: "estimate", std: "predictive standard deviation", q05: "lower end of the 90 % range", q95: "upper end of the 90 % range", truth: "reference",
+};
+
+/** Columns of the table of a cell. */
+function columns(app: App, facts: Facts): Column[] {
+  const unit = "gC m-2 d-1; mean over the month";
+  const of = app.run.index.step === "day" ? " of one day" : "";
+  return [
+    { name: "year", means: "year; or climatology" }, { name: "month", means: "1 to 12" },
+    ...FLUXES.flatMap((flux) => quantities(facts, flux).map((quantity) => ({ name: `${flux}_${quantity}`, means: `${app.run.index.fluxes[flux].short}: ${quantity === "truth" ? app.run.index.reference : QUANTITIES[quantity]}${/std|q/.test(quantity) ? of : ""}; ${unit}` }))),
+    ...facts.drivers.map(({ layer }) => ({ name: layer.name, means: `${layer.title}; ${layer.unit || "no unit"}` })),
+    ...[...facts.constants.values()].map(({ layer }) => ({ name: layer.name, means: `${layer.title}${layer.unit ? `; ${layer.unit}` : ""}; the same in all months` })),
+  ];
 }
 
-const exact = (value: number): number => Number(value.toFixed(4));
+const quantities = (facts: Facts, flux: Flux): (keyof Series)[] => (Object.keys(facts.fluxes[flux]) as (keyof Series)[]).sort();
+
+/** The numbers of a cell in a year. */
+function rows(facts: Facts, label: string): Row[] {
+  return MONTHS.map((_, m) => [
+    label, m + 1,
+    ...FLUXES.flatMap((flux) => quantities(facts, flux).map((quantity) => exact(facts.fluxes[flux][quantity]![m]))),
+    ...facts.drivers.map(({ line }) => exact(line[m])),
+    ...[...facts.constants.values()].map(({ layer, value }) => (layer.classes.length ? layer.classes[value]?.split(":")[0] ?? "" : exact(value))),
+  ]);
+}
 
 /** The cell's series in all years as a CSV file that says what it is. */
 async function saveCsv(app: App, cell: number): Promise<void> {
@@ -270,9 +321,7 @@ async function saveCsv(app: App, cell: number): Promise<void> {
   try {
     const all = await Promise.all(run.index.labels.map(async (label) => ({ label, facts: await gather(app, cell, label) })));
     const { lat, lon } = run.place(cell);
-    const about = [`${run.index.title}, run ${run.index.run}, cell ${lat} N ${lon} E, fluxes in gC m-2 d-1`, ...(run.index.virtual_earth ? [run.index.virtual_earth] : []), ...Object.entries(run.index.about.digests).map(([name, value]) => `${name}: ${value}`), run.index.about.cite].map(comment);
-    const bodies = all.map(({ label, facts }, k) => table({ ...app, state: { ...app.state, label }, run } as App, facts, ",").split("\n").slice(k ? 1 : 0).join("\n"));
-    download(`${run.index.run}_${lat}_${lon}.csv`, new Blob([[...about, ...bodies].join("\n") + "\n"], { type: "text/csv" }));
+    saveTable(app, `${lat}_${lon}`, `cell with centre ${lat} N ${lon} E`, columns(app, all[0].facts), all.flatMap(({ label, facts }) => rows(facts, label)));
   } catch (error) {
     app.fail(error, () => void saveCsv(app, cell));
   }

@@ -1,19 +1,10 @@
-// Search: towers, regions and coordinates.
+// Search: a field and its hits.
 import { byId, h } from "./dom";
 
 export interface Hit {
   text: string;
   detail: string;
   go(): void;
-}
-
-/** Latitude and longitude written as `-3.1, -60` or `3.1 S 60 W`. */
-export function coordinates(text: string): { lat: number; lon: number } | null {
-  const found = /^\s*([+\-−]?\d+(?:\.\d+)?)\s*°?\s*([NS])?[\s,;]+([+\-−]?\d+(?:\.\d+)?)\s*°?\s*([EW])?\s*$/i.exec(text);
-  if (!found) return null;
-  const value = (digits: string, side: string | undefined): number => Number(digits.replace("−", "-")) * (/[sw]/i.test(side ?? "") ? -1 : 1);
-  const [lat, lon] = [value(found[1], found[2]), value(found[3], found[4])];
-  return Math.abs(lat) <= 90 && Math.abs(lon) <= 180 ? { lat, lon } : null;
 }
 
 /** A field with a list of hits below it (the combobox pattern of WAI-ARIA). */
@@ -40,7 +31,7 @@ export class Search {
   private render(text: string): void {
     const options = this.hits.map((hit, k) =>
       h("li", { id: `hit-${k}`, role: "option", "aria-selected": String(k === this.chosen), pointerdown: (event) => { event.preventDefault(); this.go(k); } }, h("b", {}, hit.text), h("span", { class: "soft" }, hit.detail)));
-    if (text && !options.length) options.push(h("li", { class: "soft" }, "Nothing found: try a tower, a region, or 3.1 S 60 W"));
+    if (text && !options.length) options.push(h("li", { class: "soft" }, "Nothing found: try a tower, a country, a region, or 48°06′N 11°30′E"));
     this.list.replaceChildren(...options);
     this.list.hidden = !options.length;
     this.field.setAttribute("aria-expanded", String(!!options.length));
