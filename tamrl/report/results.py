@@ -19,6 +19,7 @@ from tamrl.evaluation.scales import pairs_by_scale
 from tamrl.grid import Grid
 from tamrl.layout import File, RunFiles
 from tamrl.report.map_sums import Reference, SummedMaps
+from tamrl.report.products import ProductComparisons
 from tamrl.report.projection import Basemap, draw_basemap
 from tamrl.sections.results import RunDescription
 from tamrl.uncertainty.calibration import Calibration
@@ -56,6 +57,8 @@ class MapResults:
     """Budgets of each choice."""
     truth_coverage: pd.DataFrame | None
     """How often the known truth lies in the intervals (`contracts.TRUTH_COVERAGE`)."""
+    compared: ProductComparisons | None = None
+    """Products of others beside the maps."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,7 @@ def _read_maps(run: RunFiles, description: RunDescription, reference: Reference)
         budgets=contracts.read_csv(run(File.BUDGETS), contracts.BUDGETS),
         choices=read_choices(run, description),
         truth_coverage=contracts.read_csv(coverage, contracts.TRUTH_COVERAGE) if coverage else None,
+        compared=ProductComparisons.read(run, description.compared),
     )
 
 

@@ -26,6 +26,7 @@ from tamrl.report.figures import (
 from tamrl.report.figures import maps as map_figures
 from tamrl.report.pages import tables, texts
 from tamrl.report.pages.html import Headline, HtmlPage, Note, Picture, ReportTable, Section, draw_picture
+from tamrl.report.pages.products import products_section
 from tamrl.report.results import MapResults, RunResults
 from tamrl.report.style import FLUX_LONG, FLUX_UNITS, format_number, true_minus
 from tamrl.report.sums import GLOBE
@@ -49,6 +50,7 @@ def compose_page(results: RunResults, *, origin: Mapping[str, str], date: str, a
         towers_section(results),
         uncertainty_section(results),
         *([budgets_section(results, maps)] if maps else []),
+        *([products_section(maps.compared)] if maps and maps.compared else []),
         quality_section(results),
         *([drivers_section(results.drivers)] if results.drivers is not None and drivers.has_biases(results.drivers) else []),
         tables_section(results),

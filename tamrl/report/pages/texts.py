@@ -1,6 +1,12 @@
 """Captions, alternative texts and notes of the report; `contents` fills in `{...}`."""
 
 CAPTIONS = {
+    "products_totals": "Global totals: the run with the 90 % interval of the total itself, and the products. A total of a "
+    "product is that of its own cells, with its own land where it has such.",
+    "products_taylor": "Taylor diagrams over months and cells, weighted by land: the angle is the correlation, the distance from "
+    "the origin the standard deviation of the run over that of the product. The star is the product. Circles: globe; triangles: "
+    "climates.",
+    "products_cycles": "Mean seasonal cycles on common cells by latitude band. Thick: the run, on the cells of each product.",
     "maps": "Left: mean over the mapped time. Right: predictive standard deviation of one {step}, averaged over time; it is "
     "calibrated on held-out towers and says how far the flux of one {step} may lie from the map, not how uncertain the mean is. "
     "Equal Earth projection, which shows areas true; grey land has no value ({missing:.1f} % of land and time, Antarctica "
@@ -86,6 +92,9 @@ CAPTIONS = {
 }
 
 ALTERNATIVES = {
+    "products_totals": "Global totals by year of the run with 90 % intervals, and of products of others.",
+    "products_taylor": "Taylor diagrams of the run against products of others, one for each quantity.",
+    "products_cycles": "Seasonal cycles by latitude band of the run and of products of others.",
     "maps": "Six world maps: mean GPP, RECO and NEE on the left, their predictive standard deviation on the right.",
     "member_spread": "Three world maps of the members' standard deviation of mean GPP, RECO and NEE.",
     "applicability": "Two world maps: dissimilarity to the towers, and the mask of where the models may be applied.",
@@ -187,3 +196,8 @@ CITE = (
 )
 TERMS_VIRTUAL = "The inputs of this run are simulated: no terms of data providers apply to them."
 TERMS_REAL = "The inputs keep the terms of their providers."
+
+PRODUCTS = (
+    "Products differ from the maps in towers, methods and land; no one of them is the truth. NEE is RECO − GPP. NBE, of "
+    "inversions and of the Global Carbon Budget, holds fires and lateral fluxes too, so the run's NEE stands beside another quantity there."
+)
