@@ -199,5 +199,6 @@ TERMS_REAL = "The inputs keep the terms of their providers."
 
 PRODUCTS = (
     "Products differ from the maps in towers, methods and land; no one of them is the truth. NEE is RECO − GPP. NBE, of "
-    "inversions and of the Global Carbon Budget, holds fires and lateral fluxes too, so the run's NEE stands beside another quantity there."
+    "inversions and of the Global Carbon Budget, holds fires and lateral fluxes too, so the run's NEE stands beside another "
+    "quantity there."
 )
