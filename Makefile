@@ -7,6 +7,7 @@
 #                [CONFIG=own.yaml]   lay keys over the record, such as where its inputs lie here
 # make archive RUN=results/x         a finished run with its workflow in one file, an RO-Crate, to be deposited and cited
 # make scaling RUNS="results/a ..."  fit the plan to finished runs
+# make check-providers [CONFIG=x.yaml]  one small request to each provider of data, and providers.md without logins
 # make test                          every test          make lint    every linter
 # make audit                         known vulnerabilities of the locked packages into docs/audit.md
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
@@ -41,7 +42,7 @@ PLACE = $(if $(value PROFILE),--profile $(call quoted,PROFILE),--cores $(call qu
 CHOSEN = $(call files,CONFIG)
 LOUD = $(if $(value VERBOSE),--verbose)
 
-.PHONY: maps atlas plan scaling reproduce archive test chaos lint audit bench fuzz benchmark search worlds config docs unlock clean
+.PHONY: check-providers maps atlas plan scaling reproduce archive test chaos lint audit bench fuzz benchmark search worlds config docs unlock clean
 
 maps: .venv $(REAL)
 	@$(TAMRL) run $(CHOSEN) $(PLACE) $(LOUD)
@@ -51,6 +52,9 @@ plan: .venv
 
 reproduce: .venv
 	$(TAMRL) reproduce $(call quoted,RUN) $(if $(filter yes,$(ACCEPT)),--accept-commands) $(if $(value CONFIG),--over $(call quoted,CONFIG)) $(PLACE)
+
+check-providers: .venv
+	@$(TAMRL) doctor --providers $(CHOSEN)
 
 archive: .venv
 	$(TAMRL) archive $(call quoted,RUN)

@@ -44,7 +44,8 @@ ALLOWED = {
     "archive": STAGES | {"reproduce"},
     "audit": STAGES | {"atlas"},
     "api": STAGES | {"towers", "drivers", "samples", "training", "inference", "uncertainty", "maps"},
-    "command": STAGES | {"api", "config", "training", "drivers", "reproduce", "archive", "audit", "costs", "worlds", "reference"},
+    "command": STAGES
+    | {"api", "config", "training", "drivers", "towers", "reproduce", "archive", "audit", "costs", "worlds", "reference"},
     "__main__": {"command"},
     "costs": STAGES | {"config", "planning", "drivers", "search"},
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tamrl.command.output import as_text
 from tamrl.command.parsers import add_command
-from tamrl.errors import TamrlError
+from tamrl.errors import InputError, TamrlError
 from tamrl.intake import machine
 from tamrl.provenance import ROOT
 from tamrl.record_paths import data_folder
@@ -21,7 +21,16 @@ from tamrl.record_paths import data_folder
 DESCRIPTION = """Check this machine: Python, packages, disk, memory, GPU, data and accounts. Nothing is changed.
 
 Each line says `ok`, `missing` (a run cannot work without it) or `optional` (some runs need it), and what to do.
-The exit code is 1 if anything is missing, else 0."""
+The exit code is 1 if anything is missing, else 0.
+
+--providers asks each provider of data for something small instead (a day of ERA5, a list of MODIS, the first bytes of an archive)
+and tells within a minute whether accounts, licences, queues and formats are as expected. It writes providers.md, which holds no
+login and no path of this machine, to be shown to others. With a configuration only its providers are asked, with its options.
+
+examples:
+  tamrl doctor
+  tamrl doctor --providers
+  tamrl doctor --providers config/global.yaml --report issue.md"""
 
 GIB = 1024**3
 LEAST_DISK, LEAST_MEMORY = 5.0, 4.0
@@ -51,11 +60,18 @@ class Diagnosis:
 def add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the subcommand."""
     parser = add_command(commands, "doctor", examine_machine, description=DESCRIPTION, summary="is this machine ready?")
+    parser.add_argument("config", nargs="*", metavar="CONFIG", help="with --providers: whose sources and networks are asked")
+    parser.add_argument("--providers", action="store_true", help="ask each provider of data for something small")
+    parser.add_argument("--report", metavar="FILE", help="with --providers: the report, by default providers.md")
     parser.add_argument("--json", action="store_true", help="JSON to the terminal")
 
 
 def examine_machine(options: argparse.Namespace) -> int:
-    """Print all diagnoses; returns 1 if something that is needed is missing."""
+    """Print all diagnoses; returns 1 if something that is needed is missing, or a provider does not work."""
+    if options.providers:
+        return _ask_providers(options)
+    if options.config or options.report:
+        raise InputError("a configuration and a report are for --providers", todo="add --providers")
     lines = []
     for diagnosis in diagnoses():
         lines.append(diagnosis)
@@ -64,6 +80,25 @@ def examine_machine(options: argparse.Namespace) -> int:
     if options.json:
         print(as_text([asdict(line) for line in lines]))
     return int(any(line.needed and not line.good for line in lines))
+
+
+def _ask_providers(options: argparse.Namespace) -> int:
+    """Print what each provider answers, and write the report."""
+    from tamrl import config
+    from tamrl.command import providers
+    from tamrl.command.programs import find_config
+
+    report = options.report or providers.REPORT
+    providers.check_report(report)
+    checks = []
+    for check in providers.check_providers(config.load_files(find_config(options.config)), only=bool(options.config)):
+        checks.append(check)
+        if not options.json:
+            print(check.line, flush=True)
+    providers.write_provider_report(checks, report)
+    print(as_text([asdict(check) for check in checks]) if options.json else f"Report, without logins: {report}")
+    bad = {"failed", "silent"} | ({"no account"} if options.config else set())
+    return int(any(check.state in bad for check in checks))
 
 
 def diagnoses() -> Iterator[Diagnosis]:

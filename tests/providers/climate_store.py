@@ -144,6 +144,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.play("POST")
 
+    def do_DELETE(self) -> None:
+        self.play("DELETE")
+
     def play(self, method: str) -> None:
         kind, does = kind_of(method, self.path), self.server.does
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -171,6 +174,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             job = self.server.jobs.get(parts[4])
             if job is None:
                 return self.answer({"title": "job not found", "detail": f"job {parts[4]} not found"}, 404)
+            if method == "DELETE":
+                job.states = ["dismissed"]
+                return self.answer({"jobID": job.id, "status": "dismissed"})
             return self.look(job) if kind == "look" else self.results(job)
 
     def order(self, dataset: str, request: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ TARGETS = {
     "archive": ("RUN",),
     "scaling": ("RUNS",),
     "plan": ("CONFIG",),
+    "check-providers": ("CONFIG",),
     "maps": ("CONFIG", "PROFILE", "CORES"),
     "atlas": ("CONFIG", "CORES"),
     "unlock": ("CONFIG",),

@@ -11,6 +11,8 @@ import logging
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -137,12 +139,31 @@ def fetch_granules(
             rf"\.A{year}(\d{{3}})\.", granule.file
         )  # composites that reach in from the year before are that year's
         if begins and (int(begins.group(1)) - 1) % every == 0:
-            try:
+            with _refused_logins(granule.url):
                 client.download(granule.url, folder / granule.file, size=granule.size, checksum=granule.checksum)
-            except download.StatusError as error:
-                if error.status not in (401, 403):
-                    raise
-                raise DownloadError(error.asked, where=granule.url, todo=REFUSED) from error
+
+
+def has_login() -> bool:
+    """Whether the environment has a token, or ~/.netrc a login; neither is tried."""
+    return bool(os.environ.get(TOKEN, "").strip()) or Credential.of_netrc(DEFAULT_LOGIN) is not None
+
+
+def read_head(granule: Granule, length: int, *, wait: float = 2.0) -> bytes:
+    """Return the first bytes of a file; raises `DownloadError` if there is no login, it is refused, or nothing arrives."""
+    client = download.Client(credential=_token(wait), near=(_base(),), attempts=2, wait=wait)
+    with _refused_logins(granule.url):
+        return client.get(granule.url, start=0, end=length) or b""
+
+
+@contextmanager
+def _refused_logins(url: str) -> Iterator[None]:
+    """Say what to do where the archive refuses the login."""
+    try:
+        yield
+    except download.StatusError as error:
+        if error.status not in (401, 403):
+            raise
+        raise DownloadError(error.asked, where=url, todo=REFUSED) from error
 
 
 def _token(wait: float) -> Credential:
