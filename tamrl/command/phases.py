@@ -78,9 +78,11 @@ PHASES = (
     ),
     Phase(
         "Report",
-        "tests of the products, report, atlas, and the record by which the run can be repeated",
+        "tests of the products, comparisons, report, atlas, and the record by which the run can be repeated",
         (
             "cover_truth",
+            "compare_product",
+            "compare_budget",
             "build_site",
             "build_atlas",
             "write_report",

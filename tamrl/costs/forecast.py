@@ -29,6 +29,7 @@ ALIKE = {
     "measure_ceilings": "evaluate_models",
     "choose_settings": "evaluate_models",
     "cover_truth": "sum_budgets",
+    "compare_product": "sum_budgets",
     "write_product": "write_map",
     "check_products": "record_provenance",
 }
