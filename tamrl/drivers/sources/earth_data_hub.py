@@ -43,7 +43,7 @@ class Options(Strict):
     """Keep the chunks of `path` in `downloads/drivers/earth_data_hub`; needs a key (docs/inputs.md)."""
     totals: Literal["attributes", "same_day", "day_before"] = "attributes"
     """Day of amounts stamped 00:00: as the attributes of the store say (refused if not), or the day that begins or ends then."""
-    quota: int = Field(default=500_000, ge=1)
+    quota: int = Field(default=500_000, ge=1, le=1_000_000_000)
     """Requests that the hub allows in a month; at that number the download ends until the next."""
 
 
