@@ -44,7 +44,6 @@ def format_routes(config: Config) -> str:
     if not config.drivers.sources or config.twin:
         return ""
     from tamrl.drivers.cube.plan import plan_cube
-    from tamrl.towers.networks import shuttle
 
     others = tuple(name for name in config.drivers.sources if name not in REANALYSES)
     rows = ["| route | requests | GB | h at 10 MB/s | GB that stay |", "|---|--:|--:|--:|--:|"]
@@ -56,6 +55,7 @@ def format_routes(config: Config) -> str:
         wanted = plan_cube(cube_variables(config), (name, *others) if name in REANALYSES else config.drivers.sources)[name]
         volume = source.volume(options, variables=len(wanted), years=len(config.time.years))
         rows.append(_route(name, volume.requests, volume.size, volume.condensed or volume.size))
+    shuttle = registry.load(registry.NETWORKS, "shuttle")
     size = shuttle.ARCHIVES * shuttle.ARCHIVE_BYTES
     return "\n".join([*rows, _route("shuttle", shuttle.ARCHIVES, size, size)])
 
