@@ -45,6 +45,12 @@ class Applicability:
             limit = None if threshold is None else float(threshold)
             return cls(Grid.from_dataset(ds), ds["dissimilarity"].values, ds["applicability"].values, limit)
 
+    def share(self, north: float = 90.0) -> float:
+        """Share of the mapped land between `north` degrees south and north that lies inside."""
+        rows = np.abs(self.grid.lat) <= north
+        land = np.where(np.isfinite(self.inside), self.grid.area(), 0.0)[rows]  # (lat, lon), m2
+        return float(np.nansum(self.inside[rows] * land) / land.sum()) if land.sum() else np.nan
+
 
 @dataclass(frozen=True)
 class MapResults:

@@ -9,7 +9,7 @@ from tamrl import files, provenance
 from tamrl.layout import RunFiles
 from tamrl.report.map_sums import pair_reference
 from tamrl.report.pages.contents import compose_page
-from tamrl.report.pages.html import HtmlPage, Picture, render_html
+from tamrl.report.pages.html import HtmlPage, render_html
 from tamrl.report.results import RunResults
 from tamrl.sections.results import RunDescription
 from tamrl.workflow import stage
@@ -57,7 +57,7 @@ def _origin(results: RunResults, code: str) -> dict[str, str]:
 
 
 def _write_page(page: HtmlPage, report: str, figures: str) -> None:
-    pictures = [item for section in page.sections for item in section.items if isinstance(item, Picture)]
+    pictures = [picture for section in page.sections for picture in section.pictures]
     with files.atomic(figures) as part:
         part.mkdir()
         for item in pictures:

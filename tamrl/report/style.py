@@ -38,6 +38,9 @@ OCEAN, BARE_LAND = "#eef2f4", "#dcdcd8"
 DPI = 160
 """Pixels per inch of the figures; a full width of 11 inches is twice the width of a page."""
 
+LEAST = 3
+"""Groups of fewer towers have no median in a figure."""
+
 FLUX_UNITS = "gC m⁻² d⁻¹"
 FLUX_NAMES = {"gpp": "GPP", "reco": "RECO", "nee": "NEE"}
 FLUX_LONG = {"gpp": "Gross primary production", "reco": "Ecosystem respiration", "nee": "Net ecosystem exchange"}
@@ -250,7 +253,7 @@ def panel_grid(
 
 
 def draw_strip(axes: Axes, at: float, values: np.ndarray, colour: str, *, low: float = -np.inf, high: float = np.inf) -> None:
-    """Draw one point per value, and the median.
+    """Draw one point per value, and the median of `LEAST` values or more.
 
     Parameters
     ----------
@@ -260,7 +263,7 @@ def draw_strip(axes: Axes, at: float, values: np.ndarray, colour: str, *, low: f
     """
     jitter = np.random.default_rng(0).uniform(-0.18, 0.18, values.size)
     axes.scatter(np.clip(values, low, high), at + jitter, s=9, color=colour, alpha=0.4, linewidths=0)
-    if values.size:
+    if values.size >= LEAST:
         middle = np.clip(np.median(values), low, high)
         axes.plot([middle] * 2, [at - 0.36, at + 0.36], color=colour, linewidth=2.4, solid_capstyle="butt")
 

@@ -246,9 +246,8 @@ def _coverage(calibration: Calibration) -> str:
 
 def _applicable_area(run: RunFiles) -> str:
     area = Applicability.read(run(File.APPLICABILITY))
-    land, lat = np.where(np.isfinite(area.inside), area.grid.area(), 0.0), area.grid.lat  # (lat, lon), m2
-    belts = {"of the mapped land": np.abs(lat) <= 90, "of it between 23.5° S and 23.5° N": np.abs(lat) < TROPICS}
-    shares = [f"{100 * np.nansum((area.inside * land)[rows]) / land[rows].sum():.0f} % {name}" for name, rows in belts.items()]
+    belts = {"of the mapped land": 90.0, "of it between 23.5° S and 23.5° N": TROPICS}
+    shares = [f"{100 * area.share(north):.0f} % {name}" for name, north in belts.items()]
     return f"Inside the area of applicability: {', '.join(shares)}."
 
 

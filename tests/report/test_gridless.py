@@ -29,20 +29,20 @@ def report(make_run, tmp_path_factory):
 def test_every_picture_is_there_and_shows_something(report):
     text, folder = report
     for name in WANTED:
-        assert f'<figure id="{name}"' in text, name
+        assert f'<figure id="figure-{name}"' in text, name
         assert image.imread(folder / f"figures/{name}.png")[..., :3].std() > 0.02, name
-    assert '<section id="maps"' not in text and "Budgets" not in text
+    assert '<section id="maps"' not in text and '<section id="budgets"' not in text
 
 
 def test_headline_numbers_come_from_the_scores(report):
     text, folder = report
     metrics = pd.read_csv(folder / "evaluation/site_metrics.csv", keep_default_na=False, na_values=[""])
     rows = metrics[(metrics["model"] == "tamrl") & (metrics["flux"] == "nee") & (metrics["scale"] == "day")]
-    tile = re.search(r'<div class="tile nee">.*?</div>', text, re.S).group()
+    tile = re.search(r'<li class="tile nee">.*?</li>', text, re.S).group()
     assert f">{rows['rmse'].median():.2f} <" in tile
     rival = metrics[(metrics["model"] != "tamrl") & (metrics["flux"] == "nee") & (metrics["scale"] == "day")]
     best = rival.groupby("model")["rmse"].median()
-    assert f"best rival {best.idxmin()}: {best.min():.2f}" in tile
+    assert f"Best rival {best.idxmin()}: {best.min():.2f}" in tile
 
 
 def test_inputs_are_called_what_they_are(report):

@@ -1,5 +1,6 @@
 """Figures of the budgets with published ranges and defensible choices, and of the values that quality tests removed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,28 @@ PUBLISHED = {
 }
 """Totals of other products. Respiration has no comparable upscaled product: X-BASE gives none."""
 
+QUALITY_TESTS = {
+    "fill_left": "fill values left in the file",
+    "fill_values": "fill values of the file",
+    "valid_range": "outside the possible range",
+    "nee_qc": "too few measured half hours",
+    "flat": "same value on successive days",
+    "spikes": "spike",
+    "residual": "NEE far from RECO − GPP",
+    "energy_balance": "energy balance not closed",
+    "driver_range": "driver outside the possible range",
+    "radiation": "more radiation than at the top of the atmosphere",
+    "implausible": "mean outside published bounds",
+    "time_shift": "clock of the tower shifted",
+    "min_steps": "too short a record",
+    "months": "too few calendar months",
+    "managed": "managed site",
+    "exclude": "excluded by the configuration",
+    "water": "water",
+    "set_aside": "archive not readable",
+}
+"""Quality tests of `contracts.QUALITY` in words."""
+
 
 def mean_budgets(budgets: pd.DataFrame) -> pd.DataFrame:
     """Average budgets over the mapped years: one row per flux and region (table by `contracts.BUDGETS`)."""
@@ -36,8 +59,15 @@ def mean_budgets(budgets: pd.DataFrame) -> pd.DataFrame:
 
 
 @style.styled
-def plot_budgets(budgets: pd.DataFrame) -> Figure:
-    """Plot totals by region with their 90 % intervals, and global totals with published ranges."""
+def plot_budgets(budgets: pd.DataFrame, *, truth: Mapping[str, Mapping[str, float]] | None, label: str) -> Figure:
+    """Plot totals by region with their 90 % intervals, beside a reference, or beside published ranges of global totals.
+
+    Parameters
+    ----------
+    budgets : table by `contracts.BUDGETS`
+    truth : totals of the reference (PgC yr-1) by flux and region; None draws published ranges
+    label : name of the reference
+    """
     table = mean_budgets(budgets)
     fluxes = style.present_fluxes(table)
     carrying = set(table.loc[(table["mean"] != 0) & (table["area_m2"] > 0), "region"])
@@ -47,7 +77,13 @@ def plot_budgets(budgets: pd.DataFrame) -> Figure:
     for flux, axes in zip(fluxes, panels, strict=True):
         rows = table[table["flux"] == flux].set_index("region")
         _region_bars(axes, rows.reindex([GLOBE, *regions]), FLUX_COLOURS[flux])
-        _draw_published(axes, flux)
+        if truth is None:
+            _draw_published(axes, flux)
+        else:
+            values = [truth[flux].get(region, np.nan) for region in (GLOBE, *regions)]
+            at = np.arange(len(values)) + 0.38
+            axes.plot(at, values, "D", color=style.INK, markerfacecolor="#f2c14e", markersize=5, zorder=4, label=label)
+            axes.legend(loc="upper right" if flux != "nee" else "lower right")
         axes.set_title(FLUX_LONG[flux])
     panels[0].set_ylabel("PgC yr⁻¹")
     return figure
@@ -110,7 +146,7 @@ def plot_removed_values(table: pd.DataFrame) -> Figure:
     for k, (_, row) in enumerate(sums.iterrows()):
         text = f"{row['dropped']:,} at {row['towers']} tower{'s' if row['towers'] > 1 else ''}"
         axes.annotate(text, (row["dropped"], k), (5, 0), textcoords="offset points", va="center", fontsize=8)
-    axes.set_yticks(range(len(sums)), list(sums.index))
-    axes.set(xlabel="values taken away", xlim=(0, 1.25 * max(sums["dropped"].max() if len(sums) else 1, 1)))
+    axes.set_yticks(range(len(sums)), [QUALITY_TESTS.get(name, name) for name in sums.index])
+    axes.set(xlabel="values removed", xlim=(0, 1.25 * max(sums["dropped"].max() if len(sums) else 1, 1)))
     axes.grid(axis="y", visible=False)
     return figure

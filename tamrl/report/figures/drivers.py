@@ -5,11 +5,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tamrl import variables
+from tamrl.layout import File
 from tamrl.report import style
 from tamrl.report.pages.html import ReportTable
 
 FAR = 2.0
-"""Standard deviations of the tower's record beyond which a bias is drawn at the edge."""
+"""Widest axis of biases, in standard deviations of the tower's record; those beyond are drawn at the edge."""
 
 
 def order_drivers(comparison: pd.DataFrame) -> list[str]:
@@ -23,9 +24,10 @@ def plot_driver_comparison(comparison: pd.DataFrame) -> Figure:
     """Plot the bias (in standard deviations of the tower's record) and correlation of each variable, one point per tower."""
     names = order_drivers(comparison)
     relative = (comparison["bias"] / comparison["std_tower"]).where(comparison["std_tower"] > 0)
+    widest = min(FAR, style.round_up(float(relative.abs().quantile(0.98))))
     shown: dict[str, tuple[pd.Series, tuple[float, float]]] = {
-        "bias": (relative, (-FAR, FAR)),
-        "r": (comparison["r"], (-1.0, 1.0)),
+        "bias": (relative, (-widest, widest)),
+        "r": (comparison["r"], (-1.0 if (comparison["r"] < 0).any() else 0.0, 1.0)),
     }
     figure = style.new_figure(11, 0.42 * len(names) + 1.1)
     panels = style.panels(figure, 2, sharey=True)
@@ -63,7 +65,8 @@ def driver_table(comparison: pd.DataFrame) -> ReportTable:
         elsewhere = f"{int((part['distance_km'] > 0).sum())}"
         rows.append([variables.get(name).long_name, part["units"].iloc[0], f"{len(part)}", *values, elsewhere])
     columns = ["driver", "unit", "towers", "bias", "bias, 10th to 90th pct.", "RMSE", "RMSE / std.", "r", "in another cell"]
-    return ReportTable("Drivers of the grid minus those measured at the towers: medians over towers", columns, rows, labels=2)
+    caption = "Drivers of the grid minus those measured at the towers: medians over towers"
+    return ReportTable(caption, columns, rows, labels=2, source=File.DRIVER_COMPARISON)
 
 
 def has_biases(comparison: pd.DataFrame | None) -> bool:

@@ -90,9 +90,12 @@ def plot_error_by_dissimilarity(
             axes.plot(*middle, marker="_", markersize=22, markeredgewidth=2.2, color=style.INK)
         if threshold is not None:
             axes.axvline(threshold, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
-        correlation = resample_groups(pairs, groups.of(part["site"]), rank_correlation)
+        correlation = style.true_minus(resample_groups(pairs, groups.of(part["site"]), rank_correlation).text())
         axes.set(
-            ylim=(0, None), xlim=(0, None), xlabel="dissimilarity index", title=f"{FLUX_LONG[flux]}\nρ = {correlation.text()}"
+            ylim=(0, None),
+            xlim=(0, None),
+            xlabel="dissimilarity index",
+            title=f"{FLUX_LONG[flux]}\nρ = {correlation}",
         )
         axes.set_ylabel(f"RMSE of a tower ({FLUX_UNITS})")
     return figure

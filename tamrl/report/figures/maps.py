@@ -3,38 +3,66 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from tamrl.report import style
-from tamrl.report.projection import Basemap, draw_map
+from tamrl.report.projection import Basemap, draw_frame, draw_map, project
 from tamrl.report.results import Applicability
 from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
-from tamrl.report.sums import FluxSums
+from tamrl.report.sums import BARE, FluxSums
 
 MONTHS = "JFMAMJJASOND"
 
 
 @style.styled
-def plot_flux_maps(fluxes: Mapping[str, FluxSums], base: Basemap) -> Figure:
-    """Plot the mean of each flux (left) and the mean predictive standard deviation of a step (right), one row per flux."""
-    figure = style.new_figure(11, 3.15 * len(fluxes))
-    rows = figure.subplots(len(fluxes), 2, squeeze=False)
+def plot_flux_maps(fluxes: Mapping[str, FluxSums], base: Basemap, *, reference: str | None, towers: pd.DataFrame) -> Figure:
+    """Plot one row per flux: mean estimate, what it can be compared with, and mean predictive standard deviation of a step.
+
+    Parameters
+    ----------
+    fluxes, base : sums by flux, and the background
+    reference : name of the reference, which is then drawn in the middle; None draws the errors at held-out towers
+    towers : means of held-out towers, columns flux, lat, lon, observed and predicted (gC m-2 d-1)
+    """
+    figure = style.new_figure(11, 2.25 * len(fluxes))
+    rows = figure.subplots(len(fluxes), 3, squeeze=False)
     spreads = {name: sums.std.mean() for name, sums in fluxes.items()}
     norm = style.colour_limits(np.stack(list(spreads.values())), centred=False)
-    for (left, right), (name, sums) in zip(rows, fluxes.items(), strict=True):
+    for (left, middle, right), (name, sums) in zip(rows, fluxes.items(), strict=True):
         values, centred = sums.mean.mean(), name == "nee"
-        image = draw_map(left, values, base, cmap=style.palette(name), norm=style.colour_limits(values, centred=centred))
-        left.set_title(f"{FLUX_LONG[name]} ({FLUX_NAMES[name]})")
-        note = "   ← sink · source →" if centred else ""
-        style.colour_bar(figure, image, left, f"{FLUX_NAMES[name]} ({FLUX_UNITS}){note}", extend="both")
-        step = "month" if sums.step == "month" else "day"
-        image = draw_map(right, spreads[name], base, cmap=style.palette("spread"), norm=norm)
-        right.set_title(f"Uncertainty of one {step}'s {FLUX_NAMES[name]}")
-        style.colour_bar(figure, image, right, f"predictive standard deviation ({FLUX_UNITS})")
+        truth = sums.compared.mean.mean() if reference else None
+        limits = style.colour_limits(values if truth is None else np.stack([values, truth]), centred=centred)
+        label = f"{FLUX_NAMES[name]} ({FLUX_UNITS}){'   ← sink · source →' if centred else ''}"
+        image = draw_map(left, values, base, cmap=style.palette(name), norm=limits, width=700)
+        left.set_title(f"{FLUX_NAMES[name]}: estimate")
+        style.colour_bar(figure, image, left, label, extend="both")
+        if truth is None:
+            _draw_tower_errors(figure, middle, towers[towers["flux"] == name], base)
+            middle.set_title(f"{FLUX_NAMES[name]}: error at held-out towers")
+        else:
+            image = draw_map(middle, truth, base, cmap=style.palette(name), norm=limits, width=700)
+            middle.set_title(f"{FLUX_NAMES[name]}: {reference}")
+            style.colour_bar(figure, image, middle, label, extend="both")
+        image = draw_map(right, spreads[name], base, cmap=style.palette("spread"), norm=norm, width=700)
+        right.set_title(f"{FLUX_NAMES[name]}: uncertainty of one {sums.step}")
+        style.colour_bar(figure, image, right, f"standard deviation ({FLUX_UNITS})")
     return figure
+
+
+def _draw_tower_errors(figure: Figure, axes: Axes, towers: pd.DataFrame, base: Basemap) -> None:
+    """Draw predicted minus measured mean of each tower as a point."""
+    draw_frame(axes, base, width=700)
+    errors = (towers["predicted"] - towers["observed"]).to_numpy(float)
+    x, y = project(lat=towers["lat"], lon=towers["lon"])
+    limits = style.colour_limits(errors, centred=True)
+    image = axes.scatter(
+        x, y, c=errors, s=16, cmap=style.palette("error"), norm=limits, edgecolor=style.INK, linewidth=0.4, zorder=6
+    )
+    style.colour_bar(figure, image, axes, f"{FLUX_UNITS}   ← too low · too high →", extend="both")
 
 
 @style.styled
@@ -104,13 +132,30 @@ def _cycle(axes: Axes, name: str, sums: FluxSums, edges: tuple[float, float], re
     x = set_year_axis(axes, mean.size)
     colour = style.FLUX_COLOURS[name]
     if len(sums.members) > 1:
-        cycles = np.stack([m.cycle(*edges) for m in sums.members])
-        axes.fill_between(x, *np.quantile(cycles, [0.05, 0.95], axis=0), color=colour, alpha=0.28, linewidth=0)
+        axes.fill_between(x, *_member_band(sums, edges), color=colour, alpha=0.28, linewidth=0)
     axes.plot(x, mean, color=colour, linewidth=1.6)
     if reference:
         axes.plot(x, sums.compared.mean.cycle(*edges), color=style.INK, linewidth=1.1, linestyle=(0, (4, 2)))
+        if (inside := band_share(sums, edges)) is not None:
+            axes.annotate(f"{100 * inside:.0f} % in the band", (0.03, 0.99), xycoords="axes fraction", va="top", fontsize=6.5)
     if name == "nee":
         axes.axhline(0, color=style.SOFT, linewidth=0.7, zorder=1)
+
+
+def _member_band(sums: FluxSums, edges: tuple[float, float]) -> np.ndarray:
+    """5th and 95th percentile of the members in each bin of the year, (2, bin)."""
+    cycles = np.stack([member.cycle(*edges) for member in sums.members])
+    return np.asarray(np.quantile(cycles, [0.05, 0.95], axis=0))
+
+
+def band_share(sums: FluxSums, edges: tuple[float, float]) -> float | None:
+    """Share of the year in which the reference lies in the band of the members; None without members or a reference with flux."""
+    if sums.reference is None or len(sums.members) < 2:
+        return None
+    low, high = _member_band(sums, edges)
+    truth = sums.compared.mean.cycle(*edges)
+    known = np.isfinite(truth) & np.isfinite(low)
+    return float(((truth >= low) & (truth <= high))[known].mean()) if (np.abs(truth[known]) > BARE).any() else None
 
 
 def _cycle_legend(figure: Figure, sums: FluxSums, reference: str | None) -> None:

@@ -15,9 +15,6 @@ from tamrl.report.style import FLUX_COLOURS, FLUX_LONG, FLUX_UNITS
 HARD = ("EBF", "Tropical", "tropics")
 """Groups of towers where upscaling usually fails."""
 
-LEAST = 3
-"""Groups of fewer towers are not drawn."""
-
 
 def tower_quantile(values: pd.Series, groups: TowerGroups, level: float) -> Interval:
     """Compute a quantile over towers (series indexed by site) with its bootstrap interval over groups."""
@@ -61,13 +58,13 @@ def _plot_quantile(axes: Axes, at: float, value: Interval, marker: str, colour: 
 
 
 def tower_groups(metrics: pd.DataFrame, towers: pd.DataFrame) -> dict[str, pd.Index]:
-    """List the sites of each IGBP class, climate and of the tropics, those of `LEAST` towers or more, in the usual order."""
+    """List the sites of each IGBP class, climate and of the tropics, of `style.LEAST` towers or more, in the usual order."""
     sites = metrics.drop_duplicates("site").set_index("site")
     groups = {name: sites.index[sites["igbp"] == name] for name in IGBP}
     groups |= {name: sites.index[sites["koppen"] == name] for name in KOPPEN}
     tropical = set(towers.loc[towers["lat"].abs() < TROPICS, "site"])
     groups["tropics"] = sites.index[sites.index.isin(tropical)]
-    return {name: index for name, index in groups.items() if len(index) >= LEAST}
+    return {name: index for name, index in groups.items() if len(index) >= style.LEAST}
 
 
 @style.styled
@@ -111,7 +108,7 @@ def plot_class_coverage(reliability: pd.DataFrame, *, model: str) -> Figure | No
     `reliability` by `contracts.RELIABILITY`, one split; None where the model has no row.
     """
     finest = "day" if (reliability["scale"] == "day").any() else "month"
-    of_steps = (reliability["scale"] == finest) & (reliability["towers"] >= LEAST)
+    of_steps = (reliability["scale"] == finest) & (reliability["towers"] >= style.LEAST)
     rows = reliability[of_steps & (reliability["model"] == model)]
     kind = "members" if (rows["intervals"] == "members").any() else "residuals"
     rows, fluxes = rows[rows["intervals"] == kind], style.present_fluxes(rows)

@@ -17,31 +17,27 @@ NOMINAL = 0.90
 
 
 @style.styled
-def plot_reference_maps(name: str, sums: FluxSums, base: Basemap, *, label: str) -> Figure:
-    """Plot maps of the reference, the estimate, its error and coverage of the 90 % interval of one flux.
+def plot_reference_errors(fluxes: Mapping[str, FluxSums], base: Basemap, *, label: str) -> Figure:
+    """Plot one column per flux: error of the mean estimate (above), and coverage of the 90 % interval (below).
 
     Parameters
     ----------
-    name : {"gpp", "reco", "nee"}
-    sums : FluxSums with a reference
+    fluxes : sums with a reference
     label : name of the reference
     """
-    reference, mean = sums.compared.mean.mean(), sums.mean.mean()
-    error, coverage = mean - reference, sums.compared.coverage()
-    both = style.colour_limits(np.stack([reference, mean]), centred=name == "nee")
-    figure = style.new_figure(11, 6.4)
-    (a, b), (c, d) = figure.subplots(2, 2)
-    for axes, values, title in ((a, reference, f"{FLUX_NAMES[name]}: {label}"), (b, mean, f"{FLUX_NAMES[name]}: estimate")):
-        image = draw_map(axes, values, base, cmap=style.palette(name), norm=both)
-        axes.set_title(title)
-        style.colour_bar(figure, image, axes, f"mean ({FLUX_UNITS})", extend="both")
-    image = draw_map(c, error, base, cmap=style.palette("error"), norm=style.colour_limits(error, centred=True))
-    c.set_title(f"Error: estimate − {label}")
-    style.colour_bar(figure, image, c, f"{FLUX_UNITS}   ← too low · too high →", extend="both")
-    image = draw_map(d, 100 * coverage, base, cmap=style.palette("coverage"), norm=Normalize(50, 100))
-    d.set_title(f"Coverage of the 90 % interval by the {label}")
-    style.colour_bar(figure, image, d, "% of the steps inside (90 is right)", extend="min")
-    figure.axes[-1].axvline(100 * NOMINAL, color=style.INK, linewidth=1.2)
+    figure = style.new_figure(11, 4.7)
+    above, below = figure.subplots(2, len(fluxes), squeeze=False)
+    for top, low, (name, sums) in zip(above, below, fluxes.items(), strict=True):
+        error = sums.mean.mean() - sums.compared.mean.mean()
+        limits = style.colour_limits(error, centred=True)
+        image = draw_map(top, error, base, cmap=style.palette("error"), norm=limits, width=700)
+        top.set_title(f"{FLUX_NAMES[name]}: estimate − {label}")
+        style.colour_bar(figure, image, top, f"{FLUX_UNITS}   ← too low · too high →", extend="both")
+        coverage = 100 * sums.compared.coverage()
+        image = draw_map(low, coverage, base, cmap=style.palette("coverage"), norm=Normalize(50, 100), width=700)
+        low.set_title(f"{FLUX_NAMES[name]}: {label} in the 90 % interval")
+        style.colour_bar(figure, image, low, "% of the steps inside (90 is right)", extend="min")
+        figure.axes[-1].axvline(100 * NOMINAL, color=style.INK, linewidth=1.2)
     return figure
 
 
@@ -51,15 +47,21 @@ def plot_reference_scatter(fluxes: Mapping[str, FluxSums], *, label: str) -> Fig
     figure = style.new_figure(11, 3.8)
     row = style.panels(figure, len(fluxes))
     for axes, (name, sums) in zip(row, fluxes.items(), strict=True):
-        x, y, std = (sums.land.take(s.mean()) for s in (sums.compared.mean, sums.mean, sums.std))
-        good = np.isfinite(x) & np.isfinite(y) & ~is_bare(std=std, reference=x)
-        r2, rmse, bias = weighted_scores(x[good], y[good], sums.land.area[good])
-        image = style.draw_density(axes, x[good], y[good])
+        x, y, _ = compared_cells(sums)
+        r2, rmse, bias = weighted_scores(*compared_cells(sums))
+        image = style.draw_density(axes, x, y)
         axes.set(xlabel=f"{label} ({FLUX_UNITS})", ylabel=f"estimate ({FLUX_UNITS})", title=FLUX_LONG[name])
         style.draw_note(axes, f"NSE = {style.format_number(r2)}\nRMSE = {rmse:.2f}\nbias = {style.signed_number(bias)}")
     style.colour_bar(figure, image, list(row), "cells (logarithmic)")
     style.label_log(figure.axes[-1].xaxis)
     return figure
+
+
+def compared_cells(sums: FluxSums) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return reference, estimate (means over time, gC m-2 d-1) and land area (m2) of the cells with a flux, (n,) each."""
+    x, y, std = (sums.land.take(s.mean()) for s in (sums.compared.mean, sums.mean, sums.std))
+    good = np.isfinite(x) & np.isfinite(y) & ~is_bare(std=std, reference=x)
+    return x[good], y[good], sums.land.area[good]
 
 
 def weighted_scores(reference: np.ndarray, estimate: np.ndarray, weight: np.ndarray) -> tuple[float, float, float]:

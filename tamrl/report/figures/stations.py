@@ -6,6 +6,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from tamrl.layout import File
 from tamrl.report import style
 from tamrl.report.figures.towers import draw_towers_by_class
 from tamrl.report.pages.html import ReportTable
@@ -111,4 +112,6 @@ def network_table(towers: pd.DataFrame, sites: pd.DataFrame, quality: pd.DataFra
     if "remark" in sites:
         remarks = sites.drop_duplicates("network").set_index("network")["remark"].dropna()
         caption = ". ".join([caption, *(f"{name}: {text}" for name, text in remarks.items() if text)])
-    return ReportTable(caption, ["network", "towers read", "towers kept", "of these also in another network"], rows)
+    return ReportTable(
+        caption, ["network", "towers read", "towers kept", "of these also in another network"], rows, 1, File.TOWERS
+    )

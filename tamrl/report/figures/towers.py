@@ -1,5 +1,6 @@
 """Figures of held-out towers themselves: predicted against observed, their means, and where they stand."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
@@ -24,6 +25,9 @@ GROUPS = {
     "other": (("URB", "SNO", "BSV", "WAT"), "#7a7a7a", "s"),
 }
 """IGBP classes as the maps of towers show them: classes, colour, marker."""
+
+SKILL_MARKERS = {(-np.inf, 0.0): ("v", 34), (0.0, 0.5): ("s", 18), (0.5, np.inf): ("o", 18)}
+"""Marker and its size for ranges of the NSE, so that colour is not needed to read them."""
 
 UNKNOWN = "climate not known"
 KOPPEN_COLOURS = {
@@ -117,10 +121,19 @@ def plot_tower_map(metrics: pd.DataFrame, towers: pd.DataFrame, base: Basemap, *
     for flux, axes in zip(fluxes, panels[1:], strict=False):
         scored = rows[(rows["flux"] == flux)].sort_values("nse", ascending=False)
         x, y = project(lat=scored["lat"], lon=scored["lon"])
-        image = axes.scatter(x, y, c=scored["nse"], zorder=6, s=20, cmap=cmap, norm=norm, edgecolor=style.INK, linewidth=0.35)
+        for (low, high), (marker, size) in SKILL_MARKERS.items():
+            part = scored["nse"].between(low, high, inclusive="left").to_numpy()
+            image = axes.scatter(
+                x[part], y[part], c=scored.loc[part, "nse"], marker=marker, s=size, cmap=cmap, norm=norm, zorder=6,
+                edgecolor=style.INK, linewidth=0.35,
+            )  # fmt: skip
         axes.set_title(f"{FLUX_NAMES[flux]}: NSE ({SCALE_NAMES[scale]})")
     style.colour_bar(
-        figure, image, list(panels), "Nash–Sutcliffe efficiency; below 0 worse than the tower's own mean", extend="min"
+        figure,
+        image,
+        list(panels),
+        "Nash–Sutcliffe efficiency: ▼ below 0, worse than the tower's own mean; ■ 0 to 0.5; ● above 0.5",
+        extend="min",
     )
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.1)
     return figure

@@ -35,5 +35,6 @@ def plot_truth_coverage(table: pd.DataFrame) -> Figure:
             axes.plot(100 * part["coverage"], at, "o", color=colour, label=kind, **mark)  # the small ones lie on the large ones
         axes.set(xlim=(-2, 102), title=FLUX_LONG[flux], xlabel="truth inside (%)", yticks=range(len(scales)), yticklabels=scales)
     row[0].invert_yaxis()
-    row[0].legend(loc="lower left")
+    handles, labels = row[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure

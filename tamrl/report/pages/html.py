@@ -2,7 +2,8 @@
 
 import base64
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import jinja2
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from tamrl.layout import File
 from tamrl.report.style import constrained
 
 MARGIN = 0.03
@@ -35,6 +37,11 @@ class Picture:
         """The picture as a data URI."""
         return "data:image/png;base64," + base64.b64encode(self.png).decode()
 
+    @property
+    def file(self) -> str:
+        """Path of the picture in full size, relative to the page."""
+        return f"{File.FIGURES}/{self.name}.png"
+
 
 @dataclass(frozen=True)
 class ReportTable:
@@ -44,6 +51,15 @@ class ReportTable:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     labels: int = 1
+    source: str | None = None
+    """File of the numbers, relative to the page."""
+    unfolded: bool = False
+    """Whether the rows are shown from the start."""
+
+    @property
+    def title(self) -> str:
+        """The caption up to its first clause."""
+        return re.split(r"[:;(.]", self.caption)[0].strip()
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Headline:
-    """A headline number."""
+    """A line of the verdict: what, its number, and how far to trust it."""
 
     label: str
     value: str
@@ -65,13 +81,30 @@ class Headline:
     flux: str
 
 
+@dataclass(frozen=True)
+class Fold:
+    """Figures and notes that are shown when they are asked for."""
+
+    title: str
+    items: Sequence[Picture | Note]
+
+
+Item = Picture | ReportTable | Note | Fold
+
+
 @dataclass
 class Section:
     """A part of the page."""
 
     anchor: str
     title: str
-    items: list[Picture | ReportTable | Note] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
+
+    @property
+    def pictures(self) -> Iterator[Picture]:
+        """All figures in their order, those in folds too."""
+        for item in self.items:
+            yield from (part for part in (item.items if isinstance(item, Fold) else [item]) if isinstance(part, Picture))
 
     @property
     def short(self) -> str:
@@ -87,8 +120,7 @@ class HtmlPage:
     run: str
     date: str
     lead: str
-    facts: Sequence[tuple[str, str]]
-    tiles: Sequence[Headline]
+    verdict: Sequence[Headline]
     sections: Sequence[Section]
     atlas: str | None = None
     """Where the atlas of the run lies, relative to the page."""
@@ -130,4 +162,5 @@ def render_html(page: HtmlPage, template: str) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.tests["picture"] = lambda item: isinstance(item, Picture)
     environment.tests["table"] = lambda item: isinstance(item, ReportTable)
+    environment.tests["fold"] = lambda item: isinstance(item, Fold)
     return environment.from_string(template).render(page=page) + "\n"

@@ -1,26 +1,64 @@
 """The section of the report on products of others."""
 
+from calendar import month_name
+
 from tamrl.report.figures import products
 from tamrl.report.pages import texts
-from tamrl.report.pages.html import Note, Picture, ReportTable, Section, draw_picture
+from tamrl.report.pages.captions import captioned
+from tamrl.report.pages.html import Item, Note, ReportTable, Section
 from tamrl.report.products import ProductComparisons
-from tamrl.report.style import format_number, signed_number
+from tamrl.report.style import BAND_NAMES, FLUX_UNITS, format_number, signed_number
+from tamrl.report.sums import GLOBE
 
 SCORE_COLUMNS = ("run", "product", "bias", "RMSE", "r", "amplitude", "phase, months", "IAV", "trend per decade")
 
 
 def products_section(compared: ProductComparisons) -> Section:
     """Show Taylor diagrams, seasonal cycles and totals, and list the scores of the globe, classes and climates."""
-    items: list[Picture | ReportTable | Note] = [Note(texts.PRODUCTS)]
+    items: list[Item] = [Note(texts.PRODUCTS)]
     gridded = {name: title for name, title in compared.titles.items() if name in set(compared.scores["product"])}
-    figures = {"products_totals": products.plot_product_totals(compared.totals, compared.titles)}
+    totals = products.plot_product_totals(compared.totals, compared.titles)
+    items.append(captioned("products_totals", totals, _total_facts(compared)))
     if gridded:
-        figures["products_taylor"] = products.plot_taylor(compared.scores, gridded)
-        figures["products_cycles"] = products.plot_product_cycles(compared.cycles, gridded)
-    for name, figure in figures.items():
-        items.append(draw_picture(figure, name, caption=texts.CAPTIONS[name], alt=texts.ALTERNATIVES[name]))
-    items += [score_table(compared)] if gridded else []
+        taylor = products.plot_taylor(compared.scores, gridded)
+        cycles = products.plot_product_cycles(compared.cycles, gridded)
+        items.append(captioned("products_taylor", taylor, _taylor_facts(compared)))
+        items.append(captioned("products_cycles", cycles, _cycle_facts(compared)))
+        items.append(score_table(compared))
     return Section("products", "Products of others: where the maps differ from them", items)
+
+
+def _total_facts(compared: ProductComparisons) -> str:
+    """Means over the years of the totals of the globe."""
+    globe = compared.totals[compared.totals["region"] == GLOBE]
+    means = globe.groupby(["product", "quantity"], sort=False, observed=True)[["run_total", "product_total"]].mean()
+    parts = [
+        f"{quantity.upper()} of {compared.titles[name]} {format_number(theirs, 1)} PgC yr⁻¹, run {format_number(ours, 1)}"
+        for (name, quantity), (ours, theirs) in zip(means.index, means.to_numpy(), strict=True)
+    ]
+    return f"{'; '.join(parts)}."
+
+
+def _taylor_facts(compared: ProductComparisons) -> str:
+    """Correlation and ratio of standard deviations over the globe."""
+    parts = [
+        f"{row.quantity.upper()} against {compared.titles[row.product]} r {format_number(row.correlation)}, ratio of standard "
+        f"deviations {format_number(row.run_std / row.product_std)}"
+        for row in compared.scores[compared.scores["kind"] == "globe"].itertuples(index=False)
+    ]
+    return f"{'; '.join(parts)}."
+
+
+def _cycle_facts(compared: ProductComparisons) -> str:
+    """Where and when the run differs most from each product."""
+    table = compared.cycles.assign(difference=compared.cycles["run"] - compared.cycles["product_flux"])
+    table = table[table["region"].isin(BAND_NAMES) & table["difference"].notna()]
+    parts = []
+    for (name, quantity), rows in table.groupby(["product", "quantity"], sort=False, observed=True):
+        row = rows.loc[rows["difference"].abs().idxmax()]
+        where = f"{BAND_NAMES[row['region']]} in {month_name[int(row['month'])]}"
+        parts.append(f"{quantity.upper()} against {compared.titles[name]} {signed_number(row['difference'])} in {where}")
+    return f"Largest difference ({FLUX_UNITS}): {'; '.join(parts)}."
 
 
 def score_table(compared: ProductComparisons) -> ReportTable:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from tamrl.evaluation.bootstrap import Interval, TowerGroups
 from tamrl.evaluation.compare import CHANGE, NO, P90_CHANGE, TOWER_CHANGE
+from tamrl.layout import File
 from tamrl.report.figures.scores import SCALE_NAMES, paired_rmse_difference
 from tamrl.report.figures.ways import ceiling_name
 from tamrl.report.pages.html import ReportTable
@@ -38,7 +39,7 @@ def tower_score_table(metrics: pd.DataFrame, groups: TowerGroups) -> ReportTable
                 rows.append([FLUX_NAMES[flux], SCALE_NAMES[scale], inputs_of(split), model, *score_texts(group, groups)])
     columns = ["flux", "scale", "inputs", "model", *SCORE_COLUMNS]
     caption = "Scores at held-out towers: medians over towers, and the RMSE that 90 % of the towers keep below"
-    return ReportTable(f"{caption} ({FLUX_UNITS}). {SCORE_NAMES}", columns, rows, labels=4)
+    return ReportTable(f"{caption} ({FLUX_UNITS}). {SCORE_NAMES}", columns, rows, labels=4, source=File.SITE_METRICS)
 
 
 def score_texts(group: pd.DataFrame, groups: TowerGroups) -> list[str]:
@@ -56,7 +57,8 @@ def hard_place_table(metrics: pd.DataFrame, groups: TowerGroups, *, scale: str) 
         for (flux, split, model), group in part.groupby(["flux", "split", "model"]):
             rows.append([name, FLUX_NAMES[flux], inputs_of(split), model, *score_texts(group, groups)])
     columns = ["class", "flux", "inputs", "model", *SCORE_COLUMNS]
-    return ReportTable(f"Where models usually fail: medians by {scale} ({FLUX_UNITS}). {SCORE_NAMES}", columns, rows, labels=4)
+    caption = f"Where models usually fail: medians by {scale} ({FLUX_UNITS}). {SCORE_NAMES}"
+    return ReportTable(caption, columns, rows, labels=4, source=File.SITE_METRICS)
 
 
 def difference_table(metrics: pd.DataFrame, groups: TowerGroups, *, map_model: str) -> ReportTable:
@@ -79,7 +81,7 @@ def difference_table(metrics: pd.DataFrame, groups: TowerGroups, *, map_model: s
                 rows.append([*head, *_difference_texts(change)])
     columns = ["models", "flux", "inputs", "scale", "towers", "groups", "difference", "95 % interval", "verdict"]
     caption = f"Paired differences of RMSE, median over towers ({FLUX_UNITS}); below zero the first model is better"
-    return ReportTable(caption, columns, rows, labels=4)
+    return ReportTable(caption, columns, rows, labels=4, source=File.SITE_METRICS)
 
 
 def _difference_texts(change: Interval) -> list[str]:
@@ -100,7 +102,7 @@ def normalised_table(scores: pd.DataFrame, *, scale: str) -> ReportTable:
                 rows.append([FLUX_NAMES[flux], names[score], group, inputs_of(split), model, f"{r['towers']}", *values])
     columns = ["flux", "score", "towers of", "inputs", "model", "towers", "25th pct.", "median", "75th pct.", "90th pct."]
     title = "Errors relative to the mean absolute flux (nMAE) and to the error of the tower's own mean (RAE)"
-    return ReportTable(f"{title}, by {scale}", columns, rows, labels=5)
+    return ReportTable(f"{title}, by {scale}", columns, rows, labels=5, source=File.SCORES)
 
 
 def change_table(comparisons: pd.DataFrame) -> ReportTable:
@@ -120,9 +122,8 @@ def change_table(comparisons: pd.DataFrame) -> ReportTable:
         rows.append([*head, *change_texts(r)])
     changed = ["median (%)", "same tower (%)", "90th pct. (%)", "target (%)", "met"]
     columns = ["models", "flux", "inputs", "scale", "towers", "groups", *changed]
-    return ReportTable(
-        "Change of RMSE over towers in percent, with 95 % intervals; below zero the first model is better", columns, rows, 4
-    )
+    caption = "Change of RMSE over towers in percent, with 95 % intervals; below zero the first model is better"
+    return ReportTable(caption, columns, rows, labels=4, source=File.COMPARISONS)
 
 
 def interval_text(estimate: float, low: float, high: float) -> str:
@@ -177,7 +178,7 @@ def way_texts(shares: pd.DataFrame) -> list[list[str]]:
 def way_table(shares: pd.DataFrame) -> ReportTable:
     """List shares of the way from rivals to ceilings (`contracts.SHARES`)."""
     caption = f"Share of the way from a rival's error to a ceiling's; geometric means over towers ({FLUX_UNITS})"
-    return ReportTable(f"{caption}. {CEILING_NAMES}", WAY_COLUMNS, way_texts(shares), labels=4)
+    return ReportTable(f"{caption}. {CEILING_NAMES}", WAY_COLUMNS, way_texts(shares), labels=4, source=File.SHARES)
 
 
 def reliability_table(table: pd.DataFrame) -> ReportTable:
@@ -216,6 +217,7 @@ def reliability_table(table: pd.DataFrame) -> ReportTable:
         columns,
         rows,
         labels=6,
+        source=File.RELIABILITY,
     )
 
 
@@ -229,14 +231,14 @@ def all_budgets_table(table: pd.DataFrame) -> ReportTable:
     columns = ["flux", "year", "region", "land area (10⁶ km²)", "mean", "5 %", "95 %", "std. dev."]
     columns += ["of members", "of classes", "of places", "passing"]
     title = "Budgets in PgC yr⁻¹ with their 90 % intervals, and the standard deviations of the parts of their errors"
-    return ReportTable(title, columns, rows, labels=3)
+    return ReportTable(title, columns, rows, labels=3, source=File.BUDGETS)
 
 
 def dropped_tower_table(quality: pd.DataFrame) -> ReportTable:
     """List the towers that were left out, with the reason."""
     dropped = quality[(quality["kept"] == 0) & quality["note"].notna()].sort_values(["test", "site"])
     rows = [[r.site, r.test, r.note, f"{r.dropped}"] for r in dropped.itertuples(index=False)]
-    return ReportTable("Towers left out", ["tower", "test", "reason", "good steps lost"], rows, labels=3)
+    return ReportTable("Towers left out", ["tower", "test", "reason", "good steps lost"], rows, 3, File.QUALITY)
 
 
 def timing_table(timings: Timings) -> ReportTable:
@@ -246,4 +248,6 @@ def timing_table(timings: Timings) -> ReportTable:
         seconds, memory = np.array(jobs, dtype="f8").T
         largest = format_number(np.nanmax(memory), 0) if np.isfinite(memory).any() else "–"
         rows.append([rule, f"{len(jobs)}", format_number(seconds.sum(), 1), largest])
-    return ReportTable("Time and memory of the rules", ["rule", "jobs", "seconds, all jobs", "largest memory (MB)"], rows)
+    return ReportTable(
+        "Time and memory of the rules", ["rule", "jobs", "seconds, all jobs", "largest memory (MB)"], rows, 1, File.PROVENANCE
+    )

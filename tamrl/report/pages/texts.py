@@ -7,25 +7,24 @@ CAPTIONS = {
     "the origin the standard deviation of the run over that of the product. The star is the product. Circles: globe; triangles: "
     "climates.",
     "products_cycles": "Mean seasonal cycles on common cells by latitude band. Thick: the run, on the cells of each product.",
-    "maps": "Left: mean over the mapped time. Right: predictive standard deviation of one {step}, averaged over time; it is "
-    "calibrated on held-out towers and says how far the flux of one {step} may lie from the map, not how uncertain the mean is. "
-    "Equal Earth projection, which shows areas true; grey land has no value ({missing:.1f} % of land and time, Antarctica "
-    "included).",
+    "maps": "Left: mean over the mapped time. Middle: {middle} Right: predictive standard deviation of one {step}, averaged over "
+    "time. It is calibrated on held-out towers. It says how far the flux of one {step} may lie from the map, not how uncertain "
+    "the mean is. Equal Earth projection, which shows areas true. Grey land has no value ({missing:.1f} % of land and time, "
+    "Antarctica included).",
     "member_spread": "How much the mean over time differs among the {members} members (independent seeds and resampled towers). "
     "What all members get wrong together is not in it.",
     "applicability": "Dissimilarity index and area of applicability (Meyer & Pebesma 2021): outside, a cell is less like the "
     "training towers than a held-out tower was. The black line in the colour bar is the threshold. "
     "The mask is part of every map file.",
-    "seasonal_cycles": "Mean seasonal cycle over the land of each latitude band, {bins}{band}{dashed}.",
+    "seasonal_cycles": "Mean seasonal cycle over the land of each latitude band, {bins}{band}{dashed}",
     "latitude_time": "Mean over the land of each latitude against the time of the year.",
-    "reference_flux": "{flux}: {label} and estimate on the same colours, their difference, and the share of {step}s in which the "
-    "{label} lies inside the 90 % interval. The interval is that of the flux of the cell: the noise of the tower "
-    "records on which it is calibrated is taken out. Steps of bare land and ice, where neither spread nor {label} "
-    "reaches 0.02 gC m⁻² d⁻¹, are not counted.",
+    "reference_errors": "Above: mean estimate minus {label}. Below: share of {step}s in which the {label} lies inside the 90 % "
+    "interval. The interval is that of the flux of the cell, without the noise of tower records. Steps of bare land and ice, "
+    "where neither spread nor {label} reaches 0.02 gC m⁻² d⁻¹, are not counted.",
     "reference_scatter": "Means over time of all land cells, estimate against {label}; NSE (1 − SSE/SST), RMSE and bias are "
     "weighted by land area; cells without flux (bare land, ice) are left out. Axes hold 99.8 % of the cells.",
-    "reference_budgets": "Totals by latitude band, estimate (± one standard deviation of the members) and {label}, over the same "
-    "land.",
+    "reference_budgets": "Totals by latitude band, estimate and {label}, over the same land. Bars: one standard deviation of the "
+    "members, which is smaller than the error.",
     "reference_reliability": "Left: coverage of the 90 % interval by latitude. Middle: share of land and time with the {label} "
     "below, inside and above it. Right: error found where a given standard deviation was predicted; on the diagonal the "
     "prediction is right, below it too cautious.",
@@ -44,63 +43,59 @@ CAPTIONS = {
     "tower_ways": "How far the model comes by {step} on the way from the best rival of each flux (0) to what the tower's own "
     "fluxes tell of it (100): geometric means of the RMSE over the same towers at the same steps, with {percent:.0f} % bootstrap "
     "intervals over groups of towers. Filled: the interval excludes zero. Dashed: the target, where one is set.",
-    "tower_scales": "Nash–Sutcliffe efficiency by time scale: median over towers and interquartile range. Zero is what the "
-    "tower's own mean would score. Anomalies and years are what trends are made of.",
+    "tower_scales": "Nash–Sutcliffe efficiency by time scale: median over towers and interquartile range. The tower's own "
+    "mean would score zero. Trends consist of anomalies and years.",
     "tower_density": "All scored {step}s of all held-out towers, {model}. Axes hold 99.8 % of the values.",
     "tower_means": "Mean of each tower (seasonal cycle of at least ten months) by {model}. NSE = 1 − SSE/SST about the mean of "
     "the towers, with its {percent:.0f} % bootstrap interval: zero is no spatial skill.",
-    "tower_classes": "Efficiency by IGBP class and climate (number of towers), {model}; line: median. Evergreen broadleaf forest "
-    "(EBF) and the tropics, where upscaling usually fails, are marked.",
-    "tower_map": "Where the held-out towers stand, and how well each is predicted by {model}.",
+    "tower_classes": "Efficiency by IGBP class and climate (number of towers), {model}; line: median of three towers or more. "
+    "Evergreen broadleaf forest (EBF) and the tropics, where upscaling usually fails, are marked.",
+    "tower_map": "Held-out towers by class, and how well {model} predicts each. The marker says the range of the NSE.",
     "tower_calibration": "Left: share of each tower's {step}s inside its 90 % interval (line: mean over towers). Middle: "
     "probability integral transform under a normal distribution; a hump means too wide, a bowl too narrow. Right: error found "
     "where a given standard deviation was predicted. {calibrated}",
-    "error_structure": "Correlation of the errors of monthly means at held-out towers, each over its predicted deviation "
-    "(points), and what sums over regions and years take it to be (lines). Left: at one tower; what stays high after many months "
-    "is a level that no driver tells. Middle and right: between towers, of their mean errors and of their anomalies in the same "
-    "month; where correlations end within some tens of km, errors average out in large regions.",
+    "error_structure": "Correlation of the errors of monthly means at held-out towers, each divided by its predicted deviation "
+    "(points), and the model that totals use (lines). Left: at one tower. A correlation that stays high after many months is a "
+    "constant offset of the site that no input explains. Middle and right: between towers, of their mean errors and of their "
+    "anomalies in the same month. If correlations end within some tens of km, errors average out in large regions.",
     "tower_dissimilarity": "RMSE by {step} of {model} at every held-out tower against its dissimilarity to the towers that "
     "trained without it; bars: medians of five equal groups of towers; dashed: threshold of the area of applicability. ρ: "
     "Spearman's rank correlation with its {percent:.0f} % bootstrap interval over towers.",
     "tower_series": "Records of three held-out towers with the calibrated 90 % interval, chosen by rule: lowest, median and "
     "highest RMSE relative to the median of the towers, averaged over the fluxes; the two years with most good observations. "
     "Lines bridge gaps of up to {gap} days.",
-    "budgets": "Global and regional totals, {period}; error bars: 90 % intervals of these totals. Yellow: published "
-    "global totals of the real Earth, GPP 106 to 130 PgC yr⁻¹ (range of published products), NEE −5.75 ± 0.33 PgC yr⁻¹ (X-BASE: "
-    "Nelson & Walther et al. 2024, doi 10.5194/bg-21-5079-2024; fire and lateral fluxes excluded). For RECO there is none: "
-    "X-BASE gives no respiration. A plausible total proves nothing by itself.",
-    "choices": "Global totals of this run and of defensible alternatives (configuration: choices). Dot: mean; bar: 90 % "
-    "interval; yellow: published. Where the dots scatter wider than the bars, the choice of method is the larger uncertainty.",
+    "budgets": "Global and regional totals, {period}; error bars: 90 % intervals of these totals. Yellow: {beside}",
+    "choices": "Global totals of this run and of defensible alternatives (section choices of the configuration). Dot: mean; bar: "
+    "90 % interval; yellow: published. If the dots scatter wider than the bars, the choice of method is the larger uncertainty.",
     "model_errors": "RMSE by {step} of each model (NEE quality ≥ {qc:g}): median (dots) and 90th percentile (diamonds) over the "
     "held-out towers with {percent:.0f} % bootstrap intervals over groups of towers.",
     "model_groups": "Median RMSE by {step} of each model by IGBP class, by climate and in the tropics (within 23.5° of the "
     "equator; number of towers; groups of {least} or more). Marked: evergreen broadleaf forest (EBF) and the tropics, where "
     "upscaling usually fails.",
     "class_coverage": "Share of observations inside the calibrated 90 % interval of {model}, towers weighing the same: of all, "
-    "by class and by season. Grey: limits, where they are set; hollow: outside them.",
-    "stations": "Left: every tower that was read, by land-cover class, and those left out as a whole (the table below says why). "
+    "by class, season, zone and tenth of the observed flux. Grey: limits, where they are set; hollow: outside them.",
+    "stations": "Left: every tower that was read, by land-cover class, and those left out (the table below says why). "
     "Right: years of good {step}s that each tower kept.",
-    "fingerprints": "NEE of the towers with most good records of different classes, one row a year. Grey: not measured, or taken "
-    "away by a test.",
-    "quality": "Records that lost a flux, or a driver where the test is named after drivers. They stay in the tables as missing; "
-    "nothing is filled.",
+    "fingerprints": "NEE of the towers with most good records of different classes, one row a year. Grey: not measured, or "
+    "removed by a test.",
+    "quality": "Records that lost a flux, or a driver where the test concerns drivers. They stay in the tables as missing. "
+    "Nothing is filled.",
     "seasons": "Mean year of GPP and of each driver at {count} towers from south (light) to north (dark); dashed: southern "
-    "hemisphere. A driver whose season does not fit latitude or GPP stands in the wrong months.",
-    "drivers": "Drivers of the cells that the towers take minus those measured at the towers, a point a tower; bar: median. "
-    "What differs here no model can know: errors of the maps are at least those of scores with inputs `grid`. A tower's "
-    "local day stands against the UTC day of the same date.",
+    "hemisphere. If the season of a driver does not fit latitude or GPP, its months are wrong.",
+    "drivers": "Gridded minus measured input, one point per tower; bar: median; points beyond the axis lie on its edge. No model "
+    "can correct these differences. A tower's local day is compared with the UTC day of the same date.",
 }
 
 ALTERNATIVES = {
     "products_totals": "Global totals by year of the run with 90 % intervals, and of products of others.",
     "products_taylor": "Taylor diagrams of the run against products of others, one for each quantity.",
     "products_cycles": "Seasonal cycles by latitude band of the run and of products of others.",
-    "maps": "Six world maps: mean GPP, RECO and NEE on the left, their predictive standard deviation on the right.",
+    "maps": "Nine world maps, a row for each of GPP, RECO and NEE: estimate, comparison, uncertainty.",
     "member_spread": "Three world maps of the members' standard deviation of mean GPP, RECO and NEE.",
     "applicability": "Two world maps: dissimilarity to the towers, and the mask of where the models may be applied.",
     "seasonal_cycles": "Seasonal cycles of GPP, RECO and NEE in latitude bands.",
     "latitude_time": "Latitude against time of the year: GPP, RECO and NEE.",
-    "reference_flux": "Four world maps of {flux}: {label}, estimate, error and coverage.",
+    "reference_errors": "Six world maps of GPP, RECO and NEE: error against the {label}, and coverage of the 90 % interval.",
     "reference_scatter": "Density plots of estimate against {label} for three fluxes.",
     "reference_budgets": "Bars of regional totals, estimate beside {label}.",
     "reference_reliability": "Coverage by latitude, shares outside the interval, and error against predicted spread.",
@@ -122,7 +117,7 @@ ALTERNATIVES = {
     "choices": "Dot plot of global totals over defensible choices.",
     "model_errors": "Median and 90th percentile of RMSE of each model for GPP, RECO and NEE, with intervals.",
     "model_groups": "Median RMSE of each model by land-cover class, climate and in the tropics.",
-    "class_coverage": "Coverage of the 90 % interval of all towers, by class and by season.",
+    "class_coverage": "Coverage of the 90 % interval of all towers and by class, season, zone and tenth of the flux.",
     "stations": "Two world maps of the towers: by class with those left out, and by years of good records.",
     "fingerprints": "Pictures of NEE by year and time of the year for a few towers.",
     "quality": "Bars of the values removed by each quality test.",
@@ -130,10 +125,24 @@ ALTERNATIVES = {
     "drivers": "Bias and correlation of each driver, grid against tower, a point a tower.",
 }
 
+BESIDE_REFERENCE = "the {label}."
+BESIDE_PUBLISHED = (
+    "published global totals, GPP 106 to 130 PgC yr⁻¹ (range of published products), NEE −5.75 ± 0.33 PgC yr⁻¹ (X-BASE: "
+    "Nelson & Walther et al. 2024, doi 10.5194/bg-21-5079-2024; fire and lateral fluxes excluded). For RECO there is none: "
+    "X-BASE gives no respiration. A plausible total proves nothing by itself."
+)
+MIDDLE_REFERENCE = "{label}, in the same colours."
+MIDDLE_TOWERS = "mean error (predicted minus measured) at towers that the model has not seen."
+DASHED = (
+    "; dashed: {label}. Number: share of the year in which the {label} lies in the band. The band is of the members: what "
+    "all members get wrong is not in it."
+)
+TABLES = "Each table opens with a click. Its file has all digits."
+
 NO_MEMBERS = "This run wrote no files of members (maps.members: false), so the figures that need them are left out."
 NO_RIVAL = "Only one model was evaluated, so there are no paired differences."
 NO_CHOICES = "No alternative choices were run: what the choice of method adds to the intervals is not known."
-NONE_HARD = "No held-out tower stands in the tropics or in evergreen broadleaf forest, so nothing is known of the models there."
+NONE_HARD = "No held-out tower is in the tropics or in evergreen broadleaf forest: errors there are unknown."
 NONE_LEFT_OUT = "No tower was left out as a whole."
 CALIBRATED_BY_FOLDS = "Each fold is calibrated on the towers of the other folds."
 CALIBRATED_BY_HALVES = "Each half of the held-out towers is calibrated on the other half."
@@ -190,10 +199,7 @@ def cited_sources(virtual: bool) -> dict[str, str]:
     return {("imitated: " if virtual and name in IMITATED else "") + name: text for name, text in SOURCES.items()}
 
 
-CITE = (
-    "Cite the maps by the run, the revision and the digest of the configuration at the top of this page. "
-    "Licence of the maps: {licence}. {terms}"
-)
+CITE = "Cite the maps by the run, the revision and the digest of the configuration above. Licence of the maps: {licence}. {terms}"
 TERMS_VIRTUAL = "The inputs of this run are simulated: no terms of data providers apply to them."
 TERMS_REAL = "The inputs keep the terms of their providers."
 
