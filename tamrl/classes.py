@@ -1,5 +1,7 @@
 """Names and order of the classes that towers and grids share."""
 
+from collections.abc import Iterable
+
 IGBP = ("ENF", "EBF", "DNF", "DBF", "MF", "CSH", "OSH", "WSA", "SAV", "GRA", "WET", "CRO", "URB", "CVM", "SNO", "BSV", "WAT")
 """IGBP classes in the order of MCD12C1 codes 1..16, then water (code 0 there, 17 elsewhere)."""
 
@@ -8,6 +10,12 @@ UNVEGETATED = ("SNO", "BSV", "WAT")
 
 KOPPEN = ("Tropical", "Arid", "Temperate", "Continental", "Polar")
 """Main Köppen-Geiger groups A, B, C, D, E (Beck et al. 2023, doi 10.1038/s41597-023-02549-6)."""
+
+GLOBE = "globe"
+"""Name of all land in the tables of a run that maps the globe."""
+
+REGION = "mapped region"
+"""Name of all mapped land in the tables of a regional run, whose totals are none of the globe."""
 
 LATITUDE_BANDS = {
     "90S-60S": (-90, -60),
@@ -30,6 +38,11 @@ BOXES = {
 }
 """Boxes of latitude and longitude (degrees; south and west edges belong to the box) of about the size of regions of published
 carbon budgets. They follow no border or coast. Cells outside all boxes are in `box none`."""
+
+
+def name_of_all(names: Iterable[str]) -> str:
+    """Return the name of all mapped land among those of regions: `REGION` if it is there, else `GLOBE`."""
+    return REGION if REGION in set(names) else GLOBE
 
 
 def igbp_index(code: int) -> int:

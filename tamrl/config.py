@@ -142,6 +142,9 @@ def _check_plugins(config: Config) -> None:
         raise ConfigError("the driver co2 needs a series of annual means", where="drivers.co2", todo=todo)
     _check_grids(config)
     _check_sums(config)
+    if config.comparison.products and config.grid.bounds:
+        todo = "take comparison.products out, or grid.bounds"
+        raise ConfigError("products are compared with maps of the globe alone", where="comparison.products", todo=todo)
     if config.comparison.products and not config.drivers.sources:
         raise ConfigError("without drivers.sources there are no maps", where="comparison.products", todo="take the products out")
     if config.inference.model not in config.training.models:
@@ -162,6 +165,8 @@ def _check_grids(config: Config) -> None:
     if config.samples.drivers != "tower" or config.evaluation.drivers != ("tower",):
         todo = "set samples: {drivers: tower} and evaluation: {drivers: [tower]}"
         raise ConfigError("without drivers.sources there are only the towers' own drivers", todo=todo)
+    if config.grid.bounds:
+        raise ConfigError("without drivers.sources no map is made", where="grid.bounds", todo="take grid.bounds out")
     if config.choices:
         raise ConfigError("without drivers.sources there are no budgets to compare", where="choices", todo="take them out")
 
@@ -194,6 +199,7 @@ def check_inputs(config: Config) -> None:
         for name in getattr(getattr(config, section), PLUGINS[section][0]):
             wanted[f"{section}.{name}.path"] = raw_inputs(config, section, name)
     singles = {"drivers.co2": config.drivers.co2, "drivers.subsets": config.drivers.subsets}
+    singles |= {"grid.bounds": config.grid.bounds if isinstance(config.grid.bounds, str) else None}
     singles |= {"towers.sums.path": config.towers.sums.path if config.towers.sums else None}
     singles |= {"splits.test_sites": config.splits.test_sites, "towers.shuttle.snapshot": snapshot(config)}
     wanted |= {key: [path] for key, path in singles.items() if path}

@@ -257,7 +257,7 @@ members and of the errors that pass. `error` is of the slope as an estimate of a
 REGIONS = BUDGETS.add_columns(
     {
         "month": pa.Column(int, pa.Check.in_range(0, 12), coerce=True),
-        "kind": pa.Column(str, pa.Check.isin(("globe", "band", "class", "region"))),
+        "kind": pa.Column(str, pa.Check.isin(("globe", "mapped", "band", "class", "region"))),
     }
 )
 """`regions.csv`: PgC of each month (of the year where `month` is 0), as `BUDGETS`."""

@@ -32,6 +32,12 @@ def horizontal(*, lat: np.ndarray, lon: np.ndarray) -> xr.Dataset:
     return without_fill(ds)
 
 
+def bounding_box(ds: xr.Dataset) -> list[float]:
+    """Return west, south, east and north of the cells of a file with `lat_bnds` and `lon_bnds`, degrees."""
+    lat, lon = ds["lat_bnds"].values, ds["lon_bnds"].values
+    return [float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())]
+
+
 def without_fill(ds: xr.Dataset) -> xr.Dataset:
     """Keep xarray from giving coordinates and bounds a `_FillValue`, which CF forbids."""
     for name in ds.variables:

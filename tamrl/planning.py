@@ -12,6 +12,7 @@ from tamrl import config as configuration
 from tamrl import plugins, provenance, registry
 from tamrl.carbon import FLUXES
 from tamrl.errors import ConfigError
+from tamrl.grid import describe_bounds
 from tamrl.layout import DOWNLOADS, File, RunLayout
 from tamrl.reference.layouts import holds_maps
 from tamrl.reference.names import match_files
@@ -256,6 +257,7 @@ class WorkflowPlan:
             networks=main.towers.networks,
             choices=tuple(main.choices),
             compared={name: registry.load_compared(main.comparison.plugin(name)).TITLE for name in main.comparison.products},
+            region=describe_bounds(main.grid.bounds) if self.gridded else None,
         )
         return plain_values(described)
 
@@ -286,7 +288,8 @@ class WorkflowPlan:
 
     def driver_files(self) -> list[str]:
         """Raw files of the cube: the folders of the sources, or one folder for each item and year of a source that is fetched."""
-        paths = [self.main.drivers.co2] if self.main.drivers.co2 else []
+        bounds = self.main.grid.bounds
+        paths = [path for path in (self.main.drivers.co2, bounds) if isinstance(path, str)]
         for name in self.main.drivers.sources:
             if getattr(self.main.drivers.plugin_options(name), "download", False):
                 years = self.main.time.years

@@ -14,7 +14,7 @@ import netCDF4
 import numpy as np
 import pandas as pd
 
-from tamrl import calendar, carbon, contracts, files, temporary, units
+from tamrl import calendar, carbon, classes, contracts, files, temporary, units
 from tamrl.errors import ContractError, TamrlError
 from tamrl.intake import border
 from tamrl.layout import File
@@ -178,14 +178,14 @@ def _check_balance(triple: Triple) -> None:
 
 
 def _check_budgets(budgets: str, label: str, triple: Triple) -> None:
-    """Refuse totals of the globe that are not the sums of the maps."""
+    """Refuse totals of all mapped land that are not the sums of the maps."""
     table = contracts.read_csv(budgets, contracts.BUDGETS)
-    globe = table[(table["region"] == "globe") & (table["year"] == label)].set_index("flux")["mean"]
+    of_all = table[(table["region"] == classes.name_of_all(table["region"])) & (table["year"] == label)].set_index("flux")["mean"]
     sums = {flux: _petagrams(path, flux) for flux, path in zip(carbon.FLUXES, triple, strict=True)}
     tolerance = ROUNDING * (abs(sums["gpp"]) + abs(sums["reco"]))
     for flux, total in sums.items():
-        if not abs(globe[flux] - total) <= tolerance:
-            totals = f"{globe[flux]:.6g} PgC in the budgets, {total:.6g} PgC in the map"
+        if not abs(of_all[flux] - total) <= tolerance:
+            totals = f"{of_all[flux]:.6g} PgC in the budgets, {total:.6g} PgC in the map"
             raise ContractError(f"the budget of {flux} is not the sum of its map", where=budgets, found=totals)
 
 

@@ -137,15 +137,32 @@ def find_damage(path: str | Path, folder: str) -> str | None:
     return next(wrong, None)
 
 
-def open_cube(path: str | Path, *, verify: bool = False) -> xr.Dataset:
+MAPPED = "mapped"
+"""Coordinate (lat, lon) of the cube of a regional run: 1 in cells that are mapped."""
+
+
+def open_cube(path: str | Path, *, verify: bool = False, globe: bool = False) -> xr.Dataset:
     """Open `drivers/cube.zarr` and check its contract, `contracts.check_cube`; raise `ContractError` for a damaged cube.
+
+    Of a regional run it is the smallest window with all mapped cells (coordinate `MAPPED`), and no other cell has land; the
+    attribute `region` says what is mapped. `globe` gives all cells instead, of which towers take their drivers.
 
     Dynamic variables are (time, lat, lon), statics (lat, lon) or (igbp | koppen, lat, lon), all float32, missing in cells
     without land. The attributes are `time_step`, `resolution` and, for a mean year, `climatology`.
     """
     ds = open_sealed(path, verify=verify)
+    if MAPPED in ds.coords:
+        ds = ds.drop_vars(MAPPED) if globe else _mapped_window(ds)
     names = {role: tuple(str(n) for n in ds if variables.get(str(n)).role == role) for role in ("dynamic", "static")}
     return contracts.check_cube(ds, **names, where=path)
+
+
+def _mapped_window(ds: xr.Dataset) -> xr.Dataset:
+    """The smallest window with all mapped cells of a cube; other cells in it have no land."""
+    mapped = ds[MAPPED].values > 0
+    rows, columns = (np.flatnonzero(mapped.any(axis)) for axis in (1, 0))
+    window = ds.isel(lat=slice(rows[0], rows[-1] + 1), lon=slice(columns[0], columns[-1] + 1))
+    return window.assign(land_fraction=window["land_fraction"].where(window[MAPPED] > 0, 0.0).astype("float32"))
 
 
 def _listing(path: str | Path) -> dict[str, Path]:

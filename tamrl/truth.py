@@ -30,7 +30,7 @@ from tamrl.maps.budgets.totals import MonthlyTotals
 from tamrl.maps.land import Land, describe_land
 from tamrl.maps.means.periods import PERIODS, Periods
 from tamrl.predictions import open_predictions
-from tamrl.report.map_sums import check_same_grid, open_reference, pair_reference, time_blocks, unit_factor
+from tamrl.report.map_sums import check_same_grid, cut_reference, open_reference, pair_reference, time_blocks, unit_factor
 from tamrl.uncertainty.calibration import Calibration
 from tamrl.uncertainty.conformal import NORMAL
 from tamrl.workflow import stage
@@ -87,8 +87,8 @@ def cover_truth(
         file = run(File.MAP, flux=flux, label=label)
         of_period = {period: run.find(File.PERIOD, period=period, flux=flux, label=label) for period in periods}
         year = YearOfTruth.read(path, file, flux, step, [period for period, written in of_period.items() if written])
-        with open_reference(path) as ds:
-            coverage.add_cells(file, flux, step, land, partial(_true_steps, ds[flux]))
+        with open_reference(path) as ds, xr.open_dataset(verified(file)) as delivered:
+            coverage.add_cells(file, flux, step, land, partial(_true_steps, cut_reference(ds, delivered)[flux]))
         for period, means in year.means.items():
             coverage.add_cells(str(of_period[period]), flux, PERIODS[period], land, means.__getitem__)
         known[flux][label] = totals.sum_truth(year)
@@ -189,7 +189,8 @@ class YearOfTruth:
 
         Raises `ContractError` if the truth lies on another grid or time axis than the map.
         """
-        with open_reference(path) as known, xr.open_dataset(verified(map_path)) as delivered:
+        with open_reference(path) as globe, xr.open_dataset(verified(map_path)) as delivered:
+            known = cut_reference(globe, delivered)
             check_same_grid(delivered, known, path)
             axis, values = TimeAxis(delivered["time"].values, step), known[flux]
             of_period = {period: Periods.of(axis, period) for period in periods}
@@ -237,15 +238,16 @@ class ScaleRegions:
 
 
 def scale_regions(land: Land) -> dict[str, ScaleRegions]:
-    """Return blocks of several sizes, the globe and latitude bands, by the name of their scale; no two regions share a name."""
+    """Return blocks of several sizes, all mapped land and latitude bands, by name of the scale; no two regions share a name."""
     scales = {f"block of {edge}°": _blocks(land, edge) for edge in EDGES if edge >= abs(land.lat[1] - land.lat[0])}
     bands = {name: mask for name, mask in latitude_bands(land).items() if (land.fraction * mask).any()}
-    for scale, names in {"globe": ["globe"], "latitude band": [name for name in bands if name != "globe"]}.items():
+    every = land.name_of_all
+    for scale, names in {every: [every], "latitude band": [name for name in bands if name != every]}.items():
         position = np.full(land.fraction.shape, -1)
         for at, name in enumerate(names):
             position[bands[name] > 0] = at
         scales[scale] = ScaleRegions(tuple(names), position, land)
-    return scales
+    return {scale: regions for scale, regions in scales.items() if regions.names}
 
 
 def _blocks(land: Land, edge: int) -> ScaleRegions:

@@ -70,3 +70,57 @@ def test_a_dataset_says_its_grid_and_another_one_is_refused():
     for odd in (ds.isel(lat=slice(1, None)), ds.isel(lat=slice(None, None, -1)), ds.assign_coords(lon=grid.lon + 180)):
         with pytest.raises(ContractError, match="global grid"):
             Grid.from_dataset(odd)
+
+
+def test_a_window_has_the_cells_of_the_globe_to_the_last_bit():
+    globe, window = Grid(0.1), Grid.within((-12, 34, 42, 72), 0.1)
+    rows, columns = window.window.region.values()
+    assert window.shape == (380, 540)
+    for name in ("lat", "lon"):
+        part = rows if name == "lat" else columns
+        assert getattr(window, name).tobytes() == getattr(globe, name)[part].tobytes()
+    assert window.area().tobytes() == globe.area()[rows].tobytes()
+    assert (window.lat.min() > 34) and (window.lat.max() < 72) and (window.lon.min() > -12) and (window.lon.max() < 42)
+    assert window.globe == globe
+
+
+@pytest.mark.parametrize("box", [(-12, 34, 42, 72), (-180, -90, 180, 90), (-180, -90, -170, 90), (3, -4, 8, 1)])
+@pytest.mark.parametrize("resolution", [0.05, 0.125, 1.0, 2.0])
+def test_coordinates_say_which_window_they_are(box, resolution):
+    window = Grid.within(box, resolution)
+    ds = xr.Dataset(coords={"lat": window.lat.astype("float32"), "lon": window.lon})
+    found = Grid.of_cells(ds)
+    assert found.resolution == pytest.approx(resolution, rel=1e-6) and found.shape == window.shape
+    np.testing.assert_allclose(found.lat, window.lat, atol=1e-9)
+    np.testing.assert_allclose(found.lon, window.lon, atol=1e-9)
+    for odd in (ds.isel(lat=slice(None, None, -1)), ds.assign_coords(lon=window.lon + resolution / 3)):
+        with pytest.raises(ContractError, match="global grid"):
+            Grid.of_cells(odd)
+
+
+def test_points_are_found_in_a_window_and_told_from_those_beside_it():
+    window = Grid.within((-12, 34, 42, 72), 2.0)
+    lat, lon = np.array([35.5, 70.0, 33.0, 50.0, 50.0]), np.array([-11.0, 371.0, 0.0, 43.0, 170.0])
+    assert window.contains(lat=lat, lon=lon).tolist() == [True, True, False, False, False]
+    row, column = window.index(lat=lat[:2], lon=lon[:2])
+    assert (window.lat[row] == [35, 71]).all() or np.abs(window.lat[row] - lat[:2]).max() <= 1
+    placed = window.on_globe(np.arange(19 * 27.0).reshape(19, 27))
+    globe_row, globe_column = Grid(2.0).index(lat=lat[:2], lon=lon[:2])
+    assert (placed[globe_row, globe_column] == row * 27 + column).all() and np.isnan(placed).sum() == placed.size - 19 * 27
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ((34, -120, 72, 42), "latitude beyond 90°: longitude and latitude are exchanged"),
+        ((-190, 0, 10, 20), "longitude beyond 180°"),
+        ((170, -50, -170, -30), r"(?s)crosses 180°.*make two runs, \[170, -50, 180, -30\] and \[-180, -50, -170, -30\]"),
+        ((10, 50, 10, 60), "empty"),
+        ((10, 60, 20, 50), "empty"),
+        ((10, 50, 10.5, 60), "(?s)fewer than two rows or columns.*0 columns"),
+        ((10, 50, 13, 51.4), "(?s)fewer than two rows or columns.*1 rows"),
+    ],
+)
+def test_a_box_that_cannot_be_mapped_is_refused_by_name(box, message):
+    with pytest.raises(ConfigError, match=message):
+        Grid.within(box, 1.0)

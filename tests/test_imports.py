@@ -12,7 +12,7 @@ GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "
 GROUND |= {"record_paths", "temporary", "lineage", "web", "escaping", "syntax"}
 GROUND |= {"solar", "humidity", "calendar", "layout", "workflow", "reduce", "carbon", "arrays", "plugins", "shapes", "documents"}
 MIDDLE = GROUND | {"run_record", "provenance", "variables", "contracts", "grid", "stores", "georeference", "landmask"}
-MIDDLE |= {"cache", "predictions", "benchmarks", "seasons"}
+MIDDLE |= {"cache", "predictions", "benchmarks", "seasons", "polygons"}
 STAGES = MIDDLE | {"sections"}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),

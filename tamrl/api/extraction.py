@@ -1,13 +1,10 @@
 """Series of the maps at places, with their uncertainty: the cell in which each place lies."""
 
-import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -15,15 +12,10 @@ from tamrl.api.run import Run
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError
 from tamrl.grid import Grid
-from tamrl.intake import border, document, text
+from tamrl.intake import border, text
+from tamrl.polygons import NAMES, Polygons, parse_geojson
 
 _log = logging.getLogger(__name__)
-
-NAMES = ("site", "id", "name")
-"""Columns and properties that may name a place."""
-
-Ring = np.ndarray
-"""Corners (corner, 2) of an outline: degrees east and north."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +24,7 @@ class PlacesOfFile:
 
     points: pd.DataFrame
     """site, lat, lon: one row a point."""
-    polygons: dict[str, list[Ring]] = field(default_factory=dict)
-    """Outlines by name; holes are outlines too."""
+    polygons: Polygons = field(default_factory=dict)
 
 
 def read_places(path: str | Path) -> PlacesOfFile:
@@ -96,12 +87,16 @@ def series_at(
 
 
 def _of_flux(maps: xr.Dataset, flux: str, points: pd.DataFrame) -> xr.Dataset:
-    row, column = Grid.from_dataset(maps).index(lat=points["lat"].to_numpy(float), lon=points["lon"].to_numpy(float))
+    grid, places = Grid.of_cells(maps), {name: points[name].to_numpy(float) for name in ("lat", "lon")}
+    if outside := points["site"][~grid.contains(**places)].tolist():
+        todo = "leave them out, or map a larger region (grid.bounds)"
+        raise InputError("places outside of the mapped region", where="the places", found=outside[:5], todo=todo)
+    row, column = grid.index(**places)
     names = [str(name) for name in maps if str(name) == "applicability" or str(name).startswith(flux)]
     cells = maps[names].isel(lat=xr.DataArray(row, dims="site"), lon=xr.DataArray(column, dims="site"))
     cells = cells.rename(lat="cell_lat", lon="cell_lon").transpose("site", "time", ...)
-    places = {name: ("site", points[name].to_numpy(float)) for name in ("lat", "lon")}
-    return cells.assign_coords({"site": points["site"].to_numpy(object)} | places)
+    of_site = {name: ("site", values) for name, values in places.items()}
+    return cells.assign_coords({"site": points["site"].to_numpy(object)} | of_site)
 
 
 def _of_csv(content: bytes, file: Path) -> PlacesOfFile:
@@ -117,27 +112,5 @@ def _of_csv(content: bytes, file: Path) -> PlacesOfFile:
 
 
 def _of_geojson(content: bytes, file: Path) -> PlacesOfFile:
-    document.check_size(collection := json.loads(content), where=file)
-    features = collection["features"] if collection["type"] == "FeatureCollection" else [collection]
-    points, polygons = [], {}
-    for k, feature in enumerate(features):
-        name, geometry = _name(feature, k), feature["geometry"]
-        kind, corners = geometry["type"], geometry["coordinates"]
-        if kind == "Point":
-            points.append((name, float(corners[1]), float(corners[0])))
-        elif kind in ("Polygon", "MultiPolygon"):
-            if name in polygons:
-                raise InputError("a polygon stands twice", where=file, found=name, todo="name each polygon once")
-            parts = [corners] if kind == "Polygon" else corners
-            polygons[name] = [np.array(ring, dtype=float)[:, :2] for part in parts for ring in part]
-        else:
-            todo = "give points, polygons or multipolygons"
-            raise InputError(f"{name} is no point and no polygon", where=file, found=kind, todo=todo)
+    points, polygons = parse_geojson(content, file)
     return PlacesOfFile(pd.DataFrame(points, columns=["site", "lat", "lon"]), polygons)
-
-
-def _name(feature: Any, k: int) -> str:
-    """Name of a feature: its id, or a property that names it."""
-    properties = feature.get("properties") or {}
-    named = [feature.get("id"), *(properties.get(name) for name in NAMES)]
-    return next((str(name) for name in named if name is not None), f"place-{k + 1}")

@@ -1,5 +1,6 @@
 """Totals of polygons, PgC of each mapped year, with the errors that belong together (`tamrl.uncertainty.aggregate`)."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial, reduce
 from operator import add
@@ -8,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.path import Path as Outline
 
 from tamrl import stores
-from tamrl.api.extraction import Ring
 from tamrl.api.run import Run
 from tamrl.calendar import TimeAxis
 from tamrl.errors import InputError
+from tamrl.grid import Grid
 from tamrl.layout import File
 from tamrl.maps import blocks
 from tamrl.maps.budgets import tables
@@ -23,12 +23,15 @@ from tamrl.maps.budgets.regions import Regions
 from tamrl.maps.budgets.stage import read_blocks
 from tamrl.maps.budgets.totals import MonthlyTotals
 from tamrl.maps.land import Land, describe_land
+from tamrl.polygons import Ring, check_outlines, polygon_share
 from tamrl.predictions import open_predictions
 from tamrl.run_record import Provenance
 from tamrl.uncertainty.calibration import Scale
 
-POINTS = 10
-"""Points per side of a cell that say how much of it lies in a polygon."""
+_log = logging.getLogger(__name__)
+
+COMPLETE = 0.999
+"""Share of a polygon that is mapped from which on nothing is said of the rest."""
 
 PREFIX = "polygon "
 """Before names of polygons while they are summed: one may be called like a class of land cover."""
@@ -51,13 +54,15 @@ def polygon_totals(run: Run, polygons: Mapping[str, Sequence[Ring]], *, years: S
     """
     if not polygons:
         raise InputError("there are no polygons", where=run.folder, todo="give polygons or multipolygons")
-    _check_outlines(polygons, run)
+    check_outlines(polygons, where=run.folder)
     labels = _labels(run, years)
     path = run.path(File.CUBE)
     cube = stores.open_cube(path)
     land = describe_land(cube, vegetated_only=_vegetated_only(run))
     shares = {PREFIX + name: polygon_share(rings, land.lat, land.lon) for name, rings in polygons.items()}
     _check_land(shares, land, run)
+    if land.region:
+        _warn_of_rest(polygons, cube)
     touched = np.flatnonzero(np.any([share.any(axis=1) for share in shares.values()], axis=0))
     rows = slice(int(touched[0]), int(touched[-1]) + 1)
     parts = {name: share[rows] for name, share in shares.items()}
@@ -71,33 +76,6 @@ def polygon_totals(run: Run, polygons: Mapping[str, Sequence[Ring]], *, years: S
     table = pd.concat(frames, ignore_index=True)
     table.insert(0, "polygon", table.pop("region").str.removeprefix(PREFIX))
     return table
-
-
-def polygon_share(rings: Sequence[Ring], lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """Share of each cell (lat, lon) that lies within outlines, of a raster of points.
-
-    Parameters
-    ----------
-    rings : outlines (corner, 2), degrees east and north
-    lat, lon : centres of the cells of a regular grid
-    """
-    size = abs(float(lat[1] - lat[0]))
-    offsets = ((np.arange(POINTS) + 0.5) / POINTS - 0.5) * size
-    share = np.zeros((lat.size, lon.size))
-    low, high = (np.array([f(ring, axis=0) for ring in rings]) for f in (np.min, np.max))
-    ends = ((lat, low[:, 1].min(), high[:, 1].max()), (lon, low[:, 0].min(), high[:, 0].max()))
-    inside = [np.flatnonzero((axis + size / 2 > first) & (axis - size / 2 < last)) for axis, first, last in ends]
-    if not (inside[0].size and inside[1].size):
-        return share
-    lines = [(axis[cells][:, None] + offsets).ravel() for axis, cells in zip((lat, lon), inside, strict=True)]
-    y, x = np.meshgrid(*lines, indexing="ij")
-    points = np.stack([x.ravel(), y.ravel()], axis=1)
-    odd = np.zeros(len(points), dtype=bool)
-    for ring in rings:
-        odd ^= Outline(ring).contains_points(points)
-    cells = odd.reshape(inside[0].size, POINTS, inside[1].size, POINTS).mean(axis=(1, 3))
-    share[np.ix_(*inside)] = cells
-    return share
 
 
 def _labels(run: Run, years: Sequence[int] | None) -> list[str]:
@@ -117,23 +95,22 @@ def _vegetated_only(run: Run) -> bool:
     return bool(maps["vegetated_only"])
 
 
-def _check_outlines(polygons: Mapping[str, Sequence[Ring]], run: Run) -> None:
-    """Refuse outlines that are none, or of which a part would be lost beyond the edge of the maps."""
-    for name, rings in polygons.items():
-        if not rings or any(ring.ndim != 2 or len(ring) < 3 for ring in rings):
-            raise InputError(f"{name} has no outline", where=run.folder, todo="give three corners or more of each ring")
-        corners = np.concatenate(rings)
-        if wrong := [tuple(corner) for corner in corners.tolist() if not (abs(corner[0]) <= 180 and abs(corner[1]) <= 90)]:
-            todo = "give degrees east within -180 and 180 and degrees north; cut polygons at 180° (RFC 7946)"
-            raise InputError(f"{name} has impossible corners", where=run.folder, found=wrong[0], todo=todo)
-
-
 def _check_land(shares: Shares, land: Land, run: Run) -> None:
     """Refuse polygons without land that carries flux."""
     carrying = land.fraction * np.nan_to_num(land.share)
     if empty := [name.removeprefix(PREFIX) for name, share in shares.items() if not (share * carrying).any()]:
         todo = "give outlines as degrees east and north, within -180 to 180"
         raise InputError("polygons without land that carries flux", where=run.folder, found=", ".join(empty[:5]), todo=todo)
+
+
+def _warn_of_rest(polygons: Mapping[str, Sequence[Ring]], cube: xr.Dataset) -> None:
+    """Say in the log which share of each polygon a regional run maps, where it is not all."""
+    grid = Grid.of_cells(cube)
+    mapped = grid.on_globe(cube[stores.MAPPED].values > 0, fill=False)
+    for name, rings in polygons.items():
+        area = polygon_share(rings, grid.globe.lat, grid.globe.lon) * grid.globe.area()
+        if (inside := area[mapped].sum() / area.sum()) < COMPLETE:
+            _log.warning("%s leaves the mapped region: its totals are of %.1f %% of its area", name, 100 * inside)
 
 
 def _regions(land: Land, shares: Shares) -> Regions:

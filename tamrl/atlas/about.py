@@ -38,7 +38,8 @@ def about_page(attributes: Attributes, calibration: Calibration, identity: RunId
         "sources": texts.cited_sources(identity.virtual) | REGIONS,
         "coast": "Coastlines: Natural Earth, public domain",
         "cite": texts.CITE.format(licence=licence, terms=terms).replace(" at the top of this page", " on this page"),
-        "published": {flux: dataclasses.asdict(total) for flux, total in PUBLISHED.items()},
+        # totals of the globe say nothing of a region
+        "published": {} if "mapped_region" in attributes else {f: dataclasses.asdict(total) for f, total in PUBLISHED.items()},
         "coverage": calibration.coverage.get(calibration.step, {}),
         "skill": {flux: true_minus(calibration.skill.get(flux, "not stated")) for flux in FLUXES},
         "split": calibration.split,

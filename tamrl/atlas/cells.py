@@ -49,11 +49,12 @@ class ShownCells:
         return np.split(values, np.cumsum(self.counts)[:-1], axis=-1)
 
     def to_json(self) -> list[dict[str, int]]:
-        """Return position, sides and number of cells of each block."""
+        """Return position on the global grid, sides and number of cells of each block."""
+        top, left = self.grid.window[:2] if self.grid.window else (0, 0)
         return [
             {
-                "row": block.rows.start,
-                "column": block.columns.start,
+                "row": block.rows.start + top,
+                "column": block.columns.start + left,
                 "rows": block.rows.stop - block.rows.start,
                 "columns": block.columns.stop - block.columns.start,
                 "cells": count,

@@ -12,7 +12,7 @@ from tamrl.atlas.cells import ShownCells
 from tamrl.calendar import Step, TimeAxis
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
-from tamrl.report.map_sums import unit_factor
+from tamrl.report.map_sums import cut_reference, open_reference, unit_factor
 from tamrl.simulated import Attributes
 
 FluxFiles = Mapping[tuple[str, str], str]
@@ -40,7 +40,7 @@ class FluxMaps:
         with xr.open_dataset(files.verified(maps["gpp", self.labels[0]])) as ds:
             self.attributes: Attributes = {str(name): value for name, value in ds.attrs.items()}
             shown = np.isfinite(layers.by_month(ds["gpp"])).any(0)
-            grid = Grid.from_dataset(ds)
+            grid, self._axes = Grid.of_cells(ds), ds[["lat", "lon"]].load()
         self.cells = ShownCells(grid, shown)
 
     @property
@@ -50,7 +50,8 @@ class FluxMaps:
 
     def reference_months(self, flux: str, label: str) -> np.ndarray:
         """Return the mass of the reference in each month (12, lat, lon), gC m-2; steps are as long as those of the maps."""
-        with xr.open_dataset(files.verified(self._reference[flux, label])) as ds:
+        with open_reference(self._reference[flux, label]) as opened:
+            ds = cut_reference(opened, self._axes)
             axis = TimeAxis(ds["time"].values, self._step)
             days = np.bincount(axis.month, axis.days, calendar.MONTHS + 1)[1:]
             mean: np.ndarray = layers.by_month(ds[flux]) * unit_factor(ds[flux])
@@ -65,7 +66,8 @@ class FluxMaps:
         fields += [("truth", flux, self._reference)] if self._reference else []
         for quantity, name, paths in fields:
             path = paths[flux, label]
-            with xr.open_dataset(files.verified(path)) as ds:
+            with open_reference(path) if quantity == "truth" else xr.open_dataset(files.verified(path)) as opened:
+                ds = cut_reference(opened, self._axes) if quantity == "truth" else opened
                 if name not in ds or ds[name].shape[-2:] != self.cells.shown.shape:
                     raise ContractError(f"no {name} on the grid of the maps", where=path, found=f"{list(ds)}, {dict(ds.sizes)}")
                 yield quantity, layers.by_month(ds[name], self.cells.pick) * unit_factor(ds[name])

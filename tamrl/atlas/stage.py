@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 
 from tamrl import classes, contracts, files, simulated, stores
@@ -20,6 +21,7 @@ from tamrl.atlas.fields import FluxMaps
 from tamrl.atlas.stations import tower_index, tower_records
 from tamrl.calendar import CLIMATOLOGY
 from tamrl.carbon import FLUXES
+from tamrl.grid import Grid
 from tamrl.layout import File, RunLayout
 from tamrl.maps.land import Land, class_shares, describe_land
 from tamrl.report.results import Applicability
@@ -30,6 +32,9 @@ from tamrl.workflow import stage
 _log = logging.getLogger(__name__)
 
 TEMPLATE = Path(__file__).with_name("site") / "index.html"
+VISIBLE, CLOSEST = 170.0, 20.0
+"""Degrees of longitude that a map shows at zoom 1 with a margin, and the largest zoom at which it opens."""
+
 CREDITS = (File.CITATIONS, File.ACKNOWLEDGEMENTS)
 """Files about the data, which are copied into the folder."""
 
@@ -108,16 +113,25 @@ def _headings(description: RunDescription, reference: str | None) -> dict[str, A
 
 def _appearance(maps: FluxMaps, shown: Sequence[layers.Layer]) -> dict[str, Any]:
     """Return grid, blocks and layers, with their colours and names."""
-    rows = maps.cells.shown.shape[0]
+    grid = maps.cells.grid
+    rows, columns = grid.globe.shape
     return {
-        "grid": {"resolution": maps.cells.grid.resolution, "rows": rows, "columns": 2 * rows},
+        "grid": {"resolution": grid.resolution, "rows": rows, "columns": columns},
+        "home": _home(grid) if grid.window else None,
         "blocks": maps.cells.to_json(),
-        "cells": pack.pack_bits(maps.cells.shown),
+        "cells": pack.pack_bits(grid.on_globe(maps.cells.shown, fill=False)),
         "layers": [asdict(layer) for layer in shown],
         "palettes": layers.palettes(),
         "fluxes": layers.flux_styles(),
         "classes": {"igbp": classes.IGBP, "koppen": classes.KOPPEN},
     }
+
+
+def _home(grid: Grid) -> dict[str, float]:
+    """Return the place and the zoom at which a window fills the map."""
+    middles, spans = zip(*((float(axis[[0, -1]].mean()), float(np.ptp(axis))) for axis in (grid.lat, grid.lon)), strict=True)
+    wide = max(spans[1], 2 * spans[0]) + grid.resolution
+    return {"lat": middles[0], "lon": middles[1], "zoom": round(min(CLOSEST, max(1.0, VISIBLE / wide)), 2)}
 
 
 def _write_fluxes(data: Path, maps: FluxMaps, quantum: float, reference: str | None) -> Iterator[layers.Layer]:

@@ -1,5 +1,7 @@
 """The numbers of a configuration that decide the costs of a run."""
 
+import numpy as np
+
 from tamrl import registry
 from tamrl.calendar import MONTHS
 from tamrl.grid import Grid
@@ -55,6 +57,8 @@ class RunSize(Strict):
     """Share of the rows that one band of tiles takes."""
     twin: bool
     """Whether the world is virtual."""
+    mapped: float = 1.0
+    """Share of the cells that lie in the window of a regional run."""
     streams: int = 1
     """Recurrent networks of one model."""
     variable_jobs: bool = False
@@ -69,6 +73,7 @@ class RunSize(Strict):
     def of(cls, config: Config, *, towers: int | None = None, model: str | None = None) -> "RunSize":
         """Return the sizes of a run; `towers` if their number is known, `model` for a run of one model without maps."""
         rows, columns = Grid(config.grid.resolution).shape
+        window_rows, window_columns = mapped_shape(config)
         training, splits = config.training, config.splits
         missing = MONTHS - int(config.time.until[5:]) if config.time.until else 0  # months of the last year
         per_year = {"day": 365.25, "month": MONTHS}[config.time.step]
@@ -95,11 +100,24 @@ class RunSize(Strict):
             samples=float(schedule.steps * schedule.batch * (schedule.sequence + schedule.spinup)),
             trees=max((cost.trees for cost in costs), default=0),
             tile=config.grid.tile,
-            strip=min(1.0, config.grid.tile / rows),
+            mapped=window_rows * window_columns / (rows * columns),
+            strip=min(1.0, config.grid.tile / window_rows),
             twin=config.twin is not None,
             streams=network.streams,
             variable_jobs=config.drivers.variable_jobs,
         )
+
+
+def mapped_shape(config: Config) -> tuple[int, int]:
+    """Return rows and columns of the window that a run maps; polygons count with the box around them."""
+    grid, bounds = Grid(config.grid.resolution), config.grid.bounds
+    if isinstance(bounds, str):
+        from tamrl.polygons import read_polygons  # a run without polygons is planned without their library
+
+        corners = np.concatenate([ring for rings in read_polygons(bounds).values() for ring in rings])
+        (west, south), (east, north) = corners.min(0).tolist(), corners.max(0).tolist()
+        return Grid.within((west, south, east, north), grid.resolution).shape
+    return Grid.within(bounds, grid.resolution).shape if bounds else grid.shape
 
 
 def training_cost(config: Config, model: str) -> TrainingCost:

@@ -57,6 +57,16 @@ def _field(size: RunSize) -> float:
     return size.cells * 4.0
 
 
+def _map_field(size: RunSize) -> float:
+    """Bytes of one step of one variable in the mapped window."""
+    return _field(size) * size.mapped
+
+
+def _map_land(size: RunSize) -> float:
+    """Cells with land that are mapped."""
+    return size.land * size.mapped
+
+
 def _cell_steps(size: RunSize) -> float:
     return size.cells * size.steps
 
@@ -85,7 +95,7 @@ def _slab(layers: Amount) -> Amount:
     """Bytes of the steps of a map that are made at once, and of the members behind a band of them (tamrl/maps/blocks.py)."""
 
     def amount(size: RunSize) -> float:
-        result = min(size.map_steps * _field(size) * layers(size), 2 * 1024**3)
+        result = min(size.map_steps * _map_field(size) * layers(size), 2 * 1024**3)
         return result * (1 + 2 * size.strip * size.members / layers(size))
 
     return amount
@@ -93,7 +103,7 @@ def _slab(layers: Amount) -> Amount:
 
 def _band(size: RunSize) -> float:
     """Bytes of two fluxes of all members over a year, in a band of rows."""
-    return 2 * size.strip * _field(size) * size.map_steps * size.members
+    return 2 * size.strip * _map_field(size) * size.map_steps * size.members
 
 
 def bytes_of_cube(size: RunSize) -> float:
@@ -108,17 +118,17 @@ def _driver(size: RunSize) -> float:
 
 def _store(size: RunSize) -> float:
     """Bytes of the predictions of one label on disk."""
-    return size.land * size.map_steps * size.members * 2 * 4 * PACKED
+    return _map_land(size) * size.map_steps * size.members * 2 * 4 * PACKED
 
 
 def _map_cells(size: RunSize) -> float:
     """Cell-steps of one map over all members."""
-    return size.land * size.map_steps * size.members
+    return _map_land(size) * size.map_steps * size.members
 
 
 def _forward(size: RunSize) -> float:
     """Cell-steps of all members for one label, weighted with the work of a step."""
-    return size.land * (size.map_steps + size.spinup) * size.members * size.depth
+    return _map_land(size) * (size.map_steps + size.spinup) * size.members * size.depth
 
 
 def _maps(size: RunSize) -> float:
@@ -140,11 +150,11 @@ def _all_maps(size: RunSize) -> float:
 
 def _lead_in(size: RunSize) -> float:
     """Bytes of the drivers of one label with the steps before it."""
-    return size.land * (size.map_steps + size.spinup) * size.variables * 4 * PACKED
+    return _map_land(size) * (size.map_steps + size.spinup) * size.variables * 4 * PACKED
 
 
 def _map_bytes(layers: Amount) -> Amount:
-    return lambda s: s.land * s.map_steps * 4 * layers(s) * PACKED
+    return lambda s: _map_land(s) * s.map_steps * 4 * layers(s) * PACKED
 
 
 def bytes_of_products(size: RunSize) -> float:
@@ -179,7 +189,9 @@ RULES: dict[str, Work] = {
     "build_samples": Work(5, _single, _tower_steps, _table),
     NETWORK: Work(6, lambda s: s.network_models * _held(s) + s.members, lambda s: s.samples * s.depth, _table),
     TREE: Work(6, lambda s: s.tree_models * _held(s), lambda s: s.trees * min(_tower_steps(s), 100_000), _table),
-    "assess_applicability": Work(6, _single, _cell_steps, _field, reads=bytes_of_cube),
+    "assess_applicability": Work(
+        6, _single, lambda s: _cell_steps(s) * s.mapped, _map_field, reads=lambda s: bytes_of_cube(s) * s.mapped
+    ),
     "assess_towers": Work(6, _single, _tower_steps, _table),
     "predict_towers": Work(7, _models, lambda s: _tower_steps(s) * s.held_members, _table),
     "predict_tiles": Work(7, lambda s: s.labels, _forward, _tiles, reads=_lead_in, writes=_store, threads=32, process=450),
@@ -187,7 +199,7 @@ RULES: dict[str, Work] = {
     "write_map": Work(9, _maps, _map_cells, _slab(lambda s: 5), reads=_store, writes=_map_bytes(lambda s: 5)),
     "write_members": Work(9, _maps, _map_cells, _slab(lambda s: s.members), reads=_store, writes=_map_bytes(lambda s: s.members)),
     "sum_budgets": Work(9, _single, _all_maps, _band, reads=lambda s: _store(s) * s.labels),
-    "write_report": Work(10, _single, _all_maps, _field, reads=_store),
+    "write_report": Work(10, _single, _all_maps, _map_field, reads=_store),
     "record_provenance": Work(11, _single, _all_maps, lambda s: 1.0, threads=8),
 }
 """The rules with costs, in the order of the chain; all other rules take seconds."""

@@ -17,8 +17,9 @@ from tamrl.drivers import subsets as subset_tables
 from tamrl.drivers.cube import append, write
 from tamrl.drivers.cube.access import SourceAccess
 from tamrl.drivers.cube.build import CubeJob, Entries, limited_threads
+from tamrl.drivers.mapped import MappedRegion
 from tamrl.errors import ConfigError, InputError
-from tamrl.grid import Grid
+from tamrl.grid import Bounds, Grid
 from tamrl.sections.inputs import DriverTime, DriverVariables
 from tamrl.sections.run import Drivers
 from tamrl.workflow import stage
@@ -35,6 +36,7 @@ def build_cube(
     time: DriverTime,
     resolution: float,
     threads: int,
+    bounds: Bounds = None,
     parts: list[str] | None = None,
     kept_cubes: str | None = None,
 ) -> None:
@@ -47,15 +49,18 @@ def build_cube(
     paths : files or folders that the sources need; must exist
     cube : the Zarr store to write (`contracts.check_cube`); appears only when it is complete
     resolution : degrees
+    bounds : what the run maps; the cube states it, and holds the globe as towers anywhere take their drivers from it
     parts : what `build_driver` made of each dynamic variable, in their order; without, they are made here
     kept_cubes : folder that keeps the cube by hard links, so that a longer one goes on from it (`tamrl.drivers.cube.append`)
     """
     access, code = _access(paths, drivers, time, resolution, threads), _code(drivers)
     names = drivers.variables.dynamic
-    statics = access.statics(drivers.variables.static)
+    statics, region = access.statics(drivers.variables.static), MappedRegion.of(bounds, access.grid)
+    if region:
+        region.require_land(statics["land_fraction"])
     job = None if parts else CubeJob.plan(access, names, code=code, folder=kept_cubes, checksums=True)
     with files.atomic(cube) as building:
-        template = write.cube_without_fields(statics, access.axis, access.grid)
+        template = write.cube_without_fields(statics, access.axis, access.grid, region)
         template.to_zarr(building, zarr_format=3, consolidated=False, mode="w")
         with limited_threads(threads):
             if job:
@@ -162,7 +167,7 @@ def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: 
     `cell_lat`, `cell_lon` and the tower's own `lat`, `lon`. Raise `ContractError` if the cube or the table of towers breaks its
     contract; `InputError` if no tower is left.
     """
-    ds = stores.open_cube(cube)
+    ds = stores.open_cube(cube, globe=True)
     sites = contracts.read_csv(towers, contracts.SITES)
     grid = Grid.from_dataset(ds)
     series = collocate.CellSeries(ds)

@@ -98,7 +98,7 @@ def plan_map(request: MapRequest, members: Sequence[Trained], drivers: xr.Datase
         key,
         tuple(member.spec.digest for member in members),
         tuple(member.spec.member for member in members),
-        Grid.from_dataset(drivers),
+        Grid.of_cells(drivers),
         before.store_path(request.previous) if before and request.previous else None,
         plan_decoding(request, members[0], drivers, since=before.label if before else None, spinup=engine.spinup),
     )

@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 
 from tamrl import contracts, stores
+from tamrl.errors import ContractError
 from tamrl.grid import Tile
 from tamrl.inference import numerics
 from tamrl.inference.decode import DecodedFluxes, decode, predict
@@ -44,6 +45,9 @@ def open_map_inputs(request: MapRequest) -> OpenedMap:
     cube, spec = stores.open_cube(request.cube), exact[0].spec.inputs
     contracts.check_cube(cube, dynamic=spec.dynamic, static=spec.static, where=request.cube)
     land = cube["land_fraction"].values >= request.min_land_fraction  # a missing fraction is no land
+    if not land.any():
+        todo = "check land_fraction, maps.min_land_fraction and grid.bounds"
+        raise ContractError("no cell of the cube is land", where=request.cube, todo=todo)
     return OpenedMap(device, exact, members, cube[[*spec.dynamic, *spec.static]], land)
 
 

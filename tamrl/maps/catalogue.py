@@ -12,8 +12,6 @@ import pystac
 from tamrl import simulated
 from tamrl.simulated import Attributes
 
-BBOX = [-180.0, -90.0, 180.0, 90.0]
-GLOBE = {"type": "Polygon", "coordinates": [[[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]]}
 TYPES = {".nc": "application/netcdf", ".tif": pystac.MediaType.COG, ".zarr": "application/vnd+zarr", ".qml": "application/xml"}
 
 
@@ -22,6 +20,7 @@ def write_catalogue(
     *,
     run: str,
     label: str,
+    bbox: list[float],
     by_month: Mapping[str, Sequence[Path]],
     of_label: Sequence[Path],
     attributes: Attributes,
@@ -30,20 +29,23 @@ def write_catalogue(
 
     Parameters
     ----------
+    bbox : west, south, east and north of the cells of the maps, degrees
     by_month : files of each month, by its name `YYYY-MM`, in the order of time; each month is an item
     of_label : files of the whole label
     attributes : global attributes of the maps of all fluxes (`merge_attributes`): keywords, and whether the world is virtual
     """
     spans = {name: (_moment(month), _moment(month + 1)) for name in by_month for month in [np.datetime64(name, "M")]}
     first, last = next(iter(spans.values()))[0], [*spans.values()][-1][1]
-    extent = pystac.Extent(pystac.SpatialExtent([BBOX]), pystac.TemporalExtent([[first, last]]))
+    west, south, east, north = bbox
+    outline = {"type": "Polygon", "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]]}
+    extent = pystac.Extent(pystac.SpatialExtent([bbox]), pystac.TemporalExtent([[first, last]]))
     text = f"GPP, RECO and NEE of {label}, run {run}: daily or monthly maps with members' spread"
     entry = _describe(f"GPP, RECO and NEE {label}", text, attributes)
     collection = pystac.Collection(f"{run}-{label}", extent=extent, license="CC-BY-4.0", **asdict(entry))
     _add_assets(collection, of_label, folder / collection.id)
     for name, (start, end) in spans.items():
         entry = _describe(f"GPP, RECO and NEE {name}", f"Monthly means of GPP, RECO and NEE, {name}, run {run}", attributes)
-        item = pystac.Item(name, GLOBE, BBOX, None, asdict(entry), start_datetime=start, end_datetime=end)
+        item = pystac.Item(name, outline, bbox, None, asdict(entry), start_datetime=start, end_datetime=end)
         _add_assets(item, by_month[name], folder / collection.id / name)
         collection.add_item(item)
     entry = _describe(f"Maps of the run {run}, {label}", f"Maps of the run {run}", attributes)

@@ -7,7 +7,7 @@ from pathlib import Path
 import dask
 import xarray as xr
 
-from tamrl import files, registry
+from tamrl import files, georeference, registry
 from tamrl.carbon import FLUXES
 from tamrl.maps import catalogue, cf, geotiff
 from tamrl.maps.origin import merge_attributes
@@ -36,16 +36,20 @@ def write_exports(
     """
     attributes = _merged_attributes(maps, label)
     by_month: dict[str, list[Path]] = {}
+    bbox: list[float] = []
     with files.atomic(folder) as part:
         part.mkdir()
         for flux, path in zip(FLUXES, monthly, strict=True):
             with xr.open_dataset(files.verified(path)) as ds:
+                bbox = georeference.bounding_box(ds)
                 for month in geotiff.months(ds):
                     by_month.setdefault(month, [])
                 for month, raster in geotiff.write_rasters(part / "geotiff", ds, flux) if "geotiff" in exports else ():
                     by_month[month] += [raster, raster.with_suffix(".qml")]
         stores = [_write_zarr(part / f"{label}.zarr", maps, attributes)] if "zarr" in exports else []
-        catalogue.write_catalogue(part / "stac", run=run, label=label, by_month=by_month, of_label=stores, attributes=attributes)
+        catalogue.write_catalogue(
+            part / "stac", run=run, label=label, bbox=bbox, by_month=by_month, of_label=stores, attributes=attributes
+        )
     _log.info("%s: %d months, code %s", folder, len(by_month), code)
 
 

@@ -27,6 +27,8 @@ def static_fields(land: Land, axis: cf.FileAxis, quality: Mapping[str, xr.DataAr
     ds = georeference.horizontal(lat=land.lat, lon=land.lon).merge(axis.dataset())
     mapping = {"grid_mapping": georeference.MAPPING}
     fraction = variables.attributes("land_fraction") | mapping | {"cell_methods": "area: mean"}
+    if land.region:
+        fraction["comment"] = f"0 in cells outside of the mapped region ({land.region})"
     area = {"standard_name": "cell_area", "long_name": "area of the whole cell", "units": "m2"} | mapping
     ds["land_fraction"] = ("lat", "lon"), land.fraction.astype("float32"), fraction
     ds["cell_area"] = ("lat", "lon"), land.area.astype(float), area
@@ -99,5 +101,6 @@ class Frame:
             "license": LICENSE,
             "history": history(now, content.product),
         }
+        attributes |= {"mapped_region": self.land.region} if self.land.region else {}
         attributes |= discovery | self.format.attribution | asdict(self.origin)
         return simulated.label_attributes(attributes, self.virtual)

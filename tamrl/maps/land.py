@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from tamrl import classes
+from tamrl import classes, stores
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
+from tamrl.maps.budgets import regions
 
 SHARE = f"the models' flux times the vegetated share of the land: 1 less the fractions of {', '.join(classes.UNVEGETATED)}"
 NO_CLASSES = "the models' flux for the whole land: the drivers hold no igbp_fraction to tell the vegetated share"
@@ -35,6 +36,15 @@ class Land:
     """Definition of `share` for the comments of products."""
     koppen: np.ndarray | None = None
     """Array (class, lat, lon) or None: share of the land per group of `classes.KOPPEN`."""
+    region: str | None = None
+    """What a regional run maps, in words; other cells have no land."""
+    inside: frozenset[str] | None = None
+    """Latitude bands, boxes and regions of the IPCC all of whose cells are mapped; None for the globe, with all of them."""
+
+    @property
+    def name_of_all(self) -> str:
+        """Name of all mapped land in tables."""
+        return classes.REGION if self.region else classes.GLOBE
 
     def rows(self, rows: slice) -> "Land":
         """Return the land of a band of rows."""
@@ -48,7 +58,16 @@ def describe_land(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
 
     Raises `ContractError` if the cube does not lie on the global grid of its resolution, or its classes are named otherwise.
     """
-    grid = Grid.from_dataset(cube)
+    land = _describe(cube, vegetated_only=vegetated_only)
+    if stores.MAPPED not in cube.coords:
+        return land
+    grid = Grid.of_cells(cube)
+    mapped = grid.on_globe(cube[stores.MAPPED].values > 0, fill=False)
+    return replace(land, region=str(cube.attrs["region"]), inside=regions.inside(mapped, grid.globe))
+
+
+def _describe(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
+    grid = Grid.of_cells(cube)
     fraction = cube["land_fraction"].values.astype(float)
     area = np.broadcast_to(grid.area(), fraction.shape)
     igbp = class_shares(cube, "igbp", classes.IGBP) if "igbp_fraction" in cube else None

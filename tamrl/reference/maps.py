@@ -56,8 +56,15 @@ class RunMaps:
 
     @classmethod
     def read(cls, paths: Paths, cube: str) -> "RunMaps":
-        """Read the land of the cube of the run; maps are read month by month."""
-        return cls(paths, describe_land(stores.open_cube(cube), vegetated_only=False))
+        """Read the land of the cube of the run; maps are read month by month.
+
+        Raises `InputError` for a run of a region: products are compared with maps of the globe.
+        """
+        land = describe_land(stores.open_cube(cube), vegetated_only=False)
+        if land.region:
+            todo = "compare a run of the globe (grid.bounds: null)"
+            raise InputError("the run maps a region alone", where=cube, found=land.region, todo=todo)
+        return cls(paths, land)
 
     @cached_property
     def grid(self) -> CellGrid:

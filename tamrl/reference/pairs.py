@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from tamrl import calendar, carbon
-from tamrl.classes import LATITUDE_BANDS
+from tamrl.classes import GLOBE, LATITUDE_BANDS
 from tamrl.errors import InputError
 from tamrl.reference.checks import full_years
 from tamrl.reference.layouts import LAND_OF_RUN, PIXELS, QUANTITIES, GriddedLayout
@@ -21,8 +21,6 @@ MIN_LAND = 0.5
 
 MIN_COVER = 0.5
 """Share of a cell's land that run and product must each cover."""
-
-GLOBE = "globe"
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tamrl import classes
+from tamrl.classes import GLOBE
 from tamrl.maps.land import Land
-from tamrl.reference.pairs import GLOBE, Pair, band_rows
+from tamrl.reference.pairs import Pair, band_rows
 from tamrl.reference.regrid import CellGrid, Regridder
 
 LEAST_AREA = 1e10

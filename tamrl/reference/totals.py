@@ -8,10 +8,11 @@ import pandas as pd
 
 from tamrl import units
 from tamrl.calendar import CLIMATOLOGY
+from tamrl.classes import GLOBE
 from tamrl.errors import InputError, near
 from tamrl.intake import border, completeness, text
 from tamrl.reference.layouts import QUANTITIES, BudgetLayout
-from tamrl.reference.pairs import GLOBE, Pair
+from tamrl.reference.pairs import Pair
 
 PETAGRAMS = "PgC yr-1"
 

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import xarray as xr
 
-from tamrl import carbon, files, units
+from tamrl import carbon, classes, files, units
 from tamrl.calendar import Step
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
@@ -50,8 +50,9 @@ class SummedMaps:
         Raises `ContractError` if a map lacks a field, or the reference lies on another grid or time axis.
         """
         with xr.open_dataset(files.verified(run(File.MAP, flux=FLUXES[0], label=labels[0]))) as first:
-            grid, fraction, attributes = Grid.from_dataset(first), first["land_fraction"].values, first.attrs
-            land = LandCells.of(lat=first["lat"].values, land_fraction=fraction, cell_area=first["cell_area"].values)
+            grid, fraction, attributes = Grid.of_cells(first), first["land_fraction"].values, first.attrs
+            name = classes.REGION if "mapped_region" in attributes else classes.GLOBE
+            land = LandCells.of(lat=first["lat"].values, land_fraction=fraction, cell_area=first["cell_area"].values, name=name)
         return cls(
             fluxes={flux: sum_flux(run, flux, labels, reference, land, step=step) for flux in FLUXES},
             grid=grid,
@@ -103,6 +104,7 @@ def _sum_map(sums: FluxSums, flux: str, path: str, reference: str | None) -> Non
         if lacking := [n for n in names.values() if n not in ds]:
             raise ContractError(f"the map lacks {', '.join(lacking)}", where=path, found=list(ds))
         if reference:
+            known = cut_reference(known, ds)
             check_same_grid(ds, known, reference)
         factor = unit_factor(ds[flux])
         for when in time_blocks(ds[flux]):
@@ -119,6 +121,19 @@ def open_reference(path: str | None) -> xr.Dataset:
     source = files.verified(path)
     with border.reading("the reference cannot be read", where=source):
         return xr.decode_cf(isolated.open_netcdf(source, where=source))
+
+
+def cut_reference(reference: xr.Dataset, ds: xr.Dataset) -> xr.Dataset:
+    """Return the cells of a reference that a map of a region has; a reference that lacks some of them stays as it is."""
+    cells = {}
+    for axis in ("lat", "lon"):
+        values = ds[axis].values
+        near = np.abs(reference[axis].values[:, None] - values[[0, -1]]) < abs(float(values[1] - values[0])) / 1000
+        if not near.any(0).all():
+            return reference
+        first, last = near.argmax(0)
+        cells[axis] = slice(int(first), int(last) + 1)
+    return reference.isel(cells)
 
 
 def _sum_members(sums: FluxSums, flux: str, path: str) -> None:

@@ -38,6 +38,10 @@ def project(*, lat: ArrayLike, lon: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(x), np.asarray(y)
 
 
+FINEST = 6
+"""Most times that a map of a region has the pixels of one of the globe."""
+
+
 @dataclass(frozen=True)
 class Lookup:
     """The cell of each pixel of a map picture: rows and columns (y, x), -1 outside the globe; extent in m."""
@@ -73,10 +77,31 @@ class Basemap:
     land: np.ndarray
     coast: tuple[np.ndarray, ...]
     south: float
+    window: Grid | None = None
+    """Cells of a regional run, which the map shows alone."""
+
+    @property
+    def view(self) -> Extent | None:
+        """What a map of a region shows, in m."""
+        if self.window is None:
+            return None
+        half = self.window.resolution
+        lat, lon = (np.linspace(axis.min() - half, axis.max() + half, 50) for axis in (self.window.lat, self.window.lon))
+        yy, xx = np.meshgrid(np.clip(lat, self.south, 90), np.clip(lon, -180, 180), indexing="ij")
+        x, y = project(lat=yy, lon=xx)
+        return float(x.min()), float(x.max()), float(y.min()), float(y.max())
 
     def pixels(self, values: np.ndarray, *, width: int) -> tuple[np.ndarray, Extent]:
-        """Put a field (lat, lon) on the pixels of the map, missing outside the globe; and their extent in m."""
-        cells = lookup_cells(self.grid, width, self.south)
+        """Put a field (lat, lon) on the pixels of the map, missing outside the globe; and their extent in m.
+
+        The field lies on the grid of the land, or on the window.
+        """
+        grid = self.grid
+        if self.window is not None:
+            width *= int(np.clip(180 // np.ptp(self.window.lon), 1, FINEST))
+            if values.shape == self.window.shape:
+                grid, values = self.window.globe, self.window.on_globe(values)
+        cells = lookup_cells(grid, width, self.south)
         return np.where(cells.row >= 0, values[cells.row, cells.column], np.nan), cells.extent
 
 
@@ -130,6 +155,7 @@ def draw_frame(axes: Axes, base: Basemap, *, width: int = 900) -> None:
             axes.annotate(
                 name, (x[0], y[0]), (-3, 0), textcoords="offset points", ha="right", va="center", fontsize=6, color=style.SOFT
             )
+    extent = base.view or extent
     pad = 0.005 * (extent[1] - extent[0])
     axes.set_xlim(extent[0] - pad, extent[1] + pad)
     axes.set_ylim(extent[2] - pad, extent[3] + pad)

@@ -1,7 +1,7 @@
 """Content of the report of a run, read once; figures and pages open no file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class Applicability:
         with xr.open_dataset(files.verified(path), mask_and_scale=True) as ds:
             threshold = ds["dissimilarity"].attrs.get("threshold")
             limit = None if threshold is None else float(threshold)
-            return cls(Grid.from_dataset(ds), ds["dissimilarity"].values, ds["applicability"].values, limit)
+            return cls(Grid.of_cells(ds), ds["dissimilarity"].values, ds["applicability"].values, limit)
 
     def share(self, north: float = 90.0) -> float:
         """Share of the mapped land between `north` degrees south and north that lies inside."""
@@ -171,10 +171,11 @@ class RunResults:
 
     @cached_property
     def basemap(self) -> Basemap:
-        """Background of every map; without grids, the land share at one degree."""
-        if self.maps is None:
+        """Background of every map; without grids, or of a region, the land share at one degree."""
+        window = self.maps.summed.grid if self.maps and self.maps.summed.grid.window else None
+        if self.maps is None or window:
             with landmask.mask_file().open("rb") as handle:
-                return draw_basemap(landmask.land_share(handle, 1.0), Grid(1.0))
+                return replace(draw_basemap(landmask.land_share(handle, 1.0), Grid(1.0)), window=window)
         summed = self.maps.summed
         return draw_basemap(summed.land_fraction, summed.grid, np.isfinite(summed.fluxes["gpp"].mean.mean()))
 

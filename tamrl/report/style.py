@@ -24,6 +24,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.typing import RcKeyType
 
+from tamrl import classes
+
 P = ParamSpec("P")
 R = TypeVar("R")
 Share = bool | Literal["none", "all", "row", "col"]
@@ -209,6 +211,12 @@ def signed_number(value: float, digits: int = 2) -> str:
 def format_number(value: float, digits: int = 2) -> str:
     """Format a number with a true minus sign, zero without one; a dash where it is missing."""
     return true_minus(f"{value:z.{digits}f}") if np.isfinite(value) else "–"
+
+
+def format_total(value: float, name: str) -> str:
+    """Format a total in PgC of all land, by its name: one decimal for the globe, three digits for a region."""
+    size = int(np.floor(np.log10(abs(value)))) if value and np.isfinite(value) else 0
+    return format_number(value, 1 if name == classes.GLOBE else max(0, 2 - size))
 
 
 def true_minus(text: str) -> str:

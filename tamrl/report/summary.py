@@ -1,11 +1,11 @@
 """`summary.md`: the numbers of a run on one page that reads in a terminal, in a browser and in a pull request."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from tamrl import contracts, escaping, simulated
+from tamrl import classes, contracts, escaping, simulated
 from tamrl.calendar import TROPICS, Step
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.compare import NO
@@ -18,7 +18,6 @@ from tamrl.report.pages.protocol import driver_origins, published_blocks, tuning
 from tamrl.report.pages.tables import SCORE_COLUMNS, WAY_COLUMNS, change_texts, inputs_of, score_texts, way_texts
 from tamrl.report.pages.texts import CEILING_NAMES, SCORE_NAMES
 from tamrl.report.results import Applicability, TowerScores, read_choices
-from tamrl.report.sums import GLOBE
 from tamrl.run_record import Provenance
 from tamrl.sections.results import RunDescription
 from tamrl.uncertainty.calibration import Calibration
@@ -95,24 +94,29 @@ def _origin(run: str, record: Provenance) -> str:
 
 
 def _totals(run: RunFiles, description: RunDescription) -> list[str]:
-    """Global totals with their 90 % intervals, one line per choice, the parts of the errors, and published ranges."""
+    """Totals of all mapped land with their 90 % intervals, one line per choice, the parts of the errors, and published ranges."""
     tables = {"this run": contracts.read_csv(run(File.BUDGETS), contracts.BUDGETS)} | read_choices(run, description)
-    totals = {name: mean_budgets(table).set_index("region").loc[[GLOBE]].set_index("flux") for name, table in tables.items()}
-    rows = [[name, *(_with_interval(table.loc[flux]) for flux in FLUXES)] for name, table in totals.items()]
+    region = description.region
+    every = classes.REGION if region else classes.GLOBE
+    totals = {name: mean_budgets(table).set_index("region").loc[[every]].set_index("flux") for name, table in tables.items()}
+    shown = "{:.3g}".format if region else "{:.1f}".format
+    rows = [[name, *(_with_interval(table.loc[flux], shown) for flux in FLUXES)] for name, table in totals.items()]
     if len(totals) > 1:
         means = {f: [t.loc[f, "mean"] for t in totals.values()] for f in FLUXES}
-        rows.append(["range over choices", *(f"{min(means[f]):.1f} to {max(means[f]):.1f}" for f in FLUXES)])
+        rows.append(["range over choices", *(f"{shown(min(means[f]))} to {shown(max(means[f]))}" for f in FLUXES)])
     published = [
         f"* {flux.upper()}, published: {p.low:.1f} to {p.high:.1f} {TOTALS}, {p.source}" for flux, p in PUBLISHED.items()
     ]
-    parts = [[words, *(f"{totals['this run'].loc[f, name]:.1f}" for f in FLUXES)] for name, words in ERROR_PARTS.items()]
+    parts = [[words, *(shown(totals["this run"].loc[f, name]) for f in FLUXES)] for name, words in ERROR_PARTS.items()]
     columns = [f"{flux.upper()} ({TOTALS})" for flux in FLUXES]
     return [
-        "## Global totals",
+        f"## Totals of the mapped region: {escaping.escape_markdown(description.region)}"
+        if description.region
+        else "## Global totals",
         markdown_table(["choice", *columns], rows),
         "In brackets the 90 % interval of the total. Standard deviations of its parts, whose squares add up:",
         markdown_table(["part of the error", *columns], parts),
-        "\n".join(published),
+        *([] if region else ["\n".join(published)]),
     ]
 
 
@@ -126,9 +130,9 @@ def _truth_coverage(table: pd.DataFrame) -> list[str]:
     return ["## Coverage of the truth", text, markdown_table(columns, rows)]
 
 
-def _with_interval(total: pd.Series) -> str:
+def _with_interval(total: pd.Series, shown: Callable[[float], str]) -> str:
     """A total and its interval, PgC yr-1."""
-    return f"{total['mean']:.1f} ({total['q05']:.1f} to {total['q95']:.1f})"
+    return f"{shown(total['mean'])} ({shown(total['q05'])} to {shown(total['q95'])})"
 
 
 def _score_table(scores: TowerScores, step: Step) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from tamrl import calendar, carbon
-from tamrl.classes import LATITUDE_BANDS
+from tamrl.classes import GLOBE, LATITUDE_BANDS
 from tamrl.errors import ContractError
 from tamrl.reduce import WeightedSum, over_classes, over_rows, over_time, weigh
 
@@ -21,13 +21,10 @@ SPREAD_EDGES = np.geomspace(0.02, 20.0, 29)
 BARE = 0.02
 """Steps whose spread and reference are both smaller (gC m-2 d-1) are left out: ice and deserts would raise the coverage."""
 
-GLOBE = "globe"
-"""Region of all land, in budgets too."""
-
 
 @dataclass(frozen=True)
 class LandCells:
-    """The land cells of a global grid and their land area."""
+    """The land cells of a grid and their land area."""
 
     lat: np.ndarray
     """(lat,), degrees."""
@@ -35,13 +32,22 @@ class LandCells:
     """(lat, lon), cells with land."""
     area: np.ndarray
     """(land,), m2 of land."""
+    name: str = GLOBE
+    """Name of all this land in tables."""
 
     @classmethod
-    def of(cls, *, lat: np.ndarray, land_fraction: np.ndarray, cell_area: np.ndarray) -> "LandCells":
-        """From the fields of a map file, each (lat, lon); a missing fraction is sea."""
+    def of(cls, *, lat: np.ndarray, land_fraction: np.ndarray, cell_area: np.ndarray, name: str = GLOBE) -> "LandCells":
+        """From the fields of a map file; a missing fraction is sea.
+
+        Parameters
+        ----------
+        lat : array (lat), degrees north
+        land_fraction, cell_area : arrays (lat, lon); 1 and m2
+        name : of all land in tables, `classes.GLOBE` or `classes.REGION`
+        """
         mask = np.isfinite(land_fraction) & (land_fraction > 0)
         area = np.broadcast_to(cell_area, mask.shape)[mask] * land_fraction[mask]
-        return cls(np.asarray(lat, "f8"), mask, area.astype("f8"))
+        return cls(np.asarray(lat, "f8"), mask, area.astype("f8"), name)
 
     @property
     def rows(self) -> np.ndarray:
@@ -235,7 +241,7 @@ class FluxSums:
         return {name: edges for name, edges in LATITUDE_BANDS.items() if np.isfinite(self.mean.cycle(*edges)).any()}
 
     def totals(self, quantity: FieldSums) -> dict[str, float]:
-        """Totals of a quantity by latitude band and of the `GLOBE`, PgC yr-1: cell mean times land area times days of a year.
+        """Totals of a quantity by latitude band (of the globe alone) and of all land, PgC yr-1: cell mean times area times days.
 
         Only cells with an estimate count, so that estimate and reference cover the same land. The days of a year are those
         summed, divided by the years that they fill (at least one).
@@ -245,4 +251,4 @@ class FluxSums:
         cells = cells * self.land.area * (self.days / max(1, round(self.days / 365.25))) / carbon.GRAMS_PER_PETAGRAM
         lat = self.land.lat[self.land.rows]
         parts = {band: float(cells[(lat >= south) & (lat < north)].sum()) for band, (south, north) in self.bands().items()}
-        return parts | {GLOBE: float(cells.sum())}
+        return (parts if self.land.name == GLOBE else {}) | {self.land.name: float(cells.sum())}

@@ -11,6 +11,8 @@ from tamrl.grid import Grid
 from tamrl.options import Strict
 from tamrl.sections.types import Share, WithPlugins, Year
 
+Degrees = Annotated[float, Field(ge=-360, le=360)]
+
 
 class Years(Strict):
     """Steps of whole years."""
@@ -75,19 +77,40 @@ class Time(DriverTime):
 class MapGrid(Strict):
     """The grid of the maps."""
 
-    resolution: Annotated[float, Field(ge=0.005, le=30)] = 1.0
-    """Degrees; a divisor of 180."""
+    resolution: Annotated[float, Field(ge=0.05, le=30)] = 1.0
+    """Degrees, 0.05 or more: a divisor of 1 such as 0.05, 0.1, 0.25 or 0.5, or a coarser divisor of 180."""
+    bounds: tuple[Degrees, Degrees, Degrees, Degrees] | str | None = None
+    """What to map (docs/regional.md): null for the globe, a box [west, south, east, north] in degrees, or a GeoJSON file of
+    polygons. A cell belongs to it by its centre."""
     tile: Annotated[int, Field(ge=1, le=10_000)] = 30
     """Cells per side of a tile; any size gives the same maps."""
 
     @field_validator("resolution")
     @classmethod
     def _divides(cls, value: float) -> float:
+        per_degree = 1.0 / value
+        if value < 1 and abs(per_degree - round(per_degree)) > 1e-9:
+            raise ValueError(
+                f"a grid of {value}° does not divide a degree; take 1 over a whole number up to 20, such as 0.05, 0.1 or 0.25"
+            )
         try:
             Grid(value)
         except ConfigError as error:
             raise ValueError(str(error)) from None
         return value
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "MapGrid":
+        if isinstance(self.bounds, str) and not self.bounds.lower().endswith((".geojson", ".json")):
+            accepted = "a box [west, south, east, north] or the path of a GeoJSON file"
+            todo = "there is no table of countries: give the outline of the country as GeoJSON"
+            raise ValueError(f"bounds {self.bounds!r} is neither {accepted}; {todo}")
+        if isinstance(self.bounds, tuple):
+            try:
+                Grid.within(self.bounds, self.resolution)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
+        return self
 
 
 class Equations(Strict):

@@ -146,6 +146,8 @@ class RunDescription(RunIdentity):
     choices: tuple[str, ...]
     compared: dict[str, str] = Field(default_factory=dict)
     """Products of others that the maps are compared with: title by name."""
+    region: str | None = None
+    """What a regional run maps, in words."""
 
 
 class Atlas(Strict):

@@ -69,6 +69,15 @@ def test_a_job_asks_for_more_with_the_grid_and_with_each_attempt(coarse, fine):
     assert whole(None, attempt=1, threads=8) < whole(None, attempt=1, threads=1)
 
 
+def test_a_region_takes_less_time_and_disk_after_the_drivers():
+    globe, region = (RunSize.of(_config(grid={"resolution": 0.25, "bounds": bounds})) for bounds in (None, (-12, 34, 42, 72)))
+    assert region.mapped == pytest.approx(54 * 38 / (360 * 180)) and globe.mapped == 1.0
+    assert work.RULES["build_cube"].units(region) == work.RULES["build_cube"].units(globe)
+    for rule in ("predict_tiles", "write_map", "assess_applicability"):
+        assert work.RULES[rule].units(region) == pytest.approx(region.mapped * work.RULES[rule].units(globe))
+    assert work.bytes_of_products(region) == pytest.approx(region.mapped * work.bytes_of_products(globe))
+
+
 def test_every_job_of_the_global_run_fits_a_common_node():
     conf = config.load(yaml.safe_load((ROOT / "config/global.yaml").read_text()))
     assert max(step.mib for step in plan.plan_steps(RunSize.of(conf))) < 64 * 1024

@@ -12,6 +12,7 @@ import yaml
 
 import tamrl
 from tamrl import config
+from tamrl.drivers.mapped import MappedRegion
 from tamrl.grid import Grid
 from tamrl.plugins import Dims, FluxModel
 from tamrl.towers.networks import table
@@ -64,6 +65,16 @@ def test_the_model_of_the_page_learns_and_is_restored():
     again = ridge.build(dims, options)
     again.load_state_dict(model.state_dict())
     assert np.array_equal(again.predict(x, support, static), model.predict(x, support, static))
+
+
+def test_the_regions_of_the_page_are_mapped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    box, polygons = (config.load(yaml.safe_load(text)).grid for text in blocks("regional.md", "yaml"))
+    (outline,) = blocks("regional.md", "json")
+    Path(polygons.bounds).write_text(outline)
+    europe, iberia = (MappedRegion.of(grid.bounds, Grid(grid.resolution)).cells for grid in (box, polygons))
+    assert europe.sum() == 38 * 54 and 60 < iberia.sum() < 90 and not (iberia & ~europe).any()
+    assert config.load_files([ROOT / "config/region.yaml"]).grid.bounds == box.bounds
 
 
 PAGES = sorted(p.relative_to(ROOT).as_posix() for folder in (".", "docs", "config") for p in (ROOT / folder).glob("*.md"))

@@ -173,7 +173,7 @@ def test_the_line_of_the_globe_tells_covariance_and_closure():
     gpp, _, days, weights = block()
     totals = Block(gpp, 0.9 * gpp, days).sum_over(Regions.of(weights))
     rows, members = tables.budget_table(totals, NO_ERRORS, label="2001", days=365.0), tables.member_table(totals, label="2001")
-    text = tables.describe_globe(rows, members)
+    text = tables.describe_all(rows, members)
     own = rows[rows["region"] == "globe"].set_index("flux")["std"]
     assert own["nee"] == pytest.approx(0.1 * own["gpp"], rel=1e-6), "errors that are shared cancel"
     assert float(text.split("(RECO - GPP) is ")[1].split()[0]) < 1e-12 and f"± {np.hypot(own['gpp'], own['reco']):.3f}" in text

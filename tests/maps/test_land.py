@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tamrl import classes
+from tamrl import classes, stores
 from tamrl.errors import ContractError
 from tamrl.grid import EARTH_RADIUS, Grid
 from tamrl.maps import land
@@ -72,3 +72,31 @@ def test_boxes_and_climates_add_up_to_the_globe():
     assert regions["box Europe"][0][8, 37] > 0 and regions["box Europe"][0][8, 20] == 0  # 47.5 N: 7.5 E, and 77.5 W
     rows = found.rows(slice(3, 9))
     assert rows.koppen.shape == (5, 6, 72)
+
+
+def regional(box, resolution=5.0):
+    """The land of a run that maps a box."""
+    window = Grid.within(box, resolution)
+    ds = cube(resolution, GRA=1.0).isel(window.window.region)
+    mapped = np.ones(window.shape, "int8")
+    return land.describe_land(
+        ds.assign_coords({stores.MAPPED: (("lat", "lon"), mapped)}).assign_attrs(region="a box"), vegetated_only=True
+    )
+
+
+def test_a_region_has_no_globe_and_only_what_lies_inside_in_full():
+    found = regional((-30, 30, 60, 90))
+    areas_of = areas(found)
+    assert {classes.REGION, "box Europe"} <= areas_of.keys()
+    assert not {classes.GLOBE, "50N-90N", "box Africa and Arabia", "box none"} & areas_of.keys()
+    total = (found.area * found.fraction).sum()
+    np.testing.assert_allclose(areas_of[classes.REGION][0].sum(), total)
+    atlas = Regions.of_atlas(found).names
+    assert classes.REGION in atlas and "SREX-MED" in atlas and "SREX-CEU" in atlas and "SREX-NAS" not in atlas
+    bands = Regions.of_budgets(regional((-180, 20, 180, 90))).names
+    assert [name for name in bands if name in classes.LATITUDE_BANDS] == ["23N-50N", "50N-90N"]
+
+
+def test_a_band_of_rows_of_a_region_has_the_same_regions():
+    found = regional((-30, 30, 60, 90))
+    assert Regions.of_budgets(found.rows(slice(0, 3))).names == Regions.of_budgets(found).names

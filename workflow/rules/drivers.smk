@@ -81,6 +81,7 @@ rule build_cube:
         **needs("build_cube"),
     params:
         **DRIVERS,
+        bounds=MAIN.grid.bounds,
         stage="tamrl.drivers.stage.build_cube",
     script:
         "../scripts/run_stage.py"

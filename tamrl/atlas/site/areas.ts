@@ -10,10 +10,11 @@ const CLASSES: Record<string, string> = {
   CSH: "Closed shrubland", OSH: "Open shrubland", WSA: "Woody savanna", SAV: "Savanna", GRA: "Grassland", WET: "Wetland", CRO: "Cropland", URB: "Urban land",
   CVM: "Cropland mosaic", SNO: "Snow and ice", BSV: "Barren land", WAT: "Water",
 };
-const HEADINGS = { globe: "The Earth", region: "Regions (IPCC SREX)", band: "Latitude bands", class: "Land-cover classes" } as const;
+const HEADINGS = { globe: "The Earth", mapped: "The mapped region", region: "Regions (IPCC SREX)", band: "Latitude bands", class: "Land-cover classes" } as const;
 
 export function regionName(regions: Regions, code: string): string {
   if (code === "globe") return "All land";
+  if (code === "mapped region") return "All mapped land";
   if (regions.outlines[code]) return regions.outlines[code].name;
   if (CLASSES[code]) return CLASSES[code];
   return code.replace(/(\d+)([NS])?-(\d+)([NS])?/, (_, a, ns1, b, ns2) => `${a}°${ns1 ? ` ${ns1}` : ""} to ${b}°${ns2 ? ` ${ns2}` : ""}`);
@@ -23,13 +24,13 @@ export async function regionsPanel(app: App, host: HTMLElement, current: () => b
   const regions = await app.run.regions();
   if (!current()) return;
   const totals = regions.totals[app.state.label];
-  const region = totals[app.state.region] ? app.state.region : "globe";
+  const region = totals[app.state.region] ? app.state.region : totals["globe"] ? "globe" : "mapped region";
   host.replaceChildren(chooser(app, regions, region), sentence(app, regions, region), months(app, regions, region), budgets(app, regions, region));
 }
 
 function chooser(app: App, regions: Regions, region: string): HTMLElement {
   const select = h("select", { id: "region", change: () => choose(app, regions, select.value) });
-  for (const kind of ["globe", "region", "band", "class"] as const) {
+  for (const kind of ["globe", "mapped", "region", "band", "class"] as const) {
     const group = h("optgroup", { label: HEADINGS[kind] });
     const codes = Object.keys(regions.kinds).filter((code) => regions.kinds[code] === kind && regions.area[code] > 0);
     codes.sort((a, b) => (kind === "region" ? regionName(regions, a).localeCompare(regionName(regions, b)) : 0));
@@ -129,7 +130,7 @@ function budgets(app: App, regions: Regions, region: string): HTMLElement {
   const virtual = run.index.reference === "truth";
   return h("section", {},
     h("h3", {}, `${run.index.fluxes[state.flux].long}: budgets of the year`),
-    bars([...list("globe"), ...list("band")], colour, "PgC yr⁻¹", published),
+    bars([...list("globe"), ...list("mapped"), ...list("band")], colour, "PgC yr⁻¹", published),
     h("p", { class: "soft caption" }, `PgC per year; dark lines: 90 % interval${run.index.reference && Object.keys(regions.truth).length ? `; dashed: ${run.index.reference}, where it can be summed` : ""}. `,
       published ? `Striped, behind all land: published, ${number(published.low, 1)} to ${number(published.high, 1)} (${published.source})${virtual ? ", of the real Earth" : ""}.` : "No comparable published total.", state.flux === "nee" ? " Fire and lateral fluxes excluded." : ""),
     h("h4", {}, HEADINGS.region), bars(sorted, colour, "PgC yr⁻¹"),

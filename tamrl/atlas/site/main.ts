@@ -4,6 +4,7 @@ import "./style.css";
 import { byId, h } from "./dom";
 import { Page } from "./page";
 import { Run } from "./run";
+import { settle } from "./state";
 
 async function start(): Promise<void> {
   const wait = byId("starting");
@@ -12,6 +13,7 @@ async function start(): Promise<void> {
     const run = await Run.open("");
     wait.remove();
     byId("app").hidden = false;
+    settle(run.index.home);
     new Page(run);
   } catch (error) {
     console.warn(error);

@@ -32,6 +32,12 @@ export const START: State = {
   tab: "place", tower: "", region: "", towers: true, igbp: "", koppen: "", theme: "auto",
 };
 
+/** Begin at the place that the run maps. */
+export function settle(home: Pick<View, "lon" | "lat" | "zoom"> | null): void {
+  Object.assign(HOME, home);
+  Object.assign(START, home);
+}
+
 const KEYS: Record<string, string> = {
   flux: "f", show: "q", label: "y", month: "m", compare: "c", other: "b", otherMonth: "bm", otherRun: "br", tab: "tab", tower: "tower",
   region: "region", towers: "dots", igbp: "igbp", koppen: "koppen", theme: "theme", projection: "p",

@@ -73,6 +73,8 @@ export interface Index {
   reference: string | null;
   threshold: number | null;
   grid: { resolution: number; rows: number; columns: number };
+  /** Where one looks at first in a run of a region; null for the globe. */
+  home: { lon: number; lat: number; zoom: number } | null;
   blocks: Block[];
   cells: string;
   layers: Layer[];
@@ -94,7 +96,7 @@ export interface Regions {
   totals: Record<string, Record<string, Record<Flux, (Total | null)[]>>>;
   /** Of the gridded reference, PgC of the year and of the months; not of land-cover classes, and empty without a reference. */
   truth: Record<string, Record<string, Record<Flux, (number | null)[]>>>;
-  kinds: Record<string, "globe" | "band" | "class" | "region">;
+  kinds: Record<string, "globe" | "mapped" | "band" | "class" | "region">;
   outlines: Record<string, { name: string; ring: [number, number][] }>;
   area: Record<string, number>;
 }

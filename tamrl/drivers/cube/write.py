@@ -17,6 +17,7 @@ from tamrl.drivers import regrid
 from tamrl.drivers.cube.checks import Tally
 from tamrl.drivers.cube.fields import CompositeField, Field, read_parts
 from tamrl.drivers.cube.plan import CHUNK
+from tamrl.drivers.mapped import MappedRegion
 from tamrl.files import MANIFEST
 from tamrl.grid import Grid
 
@@ -24,8 +25,15 @@ SOURCE_ATTRIBUTES = ("source", "expver", "filled_share", "climatology", "nodes",
 """Attributes of a source's variable that the cube keeps."""
 
 
-def cube_without_fields(statics: dict[str, np.ndarray], axis: TimeAxis, grid: Grid) -> xr.Dataset:
-    """The cube without its dynamic variables: coordinates, statics and attributes."""
+def cube_without_fields(
+    statics: dict[str, np.ndarray], axis: TimeAxis, grid: Grid, region: MappedRegion | None = None
+) -> xr.Dataset:
+    """The cube without its dynamic variables: coordinates, statics and attributes; `region` is what the run maps, if not all.
+
+    Parameters
+    ----------
+    statics : arrays (lat, lon) or (class, lat, lon), by name
+    """
     ds = xr.Dataset(coords={"time": ("time", axis.start), "lat": ("lat", grid.lat), "lon": ("lon", grid.lon)})
     ds["time"].attrs = {"standard_name": "time", "long_name": "start of the step"}
     ds["time"].encoding = {"units": "days since 1970-01-01", "dtype": "int64", "chunks": (len(axis),)}
@@ -41,6 +49,8 @@ def cube_without_fields(statics: dict[str, np.ndarray], axis: TimeAxis, grid: Gr
             ds = ds.assign_coords({kind: (kind, np.array(variables.get(name).members, dtype=object))})
     ds.attrs = {"title": "Drivers on the grid of the maps", "time_step": axis.step, "resolution": grid.resolution}
     ds.attrs |= {"climatology": "months of the mean year"} if axis.climatology else {}
+    if region:
+        ds = ds.assign_coords({stores.MAPPED: (("lat", "lon"), region.cells.astype("int8"))}).assign_attrs(region=region.name)
     return ds
 
 

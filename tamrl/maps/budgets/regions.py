@@ -4,14 +4,18 @@ The 26 regions of the IPCC's SREX report, of which the Amazon is one, are polygo
 doi 10.1017/CBO9781139177245.006). A cell belongs to the band, box and polygon of its centre.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.path import Path as Polygon
 
 from tamrl import classes
-from tamrl.maps.land import Land
+from tamrl.grid import Grid
+
+if TYPE_CHECKING:
+    from tamrl.maps.land import Land
 
 Corners = tuple[tuple[float, float], ...]
 Areas = tuple[np.ndarray, np.ndarray]
@@ -40,30 +44,45 @@ class Regions:
         return cls(tuple(areas), np.where(certain, land, 0.0), np.where(certain, carrying, 0.0))
 
     @classmethod
-    def of_budgets(cls, land: Land) -> "Regions":
-        """The globe, latitude bands, boxes, climates and land-cover classes."""
+    def of_budgets(cls, land: "Land") -> "Regions":
+        """All mapped land, latitude bands, boxes, climates and land-cover classes; of a region only bands and boxes inside it."""
         names = [f"climate {name}" for name in classes.KOPPEN]
         climates = {} if land.koppen is None else dict(zip(names, land.koppen, strict=True))
-        return cls.of(_masked(land, latitude_bands(land) | _boxes(land.lat, land.lon) | climates) | _classes(land))
+        masks = latitude_bands(land) | _inside(land, _boxes(land.lat, land.lon))
+        return cls.of(_masked(land, masks | climates) | _classes(land))
 
     @classmethod
-    def of_atlas(cls, land: Land) -> "Regions":
-        """The globe, latitude bands, land-cover classes and regions of `SREX`."""
-        polygons = srex_masks(land.lat, land.lon)
+    def of_atlas(cls, land: "Land") -> "Regions":
+        """All mapped land, latitude bands, land-cover classes and regions of `SREX`; of a region only what lies inside it."""
+        polygons = _inside(land, srex_masks(land.lat, land.lon))
         return cls.of(_masked(land, latitude_bands(land)) | _classes(land) | _masked(land, polygons))
 
 
-def _masked(land: Land, shares: Mapping[str, np.ndarray]) -> dict[str, Areas]:
+def _masked(land: "Land", shares: Mapping[str, np.ndarray]) -> dict[str, Areas]:
     """Land in regions that have a share of each cell (lat, lon)."""
     area = land.area * land.fraction
     return {name: (area * share, area * land.share * share) for name, share in shares.items()}
 
 
-def latitude_bands(land: Land) -> dict[str, np.ndarray]:
-    """Return the share 1 of each cell in the globe, and masks (lat, lon) of the latitude bands."""
-    lat, shape = land.lat, land.fraction.shape
+def inside(mapped: np.ndarray, grid: Grid) -> frozenset[str]:
+    """Return the latitude bands, boxes and regions of `SREX` all of whose cells are `mapped` (lat, lon) on a global grid."""
+    masks = _bands(grid.lat, grid.lon) | _boxes(grid.lat, grid.lon) | srex_masks(grid.lat, grid.lon)
+    return frozenset(name for name, mask in masks.items() if not (mask & ~mapped).any())
+
+
+def _inside(land: "Land", masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return masks if land.inside is None else {name: mask for name, mask in masks.items() if name in land.inside}
+
+
+def latitude_bands(land: "Land") -> dict[str, np.ndarray]:
+    """Return the share 1 of each cell in all mapped land, and masks (lat, lon) of the latitude bands inside it."""
+    return {land.name_of_all: np.ones(land.fraction.shape)} | _inside(land, _bands(land.lat, land.lon))
+
+
+def _bands(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
+    """Return masks (lat, lon) of the latitude bands."""
     bands = {n: (lat >= south) & ((lat < north) | (north == 90)) for n, (south, north) in classes.LATITUDE_BANDS.items()}
-    return {"globe": np.ones(shape)} | {name: np.broadcast_to(mask[:, None], shape) for name, mask in bands.items()}
+    return {name: np.broadcast_to(mask[:, None], (lat.size, lon.size)) for name, mask in bands.items()}
 
 
 def _boxes(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
@@ -74,7 +93,7 @@ def _boxes(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
     return masks | {"box none": ~np.logical_or.reduce(list(masks.values()))}
 
 
-def _classes(land: Land) -> dict[str, Areas]:
+def _classes(land: "Land") -> dict[str, Areas]:
     """Land of the IGBP classes; a class carries flux on all of its land or on none."""
     areas = {} if land.igbp is None else {n: land.area * land.fraction * s for n, s in zip(classes.IGBP, land.igbp, strict=True)}
     return {name: (area, area * (name not in land.bare)) for name, area in areas.items()}
@@ -143,6 +162,7 @@ def srex_masks(lat: np.ndarray, lon: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def region_kind(name: str) -> str:
-    """`globe`, `band`, `class` or `region` (one of `SREX`)."""
-    kinds = {"globe": ("globe",), "band": classes.LATITUDE_BANDS, "class": classes.IGBP, "region": SREX}
+    """`globe`, `mapped` (all land of a regional run), `band`, `class` or `region` (one of `SREX`)."""
+    kinds: dict[str, Collection[str]] = {"globe": (classes.GLOBE,), "mapped": (classes.REGION,)}
+    kinds |= {"band": classes.LATITUDE_BANDS, "class": classes.IGBP, "region": SREX}
     return next(kind for kind, names in kinds.items() if name in names)

@@ -66,7 +66,7 @@ def sum_budgets(
         of_years.append(tables.budget_table(year, errors, label=label, days=float(axis.days.sum())))
         of_members.append(tables.member_table(year, label=label))
         of_months.append(tables.region_table(months, errors, deviations.days, label=label))
-        _log.info("%s: %s", label, tables.describe_globe(of_years[-1], of_members[-1]))
+        _log.info("%s: %s", label, tables.describe_all(of_years[-1], of_members[-1]))
     every_member, every_year = pd.concat(of_members, ignore_index=True), pd.concat(of_years, ignore_index=True)
     written = (
         (budgets, every_year, contracts.BUDGETS, 6),

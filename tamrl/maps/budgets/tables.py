@@ -6,7 +6,7 @@ from operator import add
 import numpy as np
 import pandas as pd
 
-from tamrl import carbon, contracts
+from tamrl import carbon, classes, contracts
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.maps.budgets.errors import TotalErrors
@@ -67,13 +67,14 @@ def _slopes(x: np.ndarray, series: np.ndarray) -> tuple[np.ndarray, float]:
     return slopes, float(np.sqrt(left @ left / max(independent - 2, 0.5) / (x @ x)))
 
 
-def describe_globe(rows: pd.DataFrame, members: pd.DataFrame) -> str:
-    """Return the global totals in one line, with their closure and the spread of NEE for independent errors."""
-    globe = rows[rows["region"] == "globe"].set_index("flux")
-    wide = members[members["region"] == "globe"].pivot(index="member", columns="flux", values="total")
+def describe_all(rows: pd.DataFrame, members: pd.DataFrame) -> str:
+    """Return the totals of all mapped land in one line, with their closure and the spread of NEE for independent errors."""
+    name = classes.name_of_all(rows["region"])
+    total = rows[rows["region"] == name].set_index("flux")
+    wide = members[members["region"] == name].pivot(index="member", columns="flux", values="total")
     off = carbon.residual(**{flux: wide[flux] for flux in FLUXES}).abs().max()
-    text = ", ".join(f"{flux.upper()} {globe.loc[flux, 'mean']:.3f} ± {globe.loc[flux, 'std']:.3f}" for flux in FLUXES)
-    independent = np.hypot(globe.loc["gpp", "std"], globe.loc["reco", "std"])
+    text = ", ".join(f"{flux.upper()} {total.loc[flux, 'mean']:.3f} ± {total.loc[flux, 'std']:.3f}" for flux in FLUXES)
+    independent = np.hypot(total.loc["gpp", "std"], total.loc["reco", "std"])
     closure = f"NEE - (RECO - GPP) is {off:.1e} at most"
     return f"{text} PgC yr-1; {closure}; were the errors independent, NEE would be ± {independent:.3f}"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tamrl import carbon
+from tamrl import carbon, classes
 from tamrl.errors import ContractError
 from tamrl.maps.budgets.regions import Regions
 from tamrl.reduce import WeightedSum, over_regions, over_time
@@ -37,10 +37,10 @@ class Totals:
 
     @property
     def missing(self) -> float:
-        """Share of the globe's carrying land and time without values."""
-        globe = self.regions.index("globe")
-        wanted = self.wanted[globe]
-        lost = wanted - self.gpp.weight[globe]
+        """Share of the mapped carrying land and time without values."""
+        every = self.regions.index(classes.name_of_all(self.regions))
+        wanted = self.wanted[every]
+        lost = wanted - self.gpp.weight[every]
         return float(max(0.0, lost / wanted)) if wanted else 0.0  # rounding may leave a little less than nothing
 
     @property

@@ -8,10 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tamrl import contracts
+from tamrl import classes, contracts
 from tamrl.report import style
 from tamrl.report.style import BAND_NAMES, FLUX_COLOURS, FLUX_LONG
-from tamrl.report.sums import GLOBE
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def mean_budgets(budgets: pd.DataFrame) -> pd.DataFrame:
 
 @style.styled
 def plot_budgets(budgets: pd.DataFrame, *, truth: Mapping[str, Mapping[str, float]] | None, label: str) -> Figure:
-    """Plot totals by region with their 90 % intervals, beside a reference, or beside published ranges of global totals.
+    """Plot totals by region with their 90 % intervals, beside a reference, or those of the globe beside published ranges.
 
     Parameters
     ----------
@@ -69,6 +68,7 @@ def plot_budgets(budgets: pd.DataFrame, *, truth: Mapping[str, Mapping[str, floa
     label : name of the reference
     """
     table = mean_budgets(budgets)
+    every = classes.name_of_all(table["region"])
     fluxes = style.present_fluxes(table)
     carrying = set(table.loc[(table["mean"] != 0) & (table["area_m2"] > 0), "region"])
     regions = [r for r in table["region"].unique() if r in BAND_NAMES and r in carrying]
@@ -76,11 +76,11 @@ def plot_budgets(budgets: pd.DataFrame, *, truth: Mapping[str, Mapping[str, floa
     panels = style.panels(figure, len(fluxes))
     for flux, axes in zip(fluxes, panels, strict=True):
         rows = table[table["flux"] == flux].set_index("region")
-        _region_bars(axes, rows.reindex([GLOBE, *regions]), FLUX_COLOURS[flux])
-        if truth is None:
+        _region_bars(axes, rows.reindex([every, *regions]), FLUX_COLOURS[flux])
+        if truth is None and every == classes.GLOBE:
             _draw_published(axes, flux)
-        else:
-            values = [truth[flux].get(region, np.nan) for region in (GLOBE, *regions)]
+        elif truth is not None:
+            values = [truth[flux].get(region, np.nan) for region in (every, *regions)]
             at = np.arange(len(values)) + 0.38
             axes.plot(at, values, "D", color=style.INK, markerfacecolor="#f2c14e", markersize=5, zorder=4, label=label)
             axes.legend(loc="upper right" if flux != "nee" else "lower right")
@@ -99,11 +99,11 @@ def _region_bars(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
             down = row["mean"] < 0
             end = row["q05"] if down else row["q95"]
             axes.annotate(
-                style.format_number(row["mean"], 1), (k, end), (0, -4 if down else 4), textcoords="offset points",
+                style.format_total(row["mean"], rows.index[0]), (k, end), (0, -4 if down else 4), textcoords="offset points",
                 ha="center", va="top" if down else "bottom", fontsize=7,
             )  # fmt: skip
     axes.axhline(0, color=style.SOFT, linewidth=0.7)
-    axes.set_xticks(at, ["globe", *(BAND_NAMES[r].replace("° ", "°\n") for r in rows.index[1:])], fontsize=7)
+    axes.set_xticks(at, [rows.index[0], *(BAND_NAMES[r].replace("° ", "°\n") for r in rows.index[1:])], fontsize=7)
     axes.grid(axis="x", visible=False)
     axes.margins(y=0.14)
 
@@ -118,17 +118,18 @@ def _draw_published(axes: Axes, flux: str) -> None:
 
 @style.styled
 def plot_choices(run: pd.DataFrame, others: dict[str, pd.DataFrame]) -> Figure:
-    """Plot global totals of the run and of its defensible alternatives, each with its 90 % interval."""
+    """Plot totals of all mapped land of the run and of its defensible alternatives, each with its 90 % interval."""
     tables = {"this run": mean_budgets(run)} | {name: mean_budgets(frame) for name, frame in others.items()}
     fluxes = style.present_fluxes(tables["this run"])
+    every = classes.name_of_all(tables["this run"]["region"])
     figure = style.new_figure(11, 0.3 * len(tables) + 1.3)
     for flux, axes in zip(fluxes, style.panels(figure, len(fluxes), sharey=True), strict=True):
         for k, (name, table) in enumerate(tables.items()):
-            row = table[(table["flux"] == flux) & (table["region"] == GLOBE)].squeeze()
+            row = table[(table["flux"] == flux) & (table["region"] == every)].squeeze()
             colour = FLUX_COLOURS[flux] if name == "this run" else style.SOFT
             axes.plot([row["q05"], row["q95"]], [k, k], color=colour, alpha=0.45, linewidth=4, solid_capstyle="round")
             axes.plot(row["mean"], k, marker="o", color=colour, markersize=6)
-        if flux in PUBLISHED:
+        if flux in PUBLISHED and every == classes.GLOBE:
             axes.axvspan(PUBLISHED[flux].low, PUBLISHED[flux].high, color="#f2c14e", alpha=0.25, zorder=0)
         axes.set_title(FLUX_LONG[flux])
         axes.set(xlabel="PgC yr⁻¹", yticks=range(len(tables)), yticklabels=list(tables), ylim=(len(tables) - 0.5, -0.5))

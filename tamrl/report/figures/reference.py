@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from tamrl.report import style
 from tamrl.report.projection import Basemap, draw_map
 from tamrl.report.style import BAND_NAMES, FLUX_LONG, FLUX_NAMES, FLUX_UNITS
-from tamrl.report.sums import GLOBE, FluxSums, is_bare
+from tamrl.report.sums import FluxSums, is_bare
 
 NOMINAL = 0.90
 """Coverage that the interval from q05 to q95 promises."""
@@ -97,8 +97,8 @@ def plot_reference_totals(fluxes: Mapping[str, FluxSums], *, label: str) -> Figu
         axes.bar(at + 0.2, list(theirs.values()), 0.38, color="#8b98a1", label=label)
         axes.axhline(0, color=style.SOFT, linewidth=0.7)
         axes.set_xticks(at, [BAND_NAMES.get(band, band).replace(" ", "\n", 1) for band in ours], fontsize=7)
-        globe, reference = (style.format_number(totals[GLOBE], 1) for totals in (ours, theirs))
-        axes.set_title(f"{FLUX_NAMES[name]}: {globe}, {label} {reference}")
+        every, reference = (style.format_total(totals[sums.land.name], sums.land.name) for totals in (ours, theirs))
+        axes.set_title(f"{FLUX_NAMES[name]}: {every}, {label} {reference}")
         axes.grid(axis="x", visible=False)
         axes.legend()
     row[0].set_ylabel("PgC yr⁻¹")

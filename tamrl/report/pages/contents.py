@@ -55,7 +55,8 @@ def map_lead(results: RunResults, maps: MapResults) -> str:
         made=f"an ensemble of {members} members of {run.map_model}" if members else f"an ensemble of {run.map_model}",
         held=results.map_metrics["site"].nunique(),
     )
-    return text + _simulation_sentence(results)
+    place = texts.LEAD_REGION.format(region=run.region) if run.region else ""
+    return text + place + _simulation_sentence(results)
 
 
 def _simulation_sentence(results: RunResults) -> str:

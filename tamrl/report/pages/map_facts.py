@@ -6,11 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from tamrl import classes
 from tamrl.report.figures import maps, reference
 from tamrl.report.figures.budgets import mean_budgets
 from tamrl.report.results import Applicability
-from tamrl.report.style import BAND_NAMES, FLUX_NAMES, FLUX_UNITS, format_number, signed_number
-from tamrl.report.sums import GLOBE, FieldSums, FluxSums
+from tamrl.report.style import BAND_NAMES, FLUX_NAMES, FLUX_UNITS, format_number, format_total, signed_number
+from tamrl.report.sums import FieldSums, FluxSums
 
 Fluxes = Mapping[str, FluxSums]
 
@@ -113,14 +114,14 @@ def reference_scatter(fluxes: Fluxes) -> str:
 
 
 def reference_budgets(fluxes: Fluxes, label: str) -> str:
-    """Totals of the globe."""
-    totals = {flux: (sums.totals(sums.mean)[GLOBE], sums.totals(sums.compared.mean)[GLOBE]) for flux, sums in fluxes.items()}
-    return joined(
-        {
-            flux: f"{format_number(ours, 1)} PgC yr⁻¹, {label} {format_number(theirs, 1)}"
-            for flux, (ours, theirs) in totals.items()
-        }
-    )
+    """Totals of all mapped land."""
+    parts = {}
+    for flux, sums in fluxes.items():
+        ours, theirs = (
+            format_total(sums.totals(mean)[sums.land.name], sums.land.name) for mean in (sums.mean, sums.compared.mean)
+        )
+        parts[flux] = f"{ours} PgC yr⁻¹, {label} {theirs}"
+    return joined(parts)
 
 
 def reference_coverage(fluxes: Fluxes, label: str) -> str:
@@ -146,15 +147,16 @@ def truth_coverage(table: pd.DataFrame) -> str:
 
 
 def totals(table: pd.DataFrame) -> str:
-    """Totals of the globe with their intervals, and the band with the largest."""
+    """Totals of all mapped land with their intervals, and the band with the largest."""
     parts = {}
     for flux, rows in mean_budgets(table).groupby("flux", sort=False):
         by_region = rows.set_index("region")
-        globe, bands = by_region.loc[GLOBE], by_region.loc[[name for name in by_region.index if name in BAND_NAMES]]
+        every = classes.name_of_all(by_region.index)
+        total, bands = by_region.loc[every], by_region.loc[[name for name in by_region.index if name in BAND_NAMES]]
         largest = bands["mean"].abs().idxmax() if len(bands) else None
-        most = f", most in {BAND_NAMES[largest]} ({format_number(bands.loc[largest, 'mean'], 1)})" if largest else ""
-        ends = f"{format_number(globe['q05'], 1)} to {format_number(globe['q95'], 1)}"
-        parts[str(flux)] = f"{format_number(globe['mean'], 1)} PgC yr⁻¹ ({ends}){most}"
+        most = f", most in {BAND_NAMES[largest]} ({format_total(bands.loc[largest, 'mean'], every)})" if largest else ""
+        ends = f"{format_total(total['q05'], every)} to {format_total(total['q95'], every)}"
+        parts[str(flux)] = f"{format_total(total['mean'], every)} PgC yr⁻¹ ({ends}){most}"
     return joined(parts)
 
 
@@ -163,10 +165,10 @@ def choices(table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> str:
     rows = pd.concat(
         [mean_budgets(part).assign(choice=name) for name, part in {"this run": table, **others}.items()], ignore_index=True
     )
-    globe = rows[rows["region"] == GLOBE]
+    every = classes.name_of_all(rows["region"])
     parts = {}
-    for flux, part in globe.groupby("flux", sort=False):
+    for flux, part in rows[rows["region"] == every].groupby("flux", sort=False):
         low, high = part.loc[part["mean"].idxmin()], part.loc[part["mean"].idxmax()]
-        ends = f"{format_number(low['mean'], 1)} ({low['choice']}) to {format_number(high['mean'], 1)} ({high['choice']})"
+        ends = f"{format_total(low['mean'], every)} ({low['choice']}) to {format_total(high['mean'], every)} ({high['choice']})"
         parts[str(flux)] = f"from {ends} PgC yr⁻¹"
     return joined(parts)

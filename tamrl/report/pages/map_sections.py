@@ -101,9 +101,13 @@ def budgets_section(results: RunResults, maps: MapResults) -> Section:
     label, fluxes = results.description.reference, maps.summed.fluxes
     truth = {flux: sums.totals(sums.compared.mean) for flux, sums in fluxes.items()} if label else None
     figure = budgets.plot_budgets(maps.budgets, truth=truth, label=label or "")
-    beside = texts.BESIDE_REFERENCE.format(label=label) if label else texts.BESIDE_PUBLISHED
-    items: list[Item] = [
-        captioned("budgets", figure, map_facts.totals(maps.budgets), period=results.period, beside=beside),
-        captioned("choices", drawn, map_facts.choices(maps.budgets, maps.choices)) if drawn else Note(texts.NO_CHOICES),
-    ]
+    every, published = maps.summed.land.name, "" if results.description.region else texts.BESIDE_PUBLISHED
+    words = {
+        "of": texts.OF_REGION if results.description.region else texts.OF_GLOBE,
+        "period": results.period,
+        "beside": texts.BESIDE_REFERENCE.format(label=label) if label else published,
+    }
+    items: list[Item] = [captioned("budgets", figure, map_facts.totals(maps.budgets), **words), Note(texts.NO_CHOICES)]
+    if drawn:
+        items[-1] = captioned("choices", drawn, map_facts.choices(maps.budgets, maps.choices), every=every)
     return Section("budgets", "Budgets: totals and how far to trust them", items)

@@ -2,13 +2,13 @@
 
 from calendar import month_name
 
+from tamrl.classes import GLOBE
 from tamrl.report.figures import products
 from tamrl.report.pages import texts
 from tamrl.report.pages.captions import captioned
 from tamrl.report.pages.html import Item, Note, ReportTable, Section
 from tamrl.report.products import ProductComparisons
 from tamrl.report.style import BAND_NAMES, FLUX_UNITS, format_number, signed_number
-from tamrl.report.sums import GLOBE
 
 SCORE_COLUMNS = ("run", "product", "bias", "RMSE", "r", "amplitude", "phase, months", "IAV", "trend per decade")
 

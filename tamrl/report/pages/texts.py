@@ -64,9 +64,10 @@ CAPTIONS = {
     "tower_series": "Records of three held-out towers with the calibrated 90 % interval, chosen by rule: lowest, median and "
     "highest RMSE relative to the median of the towers, averaged over the fluxes; the two years with most good observations. "
     "Lines bridge gaps of up to {gap} days.",
-    "budgets": "Global and regional totals, {period}; error bars: 90 % intervals of these totals. Yellow: {beside}",
-    "choices": "Global totals of this run and of defensible alternatives (section choices of the configuration). Dot: mean; bar: "
-    "90 % interval; yellow: published. If the dots scatter wider than the bars, the choice of method is the larger uncertainty.",
+    "budgets": "Totals of {of}, {period}; error bars: 90 % intervals of these totals.{beside}",
+    "choices": "Totals of the {every} by this run and by defensible alternatives (section choices of the configuration). Dot: "
+    "mean; bar: 90 % interval; yellow, of the globe: published. If the dots scatter wider than the bars, the choice of method is "
+    "the larger uncertainty.",
     "model_errors": "RMSE by {step} of each model (NEE quality ≥ {qc:g}): median (dots) and 90th percentile (diamonds) over the "
     "held-out towers with {percent:.0f} % bootstrap intervals over groups of towers.",
     "model_groups": "Median RMSE by {step} of each model by IGBP class, by climate and in the tropics (within 23.5° of the "
@@ -113,8 +114,8 @@ ALTERNATIVES = {
     "error_structure": "Correlograms of monthly errors in time and space, points with fitted lines, for three fluxes.",
     "tower_dissimilarity": "Error of held-out towers against their dissimilarity to the training towers.",
     "tower_series": "Observed and predicted fluxes of the best, a median and the worst held-out tower.",
-    "budgets": "Bars of global and regional totals of GPP, RECO and NEE beside published ranges.",
-    "choices": "Dot plot of global totals over defensible choices.",
+    "budgets": "Bars of totals of GPP, RECO and NEE of {of}.",
+    "choices": "Dot plot of totals of the {every} over defensible choices.",
     "model_errors": "Median and 90th percentile of RMSE of each model for GPP, RECO and NEE, with intervals.",
     "model_groups": "Median RMSE of each model by land-cover class, climate and in the tropics.",
     "class_coverage": "Coverage of the 90 % interval of all towers and by class, season, zone and tenth of the flux.",
@@ -125,9 +126,11 @@ ALTERNATIVES = {
     "drivers": "Bias and correlation of each driver, grid against tower, a point a tower.",
 }
 
-BESIDE_REFERENCE = "the {label}."
+OF_GLOBE = "the globe and its bands"
+OF_REGION = "the mapped region and of the bands that lie in it in full"
+BESIDE_REFERENCE = " Yellow: the {label}."
 BESIDE_PUBLISHED = (
-    "published global totals, GPP 106 to 130 PgC yr⁻¹ (range of published products), NEE −5.75 ± 0.33 PgC yr⁻¹ (X-BASE: "
+    " Yellow: published global totals, GPP 106 to 130 PgC yr⁻¹ (range of published products), NEE −5.75 ± 0.33 PgC yr⁻¹ (X-BASE: "
     "Nelson & Walther et al. 2024, doi 10.5194/bg-21-5079-2024; fire and lateral fluxes excluded). For RECO there is none: "
     "X-BASE gives no respiration. A plausible total proves nothing by itself."
 )
@@ -155,6 +158,10 @@ LEAD = (
     "Maps of gross primary production (GPP), ecosystem respiration (RECO) and net ecosystem exchange (NEE) of {world}: {step} at "
     "{resolution:g}°, {period}, made by {made} from weather, satellite vegetation indices and flux towers. Every score at a "
     "tower is of a model that never saw it ({held} towers), and NEE = RECO − GPP holds in every cell and member."
+)
+LEAD_REGION = (
+    " Mapped is a region alone ({region}): its totals, means by latitude and shares of land are those of this region, none "
+    "of the globe. The towers that trained and test the models stand anywhere."
 )
 LEAD_TOWERS = (
     "{model} against {rivals} at {held} flux towers that trained none of them, {step}: gross primary production (GPP), ecosystem "

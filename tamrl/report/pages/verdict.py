@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from tamrl import classes
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.compare import NO
 from tamrl.report.figures import budgets
 from tamrl.report.pages import tables, texts
 from tamrl.report.pages.html import Headline
 from tamrl.report.results import MapResults, RunResults
-from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS, format_number, true_minus
-from tamrl.report.sums import GLOBE
+from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS, format_number, format_total, true_minus
 
 WORST = 3
 """Most groups of towers that are named for the coverage of their intervals."""
@@ -24,15 +24,16 @@ def compose_verdict(results: RunResults) -> list[Headline]:
 
 
 def total_headlines(results: RunResults, maps: MapResults) -> list[Headline]:
-    """State the global totals with their intervals, beside truth or published totals, and the spatial skill."""
+    """State the totals of all mapped land with their intervals, beside truth or published totals, and the spatial skill."""
     table = budgets.mean_budgets(maps.budgets)
-    globe = table[table["region"] == GLOBE].set_index("flux")
+    every = classes.name_of_all(table["region"])
+    total = table[table["region"] == every].set_index("flux")
     headlines = []
     for flux in FLUXES:
-        low, high = (format_number(globe.loc[flux, end], 1) for end in ("q05", "q95"))
-        value = f"{format_number(globe.loc[flux, 'mean'], 1)} ({low} to {high})"
-        detail = f"{_compared(results, maps, flux, globe.loc[flux])} Differences between places: {_skill(results, flux)}"
-        headlines.append(Headline(f"{FLUX_LONG[flux]} of the globe, with its 90 % interval", value, "PgC yr⁻¹", detail, flux))
+        low, high = (format_total(total.loc[flux, end], every) for end in ("q05", "q95"))
+        value = f"{format_total(total.loc[flux, 'mean'], every)} ({low} to {high})"
+        detail = f"{_compared(results, maps, flux, total.loc[flux])} Differences between places: {_skill(results, flux)}"
+        headlines.append(Headline(f"{FLUX_LONG[flux]} of the {every}, with its 90 % interval", value, "PgC yr⁻¹", detail, flux))
     return headlines
 
 
@@ -44,10 +45,10 @@ def _compared(results: RunResults, maps: MapResults, flux: str, total: pd.Series
     """Say where the truth, another product or published totals lie."""
     sums, label = maps.summed.fluxes[flux], results.description.reference
     if sums.reference is not None and label:
-        other = sums.totals(sums.compared.mean)[GLOBE]
+        other = sums.totals(sums.compared.mean)[sums.land.name]
         inside = "inside" if total["q05"] <= other <= total["q95"] else "outside"
-        return f"{label[0].upper()}{label[1:]}: {format_number(other, 1)}, {inside} the interval."
-    if results.description.virtual or (published := budgets.PUBLISHED.get(flux)) is None:
+        return f"{label[0].upper()}{label[1:]}: {format_total(other, sums.land.name)}, {inside} the interval."
+    if results.description.virtual or sums.land.name != classes.GLOBE or (published := budgets.PUBLISHED.get(flux)) is None:
         return "No published total to compare with."
     ends = f"{format_number(published.low, 1)} to {format_number(published.high, 1)}"
     distant = total["q95"] < published.low or total["q05"] > published.high
@@ -112,13 +113,14 @@ def _listed(names: list[str]) -> str:
 
 
 def _missed_totals(results: RunResults) -> list[str]:
-    """Fluxes whose interval of the global total does not hold the reference."""
+    """Fluxes whose interval of the total of all mapped land does not hold the reference."""
     maps = results.maps
     if maps is None or results.description.reference is None:
         return []
-    globe = budgets.mean_budgets(maps.budgets).set_index(["flux", "region"]).xs(GLOBE, level="region")
-    totals = {flux: sums.totals(sums.compared.mean)[GLOBE] for flux, sums in maps.summed.fluxes.items()}
-    return [FLUX_NAMES[f] for f, total in totals.items() if not globe.loc[f, "q05"] <= total <= globe.loc[f, "q95"]]
+    every = maps.summed.land.name
+    ours = budgets.mean_budgets(maps.budgets).set_index(["flux", "region"]).xs(every, level="region")
+    totals = {flux: sums.totals(sums.compared.mean)[every] for flux, sums in maps.summed.fluxes.items()}
+    return [FLUX_NAMES[f] for f, total in totals.items() if not ours.loc[f, "q05"] <= total <= ours.loc[f, "q95"]]
 
 
 def _failing_groups(results: RunResults) -> str:
