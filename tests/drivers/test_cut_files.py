@@ -46,6 +46,15 @@ def packages(folder, write, monkeypatch):
     return {}, sorted(folder.iterdir())
 
 
+def hub(folder, write):
+    """A small store of days: the first chunk of July of a variable is cut."""
+    write.write_hub(folder / "hub.zarr", resolution=30, years=[2011])
+    return {"path": str(folder / "hub.zarr")}, [folder / "hub.zarr/t2m/c/2/0/0"]
+
+
+STORES = {"arco_era5": "arco.zarr", "earth_data_hub": "hub.zarr"}
+"""Sources that are one store: an error names it, and not the file of a chunk."""
+
 SAMPLES = {
     "cds_era5": lambda world, folder, *_: era5(world, folder),
     "cds_era5_land": lambda world, folder, *_: era5(world, folder),
@@ -54,6 +63,7 @@ SAMPLES = {
     "mcd43c4": lambda world, folder, *_: copied(world, folder, "mcd43c4", "*A2011177*"),
     "static": lambda world, folder, *_: (copied(world, folder, "static", "*")[0], sorted((folder / "static").iterdir())),
     "packaged": lambda world, folder, write, monkeypatch: packages(folder, write, monkeypatch),
+    "earth_data_hub": lambda world, folder, write, *_: hub(folder, write),
 }
 """Options of a source for a copy of its files, and those of them that are cut."""
 
@@ -87,21 +97,21 @@ def test_cut_files_are_refused_by_name(sample):
             with pytest.raises(InputError) as caught:
                 read(name, options)
             assert Path(options.get("path", path)).name in str(caught.value), "the file, or the store that it belongs to"
-            assert name == "arco_era5" or path.name in str(caught.value)
+            assert name in STORES or path.name in str(caught.value)
         path.write_bytes(content)
 
 
 def test_an_empty_file_is_refused_by_name(sample):
     name, options, files = sample
     files[0].write_bytes(b"")
-    with pytest.raises(InputError, match=r"arco\.zarr" if name == "arco_era5" else files[0].name):
+    with pytest.raises(InputError, match=STORES.get(name, files[0].name)):
         read(name, options)
 
 
 def test_a_page_of_the_server_in_place_of_a_file(sample):
     name, options, files = sample
     files[0].write_bytes(b"<html><body>503 Service Unavailable</body></html>\n")
-    with pytest.raises(InputError, match=r"arco\.zarr" if name == "arco_era5" else files[0].name):
+    with pytest.raises(InputError, match=STORES.get(name, files[0].name)):
         read(name, options)
 
 
