@@ -105,7 +105,9 @@ def test_the_series_of_a_cell_is_a_csv_with_its_origin(opened, atlas, daily, tmp
     waiting.value.save_as(file)
     assert "feedc0de" in file.read_text()
     table = pd.read_csv(file, comment="#")
-    assert (table["virtual_earth"] == simulated.STATEMENT).all() and f"# {simulated.STATEMENT}" in file.read_text()
+    assert (
+        table["virtual_earth"] == simulated.STATEMENT
+    ).all() and f"# {simulated.STATEMENT.replace(',', ';')}" in file.read_text()
     assert table["month"].tolist() == list(range(1, 13))
     for column, (flux, variable) in {
         "gpp_mean": ("gpp", "gpp"),

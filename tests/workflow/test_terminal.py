@@ -177,7 +177,8 @@ def made(project) -> tuple[int, str, str]:
 @pytest.mark.slow
 def test_ctrl_c_stops_a_run_and_leaves_no_lock(tmp_path):
     project = Project(tmp_path / "project")
-    with _start(project, "--", TOWERS, start_new_session=True) as process:
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a shell's background ignores it
+    with _start(project, "--", TOWERS, start_new_session=True, **heard) as process:
         logs = project.results / "logs"
         deadline = time.monotonic() + PATIENCE
         while not (logs.exists() and any(logs.rglob("*.log"))) and time.monotonic() < deadline:
