@@ -1,7 +1,6 @@
 """Atlases of small synthetic runs: their files, the built program, and Chromium to open them in."""
 
 import json
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ ROOT = Path(__file__).parents[2]
 SITE = ROOT / "tamrl/atlas/site"
 SCREENSHOTS = ROOT / "results/atlas-screenshots"
 QUANTUM = 0.004
-CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync", "--no-first-run")  # fmt: skip
 
 
 @dataclass
@@ -122,21 +119,6 @@ def atlas(daily, climatology, site) -> Path:
     for made in (daily, climatology):
         build_atlas(**made.keywords(site))
     return daily.folder / "atlas"
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """Debian's Chromium; missing is a failure in CI, a skip elsewhere."""
-    found = shutil.which("chromium")
-    if found is None:
-        reason = "no chromium to open the atlas in"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(CHROMIUM))
-        yield browser
-        browser.close()
 
 
 def monthly(values, times) -> np.ndarray:
