@@ -7,11 +7,12 @@ in `__pycache__`, as Python keeps its own compiled code, under the digest of the
 import ast
 import hashlib
 import json
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from tamrl.temporary import temporary_place
 
 
 class Source(NamedTuple):
@@ -36,9 +37,9 @@ def read_source(file: Path) -> Source:
     if not sys.dont_write_bytecode:
         with suppress(OSError):  # the package may lie where nobody can write
             record.parent.mkdir(exist_ok=True)
-            part = record.with_name(f"{record.name}.part-{os.getpid()}")
-            part.write_text(json.dumps({"content": key, **source._asdict()}), encoding="utf-8")
-            part.replace(record)
+            with temporary_place(record) as part:
+                part.write_text(json.dumps({"content": key, **source._asdict()}), encoding="utf-8")
+                part.replace(record)
     return source
 
 
