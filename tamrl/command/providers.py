@@ -202,11 +202,9 @@ def _take_back(order: "Remote") -> str:
 
 def _described(path: Path) -> str:
     """Variables and sizes of a NetCDF file of ERA5."""
-    import xarray as xr
+    from tamrl.intake import border, isolated
 
-    from tamrl.intake import border
-
-    with border.reading("the file is no NetCDF", where=path.name), xr.open_dataset(path, engine="netcdf4") as ds:
+    with border.reading("the file is no NetCDF", where=path.name), isolated.open_netcdf(path, where=path.name) as ds:
         if "t2m" not in ds:
             raise InputError("the file lacks t2m", where=path.name, found=sorted(map(str, ds.variables)))
         return f"t2m {dict(ds['t2m'].sizes)} in {ds['t2m'].attrs.get('units')}"
