@@ -35,7 +35,10 @@ def test_the_defaults_are_the_empty_configuration():
         ({"grid": {"bounds": [34, -120, 72, 42]}}, "exchanged"),
         ({"grid": {"bounds": [170, -50, -170, -30]}}, "crosses 180"),
         ({"grid": {"bounds": [0, 40, 0.5, 50]}}, "fewer than two rows or columns"),
-        ({"grid": {"bounds": [0, 40, 5, 50]}, "comparison": {"products": ["fluxcom"]}}, "maps of the globe alone"),
+        (
+            {"grid": {"bounds": [0, 40, 5, 50]}, "comparison": {"products": {"fluxcom_x_base": {"files": "x.nc"}}}},
+            "maps of the globe alone",
+        ),
         ({"grid": {"bounds": "FRA"}}, "no table of countries"),
         ({"grid": {"bounds": "land.shp"}}, "GeoJSON"),
         ({"towers": {"networks": []}}, "networks"),

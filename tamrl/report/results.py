@@ -179,6 +179,11 @@ class RunResults:
         summed = self.maps.summed
         return draw_basemap(summed.land_fraction, summed.grid, np.isfinite(summed.fluxes["gpp"].mean.mean()))
 
+    @property
+    def world(self) -> Basemap:
+        """Background of maps of towers, which stand anywhere even if a region is mapped."""
+        return replace(self.basemap, window=None)
+
     @cached_property
     def scored(self) -> pd.DataFrame:
         """Scored predictions of the maps' model, all splits."""

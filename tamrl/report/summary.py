@@ -251,7 +251,8 @@ def _coverage(calibration: Calibration) -> str:
 def _applicable_area(run: RunFiles) -> str:
     area = Applicability.read(run(File.APPLICABILITY))
     belts = {"of the mapped land": 90.0, "of it between 23.5° S and 23.5° N": TROPICS}
-    shares = [f"{100 * area.share(north):.0f} % {name}" for name, north in belts.items()]
+    within = {name: area.share(north) for name, north in belts.items()}  # a region may have no land in the tropics
+    shares = [f"{100 * share:.0f} % {name}" for name, share in within.items() if np.isfinite(share)]
     return f"Inside the area of applicability: {', '.join(shares)}."
 
 

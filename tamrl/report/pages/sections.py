@@ -34,7 +34,7 @@ def towers_section(results: RunResults) -> Section:
     split = results.metrics[results.metrics["split"] == results.split]
     skill = {flux: value for (name, flux), value in results.spatial_skill().items() if name == results.split}
     differences = scores.plot_paired_differences(results.metrics, groups, map_model=model)
-    located = towers.plot_tower_map(results.map_metrics, results.towers, results.basemap, scale=step)
+    located = towers.plot_tower_map(results.map_metrics, results.towers, results.world, scale=step)
     means = towers.plot_site_means(results.site_means, results.spatial_skill())
     classes = scores.plot_nse_by_class(results.metrics, scale=step, map_model=model, split=results.split)
     items: list[Item] = [
@@ -128,7 +128,7 @@ def quality_section(results: RunResults) -> Section:
     items: list[Item] = [captioned("quality", removed, facts.quality(quality))]
     if sites is not None and results.records is not None:
         counted = facts.stations(results.towers, sites, per_year=stations.PER_YEAR[step])
-        located = stations.plot_stations(results.towers, sites, step=step, base=results.basemap)
+        located = stations.plot_stations(results.towers, sites, step=step, base=results.world)
         shown = stations.choose_fingerprints(results.towers)
         prints = stations.plot_fingerprints(results.records, results.towers, step=step)
         pictures: list[Picture | Note] = [captioned("fingerprints", prints, facts.fingerprints(results.records, shown))]
