@@ -32,7 +32,7 @@ from tamrl.workflow import stage
 _log = logging.getLogger(__name__)
 
 TEMPLATE = Path(__file__).with_name("site") / "index.html"
-VISIBLE, CLOSEST = 170.0, 20.0
+VISIBLE, CLOSEST = 300.0, 20.0
 """Degrees of longitude that a map shows at zoom 1 with a margin, and the largest zoom at which it opens."""
 
 CREDITS = (File.CITATIONS, File.ACKNOWLEDGEMENTS)
@@ -129,9 +129,11 @@ def _appearance(maps: FluxMaps, shown: Sequence[layers.Layer]) -> dict[str, Any]
 
 def _home(grid: Grid) -> dict[str, float]:
     """Return the place and the zoom at which a window fills the map."""
-    middles, spans = zip(*((float(axis[[0, -1]].mean()), float(np.ptp(axis))) for axis in (grid.lat, grid.lon)), strict=True)
-    wide = max(spans[1], 2 * spans[0]) + grid.resolution
-    return {"lat": middles[0], "lon": middles[1], "zoom": round(min(CLOSEST, max(1.0, VISIBLE / wide)), 2)}
+    (lat, tall), (lon, wide) = (
+        (float(axis[[0, -1]].mean()), float(np.ptp(axis)) + grid.resolution) for axis in (grid.lat, grid.lon)
+    )
+    zoom = VISIBLE / max(wide, 2 * tall)
+    return {"lat": lat, "lon": lon, "zoom": round(min(CLOSEST, max(1.0, zoom)), 2)}
 
 
 def _write_fluxes(data: Path, maps: FluxMaps, quantum: float, reference: str | None) -> Iterator[layers.Layer]:

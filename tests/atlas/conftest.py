@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
+from tamrl import stores
 from tamrl.atlas.bundle import build_site
 from tamrl.atlas.stage import build_atlas
 from tamrl.grid import Grid
@@ -21,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 SITE = ROOT / "tamrl/atlas/site"
 SCREENSHOTS = ROOT / "results/atlas-screenshots"
 QUANTUM = 0.004
+REGION = "-30 to 70 degrees east, 20 to 80 degrees north"
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Made:
     run: Run
     name: str
     step: str
+    window: Grid | None = None
+    """What a run of a region maps."""
 
     def path(self, name: str) -> str:
         return str(self.folder / name)
@@ -42,8 +47,13 @@ class Made:
         drivers = cube(grid, time, {"time_step": self.step} | ({"climatology": "2000-2025"} if label == "climatology" else {}))
         season = 290 - 0.5 * np.abs(grid.lat)[:, None] + np.cos(2 * np.pi * time.day_of_year.to_numpy() / 365)[:, None, None]
         drivers["air_temperature"] = ("time", "lat", "lon"), (season + 0 * drivers["evi"].values).astype("f4")
-        seal(drivers, self.folder / "drivers/cube.zarr")
         members = predictions(grid, time, drivers["land_fraction"].values, 3)
+        if self.window is not None:
+            mapped = self.window.on_globe(np.ones(self.window.shape, "int8"), fill=0)
+            drivers = drivers.assign_coords({stores.MAPPED: (("lat", "lon"), mapped)}).assign_attrs(region=REGION)
+            members = members.isel(self.window.window.region)
+            self._cut_maps()
+        seal(drivers, self.folder / "drivers/cube.zarr")
         shape = (1, len(time), 5, 7)
         seal(members, self.folder / "predictions.zarr", {"gpp": shape, "reco": shape})
         made_from = {"store": self.folder / "predictions.zarr", "cube": self.folder / "drivers/cube.zarr"}
@@ -64,6 +74,13 @@ class Made:
             (self.folder / "towers" / name).write_text("@misc{nobody}\n")
         return self
 
+    def _cut_maps(self) -> None:
+        """Leave the window of the maps; the truth covers the globe."""
+        for path in (self.folder / "maps").glob("*.nc"):
+            with xr.open_dataset(path) as ds:
+                part = ds.isel(self.window.window.region).load().assign_attrs(mapped_region=REGION)
+            part.to_netcdf(path)
+
     def keywords(self, site: Path) -> dict:
         report = self.run.keywords()
         return {
@@ -77,12 +94,12 @@ class Made:
         }
 
 
-def make(folder: Path, **options) -> Made:
+def make(folder: Path, window: Grid | None = None, **options) -> Made:
     run = Run(folder, towers=12, models=("tamrl", "lightgbm"), **options)
     run.write_maps()
     run.write_towers()
     run.evaluate()
-    return Made(folder, run, folder.name, options["step"]).write()
+    return Made(folder, run, folder.name, options["step"], window).write()
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +112,13 @@ def daily(tmp_path_factory) -> Made:
 def climatology(daily) -> Made:
     """A mean year without truth, on another grid, beside the other run."""
     return make(daily.folder.parent / "mean", step="month", labels=("climatology",), reference=False, resolution=15.0)
+
+
+@pytest.fixture(scope="session")
+def regional(daily) -> Made:
+    """A run of days that maps a box, compared with the truth of the globe."""
+    window = Grid.within((-30, 20, 70, 80), 10.0)
+    return make(daily.folder.parent / "regional", window, step="day", labels=("2012",), virtual=True)
 
 
 @pytest.fixture(scope="session")

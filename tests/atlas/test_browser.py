@@ -11,6 +11,7 @@ import xarray as xr
 
 from tamrl import simulated
 from tamrl.atlas.bundle import build_site
+from tamrl.atlas.stage import build_atlas
 from tamrl.errors import InputError
 from tests.atlas.conftest import QUANTUM, SCREENSHOTS, SITE, broken, content, monthly
 
@@ -48,6 +49,18 @@ def test_every_view_says_that_the_world_is_simulated(opened, atlas, view):
     one.page.wait_for_selector("#panel[data-shown]")
     assert ("nothing about the real Earth" in one.text("#panel")) is (view == "tab=about")
     one.shoot(f"virtual-{view or 'map'}")
+
+
+def test_an_atlas_of_a_region_opens_at_its_window(opened, regional, site):
+    build_atlas(**regional.keywords(site))
+    one = opened().go(regional.folder / "atlas")
+    assert one.coloured() > 0.2, "the window fills the map"
+    one.page.get_by_role("button", name="the mapped region take up in July").click()
+    one.page.wait_for_selector("#panel[data-shown=regions]")
+    said = one.text("#panel")
+    assert "All mapped land" in said and "The Earth" not in said and "published, " not in said
+    assert one.page.eval_on_selector("#region", "select => select.value") == "mapped region"
+    one.shoot("region")
 
 
 def test_a_narrow_screen_says_so_too(opened, atlas):

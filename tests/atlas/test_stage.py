@@ -1,6 +1,8 @@
 """The data of the atlas: packed numbers come back, files hold what the run holds, and regions add up."""
 
+import base64
 import shutil
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -215,3 +217,31 @@ def test_the_page_and_its_index_say_whether_the_world_is_virtual(daily, climatol
         assert page.count(simulated.STATEMENT) == (3 if said else 0), "description, title and badge"
         assert (simulated.COLUMN in table) is bool(said)
         assert not said or (table[simulated.COLUMN] == said).all()
+
+
+def test_an_atlas_of_a_region_lies_at_its_place_on_the_globe(regional, placeholder):
+    build_atlas(**regional.keywords(placeholder))
+    data, grid = regional.folder / "atlas/data", Grid(10.0)
+    index = content(data / "index.js")
+    assert index["grid"] == {"resolution": 10.0, "rows": 18, "columns": 36}
+    assert (index["home"]["lat"], index["home"]["lon"], index["home"]["zoom"]) == (50.0, 20.0, pytest.approx(2.5))
+    flags = np.unpackbits(np.frombuffer(zlib.decompress(base64.b64decode(index["cells"])), "u1"), count=18 * 36).reshape(18, 36)
+    with xr.open_dataset(regional.folder / "maps/gpp_2012.nc") as ds:
+        shown = np.isfinite(ds["gpp"].values).any(0)
+        rows, columns = grid.index(lat=ds["lat"].values, lon=ds["lon"].values)
+    expected = np.zeros(grid.shape, bool)
+    expected[np.ix_(rows, columns)] = shown
+    assert (flags == expected).all()
+    (block,) = index["blocks"]
+    assert (block["row"], block["column"], block["rows"], block["columns"]) == (rows[0], columns[0], 6, 10)
+    assert index["about"]["published"] == {}
+
+
+def test_regions_of_an_atlas_of_a_region_are_those_inside_it(regional, placeholder):
+    build_atlas(**regional.keywords(placeholder))
+    regions = content(regional.folder / "atlas/data/regions.js")
+    assert regions["kinds"]["mapped region"] == "mapped" and "globe" not in regions["kinds"]
+    assert {"SREX-MED", "SREX-CEU"} <= regions["kinds"].keys() and "SREX-AMZ" not in regions["kinds"]
+    assert not set(classes.LATITUDE_BANDS) & regions["kinds"].keys()
+    truth = regions["truth"]["2012"]
+    assert truth["mapped region"]["gpp"][0] > truth["SREX-CEU"]["gpp"][0] > 0 and "globe" not in truth

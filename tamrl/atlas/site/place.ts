@@ -65,7 +65,7 @@ export async function placePanel(app: App, host: HTMLElement, current: () => boo
 
 function welcome(app: App): HTMLElement {
   const { run } = app;
-  const { about } = run.index;
+  const { about, home } = run.index;
   const ask = (text: string, answer: () => void): HTMLElement => h("li", {}, h("button", { type: "button", class: "ask", click: answer }, text));
   const example = run.index.towers.find((tower) => Object.keys(tower.scores).length);
   return h(
@@ -74,9 +74,9 @@ function welcome(app: App): HTMLElement {
     h("h2", {}, "Look, click, compare"),
     h("p", {}, `Carbon fluxes of the land, made from flux towers, weather and satellites. Choose a cell of the map to see its season, how sure the estimate is, and which towers stand near.`),
     h("ul", { class: "asks" },
-      ask("How much carbon does the Amazon take up in July?", () => app.set({ tab: "regions", region: "SREX-AMZ", month: 7, flux: "gpp", show: "mean" })),
-      ask("How sure are you about the Congo forest?", () => {
-        const centre = nearest(app, 0.5, 22);
+      ask(`How much carbon does ${home ? "the mapped region" : "the Amazon"} take up in July?`, () => app.set({ tab: "regions", region: home ? "mapped region" : "SREX-AMZ", month: 7, flux: "gpp", show: "mean" })),
+      ask(`How sure are you ${home ? "in the middle of it" : "about the Congo forest"}?`, () => {
+        const centre = home ? nearest(app, home.lat, home.lon) : nearest(app, 0.5, 22);
         if (centre) { app.set({ cell: centre }); app.fly(centre.lat, centre.lon, 3); }
       }),
       example && ask(`How did you do at tower ${example.site}?`, () => { app.set({ tab: "towers", tower: example.site }); app.fly(example.lat, example.lon, 4); }),

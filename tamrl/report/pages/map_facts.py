@@ -59,7 +59,8 @@ def member_spread(fluxes: Fluxes) -> str:
 def applicability(area: Applicability) -> str:
     """Shares inside."""
     tropics = area.share(23.5)
-    return f"{100 * area.share():.0f} % of the land lies inside, {100 * tropics:.0f} % of that between 23.5° S and 23.5° N."
+    of_tropics = f", {100 * tropics:.0f} % of that between 23.5° S and 23.5° N" if np.isfinite(tropics) else ""
+    return f"{100 * area.share():.0f} % of the land lies inside{of_tropics}."
 
 
 def seasonal_cycles(fluxes: Fluxes) -> str:

@@ -29,8 +29,8 @@ CAPTIONS = {
     "below, inside and above it. Right: error found where a given standard deviation was predicted; on the diagonal the "
     "prediction is right, below it too cautious.",
     "truth_coverage": "Share of the true fluxes inside their 90 % intervals: of cells (weighted by land area) in each file, of "
-    "blocks, bands and the globe, and of changes from one year to the next. Filled: the intervals of files and tables. Open: "
-    "mean ± 1.645 standard deviations of the members alone. Shaded: 85 to 95 %. One run has one truth of the globe a year, so "
+    "blocks, bands, all mapped land, and changes from one year to the next. Filled: the intervals of files and tables. Open: "
+    "mean ± 1.645 standard deviations of the members alone. Shaded: 85 to 95 %. One run has one truth of all land a year, so "
     "that its share says little there.",
     "tower_rmse": "RMSE by {step} of every held-out tower (a point each; NEE quality ≥ {qc:g}). Box: quartiles and median, which "
     "is written beside it; whiskers: 10th to 90th percentile. Points above the axis lie on its edge.",
