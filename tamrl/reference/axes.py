@@ -55,8 +55,9 @@ def face_north(field: xr.DataArray) -> xr.DataArray:
 
 
 def step_days(ds: xr.Dataset, name: str | None, *, where: object) -> tuple[str, np.ndarray]:
-    """Return the dimension of time and the day (datetime64[D]) of each of its steps.
+    """Return the dimension of time and the day (datetime64[D]) of each of its steps, the first one where they have bounds.
 
+    Stamps may lie at either end of a step or in its middle: some land models stamp a month with the first day of the next.
     Other calendars than the Gregorian keep year and month; a day that a month does not have becomes its 28th.
 
     Parameters
@@ -72,14 +73,24 @@ def step_days(ds: xr.Dataset, name: str | None, *, where: object) -> tuple[str, 
     variable = ds[time].variable
     calendar = str(variable.attrs.get("calendar", "")).lower()
     unit = str(variable.attrs.get("units", "")).lower()
-    attrs = dict(variable.attrs)
+    attrs, values = dict(variable.attrs), _first_ends(ds, variable)
     if calendar not in times.CALENDARS and unit.startswith(("month", "year")):
         attrs.pop("calendar")  # months are counted, whatever their days
         calendar = ""
     if calendar in times.CALENDARS:
-        decoded = times.decode_times(variable.values, attrs, where=f"{where}, coordinate {time}")
+        decoded = times.decode_times(values, attrs, where=f"{where}, coordinate {time}")
         return str(variable.dims[0]), decoded.astype("datetime64[D]")
     with border.reading("the time axis cannot be read", where=where, todo="write times as CF does"):
-        dates = np.ravel(cftime.num2date(variable.values, attrs["units"], calendar))
+        dates = np.ravel(cftime.num2date(values, attrs["units"], calendar))
     days = [f"{date.year:04d}-{date.month:02d}-{min(date.day, 28):02d}" for date in dates]
     return str(variable.dims[0]), np.array(days, "datetime64[D]")
+
+
+def _first_ends(ds: xr.Dataset, time: xr.Variable) -> np.ndarray:
+    """Beginnings of the steps where the file states bounds, in the unit of the time axis; else its stamps."""
+    name = time.attrs.get("bounds")
+    if name in ds.variables and ds[name].shape == (*time.shape, 2):
+        ends: np.ndarray = ds[name].values.astype("float64")
+        if np.isfinite(ends).all():
+            return np.asarray(ends.min(axis=1))
+    return time.values

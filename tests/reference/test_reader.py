@@ -71,6 +71,24 @@ def test_values_are_read_when_they_are_asked_for(tmp_path):
     assert ds["gpp"].chunks is not None and ds["gpp"].chunks[0] == (12, 12)
 
 
+def test_months_are_those_of_the_bounds_where_stamps_lie_at_the_end(tmp_path):
+    """A land model may stamp a month with the first day of the next; without bounds the first stamp would be February."""
+    (tmp_path / "ends").mkdir()
+    before = opened(written(tmp_path, "trendy"), "trendy", "gpp")["gpp"]
+    files = written(tmp_path / "ends", "trendy")
+    for path in files:
+        with netCDF4.Dataset(path, "a") as file:
+            time = file["time"]
+            starts = np.append(time[:], 2 * time[-1] - time[-2])
+            file.createDimension("bnds", 2)
+            file.createVariable("time_bnds", "f8", ("time", "bnds"))[:] = np.stack([starts[:-1], starts[1:]], axis=1)
+            time.bounds = "time_bnds"
+            time[:] = starts[1:]
+    after = opened(files, "trendy", "gpp")["gpp"]
+    np.testing.assert_array_equal(after["time"], before["time"])
+    np.testing.assert_array_equal(after, before)
+
+
 def test_sea_and_fill_values_are_missing(tmp_path):
     sea = opened(written(tmp_path, "fluxcom_rs_meteo"), "fluxcom_rs_meteo", "nee")["nee"].values
     assert np.isnan(sea[:, :, 0]).all() and np.isfinite(sea[:, :, 1:]).all()
