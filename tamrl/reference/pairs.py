@@ -172,8 +172,8 @@ def band_rows(grid: CellGrid) -> dict[str, np.ndarray]:
     return shares
 
 
-def month_days() -> np.ndarray:
-    """Days of the months of a mean year (12)."""
+def month_weights() -> np.ndarray:
+    """Shares of the months in the days of a mean year (12)."""
     starts = np.arange("2001-01", "2002-01", dtype="datetime64[M]")
-    days: np.ndarray = np.diff(calendar.bounds(starts, "month"), axis=1)[:, 0].astype(float)
-    return days
+    days = np.diff(calendar.bounds(starts, "month"), axis=1)[:, 0].astype(float)
+    return np.asarray(days / days.sum())

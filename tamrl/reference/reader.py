@@ -19,7 +19,7 @@ from tamrl.errors import InputError, near
 from tamrl.intake import arrays, border, completeness, isolated, rasters
 from tamrl.intake.stored import Attributes
 from tamrl.reference import axes, checks, months, units
-from tamrl.reference.layouts import GriddedLayout
+from tamrl.reference.layouts import LAND_OF_RUN, PIXELS, GriddedLayout
 from tamrl.reference.names import ProductFile, name_files
 
 BLOCK = 1 << 24
@@ -79,7 +79,7 @@ def open_product(files: Sequence[Path], layout: GriddedLayout, quantity: str, *,
     ds = field.assign_attrs(attrs).to_dataset(name=quantity)
     if flux.std:
         ds[f"{quantity}_std"] = _sum_of_terms(named, layout, {flux.std: 1}, flux.units, place).assign_attrs(attrs)
-    if layout.per == "land" and layout.land not in ("run", "pixels"):
+    if layout.per == "land" and layout.land not in (LAND_OF_RUN, PIXELS):
         ds["land_fraction"] = _static(_Source(named[0], layout), layout.land)
     return ds
 

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl.calendar import MONTHS
-from tamrl.reference.pairs import Pair, month_days
+from tamrl.reference.pairs import Pair, month_weights
 from tamrl.reference.regions import ComparedRegions
 
 MIN_IAV = 5
@@ -42,7 +42,7 @@ def score_pair(pair: Pair, regions: ComparedRegions, *, product: str) -> pd.Data
 def _moments(pair: Pair, weight: np.ndarray) -> dict[str, np.ndarray]:
     """Means, errors and correlation over months and cells (region)."""
     product = pair.product.mean(0, keepdims=True) if pair.climatology else pair.product
-    days = month_days() / month_days().sum() / len(product)
+    days = month_weights() / len(product)
     sums = np.zeros((5, pair.area.size))
     for run, other in zip(pair.run, product, strict=True):  # a year at a time
         o, p = run.astype("float64"), other.astype("float64")
@@ -83,7 +83,7 @@ class RegionSeries:
 
     def between_years(self, years: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Variation between years and trends (region); those of a run with one mean year are missing."""
-        days = month_days() / month_days().sum()
+        days = month_weights()
         run, product = self.run @ days, self.product @ days
         missing = np.full(len(product), np.nan)
         both = run.shape == product.shape
@@ -151,7 +151,7 @@ def mean_cycles(pair: Pair, regions: ComparedRegions, *, product: str) -> pd.Dat
 def cell_maps(pair: Pair) -> xr.Dataset:
     """Maps (lat, lon) of the means, the bias, the RMSE of months, and the amplitude and phase of the mean year, float32."""
     product = pair.product.mean(0, keepdims=True) if pair.climatology else pair.product
-    days = month_days() / month_days().sum()
+    days = month_weights()
     run_mean, other_mean = (np.einsum("m,ymc->c", days, part) / len(part) for part in (pair.run, product))
     a, b = harmonic(pair.run.mean(0).T), harmonic(product.mean(0).T)
     rmse = np.sqrt(np.einsum("m,ymc->c", days, (pair.run - product) ** 2) / len(product))

@@ -1,21 +1,15 @@
 """FLUXCOM RS+METEO, and its older form ANN with CRUNCEP. Cells that are always zero are sea."""
 
-from tamrl.reference.layouts import GRAMS, FluxVariable, GriddedLayout
+from dataclasses import replace
+
+from tamrl.reference.products import fluxcom_rs
 
 TITLE = "FLUXCOM RS+METEO"
 SOURCE = "doi 10.5194/bg-17-1343-2020"
 
-LAYOUT = GriddedLayout(
-    quantities={
-        "gpp": FluxVariable({"GPP": 1}, GRAMS),
-        "reco": FluxVariable({"TER": 1}, GRAMS),
-        "nee": FluxVariable({"NEE": 1}, GRAMS),
-    },
+LAYOUT = replace(
+    fluxcom_rs.LAYOUT,
     files=r"(?P<variable>GPP|TER|NEE)\.((RS_METEO\.FP-(ALL|NONE)\.MLM-ALL\.METEO-(?P<edition>\w+)\.720_360)|(ANN\.CRUNCEPv6))"
     r"\.monthly\.(?P<year>\d{4})\.nc",
     example="NEE.RS_METEO.FP-NONE.MLM-ALL.METEO-ERA5.720_360.monthly.2010.nc",
-    per="land",
-    fill=(-9999.0,),
-    yearly=True,
-    zero_is_sea=True,
 )
