@@ -6,7 +6,7 @@ is not included.
 
 from dataclasses import dataclass
 
-from tamrl import registry
+from tamrl import registry, variables
 from tamrl.calendar import MONTHS
 from tamrl.costs.fit import MIB
 from tamrl.costs.needs import job_mib
@@ -35,24 +35,21 @@ class Need:
         return f"{self.name}: about {self.amount:{digits}} {self.unit}"
 
 
-REANALYSES = ("arco_era5", "earth_data_hub", "cds_era5", "cds_era5_land")
-"""Sources of the same weather, of which a run reads one."""
-
-
 def format_routes(config: Config) -> str:
     """Return a table of what the configuration would fetch by each route: requests, bytes, hours, disk; empty without sources."""
     if not config.drivers.sources or config.twin:
         return ""
     from tamrl.drivers.cube.plan import plan_cube
 
-    others = tuple(name for name in config.drivers.sources if name not in REANALYSES)
+    weather = tuple(variables.get("air_temperature").sources)  # of these a run reads one
+    others = tuple(name for name in config.drivers.sources if name not in weather)
     rows = ["| route | requests | GB | h at 10 MB/s | GB that stay |", "|---|--:|--:|--:|--:|"]
-    for name in (*REANALYSES, *others):
+    for name in (*weather, *others):
         source = registry.load_source(name)
         if not source.CAPABILITIES.downloads:
             continue
         options = source.Options.model_validate({"download": True})
-        wanted = plan_cube(cube_variables(config), (name, *others) if name in REANALYSES else config.drivers.sources)[name]
+        wanted = plan_cube(cube_variables(config), (name, *others) if name in weather else config.drivers.sources)[name]
         volume = source.volume(options, variables=len(wanted), years=len(config.time.years))
         rows.append(_route(name, volume.requests, volume.size, volume.condensed or volume.size))
     shuttle = registry.load(registry.NETWORKS, "shuttle")
