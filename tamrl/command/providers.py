@@ -271,10 +271,10 @@ PROVIDERS: dict[str, tuple[str, Callable[[Config], Facts]]] = {
 
 def secrets() -> list[str]:
     """Keys, tokens and passwords of this user, the longest first, to be struck out."""
-    from tamrl.drivers.remote import earthdata, store_login
+    from tamrl.drivers.remote import data_hub, earthdata, store_login
     from tamrl.web.session import Credential
 
-    values = [os.environ.get(name, "") for name in (earthdata.TOKEN, store_login.KEY, "CDSAPI_KEY")]
+    values = [os.environ.get(name, "") for name in (earthdata.TOKEN, store_login.KEY, data_hub.KEY, "CDSAPI_KEY")]
     with suppress(DownloadError, MachineError):
         values.append(store_login.read_store_login().key.value)
     if login := Credential.of_netrc(earthdata.DEFAULT_LOGIN):

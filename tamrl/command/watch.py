@@ -70,7 +70,7 @@ LISTING = {
 }
 """Options of Snakemake that run nothing, or that ask for another output."""
 
-TOLD = ("Nothing to be done", "Terminating processes", "Will exit after finishing")
+SHOWN_MESSAGES = ("Nothing to be done", "Terminating processes", "Will exit after finishing")
 """Beginnings of messages of Snakemake that are shown."""
 
 FINAL = "At least one job did not complete successfully"
@@ -160,7 +160,7 @@ class LogHandler(LogHandlerBase):
     def _message(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         known = self.progress is not None and FINAL in text  # the last lines say so
-        if (record.levelno >= logging.WARNING and not known) or text.startswith(TOLD):
+        if (record.levelno >= logging.WARNING and not known) or text.startswith(SHOWN_MESSAGES):
             self.screen.say(text.strip())
 
     def close(self) -> None:
