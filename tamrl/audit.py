@@ -87,7 +87,15 @@ def _reason(text: object) -> str:
 
 
 def format_section(title: str, answer: Advisories, before: str, *, day: str) -> str:
-    """Format a section of the page; `before` is the previous page."""
+    """Format a section of the page; `before` is the previous page.
+
+    Parameters
+    ----------
+    title : heading
+    answer : what the advisory service said
+    before : the previous page, whose section is kept where there is no answer
+    day : date of the question, yyyy-mm-dd
+    """
     if answer.failed:
         old = re.search(rf"^## {title}\n.*?(^Last answer: .*?)(?=^## |\Z)", before, re.MULTILINE | re.DOTALL)
         last = old[1].strip() if old else "Last answer: none yet."

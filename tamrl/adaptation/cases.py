@@ -57,7 +57,16 @@ class Case:
 
 
 def build_case(member: Trained, held_out: xr.Dataset, training: xr.Dataset, *, qc: float, spinup: int) -> Case:
-    """Inputs of a member from samples of held-out and training towers; fluxes of quality below `qc` are not used."""
+    """Inputs of a member from samples of held-out and training towers; fluxes of quality below `qc` are not used.
+
+    Parameters
+    ----------
+    member : model whose inputs are built
+    held_out : samples (site, time) of the towers to adapt to
+    training : samples of the towers from which the member learnt, for their codes
+    qc : least quality (0 to 1) of a flux that is used
+    spinup : steps before the first that is predicted
+    """
     spec, standardisation = member.spec.inputs, member.spec.standardisation
     lead = min(spec.year, held_out.sizes["time"])
     steps = np.concatenate([dataset.lead_in(0, spec.year, lead), np.arange(held_out.sizes["time"])])

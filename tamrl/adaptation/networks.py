@@ -148,7 +148,15 @@ def multiplied(fluxes: Fluxes, factor: Float[Tensor, "site time 2"]) -> Fluxes:
 def fit_weights(model: FluxNetwork, measured: Measured, *, months: int, scale: Tensor, settings: Adaptation) -> FluxNetwork:
     """A copy of the model whose weights are tuned at one site and drawn to where they started.
 
-    L2-SP of Li et al. 2018 (arXiv 1802.01483). `measured` holds one site; the other parameters are those of `fit_codes`.
+    L2-SP of Li et al. 2018 (arXiv 1802.01483).
+
+    Parameters
+    ----------
+    model : stays as it is
+    measured : inputs and fluxes of one site
+    months : of fluxes; the more, the weaker the draw to where the weights started
+    scale : (3,) scales of the fluxes, gC m-2 d-1
+    settings : of the adaptation
     """
     tuned = copy.deepcopy(model).requires_grad_(True)
     parameters = list(tuned.parameters())
@@ -170,7 +178,14 @@ def fit_weights(model: FluxNetwork, measured: Measured, *, months: int, scale: T
 
 
 def site_loss(fluxes: Fluxes, y: Fluxes, weight: Fluxes, scale: Tensor) -> Float[Tensor, "site"]:  # noqa: F821 (a shape)
-    """Huber loss (doi 10.1214/aoms/1177703732) of scaled residuals, mean over the measured values of each site."""
+    """Huber loss (doi 10.1214/aoms/1177703732) of scaled residuals, mean over the measured values of each site.
+
+    Parameters
+    ----------
+    fluxes, y : (site, time, 3), predicted and measured, gC m-2 d-1
+    weight : (site, time, 3), 0 where nothing was measured
+    scale : (3,) scales of the fluxes, gC m-2 d-1
+    """
     known = y.where(weight > 0, fluxes.detach())
     each = huber_loss(fluxes / scale, known / scale, reduction="none") * weight
     return each.sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6)
@@ -180,7 +195,13 @@ def site_loss(fluxes: Fluxes, y: Fluxes, weight: Fluxes, scale: Tensor) -> Float
 def predict_adjusted(model: FluxNetwork, cells: Inputs, season: Season, adjustment: Adjustment, *, skip: int) -> np.ndarray:
     """Delivered fluxes (site, time - skip, 3), gC m-2 d-1, of adjusted sites; NaN where a driver is missing.
 
-    `season` is the time of year of the steps after those skipped.
+    Parameters
+    ----------
+    model : whose codes or weights were adapted
+    cells : standardised inputs of the sites
+    season : time of year of the steps after those skipped
+    adjustment : of the fluxes of each site
+    skip : first steps that are not returned
     """
     decoded = model.decode(cells.x, adjustment.z)[0][:, skip:]
     fluxes = model.deliver(multiplied(decoded, factors(adjustment.log_factors, season)))

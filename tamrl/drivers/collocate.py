@@ -29,7 +29,14 @@ class TowerCell(NamedTuple):
 
 
 def distance_to_cells(*, lat: float, lon: float, grid: Grid, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Distance in km from a point to the nearest point of cells given by rows and columns; 0 in the point's own cell."""
+    """Distance in km from a point to the nearest point of cells given by rows and columns; 0 in the point's own cell.
+
+    Parameters
+    ----------
+    lat, lon : of the point, degrees
+    grid : of the cells
+    rows, columns : (cell,) indices of the cells
+    """
     half = grid.resolution / 2
     away = (lon - grid.lon[columns] + 180.0) % 360.0 - 180.0
     near_lat = np.clip(lat, grid.lat[rows] - half, grid.lat[rows] + half)
@@ -107,7 +114,15 @@ class CellSeries:
 
 
 def drivers_at_towers(series: CellSeries, sites: pd.DataFrame, cells: Sequence[TowerCell], grid: Grid) -> xr.Dataset:
-    """Drivers of the chosen cells as a dataset (site, time), with where they come from."""
+    """Drivers of the chosen cells as a dataset (site, time), with where they come from.
+
+    Parameters
+    ----------
+    series : series of the cells, read once
+    sites : table of `contracts.SITES`
+    cells : cell of each tower, in the order of `sites`
+    grid : of the cells
+    """
     columns = [series.at(cell.row, cell.column) for cell in cells]
     drivers = xr.concat(columns, pd.Index(sites["site"], name="site"), combine_attrs="override")
     rows, cols = np.array([cell.row for cell in cells]), np.array([cell.column for cell in cells])

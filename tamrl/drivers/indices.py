@@ -45,7 +45,12 @@ NAMES = ("ndvi", "evi", "nirv", "kndvi", "lswi")
 
 
 def indices_of_bands(*, red: np.ndarray, nir: np.ndarray, blue: np.ndarray, swir: np.ndarray) -> dict[str, np.ndarray]:
-    """All of `NAMES` from the reflectances of four bands."""
+    """All of `NAMES` from the reflectances of four bands.
+
+    Parameters
+    ----------
+    red, nir, blue, swir : reflectances (0 to 1) of one shape, NaN where missing
+    """
     index = ndvi(red=red, nir=nir)
     others = {"nirv": nirv(ndvi=index, nir=nir), "kndvi": kndvi(ndvi=index), "lswi": lswi(nir=nir, swir=swir)}
     return {"ndvi": index, "evi": evi(red=red, nir=nir, blue=blue)} | others

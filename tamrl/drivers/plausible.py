@@ -91,7 +91,15 @@ def must_reach_peak(zonal: ZonalMeans) -> bool:
 
 
 def check_static(name: str, values: np.ndarray, grid: Grid, *, where: object = None) -> None:
-    """Refuse a static map (lat, lon), NaN where there is no land, whose mean over the globe's land is outside of `land`."""
+    """Refuse a static map (lat, lon), NaN where there is no land, whose mean over the globe's land is outside of `land`.
+
+    Parameters
+    ----------
+    name : of the variable
+    values : (lat, lon)
+    grid : of the map
+    where : file or source that the error names
+    """
     bounds = variables.get(name).means.land
     area = grid.area() + np.zeros(values.shape)
     present = np.isfinite(values)

@@ -87,6 +87,13 @@ def build_driver(
     """Bring one dynamic variable onto the grid of the maps, for `build_cube` to take; other parameters as there.
 
     The store `part` holds it as the cube will, and `filled_drivers` where it comes as composites.
+
+    Parameters
+    ----------
+    paths : raw files of the variable, which Snakemake watches
+    part : output, a store that holds the variable as the cube will, and `filled_drivers` where it comes as composites
+    variable : name in the vocabulary
+    drivers, time, resolution, threads, kept_cubes : as for `build_cube`
     """
     access = _access(paths, drivers, time, resolution, threads)
     land = access.statics(())["land_fraction"] > 0
@@ -166,6 +173,13 @@ def collocate_drivers(*, cube: str, towers: str, drivers: str, max_distance_km: 
     left out, and the log says so. Writes dims (site, time) with `distance_km` (to the nearest point of the cell used),
     `cell_lat`, `cell_lon` and the tower's own `lat`, `lon`. Raise `ContractError` if the cube or the table of towers breaks its
     contract; `InputError` if no tower is left.
+
+    Parameters
+    ----------
+    cube : drivers on the grid
+    towers : table of `contracts.SITES`
+    drivers : output
+    max_distance_km : from a tower to the nearest point of the cell that it takes
     """
     ds = stores.open_cube(cube, globe=True)
     sites = contracts.read_csv(towers, contracts.SITES)

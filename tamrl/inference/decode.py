@@ -78,6 +78,14 @@ def predict(members: Sequence[Trained], drivers: xr.Dataset, piece: Piece, *, ba
     """Predict the fluxes of a piece with an empty memory before it; parameters as for `decode`.
 
     Returns an array (member, site, len(piece), 3) of float32: gpp, reco, nee in gC m-2 d-1, NaN where a driver is missing.
+
+    Parameters
+    ----------
+    members : of an ensemble, with the same inputs
+    drivers : (site, time) or (lat, lon, time) that cover the piece and its spin-up
+    piece : steps to predict
+    batch : cells decoded at once
+    device : that computes
     """
     values = np.empty((len(members), drivers.sizes["site"], len(piece), 3), dtype=np.float32)
     for cells in _batches(drivers.sizes["site"], batch):

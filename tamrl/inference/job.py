@@ -105,7 +105,16 @@ def plan_map(request: MapRequest, members: Sequence[Trained], drivers: xr.Datase
 
 
 def plan_decoding(request: MapRequest, member: Trained, drivers: xr.Dataset, *, since: str | None, spinup: int) -> DecodingPlan:
-    """Plan the steps of a map; `since` is the label from whose memory it continues."""
+    """Plan the steps of a map; `since` is the label from whose memory it continues.
+
+    Parameters
+    ----------
+    request : the map
+    member : by whose inputs the steps are planned
+    drivers : cube of the map
+    since : label of the map from whose memory this one continues; null begins with a spin-up
+    spinup : steps of the spin-up
+    """
     axis, span = calendar.TimeAxis.of(drivers), max(member.spec.inputs.spans, default=0)
     if not request.carries:
         return plan_alone(axis, label=request.label, spinup=spinup, span=span)

@@ -19,7 +19,15 @@ def memory_folder(store: Path) -> Path:
 
 
 def save_memory(store: Path, tile: str, member: str, memory: Memory) -> str:
-    """Write the memory of a member, named by its digest, over the land cells of a tile; returns the SHA-256 of the file."""
+    """Write the memory of a member, named by its digest, over the land cells of a tile; returns the SHA-256 of the file.
+
+    Parameters
+    ----------
+    store : of the map
+    tile : name of the tile
+    member : name of the member
+    memory : states (layer, cell, hidden) after the last step
+    """
     path = _memory_file(store, tile, member)
     with files.atomic(path) as part:
         part.write_bytes(pack({f"{k:02d}": t.contiguous() for k, t in enumerate(memory)}))  # a full disk is then an OSError
@@ -27,7 +35,15 @@ def save_memory(store: Path, tile: str, member: str, memory: Memory) -> str:
 
 
 def has_memory(store: Path, tile: str, member: str, sha256: str) -> bool:
-    """Whether the memory is there as it was written."""
+    """Whether the memory is there as it was written.
+
+    Parameters
+    ----------
+    store : of the map
+    tile : name of the tile
+    member : name of the member
+    sha256 : of the file as it was written
+    """
     path = _memory_file(store, tile, member)
     return path.is_file() and files.checksum(path) == sha256
 
@@ -36,6 +52,13 @@ def load_memories(store: Path, record: TileRecord, tile: str, members: Sequence[
     """Read the memories of a tile that its record names.
 
     Raises `ContractError` if one of them is missing or differs from its checksum.
+
+    Parameters
+    ----------
+    store : of the map
+    record : of the tile, with the digests of its memories
+    tile : name of the tile
+    members : names of the members, whose order the result has
     """
     memories: list[Memory] = []
     for member in members:

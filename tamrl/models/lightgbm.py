@@ -40,7 +40,14 @@ class LightGbm:
         self.options = options
 
     def train(self, table: "Table", y: "Column", weight: "Column", *, seed: int) -> Any:
-        """A booster for features (row, feature), fluxes and weights (row)."""
+        """A booster for features (row, feature), fluxes and weights (row).
+
+        Parameters
+        ----------
+        table : features (row, feature)
+        y, weight : flux and its weight (row,)
+        seed : of rows and features drawn by each tree
+        """
         import lightgbm
 
         parameters = COMMON | {
@@ -56,7 +63,15 @@ class LightGbm:
         return lightgbm.train(parameters, lightgbm.Dataset(table, y, weight=weight), num_boost_round=self.options.trees)
 
     def grow(self, booster: Any, table: "Table", y: "Column", weight: "Column", *, trees: int, rate: float) -> Any:
-        """The booster with more trees; itself where the rows fill no two leaves."""
+        """The booster with more trees; itself where the rows fill no two leaves.
+
+        Parameters
+        ----------
+        booster : stays as it is
+        table, y, weight : as for `train`
+        trees : number of new trees
+        rate : their learning rate
+        """
         import lightgbm
 
         if len(y) < 2 * MIN_LEAF:

@@ -41,7 +41,14 @@ class XgBoost:
         self.options = options
 
     def train(self, table: "Table", y: "Column", weight: "Column", *, seed: int) -> Any:
-        """A booster for features (row, feature), fluxes and weights (row)."""
+        """A booster for features (row, feature), fluxes and weights (row).
+
+        Parameters
+        ----------
+        table : features (row, feature)
+        y, weight : flux and its weight (row,)
+        seed : of rows and features drawn by each tree
+        """
         import xgboost
 
         parameters = {

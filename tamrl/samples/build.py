@@ -118,7 +118,14 @@ def place_coordinates(towers: pd.DataFrame) -> dict[str, tuple[str, np.ndarray]]
 
 
 def on_axes(records: pd.DataFrame, name: str, sites: list[str], time: pd.DatetimeIndex) -> np.ndarray:
-    """A column of the records as (site, time), float32, NaN where there is no record."""
+    """A column of the records as (site, time), float32, NaN where there is no record.
+
+    Parameters
+    ----------
+    records : table with columns `site`, `date` and `name`
+    name : of the column
+    sites, time : axes of the result
+    """
     site, step = pd.Index(sites).get_indexer(records["site"]), time.get_indexer(records["date"])
     inside = (site >= 0) & (step >= 0)
     out = np.full((len(sites), len(time)), np.nan, dtype=np.float32)

@@ -63,7 +63,15 @@ class InputSpec:
         step: Step,
         filled: Sequence[str] = (),
     ) -> "InputSpec":
-        """What a plug-in's options ask for: `windows`, `calendar`, `support`, and `static`, the only attributes it wants."""
+        """What a plug-in's options ask for: `windows`, `calendar`, `support`, and `static`, the only attributes it wants.
+
+        Parameters
+        ----------
+        options : of the model
+        dynamic, static : variables of the configuration
+        step : day or month
+        filled : variables whose gaps are filled
+        """
         wanted = getattr(options, "static", static)
         return cls(
             tuple(dynamic),

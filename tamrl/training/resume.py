@@ -65,7 +65,14 @@ class Resume:
         self._key = key
 
     def save(self, state: State, network: nn.Module, optimizer: Optimizer, random: np.random.Generator) -> None:
-        """Save the state, every `EVERY` steps."""
+        """Save the state, every `EVERY` steps.
+
+        Parameters
+        ----------
+        state : counters, history and best weights
+        network, optimizer : whose state is stored
+        random : generator of the batches
+        """
         if state.step % EVERY:
             return
         progress = {"step": state.step, "history": state.history, "best": state.best, "numpy": random.bit_generator.state}

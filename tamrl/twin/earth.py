@@ -88,7 +88,15 @@ def create(land: np.ndarray, *, resolution: float, ratio: int, towers: int, seed
 
 
 def mean_climate(land: np.ndarray, nodes: WeatherLattice, *, ratio: int, seed: int) -> Climate:
-    """Mean climate at the nodes (latitude, longitude); at the poles all longitudes agree."""
+    """Mean climate at the nodes (latitude, longitude); at the poles all longitudes agree.
+
+    Parameters
+    ----------
+    land : (lat, lon) of the pixels, whether they are land
+    nodes : of the weather
+    ratio : pixels between two nodes
+    seed : of the world
+    """
     share = from_pixels(land, ratio)
     share[[0, -1]] = share[[0, -1]].mean(1, keepdims=True)
     lat, lon = (v.astype("float32") for v in np.meshgrid(nodes.lat, nodes.lon, indexing="ij"))
@@ -102,7 +110,16 @@ def mean_climate(land: np.ndarray, nodes: WeatherLattice, *, ratio: int, seed: i
 def surface(
     land: np.ndarray, climate: Climate, nodes: WeatherLattice, pixels: Grid, *, seed: int, rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Land cover and climate zone of the pixels, uint8 (lat, lon), worked on in blocks of `rows`."""
+    """Land cover and climate zone of the pixels, uint8 (lat, lon), worked on in blocks of `rows`.
+
+    Parameters
+    ----------
+    land : (lat, lon) of the pixels
+    climate : at the nodes
+    nodes, pixels : of climate and result
+    seed : of the world
+    rows : of a block
+    """
     warmth, rain = monthly_climate(climate)
     coarse = WeatherLattice(max(nodes.resolution, 1.0))
     lat, lon = np.meshgrid(coarse.lat, coarse.lon, indexing="ij")

@@ -235,7 +235,15 @@ def decay_rate(s: TileState, equations: Equations = STANDARD) -> Floats:
 
 
 def water(s: TileState, p: dict[str, Floats], air: Air, irrigated: np.ndarray) -> None:
-    """A day of snow (degree-day melt of 3 mm K-1, Hock 2003, doi 10.1016/S0022-1694(03)00257-9) and of the soil's bucket."""
+    """A day of snow (degree-day melt of 3 mm K-1, Hock 2003, doi 10.1016/S0022-1694(03)00257-9) and of the soil's bucket.
+
+    Parameters
+    ----------
+    s : state of the tiles, changed in place
+    p : parameters of the tiles
+    air : weather of the day
+    irrigated : whether each tile is irrigated
+    """
     frozen = ramp(-air.celsius, np.float32(-1.5), np.float32(0.5))
     s.snow += air.rain * frozen
     melt = np.minimum(s.snow, 3 * np.maximum(air.celsius, 0))

@@ -46,13 +46,28 @@ def hours(name: str, values: Floats) -> Floats:
 
 
 def ends(name: str, year: int, month: int, count: int) -> np.ndarray:
-    """Times (datetime64[h]) of the first `count` hours of a month: an amount is given at the end of its hour."""
+    """Times (datetime64[h]) of the first `count` hours of a month: an amount is given at the end of its hour.
+
+    Parameters
+    ----------
+    name : of the variable
+    year, month : of the hours
+    count : number of hours
+    """
     first = np.datetime64(f"{year}-{month:02d}", "h") + (1 if VARIABLES[name][4] == "sum" else 0)
     return first + np.arange(count)
 
 
 def grib(name: str, values: np.ndarray, *, times: np.ndarray, nodes: WeatherLattice) -> bytes:
-    """Hours (time, lat, lon) as GRIB messages of edition 1, as the Climate Data Store gives them, packed in 24 bits."""
+    """Hours (time, lat, lon) as GRIB messages of edition 1, as the Climate Data Store gives them, packed in 24 bits.
+
+    Parameters
+    ----------
+    name : of the variable
+    values : hours (time, lat, lon) in its units
+    times : of the hours, datetime64[h]
+    nodes : of the values
+    """
     return b"".join(_message(name, field, time, nodes) for field, time in zip(values, times, strict=True))
 
 
@@ -113,7 +128,15 @@ def create_store(path: Path, *, years: list[int], nodes: WeatherLattice) -> None
 
 
 def fill_store(path: Path, name: str, values: np.ndarray, *, times: np.ndarray) -> None:
-    """Write consecutive hours (time, lat, lon) into the store."""
+    """Write consecutive hours (time, lat, lon) into the store.
+
+    Parameters
+    ----------
+    path : of the store
+    name : of the variable
+    values : hours (time, lat, lon) in its units
+    times : of the hours, datetime64[h]
+    """
     root = zarr.open_group(path, mode="r+", zarr_format=2, use_consolidated=False)
     first = int(np.asarray(world_array(root, "time")[:1])[0])
     start = int((times[0] - np.datetime64("1900-01-01", "h")).astype("int64")) - first

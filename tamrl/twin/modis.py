@@ -64,7 +64,14 @@ def composite(
 
 
 def modis_dataset(values: dict[str, np.ndarray], *, start: date, end: date, pixels: Grid) -> xr.Dataset:
-    """One file's content, (lat, lon) north-up, with the window in the global attributes."""
+    """One file's content, (lat, lon) north-up, with the window in the global attributes.
+
+    Parameters
+    ----------
+    values : layers (lat, lon) by name, physical units
+    start, end : first and last day of the composite
+    pixels : of the layers
+    """
     attributes = {
         **{name: {"long_name": name, "_FillValue": np.int16(FILL), **INDEX} for name in (EVI, NDVI)},
         RELIABILITY: {
@@ -91,7 +98,14 @@ def modis_dataset(values: dict[str, np.ndarray], *, start: date, end: date, pixe
 
 
 def write_hdf4(path: Path, values: dict[str, np.ndarray], *, start: date, end: date) -> None:
-    """Write one file as NASA does: HDF4 with the attributes of HDF-EOS, no coordinates, a scale factor that divides."""
+    """Write one file as NASA does: HDF4 with the attributes of HDF-EOS, no coordinates, a scale factor that divides.
+
+    Parameters
+    ----------
+    path : of the file
+    values : layers (lat, lon) by name, physical units
+    start, end : first and last day of the composite
+    """
     rows, columns = values[EVI].shape
     file = SD(str(path), SDC.WRITE | SDC.CREATE)
     try:

@@ -47,7 +47,15 @@ def build_mosaic(land_cover: np.ndarray, resolution: float, ratio: int) -> Mosai
 
 
 def tile_of_pixels(mosaic: Mosaic, land_cover: Floats, shape: tuple[int, int], ratio: int) -> Floats:
-    """The tile that each pixel (lat, lon) belongs to, int32; -1 on water."""
+    """The tile that each pixel (lat, lon) belongs to, int32; -1 on water.
+
+    Parameters
+    ----------
+    mosaic : tiles of the cells
+    land_cover : code of the class of each pixel
+    shape : (lat, lon) of the cells
+    ratio : pixels along a side of a cell
+    """
     position = np.full(shape[0] * shape[1], -1)
     position[mosaic.cell] = np.arange(mosaic.cell.size)
     lookup = np.full((mosaic.cell.size + 1, len(IGBP)), -1, "int32")

@@ -57,7 +57,15 @@ class WaveField:
 
 
 def static_field(seed: int, name: str, *, lat: np.ndarray, lon: np.ndarray, scale_km: float, count: int = 64) -> np.ndarray:
-    """One smooth field at points (degrees, broadcast), float32 of the broadcast shape, mean 0 and variance 1."""
+    """One smooth field at points (degrees, broadcast), float32 of the broadcast shape, mean 0 and variance 1.
+
+    Parameters
+    ----------
+    seed, name : from which the field is drawn
+    lat, lon : of the points, degrees
+    scale_km : length over which values are alike
+    count : waves that are summed
+    """
     rng = generator(seed, name)
     waves = WaveField.draw(rng, scale_km=scale_km, count=count)
     weights = rng.standard_normal(waves.size).astype("float32")
@@ -67,7 +75,14 @@ def static_field(seed: int, name: str, *, lat: np.ndarray, lon: np.ndarray, scal
 
 
 def autoregressive(rng: np.random.Generator, *, steps: int, size: int, memory: float) -> Floats:
-    """First-order autoregressive series of variance 1, (step, size), float32; `memory` in steps is the e-folding time."""
+    """First-order autoregressive series of variance 1, (step, size), float32; `memory` in steps is the e-folding time.
+
+    Parameters
+    ----------
+    rng : source of the innovations
+    steps, size : of the result
+    memory : e-folding time in steps
+    """
     rho = np.exp(-1 / memory)
     shocks = rng.standard_normal((steps, size))
     shocks[1:] *= np.sqrt(1 - rho**2)

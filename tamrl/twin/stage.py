@@ -195,7 +195,15 @@ def _write_weather(part: Path, name: str, values: np.ndarray, *, year: int, mont
 
 @stage
 def write_modis(*, world: str, folder: str, twin: sections.Twin, seed: int) -> None:
-    """Write vegetation indices as 16-day MODIS composites, one file each (`modis_format`: netcdf or hdf4), into `folder`."""
+    """Write vegetation indices as 16-day MODIS composites, one file each (`modis_format`: netcdf or hdf4), into `folder`.
+
+    Parameters
+    ----------
+    world : file of the virtual Earth
+    folder : of the composites
+    twin : section of the configuration
+    seed : of the noise
+    """
     opened = _open(world)
     parts, pixels = opened.mosaic, Grid(opened.resolution / opened.ratio)
     tiles = mosaic.tile_of_pixels(parts, opened.static("land_cover"), Grid(opened.resolution).shape, opened.ratio)
@@ -219,6 +227,13 @@ def write_static(*, world: str, folder: str, co2: str, seed: int) -> None:
 
     The file `co2` holds annual means of CO2 which rise by 2 ppm a year; no flux of the virtual Earth follows them.
     All are in WGS84, north-up. Water is 0 in the first two and missing (-9999) in the last; nothing here is drawn by chance.
+
+    Parameters
+    ----------
+    world : file of the virtual Earth
+    folder : of the maps
+    co2 : table that is written
+    seed : of the run, unused: nothing here is drawn by chance
     """
     opened = _open(world)
     fine = opened.resolution / opened.ratio

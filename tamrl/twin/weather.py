@@ -117,7 +117,16 @@ def rainfall(mean: Floats, *, storm: Floats, wet: Floats) -> Floats:
 
 
 def humid(mean_rain: Floats, celsius: Floats, *, inland: Floats, moist: Floats, clouding: Floats) -> Floats:
-    """Relative humidity 0.08-1 from the climate's rain (mm d-1), temperature, distance from the sea, recent rain and cloud."""
+    """Relative humidity 0.08-1 from the climate's rain (mm d-1), temperature, distance from the sea, recent rain and cloud.
+
+    Parameters
+    ----------
+    mean_rain : of the climate, mm d-1
+    celsius : air temperature, degC
+    inland : distance from the sea, 0 to 1
+    moist : recent rain against that of the year, -1 to 1
+    clouding : cloudiness less its mean
+    """
     land = 0.30 + 0.52 * mean_rain / (mean_rain + 1.6) + 0.18 / (1 + np.exp((celsius - 2) / 5))
     sea = np.exp(-5 * inland)
     return np.asarray(np.clip(sea * 0.80 + (1 - sea) * land + 0.09 * moist + 0.25 * clouding, 0.08, 0.995))

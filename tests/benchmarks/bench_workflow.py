@@ -85,7 +85,9 @@ def _workers(folder: Path) -> list[dict[str, Any]]:
 def _cube(path: Path) -> None:
     """Two years of days at 5 degrees, all of it land."""
     random, grid, days = np.random.default_rng(1), Grid(5.0), pd.date_range("2010-01-01", "2011-12-31")
-    ds = xr.Dataset(coords={"time": days, "lat": grid.lat, "lon": grid.lon, "igbp": list(classes.IGBP)}, attrs={"time_step": "day"})
+    ds = xr.Dataset(
+        coords={"time": days, "lat": grid.lat, "lon": grid.lon, "igbp": list(classes.IGBP)}, attrs={"time_step": "day"}
+    )
     for name, centre, spread in (("air_temperature", 285, 8), ("shortwave_radiation", 200, 60), ("evi", 0.4, 0.1)):
         ds[name] = ("time", "lat", "lon"), random.normal(centre, spread, (len(days), *grid.shape)).clip(0).astype("f4")
     ds["igbp_fraction"] = ("igbp", "lat", "lon"), random.dirichlet(np.ones(17), grid.shape).transpose(2, 0, 1).astype("f4")

@@ -17,7 +17,15 @@ WATER = classes.IGBP.index("WAT")
 
 
 def static_cells(da: xr.DataArray, *, name: str, grid: Grid, threads: int) -> np.ndarray:
-    """A static map on the cells: float32 (lat, lon), or (class, lat, lon) fractions of the land where it has classes."""
+    """A static map on the cells: float32 (lat, lon), or (class, lat, lon) fractions of the land where it has classes.
+
+    Parameters
+    ----------
+    da : map (lat, lon) of a source, of values or of codes of classes
+    name : of the variable
+    grid : of the result
+    threads : that read blocks side by side
+    """
     members = variables.get(name).members
     native = Grid.from_dataset(da)
     k = regrid.native_per_cell(target=grid.resolution, native=native.resolution, name=name)

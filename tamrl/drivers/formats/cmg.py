@@ -191,7 +191,16 @@ def _placed(da: xr.DataArray, path: Path, kind: str) -> xr.DataArray:
 
 
 def physical_layer(path: Path, name: str, shape: tuple[int, int], *, limits: tuple[float, float], fill: int) -> np.ndarray:
-    """A layer of a file in physical values (float32), missing outside its valid range; see `scale_layer`."""
+    """A layer of a file in physical values (float32), missing outside its valid range; see `scale_layer`.
+
+    Parameters
+    ----------
+    path : of the file
+    name : of the layer
+    shape : (lat, lon) that the layer must have
+    limits : lowest and highest valid value, stored units
+    fill : stored value of a missing pixel
+    """
     raw = cmg_layer(path, name, shape)
     return scale_layer(raw.values, raw.attrs, where=f"{path} ({name})", rule=_rule(path), limits=limits, fill=fill)
 

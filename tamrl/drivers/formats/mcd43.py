@@ -25,7 +25,15 @@ SNOWY = 50
 
 
 def read_mcd43_index(index: str, product: str, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """An index of the nadir reflectances of a file (float32): NDVI, EVI, NIRv, kNDVI or LSWI."""
+    """An index of the nadir reflectances of a file (float32): NDVI, EVI, NIRv, kNDVI or LSWI.
+
+    Parameters
+    ----------
+    index : name of the index
+    product : name of the product, by which its bands are numbered
+    path : of the file
+    shape : (lat, lon) that the layers must have
+    """
 
     def band(name: str) -> np.ndarray:
         layer = f"Nadir_Reflectance_{BANDS[product][name]}"
@@ -43,7 +51,15 @@ def read_mcd43_index(index: str, product: str, path: Path, shape: tuple[int, int
 
 
 def read_mcd43_weights(weights: tuple[float, float, float], snowy: float, path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Quality weights (float32) of the pixels of a file; see `inversion_weights`."""
+    """Quality weights (float32) of the pixels of a file; see `inversion_weights`.
+
+    Parameters
+    ----------
+    weights : of full inversions, partly magnitude inversions and the rest
+    snowy : the most that a pixel under snow weighs
+    path : of the file
+    shape : (lat, lon) that the layers must have
+    """
     quality, snow = (cmg.code_layer(path, layer, shape) for layer in (QUALITY, SNOW))
     return inversion_weights(quality, snow, weights, snowy)
 

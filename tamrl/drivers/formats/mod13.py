@@ -49,6 +49,13 @@ def read_mod13_weights(
     """Quality weights (float32) of the pixels of a file; `weights` are those of good, marginal, snowy and cloudy ones.
 
     Codes that are not documented weigh nothing, and a warning names them.
+
+    Parameters
+    ----------
+    product : name of the product, for the names of its layers
+    weights : of good, marginal, snowy and cloudy pixels
+    path : of the file
+    shape : (lat, lon) that the layer must have
     """
     codes = cmg.code_layer(path, RELIABILITY, shape)
     unknown = codes[(codes != -1) & (codes != 255) & ((codes < 0) | (codes >= CODES.get(product, 4)))]

@@ -95,6 +95,15 @@ def on_steps(
 
     The attribute `reach` names the first and last day, or month, that the series tells something of. Raise `InputError` if the
     spacing of the times does not allow it, or a year has no value at all.
+
+    Parameters
+    ----------
+    da : raw series (time, ...)
+    axis : steps of the result
+    total : whether the variable is an amount
+    accumulation : what hourly amounts are summed over
+    where : file or source that errors name
+    partial : whether years without any value are missing instead of an error
     """
     between = spacing(da["time"].values, where)
     _refuse_statistics(da, total, between, where)

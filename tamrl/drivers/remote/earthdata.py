@@ -61,7 +61,15 @@ class Granule:
 
 
 def search_granules(product: str, collection: str, first: str, last: str, *, wait: float = 2.0) -> list[Granule]:
-    """Files of a product whose days begin within two dates (yyyy-mm-dd); raises `DownloadError` if there are none."""
+    """Files of a product whose days begin within two dates (yyyy-mm-dd); raises `DownloadError` if there are none.
+
+    Parameters
+    ----------
+    product : short name
+    collection : version
+    first, last : dates, yyyy-mm-dd
+    wait : seconds before the first repetition after a failure
+    """
     client, page, hits, more = download.Client(wait=wait), 1, 1, True
     granules: list[Granule] = []
     query = {"short_name": product, "version": collection, "page_size": PAGE, "sort_key": "start_date"}

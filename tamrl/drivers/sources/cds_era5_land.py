@@ -41,7 +41,15 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
 
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
-    """Fetch daily means, or amounts at 00:00, of a variable and year (its first `months`), by month; raises `DownloadError`."""
+    """Fetch daily means, or amounts at 00:00, of a variable and year (its first `months`), by month; raises `DownloadError`.
+
+    Parameters
+    ----------
+    options : of the source
+    item : short name of the variable in the catalogue
+    year, months : what is fetched
+    folder : where the files go
+    """
     from tamrl.drivers.remote import climate_store
 
     climate_store.fetch_orders(climate_store.era5_land_orders(variables.era5_entry(item), year, months), folder)
@@ -55,7 +63,15 @@ def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
 def open_dynamic(
     options: Options, *, names: tuple[str, ...], axis: "TimeAxis", only: "Collection[str] | None" = None
 ) -> "dict[str, xr.DataArray]":
-    """The named variables on all of `axis`, lazy."""
+    """The named variables on all of `axis`, lazy.
+
+    Parameters
+    ----------
+    options : of the source
+    names : variables of the vocabulary
+    axis : steps of the result
+    only : the files that may be read; null for all
+    """
     from tamrl.drivers.reanalysis import era5
 
     arrays = era5.open_files(NAME, FOLDER.path(options), names=names, axis=axis, accumulation="day", only=only)

@@ -65,7 +65,15 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
 
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
-    """Fetch the composites of a year that begin in its first `months`; raises `DownloadError`."""
+    """Fetch the composites of a year that begin in its first `months`; raises `DownloadError`.
+
+    Parameters
+    ----------
+    options : of the source
+    item : product
+    year, months : what is fetched
+    folder : where the files go
+    """
     from tamrl.drivers.remote import earthdata
 
     earthdata.fetch_granules(item, year, folder, collection=COLLECTIONS[item], months=months)

@@ -22,7 +22,15 @@ class ClassCycles:
         self.seen = torch.zeros(dims.static)
 
     def fit(self, x: Dynamic, support: Support, static: Static, y: Fluxes, weight: Fluxes, *, seed: int, bag: int = 0) -> None:
-        """Take means over all steps with a weight; nothing is random, and there is one bag."""
+        """Take means over all steps with a weight; nothing is random, and there is one bag.
+
+        Parameters
+        ----------
+        x, support, static : standardised inputs of the sites
+        y : (site, time, 3) fluxes, gC m-2 d-1
+        weight : (site, time, 3), 0 where there is no flux
+        seed, bag : unused
+        """
         bins, count = self.cycle.shape[1], y.new_zeros(len(y), self.cycle.shape[1], 3, dtype=torch.float64)
         bin_of_step = (_position(x, bins).floor().long() % bins)[..., None].expand(-1, -1, 3)  # (site, time, flux)
         weighted = torch.where(weight > 0, y * weight, 0.0).double()
@@ -36,7 +44,13 @@ class ClassCycles:
         self.seen = (count[:-1].sum((1, 2)) > 0).float()
 
     def predict(self, x: Dynamic, support: Support, static: Static, *, skip: int = 0) -> Fluxes:
-        """Mix of the cycles of a site's classes, interpolated between the middles of the bins, without the first `skip` steps."""
+        """Mix of the cycles of a site's classes, interpolated between the middles of the bins, without the first `skip` steps.
+
+        Parameters
+        ----------
+        x, support, static : standardised inputs of the sites
+        skip : first steps that are not returned
+        """
         cycle, bins = self.cycle.to(x.device), self.cycle.shape[1]
         share = static.clamp(min=0) * self.seen.to(x.device)  # (site, class)
         share = share / share.sum(1, keepdim=True).clamp(min=1)

@@ -77,6 +77,11 @@ class FluxNetwork(nn.Module):
     def predict(self, x: Dynamic, support: Support, static: Static, *, skip: int = 0) -> Fluxes:
         """Fluxes as they are delivered, without the first `skip` steps; a site is encoded once.
 
+        Parameters
+        ----------
+        x, support, static : standardised inputs of the sites
+        skip : first steps that are not returned
+
         Raises
         ------
         RuntimeError
@@ -93,6 +98,13 @@ class FluxNetwork(nn.Module):
         """Continue from `memory`, by default from none: delivered fluxes without the first `skip` steps, and the memory.
 
         A model with a `context` has no memory to continue from.
+
+        Parameters
+        ----------
+        x : (site, time, feature) steps that follow those of the memory
+        z : code of each site
+        memory : states after the step before; null for none
+        skip : first steps that are not returned
         """
         blocks = []
         for start in range(0, x.shape[1], BLOCK):

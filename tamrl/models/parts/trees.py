@@ -19,7 +19,14 @@ class BoosterLibrary(Protocol):
     """A library of boosted trees, with the options of the model."""
 
     def train(self, table: Table, y: Column, weight: Column, *, seed: int) -> Any:
-        """A booster for features (row, feature), fluxes and weights (row)."""
+        """A booster for features (row, feature), fluxes and weights (row).
+
+        Parameters
+        ----------
+        table : features (row, feature)
+        y, weight : flux and its weight (row,)
+        seed : of rows and features drawn by each tree
+        """
 
     def predict(self, booster: Any, table: Table) -> Column:
         """Fluxes (row) of features (row, feature)."""
@@ -35,7 +42,15 @@ class GrowingLibrary(BoosterLibrary, Protocol):
     """A library that can continue a booster."""
 
     def grow(self, booster: Any, table: Table, y: Column, weight: Column, *, trees: int, rate: float) -> Any:
-        """The booster with `trees` more trees, grown at the learning rate `rate`; itself where there are too few rows."""
+        """The booster with `trees` more trees, grown at the learning rate `rate`; itself where there are too few rows.
+
+        Parameters
+        ----------
+        booster : stays as it is
+        table, y, weight : as for `train`
+        trees : number of new trees
+        rate : their learning rate
+        """
 
 
 def cycle_statistics(support: Support) -> Static:
@@ -65,7 +80,16 @@ class BoostedTrees:
         self.boosters: dict[str, Any] = {}
 
     def fit(self, x: Dynamic, support: Support, static: Static, y: Fluxes, weight: Fluxes, *, seed: int, bag: int = 0) -> None:
-        """Train a bag on all steps with a weight."""
+        """Train a bag on all steps with a weight.
+
+        Parameters
+        ----------
+        x, support, static : standardised inputs of the sites
+        y : (site, time, 3) fluxes, gC m-2 d-1
+        weight : (site, time, 3), 0 where there is no flux
+        seed : of the rows drawn, and of the trees
+        bag : number of the bag, which changes the seed
+        """
         attributes = self._of_site(support, static)
         for k, flux in enumerate(FLUXES):
             site, step = (weight[..., k] > 0).nonzero(as_tuple=True)
@@ -76,7 +100,13 @@ class BoostedTrees:
             self.boosters[f"{flux}/{bag}"] = self.library.train(table, target, row_weight, seed=(seed + k) % 2**31)
 
     def predict(self, x: Dynamic, support: Support, static: Static, *, skip: int = 0) -> Fluxes:
-        """Fluxes without the first `skip` steps; every step on its own."""
+        """Fluxes without the first `skip` steps; every step on its own.
+
+        Parameters
+        ----------
+        x, support, static : standardised inputs of the sites
+        skip : first steps that are not returned
+        """
         used, attributes = x[:, skip:], self._of_site(support, static)
         sites, steps, _ = used.shape
         table = torch.cat([used, attributes[:, None].expand(-1, steps, -1)], dim=-1).reshape(sites * steps, -1).cpu().numpy()
@@ -109,7 +139,16 @@ class GrowingTrees(BoostedTrees):
     def adapted(
         self, x: Dynamic, support: Support, static: Static, y: Fluxes, weight: Fluxes, *, trees: int, rate: float
     ) -> "GrowingTrees":
-        """A copy with `trees` more trees for each flux of one site; all arguments hold this site alone."""
+        """A copy with `trees` more trees for each flux of one site; all arguments hold this site alone.
+
+        Parameters
+        ----------
+        x, support, static : standardised inputs of one site
+        y : (1, time, 3) its fluxes, gC m-2 d-1
+        weight : (1, time, 3), 0 where there is no flux
+        trees : number of new trees for each flux
+        rate : their learning rate
+        """
         result = copy.copy(self)
         result.boosters = dict(self.boosters)
         table = torch.cat([x[0], self._of_site(support, static).expand(x.shape[1], -1)], dim=1).numpy()
