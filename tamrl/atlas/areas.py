@@ -10,8 +10,9 @@ from tamrl.atlas.cells import BLOCK
 from tamrl.atlas.fields import FluxMaps
 from tamrl.atlas.stations import json_number
 from tamrl.carbon import FLUXES
-from tamrl.maps.budgets.regions import SREX, Regions, region_kind
+from tamrl.maps.budgets.regions import Regions, region_kind
 from tamrl.maps.land import Land
+from tamrl.maps.outlines import SREX
 
 ReferenceTotals = dict[str, dict[str, dict[str, list[float | None]]]]
 """PgC of the year and of the twelve months by label, region and flux."""

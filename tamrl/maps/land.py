@@ -8,7 +8,7 @@ import xarray as xr
 from tamrl import classes, stores
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
-from tamrl.maps.budgets import regions
+from tamrl.maps.outlines import regions_inside
 
 SHARE = f"the models' flux times the vegetated share of the land: 1 less the fractions of {', '.join(classes.UNVEGETATED)}"
 NO_CLASSES = "the models' flux for the whole land: the drivers hold no igbp_fraction to tell the vegetated share"
@@ -63,7 +63,7 @@ def describe_land(cube: xr.Dataset, *, vegetated_only: bool) -> Land:
         return land
     grid = Grid.of_cells(cube)
     mapped = grid.on_globe(cube[stores.MAPPED].values > 0, fill=False)
-    return replace(land, region=str(cube.attrs["region"]), inside=regions.inside(mapped, grid.globe))
+    return replace(land, region=str(cube.attrs["region"]), inside=regions_inside(mapped, grid.globe))
 
 
 def _describe(cube: xr.Dataset, *, vegetated_only: bool) -> Land:

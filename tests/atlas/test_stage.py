@@ -19,7 +19,7 @@ from tamrl.atlas.stage import build_atlas
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
-from tamrl.maps.budgets.regions import SREX, srex_masks
+from tamrl.maps.outlines import SREX, srex_masks
 from tests.atlas.conftest import QUANTUM, content, monthly
 
 
