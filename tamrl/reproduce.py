@@ -130,7 +130,7 @@ def main(arguments: list[str]) -> int:
         print(f"differs from the run: {line!a}")
     again = Path(options.folder).with_name(Path(options.folder).name + AGAIN)
     files.save_text(again / "config.json", json.dumps(wanted, indent=1))  # not as a record: with the paths of this machine
-    command = [sys.executable, "-m", "snakemake", "--configfile", str(again / "config.json"), "--rerun-incomplete"]
+    command = [sys.executable, "-m", "tamrl.command.watch", "--configfile", str(again / "config.json"), "--rerun-incomplete"]
     done = subprocess.run([*command, *(for_snakemake or ["--cores", str(os.cpu_count())])], check=False)
     if done.returncode:
         return done.returncode

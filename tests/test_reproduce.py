@@ -106,7 +106,7 @@ def test_commands_and_outer_paths_of_a_record_are_shown_and_not_taken(strangers,
     for answer, times in (("", 0), ("n", 0), ("y", 1)):
         monkeypatch.setattr("builtins.input", lambda _, answer=answer: answer)
         reproduce.main(["results/theirs"])
-        assert len([c for c in ran if "snakemake" in c]) == times
+        assert len([c for c in ran if "tamrl.command.watch" in c]) == times
     reproduce.main(["results/theirs", "--accept-commands", "--cores", "1"])
     assert ran[-1][-2:] == ["--cores", "1"] and "--accept-commands" not in ran[-1]
 
@@ -115,7 +115,7 @@ def test_own_values_laid_over_a_record_take_the_place_of_what_it_asks(strangers,
     write, ran = strangers
     write(drivers={"co2": "{elsewhere}/12ab/co2.csv"}, inference={"launcher": "sh"})
     Path("own.yaml").write_text("drivers: {co2: /mnt/mine/co2.csv}\ninference: {launcher: srun}\n")
-    assert reproduce.main(["results/theirs", "--over", "own.yaml"]) == 1 and len([c for c in ran if "snakemake" in c]) == 1
+    assert reproduce.main(["results/theirs", "--over", "own.yaml"]) == 1 and len([c for c in ran if "tamrl.command.watch" in c]) == 1
     assert "from the record" not in capsys.readouterr().out
     wanted = json.loads(Path("results/theirs-again/config.json").read_text())
     assert wanted["drivers"]["co2"] == "/mnt/mine/co2.csv" and wanted["inference"]["launcher"] == "srun"
@@ -125,7 +125,7 @@ def test_own_values_laid_over_a_record_take_the_place_of_what_it_asks(strangers,
 def test_a_record_of_defaults_and_of_data_below_the_project_needs_no_question(strangers, capsys):
     write, ran = strangers
     write(drivers={"co2": "{data}/co2.csv"}, evaluation={"title": "Maps, see https://a.example for more"})
-    assert reproduce.main(["results/theirs"]) == 1 and len([c for c in ran if "snakemake" in c]) == 1
+    assert reproduce.main(["results/theirs"]) == 1 and len([c for c in ran if "tamrl.command.watch" in c]) == 1
     assert "from the record" not in capsys.readouterr().out
 
 
