@@ -103,15 +103,41 @@ def test_a_finished_month_is_never_fetched_again(fetch, bucket):
     assert new == {str(day) for day in range(31, 59)} and names(folder)[1] == "arco_era5_2m_temperature_2011_02.nc"
 
 
-def test_an_outage_keeps_the_months_that_are_finished(fetch, bucket, downloads, monkeypatch):
+def test_an_outage_keeps_the_months_that_are_finished_and_the_hours_that_arrived(fetch, bucket, downloads, monkeypatch):
     monkeypatch.setattr(zarr_store, "ATTEMPTS", 3)
     bucket.last = 40
     with pytest.raises(OutageError):
         fetch()
     assert names(part_of(downloads)) == ["arco_era5_2m_temperature_2011_01.nc"]
+    arrived = set(bucket.chunks()[:40])
     bucket.last, before = None, len(bucket.chunks())
-    assert len(names(fetch())) == 2
-    assert "2m_temperature/0.0.0" not in bucket.chunks()[before:]
+    folder = fetch()
+    assert len(names(folder)) == 2
+    assert not arrived & set(bucket.chunks()[before:]), "a month goes on at the hour at which it stopped"
+    assert not list(folder.rglob("*.0.0")), "hours go once their month is written"
+
+
+def test_preliminary_hours_are_asked_for_again_after_an_outage(fetch, bucket, monkeypatch):
+    monkeypatch.setattr(zarr_store, "ATTEMPTS", 3)
+    marked(bucket.root, valid_time_stop="2011-01-20", valid_time_stop_era5t="2011-03-31")
+    bucket.last = 20
+    with pytest.raises(OutageError):
+        fetch(months=1)
+    marked(bucket.root, valid_time_stop="2011-01-31")
+    bucket.last, before = None, len(bucket.chunks())
+    fetch(months=1)
+    assert len(bucket.chunks()) == before + 31
+
+
+def test_hours_of_another_store_are_not_taken_up(fetch, bucket, original, tmp_path, monkeypatch):
+    monkeypatch.setattr(zarr_store, "ATTEMPTS", 3)
+    bucket.last = 20
+    with pytest.raises(OutageError):
+        fetch(months=1)
+    with running_bucket(original) as other:
+        folder = fetch(months=1, path=other.url)
+        assert len(other.chunks()) == 31
+    assert not list(folder.rglob("*.0.0"))
 
 
 def test_tens_of_requests_that_fail_or_break_off_are_made_again(fetch, bucket):

@@ -54,9 +54,9 @@ def climate_store(world):
 
 @contextmanager
 def hour_store(world):
-    """Chunks of a day; the first month has 31, and a month that is finished stays."""
+    """Chunks of a day; the first month has 31, so it is killed within the second."""
     with running_bucket(world / "arco.zarr") as bucket:
-        yield {"double": bucket, "item": "t2m", "hold": 31, "options": {"path": bucket.url}, "env": {}}
+        yield {"double": bucket, "item": "t2m", "hold": 40, "options": {"path": bucket.url}, "env": {}}
 
 
 @contextmanager

@@ -4,6 +4,7 @@ The values are those of `hour_store.open_store` to the bit, before units are con
 """
 
 import calendar
+import hashlib
 import logging
 import shutil
 from pathlib import Path
@@ -29,11 +30,14 @@ THREADS = 2
 """Days that are made at once; each holds the 24 hours of a global field, 0.3 GB in all, and its chunks arrive together."""
 ORDERED = ".ordered"
 """Folder of files that were ordered to fill gaps, until their month is written."""
+CHUNKS = ".chunks"
+"""Folder of the hours of a month as they arrived, until the month is written: about 1.2 GB of a variable."""
 
 
 def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: int = 12, fills: bool = False) -> None:
     """Write the files of the first `months` of a year that are not in the folder, or hold preliminary days that are final now.
 
+    Hours of a month that is not finished stay in the folder as they arrived, so that the next call asks for the others alone.
     Days that were made of another store are made anew, with a line in the log. Raise `InputError` if the store does not hold a
     whole month, or hours of it have no value anywhere on the globe and `fills` is not set; `DownloadError` if the store cannot be
     reached.
@@ -47,12 +51,16 @@ def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: 
     _remove_other_days(list(wanted.values()), path)
     missing = {month: target for month, target in wanted.items() if not target.is_file() or _preliminary_days(target)}
     store = HourStore.open(path) if missing else None
+    arrived = folder / CHUNKS / hashlib.sha256(path.rstrip("/").encode()).hexdigest()[:12]
     for month, target in missing.items():
         assert store
-        if target.is_file() and _month(year, month).span[1] > store.day_after(FINAL):
+        final = _month(year, month).span[1] <= store.day_after(FINAL)
+        if target.is_file() and not final:
             continue
         _refuse_unfinished(store, entry, year, month)
+        store.chunks_stay_in(arrived if final else None)  # preliminary hours may be others next time
         days, empty = _read_days(store, entry, year, month)
+        store.forget(entry.name, empty.seen, arrived)
         if empty.seen and not fills:
             empty.refuse()
         if empty.seen:
@@ -66,7 +74,9 @@ def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: 
         with files.atomic(target) as part:
             _described(days, entry, store).to_netcdf(part, engine="netcdf4", encoding=encoding)
         shutil.rmtree(folder / ORDERED, ignore_errors=True)
+        shutil.rmtree(folder / CHUNKS, ignore_errors=True)
         _log.info("%s: %d days written", target.name, days.sizes["time"])
+    shutil.rmtree(folder / CHUNKS, ignore_errors=True)
 
 
 def refuse_other_days(folder: str, path: str) -> None:

@@ -60,15 +60,18 @@ class HourStore:
 
     path: str
     dataset: xr.Dataset
+    remote: zarr_store.Remote | None = None
+    """The store where it is on the web."""
 
     @classmethod
     def open(cls, path: str) -> "HourStore":
         """Open a store; raise `InputError` if there is none, `DownloadError` if it cannot be reached."""
-        store = zarr_store.Remote(path) if zarr_store.is_url(path) else zarrs.CheckedStore(_local_store(path))
+        remote = zarr_store.Remote(path) if zarr_store.is_url(path) else None
+        store = remote or zarrs.CheckedStore(_local_store(path))
         todo = f"check that it is a Zarr store with its consolidated metadata ({' or '.join(METADATA)})"
         with border.reading("the Zarr store cannot be read", where=path, todo=todo):
             ds = zarrs.open_zarr(store, where=path)
-        return cls(path, netcdf.with_known_names(ds, path))
+        return cls(path, netcdf.with_known_names(ds, path), remote)
 
     @property
     def extent(self) -> dict[str, str]:
@@ -79,6 +82,20 @@ class HourStore:
         """The first midnight after the date of an attribute; far ahead where the store does not say."""
         with border.reading("an attribute of the store is no date", where=f"{self.path} ({key})"):
             return np.datetime64(str(self.dataset.attrs.get(key, "2200-01-01"))[:10], "D") + np.timedelta64(1, "D")
+
+    def chunks_stay_in(self, folder: Path | None) -> None:
+        """Keep the chunks that arrive from now on in a folder, or no longer; a store on this machine needs none."""
+        if self.remote:
+            self.remote.chunks = folder
+
+    def forget(self, name: str, stamps: set[np.datetime64], folder: Path) -> None:
+        """Remove the chunks of hours from the folder in which they stay, so that they are asked for again."""
+        raw = self.dataset[name]
+        time = times.decode_time_axis(raw, where=self.path)["time"].values
+        hours = np.flatnonzero(np.isin(time, np.array(sorted(stamps), "datetime64[ns]")))
+        for index in np.unique(hours // raw.encoding.get("chunks", (1,))[0]):
+            for place in (folder / name).glob(f"{index}.*"):
+                place.unlink()
 
     def hours(self, alias: Alias, axis: TimeAxis, empty: EmptyHours) -> xr.DataArray:
         """The hours of a variable that make the steps of `axis`, lazy, as `joining.join_series` gives them.

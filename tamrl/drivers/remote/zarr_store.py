@@ -2,11 +2,14 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 
+from tamrl import files
 from tamrl.errors import DownloadError
 from tamrl.web.download import Client
 from tamrl.web.session import Credential
@@ -33,15 +36,22 @@ def _client(url: str) -> Client:
 
 NO_KEYS: tuple[str, ...] = ()
 
+CHUNK_KEY = re.compile(r"(\w+)/(\d+(?:\.\d+)+)", re.ASCII)
+"""Keys of chunks with several dimensions in stores of Zarr 2."""
+
 
 class Remote(Store):
-    """A Zarr store at an address, read only; every request as `Client` makes it."""
+    """A Zarr store at an address, read only; every request as `Client` makes it.
+
+    Chunks of fields (Zarr 2) that arrive while `chunks` names a folder stay in it, and are read from there after any stop.
+    """
 
     supports_writes = supports_deletes = supports_listing = False
 
     def __init__(self, url: str, client: Client | None = None) -> None:
         super().__init__(read_only=True)
         self.url, self.client = url.rstrip("/"), client or _client(url)
+        self.chunks: Path | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Remote) and other.url == self.url
@@ -57,8 +67,23 @@ class Remote(Store):
             start, end = byte_range.start, byte_range.end
         elif isinstance(byte_range, OffsetByteRequest):
             start = byte_range.offset
-        content = await asyncio.to_thread(self.client.get, f"{self.url}/{key}", start=start, end=end, missing=True)
+        if self.chunks and start is end is None and CHUNK_KEY.fullmatch(key):
+            content = await asyncio.to_thread(self._kept_chunk, key, self.chunks)
+        else:
+            content = await asyncio.to_thread(self.client.get, f"{self.url}/{key}", start=start, end=end, missing=True)
         return None if content is None else prototype.buffer.from_bytes(content)
+
+    def _kept_chunk(self, key: str, folder: Path) -> bytes | None:
+        """A chunk of the folder, fetched if it is not in it."""
+        place = folder / key
+        if place.is_file():
+            return place.read_bytes()
+        content = self.client.get(f"{self.url}/{key}", missing=True)
+        if content is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with files.atomic(place, sealed=False) as part:
+                part.write_bytes(content)
+        return content
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
