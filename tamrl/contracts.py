@@ -69,6 +69,14 @@ COMPARISON = pa.DataFrameSchema(
 )
 """`drivers/comparison.csv`: gridded minus measured drivers per tower, in the vocabulary's units."""
 
+SENSORS = pa.DataFrameSchema(
+    {**dict.fromkeys(("variable", "units", "region", "season", "before", "after"), _text), "n": _count}
+    | {**dict.fromkeys(("mean_before", "mean_after", "difference", "rmse", "r"), _real)}
+    | {"bound": _real, "jump": pa.Column(bool, coerce=True)},
+    name="sensors",
+)
+"""`drivers/sensors.csv`: a later sensor minus the earlier one that it follows, over cells of the maps."""
+
 QUALITY = pa.DataFrameSchema(
     {"site": _site, "test": _text, "dropped": _count, "kept": _count, "note": _optional_text}, name="quality"
 )

@@ -49,6 +49,7 @@ class File(StrEnum):
     PLACE_DRIVERS = "drivers/places.nc"
     TOWER_DRIVERS = "drivers/towers.nc"
     DRIVER_COMPARISON = "drivers/comparison.csv"
+    SENSOR_COMPARISON = "drivers/sensors.csv"
 
     SPLITS = "samples/splits.csv"
     SAMPLES = "samples/{drivers}.nc"

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from tamrl import config as configuration
 from tamrl import plugins, provenance, registry
 from tamrl.carbon import FLUXES
+from tamrl.drivers.succession import changes_sensor
 from tamrl.errors import ConfigError
 from tamrl.grid import describe_bounds
 from tamrl.layout import DOWNLOADS, File, RunLayout
@@ -275,6 +276,7 @@ class WorkflowPlan:
         files = (File.TOWER_PREDICTIONS, File.SCORES, File.DISSIMILARITY, File.TOWERS, File.QUALITY, File.RECORDS)
         sites = [self.layout(File.NETWORK_SITES, network=network) for network in self.main.towers.networks]
         drivers = [self.layout(File.DRIVER_COMPARISON)] if self.gridded else []
+        drivers += [self.layout(File.SENSOR_COMPARISON)] if self.changes_sensor else []
         maps = [*self.maps(), *self.members(), *self.comparisons()]
         return [*self.summarised_files(), *map(self.layout, files), *sites, *drivers, *maps]
 
@@ -292,11 +294,22 @@ class WorkflowPlan:
         paths = [path for path in (self.main.drivers.co2, bounds) if isinstance(path, str)]
         for name in self.main.drivers.sources:
             if getattr(self.main.drivers.plugin_options(name), "download", False):
-                years = self.main.time.years
-                paths += [DOWNLOADS.item(name, item, year) for item in self._items(name) for year in years]
+                paths += [DOWNLOADS.item(name, item, year) for item in self._items(name) for year in self._years(name, item)]
             else:
                 paths += configuration.raw_inputs(self.main, "drivers", name)
         return paths
+
+    def _years(self, source: str, item: str) -> Iterable[int]:
+        """Years of which an item of a source is fetched: those of the run, or the item's own."""
+        plugin, options = registry.load_source(source), self.main.drivers.plugin_options(source)
+        years = self.main.time.years
+        return plugin.item_years(options, item, years) if plugins.has_item_years(plugin) else years
+
+    @property
+    def changes_sensor(self) -> bool:
+        """Whether a later sensor follows an earlier one in a source of the run, so that both are compared."""
+        options = self.main.drivers.plugin_options
+        return any(changes_sensor(registry.load_source(name), options(name)) for name in self.main.drivers.sources)
 
     def _items(self, source: str) -> Iterable[str]:
         """What is fetched of a source, such as its variables or products."""
@@ -333,7 +346,9 @@ class WorkflowPlan:
         for name in self.main.drivers.sources:
             source, options = registry.load_source(name), self.main.drivers.plugin_options(name)
             if plugins.holds_koppen(source):
-                return source.inputs(options), str(source.koppen_map(options))
+                path = source.koppen_map(options)
+                fetched = getattr(options, "download", False)
+                return [str(path.parent)] if fetched else source.inputs(options), str(path)
         return [], None
 
     def packaged(self) -> dict[str, Any]:

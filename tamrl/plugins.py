@@ -148,6 +148,10 @@ class SourceCapabilities:
     """A longer record leaves earlier steps as they are; see `ListingSource`."""
     downloads: bool = False
     """It can download its files; see `DownloadingSource`."""
+    item_years: bool = False
+    """Not every item is downloaded for every year of the run; see `ItemYearsSource`."""
+    sensors: bool = False
+    """A later sensor may follow an earlier one; see `tamrl.drivers.succession`."""
     ordered: bool = False
     """Its files are ordered at the Climate Data Store, which limits the orders of a user at a time."""
     koppen: bool = False
@@ -222,6 +226,13 @@ class DownloadingSource(DriverSource, Protocol):
         """
 
 
+class ItemYearsSource(DownloadingSource, Protocol):
+    """A source whose items are of years of their own: an edition, or the years of one sensor."""
+
+    def item_years(self, options: Any, item: str, years: tuple[int, ...]) -> tuple[int, ...]:
+        """Years of which an item is downloaded, for a run of so many years."""
+
+
 class KoppenSource(DriverSource, Protocol):
     """A source that holds a map of climates."""
 
@@ -237,6 +248,11 @@ def lists_files(source: DriverSource) -> TypeGuard[ListingSource]:
 def downloads(source: DriverSource) -> TypeGuard[DownloadingSource]:
     """Whether the source can download its files."""
     return source.CAPABILITIES.downloads
+
+
+def has_item_years(source: DriverSource) -> TypeGuard[ItemYearsSource]:
+    """Whether the items of the source are of years of their own."""
+    return source.CAPABILITIES.item_years
 
 
 def orders_files(source: DriverSource, options: Strict) -> bool:

@@ -33,7 +33,7 @@ DAY = "2011-01-01"
 
 PRODUCT, COLLECTION = "MOD13C1", "061"
 
-KINDS = {b"\x0e\x03\x13\x01": "HDF4", b"\x89HDF": "HDF5", b"PK\x03\x04": "zip"}
+KINDS = {b"\x0e\x03\x13\x01": "HDF4", b"\x89HDF": "HDF5", b"PK\x03\x04": "zip", b"II*\x00": "TIFF", b"II+\x00": "BigTIFF"}
 """Formats by their first bytes."""
 
 REPORT = "providers.md"
@@ -224,6 +224,39 @@ def _ask_earthdata(config: Config) -> Facts:
     return [*facts, f"{granules[0].file}: {_kind(head, granules[0].url)}"]
 
 
+def _ask_data_hub(config: Config) -> Facts:
+    """The metadata of the 2 m temperature, which need the key: a request of the monthly quota."""
+    import json
+
+    from tamrl.drivers.remote import data_hub
+    from tamrl.web import download
+
+    url = str(config.drivers.plugin_options("earth_data_hub").model_dump()["path"]).rstrip("/")
+    if not url.startswith(("http://", "https://")):
+        raise NotAskedError("drivers.earth_data_hub.path is a folder")
+    try:
+        login = data_hub.read_hub_login(url)
+    except DownloadError as error:
+        if error.found == "nothing":
+            raise NoAccountError(data_hub.HOW) from error
+        raise
+    where = f"{url}/t2m/{data_hub.METADATA}"
+    text = download.Client(credential=login, attempts=2, wait=1.0).get(where) or b""
+    metadata = data_hub.StoredArray.parse("t2m", text, where).metadata
+    attributes = json.loads(text).get("attributes", {})
+    return [f"t2m: {metadata.shape} in chunks of {metadata.chunk_grid.to_dict()['configuration']}, {attributes.get('units')}"]
+
+
+def _ask_map_publishers(config: Config) -> Facts:
+    """The first bytes of the files of climates and elevation."""
+    from tamrl.drivers.remote import published_maps
+    from tamrl.drivers.sources import static
+
+    options = static.Options.model_validate(config.drivers.plugin_options("static").model_dump())
+    heads = published_maps.read_heads(options, len(next(iter(KINDS))))
+    return [f"{url.rsplit('/', 1)[-1]}: {_kind(head, url)}" for url, head in heads.items()]
+
+
 def _ask_shuttle(config: Config) -> Facts:
     """The first bytes of one archive of each hub that the list of the FLUXNET shuttle names."""
     from tamrl.towers.reader import snapshot
@@ -262,7 +295,9 @@ def _kind(head: bytes, url: str) -> str:
 PROVIDERS: dict[str, tuple[str, Callable[[Config], Facts]]] = {
     "ARCO-ERA5": ("arco_era5", _ask_hour_store),
     "Climate Data Store": ("cds_era5", _ask_climate_store),
+    "Earth Data Hub": ("earth_data_hub", _ask_data_hub),
     "Earthdata": ("modis", _ask_earthdata),
+    "Static maps": ("static", _ask_map_publishers),
     "FLUXNET shuttle": ("shuttle", _ask_shuttle),
     "Public tower files": ("metaflux", _ask_public_files),
 }

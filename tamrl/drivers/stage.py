@@ -13,6 +13,7 @@ from tamrl import calendar, contracts, files, plugins, provenance, registry, sto
 from tamrl.calendar import Step, TimeAxis
 from tamrl.drivers import co2 as annual_co2
 from tamrl.drivers import collocate, compare, granules, places
+from tamrl.drivers import sensors as sensor_tables
 from tamrl.drivers import subsets as subset_tables
 from tamrl.drivers.cube import append, write
 from tamrl.drivers.cube.access import SourceAccess
@@ -261,6 +262,27 @@ def compare_drivers(
             middle["r"],
         )
     contracts.write_table(comparison, table, contracts.COMPARISON, virtual=virtual)
+
+
+@stage
+def compare_sensors(
+    *, paths: list[str], sensors: str, drivers: Drivers, time: DriverTime, resolution: float, threads: int, virtual: bool = False
+) -> None:
+    """Compare a later sensor with the earlier one that it follows (`contracts.SENSORS`); other parameters as of `build_cube`.
+
+    Raise `ConfigError` or `InputError` if they have no time in common, `ContractError` if the table breaks its contract.
+
+    Parameters
+    ----------
+    sensors : table to write
+    virtual : whether the inputs of the run were simulated
+    """
+    access = _access(paths, drivers, time, resolution, threads)
+    land = access.statics(())["land_fraction"] > 0
+    with limited_threads(threads):
+        table = sensor_tables.compare_sensors(access.sensor_pairs(drivers.variables.dynamic), access.grid, land)
+    _log.info("%d of %d comparisons of sensors are jumps", table["jump"].sum(), len(table))
+    contracts.write_table(sensors, table, contracts.SENSORS, virtual=virtual)
 
 
 def _vegetation(folder: str, sites: pd.DataFrame, step: Step) -> pd.DataFrame:

@@ -116,6 +116,8 @@ class RunResults:
     """All towers of the networks, those left out too."""
     drivers: pd.DataFrame | None
     """Drivers of the grid against those of the towers (`drivers/comparison.csv`)."""
+    sensors: pd.DataFrame | None
+    """A later sensor against the one that it follows (`drivers/sensors.csv`), where a source changes."""
     maps: MapResults | None
     timings: Timings
 
@@ -129,7 +131,7 @@ class RunResults:
         predictions = _read_parquet(run(File.TOWER_PREDICTIONS), contracts.PREDICTIONS)
         scores = contracts.read_csv(run(File.SCORES), contracts.SCORES)
         sites = [path for name in description.networks if (path := run.find(File.NETWORK_SITES, network=name))]
-        records, drivers = run.find(File.RECORDS), run.find(File.DRIVER_COMPARISON)
+        records, drivers, sensors = map(run.find, (File.RECORDS, File.DRIVER_COMPARISON, File.SENSOR_COMPARISON))
         every = pd.concat([contracts.read_csv(p, contracts.SITES) for p in sites], ignore_index=True) if sites else None
         return cls(
             description=description,
@@ -142,6 +144,7 @@ class RunResults:
             records=_read_parquet(records, contracts.TOWERS) if records else None,
             network_sites=every,
             drivers=contracts.read_csv(drivers, contracts.COMPARISON) if drivers else None,
+            sensors=contracts.read_csv(sensors, contracts.SENSORS) if sensors else None,
             maps=_read_maps(run, description, reference) if gridded else None,
             timings=read_timings(Path(run.layout(File.BENCHMARKS))),
         )

@@ -10,11 +10,13 @@ import pytest
 
 from tamrl.command import providers
 from tamrl.command.main import main
-from tamrl.drivers.remote import earthdata
+from tamrl.drivers.remote import data_hub, earthdata
 from tamrl.drivers.remote.store_login import KEY, URL
 from tamrl.towers import public_files
-from tests.providers import climate_store, hour_store
+from tests.providers import climate_store, hour_store, map_publisher
 from tests.providers import earthdata as nasa_double
+from tests.providers.data_hub import KEY as HUB_KEY
+from tests.providers.data_hub import running_hub
 from tests.providers.test_climate_store import NAMES, home  # noqa: F401
 from tests.providers.test_earthdata import FIRST, nasa, netrc  # noqa: F401
 from tests.providers.test_hour_store import original  # noqa: F401
@@ -55,8 +57,15 @@ def world(store, nasa, server, listed, original, home, tmp_path, monkeypatch, wr
     digest = hashlib.sha256(server.content["one.csv"]).hexdigest()
     (tmp_path / "sources.tsv").write_text(f"dataset\tfile\turl\tsha256\nmetaflux\tone.csv\t{base}/one.csv\t{digest}\n")
     monkeypatch.setattr(public_files, "SOURCES", tmp_path / "sources.tsv")
-    with hour_store.running_bucket(original) as bucket:
-        settings = {"drivers": {"arco_era5": {"path": bucket.url}}, "towers": {"shuttle": {"snapshot": str(listed)}}}
+    write.write_hub(tmp_path / "hub.zarr", resolution=30, years=[2011])
+    monkeypatch.setenv(data_hub.KEY, HUB_KEY)
+    doubles = hour_store.running_bucket(original), running_hub(tmp_path / "hub.zarr"), map_publisher.running_publisher()
+    with doubles[0] as bucket, doubles[1] as hub, doubles[2] as (publisher, _):
+        publisher.files |= {"1": map_publisher.archive(b"map"), "2": b"II*\x00" + b"x" * 99}
+        files = {f"{item}": {"url": f"{publisher.url}/files/{k}", "year": 2020} for item, k in (("koppen", 1), ("elevation", 2))}
+        sources = {"arco_era5": {"path": bucket.url}, "earth_data_hub": {"path": hub.url}, "static": files}
+        settings = {"drivers": sources, "towers": {"shuttle": {"snapshot": str(listed)}}}
+        bucket.hub, bucket.publisher = hub, publisher
         (tmp_path / "mine.yaml").write_text(json.dumps(settings))
         bucket.settings = settings
         yield bucket
@@ -97,8 +106,24 @@ def test_providers_that_work_are_ok_and_the_report_tells_no_secret(ask, tmp_path
     assert len(checks["FLUXNET shuttle"]["facts"]) == 5, "one archive of each hub"
     page = (tmp_path / "providers.md").read_text()
     assert "| Earthdata | ok |" in page and "## Climate Data Store: ok" in page
-    for secret in (climate_store.KEY, nasa_double.TOKEN, nasa_double.PASSWORD, USER, str(tmp_path)):
+    assert "1: zip, as expected" in _facts(checks["Static maps"]) and "2: TIFF" in _facts(checks["Static maps"])
+    assert re.search(r"t2m: \(\d+, \d+, \d+\) in chunks of", _facts(checks["Earth Data Hub"]))
+    for secret in (HUB_KEY, climate_store.KEY, nasa_double.TOKEN, nasa_double.PASSWORD, USER, str(tmp_path)):
         assert secret not in page + json.dumps(checks), secret
+
+
+def test_pages_and_refusals_of_hub_and_publishers_are_named(ask, world, monkeypatch):
+    world.publisher.files["2"] = b"<html>who are you</html>"
+    monkeypatch.setenv(data_hub.KEY, "another-key-of-somebody")
+    code, checks = ask()
+    assert (
+        code == 1
+        and "another format" in _facts(checks["Static maps"])
+        and "refuses the login" in _facts(checks["Earth Data Hub"])
+    )
+    monkeypatch.delenv(data_hub.KEY)
+    check = ask()[1]["Earth Data Hub"]
+    assert check["state"] == "no account" and "earthdatahub.destine.eu" in check["todo"]
 
 
 def test_only_a_day_and_a_few_bytes_are_asked_for(ask, world, store):

@@ -43,10 +43,10 @@ def planned(tmp_path, resources, drivers):
 @pytest.mark.parametrize(("resources", "limit"), [({}, 2), ({"cds": 5}, 5)])
 def test_orders_are_limited_and_other_downloads_are_not(tmp_path, resources, limit):
     drivers = {"sources": ["cds_era5", "modis", "static"], "cds_era5": {"download": True}, "modis": {"download": True}}
-    assert planned(tmp_path, resources, drivers) == [limit, {"cds_era5": 1, "modis": 0}]
+    assert planned(tmp_path, resources, drivers) == [limit, {"cds_era5": 1, "modis": 0, "static": 0}]
 
 
 @pytest.mark.parametrize(("gaps", "orders"), [("refuse", 0), ("cds_era5", 1)])
 def test_orders_that_fill_gaps_of_the_public_store_count(tmp_path, gaps, orders):
     drivers = {"arco_era5": {"download": True, "gaps": gaps}, "modis": {"download": True}}
-    assert planned(tmp_path, {}, drivers) == [2, {"arco_era5": orders, "modis": 0}]
+    assert planned(tmp_path, {}, drivers) == [2, {"arco_era5": orders, "modis": 0, "static": 0}]

@@ -164,6 +164,32 @@ def test_an_archive_that_stays_denied_where_others_arrive_is_set_aside(listed, s
     assert _gather(tmp_path / "shuttle", strict=False)[2]["site"].tolist() == ["US-Ccc"]
 
 
+def test_archives_that_stay_denied_when_all_others_are_here_are_set_aside(listed, server, tmp_path, caplog):  # noqa: F811
+    """The call after the one that was stopped asks for the denied ones alone: their server is not out for that."""
+    denied = [name for name in server.content if "DE-Aaa" not in name]
+    _fetch(listed, tmp_path / "shuttle", sites=["DE-Aaa"])
+    shutil.rmtree(tmp_path / "shuttle")
+    server.faults = {name: ["403"] * reader.TRIES * reader.ROUNDS for name in denied}
+    assert len(_fetch(listed, tmp_path / "shuttle")) == 1
+    last = [record.message for record in caplog.records if record.levelname == "WARNING"][-1]
+    assert "3 of 4 archives are set aside" in last and all(name in last for name in denied) and "403" in last
+    aside = _gather(tmp_path / "shuttle", strict=False)[2]
+    assert sorted(aside["file"]) == sorted(denied) and aside["reason"].str.contains("403").all()
+    with pytest.raises(InputError, match=r"could not be downloaded(.|\n)*403(.|\n)*strict: false"):
+        _gather(tmp_path / "shuttle")
+
+
+@pytest.mark.parametrize("fault", ["403", "page"])
+def test_a_server_that_denies_what_it_gave_before_is_out(listed, server, tmp_path, fault):  # noqa: F811
+    _fetch(listed, tmp_path / "shuttle", sites=["DE-Aaa"])
+    shutil.rmtree(tmp_path / "shuttle")
+    server.faults = {name: [fault] * 99 for name in server.content}
+    with pytest.raises(OutageError, match="3 archives are still wanted"):
+        _fetch(listed, tmp_path / "shuttle")
+    server.faults = {}
+    assert len(_fetch(listed, tmp_path / "shuttle")) == 4
+
+
 # AmeriFlux counts downloads
 
 

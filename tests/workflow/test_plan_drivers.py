@@ -54,10 +54,17 @@ def test_parsing_prints_nothing(plan, file):
 
 
 def test_what_is_fetched_is_fetched_variable_by_variable_and_year_by_year(plan):
-    static = "static: {path: '{data}/global/static'}"
+    static = "static: {path: '{data}/global/static', download: false}"
     done = plan(
         f"drivers={{sources: [cds_era5, modis, static], cds_era5: {{download: true}}, modis: {{download: true}}, {static}}}"
     )
     for folder in ("cds_era5/t2m/2001", "cds_era5/d2m/2010", "cds_era5/tp/2024", "modis/MOD13C1/2003"):
         assert f"downloads/drivers/{folder}" in done.stdout
     assert done.stdout.count("rule download_drivers:") == 24 * 5
+
+
+def test_static_maps_are_fetched_once_for_all_years(plan):
+    done = plan()
+    for folder in ("static/land_cover/2019", "static/elevation/2022", "static/koppen/2020"):
+        assert done.stdout.count(f"output: downloads/drivers/{folder}\n") == 1
+    assert done.stdout.count("rule download_drivers:") == 24 * 5 + 3

@@ -175,3 +175,26 @@ rule compare_drivers:
         code=code("tamrl.drivers.stage"),
     script:
         "../scripts/run_stage.py"
+
+
+# A later sensor against the earlier one that it follows, where a source changes from one to the other.
+rule compare_sensors:
+    input:
+        nameable(PLAN.driver_files()),
+    output:
+        sensors=THIS(File.SENSOR_COMPARISON),
+    log:
+        THIS.log("compare_sensors"),
+    benchmark:
+        THIS.benchmark("compare_sensors")
+    conda:
+        ENV
+    threads: 2
+    resources:
+        **needs("build_driver"),
+    params:
+        **{key: value for key, value in DRIVERS.items() if key != "kept_cubes"},
+        stage="tamrl.drivers.stage.compare_sensors",
+        virtual=VIRTUAL,
+    script:
+        "../scripts/run_stage.py"

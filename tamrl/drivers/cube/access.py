@@ -17,6 +17,7 @@ from tamrl.drivers import co2, derived
 from tamrl.drivers.cube.fields import FieldMaker, LandNodes
 from tamrl.drivers.cube.plan import plan_cube, source_of
 from tamrl.drivers.cube.statics import statics_on_cells
+from tamrl.drivers.succession import SensorPair, changes_sensor
 from tamrl.errors import InputError
 from tamrl.grid import Grid
 from tamrl.sections.inputs import DriverTime
@@ -89,6 +90,15 @@ class SourceAccess:
         placed = {name: on_globe(da) for name, da in arrays.items()}
         optimize: Callable[..., tuple[xr.DataArray]] = dask.base.optimize
         return {name: optimize(da)[0] for name, da in placed.items()}  # once here instead of once per block
+
+    def sensor_pairs(self, names: Iterable[str]) -> dict[str, SensorPair]:
+        """What the named dynamic variables are made of, by both sensors where a source changes from one to the other."""
+        pairs: dict[str, SensorPair] = {}
+        for source, wanted in plan_cube(tuple(names), self.sources).items():
+            plugin, options = registry.load_source(source), self.options(source)
+            if wanted and changes_sensor(plugin, options):
+                pairs |= plugin.open_overlap(options, names=wanted, axis=self.axis)
+        return pairs
 
     @cached_property
     def land_nodes(self) -> LandNodes:

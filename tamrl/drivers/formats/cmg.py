@@ -50,7 +50,15 @@ def count_collections(folder: str, product: str, collection: str | None = None) 
     return {key: count for key, count in sorted(counts.items()) if collection in (None, key)}
 
 
-def find_composites(folder: str, axis: TimeAxis, product: str, collection: str | None = None) -> dict[datetime, Path]:
+def find_composites(
+    folder: str,
+    axis: TimeAxis,
+    product: str,
+    collection: str | None = None,
+    *,
+    since: datetime = datetime.min,
+    before: datetime = datetime.max,
+) -> dict[datetime, Path]:
     """First day and file of each map of the years asked for and `AROUND` days on both sides.
 
     Of files that NASA made at different dates for the same days the newest is taken. Raise `InputError` if a year has no map, two
@@ -59,6 +67,7 @@ def find_composites(folder: str, axis: TimeAxis, product: str, collection: str |
     Parameters
     ----------
     collection : the only collection to read, such as `061`
+    since, before : between which the maps begin that are read; a year within which less than `AROUND` days lie may have none
     """
     begin, end = (month.astype("datetime64[s]").item() for month in axis.span)
     first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
@@ -78,7 +87,7 @@ def find_composites(folder: str, axis: TimeAxis, product: str, collection: str |
         start = first_day(match[1], match[2], path)
         if start in days:
             days[start] = _newer(days[start], path, start)
-        elif first <= start <= last:
+        elif first <= start <= last and since <= start < before:
             days[start] = path
             seen[version] += 1
     if others:
@@ -88,7 +97,8 @@ def find_composites(folder: str, axis: TimeAxis, product: str, collection: str |
         todo = "collections differ in calibration: keep one, or set the source's `collection` to the one to read"
         raise InputError(f"several collections of {product}", where=folder, found=text, todo=todo)
     for year in axis.years:
-        if not any(start.year == year for start in days):
+        inside = min(before, datetime(year, 12, 31)) - max(since, datetime(year, 1, 1))
+        if inside >= timedelta(AROUND) and not any(start.year == year for start in days):
             todo = f"fetch {product}{f' of collection {collection}' if collection else ''} of that year, or change time.years"
             raise InputError(f"no composites of {year}", where=folder, todo=todo)
     return dict(sorted(days.items()))

@@ -3,6 +3,8 @@
 import logging
 from pathlib import Path
 
+import dask.array as da
+import numpy as np
 import xarray as xr
 
 from tamrl import variables
@@ -27,12 +29,37 @@ def open_static_map(name: str, folder: Path) -> xr.DataArray:
     if delivered and path.is_file():
         _log.warning("%s is read, not %s", path, ", ".join(p.name for p in delivered))
     elif delivered:
-        return geotiff.class_map(_codes(delivered), name=name)
+        return open_land_cover(delivered, name=name)
     if not path.is_file():
         present = sorted(p.name for p in folder.glob("*"))
         todo = "put the file there, or correct drivers.static.path"
         raise InputError(f"no map of {name}", where=path, found=present, todo=todo)
     return geotiff.open_variable(path, name=name, units=alias.units)
+
+
+def open_land_cover(delivered: list[Path], *, name: str) -> xr.DataArray:
+    """A variable made of the classes of the one file of MCD12C1, lazy; raises `InputError` if there are several."""
+    return geotiff.class_map(_codes(delivered), name=name)
+
+
+def on_land(elevation: xr.DataArray, land: xr.DataArray) -> xr.DataArray:
+    """Elevation (lat, lon) without the floor of seas and lakes: missing where the map of land has no land, or below the range.
+
+    Lazy. Raise `InputError` if the pixels of elevation are no whole fraction of those of the map of land.
+
+    Parameters
+    ----------
+    land : `land_fraction` of pixels, 1 on land, as large as those of elevation or larger
+    """
+    factor, rest = divmod(elevation.sizes["lat"], land.sizes["lat"])
+    if rest or not factor:
+        sizes = f"{elevation.sizes['lat']} and {land.sizes['lat']} rows"
+        todo = "take a finer map of elevation, of a whole number of pixels in each of land cover"
+        raise InputError("pixels of elevation do not fit those of land cover", found=sizes, todo=todo)
+    fine = da.repeat(da.repeat(land.data == 1, factor, axis=0), factor, axis=1).rechunk(elevation.data.chunks)
+    lowest = variables.get("elevation").range[0]
+    values = da.where(fine & (elevation.data >= lowest), elevation.data, np.float32(np.nan))
+    return elevation.copy(data=values)
 
 
 def _codes(files: list[Path]) -> xr.DataArray:

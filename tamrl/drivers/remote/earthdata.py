@@ -126,6 +126,7 @@ def fetch_granules(
     collection: str,
     months: int = 12,
     every: int = 1,
+    first_day: int = 1,
     wait: float = 2.0,
     gap: float = 0.2,
 ) -> None:
@@ -136,7 +137,7 @@ def fetch_granules(
 
     Parameters
     ----------
-    every : step between the days of the year that are fetched: 1, 1 + every, ...
+    every, first_day : days of the year that are fetched: first_day, first_day + every, ...
     """
     client = download.Client(credential=_token(wait), near=(_base(),), wait=wait, gap=gap)
     last = f"{year}-{months:02d}-{calendar.monthrange(year, months)[1]}"
@@ -146,7 +147,7 @@ def fetch_granules(
         begins = re.search(
             rf"\.A{year}(\d{{3}})\.", granule.file
         )  # composites that reach in from the year before are that year's
-        if begins and (int(begins.group(1)) - 1) % every == 0:
+        if begins and (int(begins.group(1)) - first_day) % every == 0:
             with _refused_logins(granule.url):
                 client.download(granule.url, folder / granule.file, size=granule.size, checksum=granule.checksum)
 

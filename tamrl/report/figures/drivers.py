@@ -72,3 +72,17 @@ def driver_table(comparison: pd.DataFrame) -> ReportTable:
 def has_biases(comparison: pd.DataFrame | None) -> bool:
     """Whether there is anything to compare: the run has grids, and towers measured some of their drivers."""
     return comparison is not None and bool(np.isfinite(comparison["bias"]).any())
+
+
+def sensor_table(sensors: pd.DataFrame) -> ReportTable:
+    """List means of both sensors, their difference, RMSE and correlation by variable, region and season (`contracts.SENSORS`)."""
+    text = style.format_number
+    rows = []
+    for row in sensors[sensors["n"] > 0].itertuples():
+        numbers = [text(v) for v in (row.mean_before, row.mean_after, row.difference, row.rmse, row.r, row.bound)]
+        place = [variables.get(row.variable).long_name, row.units, row.region, row.season]
+        rows.append([*place, f"{row.n:,}", *numbers, "jump" if row.jump else ""])
+    first = sensors.iloc[0]
+    columns = ["driver", "unit", "region", "season", "cells × times", first["before"], first["after"], "difference", "RMSE", "r"]
+    caption = f"{first['after']} minus {first['before']}, which it follows, in the months that both are read for"
+    return ReportTable(caption, [*columns, "bound", ""], rows, labels=4, source=File.SENSOR_COMPARISON)

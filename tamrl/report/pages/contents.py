@@ -21,6 +21,7 @@ def compose_page(results: RunResults, *, origin: Mapping[str, str], date: str, a
     atlas : where the atlas lies, relative to the report
     """
     run, maps = results.description, results.maps
+    has_drivers = drivers.has_biases(results.drivers) or results.sensors is not None
     parts = [
         *([map_sections.maps_section(results, maps), map_sections.errors_section(results, maps)] if maps else []),
         sections.towers_section(results),
@@ -28,7 +29,7 @@ def compose_page(results: RunResults, *, origin: Mapping[str, str], date: str, a
         *([map_sections.budgets_section(results, maps)] if maps else []),
         *([products_section(maps.compared)] if maps and maps.compared else []),
         sections.quality_section(results),
-        *([sections.drivers_section(results.drivers)] if drivers.has_biases(results.drivers) else []),
+        *([sections.drivers_section(results.drivers, results.sensors)] if has_drivers else []),
         sections.tables_section(results),
         sections.provenance_section(results, origin),
     ]

@@ -153,12 +153,14 @@ def _season_items(records: pd.DataFrame, places: pd.DataFrame) -> list[Picture |
     return [picture, table] if table.rows else [picture]
 
 
-def drivers_section(comparison: pd.DataFrame) -> Section:
-    """Compare the weather of the cells with that of the towers in them."""
-    items: list[Item] = [
-        captioned("drivers", drivers.plot_driver_comparison(comparison), facts.drivers(comparison)),
-        drivers.driver_table(comparison),
-    ]
+def drivers_section(comparison: pd.DataFrame | None, sensors: pd.DataFrame | None) -> Section:
+    """Compare the drivers of the cells with those of the towers in them, and a later sensor with the one that it follows."""
+    items: list[Item] = []
+    if sensors is not None:
+        items += [Note(facts.sensors(sensors), "warning" if sensors["jump"].any() else "plain"), drivers.sensor_table(sensors)]
+    if comparison is not None and drivers.has_biases(comparison):
+        picture = captioned("drivers", drivers.plot_driver_comparison(comparison), facts.drivers(comparison))
+        items += [picture, drivers.driver_table(comparison)]
     return Section("drivers", "Drivers: how far the grid's are from those of the towers", items)
 
 

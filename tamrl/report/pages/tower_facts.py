@@ -202,3 +202,21 @@ def drivers(comparison: pd.DataFrame) -> str:
     if len(r):
         texts.append(f"lowest correlation: {variables.get(r.idxmin()).long_name}, {format_number(r.min())}")
     return f"Medians over towers of {comparison['variable'].nunique()} drivers; {'; '.join(texts)}."
+
+
+def sensors(table: pd.DataFrame) -> str:
+    """Where a later sensor jumps against the one that it follows, or that it does so nowhere (`contracts.SENSORS`)."""
+    first, jumps = table.iloc[0], table[table["jump"]]
+    change = f"{first['after']} follows {first['before']}"
+    if jumps.empty:
+        compared = table[(table["region"] == "globe") & (table["season"] == "year")]
+        largest = compared.loc[(compared["difference"] / compared["bound"]).abs().idxmax()]
+        name = variables.get(largest["variable"]).long_name
+        return f"{change}, and jumps nowhere; globally {name} differs by {format_number(largest['difference'])}."
+    worst = jumps.loc[(jumps["difference"] / jumps["bound"]).abs().idxmax()]
+    where = f"{variables.get(worst['variable']).long_name}, {worst['region']}, {worst['season']}"
+    sizes = f"{format_number(worst['difference'])} where {format_number(worst['bound'])} is the bound"
+    return (
+        f"{change}, and {len(jumps)} of {len(table)} means jump: a step in time in the maps may be one of the sensors. "
+        f"Largest jump: {where}, by {sizes}. Trends across the change are not to be trusted."
+    )

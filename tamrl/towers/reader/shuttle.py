@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
@@ -36,6 +36,8 @@ TRIES, ROUNDS = 3, 3
 """Times in a row that an archive is asked for which is denied, or arrives damaged; and how often, with other archives between."""
 ROUND_PAUSE = 60.0
 """Pause before another round, in units of the first pause: a minute."""
+ZIP = b"PK"
+"""First bytes of an archive."""
 
 
 def fetch_archives(options: Options, folder: Path, *, wait: float = 1.0) -> None:
@@ -59,6 +61,7 @@ def fetch_archives(options: Options, folder: Path, *, wait: float = 1.0) -> None
     results = _fetch_rounds(rows, get, at_once=options.at_once, wait=wait)
     arrived = [isinstance(r, str) and n not in before for r, n in zip(results, rows["fluxnet_product_name"], strict=True)]
     report_downloads(reporter, rows[arrived], store, wait=wait)
+    hosts.ask_doubtful(rows, results, before, wait=wait)
     results = hosts.judge(rows["download_link"].tolist(), results)
     _refuse_outage(rows, results, source)
     rows[["arrived_sha256", "reason"]] = [["", r] if isinstance(r, DownloadError) else [r, ""] for r in results]
@@ -71,9 +74,18 @@ def fetch_archives(options: Options, folder: Path, *, wait: float = 1.0) -> None
         for name in rows.loc[rows["arrived_sha256"] != "", "fluxnet_product_name"]:
             _link(store / name, part / name)
         chosen = pd.concat([rows, odd], ignore_index=True)
+        _tell_aside(chosen)
         chosen["download_link"] = chosen["download_link"].map(redacted)
         escaping.write_csv(chosen, part / CHOSEN)
         shutil.copyfile(source, part / LIST)
+
+
+def _tell_aside(chosen: pd.DataFrame) -> None:
+    """Name the archives that are set aside, as the last word of a download."""
+    aside = chosen.loc[chosen["reason"] != "", ["site_id", "fluxnet_product_name", "reason"]]
+    if len(aside):
+        message = "%d of %d archives are set aside; the report lists them, and `towers.strict: true` refuses them:\n%s"
+        _log.warning(message, len(aside), len(chosen), aside.to_string(index=False, header=False))
 
 
 def _fetch_rounds(
@@ -138,6 +150,7 @@ class _Hosts:
     """Servers that have failed: after a few failures in a row, a server is not asked again in this call.
 
     One that gave none of several archives, but pages in their place or 403, is taken for one that is out: no archive is to blame.
+    Where others of its archives are here from earlier calls, one of them is asked for: the denied ones may be all that is left.
     """
 
     MOST = 3
@@ -158,6 +171,29 @@ class _Hosts:
     def gave(self, link: str) -> None:
         """Note that a server gave an archive."""
         self._gave.add(urlsplit(link).netloc)
+
+    def ask_doubtful(
+        self, rows: pd.DataFrame, results: Sequence[str | DownloadError], here: Container[str], *, wait: float
+    ) -> None:
+        """Ask each server that gave nothing in this call for the first bytes of an archive that it gave before.
+
+        Parameters
+        ----------
+        rows, results : the archives of the list, and what came of them
+        here : names of the archives that were on the disk before
+        wait : first pause between attempts, in seconds
+        """
+        links, names = rows["download_link"].tolist(), rows["fluxnet_product_name"].tolist()
+        doubtful = {urlsplit(link).netloc for link, r in zip(links, results, strict=True) if isinstance(r, _DoubtfulError)}
+        known = {urlsplit(link).netloc: link for link, name in zip(links, names, strict=True) if name in here}
+        for server in sorted(doubtful - self._gave):
+            for link in [known[server]] if server in known else []:
+                client = download.Client(near=(), attempts=TRIES, wait=wait)
+                try:
+                    if (client.get(link, start=0, end=len(ZIP)) or b"") == ZIP:
+                        self._gave.add(server)
+                except DownloadError as error:
+                    _log.warning("%s gives no archive that it gave before either: %s", server, error.asked)
 
     def judge(self, links: Sequence[str], results: Sequence[str | DownloadError]) -> list[str | DownloadError]:
         """Return the results of the archives of links, outages for those whose server seems to be out."""
