@@ -13,10 +13,12 @@
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
 # make benchmark                     models against their rivals at unseen towers
 # make worlds [WORLDS=20]            coverage of all intervals on many virtual Earths, docs/coverage.md
+# make model                         the model that comes with the package, trained again: tamrl/data/models/
 # make search [CONFIG=config/x.yaml] settings of these models, as many for each, at towers held out by another seed; x.yaml over them
 # make chaos                         maps killed twenty times, in the tile store and in the running workflow
 # make fuzz [SEED=1 CASES=60]      mutated files of every kind, read as the project reads them; the table in docs/faults.md
 # make atlas [CONFIG=config/x.yaml]  the atlas alone: look, click and compare in a browser
+# make site                          the documentation as pages for a browser, build/site; it needs no network to be read
 # make docs                          numbers and pictures of the latest runs into docs/
 PYTHON ?= python3
 CORES ?= all
@@ -42,7 +44,7 @@ PLACE = $(if $(value PROFILE),--profile $(call quoted,PROFILE),--cores $(call qu
 CHOSEN = $(call files,CONFIG)
 LOUD = $(if $(value VERBOSE),--verbose)
 
-.PHONY: check-providers maps atlas plan scaling reproduce archive test chaos lint audit bench fuzz benchmark search worlds config docs unlock clean
+.PHONY: check-providers maps atlas plan scaling reproduce archive test chaos lint audit bench fuzz benchmark model search worlds config docs site unlock clean
 
 maps: .venv $(REAL)
 	@$(TAMRL) run $(CHOSEN) $(PLACE) $(LOUD)
@@ -95,6 +97,13 @@ results/test/provenance.json:
 
 benchmark: .venv
 	$(MAKE) maps CONFIG=config/benchmark.yaml
+
+# The towers are those of the benchmark; what people say of the model stands in its statement.
+MODEL := tamrl-fluxnet2015
+MEMBER := results/release/models/tamrl/fold-all/member-0
+model: .venv
+	$(TAMRL) run config/benchmark.yaml config/release.yaml $(PLACE) -- results/release/evaluation/scores.csv $(MEMBER)
+	$(TAMRL) release results/release --name $(MODEL) --statement tamrl/data/models/$(MODEL).yaml --output tamrl/data/models
 
 WORLDS ?= 20
 worlds: .venv
@@ -156,6 +165,15 @@ unlock: .venv
 .venv/audit: .venv/done envs/audit.lock.txt
 	$(BIN)/python -m venv $@
 	$@/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r envs/audit.lock.txt
+	touch $@
+
+site: .venv .venv/docs
+	$(BIN)/python -m pages.write build/pages
+	NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build -f pages/mkdocs.yml
+
+.venv/docs: .venv/done envs/docs.lock.txt
+	$(BIN)/python -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r envs/docs.lock.txt
 	touch $@
 
 clean:

@@ -72,8 +72,11 @@ def series_at(
     points : table with site, lat and lon
     fluxes, period, year : as of `Run.maps`
 
-    Returns a dataset with `<flux>`, `<flux>_std`, `<flux>_q05`, `<flux>_q95` in the unit of the maps, `applicability` (site), and
-    the centres of the cells (`cell_lat`, `cell_lon`). Cells without land are missing; the log names them.
+    Returns
+    -------
+    Dataset
+        `<flux>`, `<flux>_std`, `<flux>_q05`, `<flux>_q95` in the unit of the maps, `applicability` (site), and the centres of the
+        cells (`cell_lat`, `cell_lon`). Cells without land are missing; the log names them.
     """
     check_points(points, where="the places")
     years = list(year) if isinstance(year, Iterable) else year

@@ -14,6 +14,7 @@ import xarray as xr
 from tamrl import __version__, calendar, carbon, classes, simulated, variables
 from tamrl.api.complete import complete_drivers
 from tamrl.api.from_table import Place, TableForm, drivers_of_table
+from tamrl.api.released import DEFAULT, ReleasedModel, read_released, released_file, released_names
 from tamrl.api.run import Run, open_run
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError, InputError, near
@@ -58,9 +59,12 @@ class FluxPredictor:
     """What turns the spread of the members into intervals; without it only fluxes are predicted."""
     run: Run | None
     """The run that trained them, whose towers say where the model applies; None if it is not there."""
+    release: ReleasedModel | None = None
+    """What a released model says of itself; None for the members of a run."""
 
     def __repr__(self) -> str:
-        spec, origin = self.members[0].spec, f" of {self.run.folder.name}" if self.run else ""
+        spec = self.members[0].spec
+        origin = f" of {self.run.folder.name}" if self.run else f" {self.release.card.name}" if self.release else ""
         read = ", ".join(f"{name} ({unit})" for name, unit in self.reads.items())
         return f"<FluxPredictor {spec.name}{origin}: {len(self.members)} members of fold {spec.fold}, reads {read}>"
 
@@ -142,7 +146,7 @@ class FluxPredictor:
         spec = self.members[0].spec.inputs
         if (stated := drivers.attrs.get("time_step", spec.step)) != spec.step:
             raise InputError(f"the model reads steps of a {spec.step}", found=f"steps of a {stated}", todo="average the drivers")
-        towers = self._towers
+        towers = self.described_towers
         further = [name for name in (*towers.dynamic, *towers.static) if name in drivers] if towers else []
         dynamic = list(dict.fromkeys([*spec.dynamic, *(n for n in further if variables.get(n).role == "dynamic")]))
         static = list(dict.fromkeys([*spec.static, *(n for n in further if variables.get(n).role == "static")]))
@@ -180,8 +184,10 @@ class FluxPredictor:
         return self.calibration.at(scale, flux)
 
     @cached_property
-    def _towers(self) -> DescribedTowers | None:
+    def described_towers(self) -> DescribedTowers | None:
         """The towers that trained the members; None if the run has no samples."""
+        if self.release is not None:
+            return self.release.towers
         if self.run is None or not self.run.has(File.SPLITS):
             return None
         trained = {site for member in self.members for site in member.spec.training.sites}
@@ -197,7 +203,7 @@ class FluxPredictor:
 
     def _quality(self, ds: xr.Dataset) -> dict[str, xr.DataArray]:
         """Dissimilarity and flag of the places."""
-        if (towers := self._towers) is None:
+        if (towers := self.described_towers) is None:
             index = np.full(ds.sizes["site"], np.nan, "float32")
             unknown: dict[str, object] = {"comment": "not known: the samples of the run are not there"}
             flags, of_index, of_flags = np.full(index.shape, descriptions.MISSING, "int8"), unknown, unknown
@@ -224,13 +230,15 @@ class FluxPredictor:
             "references": REFERENCES,
         }
         attributes |= {"run": self.run.folder.name} if self.run else {}
+        if self.release is not None:
+            attributes |= {"released_model": self.release.card.name, "released_model_sha256": self.release.digest}
         for flux, text in (self.calibration.skill if self.calibration else {}).items():
             attributes[f"skill_{flux}"] = text
         return simulated.label_attributes(attributes, self.run is not None and self.run.virtual)
 
 
 def load_model(
-    source: str | Path | Run,
+    source: str | Path | Run = DEFAULT,
     *,
     model: str | None = None,
     fold: str = "all",
@@ -238,11 +246,12 @@ def load_model(
     intervals: bool = True,
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> FluxPredictor:
-    """Load a trained model: all members of a fold.
+    """Load a trained model: one that comes with the package, or all members of a fold of a run.
 
     Parameters
     ----------
-    source : a run or its folder; or the folder of a fold (`models/tamrl/fold-all`) or of one member
+    source : name of a released model (`tamrl-fluxnet2015`) or its file; a run or its folder; or the folder of a fold
+            (`models/tamrl/fold-all`) or of one member
     model : name, of a run with several; by default the one that makes the maps
     fold : of a run: `all` made the maps, `0` and so on hold towers out
     calibration : `evaluation/calibration.json`; by default that of the run in which the models lie
@@ -254,8 +263,10 @@ def load_model(
     InputError
         If there is no such model or no calibration; says what there is.
     """
+    if not isinstance(source, Run) and (file := released_file(source)) is not None:
+        return _released(file, model, fold, calibration=calibration, intervals=intervals, device=device)
     if isinstance(source, Run) or not _is_model(Path(source)):
-        opened = source if isinstance(source, Run) else open_run(source)
+        opened = source if isinstance(source, Run) else _open_named(source)
         folders, run = _of_run(opened, model, fold)
     else:
         folders, run = _of_folder(Path(source).absolute())
@@ -266,6 +277,35 @@ def load_model(
     chosen = prepare_torch(device)
     members = to_device(load_ensemble(folders), chosen)
     return FluxPredictor(tuple(members), chosen, calibration if intervals else None, run)
+
+
+def _released(
+    file: Path,
+    model: str | None,
+    fold: str,
+    *,
+    calibration: str | Path | Calibration | None,
+    intervals: bool,
+    device: Literal["auto", "cpu", "cuda"],
+) -> FluxPredictor:
+    """A released model, whose file holds one model and its calibration."""
+    released = read_released(file)
+    asked = {"model": model not in (None, released.card.model), "fold": fold != "all", "calibration": calibration is not None}
+    if wrong := [name for name, stated in asked.items() if stated]:
+        todo = "leave it out, or name a run"
+        raise InputError(f"a released model has one {wrong[0]}", where=released.card.name, found=wrong, todo=todo)
+    chosen = prepare_torch(device)
+    members = tuple(to_device(list(released.members), chosen))
+    return FluxPredictor(members, chosen, released.calibration if intervals else None, None, released)
+
+
+def _open_named(source: str | Path) -> Run:
+    """Open a run; a word that is no folder may have been meant as the name of a released model."""
+    names = released_names()
+    if isinstance(source, str) and "/" not in source and not Path(source).exists():
+        todo = f"give the folder of a run, or a model that comes with the package: {near(source, names)}"
+        raise InputError("there is no such run and no such model", where=source, found=", ".join(names), todo=todo)
+    return open_run(source)
 
 
 def _joined(parts: list[np.ndarray | None]) -> np.ndarray | None:

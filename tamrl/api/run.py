@@ -67,7 +67,15 @@ class Run:
         period : "daily", "8day", "monthly", "annual", "seasonal" or "climatology"
         year : one or several years; None for all that there are
 
-        Returns a lazy dataset (Dask): values are read when they are computed. Raises `InputError` if the run has no such maps.
+        Returns
+        -------
+        Dataset
+            Lazy (Dask): values are read when they are computed.
+
+        Raises
+        ------
+        InputError
+            If the run has no such maps.
         """
         if flux not in FLUXES:
             raise InputError(f"no flux named {flux!r}", where=self.folder, todo=near(flux, FLUXES))

@@ -48,7 +48,10 @@ def read_towers(
     partitioning, ustar : which GPP and RECO, and of which threshold of friction velocity
     columns, units : of a table, laid over the defaults of the network `table`
 
-    Raises `InputError` or `UnitError` as the networks do; the first archive that cannot be read ends the reading.
+    Raises
+    ------
+    InputError, UnitError
+        As the networks do; the first archive that cannot be read ends the reading.
     """
     place = path if isinstance(path, Run) else Path(path)
     if isinstance(place, Run) or (place.is_dir() and network == "table"):
@@ -86,8 +89,15 @@ def read_drivers(
     step : length of the steps of a table
     columns, units, place : of a table, as `FluxPredictor.predict` takes them
 
-    Returns a dataset in canonical units; the cube (time, lat, lon) is lazy. Raises `InputError` or `UnitError`, which name the
-    variable, unit, place or day at fault.
+    Returns
+    -------
+    Dataset
+        In canonical units; the cube (time, lat, lon) is lazy.
+
+    Raises
+    ------
+    InputError, UnitError
+        Name the variable, unit, place or day at fault.
     """
     file = Path(path)
     if not file.exists():

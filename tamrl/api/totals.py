@@ -49,8 +49,15 @@ def polygon_totals(run: Run, polygons: Mapping[str, Sequence[Ring]], *, years: S
     polygons : outlines by name, degrees east and north; a point within an even number of outlines is outside
     years : by default all mapped years, or the mean year
 
-    Returns PgC (of a year) with `std`, `q05` and `q95` of the total itself. Raises `InputError` if the run lacks what is needed,
-    or a polygon has no land with fluxes.
+    Returns
+    -------
+    DataFrame
+        PgC (of a year) with `std`, `q05` and `q95` of the total itself.
+
+    Raises
+    ------
+    InputError
+        If the run lacks what is needed, or a polygon has no land with fluxes.
     """
     if not polygons:
         raise InputError("there are no polygons", where=run.folder, todo="give polygons or multipolygons")

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 
 from tamrl import __version__
-from tamrl.command import compare, doctor, extract, predict, programs
+from tamrl.command import compare, doctor, extract, predict, programs, release
 from tamrl.errors import TamrlError
 
 DESCRIPTION = """Flux towers, ERA5 and MODIS to global maps of GPP, RECO and NEE with tested uncertainty.
 
 first steps:
+  tamrl predict --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF      with the model of the package
   tamrl doctor                        is this machine ready?
   tamrl plan config/real.yaml         what will the run take?
   tamrl run config/real.yaml          make it: from raw inputs to maps and report
@@ -32,7 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tamrl {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (predict.add_predict, extract.add_extract, compare.add_compare, doctor.add_doctor, programs.add_programs):
+    further = (extract.add_extract, compare.add_compare, doctor.add_doctor, programs.add_programs, release.add_release)
+    for add in (predict.add_predict, *further):
         add(commands)
     return parser
 

@@ -12,9 +12,12 @@ DESCRIPTION = """Predict GPP, RECO and NEE of places and days from a table of dr
 The table has one row a day (or month, as the run has), with columns such as date, TA_F, VPD_F, SW_IN_F, EVI (docs/inputs.md,
 network `table`); site, lat, lon and igbp stand in it, or are options here. A year of drivers or more is needed: the model knows
 a place by its mean seasonal cycle. Missing drivers give missing fluxes. `applicability` is 0 where a place is unlike the towers
-of the run, 1 where it is not, and -1 where that is not known.
+that trained the model, 1 where it is not, and -1 where that is not known.
+
+Without MODEL the model of the package predicts; `tamrl card` shows what trained it, what it reads and how well it does.
 
 examples:
+  tamrl predict --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF
   tamrl predict results/real --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF
   tamrl predict results/real --drivers my-sites.csv --column air_temperature=t2m --unit air_temperature=K --output fluxes.nc
   tamrl predict results/real/models/tamrl/fold-0 --drivers my-site.csv --measurement --json"""
@@ -25,7 +28,7 @@ def add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = add_command(
         commands, "predict", predict_places, description=DESCRIPTION, summary="fluxes of places from a table of drivers"
     )
-    parser.add_argument("source", metavar="MODEL", help="run, or folder of the members of a fold")
+    parser.add_argument("source", metavar="MODEL", nargs="?", help="run, folder of a fold, or name or file of a released model")
     parser.add_argument("--drivers", required=True, metavar="FILE", help="CSV, Parquet or NetCDF (site, time)")
     place = parser.add_argument_group("place of a table of one place")
     place.add_argument("--lat", type=float, help="degrees north")
@@ -37,7 +40,7 @@ def add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     table.add_argument("--column", action="append", default=[], metavar="VARIABLE=COLUMN", help="may be repeated")
     table.add_argument("--unit", action="append", default=[], metavar="VARIABLE=UNIT", help="may be repeated")
     model = parser.add_argument_group("model")
-    model.add_argument("--model", help="name, of a run with several; by default the one that makes the maps")
+    model.add_argument("--model", help="name of a released model; or, of a run with several, of one: by default that of the maps")
     model.add_argument("--fold", default="all", help="all (default), or the fold that holds towers out")
     model.add_argument("--calibration", metavar="FILE", help="calibration.json, if the model lies in no run")
     model.add_argument("--no-intervals", action="store_true", help="fluxes alone, without a calibration")
@@ -53,11 +56,13 @@ def predict_places(options: argparse.Namespace) -> int:
     check_output(options.output)
     from tamrl.api.from_table import Place
     from tamrl.api.prediction import load_model
+    from tamrl.api.released import DEFAULT
     from tamrl.api.tables import read_drivers
 
+    source = options.source or options.model or DEFAULT
     model = load_model(
-        options.source,
-        model=options.model,
+        source,
+        model=options.model if options.source else None,
         fold=options.fold,
         calibration=options.calibration,
         intervals=not options.no_intervals,

@@ -11,9 +11,9 @@ from tamrl import contracts, escaping, files, provenance, simulated
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.bootstrap import TowerGroups, paired_change, quantile_change, resample_groups
 from tamrl.evaluation.compare import CHANGE, TOWER_CHANGE
+from tamrl.markdown import markdown_table
 from tamrl.report import style
 from tamrl.report.pages.html import draw_picture
-from tamrl.report.pages.markdown import markdown_table
 from tamrl.report.pages.tables import interval_text
 from tamrl.report.style import FLUX_LONG, format_number
 from tamrl.sections.results import Adaptation, RunDescription

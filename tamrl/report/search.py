@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from tamrl import contracts, escaping, files, provenance, simulated
 from tamrl.carbon import FLUXES
+from tamrl.markdown import markdown_table
 from tamrl.report import style
 from tamrl.report.pages.html import draw_picture
-from tamrl.report.pages.markdown import markdown_table
 from tamrl.report.pages.tables import interval_text
 from tamrl.report.style import format_number
 from tamrl.sections.results import RunDescription

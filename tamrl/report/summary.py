@@ -11,9 +11,9 @@ from tamrl.carbon import FLUXES
 from tamrl.evaluation.compare import NO
 from tamrl.files import save_text
 from tamrl.layout import File, RunFiles
+from tamrl.markdown import markdown_table
 from tamrl.report.figures.budgets import PUBLISHED, mean_budgets
 from tamrl.report.figures.errors import ERROR_COLUMNS, error_texts
-from tamrl.report.pages.markdown import markdown_table
 from tamrl.report.pages.protocol import driver_origins, published_blocks, tuning_blocks
 from tamrl.report.pages.tables import SCORE_COLUMNS, WAY_COLUMNS, change_texts, inputs_of, score_texts, way_texts
 from tamrl.report.pages.texts import CEILING_NAMES, SCORE_NAMES

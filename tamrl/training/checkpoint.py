@@ -63,26 +63,34 @@ def load_member(folder: str | Path) -> Trained:
 
 
 def _with_weights(spec: ModelSpec, folder: Path) -> Predictor:
-    """Build a model and load its weights; their shapes are compared before memory is allocated for the size it claims."""
+    """Build a model and load its weights."""
     try:
         state = load_file(folder / WEIGHTS)
     except SafetensorError as error:
         todo = "train again; other formats are refused"
         raise ContractError("the weights are no safetensors file", where=folder / WEIGHTS, found=error, todo=todo) from None
+    return restore_model(spec, state, where=folder)
+
+
+def restore_model(spec: ModelSpec, state: dict[str, Tensor], *, where: object) -> Predictor:
+    """Build a model and give it its weights; their shapes are compared before memory is allocated for the size it claims.
+
+    Raises `ContractError` if they do not fit; `where` is for that.
+    """
     with torch.device("meta"):
         model = spec.build()
     if isinstance(model, torch.nn.Module):
-        _compare_shapes(model.state_dict(), state, folder)
+        _compare_shapes(model.state_dict(), state, where)
         model = spec.build()
     model.load_state_dict(state)
     return model.eval() if isinstance(model, torch.nn.Module) else model
 
 
-def _compare_shapes(model: dict[str, Tensor], state: dict[str, Tensor], folder: Path) -> None:
+def _compare_shapes(model: dict[str, Tensor], state: dict[str, Tensor], where: object) -> None:
     wanted, stored = ({name: tuple(tensor.shape) for name, tensor in tensors.items()} for tensors in (model, state))
     if odd := sorted(name for name in wanted.keys() | stored.keys() if wanted.get(name) != stored.get(name)):
         first = f"{odd[0]}: {stored.get(odd[0])} instead of {wanted.get(odd[0])}"
-        raise ContractError("the weights do not fit the model", where=folder, found=first, todo="train again")
+        raise ContractError("the weights do not fit the model", where=where, found=first, todo="train again")
 
 
 def load_ensemble(folders: Sequence[str | Path]) -> list[Trained]:

@@ -41,6 +41,8 @@ def test_help_is_quick_and_shows_examples():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     for name in (
         "predict",
+        "release",
+        "card",
         "extract",
         "doctor",
         "run",
@@ -62,7 +64,7 @@ def test_help_is_quick_and_shows_examples():
     ("words", "said"),
     [
         ((), "required: COMMAND"),
-        (("predict",), "required: MODEL"),
+        (("predict",), "required: --drivers"),
         (("plon",), "invalid choice"),
         (("plan", "--", "-n"), "nothing behind"),
     ],

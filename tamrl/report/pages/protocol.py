@@ -9,8 +9,8 @@ import pandas as pd
 from tamrl import registry
 from tamrl.carbon import FLUXES
 from tamrl.intake import document
+from tamrl.markdown import markdown_table
 from tamrl.options import Strict
-from tamrl.report.pages.markdown import markdown_table
 from tamrl.report.style import format_number
 from tamrl.run_record import Provenance
 
