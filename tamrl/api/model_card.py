@@ -127,9 +127,9 @@ class ModelCard(Document):
 
     def markdown(self, digest: str) -> str:
         """The card as a page; `digest` is that of the file of the model."""
-        said = self.statement
-        parts = [f"# {said.title}", said.summary, *self._origin(digest), *self._tables()]
-        parts += ["## For what it is", _bullets(said.uses), "## What it is not for", _bullets(said.limits)]
+        statement = self.statement
+        parts = [f"# {statement.title}", statement.summary, *self._origin(digest), *self._tables()]
+        parts += ["## For what it is", _bullets(statement.uses), "## What it is not for", _bullets(statement.limits)]
         return "\n\n".join([*parts, *self._training()]) + "\n"
 
     def _origin(self, digest: str) -> list[str]:
