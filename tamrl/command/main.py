@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from tamrl import __version__
-from tamrl.command import compare, doctor, extract, predict, programs, release
+from tamrl.command import compare, doctor, export, extract, predict, programs, release
 from tamrl.errors import TamrlError
 
 DESCRIPTION = """Flux towers, ERA5 and MODIS to global maps of GPP, RECO and NEE with tested uncertainty.
@@ -19,6 +19,7 @@ first steps:
   tamrl run config/real.yaml          make it: from raw inputs to maps and report
   tamrl extract results/real --places places.csv --period climatology
   tamrl compare results/real --product fluxcom_x_base --files 'xbase/*.nc'
+  tamrl export results/real --cmip --output cmip/
   tamrl predict results/real --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF
 
 `tamrl COMMAND --help` says more, with examples."""
@@ -33,8 +34,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tamrl {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    further = (extract.add_extract, compare.add_compare, doctor.add_doctor, programs.add_programs, release.add_release)
-    for add in (predict.add_predict, *further):
+    further = (extract.add_extract, compare.add_compare, export.add_export, doctor.add_doctor)
+    for add in (predict.add_predict, *further, programs.add_programs, release.add_release):
         add(commands)
     return parser
 
