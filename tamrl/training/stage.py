@@ -51,6 +51,7 @@ def train_model(
     step: Step,
     seed: int,
     sums: Sequence[str] = (),
+    further: Sequence[str] = (),
 ) -> None:
     """Train a member and write it into `folder`. A killed job continues from its last stored state.
 
@@ -61,24 +62,29 @@ def train_model(
     plugin, options : plug-in of the model and its options; `model` may be a variant of it
     seed : seed of the run; each member derives its seed from it
     sums : files of `contracts.check_sum_samples` and `contracts.SPLITS`, for a model that learns from sums
+    further : samples of the same towers with other drivers, which train too; a tower stays in its group with all of them
     """
     started = time.monotonic()
     torch.set_num_threads(1)  # the same bits on any machine; jobs run side by side
     module = registry.load_model_plugin(plugin)
     chosen = module.Options(**options)
     spec = InputSpec.requested(chosen, **features.model_dump(), step=step)
-    ds = contracts.check_samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     table = contracts.read_csv(splits, contracts.SPLITS)
-    ds, group = _training_towers(ds, table, fold, where=splits)
+    parts = [_training_towers(_read_samples(path, spec), table, fold, where=splits) for path in (samples, *further)]
+    ds, group = parts[0] if len(parts) == 1 else _side_by_side(parts)
     own_seed = member_seed(seed, plugin, fold, member)  # variants draw the same towers
     standardisation = fit_standardisation(ds, dynamic=spec.dynamic, static=spec.static)
     settings = training.adjusted(chosen)
-    origin = _origin(plugin, settings, samples=samples, splits=splits, sums=sums, seed=own_seed, run_seed=seed)
+    origin = _origin(plugin, settings, samples=(samples, *further), splits=splits, sums=sums, seed=own_seed, run_seed=seed)
     resume = Resume(folder, key=_resume_key(origin, chosen, spec, fold))
     fitted = fit_member(
         ds, group, module, chosen, spec, standardisation, settings, own_seed, _training_sums(sums, spec, fold), resume
     )
-    learned = {"sites": tuple(ds["site"].values.tolist()), "held_back": fitted.held_back, "sum_sites": fitted.sum_sites}
+    learned = {
+        "sites": tuple(dict.fromkeys(ds["site"].values.tolist())),
+        "held_back": fitted.held_back,
+        "sum_sites": fitted.sum_sites,
+    }
     described = ModelSpec(
         name=model,
         plugin=plugin,
@@ -117,7 +123,7 @@ def _kin(origin: TrainingRecord, options: Strict) -> str:
 
 
 def _origin(
-    plugin: str, settings: Optimisation, *, samples: str, splits: str, sums: Sequence[str], seed: int, run_seed: int
+    plugin: str, settings: Optimisation, *, samples: Sequence[str], splits: str, sums: Sequence[str], seed: int, run_seed: int
 ) -> TrainingRecord:
     """Return the settings, inputs, code, libraries and processor that shape the weights."""
     if choose_device(settings.device).type == "cuda":
@@ -127,7 +133,7 @@ def _origin(
         kin="",
         sites=(),
         settings=settings,
-        samples=sha256(samples),
+        samples="/".join(map(sha256, samples)),
         splits=sha256(splits),
         sums=tuple(map(sha256, sums)),
         seed=seed,
@@ -160,6 +166,17 @@ def _training_towers(ds: xr.Dataset, splits: pd.DataFrame, fold: str, *, where: 
     if fold != ALL:
         chosen = _before(chosen, first_held_out(splits, chosen["site"].values))
     return chosen, group.loc[chosen["site"].values].to_numpy()
+
+
+def _read_samples(path: str, spec: InputSpec) -> xr.Dataset:
+    """Return checked samples."""
+    return contracts.check_samples(xr.load_dataset(verified(path)), dynamic=spec.dynamic, static=spec.static, where=path)
+
+
+def _side_by_side(parts: Sequence[tuple[xr.Dataset, np.ndarray]]) -> tuple[xr.Dataset, np.ndarray]:
+    """Return the towers of several samples, and their groups, one after the other: a tower occurs once with each drivers."""
+    both = xr.concat([ds for ds, _ in parts], "site", data_vars="minimal", coords="minimal", compat="override", join="exact")
+    return both, np.concatenate([group for _, group in parts])
 
 
 def _training_sums(sums: Sequence[str], spec: InputSpec, fold: str) -> TrainingSums | None:

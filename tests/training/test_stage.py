@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from tamrl import contracts, lineage
+from tamrl import files as files_module
 from tamrl.errors import ContractError
 from tamrl.inference.stage import predict_towers
 from tamrl.training import checkpoint
@@ -121,3 +123,18 @@ def test_members_of_other_instruction_sets_are_told(files, settings, tmp_path, c
     assert "instruction sets" not in caplog.text
     checkpoint.load_ensemble([str(tmp_path / "0"), str(tmp_path / "1")])
     assert "different instruction sets" in caplog.text and "DEFAULT" in caplog.text
+
+
+def test_towers_train_with_the_drivers_of_the_grid_and_with_their_own(files, settings, samples, tmp_path):
+    measured = samples.copy(deep=True).assign_attrs(drivers="tower")
+    measured["air_temperature"] += 3.0
+    with files_module.atomic(tmp_path / "tower.nc") as part:
+        measured.to_netcdf(part)
+    paths = {"further": [str(tmp_path / "tower.nc")]}
+    both = _train({**files, **paths}, tmp_path / "a", settings)
+    alone = _train(files, tmp_path / "b", settings)
+    assert both.spec.training.sites == alone.spec.training.sites, "each tower once, and those of the fold stay out"
+    warmth = [np.mean(each.spec.standardisation.inputs["air_temperature"].mean) for each in (both, alone)]
+    assert warmth[0] - warmth[1] == pytest.approx(1.5, abs=1e-3) and both.spec.digest != alone.spec.digest
+    again = _train({**files, **paths}, tmp_path / "c", settings)
+    assert again.spec.digest == both.spec.digest

@@ -2,6 +2,7 @@
 rule train_model:
     input:
         samples=of_run(PLAN.training_samples),
+        further=of_run(PLAN.further_samples),
         splits=ANY(File.SPLITS),
         sums=lambda w: PLAN.training_sums(w.run, w.model),
     output:
