@@ -201,6 +201,8 @@ def check_inputs(config: Config) -> None:
     singles = {"drivers.co2": config.drivers.co2, "drivers.subsets": config.drivers.subsets}
     singles |= {"grid.bounds": config.grid.bounds if isinstance(config.grid.bounds, str) else None}
     singles |= {"towers.sums.path": config.towers.sums.path if config.towers.sums else None}
+    independent = config.evaluation.independent
+    singles |= {"evaluation.independent": independent.path if independent else None}
     singles |= {"splits.test_sites": config.splits.test_sites, "towers.shuttle.snapshot": snapshot(config)}
     wanted |= {key: [path] for key, path in singles.items() if path}
     data = data_folder()

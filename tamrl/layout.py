@@ -66,6 +66,8 @@ class File(StrEnum):
     CEILINGS = "evaluation/ceilings.csv"
     SHARES = "evaluation/shares.csv"
     SUM_SCORES = "evaluation/sums.csv"
+    INDEPENDENT = "evaluation/independent.csv"
+    INDEPENDENT_SCORES = "evaluation/independent_scores.csv"
     DISSIMILARITY = "evaluation/dissimilarity.csv"
     ADAPTED_SCORES = "adaptation/{model}.csv"
     ADAPTED_PREDICTIONS = "adaptation/{model}.parquet"

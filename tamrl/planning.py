@@ -56,8 +56,12 @@ class WorkflowPlan:
         return names if filled else {key: value for key, value in names.items() if key != "filled"}
 
     def training_samples(self, run: str) -> str:
-        """The samples that the models of a run are trained on."""
-        return RunLayout(run)(File.SAMPLES, drivers=self.configs[run].samples.drivers)
+        """The samples that the models of a run are trained on, the first where there are several."""
+        return RunLayout(run)(File.SAMPLES, drivers=self.configs[run].samples.origins[0])
+
+    def further_samples(self, run: str) -> list[str]:
+        """Samples of the same towers with other drivers that models are trained on too."""
+        return [RunLayout(run)(File.SAMPLES, drivers=drivers) for drivers in self.configs[run].samples.origins[1:]]
 
     def scores_sums(self, run: str) -> bool:
         """Whether the run has places of sums."""
@@ -84,6 +88,23 @@ class WorkflowPlan:
     def sum_scores(self, run: str) -> list[str]:
         """Scores at held-out places of sums, where the run has such."""
         return [RunLayout(run)(File.SUM_SCORES)] if self.scores_sums(run) else []
+
+    def independent_scores(self) -> list[str]:
+        """Yearly sums of towers beside the map, and their scores, where the run names a table of them."""
+        judged = self.gridded and self.main.evaluation.independent is not None
+        return [self.layout(File.INDEPENDENT), self.layout(File.INDEPENDENT_SCORES)] if judged else []
+
+    def independent_files(self) -> list[str]:
+        """The table of yearly sums that judges the map."""
+        table = self.main.evaluation.independent
+        return [table.path] if self.gridded and table else []
+
+    def mapped_sums(self) -> list[str]:
+        """Places, folds and held-out predictions of the sums that trained the models of the maps."""
+        model = self.main.inference.model
+        if not self.training_sums(self.main.run, model):
+            return []
+        return [self.layout(File.SUM_PLACES), self.layout(File.SUM_SPLITS), self.layout(File.SUM_PREDICTIONS, model=model)]
 
     def member_predictions(self, run: str) -> list[str]:
         """Predictions of every model at held-out towers."""
@@ -269,7 +290,7 @@ class WorkflowPlan:
         choices = [self.layout.choice(name)(File.BUDGETS) for name in self.main.choices]
         totals = [*map(self.layout, (File.BUDGETS, File.APPLICABILITY)), *choices] if self.gridded else []
         totals += [self.layout(File.TRUTH_COVERAGE)] if self.knows_truth else []
-        return [*map(self.layout, scores), *self.sum_scores(self.main.run), *totals]
+        return [*map(self.layout, scores), *self.sum_scores(self.main.run), *self.independent_scores(), *totals]
 
     def reported_files(self) -> list[str]:
         """Files of the run that the report reads."""

@@ -31,7 +31,7 @@ ALLOWED = {
     "uncertainty": STAGES,
     "maps": STAGES | {"uncertainty"},
     "evaluation": STAGES | {"uncertainty"},
-    "reference": STAGES | {"maps", "uncertainty", "evaluation", "towers"},
+    "reference": STAGES | {"maps", "uncertainty", "evaluation", "towers", "samples"},
     "report": STAGES | {"uncertainty", "evaluation", "reference"},
     "atlas": STAGES | {"maps", "uncertainty", "evaluation", "report"},
     "truth": STAGES | {"maps", "uncertainty", "evaluation", "report"},

@@ -18,6 +18,7 @@ from tamrl.evaluation.compare import spatial_skill
 from tamrl.evaluation.scales import pairs_by_scale
 from tamrl.grid import Grid
 from tamrl.layout import File, RunFiles
+from tamrl.report.independent import IndependentTowers
 from tamrl.report.map_sums import Reference, SummedMaps
 from tamrl.report.products import ProductComparisons
 from tamrl.report.projection import Basemap, draw_basemap
@@ -65,6 +66,8 @@ class MapResults:
     """How often the known truth lies in the intervals (`contracts.TRUTH_COVERAGE`)."""
     compared: ProductComparisons | None = None
     """Products of others beside the maps."""
+    independent: IndependentTowers | None = None
+    """Yearly sums of towers that judge the maps."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,7 @@ def _read_maps(run: RunFiles, description: RunDescription, reference: Reference)
         choices=read_choices(run, description),
         truth_coverage=contracts.read_csv(coverage, contracts.TRUTH_COVERAGE) if coverage else None,
         compared=ProductComparisons.read(run, description.compared),
+        independent=IndependentTowers.read(run),
     )
 
 

@@ -14,9 +14,10 @@ from tamrl.layout import File, RunFiles
 from tamrl.markdown import markdown_table
 from tamrl.report.figures.budgets import PUBLISHED, mean_budgets
 from tamrl.report.figures.errors import ERROR_COLUMNS, error_texts
+from tamrl.report.independent import COLUMNS, IndependentTowers
 from tamrl.report.pages.protocol import driver_origins, published_blocks, tuning_blocks
 from tamrl.report.pages.tables import SCORE_COLUMNS, WAY_COLUMNS, change_texts, inputs_of, score_texts, way_texts
-from tamrl.report.pages.texts import CEILING_NAMES, SCORE_NAMES
+from tamrl.report.pages.texts import CEILING_NAMES, INDEPENDENT, SCORE_NAMES
 from tamrl.report.results import Applicability, TowerScores, read_choices
 from tamrl.run_record import Provenance
 from tamrl.sections.results import RunDescription
@@ -67,6 +68,7 @@ def write_summary(*, files: Sequence[str], folder: str, description: RunDescript
         _site_mean_table(scores.calibration),
         "".join(f"* {flux.upper()}: {scores.calibration.skill[flux]}.\n" for flux in FLUXES).rstrip(),
         *_sum_skill(run),
+        *_independent(run),
         *_comparisons(scores.comparisons, step),
         *_shares(scores.shares, step),
         *([] if gridded or virtual or step != "day" else published_blocks(_of_step(scores.metrics, step), description.map_model)),
@@ -177,6 +179,17 @@ def _sum_skill(run: RunFiles) -> list[str]:
         "of the grid and intervals over groups of neighbours; RMSE and bias in gC m⁻² d⁻¹:"
     )
     return [text, markdown_table(["flux", "model", "places", "groups", "NSE of site means", "RMSE", "bias"], rows)]
+
+
+def _independent(run: RunFiles) -> list[str]:
+    """Yearly sums of towers that no model saw, where the run names a table of them."""
+    towers = IndependentTowers.read(run)
+    if towers is None:
+        return []
+    head = ["judged", "places", "flux", *("number" if name == "places" else name for name in COLUMNS)]
+    table = markdown_table(head, towers.rows(("all", "zone", "distance")))
+    units = "Sums, biases, RMSE and widths in gC m⁻² yr⁻¹; km is the median distance to the nearest tower that trained."
+    return ["## Independent towers", f"{INDEPENDENT} {towers.origin} {units}", table]
 
 
 def _comparisons(comparisons: pd.DataFrame, step: Step) -> list[str]:

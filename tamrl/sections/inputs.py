@@ -316,8 +316,8 @@ class Features(Strict):
 class Samples(Strict):
     """What the models see."""
 
-    drivers: Literal["grid", "tower"] = "grid"
-    """Train on collocated grid drivers, or on those measured at the tower."""
+    drivers: Literal["grid", "tower", "both"] = "grid"
+    """Train on collocated grid drivers, on those measured at the tower, or on each tower with the ones and with the others."""
     dynamic: tuple[str, ...] | None = None
     """Dynamic variables; null takes all of `drivers.variables`."""
     static: tuple[str, ...] | None = None
@@ -325,3 +325,8 @@ class Samples(Strict):
     filled: tuple[str, ...] = ()
     """Dynamic variables that may be missing: the step takes the site's own mean seasonal cycle and is trained on, predicted and
     scored (vegetation before the satellites). A step that misses any other variable is missing."""
+
+    @property
+    def origins(self) -> tuple[Literal["grid", "tower"], ...]:
+        """Drivers of the samples that train; the first ones stand for the towers where they are described once."""
+        return ("grid", "tower") if self.drivers == "both" else (self.drivers,)

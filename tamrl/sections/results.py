@@ -8,6 +8,7 @@ from tamrl import registry
 from tamrl.calendar import Step
 from tamrl.errors import near
 from tamrl.options import Strict
+from tamrl.sections.inputs import SumTable
 from tamrl.sections.types import Share
 
 
@@ -94,11 +95,19 @@ class Evaluation(Strict):
     """Inputs at held-out towers: what the map has, what the tower measured, or both."""
     qc: Share = 0.8
     """Steps with a lower NEE quality are not scored."""
+    independent: SumTable | None = None
+    """A file of yearly sums of towers (or one with `columns` and `units`, as `towers.sums`), which judge the map; places that
+    trained it are judged by the models of the fold that held them out, or left out."""
     targets: tuple[Target, ...] = ()
     """Targets at held-out towers; report and summary say which are met."""
     reference: ReferenceMaps | None = ReferenceMaps()
     title: str = "A virtual Earth"
     """Headline of the report."""
+
+    @field_validator("independent", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        return {"path": value} if isinstance(value, str) else value
 
 
 class ScoringProtocol(Strict):

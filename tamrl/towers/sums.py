@@ -59,15 +59,17 @@ def read_sums(*, towers: str, known: Sequence[str], table: str, places: str, sum
     contracts.write_table(places, read, contracts.SITES)
 
 
-def read_table(file: Path, sums: SumTable) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read_table(file: Path, sums: SumTable, *, key: str = "towers.sums") -> tuple[pd.DataFrame, pd.DataFrame]:
     """Mean fluxes of all rows with enough years (`contracts.SUMS`), and the places of all rows (`contracts.SITES`).
+
+    `key` is that of the table in the configuration, for errors.
 
     Raises
     ------
     InputError, UnitError
         As `read_sums`.
     """
-    raw = _columns(file, sums)
+    raw = _columns(file, sums, key)
     raw["site"] = raw["site"].str.strip().replace(sites.RENAMED)
     sites.check_ids(raw["site"].drop_duplicates().tolist(), where=file)
     places, means = _places(raw, file), raw[["site"]].copy()
@@ -79,17 +81,17 @@ def read_table(file: Path, sums: SumTable) -> tuple[pd.DataFrame, pd.DataFrame]:
         years = raw[f"{flux}_years"].fillna(0.0) if f"{flux}_years" in raw else values.notna().astype(float)
         enough = values.notna() & (years >= sums.min_years if f"{flux}_years" in raw else True)
         target = variables.get(flux).units
-        means[flux] = units.convert(values, source=sums.units, target=target, where=f"{file}, towers.sums.units").where(enough)
+        means[flux] = units.convert(values, source=sums.units, target=target, where=f"{file}, {key}.units").where(enough)
         means[f"{flux}_years"] = years.where(enough, 0.0)
         variables.check_range(means[flux].to_numpy(), name=flux, where=file)
-    _check_sizes(means, file, sums)
+    _check_sizes(means, file, sums, key)
     means = means[means[list(FLUXES)].notna().any(axis=1)].reset_index(drop=True)
     if means.empty:
-        raise InputError(f"no flux has {sums.min_years:g} good years", where=file, todo="lower towers.sums.min_years")
+        raise InputError(f"no flux has {sums.min_years:g} good years", where=file, todo=f"lower {key}.min_years")
     return contracts.check_table(means[list(contracts.SUMS.columns)], contracts.SUMS, where=file), places
 
 
-def _columns(file: Path, sums: SumTable) -> pd.DataFrame:
+def _columns(file: Path, sums: SumTable, key_of_table: str) -> pd.DataFrame:
     """The named columns of the file under the names of the configuration."""
     named = {key: column for key, column in sums.columns if column}
 
@@ -98,7 +100,7 @@ def _columns(file: Path, sums: SumTable) -> pd.DataFrame:
     available = text.read_header(content, where=file)
     for key, column in named.items():
         if column not in available:
-            todo = f"set towers.sums.columns.{key}; {near(column, available)}"
+            todo = f"set {key_of_table}.columns.{key}; {near(column, available)}"
             raise InputError(f"no column {column!r} for {key}", where=file, found=available, todo=todo)
     texts = {named[key] for key in ("site", "igbp", "first", "last") if key in named}
     raw = text.read_columns(content, columns=available, wanted=list(dict.fromkeys(named.values())), texts=texts, where=file)
@@ -125,18 +127,18 @@ def _periods(raw: pd.DataFrame, file: Path) -> tuple[pd.Series, pd.Series]:
     return ends[0], ends[1]
 
 
-def _check_sizes(means: pd.DataFrame, file: Path, sums: SumTable) -> None:
+def _check_sizes(means: pd.DataFrame, file: Path, sums: SumTable, key: str) -> None:
     """Refuse fluxes of the wrong sign or size: gross fluxes are positive, and NEE is their difference."""
     for flux in ("gpp", "reco"):
         middle = means[flux].median()
         if np.isfinite(middle) and not PLAUSIBLE[0] <= middle <= PLAUSIBLE[1]:
-            todo = f"check the sign of the column towers.sums.columns.{flux} and towers.sums.units ({sums.units})"
+            todo = f"check the sign of the column {key}.columns.{flux} and {key}.units ({sums.units})"
             excerpt = f"a median of {middle:.3g} gC m-2 d-1"
             raise InputError(f"{flux} of a table of sums is implausible", where=file, found=excerpt, todo=todo)
     difference = means["reco"] - means["gpp"]
     as_named, inverted = ((means["nee"] - sign * difference).abs().median() for sign in (1, -1))
     if inverted < as_named:
-        todo = "name the column nep instead of nee, or nee instead of nep, in towers.sums.columns"
+        todo = f"name the column nep instead of nee, or nee instead of nep, in {key}.columns"
         raise InputError("NEE of a table of sums is GPP - RECO, not RECO - GPP", where=file, todo=todo)
 
 

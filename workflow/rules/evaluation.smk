@@ -64,7 +64,7 @@ rule measure_ceilings:
     params:
         stage="tamrl.evaluation.ceiling_stage.measure_ceilings",
         protocol=of_run(PLAN.protocol),
-        drivers=key("samples", "drivers"),
+        drivers=lambda w: CONFIGS[w.run].samples.origins[0],
         code=code("tamrl.evaluation.ceiling_stage"),
     script:
         "../scripts/run_stage.py"
@@ -87,6 +87,40 @@ rule evaluate_sums:
         stage="tamrl.evaluation.sums.evaluate_sums",
         virtual=VIRTUAL,
         code=code("tamrl.evaluation.sums"),
+    script:
+        "../scripts/run_stage.py"
+
+
+# Yearly sums of towers beside the map that never saw them, or beside the models that held them out.
+rule score_independent:
+    input:
+        nameable(PLAN.independent_files()),
+        towers=THIS(File.TOWERS),
+        splits=THIS(File.SPLITS),
+        calibration=THIS(File.CALIBRATION),
+        cube=THIS(File.CUBE),
+        manifests=PLAN.manifests(MAIN.run),
+        sums=PLAN.mapped_sums(),
+    output:
+        places=THIS(File.INDEPENDENT),
+        scores=THIS(File.INDEPENDENT_SCORES),
+    log:
+        THIS.log("score_independent"),
+    benchmark:
+        THIS.benchmark("score_independent")
+    conda:
+        ENV
+    resources:
+        **needs("evaluate_models"),
+    params:
+        stage="tamrl.reference.independent_stage.score_independent",
+        table=PLAIN["evaluation"]["independent"],
+        labels=list(MAIN.time.labels),
+        distance_km=MAIN.splits.distance_km,
+        vegetated_only=MAIN.maps.vegetated_only,
+        virtual=VIRTUAL,
+        stamps=stamps(PLAN.independent_files()),
+        code=code("tamrl.reference.independent_stage"),
     script:
         "../scripts/run_stage.py"
 
@@ -193,6 +227,7 @@ rule record_provenance:
             *PLAN.comparisons(),
             *map(THIS, SCORED),
             *PLAN.sum_scores(MAIN.run),
+            *PLAN.independent_scores(),
         ],
     output:
         record=THIS(File.PROVENANCE),

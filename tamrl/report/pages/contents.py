@@ -6,6 +6,7 @@ from tamrl import simulated
 from tamrl.report.figures import drivers
 from tamrl.report.pages import map_sections, sections, texts
 from tamrl.report.pages.html import HtmlPage
+from tamrl.report.pages.independent import independent_section
 from tamrl.report.pages.products import products_section
 from tamrl.report.pages.verdict import compose_verdict
 from tamrl.report.results import MapResults, RunResults
@@ -25,6 +26,7 @@ def compose_page(results: RunResults, *, origin: Mapping[str, str], date: str, a
     parts = [
         *([map_sections.maps_section(results, maps), map_sections.errors_section(results, maps)] if maps else []),
         sections.towers_section(results),
+        *([independent_section(maps.independent)] if maps and maps.independent else []),
         sections.uncertainty_section(results),
         *([map_sections.budgets_section(results, maps)] if maps else []),
         *([products_section(maps.compared)] if maps and maps.compared else []),

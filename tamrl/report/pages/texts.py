@@ -1,6 +1,8 @@
 """Captions, alternative texts and notes of the report; `contents` fills in `{...}`."""
 
 CAPTIONS = {
+    "independent": "Yearly sums of towers against what is judged there, with the 90 % interval of a measured year. Filled: "
+    "between 23.5° S and 23.5° N. On the line, prediction and tower agree.",
     "products_totals": "Global totals: the run with the 90 % interval of the total itself, and the products. A total of a "
     "product is that of its own cells, with its own land where it has such.",
     "products_taylor": "Taylor diagrams over months and cells, weighted by land: the angle is the correlation, the distance from "
@@ -88,6 +90,7 @@ CAPTIONS = {
 }
 
 ALTERNATIVES = {
+    "independent": "Yearly sums of GPP, RECO and NEE of independent towers against predictions.",
     "products_totals": "Global totals by year of the run with 90 % intervals, and of products of others.",
     "products_taylor": "Taylor diagrams of the run against products of others, one for each quantity.",
     "products_cycles": "Seasonal cycles by latitude band of the run and of products of others.",
@@ -214,4 +217,10 @@ PRODUCTS = (
     "Products differ from the maps in towers, methods and land; no one of them is the truth. NEE is RECO − GPP. NBE, of "
     "inversions and of the Global Carbon Budget, holds fires and lateral fluxes too, so the run's NEE stands beside another "
     "quantity there."
+)
+
+INDEPENDENT = (
+    "Yearly sums of towers that the judged models were not trained on. NSE is about the mean of the places, so that a constant "
+    "scores 0; in brackets its 95 % interval over groups of neighbours. Distances lead to the nearest tower that trained. The "
+    "interval is that of one measured year; a mean of several years varies less, so that it is too wide rather than too narrow."
 )
