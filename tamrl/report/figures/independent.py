@@ -22,7 +22,7 @@ def plot_independent(places: pd.DataFrame) -> Figure:
     for axes, flux in zip(style.panels(figure, len(fluxes)), fluxes, strict=True):
         part = places[places["flux"] == flux]
         ends = np.concatenate([part["observed"], part["predicted"]])
-        low, high = np.nanquantile(ends, [0.002, 0.998]) + np.array([-0.05, 0.05]) * np.ptp(ends)
+        low, high = np.array([ends.min(), ends.max()]) + np.array([-0.05, 0.05]) * np.ptp(ends)
         axes.plot([low, high], [low, high], color=style.INK, linewidth=0.9)
         for role, (marker, words) in MARKS.items():
             rows = part[part["role"] == role]
