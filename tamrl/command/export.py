@@ -32,15 +32,12 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def export_run(options: argparse.Namespace) -> int:
     """Write the files and list them."""
+    from tamrl.api.export import export_cmip
     from tamrl.api.run import open_run
-    from tamrl.maps import cmip
-    from tamrl.maps.cmip_files import write_cmip
 
     if Path(options.output).is_file():
         raise InputError("the output is a folder", where=options.output, todo="name another folder")
-    publisher = cmip.Publisher(options.source_id, options.institution_id)
-    run = open_run(options.run)
-    maps = {flux: run.maps(flux, "monthly", options.year) for flux in dict.fromkeys(v.flux for v in cmip.VARIABLES)}
-    written = write_cmip(maps, Path(options.output), publisher)
+    names = {"source_id": options.source_id, "institution_id": options.institution_id}
+    written = export_cmip(open_run(options.run), Path(options.output), **names, year=options.year)
     print(as_text({"files": [str(path) for path in written]}) if options.json else "\n".join(map(str, written)))
     return 0

@@ -133,6 +133,31 @@ def _efficiency(rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
         return np.where(total > 0, 1 - (counts * (o - p) ** 2).sum(-1) / total, np.nan)
 
 
+def interannual_skill(anomalies: pd.DataFrame, groups: TowerGroups) -> Interval:
+    """Skill 1 - SSE / SST of the anomalies of years of towers (scale `year`) with its bootstrap interval over groups.
+
+    SST is taken about zero, so that a constant, which has no anomalies, scores zero.
+    """
+
+    def skill(rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Columns observed and predicted (year, 2) with counts (repeats, year) to the skill (repeats,)."""
+        o, p = rows.T
+        total = (counts * o**2).sum(-1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(total > 0, 1 - (counts * (o - p) ** 2).sum(-1) / total, np.nan)
+
+    return resample_groups(anomalies[["observed", "predicted"]].to_numpy(), groups.of(anomalies["site"]), skill)
+
+
+def interannual_sentence(interval: Interval) -> str:
+    """Return in words whether the skill in years exceeds that of a constant."""
+    years = f"{interval.n} tower years in {interval.groups} groups"
+    if interval.groups < MIN_GROUPS:
+        return f"too few towers have several years to tell ({years})"
+    verdict = "more than a constant" if interval.low > 0 else "no more than a constant"
+    return f"{verdict} (skill of anomalies {interval.text()} at {years})"
+
+
 def skill_sentence(interval: Interval) -> str:
     """Return the spatial skill of a flux in words, for maps and report."""
     towers = f"{interval.n} held-out towers in {interval.groups} groups"

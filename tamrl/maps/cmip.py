@@ -46,7 +46,7 @@ RESOLUTIONS = (
 
 
 @dataclass(frozen=True)
-class Variable:
+class CmipVariable:
     """A variable of CMIP, made of a flux of the maps."""
 
     name: str
@@ -57,16 +57,16 @@ class Variable:
 
 
 VARIABLES = (
-    Variable(
+    CmipVariable(
         "gpp",
         "gpp",
         1,
         "gross_primary_productivity_of_biomass_expressed_as_carbon",
         "Carbon Mass Flux out of Atmosphere Due to Gross Primary Production on Land",
     ),
-    Variable("reco", "reco", 1, None, "Carbon Mass Flux into Atmosphere Due to Ecosystem Respiration on Land (ra + rh)"),
-    Variable("nee", "nee", 1, None, "Net Ecosystem Exchange on Land (ra + rh - gpp), Positive into Atmosphere"),
-    Variable(
+    CmipVariable("reco", "reco", 1, None, "Carbon Mass Flux into Atmosphere Due to Ecosystem Respiration on Land (ra + rh)"),
+    CmipVariable("nee", "nee", 1, None, "Net Ecosystem Exchange on Land (ra + rh - gpp), Positive into Atmosphere"),
+    CmipVariable(
         "nep",
         "nee",
         -1,
@@ -106,7 +106,7 @@ def file_name(variable: str, publisher: Publisher, span: str | None) -> str:
     return "_".join([*parts, *([span] if span else [])]) + ".nc"
 
 
-def export_flux(ds: xr.Dataset, variable: Variable, kind: str, publisher: Publisher) -> xr.Dataset:
+def export_flux(ds: xr.Dataset, variable: CmipVariable, kind: str, publisher: Publisher) -> xr.Dataset:
     """One variable of CMIP from the monthly maps of its flux.
 
     Parameters

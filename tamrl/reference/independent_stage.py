@@ -16,7 +16,7 @@ from tamrl.errors import InputError
 from tamrl.files import verified
 from tamrl.grid import Grid
 from tamrl.maps.land import Land, describe_land
-from tamrl.predictions import open_predictions
+from tamrl.predictions import Manifest, open_predictions
 from tamrl.reference import independent
 from tamrl.reference.independent import HELD_OUT, UNSEEN, TrainingPlaces
 from tamrl.sections.inputs import SumTable
@@ -42,7 +42,6 @@ def score_independent(
     places: str,
     scores: str,
     table: SumTable,
-    labels: Sequence[str],
     distance_km: float,
     vegetated_only: bool,
     sums: Sequence[str] = (),
@@ -54,7 +53,7 @@ def score_independent(
     ----------
     towers, splits : flux towers, `contracts.SITES` and `contracts.SPLITS`
     calibration : `evaluation/calibration.json`
-    cube, manifests, labels : drivers, and the predictions of each year or of the mean year
+    cube, manifests : drivers, and the predictions of each year or of the mean year
     places, scores : outputs, `independent.PLACES` and `independent.SCORES`
     table : the file with its columns and unit
     distance_km : `splits.distance_km`
@@ -72,7 +71,7 @@ def score_independent(
     folds = dict(held_out[["site", "fold"]].drop_duplicates("site").itertuples(index=False))
     land = describe_land(stores.open_cube(cube), vegetated_only=vegetated_only)
     roles = independent.assign_roles(_described(known, land), TrainingPlaces.of(*trained), folds)
-    mapped = PlaceMeans.read(roles[roles["role"] == UNSEEN], manifests, labels, cube, land)
+    mapped = PlaceMeans.read(roles[roles["role"] == UNSEEN], manifests, cube, land)
     rows = pd.concat([_unseen(means, roles, mapped), _held_out(held_out, means, roles)], ignore_index=True)
     rows = _with_intervals(pd.concat([rows, _trained(means, roles)], ignore_index=True), Calibration.read(calibration))
     if not (rows["role"] != independent.TRAINING).any():
@@ -121,19 +120,20 @@ class PlaceMeans:
     """By flux, (label, member, site)."""
 
     @classmethod
-    def read(cls, places: pd.DataFrame, manifests: Sequence[str], labels: Sequence[str], cube: str, land: Land) -> "PlaceMeans":
+    def read(cls, places: pd.DataFrame, manifests: Sequence[str], cube: str, land: Land) -> "PlaceMeans":
         """Read the predictions in the cells of places, those outside of the mapped region left out.
 
         Parameters
         ----------
         places : with site, row and column
-        manifests, labels : predictions and what each is called
+        manifests : predictions of each year or of the mean year
         cube, land : drivers of the run, and their land
         """
         places = places[(places["row"] >= 0) & (places["column"] >= 0)]
         row, column = (xr.DataArray(places[name].to_numpy(int), dims="site") for name in ("row", "column"))
         share = land.share[row.values, column.values]
         years: dict[str, list[np.ndarray]] = {flux: [] for flux in FLUXES}
+        labels = [Manifest.read(manifest).label for manifest in manifests]
         for manifest, label in zip(manifests, labels, strict=True) if len(places) else ():
             ds = open_predictions(manifest, label=label, cube=cube).ds[["gpp", "reco"]].isel(lat=row, lon=column).load()
             days = TimeAxis(ds["time"].values, TimeAxis.of(stores.open_cube(cube)).step).days
@@ -147,7 +147,13 @@ class PlaceMeans:
         return cls(tuple(places["site"]), tuple(labels), {flux: np.stack(v) for flux, v in years.items() if v})
 
     def over(self, site: str, flux: str, first: pd.Timestamp, last: pd.Timestamp) -> np.ndarray | None:
-        """Mean of each member over the years of a period, all years for a mean year; None where the maps lack one of them."""
+        """Mean of each member over the years of a period, all years for a mean year; None where the maps lack one of them.
+
+        Parameters
+        ----------
+        site, flux : of the maps
+        first, last : ends of the period, missing for a mean year
+        """
         if site not in self.sites:
             return None
         wanted = [str(year) for year in range(first.year, last.year + 1)] if pd.notna(first) else list(self.labels)
@@ -162,10 +168,10 @@ class PlaceMeans:
 
 def _of_years(means: pd.DataFrame) -> pd.DataFrame:
     """Sums of whole years, and mean years: periods that begin or end within a year are no yearly sums."""
-    whole = means["first"].isna() | (
+    complete = means["first"].isna() | (
         (means["first"].dt.day_of_year == 1) & (means["last"] == means["last"] + pd.offsets.YearEnd(0))
     )
-    return means[whole]
+    return means[complete]
 
 
 def _unseen(means: pd.DataFrame, roles: pd.DataFrame, mapped: PlaceMeans) -> pd.DataFrame:

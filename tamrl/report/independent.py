@@ -44,10 +44,12 @@ class IndependentTowers:
         """What is judged, where, flux, and the numbers of `COLUMNS`, as texts."""
         part = self.scores[self.scores["kind"].isin(kinds)]
         return [
-            [ROLE_NAMES[row.role], row.name, row.flux.upper(), *_numbers(row)]
+            [ROLE_NAMES[role], str(names[row]), flux.upper(), *_numbers(rows.iloc[row])]
             for role in ROLE_NAMES
             for flux in FLUXES
-            for row in map(_named, part[(part["role"] == role) & (part["flux"] == flux)].to_dict("records"))
+            for rows in [part[(part["role"] == role) & (part["flux"] == flux)]]
+            for names in [rows["name"].to_list()]
+            for row in range(len(rows))
         ]
 
     @property
@@ -58,21 +60,7 @@ class IndependentTowers:
         return f"{'; '.join(parts)}; {self.in_training} further places of the table trained the maps and judge nothing."
 
 
-@dataclass(frozen=True)
-class _Row:
-    role: str
-    name: str
-    flux: str
-    numbers: dict[str, float]
-
-
-def _named(record: dict[str, object]) -> _Row:
-    texts = {key: str(record.pop(key)) for key in ("role", "name", "flux", "kind")}
-    return _Row(texts["role"], texts["name"], texts["flux"], {key: float(str(value)) for key, value in record.items()})
-
-
-def _numbers(row: _Row) -> list[str]:
-    n = row.numbers
+def _numbers(n: pd.Series) -> list[str]:
     nse = f"{format_number(n['nse'])} [{format_number(n['low'])}, {format_number(n['high'])}]"
     return [
         f"{n['places']:.0f}",

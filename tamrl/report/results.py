@@ -14,7 +14,7 @@ from tamrl import contracts, files, landmask
 from tamrl.benchmarks import read_benchmark
 from tamrl.evaluation import pairs
 from tamrl.evaluation.bootstrap import Interval, TowerGroups
-from tamrl.evaluation.compare import spatial_skill
+from tamrl.evaluation.compare import interannual_skill, spatial_skill
 from tamrl.evaluation.scales import pairs_by_scale
 from tamrl.grid import Grid
 from tamrl.layout import File, RunFiles
@@ -201,6 +201,11 @@ class RunResults:
         """Means of towers by the maps' model, with their climate."""
         means = pairs_by_scale(self.scored, step=self.description.step)["site"]
         return means.merge(self.towers[["site", "igbp", "koppen"]], on="site", how="left")
+
+    def interannual(self) -> dict[str, Interval]:
+        """Skill of the maps' model in the anomalies of years at held-out towers, by flux; a constant has none."""
+        years = pairs_by_scale(self.scored[self.scored["split"] == self.split], step=self.description.step)["year"]
+        return {str(flux): interannual_skill(rows, self.held_out.groups) for flux, rows in years.groupby("flux", observed=True)}
 
     def spatial_skill(self) -> dict[tuple[str, str], Interval]:
         """NSE of site means per (split, flux)."""

@@ -69,9 +69,7 @@ def train_model(
     module = registry.load_model_plugin(plugin)
     chosen = module.Options(**options)
     spec = InputSpec.requested(chosen, **features.model_dump(), step=step)
-    table = contracts.read_csv(splits, contracts.SPLITS)
-    parts = [_training_towers(_read_samples(path, spec), table, fold, where=splits) for path in (samples, *further)]
-    ds, group = parts[0] if len(parts) == 1 else _side_by_side(parts)
+    ds, group = _training_data((samples, *further), spec, splits, fold)
     own_seed = member_seed(seed, plugin, fold, member)  # variants draw the same towers
     standardisation = fit_standardisation(ds, dynamic=spec.dynamic, static=spec.static)
     settings = training.adjusted(chosen)
@@ -80,11 +78,8 @@ def train_model(
     fitted = fit_member(
         ds, group, module, chosen, spec, standardisation, settings, own_seed, _training_sums(sums, spec, fold), resume
     )
-    learned = {
-        "sites": tuple(dict.fromkeys(ds["site"].values.tolist())),
-        "held_back": fitted.held_back,
-        "sum_sites": fitted.sum_sites,
-    }
+    sites = tuple(dict.fromkeys(ds["site"].values.tolist()))  # a tower is in each of the samples
+    learned = {"sites": sites, "held_back": fitted.held_back, "sum_sites": fitted.sum_sites}
     described = ModelSpec(
         name=model,
         plugin=plugin,
@@ -168,15 +163,23 @@ def _training_towers(ds: xr.Dataset, splits: pd.DataFrame, fold: str, *, where: 
     return chosen, group.loc[chosen["site"].values].to_numpy()
 
 
-def _read_samples(path: str, spec: InputSpec) -> xr.Dataset:
-    """Return checked samples."""
-    return contracts.check_samples(xr.load_dataset(verified(path)), dynamic=spec.dynamic, static=spec.static, where=path)
+def _training_data(paths: Sequence[str], spec: InputSpec, splits: str, fold: str) -> tuple[xr.Dataset, np.ndarray]:
+    """Return the training towers of several samples, and their groups, one after the other: a tower is in each of them.
 
-
-def _side_by_side(parts: Sequence[tuple[xr.Dataset, np.ndarray]]) -> tuple[xr.Dataset, np.ndarray]:
-    """Return the towers of several samples, and their groups, one after the other: a tower occurs once with each drivers."""
-    both = xr.concat([ds for ds, _ in parts], "site", data_vars="minimal", coords="minimal", compat="override", join="exact")
-    return both, np.concatenate([group for _, group in parts])
+    Parameters
+    ----------
+    paths : files of `contracts.check_samples`
+    spec : of the inputs
+    splits, fold : as of `_training_towers`
+    """
+    table, parts = contracts.read_csv(splits, contracts.SPLITS), []
+    for path in paths:
+        ds = contracts.check_samples(xr.load_dataset(verified(path)), dynamic=spec.dynamic, static=spec.static, where=path)
+        parts.append(_training_towers(ds, table, fold, where=splits))
+    if len(parts) == 1:
+        return parts[0]
+    every = xr.concat([ds for ds, _ in parts], "site", data_vars="minimal", coords="minimal", compat="override", join="exact")
+    return every, np.concatenate([group for _, group in parts])
 
 
 def _training_sums(sums: Sequence[str], spec: InputSpec, fold: str) -> TrainingSums | None:

@@ -4,11 +4,13 @@ import inspect
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from tamrl import plugins, registry, variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers.extent import Extent
 from tamrl.errors import InputError
+from tamrl.grid import Grid
 from tamrl.options import Strict
 
 NAMES = registry.names(registry.SOURCES)
@@ -20,20 +22,35 @@ def name(request):
 
 
 @pytest.fixture
-def options(name, world):
+def options(name, world, tmp_path):
     folders = {n: n for n in ("modis", "mcd43c4", "static")}
     folders |= {"cds_era5": "era5", "cds_era5_land": "era5", "arco_era5": "arco.zarr", "earth_data_hub": "hub.zarr"}
+    if name == "netcdf_grids":
+        return registry.options(registry.SOURCES, name)(path=str(write_grids(tmp_path)))
     path = {"path": str(world / folders[name])} if name in folders else {}
     return registry.options(registry.SOURCES, name)(**path)
 
 
 @pytest.fixture
 def axis(name):
-    return TimeAxis.of_years("month") if name == "packaged" else TimeAxis.of_years("day", (2011,))
+    return TimeAxis.of_years("month") if name in ("packaged", "netcdf_grids") else TimeAxis.of_years("day", (2011,))
 
 
 def offered(source, role):
     return tuple(n for n, e in variables.vocabulary().items() if source in e.sources and e.role == role)
+
+
+def write_grids(folder):
+    """All variables that may come as grids of the user, each in a file with the middle of its range."""
+    grid = Grid(10.0)
+    for name, entry in variables.vocabulary().items():
+        if alias := entry.sources.get("netcdf_grids"):
+            months = {"month": np.arange(1, 13)} if entry.role == "dynamic" else {}
+            shape = (*(v.size for v in months.values()), *grid.shape)
+            values = np.full(shape, sum(entry.range) / 2, "float32")
+            field = ((*months, "lat", "lon"), values, {"units": alias.units})
+            xr.Dataset({alias.name: field}, months | {"lat": grid.lat, "lon": grid.lon}).to_netcdf(folder / f"{name}.nc")
+    return folder
 
 
 def opened(call):

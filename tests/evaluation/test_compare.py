@@ -123,3 +123,16 @@ def test_without_targets_or_rivals_the_table_still_keeps_its_contract(tmp_path):
         contracts.check_table(table, contracts.COMPARISONS, where="test").to_csv(tmp_path / "c.csv", index=False)
         again = contracts.read_csv(str(tmp_path / "c.csv"), contracts.COMPARISONS)
         assert len(again) == len(models) - 1 and again["met"].isna().all()
+
+
+def test_a_constant_has_no_skill_between_years():
+    random = np.random.default_rng(3)
+    sites = np.repeat([f"XX-{k:03d}" for k in range(20)], 6)
+    anomaly = random.normal(0, 1, sites.size)
+    groups = TowerGroups(pd.Series(range(20), index=np.unique(sites)))
+    rows = pd.DataFrame({"site": sites, "observed": anomaly, "predicted": 0.0})
+    assert compare.interannual_skill(rows, groups).estimate == 0
+    assert compare.interannual_sentence(compare.interannual_skill(rows, groups)).startswith("no more than a constant")
+    good = compare.interannual_skill(rows.assign(predicted=0.5 * anomaly), groups)
+    assert good.estimate == pytest.approx(0.75) and good.low > 0
+    assert compare.interannual_sentence(good).startswith("more than a constant (skill of anomalies 0.75")

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tamrl.api.export import write_cmip
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError
 from tamrl.maps import cmip
-from tamrl.maps.cmip_files import write_cmip
 
 NAMES = [variable.name + kind for variable in cmip.VARIABLES for kind in cmip.KINDS]
 SECONDS = 86_400

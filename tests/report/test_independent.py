@@ -21,7 +21,9 @@ def _places(count=90):
         predicted = mean + 0.7 * (observed - mean) + random.normal(0, spread / 3, count)
         roles = np.select([np.arange(count) < 50, np.arange(count) < 80], [UNSEEN, HELD_OUT], TRAINING)
         table = pd.DataFrame({"site": [f"AA-{k:03d}" for k in range(count)], "lat": np.linspace(-50, 70, count), "lon": 10.0})
-        table = table.assign(igbp="ENF", koppen="Polar", role=roles, fold=np.where(roles == HELD_OUT, "0", None), distance_km=120.0)
+        table = table.assign(
+            igbp="ENF", koppen="Polar", role=roles, fold=np.where(roles == HELD_OUT, "0", None), distance_km=120.0
+        )
         table = table.assign(first="", last="", flux=flux, years=3.0, observed=observed, predicted=predicted, std=spread / 1.64)
         table = table.assign(q05=predicted - spread, q95=predicted + spread)
         numbers = ["predicted", "std", "q05", "q95"]

@@ -5,18 +5,22 @@ import pandas as pd
 import pytest
 
 from tamrl import contracts
+from tamrl.evaluation.bootstrap import Interval
 from tamrl.layout import File, RunFiles, RunLayout
 from tamrl.reference.pairs import pair_up
 from tamrl.reference.regions import ComparedRegions
 from tamrl.reference.scores import mean_cycles, score_pair
 from tamrl.reference.tables import COMPARED_CYCLES, COMPARED_SCORES, COMPARED_TOTALS
 from tamrl.reference.totals import compare_totals
-from tamrl.report.figures.products import plot_taylor
+from tamrl.report.figures.products import plot_product_anomalies, plot_taylor, yearly_anomalies
 from tamrl.report.pages.html import Picture, ReportTable
 from tamrl.report.pages.products import products_section
 from tamrl.report.products import ProductComparisons
 from tests.reference.conftest import budgets, known_maps, product_dataset
 from tests.reference.test_scores import layout
+
+SKILL = {"gpp": Interval(0.2, 0.1, 0.3, 90, 30), "nee": Interval(-0.1, -0.3, 0.1, 90, 30), "reco": Interval(0.4, 0, 0, 9, 4)}
+"""Skill in the anomalies of years."""
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def test_a_run_without_products_has_no_section(run):
 
 def test_the_section_shows_figures_and_scores(run):
     compared = ProductComparisons.read(run, {"xbase": "FLUXCOM-X-BASE", "gcb": "Global Carbon Budget"})
-    section = products_section(compared)
+    section = products_section(compared, SKILL)
     pictures = [item.name for item in section.items if isinstance(item, Picture)]
     assert pictures == ["products_totals", "products_taylor", "products_cycles"]
     alt = {item.name: item.alt for item in section.items if isinstance(item, Picture)}
@@ -65,7 +69,7 @@ def test_the_section_shows_figures_and_scores(run):
 
 def test_a_table_of_totals_alone_has_totals_alone(run):
     compared = ProductComparisons.read(run, {"gcb": "Global Carbon Budget"})
-    assert [item.name for item in products_section(compared).items if isinstance(item, Picture)] == ["products_totals"]
+    assert [item.name for item in products_section(compared, SKILL).items if isinstance(item, Picture)] == ["products_totals"]
 
 
 def test_the_taylor_diagram_places_the_run_by_ratio_and_correlation(run):
@@ -75,3 +79,24 @@ def test_the_taylor_diagram_places_the_run_by_ratio_and_correlation(run):
     angle, radius = figure.axes[0].lines[0].get_xydata()[0]
     assert radius == pytest.approx(globe["run_std"] / globe["product_std"]) and radius == pytest.approx(1.5, abs=1e-3)
     assert angle == pytest.approx(np.arccos(globe["correlation"]), abs=1e-6)
+
+
+def test_the_section_says_whether_years_are_worth_more_than_a_constant(run):
+    compared = ProductComparisons.read(run, {"xbase": "FLUXCOM-X-BASE"})
+    (text,) = (item.text for item in products_section(compared, SKILL).items if "between years" in getattr(item, "text", ""))
+    assert "GPP more than a constant (skill of anomalies 0.20 [0.10, 0.30] at 90 tower years in 30 groups)" in text
+    assert "NEE no more than a constant (skill of anomalies −0.10" in text and "RECO too few towers have several years" in text
+    (none,) = (item.text for item in products_section(compared, {}).items if "between years" in getattr(item, "text", ""))
+    assert none.endswith("no tower has several years.")
+
+
+def test_anomalies_need_years_and_are_about_their_own_mean():
+    years = [str(year) for year in range(2001, 2006)]
+    totals = pd.DataFrame({"year": years, "run_total": [1.0, 2, 3, 4, 5], "product_total": [3.0, 3, 3, 3, 8]})
+    totals = totals.assign(product="xbase", quantity="gpp", region="globe")
+    found = yearly_anomalies(totals)
+    assert found["run"].tolist() == [-2, -1, 0, 1, 2] and found["theirs"].tolist() == [-1, -1, -1, -1, 4]
+    figure = plot_product_anomalies(totals, {"xbase": "FLUXCOM-X-BASE"})
+    assert figure.axes[0].lines[1].get_ydata().tolist() == [-2, -1, 0, 1, 2]
+    assert plot_product_anomalies(totals[:2], {"xbase": "X"}) is None
+    assert plot_product_anomalies(totals.assign(year="climatology"), {"xbase": "X"}) is None

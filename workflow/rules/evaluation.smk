@@ -115,7 +115,6 @@ rule score_independent:
     params:
         stage="tamrl.reference.independent_stage.score_independent",
         table=PLAIN["evaluation"]["independent"],
-        labels=list(MAIN.time.labels),
         distance_km=MAIN.splits.distance_km,
         vegetated_only=MAIN.maps.vegetated_only,
         virtual=VIRTUAL,

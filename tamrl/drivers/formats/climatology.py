@@ -19,7 +19,7 @@ YEAR = 2001
 SOURCE = "packaged"
 
 
-def month_starts() -> np.ndarray:
+def mean_year_starts() -> np.ndarray:
     """The dates, datetime64[ns] (12), that stand for the months of a climatology."""
     months: np.ndarray = np.arange(12) + np.datetime64(f"{YEAR}-01", "M")
     return months.astype("datetime64[ns]")
@@ -41,9 +41,9 @@ def _months(name: str, ds: xr.Dataset, path: Path, todo: str) -> xr.DataArray:
     if alias.name not in ds:
         raise InputError("the climatology lacks a variable", where=path, found=sorted(map(str, ds)), todo=todo)
     order = np.argsort(times.check_months(ds["time"].values, where=path))
-    months = month_starts().astype("datetime64[M]")
+    months = mean_year_starts().astype("datetime64[M]")
     raw = ds[alias.name].isel(time=order) if (np.diff(order) != 1).any() else ds[alias.name]
-    raw = raw.drop_vars("number", errors="ignore").assign_coords(time=month_starts())
+    raw = raw.drop_vars("number", errors="ignore").assign_coords(time=mean_year_starts())
     raw = netcdf.mask_fill_values(netcdf.orient(raw, path), name=name, where=path.name)
     units = alias.units
     if units.endswith(" month-1"):  # UDUNITS knows only the mean month of 30.44 days

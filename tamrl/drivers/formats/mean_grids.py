@@ -8,7 +8,7 @@ import xarray as xr
 
 from tamrl import variables
 from tamrl.drivers.formats import netcdf
-from tamrl.drivers.formats.climatology import month_starts
+from tamrl.drivers.formats.climatology import mean_year_starts
 from tamrl.errors import InputError, UnitError
 from tamrl.intake import times
 
@@ -36,11 +36,11 @@ def _grid(name: str, contents: Mapping[Path, xr.Dataset], folder: Path) -> xr.Da
     wanted = variables.get(name).sources[SOURCE]
     holding = [path for path, ds in contents.items() if wanted.name in ds.data_vars]
     if len(holding) != 1:
-        found = [path.name for path in holding] or [path.name for path in contents]
+        names = [path.name for path in holding] or [path.name for path in contents]
         todo = (
             f"have the variable {wanted.name} (months 1 to 12, lat, lon; units such as {wanted.units}) in one NetCDF file there"
         )
-        raise InputError(f"{'several files have' if holding else 'no file has'} {name}", where=folder, found=found, todo=todo)
+        raise InputError(f"{'several files have' if holding else 'no file has'} {name}", where=folder, found=names, todo=todo)
     (path,) = holding
     raw = contents[path][wanted.name]
     dims = ("month", "lat", "lon") if variables.get(name).role == "dynamic" else ("lat", "lon")
@@ -52,7 +52,7 @@ def _grid(name: str, contents: Mapping[Path, xr.Dataset], folder: Path) -> xr.Da
     raw = raw.transpose(*dims)
     if "month" in dims:
         order = np.argsort(times.check_months(raw["month"].values, where=path))
-        raw = raw.isel(month=order).rename(month="time").assign_coords(time=month_starts())
+        raw = raw.isel(month=order).rename(month="time").assign_coords(time=mean_year_starts())
     raw = netcdf.mask_fill_values(netcdf.orient(raw, path), name=name, where=path.name)
     canonical = variables.canonical(raw, name=name, source_units=units, where=path.name).assign_attrs(grid="pixels")
     if name == "elevation":  # maps of the whole Earth hold the sea floor

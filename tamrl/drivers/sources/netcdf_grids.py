@@ -72,8 +72,8 @@ def _folder(options: Options) -> Path:
     """The folder, its pinned files checked."""
     folder = Path(options.path)
     for name, expected in options.sha256.items():
-        found = files.checksum(folder / name) if (folder / name).is_file() else "no file"
-        if found != expected:
+        digest = files.checksum(folder / name) if (folder / name).is_file() else "no file"
+        if digest != expected:
             todo = "get the file that the checksum is of, or take it out of drivers.netcdf_grids.sha256"
-            raise ConfigError(f"{name} is not the file that the configuration names", where=folder, found=found, todo=todo)
+            raise ConfigError(f"{name} is not the file that the configuration names", where=folder, found=digest, todo=todo)
     return folder

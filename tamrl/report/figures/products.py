@@ -116,3 +116,52 @@ def plot_product_totals(totals: pd.DataFrame, titles: Mapping[str, str]) -> Figu
     handles = [figure.axes[0].plot([], [], "D", color=colours[name], label=title)[0] for name, title in titles.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
+
+
+FEWEST_YEARS = 3
+"""Years from which on anomalies are drawn."""
+
+
+def yearly_anomalies(totals: pd.DataFrame) -> pd.DataFrame:
+    """Global totals less their means over the years that run and product have: quantity, product, year, run, theirs (PgC yr-1).
+
+    Mean years, and products with fewer than `FEWEST_YEARS` of them, have none. `totals` by `COMPARED_TOTALS`.
+    """
+    rows = totals[(totals["region"] == "globe") & totals["year"].str.fullmatch(r"\d{4}")]
+    rows = rows.dropna(subset=["run_total", "product_total"])
+    rows = rows[rows.groupby(["quantity", "product"])["year"].transform("nunique") >= FEWEST_YEARS]
+    means = rows.groupby(["quantity", "product"])[["run_total", "product_total"]].transform("mean")
+    anomalies = rows[["quantity", "product"]].assign(year=rows["year"].astype(int))
+    return anomalies.assign(run=rows["run_total"] - means["run_total"], theirs=rows["product_total"] - means["product_total"])
+
+
+@style.styled
+def plot_product_anomalies(totals: pd.DataFrame, titles: Mapping[str, str]) -> Figure | None:
+    """Plot anomalies of the global totals by year: the run (thick) and products; None without years.
+
+    Parameters
+    ----------
+    totals : `COMPARED_TOTALS` of one or more products
+    titles : names of the products for people
+    """
+    table = yearly_anomalies(totals)
+    if table.empty:
+        return None
+    quantities, colours = present_quantities(table), style.series_colours(list(titles))
+    figure = style.new_figure(11, 3.2)
+    for axes, quantity in zip(style.panels(figure, len(quantities)), quantities, strict=False):
+        part = table[table["quantity"] == quantity]
+        mine = part.sort_values("year").drop_duplicates("year")
+        axes.axhline(0, color=style.INK, linewidth=0.8)
+        axes.plot(mine["year"], mine["run"], color=FLUX_COLOURS[QUANTITIES[quantity]], linewidth=2.4, alpha=0.6)
+        for name, theirs in part.groupby("product", observed=True):
+            ordered = theirs.sort_values("year")
+            axes.plot(ordered["year"], ordered["theirs"], "o-", markersize=3, color=colours[str(name)], linewidth=1.2)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_title(QUANTITY_NAMES[quantity])
+    figure.axes[0].set_ylabel("anomaly (PgC yr⁻¹)")
+    shown = [name for name in titles if name in set(table["product"])]
+    handles = [figure.axes[0].plot([], [], "o-", markersize=3, color=colours[name], label=titles[name])[0] for name in shown]
+    handles.append(figure.axes[0].plot([], [], color=style.SOFT, linewidth=2.4, alpha=0.6, label="run")[0])
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure

@@ -29,7 +29,7 @@ def compose_page(results: RunResults, *, origin: Mapping[str, str], date: str, a
         *([independent_section(maps.independent)] if maps and maps.independent else []),
         sections.uncertainty_section(results),
         *([map_sections.budgets_section(results, maps)] if maps else []),
-        *([products_section(maps.compared)] if maps and maps.compared else []),
+        *([products_section(maps.compared, results.interannual())] if maps and maps.compared else []),
         sections.quality_section(results),
         *([sections.drivers_section(results.drivers, results.sensors)] if has_drivers else []),
         sections.tables_section(results),

@@ -1,24 +1,32 @@
 """The section of the report on products of others."""
 
 from calendar import month_name
+from collections.abc import Mapping
 
 from tamrl.classes import GLOBE
+from tamrl.evaluation.bootstrap import Interval
+from tamrl.evaluation.compare import interannual_sentence
 from tamrl.report.figures import products
 from tamrl.report.pages import texts
 from tamrl.report.pages.captions import captioned
 from tamrl.report.pages.html import Item, Note, ReportTable, Section
 from tamrl.report.products import ProductComparisons
-from tamrl.report.style import BAND_NAMES, FLUX_UNITS, format_number, signed_number
+from tamrl.report.style import BAND_NAMES, FLUX_NAMES, FLUX_UNITS, format_number, signed_number, true_minus
 
-SCORE_COLUMNS = ("run", "product", "bias", "RMSE", "r", "amplitude", "phase, months", "IAV", "trend per decade")
+SCORE_COLUMNS = ("run", "product", "bias", "RMSE", "r", "amplitude", "phase, months", "IAV", "r of years", "trend per decade")
 
 
-def products_section(compared: ProductComparisons) -> Section:
-    """Show Taylor diagrams, seasonal cycles and totals, and list the scores of the globe, classes and climates."""
-    items: list[Item] = [Note(texts.PRODUCTS)]
+def products_section(compared: ProductComparisons, interannual: Mapping[str, Interval]) -> Section:
+    """Show Taylor diagrams, seasonal cycles, totals and anomalies of years, and list the scores of classes and climates.
+
+    `interannual` is the skill of the maps' model in the anomalies of years at held-out towers, by flux.
+    """
+    items: list[Item] = [Note(texts.PRODUCTS), Note(years_text(interannual))]
     gridded = {name: title for name, title in compared.titles.items() if name in set(compared.scores["product"])}
     totals = products.plot_product_totals(compared.totals, compared.titles)
     items.append(captioned("products_totals", totals, _total_facts(compared)))
+    if (anomalies := products.plot_product_anomalies(compared.totals, compared.titles)) is not None:
+        items.append(captioned("products_anomalies", anomalies, _anomaly_facts(compared)))
     if gridded:
         taylor = products.plot_taylor(compared.scores, gridded)
         cycles = products.plot_product_cycles(compared.cycles, gridded)
@@ -26,6 +34,22 @@ def products_section(compared: ProductComparisons) -> Section:
         items.append(captioned("products_cycles", cycles, _cycle_facts(compared)))
         items.append(score_table(compared))
     return Section("products", "Products of others: where the maps differ from them", items)
+
+
+def years_text(interannual: Mapping[str, Interval]) -> str:
+    """Say whether the differences between years are worth more than none."""
+    parts = [f"{FLUX_NAMES[flux]} {true_minus(interannual_sentence(skill))}" for flux, skill in interannual.items()]
+    return f"Differences between years at held-out towers: {'; '.join(parts) or 'no tower has several years'}."
+
+
+def _anomaly_facts(compared: ProductComparisons) -> str:
+    """Correlation of the anomalies of the global totals."""
+    table = products.yearly_anomalies(compared.totals)
+    parts = [
+        f"{quantity.upper()} against {compared.titles[name]} r {format_number(rows['run'].corr(rows['theirs']))}"
+        for (quantity, name), rows in table.groupby(["quantity", "product"], sort=False, observed=True)
+    ]
+    return f"{'; '.join(parts)}."
 
 
 def _total_facts(compared: ProductComparisons) -> str:
@@ -78,6 +102,7 @@ def score_table(compared: ProductComparisons) -> ReportTable:
             f"{format_number(row.run_amplitude)} / {format_number(row.product_amplitude)}",
             format_number(row.phase_difference, 1),
             f"{format_number(row.run_iav)} / {format_number(row.product_iav)}",
+            format_number(row.iav_correlation),
             f"{format_number(row.run_trend)} / {format_number(row.product_trend)}",
         ]
         for row in rows.itertuples(index=False)

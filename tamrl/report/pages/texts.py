@@ -5,6 +5,8 @@ CAPTIONS = {
     "between 23.5° S and 23.5° N. On the line, prediction and tower agree.",
     "products_totals": "Global totals: the run with the 90 % interval of the total itself, and the products. A total of a "
     "product is that of its own cells, with its own land where it has such.",
+    "products_anomalies": "Global totals of years less their mean over the years that run and product share. Thick: the run. "
+    "What its anomalies are worth at held-out towers stands above.",
     "products_taylor": "Taylor diagrams over months and cells, weighted by land: the angle is the correlation, the distance from "
     "the origin the standard deviation of the run over that of the product. The star is the product. Circles: globe; triangles: "
     "climates.",
@@ -92,6 +94,7 @@ CAPTIONS = {
 ALTERNATIVES = {
     "independent": "Yearly sums of GPP, RECO and NEE of independent towers against predictions.",
     "products_totals": "Global totals by year of the run with 90 % intervals, and of products of others.",
+    "products_anomalies": "Anomalies of global totals by year of the run and of products of others.",
     "products_taylor": "Taylor diagrams of the run against products of others, one for each quantity.",
     "products_cycles": "Seasonal cycles by latitude band of the run and of products of others.",
     "maps": "Nine world maps, a row for each of GPP, RECO and NEE: estimate, comparison, uncertainty.",
