@@ -16,6 +16,7 @@ from tamrl.evaluation.bootstrap import (
     quantile_change,
     resample_groups,
 )
+from tamrl.evaluation.pairs import as_texts
 from tamrl.sections.results import Target
 
 YES, NO, ABSENT = "yes", "no", "not evaluated"
@@ -111,7 +112,7 @@ def score_smaller_ensembles(frame: pd.DataFrame, *, qc: float) -> pd.DataFrame:
     name, observed, parts = str(one["model"].iloc[0]), one["observed"].to_numpy("f8")[scored], []
     for k in [k for k in SIZES if k < count] + [count]:
         square = pd.Series((values[:k, scored].mean(0) - observed) ** 2, index=one.index[scored])
-        rmse = np.sqrt(square.groupby(keys, observed=True).mean()).rename("rmse").reset_index()
+        rmse = as_texts(np.sqrt(square.groupby(keys, observed=True).mean()).rename("rmse").reset_index())
         parts.append(rmse.assign(model=name if k == count else f"{name}, {k} of {count} members"))
     return pd.concat(parts, ignore_index=True)
 

@@ -12,6 +12,7 @@ import pandas as pd
 from tamrl import contracts
 from tamrl.calendar import TROPICS, Step
 from tamrl.errors import ContractError
+from tamrl.evaluation.pairs import as_texts
 from tamrl.evaluation.scales import KEYS, pairs_by_scale
 
 SUMS = ("n", "o", "p", "oo", "pp", "op", "ae")
@@ -110,7 +111,7 @@ def score_towers(scored: pd.DataFrame, towers: pd.DataFrame, *, step: Step) -> p
         sums = grouped_sums(pairs, KEYS)
         normalised = normalised_errors(pairs, KEYS)[list(NORMALISED)]  # groups in the same order
         parts.append(pd.concat([sums[[*KEYS, "n"]], scores_from_sums(sums), normalised], axis=1).assign(scale=scale))
-    table = pd.concat(parts, ignore_index=True).merge(towers[["site", "igbp", "koppen"]], on="site", how="left")
+    table = as_texts(pd.concat(parts, ignore_index=True)).merge(towers[["site", "igbp", "koppen"]], on="site", how="left")
     table = table.astype({"n": int})[[*contracts.METRICS.columns, *NORMALISED]]
     return table.sort_values(["model", "split", "flux", "scale", "site"], ignore_index=True)
 

@@ -1,5 +1,7 @@
 """Pairs of observed and predicted fluxes: members combined into one prediction per step, intervals, and which steps count."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -13,13 +15,15 @@ _ROW = ["model", "fold", "drivers", "flux", "site", "date"]
 
 
 def check_members(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
-    """Sort the rows of a table of members; refuse a table that lacks a column, a row or a member."""
+    """Sort the rows of a table of members, its texts as sorted categories; refuse one that lacks a column, a row or a member."""
     if lacking := [name for name in MEMBER_COLUMNS if name not in frame]:
         raise ContractError(f"the members lack {', '.join(lacking)}", where=where, found=list(frame))
     if frame.empty:
         raise ContractError("no held-out tower was predicted", where=where, todo="check the towers and the splits")
-    codes = [pd.factorize(frame[name], sort=True)[0] for name in ("member", *_ROW)]
-    frame = frame.take(np.lexsort(codes[::-1])).reset_index(drop=True)  # much faster than sorting texts
+    coded = {name: pd.factorize(frame[name], sort=True) for name in ("member", *_ROW)}
+    texts = {name: pd.Categorical.from_codes(*coded[name]) for name in _ROW if name != "date"}
+    order = np.lexsort([codes for codes, _ in reversed(coded.values())])  # much faster than sorting texts
+    frame = frame.assign(**texts).take(order).reset_index(drop=True)
     sizes = frame.groupby("member", observed=True).size()
     if sizes.nunique() > 1:
         raise ContractError("members predict different steps", where=where, found=sizes.to_dict(), todo="predict them again")
@@ -49,11 +53,24 @@ def combine_members(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
     one = frame.iloc[:rows]
     for k in range(1, count):
         other = frame.iloc[k * rows : (k + 1) * rows]
-        if not all(np.array_equal(one[name].to_numpy(), other[name].to_numpy()) for name in _ROW):
+        if not all((one[name].array == other[name].array).all() for name in _ROW):
             raise ContractError("members predict different steps", where=where, todo="predict them again")
     values = frame["predicted"].to_numpy(dtype="f8").reshape(count, rows)  # (member, row)
     spread = values.std(axis=0, ddof=1) if count > 1 else np.full(rows, np.nan)
     return one[[*_ROW, "observed", "qc"]].assign(predicted=values.mean(axis=0), spread=spread)
+
+
+def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables of the same columns below each other; columns of categories stay so, with those of all parts, sorted."""
+    names = [name for name, dtype in parts[0].dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
+    every = {name: sorted(set().union(*(part[name].cat.categories for part in parts))) for name in names}
+    dtypes = {name: pd.CategoricalDtype(values) for name, values in every.items()}
+    return pd.concat([part.astype(dtypes) for part in parts], ignore_index=True)
+
+
+def as_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with its categories as texts, as files hold them."""
+    return frame.astype({name: str for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)})
 
 
 def split_name(scheme: str, drivers: str) -> str:

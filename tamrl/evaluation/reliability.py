@@ -1,5 +1,7 @@
 """Reliability of the intervals at held-out towers: coverage by class and season, width, and proper scores."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
@@ -7,6 +9,7 @@ from scipy.special import ndtr
 from tamrl import calendar
 from tamrl.carbon import FLUXES
 from tamrl.evaluation.compare import NO, YES
+from tamrl.evaluation.pairs import as_texts
 from tamrl.uncertainty import conformal
 
 ALL_LIMITS = (0.87, 0.93)
@@ -18,6 +21,12 @@ CLASS_LIMITS = (0.80, 0.97)
 MIN_TOWERS = 5
 """Classes of fewer towers have no limits."""
 
+
+KEYS = ["model", "split", "scale", "intervals", "flux"]
+"""Columns whose values are never averaged together."""
+
+KINDS = ("all", "igbp", "season", "zone", "third", "tenth")
+"""Kinds of groups of towers or steps, in the order of the table."""
 
 ALONE = "spread alone"
 """Kind of the intervals that the spread of the members gives without calibration."""
@@ -80,32 +89,43 @@ def reliability_by_group(steps: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    steps : output of `score_intervals` with the columns model, split, scale, intervals, flux, site, igbp, season, lat and
-        dissimilarity
+    steps : output of `score_intervals` with the columns `KEYS`, site, igbp, season, lat and dissimilarity
 
     Returns
     -------
     DataFrame by `contracts.RELIABILITY`. Every value is a mean over towers with equal weights; `met` says whether
     the coverage lies between `least` and `most`, where limits are set.
     """
+    return join_reliability([mean_by_group(steps, tower_thirds(steps))])
+
+
+def mean_by_group(steps: pd.DataFrame, third: pd.Series) -> pd.DataFrame:
+    """Means of `reliability_by_group` without limits, of some models and scales; `third` as of `tower_thirds`, of all of them."""
     values = ["inside", "width", "crps", "interval_score"]
-    keys = ["model", "split", "scale", "intervals", "flux"]
-    season = pd.Series(np.asarray(calendar.SEASONS)[steps["season"].to_numpy(int)], index=steps.index)
-    rank = steps.groupby(keys, observed=True)["observed"].rank(pct=True)
-    steps = steps.assign(
-        all="all",
-        season=season.where(steps["scale"] != "year"),  # a year has none
-        zone=np.where(steps["lat"].abs() < calendar.TROPICS, "tropics", "outside the tropics"),
-        third=_thirds(steps),
-        tenth="tenth " + np.ceil(10 * rank).astype(int).astype(str),
+    rank = steps.groupby(KEYS, observed=True)["observed"].rank(pct=True).to_numpy()
+    kinds = (
+        pd.Categorical.from_codes(np.zeros(len(steps), dtype="i1"), ["all"]),
+        pd.Categorical(steps["igbp"]),
+        _named(np.where(steps["scale"] == "year", -1, steps["season"].to_numpy(int)), calendar.SEASONS),  # none in a year
+        _named((steps["lat"].abs() >= calendar.TROPICS).to_numpy(int), ("tropics", "outside the tropics")),
+        pd.Categorical(steps["site"].map(third)),
+        _named(np.ceil(10 * rank).astype(int) - 1, tuple(f"tenth {k}" for k in range(1, 11))),
     )
     parts = []
-    for kind in ("all", "igbp", "season", "zone", "third", "tenth"):
-        towers = steps.dropna(subset=kind).groupby([*keys, kind, "site"], observed=True)[values].mean()
-        groups = towers.groupby([*keys, kind], observed=True)
-        means = groups.mean().assign(towers=groups.size()).reset_index()
-        parts.append(means.rename(columns={kind: "group", "inside": "coverage"}).assign(kind=kind))
+    for kind, group in zip(KINDS, kinds, strict=True):
+        labelled = steps[[*KEYS, "site", *values]].assign(group=group).dropna(subset="group")
+        towers = labelled.groupby([*KEYS, "group", "site"], observed=True)[values].mean()
+        groups = towers.groupby([*KEYS, "group"], observed=True)
+        means = as_texts(groups.mean().assign(towers=groups.size()).reset_index())
+        parts.append(means.rename(columns={"inside": "coverage"}).assign(kind=kind))
+    return pd.concat(parts, ignore_index=True)
+
+
+def join_reliability(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the table of `contracts.RELIABILITY` from tables of `mean_by_group`, with limits."""
     table = pd.concat(parts, ignore_index=True)
+    rank = table["kind"].map({kind: k for k, kind in enumerate(KINDS)})
+    table = table.assign(rank=rank).sort_values(["rank", *KEYS, "group"], ignore_index=True)
     limited = (table["kind"] == "all") | ((table["kind"] == "igbp") & (table["towers"] >= MIN_TOWERS))
     limited &= table["intervals"] != ALONE  # they are shown, not delivered
     for name, k in (("least", 0), ("most", 1)):
@@ -113,12 +133,18 @@ def reliability_by_group(steps: pd.DataFrame) -> pd.DataFrame:
         table[name] = table[name].where(limited)
     met = table["coverage"].between(table["least"], table["most"])
     table["met"] = pd.Series(np.where(met, YES, NO), dtype=object).where(limited)
-    return table[[*keys, "kind", "group", "towers", "coverage", "width", "crps", "interval_score", "least", "most", "met"]]
+    return table[[*KEYS, "kind", "group", "towers", "coverage", "width", "crps", "interval_score", "least", "most", "met"]]
 
 
-def _thirds(steps: pd.DataFrame) -> pd.Series:
-    """Third of the towers that each row belongs to, by their dissimilarity; missing where that is not known."""
+def tower_thirds(steps: pd.DataFrame) -> pd.Series:
+    """Third of the towers by their dissimilarity that each site belongs to; missing where that is not known."""
     rank = steps.drop_duplicates("site").set_index("site")["dissimilarity"].rank(pct=True)
     names = {1: "most like the training towers", 2: "middle third of likeness", 3: "least like the training towers"}
-    third = np.ceil(3 * steps["site"].map(rank).astype(float))
-    return third.map(names)
+    return np.ceil(3 * rank).map(names).astype(object)
+
+
+def _named(number: np.ndarray, names: Sequence[str]) -> pd.Categorical:
+    """Sorted categories from positions in `names`; -1 is missing."""
+    ordered = sorted(names)
+    place = np.array([*(ordered.index(name) for name in names), -1])
+    return pd.Categorical.from_codes(place[number], ordered)

@@ -1,7 +1,7 @@
 """Stage of the scores: predictions of members at held-out towers in, predictions, scores and calibration out."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,15 @@ from tamrl.evaluation import pairs
 from tamrl.evaluation.bootstrap import MIN_GROUPS, TowerGroups, rank_correlation, resample_groups
 from tamrl.evaluation.compare import compare_models, score_smaller_ensembles, skill_sentence, spatial_skill
 from tamrl.evaluation.metrics import score_quantiles, score_towers
-from tamrl.evaluation.reliability import ALONE, can_calibrate, gaussian_interval, reliability_by_group, score_intervals
+from tamrl.evaluation.reliability import (
+    ALONE,
+    can_calibrate,
+    gaussian_interval,
+    join_reliability,
+    mean_by_group,
+    score_intervals,
+    tower_thirds,
+)
 from tamrl.evaluation.scales import map_means, pairs_by_scale
 from tamrl.sections.results import ScoringProtocol
 from tamrl.uncertainty import conformal, noise
@@ -83,7 +91,8 @@ def evaluate_models(
     for path, content, schema in tables:
         contracts.write_table(path, content, schema, virtual=protocol.virtual)
     with files.atomic(predictions) as part:
-        rows = contracts.check_table(frame[list(contracts.PREDICTIONS.columns)], contracts.PREDICTIONS, where=predictions)
+        rows = pairs.as_texts(frame[list(contracts.PREDICTIONS.columns)])
+        rows = contracts.check_table(rows, contracts.PREDICTIONS, where=predictions)
         rows.to_parquet(part, index=False)
 
 
@@ -143,7 +152,7 @@ def _read_members(
             split, fluxes = parts[-1]["split"].iloc[0], members["predicted"].to_numpy("f8").reshape(-1, len(parts[-1]))
             smaller = score_smaller_ensembles(members, qc=protocol.qc).assign(split=split, scale=protocol.step)
             mapped[split] = _Mapped(model, split, fluxes, smaller)
-    return pd.concat(parts, ignore_index=True), mapped
+    return pairs.stack(parts), mapped
 
 
 def _combine(
@@ -154,14 +163,16 @@ def _combine(
     drivers = frame["drivers"].unique()
     if len(drivers) != 1 or frame["model"].nunique() != 1:
         raise ContractError("a file of members holds one model and one kind of drivers", where=path, found=list(drivers))
-    towers = sites.set_index("site").reindex(frame["site"])
+    of_row, names = frame["site"].cat.codes.to_numpy(), frame["site"].cat.categories
+    towers = sites.set_index("site").reindex(names)
+    lat, split = towers["lat"].to_numpy()[of_row], pairs.split_name(protocol.scheme, drivers[0] if protocol.gridded else "grid")
     frame = frame.assign(
-        split=pairs.split_name(protocol.scheme, drivers[0] if protocol.gridded else "grid"),
-        season=calendar.season(frame["date"].dt.month.to_numpy(), towers["lat"].to_numpy()),
-        igbp=towers["igbp"].to_numpy(object),
-        lat=towers["lat"].to_numpy(),
-        dissimilarity=towers["dissimilarity"].to_numpy(),
-        group=groups.of(frame["site"]),
+        split=pd.Categorical.from_codes(np.zeros(len(frame), dtype="i1"), [split]),
+        season=calendar.season(frame["date"].dt.month.to_numpy(), lat),
+        igbp=pd.Categorical(towers["igbp"]).take(of_row),
+        lat=lat,
+        dissimilarity=towers["dissimilarity"].to_numpy()[of_row],
+        group=groups.of(names)[of_row],
     )
     good = (frame["qc"] >= protocol.qc) & frame["observed"].notna()
     _log.info("%s: %d steps, %d of them scored", Path(path).name, len(frame), good.sum())
@@ -191,26 +202,32 @@ def _reliability(scored: pd.DataFrame, means: Mapping[str, Mapping[Scale, pd.Dat
 
     At scales coarser than the step those of the model of the maps alone.
     """
-    parts = []
+    third, parts = tower_thirds(scored), []
     for _, rows in scored.groupby(["model", "split"], observed=True):
         columns = [*conformal.KEYS, "group", "fold", "model", "split", "lat", "dissimilarity", *conformal.STRATA]
         residuals = conformal.cross_fit(rows.assign(spread=np.nan)[columns], group="group")
-        parts += _with_spread(rows, step)
-        parts.append(score_intervals(residuals).assign(intervals="residuals", scale=step))
+        parts += [mean_by_group(steps, third) for steps in _with_spread(rows, step)]
+        parts.append(mean_by_group(_label(score_intervals(residuals), "residuals", step), third))
     for by_scale in means.values():
         for scale, rows in by_scale.items():
-            parts += _with_spread(rows, scale)
-    return reliability_by_group(pd.concat(parts, ignore_index=True))
+            parts += [mean_by_group(steps, third) for steps in _with_spread(rows, scale)]
+    return join_reliability(parts)
 
 
-def _with_spread(calibrated: pd.DataFrame, scale: Scale) -> list[pd.DataFrame]:
-    """Scores of the calibrated intervals, and of what the spread of the members says alone; none without spread."""
+def _label(steps: pd.DataFrame, intervals: str, scale: Scale) -> pd.DataFrame:
+    one = np.zeros(len(steps), dtype="i1")
+    return steps.assign(intervals=pd.Categorical.from_codes(one, [intervals]), scale=pd.Categorical.from_codes(one, [scale]))
+
+
+def _with_spread(calibrated: pd.DataFrame, scale: Scale) -> Iterator[pd.DataFrame]:
+    """Yield scores of the calibrated intervals, and of what the spread of the members says alone; none without spread."""
     if calibrated["spread"].isna().all():
-        return []
+        return
     spread = calibrated["spread"]
     alone = calibrated.assign(std=spread, **gaussian_interval(calibrated["predicted"], spread))
     kinds = {"members": calibrated, ALONE: alone}
-    return [score_intervals(frame).assign(intervals=kind, scale=scale) for kind, frame in kinds.items()]
+    for kind, frame in kinds.items():
+        yield _label(score_intervals(frame), kind, scale)
 
 
 def _calibrate(

@@ -22,6 +22,7 @@ low and high are those of the scores after that.
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -59,9 +60,9 @@ def fit_calibration(
     observed: np.ndarray,
     predicted: np.ndarray,
     spread: np.ndarray | None,
-    site: np.ndarray,
+    site: np.ndarray | pd.Categorical,
     flux: str,
-    group: np.ndarray | None = None,
+    group: np.ndarray | pd.Categorical | None = None,
     strata: Strata | None = None,
     both: bool = True,
 ) -> FluxCalibration:
@@ -89,7 +90,7 @@ def fit_calibration(
     good = np.isfinite(observed) & np.isfinite(predicted)
     if not good.any():
         raise ContractError(f"no held-out tower has both observed and predicted {flux}", found=f"{good.size} rows")
-    units = Units.number(np.asarray(site)[good], np.asarray(site if group is None else group)[good])
+    units = Units.number(_some(site, good), _some(site if group is None else group, good))
     variance = np.zeros(int(good.sum())) if spread is None else np.asarray(spread, float)[good] ** 2
     has_spread = spread is not None and bool(np.isfinite(variance).all())
     exact = _rank(units.count) <= units.count
@@ -111,6 +112,10 @@ def fit_calibration(
         with_spread=_calibrate(residuals, variance) if has_spread else None,
         residual_only=_calibrate(residuals, np.zeros_like(variance)) if both or not has_spread else None,
     )
+
+
+def _some(labels: np.ndarray | pd.Categorical, rows: np.ndarray) -> np.ndarray | pd.Categorical:
+    return (labels if isinstance(labels, pd.Categorical) else np.asarray(labels))[rows]
 
 
 def interval(
@@ -179,20 +184,31 @@ def cross_fit(frame: pd.DataFrame, fold: str = "fold", group: str = "site") -> p
     """
     if missing := {*KEYS, fold, group} - set(frame.columns):
         raise ContractError(f"the predictions lack {', '.join(sorted(missing))}", found=list(frame.columns))
-    result = frame.copy()
     ends = np.full((len(frame), 3), np.nan)
-    fluxes, parts = frame["flux"].to_numpy(), _parts(frame, fold, group)
-    for flux in pd.unique(fluxes):
-        for part in pd.unique(parts[fluxes == flux]):
-            rows, others = (fluxes == flux) & (parts == part), (fluxes == flux) & (parts != part)
+    code, fluxes = pd.factorize(frame["flux"])
+    parts = pd.factorize(_parts(frame, fold, group))[0]
+    table = _numbered(frame, group)
+    for number, flux in enumerate(fluxes):
+        for part in pd.unique(parts[code == number]):
+            rows, others = (code == number) & (parts == part), (code == number) & (parts != part)
             if not others.any():
+                label = _parts(frame, fold, group)[rows][0]
                 raise ContractError(
-                    f"no other tower to calibrate {flux} on", found=f"one held-out part: {part}", todo="hold out more towers"
+                    f"no other tower to calibrate {flux} on", found=f"one held-out part: {label}", todo="hold out more towers"
                 )
-            without = bool(frame["spread"][rows].isna().all())  # rows of one member need the calibration without spread
-            ends[rows] = np.stack(_table_intervals(frame[rows], fit_table(frame[others], flux, both=without)), axis=1)
-    result["q05"], result["q95"], result["std"] = ends.T
-    return result
+            held = table[rows]
+            without = bool(held["spread"].isna().all())  # rows of one member need the calibration without spread
+            ends[rows] = np.stack(_table_intervals(held, _fit_rows(table[others], str(flux), group, both=without)), axis=1)
+    q05, q95, std = ends.T
+    return frame.assign(q05=q05, q95=q95, std=std)
+
+
+def _numbered(frame: pd.DataFrame, group: str) -> pd.DataFrame:
+    """Return the columns of a calibration, with texts as categories, which are fast to compare."""
+    names = dict.fromkeys((*KEYS[2:], group, "site", "season", "igbp", "lat"))
+    table = frame[[name for name in names if name in frame]]
+    texts = [name for name in ("site", "igbp", group) if name in table and not pd.api.types.is_numeric_dtype(table[name])]
+    return table.assign(**{name: pd.Categorical(table[name]) for name in texts})
 
 
 def fit_table(frame: pd.DataFrame, flux: str, *, group: str = "site", both: bool = True) -> FluxCalibration:
@@ -205,10 +221,13 @@ def fit_table(frame: pd.DataFrame, flux: str, *, group: str = "site", both: bool
     group : column of the groups of neighbouring towers
     both : as for `fit_calibration`
     """
-    rows = frame[frame["flux"] == flux]
-    strata = _strata(rows) if _has_strata(frame) else None
-    columns = {name: rows[name].to_numpy() for name in ("observed", "predicted", "spread", "site")}
-    return fit_calibration(**columns, group=rows[group].to_numpy(), flux=flux, strata=strata, both=both)
+    return _fit_rows(_numbered(frame[frame["flux"] == flux], group), flux, group, both=both)
+
+
+def _fit_rows(rows: pd.DataFrame, flux: str, group: str, *, both: bool) -> FluxCalibration:
+    strata = _strata(rows) if _has_strata(rows) else None
+    columns = {name: rows[name].array for name in ("observed", "predicted", "spread", "site")}
+    return fit_calibration(**columns, group=rows[group].array, flux=flux, strata=strata, both=both)
 
 
 def coverage(frame: pd.DataFrame) -> float:
@@ -272,13 +291,21 @@ def _tail(score: np.ndarray, units: Units) -> float:
     ordered = score[np.lexsort((score, units.tower))]
     rows, size = np.bincount(units.tower), np.bincount(units.group_of)
     by_group = np.argsort(units.group_of, kind="stable")
-    even = np.tile((np.arange(DRAWS) + 0.5) / DRAWS, (len(size), 1))
-    place = np.random.default_rng(0).permuted(even, axis=1) * size[:, None]  # fixed: the same data give the same interval
+    place = _even_draws(len(size)) * size[:, None]
     which = place.astype(int)
     tower = by_group[(np.cumsum(size) - size)[:, None] + which]
     drawn = ordered[(np.cumsum(rows) - rows)[tower] + ((place - which) * rows[tower]).astype(int)]
     ranks = np.sort(drawn, axis=0).mean(1)  # (group, draw) to the mean of each rank
     return float(np.interp(_rank(len(size)), np.arange(1, len(size) + 1), ranks))
+
+
+@lru_cache(maxsize=8)
+def _even_draws(groups: int) -> np.ndarray:
+    """Where in each group the draws lie, (group, draw) of 0..1; fixed, so that the same data give the same interval."""
+    even = np.tile((np.arange(DRAWS) + 0.5) / DRAWS, (groups, 1))
+    draws: np.ndarray = np.random.default_rng(0).permuted(even, axis=1)
+    draws.flags.writeable = False
+    return draws
 
 
 def _variance(rows: _Residuals, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -305,7 +332,7 @@ def _table_intervals(frame: pd.DataFrame, calibration: FluxCalibration) -> Inter
 def _strata(frame: pd.DataFrame) -> Strata:
     """Strata of each row; where the latitude is not known, seasons are those of the hemisphere."""
     weight = calendar.season_weight(frame["lat"].to_numpy(float)) if "lat" in frame else np.ones(len(frame))
-    return Strata(frame["season"].to_numpy(int), frame["igbp"].to_numpy(object), weight)
+    return Strata(frame["season"].to_numpy(int), pd.Categorical(frame["igbp"]), weight)
 
 
 def _parts(frame: pd.DataFrame, fold: str, group: str) -> np.ndarray:

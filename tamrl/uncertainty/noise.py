@@ -23,7 +23,7 @@ def day_noise(rows: pd.DataFrame) -> float:
     rows : of one flux: site, group, date (once in each site), observed and predicted, gC m-2 d-1; every group weighs the same
     """
     rows = rows.sort_values(["site", "date"])
-    units = Units.number(rows["site"].to_numpy(str), rows["group"].to_numpy())
+    units = Units.number(rows["site"].array, rows["group"].to_numpy())
     day, residual = rows["date"].to_numpy("datetime64[D]").astype(int), (rows["observed"] - rows["predicted"]).to_numpy("f8")
     gamma = [_half_squares(units.tower, day, residual, lag, len(units.group_of)) for lag in (1, 2)]
     nugget = 2 * gamma[0] - gamma[1]  # (tower), NaN without pairs
@@ -39,7 +39,7 @@ def flux_share(rows: pd.DataFrame, noise: float) -> float:
     rows : of one flux: site, group, observed, predicted and, for means, `size`: the days that each is the mean of
     noise : variance of the noise of a day's flux
     """
-    units = Units.number(rows["site"].to_numpy(str), rows["group"].to_numpy())
+    units = Units.number(rows["site"].array, rows["group"].to_numpy())
     weight = units.weight / units.count
     total = np.sum(weight * (rows["observed"] - rows["predicted"]).to_numpy("f8") ** 2)
     of_means = noise * (np.sum(weight / rows["size"].to_numpy("f8")) if "size" in rows else 1.0)

@@ -8,6 +8,7 @@ of groups of towers n, n / (n + `PRIOR`). What is then left over is calibrated f
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -74,7 +75,7 @@ class Units:
     """(tower)"""
 
     @classmethod
-    def number(cls, site: np.ndarray, group: np.ndarray) -> Self:
+    def number(cls, site: np.ndarray | pd.Categorical, group: np.ndarray | pd.Categorical) -> Self:
         """Number the sites of rows in their order, and their groups by their first site.
 
         Raises
@@ -82,7 +83,9 @@ class Units:
         ContractError
             If the rows of a site name two groups.
         """
-        names, first, tower = np.unique(site, return_index=True, return_inverse=True)
+        tower, names = pd.factorize(site, sort=True)
+        first = np.empty(len(names), dtype=int)
+        first[tower[::-1]] = np.arange(len(tower))[::-1]  # of several rows the last that is written, the first of the tower
         if (group != group[first][tower]).any():
             raise ContractError("a tower is in two groups", found=sorted(set(names[tower[group != group[first][tower]]]))[:5])
         return cls(tower, pd.factorize(group[first])[0])
@@ -100,7 +103,8 @@ class Units:
     @property
     def count(self) -> int:
         """Number of groups that have rows."""
-        return len(np.unique(self.group_of[np.unique(self.tower)]))
+        rows = np.bincount(self.tower, minlength=len(self.group_of))
+        return int(np.count_nonzero(np.bincount(self.group_of[rows > 0])))
 
     @property
     def weight(self) -> np.ndarray:
@@ -116,13 +120,20 @@ class Strata:
     """Season (position in `calendar.SEASONS`) and class of each row; a class is None or NaN where it is unknown."""
 
     season: np.ndarray
-    igbp: np.ndarray
+    igbp: np.ndarray | pd.Categorical
     weight: np.ndarray
     """Weight of the season, see `calendar.season_weight`."""
 
     def part(self, rows: np.ndarray) -> "Strata":
         """Some of the rows."""
         return Strata(self.season[rows], self.igbp[rows], self.weight[rows])
+
+    def factor(self, factors: StratumFactors) -> np.ndarray:
+        """Factor of each row: that of its season and its one class."""
+        code, names = pd.factorize(self.igbp)
+        extra = np.array([*(factors.igbp.get(str(name), 1.0) - 1.0 for name in names), 0.0])[code]  # code -1 takes the last
+        result: np.ndarray = factors.at(PlaceStrata(self.season, self.weight, {})) * (1.0 + extra)
+        return result
 
     @property
     def places(self) -> PlaceStrata:
@@ -142,14 +153,21 @@ def fit_factors(score: np.ndarray, strata: Strata, units: Units) -> StratumFacto
         Within a stratum every group of towers weighs the same.
     """
     size = np.abs(score)
-    code, names = pd.factorize(np.asarray(strata.igbp, dtype=object), sort=True)
+    code, names = pd.factorize(strata.igbp, sort=True)
     overall = _quantile(size, units.weight)
-    factors = [_factor(size, units, code == k, overall) for k in range(len(names))]
+    factors = [_factor(size, units, rows, overall) for rows in _rows_by_number(code, len(names))]
     size = size / np.sqrt(np.array([*factors, 1.0])[code])  # code -1, unknown, takes the last
     overall = _quantile(size, units.weight)
-    seasons = [_factor(size, units, strata.season == k, overall) for k in range(len(calendar.SEASONS))]
+    seasons = [_factor(size, units, rows, overall) for rows in _rows_by_number(strata.season, len(calendar.SEASONS))]
     igbp = {str(name): value for name, value in zip(names, factors, strict=True)}
     return StratumFactors(igbp=igbp, season=tuple(seasons))
+
+
+def _rows_by_number(number: np.ndarray, count: int) -> list[np.ndarray]:
+    """Rows of each number from 0 to `count`, in their order; other numbers have none."""
+    order = np.argsort(number, kind="stable")
+    ends = np.searchsorted(number[order], np.arange(count + 1))
+    return [order[first:last] for first, last in pairwise(ends)]
 
 
 def cross_factor(score: np.ndarray, strata: Strata, units: Units) -> np.ndarray:
@@ -163,18 +181,18 @@ def cross_factor(score: np.ndarray, strata: Strata, units: Units) -> np.ndarray:
         rows = part == k
         if (~rows).any():
             others = fit_factors(score[~rows], strata.part(~rows), units.part(~rows))
-            result[rows] = others.at(strata.part(rows).places)
+            result[rows] = strata.part(rows).factor(others)
     return result
 
 
-def one_hot(igbp: np.ndarray) -> dict[str, np.ndarray]:
+def one_hot(igbp: np.ndarray | pd.Categorical) -> dict[str, np.ndarray]:
     """Shares of classes at towers (row), each of which has one class or, where it is missing, none."""
     return {name: (igbp == name).astype(float) for name in pd.unique(igbp[~pd.isna(igbp)])}
 
 
 def _factor(size: np.ndarray, units: Units, inside: np.ndarray, overall: float) -> float:
     """Factor of the rows `inside`, where `overall` is the quantile of all rows; one where there are none."""
-    if not inside.any() or not overall > 0:
+    if not inside.size or not overall > 0:
         return 1.0
     inner = units.part(inside)
     ratio = _quantile(size[inside], inner.weight) / overall
@@ -188,11 +206,13 @@ def _quantile(size: np.ndarray, weight: np.ndarray) -> float:
     """
     most = size.max()
     which = np.minimum(size * (BINS / most) if most > 0 else np.zeros_like(size), BINS - 1).astype(np.int32)
-    reached = np.cumsum(np.bincount(which, weight))
+    filled = np.bincount(which, weight)
+    bins = np.flatnonzero(filled > 0)  # the empty ones add nothing
+    reached = np.cumsum(filled[bins])
     wanted = LEVEL * reached[-1]
-    bin_ = min(int(np.searchsorted(reached, wanted)), len(reached) - 1)
-    inside = np.flatnonzero(which == bin_)
+    at = min(int(np.searchsorted(reached, wanted)), len(reached) - 1)
+    inside = np.flatnonzero(which == bins[at])
     inside = inside[np.argsort(size[inside], kind="stable")]
-    before = reached[bin_ - 1] if bin_ else 0.0
+    before = reached[at - 1] if at else 0.0
     last = min(int(np.searchsorted(before + np.cumsum(weight[inside]), wanted)), len(inside) - 1)
     return float(size[inside[last]])
