@@ -9,7 +9,9 @@ The published method takes the nearest tower alone; the mean of three tells more
 Fractions of classes together count as one predictor, so that seventeen land-cover classes do not drown the climate.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -48,15 +50,18 @@ class Reference:
     threshold: float
 
 
-def mean_and_amplitude(values: np.ndarray, month: np.ndarray, *, least: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_amplitude(
+    values: np.ndarray | Iterable[np.ndarray], month: np.ndarray, *, least: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Annual mean and seasonal amplitude of a driver.
 
     Parameters
     ----------
-    values : array (time, ...)
+    values : array (time, ...), or such arrays of blocks of steps in their order
         Any unit. A calendar month with fewer than `MIN_VALID` of its steps present makes the place NaN.
+        The blocks do not change a bit of the result.
     month : array (time)
-        Calendar month of each step, 1 to 12.
+        Calendar month of each step of all blocks, 1 to 12.
     least : int, optional
         So many present steps are enough for a calendar month, however long the time axis is: for records of towers.
 
@@ -65,15 +70,19 @@ def mean_and_amplitude(values: np.ndarray, month: np.ndarray, *, least: int | No
     mean, amplitude : arrays (...), float64
         Mean of the monthly means, and the largest less the smallest of them; months without any step are not asked for.
     """
-    months = np.unique(month)
-    means = np.full((len(months), *values.shape[1:]), np.nan)
-    for i, m in enumerate(months):
-        part = values[month == m]
-        valid = np.isfinite(part)
-        count = valid.sum(0)
-        total = np.where(valid, part, 0.0).sum(0, dtype=float)
-        enough = count >= (MIN_VALID * len(part) if least is None else least)
-        means[i][enough] = total[enough] / count[enough]
+    blocks = [values] if isinstance(values, np.ndarray) else values
+    months, position = np.unique(month, return_inverse=True)
+    total, count = np.zeros(0), np.zeros(0, dtype=int)
+    for step, (field, i) in enumerate(zip(chain.from_iterable(blocks), position, strict=True)):
+        if step == 0:
+            total, count = np.zeros((len(months), *field.shape)), np.zeros((len(months), *field.shape), dtype="i4")
+        valid = np.isfinite(field)
+        total[i] += np.where(valid, field, 0.0)
+        count[i] += valid
+    every = np.bincount(position).reshape(-1, *[1] * (total.ndim - 1))
+    enough = count >= (MIN_VALID * every if least is None else least)
+    means = np.full(total.shape, np.nan)
+    means[enough] = total[enough] / count[enough]
     return means.mean(0), means.max(0) - means.min(0)
 
 

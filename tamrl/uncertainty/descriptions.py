@@ -1,7 +1,7 @@
 """What describes places for the area of applicability: predictors from drivers, the towers as reference, and the flags."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -48,7 +48,7 @@ def describe_places(
     columns, families = [], []
     for name in dynamic:
         values = ds[name].transpose("time", ...)
-        mean, amplitude = applicability.mean_and_amplitude(values.values, month, least=least)
+        mean, amplitude = applicability.mean_and_amplitude(_blocks(values), month, least=least)
         columns += [values.isel(time=0, drop=True).copy(data=column) for column in (mean, amplitude)]
         families += [f"{name} mean", f"{name} amplitude"]
     for name in static:
@@ -58,6 +58,13 @@ def describe_places(
         families += [name] * len(parts)
     stacked = xr.concat(columns, "predictor", coords="minimal", compat="override").transpose(..., "predictor")
     return stacked.assign_coords(family=("predictor", families))
+
+
+def _blocks(values: xr.DataArray) -> Iterator[np.ndarray]:
+    """Yield the steps of drivers (time, ...), as many at once as a chunk of their store has: decades are never in memory."""
+    length = (values.encoding.get("chunks") or values.shape)[0]
+    for first in range(0, len(values), length):
+        yield values[first : first + length].values
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +110,7 @@ class TowerPredictors:
         if not complete.all():
             _log.warning("%d towers lack a predictor and describe nothing: %s", (~complete).sum(), list(sites[~complete]))
         values, month = described.values[complete], calendar.month(ds["time"].values)
-        fluxes = [applicability.mean_and_amplitude(ds[f].transpose("time", ...).values, month, least=few)[0] for f in FLUXES]
+        fluxes = [applicability.mean_and_amplitude(_blocks(ds[f].transpose("time", ...)), month, least=few)[0] for f in FLUXES]
         means = np.stack(fluxes, axis=1)[complete]
         weights = importance.family_weights(values, means, families=families, groups=groups[complete])
         _log.info("weights of predictors: %s", {str(f): round(float(w), 2) for f, w in zip(families, weights, strict=True)})

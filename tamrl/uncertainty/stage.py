@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ def assess_applicability(
     features: Features,
     min_land_fraction: float,
     virtual: bool = False,
+    threads: int = 1,
 ) -> None:
     """Compare every land cell with the towers and write dissimilarity index and mask (lat, lon).
 
@@ -43,6 +45,8 @@ def assess_applicability(
         Cells with less land are missing.
     virtual : bool
         Whether the inputs of the run were simulated (`tamrl.simulated`); the file says so then.
+    threads : int
+        Bands of rows that are read at once.
     """
     dynamic, static = features.dynamic, features.static
     with xr.open_dataset(files.verified(samples)) as towers:
@@ -50,8 +54,11 @@ def assess_applicability(
         reference = TowerPredictors.of(towers, splits, dynamic, static, records=False).reference
     grid = contracts.check_cube(stores.open_cube(cube), dynamic=dynamic, static=static, where=cube)
     index = np.full(grid["land_fraction"].shape, np.nan, "float32")
-    for rows in progress(list(_strips(grid, dynamic)), "applicability"):
-        index[rows] = _strip(grid.isel(lat=rows), reference, dynamic, static)
+    bands = list(_strips(grid, dynamic))
+    with ThreadPoolExecutor(threads) as pool:
+        described = pool.map(lambda rows: _strip(grid.isel(lat=rows), reference, dynamic, static), bands)
+        for rows, band in zip(progress(bands, "applicability"), described, strict=True):
+            index[rows] = band
     land = (grid["land_fraction"] >= min_land_fraction).values
     ds = _dataset(grid, np.where(land, index, np.nan), reference)
     ds.attrs = simulated.label_attributes(ds.attrs, virtual)

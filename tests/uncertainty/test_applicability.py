@@ -11,7 +11,7 @@ from tamrl import classes, contracts, simulated, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
-from tamrl.uncertainty import applicability
+from tamrl.uncertainty import applicability, stage
 from tamrl.uncertainty.descriptions import DescribedTowers
 from tamrl.uncertainty.stage import assess_applicability, assess_towers
 
@@ -31,6 +31,17 @@ def test_a_month_mostly_missing_leaves_the_place_undescribed():
     values[:10, 2] = np.nan
     mean, amplitude = applicability.mean_and_amplitude(values, MONTHS)
     assert np.isnan(mean).tolist() == np.isnan(amplitude).tolist() == [False, True, False]
+
+
+def test_blocks_of_steps_change_no_bit_of_mean_and_amplitude():
+    values = np.random.default_rng(0).normal(size=(360, 5, 7)).astype("f4")
+    values[::7, 2] = np.nan
+    one = applicability.mean_and_amplitude(values, MONTHS)
+    many = applicability.mean_and_amplitude((values[first : first + 37] for first in range(0, 360, 37)), MONTHS)
+    by_month = [np.nansum(values[month == MONTHS], axis=0, dtype=float) for month in range(1, 13)]
+    counts = [np.isfinite(values[month == MONTHS]).sum(0) for month in range(1, 13)]
+    np.testing.assert_array_equal(one, many)
+    np.testing.assert_array_equal(one[0], (np.array(by_month) / counts).mean(0))
 
 
 def line(folds):
@@ -132,7 +143,7 @@ def inputs(tmp_path):
     return tmp_path
 
 
-def assess(folder, virtual=False, **features):
+def assess(folder, virtual=False, threads=1, **features):
     assess_applicability(
         cube=folder / "cube.zarr",
         samples=folder / "grid.nc",
@@ -141,8 +152,16 @@ def assess(folder, virtual=False, **features):
         features={"dynamic": ["air_temperature"], "static": ["igbp_fraction"]} | features,
         min_land_fraction=0.02,
         virtual=virtual,
+        threads=threads,
     )
     return xr.open_dataset(folder / "applicability.nc", mask_and_scale=False)
+
+
+def test_threads_change_no_bit_of_the_map(inputs, monkeypatch):
+    monkeypatch.setattr(stage, "_strips", lambda grid, dynamic: (slice(k, k + 1) for k in range(grid.sizes["lat"])))
+    maps = [assess(inputs, threads=threads).load() for threads in (1, 3)]
+    xr.testing.assert_identical(*maps)
+    assert np.unique(maps[0]["applicability"]).size > 1
 
 
 def test_the_stage_maps_where_towers_stand_and_where_they_do_not(inputs):

@@ -119,6 +119,7 @@ rule assess_applicability:
         ANY.benchmark("assess_applicability")
     conda:
         ENV
+    threads: 2
     resources:
         **needs("assess_applicability"),
     params:
