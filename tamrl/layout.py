@@ -88,9 +88,11 @@ class File(StrEnum):
     PRODUCT = "maps/{product}/{flux}_{label}.nc"
     PERIOD = "maps/{period}/{flux}_{label}.nc"
     SEASONAL = "maps/seasonal/{flux}_{span}.nc"
+    MAP_SUMS = "maps/sums/{label}"
     EXPORTS = "maps/exports/{label}"
     BUDGETS = "budgets.csv"
     BUDGET_MEMBERS = "budget_members.csv"
+    BUDGET_YEAR = "budgets/{label}"
     BUDGET_TRENDS = "budget_trends.csv"
     REGIONS = "regions.csv"
 

@@ -154,6 +154,10 @@ class WorkflowPlan:
         same = all(getattr(self.configs[run], name) == getattr(self.main, name) for name in sections)
         return [RunLayout(self.main.run if same else run)(File.MANIFEST, label=label) for label in self.main.time.labels]
 
+    def manifest(self, run: str, label: str) -> str:
+        """Manifest of the predictions of a label."""
+        return self.manifests(run)[self.main.time.labels.index(label)]
+
     def flux_files(self, pattern: str) -> list[str]:
         """One path for each flux and label of the maps; further braces are part of the path."""
         labels = self.main.time.labels
@@ -196,6 +200,11 @@ class WorkflowPlan:
     def exports(self) -> list[str]:
         """Folders of the forms for GIS and clouds."""
         return [self.layout(File.EXPORTS, label=label) for label in self.main.time.labels] if self.main.maps.exports else []
+
+    def reference_of(self, label: str) -> list[str]:
+        """Gridded reference of one label, by flux."""
+        count = len(self.main.time.labels)
+        return self.reference()[self.main.time.labels.index(label) :: count]
 
     def reference(self) -> list[str]:
         """Gridded fluxes to compare the maps with."""
@@ -298,8 +307,24 @@ class WorkflowPlan:
         sites = [self.layout(File.NETWORK_SITES, network=network) for network in self.main.towers.networks]
         drivers = [self.layout(File.DRIVER_COMPARISON)] if self.gridded else []
         drivers += [self.layout(File.SENSOR_COMPARISON)] if self.changes_sensor else []
-        maps = [*self.maps(), *self.members(), *self.comparisons()]
-        return [*self.summarised_files(), *map(self.layout, files), *sites, *drivers, *maps]
+        sums = self.map_sums()
+        maps = [*sums, *self.maps()[:1]] if sums else [*self.maps(), *self.members()]
+        return [*self.summarised_files(), *map(self.layout, files), *sites, *drivers, *maps, *self.comparisons()]
+
+    def map_sums(self) -> list[str]:
+        """Sums of the maps of each label, where there are several: each label is a job then."""
+        labels = self.main.time.labels
+        return [self.layout(File.MAP_SUMS, label=label) for label in labels] if self.gridded and len(labels) > 1 else []
+
+    def maps_of(self, label: str) -> list[str]:
+        """Maps and members of one label."""
+        kinds = (File.MAP, File.MEMBERS) if self.main.maps.members else (File.MAP,)
+        return [self.layout(kind, flux=flux, label=label) for kind in kinds for flux in FLUXES]
+
+    def year_budgets(self, run: str) -> list[str]:
+        """Budgets of each label, where there are several: each label is a job then."""
+        labels = self.main.time.labels
+        return [RunLayout(run)(File.BUDGET_YEAR, label=label) for label in labels] if len(labels) > 1 else []
 
     def network_files(self, run: str, network: str) -> list[str]:
         """Raw files and folders of a network."""

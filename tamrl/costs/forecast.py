@@ -28,8 +28,8 @@ ALIKE = {
     "predict_part": "predict_tiles",
     "measure_ceilings": "evaluate_models",
     "choose_settings": "evaluate_models",
-    "cover_truth": "sum_budgets",
-    "compare_product": "sum_budgets",
+    "cover_truth": "sum_year",
+    "compare_product": "sum_year",
     "write_product": "write_map",
     "check_products": "record_provenance",
 }
@@ -54,6 +54,7 @@ def expected_job_seconds(rules: Iterable[str], config: Config, *, cores: int) ->
             expected[rule] = sum(seconds(kind) * count for kind, count in counts.items()) / max(sum(counts.values()), 1)
         elif alike in RULES:
             expected[rule] = seconds(alike) / (config.inference.jobs if rule == "predict_part" else 1)
+            expected[rule] *= size.labels if rule != alike and alike == "sum_year" else 1  # they read every label
         else:
             expected[rule] = SHORT
     return {rule: value + DISPATCH for rule, value in expected.items()}

@@ -40,10 +40,10 @@ def job_mib(rule: str, size: RunSize, *, threads: int = 1) -> float:
     return rate.base + rate.held * work.memory(size) / MIB + processes
 
 
-def job_resources(rule: str, config: Config) -> dict[str, Request]:
+def job_resources(rule: str, config: Config, *, jobs: int = 1) -> dict[str, Request]:
     """Return the resources of a Snakemake rule, `mem_mb` and `runtime` (minutes), which double with each attempt.
 
-    Trainings ask for the larger of a network and a tree model.
+    Trainings ask for the larger of a network and a tree model; `jobs` of the rule that run one after the other for their sum.
     """
     size = RunSize.of(config)
     kinds = [NETWORK, TREE] if rule == NETWORK else [rule]
@@ -55,7 +55,7 @@ def job_resources(rule: str, config: Config) -> dict[str, Request]:
 
     def runtime(wildcards: object, attempt: int, threads: int) -> int:
         """Minutes of an attempt."""
-        longest = max(job_seconds(kind, size, threads=min(threads, RULES[kind].threads)) for kind in kinds)
+        longest = jobs * max(job_seconds(kind, size, threads=min(threads, RULES[kind].threads)) for kind in kinds)
         return math.ceil(max(LEAST_MINUTES, MARGIN * longest / 60) * (1 << (attempt - 1)))
 
     return {"mem_mb": mem_mb, "runtime": runtime}

@@ -14,7 +14,7 @@ Amount = Callable[[RunSize], float]
 PACKED = 0.6
 """Size of compressed float32 on disk."""
 
-LIKE = {"build_driver": "build_cube"}
+LIKE = {"build_driver": "build_cube", "sum_year": "sum_budgets", "sum_maps": "write_report"}
 """Rules with the rates of another rule."""
 
 FEW = 4
@@ -106,6 +106,10 @@ def _band(size: RunSize) -> float:
     return 2 * size.strip * _map_field(size) * size.map_steps * size.members
 
 
+def _only_band(size: RunSize) -> float:
+    return _band(size) if size.labels == 1 else 0.0
+
+
 def bytes_of_cube(size: RunSize) -> float:
     """Bytes of the cube on disk."""
     return size.land * size.steps * size.variables * 4 * PACKED
@@ -148,6 +152,21 @@ def _all_maps(size: RunSize) -> float:
     return _map_cells(size) * size.labels
 
 
+def _only_map(size: RunSize) -> float:
+    """Work on all maps of a run with one label; with several each label is a job of another rule."""
+    return _map_cells(size) if size.labels == 1 else 0.0
+
+
+def _many(size: RunSize) -> float:
+    """Jobs of a rule with one a label, where there are several."""
+    return size.labels if size.labels > 1 else 0
+
+
+def _map_sums(size: RunSize) -> float:
+    """Bytes of the sums of three fluxes of a label, by cell: of mean, spread and members, each with its weight."""
+    return 3 * _map_land(size) * (size.members + 2) * 2 * 8.0
+
+
 def _lead_in(size: RunSize) -> float:
     """Bytes of the drivers of one label with the steps before it."""
     return _map_land(size) * (size.map_steps + size.spinup) * size.variables * 4 * PACKED
@@ -161,6 +180,11 @@ def bytes_of_products(size: RunSize) -> float:
     """Bytes of predictions, maps and their members on disk."""
     predictions = size.labels * _store(size)
     return predictions + _maps(size) * (_map_bytes(lambda s: 5)(size) + _map_bytes(lambda s: s.members)(size))
+
+
+def _read_maps(size: RunSize) -> float:
+    """Bytes of the maps of a label with their members."""
+    return 3 * _map_bytes(lambda s: 5 + s.members)(size)
 
 
 RULES: dict[str, Work] = {
@@ -190,7 +214,7 @@ RULES: dict[str, Work] = {
     NETWORK: Work(6, lambda s: s.network_models * _held(s) + s.members, lambda s: s.samples * s.depth, _table),
     TREE: Work(6, lambda s: s.tree_models * _held(s), lambda s: s.trees * min(_tower_steps(s), 100_000), _table),
     "assess_applicability": Work(
-        6, _single, lambda s: _cell_steps(s) * s.mapped, _map_field, reads=lambda s: bytes_of_cube(s) * s.mapped
+        6, _single, lambda s: _cell_steps(s) * s.mapped, _map_field, reads=lambda s: bytes_of_cube(s) * s.mapped, threads=8
     ),
     "assess_towers": Work(6, _single, _tower_steps, _table),
     "predict_towers": Work(7, _models, lambda s: _tower_steps(s) * s.held_members, _table),
@@ -198,8 +222,16 @@ RULES: dict[str, Work] = {
     "evaluate_models": Work(8, _single, lambda s: _tower_steps(s) * _models(s), lambda s: _table(s) * _models(s)),
     "write_map": Work(9, _maps, _map_cells, _slab(lambda s: 5), reads=_store, writes=_map_bytes(lambda s: 5)),
     "write_members": Work(9, _maps, _map_cells, _slab(lambda s: s.members), reads=_store, writes=_map_bytes(lambda s: s.members)),
-    "sum_budgets": Work(9, _single, _all_maps, _band, reads=lambda s: _store(s) * s.labels),
-    "write_report": Work(10, _single, _all_maps, _map_field, reads=_store),
-    "record_provenance": Work(11, _single, _all_maps, lambda s: 1.0, threads=8),
+    "sum_year": Work(9, _many, _map_cells, _band, reads=_store),
+    "sum_budgets": Work(10, _single, _only_map, _only_band, reads=lambda s: _store(s) * (s.labels == 1)),
+    "sum_maps": Work(10, _many, _map_cells, _map_field, reads=_read_maps, writes=_map_sums),
+    "write_report": Work(
+        11,
+        _single,
+        _only_map,
+        _map_field,
+        reads=lambda s: _read_maps(s) if s.labels == 1 else _map_sums(s) * s.labels,
+    ),
+    "record_provenance": Work(12, _single, _all_maps, lambda s: 1.0, threads=8),
 }
 """The rules with costs, in the order of the chain; all other rules take seconds."""

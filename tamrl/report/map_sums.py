@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -47,7 +48,8 @@ class SummedMaps:
         reference : gridded fluxes to compare with
         step : {"day", "month"}
 
-        Raises `ContractError` if a map lacks a field, or the reference lies on another grid or time axis.
+        Labels whose sums the run has already (`write_sums`) are not read again. Raises `ContractError` if a map lacks a field, or
+        the reference lies on another grid or time axis.
         """
         with xr.open_dataset(files.verified(run(File.MAP, flux=FLUXES[0], label=labels[0]))) as first:
             grid, fraction, attributes = Grid.of_cells(first), first["land_fraction"].values, first.attrs
@@ -77,6 +79,21 @@ def pair_reference(paths: list[str], labels: tuple[str, ...]) -> Reference:
     return dict(zip(product(FLUXES, labels), paths, strict=True)) if paths else {}
 
 
+def write_sums(run: RunFiles, label: str, reference: Reference, folder: str, *, step: Step) -> None:
+    """Sum the maps of all fluxes of one label, and write the sums that `SummedMaps.read` adds up.
+
+    Parameters
+    ----------
+    run, reference, step : as in `SummedMaps.read`
+    folder : to write, with one file a flux
+    """
+    summed = SummedMaps.read(run, (label,), reference, step=step)
+    with files.atomic(folder) as part:
+        part.mkdir()
+        for flux, sums in summed.fluxes.items():
+            np.savez(part / f"{flux}.npz", allow_pickle=False, **sums.arrays())
+
+
 def sum_flux(run: RunFiles, flux: str, labels: tuple[str, ...], reference: Reference, land: LandCells, *, step: Step) -> FluxSums:
     """Sum one flux over all labels.
 
@@ -85,6 +102,13 @@ def sum_flux(run: RunFiles, flux: str, labels: tuple[str, ...], reference: Refer
     labels, reference, step : as in `SummedMaps.read`
     land : land cells of the maps
     """
+    if done := [folder for label in labels if (folder := run.find(File.MAP_SUMS, label=label))]:
+        with np.load(files.verified(Path(done[0]) / f"{flux}.npz")) as first:
+            sums = FluxSums(land, step=step, members=int(first["members"]), reference=bool(reference))
+        for folder in done:
+            with np.load(files.verified(Path(folder) / f"{flux}.npz")) as arrays:
+                sums.add_arrays(arrays)
+        return sums
     members = [path for label in labels if (path := run.find(File.MEMBERS, flux=flux, label=label))]
     count = 0
     for path in members[:1]:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tamrl import files, provenance
+from tamrl.calendar import Step
 from tamrl.layout import RunFiles
-from tamrl.report.map_sums import pair_reference
+from tamrl.report.map_sums import pair_reference, write_sums
 from tamrl.report.pages.contents import compose_page
 from tamrl.report.pages.html import HtmlPage, render_html
 from tamrl.report.results import RunResults
@@ -45,6 +46,21 @@ def write_report(
     origin = _origin(results, code)
     page = compose_page(results, origin=origin, date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC", atlas=atlas)
     _write_page(page, report, figures)
+
+
+@stage
+def sum_maps(*, files: Sequence[str], folder: str, label: str, step: Step, sums: str, reference: Sequence[str] = ()) -> None:
+    """Sum the maps of one label for the report, where there are several.
+
+    Parameters
+    ----------
+    files : maps of all fluxes, and of the members where the run has them
+    folder : of the run
+    label, step : year of the maps and length of their steps
+    sums : folder to write
+    reference : gridded fluxes to compare the maps with, by flux
+    """
+    write_sums(RunFiles.of(folder, files), label, pair_reference(list(reference), (label,)), sums, step=step)
 
 
 def _origin(results: RunResults, code: str) -> dict[str, str]:

@@ -4,9 +4,9 @@ All sums are associative, so neither the size of the blocks nor the order of the
 never lies in memory. Only land cells are summed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -49,14 +49,21 @@ class LandCells:
         area = np.broadcast_to(cell_area, mask.shape)[mask] * land_fraction[mask]
         return cls(np.asarray(lat, "f8"), mask, area.astype("f8"), name)
 
-    @property
+    @cached_property
     def rows(self) -> np.ndarray:
         """Row of each land cell (land,)."""
-        return np.nonzero(self.mask)[0]
+        rows: np.ndarray = self._places // self.mask.shape[1]
+        return rows
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """Place of each land cell among all cells (land,)."""
+        return np.flatnonzero(self.mask)
 
     def take(self, values: np.ndarray) -> np.ndarray:
         """Take the land cells of a field: (..., lat, lon) to (..., land), float64."""
-        return np.asarray(values)[..., self.mask].astype("f8")
+        values = np.asarray(values)
+        return np.take(values.reshape(*values.shape[:-2], -1), self._places, axis=-1).astype("f8")
 
     def field(self, values: np.ndarray) -> np.ndarray:
         """Put values back on the grid: (land,) to (lat, lon) float32, missing elsewhere."""
@@ -218,6 +225,32 @@ class FluxSums:
         axis = calendar.TimeAxis(time, self.step)
         for k, sums in enumerate(self.members):
             sums.add(self.land.take(values[:, k]), bins=axis.bins, days=axis.days)
+
+    def _sums(self) -> dict[str, WeightedSum]:
+        """All sums by name."""
+        fields = {"mean": self.mean, "std": self.std} | {f"member {k}": member for k, member in enumerate(self.members)}
+        further: dict[str, WeightedSum] = {}
+        if self.reference is not None:
+            fields["reference"] = self.reference.mean
+            further = {"places": self.reference.places, "spread": self.reference.spread}
+        return {f"{name} {kind}": getattr(part, kind) for name, part in fields.items() for kind in ("cells", "rows")} | further
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All sums as arrays by name, for a file; `members` is their number."""
+        parts = {f"{name} {kind}": getattr(part, kind) for name, part in self._sums().items() for kind in ("total", "weight")}
+        return parts | {"days": np.asarray(self.days), "members": np.asarray(len(self.members))}
+
+    def add_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add the sums of other steps, as `arrays` gave them.
+
+        Raises `ContractError` if the number of members differs.
+        """
+        if (count := int(arrays["members"])) != len(self.members):
+            raise ContractError("sums of maps differ in their members", found=f"{count}, {len(self.members)} before")
+        for name, part in self._sums().items():
+            part.total[...] += arrays[f"{name} total"]
+            part.weight[...] += arrays[f"{name} weight"]
+        self.days += float(arrays["days"])
 
     @property
     def compared(self) -> ReferenceSums:

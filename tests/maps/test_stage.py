@@ -9,7 +9,7 @@ from tamrl import carbon, contracts, files
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError, MachineError, PluginError
 from tamrl.maps import blocks, land, stage
-from tamrl.maps.budgets.stage import sum_budgets
+from tamrl.maps.budgets.stage import sum_budgets, sum_year
 from tamrl.uncertainty import conformal
 from tamrl.uncertainty.calibration import Calibration
 from tests import disks
@@ -114,6 +114,19 @@ def budgets(world, virtual=False, vegetated_only=True):
         virtual=virtual,
     )
     return contracts.check_table(pd.read_csv(output, dtype={"year": str}), contracts.BUDGETS, where=output)
+
+
+def test_budgets_of_years_that_are_summed_apart_have_the_same_bits(daily, tmp_path):
+    budgets(daily)
+    names = ("budgets", "budget_members", "budget_trends", "regions")
+    before = {name: (daily.folder / f"{name}.csv").read_bytes() for name in names}
+    common = {"cube": daily.common["cube"], "vegetated_only": True, **daily.errors}
+    sum_year(manifest=daily.common["manifest"], label=daily.label, tables=str(tmp_path / "2012"), **common)
+    outputs = dict(
+        zip(("budgets", "members", "trends", "regions"), (str(tmp_path / f"{name}.csv") for name in names), strict=True)
+    )
+    sum_budgets(manifests=[daily.common["manifest"]], labels=[daily.label], years=[str(tmp_path / "2012")], **common, **outputs)
+    assert {name: (tmp_path / f"{name}.csv").read_bytes() for name in names} == before
 
 
 @pytest.mark.parametrize("name", ["daily", "climatology"])

@@ -12,12 +12,12 @@ from tamrl import contracts
 from tamrl.errors import ContractError
 from tamrl.evaluation.bootstrap import TowerGroups
 from tamrl.grid import Grid
-from tamrl.layout import File, RunFiles
+from tamrl.layout import File, RunFiles, RunLayout
 from tamrl.report import style
 from tamrl.report.figures import budgets, calibration, towers
-from tamrl.report.map_sums import sum_flux
+from tamrl.report.map_sums import SummedMaps, sum_flux
 from tamrl.report.pages import html, tables
-from tamrl.report.stage import write_report
+from tamrl.report.stage import sum_maps, write_report
 from tamrl.report.sums import LandCells
 
 
@@ -206,6 +206,29 @@ def test_units_of_the_files_do_not_change_the_figures(make_run, tmp_path):
         sums = sum_flux(maps, "gpp", run.labels, {}, LandCells.of(**fields), step="month")
         totals.append(sums.totals(sums.mean)["globe"])
     assert totals[0] == pytest.approx(totals[1], rel=1e-4) and totals[0] > 1
+
+
+def test_a_report_from_sums_of_each_label_is_that_of_the_maps(make_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "DPI", 60)
+    run = make_run(tmp_path, step="month", labels=("2011", "2012"), models=("tamrl",), members=2, towers=8)
+    keywords, layout = run.keywords(), RunLayout.at(str(run.folder))
+    read = SummedMaps.read(RunFiles.of(str(run.folder), keywords["files"]), run.labels, {}, step="month")
+    sums = {label: layout(File.MAP_SUMS, label=label) for label in run.labels}
+    truth = {label: keywords["reference"][k::2] for k, label in enumerate(run.labels)}
+    for label, folder in sums.items():
+        maps = [layout(file, flux=f, label=label) for file in (File.MAP, File.MEMBERS) for f in ("gpp", "reco", "nee")]
+        sum_maps(files=maps, folder=str(run.folder), label=label, step="month", sums=folder, reference=truth[label])
+    every = {layout(file, flux=f, label=lb) for file in (File.MAP, File.MEMBERS) for f in ("gpp", "reco", "nee") for lb in sums}
+    first = layout(File.MAP, flux="gpp", label="2011")
+    few = [path for path in keywords["files"] if path not in every or path == first]
+    write_report(**keywords | {"files": [*few, *sums.values()]})
+    added = SummedMaps.read(
+        RunFiles.of(str(run.folder), [first, *sums.values()]), run.labels, {("gpp", "2011"): "unread"}, step="month"
+    )
+    for flux, one in read.fluxes.items():
+        np.testing.assert_allclose(added.fluxes[flux].mean.mean(), one.mean.mean(), rtol=1e-6)
+        np.testing.assert_allclose(added.fluxes[flux].member_spread(), one.member_spread(), rtol=1e-5)
+        assert added.fluxes[flux].totals(added.fluxes[flux].mean) == pytest.approx(one.totals(one.mean), rel=1e-12)
 
 
 def test_examples_are_chosen_by_rule():

@@ -126,3 +126,17 @@ def test_files_with_different_members_are_refused(land):
 def test_the_last_pentad_takes_the_end_of_a_leap_year():
     found = calendar.TimeAxis(TIME, "day").bins
     assert found[0] == 0 and found[-1] == 72 and np.bincount(found).min() == 5
+
+
+def test_sums_of_labels_written_apart_are_those_of_all(land):
+    whole = block(TIME)
+    one, apart = summed(land, [], whole), FluxSums(land, step="day", members=2, reference=True)
+    apart.add_arrays(one.arrays())
+    for name, values in one.arrays().items():
+        np.testing.assert_array_equal(values, apart.arrays()[name])
+    apart.add_arrays(one.arrays())
+    assert apart.days == 2 * one.days
+    np.testing.assert_array_equal(apart.mean.mean(), one.mean.mean())
+    np.testing.assert_allclose(apart.member_spread(), one.member_spread(), rtol=1e-6)
+    with pytest.raises(ContractError, match="differ in their members"):
+        FluxSums(land, step="day", members=3, reference=True).add_arrays(one.arrays())

@@ -90,9 +90,12 @@ def key(name, key):
     return lambda w: plain_values(getattr(CONFIGS[w.run], name), key)[key]
 
 
-def needs(rule):
-    """Memory and minutes of a rule's jobs, which grow with the grid and with each attempt; only a cluster reads them."""
-    return job_resources(rule, MAIN)
+def needs(rule, jobs=1):
+    """Memory and minutes of a rule's jobs, which grow with the grid and with each attempt; only a cluster reads them.
+
+    `jobs` of that rule, one after the other, take as long as one of those that ask.
+    """
+    return job_resources(rule, MAIN, jobs=jobs)
 
 
 def allocation(inference):

@@ -21,7 +21,7 @@ rule compare_product:
     conda:
         ENV
     resources:
-        **needs("sum_budgets"),
+        **needs("sum_year", jobs=len(MAIN.time.labels)),
     params:
         stage="tamrl.reference.stage.compare_product",
         paths=lambda w: PLAN.compared_files(w.compared),

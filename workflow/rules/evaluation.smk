@@ -164,7 +164,7 @@ rule cover_truth:
     conda:
         ENV
     resources:
-        **needs("sum_budgets"),
+        **needs("sum_year", jobs=len(MAIN.time.labels)),
     params:
         stage="tamrl.truth.cover_truth",
         truth=PLAN.reference(),
@@ -175,6 +175,33 @@ rule cover_truth:
         virtual=VIRTUAL,
         stamps=stamps(PLAN.reference()),
         code=code("tamrl.truth"),
+    script:
+        "../scripts/run_stage.py"
+
+
+# Sums of the maps of one label of several, from which the report draws its figures; with one label it reads the maps.
+rule sum_maps:
+    input:
+        lambda w: nameable(PLAN.reference_of(w.label)),
+        files=lambda w: PLAN.maps_of(w.label),
+    output:
+        sums=directory(THIS(File.MAP_SUMS)),
+    log:
+        THIS.log("sum_maps", "{label}"),
+    benchmark:
+        THIS.benchmark("sum_maps", "{label}")
+    conda:
+        ENV
+    resources:
+        **needs("sum_maps"),
+    params:
+        stage="tamrl.report.stage.sum_maps",
+        folder=BASE,
+        label=lambda w: w.label,
+        step=MAIN.time.step,
+        reference=lambda w: PLAN.reference_of(w.label),
+        stamps=stamps(lambda w: PLAN.reference_of(w.label)),
+        code=code("tamrl.report.map_sums"),
     script:
         "../scripts/run_stage.py"
 

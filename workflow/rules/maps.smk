@@ -131,10 +131,36 @@ rule write_exports:
         "../scripts/run_stage.py"
 
 
+# Totals of one year of several; with one label `sum_budgets` reads the predictions.
+rule sum_year:
+    input:
+        manifest=lambda w: PLAN.manifest(w.run, w.label),
+        cube=THIS(File.CUBE),
+        calibration=THIS(File.CALIBRATION),
+    output:
+        tables=directory(ANY(File.BUDGET_YEAR)),
+    log:
+        ANY.log("sum_year", "{label}"),
+    benchmark:
+        ANY.benchmark("sum_year", "{label}")
+    conda:
+        ENV
+    resources:
+        **needs("sum_year"),
+    params:
+        stage="tamrl.maps.budgets.stage.sum_year",
+        label=lambda w: w.label,
+        vegetated_only=key("maps", "vegetated_only"),
+        code=code("tamrl.maps.budgets.stage"),
+    script:
+        "../scripts/run_stage.py"
+
+
 # Totals of the globe, of regions and of months, from one pass over the predictions.
 rule sum_budgets:
     input:
         manifests=lambda w: PLAN.manifests(w.run),
+        years=lambda w: PLAN.year_budgets(w.run),
         cube=THIS(File.CUBE),
         calibration=THIS(File.CALIBRATION),  # a choice is not evaluated
     output:

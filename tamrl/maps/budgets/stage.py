@@ -1,7 +1,8 @@
 """Stage of the budgets: `budgets.csv`, `budget_members.csv`, `budget_trends.csv` and `regions.csv`."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
 
@@ -40,6 +41,7 @@ def sum_budgets(
     labels: list[str],
     vegetated_only: bool,
     virtual: bool = False,
+    years: Sequence[str] = (),
 ) -> None:
     """Sum the members over regions and years, and over the regions of the atlas and months; all predictions are read once.
 
@@ -47,35 +49,72 @@ def sum_budgets(
     ----------
     manifests, labels : `predictions/{label}.json` and its label, one each per mapped year
     calibration : `evaluation/calibration.json`, with its error model
+    years : tables of `sum_year`, one per label, where each year was summed by a job of its own; the predictions are not read then
     budgets, members, trends, regions : path
         Tables to write by `contracts.BUDGETS`, `BUDGET_MEMBERS`, `BUDGET_TRENDS` and `REGIONS`, PgC yr-1 (`regions`: PgC).
     vegetated_only : whether land without vegetation carries no flux
     virtual : whether the inputs of the run were simulated; the tables say so then (`simulated.COLUMN`)
     """
-    drivers = stores.open_cube(cube)
-    land = describe_land(drivers, vegetated_only=vegetated_only)
-    calibrated = Calibration.read(calibration)
-    kinds = Regions.of_budgets(land), Regions.of_atlas(land)
-    of_years, of_members, of_months = [], [], []
-    for manifest, label in zip(manifests, labels, strict=True):
-        ds = open_predictions(manifest, label=label, cube=cube).ds
-        axis = TimeAxis(ds["time"].values, TimeAxis.of(drivers).step)
-        deviations = MonthlyDeviations(land, calibrated, "mean month" if TimeAxis.of(drivers).climatology else "month")
-        year, months = _sum_label(ds, axis, land, label, deviations)
-        errors = TotalErrors.of(deviations, *kinds)
-        of_years.append(tables.budget_table(year, errors, label=label, days=float(axis.days.sum())))
-        of_members.append(tables.member_table(year, label=label))
-        of_months.append(tables.region_table(months, errors, deviations.days, label=label))
-        _log.info("%s: %s", label, tables.describe_all(of_years[-1], of_members[-1]))
-    every_member, every_year = pd.concat(of_members, ignore_index=True), pd.concat(of_years, ignore_index=True)
+    if years:
+        summed = [tables.YearTables.read(path) for path in years]
+    else:
+        summer = _Summer.of(cube, calibration, vegetated_only=vegetated_only)
+        summed = [summer.sum(manifest, label) for manifest, label in zip(manifests, labels, strict=True)]
+    every_year, every_member, of_months = (pd.concat(kind, ignore_index=True) for kind in zip(*summed, strict=True))
     written = (
         (budgets, every_year, contracts.BUDGETS, 6),
         (members, every_member, contracts.BUDGET_MEMBERS, 10),
         (trends, tables.trend_table(every_member, every_year), contracts.BUDGET_TRENDS, 6),
-        (regions, pd.concat(of_months, ignore_index=True), contracts.REGIONS, 6),
+        (regions, of_months, contracts.REGIONS, 6),
     )
     for path, table, schema, digits in written:
         contracts.write_table(path, table, schema, virtual=virtual, digits=digits)
+
+
+@stage
+def sum_year(*, manifest: str, cube: str, calibration: str, tables: str, label: str, vegetated_only: bool) -> None:
+    """Sum the members of one label for `sum_budgets`.
+
+    Parameters
+    ----------
+    manifest, label : `predictions/{label}.json` and its label
+    cube, calibration, vegetated_only : as of `sum_budgets`
+    tables : folder to write, with all digits
+    """
+    _Summer.of(cube, calibration, vegetated_only=vegetated_only).sum(manifest, label).write(tables)
+
+
+@dataclass(frozen=True, eq=False)
+class _Summer:
+    """What the sums of all labels share."""
+
+    cube: str
+    land: Land
+    calibration: Calibration
+    kinds: tuple[Regions, Regions]
+    time: TimeAxis
+
+    @classmethod
+    def of(cls, cube: str, calibration: str, *, vegetated_only: bool) -> "_Summer":
+        drivers = stores.open_cube(cube)
+        land = describe_land(drivers, vegetated_only=vegetated_only)
+        kinds = Regions.of_budgets(land), Regions.of_atlas(land)
+        return cls(cube, land, Calibration.read(calibration), kinds, TimeAxis.of(drivers))
+
+    def sum(self, manifest: str, label: str) -> tables.YearTables:
+        """Sum the members of a label."""
+        ds = open_predictions(manifest, label=label, cube=self.cube).ds
+        axis = TimeAxis(ds["time"].values, self.time.step)
+        deviations = MonthlyDeviations(self.land, self.calibration, "mean month" if self.time.climatology else "month")
+        year, months = _sum_label(ds, axis, self.land, label, deviations)
+        errors = TotalErrors.of(deviations, *self.kinds)
+        summed = tables.YearTables(
+            tables.budget_table(year, errors, label=label, days=float(axis.days.sum())),
+            tables.member_table(year, label=label),
+            tables.region_table(months, errors, deviations.days, label=label),
+        )
+        _log.info("%s: %s", label, tables.describe_all(summed.years, summed.members))
+        return summed
 
 
 def _sum_label(

@@ -2,11 +2,13 @@
 
 from functools import reduce
 from operator import add
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tamrl import carbon, classes, contracts
+from tamrl import carbon, classes, contracts, files
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.maps.budgets.errors import TotalErrors
@@ -16,6 +18,29 @@ from tamrl.uncertainty.conformal import NORMAL
 
 TREND = 3
 """Fewest years for a trend."""
+
+
+class YearTables(NamedTuple):
+    """Tables of one label."""
+
+    years: pd.DataFrame
+    """Rows of `budget_table`."""
+    members: pd.DataFrame
+    """Rows of `member_table`."""
+    months: pd.DataFrame
+    """Rows of `region_table`."""
+
+    def write(self, folder: str) -> None:
+        """Write the tables with all digits."""
+        with files.atomic(folder) as part:
+            part.mkdir()
+            for name, table in self._asdict().items():
+                table.to_parquet(part / f"{name}.parquet", index=False)
+
+    @classmethod
+    def read(cls, folder: str) -> "YearTables":
+        """Read the tables of `write`; raise `ContractError` if one is damaged."""
+        return cls(*(pd.read_parquet(files.verified(Path(folder) / f"{name}.parquet")) for name in cls._fields))
 
 
 def member_table(totals: Totals, *, label: str) -> pd.DataFrame:
