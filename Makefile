@@ -11,6 +11,7 @@
 # make test                          every test          make lint    every linter
 # make audit                         known vulnerabilities of the locked packages into docs/audit.md
 # make bench                         measured ratios     make config  regenerate config.yaml and schema.json
+# make gpu                           a GPU against the CPU in eight minutes: training, a map, share of its peak
 # make benchmark                     models against their rivals at unseen towers
 # make worlds [WORLDS=20]            coverage of all intervals on many virtual Earths, docs/coverage.md
 # make model                         the model that comes with the package, trained again: tamrl/data/models/
@@ -44,7 +45,7 @@ PLACE = $(if $(value PROFILE),--profile $(call quoted,PROFILE),--cores $(call qu
 CHOSEN = $(call files,CONFIG)
 LOUD = $(if $(value VERBOSE),--verbose)
 
-.PHONY: check-providers maps atlas plan scaling reproduce archive test chaos lint audit bench fuzz benchmark model search worlds config docs site unlock clean
+.PHONY: check-providers maps atlas plan scaling reproduce archive test chaos lint audit bench gpu fuzz benchmark model search worlds config docs site unlock clean
 
 maps: .venv $(REAL)
 	@$(TAMRL) run $(CHOSEN) $(PLACE) $(LOUD)
@@ -83,6 +84,9 @@ lint: .venv
 
 audit: .venv/audit
 	$(TAMRL) audit .venv/audit/bin/pip-audit
+
+gpu: .venv
+	$(BIN)/python -m tests.benchmarks.gpu $(ARGS)
 
 bench: .venv
 	$(BIN)/python -m tests.benchmarks

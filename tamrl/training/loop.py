@@ -75,12 +75,8 @@ def train_network(
     forward = forward_pass(network, scale.device, settings.precision)
     for step in range(first, settings.steps):
         _enter(network, optimizer, settings, progress=step / settings.steps)
-        loss = _batch_loss(forward, network, sampler.draw(settings.batch), settings, scale)
-        loss = loss + _loss_of_sums(forward, sums, step, settings, scale) if sums else loss
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types there
-        norm = nn.utils.clip_grad_norm_(network.parameters(), CLIP)
-        if torch.isfinite(loss) and torch.isfinite(norm):
+        loss, norm = gradient(forward, network, sampler.draw(settings.batch), sums, step, settings, scale)
+        if is_finite(loss, norm):
             optimizer.step()
         elif _too_many(history, f"step {step} of {settings.steps}: loss {loss.item()}, gradient {norm.item()}"):
             break
@@ -97,6 +93,35 @@ def train_network(
     if cover and network.learns_gain:
         network.calibrate(residuals(network, cover))
     return history
+
+
+def gradient(
+    forward: Forward,
+    network: FluxNetwork,
+    batch: Batch,
+    sums: SumSampler | None,
+    step: int,
+    settings: Optimisation,
+    scale: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Loss of a step and norm of its clipped gradient, which the weights then have; the host waits for neither.
+
+    Parameters
+    ----------
+    forward : of `network`, see `training.device.forward_pass`
+    batch, sums, step : sequences of towers, and what draws sums for this step
+    scale : (3,) scales of the fluxes, gC m-2 d-1
+    """
+    loss = _batch_loss(forward, network, batch, settings, scale)
+    loss = loss + _loss_of_sums(forward, sums, step, settings, scale) if sums else loss
+    network.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch has no types there
+    return loss, nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+
+
+def is_finite(loss: Tensor, norm: Tensor) -> bool:
+    """Whether a step can be applied: the one time in a step that the host waits for the device."""
+    return bool(torch.isfinite(torch.stack([loss.detach(), norm])).all())
 
 
 def _batch_loss(forward: Forward, network: FluxNetwork, batch: Batch, settings: Optimisation, scale: Tensor) -> Tensor:
