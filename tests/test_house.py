@@ -24,6 +24,7 @@ CONTRACTS = {"main", "Options", "Network", "capabilities"} | {
     "version",
     "archives",
     "koppen_map",
+    "item_years",
     "locate",
 }
 CONTRACTS |= {"items", "download", "fetch", "listed", "write", "values", "coordinates", "elevation", "map_classes"}

@@ -115,7 +115,9 @@ def test_own_values_laid_over_a_record_take_the_place_of_what_it_asks(strangers,
     write, ran = strangers
     write(drivers={"co2": "{elsewhere}/12ab/co2.csv"}, inference={"launcher": "sh"})
     Path("own.yaml").write_text("drivers: {co2: /mnt/mine/co2.csv}\ninference: {launcher: srun}\n")
-    assert reproduce.main(["results/theirs", "--over", "own.yaml"]) == 1 and len([c for c in ran if "tamrl.command.watch" in c]) == 1
+    assert (
+        reproduce.main(["results/theirs", "--over", "own.yaml"]) == 1 and len([c for c in ran if "tamrl.command.watch" in c]) == 1
+    )
     assert "from the record" not in capsys.readouterr().out
     wanted = json.loads(Path("results/theirs-again/config.json").read_text())
     assert wanted["drivers"]["co2"] == "/mnt/mine/co2.csv" and wanted["inference"]["launcher"] == "srun"

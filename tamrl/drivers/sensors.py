@@ -30,7 +30,7 @@ LEAST_WEIGHT = 0.5
 """Least mean quality of a cell, 1 where all its pixels are good: what clouds and snow do is no difference of sensors."""
 
 
-def compare_sensors(pairs: Mapping[str, SensorPair], grid: Grid, land: np.ndarray) -> pd.DataFrame:
+def sensor_differences(pairs: Mapping[str, SensorPair], grid: Grid, land: np.ndarray) -> pd.DataFrame:
     """Compare two sensors by variable, region and season: a table with `COLUMNS`, weighed by the area of cells.
 
     A mean difference beyond the bound is a jump, which the log names.
@@ -64,10 +64,10 @@ def _rows(name: str, pair: SensorPair, grid: Grid, land: np.ndarray) -> list[dic
         inside = (grid.lat >= south) & (grid.lat <= north)
         for season, of_season in SEASONS.items():
             steps = np.isin(months, list(of_season))
-            found = _moments(*(values[steps][:, inside] for values in (before, after, weight)))
-            found.pop("spread")
-            jump = bool(abs(found["difference"]) > bound)
-            rows.append({**shared, "region": region, "season": season, **found, "jump": jump})
+            moments = _moments(*(values[steps][:, inside] for values in (before, after, weight)))
+            moments.pop("spread")
+            jump = bool(abs(moments["difference"]) > bound)
+            rows.append({**shared, "region": region, "season": season, **moments, "jump": jump})
     return rows
 
 
@@ -79,8 +79,8 @@ def _cells(name: str, da: xr.DataArray, index: int, grid: Grid) -> np.ndarray:
     pixels, quality = (np.asarray(part.compute()) for part in (step.drop_vars("weight"), step["weight"]))
     variables.check_range(pixels, name=name, where=da.attrs.get("source"))
     sums, weight = regrid.pixel_sums(pixels, native.area(), k, quality)
-    _, whole = regrid.pixel_sums(np.ones_like(pixels), native.area(), k)
-    enough = weight >= LEAST_WEIGHT * whole
+    _, ideal = regrid.pixel_sums(np.ones_like(pixels), native.area(), k)
+    enough = weight >= LEAST_WEIGHT * ideal
     cells: np.ndarray = np.where(enough, regrid.mean(sums, weight), np.nan)
     return cells
 

@@ -280,7 +280,7 @@ def compare_sensors(
     access = _access(paths, drivers, time, resolution, threads)
     land = access.statics(())["land_fraction"] > 0
     with limited_threads(threads):
-        table = sensor_tables.compare_sensors(access.sensor_pairs(drivers.variables.dynamic), access.grid, land)
+        table = sensor_tables.sensor_differences(access.sensor_pairs(drivers.variables.dynamic), access.grid, land)
     _log.info("%d of %d comparisons of sensors are jumps", table["jump"].sum(), len(table))
     contracts.write_table(sensors, table, contracts.SENSORS, virtual=virtual)
 

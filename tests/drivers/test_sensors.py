@@ -173,7 +173,7 @@ def test_pixels_of_low_quality_and_sea_count_for_neither(write):
         arrays.append(da.assign_coords(weight=(da.dims, weight)).chunk().assign_attrs(product=product, source="x"))
     land = np.zeros(grid.shape, bool)
     land[:4] = True
-    table = sensors.compare_sensors({"ndvi": SensorPair(*arrays, bound=0.1)}, grid, land).set_index(["region", "season"])
+    table = sensors.sensor_differences({"ndvi": SensorPair(*arrays, bound=0.1)}, grid, land).set_index(["region", "season"])
     assert table.loc[("globe", "year"), "n"] == 2 * grid.shape[1], "of four rows of land two are good by both"
     x, y = (np.asarray(da[0, 4:8]).reshape(2, 2, 12, 2).mean((1, 3)) for da in arrays)
     assert table.loc[("globe", "JJA"), "rmse"] == pytest.approx(np.sqrt(((y - x) ** 2).mean()), rel=0.02)
