@@ -11,10 +11,9 @@ from pydantic import BaseModel
 from tamrl import config as configuration
 from tamrl import plugins, provenance, registry
 from tamrl.carbon import FLUXES
-from tamrl.drivers.succession import changes_sensor
-from tamrl.errors import ConfigError
+from tamrl.drivers import fetched
 from tamrl.grid import describe_bounds
-from tamrl.layout import DOWNLOADS, File, RunLayout
+from tamrl.layout import File, RunLayout
 from tamrl.reference.layouts import holds_maps
 from tamrl.reference.names import match_files
 from tamrl.search import draw_settings
@@ -340,32 +339,15 @@ class WorkflowPlan:
         paths = [path for path in (self.main.drivers.co2, bounds) if isinstance(path, str)]
         for name in self.main.drivers.sources:
             if getattr(self.main.drivers.plugin_options(name), "download", False):
-                paths += [DOWNLOADS.item(name, item, year) for item in self._items(name) for year in self._years(name, item)]
+                paths += fetched.fetched_folders(self.main.drivers, name, cube_variables(self.main), self.main.time.years)
             else:
                 paths += configuration.raw_inputs(self.main, "drivers", name)
         return paths
 
-    def _years(self, source: str, item: str) -> Iterable[int]:
-        """Years of which an item of a source is fetched: those of the run, or the item's own."""
-        plugin, options = registry.load_source(source), self.main.drivers.plugin_options(source)
-        years = self.main.time.years
-        return plugin.item_years(options, item, years) if plugins.has_item_years(plugin) else years
-
     @property
     def changes_sensor(self) -> bool:
         """Whether a later sensor follows an earlier one in a source of the run, so that both are compared."""
-        options = self.main.drivers.plugin_options
-        return any(changes_sensor(registry.load_source(name), options(name)) for name in self.main.drivers.sources)
-
-    def _items(self, source: str) -> Iterable[str]:
-        """What is fetched of a source, such as its variables or products."""
-        from tamrl.drivers.cube.plan import plan_cube  # a run that fetches nothing is planned without xarray
-
-        plugin = registry.load_source(source)
-        if not plugins.downloads(plugin):
-            raise ConfigError(f"{source} does not download", where=f"drivers.{source}.download")
-        wanted = plan_cube(cube_variables(self.main), self.main.drivers.sources)[source]
-        return plugin.items(self.main.drivers.plugin_options(source), wanted)
+        return fetched.changes_sensor(self.main.drivers)
 
     def download_options(self, source: str, year: str) -> dict[str, Any]:
         """Options of a source, with the `months` to fetch where the year is unfinished; finished years do not know of it."""
@@ -389,13 +371,7 @@ class WorkflowPlan:
 
     def climate_map(self) -> tuple[list[str], str | None]:
         """Inputs and path of the map of climates for towers that name none: of the first source that has one."""
-        for name in self.main.drivers.sources:
-            source, options = registry.load_source(name), self.main.drivers.plugin_options(name)
-            if plugins.holds_koppen(source):
-                path = source.koppen_map(options)
-                fetched = getattr(options, "download", False)
-                return [str(path.parent)] if fetched else source.inputs(options), str(path)
-        return [], None
+        return fetched.climate_map(self.main.drivers)
 
     def packaged(self) -> dict[str, Any]:
         """Versions and checksums of grids that are installed as packages."""

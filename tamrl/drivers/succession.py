@@ -29,6 +29,6 @@ class SensorSource(DriverSource, Protocol):
         """The named variables by both sensors in the time that both are read for; nothing without a successor."""
 
 
-def changes_sensor(source: DriverSource, options: Strict) -> TypeGuard[SensorSource]:
+def follows_sensor(source: DriverSource, options: Strict) -> TypeGuard[SensorSource]:
     """Whether a later sensor follows an earlier one with these options."""
     return source.CAPABILITIES.sensors and getattr(options, "successor", None) is not None

@@ -17,7 +17,7 @@ from tamrl.drivers import co2, derived
 from tamrl.drivers.cube.fields import FieldMaker, LandNodes
 from tamrl.drivers.cube.plan import plan_cube, source_of
 from tamrl.drivers.cube.statics import statics_on_cells
-from tamrl.drivers.succession import SensorPair, changes_sensor
+from tamrl.drivers.succession import SensorPair, follows_sensor
 from tamrl.errors import InputError
 from tamrl.grid import Grid
 from tamrl.sections.inputs import DriverTime
@@ -96,7 +96,7 @@ class SourceAccess:
         pairs: dict[str, SensorPair] = {}
         for source, wanted in plan_cube(tuple(names), self.sources).items():
             plugin, options = registry.load_source(source), self.options(source)
-            if wanted and changes_sensor(plugin, options):
+            if wanted and follows_sensor(plugin, options):
                 pairs |= plugin.open_overlap(options, names=wanted, axis=self.axis)
         return pairs
 
