@@ -57,6 +57,6 @@ def regions_to_json(regions: pd.DataFrame, truth: ReferenceTotals) -> dict[str, 
         "totals": totals,
         "truth": truth,
         "kinds": dict(zip(regions["region"], regions["kind"], strict=True)),
-        "outlines": {code: {"name": region.name, "ring": region.ring} for code, region in SREX.items()},
+        "outlines": {code: {"name": region.name, "rings": [region.ring]} for code, region in SREX.items()},
         "area": {name: json_number(value, 0) for name, value in area.items()},
     }

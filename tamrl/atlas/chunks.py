@@ -25,6 +25,16 @@ def write_layer(folder: Path, layer: Layer, values: np.ndarray, cells: ShownCell
     folder : its name is the label, or `static`
     values : array (step, cell)
     """
-    for k, part in enumerate(cells.split(values)):
-        numbers = pack.quantise(part, layer.quantum, name=layer.name)
-        write_script(folder / layer.name / f"{k}.js", f"{folder.name}/{layer.name}/{k}", pack.pack(numbers))
+    write_numbers(folder, layer, pack.quantise(values, layer.quantum, name=layer.name), cells)
+
+
+def write_numbers(folder: Path, layer: Layer, numbers: np.ndarray, cells: ShownCells) -> None:
+    """Write one script for each block of cells.
+
+    Parameters
+    ----------
+    folder : its name is the label, or `static`
+    numbers : int16 array (step, cell), multiples of the quantum of the layer
+    """
+    for k, part in enumerate(cells.split(numbers)):
+        write_script(folder / layer.name / f"{k}.js", f"{folder.name}/{layer.name}/{k}", pack.pack(part))

@@ -71,3 +71,24 @@ class FluxMaps:
                 if name not in ds or ds[name].shape[-2:] != self.cells.shown.shape:
                     raise ContractError(f"no {name} on the grid of the maps", where=path, found=f"{list(ds)}, {dict(ds.sizes)}")
                 yield quantity, layers.by_month(ds[name], self.cells.pick) * unit_factor(ds[name])
+        if self._reference and self._step == "day" and (share := self._share_inside(flux, label)) is not None:
+            yield layers.INSIDE, share
+
+    def _share_inside(self, flux: str, label: str) -> np.ndarray | None:
+        """Return the share of the days of each month (12, cell) whose reference lies in the 90 % range; None without days."""
+        with (
+            open_reference(self._reference[flux, label]) as opened,
+            xr.open_dataset(files.verified(self._maps[flux, label])) as ds,
+        ):
+            known = cut_reference(opened, self._axes)[flux]
+            if not np.array_equal(known["time"].values, ds["time"].values):
+                return None
+            low, high = (ds[flux + layers.QUANTITIES[quantity]] for quantity in ("q05", "q95"))
+            month, shares = calendar.month(ds["time"].values), []
+            for m in range(1, calendar.MONTHS + 1):
+                value, least, most = (
+                    self.cells.pick(part.isel(time=month == m).values) * unit_factor(part) for part in (known, low, high)
+                )
+                within = np.where(np.isnan(value + least + most), np.nan, (value >= least) & (value <= most))
+                shares.append(within.mean(0) if len(within) else np.full(within.shape[1:], np.nan))
+            return np.stack(shares)

@@ -15,6 +15,9 @@ from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS
 QUANTITIES = {"mean": "", "std": "_std", "q05": "_q05", "q95": "_q95"}
 """Quantity: ending of its variable in the maps."""
 
+INSIDE = "inside"
+"""Quantity: share of the days of a month on which the reference lay in the 90 % range."""
+
 PALETTES = ("gpp", "reco", "nee", "spread", "error", "score", "density", "coverage")
 SHOWN_UNITS = {"K": "degC"}
 """Units that people read more easily than the canonical ones."""
@@ -51,10 +54,13 @@ def flux_layer(name: str, quantity: str, *, quantum: float, limits: tuple[float,
     Parameters
     ----------
     name : {"gpp", "reco", "nee"}
-    quantity : a key of `QUANTITIES`, or `truth`
+    quantity : a key of `QUANTITIES`, `truth`, or `INSIDE`
     quantum, limits : gC m-2 d-1
     reference : name of the reference
     """
+    if quantity == INSIDE:
+        title = f"{FLUX_NAMES[name]}, share of days with the {reference} inside the 90 % range"
+        return Layer(f"{name}.{INSIDE}", title, "", "flux", 1e-3, "coverage", 0.0, 1.0, calendar.MONTHS)
     titles = {"mean": "estimate", "std": "standard deviation", "q05": "5 % bound", "q95": "95 % bound", "truth": str(reference)}
     palette = "spread" if quantity == "std" else name
     title = f"{FLUX_NAMES[name]}, {titles[quantity]}"

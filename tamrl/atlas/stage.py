@@ -19,6 +19,7 @@ from tamrl.atlas.areas import reference_totals, regions_to_json
 from tamrl.atlas.chunks import write_layer, write_script
 from tamrl.atlas.fields import FluxMaps
 from tamrl.atlas.stations import tower_index, tower_records
+from tamrl.atlas.sums import write_sums
 from tamrl.calendar import CLIMATOLOGY
 from tamrl.carbon import FLUXES
 from tamrl.grid import Grid
@@ -48,6 +49,7 @@ def build_atlas(
     description: RunDescription,
     quantum: float,
     code: str,
+    vegetated_only: bool = True,
     reference: Sequence[str] = (),
 ) -> None:
     """Write the folder of the atlas.
@@ -58,6 +60,7 @@ def build_atlas(
     site : the built program (`bundle.build_site`)
     quantum : fluxes are stored as whole multiples of it, gC m-2 d-1
     code : digest of the code, which the page states
+    vegetated_only : whether land without vegetation carries no flux
     reference : files of all fluxes and labels, in the order of `carbon.FLUXES` and of the labels; empty without a reference
 
     Raises `ContractError` if the files do not belong together.
@@ -74,16 +77,17 @@ def build_atlas(
         data, area = part / "data", Applicability.read(layout(File.APPLICABILITY))
         shown = [
             *_write_fluxes(data, flux_maps, quantum, reference_name),
-            *_write_static(data, flux_maps, layout, area),
+            *_write_static(data, flux_maps, layout, area, vegetated_only=vegetated_only),
             *_write_drivers(data, flux_maps, layout),
         ]
         towers = _write_towers(data, layout, description)
         regions = contracts.read_csv(layout(File.REGIONS), contracts.REGIONS)
         write_script(data / "regions.js", "regions", regions_to_json(regions, reference_totals(flux_maps, _land(layout))))
         page = about_page(flux_maps.attributes, Calibration.read(layout(File.CALIBRATION)), description, code=code)
+        sums = write_sums(data, layout, flux_maps.labels, flux_maps.cells, quantum=quantum, vegetated_only=vegetated_only)
         sources = {"towers": towers, "threshold": area.threshold, "maps": sorted(Path(path).name for path in maps.values())}
         head = _headings(description, reference_name) | _appearance(flux_maps, shown)
-        write_script(data / "index.js", "index", head | sources | {"about": page})
+        write_script(data / "index.js", "index", head | sources | {"about": page, "sums": sums, "beside": _beside(layout)})
         (part / "index.html").write_text(render_page(description), encoding="utf-8")
         size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
     _log.info("%d layers, %d cells, %d towers, %.1f MB", len(shown), flux_maps.cells.total, len(towers), size / 1e6)
@@ -109,6 +113,13 @@ def _headings(description: RunDescription, reference: str | None) -> dict[str, A
         "credits": [Path(file).name for file in CREDITS],
         simulated.COLUMN: simulated.STATEMENT if description.virtual else None,
     }
+
+
+def _beside(layout: RunLayout) -> list[str]:
+    """Return the runs that lie beside this one and have an atlas."""
+    folder = Path(layout.folder).absolute()
+    others = (path.parents[2] for path in folder.parent.glob("*/atlas/data/index.js"))
+    return sorted(path.name for path in others if path != folder)
 
 
 def _appearance(maps: FluxMaps, shown: Sequence[layers.Layer]) -> dict[str, Any]:
@@ -152,7 +163,9 @@ def _write_fluxes(data: Path, maps: FluxMaps, quantum: float, reference: str | N
         yield from made.values()
 
 
-def _write_static(data: Path, maps: FluxMaps, layout: RunLayout, area: Applicability) -> Iterator[layers.Layer]:
+def _write_static(
+    data: Path, maps: FluxMaps, layout: RunLayout, area: Applicability, *, vegetated_only: bool
+) -> Iterator[layers.Layer]:
     """Write scripts of constant fields: applicability, classes, and the static variables of the cube; yield each layer."""
     drivers = stores.open_cube(layout(File.CUBE))
     shown = layers.applicability_layers(area.threshold)
@@ -165,7 +178,7 @@ def _write_static(data: Path, maps: FluxMaps, layout: RunLayout, area: Applicabi
             share = maps.cells.pick(class_shares(drivers, name, kinds))
             fields.append((layers.class_layer(name, kinds), layers.dominant(share)))
     if "igbp_fraction" in drivers:
-        share = describe_land(drivers, vegetated_only=True).share.astype("f4")
+        share = describe_land(drivers, vegetated_only=vegetated_only).share.astype("f4")
         fields.append((layers.vegetated_layer(), maps.cells.pick(share)))
     for name in [str(n) for n in drivers if drivers[n].dims == ("lat", "lon") and n != "land_fraction"]:
         layer, values = layers.driver_layer(name, maps.cells.pick(drivers[name].values)[None], maps.cells.lat)

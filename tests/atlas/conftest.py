@@ -1,7 +1,6 @@
 """Atlases of small synthetic runs: their files, the built program, and Chromium to open them in."""
 
 import json
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,15 +54,15 @@ class Made:
             self._cut_maps()
         seal(drivers, self.folder / "drivers/cube.zarr")
         shape = (1, len(time), 5, 7)
-        seal(members, self.folder / "predictions.zarr", {"gpp": shape, "reco": shape})
-        made_from = {"store": self.folder / "predictions.zarr", "cube": self.folder / "drivers/cube.zarr"}
-        write_manifest(self.folder / "predictions.json", **made_from, label=label)
+        store = self.folder / f"predictions/{label}.zarr"
+        seal(members, store, {"gpp": shape, "reco": shape})
+        write_manifest(store.with_suffix(".json"), store=store, cube=self.folder / "drivers/cube.zarr", label=label)
         sum_budgets(
             calibration=self.path("evaluation/calibration.json"),
             budgets=self.path("budgets.csv"),
             members=self.path("budget_members.csv"),
             trends=self.path("budget_trends.csv"),
-            manifests=[self.path("predictions.json")],
+            manifests=[self.path(f"predictions/{label}.json")],
             cube=self.path("drivers/cube.zarr"),
             regions=self.path("regions.csv"),
             labels=[label],
@@ -214,11 +213,6 @@ def opened(chromium):
     for one in made:
         assert all(url.startswith(("file://", "blob:", "data:")) for url in one.asked), one.asked
         assert one.complaints == []
-
-
-def content(path: Path):
-    """What a script hands to the page."""
-    return json.loads(re.fullmatch(r'ATLAS\.put\("[^"]+",(.*)\);\n', path.read_text(), re.DOTALL).group(1))
 
 
 def edited(atlas: Path, **changes) -> Path:

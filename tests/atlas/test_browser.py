@@ -13,7 +13,8 @@ from tamrl import simulated
 from tamrl.atlas.bundle import build_site
 from tamrl.atlas.stage import build_atlas
 from tamrl.errors import InputError
-from tests.atlas.conftest import QUANTUM, SCREENSHOTS, SITE, broken, content, monthly
+from tests.atlas.conftest import QUANTUM, SCREENSHOTS, SITE, broken, monthly
+from tests.welcome import content
 
 PLACE = {"lat": 45.0, "lon": 25.0}  # the middle of a cell of 10 degrees
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.atlas.conftest import QUANTUM, broken, content, edited, monthly
+from tests.atlas.conftest import QUANTUM, broken, edited, monthly
+from tests.welcome import content
 
 POOR = "no demonstrated spatial skill (R2 of site means 0.1 [-0.2, 0.3], 12 towers)"
 WARNING = "NEE: no demonstrated spatial skill"

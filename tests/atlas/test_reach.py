@@ -6,7 +6,8 @@ import re
 import pytest
 from PIL import Image
 
-from tests.atlas.conftest import broken, content, edited
+from tests.atlas.conftest import broken, edited
+from tests.welcome import content
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 

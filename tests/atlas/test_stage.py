@@ -20,7 +20,8 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
 from tamrl.maps.outlines import SREX, srex_masks
-from tests.atlas.conftest import QUANTUM, content, monthly
+from tests.atlas.conftest import QUANTUM, monthly
+from tests.welcome import content
 
 
 @pytest.fixture(scope="module")

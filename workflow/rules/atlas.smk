@@ -23,6 +23,7 @@ rule build_atlas:
     input:
         nameable(PLAN.reference()),
         PLAN.maps(),
+        PLAN.manifests(MAIN.run),
         THIS(File.APPLICABILITY),
         THIS(File.CUBE),
         THIS(File.REGIONS),
@@ -48,6 +49,7 @@ rule build_atlas:
         reference=PLAN.reference(),
         description=PLAN.description,
         quantum=MAIN.atlas.quantum if MAIN.atlas else None,
+        vegetated_only=MAIN.maps.vegetated_only,
         stamps=stamps(PLAN.reference(), DOWNLOADS.atlas, shipped("atlas/site/index.html")),
         code=code("tamrl.atlas.stage"),
     script:

@@ -17,7 +17,6 @@ export function aboutPanel(app: App, host: HTMLElement): void {
     ...(index.virtual_earth ? [h("p", { class: "warn" }, `Data of a ${index.virtual_earth}. Its numbers say nothing about the real Earth.`)] : []),
     h("p", {}, "Run ", h("b", {}, index.run), `, made ${about.made}. Maps by ${index.model}, ${index.grid.resolution}°, shown by month; fluxes are carbon mass per area of land and day, NEE = RECO − GPP, positive towards the atmosphere. Shown values are rounded to ${quantum(app)} gC m⁻² d⁻¹.`),
     h("p", { class: "actions" }, h("a", { class: "button", href: "../report.html" }, "Report"), ...index.maps.slice(0, 3).map((name) => h("a", { class: "button", href: `../maps/${name}` }, name))),
-    other(app),
     h("h3", {}, "How this came about"), pairs(about.digests),
     h("h3", {}, "Please cite"), h("p", {}, ...linked(about.cite)), pairs(about.sources),
     h("p", { class: "actions" }, ...index.credits.map((name) => h("a", { class: "button", href: name }, name)), h("a", { class: "button", href: "licences.txt" }, "licences of this page")),
@@ -29,14 +28,3 @@ export function aboutPanel(app: App, host: HTMLElement): void {
 }
 
 const quantum = (app: App): string => String(app.run.layers.get("gpp.mean")?.quantum ?? "");
-
-/** Another run beside this one. */
-function other(app: App): HTMLElement {
-  const field = h("input", { id: "other-run", type: "text", value: app.state.otherRun, placeholder: "name of the run", spellcheck: "false" });
-  const form = h("form", { class: "field", submit: (event) => {
-    event.preventDefault();
-    const name = field.value.trim();
-    app.set({ otherRun: name, compare: name ? "two" : "one", other: "" });
-  } }, h("label", { for: "other-run" }, "Compare with another run"), h("span", { class: "row" }, field, h("button", { type: "submit" }, "Open")));
-  return h("section", {}, form, h("p", { class: "soft caption" }, "It has to lie beside this one, at results/NAME/atlas."));
-}

@@ -1,4 +1,5 @@
 // What the panels know of the page.
+import type { Own } from "./own";
 import type { Run } from "./run";
 import type { Source } from "./source";
 import type { State } from "./state";
@@ -8,6 +9,14 @@ export interface App {
   readonly state: State;
   readonly run: Run;
   readonly sources: Map<string, Source>;
+  /** Polygons of the reader's own. */
+  readonly own: Own;
+  /** Read polygons from a file and show the first. */
+  openPolygons(file: File): Promise<void>;
+  /** Show no polygons of the reader's own any more. */
+  removePolygons(): void;
+  /** The run that this one is compared with, if any. */
+  compared(): Promise<Run | null>;
   /** Change the state; the page follows. */
   set(change: Partial<State>): void;
   /** Move the map to a place, at least as close as `zoom`. */

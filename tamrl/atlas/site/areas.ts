@@ -1,4 +1,5 @@
 // The panel of regions: what each takes up and releases, month by month, and the year's budgets beside published ones.
+import { regionAgainst } from "./against";
 import type { App } from "./app";
 import { bars, monthBars, type Bar } from "./charts";
 import { digitsOfError, h, mass, number } from "./dom";
@@ -10,7 +11,7 @@ const CLASSES: Record<string, string> = {
   CSH: "Closed shrubland", OSH: "Open shrubland", WSA: "Woody savanna", SAV: "Savanna", GRA: "Grassland", WET: "Wetland", CRO: "Cropland", URB: "Urban land",
   CVM: "Cropland mosaic", SNO: "Snow and ice", BSV: "Barren land", WAT: "Water",
 };
-const HEADINGS = { globe: "The Earth", mapped: "The mapped region", region: "Regions (IPCC SREX)", band: "Latitude bands", class: "Land-cover classes" } as const;
+const HEADINGS = { own: "Your polygons", globe: "The Earth", mapped: "The mapped region", region: "Regions (IPCC SREX)", band: "Latitude bands", class: "Land-cover classes" } as const;
 
 export function regionName(regions: Regions, code: string): string {
   if (code === "globe") return "All land";
@@ -22,28 +23,46 @@ export function regionName(regions: Regions, code: string): string {
 
 export async function regionsPanel(app: App, host: HTMLElement, current: () => boolean): Promise<void> {
   const regions = await app.run.regions();
+  await app.own.ensure(app.run, regions, app.state.label);
   if (!current()) return;
   const totals = regions.totals[app.state.label];
   const region = totals[app.state.region] ? app.state.region : totals["globe"] ? "globe" : "mapped region";
-  host.replaceChildren(chooser(app, regions, region), sentence(app, regions, region), months(app, regions, region), budgets(app, regions, region));
+  const against = await regionAgainst(app, region);
+  if (!current()) return;
+  host.replaceChildren(chooser(app, regions, region), own(app), sentence(app, regions, region), ...against, months(app, regions, region), budgets(app, regions, region));
 }
 
 function chooser(app: App, regions: Regions, region: string): HTMLElement {
   const select = h("select", { id: "region", change: () => choose(app, regions, select.value) });
-  for (const kind of ["globe", "mapped", "region", "band", "class"] as const) {
+  for (const kind of ["own", "globe", "mapped", "region", "band", "class"] as const) {
     const group = h("optgroup", { label: HEADINGS[kind] });
     const codes = Object.keys(regions.kinds).filter((code) => regions.kinds[code] === kind && regions.area[code] > 0);
     codes.sort((a, b) => (kind === "region" ? regionName(regions, a).localeCompare(regionName(regions, b)) : 0));
     for (const code of codes) group.append(h("option", { value: code, selected: code === region }, regionName(regions, code)));
-    select.append(group);
+    if (codes.length) select.append(group);
   }
   return h("div", { class: "row" }, h("div", { class: "field" }, h("label", { for: "region" }, "Region"), select), h("button", { type: "button", id: "regions-csv", title: "All regions, months and fluxes", click: () => saveRegions(app, regions) }, "CSV"));
+}
+
+/** Polygons of the reader's own: a file is chosen here, or dropped on the page. */
+function own(app: App): HTMLElement {
+  const { file, problem, busy } = app.own;
+  const field = h("input", { type: "file", id: "own-file", class: "unseen", accept: ".geojson,.json,application/geo+json", change: () => {
+    const [chosen] = field.files ?? [];
+    field.value = ""; // the same file may be chosen again
+    if (chosen) void app.openPolygons(chosen);
+  } });
+  return h("section", { class: "own" },
+    h("div", { class: "row" }, field, h("label", { class: "button", for: "own-file" }, "Your own polygons …"), file && h("button", { type: "button", id: "own-remove", click: () => app.removePolygons() }, "Remove")),
+    h("p", { class: "soft caption" }, file ? `${file}, summed in this browser; nothing was uploaded.` : "A GeoJSON file; or drop it on the page. It is summed in this browser, and nothing is uploaded."),
+    busy && h("p", { role: "status" }, "Summing …"),
+    problem && h("p", { class: "problem", role: "alert" }, problem));
 }
 
 /** All regions, months and fluxes of all years as a CSV file. */
 function saveRegions(app: App, regions: Regions): void {
   const columns: Column[] = [
-    { name: "region", means: "code of the region" }, { name: "name", means: "its name" }, { name: "kind", means: "globe; band of latitude; IGBP class; or region of SREX" },
+    { name: "region", means: "code of the region" }, { name: "name", means: "its name" }, { name: "kind", means: "globe; band of latitude; IGBP class; region of SREX; or own for polygons of a file of the reader" },
     { name: "area_m2", means: "its land; m2" }, { name: "flux", means: "gpp; reco; or nee" }, { name: "year", means: "year; or climatology" }, { name: "month", means: "1 to 12; 0 is the year" },
     { name: "mean", means: "mean of the members; PgC of the month or of the year" }, { name: "std", means: "standard deviation of the error of that total; PgC; of the members and of what all get wrong together" },
     { name: "q05", means: "lower end of its 90 % interval; PgC" }, { name: "q95", means: "upper end of its 90 % interval; PgC" },
@@ -58,12 +77,11 @@ function saveRegions(app: App, regions: Regions): void {
 
 export function choose(app: App, regions: Regions, region: string): void {
   app.set({ region, tab: "regions" });
-  const ring = regions.outlines[region]?.ring;
-  if (!ring) return;
-  const [lons, lats] = [ring.map(([lon]) => lon), ring.map(([, lat]) => lat)];
-  const middle = (values: number[]): number => (Math.min(...values) + Math.max(...values)) / 2;
-  const wide = Math.max(Math.max(...lons) - Math.min(...lons), 2 * (Math.max(...lats) - Math.min(...lats)));
-  app.fly(middle(lats), middle(lons), Math.min(5, 170 / wide));
+  const corners = regions.outlines[region]?.rings.flat();
+  if (!corners) return;
+  const [[west, east], [south, north]] = [0, 1].map((axis) => corners.reduce(([low, high], corner) => [Math.min(low, corner[axis]), Math.max(high, corner[axis])], [Infinity, -Infinity]));
+  const wide = Math.max(east - west, 2 * (north - south), 1);
+  app.fly((south + north) / 2, (west + east) / 2, Math.max(1, Math.min(regions.kinds[region] === "own" ? 20 : 5, 170 / wide)));
 }
 
 /** The answer in words. */
@@ -88,10 +106,38 @@ function sentence(app: App, regions: Regions, region: string): HTMLElement {
     h("h2", { "data-say": "" }, name),
     h("p", { "data-say": "" }, `${when} its plants take up `, ...answer("gpp", gpp, 1), " of carbon (GPP) and its ecosystems release ", ...answer("reco", reco, 1), " (RECO): a net ",
       nee[0] < 0 ? "uptake" : "release", " of ", ...answer("nee", nee, nee[0] < 0 ? -1 : 1), "."),
+    intervals(app, regions, region, { gpp, reco, nee }),
     h("p", { class: "soft" }, "± is one standard deviation of the error of the total: what the members disagree on, and what all of them get wrong together, learnt at held-out towers."),
+    held(app, regions),
     h("p", { class: "soft caption" }, `${number(regions.area[region] / 1e12, 2)} million km² of land. 1 PgC = 10⁹ t of carbon.`),
     about.skill.nee.startsWith("no ") && h("p", { class: "warn" }, `Take the net with care. NEE: ${about.skill.nee}.`),
   );
+}
+
+/** How often the intervals of regions by month hold the truth, where that is known everywhere. */
+function held(app: App, regions: Regions): HTMLElement | null {
+  const { state, run } = app;
+  const cases = Object.entries(regions.truth[state.label] ?? {}).filter(([code]) => regions.kinds[code] === "region").flatMap(([code, truth]) =>
+    truth[state.flux].slice(1).map((value, m) => [value, regions.totals[state.label][code]?.[state.flux][m + 1]] as const)).filter(([value, total]) => value !== null && total && (value || total[0]));
+  if (!cases.length) return null;
+  const inside = cases.filter(([value, total]) => total![2] <= value! && value! <= total![3]).length;
+  const share = inside / cases.length;
+  return h("p", { id: "held-regions", class: share < 0.8 ? "warn" : "soft" },
+    `${run.index.fluxes[state.flux].short} of ${Object.values(regions.kinds).filter((kind) => kind === "region").length} regions by month: the 90 % intervals hold the ${run.index.reference} in ${number(100 * share, 0)} % of ${cases.length} cases.${share < 0.8 ? " They are too narrow in this run." : ""}`);
+}
+
+/** The 90 % intervals of the totals, and the means over the land with theirs. */
+function intervals(app: App, regions: Regions, region: string, totals: Record<Flux, Total>): HTMLElement {
+  const { state, run } = app;
+  const days = run.index.sums?.days[state.label];
+  const length = days && (state.month ? days[state.month - 1] : days.reduce((sum, value) => sum + value, 0));
+  const each = (factor: number): string => FLUXES.map((flux) => {
+    const [mean, std, low, high] = totals[flux].map((value) => (value ?? 0) * factor);
+    const digits = digitsOfError(std, mean);
+    return `${run.index.fluxes[flux].short} ${number(mean, digits)} (${number(low, digits)} to ${number(high, digits)})`;
+  }).join(", ");
+  return h("div", { id: "intervals" }, h("p", {}, `Total and 90 % interval: ${each(1)} PgC.`),
+    length ? h("p", {}, `Mean of its land: ${each(1e15 / (regions.area[region] * length))} gC m⁻² d⁻¹.`) : null);
 }
 
 /** What the gridded reference sums up to, PgC. */
@@ -130,7 +176,7 @@ function budgets(app: App, regions: Regions, region: string): HTMLElement {
   const virtual = run.index.reference === "truth";
   return h("section", {},
     h("h3", {}, `${run.index.fluxes[state.flux].long}: budgets of the year`),
-    bars([...list("globe"), ...list("mapped"), ...list("band")], colour, "PgC yr⁻¹", published),
+    bars([...list("own"), ...list("globe"), ...list("mapped"), ...list("band")], colour, "PgC yr⁻¹", published),
     h("p", { class: "soft caption" }, `PgC per year; dark lines: 90 % interval${run.index.reference && Object.keys(regions.truth).length ? `; dashed: ${run.index.reference}, where it can be summed` : ""}. `,
       published ? `Striped, behind all land: published, ${number(published.low, 1)} to ${number(published.high, 1)} (${published.source})${virtual ? ", of the real Earth" : ""}.` : "No comparable published total.", state.flux === "nee" ? " Fire and lateral fluxes excluded." : ""),
     h("h4", {}, HEADINGS.region), bars(sorted, colour, "PgC yr⁻¹"),

@@ -64,3 +64,24 @@ export function paint(values: Float32Array, scale: Scale, out: Uint32Array, offs
 
 export const css = (colour: number): string =>
   `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour >> 16) & 255})`;
+
+/** A colour that stands out against another: darker on light, lighter on dark. */
+function contrast(colour: number): number {
+  const parts = [colour & 255, (colour >> 8) & 255, (colour >> 16) & 255];
+  const light = 0.3 * parts[0] + 0.59 * parts[1] + 0.11 * parts[2] > 120;
+  const [r, g, b] = parts.map((part) => (light ? part * 0.42 : part + (255 - part) * 0.6) | 0);
+  return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+}
+
+/** Hatch pixels: rising lines for kind 1, dots for kind 2, `period` pixels apart; `at` is the cell of each pixel, -1 for none. */
+export function drawHatches(pixels: Uint32Array, at: Int32Array, kinds: Uint8Array, width: number, period: number): void {
+  const thick = Math.max(1, Math.round(period / 7));
+  for (let i = 0; i < at.length; i++) {
+    const kind = at[i] < 0 ? 0 : kinds[at[i]];
+    if (!kind || !pixels[i]) continue;
+    const x = i % width;
+    const y = (i - x) / width;
+    const on = kind === 1 ? (x + y) % period < thick : x % period < 2 * thick && (y + (Math.floor(x / period) % 2) * (period >> 1)) % period < 2 * thick;
+    if (on) pixels[i] = contrast(pixels[i]);
+  }
+}

@@ -8,13 +8,13 @@ import { FLUXES, MONTHS } from "./types";
 
 const QUANTITIES: [string, string][] = [
   ["mean", "Estimate"],
-  ["std", "Spread (1 σ)"],
+  ["std", "Predictive standard deviation of a step"],
   ["range", "Width of the 90 % range"],
   ["q05", "Lower bound (5 %)"],
   ["q95", "Upper bound (95 %)"],
   ["truth", "Truth"],
   ["error", "Error of the estimate"],
-  ["inside", "Truth inside the 90 % range"],
+  ["inside", "Truth inside the 90 % range: share of days"],
 ];
 const GROUPS: [string, string][] = [["trust", "How far to trust"], ["driver", "Drivers"], ["land", "Land"]];
 
@@ -26,6 +26,8 @@ export class Controls {
     byId("flux").append(...FLUXES.map((flux) => h("button", { type: "button", "data-flux": flux, title: run.index.fluxes[flux].long, click: () => app.set({ flux, show: this.isFlux() ? app.state.show : "mean" }) }, run.index.fluxes[flux].short)));
     this.fillShow();
     this.fillYears();
+    byId("runs").append(...(run.index.beside ?? []).map((name) => h("option", { value: name })));
+    byId<HTMLInputElement>("other-run").placeholder = run.index.run;
     const other = byId<HTMLSelectElement>("other-month");
     other.append(h("option", { value: "-1" }, "same month"), h("option", { value: "0" }, "mean of the year"), ...MONTHS.map((name, m) => h("option", { value: m + 1 }, name)));
     this.listen();
@@ -65,6 +67,8 @@ export class Controls {
     on<HTMLSelectElement>("other-month", "change", (e) => app.set({ otherMonth: Number(e.value) }));
     on<HTMLSelectElement>("year", "change", (e) => app.set({ label: e.value }));
     on<HTMLInputElement>("month", "input", (e) => { this.stop(); app.set({ month: Number(e.value) }); });
+    on<HTMLInputElement>("other-run", "change", (e) => app.set({ otherRun: e.value.trim() === app.run.index.run ? "" : e.value.trim(), other: "" }));
+    on<HTMLInputElement>("hatch", "change", (e) => app.set({ hatch: e.checked }));
     on<HTMLInputElement>("dots", "change", (e) => app.set({ towers: e.checked }));
     on("projection", "click", () => app.set({ projection: app.state.projection === "map" ? "globe" : "map" }));
     on("more", "click", (button) => button.setAttribute("aria-expanded", String(document.querySelector(".bar")!.classList.toggle("open"))));
@@ -135,6 +139,8 @@ export class Controls {
     set("compare", state.compare);
     this.syncSecond(source);
     set("year", state.label);
+    set("other-run", state.otherRun);
+    byId<HTMLInputElement>("hatch").checked = state.hatch;
     set("month", String(state.month));
     byId<HTMLInputElement>("dots").checked = state.towers;
     const month = state.month ? MONTHS[state.month - 1] : "Mean of the year";

@@ -108,3 +108,38 @@ export async function colour(shown: Shown, scale: Scale, out: Uint32Array, arriv
   }
   scale.extent = extent;
 }
+
+/** Why cells are hatched. */
+export const HATCHES = ["", "outside the area of applicability", "set to zero, not an estimate"] as const;
+
+const hatches = new WeakMap<Run, Promise<Uint8Array>>();
+
+/** Position in `HATCHES` of each cell of a run. */
+function hatchesOf(run: Run): Promise<Uint8Array> {
+  let found = hatches.get(run);
+  if (!found) {
+    found = readHatches(run);
+    found.catch(() => hatches.delete(run));
+    hatches.set(run, found);
+  }
+  return found;
+}
+
+async function readHatches(run: Run): Promise<Uint8Array> {
+  const out = new Uint8Array(run.cells);
+  const label = run.index.labels[0];
+  for (const [name, value, kind] of [["applicability", 0, 1], ["vegetated", 0, 2]] as const) {
+    if (!run.layers.has(name)) continue;
+    await Promise.all(run.offsets.map(async (offset, k) => {
+      const numbers = await run.block(name, label, k);
+      for (let c = 0; c < numbers.length; c++) if (numbers[c] === value) out[offset + c] = kind;
+    }));
+  }
+  return out;
+}
+
+/** How the cells of what is shown are hatched: fluxes alone, and where that is asked for. */
+export async function hatch(shown: Shown): Promise<Uint8Array | null> {
+  if (!FLUXES.some((flux) => shown.source.id.startsWith(`${flux}.`)) || /\.truth$/.test(shown.source.id)) return null;
+  return hatchesOf(shown.run);
+}

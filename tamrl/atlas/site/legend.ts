@@ -1,6 +1,7 @@
 // The key of the colours, on the page and in pictures.
 import { css, type Scale } from "./colour";
 import { decimals, digitsFor, h, number } from "./dom";
+import { HATCHES } from "./fields";
 
 /** What a key says besides its colours. */
 export interface Words {
@@ -12,6 +13,8 @@ export interface Words {
   warning: string | null;
   /** Whether the sign tells a sink from a source. */
   sides: boolean;
+  /** What hatchings of the map mean, by their positions in `HATCHES`. */
+  hatched: number[];
 }
 
 const SIDES = ["← sink", "source →"];
@@ -41,17 +44,24 @@ function beyond(scale: Scale): string | null {
   return `Values ${number(scale.extent.least, digits)} to ${number(scale.extent.most, digits)}`;
 }
 
-/** The key on the page. */
-export function legend(scale: Scale, { title, unit, world, warning, sides }: Words): HTMLElement {
-  const head = [h("p", {}, title, unit && h("span", { class: "soft" }, ` ${unit}`)), world && h("strong", { class: "badge" }, world), warning && h("strong", { class: "badge warning" }, warning)];
+/** What hatchings mean. */
+function hatchings(hatched: number[]): HTMLElement | null {
+  return hatched.length ? h("ul", { class: "hatchings" }, ...hatched.map((kind) => h("li", {}, h("i", { class: `hatch-${kind}`, "aria-hidden": "true" }), HATCHES[kind]))) : null;
+}
+
+/** The key on the page; without colours where the one beside it has the same. */
+export function legend(scale: Scale, { title, unit, world, warning, sides, hatched }: Words, same = false): HTMLElement {
+  const reach = scale.classes.length ? null : beyond(scale);
+  const told = h("div", { class: "told" }, h("p", {}, title, unit && h("span", { class: "soft" }, ` ${unit}`)), world && h("strong", { class: "badge" }, world), warning && h("strong", { class: "badge warning" }, warning),
+    same && h("p", { class: "soft same" }, ["Colours as for the other map.", reach && `${reach} ${unit}.`].filter(Boolean).join(" ")), hatchings(hatched));
+  if (same) return h("div", { class: "legend" }, told);
   if (scale.classes.length) {
-    return h("div", { class: "legend" }, ...head, h("ul", {}, ...scale.classes.map((name, k) => {
+    return h("div", { class: "legend" }, told, h("ul", {}, ...scale.classes.map((name, k) => {
       const box = h("i", { "aria-hidden": "true" });
       box.style.background = css(scale.lut[k]);
       return h("li", {}, box, name);
     })));
   }
-  const reach = beyond(scale);
   const bar = h("div", { class: "ramp", role: "img", "aria-label": [`Colours from ${number(scale.low)} to ${number(scale.high)} ${unit}`, reach].filter(Boolean).join(". ") });
   bar.style.background = `linear-gradient(to right, ${Array.from({ length: 33 }, (_, k) => css(scale.lut[Math.round((k * (scale.lut.length - 1)) / 32)])).join(",")})`;
   const arrow = (side: "low" | "high", there: boolean, colour: number): HTMLElement => {
@@ -61,7 +71,7 @@ export function legend(scale: Scale, { title, unit, world, warning, sides }: Wor
   };
   const at = ticks(scale);
   const places = decimals(at);
-  return h("div", { class: "legend" }, ...head,
+  return h("div", { class: "legend" }, told, h("div", { class: "shades" },
     h("div", { class: "colours" }, arrow("low", below(scale), scale.lut[0]), bar, arrow("high", above(scale), scale.lut[scale.lut.length - 1])),
     h("div", { class: "ticks", "aria-hidden": "true" }, ...at.map((value) => {
       const tick = h("span", {}, number(value, places));
@@ -69,11 +79,11 @@ export function legend(scale: Scale, { title, unit, world, warning, sides }: Wor
       return tick;
     })),
     sides && h("div", { class: "sides" }, ...SIDES.map((text) => h("span", {}, text))),
-    reach && h("div", { class: "reach soft" }, `${reach} ${unit}`));
+    reach && h("div", { class: "reach soft" }, `${reach} ${unit}`)));
 }
 
 /** The same drawn into a picture. */
-export function drawLegend(context: CanvasRenderingContext2D, scale: Scale, x: number, y: number, width: number, ink: string, sides: boolean): void {
+export function drawLegend(context: CanvasRenderingContext2D, scale: Scale, x: number, y: number, width: number, ink: string, { sides, hatched }: Words): void {
   context.fillStyle = ink;
   context.font = "13px system-ui, sans-serif";
   if (scale.classes.length) {
@@ -107,6 +117,6 @@ export function drawLegend(context: CanvasRenderingContext2D, scale: Scale, x: n
   const at = ticks(scale);
   for (const value of at) context.fillText(number(value, decimals(at)), left + wide * part(scale, value), y + 28);
   context.textAlign = "left";
-  const more = [sides ? SIDES.join("   ") : null, beyond(scale)].filter(Boolean).join("     ");
+  const more = [sides ? SIDES.join("   ") : null, beyond(scale), ...hatched.map((kind) => `${["", "lines", "dots"][kind]}: ${HATCHES[kind]}`)].filter(Boolean).join("     ");
   if (more) context.fillText(more, x + width + 24, y + 11);
 }

@@ -5,11 +5,12 @@ import { choose, regionName, regionsPanel } from "./areas";
 import { Controls } from "./controls";
 import { coordinates } from "./coordinates";
 import { byId, copy, digitsFor, h, number, placeName, signed } from "./dom";
-import { colour, comparable, differs, hasSides, scaleFor, warningOf, worldOf, type Shown } from "./fields";
+import { colour, comparable, differs, hasSides, hatch, HATCHES, scaleFor, warningOf, worldOf, type Shown } from "./fields";
 import { handle } from "./gestures";
 import { legend, type Words } from "./legend";
 import { begins, letters, PLACES, ZONES } from "./gazetteer";
 import { beside, DataError } from "./load";
+import { Own } from "./own";
 import { loadCoast, Pane, type Marks } from "./pane";
 import { savePicture } from "./picture";
 import { placePanel } from "./place";
@@ -23,21 +24,23 @@ import type { Regions } from "./types";
 import { HOME, placeAt, scaleOf, tidy, type View } from "./view";
 
 const VIEW = ["lon", "lat", "zoom", "projection"];
-const PANEL = ["tab", "cell", "tower", "region", "flux", "month", "label", "igbp", "koppen", "theme"];
+const PANEL = ["tab", "cell", "tower", "region", "flux", "month", "label", "igbp", "koppen", "theme", "otherRun", "compare"];
 const MARKS = ["towers", "cell", "tower", "region", "tab", "igbp", "koppen", "flux", "theme"];
 const STEPS = ["tab", "cell", "tower", "region", "otherRun"]; // of which “Back” goes back
-const FIELDS = ["flux", "show", "label", "month", "compare", "other", "otherMonth", "otherRun"];
+const FIELDS = ["flux", "show", "label", "month", "compare", "other", "otherMonth", "otherRun", "hatch"];
 
 interface Stage {
   pane: Pane;
   shown: Shown | null;
   scale: Scale | null;
+  hatched: number[];
   turn: number;
 }
 
 export class Page implements App {
   state: State;
   readonly sources: Map<string, Source>;
+  readonly own = new Own();
   private readonly controls: Controls;
   private readonly stages: Stage[] = [];
   private beside: { name: string; run: Run; sources: Map<string, Source> } | null = null;
@@ -199,7 +202,7 @@ export class Page implements App {
   // ---- maps ----
 
   private stage(host: HTMLElement): Stage {
-    const stage: Stage = { pane: new Pane(host), shown: null, scale: null, turn: 0 };
+    const stage: Stage = { pane: new Pane(host), shown: null, scale: null, hatched: [], turn: 0 };
     handle(host, {
       view: () => this.state,
       size: () => stage.pane,
@@ -221,8 +224,8 @@ export class Page implements App {
   private arrange(): void {
     const maps = byId("maps");
     maps.classList.toggle("two", this.state.compare === "two");
-    maps.classList.toggle("rows", maps.clientWidth < 2.2 * maps.clientHeight);
-    byId("pane-b").hidden = this.state.compare !== "two";
+    maps.classList.toggle("rows", window.innerWidth < 1100);
+    for (const id of ["pane-b", "legend-b"]) byId(id).hidden = this.state.compare !== "two";
     for (const stage of this.shownStages()) stage.pane.measure();
   }
 
@@ -293,6 +296,48 @@ export class Page implements App {
     return this.beside;
   }
 
+  async compared(): Promise<Run | null> {
+    return this.state.otherRun && this.state.compare !== "one" ? (await this.otherRun()).run : null;
+  }
+
+  // ---- polygons of the reader's own ----
+
+  async openPolygons(file: File): Promise<void> {
+    this.set({ tab: "regions" });
+    const regions = await this.run.regions();
+    const opening = this.own.open(file, this.run, regions, this.state.label);
+    void this.panel();
+    const code = await opening;
+    if (code) choose(this, regions, code);
+    this.drawMarks();
+    void this.panel();
+  }
+
+  removePolygons(): void {
+    if (!this.regions) return;
+    this.own.remove(this.regions);
+    this.set({ region: "" });
+    void this.panel();
+  }
+
+  private takeDrops(): void {
+    const holds = (event: DragEvent): boolean => !!event.dataTransfer?.types.includes("Files");
+    const mark = (over: boolean): void => { document.documentElement.classList.toggle("dropping", over); };
+    document.addEventListener("dragover", (event) => {
+      if (!holds(event)) return;
+      event.preventDefault();
+      mark(true);
+    });
+    document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) mark(false); });
+    document.addEventListener("drop", (event) => {
+      if (!holds(event)) return;
+      event.preventDefault();
+      mark(false);
+      const [file] = event.dataTransfer?.files ?? [];
+      if (file) void this.openPolygons(file);
+    });
+  }
+
   private async colourAll(): Promise<void> {
     const turn = ++this.stages[0].turn;
     try {
@@ -316,6 +361,10 @@ export class Page implements App {
     if (turn !== this.stages[0].turn) return;
     this.title(stage, shown, scale);
     if ((before?.run ?? this.run) !== shown.run) stage.pane.look(shown.run, this.state, false);
+    const kinds = this.state.hatch ? await hatch(shown) : null;
+    if (turn !== this.stages[0].turn) return;
+    stage.hatched = HATCHES.map((_, k) => k).filter((k) => k && kinds?.includes(k));
+    stage.pane.hatch(kinds);
     const out = new Uint32Array(shown.run.cells);
     let waiting = 0;
     const draw = (): void => {
@@ -328,19 +377,21 @@ export class Page implements App {
     if (turn === this.stages[0].turn) this.title(stage, shown, scale); // now it is known how far the values reach
   }
 
-  private words(shown: Shown): Words {
+  private words(shown: Shown, hatched: number[]): Words {
     const when = (part: { source: Source; month: number; label: string }): string => (part.source.monthly ? period({ ...this.state, month: part.month, label: part.label }) : "");
     const named = (part: Shown | NonNullable<Shown["minus"]>): string => [part.source.title, when(part), part.run === this.run ? "" : `run ${part.run.index.run}`].filter(Boolean).join(", ");
     const title = shown.minus ? `${named(shown)} − ${named(shown.minus)}` : named(shown);
-    return { title, unit: shown.source.unit, world: worldOf(shown), warning: warningOf(shown), sides: hasSides(shown) };
+    return { title, unit: shown.source.unit, world: worldOf(shown), warning: warningOf(shown), sides: hasSides(shown), hatched };
   }
 
   private title(stage: Stage, shown: Shown, scale: Scale): void {
     stage.scale = scale;
     const k = this.stages.indexOf(stage);
     const host = byId(`legend-${"ab"[k]}`);
-    const words = this.words(shown);
-    host.replaceChildren(legend(scale, words));
+    const words = this.words(shown, stage.hatched);
+    const [first] = this.stages;
+    const same = k === 1 && !scale.classes.length && first.scale?.lut.length === scale.lut.length && ["low", "high"].every((end) => first.scale![end as "low"] === scale[end as "low"]) && first.scale.lut.every((value, i) => value === scale.lut[i]);
+    host.replaceChildren(legend(scale, words, same));
     byId(`pane-${"ab"[k]}`).setAttribute("aria-label", `World map of ${[words.title, words.world, words.warning].filter(Boolean).join(", ")}. Arrow keys move, plus and minus zoom, Enter chooses the cell in the middle.`);
   }
 
@@ -352,7 +403,7 @@ export class Page implements App {
     const marks: Marks = {
       dots,
       cell: cell < 0 ? (state.cell && state.tab === "place" ? { ...state.cell, size: 0 } : null) : { ...run.place(cell), size: run.index.grid.resolution },
-      ring: (state.tab === "regions" && this.regions?.outlines[state.region]?.ring) || null,
+      rings: (state.tab === "regions" && this.regions?.outlines[state.region]?.rings) || [],
     };
     for (const stage of this.stages) stage.pane.mark(marks);
   }
@@ -441,10 +492,11 @@ export class Page implements App {
       this.write();
       void copy(window.location.href, event.currentTarget as HTMLElement);
     });
-    byId("png").addEventListener("click", () => savePicture(this.run, this.shownStages().filter((s) => s.shown && s.scale).map((s) => ({ pane: s.pane, scale: s.scale!, words: this.words(s.shown!) }))));
+    byId("png").addEventListener("click", () => savePicture(this.run, this.shownStages().filter((s) => s.shown && s.scale).map((s) => ({ pane: s.pane, scale: s.scale!, words: this.words(s.shown!, s.hatched) }))));
     for (const event of ["popstate", "hashchange"]) window.addEventListener(event, this.follows);
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.apply(new Set(["theme"])));
     document.addEventListener("keydown", (event) => this.key(event));
+    this.takeDrops();
   }
 
   private home(): void {

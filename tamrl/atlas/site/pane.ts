@@ -3,11 +3,13 @@ import { geoGraticule10, geoPath, type GeoPermissibleObjects, type GeoProjection
 import { feature, mesh } from "topojson-client";
 import type { Topology } from "topojson-specification";
 import coarse from "world-atlas/land-110m.json";
+import { drawHatches } from "./colour";
 import { load } from "./load";
 import type { Run } from "./run";
 import { lookup, projectionOf, scaleOf, type Lookup, type View } from "./view";
 
 const MOST = 1_500_000; // pixels of the picture of the cells: keeps the slider smooth on large screens
+const PERIOD = 7; // pixels of the page between lines of a hatching
 const RATIO = (): number => Math.min(2, window.devicePixelRatio || 1);
 
 interface Coast {
@@ -40,7 +42,7 @@ export interface Dot {
 export interface Marks {
   dots: Dot[];
   cell: { lon: number; lat: number; size: number } | null;
-  ring: [number, number][] | null;
+  rings: [number, number][][];
 }
 
 export class Pane {
@@ -51,7 +53,8 @@ export class Pane {
   private table: Lookup | null = null; // the cell of each pixel by its number in the run's list of cells, -1 for none
   private image: ImageData | null = null;
   private colours: Uint32Array | null = null;
-  private marks: Marks = { dots: [], cell: null, ring: null };
+  private kinds: Uint8Array | null = null;
+  private marks: Marks = { dots: [], cell: null, rings: [] };
   private drawnDots: { id: string; x: number; y: number }[] = [];
   width = 0;
   height = 0;
@@ -96,6 +99,12 @@ export class Pane {
   /** Colours of all cells of the run. */
   colour(colours: Uint32Array): void {
     this.colours = colours;
+    this.drawCells();
+  }
+
+  /** How each cell of the run is hatched; null for not at all. */
+  hatch(kinds: Uint8Array | null): void {
+    this.kinds = kinds;
     this.drawCells();
   }
 
@@ -156,6 +165,7 @@ export class Pane {
     const pixels = new Uint32Array(this.image.data.buffer);
     const { at } = table;
     for (let i = 0; i < at.length; i++) pixels[i] = at[i] < 0 ? 0 : colours[at[i]];
+    if (this.kinds) drawHatches(pixels, at, this.kinds, table.width, Math.max(4, Math.round((PERIOD * table.width) / this.width)));
     this.buffer.getContext("2d")!.putImageData(this.image, 0, 0);
     const context = this.begin(1);
     context.imageSmoothingEnabled = false;
@@ -181,10 +191,9 @@ export class Pane {
     line(geoGraticule10(), "--graticule", 0.5);
     line(this.coast(moving).line, "--coast", 0.7);
     line({ type: "Sphere" }, "--coast", 1);
-    const { ring, cell } = this.marks;
-    if (ring) {
-      for (const [colour, width] of [["--halo", 4], ["--mark", 2]] as const) line({ type: "LineString", coordinates: along(ring) }, colour, width);
-    }
+    const { rings, cell } = this.marks;
+    const outline: GeoPermissibleObjects = { type: "MultiLineString", coordinates: rings.map(along) };
+    for (const [colour, width] of rings.length ? ([["--halo", 4], ["--mark", 2]] as const) : []) line(outline, colour, width);
     this.drawDots(context, projection, style);
     if (cell) {
       const half = cell.size / 2;
@@ -229,7 +238,8 @@ export class Pane {
 }
 
 /** Corners with points between them, so that sides follow latitude and longitude, not great circles. */
-function along(ring: [number, number][]): [number, number][] {
+function along(open: [number, number][]): [number, number][] {
+  const ring = [...open, open[0]];
   const out: [number, number][] = [];
   for (let k = 0; k + 1 < ring.length; k++) {
     const [[x0, y0], [x1, y1]] = [ring[k], ring[k + 1]];

@@ -38,7 +38,7 @@ export function savePicture(run: Run, parts: Part[]): void {
     context.font = "600 13px system-ui, sans-serif";
     context.fillText([words.world, words.warning].filter(Boolean).join(" · "), x, EDGE + 36, pane.width);
     pane.copyTo(context, x, EDGE + HEAD);
-    drawLegend(context, scale, x, EDGE + HEAD + 8 + pane.height, Math.min(pane.width, scale.classes.length ? pane.width : 380), ink, words.sides);
+    drawLegend(context, scale, x, EDGE + HEAD + 8 + pane.height, Math.min(pane.width, scale.classes.length ? pane.width : 380), ink, words);
     x += pane.width + EDGE;
   }
   context.fillStyle = soft;

@@ -1,5 +1,6 @@
 // The panel of a place: what the maps say there, how sure they are, and why.
 import { geoDistance } from "d3-geo";
+import { placeAgainst } from "./against";
 import { ownScore, period, scoreOf, skillColour, type App } from "./app";
 import { lineChart } from "./charts";
 import { copy, digitsFor, h, number, placeName } from "./dom";
@@ -57,9 +58,10 @@ export async function placePanel(app: App, host: HTMLElement, current: () => boo
     return;
   }
   const facts = await gather(app, cell, state.label);
+  const against = await placeAgainst(app, facts.lat, facts.lon);
   if (!current()) return;
   const level = host.querySelector("details.numbers")?.hasAttribute("open");
-  host.replaceChildren(...parts(app, facts, cell));
+  host.replaceChildren(...parts(app, facts, cell, against));
   if (level) host.querySelector("details.numbers")?.setAttribute("open", "");
 }
 
@@ -97,10 +99,11 @@ function nearest(app: App, lat: number, lon: number): { lat: number; lon: number
   return best;
 }
 
-function parts(app: App, facts: Facts, cell: number): (Node | string)[] {
+function parts(app: App, facts: Facts, cell: number, against: HTMLElement[]): (Node | string)[] {
   return [
     heading(app, facts, cell),
     headline(app, facts),
+    ...against,
     trust(app, facts),
     season(app, facts),
     years(app, cell),

@@ -31,7 +31,7 @@ export class Run {
           }
     }
     this.where = Int32Array.from(where);
-    this.layers = new Map(index.layers.map((layer) => [layer.name, layer]));
+    this.layers = new Map([...index.layers, ...(index.sums?.layers ?? [])].map((layer) => [layer.name, layer]));
   }
 
   static async open(base: string): Promise<Run> {

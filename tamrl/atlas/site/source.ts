@@ -54,6 +54,8 @@ function derived(run: Run, flux: Flux): Source[] {
     made.push(
       { ...common, id: `${flux}.error`, title: `${name}, error (estimate − ${label})`, palette: "error", low: -off, high: off,
         needs: [`${flux}.mean`, `${flux}.truth`], value: ([estimate, truth]) => estimate - truth },
+    );
+    if (run.index.step === "month") made.push( // of days the share is stored: a month's mean lies inside a day's range too easily
       { ...common, unit: "", id: `${flux}.inside`, title: `${name}, ${label} inside the 90 % range`, palette: "coverage", low: 0, high: 1, flags: [`${label} outside`, `${label} inside`],
         needs: [`${flux}.truth`, `${flux}.q05`, `${flux}.q95`],
         value: ([truth, low, high]) => (Number.isNaN(truth + low + high) ? NaN : truth >= low && truth <= high ? 1 : 0) },

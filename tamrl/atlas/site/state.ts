@@ -22,6 +22,8 @@ export interface State extends View {
   tower: string;
   region: string;
   towers: boolean;
+  /** Whether land that the towers say little of, and what is set to zero, is hatched. */
+  hatch: boolean;
   igbp: string;
   koppen: string;
   theme: "auto" | "light" | "dark";
@@ -29,7 +31,7 @@ export interface State extends View {
 
 export const START: State = {
   ...HOME, flux: "gpp", show: "mean", label: "", month: 7, compare: "one", other: "", otherMonth: -1, otherRun: "", cell: null,
-  tab: "place", tower: "", region: "", towers: true, igbp: "", koppen: "", theme: "auto",
+  tab: "place", tower: "", region: "", towers: true, hatch: true, igbp: "", koppen: "", theme: "auto",
 };
 
 /** Begin at the place that the run maps. */
@@ -40,7 +42,7 @@ export function settle(home: Pick<View, "lon" | "lat" | "zoom"> | null): void {
 
 const KEYS: Record<string, string> = {
   flux: "f", show: "q", label: "y", month: "m", compare: "c", other: "b", otherMonth: "bm", otherRun: "br", tab: "tab", tower: "tower",
-  region: "region", towers: "dots", igbp: "igbp", koppen: "koppen", theme: "theme", projection: "p",
+  region: "region", towers: "dots", hatch: "hatch", igbp: "igbp", koppen: "koppen", theme: "theme", projection: "p",
 };
 
 /** The address of a state: only what differs from the start. */
@@ -76,6 +78,7 @@ export function decode(hash: string): State {
     state[name] = given.get(KEYS[name]) ?? START[name];
   }
   state.towers = given.get("dots") !== "false";
+  state.hatch = given.get("hatch") !== "false";
   state.month = within(Number(given.get("m") ?? START.month), 0, 12, START.month);
   state.otherMonth = within(Number(given.get("bm") ?? -1), -1, 12, -1);
   const [lon, lat, zoom] = numbers("v");

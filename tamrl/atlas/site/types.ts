@@ -8,7 +8,7 @@ export interface Layer {
   name: string;
   title: string;
   unit: string;
-  group: "flux" | "trust" | "land" | "driver";
+  group: "flux" | "trust" | "land" | "driver" | "sum";
   quantum: number;
   palette: string;
   low: number;
@@ -83,10 +83,44 @@ export interface Index {
   classes: { igbp: string[]; koppen: string[] };
   towers: Tower[];
   maps: string[];
+  /** Runs whose atlases lay beside this one when it was made. */
+  beside?: string[];
   credits: string[];
   /** What a run on the virtual Earth says of itself; null where its inputs were observed. */
   virtual_earth: string | null;
   about: About;
+  /** Not in atlases of earlier versions. */
+  sums?: Sums;
+}
+
+export interface SpatialPart {
+  near: number;
+  length_km: number;
+}
+
+/** How the errors of a flux belong together (tamrl/uncertainty/error_model.py). */
+export interface ErrorParts {
+  level: number;
+  season: number;
+  short: number;
+  decay_months: number;
+  place: SpatialPart;
+  weather: SpatialPart;
+  /** Share of the lasting variance that all places of a class have in common. */
+  common: Record<string, number>;
+}
+
+/** What totals of polygons are made from; written by tamrl/atlas/sums.py. */
+export interface Sums {
+  layers: Layer[];
+  /** Length of each month by label. */
+  days: Record<string, number[]>;
+  errors: Record<Flux, ErrorParts>;
+  radius_m: number;
+  joined: number;
+  beyond: number;
+  normal: number;
+  points: number;
 }
 
 /** Mean, standard deviation of its error, and the ends of its 90 % interval, PgC. */
@@ -96,8 +130,8 @@ export interface Regions {
   totals: Record<string, Record<string, Record<Flux, (Total | null)[]>>>;
   /** Of the gridded reference, PgC of the year and of the months; not of land-cover classes, and empty without a reference. */
   truth: Record<string, Record<string, Record<Flux, (number | null)[]>>>;
-  kinds: Record<string, "globe" | "mapped" | "band" | "class" | "region">;
-  outlines: Record<string, { name: string; ring: [number, number][] }>;
+  kinds: Record<string, "globe" | "mapped" | "band" | "class" | "region" | "own">;
+  outlines: Record<string, { name: string; rings: [number, number][][] }>;
   area: Record<string, number>;
 }
 

@@ -67,7 +67,7 @@ class TotalErrors:
             lat, lon = np.broadcast_arrays(land.lat[:, None], land.lon[None])
             place = {"lat": lat[cells], "lon": lon[cells]}
             errors = ErrorField.of(model.of_flux(flux), np.nan_to_num(std[:, cells]), month=np.array(months), **place)
-            shares = _vegetated_shares(land, cells)
+            shares = vegetated_shares(land, cells)
             for name, area in chain(*kinds):
                 if (flux, name) in covariance:
                     continue
@@ -87,8 +87,8 @@ class TotalErrors:
         }
 
 
-def _vegetated_shares(land: Land, cells: np.ndarray) -> Mapping[str, np.ndarray]:
-    """Shares of the classes in the vegetated land of chosen cells (cell); none where the drivers hold no classes."""
+def vegetated_shares(land: Land, cells: np.ndarray) -> Mapping[str, np.ndarray]:
+    """Return shares of the classes in the vegetated land of chosen cells (cell); none where the drivers hold no classes."""
     if land.igbp is None:
         return {}
     named = {name: share[cells] for name, share in zip(classes.IGBP, land.igbp, strict=True) if name not in land.bare}

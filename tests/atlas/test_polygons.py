@@ -1,0 +1,160 @@
+"""Polygons of the reader's own in the atlas: their totals are those of `polygon_totals`, and bad files are told."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import tamrl
+from tamrl import config
+from tamrl.api.totals import polygon_totals
+from tamrl.atlas.stage import build_atlas
+from tamrl.layout import File
+from tamrl.polygons import read_polygons
+from tamrl.run_record import Provenance
+from tests.atlas.conftest import broken, edited
+from tests.atlas.test_history import saved
+from tests.welcome import content
+
+
+def ring(*corners: tuple[float, float]) -> list:
+    return [list(corner) for corner in (*corners, corners[0])]
+
+
+WIDE = [ring((60, 35), (125, 35), (125, 70), (60, 70)), ring((80, 45), (95, 45), (95, 58), (80, 58))]
+SHAPES = {  # on land of maps and predictions alike, which the fixtures make by themselves
+    "GRA": {"type": "Polygon", "coordinates": WIDE},
+    "a, slanted <one>": {"type": "Polygon", "coordinates": [ring((13.3, 41.2), (71.9, 48.7), (33.1, 66.6))]},
+    "two parts": {
+        "type": "MultiPolygon",
+        "coordinates": [[ring((70, 46), (104, 52), (88, 69))], [ring((110, 45), (122, 47), (118, 62))]],
+    },
+}
+
+
+def collection(shapes: dict, **members) -> str:
+    features = [{"type": "Feature", "properties": {"name": name}, "geometry": shape} for name, shape in shapes.items()]
+    return json.dumps({"type": "FeatureCollection", "features": features} | members)
+
+
+def choose(one, text: str, name: str = "mine.geojson") -> None:
+    one.page.wait_for_selector("#own-file", state="attached")
+    one.page.set_input_files("#own-file", {"name": name, "mimeType": "application/geo+json", "buffer": text.encode()})
+
+
+@pytest.mark.parametrize("which", ["daily", "climatology"])
+def test_totals_of_polygons_are_those_of_the_command(opened, atlas, which, request, tmp_path):
+    made = request.getfixturevalue(which)
+    Provenance(run=made.name, config=config.load({}).model_dump(mode="json")).write(made.path(File.PROVENANCE.value))
+    (tmp_path / "mine.geojson").write_text(collection(SHAPES))
+    expected = polygon_totals(tamrl.open_run(made.folder), read_polygons(tmp_path / "mine.geojson"))
+    one = opened().go(made.folder / "atlas", "tab=regions")
+    choose(one, collection(SHAPES))
+    one.page.wait_for_selector("#panel h2:has-text('GRA')")
+    assert "nothing was uploaded" in one.text(".own")
+    _, table = saved(one, "#regions-csv", tmp_path)
+    own = table[table["kind"] == "own"].set_index(["name", "flux", "month"])
+    assert set(own.index.get_level_values("name")) == set(SHAPES) and len(own) == 3 * 3 * 13
+    for row in expected.itertuples():
+        year, months = own.loc[(row.polygon, row.flux, 0)], own.loc[(row.polygon, row.flux)].loc[1:12]
+        scale = abs(row.mean) + row.std
+        for name in ("mean", "std", "q05", "q95"):
+            assert year[name] == pytest.approx(getattr(row, name), abs=2e-3 * scale), (row.polygon, row.flux, name)
+        assert year["std"] == pytest.approx(row.std, rel=1e-2) and row.std > 0
+        assert year["area_m2"] == pytest.approx(row.area_m2, rel=5e-3)
+        assert months["mean"].sum() == pytest.approx(year["mean"], abs=2e-5 * scale)
+        assert year["std"] < months["std"].sum()
+    if which == "daily":
+        assert own["reference"].notna().all()
+    one.shoot(f"polygons-{which}")
+
+
+def test_the_mean_is_the_total_over_land_and_days(opened, atlas, tmp_path):
+    one = opened().go(atlas, "tab=regions")
+    choose(one, collection({"mine": SHAPES["GRA"]}))
+    one.page.wait_for_selector("#panel h2:has-text('mine')")
+    _, table = saved(one, "#regions-csv", tmp_path)
+    july = table[(table["kind"] == "own") & (table["month"] == 7) & (table["flux"] == "gpp")].iloc[0]
+    days = content(atlas / "data/index.js")["sums"]["days"]["2012"][6]
+    said = one.text("#intervals")
+    mean = float(re.search(r"Mean of its land: GPP ([\d.]+)", said).group(1))
+    assert mean == pytest.approx(july["mean"] * 1e15 / july["area_m2"] / days, rel=0.06)
+    assert "90 % interval" in said and "gC m⁻² d⁻¹" in said
+
+
+TRIANGLE = {"type": "Polygon", "coordinates": [ring((10, 40), (40, 40), (25, 60))]}
+METRES = {"type": "Polygon", "coordinates": [ring((4e6, 3e6), (5e6, 3e6), (5e6, 4e6))]}
+EAST = {"type": "Polygon", "coordinates": [ring((170, 0), (190, 0), (190, 20))]}
+SEA = {"type": "Polygon", "coordinates": [ring((-170, 0), (-150, 0), (-150, 20), (-170, 20))]}
+CRS = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3035"}}
+BAD = {
+    "another system": (collection({"a": TRIANGLE}, crs=CRS), ["EPSG::3035", "degrees east and north", "ogr2ogr"]),
+    "metres": (collection({"a": METRES}), ["4000000", "degrees east and north", "ogr2ogr"]),
+    "over the edge": (collection({"fiji": EAST}), ["190", "cut polygons at 180°"]),
+    "points": (collection({"a": {"type": "Point", "coordinates": [1, 2]}}), ["1 × Point", "polygons or multipolygons"]),
+    "no features": (collection({}), ["holds no features"]),
+    "no bytes": ("", ["is empty"]),
+    "no JSON": ("PK\x03\x04 a shapefile", ["is not GeoJSON", "ogr2ogr"]),
+    "no type": ("{}", ["no “type”"]),
+    "twice": (collection({"a": TRIANGLE})[:-2] + "," + collection({"a": TRIANGLE}).split("[", 1)[1], ["“a”", "once"]),
+    "a line": (collection({"a": {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}}), ["2 corners"]),
+    "letters": (collection({"a": {"type": "Polygon", "coordinates": [[["a", 0], [1, 1], [2, 2]]]}}), ["no pair of numbers"]),
+    "no outline": (collection({"a": {"type": "MultiPolygon", "coordinates": []}}), ["without an outline"]),
+    "sea": (collection({"atlantis": SEA}), ["No land that carries flux", "“atlantis”"]),
+    "huge": (" " * 20_000_001, ["20 MB", "Simplify"]),
+    "many": (collection({f"p{k}": TRIANGLE for k in range(101)}), ["101 polygons", "tamrl extract"]),
+}
+
+
+def test_bad_files_are_told_and_what_was_shown_stays(opened, atlas):
+    one = opened().go(atlas, "tab=regions")
+    choose(one, collection({"good": TRIANGLE}))
+    one.page.wait_for_selector("#panel h2:has-text('good')")
+    for name, (text, words) in BAD.items():
+        choose(one, text, f"{name}.json")
+        one.page.wait_for_selector(f".own .problem:has-text({json.dumps(words[0])})")
+        said = one.text(".own .problem")
+        assert all(word in said for word in words), (name, said)
+        assert one.text("#panel .answer h2") == "good" and "mine.geojson" in one.text(".own")
+    choose(one, collection({"better": TRIANGLE}))
+    one.page.wait_for_selector("#panel h2:has-text('better')")
+    assert one.page.locator(".own .problem").count() == 0 and one.page.locator("#region option:has-text('good')").count() == 0
+    one.page.click("#own-remove")
+    one.page.wait_for_selector("#panel h2:has-text('All land')")
+    assert one.page.locator("#region optgroup[label='Your polygons']").count() == 0
+
+
+def test_a_file_dropped_on_the_page_is_summed(opened, atlas):
+    one = opened().go(atlas)
+    drop = """text => {
+      const held = new DataTransfer();
+      held.items.add(new File([text], 'dropped.geojson'));
+      const how = {dataTransfer: held, bubbles: true, cancelable: true};
+      for (const kind of ['dragover', 'drop']) document.querySelector('#pane-a').dispatchEvent(new DragEvent(kind, how));
+    }"""
+    one.page.evaluate(drop, collection({"basin": TRIANGLE}))
+    one.page.wait_for_selector("#panel h2:has-text('basin')")
+    assert "dropped.geojson" in one.text(".own") and not one.page.evaluate("document.documentElement.matches('.dropping')")
+    one.drawn(lambda: one.page.click("[data-flux=nee]"))
+    assert one.page.locator(".bars .name:has-text('basin')").count() == 1
+
+
+def test_an_atlas_of_an_earlier_version_says_that_it_cannot(opened, atlas, tmp_path):
+    copy = edited(broken(atlas, tmp_path), sums=None, layers=content(atlas / "data/index.js")["layers"])
+    one = opened().go(copy, "tab=regions")
+    choose(one, collection({"basin": TRIANGLE}))
+    one.page.wait_for_selector(".own .problem:has-text('earlier version')")
+
+
+def test_a_region_is_summed_over_its_mapped_land(opened, regional, site, tmp_path):
+    build_atlas(**regional.keywords(site))
+    Provenance(run=regional.name, config=config.load({}).model_dump(mode="json")).write(regional.path(File.PROVENANCE.value))
+    (tmp_path / "mine.geojson").write_text(collection({"slanted": SHAPES["a, slanted <one>"]}))
+    expected = polygon_totals(tamrl.open_run(regional.folder), read_polygons(tmp_path / "mine.geojson")).set_index("flux")
+    one = opened().go(regional.folder / "atlas", "tab=regions")
+    choose(one, (tmp_path / "mine.geojson").read_text())
+    one.page.wait_for_selector("#panel h2:has-text('slanted')")
+    _, table = saved(one, "#regions-csv", tmp_path)
+    own = table[(table["kind"] == "own") & (table["month"] == 0)].set_index("flux")
+    np.testing.assert_allclose(own["std"], expected["std"].loc[own.index], rtol=1e-2)
