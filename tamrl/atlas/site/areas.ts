@@ -153,7 +153,7 @@ function months(app: App, regions: Regions, region: string): HTMLElement {
   const line = of[state.flux].slice(1).map((total, m) => total && { mean: total[0], least: total[2], most: total[3], truth: truthOf(app, regions, region, state.flux, m + 1) });
   const table = h("details", {}, h("summary", {}, "Numbers"), h("table", {},
     h("caption", {}, "PgC per month, mean and 90 % interval"),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), ...FLUXES.map((flux) => h("th", { scope: "col" }, run.index.fluxes[flux].short)))),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Month"), ...FLUXES.map((flux) => h("th", { scope: "col" }, run.index.fluxes[flux].short)))),
     h("tbody", {}, ...MONTHS.map((month, m) => h("tr", {}, h("th", { scope: "row" }, month.slice(0, 3)), ...FLUXES.map((flux) => {
       const total = of[flux][m + 1];
       return h("td", {}, total ? `${mass(total[0])} (${mass(total[2])} … ${mass(total[3])})` : "–");

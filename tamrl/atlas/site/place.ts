@@ -251,9 +251,9 @@ function numbers(app: App, facts: Facts): HTMLElement {
       ...FLUXES.flatMap((flux) => [h("td", {}, number(facts.fluxes[flux].mean[m])), h("td", { class: "soft" }, `${number(facts.fluxes[flux].q05[m], 1)} … ${number(facts.fluxes[flux].q95[m], 1)}`)])),
   );
   return h("details", { class: "numbers" }, h("summary", {}, "Numbers"),
-    h("div", { class: "scroll" }, h("table", {},
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table" }, h("table", {},
       h("caption", {}, "Monthly means and 90 % range, gC m⁻² d⁻¹"),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), ...FLUXES.map((flux) => h("th", { scope: "col", colspan: 2 }, app.run.index.fluxes[flux].short)))),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Month"), ...FLUXES.map((flux) => h("th", { scope: "col", colspan: 2 }, app.run.index.fluxes[flux].short)))),
       h("tbody", {}, ...lines))));
 }
 

@@ -268,7 +268,7 @@ function scoreTable(app: App, tower: Tower): HTMLElement {
       if (score) rows.push(h("tr", { class: model === run.index.model && split === run.index.about.split ? "marked" : null }, h("th", { scope: "row" }, `${model}${split.endsWith(":tower") ? ", own drivers" : ""}`), ...cells(score)));
     }
   }
-  return h("section", {}, h("h3", {}, "Scores and rivals"), h("div", { class: "scroll" }, h("table", {}, h("caption", {}, `${run.index.fluxes[state.flux].short} by ${run.index.step}, gC m⁻² d⁻¹`),
+  return h("section", {}, h("h3", {}, "Scores and rivals"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table" }, h("table", {}, h("caption", {}, `${run.index.fluxes[state.flux].short} by ${run.index.step}, gC m⁻² d⁻¹`),
     h("thead", {}, h("tr", {}, ...["Model", "RMSE", "Bias", "NSE", "r²"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, ...rows))));
 }
 
