@@ -129,7 +129,7 @@ def test_a_phone_folds_its_controls_and_scrolls_over_the_map(opened, atlas):
     touch = "getComputedStyle(document.querySelector('#pane-a')).touchAction"
     assert one.page.evaluate(touch) == "pan-y"
     one.page.click("#in")
-    one.page.wait_for_function(f"{touch} === 'none'")
+    one.page.wait_for_function(f"() => {touch} === 'none'")
 
 
 @pytest.mark.parametrize("tab", ["place", "regions"])

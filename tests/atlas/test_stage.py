@@ -93,6 +93,18 @@ def test_the_truth_and_the_drivers_are_there(written, daily):
     assert -40 < shown_degrees.min() < shown_degrees.max() < 30
 
 
+def test_days_with_the_truth_inside_are_counted(written, daily):
+    with xr.open_dataset(daily.path("maps/nee_2012.nc")) as ds, xr.open_dataset(daily.path("inputs/truth/nee_2012.nc")) as true:
+        shown = np.isfinite(ds["nee"].values).any(0)
+        known = np.isfinite(true["nee"].values + ds["nee"].values)
+        inside = np.where(known, (true["nee"] >= ds["nee_q05"]) & (true["nee"] <= ds["nee_q95"]), np.nan)
+        expected = monthly(inside, ds["time"].values)[:, shown]
+    numbers = pack.unpack(content(written / "data/2012/nee.inside/0.js"), 12)
+    whole = (numbers != pack.FILL) & np.isfinite(expected)
+    np.testing.assert_allclose(numbers[whole] / 1000, expected[whole], atol=6e-4)
+    assert whole.mean() > 0.9 and 0.1 < numbers[whole].mean() / 1000 < 1
+
+
 def test_limits_of_nee_are_centred_and_those_of_gpp_begin_at_zero(written):
     entries = {layer["name"]: layer for layer in content(written / "data/index.js")["layers"]}
     assert entries["nee.mean"]["low"] == -entries["nee.mean"]["high"] < 0

@@ -212,7 +212,7 @@ export class Page implements App {
       hover: (x, y) => void this.hover(stage, x, y),
       leave: () => this.tip(null, 0, 0),
     });
-    new ResizeObserver(() => { if (stage.pane.measure()) this.look(false); }).observe(host);
+    new ResizeObserver(() => { if (stage.pane.measure()) this.lookNow(false); }).observe(host); // at once: an empty map would flash
     return stage;
   }
 
@@ -241,15 +241,17 @@ export class Page implements App {
 
   private look(moving: boolean): void {
     window.cancelAnimationFrame(this.looking);
-    this.looking = window.requestAnimationFrame(() => {
-      const { pane } = this.stages[0];
-      if (!pane.width && !pane.measure()) return;
-      Object.assign(this.state, tidy(this.state, pane.width, pane.height));
-      // a thumb scrolls the page where there is nothing of the map to move into sight
-      const still = this.state.zoom <= 1 && this.state.projection === "map";
-      for (const stage of this.stages) stage.pane.element.style.touchAction = still ? "pan-y" : "none";
-      for (const stage of this.shownStages()) stage.pane.look(stage.shown?.run ?? this.run, this.state, moving);
-    });
+    this.looking = window.requestAnimationFrame(() => this.lookNow(moving));
+  }
+
+  private lookNow(moving: boolean): void {
+    const { pane } = this.stages[0];
+    if (!pane.width && !pane.measure()) return;
+    Object.assign(this.state, tidy(this.state, pane.width, pane.height));
+    // a thumb scrolls the page where there is nothing of the map to move into sight
+    const still = this.state.zoom <= 1 && this.state.projection === "map";
+    for (const stage of this.stages) stage.pane.element.style.touchAction = still ? "pan-y" : "none";
+    for (const stage of this.shownStages()) stage.pane.look(stage.shown?.run ?? this.run, this.state, moving);
   }
 
   fly(lat: number, lon: number, zoom: number): void {
