@@ -1,6 +1,7 @@
 """What the workflow itself costs: the plan of a full reproduction, and the tiles of a map on one worker and on two."""
 
 import json
+import math
 import resource
 import stat
 import subprocess
@@ -40,7 +41,28 @@ def run() -> list[dict[str, Any]]:
     """Seconds of planning, and how much faster two workers are than one."""
     rows = [row(f"planning {YEARS} years x {JOBS} jobs x {MEMBERS} members", _planning(), "s of processor", 60, below=True)]
     with tempfile.TemporaryDirectory() as folder:
+        few, many = (_scheduling(Path(folder) / str(jobs), jobs) for jobs in (YEARS * JOBS // 4, YEARS * JOBS))
+        rows += [
+            row(f"scheduling {YEARS * JOBS} ready jobs that do nothing", many, "s of processor", None),
+            row("exponent of ready jobs", math.log(many / few) / math.log(4), "", 1.05, below=True),
+        ]
         return rows + _workers(Path(folder))
+
+
+def _scheduling(folder: Path, jobs: int) -> float:
+    """Processor seconds of Snakemake for jobs that are all ready at once and only touch their file."""
+    folder.mkdir()
+    for k in range(jobs):
+        (folder / f"{k}.txt").touch()
+    rules = (
+        f"rule all:\n    input: [f'{{k}}.txt' for k in range({jobs})]\nrule one:\n    output: '{{k}}.txt'\n    shell: 'true'\n"
+    )
+    (folder / "Snakefile").write_text(rules)
+    command = [sys.executable, "-m", "snakemake", "--touch", "--forceall", "--quiet", "all", "--nolock", "--cores", "32"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _planning() -> float:

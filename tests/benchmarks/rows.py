@@ -1,5 +1,6 @@
 """What benches share: a line of the table, and how long a call takes."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,3 +23,17 @@ def fastest(call: Callable[[], object], repeat: int = 3, clock: Callable[[], flo
     """Seconds of the fastest of `repeat` calls, after one that warms up."""
     call()
     return min(took(call, clock) for _ in range(repeat))
+
+
+def exponent(
+    small: Callable[[], object], large: Callable[[], object], *, times: float, calls: int = 1, clock: Callable[[], float]
+) -> float:
+    """Exponent with which the cost grows between two sizes, 1 for linear: each is the fastest of three calls.
+
+    Parameters
+    ----------
+    small, large : work at two sizes
+    times : how much larger the second is
+    calls : how often `small` does its work in a call
+    """
+    return math.log(calls * fastest(large, 3, clock) / fastest(small, 3, clock)) / math.log(times)
