@@ -19,7 +19,7 @@
 # make chaos                         maps killed twenty times, in the tile store and in the running workflow
 # make fuzz [SEED=1 CASES=60]      mutated files of every kind, read as the project reads them; the table in docs/faults.md
 # make atlas [CONFIG=config/x.yaml]  the atlas alone: look, click and compare in a browser
-# make site                          the documentation as pages for a browser, build/site; it needs no network to be read
+# make site                          the documentation as pages for a browser, build/site; to search: python -m http.server -d build/site
 # make docs                          numbers and pictures of the latest runs into docs/
 PYTHON ?= python3
 CORES ?= all
