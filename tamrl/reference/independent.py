@@ -96,7 +96,7 @@ def assign_roles(places: pd.DataFrame, trained: TrainingPlaces, held_out: Mappin
     fold = places["site"].map(held_out).where(places["site"].isin(seen))
     role = np.select([~places["site"].isin(seen), fold.notna()], [UNSEEN, HELD_OUT], TRAINING)
     table = places.assign(role=role, fold=fold.where(fold.notna(), None), distance_km=np.nan)
-    for name, part in table.groupby(table["fold"].fillna(ALL)):
+    for name, part in table.groupby(table["fold"].astype(object).where(table["fold"].notna(), ALL)):
         table.loc[part.index, "distance_km"] = trained.distances(part, str(name))
     return table
 

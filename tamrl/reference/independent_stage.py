@@ -234,4 +234,5 @@ def _with_intervals(rows: pd.DataFrame, calibration: Calibration) -> pd.DataFram
         )
         rows.loc[part.index, ["std", "q05", "q95"]] = np.stack([std, q05, q95], axis=1)
     numbers = ["observed", "predicted", "std", "q05", "q95"]
-    return rows.assign(**{name: independent.per_year(rows[name].astype(float)) for name in numbers})
+    rows = rows.assign(**{name: independent.per_year(rows[name].astype(float)) for name in numbers})
+    return rows.astype(dict.fromkeys(("igbp", "koppen", "fold", "first", "last"), "str"))  # an empty column has no type
