@@ -2,7 +2,6 @@
 
 import math
 import multiprocessing
-import resource
 import tempfile
 import time
 import zipfile
@@ -31,11 +30,17 @@ def run() -> list[dict]:
 
 def _read_one_by_one(folder: Path) -> int:
     """Read archives, and return how far the memory of this process grew at most, in KiB."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _kib("VmRSS")
     options = fluxnet.Options(path=str(folder))
     with survey.store_folder(None) as kept:
         survey.read_archives(fluxnet, [folder], options, survey.SurveyPlan("day", threads=2), kept)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return max(_kib("VmHWM") - before, 1)
+
+
+def _kib(name: str) -> int:
+    """Memory of this process as Linux names it, KiB; `ru_maxrss` would be that of the process that started it, if larger."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
 
 
 def _peak(folder: Path) -> int:
