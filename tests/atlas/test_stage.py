@@ -94,12 +94,12 @@ def test_the_truth_and_the_drivers_are_there(written, daily):
 
 
 def test_days_with_the_truth_inside_are_counted(written, daily):
-    with xr.open_dataset(daily.path("maps/nee_2012.nc")) as ds, xr.open_dataset(daily.path("inputs/truth/nee_2012.nc")) as true:
-        shown = np.isfinite(ds["nee"].values).any(0)
-        known = np.isfinite(true["nee"].values + ds["nee"].values)
-        inside = np.where(known, (true["nee"] >= ds["nee_q05"]) & (true["nee"] <= ds["nee_q95"]), np.nan)
+    with xr.open_dataset(daily.path("maps/gpp_2012.nc")) as ds, xr.open_dataset(daily.path("inputs/truth/gpp_2012.nc")) as true:
+        shown = np.isfinite(ds["gpp"].values).any(0)
+        known = np.isfinite(true["gpp"].values + ds["gpp"].values)
+        inside = np.where(known, (true["gpp"] >= ds["gpp_q05"]) & (true["gpp"] <= ds["gpp_q95"]), np.nan)
         expected = monthly(inside, ds["time"].values)[:, shown]
-    numbers = pack.unpack(content(written / "data/2012/nee.inside/0.js"), 12)
+    numbers = pack.unpack(content(written / "data/2012/gpp.inside/0.js"), 12)
     whole = (numbers != pack.FILL) & np.isfinite(expected)
     np.testing.assert_allclose(numbers[whole] / 1000, expected[whole], atol=6e-4)
     assert whole.mean() > 0.9 and 0.1 < numbers[whole].mean() / 1000 < 1
