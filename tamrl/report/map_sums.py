@@ -48,7 +48,7 @@ class SummedMaps:
         reference : gridded fluxes to compare with
         step : {"day", "month"}
 
-        Labels whose sums the run has already (`write_sums`) are not read again. Raises `ContractError` if a map lacks a field, or
+        Labels whose sums are written (`write_map_sums`) are not read again. Raises `ContractError` if a map lacks a field, or
         the reference lies on another grid or time axis.
         """
         with xr.open_dataset(files.verified(run(File.MAP, flux=FLUXES[0], label=labels[0]))) as first:
@@ -79,7 +79,7 @@ def pair_reference(paths: list[str], labels: tuple[str, ...]) -> Reference:
     return dict(zip(product(FLUXES, labels), paths, strict=True)) if paths else {}
 
 
-def write_sums(run: RunFiles, label: str, reference: Reference, folder: str, *, step: Step) -> None:
+def write_map_sums(run: RunFiles, label: str, reference: Reference, folder: str, *, step: Step) -> None:
     """Sum the maps of all fluxes of one label, and write the sums that `SummedMaps.read` adds up.
 
     Parameters

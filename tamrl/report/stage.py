@@ -8,7 +8,7 @@ from pathlib import Path
 from tamrl import files, provenance
 from tamrl.calendar import Step
 from tamrl.layout import RunFiles
-from tamrl.report.map_sums import pair_reference, write_sums
+from tamrl.report.map_sums import pair_reference, write_map_sums
 from tamrl.report.pages.contents import compose_page
 from tamrl.report.pages.html import HtmlPage, render_html
 from tamrl.report.results import RunResults
@@ -60,7 +60,7 @@ def sum_maps(*, files: Sequence[str], folder: str, label: str, step: Step, sums:
     sums : folder to write
     reference : gridded fluxes to compare the maps with, by flux
     """
-    write_sums(RunFiles.of(folder, files), label, pair_reference(list(reference), (label,)), sums, step=step)
+    write_map_sums(RunFiles.of(folder, files), label, pair_reference(list(reference), (label,)), sums, step=step)
 
 
 def _origin(results: RunResults, code: str) -> dict[str, str]:
