@@ -301,12 +301,13 @@ class RegionTotals:
             for flux, of_label in truth.items():
                 for label, known in of_label.items():
                     members, error = self.members[label][flux][part], self._std(regions.names, flux, [label])
-                    _cover_totals(coverage, scale, flux, known[scale], members, error)
+                    _cover_totals(coverage, scale, flux, known[scale], members, error, self.errors[label].quantiles[flux])
                 for before, after in pairwise(of_label):
                     change = self.members[after][flux][part] - self.members[before][flux][part]
                     error = self._std(regions.names, flux, [before, after], only="passing_std")
                     known_change = of_label[after][scale] - of_label[before][scale]
-                    _cover_totals(coverage, f"{scale}, change of a year", flux, known_change, change, error)
+                    quantile = self.errors[after].quantiles[flux]
+                    _cover_totals(coverage, f"{scale}, change of a year", flux, known_change, change, error, quantile)
 
     def _std(self, names: Sequence[str], flux: str, labels: Sequence[str], only: str = "") -> np.ndarray:
         """Standard deviation of the error besides that of the members (region)."""
@@ -317,8 +318,10 @@ class RegionTotals:
         return np.asarray(np.sqrt(variance))
 
 
-def _cover_totals(coverage: Coverage, scale: str, flux: str, truth: np.ndarray, members: np.ndarray, std: np.ndarray) -> None:
+def _cover_totals(
+    coverage: Coverage, scale: str, flux: str, truth: np.ndarray, members: np.ndarray, std: np.ndarray, quantile: float
+) -> None:
     mean = members.mean(1)
     spread = members.std(1, ddof=1) if members.shape[1] > 1 else np.zeros(len(mean))
-    half = {"calibrated": NORMAL * np.hypot(spread, std), ALONE: NORMAL * spread}
+    half = {"calibrated": quantile * np.hypot(spread, std), ALONE: NORMAL * spread}
     coverage.add(scale, flux, truth, {kind: (mean - h, mean + h) for kind, h in half.items()}, np.ones(len(mean)))

@@ -82,7 +82,7 @@ class World:
         overlay = Path(RunLayout(self.run).folder).with_suffix(".yaml")
         overlay.parent.mkdir(exist_ok=True)
         overlay.write_text(yaml.safe_dump(self.overlay), encoding="utf-8")
-        command = [str(Path(sys.executable).parent / "snakemake"), "--cores", cores, "--rerun-incomplete", "--quiet", "rules"]
+        command = [sys.executable, "-m", "tamrl.forked", "--cores", cores, "--rerun-incomplete", "--quiet", "rules"]
         command += ["--configfile", CONFIG, str(overlay), "--", str(self.coverage)]
         return subprocess.run(command, check=False).returncode == 0
 

@@ -37,6 +37,7 @@ ALLOWED = {
     "truth": STAGES | {"maps", "uncertainty", "evaluation", "report"},
     "worlds": STAGES | {"report"},
     "jobs": GROUND,
+    "forked": GROUND,
     "planning": STAGES | {"config", "drivers", "search", "reference"},
     "record": STAGES,
     "product_checks": STAGES,

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -100,6 +101,8 @@ def test_months_are_counted_by_climate_too(covered, monkeypatch):
 
 class Errors:
     """What classes and places have in common cancels in a change, what passes does not."""
+
+    quantiles = MappingProxyType({"gpp": 1.645})
 
     def parts(self, flux, region):
         return {"class_std": 5.0, "place_std": 3.0, "passing_std": 0.3}

@@ -2,8 +2,8 @@
 
 The variance of Σ w e over cells and months, e their errors, has four parts: what the members disagree on, which they sum up
 themselves; what all places of a class have in common; what places have of their own; and what passes. The last three are
-Σ w w' cov(e, e') over pairs of cells, see `tamrl.uncertainty.error_model`. Cells within half a correlation length are taken
-together, and pairs beyond four lengths left out, so that the cost grows with the number of cells.
+Σ w w' cov(e, e') over pairs of cells, see `tamrl.uncertainty.error_model`. Cells within a quarter of a correlation length are
+taken together, and pairs beyond four lengths left out, so that the cost grows with the number of cells.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from scipy.spatial import KDTree
 from tamrl.grid import EARTH_RADIUS
 from tamrl.uncertainty.error_model import FluxErrors, SpatialErrors
 
-JOINED = 0.5
+JOINED = 0.25
 """Cells are joined within so many correlation lengths."""
 
 BEYOND = 4.0
@@ -30,35 +30,62 @@ KM_PER_DEGREE = np.pi * EARTH_RADIUS / 1000 / 180
 class Neighbours:
     """Which cells err alike, for one part of the errors."""
 
-    near: float
+    share: float
     """Correlation of two different cells at distance zero."""
     block: np.ndarray
     """Array (cell): block of nearby cells that are taken together."""
     half: csr_matrix
-    """Correlation of each pair of different blocks, once, as a fraction of `near`."""
+    """Correlation of each pair of different blocks, once, as a fraction of `share`."""
 
     @classmethod
-    def of(cls, space: SpatialErrors, *, lat: np.ndarray, lon: np.ndarray) -> Self:
-        """Neighbours among cells at `lat`, `lon` (cell), degrees."""
-        block = _blocks(lat, lon, JOINED * space.length_km)
+    def of(cls, share: float, length_km: float, *, lat: np.ndarray, lon: np.ndarray) -> Self:
+        """Neighbours among cells at `lat`, `lon` (cell), degrees, whose correlation is `share` exp(-d / `length_km`)."""
+        block = _blocks(lat, lon, JOINED * length_km)
         count = np.bincount(block)
         points = _on_sphere(*(np.bincount(block, values) / count for values in (lat, lon)))
-        reach = min(BEYOND * space.length_km * 1000 / EARTH_RADIUS, np.pi)
+        reach = min(BEYOND * length_km * 1000 / EARTH_RADIUS, np.pi)
         pairs = KDTree(points).query_pairs(2 * np.sin(reach / 2), output_type="ndarray")
         chord = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
         arc = 2 * np.arcsin(np.clip(chord / 2, 0.0, 1.0)) * EARTH_RADIUS / 1000
-        half = coo_matrix((np.exp(-arc / space.length_km), pairs.T), shape=(len(points), len(points))).tocsr()
-        return cls(space.near, block, half)
+        half = coo_matrix((np.exp(-arc / length_km), pairs.T), shape=(len(points), len(points))).tocsr()
+        return cls(share, block, half)
 
     def products(self, weight: np.ndarray) -> np.ndarray:
-        """Σ w(m, i) w(m', j) f(d_ij) over pairs of cells, by months (m, m'), with f = 1 within a cell; `weight` (month, cell)."""
+        """Σ w(m, i) w(m', j) `share` exp(-d_ij / length) over pairs of cells, by months (m, m'); `weight` (month, cell)."""
         cells = weight.any(0)  # a small region costs little
         weight, number = weight[:, cells], self.block[cells]
         blocks, position = np.unique(number, return_inverse=True)
         joined = np.stack([np.bincount(position, month, len(blocks)) for month in weight])
         between = joined @ (self.half[blocks][:, blocks] @ joined.T)
-        within = (1.0 - self.near) * weight @ weight.T
-        return np.asarray(within + self.near * (joined @ joined.T + between + between.T))
+        return np.asarray(self.share * (joined @ joined.T + between + between.T))
+
+
+@dataclass(frozen=True, eq=False)
+class Kinship:
+    """Which cells err alike: themselves, their neighbours, and regions far from towers."""
+
+    nugget: float
+    parts: tuple[Neighbours, ...]
+    unlearned: tuple[np.ndarray, ...]
+    """Factors of the cells (cell) in each part."""
+
+    @classmethod
+    def of(cls, space: SpatialErrors, errors: FluxErrors, *, lat: np.ndarray, lon: np.ndarray) -> Self:
+        """Among cells at `lat`, `lon` (cell), degrees, with the towers of `errors`."""
+        parts, unlearned = [], []
+        for share, length_km, factor in (
+            (space.near, space.length_km, np.ones(lat.shape)),
+            (space.far, space.far_km, space.unlearned(errors.isolation(lat, lon))),
+        ):
+            if share > 0:
+                parts.append(Neighbours.of(share, length_km, lat=lat, lon=lon))
+                unlearned.append(factor)
+        return cls(space.nugget, tuple(parts), tuple(unlearned))
+
+    def products(self, weight: np.ndarray) -> np.ndarray:
+        """Σ w(m, i) w(m', j) f_ij over pairs of cells, by months (m, m'); `weight` (month, cell)."""
+        single = self.nugget * weight @ weight.T
+        return single + sum(part.products(weight * factor) for part, factor in zip(self.parts, self.unlearned, strict=True))
 
 
 @dataclass(frozen=True)
@@ -94,8 +121,8 @@ class ErrorField:
     """The errors of one flux over the cells of a map."""
 
     errors: FluxErrors
-    place: Neighbours
-    weather: Neighbours
+    place: Kinship
+    weather: Kinship
     month: np.ndarray
     """Array (month) of int: months since any fixed one."""
     std: np.ndarray = field(repr=False)
@@ -112,7 +139,7 @@ class ErrorField:
         month : array (month) of int, months since any fixed one
         lat, lon : arrays (cell), degrees
         """
-        place, weather = (Neighbours.of(space, lat=lat, lon=lon) for space in (errors.place, errors.weather))
+        place, weather = (Kinship.of(space, errors, lat=lat, lon=lon) for space in (errors.place, errors.weather))
         return cls(errors, place, weather, month, std)
 
     def sums(self, weight: np.ndarray, classes: Mapping[str, np.ndarray]) -> MonthCovariance:

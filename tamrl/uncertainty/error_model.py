@@ -5,23 +5,34 @@ place has a level of its own, its season differs from what drivers say, and plac
 class did not tell. With z the monthly error over the predictive standard deviation of that month, two cells d apart and months h
 apart have the covariance
 
-    level f(d, L) + season f(d, L) cos(2 pi h / 12) + short f(d, S) exp(-|h| / tau),     level + season + short = 1
+    level f(L) + season f(L) cos(2 pi h / 12) + short f(S) exp(-|h| / tau),     level + season + short = 1
 
-with f(d, L) = near exp(-d / L) between different cells and 1 within one. Three shares and tau come from the mean of z(t) z(t + h)
-over lags at the towers, without subtracting the mean of a tower: what it has of its own is error too. L is fitted to products
-of the mean z of two towers, and S to those of their anomalies at the same time. A class that n groups of towers have told of is
-known to within 1 / n of the variance of a place, alike in all of its cells: the error of a mean over n places. Level and season
-of a cell are thus to the share 1 / (n + 1) common to its class, and its own for the rest.
+Three shares and tau come from the mean of z(t) z(t + h) over lags at the towers, without subtracting the mean of a tower: what it
+has of its own is error too. Between places,
+
+    f = nugget [same place] + near exp(-d / l) + far g g' exp(-d / F),     g^2 = 1 - exp(-2 r / F),
+
+is fitted to products of the mean z of two towers (L), or of their anomalies at the same time (S), and to squares at one. r is the
+distance of a place to the nearest tower that trained the model: what neighbours have in common, a model has learned where it was
+trained near by, and not elsewhere. With the factor g^2 this is the error of simple kriging from one neighbour (Matheron 1963, doi
+10.2113/gsecongeo.58.8.1246), and most of the land lies farther from towers than these do from each other. Only towers that were
+held out from the same models are paired: of others, each has taught the model of the other, which makes products negative.
+A class that n groups of towers have told of is known to within 1 / n of the variance of a place, alike in all of its cells: the
+error of a mean over n places. Level and season of a cell are thus to the share 1 / (n + 1) common to its class, and for the rest
+as f says.
 
 Compare the errors of land models at towers: Chevallier et al. 2012 (doi 10.1029/2010GB003974), Kountouris et al. 2015
 (doi 10.5194/bg-12-7403-2015). Distances are in km, times in months.
 """
 
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
+from scipy.stats import t as student
 
 from tamrl.calendar import MONTHS
 from tamrl.documents import DocumentPart
@@ -33,8 +44,14 @@ LAGS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 18, 24, 30, 36, 48, 60)
 DECAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Values of tau that are tried, months."""
 
-LENGTHS = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)
-"""Lengths that are tried, km."""
+LENGTHS = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
+"""Lengths l that are tried, km."""
+
+FAR_LENGTHS = (500.0, 1000.0, 2000.0)
+"""Lengths F that are tried, km."""
+
+FEWEST_REGIONS = 3.0
+"""Fewest independent regions that an interval is made for."""
 
 FARTHEST = 3000.0
 """Largest distance of two towers that count for a length, km."""
@@ -55,11 +72,23 @@ NO_PAIRS = Correlogram(at=(), value=(), n=())
 
 
 class SpatialErrors(DocumentPart):
-    """Correlation of the errors of two different places a distance d apart: `near` exp(-d / `length_km`)."""
+    """Correlation of errors between places: nugget at one place, near exp(-d / length_km), far g g' exp(-d / far_km)."""
 
+    nugget: float
     near: float
     length_km: float
+    far: float = 0.0
+    far_km: float = FAR_LENGTHS[-1]
     correlogram: Correlogram
+
+    def unlearned(self, isolation: np.ndarray) -> np.ndarray:
+        """Factor g of places, by the distance to the nearest tower that trained, km."""
+        return np.asarray(np.sqrt(-np.expm1(-2 * isolation / self.far_km)))
+
+    def between(self, km: np.ndarray, isolation: float = np.inf) -> np.ndarray:
+        """Correlation of two different places at distances, both that far from towers that trained."""
+        learned = self.unlearned(np.asarray(isolation)) ** 2
+        return np.asarray(self.near * np.exp(-km / self.length_km) + self.far * learned * np.exp(-km / self.far_km))
 
 
 class FluxErrors(DocumentPart):
@@ -77,6 +106,21 @@ class FluxErrors(DocumentPart):
     """Correlation in time, by lag in months."""
     groups: dict[str, int]
     """Groups of towers by IGBP class."""
+    towers: tuple[tuple[float, float], ...] = ()
+    """Latitude and longitude of the towers that trained; none where their distances play no role."""
+    regions: float = np.inf
+    """How many independent regions the towers tell of."""
+
+    def isolation(self, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+        """Distance of places (cell), degrees, to the nearest tower that trained, km; infinite without towers."""
+        nearest = np.full(lat.shape, np.inf)
+        for at in self.towers:
+            nearest = np.minimum(nearest, great_circle_km(lat1=lat, lon1=lon, lat2=np.asarray(at[0]), lon2=np.asarray(at[1])))
+        return nearest
+
+    def quantile(self, level: float) -> float:
+        """Quantile of the error of a sum over its standard deviation: Student's, as few regions tell the deviation."""
+        return float(student.ppf(level, max(self.regions, FEWEST_REGIONS) - 1))
 
     def lasting(self, months: np.ndarray) -> np.ndarray:
         """Covariance, at lags in months, of what a place has of its own: its level and its season."""
@@ -108,7 +152,8 @@ def fit_flux_errors(months: pd.DataFrame, places: pd.DataFrame) -> FluxErrors:
 
     Parameters
     ----------
-    months : monthly means of held-out towers, of one flux: site, group, date (in the month), observed, predicted, predictive std
+    months : monthly means of held-out towers, of one flux: site, group, date (in the month), observed, predicted, predictive std,
+        and fold: towers of one fold were held out from the same models. Of a single fold, no distance to them counts.
     places : site, lat, lon, igbp of the towers
 
     Returns
@@ -117,25 +162,27 @@ def fit_flux_errors(months: pd.DataFrame, places: pd.DataFrame) -> FluxErrors:
         Towers with too few months tell nothing: then all of the error counts as level, the least favourable for sums.
     """
     if months.empty:
-        space = SpatialErrors(near=1.0, length_km=LENGTHS[-1], correlogram=NO_PAIRS)
+        space = SpatialErrors(nugget=0.0, near=0.0, length_km=LENGTHS[-1], far=1.0, correlogram=NO_PAIRS)
         shares = {"level": 1.0, "season": 0.0, "short": 0.0, "decay_months": DECAYS[0]}
-        return FluxErrors(**shares, place=space, weather=space, correlogram=NO_PAIRS, groups={})
+        return FluxErrors(**shares, place=space, weather=space, correlogram=NO_PAIRS, groups={}, regions=FEWEST_REGIONS)
     errors, group = _matrix(months)
     lags = _correlogram(errors, group)
     level, season, short, decay = _fit_time(lags)
-    described = places.set_index("site").loc[errors.index]
+    towers = HeldOut.of(places.set_index("site").loc[errors.index], months, group)
     mean = errors.mean(axis=1).where(errors.notna().sum(axis=1) >= FEWEST)
     cycle = errors.T.groupby(errors.columns.month).transform("mean").T
-    classes = described.assign(group=group)[["igbp", "group"]]
+    place = fit_space(towers, mean.to_numpy()[:, None])
     return FluxErrors(
         level=level,
         season=season,
         short=short,
         decay_months=decay,
-        place=_fit_space(described, mean.to_numpy()[:, None]),
-        weather=_fit_space(described, (errors - cycle).to_numpy()),
+        place=place,
+        weather=fit_space(towers, (errors - cycle).to_numpy()),
         correlogram=lags,
-        groups={str(k): int(n) for k, n in classes.groupby("igbp")["group"].nunique().items()},
+        groups={str(k): int(n) for k, n in pd.Series(group).groupby(towers.igbp).nunique().items()},
+        towers=tuple(zip(towers.lat.tolist(), towers.lon.tolist(), strict=True)) if towers.folds > 1 else (),
+        regions=towers.regions(place.far_km),
     )
 
 
@@ -190,32 +237,82 @@ def _fit_time(lags: Correlogram) -> tuple[float, float, float, float]:
     return level, season, short, decay
 
 
-def _fit_space(places: pd.DataFrame, values: np.ndarray) -> SpatialErrors:
-    """Correlation by distance of values (place, time), NaN where missing, by least squares over all pairs of places.
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Where towers are that were held out, and from which models: arrays (tower)."""
 
-    Of a pair the mean product counts, if it has `FEWEST` times or values have one time. Where no two places are near enough to
-    tell, several of `LENGTHS` fit alike: the longest is taken that explains all but 1 % of what the best one does.
+    lat: np.ndarray
+    lon: np.ndarray
+    igbp: np.ndarray
+    group: np.ndarray
+    """Number of the group of neighbours."""
+    fold: np.ndarray
+
+    @classmethod
+    def of(cls, described: pd.DataFrame, months: pd.DataFrame, group: np.ndarray) -> Self:
+        """Towers in the rows of `described`, with the folds of `months`."""
+        folds = months.drop_duplicates("site").set_index("site")
+        fold = folds["fold"].loc[described.index].to_numpy() if "fold" in folds else np.zeros(len(group), int)
+        lat, lon = (described[name].to_numpy(float) for name in ("lat", "lon"))
+        return cls(lat, lon, described["igbp"].to_numpy(str), pd.factorize(group)[0], fold)
+
+    @property
+    def folds(self) -> int:
+        """Number of folds."""
+        return len(np.unique(self.fold))
+
+    @property
+    def distance(self) -> np.ndarray:
+        """Array (tower, tower), km."""
+        return great_circle_km(lat1=self.lat[:, None], lon1=self.lon[:, None], lat2=self.lat[None], lon2=self.lon[None])
+
+    @property
+    def isolation(self) -> np.ndarray:
+        """Distance to the nearest tower that trained while this one was held out, km."""
+        return np.asarray(np.where(self.fold[:, None] != self.fold[None], self.distance, np.inf).min(1))
+
+    @property
+    def weight(self) -> np.ndarray:
+        """Weight of a tower: every group weighs the same."""
+        return np.asarray(1.0 / np.bincount(self.group)[self.group])
+
+    def regions(self, length_km: float) -> float:
+        """How many independent values a field with this correlation length has at the towers."""
+        return float(np.sum(1.0 / np.exp(-self.distance / length_km).sum(1)))
+
+
+def fit_space(towers: HeldOut, values: np.ndarray) -> SpatialErrors:
+    """Correlation between places of values (tower, time), NaN where missing, by non-negative least squares over pairs of towers.
+
+    Of a pair the mean product counts, if it has `FEWEST` times or values have one time, and both towers were held out from the
+    same models. Several lengths may fit alike: the longest are taken that explain all but 1 % of what the best do.
     """
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)
-    count, product = known.astype(float) @ known.T, filled @ filled.T
-    square = (filled**2).sum() / max(known.sum(), 1)
-    lat, lon = places["lat"].to_numpy(float), places["lon"].to_numpy(float)
-    distance = great_circle_km(lat1=lat[:, None], lon1=lon[:, None], lat2=lat[None], lon2=lon[None])
-    first, second = np.triu_indices(len(lat), 1)
+    count, total = known.astype(float) @ known.T, filled @ filled.T
     least = FEWEST if values.shape[1] > 1 else 1
-    enough = (count[first, second] >= least) & (distance[first, second] < FARTHEST) & (square > 0)
-    first, second = first[enough], second[enough]
-    products, d = product[first, second] / count[first, second] / square, distance[first, second]
+    first, second = np.triu_indices(len(values))
+    d = towers.distance[first, second]
+    enough = (count[first, second] >= least) & (towers.fold[first] == towers.fold[second]) & (d < FARTHEST)
+    first, second, d = first[enough], second[enough], d[enough]
+    same, weight = first == second, np.sqrt(towers.weight)
+    products = total[first, second] / count[first, second]
+    mean_square = float(np.average(products[same], weights=weight[first[same]] ** 2)) if same.any() else 0.0
+    if mean_square <= 0:
+        return SpatialErrors(nugget=0.0, near=0.0, length_km=LENGTHS[-1], far=1.0, correlogram=NO_PAIRS)
+    products /= mean_square
     fits = []
-    for length in LENGTHS:
-        shape = np.exp(-d / length)
-        near = float(np.clip(shape @ products / max(shape @ shape, 1e-12), 0.0, 1.0)) if len(d) else 1.0
-        fits.append((float(np.sum((products - near * shape) ** 2)), length, near))
-    least_misfit, null = min(fits)[0], float(np.sum(products**2))
-    margin = least_misfit + 0.01 * max(null - least_misfit, 0.0)
-    _, length, near = max((fit for fit in fits if fit[0] <= margin), key=lambda fit: fit[1])
-    return SpatialErrors(near=near, length_km=length, correlogram=_binned(d, products))
+    for far_km, length in product(FAR_LENGTHS, LENGTHS):
+        unlearned = np.sqrt(-np.expm1(-2 * towers.isolation / far_km))
+        far = unlearned[first] * unlearned[second] * np.exp(-d / far_km)
+        root = (weight[first] * weight[second])[:, None]
+        shares, misfit = nnls(np.stack([same, np.exp(-d / length), far], axis=1) * root, products * root[:, 0])
+        fits.append((misfit**2, far_km, length, shares.tolist()))
+    best, nothing = min(fits)[0], float(np.sum((products * weight[first] * weight[second]) ** 2))
+    margin = best + 0.01 * max(nothing - best, 0.0)
+    _, far_km, length, (nugget, near, far_share) = max((fit for fit in fits if fit[0] <= margin), key=lambda fit: fit[1:3])
+    pairs = _binned(d[~same], products[~same])
+    return SpatialErrors(nugget=nugget, near=near, length_km=length, far=far_share, far_km=far_km, correlogram=pairs)
 
 
 BINS = (0.0, 10.0, 30.0, 100.0, 300.0, 1000.0, FARTHEST)

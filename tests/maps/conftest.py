@@ -181,7 +181,7 @@ def calibration() -> Calibration:
 
 
 def error_model() -> ErrorModel:
-    space = SpatialErrors(near=0.7, length_km=160.0, correlogram=NO_PAIRS)
+    space = SpatialErrors(nugget=0.3, near=0.7, length_km=160.0, correlogram=NO_PAIRS)
     shares = {"level": 0.5, "season": 0.3, "short": 0.2, "decay_months": 1.0}
     errors = FluxErrors(**shares, place=space, weather=space, correlogram=NO_PAIRS, groups={"GRA": 9, "EBF": 3})
     return ErrorModel(**dict.fromkeys(FLUXES, errors))

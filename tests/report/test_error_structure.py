@@ -10,7 +10,7 @@ from tamrl.uncertainty.error_model import Correlogram, ErrorModel, FluxErrors, S
 @pytest.fixture
 def errors():
     points = Correlogram(at=(1.0, 12.0), value=(0.7, 0.6), n=(9, 9))
-    space = SpatialErrors(near=0.8, length_km=40.0, correlogram=Correlogram(at=(10.0,), value=(0.5,), n=(4,)))
+    space = SpatialErrors(nugget=0.2, near=0.8, length_km=40.0, correlogram=Correlogram(at=(10.0,), value=(0.5,), n=(4,)))
     return FluxErrors(
         level=0.5, season=0.2, short=0.3, decay_months=2.0, place=space, weather=space, correlogram=points, groups={}
     )

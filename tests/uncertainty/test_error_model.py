@@ -6,11 +6,11 @@ import pytest
 
 from tamrl.grid import great_circle_km
 from tamrl.uncertainty.aggregate import ErrorField, SumVariance
-from tamrl.uncertainty.error_model import NO_PAIRS, FluxErrors, SpatialErrors, fit_flux_errors
+from tamrl.uncertainty.error_model import NO_PAIRS, FluxErrors, HeldOut, SpatialErrors, fit_flux_errors, fit_space
 
 
 def errors(level=0.5, season=0.3, short=0.2, decay=1.0, length=300.0, near=0.8, groups=None) -> FluxErrors:
-    space = SpatialErrors(near=near, length_km=length, correlogram=NO_PAIRS)
+    space = SpatialErrors(nugget=1 - near, near=near, length_km=length, correlogram=NO_PAIRS)
     shares = {"level": level, "season": season, "short": short, "decay_months": decay}
     return FluxErrors(**shares, place=space, weather=space, correlogram=NO_PAIRS, groups=groups or {})
 
@@ -57,7 +57,8 @@ def test_lengths_are_found_again(length, near):
     z = field(rng, lat, lon, np.arange(48), errors(length=length, near=near))
     found = fit_flux_errors(*towers(z, lat, lon))
     for space in (found.place, found.weather):
-        assert length / 2 <= space.length_km <= length * 2 and space.near == pytest.approx(near, abs=0.2)
+        km = length * np.array([0.1, 0.5, 1.0, 2.0])
+        assert space.between(km) == pytest.approx(near * np.exp(-km / length), abs=0.15)
         assert space.correlogram.value[0] > space.correlogram.value[-1] and sum(space.correlogram.n) > 1000
 
 
@@ -132,3 +133,68 @@ def test_pairs_of_far_cells_are_never_made():
     lat, lon = rng.uniform(-60, 70, 60_000), rng.uniform(-180, 180, 60_000)
     found = variance(errors(1.0, 0.0, 0.0, length=40.0), np.ones((1, lat.size)), lat, lon)
     assert lat.size < found.of_places < 4 * lat.size
+
+
+def held_out(rng, towers=400, folds=4) -> HeldOut:
+    """Towers crowded in one half of a continent and sparse in the other; every tower is a group."""
+    lon = np.r_[rng.uniform(0, 15, towers // 2), rng.uniform(15, 120, towers - towers // 2)]
+    lat = rng.uniform(20, 60, towers)
+    return HeldOut(lat, lon, np.full(towers, "GRA"), np.arange(towers), rng.integers(0, folds, towers))
+
+
+def far_field(rng, towers: HeldOut, space: SpatialErrors, times: int) -> np.ndarray:
+    """Errors (tower, time) that are alike far from towers that trained."""
+    g = space.unlearned(towers.isolation)
+    covariance = space.nugget * np.eye(len(g)) + space.far * np.outer(g, g) * np.exp(-towers.distance / space.far_km)
+    return np.linalg.cholesky(covariance + 1e-9 * np.eye(len(g))) @ rng.standard_normal((len(g), times))
+
+
+def test_errors_that_grow_with_the_distance_to_towers_are_found_again():
+    rng = np.random.default_rng(8)
+    towers = held_out(rng)
+    space = SpatialErrors(nugget=0.5, near=0.0, length_km=10.0, far=1.0, far_km=1000.0, correlogram=NO_PAIRS)
+    values = far_field(rng, towers, space, 24)
+    found = fit_space(towers, values)
+    scale = np.mean(values**2)  # shares are of the mean square of the towers
+    for km, isolation in ((300.0, 2000.0), (1000.0, 2000.0), (300.0, 100.0)):
+        assert found.between(km, isolation) * scale == pytest.approx(space.between(km, isolation), abs=0.15)
+
+
+def test_towers_that_taught_each_others_models_are_not_paired():
+    """Errors of one fold are alike, those of different folds opposite: all pairs together would say nothing."""
+    rng = np.random.default_rng(9)
+    centre = rng.uniform(-60, 60, (100, 2)).repeat(4, axis=0)
+    lat, lon = (centre + rng.normal(0, 0.2, centre.shape)).T
+    fold = np.tile([0, 0, 1, 1], 100)
+    values = rng.standard_normal((100, 24)).repeat(4, axis=0) * np.where(fold, 1.0, -1.0)[:, None]
+    separate = fit_space(HeldOut(lat, lon, np.full(400, "GRA"), np.arange(400), fold), values)
+    mixed = fit_space(HeldOut(lat, lon, np.full(400, "GRA"), np.arange(400), np.zeros(400, int)), values)
+    assert separate.correlogram.value[0] > 0.9 > 0.1 > mixed.correlogram.value[0]
+
+
+@pytest.mark.parametrize(("step", "near_towers"), [(0.5, True), (0.5, False), (2.0, True), (2.0, False)])
+def test_the_variance_of_a_region_depends_on_its_towers(step, near_towers):
+    """As that of simulated fields; a region without towers errs more than one with a tower in its middle."""
+    rng = np.random.default_rng(10)
+    lat, lon, weight = grid(rng, step=step)
+    space = SpatialErrors(nugget=0.2, near=0.0, length_km=10.0, far=1.0, far_km=1000.0, correlogram=NO_PAIRS)
+    at = ((float(lat.mean()), float(lon.mean())),) if near_towers else ((-60.0, -120.0),)
+    shares = {"level": 1.0, "season": 0.0, "short": 0.0, "decay_months": 1.0}
+    model = FluxErrors(**shares, place=space, weather=space, correlogram=NO_PAIRS, groups={}, towers=at)
+    g = space.unlearned(model.isolation(lat, lon))
+    d = great_circle_km(lat1=lat[:, None], lon1=lon[:, None], lat2=lat[None], lon2=lon[None])
+    load = weight.sum(0)
+    expected = load @ (0.2 * np.eye(lat.size) + np.outer(g, g) * np.exp(-d / 1000)) @ load
+    assert variance(model, weight, lat, lon).total == pytest.approx(expected, rel=0.12)
+    assert (g.mean() < 0.95) == near_towers
+
+
+def test_few_regions_widen_the_interval_and_neighbours_are_no_further_regions():
+    rng = np.random.default_rng(11)
+    towers = held_out(rng, 40)
+    crowd = HeldOut(*(np.repeat(x, 5, axis=0) for x in (towers.lat, towers.lon, towers.igbp, towers.group, towers.fold)))
+    assert crowd.regions(1000.0) == pytest.approx(towers.regions(1000.0))
+    assert 1.0 < towers.regions(2000.0) < towers.regions(500.0) < 40.0
+    few, many, unknown = (errors().model_copy(update={"regions": n}).quantile(0.95) for n in (5.0, 500.0, np.inf))
+    assert few == pytest.approx(2.132, abs=1e-3) and many == pytest.approx(1.648, abs=1e-3)
+    assert unknown == pytest.approx(1.645, abs=1e-3)

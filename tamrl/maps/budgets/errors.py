@@ -46,6 +46,8 @@ class TotalErrors:
 
     months: tuple[int, ...]
     covariance: dict[tuple[str, str], MonthCovariance]
+    quantiles: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(FLUXES, conformal.NORMAL))
+    """95 % quantile of the error of a total over its standard deviation, by flux."""
 
     @classmethod
     def of(cls, deviations: MonthlyDeviations, *kinds: Iterable[tuple[str, np.ndarray]]) -> "TotalErrors":
@@ -74,7 +76,8 @@ class TotalErrors:
                 weight = days[:, None] * area[cells] / carbon.GRAMS_PER_PETAGRAM
                 of_class = {name: np.ones(cells.sum())} if name in classes.IGBP else shares
                 covariance[flux, name] = errors.sums(weight, of_class)
-        return cls(months, covariance)
+        quantiles = {flux: model.of_flux(flux).quantile(conformal.LEVELS[1]) for flux in FLUXES}
+        return cls(months, covariance, quantiles)
 
     def parts(self, flux: str, region: str, month: int | None = None) -> dict[str, float]:
         """Standard deviations of the parts of the error of a total, PgC, of a month or of all months."""

@@ -14,7 +14,6 @@ from tamrl.errors import ContractError
 from tamrl.maps.budgets.errors import TotalErrors
 from tamrl.maps.budgets.regions import region_kind
 from tamrl.maps.budgets.totals import Totals
-from tamrl.uncertainty.conformal import NORMAL
 
 TREND = 3
 """Fewest years for a trend."""
@@ -122,7 +121,7 @@ def budget_table(totals: Totals, errors: TotalErrors, *, label: str, days: float
         parts = pd.DataFrame([errors.parts(flux, region, month) for region in totals.regions])
         spread = members.std(1, ddof=1) if members.shape[1] > 1 else np.full(len(members), np.nan)
         std = np.sqrt(np.nan_to_num(spread) ** 2 + (parts**2).sum(axis=1).to_numpy())
-        mean, half = members.mean(1), NORMAL * std  # sums over many places err nearly normally
+        mean, half = members.mean(1), errors.quantiles[flux] * std
         table = {
             "flux": flux,
             "year": label,

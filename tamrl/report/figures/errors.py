@@ -18,6 +18,7 @@ def plot_error_structure(errors: ErrorModel) -> Figure:
     """Plot correlograms of the monthly errors of held-out towers (points) with the fitted model (lines).
 
     Left: in time, at one place. Middle: in space, of what lasts. Right: in space, of what passes, in the same month.
+    Lines in space are those of places far from all towers, so they lie above the points of towers that have neighbours.
     """
     figure = style.new_figure(11, 3.4)
     time, place, weather = style.panels(figure, 3, sharey=True)
@@ -28,7 +29,7 @@ def plot_error_structure(errors: ErrorModel) -> Figure:
         _draw_points(time, of_flux.correlogram, colour)
         for axes, space in ((place, of_flux.place), (weather, of_flux.weather)):
             km = np.geomspace(1, FARTHEST, 300)
-            axes.plot(km, space.near * np.exp(-km / space.length_km), color=colour, linewidth=1.4)
+            axes.plot(km, space.between(km), color=colour, linewidth=1.4)
             _draw_points(axes, space.correlogram, colour)
     time.set(xlim=(0, 12 * YEARS), ylim=(-0.3, 1), xlabel="lag (months)", ylabel="correlation of monthly errors", title="In time")
     time.set_xticks(range(0, 12 * YEARS + 1, 6))
@@ -71,4 +72,6 @@ ERROR_COLUMNS = [
 
 
 def _length_text(space: SpatialErrors) -> str:
-    return f"{space.near:.2f} · exp(−d / {space.length_km:g} km)"
+    """Both parts, far from towers that trained; the second only where there is one."""
+    far = f" + {space.far:.2f} · exp(−d / {space.far_km:g} km)" if space.far > 0 else ""
+    return f"{space.near:.2f} · exp(−d / {space.length_km:g} km){far}"

@@ -1,0 +1,76 @@
+"""Snakemake whose local jobs start with the libraries in memory: `python -m tamrl.forked`, with the options of `snakemake`.
+
+A job of a small run computes for a second and imports for four. Here every script is run by a process forked from one that has
+imported what stages need and done nothing else, so that jobs start at once and share no state. Scripts of conda environments,
+containers and clusters start as Snakemake starts them.
+"""
+
+import atexit
+import multiprocessing
+import multiprocessing.process
+import runpy
+import subprocess
+import sys
+from contextlib import nullcontext
+from typing import Any
+
+from snakemake import cli
+from snakemake.benchmark import benchmarked
+from snakemake.script import PythonScript
+
+STAGES = (
+    "tamrl.drivers.stage",
+    "tamrl.evaluation.stage",
+    "tamrl.inference.stage",
+    "tamrl.maps.means.stage",
+    "tamrl.maps.stage",
+    "tamrl.models.tamrl",
+    "tamrl.samples.stage",
+    "tamrl.towers.stage",
+    "tamrl.training.stage",
+    "tamrl.truth",
+    "tamrl.twin.stage",
+    "tamrl.uncertainty.stage",
+)
+"""Modules that are imported once."""
+
+
+def run_script(path: str) -> None:
+    """Run a script as the main module of this process, and then what it left to be done at its end."""
+    try:
+        runpy.run_path(path, run_name="__main__")
+    finally:
+        atexit._run_exitfuncs()  # processes of multiprocessing end without
+
+
+def execute(script: Any, path: str, edit: bool = False) -> None:
+    """Run the script of a job in a forked process, as `PythonScript.execute_script` does in a new one.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails.
+    """
+    if script.container_img or script.conda_env or script.env_modules:
+        return _by_snakemake(script, path, edit)
+    job = multiprocessing.get_context("forkserver").Process(target=run_script, args=(path,))
+    job.start()
+    with benchmarked(job.pid, script.bench_record) if script.bench_record is not None else nullcontext():
+        job.join()
+    if job.exitcode:
+        raise subprocess.CalledProcessError(job.exitcode, path)
+
+
+_by_snakemake = PythonScript.execute_script
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run Snakemake; returns its exit status."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(STAGES))
+    PythonScript.execute_script = execute
+    return int(cli.main(arguments) or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

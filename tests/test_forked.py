@@ -1,0 +1,32 @@
+"""Jobs start in processes forked from one that has the libraries, and end as those of Snakemake do."""
+
+import os
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from tamrl import forked
+
+HERE = SimpleNamespace(container_img=None, conda_env=None, env_modules=None, bench_record=None)
+
+
+def test_a_script_runs_as_the_main_module_of_a_process_of_its_own(tmp_path):
+    script = tmp_path / "job.py"
+    script.write_text(
+        "import atexit, os, pathlib, sys\n"
+        "snakemake = 'the job'\n"
+        "said = f'{__name__}|{snakemake}|{os.getpid()}'\n"
+        "atexit.register(pathlib.Path(__file__).with_suffix('.end').write_text, said)\n"
+    )
+    forked.execute(HERE, str(script))
+    name, job, process = (tmp_path / "job.end").read_text().split("|")
+    assert (name, job) == ("__main__", "the job") and int(process) != os.getpid()
+
+
+def test_a_script_that_fails_fails_its_job(tmp_path):
+    script = tmp_path / "job.py"
+    script.write_text("raise SystemExit(3)")
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        forked.execute(HERE, str(script))
+    assert failed.value.returncode == 3
