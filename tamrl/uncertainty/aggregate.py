@@ -39,7 +39,13 @@ class Neighbours:
 
     @classmethod
     def of(cls, share: float, length_km: float, *, lat: np.ndarray, lon: np.ndarray) -> Self:
-        """Neighbours among cells at `lat`, `lon` (cell), degrees, whose correlation is `share` exp(-d / `length_km`)."""
+        """Neighbours among cells whose correlation is `share` exp(-d / `length_km`).
+
+        Parameters
+        ----------
+        share, length_km : of the correlation
+        lat, lon : arrays (cell), degrees
+        """
         block = _blocks(lat, lon, JOINED * length_km)
         count = np.bincount(block)
         points = _on_sphere(*(np.bincount(block, values) / count for values in (lat, lon)))
@@ -71,7 +77,14 @@ class Kinship:
 
     @classmethod
     def of(cls, space: SpatialErrors, errors: FluxErrors, *, lat: np.ndarray, lon: np.ndarray) -> Self:
-        """Among cells at `lat`, `lon` (cell), degrees, with the towers of `errors`."""
+        """Kinship among cells.
+
+        Parameters
+        ----------
+        space : correlation between places
+        errors : whose towers have trained
+        lat, lon : arrays (cell), degrees
+        """
         parts, unlearned = [], []
         for share, length_km, factor in (
             (space.near, space.length_km, np.ones(lat.shape)),
