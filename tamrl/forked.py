@@ -52,7 +52,8 @@ def execute(script: Any, path: str, edit: bool = False) -> None:
         If it fails.
     """
     if script.container_img or script.conda_env or script.env_modules:
-        return _by_snakemake(script, path, edit)
+        _by_snakemake(script, path, edit)
+        return
     job = multiprocessing.get_context("forkserver").Process(target=run_script, args=(path,))
     job.start()
     with benchmarked(job.pid, script.bench_record) if script.bench_record is not None else nullcontext():
