@@ -108,8 +108,8 @@ class FluxErrors(DocumentPart):
     """Groups of towers by IGBP class."""
     towers: tuple[tuple[float, float], ...] = ()
     """Latitude and longitude of the towers that trained; none where their distances play no role."""
-    regions: float = np.inf
-    """How many independent regions the towers tell of."""
+    regions: float | None = None
+    """How many independent regions the towers tell of; None for so many that errors count as normal."""
 
     def isolation(self, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
         """Distance of places (cell), degrees, to the nearest tower that trained, km; infinite without towers."""
@@ -120,7 +120,8 @@ class FluxErrors(DocumentPart):
 
     def quantile(self, level: float) -> float:
         """Quantile of the error of a sum over its standard deviation: Student's, as few regions tell the deviation."""
-        return float(student.ppf(level, max(self.regions, FEWEST_REGIONS) - 1))
+        regions = np.inf if self.regions is None else max(self.regions, FEWEST_REGIONS)
+        return float(student.ppf(level, regions - 1))
 
     def lasting(self, months: np.ndarray) -> np.ndarray:
         """Covariance, at lags in months, of what a place has of its own: its level and its season."""
