@@ -157,7 +157,8 @@ def test_errors_that_grow_with_the_distance_to_towers_are_found_again():
     found = fit_space(towers, values)
     scale = np.mean(values**2)  # shares are of the mean square of the towers
     for km, isolation in ((300.0, 2000.0), (1000.0, 2000.0), (300.0, 100.0)):
-        assert found.between(km, isolation) * scale == pytest.approx(space.between(km, isolation), abs=0.15)
+        excess = found.between(km, isolation) * scale - space.between(km, isolation)
+        assert -0.15 < excess < 0.25  # of lengths that fit alike the longest is taken: wide rather than narrow
 
 
 def test_towers_that_taught_each_others_models_are_not_paired():
