@@ -1,6 +1,7 @@
 """A month of `config/global.yaml` through the doubles of its providers: every job is killed once, no byte is fetched twice.
 
-At 0.25° with the sizes of the real files this moves some 5 GB of hours and 1 GB of maps over the loopback, so only the small one runs in every test run.
+At 0.25° with the sizes of the real files this moves some 5 GB of hours and 1 GB of maps over the loopback, so only the small one
+runs in every test run.
 """
 
 import hashlib

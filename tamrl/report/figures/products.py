@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.projections.polar import PolarAxes
+from matplotlib.ticker import MaxNLocator
 
 from tamrl.classes import LATITUDE_BANDS
 from tamrl.reference.layouts import QUANTITIES
@@ -157,7 +158,7 @@ def plot_product_anomalies(totals: pd.DataFrame, titles: Mapping[str, str]) -> F
         for name, theirs in part.groupby("product", observed=True):
             ordered = theirs.sort_values("year")
             axes.plot(ordered["year"], ordered["theirs"], "o-", markersize=3, color=colours[str(name)], linewidth=1.2)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(QUANTITY_NAMES[quantity])
     figure.axes[0].set_ylabel("anomaly (PgC yr⁻¹)")
     shown = [name for name in titles if name in set(table["product"])]
