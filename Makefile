@@ -172,8 +172,8 @@ unlock: .venv
 	touch $@
 
 site: .venv .venv/docs
-	$(BIN)/python -m pages.write build/pages
-	NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build -f pages/mkdocs.yml
+	$(BIN)/python -m docs.site.write build/pages
+	NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build -f docs/site/mkdocs.yml
 
 .venv/docs: .venv/done envs/docs.lock.txt
 	$(BIN)/python -m venv $@

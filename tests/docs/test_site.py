@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import tamrl.api
-from pages import write
+from docs.site import write
 from tamrl.command.main import build_parser
 
 ROOT = Path(__file__).parents[2]
@@ -43,18 +43,18 @@ def site(pages) -> Path:
         reason = "no mkdocs: make .venv/docs"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     top = pages.parents[1]
-    (top / "pages").mkdir()
-    shutil.copy(ROOT / "pages/mkdocs.yml", top / "pages")
+    (top / "docs/site").mkdir(parents=True)
+    shutil.copy(ROOT / "docs/site/mkdocs.yml", top / "docs/site")
     (top / "tamrl").symlink_to(ROOT / "tamrl")
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    command = [program, "build", "-f", "pages/mkdocs.yml"]
+    command = [program, "build", "-f", "docs/site/mkdocs.yml"]
     done = subprocess.run(command, cwd=top, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return top / "build/site"
 
 
 def test_every_page_stands_in_the_menu_once(pages):
-    menu = yaml.load((ROOT / "pages/mkdocs.yml").read_text(), _Loader)["nav"]
+    menu = yaml.load((ROOT / "docs/site/mkdocs.yml").read_text(), _Loader)["nav"]
     sections = [entry for item in menu for value in item.values() for entry in ([item] if isinstance(value, str) else value)]
     named = [page for entry in sections for page in entry.values()]
     assert sorted(named) == sorted(page.name for page in pages.glob("*.md"))

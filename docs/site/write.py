@@ -1,4 +1,4 @@
-"""Pages of the site: those of docs/, and references made of the code: `python -m pages.write build/pages`."""
+"""Pages of the site: those of docs/, and references made of the code: `python -m docs.site.write build/pages`."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from tamrl import config
 from tamrl.command.main import build_parser
 from tamrl.markdown import markdown_table
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
@@ -31,7 +31,7 @@ def write_pages(folder: Path) -> None:
         if page not in written:
             written.add(page)
             waiting += _copy_page(page, folder)
-    shutil.copy(ROOT / "pages/site.css", folder)
+    shutil.copy(ROOT / "docs/site/site.css", folder)
     (folder / "reference-python.md").write_text(python_reference(), encoding="utf-8")
     (folder / "reference-command.md").write_text(command_reference(), encoding="utf-8")
     (folder / "reference-configuration.md").write_text(configuration_reference(), encoding="utf-8")
