@@ -12,27 +12,22 @@ import runpy
 import subprocess
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from snakemake import cli
 from snakemake.benchmark import benchmarked
 from snakemake.script import PythonScript
 
-STAGES = (
-    "tamrl.drivers.stage",
-    "tamrl.evaluation.stage",
-    "tamrl.inference.stage",
-    "tamrl.maps.means.stage",
-    "tamrl.maps.stage",
-    "tamrl.models.tamrl",
-    "tamrl.samples.stage",
-    "tamrl.towers.stage",
-    "tamrl.training.stage",
-    "tamrl.truth",
-    "tamrl.twin.stage",
-    "tamrl.uncertainty.stage",
-)
-"""Modules that are imported once."""
+PACKAGE = Path(__file__).parent
+FURTHER = ("tamrl.models.tamrl", "tamrl.product_checks", "tamrl.record", "tamrl.report.summary", "tamrl.truth")
+"""Modules that jobs import and that are not named after a stage."""
+
+
+def stage_modules() -> list[str]:
+    """Names of the modules whose functions jobs run, and of those that they import late."""
+    files = sorted(PACKAGE.glob("**/*stage.py"))
+    return [".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts) for file in files] + list(FURTHER)
 
 
 def run_script(path: str) -> None:
@@ -65,11 +60,15 @@ def execute(script: Any, path: str, edit: bool = False) -> None:
 _by_snakemake = PythonScript.execute_script
 
 
+def fork_jobs() -> None:
+    """Let Snakemake in this process run scripts of local jobs by `execute`."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(stage_modules())
+    PythonScript.execute_script = execute
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run Snakemake; returns its exit status."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(STAGES))
-    PythonScript.execute_script = execute
+    fork_jobs()
     return int(cli.main(arguments) or 0)
 
 

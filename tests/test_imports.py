@@ -46,7 +46,20 @@ ALLOWED = {
     "audit": STAGES | {"atlas"},
     "api": STAGES | {"towers", "drivers", "samples", "training", "inference", "uncertainty", "maps"},
     "command": STAGES
-    | {"api", "config", "training", "drivers", "towers", "reproduce", "archive", "audit", "costs", "worlds", "reference"},
+    | {
+        "api",
+        "config",
+        "training",
+        "drivers",
+        "towers",
+        "reproduce",
+        "archive",
+        "audit",
+        "costs",
+        "worlds",
+        "reference",
+        "forked",
+    },
     "__main__": {"command"},
     "costs": STAGES | {"config", "planning", "drivers", "search"},
 }

@@ -135,7 +135,7 @@ class ModelCard(Document):
     def _origin(self, digest: str) -> list[str]:
         rows = [
             ("name", f"`{self.name}`"),
-            ("model", f"`{self.model}`, {self.members} members, steps of a {self.step}"),
+            ("model", f"`{self.model}`, {self.members} member{'s' if self.members > 1 else ''}, steps of a {self.step}"),
             ("made by", f"tamrl {self.version}; {', '.join(f'{name} {version}' for name, version in self.software.items())}"),
             ("SHA-256 of its content", f"`{digest}`"),
         ]
@@ -161,7 +161,7 @@ class ModelCard(Document):
             f"Groups of neighbouring towers were held out together, in {self.folds} folds, with one member each trained on the "
             f"other towers. Medians over towers; units {UNITS}.",
             markdown_table(("flux", "scale", "towers", "RMSE", "RMSE, 90th pct.", "MAE", "bias", "NSE", "r²"), scores),
-            _bullets(tuple(self.skill[flux] for flux in FLUXES if flux in self.skill)),
+            _bullets(tuple(f"{flux.upper()}: {self.skill[flux]}" for flux in FLUXES if flux in self.skill)),
             "## Its 90 % intervals at unseen towers",
             "Calibrated on the other folds, so that no tower tests its own interval. Of what a tower measures, noise included; "
             "intervals of the flux itself are narrower.",

@@ -94,7 +94,7 @@ def _card(run: Run, model: FluxPredictor, name: str, statement: Statement) -> Mo
 
 def _settings(spec: ModelSpec) -> dict[str, str]:
     """Options of the model and of its training."""
-    options, training = spec.options.model_dump(mode="json"), spec.training.settings.model_dump(mode="json")
+    options, training = spec.options.model_dump(mode="json", exclude_none=True), spec.training.settings.model_dump(mode="json")
     return {key: str(value) for key, value in sorted((training | options).items())}
 
 

@@ -20,7 +20,7 @@ from snakemake_interface_logger_plugins.common import LogEvent, logger_plugin_mo
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
 from tamrl import config as configuration
-from tamrl import log
+from tamrl import forked, log
 from tamrl.command.progress import RunProgress, StartedJob, failure_lines, roughly
 from tamrl.command.screen import open_screen
 from tamrl.costs.data import data_needs
@@ -208,6 +208,7 @@ def main(words: Sequence[str]) -> int:
     module = types.ModuleType(f"{logger_plugin_module_prefix}{NAME}")
     module.LogHandler = Plugin  # type: ignore[attr-defined]
     LoggerPluginRegistry().register_plugin(module.__name__, module)
+    forked.fork_jobs()
     code = _snakemake(["--logger", NAME, *words])
     for handler in handlers:
         handler.conclude(good=code == 0)

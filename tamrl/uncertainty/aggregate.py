@@ -97,8 +97,10 @@ class Kinship:
 
     def products(self, weight: np.ndarray) -> np.ndarray:
         """Σ w(m, i) w(m', j) f_ij over pairs of cells, by months (m, m'); `weight` (month, cell)."""
-        single = self.nugget * weight @ weight.T
-        return single + sum(part.products(weight * factor) for part, factor in zip(self.parts, self.unlearned, strict=True))
+        products: np.ndarray = self.nugget * weight @ weight.T
+        for part, factor in zip(self.parts, self.unlearned, strict=True):
+            products = products + part.products(weight * factor)
+        return products
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,8 @@ class TowerPredictors:
         folds, groups = (table["group"] if "since" in table else table["fold"]).to_numpy(str), table["group"].to_numpy()
         complete = np.isfinite(described.values).all(1)
         if not complete.all():
-            _log.warning("%d towers lack a predictor and describe nothing: %s", (~complete).sum(), list(sites[~complete]))
+            lacking = sites[~complete]
+            _log.warning("%d towers lack a predictor and describe nothing: %s", lacking.size, ", ".join(lacking))
         values, month = described.values[complete], calendar.month(ds["time"].values)
         fluxes = [applicability.mean_and_amplitude(_blocks(ds[f].transpose("time", ...)), month, least=few)[0] for f in FLUXES]
         means = np.stack(fluxes, axis=1)[complete]

@@ -164,8 +164,17 @@ def fit_flux_errors(months: pd.DataFrame, places: pd.DataFrame) -> FluxErrors:
     """
     if months.empty:
         space = SpatialErrors(nugget=0.0, near=0.0, length_km=LENGTHS[-1], far=1.0, correlogram=NO_PAIRS)
-        shares = {"level": 1.0, "season": 0.0, "short": 0.0, "decay_months": DECAYS[0]}
-        return FluxErrors(**shares, place=space, weather=space, correlogram=NO_PAIRS, groups={}, regions=FEWEST_REGIONS)
+        return FluxErrors(
+            level=1.0,
+            season=0.0,
+            short=0.0,
+            decay_months=DECAYS[0],
+            place=space,
+            weather=space,
+            correlogram=NO_PAIRS,
+            groups={},
+            regions=FEWEST_REGIONS,
+        )
     errors, group = _matrix(months)
     lags = _correlogram(errors, group)
     level, season, short, decay = _fit_time(lags)

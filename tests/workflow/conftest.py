@@ -32,7 +32,7 @@ class Project:
             copy(source, folder / name)
 
     def command(self, *arguments: str) -> list[str]:
-        return [SNAKEMAKE, "--configfile", "config/test.yaml", "--rerun-incomplete", *arguments]
+        return [sys.executable, "-m", "tamrl.forked", "--configfile", "config/test.yaml", "--rerun-incomplete", *arguments]
 
     @property
     def environment(self) -> dict[str, str]:
