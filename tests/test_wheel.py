@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.api import conftest as tiny
+from tests.api import test_package_model as package_model
 
 samples, table, tiny_run = tiny.samples, tiny.table, tiny.tiny_run
 """Fixtures: a tiny run, and drivers of its towers."""
@@ -86,6 +87,14 @@ def test_the_command_is_installed_and_predicts_from_an_empty_folder(installed, t
     _command(installed, tmp_path, "predict", tiny_run.folder, "--device", "cpu", "--drivers", "drivers.csv", "--output", "x.csv")
     lines = (tmp_path / "x.csv").read_text().splitlines()
     assert len(lines) == 20 * 48 + 1 and lines[0].startswith("site,date,lat,lon,gpp,gpp_std")
+
+
+def test_the_installed_package_predicts_a_place_with_its_own_model(installed, tmp_path):
+    package_model.a_year().to_csv(tmp_path / "my-site.csv", index=False)
+    place = ("--lat", "51.1", "--lon", "10.5", "--igbp", "DBF")
+    lines = _command(installed, tmp_path, "predict", "--drivers", "my-site.csv", *place, "--device", "cpu").splitlines()
+    assert len(lines) == 366 and lines[0].startswith("site,date,lat,lon,gpp,gpp_std,gpp_q05,gpp_q95,reco")
+    assert f"`{package_model.NAME}`" in _command(installed, tmp_path, "card")
 
 
 def test_the_installed_workflow_is_planned_from_an_empty_folder(installed, tmp_path):
