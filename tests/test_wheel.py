@@ -1,5 +1,6 @@
 """The installed package brings all that it reads."""
 
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -8,7 +9,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from tamrl.command.doctor import requirements
 from tests.api import conftest as tiny
 from tests.api import test_package_model as package_model
 
@@ -131,3 +135,49 @@ def test_the_source_distribution_holds_what_the_wheel_is_made_of(source, install
 
 def test_type_checkers_find_the_annotations(installed):
     assert (installed / "tamrl/py.typed").is_file()
+
+
+BLOCKED = """
+import importlib.metadata, sys
+
+class Absent:
+    \"\"\"Finds nothing of the packages that only runs need.\"\"\"
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from tamrl.command.main import main
+
+sys.exit(main({words}))
+"""
+
+
+def _core_alone(installed: Path, folder: Path, *words: str) -> str:
+    """What a command prints where nothing is installed but the core and what it needs."""
+    code = BLOCKED.replace("{names}", repr(_only_of_runs())).replace("{words}", repr(list(words)))
+    return _command(installed, folder, program=("-c", code))
+
+
+def _only_of_runs() -> set[str]:
+    """Modules of the packages of the extra `workflow` that the core does not bring."""
+    wanted, core = requirements(), set()
+    while wanted:
+        name = canonicalize_name(wanted.pop())
+        if name not in core:
+            core.add(name)
+            lines = [Requirement(line) for line in importlib.metadata.requires(name) or []]
+            wanted += [line.name for line in lines if not line.marker or line.marker.evaluate({"extra": ""})]
+    modules = importlib.metadata.packages_distributions()
+    only = {canonicalize_name(name) for name in requirements("workflow")} - core
+    return {module for module, names in modules.items() if {canonicalize_name(name) for name in names} & only}
+
+
+def test_the_core_predicts_without_the_packages_of_runs(installed, tiny_run, tmp_path):
+    assert {"snakemake", "rasterio", "lightgbm", "requests"} & _only_of_runs() >= {"snakemake", "rasterio", "lightgbm"}
+    package_model.a_year().to_csv(tmp_path / "my-site.csv", index=False)
+    place = ("--lat", "51.1", "--lon", "10.5", "--igbp", "DBF", "--koppen", "Temperate")
+    _core_alone(installed, tmp_path, "predict", "--drivers", "my-site.csv", *place, "--output", "x.csv")
+    assert len((tmp_path / "x.csv").read_text().splitlines()) == 366
+    assert "tamrl-fluxnet2015" in _core_alone(installed, tmp_path, "card")

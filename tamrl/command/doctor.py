@@ -105,7 +105,9 @@ def diagnoses() -> Iterator[Diagnosis]:
     """Yield what is right and wrong with this machine."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield Diagnosis("python", sys.version_info >= (3, 11), f"{version}, {sys.executable}", "install Python 3.11 or newer")
-    yield _packages("packages", requirements(), "pip install -r requirements.lock.txt, or make .venv in a checkout")
+    yield _packages("packages", requirements(), "pip install tamrl, or make .venv in a checkout")
+    todo = "tamrl run needs them: pip install tamrl[workflow], or make .venv in a checkout"
+    yield _packages("workflow", requirements("workflow"), todo, needed=False)
     todo = "config/real.yaml needs them: make .venv/real, or pip install tamrl[real]"
     yield _packages("real data", requirements("real"), todo, needed=False)
     yield _machine()

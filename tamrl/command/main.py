@@ -26,6 +26,9 @@ first steps:
 
 INTERRUPTED = 130
 
+INSTALL = "pip install 'tamrl[workflow]', or in a checkout make .venv"
+"""What brings the packages that runs need and predictions do not."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command with all subcommands."""
@@ -58,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except TamrlError as error:
         print(f"tamrl {options.command}: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "tamrl":
+            raise
+        print(f"tamrl {options.command}: needs the package {error.name}\n  to do: {INSTALL}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -1,6 +1,7 @@
 """Subcommands that start what the package has otherwise: runs, plans, repetitions, archives, configurations and audits."""
 
 import argparse
+import importlib.util
 import os
 import site
 import sys
@@ -150,6 +151,8 @@ def run_workflow(options: argparse.Namespace) -> int:
     """Replace this process by Snakemake on the workflow, so that signals and the exit code are those of Snakemake."""
     from tamrl.intake import document, machine
 
+    if importlib.util.find_spec("snakemake") is None:
+        raise ModuleNotFoundError(name="snakemake")
     folder = workflow_folder()
     files = [str(folder / "config/config.yaml"), *find_config(options.config)]
     profile = _find_profile(options.profile) if options.profile else None

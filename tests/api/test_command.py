@@ -191,7 +191,7 @@ def test_the_doctor_says_what_to_do(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "requirements", lambda extra=None: ["numpy", "no-such-package"] if extra is None else [])
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
-    assert "missing   packages   1 of 2 packages: not installed are no-such-package\n" in out and "requirements.lock.txt" in out
+    assert "missing   packages   1 of 2 packages: not installed are no-such-package\n" in out and "pip install tamrl" in out
     assert "ok        Earthdata  token in EARTHDATA_TOKEN" in out and "secret-token" not in out
     assert "optional  Copernicus no key" in out and "~/.cdsapirc" in out
     (tmp_path / ".cdsapirc").write_text("key: secret-key\n")
@@ -208,7 +208,14 @@ def test_the_doctor_says_what_to_do(capsys, monkeypatch, tmp_path):
 
 
 def test_requirements_are_those_that_are_declared():
-    assert {"numpy", "torch", "dask", "snakemake"} <= set(doctor.requirements()) and "BESS-JPL" in doctor.requirements("real")
+    assert {"numpy", "torch", "dask"} <= set(doctor.requirements()) and "BESS-JPL" in doctor.requirements("real")
+    assert {"snakemake", "rasterio", "lightgbm"} <= set(doctor.requirements("workflow"))
+
+
+def test_a_run_without_the_packages_of_the_workflow_says_how_to_install_them(capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["run"]) == 1
+    assert "needs the package snakemake" in (said := capsys.readouterr().err) and "tamrl[workflow]" in said
 
 
 def test_configurations_are_printed_and_checked(root, capsys, tmp_path, monkeypatch):
