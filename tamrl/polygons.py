@@ -1,6 +1,7 @@
 """Polygons of GeoJSON files (RFC 7946), and the share of each cell that lies in them."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from tamrl.intake import border, document
 
 NAMES = ("site", "id", "name")
 """Columns and properties that may name a place."""
+
+DEGREES = re.compile(r"CRS:?84|EPSG:{1,2}4326\b", re.IGNORECASE)
+"""Names of degrees of longitude and latitude in WGS 84, in that order."""
 
 POINTS = 10
 """Points per side of a cell that say how much of it lies in a polygon."""
@@ -87,6 +91,7 @@ def parse_geojson(content: bytes, file: Path) -> tuple[list[Point], Polygons]:
     Raises `InputError` for another geometry, or a name that stands twice; what else is wrong raises as it comes.
     """
     document.check_size(collection := json.loads(content), where=file)
+    _check_reference(collection, file)
     features = collection["features"] if collection["type"] == "FeatureCollection" else [collection]
     points: list[Point] = []
     polygons: Polygons = {}
@@ -104,6 +109,14 @@ def parse_geojson(content: bytes, file: Path) -> tuple[list[Point], Polygons]:
             todo = "give points, polygons or multipolygons"
             raise InputError(f"{name} is no point and no polygon", where=file, found=kind, todo=todo)
     return points, polygons
+
+
+def _check_reference(collection: Mapping[str, Any], file: Path) -> None:
+    """Refuse another coordinate reference system than degrees, which files of before RFC 7946 may name."""
+    reference = collection.get("crs")
+    if reference is not None and not DEGREES.search(str(reference)):
+        todo = "convert it to EPSG:4326 (ogr2ogr -t_srs EPSG:4326), or export it as RFC 7946"
+        raise InputError("the file must be in degrees east and north (WGS 84)", where=file, found=str(reference)[:120], todo=todo)
 
 
 def _name(feature: Any, k: int) -> str:

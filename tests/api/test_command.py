@@ -168,6 +168,11 @@ def test_series_of_the_maps_at_points(tiny_run, folder, capsys, caplog):
             "no point and no polygon",
         ),
         ("p.geojson", '{"type": "FeatureCollection", "features": []}', "no points"),
+        (
+            "p.geojson",
+            '{"type": "FeatureCollection", "features": [], "crs": {"type": "name", "properties": {"name": "EPSG:3035"}}}',
+            "must be in degrees",
+        ),
     ],
 )
 def test_places_that_cannot_be_are_named(tiny_run, folder, capsys, name, content, said):
