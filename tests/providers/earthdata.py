@@ -5,13 +5,11 @@ import contextlib
 import hashlib
 import http.server
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import parse_qsl, urlparse
 
-from tests.providers.tap import Tap
+from tests.providers.tap import Tap, running_with_bucket
 
 NAME, PASSWORD, TOKEN = "me", "a-password", "a-token-of-sixty-days"
 
@@ -100,13 +98,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def running_earthdata() -> Iterator[tuple[Earthdata, Earthdata]]:
+def running_earthdata() -> AbstractContextManager[tuple[Earthdata, Earthdata]]:
     """The server, and the one of the bucket."""
-    with Earthdata() as bucket, Earthdata(bucket.url) as server:
-        bucket.files = server.files
-        for each in (bucket, server):
-            threading.Thread(target=each.serve_forever, daemon=True).start()
-        yield server, bucket
-        for each in (bucket, server):
-            each.shutdown()
+    return running_with_bucket(Earthdata)

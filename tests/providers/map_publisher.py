@@ -6,15 +6,13 @@ another file at the address.
 
 import http.server
 import io
-import threading
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import numpy as np
 
 from tests.drivers.test_static import delivered
-from tests.providers.tap import Tap
+from tests.providers.tap import Tap, running_with_bucket
 from tests.server import send_range
 
 ROWS = 36
@@ -64,16 +62,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def running_publisher() -> Iterator[tuple[Publisher, Publisher]]:
+def running_publisher() -> AbstractContextManager[tuple[Publisher, Publisher]]:
     """The server, and the one of the bucket."""
-    with Publisher() as bucket, Publisher(bucket.url) as server:
-        bucket.files = server.files
-        for each in (bucket, server):
-            threading.Thread(target=each.serve_forever, daemon=True).start()
-        yield server, bucket
-        for each in (bucket, server):
-            each.shutdown()
+    return running_with_bucket(Publisher)
 
 
 def land(rows: int = ROWS) -> np.ndarray:

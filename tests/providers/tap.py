@@ -2,6 +2,12 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+S = TypeVar("S", bound=Any)
+"""A kind of server that takes the address of another, has an `url` and `files`."""
 
 
 class Tap:
@@ -29,3 +35,15 @@ class Tap:
         """Send everything from now on."""
         self.hold = None
         self.opened.set()
+
+
+@contextmanager
+def running_with_bucket(kind: Callable[..., S]) -> Iterator[tuple[S, S]]:
+    """A server, and the one of the bucket to which it sends its callers for files."""
+    with kind() as bucket, kind(bucket.url) as server:
+        bucket.files = server.files
+        for each in (bucket, server):
+            threading.Thread(target=each.serve_forever, daemon=True).start()
+        yield server, bucket
+        for each in (bucket, server):
+            each.shutdown()
