@@ -70,7 +70,7 @@ atlas: .venv $(REAL)
 
 # One process more than processors: some tests mostly wait, for a queue or a server.
 test: .venv .venv/real
-	$(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $$(($$(env -u OMP_NUM_THREADS nproc) + 1)) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: .venv
 	CHAOS=20 $(BIN)/python -m pytest -q tests/inference/test_chaos.py tests/workflow/test_chaos.py $(ARGS)

@@ -11,6 +11,8 @@ from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
+PROGRAM = [sys.executable, "-m", "tamrl.forked"]
+"""Snakemake as `tamrl run` starts its jobs."""
 
 USER = "somebody-of-the-tests"
 
@@ -32,7 +34,7 @@ class Project:
             copy(source, folder / name)
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "tamrl.forked", "--configfile", "config/test.yaml", "--rerun-incomplete", *arguments]
+        return [*PROGRAM, "--configfile", "config/test.yaml", "--rerun-incomplete", *arguments]
 
     @property
     def environment(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tamrl import contracts
-from tests.workflow.conftest import PATIENCE, Project
+from tests.workflow.conftest import PATIENCE, PROGRAM, Project
 
 pytestmark = pytest.mark.slow
 TOWERS = ("DE-Hai", "DE-Tha", "FI-Hyy", "US-Ha1", "US-MMS", "NL-Loo", "CA-Obs", "AU-Tum", "IT-Ren", "US-Ton", "RU-Fyo", "CH-Dav")
@@ -39,7 +39,7 @@ def judged(shared_data, tmp_path_factory):
     }
     (project.folder / "judge.yaml").write_text(yaml.safe_dump(overlay))
     configs = ("--configfile", "config/benchmark.yaml", "judge.yaml")
-    command = [project.command()[0], "--cores", "2", *configs]
+    command = [*PROGRAM, "--cores", "2", *configs]
     done = subprocess.run(
         command, cwd=project.folder, env=project.environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -229,7 +230,7 @@ def test_make_unlock_releases_the_lock_of_a_killed_run(finished):
     (locks / "0.output.lock").write_text("results/test/budgets.csv\n")
     refused = finished.snakemake("--cores", "1", "--forcerun", "sum_budgets")
     assert refused.returncode != 0 and "cannot be locked" in refused.stdout + refused.stderr
-    binaries = finished.command()[0].removesuffix("/snakemake")
+    binaries = str(Path(sys.executable).parent)
     command = ["make", "-o", ".venv", "unlock", f"BIN={binaries}", "CONFIG=config/test.yaml"]
     done = subprocess.run(command, cwd=finished.folder, env=finished.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

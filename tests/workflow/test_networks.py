@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from tamrl import contracts
-from tests.workflow.conftest import PATIENCE, Project
+from tests.workflow.conftest import PATIENCE, PROGRAM, Project
 
 pytestmark = pytest.mark.slow
 QUICK = ("grid={resolution: 10, tile: 18}", "training={models: [tamrl, lightgbm], members: 1, steps: 60, lightgbm: {trees: 30}}")
@@ -21,7 +21,7 @@ WANTED = ("budgets.csv", "evaluation/site_metrics.csv", "drivers/comparison.csv"
 def towers(tmp_path_factory, shared_data):
     project = Project(tmp_path_factory.mktemp("networks"))
     command = [arg.replace("config/test.yaml", "config/networks.yaml") for arg in project.command("--cores", "2")]
-    command = [command[0], *(f"results/networks/{name}" for name in WANTED), *command[1:], "--config", *QUICK]
+    command = [*PROGRAM, *(f"results/networks/{name}" for name in WANTED), *command[len(PROGRAM) :], "--config", *QUICK]
     done = subprocess.run(
         command,
         cwd=project.folder,

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tamrl import config, contracts
-from tests.workflow.conftest import PATIENCE, Project
+from tests.workflow.conftest import PATIENCE, PROGRAM, Project
 from tests.workflow.test_benchmark import TOWERS
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ class Searched:
     def run(self, *arguments: str, models: dict | None = None) -> str:
         overlay = OVERLAY | {"search": OVERLAY["search"] | ({"models": models} if models else {})}
         (self.project.folder / "few.yaml").write_text(yaml.safe_dump(overlay))
-        command = [self.project.command()[0], "--cores", "2", "--configfile", "config/benchmark.yaml", "few.yaml", *arguments]
+        command = [*PROGRAM, "--cores", "2", "--configfile", "config/benchmark.yaml", "few.yaml", *arguments]
         environment = self.project.environment
         done = subprocess.run(
             command, cwd=self.project.folder, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
