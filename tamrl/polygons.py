@@ -91,7 +91,7 @@ def parse_geojson(content: bytes, file: Path) -> tuple[list[Point], Polygons]:
     Raises `InputError` for another geometry, or a name that stands twice; what else is wrong raises as it comes.
     """
     document.check_size(collection := json.loads(content), where=file)
-    _check_reference(collection, file)
+    _check_reference(collection.get("crs"), file)
     features = collection["features"] if collection["type"] == "FeatureCollection" else [collection]
     points: list[Point] = []
     polygons: Polygons = {}
@@ -111,9 +111,8 @@ def parse_geojson(content: bytes, file: Path) -> tuple[list[Point], Polygons]:
     return points, polygons
 
 
-def _check_reference(collection: Mapping[str, Any], file: Path) -> None:
+def _check_reference(reference: object, file: Path) -> None:
     """Refuse another coordinate reference system than degrees, which files of before RFC 7946 may name."""
-    reference = collection.get("crs")
     if reference is not None and not DEGREES.search(str(reference)):
         todo = "convert it to EPSG:4326 (ogr2ogr -t_srs EPSG:4326), or export it as RFC 7946"
         raise InputError("the file must be in degrees east and north (WGS 84)", where=file, found=str(reference)[:120], todo=todo)
