@@ -34,6 +34,9 @@ def run_script(path: str) -> None:
     """Run a script as the main module of this process, and then what it left to be done at its end."""
     try:
         runpy.run_path(path, run_name="__main__")
+    except Exception:
+        sys.excepthook(*sys.exc_info())  # which writes the error into the log of the job; multiprocessing would not call it
+        sys.exit(1)
     finally:
         atexit._run_exitfuncs()  # processes of multiprocessing end without
 

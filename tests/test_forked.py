@@ -30,3 +30,17 @@ def test_a_script_that_fails_fails_its_job(tmp_path):
     with pytest.raises(subprocess.CalledProcessError) as failed:
         forked.execute(HERE, str(script))
     assert failed.value.returncode == 3
+
+
+def test_an_error_reaches_the_hook_that_writes_it_into_the_log(tmp_path):
+    script = tmp_path / "job.py"
+    script.write_text(
+        "import pathlib, sys\n"
+        "def hook(kind, error, trace):\n"
+        "    pathlib.Path(__file__).with_suffix('.log').write_text(f'{kind.__name__}: {error}')\n"
+        "sys.excepthook = hook\n"
+        "raise ValueError('of the job')\n"
+    )
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        forked.execute(HERE, str(script))
+    assert failed.value.returncode == 1 and (tmp_path / "job.log").read_text() == "ValueError: of the job"

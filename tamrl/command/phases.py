@@ -36,6 +36,7 @@ PHASES = (
             "collocate_drivers",
             "collocate_sums",
             "compare_drivers",
+            "compare_sensors",
         ),
     ),
     Phase(
@@ -54,6 +55,7 @@ PHASES = (
             "evaluate_models",
             "evaluate_sums",
             "measure_ceilings",
+            "score_independent",
             "assess_towers",
             "choose_settings",
             "write_adaptation",

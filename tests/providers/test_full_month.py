@@ -1,7 +1,7 @@
 """A month of `config/global.yaml` through the doubles of its providers: every job is killed once, no byte is fetched twice.
 
-At 0.25° with the sizes of the real files this moves some 5 GB of hours and 1 GB of maps over the loopback, so only the small one
-runs in every test run.
+At 0.25° with the sizes of the real files this moves some 5 GB of hours and 1 GB of maps over the loopback, so it runs on request
+(`FULL_MONTH=1`), and the small one in every test run.
 """
 
 import hashlib
@@ -33,6 +33,8 @@ from tests.providers.earthdata import TOKEN, running_earthdata
 from tests.providers.hour_store import running_bucket
 from tests.providers.map_publisher import running_publisher
 from tests.providers.test_killed_routes import DOWNLOAD, ROOT, killed
+
+FULL_SIZE = pytest.mark.skipif("FULL_MONTH" not in os.environ, reason="moves 6 GB: FULL_MONTH=1")
 
 DAYS, YEAR = 31, 2011
 SCALES = {
@@ -92,7 +94,7 @@ def write_vegetation(folder, write, nasa, rows):
         nasa.add(f"MOD13C1.A{YEAR}{day:03d}.061.2021001000000.hdf", (folder / "v.nc").read_bytes())
 
 
-@pytest.fixture(params=["small", pytest.param("full", marks=pytest.mark.slow)])
+@pytest.fixture(params=["small", pytest.param("full", marks=[pytest.mark.slow, FULL_SIZE])])
 def month(request, write, tmp_path, monkeypatch):
     """The doubles with a month of data, and the configuration that leads to them."""
     sizes = SCALES[request.param]
