@@ -30,7 +30,7 @@ from tamrl.polygons import POINTS
 from tamrl.predictions import STORED_FLUXES, open_predictions
 from tamrl.uncertainty import aggregate
 from tamrl.uncertainty.calibration import Calibration, Scale
-from tamrl.uncertainty.conformal import NORMAL
+from tamrl.uncertainty.conformal import LEVELS
 from tamrl.uncertainty.error_model import FluxErrors, SpatialErrors
 
 COARSER = 2
@@ -142,14 +142,13 @@ def _describe(made: dict[str, Layer], days: dict[str, list[float]], calibration:
         "radius_m": EARTH_RADIUS,
         "joined": aggregate.JOINED,
         "beyond": aggregate.BEYOND,
-        "normal": NORMAL,
         "points": POINTS,
     }
 
 
 def _errors(errors: FluxErrors) -> dict[str, Any]:
     def space(part: SpatialErrors) -> dict[str, float]:
-        return {"near": part.near, "length_km": part.length_km}
+        return part.model_dump(exclude={"correlogram"})
 
     return {
         "level": errors.level,
@@ -158,5 +157,7 @@ def _errors(errors: FluxErrors) -> dict[str, Any]:
         "decay_months": errors.decay_months,
         "place": space(errors.place),
         "weather": space(errors.weather),
+        "towers": errors.towers,
+        "quantile": errors.quantile(LEVELS[1]),
         "common": {name: errors.common(name) for name in classes.IGBP},
     }

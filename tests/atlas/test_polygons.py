@@ -144,8 +144,12 @@ def test_a_file_dropped_on_the_page_is_summed(opened, atlas):
     assert "Simplify" in one.text(".own .problem") and one.text("#panel .answer h2") == "basin"
 
 
-def test_an_atlas_of_an_earlier_version_says_that_it_cannot(opened, atlas, tmp_path):
-    copy = edited(broken(atlas, tmp_path), sums=None, layers=content(atlas / "data/index.js")["layers"])
+@pytest.mark.parametrize("holds", ["no sums", "another error model"])
+def test_an_atlas_of_an_earlier_version_says_that_it_cannot(opened, atlas, holds, tmp_path):
+    sums = content(atlas / "data/index.js")["sums"]
+    for errors in sums["errors"].values():
+        del errors["quantile"]
+    copy = edited(broken(atlas, tmp_path), sums=None if holds == "no sums" else sums)
     one = opened().go(copy, "tab=regions")
     choose(one, collection({"basin": TRIANGLE}))
     one.page.wait_for_selector(".own .problem:has-text('earlier version')")

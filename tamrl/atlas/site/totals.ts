@@ -79,7 +79,8 @@ function covariances(sums: Sums, flux: Flux, numbers: Numbers, weights: Float64A
   const { length } = numbers.lat;
   const errors = sums.errors[flux];
   const known = Array.from({ length }, (_, i) => i).filter((i) => days.some((_, m) => !Number.isNaN(std[m * length + i])));
-  const [place, weather] = [errors.place, errors.weather].map((space) => neighbours(sums, space, numbers, known));
+  const far = isolation(sums, errors.towers, numbers, known);
+  const [place, weather] = [errors.place, errors.weather].map((space) => kinship(sums, space, far, numbers, known));
   const kinds = sums.layers.find((layer) => layer.name === "classes")?.classes ?? [];
   const share = numbers.layers.get("classes");
   return weights.map((weight) => {
@@ -103,9 +104,42 @@ function covariances(sums: Sums, flux: Flux, numbers: Numbers, weights: Float64A
 
 const lasting = (errors: ErrorParts, lag: number): number => errors.level + errors.season * Math.cos((2 * Math.PI * lag) / MONTHS);
 
-/** Which cells err alike: blocks of nearby cells, and correlations of pairs of blocks. */
+/** A point of the unit sphere, from degrees. */
+function onSphere(lat: number, lon: number): [number, number, number] {
+  const [phi, theta] = [lat * RAD, lon * RAD];
+  return [Math.cos(phi) * Math.cos(theta), Math.cos(phi) * Math.sin(theta), Math.sin(phi)];
+}
+
+const arcOf = (chord: number): number => 2 * Math.asin(Math.min(1, chord / 2));
+
+/** Distance of cells to the nearest tower that trained, km; infinite without towers. */
+function isolation(sums: Sums, towers: [number, number][], numbers: Numbers, known: number[]): Float64Array {
+  const points = towers.map(([lat, lon]) => onSphere(lat, lon));
+  return Float64Array.from(known, (i) => {
+    const [x, y, z] = onSphere(numbers.lat[i], numbers.lon[i]);
+    let nearest = Infinity;
+    for (const [u, v, w] of points) nearest = Math.min(nearest, (u - x) ** 2 + (v - y) ** 2 + (w - z) ** 2);
+    return nearest === Infinity ? Infinity : (arcOf(Math.sqrt(nearest)) * sums.radius_m) / 1000;
+  });
+}
+
+/** Which cells err alike: themselves, their neighbours, and regions far from towers; with a factor of each cell in each part. */
+interface Kinship {
+  nugget: number;
+  parts: { near: Neighbours; factor: Float64Array }[];
+}
+
+function kinship(sums: Sums, space: SpatialPart, far: Float64Array, numbers: Numbers, known: number[]): Kinship {
+  const unlearned = far.map((km) => Math.sqrt(-Math.expm1((-2 * km) / space.far_km)));
+  const all: [number, number, Float64Array][] = [[space.near, space.length_km, new Float64Array(known.length).fill(1)], [space.far, space.far_km, unlearned]];
+  const parts = all.filter(([share]) => share > 0).map(([share, length, factor]) => ({ near: neighbours(sums, share, length, numbers, known), factor }));
+  return { nugget: space.nugget, parts };
+}
+
+/** Which cells err alike, for one part of the errors: blocks of nearby cells, and correlations of pairs of blocks. */
 interface Neighbours {
-  near: number;
+  /** Correlation of two different cells at distance zero. */
+  share: number;
   block: Int32Array;
   count: number;
   first: number[];
@@ -113,9 +147,9 @@ interface Neighbours {
   correlation: number[];
 }
 
-function neighbours(sums: Sums, space: SpatialPart, numbers: Numbers, known: number[]): Neighbours {
+function neighbours(sums: Sums, share: number, length_km: number, numbers: Numbers, known: number[]): Neighbours {
   const radius = sums.radius_m / 1000;
-  const step = (sums.joined * space.length_km) / (radius * RAD);
+  const step = (sums.joined * length_km) / (radius * RAD);
   const numbered = new Map<string, number>();
   const block = Int32Array.from(known, (i) => {
     const row = Math.floor((numbers.lat[i] + 90) / step);
@@ -131,16 +165,13 @@ function neighbours(sums: Sums, space: SpatialPart, numbers: Numbers, known: num
     lon[block[j]] += numbers.lon[i];
     size[block[j]] += 1;
   });
-  const points = Array.from(size, (n, b): [number, number, number] => {
-    const [phi, theta] = [(lat[b] / n) * RAD, (lon[b] / n) * RAD];
-    return [Math.cos(phi) * Math.cos(theta), Math.cos(phi) * Math.sin(theta), Math.sin(phi)];
-  });
-  const out: Neighbours = { near: space.near, block, count, first: [], second: [], correlation: [] };
-  const reach = 2 * Math.sin(Math.min((sums.beyond * space.length_km) / radius, Math.PI) / 2);
+  const points = Array.from(size, (n, b) => onSphere(lat[b] / n, lon[b] / n));
+  const out: Neighbours = { share, block, count, first: [], second: [], correlation: [] };
+  const reach = 2 * Math.sin(Math.min((sums.beyond * length_km) / radius, Math.PI) / 2);
   pairsWithin(points, reach, (a, b, chord) => {
     out.first.push(a);
     out.second.push(b);
-    out.correlation.push(Math.exp((-2 * Math.asin(Math.min(1, chord / 2)) * radius) / space.length_km));
+    out.correlation.push(Math.exp((-arcOf(chord) * radius) / length_km));
   });
   return out;
 }
@@ -165,8 +196,21 @@ function pairsWithin(points: [number, number, number][], reach: number, take: (a
   });
 }
 
-/** Σ w(m, i) w(m', j) f(d) over pairs of cells, by months, with f = 1 within a cell. */
-function products({ near, block, count, first, second, correlation }: Neighbours, weight: Float64Array[]): Float64Array {
+const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, j) => sum + value * b[j], 0);
+
+/** Σ w(m, i) w(m', j) f(i, j) over pairs of cells, by months. */
+function products({ nugget, parts }: Kinship, weight: Float64Array[]): Float64Array {
+  const out = new Float64Array(MONTHS * MONTHS);
+  for (let m = 0; m < MONTHS; m++) for (let n = 0; n < MONTHS; n++) out[m * MONTHS + n] = nugget * dot(weight[m], weight[n]);
+  for (const { near, factor } of parts) {
+    const part = between(near, weight.map((line) => line.map((value, j) => value * factor[j])));
+    part.forEach((value, at) => (out[at] += value));
+  }
+  return out;
+}
+
+/** Σ w(m, i) w(m', j) `share` exp(-d / length) over pairs of cells, by months. */
+function between({ share, block, count, first, second, correlation }: Neighbours, weight: Float64Array[]): Float64Array {
   const joined = weight.map((line) => {
     const sum = new Float64Array(count);
     line.forEach((value, j) => (sum[block[j]] += value));
@@ -177,10 +221,9 @@ function products({ near, block, count, first, second, correlation }: Neighbours
     for (let p = 0; p < first.length; p++) sum[first[p]] += correlation[p] * line[second[p]];
     return sum;
   });
-  const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, j) => sum + value * b[j], 0);
   const out = new Float64Array(MONTHS * MONTHS);
   for (let m = 0; m < MONTHS; m++) for (let n = 0; n < MONTHS; n++) {
-    out[m * MONTHS + n] = (1 - near) * dot(weight[m], weight[n]) + near * (dot(joined[m], joined[n]) + dot(joined[m], spread[n]) + dot(joined[n], spread[m]));
+    out[m * MONTHS + n] = share * (dot(joined[m], joined[n]) + dot(joined[m], spread[n]) + dot(joined[n], spread[m]));
   }
   return out;
 }
@@ -216,7 +259,8 @@ function total(run: Run, sums: Sums, numbers: Numbers, weight: Float64Array, day
       const spread = members > 1 ? line.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (members - 1) : 0;
       const variance = errors(flux).reduce((sum, value, at) => sum + chosen[Math.floor(at / MONTHS)] * chosen[at % MONTHS] * value, 0);
       const std = Math.sqrt(spread + Math.max(0, variance));
-      return [mean, std, mean - sums.normal * std, mean + sums.normal * std];
+      const half = sums.errors[flux].quantile * std;
+      return [mean, std, mean - half, mean + half];
     });
   }
   const every = days.reduce((sum, value) => sum + value, 0);

@@ -93,9 +93,13 @@ export interface Index {
   sums?: Sums;
 }
 
+/** Correlation of places: nugget at one place, near exp(-d / length_km), far g g' exp(-d / far_km). */
 export interface SpatialPart {
+  nugget: number;
   near: number;
   length_km: number;
+  far: number;
+  far_km: number;
 }
 
 /** How the errors of a flux belong together (tamrl/uncertainty/error_model.py). */
@@ -106,6 +110,10 @@ export interface ErrorParts {
   decay_months: number;
   place: SpatialPart;
   weather: SpatialPart;
+  /** Latitude and longitude of the towers that trained; none where their distances play no role. */
+  towers: [number, number][];
+  /** 95 % quantile of the error of a total over its standard deviation; atlases of earlier versions have another model without it. */
+  quantile: number;
   /** Share of the lasting variance that all places of a class have in common. */
   common: Record<string, number>;
 }
@@ -119,7 +127,6 @@ export interface Sums {
   radius_m: number;
   joined: number;
   beyond: number;
-  normal: number;
   points: number;
 }
 
