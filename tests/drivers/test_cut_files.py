@@ -42,8 +42,25 @@ def packages(folder, write, monkeypatch):
         write.write_tif(folder / f"{name}.tif", np.arange(18 * 36, dtype="uint8").reshape(18, 36) % 5 + 1)
     for name in ("ndvi_max", "ndvi_min"):
         write.write_tif(folder / f"{name}.tif", np.linspace(0, 1, 648, dtype="f4").reshape(18, 36))
+    write.write_tif(folder / "c4_fraction.tif", np.linspace(0, 100, 648, dtype="f4").reshape(18, 36))
     monkeypatch.setattr(packaged, "locate", lambda key: folder / f"{key}{'.nc' if key == 'climatology' else '.tif'}")
     return {}, sorted(folder.iterdir())
+
+
+def grids(folder):
+    """All that a folder of grids may hold: mean months in NetCDF 4, and maps in the classic format."""
+    (folder / "grids").mkdir()
+    for role, form in {"dynamic": "NETCDF4", "static": "NETCDF3_64BIT"}.items():
+        aliases = [
+            e.sources["netcdf_grids"] for e in variables.vocabulary().values() if e.role == role and "netcdf_grids" in e.sources
+        ]
+        coords = {"month": np.arange(1, 13)} if role == "dynamic" else {}
+        coords |= {"lat": np.arange(85, -86, -10.0), "lon": np.arange(-175, 176, 10.0)}
+        shape = tuple(map(len, coords.values()))
+        values = np.linspace(0, 1, np.prod(shape), dtype="f4").reshape(shape)
+        ds = xr.Dataset({a.name: (tuple(coords), values, {"units": a.units}) for a in aliases}, coords)
+        ds.to_netcdf(folder / f"grids/{role}.nc", format=form)
+    return {"path": str(folder / "grids")}, sorted((folder / "grids").iterdir())
 
 
 def hub(folder, write):
@@ -51,6 +68,9 @@ def hub(folder, write):
     write.write_hub(folder / "hub.zarr", resolution=30, years=[2011])
     return {"path": str(folder / "hub.zarr")}, [folder / "hub.zarr/t2m/c/2/0/0"]
 
+
+MEAN_YEARS = {"packaged", "netcdf_grids"}
+"""Sources of climatologies, which have no years."""
 
 STORES = {"arco_era5": "arco.zarr", "earth_data_hub": "hub.zarr"}
 """Sources that are one store: an error names it, and not the file of a chunk."""
@@ -63,6 +83,7 @@ SAMPLES = {
     "mcd43c4": lambda world, folder, *_: copied(world, folder, "mcd43c4", "*A2011177*"),
     "static": lambda world, folder, *_: (copied(world, folder, "static", "*")[0], sorted((folder / "static").iterdir())),
     "packaged": lambda world, folder, write, monkeypatch: packages(folder, write, monkeypatch),
+    "netcdf_grids": lambda world, folder, *_: grids(folder),
     "earth_data_hub": lambda world, folder, write, *_: hub(folder, write),
 }
 """Options of a source for a copy of its files, and those of them that are cut."""
@@ -81,7 +102,7 @@ def read(name, options):
         if name in entry.sources:
             offered[entry.role].append(variable)
     chosen = registry.options(registry.SOURCES, name)(**options)
-    axis = TimeAxis.of_years("month") if name == "packaged" else TimeAxis.of_years("day", (2011,))
+    axis = TimeAxis.of_years("month") if name in MEAN_YEARS else TimeAxis.of_years("day", (2011,))
     found = plugin.open_dynamic(chosen, names=tuple(offered["dynamic"]), axis=axis) if offered["dynamic"] else {}
     found |= plugin.open_static(chosen, names=tuple(offered["static"])) if offered["static"] else {}
     return {variable: (da.sel(time=SUMMER) if da.sizes.get("time", 0) > 12 else da).compute() for variable, da in found.items()}

@@ -79,6 +79,10 @@ def test_none_or_several_files_with_a_variable_are_refused(tmp_path):
 def test_other_dimensions_months_and_runs_of_years_are_refused(tmp_path):
     with pytest.raises(InputError, match="months 1 to 12"):
         _open(_write(_months().isel(month=slice(11)), tmp_path / "eleven"))
+    with pytest.raises(InputError, match="months 1 to 12"):
+        _open(_write(_months().assign_coords(month=np.arange(12)), tmp_path / "from_zero"))
+    with pytest.raises(InputError, match="months 1 to 12"):
+        _open(_write(_months().assign_coords(month=[1, 1, *range(3, 13)]), tmp_path / "twice"))
     with pytest.raises(InputError, match="must have the dimensions month, lat, lon"):
         _open(_write(_months().isel(month=0, drop=True), tmp_path / "one"))
     with pytest.raises(ConfigError, match="climatology of months"):

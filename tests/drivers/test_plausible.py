@@ -28,6 +28,7 @@ def _fields():
     return {
         **both,
         "vapour_pressure_deficit": humidity.vapour_pressure_deficit(**both),
+        "diurnal_temperature_range": 7.5 + 3 * np.cos(LAT) ** 2 + 3 * np.sin(2 * LAT) ** 2 + 1.3 * c,
         "shortwave_radiation": sky * 0.55,
         "precipitation": 0.7 + 3.5 * np.cos(LAT) ** 2 + 0.5 * c,
         "ndvi": green,

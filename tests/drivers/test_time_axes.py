@@ -16,6 +16,7 @@ OTHERS = {
     "modis": "dates stand in the names of files (test_modis.py)",
     "mcd43c4": "dates stand in the names of files (test_modis.py)",
     "packaged": "a mean year (below)",
+    "netcdf_grids": "a mean year (test_netcdf_grids.py)",
     "earth_data_hub": "a store of days (tests/providers/test_data_hub.py)",
 }
 BY_TIME = [s for s in SOURCES if s not in OTHERS]
