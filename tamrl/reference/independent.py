@@ -1,10 +1,12 @@
 """Yearly sums of towers beside a map that never saw them: which places count, and how well the map does there.
 
 A place is one of three. `unseen`: no model of the maps was trained there, so the map itself is judged. `held_out`: it trained the
-models of the maps, so the models of the fold that holds it out are judged in its place. `training`: it trained, and no fold
-holds it out; it is listed, and judges nothing. Distances to the nearest tower that trained the judged models are given with all.
+models of the maps, so the models of the fold that holds it out are judged in its place. `training`: it trained, under this or
+another name, and no fold holds it out; it is listed, and judges nothing. Distances to the nearest tower that trained the judged
+models are given with all.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,10 +22,15 @@ from tamrl.evaluation.compare import spatial_skill
 from tamrl.grid import great_circle_km
 from tamrl.samples.splits import ALL, link_groups, training_sites
 
+_log = logging.getLogger(__name__)
+
 UNSEEN, HELD_OUT, TRAINING = "unseen", "held_out", "training"
 ROLES = (UNSEEN, HELD_OUT, TRAINING)
 
 EVERYWHERE, ZONES = "all", ("tropics", "outside of the tropics")
+SAME_KM = 1.0
+"""A place this near to one that trained is that tower under another name."""
+
 FEWEST = 5
 """Fewer places of a class or climate have no row of their own."""
 
@@ -98,7 +105,11 @@ def assign_roles(places: pd.DataFrame, trained: TrainingPlaces, held_out: Mappin
     table = places.assign(role=role, fold=fold.where(fold.notna(), None), distance_km=np.nan)
     for name, part in table.groupby(table["fold"].astype(object).where(table["fold"].notna(), ALL)):
         table.loc[part.index, "distance_km"] = trained.distances(part, str(name))
-    return table
+    renamed = (table["role"] == UNSEEN) & (table["distance_km"] < SAME_KM)
+    if renamed.any():
+        names = ", ".join(table.loc[renamed, "site"])
+        _log.warning("%d places lie within %g km of one that trained and judge nothing: %s", renamed.sum(), SAME_KM, names)
+    return table.assign(role=table["role"].mask(renamed, TRAINING))
 
 
 def per_year(values: pd.DataFrame | pd.Series) -> pd.DataFrame | pd.Series:

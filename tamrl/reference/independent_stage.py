@@ -134,9 +134,10 @@ class PlaceMeans:
         share = land.share[row.values, column.values]
         years: dict[str, list[np.ndarray]] = {flux: [] for flux in FLUXES}
         labels = [Manifest.read(manifest).label for manifest in manifests]
+        step = TimeAxis.of(stores.open_cube(cube)).step
         for manifest, label in zip(manifests, labels, strict=True) if len(places) else ():
             ds = open_predictions(manifest, label=label, cube=cube).ds[["gpp", "reco"]].isel(lat=row, lon=column).load()
-            days = TimeAxis(ds["time"].values, TimeAxis.of(stores.open_cube(cube)).step).days
+            days = TimeAxis(ds["time"].values, step).days
             means = {
                 flux: np.average(ds[flux].transpose("member", "site", "time").values.astype(float), axis=-1, weights=days) * share
                 for flux in ("gpp", "reco")

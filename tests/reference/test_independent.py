@@ -31,6 +31,12 @@ def test_places_that_trained_never_judge_the_map(trained):
     assert found.loc["BB-001", "fold"] == "0" and found["fold"].isna().sum() == 3
 
 
+def test_a_tower_under_another_name_judges_nothing(trained, caplog):
+    asked = places(site=["XX-001", "CC-001"], lat=[10.005, 12.0], lon=[0.0, 0.0])
+    assert independent.assign_roles(asked, trained, {})["role"].tolist() == [TRAINING, UNSEEN]
+    assert "within 1 km of one that trained" in caplog.text and "XX-001" in caplog.text
+
+
 def test_the_distance_leads_to_what_trained_the_judged_models(trained):
     asked = places(site=["BB-001", "CC-001"], lat=[11.0, 12.0], lon=[0.0, 0.0])
     found = independent.assign_roles(asked, trained, {"BB-001": "0"}).set_index("site")["distance_km"]
