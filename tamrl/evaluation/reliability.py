@@ -81,26 +81,18 @@ def score_intervals(frame: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**scores, interval_score=interval_score(seen, low, high))
 
 
-def reliability_by_group(steps: pd.DataFrame) -> pd.DataFrame:
-    """Average coverage and sharpness per model, split, scale, kind of interval and flux.
+def mean_by_group(steps: pd.DataFrame, third: pd.Series) -> pd.DataFrame:
+    """Average coverage and sharpness per model, split, scale, kind of interval and flux, without limits.
 
     Of all towers, by class, season, zone, third of the towers by dissimilarity, and tenth of the observed flux: intervals that
-    are right on average may fail where fluxes are large, or where the map is unlike the towers.
+    are right on average may fail where fluxes are large, or where the map is unlike the towers. Every value is a mean over towers
+    with equal weights.
 
     Parameters
     ----------
-    steps : output of `score_intervals` with the columns `KEYS`, site, igbp, season, lat and dissimilarity
-
-    Returns
-    -------
-    DataFrame by `contracts.RELIABILITY`. Every value is a mean over towers with equal weights; `met` says whether
-    the coverage lies between `least` and `most`, where limits are set.
+    steps : output of `score_intervals`, of some models and scales, with the columns `KEYS`, site, igbp, season and lat
+    third : output of `tower_thirds`, of all of them
     """
-    return join_reliability([mean_by_group(steps, tower_thirds(steps))])
-
-
-def mean_by_group(steps: pd.DataFrame, third: pd.Series) -> pd.DataFrame:
-    """Means of `reliability_by_group` without limits, of some models and scales; `third` as of `tower_thirds`, of all of them."""
     values = ["inside", "width", "crps", "interval_score"]
     rank = steps.groupby(KEYS, observed=True)["observed"].rank(pct=True).to_numpy()
     kinds = (
@@ -122,7 +114,10 @@ def mean_by_group(steps: pd.DataFrame, third: pd.Series) -> pd.DataFrame:
 
 
 def join_reliability(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the table of `contracts.RELIABILITY` from tables of `mean_by_group`, with limits."""
+    """Return the table of `contracts.RELIABILITY` from tables of `mean_by_group`.
+
+    `met` says whether the coverage lies between `least` and `most`, where limits are set.
+    """
     table = pd.concat(parts, ignore_index=True)
     rank = table["kind"].map({kind: k for k, kind in enumerate(KINDS)})
     table = table.assign(rank=rank).sort_values(["rank", *KEYS, "group"], ignore_index=True)

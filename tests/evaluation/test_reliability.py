@@ -50,11 +50,13 @@ def _steps(inside: dict[str, list[float]]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True).assign(season=lambda t: np.arange(len(t)) % 4)
 
 
+def _table(steps: pd.DataFrame) -> pd.DataFrame:
+    return reliability.join_reliability([reliability.mean_by_group(steps, reliability.tower_thirds(steps))])
+
+
 def test_limits_hold_over_all_towers_and_in_classes_of_five_or_more():
     steps = reliability.score_intervals(_steps({"ENF": [0.96] * 6, "CRO": [0.7] * 5, "EBF": [0.5] * 4}))
-    table = contracts.check_table(reliability.reliability_by_group(steps), contracts.RELIABILITY, where="test").set_index(
-        ["kind", "group"]
-    )
+    table = contracts.check_table(_table(steps), contracts.RELIABILITY, where="test").set_index(["kind", "group"])
     assert table.loc[("igbp", "ENF"), "met"] == "yes" and table.loc[("igbp", "CRO"), "met"] == "no"
     assert pd.isna(table.loc[("igbp", "EBF"), "met"]) and table.loc[("igbp", "EBF"), "coverage"] == pytest.approx(0.5)
     assert table.loc[("all", "all"), "met"] == "no" and table.loc[("all", "all"), "towers"] == 15
@@ -63,7 +65,7 @@ def test_limits_hold_over_all_towers_and_in_classes_of_five_or_more():
 
 def test_where_fluxes_are_large_and_in_the_tropics_coverage_is_told_apart():
     steps = reliability.score_intervals(_steps({"ENF": [0.9] * 6}))
-    table = reliability.reliability_by_group(steps).set_index(["kind", "group"])["coverage"]
+    table = _table(steps).set_index(["kind", "group"])["coverage"]
     assert set(table.index.get_level_values("kind")) == {"all", "igbp", "season", "zone", "third", "tenth"}
     assert table["zone", "tropics"] == table["zone", "outside the tropics"] == pytest.approx(0.9)
     assert table["third", "least like the training towers"] == pytest.approx(0.9)
