@@ -24,7 +24,7 @@ from tamrl.files import verified
 from tamrl.layout import File, RunFiles
 from tamrl.maps import blocks
 from tamrl.maps.budgets.errors import MonthlyDeviations, TotalErrors
-from tamrl.maps.budgets.regions import Regions, latitudeband_masks
+from tamrl.maps.budgets.regions import Regions, latitude_bands
 from tamrl.maps.budgets.stage import read_blocks
 from tamrl.maps.budgets.totals import MonthlyTotals
 from tamrl.maps.land import Land, describe_land
@@ -240,7 +240,7 @@ class ScaleRegions:
 def scale_regions(land: Land) -> dict[str, ScaleRegions]:
     """Return blocks of several sizes, all mapped land and latitude bands, by name of the scale; no two regions share a name."""
     scales = {f"block of {edge}°": _blocks(land, edge) for edge in EDGES if edge >= abs(land.lat[1] - land.lat[0])}
-    bands = {name: mask for name, mask in latitudeband_masks(land).items() if (land.fraction * mask).any()}
+    bands = {name: mask for name, mask in latitude_bands(land).items() if (land.fraction * mask).any()}
     every = land.name_of_all
     for scale, names in {every: [every], "latitude band": [name for name in bands if name != every]}.items():
         position = np.full(land.fraction.shape, -1)

@@ -90,7 +90,7 @@ def fit_calibration(
     good = np.isfinite(observed) & np.isfinite(predicted)
     if not good.any():
         raise ContractError(f"no held-out tower has both observed and predicted {flux}", found=f"{good.size} rows")
-    units = Units.number(_some(site, good), _some(site if group is None else group, good))
+    units = Units.number(_labels(site)[good], _labels(site if group is None else group)[good])
     variance = np.zeros(int(good.sum())) if spread is None else np.asarray(spread, float)[good] ** 2
     has_spread = spread is not None and bool(np.isfinite(variance).all())
     exact = _rank(units.count) <= units.count
@@ -114,8 +114,8 @@ def fit_calibration(
     )
 
 
-def _some(labels: np.ndarray | pd.Categorical, rows: np.ndarray) -> np.ndarray | pd.Categorical:
-    return (labels if isinstance(labels, pd.Categorical) else np.asarray(labels))[rows]
+def _labels(values: np.ndarray | pd.Categorical) -> np.ndarray | pd.Categorical:
+    return values if isinstance(values, pd.Categorical) else np.asarray(values)
 
 
 def interval(

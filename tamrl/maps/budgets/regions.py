@@ -39,14 +39,14 @@ class Regions:
         """All mapped land, latitude bands, boxes, climates and land-cover classes; of a region only bands and boxes inside it."""
         names = [f"climate {name}" for name in classes.KOPPEN]
         climates = {} if land.koppen is None else dict(zip(names, land.koppen, strict=True))
-        masks = latitudeband_masks(land) | _inside(land, box_masks(land.lat, land.lon))
+        masks = latitude_bands(land) | _inside(land, box_masks(land.lat, land.lon))
         return cls.of(_masked(land, masks | climates) | _classes(land))
 
     @classmethod
     def of_atlas(cls, land: Land) -> "Regions":
         """All mapped land, latitude bands, land-cover classes and regions of `SREX`; of a region only what lies inside it."""
         polygons = _inside(land, srex_masks(land.lat, land.lon))
-        return cls.of(_masked(land, latitudeband_masks(land)) | _classes(land) | _masked(land, polygons))
+        return cls.of(_masked(land, latitude_bands(land)) | _classes(land) | _masked(land, polygons))
 
 
 def _masked(land: Land, shares: Mapping[str, np.ndarray]) -> dict[str, Areas]:
@@ -59,7 +59,7 @@ def _inside(land: Land, masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return masks if land.inside is None else {name: mask for name, mask in masks.items() if name in land.inside}
 
 
-def latitudeband_masks(land: Land) -> dict[str, np.ndarray]:
+def latitude_bands(land: Land) -> dict[str, np.ndarray]:
     """Return the share 1 of each cell in all mapped land, and masks (lat, lon) of the latitude bands inside it."""
     return {land.name_of_all: np.ones(land.fraction.shape)} | _inside(land, band_masks(land.lat, land.lon))
 

@@ -58,8 +58,8 @@ def sum_budgets(
     if years:
         summed = [tables.YearTables.read(path) for path in years]
     else:
-        summer = _Summer.of(cube, calibration, vegetated_only=vegetated_only)
-        summed = [summer.sum(manifest, label) for manifest, label in zip(manifests, labels, strict=True)]
+        sums = _LabelSums.prepare(cube, calibration, vegetated_only=vegetated_only)
+        summed = [sums.of_label(manifest, label) for manifest, label in zip(manifests, labels, strict=True)]
     every_year, every_member, of_months = (pd.concat(kind, ignore_index=True) for kind in zip(*summed, strict=True))
     written = (
         (budgets, every_year, contracts.BUDGETS, 6),
@@ -81,11 +81,11 @@ def sum_year(*, manifest: str, cube: str, calibration: str, tables: str, label: 
     cube, calibration, vegetated_only : as of `sum_budgets`
     tables : folder to write, with all digits
     """
-    _Summer.of(cube, calibration, vegetated_only=vegetated_only).sum(manifest, label).write(tables)
+    _LabelSums.prepare(cube, calibration, vegetated_only=vegetated_only).of_label(manifest, label).write(tables)
 
 
 @dataclass(frozen=True, eq=False)
-class _Summer:
+class _LabelSums:
     """What the sums of all labels share."""
 
     cube: str
@@ -95,13 +95,14 @@ class _Summer:
     time: TimeAxis
 
     @classmethod
-    def of(cls, cube: str, calibration: str, *, vegetated_only: bool) -> "_Summer":
+    def prepare(cls, cube: str, calibration: str, *, vegetated_only: bool) -> "_LabelSums":
+        """Read the land of the cube, and the error model."""
         drivers = stores.open_cube(cube)
         land = describe_land(drivers, vegetated_only=vegetated_only)
         kinds = Regions.of_budgets(land), Regions.of_atlas(land)
         return cls(cube, land, Calibration.read(calibration), kinds, TimeAxis.of(drivers))
 
-    def sum(self, manifest: str, label: str) -> tables.YearTables:
+    def of_label(self, manifest: str, label: str) -> tables.YearTables:
         """Sum the members of a label."""
         ds = open_predictions(manifest, label=label, cube=self.cube).ds
         axis = TimeAxis(ds["time"].values, self.time.step)
