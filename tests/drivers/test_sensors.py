@@ -84,6 +84,49 @@ def test_a_year_without_composites_of_its_sensor_is_refused(folder, missing):
         opened(folder)
 
 
+def test_a_later_sensor_on_other_days_is_refused(folder):
+    """Composites shifted by a day are none of the record: without them it would end with MODIS, without a word."""
+    for path in sorted(folder.glob("VNP13C1.A*"), reverse=True):
+        year, day = path.name[9:13], int(path.name[13:16])
+        path.rename(folder / path.name.replace(f"{year}{day:03d}", f"{year}{day + 1:03d}"))
+    with pytest.raises(InputError, match=r"no composites of 2012(.|\n)*files that begin on other days"):
+        opened(folder)
+
+
+def test_a_later_sensor_of_another_resolution_is_refused(folder, write):
+    for path in folder.glob("VNP13C1.A*"):
+        half = np.zeros((SHAPE[0] // 2, SHAPE[1] // 2))
+        write.save(write.composite(half, half, half), path)
+    with pytest.raises(InputError, match="differ in shape"):
+        opened(folder)["ndvi"].load()
+
+
+def test_composites_that_are_missing_between_the_sensors_are_gaps(folder):
+    for path in folder.glob("MOD13C1.A2012*"):
+        if int(path.name[13:16]) > 113:
+            path.unlink()
+    found = opened(folder)["ndvi"].load()
+    empty = np.isnan(found.values).all((1, 2))
+    days = pd.DatetimeIndex(found["time"].values) - pd.Timedelta(days=8)
+    assert len(days) == 46 and days[empty].strftime("%Y-%j").tolist() == ["2012-129", "2012-145", "2012-161", "2012-177"]
+
+
+def test_a_run_that_ends_before_the_later_sensor_needs_none_of_it(folder):
+    for path in folder.glob("VNP13C1.A2012*"):
+        path.unlink()
+    axis = TimeAxis.of_years("day", YEARS, "2012-05")
+    found = modis.open_dynamic(options(folder), names=("ndvi",), axis=axis)["ndvi"]
+    assert found.attrs["product"] == "MOD13C1" and str(found["time"].values[-1]) > "2012-05"
+
+
+def test_an_unfinished_year_needs_composites_however_short_it_is(folder):
+    for path in folder.glob("MOD13C1.A2012*"):
+        path.unlink()
+    axis = TimeAxis.of_years("day", YEARS, "2012-01")
+    with pytest.raises(InputError, match="no composites of 2012"):
+        modis.open_dynamic(modis.Options(path=str(folder)), names=("ndvi",), axis=axis)
+
+
 def test_only_the_years_of_each_sensor_are_fetched(monkeypatch):
     chosen = options("x", overlap=12)
     assert modis.items(chosen, ("ndvi",)) == ["MOD13C1", "VNP13C1"]

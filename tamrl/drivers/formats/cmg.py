@@ -31,6 +31,9 @@ _log = logging.getLogger(__name__)
 AROUND = 64
 """Days before and after the run from which files are used too."""
 
+EVERY_DAY = range(1, 367)
+"""Days of a year."""
+
 SCALE = 1e-4
 """What one stored number counts in the products read here."""
 
@@ -58,6 +61,7 @@ def find_composites(
     *,
     since: datetime = datetime.min,
     before: datetime = datetime.max,
+    days_of_year: range = EVERY_DAY,
 ) -> dict[datetime, Path]:
     """First day and file of each map of the years asked for and `AROUND` days on both sides.
 
@@ -67,7 +71,8 @@ def find_composites(
     Parameters
     ----------
     collection : the only collection to read, such as `061`
-    since, before : between which the maps begin that are read; a year within which less than `AROUND` days lie may have none
+    since, before : between which the maps begin that are read; a year that they cut to less than `AROUND` days may have none
+    days_of_year : on which the maps begin that are read
     """
     begin, end = (month.astype("datetime64[s]").item() for month in axis.span)
     first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
@@ -75,6 +80,7 @@ def find_composites(
     names = name_pattern(product)
     seen: Counter[str] = Counter()
     others: Counter[str] = Counter()
+    other_days = 0
     for path in netcdf.folder_contents(folder):
         match = names.match(path.name)
         if match is None:
@@ -88,6 +94,9 @@ def find_composites(
         if start in days:
             days[start] = _newer(days[start], path, start)
         elif first <= start <= last and since <= start < before:
+            if start.timetuple().tm_yday not in days_of_year:
+                other_days += 1
+                continue
             days[start] = path
             seen[version] += 1
     if others:
@@ -97,11 +106,17 @@ def find_composites(
         todo = "collections differ in calibration: keep one, or set the source's `collection` to the one to read"
         raise InputError(f"several collections of {product}", where=folder, found=text, todo=todo)
     for year in axis.years:
-        inside = min(before, datetime(year, 12, 31)) - max(since, datetime(year, 1, 1))
-        if inside >= timedelta(AROUND) and not any(start.year == year for start in days):
-            todo = f"fetch {product}{f' of collection {collection}' if collection else ''} of that year, or change time.years"
-            raise InputError(f"no composites of {year}", where=folder, todo=todo)
+        opens, closes = max(begin, datetime(year, 1, 1)), min(end, datetime(year + 1, 1, 1))
+        needed = min(closes, before) - max(opens, since) >= min(closes - opens, timedelta(AROUND))
+        if needed and not any(start.year == year for start in days):
+            raise _no_composites(f"{product}{f' of collection {collection}' if collection else ''}", year, folder, other_days)
     return dict(sorted(days.items()))
+
+
+def _no_composites(product: str, year: int, folder: str, other_days: int) -> InputError:
+    state = f"{other_days} files that begin on other days of the year than are read" if other_days else None
+    todo = f"fetch {product} of that year, or change time.years"
+    return InputError(f"no composites of {year}", where=folder, found=state, todo=todo)
 
 
 def _newer(one: Path, other: Path, start: datetime) -> Path:
@@ -173,9 +188,9 @@ class CompositeProduct:
         units = variables.get(name).sources[self.source].units
         oriented = netcdf.orient(raw, self.folder)
         driver = variables.canonical(oriented, name=name, source_units=units, where=self.folder)
-        products, collections = ({path.name.split(".")[k] for path in self.files.values()} for k in (0, 2))
+        products, collections = (dict.fromkeys(path.name.split(".")[k] for path in self.files.values()) for k in (0, 2))
         driver = driver.assign_attrs(grid="pixels", cadence="composite")
-        return driver.assign_attrs(product=", ".join(sorted(products)), collection=", ".join(sorted(collections)))
+        return driver.assign_attrs(product=", ".join(products), collection=", ".join(collections))
 
 
 def cmg_layer(path: Path, name: str, shape: tuple[int, int] | None = None) -> xr.DataArray:

@@ -52,7 +52,7 @@ def read_mod13_weights(
 
     Parameters
     ----------
-    product : name of the product, for the names of its layers
+    product : name of the product, by which its reliability codes are ranked
     weights : of good, marginal, snowy and cloudy pixels
     path : of the file
     shape : (lat, lon) that the layer must have

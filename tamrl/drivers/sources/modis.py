@@ -28,6 +28,7 @@ from tamrl.plugins import SourceCapabilities, SourceVolume
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     import xarray as xr
 
     from tamrl.calendar import TimeAxis
@@ -149,31 +150,23 @@ def version(options: Options) -> "Mapping[str, object]":
 def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
     """The product's files, whatever the variables, and those of a later sensor in the overlap."""
     count, size = FILES[options.product]
-    twice = options.successor.overlap / 12 * count if options.successor else 0.0
-    total = years * count * size + twice * FILES["VNP13C1"][1]
+    follows = options.successor
+    twice = follows.overlap / 12 * count if follows else 0.0
+    total = years * count * size + (twice * FILES[follows.product][1] if follows else 0.0)
     return SourceVolume(total, years * count, requests=years * count + twice) if variables else SourceVolume()
 
 
 def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
     """The named variables, one value per composite with its `weight`, of a later sensor from its first month on."""
-    import xarray as xr
-
     axis.need_years(NAME)
     follows = options.successor
     if follows is None:
-        return _open(options, names, axis, options.product)
-    parts = [
-        _open(options, names, axis, options.product, before=follows.begins),
-        _open(options, names, axis, follows.product, since=follows.begins),
-    ]
-    drivers = {}
-    for name in names:
-        each = [part[name] for part in parts if name in part]
-        joined = xr.concat(each, dim="time", join="exact", combine_attrs="override") if len(each) > 1 else each[0]
-        for key in ("product", "collection"):
-            joined.attrs[key] = ", ".join(str(part.attrs[key]) for part in each)
-        drivers[name] = joined.assign_attrs(successor_since=follows.since)
-    return drivers
+        return _open(options, names, {options.product: _composites(options, axis, options.product)})
+    parts: dict[str, dict[datetime, Path]] = {
+        options.product: _composites(options, axis, options.product, before=follows.begins),
+        follows.product: _composites(options, axis, follows.product, since=follows.begins),
+    }
+    return {name: da.assign_attrs(successor_since=follows.since) for name, da in _open(options, names, parts).items()}
 
 
 def open_overlap(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> dict[str, SensorPair]:
@@ -185,44 +178,49 @@ def open_overlap(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") 
     if follows is None:
         return {}
     first = axis.span[0].astype("datetime64[s]").item()
-    within = {"since": max(first, follows.overlap_begins), "before": follows.begins}
-    if within["since"] >= follows.begins:
+    since = max(first, follows.overlap_begins)
+    if since >= follows.begins:
         todo = "begin time.years a year before it, or set `product` to it alone"
         raise ConfigError("no month of the run is before the later sensor", where="drivers.modis.successor.since", todo=todo)
-    earlier, later = (_open(options, names, axis, product, **within) for product in (options.product, follows.product))
-    pairs = {}
-    for name in names:
-        both = [part[name]["time"].values for part in (earlier, later) if name in part]
-        common = sorted(set(both[0]).intersection(*both[1:])) if len(both) > 1 else []
-        if not common:
-            state = f"{follows.overlap} months before {follows.since}"
-            todo = "fetch files of both products of these months, or change `overlap`"
-            raise InputError("no composite of both sensors to compare", where=FOLDER.path(options), found=state, todo=todo)
-        pairs[name] = SensorPair(earlier[name].sel(time=common), later[name].sel(time=common), follows.bound)
-    return pairs
+    products = (options.product, follows.product)
+    earlier, later = (_composites(options, axis, product, since=since, before=follows.begins) for product in products)
+    common = sorted(earlier.keys() & later.keys())
+    if not common:
+        state = f"{follows.overlap} months before {follows.since}"
+        todo = "fetch files of both products of these months, or change `overlap`"
+        raise InputError("no composite of both sensors to compare", where=FOLDER.path(options), found=state, todo=todo)
+    before, after = (
+        _open(options, names, {product: {day: files[day] for day in common}})
+        for product, files in zip(products, (earlier, later), strict=True)
+    )
+    return {name: SensorPair(before[name], after[name], follows.bound) for name in names}
 
 
-def _open(
-    options: Options,
-    names: tuple[str, ...],
-    axis: "TimeAxis",
-    product: str,
-    *,
-    since: datetime = datetime.min,
-    before: datetime = datetime.max,
-) -> "dict[str, xr.DataArray]":
-    """The named variables of one product, of the composites that begin within two dates; empty if there are none."""
+def _composites(
+    options: Options, axis: "TimeAxis", product: str, *, since: datetime = datetime.min, before: datetime = datetime.max
+) -> dict[datetime, Path]:
+    """First day and file of the composites of one product that begin within two dates; a later sensor's on the days of MODIS."""
+    from tamrl.drivers.formats import cmg
+
+    follows, days = options.successor, cmg.EVERY_DAY
+    collection = options.collection
+    if follows and product == follows.product:
+        collection, days = follows.collection, range(FIRST_DAY[options.product], 367, EVERY)
+    return cmg.find_composites(FOLDER.path(options), axis, product, collection, since=since, before=before, days_of_year=days)
+
+
+def _open(options: Options, names: tuple[str, ...], parts: "Mapping[str, dict[datetime, Path]]") -> "dict[str, xr.DataArray]":
+    """The named variables of one record made of the composites of each product."""
     from tamrl.drivers.formats import cmg, mod13
 
-    folder, follows = FOLDER.path(options), options.successor
-    collection = follows.collection if follows and product == follows.product else options.collection
-    composites = cmg.find_composites(folder, axis, product, collection, since=since, before=before)
-    if product != options.product:
-        phase = FIRST_DAY[options.product]
-        composites = {day: path for day, path in composites.items() if (day.timetuple().tm_yday - phase) % EVERY == 0}
-    if follows and not composites:
-        return {}
+    products = {path: product for product, files in parts.items() for path in files.values()}
+    record = dict(sorted((day, path) for files in parts.values() for day, path in files.items()))
+    if not record:
+        raise InputError("no composites of the run", where=FOLDER.path(options), todo="fetch those of its years")
     weights = (options.good, options.marginal, options.snow, options.cloudy)
-    read_weights = partial(mod13.read_mod13_weights, product, weights)
-    opened = cmg.CompositeProduct(NAME, folder, composites, read_weights, mod13.RELIABILITY, mod13.LENGTH / 2)
+
+    def read_weights(path: Path, shape: tuple[int, int]) -> "np.ndarray":
+        return mod13.read_mod13_weights(products[path], weights, path, shape)
+
+    opened = cmg.CompositeProduct(NAME, FOLDER.path(options), record, read_weights, mod13.RELIABILITY, mod13.LENGTH / 2)
     return {name: opened.driver(name, partial(mod13.read_mod13_index, variables.get(name).sources[NAME].name)) for name in names}
