@@ -11,6 +11,8 @@ from tamrl.layout import DOWNLOADS
 if TYPE_CHECKING:
     import xarray as xr
 
+    from tamrl.calendar import TimeAxis
+
 
 class FolderOptions(Protocol):
     """Options of a source whose files lie in a folder of the user's, or are downloaded."""
@@ -29,6 +31,13 @@ def nothing_offered(source: str, role: str, names: tuple[str, ...]) -> "dict[str
     if names:
         raise ConfigError(f"{source} has no {role} variables, asked for {', '.join(names)}", where="drivers.sources")
     return {}
+
+
+def need_mean_year(source: str, axis: "TimeAxis") -> None:
+    """Refuse a run of years; raises `ConfigError` for a source of twelve mean months."""
+    if axis.years or axis.step != "month":
+        todo = "set step: month, years: [], map_years: []"
+        raise ConfigError(f"{source} holds a climatology of months", where="time", todo=todo)
 
 
 def version_of(folder: str | Path) -> dict[str, object]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from tamrl import files
-from tamrl.drivers.sources._folders import version_of
+from tamrl.drivers.sources._folders import need_mean_year, version_of
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
 from tamrl.plugins import SourceCapabilities, SourceVolume
@@ -45,31 +45,25 @@ def version(options: Options) -> "Mapping[str, object]":
     return version_of(options.path)
 
 
-class _MeanYear:
-    """What `tamrl.plugins.DriverSource` asks of a source, for a folder of grids."""
-
-    def volume(self, options: Options, *, variables: int, years: int) -> SourceVolume:
-        """Nothing: mean years are small."""
-        return SourceVolume()
-
-    def open_dynamic(self, options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
-        """The named variables for twelve mean months, lazy."""
-        from tamrl.drivers.formats import mean_grids
-
-        if names and (axis.years or axis.step != "month"):
-            todo = "set step: month, years: [], map_years: []"
-            raise ConfigError("netcdf_grids holds a climatology of months", where="time", todo=todo)
-        return mean_grids.open_grids(_folder(options), names)
-
-    def open_static(self, options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
-        """The named maps, lazy."""
-        from tamrl.drivers.formats import mean_grids
-
-        return mean_grids.open_grids(_folder(options), names)
+def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
+    """Nothing: mean years are small."""
+    return SourceVolume()
 
 
-_GRIDS = _MeanYear()
-volume, open_dynamic, open_static = _GRIDS.volume, _GRIDS.open_dynamic, _GRIDS.open_static
+def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
+    """The named variables for twelve mean months, lazy."""
+    from tamrl.drivers.formats import mean_grids
+
+    if names:
+        need_mean_year("netcdf_grids", axis)
+    return mean_grids.open_grids(_folder(options), names)
+
+
+def open_static(options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
+    """The named maps, lazy."""
+    from tamrl.drivers.formats import mean_grids
+
+    return mean_grids.open_grids(_folder(options), names)
 
 
 def _folder(options: Options) -> Path:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tamrl import files, variables
-from tamrl.errors import ConfigError, InputError
+from tamrl.drivers.sources._folders import need_mean_year
+from tamrl.errors import InputError
 from tamrl.options import Strict
 from tamrl.plugins import SourceCapabilities, SourceVolume
 
@@ -85,10 +86,7 @@ def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") 
     """The named variables for twelve mean months, lazy."""
     from tamrl.drivers.formats import climatology
 
-    if axis.years or axis.step != "month":
-        raise ConfigError(
-            "packaged holds a climatology of months", where="time", todo="set step: month, years: [], map_years: []"
-        )
+    need_mean_year("packaged", axis)
     arrays = climatology.open_climatology(locate("climatology"), names=names, todo=INSTALL)
     return {name: da.assign_attrs(nodes=options.nodes) for name, da in arrays.items()}
 
