@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tamrl import variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import regrid
+from tamrl.drivers.cube.checks import Tally
 from tamrl.drivers.cube.statics import static_cells
 from tamrl.drivers.sources import netcdf_grids
 from tamrl.errors import ConfigError, InputError, UnitError
@@ -65,6 +67,55 @@ def test_a_wrong_or_lacking_unit_is_refused(tmp_path):
         _open(_write(_months(units="mm d-1"), tmp_path / "rain"))
     with pytest.raises(UnitError, match="rsds states no unit"):
         _open(_write(_months(units=None), tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    {
+        "corners": lambda ds: ds.interp(lat=np.arange(90, -91, -1.0), lon=np.arange(-180, 180, 1.0)),
+        "shifted": lambda ds: ds.assign_coords(lon=ds["lon"] + 0.5),
+        "a region": lambda ds: ds.isel(lat=slice(0, 90)),
+        "wide cells": lambda ds: ds.isel(lon=slice(0, None, 2)),
+    }.items(),
+    ids=lambda change: change[0],
+)
+def test_coordinates_that_are_no_centres_of_global_cells_are_refused(tmp_path, change):
+    with pytest.raises(InputError, match=r"cells must cover the globe(.|\n)*a\.nc"):
+        _open(_write(change[1](_months()), tmp_path / "other"))
+
+
+def _cube_refuses(da, name="shortwave_radiation"):
+    """Whether the cube refuses a field of large cells by its range or its means over land."""
+    grid, tally = Grid(1.0), Tally(name, Grid(1.0))
+    land = np.broadcast_to(np.arange(360) % 10 < 3, grid.shape)
+    values = np.where(land, regrid.centres_to_cells(da.values, target=grid), np.nan).astype("float32")
+    try:
+        variables.check_range(values, name=name, where="here")
+        tally.add(values, land)
+        tally.check(MEAN_YEAR, "here")
+    except UnitError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        (lambda ds: ds, False),
+        (lambda ds: ds.assign_coords(lat=-ds["lat"]), True),
+        (lambda ds: ds.assign_coords(month=(ds["month"] + 5) % 12 + 1), True),
+        (lambda ds: ds.assign(rsds=ds["rsds"].assign_attrs(units="J m-2 d-1")), True),
+        (lambda ds: ds.assign(rsds=ds["rsds"].assign_attrs(units="MJ m-2 d-1")), True),
+    ],
+    ids=["right", "upside down", "months half a year late", "joules", "megajoules"],
+)
+def test_what_a_file_cannot_tell_is_refused_by_the_cube(tmp_path, change, refused):
+    """A field turned over, in other months or with another unit that exists too is read, and its means betray it."""
+    grid = Grid(10.0)
+    season = np.cos(2 * np.pi * (np.arange(12) - 5.5) / 12)[:, None, None] * np.sin(np.deg2rad(grid.lat))[None, :, None]
+    values = (80 + 160 * np.cos(np.deg2rad(grid.lat))[None, :, None] + 90 * season) * np.ones((12, *grid.shape))
+    ds = change(_months(size=10.0, values=values))
+    assert _cube_refuses(_open(_write(ds, tmp_path / "grids"))) == refused
 
 
 def test_none_or_several_files_with_a_variable_are_refused(tmp_path):

@@ -9,7 +9,8 @@ import xarray as xr
 from tamrl import variables
 from tamrl.drivers.formats import netcdf
 from tamrl.drivers.formats.climatology import mean_year_starts
-from tamrl.errors import InputError, UnitError
+from tamrl.errors import ContractError, InputError, UnitError
+from tamrl.grid import Grid
 from tamrl.intake import times
 
 SOURCE = "netcdf_grids"
@@ -21,9 +22,9 @@ def open_grids(folder: Path, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
     Raises
     ------
     InputError
-        If no file has a variable, several have it, its dimensions or months are others, or it lacks a unit.
+        If no file has a variable, several have it, its dimensions or months are others, or its cells do not cover the globe.
     UnitError
-        If its unit is not one of the variable.
+        If it has no unit, or its unit is not one of the variable.
     """
     if not names:
         return {}
@@ -53,9 +54,25 @@ def _grid(name: str, contents: Mapping[Path, xr.Dataset], folder: Path) -> xr.Da
     if "month" in dims:
         order = np.argsort(times.check_months(raw["month"].values, where=path))
         raw = raw.isel(month=order).rename(month="time").assign_coords(time=mean_year_starts())
-    raw = netcdf.mask_fill_values(netcdf.orient(raw, path), name=name, where=path.name)
+    raw = netcdf.mask_fill_values(_global(netcdf.orient(raw, path), path), name=name, where=path.name)
     canonical = variables.canonical(raw, name=name, source_units=units, where=path.name).assign_attrs(grid="pixels")
     if name == "elevation":  # maps of the whole Earth hold the sea floor
         lowest = variables.get(name).range[0]
         canonical = canonical.where(~(canonical < lowest), 0.0)
     return canonical
+
+
+def _global(da: xr.DataArray, path: Path) -> xr.DataArray:
+    """The field as it is; refuses one whose coordinates are not the centres of cells that cover the globe."""
+    try:
+        Grid.from_dataset(da)
+    except ContractError as error:
+        ends = ", ".join(f"{name} {da[name].values[0]:g} to {da[name].values[-1]:g}" for name in ("lat", "lon"))
+        state, todo = (
+            f"{da.sizes['lat']} x {da.sizes['lon']}, {ends}",
+            "put values at the centres of cells, such as 89.5, 88.5, ...",
+        )
+        raise InputError(
+            "the cells must cover the globe, with their centres as coordinates", where=path, found=state, todo=todo
+        ) from error
+    return da
