@@ -45,25 +45,28 @@ def version(options: Options) -> "Mapping[str, object]":
     return version_of(options.path)
 
 
-def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
-    """Nothing: mean years are small."""
-    return SourceVolume()
+class _MeanYear:
+    """What `tamrl.plugins.DriverSource` asks of a source, for a folder of grids."""
+
+    def volume(self, options: Options, *, variables: int, years: int) -> SourceVolume:
+        """Nothing: mean years are small."""
+        return SourceVolume()
+
+    def open_dynamic(self, options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
+        """The named variables for twelve mean months, lazy."""
+        if names:
+            need_mean_year("netcdf_grids", axis)
+        return self.open_static(options, names=names)
+
+    def open_static(self, options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
+        """The named maps, lazy."""
+        from tamrl.drivers.formats import mean_grids
+
+        return mean_grids.open_grids(_folder(options), names)
 
 
-def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
-    """The named variables for twelve mean months, lazy."""
-    from tamrl.drivers.formats import mean_grids
-
-    if names:
-        need_mean_year("netcdf_grids", axis)
-    return mean_grids.open_grids(_folder(options), names)
-
-
-def open_static(options: Options, *, names: tuple[str, ...]) -> "dict[str, xr.DataArray]":
-    """The named maps, lazy."""
-    from tamrl.drivers.formats import mean_grids
-
-    return mean_grids.open_grids(_folder(options), names)
+_GRIDS = _MeanYear()
+volume, open_dynamic, open_static = _GRIDS.volume, _GRIDS.open_dynamic, _GRIDS.open_static
 
 
 def _folder(options: Options) -> Path:
