@@ -25,6 +25,7 @@ from tamrl.layout import File
 from tamrl.maps import cf, intervals
 from tamrl.maps.frame import REFERENCES
 from tamrl.maps.products import Context
+from tamrl.samples.build import TOWER_CLASSES
 from tamrl.sections.models import Batches
 from tamrl.training.checkpoint import SPEC, Trained, load_ensemble
 from tamrl.uncertainty import conformal, descriptions, ensemble
@@ -120,6 +121,7 @@ class FluxPredictor:
             raise InputError("columns, units and place are of tables, not of a dataset", todo=todo)
         ds = self._complete(drivers)
         fluxes = self._moments(ds)
+        self._warn_of_gaps(ds, fluxes[FLUXES[0]][0])
         out = xr.Dataset(coords={name: ds[name].variable for name in ("site", "time", "lat", "lon")})
         for flux, (mean, spread) in fluxes.items():
             out = out.assign(self._fields(flux, mean, spread, ds, interval_of))
@@ -154,6 +156,18 @@ class FluxPredictor:
         if ds.sizes["time"] < spec.year:
             _log.warning("%d %ss of drivers: the model reads the season of a place from a year", ds.sizes["time"], spec.step)
         return ds
+
+    def _warn_of_gaps(self, ds: xr.Dataset, flux: np.ndarray) -> None:
+        """Log how many steps (site, time) have no flux, and which drivers are missing there."""
+        if not (lost := np.isnan(flux)).any():
+            return
+        gaps = []
+        for name in self.reads:
+            other = [dim for dim in ds[name].dims if dim not in ("site", "time")]
+            missing = ds[name].isnull().any(other).broadcast_like(ds["time"]).transpose("site", "time").values
+            gaps += [name] if (missing & lost).any() else []
+        missing_drivers = ", ".join(f"{name} ({TOWER_CLASSES[name]})" if name in TOWER_CLASSES else name for name in gaps)
+        _log.warning("%d of %d %ss have no flux, for want of %s", lost.sum(), lost.size, self.step, missing_drivers)
 
     def _fields(
         self, flux: str, mean: np.ndarray, spread: np.ndarray | None, ds: xr.Dataset, interval_of: IntervalOf

@@ -106,6 +106,18 @@ def test_places_unlike_the_towers_have_numbers_and_a_flag(model, samples):
     assert (short["applicability"] == -1).all(), "half a year says nothing of a season"
 
 
+def test_fluxes_that_are_missing_are_told_with_the_drivers(model, table, caplog):
+    one = table[table["site"] == "XX-004"].drop(columns=["site", "lat", "lon", "igbp"])
+    place = {"lat": 44.2, "lon": 19.0}
+    model.predict(one, place=tamrl.Place(**place, igbp="EBF"))
+    assert "no flux" not in caplog.text
+    model.predict(one.assign(TA_F=one["TA_F"].where(one.index != one.index[3])), place=tamrl.Place(**place, igbp="EBF"))
+    assert "1 of 48 months have no flux, for want of air_temperature" in caplog.messages
+    caplog.clear()
+    model.predict(one, place=tamrl.Place(**place))
+    assert "48 of 48 months have no flux, for want of igbp_fraction (igbp)" in caplog.messages
+
+
 def test_a_table_of_one_place_and_steps_that_it_lacks(model, table):
     one = table[table["site"] == "XX-004"].drop(columns=["site", "lat", "lon", "igbp"])
     place = tamrl.Place(lat=44.2, lon=19.0, igbp="EBF")
