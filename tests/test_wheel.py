@@ -95,9 +95,10 @@ def test_the_command_is_installed_and_predicts_from_an_empty_folder(installed, t
 
 def test_the_installed_package_predicts_a_place_with_its_own_model(installed, tmp_path):
     package_model.a_year().to_csv(tmp_path / "my-site.csv", index=False)
-    place = ("--lat", "51.1", "--lon", "10.5", "--igbp", "DBF")
+    place = ("--lat", "51.1", "--lon", "10.5", "--igbp", "DBF", "--koppen", "Temperate")
     lines = _command(installed, tmp_path, "predict", "--drivers", "my-site.csv", *place, "--device", "cpu").splitlines()
     assert len(lines) == 366 and lines[0].startswith("site,date,lat,lon,gpp,gpp_std,gpp_q05,gpp_q95,reco")
+    assert all(0 <= float(line.split(",")[4]) < 30 for line in lines[1:]), "each day has a flux"
     assert f"`{package_model.NAME}`" in _command(installed, tmp_path, "card")
 
 

@@ -13,14 +13,14 @@ from tamrl.errors import TamrlError
 DESCRIPTION = """Flux towers, ERA5 and MODIS to global maps of GPP, RECO and NEE with tested uncertainty.
 
 first steps:
-  tamrl predict --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF      with the model of the package
+  tamrl predict --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF --koppen Temperate   with the model of the package
   tamrl doctor                        is this machine ready?
   tamrl plan config/real.yaml         what will the run take?
   tamrl run config/real.yaml          make it: from raw inputs to maps and report
   tamrl extract results/real --places places.csv --period climatology
   tamrl compare results/real --product fluxcom_x_base --files 'xbase/*.nc'
   tamrl export results/real --cmip --output cmip/
-  tamrl predict results/real --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF
+  tamrl predict results/real --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF --koppen Temperate
 
 `tamrl COMMAND --help` says more, with examples."""
 

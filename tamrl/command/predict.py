@@ -17,8 +17,8 @@ that trained the model, 1 where it is not, and -1 where that is not known.
 Without MODEL the model of the package predicts; `tamrl card` shows what trained it, what it reads and how well it does.
 
 examples:
-  tamrl predict --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF
-  tamrl predict results/real --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF
+  tamrl predict --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF --koppen Temperate
+  tamrl predict results/real --drivers my-site.csv --lat 51.1 --lon 10.5 --igbp DBF --koppen Temperate
   tamrl predict results/real --drivers my-sites.csv --column air_temperature=t2m --unit air_temperature=K --output fluxes.nc
   tamrl predict results/real/models/tamrl/fold-0 --drivers my-site.csv --measurement --json"""
 

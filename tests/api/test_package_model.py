@@ -11,6 +11,8 @@ import pytest
 import tamrl
 from tamrl.api import released
 from tamrl.api.model_card import Statement
+from tamrl.command import main as command
+from tamrl.command import predict
 from tamrl.command.main import main
 
 NAME = released.DEFAULT
@@ -75,6 +77,17 @@ def test_the_code_and_the_table_of_the_page_are_right(root, tmp_path, monkeypatc
     a_year().to_csv("my-site.csv", index=False)
     exec(code, {})
     assert "gpp_q95" in capsys.readouterr().out
+
+
+def test_the_shown_commands_give_a_flux_each_day(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    a_year().to_csv("my-site.csv", index=False)
+    shown = [(root / "docs/predict-my-site.md").read_text(encoding="utf-8"), command.DESCRIPTION, predict.DESCRIPTION]
+    for text in shown:
+        (line,) = re.findall(r"^ *tamrl (predict --drivers [^\n]*?)(?:   .*)?$", text, re.MULTILINE)
+        words = line.partition(" --output")[0].split()
+        assert command.main([*words, "--output", "fluxes.csv"]) == 0
+        assert pd.read_csv("fluxes.csv")["gpp"].notna().sum() == 365, line
 
 
 def test_a_place_like_no_tower_is_flagged(model):
