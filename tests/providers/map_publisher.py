@@ -27,7 +27,10 @@ MEMBER = "1991_2020/koppen_geiger_0p00833333.tif"
 
 
 class Publisher(http.server.ThreadingHTTPServer):
-    """Files by number below /files/, each redirected to the server `bucket`; `faults` are what the next requests meet."""
+    """Files by number below /files/, each redirected to the server `bucket`.
+
+    `faults` are what the next requests meet; `parts` are the bytes that each asked for.
+    """
 
     daemon_threads = True
 
@@ -37,6 +40,7 @@ class Publisher(http.server.ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.faults: list[str] = []
         self.seen: list[str] = []
+        self.parts: list[str | None] = []
         self.tap = Tap()
 
 
@@ -46,6 +50,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server, name = self.server, self.path.rsplit("/", 1)[-1].partition("?")[0]
         server.seen.append(self.path)
+        server.parts.append(self.headers.get("Range"))
         fault = server.faults.pop(0) if server.faults else None
         if fault and fault.isdigit():
             self.send_response(int(fault))

@@ -6,6 +6,7 @@ stable addresses; the Köppen-Geiger map lies in a zip archive with its legend.
 
 import logging
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,12 +67,11 @@ def _fetch_land_cover(year: int, folder: Path) -> Path:
 
 
 def _fetch_file(source: PublishedMap, target: Path) -> Path:
-    if not target.is_file():
-        checksum = None if source.checksum is None else tuple(source.checksum.split(":"))
-        if checksum is None:
-            _log.warning("%s has no checksum in the configuration: what arrives is checked by its content alone", source.url)
-        download.Client().download(source.url, target, size=source.size, checksum=checksum)  # type: ignore[arg-type]
-        _log.info("%s: %s. %s", target.name, source.licence, source.citation)
+    """A file as it is at its address; one that is here and has its size and checksum is not fetched again."""
+    if source.digest is None:
+        _log.warning("%s has no checksum in the configuration: what arrives is checked by its content alone", source.url)
+    download.Client().download(source.url, target, size=source.size, checksum=source.digest)
+    _log.info("%s: %s. %s", target.name, source.licence, source.citation)
     return target
 
 
@@ -85,9 +85,7 @@ def _fetch_archived(source: PublishedMap, target: Path) -> Path:
     where = f"{source.url}, {source.member}"
     try:
         with zips.open_zip(archive, where=source.url) as opened:
-            check_legend(
-                opened.read(LEGEND)[:LEGEND_BYTES].decode("utf-8", "replace") if LEGEND in opened.namelist() else "", where
-            )
+            check_legend(_read_legend(opened), where)
             if source.member not in opened.namelist():
                 present = [name for name in opened.namelist() if name.endswith(".tif")][:8]
                 todo = "set drivers.static.koppen.member to the map"
@@ -101,6 +99,14 @@ def _fetch_archived(source: PublishedMap, target: Path) -> Path:
         raise DownloadError(error.asked, where=where, found=error.found, todo=error.todo) from error
     archive.unlink()
     return target
+
+
+def _read_legend(archive: zipfile.ZipFile) -> str:
+    """The legend of an archive, at most `LEGEND_BYTES` of it; empty if there is none."""
+    if LEGEND not in archive.namelist():
+        return ""
+    with archive.open(LEGEND) as member:
+        return member.read(LEGEND_BYTES).decode("utf-8", "replace")
 
 
 def check_legend(text: str, where: object) -> None:

@@ -50,6 +50,14 @@ class PublishedMap(Strict):
     licence: str = ""
     citation: str = ""
 
+    @property
+    def digest(self) -> tuple[str, str] | None:
+        """Algorithm and digest of the checksum."""
+        if self.checksum is None:
+            return None
+        algorithm, _, digest = self.checksum.partition(":")
+        return algorithm, digest
+
 
 class Options(Strict):
     """Static maps."""
