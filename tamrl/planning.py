@@ -347,7 +347,7 @@ class WorkflowPlan:
     @property
     def changes_sensor(self) -> bool:
         """Whether a later sensor follows an earlier one in a source of the run, so that both are compared."""
-        return fetched.changes_sensor(self.main.drivers)
+        return fetched.changes_sensor(self.main.drivers, self.main.time.axis)
 
     def download_options(self, source: str, year: str) -> dict[str, Any]:
         """Options of a source, with the `months` to fetch where the year is unfinished; finished years do not know of it."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tamrl import plugins, registry
+from tamrl.calendar import TimeAxis
 from tamrl.drivers import succession
 from tamrl.errors import ConfigError
 from tamrl.layout import DOWNLOADS
@@ -29,9 +30,10 @@ def fetched_folders(drivers: Drivers, source: str, variables: tuple[str, ...], y
     return folders
 
 
-def changes_sensor(drivers: Drivers) -> bool:
-    """Whether a later sensor follows an earlier one in a source, so that both are compared."""
-    return any(succession.follows_sensor(registry.load_source(name), drivers.plugin_options(name)) for name in drivers.sources)
+def changes_sensor(drivers: Drivers, axis: TimeAxis) -> bool:
+    """Whether a later sensor follows an earlier one in a source within the time of the run, so that both are compared."""
+    sources = ((registry.load_source(name), drivers.plugin_options(name)) for name in drivers.sources)
+    return any(succession.follows_sensor(source, options, axis) for source, options in sources)
 
 
 def climate_map(drivers: Drivers) -> tuple[list[str], str | None]:

@@ -29,6 +29,9 @@ class SensorSource(DriverSource, Protocol):
         """The named variables by both sensors in the time that both are read for; nothing without a successor."""
 
 
-def follows_sensor(source: DriverSource, options: Strict) -> TypeGuard[SensorSource]:
-    """Whether a later sensor follows an earlier one with these options."""
-    return source.CAPABILITIES.sensors and getattr(options, "successor", None) is not None
+def follows_sensor(source: DriverSource, options: Strict, axis: "TimeAxis") -> TypeGuard[SensorSource]:
+    """Whether a later sensor follows an earlier one with these options, before the time of the run ends."""
+    successor = getattr(options, "successor", None)
+    if not source.CAPABILITIES.sensors or successor is None:
+        return False
+    return bool(axis.span[1].astype("datetime64[s]").item() > successor.begins)

@@ -247,3 +247,8 @@ def test_the_run_makes_and_reports_the_table_only_where_the_sensor_changes(tmp_p
     folders = [path for path in plan.driver_files() if "/modis/" in path]
     names = ("MOD13C1/2011", "MOD13C1/2012", "VNP13C1/2011", "VNP13C1/2012", "VNP13C1/2013")
     assert folders == [f"downloads/drivers/modis/{name}" for name in names]
+    early = planning.WorkflowPlan({**base, "drivers": drivers, "time": {"years": [2010, 2011], "map_years": [2011]}})
+    assert not early.changes_sensor, "a run that ends before the later sensor compares nothing"
+    assert not any("VNP13C1/2012" in path for path in early.driver_files())
+    with pytest.raises(ConfigError, match="no month of the run is before"):
+        planning.WorkflowPlan({**base, "drivers": drivers, "time": {"years": [2013], "map_years": [2013]}}).driver_files()

@@ -96,7 +96,7 @@ class SourceAccess:
         pairs: dict[str, SensorPair] = {}
         for source, wanted in plan_cube(tuple(names), self.sources).items():
             plugin, options = registry.load_source(source), self.options(source)
-            if wanted and follows_sensor(plugin, options):
+            if wanted and follows_sensor(plugin, options, self.axis):
                 pairs |= plugin.open_overlap(options, names=wanted, axis=self.axis)
         return pairs
 

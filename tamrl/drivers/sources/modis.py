@@ -109,13 +109,19 @@ def items(options: Options, names: tuple[str, ...]) -> list[str]:
 
 
 def item_years(options: Options, item: str, years: tuple[int, ...]) -> tuple[int, ...]:
-    """Years of which a product is fetched: those of the run up to the change, or from the overlap on."""
+    """Years of which a product is fetched: those of the run up to the change, or from the overlap on.
+
+    Raise `ConfigError` if no year of the run is before the change.
+    """
     follows = options.successor
     if follows is None:
         return years
     if item == follows.product:
         return tuple(year for year in years if year >= follows.overlap_begins.year)
-    return tuple(year for year in years if datetime(year, 1, 1) < follows.begins)
+    earlier = tuple(year for year in years if datetime(year, 1, 1) < follows.begins)
+    if not earlier:
+        raise _none_before()
+    return earlier
 
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
@@ -180,8 +186,7 @@ def open_overlap(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") 
     first = axis.span[0].astype("datetime64[s]").item()
     since = max(first, follows.overlap_begins)
     if since >= follows.begins:
-        todo = "begin time.years a year before it, or set `product` to it alone"
-        raise ConfigError("no month of the run is before the later sensor", where="drivers.modis.successor.since", todo=todo)
+        raise _none_before()
     products = (options.product, follows.product)
     earlier, later = (_composites(options, axis, product, since=since, before=follows.begins) for product in products)
     common = sorted(earlier.keys() & later.keys())
@@ -194,6 +199,11 @@ def open_overlap(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") 
         for product, files in zip(products, (earlier, later), strict=True)
     )
     return {name: SensorPair(before[name], after[name], follows.bound) for name in names}
+
+
+def _none_before() -> ConfigError:
+    todo = "begin time.years a year before it, or set `product` to it alone"
+    return ConfigError("no month of the run is before the later sensor", where="drivers.modis.successor.since", todo=todo)
 
 
 def _composites(
