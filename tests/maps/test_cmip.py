@@ -148,6 +148,15 @@ def test_other_steps_than_months_are_refused(daily):
         cmip.export_flux(ds, cmip.VARIABLES[0], "", cmip.Publisher())
 
 
+def test_maps_of_a_region_are_not_called_global(years):
+    ds = xr.open_dataset(years[0]["gpp"]).load()
+    regions = [
+        cmip.export_flux(maps, cmip.VARIABLES[0], "", cmip.Publisher()).attrs["region"]
+        for maps in (ds, ds.assign_attrs(mapped_region="20 to 40 degrees north"))
+    ]
+    assert regions == ["global_land", "20 to 40 degrees north"]
+
+
 @pytest.mark.parametrize("maps", ["years", "mean_year"])
 def test_ilamb_takes_the_files_as_they_are(maps, request):
     if ILAMB is None:
