@@ -169,8 +169,12 @@ def export_land(ds: xr.Dataset, publisher: Publisher) -> dict[str, xr.Dataset]:
 
 
 def span(ds: xr.Dataset) -> str:
-    """First and last month of maps, `yyyymm-yyyymm`; of a mean year those of its years."""
-    first, last = _bounds(ds)[0][[0, -1], [0, 1]]
+    """First and last month of maps, `yyyymm-yyyymm`; of a mean year those of its years; raises `InputError` at a gap."""
+    bounds, climatological = _bounds(ds)
+    if not climatological and (gap := bounds[1:, 0] != bounds[:-1, 1]).any():
+        todo = "export each stretch of years into a folder of its own"
+        raise InputError("the months must follow each other", found=f"nothing from {bounds[:-1, 1][gap][0]} on", todo=todo)
+    first, last = bounds[[0, -1], [0, 1]]
     ends = first.astype("datetime64[M]"), (last - np.timedelta64(1, "D")).astype("datetime64[M]")
     return "-".join(str(month).replace("-", "") for month in ends)
 

@@ -148,6 +148,13 @@ def test_other_steps_than_months_are_refused(daily):
         cmip.export_flux(ds, cmip.VARIABLES[0], "", cmip.Publisher())
 
 
+def test_years_that_do_not_follow_each_other_are_refused(years):
+    ds = xr.open_dataset(years[0]["gpp"]).load()
+    with pytest.raises(InputError, match="must follow each other") as raised:
+        cmip.span(ds.isel(time=[0, 1, 4, 5]))
+    assert "2012-03-01" in str(raised.value) and cmip.span(ds.isel(time=[1, 2])) == "201202-201203"
+
+
 def test_maps_of_a_region_are_not_called_global(years):
     ds = xr.open_dataset(years[0]["gpp"]).load()
     regions = [
