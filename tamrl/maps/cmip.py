@@ -21,6 +21,9 @@ from tamrl.maps.origin import history, time_of_writing
 
 FILL = np.float32(1e20)
 UNITS = "kg m-2 s-1"
+VARIANT = "BE"
+"""Label of the best estimate."""
+
 ORIGIN = np.datetime64("1850-01-01", "D")
 """Day from which days are counted, as ILAMB does itself."""
 
@@ -92,17 +95,16 @@ class Publisher:
 
     source_id: str = "tamrl"
     institution_id: str = "unspecified"
-    variant: str = "BE"
 
     def __post_init__(self) -> None:
-        for key, value in (("source_id", self.source_id), ("institution_id", self.institution_id), ("variant", self.variant)):
+        for key, value in (("source_id", self.source_id), ("institution_id", self.institution_id)):
             if not IDENTIFIER.fullmatch(value):
                 raise InputError(f"this cannot be a {key}", found=repr(value), todo="use letters, digits and hyphens")
 
 
 def file_name(variable: str, publisher: Publisher, span: str | None) -> str:
     """The name of a file by the template of obs4MIPs; `span` is `yyyymm-yyyymm`, or None for what does not change."""
-    parts = [variable, "fx" if span is None else "mon", publisher.source_id, publisher.variant, "gn"]
+    parts = [variable, "fx" if span is None else "mon", publisher.source_id, VARIANT, "gn"]
     return "_".join([*parts, *([span] if span else [])]) + ".nc"
 
 
@@ -272,7 +274,7 @@ def _attributes(ds: xr.Dataset, name: str, title: str, publisher: Publisher, *, 
         "tracking_id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{origin} {name}")),
         "variable_id": name,
         "variant_info": "Best Estimate",
-        "variant_label": publisher.variant,
+        "variant_label": VARIANT,
     }
     passed_on = ("run", "config_digest", "code_digest", "predictions_sha256", "drivers_sha256", "git_revision", "comment")
     attributes |= {key: of_maps[key] for key in passed_on if key in of_maps}
