@@ -11,6 +11,7 @@ import xarray as xr
 from tamrl import classes, variables
 from tamrl.calendar import Step
 from tamrl.errors import InputError, near
+from tamrl.intake import text
 from tamrl.samples.build import TOWER_CLASSES, on_axes
 from tamrl.towers import sites
 from tamrl.towers.networks.table import COLUMNS
@@ -94,8 +95,9 @@ def drivers_of_table(table: pd.DataFrame, form: TableForm, *, step: Step, where:
     table = table.reset_index() if any(name is not None for name in table.index.names) else table.reset_index(drop=True)
     if table.empty:
         raise InputError("the table has no rows", where=where, todo="give one row a place and step")
-    chosen = choose_columns([str(name) for name in table.columns], form, where=where)
-    raw = table.rename(columns=str)[list(dict.fromkeys(chosen.values()))]
+    names = text.column_names([str(name) for name in table.columns], where=where)
+    chosen = choose_columns(names, form, where=where)
+    raw = table.set_axis(names, axis=1)[list(dict.fromkeys(chosen.values()))]
     fixed = {key: value for key in PLACE if (value := getattr(form.place, key)) is not None}
     fixed |= {} if "site" in chosen else {"site": ONE}
     raw, chosen = raw.assign(**fixed), chosen | {key: key for key in fixed}

@@ -141,6 +141,7 @@ def test_a_table_of_one_place_and_steps_that_it_lacks(model, table):
         (lambda t: t.assign(lat=95.0), InputError, ["latitude", "XX-000"]),
         (lambda t: t.assign(EVI=t["EVI"].astype(object).where(t.index != 3, "high")), InputError, ["EVI", "'high' in row 4"]),
         (lambda t: t.iloc[:0], InputError, ["no rows"]),
+        (lambda t: pd.concat([t, t[["TA_F"]] + 5], axis=1), InputError, ["'TA_F' occurs twice"]),
         (lambda t: pd.concat([t, t.assign(EVI=0.1)]), InputError, ["same site and date differ"]),
     ],
 )
