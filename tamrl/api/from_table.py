@@ -1,5 +1,6 @@
 """Drivers of places from a table, with the names of columns and the units of the network `table` (docs/inputs.md)."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,10 @@ from tamrl.intake import text
 from tamrl.samples.build import TOWER_CLASSES, on_axes
 from tamrl.towers import sites
 from tamrl.towers.networks.table import COLUMNS
-from tamrl.towers.quality import plausibility
+from tamrl.towers.quality import plausibility, record_tests
 from tamrl.towers.reader import flat_table, records
+
+_log = logging.getLogger(__name__)
 
 PLACE = ("lat", "lon", "igbp", "koppen", "elevation")
 """What a table, or a `Place`, says of a place."""
@@ -109,6 +112,7 @@ def drivers_of_table(table: pd.DataFrame, form: TableForm, *, step: Step, where:
     places = sites.check_coordinates(flat_table.list_places(raw, ids, chosen, fills, where), where=where)
     lat = places.set_index("site")["lat"].to_dict()
     plausibility.refuse_wrong_units(rows, where=where, columns=chosen, lat=lat)
+    _warn_of_radiation(rows, places, step, where)
     return _dataset(rows, places, list(mapping), step)
 
 
@@ -144,6 +148,16 @@ def _check_classes(raw: pd.DataFrame, chosen: Mapping[str, str], ids: pd.Series,
                 site = ids[raw[chosen[key]] == cell].iloc[0]
                 todo = f"give one of {', '.join(accepted)}, or nothing where it is not known"
                 raise InputError(f"no {key} class named {cell!r}", where=f"{where}, place {site}", todo=todo)
+
+
+def _warn_of_radiation(rows: pd.DataFrame, places: pd.DataFrame, step: Step, where: object) -> None:
+    """Log radiation above that at the top of the atmosphere, which a run leaves out: dates, place or unit are wrong."""
+    if "shortwave_radiation" in rows and (above := record_tests.above_potential(rows, places, step)).any():
+        first = rows[above].iloc[0]
+        words = (where, above.sum(), step, first["site"], first["date"].date())
+        _log.warning(
+            "%s: %d %ss with more radiation than at the top of the atmosphere, first at %s on %s: check the dates", *words
+        )
 
 
 def _dataset(rows: pd.DataFrame, places: pd.DataFrame, names: Sequence[str], step: Step) -> xr.Dataset:

@@ -90,6 +90,14 @@ def test_the_shown_commands_give_a_flux_each_day(root, tmp_path, monkeypatch):
         assert pd.read_csv("fluxes.csv")["gpp"].notna().sum() == 365, line
 
 
+@pytest.mark.parametrize(("days", "told"), [(0, False), (-90, True), (30, True), (90, True)])
+def test_dates_that_are_off_by_months_are_told(model, caplog, days, told):
+    """A run leaves such radiation out; a lag of half a year is refused (`towers.quality.plausibility`)."""
+    late = a_year().assign(date=pd.to_datetime(a_year()["date"]) + pd.Timedelta(days=days))
+    model.predict(late, place=tamrl.Place(lat=51.1, lon=10.5, igbp="DBF", koppen="Temperate"))
+    assert ("with more radiation than at the top of the atmosphere" in caplog.text) == told
+
+
 def test_a_place_like_no_tower_is_flagged(model):
     hot = a_year().assign(TA_F=lambda t: t["TA_F"] + 20, VPD_F=45.0, EVI=0.7, LAI=6.0)
     ds = model.predict(hot, place=tamrl.Place(lat=0.5, lon=20.0, igbp="EBF", koppen="Tropical"))
