@@ -14,6 +14,7 @@ import xarray as xr
 from tamrl import variables
 from tamrl.drivers import regrid
 from tamrl.drivers.succession import SensorPair
+from tamrl.errors import InputError
 from tamrl.grid import Grid
 
 _log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ LEAST_WEIGHT = 0.5
 def sensor_differences(pairs: Mapping[str, SensorPair], grid: Grid, land: np.ndarray) -> pd.DataFrame:
     """Compare two sensors by variable, region and season: a table with `COLUMNS`, weighed by the area of cells.
 
-    A mean difference beyond the bound is a jump, which the log names.
+    A mean difference beyond the bound is a jump, which the log names. Raise `InputError` if nothing can be compared.
 
     Parameters
     ----------
@@ -55,6 +56,9 @@ def _rows(name: str, pair: SensorPair, grid: Grid, land: np.ndarray) -> list[dic
     before, after = (np.stack([_cells(name, da, k, grid) for k in range(da.sizes["time"])]) for da in (pair.before, pair.after))
     area = np.broadcast_to(np.where(land, grid.area(), 0.0), before.shape)
     weight = np.where(np.isfinite(before) & np.isfinite(after), area, 0.0)
+    if not weight.any():
+        todo = "look at the quality of both products in the overlap, or choose another `overlap`"
+        raise InputError(f"no cell has {name} of good quality by both sensors", where=pair.after.attrs["source"], todo=todo)
     months = pd.DatetimeIndex(pair.before["time"].values).month
     bound = pair.bound * _moments(before, after, weight)["spread"]
     shared = {"variable": name, "units": variables.get(name).units, "bound": bound}

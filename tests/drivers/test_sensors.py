@@ -199,6 +199,25 @@ def test_a_jump_is_named_loudly_with_region_and_season(folder, write, tmp_path, 
     assert "MOD13C1" in shown.columns and "VNP13C1" in shown.columns
 
 
+@pytest.mark.parametrize("factor", [0.1, 0.8, 1.1])
+def test_a_sensor_in_another_scale_jumps(folder, write, tmp_path, static, factor):
+    """The correlation is as good as before, so means alone betray it."""
+    for path in folder.glob("VNP13C1.A*"):
+        start = datetime.strptime(path.name[9:16], "%Y%j")
+        green = factor * write.greenness(pd.Timestamp(start), SHAPE)
+        write.save(write.composite(green, green * 0.6, np.zeros(SHAPE)), path)
+    whole = compared(folder, tmp_path).set_index(["variable", "region", "season"]).loc[("ndvi", "globe", "year")]
+    assert whole["jump"] and whole["r"] > 0.99 and whole["mean_after"] == pytest.approx(factor * whole["mean_before"], rel=0.01)
+
+
+def test_composites_without_a_good_pixel_are_no_agreement(folder, write, tmp_path, static):
+    for path in folder.glob("VNP13C1.A*"):
+        green = np.full(SHAPE, 0.5)
+        write.save(write.composite(green, green * 0.6, np.full(SHAPE, 9)), path)
+    with pytest.raises(InputError, match="no cell has ndvi of good quality by both sensors"):
+        compared(folder, tmp_path)
+
+
 def test_a_change_without_a_jump_is_told_quietly(folder, tmp_path, static):
     note = sections.drivers_section(None, compared(folder, tmp_path, bound=0.5)).items[0]
     assert note.kind == "plain" and "jumps nowhere" in note.text and "0.02" in note.text
