@@ -54,7 +54,7 @@ def opened(folder, **successor):
 def test_the_record_goes_on_with_the_later_sensor_at_the_same_days_of_the_year(folder, write):
     found = opened(folder)["ndvi"].load()
     days = pd.DatetimeIndex(found["time"].values) - pd.Timedelta(days=8)
-    assert set(days.dayofyear) == set(range(1, 366, 16)) and days.is_monotonic_increasing and len(days) == 46
+    assert set(days.day_of_year) == set(range(1, 366, 16)) and days.is_monotonic_increasing and len(days) == 46
     truth = np.stack([write.greenness(day, SHAPE) for day in days])
     np.testing.assert_allclose(
         found.values - truth, np.where(days >= datetime(2012, 7, 1), 0.02, 0.0)[:, None, None] + 0 * truth, atol=1e-4
