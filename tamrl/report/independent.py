@@ -15,7 +15,10 @@ from tamrl.report.style import format_number, signed_number
 ROLE_NAMES = {UNSEEN: "the map, at places that trained no model", HELD_OUT: "the models of the fold that held the place out"}
 """What is judged, in words."""
 
-COLUMNS = ("places", "groups", "mean", "bias", "RMSE", "r²", "NSE", "inside 90 % (%)", "width", "km")
+LABELS = ("judged", "places", "flux")
+"""What a row is of."""
+
+COLUMNS = ("number", "groups", "mean", "bias", "RMSE", "r²", "NSE", "inside 90 % (%)", "width", "km")
 """Numbers of a row; sums in gC m-2 yr-1, the last one the median distance to the nearest tower that trained."""
 
 
@@ -41,15 +44,13 @@ class IndependentTowers:
         return cls(judged.assign(tropical=judged["lat"].abs() <= TROPICS), scores, trained)
 
     def rows(self, kinds: tuple[str, ...]) -> list[list[str]]:
-        """What is judged, where, flux, and the numbers of `COLUMNS`, as texts."""
+        """`LABELS` and `COLUMNS` as texts, of the scores of these kinds."""
         part = self.scores[self.scores["kind"].isin(kinds)]
         return [
-            [ROLE_NAMES[role], str(names[row]), flux.upper(), *_numbers(rows.iloc[row])]
+            [ROLE_NAMES[role], str(row["name"]), flux.upper(), *_numbers(row)]
             for role in ROLE_NAMES
             for flux in FLUXES
-            for rows in [part[(part["role"] == role) & (part["flux"] == flux)]]
-            for names in [rows["name"].to_list()]
-            for row in range(len(rows))
+            for _, row in part[(part["role"] == role) & (part["flux"] == flux)].iterrows()
         ]
 
     @property

@@ -14,7 +14,7 @@ from tamrl.layout import File, RunFiles
 from tamrl.markdown import markdown_table
 from tamrl.report.figures.budgets import PUBLISHED, mean_budgets
 from tamrl.report.figures.errors import ERROR_COLUMNS, error_texts
-from tamrl.report.independent import COLUMNS, IndependentTowers
+from tamrl.report.independent import COLUMNS, LABELS, IndependentTowers
 from tamrl.report.pages.protocol import driver_origins, published_blocks, tuning_blocks
 from tamrl.report.pages.tables import SCORE_COLUMNS, WAY_COLUMNS, change_texts, inputs_of, score_texts, way_texts
 from tamrl.report.pages.texts import CEILING_NAMES, INDEPENDENT, SCORE_NAMES
@@ -186,8 +186,7 @@ def _independent(run: RunFiles) -> list[str]:
     towers = IndependentTowers.read(run)
     if towers is None:
         return []
-    head = ["judged", "places", "flux", *("number" if name == "places" else name for name in COLUMNS)]
-    table = markdown_table(head, towers.rows(("all", "zone", "distance")))
+    table = markdown_table([*LABELS, *COLUMNS], towers.rows(("all", "zone", "distance")))
     units = "Sums, biases, RMSE and widths in gC m⁻² yr⁻¹; km is the median distance to the nearest tower that trained."
     return ["## Independent towers", f"{INDEPENDENT} {towers.origin} {units}", table]
 

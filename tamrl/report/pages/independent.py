@@ -2,7 +2,7 @@
 
 from tamrl.layout import File
 from tamrl.report.figures.independent import plot_independent
-from tamrl.report.independent import COLUMNS, IndependentTowers
+from tamrl.report.independent import COLUMNS, LABELS, IndependentTowers
 from tamrl.report.pages import texts
 from tamrl.report.pages.captions import captioned
 from tamrl.report.pages.html import Item, Note, ReportTable, Section
@@ -10,23 +10,25 @@ from tamrl.report.pages.html import Item, Note, ReportTable, Section
 
 def independent_section(towers: IndependentTowers) -> Section:
     """Show yearly sums against the map, and list the scores of all places, the tropics, classes and climates."""
-    head = ["judged", "places", "flux", *(name if name != "places" else "number" for name in COLUMNS)]
+    head = [*LABELS, *COLUMNS]
     every, parts = towers.rows(("all", "zone", "distance")), towers.rows(("class", "climate"))
     items: list[Item] = [Note(f"{texts.INDEPENDENT} {towers.origin}")]
     items.append(captioned("independent", plot_independent(towers.places), _facts(every)))
     caption = "Yearly sums of towers (gC m⁻² yr⁻¹), bias is predicted minus measured"
-    items.append(ReportTable(caption, head, every, labels=3, source=File.INDEPENDENT_SCORES, unfolded=True))
+    items.append(ReportTable(caption, head, every, labels=len(LABELS), source=File.INDEPENDENT_SCORES, unfolded=True))
     if parts:
-        items.append(ReportTable(f"{caption}: classes and climates", head, parts, labels=3, source=File.INDEPENDENT_SCORES))
+        items.append(
+            ReportTable(f"{caption}: classes and climates", head, parts, labels=len(LABELS), source=File.INDEPENDENT_SCORES)
+        )
     return Section("independent", "Independent towers: yearly sums that no model saw", items)
 
 
 def _facts(rows: list[list[str]]) -> str:
     """Bias, squared correlation and coverage of all places."""
-    at = {name: 3 + k for k, name in enumerate(COLUMNS)}
+    named = [dict(zip((*LABELS, *COLUMNS), row, strict=True)) for row in rows]
     return " ".join(
-        f"{row[2]}, {row[0]}: {row[at['places']]} places, bias {row[at['bias']]} gC m⁻² yr⁻¹, r² {row[at['r²']]}, "
-        f"{row[at['inside 90 % (%)']]} % inside."
-        for row in rows
-        if row[1] == "all"
+        f"{row['flux']}, {row['judged']}: {row['number']} places, bias {row['bias']} gC m⁻² yr⁻¹, r² {row['r²']}, "
+        f"{row['inside 90 % (%)']} % inside."
+        for row in named
+        if row["places"] == "all"
     )
