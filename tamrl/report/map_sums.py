@@ -48,8 +48,8 @@ class SummedMaps:
         reference : gridded fluxes to compare with
         step : {"day", "month"}
 
-        Labels whose sums are written (`write_map_sums`) are not read again. Raises `ContractError` if a map lacks a field, or
-        the reference lies on another grid or time axis.
+        Where sums are written (`write_map_sums`), the maps are not read again. Raises `ContractError` if a map lacks a field,
+        the reference lies on another grid or time axis, or some labels alone have sums.
         """
         with xr.open_dataset(files.verified(run(File.MAP, flux=FLUXES[0], label=labels[0]))) as first:
             grid, fraction, attributes = Grid.of_cells(first), first["land_fraction"].values, first.attrs
@@ -103,6 +103,8 @@ def sum_flux(run: RunFiles, flux: str, labels: tuple[str, ...], reference: Refer
     land : land cells of the maps
     """
     if done := [folder for label in labels if (folder := run.find(File.MAP_SUMS, label=label))]:
+        if absent := [label for label in labels if run.find(File.MAP_SUMS, label=label) is None]:
+            raise ContractError("some labels have sums of maps, others not", where=done[0], found=f"none of {', '.join(absent)}")
         with np.load(files.verified(Path(done[0]) / f"{flux}.npz")) as first:
             sums = FluxSums(land, step=step, members=int(first["members"]), reference=bool(reference))
         for folder in done:

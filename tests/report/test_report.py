@@ -225,6 +225,8 @@ def test_a_report_from_sums_of_each_label_is_that_of_the_maps(make_run, tmp_path
     added = SummedMaps.read(
         RunFiles.of(str(run.folder), [first, *sums.values()]), run.labels, {("gpp", "2011"): "unread"}, step="month"
     )
+    with pytest.raises(ContractError, match="none of 2012"):
+        SummedMaps.read(RunFiles.of(str(run.folder), [first, sums["2011"]]), run.labels, {}, step="month")
     for flux, one in read.fluxes.items():
         np.testing.assert_allclose(added.fluxes[flux].mean.mean(), one.mean.mean(), rtol=1e-6)
         np.testing.assert_allclose(added.fluxes[flux].member_spread(), one.member_spread(), rtol=1e-5)
