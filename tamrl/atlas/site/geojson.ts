@@ -12,7 +12,7 @@ export interface Polygon {
 export const MOST_BYTES = 20e6;
 const MOST_POLYGONS = 100;
 const MOST_CORNERS = 400_000;
-const DEGREES = /(^|:)(OGC:1\.3:CRS84|CRS84|EPSG::?4326)$/i;
+const DEGREES = /CRS:?84|EPSG:{1,2}4326\b/i; // as in tamrl/polygons.py
 const CONVERT = "Convert it with “ogr2ogr -f GeoJSON -t_srs EPSG:4326 polygons.geojson FILE”.";
 
 type Json = Record<string, unknown>;
@@ -56,10 +56,11 @@ function parse(content: unknown, file: string): Polygon[] {
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
 
 function checkReference(content: Json, file: string): void {
-  if (!isObject(content.crs)) return;
-  const { properties } = content.crs;
-  const name = isObject(properties) ? String(properties.name ?? properties.href ?? "") : "";
-  if (!DEGREES.test(name)) throw new Error(`${file} is in the coordinate reference system “${name}”. Accepted are degrees east and north (WGS 84, EPSG:4326). ${CONVERT}`);
+  const { crs } = content;
+  if (crs === undefined || crs === null || DEGREES.test(JSON.stringify(crs))) return;
+  const { properties } = isObject(crs) ? crs : {};
+  const name = isObject(properties) && typeof properties.name === "string" ? properties.name : JSON.stringify(crs).slice(0, 120);
+  throw new Error(`${file} is in the coordinate reference system “${name}”. Accepted are degrees east and north (WGS 84, EPSG:4326). ${CONVERT}`);
 }
 
 function nameOf(feature: Json, k: number): string {
