@@ -43,11 +43,11 @@ def test_axe_finds_nothing_in_polygons_two_runs_and_problems(chromium, atlas, ax
     for name, page in looking.atlas_pages(chromium, atlas, looking.LOOKS["desktop"], views):
         if name == "problem":
             page.click("#tab-regions")
-            page.wait_for_selector("#own-file", state="attached")
-            page.set_input_files("#own-file", {"name": "a.json", "mimeType": "application/json", "buffer": b"{}"})
-            page.wait_for_selector(".own .problem")
+            page.wait_for_selector("#polygons-file", state="attached")
+            page.set_input_files("#polygons-file", {"name": "a.json", "mimeType": "application/json", "buffer": b"{}"})
+            page.wait_for_selector(".polygons .problem")
         elif name != "unknown":
-            page.wait_for_selector("#against")
+            page.wait_for_selector("#comparison")
         assert violations(page, axe) == [], name
 
 

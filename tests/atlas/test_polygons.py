@@ -10,6 +10,7 @@ import tamrl
 from tamrl import config
 from tamrl.api.totals import polygon_totals
 from tamrl.atlas.stage import build_atlas
+from tamrl.errors import InputError
 from tamrl.layout import File
 from tamrl.polygons import read_polygons
 from tamrl.run_record import Provenance
@@ -39,8 +40,13 @@ def collection(shapes: dict, **members) -> str:
 
 
 def choose(one, text: str, name: str = "mine.geojson") -> None:
-    one.page.wait_for_selector("#own-file", state="attached")
-    one.page.set_input_files("#own-file", {"name": name, "mimeType": "application/geo+json", "buffer": text.encode()})
+    one.page.wait_for_selector("#polygons-file", state="attached")
+    one.page.set_input_files("#polygons-file", {"name": name, "mimeType": "application/geo+json", "buffer": text.encode()})
+
+
+def summed_from(one) -> list[str]:
+    """Files asked for that are of use to sums of polygons alone."""
+    return [url for url in one.asked if ".members/" in url or ".month_std/" in url]
 
 
 @pytest.mark.parametrize("which", ["daily", "climatology"])
@@ -50,11 +56,13 @@ def test_totals_of_polygons_are_those_of_the_command(opened, atlas, which, reque
     (tmp_path / "mine.geojson").write_text(collection(SHAPES))
     expected = polygon_totals(tamrl.open_run(made.folder), read_polygons(tmp_path / "mine.geojson"))
     one = opened().go(made.folder / "atlas", "tab=regions")
+    one.page.wait_for_selector("#panel[data-shown]")
+    assert not summed_from(one)
     choose(one, collection(SHAPES))
     one.page.wait_for_selector("#panel h2:has-text('GRA')")
-    assert "nothing was uploaded" in one.text(".own")
+    assert "nothing was uploaded" in one.text(".polygons") and summed_from(one)
     _, table = saved(one, "#regions-csv", tmp_path)
-    own = table[table["kind"] == "own"].set_index(["name", "flux", "month"])
+    own = table[table["kind"] == "polygon"].set_index(["name", "flux", "month"])
     assert set(own.index.get_level_values("name")) == set(SHAPES) and len(own) == 3 * 3 * 13
     for row in expected.itertuples():
         year, months = own.loc[(row.polygon, row.flux, 0)], own.loc[(row.polygon, row.flux)].loc[1:12]
@@ -75,7 +83,7 @@ def test_the_mean_is_the_total_over_land_and_days(opened, atlas, tmp_path):
     choose(one, collection({"mine": SHAPES["GRA"]}))
     one.page.wait_for_selector("#panel h2:has-text('mine')")
     _, table = saved(one, "#regions-csv", tmp_path)
-    july = table[(table["kind"] == "own") & (table["month"] == 7) & (table["flux"] == "gpp")].iloc[0]
+    july = table[(table["kind"] == "polygon") & (table["month"] == 7) & (table["flux"] == "gpp")].iloc[0]
     days = content(atlas / "data/index.js")["sums"]["days"]["2012"][6]
     said = one.text("#intervals")
     mean = float(re.search(r"Mean of its land: GPP ([\d.]+)", said).group(1))
@@ -90,6 +98,7 @@ SEA = {"type": "Polygon", "coordinates": [ring((-170, 0), (-150, 0), (-150, 20),
 CRS = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3035"}}
 BAD = {
     "another system": (collection({"a": TRIANGLE}, crs=CRS), ["EPSG::3035", "degrees east and north", "ogr2ogr"]),
+    "a system as text": (collection({"a": TRIANGLE}, crs="EPSG:25832"), ["EPSG:25832", "degrees east and north", "ogr2ogr"]),
     "metres": (collection({"a": METRES}), ["4000000", "degrees east and north", "ogr2ogr"]),
     "over the edge": (collection({"fiji": EAST}), ["190", "cut polygons at 180°"]),
     "points": (collection({"a": {"type": "Point", "coordinates": [1, 2]}}), ["1 × Point", "polygons or multipolygons"]),
@@ -112,16 +121,62 @@ def test_bad_files_are_told_and_what_was_shown_stays(opened, atlas):
     one.page.wait_for_selector("#panel h2:has-text('good')")
     for name, (text, words) in BAD.items():
         choose(one, text, f"{name}.json")
-        one.page.wait_for_selector(f".own .problem:has-text({json.dumps(words[0], ensure_ascii=False)})")
-        said = one.text(".own .problem")
+        one.page.wait_for_selector(f".polygons .problem:has-text({json.dumps(words[0], ensure_ascii=False)})")
+        said = one.text(".polygons .problem")
         assert all(word in said for word in words), (name, said)
-        assert one.text("#panel .answer h2") == "good" and "mine.geojson" in one.text(".own")
+        assert one.text("#panel .answer h2") == "good" and "mine.geojson" in one.text(".polygons")
     choose(one, collection({"better": TRIANGLE}))
     one.page.wait_for_selector("#panel h2:has-text('better')")
-    assert one.page.locator(".own .problem").count() == 0 and one.page.locator("#region option:has-text('good')").count() == 0
-    one.page.click("#own-remove")
+    assert (
+        one.page.locator(".polygons .problem").count() == 0 and one.page.locator("#region option:has-text('good')").count() == 0
+    )
+    one.page.click("#polygons-remove")
     one.page.wait_for_selector("#panel h2:has-text('All land')")
     assert one.page.locator("#region optgroup[label='Your polygons']").count() == 0
+
+
+DEGREES = ["urn:ogc:def:crs:OGC:1.3:CRS84", "http://www.opengis.net/def/crs/OGC/1.3/CRS84", "EPSG:4326", None]
+OTHERS = ["EPSG:43260", "urn:ogc:def:crs:EPSG::3857", ""]
+
+
+def test_page_and_command_take_the_same_reference_systems(opened, atlas, tmp_path):
+    one = opened().go(atlas, "tab=regions")
+    for k, name in enumerate([*OTHERS, *DEGREES]):
+        crs = None if name is None else {"type": "name", "properties": {"name": name}}
+        text = collection({f"p{k}": TRIANGLE}, crs=crs)
+        (tmp_path / "mine.geojson").write_text(text)
+        if name in DEGREES:
+            assert list(read_polygons(tmp_path / "mine.geojson")) == [f"p{k}"]
+        else:
+            with pytest.raises(InputError, match="degrees east and north"):
+                read_polygons(tmp_path / "mine.geojson")
+        choose(one, text, f"{k}.json")
+        shown = f"#panel h2:has-text('p{k}')" if name in DEGREES else f".polygons .problem:has-text('{k}.json is in the')"
+        one.page.wait_for_selector(shown)
+
+
+def test_polygons_of_another_file_are_summed_anew_in_the_other_run(opened, atlas):
+    texts = []
+    for shapes in ([TRIANGLE, SHAPES["GRA"]], [SHAPES["GRA"]]):
+        one = opened().go(atlas, "c=two&br=mean&tab=regions")
+        for k, shape in enumerate(shapes):
+            choose(one, collection({"basin": shape}), f"{k}-{len(shapes)}.json")
+            one.page.wait_for_selector(f".polygons .caption:has-text('{k}-{len(shapes)}.json')")
+            one.page.wait_for_selector("#panel h2:has-text('basin') ~ #intervals")
+        texts.append(one.text("#comparison"))
+    assert texts[0] == texts[1] and "–" not in re.sub(r"[−–] *mean", "", texts[0])
+    assert "mean (climatology)" in texts[0]
+
+
+def test_another_run_of_an_earlier_version_leaves_the_numbers_of_this_one(opened, atlas, climatology, tmp_path):
+    copy = broken(atlas, tmp_path / "daily")
+    edited(broken(climatology.folder / "atlas", tmp_path / "mean"), sums=None)
+    one = opened().go(copy, "c=two&br=mean&tab=regions")
+    choose(one, collection({"basin": TRIANGLE}))
+    one.page.wait_for_selector("#panel > .problem:has-text('run mean was made by an earlier version')")
+    assert one.text("#panel .answer h2") == "basin" and one.page.locator("#intervals").count() == 1
+    one.page.select_option("#region", "globe")
+    one.page.wait_for_selector("#comparison")
 
 
 DROP = """([text, times]) => {
@@ -136,12 +191,12 @@ def test_a_file_dropped_on_the_page_is_summed(opened, atlas):
     one = opened().go(atlas)
     one.page.evaluate(DROP, [collection({"basin": TRIANGLE}), 1])
     one.page.wait_for_selector("#panel h2:has-text('basin')")
-    assert "dropped.geojson" in one.text(".own") and not one.page.evaluate("document.documentElement.matches('.dropping')")
+    assert "dropped.geojson" in one.text(".polygons") and not one.page.evaluate("document.documentElement.matches('.dropping')")
     one.drawn(lambda: one.page.click("[data-flux=nee]"))
     assert one.page.locator(".bars .name:has-text('basin')").count() == 1
     one.page.evaluate(DROP, [" " * 1000, 21_000])
-    one.page.wait_for_selector(".own .problem:has-text('has 21 MB; at most 20 MB')")
-    assert "Simplify" in one.text(".own .problem") and one.text("#panel .answer h2") == "basin"
+    one.page.wait_for_selector(".polygons .problem:has-text('has 21 MB; at most 20 MB')")
+    assert "Simplify" in one.text(".polygons .problem") and one.text("#panel .answer h2") == "basin"
 
 
 @pytest.mark.parametrize("holds", ["no sums", "another error model"])
@@ -152,7 +207,7 @@ def test_an_atlas_of_an_earlier_version_says_that_it_cannot(opened, atlas, holds
     copy = edited(broken(atlas, tmp_path), sums=None if holds == "no sums" else sums)
     one = opened().go(copy, "tab=regions")
     choose(one, collection({"basin": TRIANGLE}))
-    one.page.wait_for_selector(".own .problem:has-text('earlier version')")
+    one.page.wait_for_selector(".polygons .problem:has-text('earlier version')")
 
 
 def test_a_region_is_summed_over_its_mapped_land(opened, regional, site, tmp_path):
@@ -164,5 +219,6 @@ def test_a_region_is_summed_over_its_mapped_land(opened, regional, site, tmp_pat
     choose(one, (tmp_path / "mine.geojson").read_text())
     one.page.wait_for_selector("#panel h2:has-text('slanted')")
     _, table = saved(one, "#regions-csv", tmp_path)
-    own = table[(table["kind"] == "own") & (table["month"] == 0)].set_index("flux")
+    own = table[(table["kind"] == "polygon") & (table["month"] == 0)].set_index("flux")
     np.testing.assert_allclose(own["std"], expected["std"].loc[own.index], rtol=1e-2)
+    assert "land of the polygon beyond it" in one.text("#panel .answer .warn")

@@ -1,5 +1,5 @@
 // What the panels know of the page.
-import type { Own } from "./own";
+import type { ReaderPolygons } from "./polygons";
 import type { Run } from "./run";
 import type { Source } from "./source";
 import type { State } from "./state";
@@ -10,7 +10,7 @@ export interface App {
   readonly run: Run;
   readonly sources: Map<string, Source>;
   /** Polygons of the reader's own. */
-  readonly own: Own;
+  readonly polygons: ReaderPolygons;
   /** Read polygons from a file and show the first. */
   openPolygons(file: File): Promise<void>;
   /** Show no polygons of the reader's own any more. */

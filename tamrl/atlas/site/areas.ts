@@ -1,7 +1,7 @@
 // The panel of regions: what each takes up and releases, month by month, and the year's budgets beside published ones.
-import { regionAgainst } from "./against";
 import type { App } from "./app";
 import { bars, monthBars, type Bar } from "./charts";
+import { compareRegion } from "./comparison";
 import { digitsOfError, h, mass, number } from "./dom";
 import { exact, saveTable, type Column, type Row } from "./tables";
 import { FLUXES, MONTHS, type Flux, type Regions, type Total } from "./types";
@@ -11,7 +11,7 @@ const CLASSES: Record<string, string> = {
   CSH: "Closed shrubland", OSH: "Open shrubland", WSA: "Woody savanna", SAV: "Savanna", GRA: "Grassland", WET: "Wetland", CRO: "Cropland", URB: "Urban land",
   CVM: "Cropland mosaic", SNO: "Snow and ice", BSV: "Barren land", WAT: "Water",
 };
-const HEADINGS = { own: "Your polygons", globe: "The Earth", mapped: "The mapped region", region: "Regions (IPCC SREX)", band: "Latitude bands", class: "Land-cover classes" } as const;
+const HEADINGS = { polygon: "Your polygons", globe: "The Earth", mapped: "The mapped region", region: "Regions (IPCC SREX)", band: "Latitude bands", class: "Land-cover classes" } as const;
 
 export function regionName(regions: Regions, code: string): string {
   if (code === "globe") return "All land";
@@ -23,18 +23,18 @@ export function regionName(regions: Regions, code: string): string {
 
 export async function regionsPanel(app: App, host: HTMLElement, current: () => boolean): Promise<void> {
   const regions = await app.run.regions();
-  await app.own.ensure(app.run, regions, app.state.label);
+  await app.polygons.ensure(app.run, regions, app.state.label);
   if (!current()) return;
   const totals = regions.totals[app.state.label];
   const region = totals[app.state.region] ? app.state.region : totals["globe"] ? "globe" : "mapped region";
-  const against = await regionAgainst(app, region);
+  const comparison = await compareRegion(app, region);
   if (!current()) return;
-  host.replaceChildren(chooser(app, regions, region), own(app), sentence(app, regions, region), ...against, months(app, regions, region), budgets(app, regions, region));
+  host.replaceChildren(chooser(app, regions, region), fileChooser(app), sentence(app, regions, region), ...comparison, months(app, regions, region), budgets(app, regions, region));
 }
 
 function chooser(app: App, regions: Regions, region: string): HTMLElement {
   const select = h("select", { id: "region", change: () => choose(app, regions, select.value) });
-  for (const kind of ["own", "globe", "mapped", "region", "band", "class"] as const) {
+  for (const kind of ["polygon", "globe", "mapped", "region", "band", "class"] as const) {
     const group = h("optgroup", { label: HEADINGS[kind] });
     const codes = Object.keys(regions.kinds).filter((code) => regions.kinds[code] === kind && regions.area[code] > 0);
     codes.sort((a, b) => (kind === "region" ? regionName(regions, a).localeCompare(regionName(regions, b)) : 0));
@@ -45,15 +45,15 @@ function chooser(app: App, regions: Regions, region: string): HTMLElement {
 }
 
 /** Polygons of the reader's own: a file is chosen here, or dropped on the page. */
-function own(app: App): HTMLElement {
-  const { file, problem, busy } = app.own;
-  const field = h("input", { type: "file", id: "own-file", class: "unseen", accept: ".geojson,.json,application/geo+json", change: () => {
+function fileChooser(app: App): HTMLElement {
+  const { file, problem, busy } = app.polygons;
+  const field = h("input", { type: "file", id: "polygons-file", class: "unseen", accept: ".geojson,.json,application/geo+json", change: () => {
     const [chosen] = field.files ?? [];
     field.value = ""; // the same file may be chosen again
     if (chosen) void app.openPolygons(chosen);
   } });
-  return h("section", { class: "own" },
-    h("div", { class: "row" }, field, h("label", { class: "button", for: "own-file" }, "Your own polygons …"), file && h("button", { type: "button", id: "own-remove", click: () => app.removePolygons() }, "Remove")),
+  return h("section", { class: "polygons" },
+    h("div", { class: "row" }, field, h("label", { class: "button", for: "polygons-file" }, "Your own polygons …"), file && h("button", { type: "button", id: "polygons-remove", click: () => app.removePolygons() }, "Remove")),
     h("p", { class: "soft caption" }, file ? `${file}, summed in this browser; nothing was uploaded.` : "A GeoJSON file; or drop it on the page. It is summed in this browser, and nothing is uploaded."),
     busy && h("p", { role: "status" }, "Summing …"),
     problem && h("p", { class: "problem", role: "alert" }, problem));
@@ -62,7 +62,7 @@ function own(app: App): HTMLElement {
 /** All regions, months and fluxes of all years as a CSV file. */
 function saveRegions(app: App, regions: Regions): void {
   const columns: Column[] = [
-    { name: "region", means: "code of the region" }, { name: "name", means: "its name" }, { name: "kind", means: "globe; band of latitude; IGBP class; region of SREX; or own for polygons of a file of the reader" },
+    { name: "region", means: "code of the region" }, { name: "name", means: "its name" }, { name: "kind", means: "globe; band of latitude; IGBP class; region of SREX; or polygon of a file of the reader" },
     { name: "area_m2", means: "its land; m2" }, { name: "flux", means: "gpp; reco; or nee" }, { name: "year", means: "year; or climatology" }, { name: "month", means: "1 to 12; 0 is the year" },
     { name: "mean", means: "mean of the members; PgC of the month or of the year" }, { name: "std", means: "standard deviation of the error of that total; PgC; of the members and of what all get wrong together" },
     { name: "q05", means: "lower end of its 90 % interval; PgC" }, { name: "q95", means: "upper end of its 90 % interval; PgC" },
@@ -81,7 +81,7 @@ export function choose(app: App, regions: Regions, region: string): void {
   if (!corners) return;
   const [[west, east], [south, north]] = [0, 1].map((axis) => corners.reduce(([low, high], corner) => [Math.min(low, corner[axis]), Math.max(high, corner[axis])], [Infinity, -Infinity]));
   const wide = Math.max(east - west, 2 * (north - south), 1);
-  app.fly((south + north) / 2, (west + east) / 2, Math.max(1, Math.min(regions.kinds[region] === "own" ? 20 : 5, 170 / wide)));
+  app.fly((south + north) / 2, (west + east) / 2, Math.max(1, Math.min(regions.kinds[region] === "polygon" ? 20 : 5, 170 / wide)));
 }
 
 /** The answer in words. */
@@ -107,15 +107,16 @@ function sentence(app: App, regions: Regions, region: string): HTMLElement {
     h("p", { "data-say": "" }, `${when} its plants take up `, ...answer("gpp", gpp, 1), " of carbon (GPP) and its ecosystems release ", ...answer("reco", reco, 1), " (RECO): a net ",
       nee[0] < 0 ? "uptake" : "release", " of ", ...answer("nee", nee, nee[0] < 0 ? -1 : 1), "."),
     intervals(app, regions, region, { gpp, reco, nee }),
+    regions.kinds[region] === "polygon" && !("globe" in regions.kinds) && h("p", { class: "warn" }, "This run maps one region of the Earth: land of the polygon beyond it is not in these numbers."),
     h("p", { class: "soft" }, "± is one standard deviation of the error of the total: what the members disagree on, and what all of them get wrong together, learnt at held-out towers."),
-    held(app, regions),
+    coverageOfRegions(app, regions),
     h("p", { class: "soft caption" }, `${number(regions.area[region] / 1e12, 2)} million km² of land. 1 PgC = 10⁹ t of carbon.`),
     about.skill.nee.startsWith("no ") && h("p", { class: "warn" }, `Take the net with care. NEE: ${about.skill.nee}.`),
   );
 }
 
 /** How often the intervals of regions by month hold the truth, where that is known everywhere. */
-function held(app: App, regions: Regions): HTMLElement | null {
+function coverageOfRegions(app: App, regions: Regions): HTMLElement | null {
   const { state, run } = app;
   const cases = Object.entries(regions.truth[state.label] ?? {}).filter(([code]) => regions.kinds[code] === "region").flatMap(([code, truth]) =>
     truth[state.flux].slice(1).map((value, m) => [value, regions.totals[state.label][code]?.[state.flux][m + 1]] as const)).filter(([value, total]) => value !== null && total && (value || total[0]));
@@ -132,7 +133,7 @@ function intervals(app: App, regions: Regions, region: string, totals: Record<Fl
   const days = run.index.sums?.days[state.label];
   const length = days && (state.month ? days[state.month - 1] : days.reduce((sum, value) => sum + value, 0));
   const each = (factor: number): string => FLUXES.map((flux) => {
-    const [mean, std, low, high] = totals[flux].map((value) => (value ?? 0) * factor);
+    const [mean, std, low, high] = totals[flux].map((value) => (value ?? NaN) * factor);
     const digits = digitsOfError(std, mean);
     return `${run.index.fluxes[flux].short} ${number(mean, digits)} (${number(low, digits)} to ${number(high, digits)})`;
   }).join(", ");
@@ -176,7 +177,7 @@ function budgets(app: App, regions: Regions, region: string): HTMLElement {
   const virtual = run.index.reference === "truth";
   return h("section", {},
     h("h3", {}, `${run.index.fluxes[state.flux].long}: budgets of the year`),
-    bars([...list("own"), ...list("globe"), ...list("mapped"), ...list("band")], colour, "PgC yr⁻¹", published),
+    bars([...list("polygon"), ...list("globe"), ...list("mapped"), ...list("band")], colour, "PgC yr⁻¹", published),
     h("p", { class: "soft caption" }, `PgC per year; dark lines: 90 % interval${run.index.reference && Object.keys(regions.truth).length ? `; dashed: ${run.index.reference}, where it can be summed` : ""}. `,
       published ? `Striped, behind all land: published, ${number(published.low, 1)} to ${number(published.high, 1)} (${published.source})${virtual ? ", of the real Earth" : ""}.` : "No comparable published total.", state.flux === "nee" ? " Fire and lateral fluxes excluded." : ""),
     h("h4", {}, HEADINGS.region), bars(sorted, colour, "PgC yr⁻¹"),

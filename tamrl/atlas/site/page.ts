@@ -10,10 +10,10 @@ import { handle } from "./gestures";
 import { legend, type Words } from "./legend";
 import { begins, letters, PLACES, ZONES } from "./gazetteer";
 import { beside, DataError } from "./load";
-import { Own } from "./own";
 import { loadCoast, Pane, type Marks } from "./pane";
 import { savePicture } from "./picture";
 import { placePanel } from "./place";
+import { ReaderPolygons } from "./polygons";
 import { Run } from "./run";
 import { Search, type Hit } from "./search";
 import { sources, valueAt, type Source } from "./source";
@@ -40,7 +40,7 @@ interface Stage {
 export class Page implements App {
   state: State;
   readonly sources: Map<string, Source>;
-  readonly own = new Own();
+  readonly polygons = new ReaderPolygons();
   private readonly controls: Controls;
   private readonly stages: Stage[] = [];
   private beside: { name: string; run: Run; sources: Map<string, Source> } | null = null;
@@ -307,7 +307,7 @@ export class Page implements App {
   async openPolygons(file: File): Promise<void> {
     this.set({ tab: "regions" });
     const regions = await this.run.regions();
-    const opening = this.own.open(file, this.run, regions, this.state.label);
+    const opening = this.polygons.open(file, this.run, regions, this.state.label);
     void this.panel();
     const code = await opening;
     if (code) choose(this, regions, code);
@@ -317,7 +317,7 @@ export class Page implements App {
 
   removePolygons(): void {
     if (!this.regions) return;
-    this.own.remove(this.regions);
+    this.polygons.remove();
     this.set({ region: "" });
     void this.panel();
   }

@@ -1,8 +1,8 @@
 // The panel of a place: what the maps say there, how sure they are, and why.
 import { geoDistance } from "d3-geo";
-import { placeAgainst } from "./against";
 import { ownScore, period, scoreOf, skillColour, type App } from "./app";
 import { lineChart } from "./charts";
+import { comparePlace } from "./comparison";
 import { copy, digitsFor, h, number, placeName } from "./dom";
 import { pickMonth } from "./source";
 import { exact, rowsOf, saveTable, type Column, type Row } from "./tables";
@@ -58,10 +58,10 @@ export async function placePanel(app: App, host: HTMLElement, current: () => boo
     return;
   }
   const facts = await gather(app, cell, state.label);
-  const against = await placeAgainst(app, facts.lat, facts.lon);
+  const comparison = await comparePlace(app, facts.lat, facts.lon);
   if (!current()) return;
   const level = host.querySelector("details.numbers")?.hasAttribute("open");
-  host.replaceChildren(...parts(app, facts, cell, against));
+  host.replaceChildren(...parts(app, facts, cell, comparison));
   if (level) host.querySelector("details.numbers")?.setAttribute("open", "");
 }
 
@@ -99,11 +99,11 @@ function nearest(app: App, lat: number, lon: number): { lat: number; lon: number
   return best;
 }
 
-function parts(app: App, facts: Facts, cell: number, against: HTMLElement[]): (Node | string)[] {
+function parts(app: App, facts: Facts, cell: number, comparison: HTMLElement[]): (Node | string)[] {
   return [
     heading(app, facts, cell),
     headline(app, facts),
-    ...against,
+    ...comparison,
     trust(app, facts),
     season(app, facts),
     years(app, cell),

@@ -137,7 +137,7 @@ export interface Regions {
   totals: Record<string, Record<string, Record<Flux, (Total | null)[]>>>;
   /** Of the gridded reference, PgC of the year and of the months; not of land-cover classes, and empty without a reference. */
   truth: Record<string, Record<string, Record<Flux, (number | null)[]>>>;
-  kinds: Record<string, "globe" | "mapped" | "band" | "class" | "region" | "own">;
+  kinds: Record<string, "globe" | "mapped" | "band" | "class" | "region" | "polygon">;
   outlines: Record<string, { name: string; rings: [number, number][][] }>;
   area: Record<string, number>;
 }
