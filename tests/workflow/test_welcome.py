@@ -1,4 +1,7 @@
-"""The three questions that the atlas asks first: how often their answers hold the truth of a virtual Earth."""
+"""The three questions that the atlas asks first: how often their answers hold the truth of a virtual Earth.
+
+Bounds of shares are no promise: they were set below what one run of this configuration gave, so that a fall shows.
+"""
 
 import json
 import re
@@ -25,7 +28,7 @@ def asked(finished) -> pd.DataFrame:
 
 def test_days_of_places_hold_the_truth_about_as_often_as_promised(asked):
     """Of thirty steps of training the biases are large; the mean over the fluxes is near the promise all the same."""
-    assert asked["day of a place"].mean() == pytest.approx(welcome.PROMISED, abs=0.1)
+    assert asked["day of a place"].mean() == pytest.approx(welcome.PROMISED, abs=0.05)
 
 
 def test_held_out_towers_lie_in_their_ranges_as_often_as_the_page_says(asked, finished):
@@ -42,8 +45,8 @@ def test_totals_of_regions_by_month_hold_the_truth_more_often_than_the_members_d
     true = np.array([truth[row.region][row.flux][row.month] for row in rows.itertuples()], float)
     alone = pd.Series(np.abs(true - rows["mean"]).to_numpy() <= MEMBERS * rows["member_std"].to_numpy(), index=rows["flux"])
     for flux in FLUXES:
-        assert asked["total of a region, months", flux] >= alone[flux].mean(), flux
-    assert asked["total of a region, months"].mean() > 0.5
+        assert asked["total of a region, months", flux] >= alone[flux].mean() + 0.1, flux
+    assert asked["total of a region, months"].mean() > 0.65
 
 
 def test_the_page_says_how_often_and_sums_a_polygon_as_the_regions_are_summed(chromium, asked, finished, tmp_path):
@@ -53,13 +56,13 @@ def test_the_page_says_how_often_and_sums_a_polygon_as_the_regions_are_summed(ch
     for _, page in views:
         said = re.search(r"hold the truth in (\d+) %", page.inner_text("#held-regions"))
         assert float(said.group(1)) == pytest.approx(100 * asked["total of a region, months", "gpp"], abs=0.51)
-        page.set_input_files("#own-file", {"name": "w.json", "mimeType": "application/json", "buffer": world.encode()})
+        page.set_input_files("#polygons-file", {"name": "w.json", "mimeType": "application/json", "buffer": world.encode()})
         page.wait_for_selector("#panel h2:has-text('world')")
         with page.expect_download() as waiting:
             page.click("#regions-csv")
         waiting.value.save_as(tmp_path / "regions.csv")
     table = pd.read_csv(tmp_path / "regions.csv", comment="#").set_index(["region", "flux", "month"])
-    own, known = table.loc["own:world"], table.loc["globe"]
+    own, known = table.loc["polygon:world"], table.loc["globe"]
     size = (known["mean"].abs() + known["std"]).to_numpy()
     for name in ("mean", "std", "q05", "q95", "reference"):
         np.testing.assert_allclose(own[name] / size, known[name].loc[own.index] / size, atol=4e-3)
