@@ -34,9 +34,13 @@ class Trained:
 def save_model(folder: Path, trained: Trained) -> None:
     """Write a model into `folder`."""
     folder.mkdir(parents=True)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
-    (folder / WEIGHTS).write_bytes(pack(state))  # a full disk is then an OSError
+    (folder / WEIGHTS).write_bytes(pack(stored_weights(trained)))  # a full disk is then an OSError
     trained.spec.model_copy(update={"weights": sha256(folder / WEIGHTS)}).write(folder / SPEC)
+
+
+def stored_weights(trained: Trained) -> dict[str, Tensor]:
+    """The weights of a model as they are written."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
 
 
 def load_member(folder: str | Path) -> Trained:

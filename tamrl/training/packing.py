@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tamrl.errors import ContractError
 from tamrl.intake import border
-from tamrl.training.checkpoint import Trained, restore_model
+from tamrl.training.checkpoint import Trained, restore_model, stored_weights
 from tamrl.training.model_spec import ModelSpec
 
 KEY = "tamrl"
@@ -59,8 +59,7 @@ def pack_members(members: Sequence[Trained], arrays: Mapping[str, np.ndarray], t
     """
     tensors = {f"array/{name}": torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
     for k, member in enumerate(members):
-        state = member.model.state_dict()
-        tensors |= {f"member-{k}/{name}": tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        tensors |= {f"member-{k}/{name}": tensor for name, tensor in stored_weights(member).items()}
     content = {"sha256": packed_digest(text, tensors), "text": text}
     return pack(tensors, metadata={KEY: json.dumps(content, sort_keys=True)})
 
