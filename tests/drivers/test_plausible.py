@@ -155,6 +155,17 @@ def test_a_cold_region_need_not_be_warm():
     assert not refused("air_temperature", cold, land=region)
 
 
+@pytest.mark.parametrize(
+    ("name", "mean"),
+    [("irrigated_fraction", 0.018), ("rainfed_fraction", 0.087), ("pasture_fraction", 0.225), ("c4_fraction", 0.2)],
+)
+def test_shares_of_land_read_as_percent_are_refused(name, mean):
+    share = np.where(LAND, mean, np.nan)
+    plausible.check_static(name, share, GRID)
+    with pytest.raises(UnitError, match="mean over land"):
+        plausible.check_static(name, share / 100, GRID)
+
+
 @pytest.mark.parametrize(("factor", "good"), [(1, True), (3.28, False), (0.001, False), (-1, False)])
 def test_elevation_in_feet_or_kilometres_is_refused(factor, good):
     height = np.where(LAND, 800.0 * factor, np.nan)
