@@ -63,7 +63,11 @@ def fetch_map(options: Options, item: str, year: int, folder: Path) -> None:
 
 def _fetch_land_cover(year: int, folder: Path) -> Path:
     earthdata.fetch_granules(static_maps.PRODUCT, year, folder, collection=COLLECTION)
-    return max(folder.glob(f"{static_maps.PRODUCT}.A{year}*.hdf"))
+    fetched = sorted(folder.glob(f"{static_maps.PRODUCT}.A{year}*.hdf"))
+    if not fetched:
+        todo = "set drivers.static.land_cover_year to a year that the archive has"
+        raise DownloadError("the archive holds no map of land cover that begins in the year", where=folder, found=year, todo=todo)
+    return fetched[-1]
 
 
 def _fetch_file(source: PublishedMap, target: Path) -> Path:
