@@ -237,3 +237,16 @@ def test_a_table_at_its_old_place_is_refused_with_the_new_one(tmp_path, monkeypa
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     with pytest.raises(ConfigError, match=f"move it to tamrl/data/{name}"):
         config.load({})
+
+
+def test_an_ablation_differs_from_the_default_of_the_benchmark_in_its_part_alone(root):
+    files = [root / "config/benchmark.yaml", root / "config/ablations.yaml"]
+    default = config.load_files(files[:1]).training.options("tamrl")
+    training = config.load_files(files).training
+    more = {"support_years": {"support", "encoder"}, "balance_reconciled": {"balance", "validation"}}
+    more |= {"one_stream": {"streams", "hidden"}, "short_windows": {"context", "sequence", "spinup", "batch", "forgiven"}}
+    assert training.options("tamrl") == default
+    for name in set(training.models) - {"tamrl"}:
+        changed = {key for key, value in training.options(name).items() if key not in default or default[key] != value}
+        plugin = {training.plugin(name)} - {"tamrl"}
+        assert len(changed | plugin) == 1 or changed == more.get(name), (name, changed)
