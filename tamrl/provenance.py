@@ -70,12 +70,14 @@ def _closure(modules: Iterable[str]) -> set[str]:
     return seen
 
 
+@cache
 def _file(module: str) -> Path | None:
     base = ROOT.joinpath(*module.split("."))
     candidates = (base.with_suffix(".py"), base / "__init__.py")
     return next((p for p in candidates if p.exists()), None)
 
 
+@cache
 def imports(module: str) -> tuple[str, ...]:
     """Return the modules of this package that `module` imports by name."""
     return tuple(sorted({m for m in _imported(module) if m.split(".")[0] == "tamrl" and _file(m)}))

@@ -38,14 +38,16 @@ def package(tmp_path, monkeypatch):
     (folder / "d.py").write_text("VALUE = 1\n")
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
 
+    def forget():
+        for cached in (provenance._file, provenance.imports, provenance._imported, provenance._source_digest):
+            cached.cache_clear()
+
     def digest():
-        provenance._imported.cache_clear()
-        provenance._source_digest.cache_clear()
+        forget()
         return provenance.code_digest("tamrl.a")
 
     yield folder, digest
-    provenance._imported.cache_clear()
-    provenance._source_digest.cache_clear()
+    forget()
 
 
 @pytest.mark.parametrize(

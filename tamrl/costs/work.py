@@ -217,7 +217,7 @@ RULES: dict[str, Work] = {
         6, _single, lambda s: _cell_steps(s) * s.mapped, _map_field, reads=lambda s: bytes_of_cube(s) * s.mapped, threads=8
     ),
     "assess_towers": Work(6, _single, _tower_steps, _table),
-    "predict_towers": Work(7, _models, lambda s: _tower_steps(s) * s.held_members, _table),
+    "predict_towers": Work(7, _models, lambda s: _tower_steps(s) * s.held_members, _table, threads=5),
     "predict_tiles": Work(7, lambda s: s.labels, _forward, _tiles, reads=_lead_in, writes=_store, threads=32, process=450),
     "evaluate_models": Work(8, _single, lambda s: _tower_steps(s) * _models(s), lambda s: _table(s) * _models(s)),
     "write_map": Work(9, _maps, _map_cells, _slab(lambda s: 5), reads=_store, writes=_map_bytes(lambda s: 5)),
@@ -232,6 +232,6 @@ RULES: dict[str, Work] = {
         _map_field,
         reads=lambda s: _read_maps(s) if s.labels == 1 else _map_sums(s) * s.labels,
     ),
-    "record_provenance": Work(12, _single, _all_maps, lambda s: 1.0, threads=8),
+    "record_provenance": Work(12, _single, _all_maps, lambda s: 1.0, threads=16),
 }
 """The rules with costs, in the order of the chain; all other rules take seconds."""

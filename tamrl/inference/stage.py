@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,15 @@ _log = logging.getLogger(__name__)
 
 @stage
 def predict_towers(
-    *, samples: str, splits: str, models: list[str], table: str, model: str, drivers: str, batches: Batches
+    *,
+    samples: str,
+    splits: str,
+    models: list[str],
+    table: str,
+    model: str,
+    drivers: str,
+    batches: Batches,
+    threads: int = 1,
 ) -> None:
     """Predict every held-out tower with the members of the fold that holds it out.
 
@@ -42,6 +51,8 @@ def predict_towers(
     models : folders of the trained members of all folds
     table : output, one row per member, site, date and measured flux
     model, drivers : written into the table
+    batches : towers at once, and the device
+    threads : folds that are predicted side by side
     """
     device = prepare_torch(batches.device)
     members = to_device(load_ensemble(models), device)
@@ -49,8 +60,8 @@ def predict_towers(
     ds = contracts.check_samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)
     split = contracts.read_csv(splits, contracts.SPLITS)
     fold_of = split.set_index("site")["fold"].reindex(ds["site"].values).to_numpy()
-    frames = []
-    for fold in sorted({m.spec.fold for m in members}):
+
+    def predict_fold(fold: str) -> list[pd.DataFrame]:
         held_out = ds.isel(site=fold_of == fold)
         of_fold = [m for m in members if m.spec.fold == fold]
         since = first_held_out(split, held_out["site"].values)
@@ -59,12 +70,14 @@ def predict_towers(
         elif others := [m.spec.member for m in of_fold if m.spec.training.splits != sha256(splits)]:
             # in a split in time towers are known and steps are not
             raise ContractError("members were trained with another split in time", where=splits, found=others, todo="train again")
-        if held_out.sizes["site"]:
-            rows = _tower_rows(held_out, of_fold, batch=batches.batch, device=device)
-            if since is not None:  # only the rows that a split in time holds out
-                begin = dict(zip(held_out["site"].values, since, strict=True))
-                rows = [table[table["date"] >= table["site"].map(begin)] for table in rows]
-            frames += rows
+        rows = _tower_rows(held_out, of_fold, batch=batches.batch, device=device) if held_out.sizes["site"] else []
+        if since is not None:  # only the rows that a split in time holds out
+            begin = dict(zip(held_out["site"].values, since, strict=True))
+            rows = [table[table["date"] >= table["site"].map(begin)] for table in rows]
+        return rows
+
+    with ThreadPoolExecutor(threads) as pool:
+        frames = [table for tables in pool.map(predict_fold, sorted({m.spec.fold for m in members})) for table in tables]
     if not frames:
         raise ContractError("no tower is held out", where=splits, found=sorted(set(split["fold"])), todo="check splits.scheme")
     rows = pd.concat(frames, ignore_index=True)

@@ -103,3 +103,8 @@ def test_a_search_costs_all_its_trainings():
     doubled = setting_hours(config.load({"search": {"settings": 3, "models": models, "folds": [0, 1]}}))
     assert sum(doubled.values()) == pytest.approx(2 * sum(hours.values()))
     assert "| `ctlstm` | 3 |" in format_search(conf)
+
+
+def test_the_plan_counts_with_the_threads_of_the_profile():
+    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
+    assert profile["set-threads"] == {name: rule.threads for name, rule in work.RULES.items() if rule.threads > 1}

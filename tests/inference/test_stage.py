@@ -322,12 +322,16 @@ def tower_files(world, tmp_path) -> dict:
     return {"samples": str(tmp_path / "grid.nc"), "splits": str(tmp_path / "splits.csv")}
 
 
-def _towers(tower_files, folders, tmp_path):
-    table = tmp_path / "members.parquet"
-    predict_towers(
-        **tower_files, models=folders, table=str(table), model="tamrl", drivers="grid", batches={"batch": 64, "device": "cpu"}
-    )
+def _towers(tower_files, folders, tmp_path, threads=1):
+    table, batches = tmp_path / "members.parquet", {"batch": 64, "device": "cpu"}
+    labels = {"model": "tamrl", "drivers": "grid"}
+    predict_towers(**tower_files, models=folders, table=str(table), **labels, batches=batches, threads=threads)
     return pd.read_parquet(table)
+
+
+def test_folds_side_by_side_give_the_same_table(tower_files, save_member, tmp_path):
+    folders = [save_member(tmp_path / f"{f}-{m}", member=m, fold=f) for f in "01" for m in range(2)]
+    pd.testing.assert_frame_equal(_towers(tower_files, folders, tmp_path), _towers(tower_files, folders, tmp_path, threads=3))
 
 
 def test_towers_are_predicted_by_the_members_that_did_not_see_them(tower_files, save_member, tmp_path):
