@@ -39,6 +39,9 @@ COARSER = 2
 FRACTION = 1e-4
 """Quantum of the share of a cell that is land, and of the shares of the classes."""
 
+Towers = tuple[tuple[float, float], ...]
+"""Latitude and longitude of the towers that trained; several fluxes may have the same."""
+
 
 @dataclass(frozen=True, eq=False)
 class CellMonths:
@@ -134,11 +137,13 @@ def _static(land: Land, cells: ShownCells) -> Iterator[tuple[Layer, np.ndarray]]
 
 def _describe(made: dict[str, Layer], days: dict[str, list[float]], calibration: Calibration) -> dict[str, Any]:
     """Return layers, lengths of the months and the error model in the form that the page reads."""
-    model = calibration.error_model
+    errors = {flux: calibration.error_model.of_flux(flux) for flux in FLUXES}
+    towers = list(dict.fromkeys(of_flux.towers for of_flux in errors.values()))
     return {
         "layers": [asdict(layer) for layer in made.values()],
         "days": days,
-        "errors": {flux: _errors(model.of_flux(flux)) for flux in FLUXES},
+        "errors": {flux: _errors(of_flux, towers) for flux, of_flux in errors.items()},
+        "towers": towers,
         "radius_m": EARTH_RADIUS,
         "joined": aggregate.JOINED,
         "beyond": aggregate.BEYOND,
@@ -146,7 +151,7 @@ def _describe(made: dict[str, Layer], days: dict[str, list[float]], calibration:
     }
 
 
-def _errors(errors: FluxErrors) -> dict[str, Any]:
+def _errors(errors: FluxErrors, towers: list[Towers]) -> dict[str, Any]:
     def space(part: SpatialErrors) -> dict[str, float]:
         return part.model_dump(exclude={"correlogram"})
 
@@ -157,7 +162,7 @@ def _errors(errors: FluxErrors) -> dict[str, Any]:
         "decay_months": errors.decay_months,
         "place": space(errors.place),
         "weather": space(errors.weather),
-        "towers": errors.towers,
+        "towers": towers.index(errors.towers),
         "quantile": errors.quantile(LEVELS[1]),
         "common": {name: errors.common(name) for name in classes.IGBP},
     }

@@ -20,6 +20,7 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
 from tamrl.maps.outlines import SREX, srex_masks
+from tamrl.uncertainty.calibration import Calibration
 from tests.atlas.conftest import QUANTUM, monthly
 from tests.welcome import content
 
@@ -230,6 +231,14 @@ def test_the_page_and_its_index_say_whether_the_world_is_virtual(daily, climatol
         assert page.count(simulated.STATEMENT) == (3 if said else 0), "description, title and badge"
         assert (simulated.COLUMN in table) is bool(said)
         assert not said or (table[simulated.COLUMN] == said).all()
+
+
+def test_towers_that_trained_several_fluxes_are_stored_once(written, daily):
+    sums = content(written / "data/index.js")["sums"]
+    model = Calibration.read(daily.path("evaluation/calibration.json")).error_model
+    expected = {flux: [list(at) for at in model.of_flux(flux).towers] for flux in FLUXES}
+    assert {flux: sums["towers"][sums["errors"][flux]["towers"]] for flux in FLUXES} == expected
+    assert len(expected["gpp"]) > 2 and len(sums["towers"]) == len(set(map(str, expected.values())))
 
 
 def test_an_atlas_of_a_region_lies_at_its_place_on_the_globe(regional, placeholder):

@@ -54,7 +54,7 @@ export class ReaderPolygons {
   /** Sum polygons and put them among the regions, after `before`. Throws where one has no land with fluxes. */
   private async add(run: Run, regions: Regions, label: string, polygons: Polygon[], before: () => void): Promise<void> {
     const { sums, grid } = run.index;
-    if (sums?.errors.gpp.quantile === undefined) throw new Error(`The atlas of run ${run.index.run} was made by an earlier version, which cannot sum polygons. Make it again with “make atlas”.`);
+    if (sums?.towers === undefined) throw new Error(`The atlas of run ${run.index.run} was made by an earlier version, which cannot sum polygons. Make it again with “make atlas”.`);
     const totals = await sumPolygons(run, sums, label, polygons.map(({ rings }) => shareOf(rings, grid.resolution, sums.points)));
     const empty = polygons.filter((_, k) => FLUXES.every((flux) => !totals[k].fluxes[flux][0]?.[1])).map(({ name }) => `“${name}”`);
     if (empty.length) throw new Error(`No land that carries flux in this run lies in ${empty.slice(0, 5).join(", ")}. Give corners as degrees east and north, in this order.`);

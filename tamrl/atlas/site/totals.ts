@@ -79,7 +79,7 @@ function covariances(sums: Sums, flux: Flux, numbers: Numbers, weights: Float64A
   const { length } = numbers.lat;
   const errors = sums.errors[flux];
   const known = Array.from({ length }, (_, i) => i).filter((i) => days.some((_, m) => !Number.isNaN(std[m * length + i])));
-  const far = isolation(sums, errors.towers, numbers, known);
+  const far = isolation(sums, sums.towers[errors.towers], numbers, known);
   const [place, weather] = [errors.place, errors.weather].map((space) => kinship(sums, space, far, numbers, known));
   const kinds = sums.layers.find((layer) => layer.name === "classes")?.classes ?? [];
   const share = numbers.layers.get("classes");

@@ -110,9 +110,9 @@ export interface ErrorParts {
   decay_months: number;
   place: SpatialPart;
   weather: SpatialPart;
-  /** Latitude and longitude of the towers that trained; none where their distances play no role. */
-  towers: [number, number][];
-  /** 95 % quantile of the error of a total over its standard deviation; atlases of earlier versions have another model without it. */
+  /** Which of the `towers` of the sums trained the flux. */
+  towers: number;
+  /** 95 % quantile of the error of a total over its standard deviation. */
   quantile: number;
   /** Share of the lasting variance that all places of a class have in common. */
   common: Record<string, number>;
@@ -124,6 +124,8 @@ export interface Sums {
   /** Length of each month by label. */
   days: Record<string, number[]>;
   errors: Record<Flux, ErrorParts>;
+  /** Latitude and longitude of towers, each set once; empty where their distances play no role. Not in atlases of earlier versions. */
+  towers: [number, number][][];
   radius_m: number;
   joined: number;
   beyond: number;
