@@ -63,6 +63,28 @@ def test_the_one_asked_for_is_read_and_the_log_says_what_is_not(product, caplog)
         read(plugin, name, folder, collection="005")
 
 
+def test_another_product_of_a_source_is_named_only_where_the_one_asked_for_lacks(product, caplog):
+    plugin, name, folder = product
+    for file in folder.iterdir():
+        if ".006." in file.name or file.name.startswith("MOD11C1"):
+            file.unlink()
+    other = next(product for product in cmg.PRODUCTS if product != name)
+    (folder / f"{other}.A2011001.061.2021001000000.hdf").write_bytes(b"read by another source, or as a later sensor")
+    read(plugin, name, folder)
+    assert "not read as" not in caplog.text
+    (folder / f"{other}.zip").write_bytes(b"no file of it")
+    read(plugin, name, folder)
+    assert f"not read as {name}: 1 files of {other} (.zip)" in caplog.text
+    for file in folder.glob(f"{name}.A*"):
+        file.unlink()
+    with pytest.raises(InputError, match=rf"no composites of 2011(.|\n)*1 files of {other} \(.hdf\)"):
+        read(plugin, name, folder)
+
+
+def test_every_product_of_a_source_is_a_known_one():
+    assert set(cmg.PRODUCTS) == {product for _, product in PRODUCTS} | {static_maps.PRODUCT}
+
+
 def test_older_years_of_another_collection_do_not_matter(product):
     plugin, name, folder = product
     for file in folder.glob(f"{name}.A*.006.*"):

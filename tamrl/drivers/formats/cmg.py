@@ -37,6 +37,9 @@ EVERY_DAY = range(1, 367)
 SCALE = 1e-4
 """What one stored number counts in the products read here."""
 
+PRODUCTS = ("MOD13C1", "MYD13C1", "VNP13C1", "MCD43C4", "VNP43C4", "MCD12C1")
+"""Products that a source reads: their files may lie in one folder."""
+
 Reader = Callable[[Path, tuple[int, int]], np.ndarray]
 """Reads one map (float32, rows and columns as in the file) of a file, whose shape must be the one given."""
 
@@ -77,14 +80,15 @@ def find_composites(
     begin, end = (month.astype("datetime64[s]").item() for month in axis.span)
     first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
     days: dict[datetime, Path] = {}
-    names = name_pattern(product)
+    names, of_others = name_pattern(product), name_pattern(f"(?:{'|'.join(PRODUCTS)})")
     seen: Counter[str] = Counter()
     others: Counter[str] = Counter()
+    beside: Counter[str] = Counter()
     other_days = 0
     for path in netcdf.folder_contents(folder):
         match = names.match(path.name)
         if match is None:
-            others[f"{path.name.split('.')[0]} ({path.suffix})"] += 1
+            (beside if of_others.match(path.name) else others)[f"{path.name.split('.')[0]} ({path.suffix})"] += 1
             continue
         version = match["collection"]
         if collection and version != collection:
@@ -100,23 +104,25 @@ def find_composites(
             days[start] = path
             seen[version] += 1
     if others:
-        _log.warning("%s: not read as %s: %s", folder, product, ", ".join(f"{n} files of {k}" for k, n in sorted(others.items())))
+        _log.warning("%s: not read as %s: %s", folder, product, _listed(others))
     if len(seen) > 1:
-        text = ", ".join(f"{count} files of collection {version}" for version, count in sorted(seen.items()))
+        text = _listed(Counter({f"collection {version}": count for version, count in seen.items()}))
         todo = "collections differ in calibration: keep one, or set the source's `collection` to the one to read"
         raise InputError(f"several collections of {product}", where=folder, found=text, todo=todo)
     for year in axis.years:
         opens, closes = max(begin, datetime(year, 1, 1)), min(end, datetime(year + 1, 1, 1))
         needed = min(closes, before) - max(opens, since) >= min(closes - opens, timedelta(AROUND))
         if needed and not any(start.year == year for start in days):
-            raise _no_composites(f"{product}{f' of collection {collection}' if collection else ''}", year, folder, other_days)
+            wanted = f"{product}{f' of collection {collection}' if collection else ''}"
+            odd = [f"{other_days} files that begin on other days of the year than are read"] if other_days else []
+            todo = f"fetch {wanted} of that year, or change time.years"
+            state = "; ".join(odd + ([_listed(beside)] if beside else [])) or None
+            raise InputError(f"no composites of {year}", where=folder, found=state, todo=todo)
     return dict(sorted(days.items()))
 
 
-def _no_composites(product: str, year: int, folder: str, other_days: int) -> InputError:
-    state = f"{other_days} files that begin on other days of the year than are read" if other_days else None
-    todo = f"fetch {product} of that year, or change time.years"
-    return InputError(f"no composites of {year}", where=folder, found=state, todo=todo)
+def _listed(files: Counter[str]) -> str:
+    return ", ".join(f"{count} files of {kind}" for kind, count in sorted(files.items()))
 
 
 def _newer(one: Path, other: Path, start: datetime) -> Path:
