@@ -20,6 +20,7 @@ from tests.providers.earthdata import TOKEN, running_earthdata
 
 NAMES = ("igbp_fraction", "land_fraction", "koppen_fraction", "elevation")
 LAND_COVER = "MCD12C1.A2019001.061.2022170020638.hdf"
+KOPPEN_FILES = [".koppen.tif.origin", "koppen.tif"]
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_three_maps_are_fetched_once_and_opened_by_their_legends(fetch, options,
     folders = {item: fetch(item, given) for item in static.items(chosen, NAMES)}
     for item, folder in folders.items():
         static.fetch(chosen, item=item, year=static.edition(chosen, item), folder=folder)
-    assert names(folders["koppen"]) == ["koppen.tif"] and names(folders["land_cover"]) == [LAND_COVER]
+    assert names(folders["koppen"]) == KOPPEN_FILES and names(folders["land_cover"]) == [LAND_COVER]
     assert dict(publisher.transfers.tap.sent) == {name: len(body) for name, body in publisher.files.items()}
     opened = static.open_static(chosen, names=NAMES)
     land = maps.land()
@@ -124,14 +125,34 @@ def test_a_transfer_that_broke_off_goes_on(fetch, options, publisher):
     assert publisher.transfers.parts == [None, f"bytes={arrived}-", f"bytes={arrived}-"]
 
 
-def test_another_edition_replaces_what_an_earlier_call_left(options, publisher, write, tmp_path):
+def put(publisher, number, body):
+    publisher.files[number] = maps.archive(body) if number == "1" else body
+
+
+@pytest.mark.parametrize(
+    ("item", "number", "values"), [("koppen", "1", maps.climates()[:, ::-1]), ("elevation", "2", maps.heights() + 1)]
+)
+def test_another_edition_replaces_what_an_earlier_call_left(options, publisher, write, tmp_path, item, number, values):
     """A call that broke off leaves its file beside the folder; with another checksum it is another map."""
-    folder = tmp_path / "elevation"
-    static.fetch(static.Options(**options()), item="elevation", year=2022, folder=folder)
-    write.write_tif(tmp_path / "n.tif", maps.heights() + 1, nodata=-99999)
-    publisher.files["2"] = (tmp_path / "n.tif").read_bytes()
-    static.fetch(static.Options(**options()), item="elevation", year=2022, folder=folder)
-    assert (folder / "elevation.tif").read_bytes() == publisher.files["2"]
+    folder, given = tmp_path / "begun", options()
+    static.fetch(static.Options(**given), item=item, year=2022, folder=folder)
+    write.write_tif(tmp_path / "n.tif", values, nodata=-99999 if item == "elevation" else None)
+    put(publisher, number, (tmp_path / "n.tif").read_bytes())
+    for changes, expected in ((given, b""), (options(), (tmp_path / "n.tif").read_bytes())):
+        before = (folder / f"{item}.tif").read_bytes()
+        static.fetch(static.Options(**changes), item=item, year=2022, folder=folder)
+        assert (folder / f"{item}.tif").read_bytes() == (expected or before)
+
+
+@pytest.mark.parametrize("item", ["koppen", "elevation"])
+def test_a_map_that_nothing_tells_of_is_fetched_again(options, publisher, tmp_path, item, caplog):
+    folder, chosen = tmp_path / "begun", static.Options(**options())
+    static.fetch(chosen, item=item, year=2022, folder=folder)
+    expected = (folder / f"{item}.tif").read_bytes()
+    (folder / f"{item}.tif").write_bytes(expected[:-1] + bytes([expected[-1] ^ 1]))
+    static.fetch(chosen, item=item, year=2022, folder=folder)
+    assert (folder / f"{item}.tif").read_bytes() == expected
+    assert item == "elevation" or "fetched again" in caplog.text
 
 
 @pytest.mark.parametrize(("item", "number"), [("koppen", "1"), ("elevation", "2")])
@@ -164,7 +185,7 @@ def test_a_map_of_another_legend_is_refused_and_asked_for_again(fetch, options, 
     with pytest.raises(DownloadError, match=rf"legend of the map is another one(.|\n)*{reason}"):
         fetch("koppen", options())
     publisher.files["1"] = whole
-    assert names(fetch("koppen", options())) == ["koppen.tif"]
+    assert names(fetch("koppen", options())) == KOPPEN_FILES
 
 
 def test_a_map_without_a_legend_is_read_and_named(fetch, options, publisher, tmp_path, caplog):

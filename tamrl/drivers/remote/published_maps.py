@@ -80,11 +80,15 @@ def _fetch_file(source: PublishedMap, target: Path) -> Path:
 
 
 def _fetch_archived(source: PublishedMap, target: Path) -> Path:
-    """The member of an archive that holds the map; the archive goes once the map is there."""
-    if target.is_file():
-        return target
+    """The member of an archive that holds the map; the archive goes once the map is there, and its origin lies beside it."""
     if not source.member:
         return _fetch_file(source, target)
+    record = target.with_name(f".{target.name}.origin")
+    if target.is_file():
+        if record.is_file() and record.read_text(encoding="utf-8") == _origin(source, target):
+            return target
+        _log.warning("%s: not as it came out of %s, %s: fetched again", target, source.url, source.member)
+        target.unlink()
     archive = _fetch_file(source, target.with_name(f".{target.name}.zip"))
     where = f"{source.url}, {source.member}"
     try:
@@ -102,7 +106,15 @@ def _fetch_archived(source: PublishedMap, target: Path) -> Path:
         archive.unlink()
         raise DownloadError(error.asked, where=where, found=error.found, todo=error.todo) from error
     archive.unlink()
+    with files.atomic(record, sealed=False) as part:
+        part.write_text(_origin(source, target), encoding="utf-8")
     return target
+
+
+def _origin(source: PublishedMap, target: Path) -> str:
+    """Where a map came from, and its own checksum: that of the configuration is of the archive."""
+    named = source.model_dump(include={"url", "size", "checksum", "member"})
+    return files.as_json(named | {"sha256": files.sha256(target)})
 
 
 def _read_legend(archive: zipfile.ZipFile) -> str:
