@@ -80,21 +80,10 @@ def find_composites(
     begin, end = (month.astype("datetime64[s]").item() for month in axis.span)
     first, last = begin - timedelta(AROUND), end + timedelta(AROUND - 1)
     days: dict[datetime, Path] = {}
-    names, of_others = name_pattern(product), name_pattern(f"(?:{'|'.join(PRODUCTS)})")
+    files, beside = _files_of(folder, product, collection)
     seen: Counter[str] = Counter()
-    others: Counter[str] = Counter()
-    beside: Counter[str] = Counter()
     other_days = 0
-    for path in netcdf.folder_contents(folder):
-        match = names.match(path.name)
-        if match is None:
-            (beside if of_others.match(path.name) else others)[f"{path.name.split('.')[0]} ({path.suffix})"] += 1
-            continue
-        version = match["collection"]
-        if collection and version != collection:
-            others[f"collection {version}"] += 1
-            continue
-        start = first_day(match[1], match[2], path)
+    for start, version, path in files:
         if start in days:
             days[start] = _newer(days[start], path, start)
         elif first <= start <= last and since <= start < before:
@@ -103,8 +92,6 @@ def find_composites(
                 continue
             days[start] = path
             seen[version] += 1
-    if others:
-        _log.warning("%s: not read as %s: %s", folder, product, _listed(others))
     if len(seen) > 1:
         text = _listed(Counter({f"collection {version}": count for version, count in seen.items()}))
         todo = "collections differ in calibration: keep one, or set the source's `collection` to the one to read"
@@ -119,6 +106,28 @@ def find_composites(
             state = "; ".join(odd + ([_listed(beside)] if beside else [])) or None
             raise InputError(f"no composites of {year}", where=folder, found=state, todo=todo)
     return dict(sorted(days.items()))
+
+
+def _files_of(folder: str, product: str, collection: str | None) -> tuple[list[tuple[datetime, str, Path]], Counter[str]]:
+    """First day, collection and path of the files of a product, and how many are of other products that a source reads.
+
+    The log names the rest.
+    """
+    names, of_others = name_pattern(product), name_pattern(f"(?:{'|'.join(PRODUCTS)})")
+    files: list[tuple[datetime, str, Path]] = []
+    beside: Counter[str] = Counter()
+    others: Counter[str] = Counter()
+    for path in netcdf.folder_contents(folder):
+        match = names.match(path.name)
+        if match is None:
+            (beside if of_others.match(path.name) else others)[f"{path.name.split('.')[0]} ({path.suffix})"] += 1
+        elif collection and match["collection"] != collection:
+            others[f"collection {match['collection']}"] += 1
+        else:
+            files.append((first_day(match[1], match[2], path), match["collection"], path))
+    if others:
+        _log.warning("%s: not read as %s: %s", folder, product, _listed(others))
+    return files, beside
 
 
 def _listed(files: Counter[str]) -> str:
