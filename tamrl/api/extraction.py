@@ -13,7 +13,10 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import InputError
 from tamrl.grid import Grid
 from tamrl.intake import border, text
-from tamrl.polygons import NAMES, Polygons, parse_geojson
+from tamrl.polygons.features import NAMES
+from tamrl.polygons.kinds import ACCEPTED, is_read
+from tamrl.polygons.reading import read_features
+from tamrl.polygons.shares import Polygons
 
 _log = logging.getLogger(__name__)
 
@@ -28,14 +31,17 @@ class PlacesOfFile:
 
 
 def read_places(path: str | Path) -> PlacesOfFile:
-    """Read places from a CSV with `lat`, `lon` and perhaps `site`, or from GeoJSON (RFC 7946) with points and polygons.
+    """Read places from a CSV with `lat`, `lon` and perhaps `site`, or points and polygons from GeoJSON or a shapefile.
 
     Raises `InputError`, which names the line or feature at fault.
     """
     file = Path(path)
-    with border.reading("the places cannot be read", where=file, todo="give a CSV with lat and lon, or GeoJSON"):
-        content = file.read_bytes()
-        places = _of_geojson(content, file) if file.suffix in (".geojson", ".json") else _of_csv(content, file)
+    if is_read(file.name):
+        features = read_features(file)
+        places = PlacesOfFile(pd.DataFrame(features.points, columns=["site", "lat", "lon"]), features.polygons)
+    else:
+        with border.reading("the places cannot be read", where=file, todo=f"give a CSV with lat and lon, {ACCEPTED}"):
+            places = _of_csv(file)
     check_points(places.points, where=file)
     return places
 
@@ -102,8 +108,8 @@ def _of_flux(maps: xr.Dataset, flux: str, points: pd.DataFrame) -> xr.Dataset:
     return cells.assign_coords({"site": points["site"].to_numpy(object)} | of_site)
 
 
-def _of_csv(content: bytes, file: Path) -> PlacesOfFile:
-    table = text.read_small_table(content, where=file, separators=",;\t")
+def _of_csv(file: Path) -> PlacesOfFile:
+    table = text.read_small_table(file.read_bytes(), where=file, separators=",;\t")
     lower = table.rename(columns=str.lower).rename(columns={"latitude": "lat", "longitude": "lon"})
     if absent := [name for name in ("lat", "lon") if name not in lower]:
         todo = "give lat and lon in degrees, and perhaps site"
@@ -112,8 +118,3 @@ def _of_csv(content: bytes, file: Path) -> PlacesOfFile:
     ids = lower[named] if named else pd.Series([f"place-{k + 1}" for k in range(len(lower))])
     numbers = {name: text.parse_numbers(lower[name], where=f"{file}, column {name}") for name in ("lat", "lon")}
     return PlacesOfFile(pd.DataFrame({"site": ids.astype(str), **numbers}))
-
-
-def _of_geojson(content: bytes, file: Path) -> PlacesOfFile:
-    points, polygons = parse_geojson(content, file)
-    return PlacesOfFile(pd.DataFrame(points, columns=["site", "lat", "lon"]), polygons)

@@ -23,7 +23,7 @@ from tamrl.maps.budgets.regions import Regions
 from tamrl.maps.budgets.stage import read_blocks
 from tamrl.maps.budgets.totals import MonthlyTotals
 from tamrl.maps.land import Land, describe_land
-from tamrl.polygons import Ring, check_outlines, polygon_share
+from tamrl.polygons.shares import Ring, check_outlines, polygon_share
 from tamrl.predictions import open_predictions
 from tamrl.run_record import Provenance
 from tamrl.uncertainty.calibration import Scale

@@ -26,7 +26,7 @@ from tamrl.maps.budgets.regions import Regions
 from tamrl.maps.budgets.stage import read_blocks
 from tamrl.maps.budgets.totals import Block, MonthlyTotals
 from tamrl.maps.land import Land, describe_land
-from tamrl.polygons import POINTS
+from tamrl.polygons.shares import POINTS
 from tamrl.predictions import STORED_FLUXES, open_predictions
 from tamrl.uncertainty import aggregate
 from tamrl.uncertainty.calibration import Calibration, Scale

@@ -10,20 +10,21 @@ from tamrl.errors import InputError
 
 DESCRIPTION = """Series of the maps of a run at points, and totals of polygons, with standard deviation and 90 % interval.
 
-The file of places is a CSV with lat, lon and perhaps site, or GeoJSON with points and polygons. Each point takes the cell in
-which it lies. --totals writes the PgC of each polygon and mapped year, with the error of the sum itself.
+The file of places is a CSV with lat, lon and perhaps site, or GeoJSON or a shapefile (.shp, .zip) with points and polygons.
+Each point takes the cell in which it lies. --totals writes the PgC of each polygon and mapped year, with the error of the sum
+itself.
 
 examples:
   tamrl extract results/real --places places.csv --period climatology
   tamrl extract results/quarter --places places.geojson --flux gpp --year 2012 --output gpp.csv
-  tamrl extract results/quarter --places basins.geojson --totals totals.csv"""
+  tamrl extract results/quarter --places basins.shp --totals totals.csv"""
 
 
 def add_extract(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the subcommand."""
     parser = add_command(commands, "extract", extract_series, description=DESCRIPTION, summary="series of the maps at places")
     parser.add_argument("run", metavar="RUN", help="folder of a run, such as results/real")
-    parser.add_argument("--places", required=True, metavar="FILE", help="CSV or GeoJSON")
+    parser.add_argument("--places", required=True, metavar="FILE", help="CSV, GeoJSON or shapefile")
     parser.add_argument("--flux", nargs="+", choices=FLUXES, default=list(FLUXES), help="by default all three")
     parser.add_argument("--period", default="daily", help="daily (default), 8day, monthly, annual, seasonal or climatology")
     parser.add_argument("--year", nargs="+", type=int, help="by default all years of the maps")

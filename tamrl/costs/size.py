@@ -112,7 +112,7 @@ def mapped_shape(config: Config) -> tuple[int, int]:
     """Return rows and columns of the window that a run maps; polygons count with the box around them."""
     grid, bounds = Grid(config.grid.resolution), config.grid.bounds
     if isinstance(bounds, str):
-        from tamrl.polygons import read_polygons  # a run without polygons is planned without their library
+        from tamrl.polygons.reading import read_polygons  # a run without polygons is planned without their library
 
         corners = np.concatenate([ring for rings in read_polygons(bounds).values() for ring in rings])
         (west, south), (east, north) = corners.min(0).tolist(), corners.max(0).tolist()

@@ -6,7 +6,8 @@ import numpy as np
 
 from tamrl.errors import ConfigError
 from tamrl.grid import Bounds, Grid, describe_bounds
-from tamrl.polygons import polygon_share, read_polygons
+from tamrl.polygons.reading import read_polygons
+from tamrl.polygons.shares import polygon_share
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from tamrl.calendar import TimeAxis
 from tamrl.errors import ConfigError
 from tamrl.grid import Grid
 from tamrl.options import Strict
+from tamrl.polygons import kinds
 from tamrl.sections.types import Share, WithPlugins, Year
 
 Degrees = Annotated[float, Field(ge=-360, le=360)]
@@ -80,8 +81,8 @@ class MapGrid(Strict):
     resolution: Annotated[float, Field(ge=0.05, le=30)] = 1.0
     """Degrees, 0.05 or more: a divisor of 1 such as 0.05, 0.1, 0.25 or 0.5, or a coarser divisor of 180."""
     bounds: tuple[Degrees, Degrees, Degrees, Degrees] | str | None = None
-    """What to map (docs/regional.md): null for the globe, a box [west, south, east, north] in degrees, or a GeoJSON file of
-    polygons. A cell belongs to it by its centre."""
+    """What to map (docs/regional.md): null for the globe, a box [west, south, east, north] in degrees, or a file of polygons:
+    GeoJSON or a shapefile (.shp, or a .zip with its parts). A cell belongs to it by its centre."""
     tile: Annotated[int, Field(ge=1, le=10_000)] = 30
     """Cells per side of a tile; any size gives the same maps."""
 
@@ -101,10 +102,8 @@ class MapGrid(Strict):
 
     @model_validator(mode="after")
     def _bounded(self) -> "MapGrid":
-        if isinstance(self.bounds, str) and not self.bounds.lower().endswith((".geojson", ".json")):
-            accepted = "a box [west, south, east, north] or the path of a GeoJSON file"
-            todo = "there is no table of countries: give the outline of the country as GeoJSON"
-            raise ValueError(f"bounds {self.bounds!r} is neither {accepted}; {todo}")
+        if isinstance(self.bounds, str) and not kinds.is_read(self.bounds):
+            raise ValueError(f"bounds {self.bounds!r} is neither a box [west, south, east, north] nor {kinds.ACCEPTED}")
         if isinstance(self.bounds, tuple):
             try:
                 Grid.within(self.bounds, self.resolution)

@@ -12,7 +12,7 @@ from tamrl.api.totals import polygon_totals
 from tamrl.atlas.stage import build_atlas
 from tamrl.errors import InputError
 from tamrl.layout import File
-from tamrl.polygons import read_polygons
+from tamrl.polygons.reading import read_polygons
 from tamrl.run_record import Provenance
 from tests.atlas.conftest import broken, edited
 from tests.atlas.test_history import saved

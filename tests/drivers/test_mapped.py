@@ -52,12 +52,24 @@ def test_polygons_with_too_few_cells_or_none_are_refused(tmp_path):
     with pytest.raises(InputError, match="impossible corners"):
         MappedRegion.of(save(tmp_path / "b.json", square(30, -120, 50, -100)), GRID)
     (tmp_path / "c.json").write_text("{")
-    with pytest.raises(InputError, match="polygons cannot be read"):
+    with pytest.raises(InputError, match="places cannot be read"):
         MappedRegion.of(str(tmp_path / "c.json"), GRID)
     point = {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [1, 2]}}
     (tmp_path / "d.json").write_text(json.dumps(point))
     with pytest.raises(InputError, match="polygons alone"):
         MappedRegion.of(str(tmp_path / "d.json"), GRID)
+
+
+def test_outlines_of_any_length_are_read(tmp_path):
+    """The coast of one large country has more corners than a file of settings may have values."""
+    turn = np.linspace(0, 2 * np.pi, 60_001)[:-1]
+    path = save(tmp_path / "coast.json", np.stack([20 * np.cos(turn), 20 * np.sin(turn)], axis=1).tolist())
+    assert MappedRegion.of(path, GRID).cells.sum() == pytest.approx(np.pi * 400, rel=0.01)
+
+
+def test_an_outline_that_crosses_180_degrees_is_not_taken_for_the_rest_of_the_globe(tmp_path):
+    with pytest.raises(InputError, match=r"crosses 180°[\s\S]*\[170\.0, -20\.0\], \[-170\.0, -20\.0\]"):
+        MappedRegion.of(save(tmp_path / "fiji.json", square(170, -20, -170, -10)), GRID)
 
 
 def test_a_region_over_sea_is_refused():

@@ -1,4 +1,4 @@
-// Polygons of a GeoJSON file (RFC 7946) that a reader chose, with the checks of tamrl/polygons.py and of a browser's memory.
+// Polygons of a GeoJSON file (RFC 7946) that a reader chose, with the checks of tamrl/polygons/geojson.py and of a browser's memory.
 
 /** Corners of an outline, degrees east and north. */
 export type Ring = [number, number][];
@@ -12,7 +12,7 @@ export interface Polygon {
 export const MOST_BYTES = 20e6;
 const MOST_POLYGONS = 100;
 const MOST_CORNERS = 400_000;
-const DEGREES = /CRS:?84|EPSG:{1,2}4326\b/i; // as in tamrl/polygons.py
+const DEGREES = /CRS:?84|EPSG:{1,2}4326\b/i; // as in tamrl/polygons/geojson.py
 const CONVERT = "Convert it with “ogr2ogr -f GeoJSON -t_srs EPSG:4326 polygons.geojson FILE”.";
 
 type Json = Record<string, unknown>;
