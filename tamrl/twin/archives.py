@@ -23,6 +23,10 @@ LAST = (
     "NEE_VUT_REF", "NEE_VUT_REF_QC", "NEE_VUT_REF_RANDUNC", "RECO_NT_VUT_REF", "GPP_NT_VUT_REF", "RECO_DT_VUT_REF",
     "GPP_DT_VUT_REF",
 )  # fmt: skip
+PERCENTILES = tuple(
+    f"{flux}_VUT_{percentile}" for percentile in ("16", "84") for flux in ("NEE", "RECO_NT", "GPP_NT", "RECO_DT", "GPP_DT")
+)
+"""Percentiles over thresholds of friction velocity, which the newer product has."""
 BIF_2015 = "FLX_AA-Flx_BIF_LATEST.csv"
 BIF_COLUMNS = ("SITE_ID", "GROUP_ID", "VARIABLE_GROUP", "VARIABLE", "DATAVALUE")
 
@@ -76,7 +80,7 @@ def columns(rng: np.random.Generator, *, reanalysis: bool) -> list[str]:
     last = list(LAST)
     if rng.random() < 0.5:
         last = [n for n in last if "_DT_" in n] + [n for n in last if "_DT_" not in n]
-    return first + last
+    return first + last + [name for name in PERCENTILES if reanalysis]
 
 
 def daily_csv(record: pd.DataFrame, days: pd.DatetimeIndex, names: list[str]) -> bytes:

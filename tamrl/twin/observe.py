@@ -13,6 +13,13 @@ from tamrl.twin import sky
 WEATHER = {"TA": "celsius", "SW_IN": "shortwave", "VPD": "vpd", "P": "rain"}
 
 
+QUANTILES = {"16": -1.0, "84": 1.0}
+"""Standard deviations of the percentiles over thresholds of friction velocity that a tower may state."""
+
+_NIGHT = 0.05
+"""Standard deviation of the share by which RECO depends on the threshold, for the errors of real towers."""
+
+
 @dataclass(frozen=True)
 class Outages:
     """When instruments failed, bool (day,)."""
@@ -116,4 +123,18 @@ def _fluxes(truth: dict[str, np.ndarray], failed: Outages, noise: float, rng: np
         "RECO_DT_VUT_REF": np.maximum(reco * bias[1] * (1 + drift[1]), 0.0),
         "GPP_DT_VUT_REF": np.maximum(gpp * bias[2] * (1 + drift[2]), 0.0),
     }
+    columns |= _percentiles(columns, noise)
     return {n: np.where(failed.lost, np.nan, v) for n, v in columns.items()}
+
+
+def _percentiles(columns: dict[str, np.ndarray], noise: float) -> dict[str, np.ndarray]:
+    """The fluxes at percentiles of the threshold: a higher one leaves out calm nights, so that all fluxes are larger."""
+    percentiles = {}
+    for name, away in QUANTILES.items():
+        share = _NIGHT * noise * away
+        percentiles[f"NEE_VUT_{name}"] = columns["NEE_VUT_REF"] + 0.6 * share * columns["RECO_NT_VUT_REF"]
+        for method in ("NT", "DT"):
+            reco = columns[f"RECO_{method}_VUT_REF"]
+            percentiles[f"RECO_{method}_VUT_{name}"] = reco * (1 + share)
+            percentiles[f"GPP_{method}_VUT_{name}"] = columns[f"GPP_{method}_VUT_REF"] + 0.4 * share * reco
+    return percentiles

@@ -34,7 +34,7 @@ def test_columns_are_those_of_real_archives(shared_data):
 def test_reanalysis_columns_are_names_of_oneflux(shared_data):
     text = (shared_data / "archives/formats/ONEFlux_var_info_definitions_dd.txt").read_text(encoding="latin-1")
     known = {line.split("||")[0] for line in text.splitlines()}
-    columns = archives.columns(np.random.default_rng(1), reanalysis=True)
+    columns = [re.sub(r"_(16|84)$", "_XX", c) for c in archives.columns(np.random.default_rng(1), reanalysis=True)]
     assert set(columns) - known <= {"TS_F_MDS_1"}, "numbered by layer"
 
 

@@ -58,6 +58,13 @@ def test_partitionings_fail_as_they_do(records):
         assert 0.005 < closure.std() < 0.1, "REF products nearly balance"
 
 
+def test_percentiles_enclose_the_reference(records):
+    for record in (r.dropna() for r in records):
+        for name in ("NEE", "RECO_NT", "RECO_DT", "GPP_NT", "GPP_DT"):
+            low, middle, high = (record[f"{name}_VUT_{p}"] for p in ("16", "REF", "84"))
+            assert (low <= middle).all() and (middle <= high).all() and (low < high).any()
+
+
 def test_weather_keeps_physical_limits(records, truth):
     for record in records:
         assert (record["SW_IN_F"] <= truth["potential"] + 1e-9).all()
