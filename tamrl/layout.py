@@ -53,6 +53,7 @@ class File(StrEnum):
 
     SPLITS = "samples/splits.csv"
     SAMPLES = "samples/{drivers}.nc"
+    ALTERNATIVES = "samples/alternatives.nc"
     MODEL = "models/{model}/fold-{fold}/member-{member}"
 
     MEMBER_PREDICTIONS = "evaluation/members/{model}-{drivers}.parquet"

@@ -278,6 +278,8 @@ class NetworkCapabilities:
     """It downloads files that are not a fixed list; see `FetchingNetwork`."""
     remarks: bool = False
     """Its data need a remark; see `RemarkingNetwork`."""
+    alternatives: bool = False
+    """Its table may hold alternatives to the chosen fluxes: `read` takes `alternatives` too."""
     download: str | None = None
     """Name of its public files in `tamrl/data/sources.tsv`."""
 

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 GROUND = {"errors", "units", "registry", "log", "options", "classes", "files", "intake", "simulated"}
 GROUND |= {"record_paths", "temporary", "lineage", "web", "escaping", "syntax", "markdown"}
 GROUND |= {"solar", "humidity", "calendar", "layout", "workflow", "reduce", "carbon", "arrays", "plugins", "shapes", "documents"}
+GROUND |= {"alternatives"}
 MIDDLE = GROUND | {"run_record", "provenance", "variables", "contracts", "grid", "stores", "georeference", "landmask"}
 MIDDLE |= {"cache", "predictions", "benchmarks", "seasons", "polygons"}
 STAGES = MIDDLE | {"sections"}

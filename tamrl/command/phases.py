@@ -42,7 +42,7 @@ PHASES = (
     Phase(
         "Samples",
         "drivers and fluxes side by side, with towers held out for the tests",
-        ("split_sites", "build_samples", "build_sums"),
+        ("split_sites", "build_samples", "build_alternatives", "build_sums"),
     ),
     Phase("Models", "one training for each model, held-out fold and member", ("train_model",)),
     Phase(

@@ -23,6 +23,7 @@ ALIKE = {
     "place_drivers": "build_samples",
     "collocate_sums": "collocate_drivers",
     "build_sums": "build_samples",
+    "build_alternatives": "build_samples",
     "adapt_towers": NETWORK,
     "predict_sums": "predict_towers",
     "predict_part": "predict_tiles",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tamrl import calendar, variables
+from tamrl.alternatives import Kind
 from tamrl.calendar import TimeAxis
 from tamrl.errors import ConfigError
 from tamrl.grid import Grid
@@ -191,6 +192,10 @@ class Reading(Strict):
     """Night-time (Reichstein et al. 2005) or day-time (Lasslop et al. 2010) partitioning of GPP and RECO."""
     ustar: Literal["REF", "USTAR50"] = "REF"
     """Threshold of friction velocity of the fluxes: the reference of ONEFlux, or the median of its distribution."""
+    alternatives: tuple[Kind, ...] = ()
+    """What each member of an ensemble draws anew: the `partitioning`, one for all towers as its errors are alike at all, and the
+    percentile over thresholds of friction velocity (`ustar`), one for each tower. Towers without alternatives train with the
+    fluxes chosen above; scores and intervals are tested on those at all towers."""
     strict: bool = False
     """Stop at the first archive that cannot be read, instead of setting it aside with its reason (`quality.csv`)."""
 

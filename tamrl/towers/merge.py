@@ -80,6 +80,7 @@ def judge_records(
     reading = _reading(records, places)
     records, drivers = record_tests.mask_drivers(records, places, step, limits)
     records, tested = record_tests.apply_tests(records, record_tests.active_tests(step, limits))
+    records, closed = record_tests.close_alternatives(records, limits)
     good = record_tests.has_flux(records)
     good_months = records.loc[good, ["site"]].assign(month=records["date"].dt.month).groupby("site")["month"]
     coverage = pd.DataFrame({"steps": good_months.size(), "months": good_months.nunique()})
@@ -89,7 +90,7 @@ def judge_records(
     _log.info("%d of %d towers kept; %d of %d records good", left.sum(), len(left), good.sum(), len(good))
     dates = records.loc[good].groupby("site")["date"].agg(first="min", last="max", n="size")
     places = places[left].drop(columns=list(sites.READING)).join(dates, on="site").reset_index(drop=True)
-    report = pd.concat([reading, drivers, tested, dropped], ignore_index=True)
+    report = pd.concat([reading, drivers, tested, closed, dropped], ignore_index=True)
     return records[records["site"].isin(places["site"])].reset_index(drop=True), places, report[list(contracts.QUALITY.columns)]
 
 

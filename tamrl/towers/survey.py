@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tamrl import files
+from tamrl.alternatives import Kind
 from tamrl.cache import Cache, Key
 from tamrl.errors import ConfigError, InputError, MachineError, TamrlError
 from tamrl.intake import border
@@ -52,6 +53,7 @@ class SurveyPlan:
     step: records.Step
     partitioning: columns.Partitioning = "NT"
     ustar: columns.Ustar = "REF"
+    alternatives: tuple[Kind, ...] = ()
     strict: bool = True
     """Raise the first error, instead of setting the archive aside."""
     threads: int = 1
@@ -62,7 +64,7 @@ class SurveyPlan:
     @property
     def choice(self) -> records.RecordChoice:
         """Return the choice of records that plug-ins read."""
-        return records.RecordChoice(self.step, self.partitioning, self.ustar)
+        return records.RecordChoice(self.step, self.partitioning, self.ustar, self.alternatives)
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,10 @@ def read_tables(
     """
     if reads_table(plugin):
         with border.reading("the network cannot be read", where=paths[0]):
-            return *plugin.read(paths, options, **asdict(plan.choice)), pd.DataFrame(columns=list(ASIDE))
+            choice = asdict(plan.choice)
+            if not plugin.CAPABILITIES.alternatives:
+                del choice["alternatives"]
+            return *plugin.read(paths, options, **choice), pd.DataFrame(columns=list(ASIDE))
     assert reads_archives(plugin)
     with store_folder(plan.store) as store:
         towers, aside = read_archives(plugin, paths, options, plan, store)

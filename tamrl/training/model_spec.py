@@ -40,6 +40,10 @@ class TrainingRecord(DocumentPart):
     splits: str = ""
     sums: tuple[str, ...] = ()
     """Of samples and folds of the places of sums, where the model learns from them."""
+    alternatives: tuple[str, ...] = ()
+    """Of the alternatives to the towers' chosen fluxes, where members draw some."""
+    drawn: dict[str, str] = Field(default_factory=dict)
+    """Label of the alternative of each tower that did not train with its chosen fluxes."""
     seed: int = 0
     """Of the member, derived from that of the run."""
     run_seed: int = 0

@@ -24,6 +24,7 @@ from tamrl.samples.splits import ALL, first_held_out, training_sites
 from tamrl.samples.standardise import fit_standardisation
 from tamrl.sections.inputs import Features
 from tamrl.sections.models import Optimisation
+from tamrl.training.alternatives import draw_alternatives
 from tamrl.training.checkpoint import Trained, save_model
 from tamrl.training.device import choose_device
 from tamrl.training.member import fit_member, member_seed
@@ -52,6 +53,7 @@ def train_model(
     seed: int,
     sums: Sequence[str] = (),
     further: Sequence[str] = (),
+    alternatives: Sequence[str] = (),
 ) -> None:
     """Train a member and write it into `folder`. A killed job continues from its last stored state.
 
@@ -62,34 +64,31 @@ def train_model(
     plugin, options : plug-in of the model and its options; `model` may be a variant of it
     seed : seed of the run; each member derives its seed from it
     sums : files of `contracts.check_sum_samples` and `contracts.SPLITS`, for a model that learns from sums
+    alternatives : output of `samples.alternatives.build_alternatives`, of which each member draws
     further : samples of the same towers with other drivers, which train too; a tower stays in its group with all of them
     """
     started = time.monotonic()
     torch.set_num_threads(1)  # the same bits on any machine; jobs run side by side
-    module = registry.load_model_plugin(plugin)
+    module, every = registry.load_model_plugin(plugin), (samples, *further)
     chosen = module.Options(**options)
     spec = InputSpec.requested(chosen, **features.model_dump(), step=step)
-    ds, group = _training_data((samples, *further), spec, splits, fold)
+    ds, group = _training_data(every, spec, splits, fold)
     own_seed = member_seed(seed, plugin, fold, member)  # variants draw the same towers
     standardisation = fit_standardisation(ds, dynamic=spec.dynamic, static=spec.static)
+    ds, drawn = draw_alternatives(ds, alternatives, own_seed)  # the standardisation stays alike in all members
     settings = training.adjusted(chosen)
-    origin = _origin(plugin, settings, samples=(samples, *further), splits=splits, sums=sums, seed=own_seed, run_seed=seed)
+    origin = _origin(
+        plugin, settings, samples=every, splits=splits, sums=sums, alternatives=alternatives, seed=own_seed, run_seed=seed
+    )
     resume = Resume(folder, key=_resume_key(origin, chosen, spec, fold))
     fitted = fit_member(
         ds, group, module, chosen, spec, standardisation, settings, own_seed, _training_sums(sums, spec, fold), resume
     )
     sites = tuple(dict.fromkeys(ds["site"].values.tolist()))  # a tower is in each of the samples
-    learned = {"sites": sites, "held_back": fitted.held_back, "sum_sites": fitted.sum_sites}
-    described = ModelSpec(
-        name=model,
-        plugin=plugin,
-        options=chosen,
-        inputs=spec,
-        standardisation=standardisation,
-        fold=fold,
-        member=member,
-        training=origin.model_copy(update=learned | {"kin": _kin(origin, chosen), "history": fitted.history}),
-    )
+    learned = {"drawn": drawn, "sites": sites, "held_back": fitted.held_back, "sum_sites": fitted.sum_sites}
+    record = origin.model_copy(update=learned | {"kin": _kin(origin, chosen), "history": fitted.history})
+    names = {"name": model, "plugin": plugin, "fold": fold, "member": member}
+    described = ModelSpec(**names, options=chosen, inputs=spec, standardisation=standardisation, training=record)
     with atomic(folder) as part:
         save_model(part, Trained(fitted.model, described))
     resume.clear()
@@ -107,18 +106,30 @@ def _resume_key(origin: TrainingRecord, options: Strict, spec: InputSpec, fold: 
         "instructions": origin.instructions,  # the last bits depend on the processor
     }
     return Key(
-        origin.code, origin.software, config, {"samples": origin.samples, "splits": origin.splits, "sums": "/".join(origin.sums)}
+        origin.code,
+        origin.software,
+        config,
+        {"samples": origin.samples, "splits": origin.splits, "sums": "/".join((*origin.sums, *origin.alternatives))},
     )
 
 
 def _kin(origin: TrainingRecord, options: Strict) -> str:
     """Return the digest that members of an ensemble share."""
-    shared = origin.model_dump(mode="json", include={"settings", "samples", "splits", "sums", "software"})
+    keys = {"settings", "samples", "splits", "sums", "software", *(("alternatives",) if origin.alternatives else ())}
+    shared = origin.model_dump(mode="json", include=keys)
     return config_digest([shared, options.model_dump(mode="json"), origin.run_seed])
 
 
 def _origin(
-    plugin: str, settings: Optimisation, *, samples: Sequence[str], splits: str, sums: Sequence[str], seed: int, run_seed: int
+    plugin: str,
+    settings: Optimisation,
+    *,
+    samples: Sequence[str],
+    splits: str,
+    sums: Sequence[str],
+    alternatives: Sequence[str],
+    seed: int,
+    run_seed: int,
 ) -> TrainingRecord:
     """Return the settings, inputs, code, libraries and processor that shape the weights."""
     if choose_device(settings.device).type == "cuda":
@@ -131,6 +142,7 @@ def _origin(
         samples="/".join(map(sha256, samples)),
         splits=sha256(splits),
         sums=tuple(map(sha256, sums)),
+        alternatives=tuple(map(sha256, alternatives)),
         seed=seed,
         run_seed=run_seed,
         code=code_digest(*modules),

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tamrl import alternatives
 from tamrl.errors import InputError
 from tamrl.towers import survey
 from tamrl.towers.networks import fluxnet, fluxnet2015
@@ -55,6 +56,50 @@ def test_a_file_with_a_constant_threshold_alone_is_read(sample):
     assert table[["nee", "reco", "nee_qc"]].iloc[3].tolist() == pytest.approx(
         rows[["NEE_VUT_REF", "RECO_NT_VUT_REF", "NEE_VUT_REF_QC"]].iloc[3].tolist()
     )
+
+
+def _with_percentiles(rows, kind="VUT"):
+    columns = {c: c.replace("REF", p) for c in rows if c.endswith("_VUT_REF") for p in ("05", "95")}
+    further = {c.replace("REF", p): rows[c] + shift for c in columns for p, shift in (("05", -0.2), ("95", 0.2))}
+    return rows.assign(**further).rename(columns=lambda c: c.replace("VUT", kind))
+
+
+def _alternatives(sample, members, kinds, step="day", partitioning="NT"):
+    path = sample.zip(sample.folder / f"{NAME}_2010-2011_1-4.zip", members)
+    return oneflux.read_oneflux(Product("DE-Aaa", path), RecordChoice(step, partitioning, alternatives=kinds))[0]
+
+
+@pytest.mark.parametrize("kind", ["VUT", "CUT"])
+def test_alternatives_are_read_beside_the_chosen_fluxes(sample, kind):
+    rows = sample.rows()
+    members = _daily(_with_percentiles(rows, kind))
+    table = _alternatives(sample, members, ("partitioning", "ustar"))
+    plain = _alternatives(sample, members, ())
+    pd.testing.assert_frame_equal(table[list(plain)], plain)
+    labels = [a.label for a in alternatives.listed(table)]
+    assert sorted(labels) == ["DT_05", "DT_95", "DT_REF", "NT_05", "NT_95"]
+    expected = {"gpp_DT_REF": "GPP_DT_VUT_REF", "reco_NT_95": "RECO_NT_VUT_REF", "nee_05": "NEE_VUT_REF"}
+    shift = {"gpp_DT_REF": 0, "reco_NT_95": 0.2, "nee_05": -0.2}
+    for name, column in expected.items():
+        np.testing.assert_allclose(table[name].iloc[10:], rows[column].iloc[10:] + shift[name], atol=1e-6)
+    assert np.isnan(table["gpp_NT_05"].iloc[7]) or abs(table["gpp_NT_05"].iloc[7]) > 9000
+
+
+def test_missing_columns_leave_alternatives_out_and_each_kind_is_of_its_own(sample):
+    rows = _with_percentiles(sample.rows()).drop(columns=["RECO_NT_VUT_05", "GPP_NT_VUT_95", "RECO_NT_VUT_95", "NEE_VUT_REF_QC"])
+    members = _daily(rows.assign(NEE_VUT_REF_QC=0.9))
+    table = _alternatives(sample, members, ("ustar",))
+    assert [a.label for a in alternatives.listed(table)] == ["NT_05"] and table["reco_NT_05"].isna().all()
+    other = _alternatives(sample, members, ("partitioning",), partitioning="DT")
+    assert [a.label for a in alternatives.listed(other)] == ["NT_REF"] and "nee_REF" not in other
+
+
+def test_half_hours_give_partitionings_but_no_percentiles(sample):
+    fine = sample.fine(days=40)
+    path = {f"{NAME}_HH_2012-2012_1-4.csv": _with_percentiles(fine).to_csv(index=False)}
+    table = _alternatives(sample, path, ("partitioning", "ustar"))
+    assert [a.label for a in alternatives.listed(table)] == ["DT_REF"]
+    np.testing.assert_allclose((table["reco_DT_REF"] - table["reco"]).dropna(), 0.1 * 12.011e-6 * 86400, rtol=1e-3)
 
 
 def test_a_whole_archive_as_distributed_gives_the_day_files(sample):

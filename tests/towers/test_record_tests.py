@@ -248,3 +248,25 @@ def test_towers_over_water_off_the_sun_or_of_few_months():
     assert "-1.0 h off the sun" in found.loc["BB-Bbb", "note"]
     off = Quality(min_months=5, tests=())
     assert screening.towers_to_drop(places, kept, exclude=(), limits=off).empty
+
+
+def test_every_alternative_closes_and_keeps_its_nee():
+    dates = pd.date_range("2010-06-01", periods=6)
+    records = pd.DataFrame({"site": "DE-Aaa", "date": dates, "gpp": 8.0, "reco": 5.0, "nee": [-3, -3, -3, np.nan, -3, -3]})
+    stated = {
+        "gpp_DT_REF": [8.4, np.nan, np.nan, 8.0, 15.0, 90.0],
+        "reco_DT_REF": [5.0, 5.2, np.nan, 5.0, 5.0, np.nan],
+        "gpp_NT_84": [8.1] * 6,
+        "reco_NT_84": [np.nan] * 6,
+        "nee_84": [-2.8] * 6,
+    }
+    closed, report = record_tests.close_alternatives(records.assign(**stated), LIMITS)
+    np.testing.assert_allclose(closed["gpp_DT_REF"], [8.2, 8.2, np.nan, np.nan, np.nan, np.nan])
+    np.testing.assert_allclose(closed["reco_DT_REF"], [5.2, 5.2, np.nan, np.nan, np.nan, np.nan])
+    np.testing.assert_allclose(closed["reco_NT_84"] - closed["gpp_NT_84"], [-2.8, -2.8, -2.8, np.nan, -2.8, -2.8])
+    pd.testing.assert_frame_equal(closed[list(records)], records)
+    assert report.set_index("note")[["dropped", "kept"]].to_dict("index") == {
+        "DT_REF": {"dropped": 3, "kept": 2},
+        "NT_84": {"dropped": 1, "kept": 5},
+    }
+    assert record_tests.close_alternatives(records, LIMITS)[1].empty

@@ -59,6 +59,16 @@ def test_from_archives_to_towers(sample, tmp_path):
     assert fills.to_dict() == {"DE-Aaa": 2, "NA-Bbb": 2}
 
 
+def test_alternatives_pass_from_a_network_to_the_towers_and_close(sample, tmp_path):
+    plain, *_ = _harmonise(tmp_path, _read("fluxnet", sample, tmp_path))
+    table, _, report = _harmonise(tmp_path, _read("fluxnet", sample, tmp_path, alternatives=["partitioning", "ustar"]))
+    pd.testing.assert_frame_equal(table[list(plain)], plain)
+    assert set(table) - set(plain) == {"gpp_DT_REF", "reco_DT_REF"}
+    closed = (table["reco_DT_REF"] - table["gpp_DT_REF"] - table["nee"]).abs()
+    assert closed.max() < 1e-9 and closed.count() == table["nee"].count()
+    assert (report["note"] == "DT_REF").sum() == 2
+
+
 def test_managed_towers_can_be_kept(sample, tmp_path):
     _, towers, _ = _harmonise(tmp_path, _read("fluxnet", sample, tmp_path), quality=LIMITS | {"managed": "keep"})
     assert towers["site"].tolist() == ["DE-Aaa", "NA-Bbb"] and towers["managed"].tolist() == ["", "irrigated"]

@@ -36,6 +36,22 @@ def test_ids_that_look_like_nothing_stay_text(sample, rows, name):
     assert places["site"].tolist() == ["NA", "NO"] and set(found["site"]) == {"NA", "NO"}
 
 
+def test_the_other_partitioning_is_an_alternative_in_the_unit_of_the_table(sample, rows):
+    rows = rows.drop(columns="RECO_DT_VUT_REF", errors="ignore")
+    path = sample.folder / "t.parquet"
+    fluxes = [c for c in rows if c.endswith("_VUT_REF")]
+    rows.assign(**{c: (rows[c] * 44.009 / 12.011).where(rows[c] > -9000, -9999) for c in fluxes}).to_parquet(path)
+    options = table.Options(path=str(path), units=dict.fromkeys(("gpp", "reco", "nee"), "gCO2 m-2 d-1"))
+    found, _ = table.read([path], options, partitioning="NT", step="day", alternatives=("partitioning", "ustar"))
+    assert [c for c in found if c.endswith("_DT_REF")] == ["gpp_DT_REF", "reco_DT_REF"] and found["reco_DT_REF"].isna().all()
+    here = found.set_index(["site", "date"])["gpp_DT_REF"].dropna()
+    other = table.read([path], options, partitioning="DT", step="day")[0].set_index(["site", "date"])["gpp"]
+    np.testing.assert_allclose(here, other.loc[here.index])
+    fixed = options.model_copy(update={"columns": options.columns | {"gpp": "GPP_NT_VUT_REF", "reco": None}})
+    without, _ = table.read([path], fixed, partitioning="NT", step="day", alternatives=("partitioning",))
+    assert not [c for c in without if "REF" in c]
+
+
 @pytest.mark.parametrize("site", ["../../x", "", None])
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
 def test_ids_that_are_paths_or_nothing_are_refused(sample, rows, site, name):

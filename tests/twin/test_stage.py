@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,11 @@ import rasterio
 import xarray as xr
 import zarr
 
+from tamrl import alternatives
 from tamrl.errors import ConfigError, ContractError
 from tamrl.grid import Grid
+from tamrl.towers import survey
+from tamrl.towers.networks import fluxnet, fluxnet2015
 from tamrl.twin import archives, modis, stage
 from tamrl.twin.world import WorldStore
 
@@ -122,6 +126,16 @@ def test_archives_are_whole(written):
         assert record["TIMESTAMP"].iloc[[0, -1]].tolist() == [first * 10000 + 101, last * 10000 + 1231]
         assert ((record["SW_IN_F"] <= record["SW_IN_POT"] + 0.01) | record["SW_IN_F"].isna()).all()
         assert record["GPP_NT_VUT_REF"].notna().mean() > 0.2
+
+
+def test_towers_of_the_newer_product_state_percentiles(written):
+    kinds = ("partitioning", "ustar")
+    for network, labels in ((fluxnet, {"DT_REF", "NT_16", "NT_84", "DT_16", "DT_84"}), (fluxnet2015, {"DT_REF"})):
+        options = network.Options(path=str(getattr(written, network.__name__.rpartition(".")[2])))
+        plan = survey.SurveyPlan("day", alternatives=kinds)
+        records, _, _ = survey.read_tables(network, [Path(options.path)], options, plan)
+        assert {a.label for a in alternatives.listed(records)} == labels
+        assert (records["reco_DT_REF"] != records["reco"])[records["reco"].notna()].mean() > 0.9
 
 
 def test_every_world_has_a_managed_tower_that_says_so(written, world):

@@ -39,6 +39,15 @@ def test_variables_of_the_cube_can_be_jobs_of_their_own():
     assert counts["build_driver"] == "8" and counts["build_cube"] == "1"
 
 
+def test_members_that_draw_alternatives_get_them(tmp_path):
+    wanted = tmp_path / "choice.yaml"
+    wanted.write_text("choices: {stated: {towers: {alternatives: [partitioning, ustar]}}}")
+    done = plan("--configfile", str(wanted))
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = dict(line.split()[:2] for line in done.stdout.splitlines() if line.startswith("build_"))
+    assert counts["build_samples"] == "2" and counts["build_alternatives"] == "1"  # the run itself does without
+
+
 def test_the_benchmark_scores_all_models_and_adapts_some(shared_data):
     done = plan("--configfile", "config/benchmark.yaml", "config/adapt.yaml", TAMRL_DATA=str(shared_data))
     assert done.returncode == 0, done.stdout + done.stderr

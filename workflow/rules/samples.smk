@@ -49,6 +49,29 @@ rule build_samples:
         "../scripts/run_stage.py"
 
 
+# Other partitionings and thresholds of friction velocity on the axes of the samples.
+rule build_alternatives:
+    input:
+        records=ANY(File.RECORDS),
+        samples=ANY(File.SAMPLES, drivers="grid"),
+    output:
+        alternative=ANY(File.ALTERNATIVES),
+    log:
+        ANY.log("build_alternatives"),
+    benchmark:
+        ANY.benchmark("build_alternatives")
+    conda:
+        ENV
+    resources:
+        **needs("build_samples"),
+    params:
+        stage="tamrl.samples.alternatives.build_alternatives",
+        reading=section("towers", Reading),
+        code=code("tamrl.samples.alternatives"),
+    script:
+        "../scripts/run_stage.py"
+
+
 # Drivers and mean fluxes of the places of sums, and the folds that hold these places out.
 rule build_sums:
     input:

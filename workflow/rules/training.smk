@@ -5,6 +5,7 @@ rule train_model:
         further=of_run(PLAN.further_samples),
         splits=ANY(File.SPLITS),
         sums=lambda w: PLAN.training_sums(w.run, w.model),
+        alternatives=lambda w: [RunLayout(w.run)(File.ALTERNATIVES)] if CONFIGS[w.run].towers.alternatives else [],
     output:
         folder=directory(ANY(File.MODEL)),
     log:

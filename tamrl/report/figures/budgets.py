@@ -37,6 +37,7 @@ QUALITY_TESTS = {
     "spikes": "spike",
     "residual": "NEE far from RECO − GPP",
     "energy_balance": "energy balance not closed",
+    "alternatives": "alternative fluxes far from a balance",
     "driver_range": "driver outside the possible range",
     "radiation": "more radiation than at the top of the atmosphere",
     "implausible": "mean outside published bounds",

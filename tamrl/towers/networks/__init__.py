@@ -17,7 +17,8 @@ them: what needs pandas stands in `tamrl.towers.reader` and is imported inside f
     names and in the units of `tamrl/data/variables.yaml`; NaN where missing. `sites` by `contracts.SITES`, one row for each
     tower, made by `sites.site_table`. Readers end in `records.build_records`, which converts units, masks and counts fill
     values, and refuses units, time stamps and duplicates that cannot be. The stage then checks both tables against their
-    contracts, and each tower against what towers can show (`quality.plausibility`).
+    contracts, and each tower against what towers can show (`quality.plausibility`). With `CAPABILITIES.alternatives` it also
+    takes `alternatives` (`tamrl.alternatives`), what may differ from the chosen fluxes in further columns of `records`.
 
 `archives(paths, options, *, step) -> list[Product]` and
 `read_archive(product, *, paths, options, how: records.RecordChoice) -> (records, Site)`, an `ArchiveNetwork`

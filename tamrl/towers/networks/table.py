@@ -3,11 +3,13 @@
 The defaults fit a table with the column names of FLUXNET2015, one row per tower and day.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from tamrl.alternatives import Kind
 from tamrl.calendar import Step
 from tamrl.errors import ConfigError
 from tamrl.options import Strict
@@ -16,7 +18,7 @@ from tamrl.plugins import NetworkCapabilities
 if TYPE_CHECKING:
     import pandas as pd
 
-CAPABILITIES = NetworkCapabilities()
+CAPABILITIES = NetworkCapabilities(alternatives=True)
 COLUMNS: dict[str, str | None] = {
     "site": "site",
     "date": "date",
@@ -78,14 +80,17 @@ def read(
     partitioning: Literal["NT", "DT"],
     step: Step,
     ustar: Literal["REF", "USTAR50"] = "REF",
+    alternatives: Sequence[Kind] = (),
 ) -> "tuple[pd.DataFrame, pd.DataFrame]":
     """Read the records and sites of the table; see the contract in `networks`.
 
     Parameters
     ----------
     paths : the result of `inputs`
-    partitioning, step, ustar : as in `RecordChoice`
+    partitioning, step, ustar, alternatives : as in `RecordChoice`
     """
     from tamrl.towers.reader import flat_table
 
-    return flat_table.read_flat_table(paths[0], options, partitioning=partitioning, step=step, ustar=ustar)
+    return flat_table.read_flat_table(
+        paths[0], options, partitioning=partitioning, step=step, ustar=ustar, alternatives=alternatives
+    )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from tamrl import carbon, variables
+from tamrl import alternatives, carbon, variables
 from tamrl.carbon import FLUXES
 from tamrl.sections.inputs import Quality
 from tamrl.solar import potential_radiation_at_towers
@@ -184,6 +184,31 @@ def apply_tests(
         counts = pd.DataFrame({"dropped": hit, "kept": has_flux(records)}).groupby(records["site"]).sum()
         reports.append(counts.reset_index().assign(test=name, note=None))
     return records, pd.concat(reports, ignore_index=True)
+
+
+def close_alternatives(records: pd.DataFrame, limits: Quality) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make triples that obey NEE = RECO - GPP of all alternatives (`tamrl.alternatives`), with their own NEE.
+
+    A flux that is missing follows from the two others; else GPP and RECO share what the balance lacks. Where the chosen NEE
+    failed a test, an alternative lies outside of the valid range or its balance lacks more than `limits.residual`, it is missing.
+    Returns records and report as `apply_tests`; GPP and RECO are changed in place of those that were read.
+    """
+    closed: dict[str, pd.Series] = {}
+    reports = []
+    for alternative in alternatives.listed(records.columns):
+        names = {flux: alternative.column(flux) for flux in FLUXES}
+        names["nee"] = names["nee"] if names["nee"] in records else "nee"
+        gpp, reco, nee = (records[name].where(records[name].between(*variables.get(f).range)) for f, name in names.items())
+        nee = nee.where(records["nee"].notna())
+        gpp, reco = gpp.fillna(reco - nee), reco.fillna(nee + gpp)
+        off = carbon.residual(gpp=gpp, reco=reco, nee=nee).abs() > (limits.residual if "residual" in limits.tests else np.inf)
+        gpp, reco = carbon.reconcile(gpp=gpp.mask(off), reco=reco, nee=nee, gain=(0.5, -0.5))
+        before = records[names["gpp"]].notna() | records[names["reco"]].notna()
+        counts = pd.DataFrame({"dropped": before & gpp.isna(), "kept": gpp.notna()}).groupby(records["site"]).sum().reset_index()
+        reports.append(counts.assign(test="alternatives", note=alternative.label)[counts["dropped"] + counts["kept"] > 0])
+        closed |= {names["gpp"]: gpp, names["reco"]: reco}
+    columns = ["site", "dropped", "kept", "test", "note"]
+    return records.assign(**closed), pd.concat(reports, ignore_index=True) if reports else pd.DataFrame(columns=columns)
 
 
 def mask_drivers(records: pd.DataFrame, places: pd.DataFrame, step: str, limits: Quality) -> tuple[pd.DataFrame, pd.DataFrame]:

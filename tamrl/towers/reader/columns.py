@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from tamrl import units, variables
+from tamrl import alternatives, units, variables
+from tamrl.alternatives import Alternative
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError, UnitError, near
 from tamrl.intake import text
@@ -25,6 +26,9 @@ Ustar = Literal["REF", "USTAR50"]
 QC = "nee_qc"
 QC_COLUMNS = ("NEE_VUT_REF_QC",)
 """Share of measured or well-filled half hours of a step, 0 to 1."""
+
+ONEFLUX = {"gpp": "GPP_{partitioning}_VUT_REF", "reco": "RECO_{partitioning}_VUT_REF", "nee": "NEE_VUT_REF"}
+"""Columns of the fluxes."""
 
 FLAGS = 24
 """Number of steps above which values of only 0 and 1 are flags."""
@@ -60,7 +64,45 @@ def map_columns(
     return mapping
 
 
-def with_threshold(column: str, ustar: Ustar) -> str:
+def map_alternatives(
+    available: Iterable[str],
+    kinds: Iterable[alternatives.Kind],
+    *,
+    partitioning: Partitioning,
+    ustar: Ustar,
+    fluxes: Mapping[str, str] = ONEFLUX,
+) -> dict[str, str]:
+    """Return the columns of the alternatives to the chosen fluxes, name by `tamrl.alternatives` -> column.
+
+    Parameters
+    ----------
+    available : names of the file's columns
+    kinds : what may differ from the choice: the partitioning, the threshold of friction velocity, or both
+    partitioning, ustar : the choice, as in `map_columns`
+    fluxes : flux -> column of the reference threshold, with `{partitioning}`; other keys do not count
+
+    An alternative has NEE and at least one of GPP and RECO.
+    """
+    available, kinds = set(available), set(kinds)
+    mapping: dict[str, str] = {}
+    methods = (partitioning, OTHER[partitioning]) if "partitioning" in kinds else (partitioning,)
+    thresholds = (ustar, *alternatives.PERCENTILES) if "ustar" in kinds else (ustar,)
+    for method, threshold in ((m, t) for m in methods for t in thresholds if (m, t) != (partitioning, ustar)):
+        triple = {}
+        for flux, pattern in ((flux, fluxes[flux]) for flux in FLUXES if flux in fluxes):
+            method_known = method == partitioning or flux == "nee" or "{partitioning}" in pattern
+            threshold_known = threshold == ustar or with_threshold(pattern, threshold) != pattern
+            column = with_threshold(pattern.replace("{partitioning}", method), threshold)
+            if method_known and threshold_known and column in available:
+                triple[flux] = column
+        if "nee" in triple and len(triple) > 1:
+            if threshold == ustar:
+                del triple["nee"]  # the chosen one
+            mapping |= {Alternative(method, threshold).column(flux): column for flux, column in triple.items()}
+    return mapping
+
+
+def with_threshold(column: str, ustar: str) -> str:
     """Return the column of the same flux with another u* threshold: `NEE_VUT_REF_QC` becomes `NEE_VUT_USTAR50_QC`."""
     return column.replace("_VUT_REF", f"_VUT_{ustar}")
 
@@ -115,15 +157,16 @@ def convert_columns(
             raise InputError(f"no column {column!r} for {name}", where=where, todo=near(column, map(str, raw.columns)))
         before = text.parse_numbers(raw[column], where=at)
         values, _ = variables.mask_fill(before)
-        fills["fills_targets" if name in (*FLUXES, QC) else "fills_drivers"] += np.isnan(values) & ~np.isnan(before)
+        if name == (entry := alternatives.behind(name)):
+            fills["fills_targets" if name in (*FLUXES, QC) else "fills_drivers"] += np.isnan(values) & ~np.isnan(before)
         if name == QC:
             _check_qc(values, at)
         else:
-            unit = _unit(name, source_units)
+            unit = _unit(entry, source_units)
             if days is not None and (daily := units.per_day(unit)):
                 values, unit = values / days, daily
-            values = units.convert(values, source=unit, target=variables.get(name).units, where=at)
-            variables.check_range(values, name=name, where=at, tolerance=OUTSIDE)
+            values = units.convert(values, source=unit, target=variables.get(entry).units, where=at)
+            variables.check_range(values, name=entry, where=at, tolerance=OUTSIDE)
         converted[name] = values
     return pd.DataFrame(converted, index=raw.index), pd.DataFrame(fills, index=raw.index)
 

@@ -1,7 +1,7 @@
 """Read any table of tower records, CSV or Parquet, with the columns and units of the configuration."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +9,7 @@ import pyarrow
 import pyarrow.parquet
 
 from tamrl import units, variables
+from tamrl.alternatives import Kind
 from tamrl.carbon import FLUXES
 from tamrl.errors import ConfigError, InputError, UnitError, near
 from tamrl.intake import border, completeness, text
@@ -49,6 +50,7 @@ def read_flat_table(
     partitioning: columns.Partitioning,
     step: records.Step,
     ustar: columns.Ustar = "REF",
+    alternatives: Sequence[Kind] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the records and sites of the table, with the units and columns of the options.
 
@@ -57,6 +59,7 @@ def read_flat_table(
     partitioning : which GPP and RECO
     step : length of a step; days become months where the options say that the file is daily
     ustar : which u* threshold, see `columns.map_columns`
+    alternatives : what is read beside these choices, see `columns.map_alternatives`
 
     Raises `InputError` if the file lacks a column, has no rows, or a tower has several places; `UnitError` if values cannot
     have the unit that they are said to have.
@@ -69,15 +72,14 @@ def read_flat_table(
     derived = "reco" not in chosen or (unnamed and chosen["reco"] not in available)
     chosen = {k: c for k, c in chosen.items() if k != "reco" or not derived}
     chosen = _without_absent(chosen, options, available, file)
-    for key, column in chosen.items():
-        if column not in available:
-            raise InputError(
-                f"no column {column!r} for {key}", where=file, todo=f"set towers.table.columns.{key}; {near(column, available)}"
-            )
-    raw = read_chosen(file, available, chosen)
+    kinds = [kind for kind in alternatives if kind != "ustar" or not (options.daily and step == "month")]  # as of ONEFlux
+    others = columns.map_alternatives(
+        available, kinds, partitioning=partitioning, ustar=ustar, fluxes={k: c for k, c in options.columns.items() if c}
+    )
+    raw = read_chosen(file, available, chosen | others)
     if raw.empty:
         raise InputError("the table has no rows", where=file, found="a header alone", todo="fetch it again, or make it anew")
-    mapping = {k: c for k, c in chosen.items() if k not in (*KEYS, *PLACE)}
+    mapping = {k: c for k, c in chosen.items() if k not in (*KEYS, *PLACE)} | others
     ids = raw[chosen["site"]].astype(object).where(raw[chosen["site"]].notna(), "").astype(str).str.strip()  # "" is refused below
     table, fills = records.build_records(
         raw,
@@ -104,12 +106,18 @@ def read_flat_table(
 
 
 def _without_absent(chosen: dict[str, str], options: Options, available: list[str], file: Path) -> dict[str, str]:
-    """Leave out what only the defaults name and the file lacks: drivers, and what is known of a place."""
+    """Leave out what only the defaults name and the file lacks: drivers, what is known of a place; refuse any other absence."""
     needed = (*KEYS, "lat", "lon", *FLUXES, columns.QC)
     absent = [k for k, c in chosen.items() if k not in needed and options.columns[k] == COLUMNS.get(k) and c not in available]
     if absent:
         _log.warning("%s has no columns for %s: left out", file, ", ".join(absent))
-    return {k: c for k, c in chosen.items() if k not in absent}
+    present = {k: c for k, c in chosen.items() if k not in absent}
+    for key, column in present.items():
+        if column not in available:
+            raise InputError(
+                f"no column {column!r} for {key}", where=file, todo=f"set towers.table.columns.{key}; {near(column, available)}"
+            )
+    return present
 
 
 def _check_keys(chosen: dict[str, str], further: dict[str, str]) -> None:

@@ -44,6 +44,7 @@ def read_monthly_file(
     file = product.path
     raw = _rows(file)
     mapping = columns.map_columns(raw.columns, partitioning=how.partitioning, drivers=options.drivers)
+    mapping |= columns.map_alternatives(raw.columns, how.alternatives, partitioning=how.partitioning, ustar=how.ustar)
     derived = how.partitioning == "DT" and mapping.pop("reco", None) is not None
     columns.require_columns(
         mapping, ("gpp", "nee", columns.QC, *([] if derived else ["reco"])), available=raw.columns, where=file

@@ -227,13 +227,14 @@ def _table(content: text.Content, reading: _Reading, resolution: str) -> tuple[p
         raise InputError(f"no column {' and '.join(lacking)}", where=where, found=", ".join(available[:8]), todo=todo)
     renamed = list(reading.rename(pd.DataFrame(columns=available)).columns)
     mapping = _mapping(renamed, reading)
-    constant = _constant_threshold(mapping, renamed)
+    constant = mapping | _constant_threshold(mapping, renamed)
+    mapping, constant = (chosen | _alternatives(renamed, chosen, reading, resolution) for chosen in (mapping, constant))
     keep = {*stamps, *mapping.values(), *constant.values(), *(clock.COLUMNS if fine else ())}
     names = {original for original, new in zip(available, renamed, strict=True) if new in keep}
     raw = reading.rename(text.read_columns(content, columns=available, wanted=names, texts=stamps, where=where))
-    if constant and not (raw[mapping["nee"]] > MISSING).any() and (raw[constant["nee"]] > MISSING).any():
+    if constant != mapping and not (raw[mapping["nee"]] > MISSING).any() and (raw[constant["nee"]] > MISSING).any():
         _log.warning("%s: no NEE with a u* threshold per year, that with a constant threshold is taken", where)
-        mapping |= constant
+        mapping = constant
     if not fine:
         step: records.Step = "month" if resolution == "MM" else "day"
         return records.build_records(raw, mapping, site=reading.site, date=raw["TIMESTAMP"], step=step, where=where)
@@ -265,6 +266,19 @@ def _mapping(available: list[str], reading: _Reading) -> dict[str, str]:
         if name not in mapping:
             _log.warning("%s: no %s by %s partitioning, taken as missing", reading.where, name, partitioning)
     return mapping
+
+
+def _alternatives(available: list[str], mapping: dict[str, str], reading: _Reading, resolution: str) -> dict[str, str]:
+    """Columns of the alternatives to the fluxes of `mapping`, of the same kind of threshold.
+
+    Percentiles are of the file's own step alone: the mean of percentiles of half hours is no percentile of days.
+    """
+    as_stated = resolution == SOURCES[reading.how.step][0]
+    kinds = [kind for kind in reading.how.alternatives if as_stated or kind != "ustar"]
+    kind = "_CUT_" if "_CUT_" in mapping["nee"] else "_VUT_"
+    alike = {column.replace(kind, "_VUT_"): column for column in available if kind in column}
+    mapped = columns.map_alternatives(alike, kinds, partitioning=reading.how.partitioning, ustar=reading.how.ustar)
+    return {name: alike[column] for name, column in mapped.items()}
 
 
 def _constant_threshold(mapping: dict[str, str], available: list[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tamrl import contracts
+from tamrl.alternatives import Kind, listed
 from tamrl.carbon import FLUXES
 from tamrl.errors import InputError, TamrlError
 from tamrl.intake import dates as digits
@@ -29,6 +30,8 @@ class RecordChoice:
     partitioning: columns.Partitioning = "NT"
     """Method that divided NEE into GPP and RECO."""
     ustar: columns.Ustar = "REF"
+    alternatives: tuple[Kind, ...] = ()
+    """What is read beside that choice."""
 
 
 FORMATS = {"day": digits.DAY, "month": digits.MONTH}
@@ -51,7 +54,7 @@ def build_records(
     Parameters
     ----------
     raw : the file's rows and columns; `site` and `date` are aligned with them
-    mapping : canonical name -> column
+    mapping : canonical name, or that of an alternative (`tamrl.alternatives`) -> column
     date : start of each step, as time stamps or written alike in one of `FORMATS`
     made : whether the rows were made from half hours (`aggregate.daily_rows`), so that their quality is a share in any case
 
@@ -65,7 +68,8 @@ def build_records(
     values.insert(0, "date", starts.to_numpy())
     values.insert(0, "site", site)
     sites.check_ids(values["site"].unique(), where=where)
-    for name in (*FLUXES, columns.QC):
+    others = [a.column(flux) for a in listed(values) for flux in ("gpp", "reco")]
+    for name in (*FLUXES, columns.QC, *others):
         if name not in values:
             values[name] = np.nan
     if not made:
