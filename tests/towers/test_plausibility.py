@@ -88,6 +88,13 @@ def test_a_latitude_of_the_wrong_sign_is_refused(monthly, lat):
         plausibility.refuse_wrong_units(monthly, where="x", lat={site: -value for site, value in lat.items()})
 
 
+def test_of_one_place_no_share_of_towers_is_told(monthly, lat):
+    (site,) = monthly["site"].unique()[:1]
+    with pytest.raises(UnitError) as refused:
+        plausibility.refuse_wrong_units(monthly[monthly["site"] == site], where="x", lat={site: -lat[site]})
+    assert refused.value.found.startswith(f"at {site} ")
+
+
 def test_dates_half_a_year_off_are_refused_even_near_the_tropics_of_either_side(monthly, lat):
     late = monthly.assign(date=monthly["date"] + pd.DateOffset(months=6))
     with pytest.raises(UnitError, match="half a year off"):

@@ -196,8 +196,9 @@ def judge_statistics(statistics: pd.DataFrame, *, where: object, columns: Mappin
     for (variable, says), rows in statistics.groupby(["variable", "says"]):
         failed = rows[rows["fails"]]
         if len(failed) >= WRONG_SHARE * len(rows):
-            at = f"{len(failed) / len(rows):.0%} of the towers fail; at {failed['site'].iloc[0]} {says}"
-            _raise(failed.iloc[0], at, where, columns or {})
+            at = f"at {failed['site'].iloc[0]} {says}"
+            share = f"{len(failed) / len(rows):.0%} of the towers fail; " if len(rows) > 1 else ""
+            _raise(failed.iloc[0], share + at, where, columns or {})
         land = variables.get(variable).means.land
         middle = rows["seen"].median()
         if says == YEAR and land and len(rows) >= MANY and not land[0] <= middle <= land[1]:
