@@ -117,7 +117,8 @@ class Coverage:
         for kind, (low, high) in ends.items():
             inside = (truth >= low) & (truth <= high)
             scores = (inside, high - low, interval_score(truth, low, high))
-            sums = np.array([len(truth), weight.sum(), *(float(weight @ score) for score in scores)])
+            # summed as the weights are: rounding then never makes a share of more than 1
+            sums = np.array([len(truth), weight.sum(), *((weight * score).sum() for score in scores)])
             self.sums[scale, flux, kind] = self.sums.get((scale, flux, kind), 0.0) + sums
 
     def add_cells(self, path: str, flux: str, scale: str, land: Land, truth: Truth) -> None:

@@ -151,3 +151,12 @@ def test_regions_of_a_scale_are_the_same_in_strips_and_as_a_whole(worlds):
             np.testing.assert_allclose(np.concatenate([half.carrying[position] for half in halves]), carrying)
             land_area = sum(half.land[position].sum() for half in halves)
             assert regions.sums(np.full(carrying.shape, 1e15))[position] == pytest.approx(land_area)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_coverage_is_one_and_no_more_where_every_interval_holds_the_truth(seed):
+    rng, coverage = np.random.default_rng(seed), Coverage()
+    for count in rng.integers(1, 3000, 30):
+        truth, weight = rng.normal(size=count), rng.uniform(0, 12_000, count)
+        coverage.add("cell, day", "gpp", truth, {"calibrated": (truth - 1, truth + 1)}, weight)
+    assert coverage.table()["coverage"].tolist() == [1.0]
