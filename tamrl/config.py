@@ -26,6 +26,7 @@ from tamrl.errors import ConfigError, near
 from tamrl.intake import border, document
 from tamrl.layout import DOWNLOADS, RunLayout
 from tamrl.options import Strict
+from tamrl.polygons.countries import find_countries
 from tamrl.record_paths import DATA, data_folder
 from tamrl.sections.plugins import PLUGINS
 from tamrl.sections.run import Config
@@ -142,8 +143,8 @@ def _check_plugins(config: Config) -> None:
         raise ConfigError("the driver co2 needs a series of annual means", where="drivers.co2", todo=todo)
     _check_grids(config)
     _check_sums(config)
-    if config.comparison.products and config.grid.bounds:
-        todo = "take comparison.products out, or grid.bounds"
+    if config.comparison.products and config.grid.regional:
+        todo = "take comparison.products out, or grid.bounds and grid.countries"
         raise ConfigError("products are compared with maps of the globe alone", where="comparison.products", todo=todo)
     if config.comparison.products and not config.drivers.sources:
         raise ConfigError("without drivers.sources there are no maps", where="comparison.products", todo="take the products out")
@@ -165,8 +166,9 @@ def _check_grids(config: Config) -> None:
     if config.samples.drivers != "tower" or config.evaluation.drivers != ("tower",):
         todo = "set samples: {drivers: tower} and evaluation: {drivers: [tower]}"
         raise ConfigError("without drivers.sources there are only the towers' own drivers", todo=todo)
-    if config.grid.bounds:
-        raise ConfigError("without drivers.sources no map is made", where="grid.bounds", todo="take grid.bounds out")
+    if config.grid.regional:
+        todo = "take grid.bounds and grid.countries out"
+        raise ConfigError("without drivers.sources no map is made", where="grid", todo=todo)
     if config.choices:
         raise ConfigError("without drivers.sources there are no budgets to compare", where="choices", todo="take them out")
 
@@ -194,6 +196,8 @@ def shaping_digest(config: Config) -> str:
 
 def check_inputs(config: Config) -> None:
     """Refuse a run with missing raw inputs that no rule makes; the error names the place."""
+    if config.grid.countries:
+        find_countries(config.grid.countries)
     wanted = {}
     for section in ("towers", "drivers"):
         for name in getattr(getattr(config, section), PLUGINS[section][0]):

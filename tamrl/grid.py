@@ -6,7 +6,7 @@ Conventions: `lat` runs from north to south, `lon` from west to east in [-180, 1
 (0.25°: ±89.875, ±179.875). Areas are exact on the authalic sphere of the WGS84 ellipsoid.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
@@ -197,12 +197,15 @@ class Tile:
         return {"lat": self.rows, "lon": self.columns}
 
 
-def describe_bounds(bounds: Bounds) -> str | None:
+def describe_bounds(bounds: Bounds, countries: Sequence[str] = ()) -> str | None:
     """Return what is mapped in words, None for the globe."""
-    if bounds is None or isinstance(bounds, str):
-        return None if bounds is None else f"polygons of {PurePath(bounds).name}"
-    west, south, east, north = bounds
-    return f"{west:g} to {east:g} degrees east, {south:g} to {north:g} degrees north"
+    parts = [", ".join(countries)] if countries else []
+    if isinstance(bounds, str):
+        parts.append(f"polygons of {PurePath(bounds).name}")
+    elif bounds is not None:
+        west, south, east, north = bounds
+        parts.append(f"{west:g} to {east:g} degrees east, {south:g} to {north:g} degrees north")
+    return " within ".join(parts) or None
 
 
 def _check_box(box: Box) -> None:

@@ -287,7 +287,7 @@ class WorkflowPlan:
             networks=main.towers.networks,
             choices=tuple(main.choices),
             compared={name: registry.load_compared(main.comparison.plugin(name)).TITLE for name in main.comparison.products},
-            region=describe_bounds(main.grid.bounds) if self.gridded else None,
+            region=describe_bounds(main.grid.bounds, main.grid.countries) if self.gridded else None,
         )
         return plain_values(described)
 

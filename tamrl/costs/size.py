@@ -4,6 +4,7 @@ import numpy as np
 
 from tamrl import registry
 from tamrl.calendar import MONTHS
+from tamrl.errors import ConfigError
 from tamrl.grid import Grid
 from tamrl.options import Strict
 from tamrl.plugins import TrainingCost
@@ -111,13 +112,18 @@ class RunSize(Strict):
 def mapped_shape(config: Config) -> tuple[int, int]:
     """Return rows and columns of the window that a run maps; polygons count with the box around them."""
     grid, bounds = Grid(config.grid.resolution), config.grid.bounds
-    if isinstance(bounds, str):
-        from tamrl.polygons.reading import read_polygons  # a run without polygons is planned without their library
+    if not config.grid.regional:
+        return grid.shape
+    from tamrl.polygons.reading import read_outlines  # a run of the globe is planned without the library of polygons
 
-        corners = np.concatenate([ring for rings in read_polygons(bounds).values() for ring in rings])
-        (west, south), (east, north) = corners.min(0).tolist(), corners.max(0).tolist()
-        return Grid.within((west, south, east, north), grid.resolution).shape
-    return Grid.within(bounds, grid.resolution).shape if bounds else grid.shape
+    boxes = [] if bounds is None or isinstance(bounds, str) else [bounds]
+    for polygons in read_outlines(bounds, config.grid.countries):
+        corners = np.concatenate([ring for rings in polygons.values() for ring in rings])
+        boxes.append((*corners.min(0).tolist(), *corners.max(0).tolist()))
+    (west, south), (east, north) = np.max(boxes, axis=0)[:2].tolist(), np.min(boxes, axis=0)[2:].tolist()
+    if west >= east or south >= north:
+        raise ConfigError("grid.bounds and grid.countries have nothing in common", where="grid", found=boxes, todo="take one out")
+    return Grid.within((west, south, east, north), grid.resolution).shape
 
 
 def training_cost(config: Config, model: str) -> TrainingCost:

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def build_cube(
     resolution: float,
     threads: int,
     bounds: Bounds = None,
+    countries: Sequence[str] = (),
     parts: list[str] | None = None,
     kept_cubes: str | None = None,
 ) -> None:
@@ -50,13 +52,13 @@ def build_cube(
     paths : files or folders that the sources need; must exist
     cube : the Zarr store to write (`contracts.check_cube`); appears only when it is complete
     resolution : degrees
-    bounds : what the run maps; the cube states it, and holds the globe as towers anywhere take their drivers from it
+    bounds, countries : what the run maps; the cube states it, and holds the globe as towers anywhere take their drivers from it
     parts : what `build_driver` made of each dynamic variable, in their order; without, they are made here
     kept_cubes : folder that keeps the cube by hard links, so that a longer one goes on from it (`tamrl.drivers.cube.append`)
     """
     access, code = _access(paths, drivers, time, resolution, threads), _code(drivers)
     names = drivers.variables.dynamic
-    statics, region = access.statics(drivers.variables.static), MappedRegion.of(bounds, access.grid)
+    statics, region = access.statics(drivers.variables.static), MappedRegion.of(bounds, access.grid, countries)
     if region:
         region.require_land(statics["land_fraction"])
     job = None if parts else CubeJob.plan(access, names, code=code, folder=kept_cubes, checksums=True)

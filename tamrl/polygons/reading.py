@@ -1,9 +1,11 @@
 """Read a file of places, whatever its kind: the one way in for all users of polygons."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tamrl.errors import InputError
 from tamrl.intake import border
+from tamrl.polygons.countries import PACKAGE, read_countries
 from tamrl.polygons.features import FeaturesOfFile
 from tamrl.polygons.geojson import read_geojson
 from tamrl.polygons.kinds import ACCEPTED, SHAPEFILE
@@ -32,3 +34,12 @@ def read_polygons(path: str | Path) -> Polygons:
         raise InputError("the file must hold polygons alone", where=path, found=held, todo="give polygons or multipolygons")
     check_outlines(features.polygons, where=path)
     return features.polygons
+
+
+def read_outlines(bounds: object, countries: Sequence[str]) -> list[Polygons]:
+    """Return the polygons of the file that `grid.bounds` names, and those of `grid.countries`; either may be absent."""
+    groups = [read_polygons(bounds)] if isinstance(bounds, str) else []
+    if countries:
+        groups.append(read_countries(countries))
+        check_outlines(groups[-1], where=PACKAGE)
+    return groups

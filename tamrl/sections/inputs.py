@@ -84,6 +84,8 @@ class MapGrid(Strict):
     bounds: tuple[Degrees, Degrees, Degrees, Degrees] | str | None = None
     """What to map (docs/regional.md): null for the globe, a box [west, south, east, north] in degrees, or a file of polygons:
     GeoJSON or a shapefile (.shp, or a .zip with its parts). A cell belongs to it by its centre."""
+    countries: tuple[str, ...] = ()
+    """Countries to map, by English name or ISO code, such as [Germany, FRA]; with `bounds`, what lies in both."""
     tile: Annotated[int, Field(ge=1, le=10_000)] = 30
     """Cells per side of a tile; any size gives the same maps."""
 
@@ -101,10 +103,24 @@ class MapGrid(Strict):
             raise ValueError(str(error)) from None
         return value
 
+    @field_validator("countries", mode="before")
+    @classmethod
+    def _quoted(cls, value: object) -> object:
+        """Refuse what YAML makes of the code of Norway."""
+        if isinstance(value, list | tuple) and False in value:
+            raise ValueError("YAML takes NO for false: write 'NO' in quotes, NOR or Norway")
+        return value
+
+    @property
+    def regional(self) -> bool:
+        """Whether a part of the globe is mapped alone."""
+        return self.bounds is not None or bool(self.countries)
+
     @model_validator(mode="after")
     def _bounded(self) -> "MapGrid":
         if isinstance(self.bounds, str) and not kinds.is_read(self.bounds):
-            raise ValueError(f"bounds {self.bounds!r} is neither a box [west, south, east, north] nor {kinds.ACCEPTED}")
+            accepted = f"a box [west, south, east, north] nor {kinds.ACCEPTED}"
+            raise ValueError(f"bounds {self.bounds!r} is neither {accepted}; countries have their own key, grid.countries")
         if isinstance(self.bounds, tuple):
             try:
                 Grid.within(self.bounds, self.resolution)

@@ -69,11 +69,13 @@ def test_the_model_of_the_page_learns_and_is_restored():
 
 def test_the_regions_of_the_page_are_mapped(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    box, polygons = (config.load(yaml.safe_load(text)).grid for text in blocks("regional.md", "yaml"))
+    box, polygons, countries = (config.load(yaml.safe_load(text)).grid for text in blocks("regional.md", "yaml"))
     (outline,) = blocks("regional.md", "json")
     Path(polygons.bounds).write_text(outline)
-    europe, iberia = (MappedRegion.of(grid.bounds, Grid(grid.resolution)).cells for grid in (box, polygons))
+    grids = (box, polygons, countries)
+    europe, iberia, two = (MappedRegion.of(grid.bounds, Grid(grid.resolution), grid.countries).cells for grid in grids)
     assert europe.sum() == 38 * 54 and 60 < iberia.sum() < 90 and not (iberia & ~europe).any()
+    assert 100 < (two & europe).sum() < two.sum() < 300
     assert config.load_files([ROOT / "config/region.yaml"]).grid.bounds == box.bounds
 
 

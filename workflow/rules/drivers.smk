@@ -82,6 +82,7 @@ rule build_cube:
     params:
         **DRIVERS,
         bounds=MAIN.grid.bounds,
+        countries=MAIN.grid.countries,
         stage="tamrl.drivers.stage.build_cube",
     script:
         "../scripts/run_stage.py"

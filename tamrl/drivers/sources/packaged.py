@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tamrl import files, variables
 from tamrl.drivers.sources._folders import need_mean_year
-from tamrl.errors import InputError
+from tamrl.intake.installed import installed_file
 from tamrl.options import Strict
 from tamrl.plugins import SourceCapabilities, SourceVolume
 
@@ -68,13 +68,7 @@ def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
 def locate(key: str) -> Path:
     """The file of a map; raises `InputError` with the command to give if its package is not installed."""
     package, name = FILES[key]
-    try:
-        path = Path(str(importlib.metadata.distribution(package).locate_file(name)))
-    except importlib.metadata.PackageNotFoundError:
-        raise InputError(f"the data package {package} is not installed", todo=INSTALL) from None
-    if not path.is_file():
-        raise InputError(f"the data package {package} lacks its file", where=path, todo=INSTALL)
-    return path
+    return installed_file(package, name, todo=INSTALL)
 
 
 def koppen_map(options: Options) -> Path:
