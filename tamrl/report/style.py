@@ -43,6 +43,9 @@ DPI = 160
 LEAST = 3
 """Groups of fewer towers have no median in a figure."""
 
+COMPLETE = 0.999
+"""Share of the land from which on a reference counts as complete."""
+
 FLUX_UNITS = "gC m⁻² d⁻¹"
 FLUX_NAMES = {"gpp": "GPP", "reco": "RECO", "nee": "NEE"}
 FLUX_LONG = {"gpp": "Gross primary production", "reco": "Ecosystem respiration", "nee": "Net ecosystem exchange"}
@@ -217,6 +220,11 @@ def format_total(value: float, name: str) -> str:
     """Format a total in PgC of all land, by its name: one decimal for the globe, three digits for a region."""
     size = int(np.floor(np.log10(abs(value)))) if value and np.isfinite(value) else 0
     return format_number(value, 1 if name == classes.GLOBE else max(0, 2 - size))
+
+
+def covered_note(share: float) -> str:
+    """State the share of the land that is compared, with a space before it, unless it is all."""
+    return "" if share >= COMPLETE else f" (on {100 * share:.3g} % of the land)"
 
 
 def true_minus(text: str) -> str:

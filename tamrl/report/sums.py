@@ -13,10 +13,13 @@ import numpy as np
 from tamrl import calendar, carbon
 from tamrl.classes import GLOBE, LATITUDE_BANDS
 from tamrl.errors import ContractError
-from tamrl.reduce import WeightedSum, over_classes, over_rows, over_time, weigh
+from tamrl.reduce import WeightedSum, divide_sums, over_classes, over_rows, over_time, weigh
 
 SPREAD_EDGES = np.geomspace(0.02, 20.0, 29)
 """Edges of the classes of predicted standard deviation, gC m-2 d-1."""
+
+COVERED = 0.9
+"""Least share of land and time that a reference must cover to be filled with the estimate and set beside its intervals."""
 
 BARE = 0.02
 """Steps whose spread and reference are both smaller (gC m-2 d-1) are left out: ice and deserts would raise the coverage."""
@@ -125,21 +128,24 @@ def is_bare(*, std: np.ndarray, reference: np.ndarray) -> np.ndarray:
 class ReferenceSums:
     """Coverage of a reference by the predicted intervals, and errors against predicted spread.
 
-    `mean` has the reference in steps with an estimate. `places` has the days on which it lies below, inside and above the
-    interval, `total` (3, land). `spread` has std² and error² by class of spread, (2, class), weighted by land area and days.
+    `mean` and `estimate` have the reference and the estimate in the steps with both. `places` has the days on which the reference
+    lies below, inside and above the interval, `total` (3, land). `spread` has std² and error² by class of spread, (2, class),
+    weighted by land area and days.
     """
 
     def __init__(self, land: LandCells, bins: int) -> None:
         self.land = land
-        self.mean = FieldSums(land, bins)
+        self.mean, self.estimate = FieldSums(land, bins), FieldSums(land, bins)
         self.places = WeightedSum(np.zeros((3, land.area.size)), np.zeros(land.area.size))
         classes = len(SPREAD_EDGES) + 1
         self.spread = WeightedSum(np.zeros((2, classes)), np.zeros(classes))
 
     def add(self, block: FluxBlock, reference: np.ndarray) -> None:
         """Add steps with their reference (time, land)."""
-        self.mean.add(np.where(np.isfinite(block.mean), reference, np.nan), bins=block.bins, days=block.days)
-        known = np.isfinite(reference) & np.isfinite(block.mean) & np.isfinite(block.q05) & np.isfinite(block.q95)
+        known = np.isfinite(reference) & np.isfinite(block.mean)
+        for sums, values in ((self.mean, reference), (self.estimate, block.mean)):
+            sums.add(np.where(known, values, np.nan), bins=block.bins, days=block.days)
+        known &= np.isfinite(block.q05) & np.isfinite(block.q95)
         known &= ~is_bare(std=block.std, reference=reference)
         below, above = known & (reference < block.q05), known & (reference > block.q95)
         self.places += over_time((below, known & ~below & ~above, above), block.days, known=known)
@@ -147,6 +153,10 @@ class ReferenceSums:
         weight = np.broadcast_to(self.land.area * block.days[:, None], known.shape)[known]
         classes = np.searchsorted(SPREAD_EDGES, std)
         self.spread += over_classes((std**2, error**2), weight, classes, classes=self.spread.weight.size)
+
+    def error(self) -> np.ndarray:
+        """Mean over time of estimate minus reference (lat, lon)."""
+        return np.asarray(self.estimate.mean() - self.mean.mean())
 
     def coverage(self) -> np.ndarray:
         """Share of the steps whose reference lies in the interval (lat, lon)."""
@@ -231,7 +241,7 @@ class FluxSums:
         fields = {"mean": self.mean, "std": self.std} | {f"member {k}": member for k, member in enumerate(self.members)}
         further: dict[str, WeightedSum] = {}
         if self.reference is not None:
-            fields["reference"] = self.reference.mean
+            fields |= {"reference": self.reference.mean, "compared estimate": self.reference.estimate}
             further = {"places": self.reference.places, "spread": self.reference.spread}
         return {f"{name} {kind}": getattr(part, kind) for name, part in fields.items() for kind in ("cells", "rows")} | further
 
@@ -276,12 +286,37 @@ class FluxSums:
     def totals(self, quantity: FieldSums) -> dict[str, float]:
         """Totals of a quantity by latitude band (of the globe alone) and of all land, PgC yr-1: cell mean times area times days.
 
-        Only cells with an estimate count, so that estimate and reference cover the same land. The days of a year are those
-        summed, divided by the years that they fill (at least one).
+        A cell without values adds nothing. The days of a year are those summed, divided by the years that they fill (at least
+        one).
         """
-        known = np.isfinite(self.land.take(self.mean.mean()))
-        cells = np.where(known, self.land.take(quantity.mean()), 0.0)
-        cells = cells * self.land.area * (self.days / max(1, round(self.days / 365.25))) / carbon.GRAMS_PER_PETAGRAM
+        return self._by_band(np.nan_to_num(quantity.cells.mean()) * self.days)
+
+    def common_totals(self, quantity: FieldSums) -> dict[str, float]:
+        """The same over the cells and days alone that have estimate and reference."""
+        return self._by_band(np.nan_to_num(quantity.cells.mean()) * self.compared.mean.cells.weight)
+
+    def covered(self) -> dict[str, float]:
+        """Share of the land and time with an estimate that has a reference too, by latitude band and of all land."""
+        estimate, both = (self._by_band(sums.cells.weight) for sums in (self.mean, self.compared.mean))
+        return {band: share / estimate[band] if estimate[band] else np.nan for band, share in both.items()}
+
+    def filled_totals(self) -> dict[str, float]:
+        """Totals of the reference, its gaps filled with the estimate; NaN where it covers less than `COVERED`."""
+        every, ours, theirs = self.totals(self.mean), *map(self.common_totals, (self.compared.estimate, self.compared.mean))
+        covered = self.covered()
+        return {band: every[band] + theirs[band] - ours[band] if covered[band] >= COVERED else np.nan for band in every}
+
+    def filled_cycle(self, south: float, north: float) -> np.ndarray:
+        """Mean cycle of the reference between two latitudes (bin,), filled as `filled_totals` are."""
+        rows = (self.land.lat >= south) & (self.land.lat < north)
+        parts = (self.mean, self.compared.estimate, self.compared.mean)
+        every, ours, theirs = (part.rows.map(lambda sums: sums[:, rows].sum(1)) for part in parts)
+        mean = divide_sums(every.total + theirs.total - ours.total, every.weight)
+        return np.where(theirs.weight >= COVERED * every.weight, mean, np.nan)
+
+    def _by_band(self, cells: np.ndarray) -> dict[str, float]:
+        """Sums over land of sums over days (land,), in Pg per year."""
+        cells = cells * self.land.area / max(1, round(self.days / 365.25)) / carbon.GRAMS_PER_PETAGRAM
         lat = self.land.lat[self.land.rows]
         parts = {band: float(cells[(lat >= south) & (lat < north)].sum()) for band, (south, north) in self.bands().items()}
         return (parts if self.land.name == GLOBE else {}) | {self.land.name: float(cells.sum())}

@@ -117,6 +117,41 @@ def test_totals_are_flux_times_area_times_days(land):
     assert sum(v for k, v in found.items() if k != "globe") == pytest.approx(found["globe"])
 
 
+@pytest.fixture
+def gappy(land):
+    """A reference without its north, and without the first half of the year in the east."""
+    whole = block(TIME)
+    whole["reference"][:, GRID.lat > 30] = np.nan
+    whole["reference"][:180, :, GRID.shape[1] // 2 :] = np.nan
+    return whole, summed(land, [50, 200], whole)
+
+
+def test_estimate_and_reference_are_compared_over_the_cells_and_days_with_both(land, gappy):
+    whole, sums = gappy
+    both = np.isfinite(whole["mean"]) & np.isfinite(whole["reference"])
+    area = np.zeros(GRID.shape)
+    area[land.mask] = land.area
+    for part, name in ((sums.compared.mean, "reference"), (sums.compared.estimate, "mean")):
+        expected = (np.where(both, whole[name], 0.0) * area).sum() / 1e15
+        assert sums.common_totals(part)["globe"] == pytest.approx(expected, rel=1e-6)
+    assert sums.covered()["globe"] == pytest.approx((both * area).sum() / (np.isfinite(whole["mean"]) * area).sum())
+    with np.errstate(invalid="ignore"):
+        error = np.where(both, whole["mean"] - whole["reference"], 0.0).sum(0) / both.sum(0)
+    np.testing.assert_allclose(sums.compared.error()[land.mask], error[land.mask], rtol=1e-3, atol=1e-5)
+
+
+def test_few_gaps_of_a_reference_are_filled_and_many_leave_it_out(land, gappy):
+    whole, sums = gappy
+    assert all(np.isnan(sums.filled_totals()[band]) for band in sums.covered() if sums.covered()[band] < 0.9)
+    assert np.isnan(sums.filled_totals()["globe"]) and np.isnan(sums.filled_cycle(30, 90)).all()
+    whole["reference"] = np.where(np.arange(len(TIME))[:, None, None] % 20 == 3, np.nan, whole["mean"] + 1.0)
+    few = summed(land, [], whole)
+    known, days = few.compared.mean.cells.weight, few.mean.cells.weight
+    expected = few.totals(few.mean)["globe"] + (known * land.area).sum() / 1e15
+    assert few.filled_totals()["globe"] == pytest.approx(expected, rel=1e-6) and known.sum() < days.sum()
+    assert few.filled_cycle(-90, 91)[1] == pytest.approx(few.mean.cycle(-90, 91)[1] + 1.0)
+
+
 def test_files_with_different_members_are_refused(land):
     sums = FluxSums(land, step="day", members=3, reference=False)
     with pytest.raises(ContractError, match="differ in their number"):

@@ -135,7 +135,7 @@ def _cycle(axes: Axes, name: str, sums: FluxSums, edges: tuple[float, float], re
         axes.fill_between(x, *_member_band(sums, edges), color=colour, alpha=0.28, linewidth=0)
     axes.plot(x, mean, color=colour, linewidth=1.6)
     if reference:
-        axes.plot(x, sums.compared.mean.cycle(*edges), color=style.INK, linewidth=1.1, linestyle=(0, (4, 2)))
+        axes.plot(x, sums.filled_cycle(*edges), color=style.INK, linewidth=1.1, linestyle=(0, (4, 2)))
         if (inside := band_share(sums, edges)) is not None:
             axes.annotate(f"{100 * inside:.0f} % in the band", (0.03, 0.99), xycoords="axes fraction", va="top", fontsize=6.5)
     if name == "nee":
@@ -153,7 +153,7 @@ def band_share(sums: FluxSums, edges: tuple[float, float]) -> float | None:
     if sums.reference is None or len(sums.members) < 2:
         return None
     low, high = _member_band(sums, edges)
-    truth = sums.compared.mean.cycle(*edges)
+    truth = sums.filled_cycle(*edges)
     known = np.isfinite(truth) & np.isfinite(low)
     return float(((truth >= low) & (truth <= high))[known].mean()) if (np.abs(truth[known]) > BARE).any() else None
 

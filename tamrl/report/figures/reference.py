@@ -28,7 +28,7 @@ def plot_reference_errors(fluxes: Mapping[str, FluxSums], base: Basemap, *, labe
     figure = style.new_figure(11, 4.7)
     above, below = figure.subplots(2, len(fluxes), squeeze=False)
     for top, low, (name, sums) in zip(above, below, fluxes.items(), strict=True):
-        error = sums.mean.mean() - sums.compared.mean.mean()
+        error = sums.compared.error()
         limits = style.colour_limits(error, centred=True)
         image = draw_map(top, error, base, cmap=style.palette("error"), norm=limits, width=700)
         top.set_title(f"{FLUX_NAMES[name]}: estimate − {label}")
@@ -59,7 +59,7 @@ def plot_reference_scatter(fluxes: Mapping[str, FluxSums], *, label: str) -> Fig
 
 def compared_cells(sums: FluxSums) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return reference, estimate (means over time, gC m-2 d-1) and land area (m2) of the cells with a flux, (n,) each."""
-    x, y, std = (sums.land.take(s.mean()) for s in (sums.compared.mean, sums.mean, sums.std))
+    x, y, std = (sums.land.take(s.mean()) for s in (sums.compared.mean, sums.compared.estimate, sums.std))
     good = np.isfinite(x) & np.isfinite(y) & ~is_bare(std=std, reference=x)
     return x[good], y[good], sums.land.area[good]
 
@@ -77,12 +77,12 @@ def weighted_scores(reference: np.ndarray, estimate: np.ndarray, weight: np.ndar
 
 @style.styled
 def plot_reference_totals(fluxes: Mapping[str, FluxSums], *, label: str) -> Figure:
-    """Plot totals by latitude band: the estimate with the members' standard deviation, and the reference."""
+    """Plot totals by latitude band, where there is a reference: the estimate with the members' deviation, and the reference."""
     figure = style.new_figure(11, 3.2)
     row = style.panels(figure, len(fluxes))
     for axes, (name, sums) in zip(row, fluxes.items(), strict=True):
-        ours, theirs = sums.totals(sums.mean), sums.totals(sums.compared.mean)
-        members = [sums.totals(member) for member in sums.members]
+        ours, theirs = (sums.common_totals(part) for part in (sums.compared.estimate, sums.compared.mean))
+        members = [sums.common_totals(member) for member in sums.members]
         at = np.arange(len(ours))
         spread = [np.std([m[band] for m in members], ddof=1) if len(members) > 1 else 0.0 for band in ours]
         axes.bar(
@@ -98,7 +98,7 @@ def plot_reference_totals(fluxes: Mapping[str, FluxSums], *, label: str) -> Figu
         axes.axhline(0, color=style.SOFT, linewidth=0.7)
         axes.set_xticks(at, [BAND_NAMES.get(band, band).replace(" ", "\n", 1) for band in ours], fontsize=7)
         every, reference = (style.format_total(totals[sums.land.name], sums.land.name) for totals in (ours, theirs))
-        axes.set_title(f"{FLUX_NAMES[name]}: {every}, {label} {reference}")
+        axes.set_title(f"{FLUX_NAMES[name]}: {every}, {label} {reference}{style.covered_note(sums.covered()[sums.land.name])}")
         axes.grid(axis="x", visible=False)
         axes.legend()
     row[0].set_ylabel("PgC yr⁻¹")

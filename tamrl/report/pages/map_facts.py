@@ -10,7 +10,7 @@ from tamrl import classes
 from tamrl.report.figures import maps, reference
 from tamrl.report.figures.budgets import mean_budgets
 from tamrl.report.results import Applicability
-from tamrl.report.style import BAND_NAMES, FLUX_NAMES, FLUX_UNITS, format_number, format_total, signed_number
+from tamrl.report.style import BAND_NAMES, FLUX_NAMES, FLUX_UNITS, covered_note, format_number, format_total, signed_number
 from tamrl.report.sums import FieldSums, FluxSums
 
 Fluxes = Mapping[str, FluxSums]
@@ -97,7 +97,7 @@ def reference_errors(fluxes: Fluxes) -> str:
     """Mean error, the range of 90 % of the land, and the coverage."""
     parts = {}
     for flux, sums in fluxes.items():
-        error = sums.mean.mean() - sums.compared.mean.mean()
+        error = sums.compared.error()
         low, high = np.nanquantile(error, [0.05, 0.95])
         inside = 100 * sums.compared.shares()[1]
         ends = f"{signed_number(low)} to {signed_number(high)} in 90 % of the cells"
@@ -119,9 +119,10 @@ def reference_budgets(fluxes: Fluxes, label: str) -> str:
     parts = {}
     for flux, sums in fluxes.items():
         ours, theirs = (
-            format_total(sums.totals(mean)[sums.land.name], sums.land.name) for mean in (sums.mean, sums.compared.mean)
+            format_total(sums.common_totals(part)[sums.land.name], sums.land.name)
+            for part in (sums.compared.estimate, sums.compared.mean)
         )
-        parts[flux] = f"{ours} PgC yr⁻¹, {label} {theirs}"
+        parts[flux] = f"{ours} PgC yr⁻¹, {label} {theirs}{covered_note(sums.covered()[sums.land.name])}"
     return joined(parts)
 
 

@@ -6,7 +6,8 @@ from tamrl.report.pages import map_facts, texts
 from tamrl.report.pages.captions import captioned
 from tamrl.report.pages.html import Fold, Item, Note, Picture, Section
 from tamrl.report.results import MapResults, RunResults
-from tamrl.report.style import true_minus
+from tamrl.report.style import COMPLETE, true_minus
+from tamrl.report.sums import COVERED
 
 
 def maps_section(results: RunResults, maps: MapResults) -> Section:
@@ -47,7 +48,7 @@ def errors_section(results: RunResults, maps: MapResults) -> Section:
         map_facts.seasonal_cycles(fluxes),
         bins="five-day means" if run.step == "day" else "months",
         band=f"; band: 5th to 95th percentile of the {members} members" if members > 1 else "",
-        dashed=texts.DASHED.format(label=run.reference) if run.reference else ".",
+        dashed=texts.DASHED.format(label=run.reference, filled=_filled(maps)) if run.reference else ".",
     )
     figure = map_figures.plot_applicability(maps.applicability, results.basemap)
     applicable = captioned("applicability", figure, map_facts.applicability(maps.applicability))
@@ -99,15 +100,21 @@ def budgets_section(results: RunResults, maps: MapResults) -> Section:
     """Show totals, published ranges and choices."""
     drawn = budgets.plot_choices(maps.budgets, maps.choices) if maps.choices else None
     label, fluxes = results.description.reference, maps.summed.fluxes
-    truth = {flux: sums.totals(sums.compared.mean) for flux, sums in fluxes.items()} if label else None
+    truth = {flux: sums.filled_totals() for flux, sums in fluxes.items()} if label else None
     figure = budgets.plot_budgets(maps.budgets, truth=truth, label=label or "")
     every, published = maps.summed.land.name, "" if results.description.region else texts.BESIDE_PUBLISHED
     words = {
         "of": texts.OF_REGION if results.description.region else texts.OF_GLOBE,
         "period": results.period,
-        "beside": texts.BESIDE_REFERENCE.format(label=label) if label else published,
+        "beside": texts.BESIDE_REFERENCE.format(label=label, filled=_filled(maps)) if label else published,
     }
     items: list[Item] = [captioned("budgets", figure, map_facts.totals(maps.budgets), **words), Note(texts.NO_CHOICES)]
     if drawn:
         items[-1] = captioned("choices", drawn, map_facts.choices(maps.budgets, maps.choices), every=every)
     return Section("budgets", "Budgets: totals and how far to trust them", items)
+
+
+def _filled(maps: MapResults) -> str:
+    """State that gaps of the reference are filled, if it has any."""
+    share = min(sums.covered()[sums.land.name] for sums in maps.summed.fluxes.values())
+    return texts.FILLED.format(share=f"{100 * share:.3g}", least=f"{100 * COVERED:.0f}") if share < COMPLETE else ""

@@ -27,8 +27,8 @@ CAPTIONS = {
     "where neither spread nor {label} reaches 0.02 gC m⁻² d⁻¹, are not counted.",
     "reference_scatter": "Means over time of all land cells, estimate against {label}; NSE (1 − SSE/SST), RMSE and bias are "
     "weighted by land area; cells without flux (bare land, ice) are left out. Axes hold 99.8 % of the cells.",
-    "reference_budgets": "Totals by latitude band, estimate and {label}, over the same land. Bars: one standard deviation of the "
-    "members, which is smaller than the error.",
+    "reference_budgets": "Totals by latitude band, estimate and {label}, over the cells and days with both. Bars: one standard "
+    "deviation of the members, which is smaller than the error.",
     "reference_reliability": "Left: coverage of the 90 % interval by latitude. Middle: share of land and time with the {label} "
     "below, inside and above it. Right: error found where a given standard deviation was predicted; on the diagonal the "
     "prediction is right, below it too cautious.",
@@ -134,7 +134,11 @@ ALTERNATIVES = {
 
 OF_GLOBE = "the globe and its bands"
 OF_REGION = "the mapped region and of the bands that lie in it in full"
-BESIDE_REFERENCE = " Yellow: the {label}."
+BESIDE_REFERENCE = " Yellow: the {label}.{filled}"
+FILLED = (
+    " It covers {share} % of the land and time. Its gaps are filled with the estimate; where it covers less than {least} % it "
+    "is left out."
+)
 BESIDE_PUBLISHED = (
     " Yellow: published global totals, GPP 106 to 130 PgC yr⁻¹ (range of published products), NEE −5.75 ± 0.33 PgC yr⁻¹ (X-BASE: "
     "Nelson & Walther et al. 2024, doi 10.5194/bg-21-5079-2024; fire and lateral fluxes excluded). For RECO there is none: "
@@ -143,8 +147,8 @@ BESIDE_PUBLISHED = (
 MIDDLE_REFERENCE = "{label}, in the same colours."
 MIDDLE_TOWERS = "mean error (predicted minus measured) at towers that the model has not seen."
 DASHED = (
-    "; dashed: {label}. Number: share of the year in which the {label} lies in the band. The band is of the members: what "
-    "all members get wrong is not in it."
+    "; dashed: {label}.{filled} Number: share of the year in which the {label} lies in the band. The band is of the members: "
+    "what all members get wrong is not in it."
 )
 TABLES = "Each table opens with a click. Its file has all digits."
 

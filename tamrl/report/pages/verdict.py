@@ -10,7 +10,7 @@ from tamrl.report.figures import budgets
 from tamrl.report.pages import tables, texts
 from tamrl.report.pages.html import Headline
 from tamrl.report.results import MapResults, RunResults
-from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS, format_number, format_total, true_minus
+from tamrl.report.style import FLUX_LONG, FLUX_NAMES, FLUX_UNITS, covered_note, format_number, format_total, true_minus
 
 WORST = 3
 """Most groups of towers that are named for the coverage of their intervals."""
@@ -45,9 +45,13 @@ def _compared(results: RunResults, maps: MapResults, flux: str, total: pd.Series
     """Say where the truth, another product or published totals lie."""
     sums, label = maps.summed.fluxes[flux], results.description.reference
     if sums.reference is not None and label:
-        other = sums.totals(sums.compared.mean)[sums.land.name]
-        inside = "inside" if total["q05"] <= other <= total["q95"] else "outside"
-        return f"{label[0].upper()}{label[1:]}: {format_total(other, sums.land.name)}, {inside} the interval."
+        every = sums.land.name
+        ours, theirs = (sums.common_totals(part)[every] for part in (sums.compared.estimate, sums.compared.mean))
+        note, filled = covered_note(sums.covered()[every]), sums.filled_totals()[every]
+        beside = f", estimate {format_total(ours, every)}{note}" if note else ""
+        inside = "inside" if total["q05"] <= filled <= total["q95"] else "outside"
+        verdict = f", {inside} the interval" if np.isfinite(filled) else ""
+        return f"{label[0].upper()}{label[1:]}: {format_total(theirs, every)}{beside}{verdict}."
     if results.description.virtual or sums.land.name != classes.GLOBE or (published := budgets.PUBLISHED.get(flux)) is None:
         return "No published total to compare with."
     ends = f"{format_number(published.low, 1)} to {format_number(published.high, 1)}"
@@ -119,8 +123,8 @@ def _missed_totals(results: RunResults) -> list[str]:
         return []
     every = maps.summed.land.name
     ours = budgets.mean_budgets(maps.budgets).set_index(["flux", "region"]).xs(every, level="region")
-    totals = {flux: sums.totals(sums.compared.mean)[every] for flux, sums in maps.summed.fluxes.items()}
-    return [FLUX_NAMES[f] for f, total in totals.items() if not ours.loc[f, "q05"] <= total <= ours.loc[f, "q95"]]
+    totals = {flux: sums.filled_totals()[every] for flux, sums in maps.summed.fluxes.items()}
+    return [FLUX_NAMES[f] for f, total in totals.items() if total < ours.loc[f, "q05"] or total > ours.loc[f, "q95"]]
 
 
 def _failing_groups(results: RunResults) -> str:
