@@ -31,6 +31,7 @@ from tamrl.maps.land import Land, describe_land
 from tamrl.maps.means.periods import PERIODS, Periods
 from tamrl.predictions import open_predictions
 from tamrl.report.map_sums import check_same_grid, cut_reference, open_reference, pair_reference, time_blocks, unit_factor
+from tamrl.report.sums import COVERED
 from tamrl.uncertainty.calibration import Calibration
 from tamrl.uncertainty.conformal import NORMAL
 from tamrl.workflow import stage
@@ -174,7 +175,9 @@ class YearOfTruth:
     """The true flux of one year."""
 
     sum: np.ndarray
-    """Array (lat, lon): gC m-2 of land; a missing step adds nothing."""
+    """Array (lat, lon): gC m-2 of land over the steps with an estimate; those that lack the truth have the estimate."""
+    days: np.ndarray
+    """Array (2, lat, lon): days with an estimate, and those of them with the truth too."""
     means: Mapping[str, np.ndarray]
     """Arrays (period, lat, lon) by period of the configuration, gC m-2 d-1; NaN where a step is missing."""
 
@@ -195,17 +198,19 @@ class YearOfTruth:
             check_same_grid(delivered, known, path)
             axis, values = TimeAxis(delivered["time"].values, step), known[flux]
             of_period = {period: Periods.of(axis, period) for period in periods}
-            total = np.zeros(values.shape[1:])
+            total, days = np.zeros(values.shape[1:]), np.zeros((2, *values.shape[1:]))
             sums = {period: np.zeros((len(of.first), *total.shape)) for period, of in of_period.items()}
             for when in time_blocks(values):
-                for at, flow in zip(range(when.start, when.stop), _true_steps(values, when), strict=True):
-                    mass = flow * axis.days[at]
-                    total += np.nan_to_num(mass)
+                steps = zip(range(when.start, when.stop), _true_steps(values, when), _fluxes(delivered, flux, when), strict=True)
+                for at, flow, estimate in steps:
+                    mapped = np.isfinite(estimate)
+                    total += np.where(mapped, np.where(np.isfinite(flow), flow, estimate), 0.0) * axis.days[at]
+                    days += np.stack([mapped, mapped & np.isfinite(flow)]) * axis.days[at]
                     for period, of in of_period.items():
-                        sums[period][np.searchsorted(of.first, at, side="right") - 1] += mass
+                        sums[period][np.searchsorted(of.first, at, side="right") - 1] += flow * axis.days[at]
         for period, of in of_period.items():
             sums[period] /= np.add.reduceat(of.days, of.first)[:, None, None]
-        return cls(total, sums)
+        return cls(total, days, sums)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,8 +282,12 @@ class RegionTotals:
         self.errors: dict[str, TotalErrors] = {}
 
     def sum_truth(self, year: YearOfTruth) -> RegionValues:
-        """Return the true totals of the regions."""
-        return {scale: regions.sums(year.sum) for scale, regions in self.scales.items()}
+        """Return the true totals of the regions, NaN where the truth covers less than `COVERED` of a region."""
+        totals = {}
+        for scale, regions in self.scales.items():
+            mapped, known = map(regions.sums, year.days)
+            totals[scale] = np.where((mapped > 0) & (known >= COVERED * mapped), regions.sums(year.sum), np.nan)
+        return totals
 
     def add(self, predictions: xr.Dataset, label: str, step: Step) -> None:
         """Sum the predictions of a year, which are read once."""
@@ -325,4 +334,6 @@ def _cover_totals(
     mean = members.mean(1)
     spread = members.std(1, ddof=1) if members.shape[1] > 1 else np.zeros(len(mean))
     half = {"calibrated": quantile * np.hypot(spread, std), ALONE: NORMAL * spread}
-    coverage.add(scale, flux, truth, {kind: (mean - h, mean + h) for kind, h in half.items()}, np.ones(len(mean)))
+    if (known := np.isfinite(truth)).any():
+        ends = {kind: ((mean - h)[known], (mean + h)[known]) for kind, h in half.items()}
+        coverage.add(scale, flux, truth[known], ends, np.ones(known.sum()))

@@ -135,6 +135,20 @@ def test_a_truth_on_another_grid_or_time_axis_is_refused(covered, spoil):
         covered(1.0, shared=False, spoil=spoil)
 
 
+def test_gaps_of_the_truth_are_no_missing_flux(covered):
+    """A tenth of the days has no truth: with zeros in their place no total would lie in its interval."""
+
+    def with_gaps(ds):
+        return ds.where(ds["time"].dt.day % 15 != 3)
+
+    usual, few = covered(0.0, shared=True), covered(0.0, shared=True, spoil=with_gaps)
+    scales = {scale for scale in usual.index.get_level_values("scale") if scale.startswith(("globe", "block", "latitude"))}
+    assert len(scales) > 3
+    pd.testing.assert_series_equal(few[list(scales)], usual[list(scales)])
+    many = covered(0.0, shared=True, spoil=lambda ds: ds.where(ds["time"].dt.day % 4 != 3))
+    assert not scales & set(many.index.get_level_values("scale")), "too little of the truth is known"
+
+
 def test_how_much_is_read_at_once_changes_no_number(covered, monkeypatch):
     at_once = covered(1.0, shared=False)
     monkeypatch.setattr(map_sums, "BLOCK", 1)
