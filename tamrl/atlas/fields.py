@@ -48,14 +48,21 @@ class FluxMaps:
         """Whether the run has fluxes to compare with."""
         return bool(self._reference)
 
-    def reference_months(self, flux: str, label: str) -> np.ndarray:
-        """Return the mass of the reference in each month (12, lat, lon), gC m-2; steps are as long as those of the maps."""
-        with open_reference(self._reference[flux, label]) as opened:
-            ds = cut_reference(opened, self._axes)
+    def compared_months(self, flux: str, label: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return reference and estimate in each month (12, lat, lon), gC m-2; the reference is missing where the estimate is.
+
+        Steps of the reference are as long as those of the maps.
+        """
+        with (
+            open_reference(self._reference[flux, label]) as opened,
+            xr.open_dataset(files.verified(self._maps[flux, label])) as ds,
+        ):
             axis = TimeAxis(ds["time"].values, self._step)
-            days = np.bincount(axis.month, axis.days, calendar.MONTHS + 1)[1:]
-            mean: np.ndarray = layers.by_month(ds[flux]) * unit_factor(ds[flux])
-            return mean * days[:, None, None]
+            days = np.bincount(axis.month, axis.days, calendar.MONTHS + 1)[1:, None, None]
+            known, estimate = (
+                layers.by_month(part[flux]) * unit_factor(part[flux]) * days for part in (cut_reference(opened, self._axes), ds)
+            )
+            return np.where(np.isfinite(estimate), known, np.nan), estimate
 
     def monthly_fields(self, flux: str, label: str) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the quantities of a flux with their monthly means (12, cell), gC m-2 d-1.

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +118,18 @@ def regional(daily) -> Made:
     """A run of days that maps a box, compared with the truth of the globe."""
     window = Grid.within((-30, 20, 70, 80), 10.0)
     return make(daily.folder.parent / "regional", window, step="day", labels=("2012",), virtual=True)
+
+
+@pytest.fixture(scope="session")
+def gappy(daily, tmp_path_factory) -> Made:
+    """The run of days beside a truth that lacks the land east of 100 degrees east, and in July all but America's west."""
+    folder = Path(shutil.copytree(daily.folder, tmp_path_factory.mktemp("gaps") / "daily"))
+    for path in (folder / "inputs/truth").glob("*.nc"):
+        with xr.open_dataset(path) as ds:
+            far = (ds["lon"] > 100) | ((ds["time"].dt.month == 7) & (ds["lon"] > -60))
+            part = ds.where(~far).load()
+        part.to_netcdf(path)
+    return Made(folder, replace(daily.run, folder=folder), "daily", "day")
 
 
 @pytest.fixture(scope="session")

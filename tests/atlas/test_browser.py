@@ -214,12 +214,12 @@ def test_how_much_carbon_does_the_amazon_take_up_in_july(opened, atlas, daily):
     one.page.wait_for_selector(".answer:has-text('In July of 2012')")
     table = pd.read_csv(daily.path("regions.csv"))
     row = table[(table.region == "SREX-AMZ") & (table.month == 7)].set_index("flux")
-    truth = content(atlas / "data/regions.js")["truth"]["2012"]["SREX-AMZ"]
+    truth = content(atlas / "data/regions.js")["reference"]["2012"]["SREX-AMZ"]
     for flux in ("gpp", "nee"):
         size, digits = row.loc[flux, "std"], error_digits(row.loc[flux, "std"])
         assert one.text(f"[data-answer={flux}]") == f"{abs(row.loc[flux, 'mean']):.{digits}f} PgC"
         sign = np.sign(row.loc[flux, "mean"])
-        assert f" ± {size:.{digits}f} (truth {sign * truth[flux][7]:.{digits}f})".replace("-", "−") in one.text(".answer")
+        assert f" ± {size:.{digits}f} (truth {sign * truth[flux][7][0]:.{digits}f})".replace("-", "−") in one.text(".answer")
     assert "get wrong together" in one.text(".answer") and "over the members" not in one.text("#panel")
     bar = one.page.locator(".months button").nth(6).get_attribute("aria-label").replace("−", "-")
     assert re.search(r"90 % interval (\S+) to (\S+), truth (\S+)", bar), bar

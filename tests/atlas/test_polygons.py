@@ -5,14 +5,18 @@ import re
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import tamrl
 from tamrl import config
 from tamrl.api.totals import polygon_totals
 from tamrl.atlas.stage import build_atlas
 from tamrl.errors import InputError
+from tamrl.grid import Grid
 from tamrl.layout import File
+from tamrl.maps.land import describe_land
 from tamrl.polygons.reading import read_polygons
+from tamrl.polygons.shares import polygon_share
 from tamrl.run_record import Provenance
 from tests.atlas.conftest import broken, edited
 from tests.atlas.test_history import saved
@@ -74,8 +78,41 @@ def test_totals_of_polygons_are_those_of_the_command(opened, atlas, which, reque
         assert months["mean"].sum() == pytest.approx(year["mean"], abs=2e-5 * scale)
         assert year["std"] < months["std"].sum()
     if which == "daily":
-        assert own["reference"].notna().all()
+        assert own["reference"].notna().all() and (own["compared_share"] == 1).all()
     one.shoot(f"polygons-{which}")
+
+
+def test_a_reference_with_gaps_is_compared_over_what_it_covers(opened, gappy, site, tmp_path):
+    build_atlas(**gappy.keywords(site))
+    one = opened().go(gappy.folder / "atlas", "tab=regions&m=1")
+    choose(one, collection({"mine": SHAPES["GRA"]}))
+    one.page.wait_for_selector("#panel h2:has-text('mine')")
+    said = one.text("#panel .answer")
+    text, table = saved(one, "#regions-csv", tmp_path)
+    own = table[(table["name"] == "mine") & (table["flux"] == "gpp")].set_index("month")
+    cube = xr.open_zarr(gappy.path("drivers/cube.zarr"))
+    land = cube["land_fraction"].values * Grid.of_cells(cube).area()
+    land = land * polygon_share(SHAPES["GRA"]["coordinates"], cube["lat"].values, cube["lon"].values)
+    with xr.open_dataset(gappy.path("inputs/truth/gpp_2012.nc")) as ds:
+        known = ds["gpp"].sel(time="2012-01").sum("time", skipna=False).values
+    members = (
+        xr.open_zarr(gappy.path("predictions/2012.zarr"))["gpp"].sel(time="2012-01").mean("member").sum("time", skipna=False)
+    )
+    share = describe_land(cube, vegetated_only=True).share
+    mine = (members.transpose("lat", "lon") * share).values
+    both = np.isfinite(known) & np.isfinite(mine)
+    expected = [(np.where(both, part, 0.0) * land).sum() / 1e15 for part in (known, mine)]
+    covered = (both * land).sum() / (np.isfinite(mine) * land).sum()
+    found = own.loc[1, ["reference", "compared_estimate", "compared_share"]].astype(float)
+    np.testing.assert_allclose(found, [*expected, covered], rtol=5e-3)
+    assert 0.3 < covered < 0.9 and expected[1] < 0.95 * own.loc[1, "mean"]
+    assert f"on the {100 * covered:.0f} % of the land that it covers" in said and "compared_share" in text
+    assert own.loc[7, ["reference", "compared_estimate", "compared_share"]].isna().all()
+    assert one.page.locator(".months .truth").count() == 0, "nothing is drawn beside an interval of other land"
+    one.page.select_option("#region", "SREX-CEU")
+    one.page.wait_for_selector(".months .truth", state="attached")
+    assert one.page.locator(".months .truth").count() == 11 and "its gaps filled with the estimate" in one.text("#panel")
+    one.shoot("reference-with-gaps", full_page=True)
 
 
 def test_the_mean_is_the_total_over_land_and_days(opened, atlas, tmp_path):

@@ -158,7 +158,7 @@ def test_regions_add_up(daily):
 
 
 def test_the_truth_of_regions_is_summed_over_their_land(written, climatology, placeholder, daily):
-    found = content(written / "data/regions.js")["truth"]["2012"]
+    found = content(written / "data/regions.js")["reference"]["2012"]
     cube = stores.open_cube(daily.path("drivers/cube.zarr"))
     with xr.open_dataset(daily.path("inputs/truth/gpp_2012.nc")) as ds:
         grid = Grid.from_dataset(cube)
@@ -166,11 +166,33 @@ def test_the_truth_of_regions_is_summed_over_their_land(written, climatology, pl
         area = grid.area() * cube["land_fraction"].values * inside
         july = ds["gpp"].sel(time="2012-07").fillna(0).values
     expected = float((july * area).sum() / 1e15)  # each step of the fixture counts as a day
-    assert found["SREX-AMZ"]["gpp"][7] == pytest.approx(expected, rel=1e-4) and expected > 0
-    assert sum(found["globe"]["reco"][1:]) == pytest.approx(found["globe"]["reco"][0], rel=1e-4)
+    reference, _, share = found["SREX-AMZ"]["gpp"][7]
+    assert reference == pytest.approx(expected, rel=1e-4) and expected > 0 and share == 1
+    year, *months = found["globe"]["reco"]
+    np.testing.assert_allclose(np.sum(months, 0)[:2], year[:2], rtol=1e-4)
     assert not {"ENF", "BSV"} & found.keys(), "a gridded flux does not tell the part of a class"
     build_atlas(**climatology.keywords(placeholder) | {"atlas": climatology.path("untold")})
-    assert content(climatology.folder / "untold/data/regions.js")["truth"] == {}
+    assert content(climatology.folder / "untold/data/regions.js")["reference"] == {}
+
+
+@pytest.mark.parametrize("flux", FLUXES)
+def test_reference_and_estimate_are_summed_over_the_cells_and_months_with_both(gappy, placeholder, flux):
+    build_atlas(**gappy.keywords(placeholder) | {"atlas": gappy.path("sums")})
+    regions = content(gappy.folder / "sums/data/regions.js")
+    cube, names = stores.open_cube(gappy.path("drivers/cube.zarr")), (f"inputs/truth/{flux}_2012.nc", f"maps/{flux}_2012.nc")
+    with xr.open_dataset(gappy.path(names[0])) as true, xr.open_dataset(gappy.path(names[1])) as ds:
+        known, estimate = (part[flux].groupby("time.month").sum(skipna=False).values for part in (true, ds))
+    grid = Grid.from_dataset(cube)
+    both = np.isfinite(known) & np.isfinite(estimate)
+    for name, inside in {"globe": 1.0, "SREX-AMZ": srex_masks(grid.lat, grid.lon)["SREX-AMZ"]}.items():
+        land = grid.area() * cube["land_fraction"].values * inside
+        share = (both * land).sum((1, 2)) / (np.isfinite(estimate) * land).sum((1, 2))
+        expected = [(np.where(both, part, 0.0) * land).sum((1, 2)) / 1e15 for part in (known, estimate)]
+        of_months = regions["reference"]["2012"][name][flux][1:]
+        assert [m + 1 for m, sums in enumerate(of_months) if sums is None] == [m + 1 for m in range(12) if not share[m]]
+        found = np.array([sums for sums in of_months if sums], float).T
+        np.testing.assert_allclose(found, np.stack([*expected, share])[:, share > 0], rtol=1e-4, atol=2e-6)
+    assert 0.3 < share[0] <= 1 and regions["covered"] == 0.9
 
 
 def test_no_two_regions_share_a_name():
@@ -265,5 +287,5 @@ def test_regions_of_an_atlas_of_a_region_are_those_inside_it(regional, placehold
     assert regions["kinds"]["mapped region"] == "mapped" and "globe" not in regions["kinds"]
     assert {"SREX-MED", "SREX-CEU"} <= regions["kinds"].keys() and "SREX-AMZ" not in regions["kinds"]
     assert not set(classes.LATITUDE_BANDS) & regions["kinds"].keys()
-    truth = regions["truth"]["2012"]
-    assert truth["mapped region"]["gpp"][0] > truth["SREX-CEU"]["gpp"][0] > 0 and "globe" not in truth
+    truth = regions["reference"]["2012"]
+    assert truth["mapped region"]["gpp"][0][0] > truth["SREX-CEU"]["gpp"][0][0] > 0 and "globe" not in truth

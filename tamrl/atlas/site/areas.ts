@@ -4,7 +4,7 @@ import { bars, monthBars, type Bar } from "./charts";
 import { compareRegion } from "./comparison";
 import { digitsOfError, h, mass, number } from "./dom";
 import { exact, saveTable, type Column, type Row } from "./tables";
-import { FLUXES, MONTHS, type Flux, type Regions, type Total } from "./types";
+import { FLUXES, MONTHS, type Compared, type Flux, type Regions, type Total } from "./types";
 
 const CLASSES: Record<string, string> = {
   ENF: "Evergreen needleleaf forest", EBF: "Evergreen broadleaf forest", DNF: "Deciduous needleleaf forest", DBF: "Deciduous broadleaf forest", MF: "Mixed forest",
@@ -12,6 +12,9 @@ const CLASSES: Record<string, string> = {
   CVM: "Cropland mosaic", SNO: "Snow and ice", BSV: "Barren land", WAT: "Water",
 };
 const HEADINGS = { polygon: "Your polygons", globe: "The Earth", mapped: "The mapped region", region: "Regions (IPCC SREX)", band: "Latitude bands", class: "Land-cover classes" } as const;
+
+/** Share of the land from which on a reference counts as complete. */
+const COMPLETE = 0.999;
 
 export function regionName(regions: Regions, code: string): string {
   if (code === "globe") return "All land";
@@ -66,11 +69,15 @@ function saveRegions(app: App, regions: Regions): void {
     { name: "area_m2", means: "its land; m2" }, { name: "flux", means: "gpp; reco; or nee" }, { name: "year", means: "year; or climatology" }, { name: "month", means: "1 to 12; 0 is the year" },
     { name: "mean", means: "mean of the members; PgC of the month or of the year" }, { name: "std", means: "standard deviation of the error of that total; PgC; of the members and of what all get wrong together" },
     { name: "q05", means: "lower end of its 90 % interval; PgC" }, { name: "q95", means: "upper end of its 90 % interval; PgC" },
-    ...(app.run.index.reference && Object.keys(regions.truth).length ? [{ name: "reference", means: `total of the ${app.run.index.reference}; PgC; empty for classes` }] : []),
+    ...(hasReference(app, regions) ? [
+      { name: "reference", means: `total of the ${app.run.index.reference} over the cells and months with it and the estimate; PgC; empty for classes` },
+      { name: "compared_estimate", means: "total of the estimate over the same cells and months; PgC" },
+      { name: "compared_share", means: "their share of the land and months with an estimate" },
+    ] : []),
   ];
   const rows = Object.entries(regions.totals).flatMap(([label, of]) => Object.entries(of).flatMap(([code, fluxes]) => FLUXES.flatMap((flux) => fluxes[flux].map((total, month): Row => [
     code, regionName(regions, code), regions.kinds[code], regions.area[code], flux, label, month, ...(total ?? [null, null, null, null]).map((value) => exact(value, 6)),
-    ...(columns.length > 11 ? [exact(regions.truth[label]?.[code]?.[flux][month], 6)] : []),
+    ...(columns.length > 11 ? (regions.reference?.[label]?.[code]?.[flux][month] ?? [null, null, null]).map((value) => exact(value, 6)) : []),
   ]))));
   saveTable(app, "regions", "totals of regions", columns, rows);
 }
@@ -97,8 +104,9 @@ function sentence(app: App, regions: Regions, region: string): HTMLElement {
   if (!gpp || !reco || !nee) return h("p", { class: "note" }, `No values of ${name} in this month.`);
   const answer = (flux: Flux, [mean, std]: Total, sign: number): (Node | string)[] => {
     const digits = digitsOfError(std, mean);
-    const truth = truthOf(app, regions, region, flux, state.month);
-    return [h("strong", { "data-answer": flux }, `${number(sign * mean, digits)} PgC`), std === null ? "" : ` ± ${number(std, digits)}`, truth === null ? "" : ` (${reference} ${number(sign * truth, digits)})`];
+    const [theirs, mine, share] = comparedOf(app, regions, region, flux, state.month) ?? [null, 0, 0];
+    const part = share < COMPLETE ? `, estimate ${number(sign * mine, digits)}, on the ${number(100 * share, share < 0.1 ? 1 : 0)} % of the land that it covers` : "";
+    return [h("strong", { "data-answer": flux }, `${number(sign * mean, digits)} PgC`), std === null ? "" : ` ± ${number(std, digits)}`, theirs === null ? "" : ` (${reference} ${number(sign * theirs, digits)}${part})`];
   };
   return h(
     "section",
@@ -115,11 +123,11 @@ function sentence(app: App, regions: Regions, region: string): HTMLElement {
   );
 }
 
-/** How often the intervals of regions by month hold the truth, where that is known everywhere. */
+/** How often the intervals of regions by month hold the reference, where it covers enough of them. */
 function coverageOfRegions(app: App, regions: Regions): HTMLElement | null {
   const { state, run } = app;
-  const cases = Object.entries(regions.truth[state.label] ?? {}).filter(([code]) => regions.kinds[code] === "region").flatMap(([code, truth]) =>
-    truth[state.flux].slice(1).map((value, m) => [value, regions.totals[state.label][code]?.[state.flux][m + 1]] as const)).filter(([value, total]) => value !== null && total && (value || total[0]));
+  const cases = Object.keys(regions.reference?.[state.label] ?? {}).filter((code) => regions.kinds[code] === "region").flatMap((code) =>
+    MONTHS.map((_, m) => [filled(app, regions, code, state.flux, m + 1), regions.totals[state.label][code]?.[state.flux][m + 1]] as const)).filter(([value, total]) => value !== null && total && (value || total[0]));
   if (!cases.length) return null;
   const inside = cases.filter(([value, total]) => total![2] <= value! && value! <= total![3]).length;
   const share = inside / cases.length;
@@ -141,17 +149,31 @@ function intervals(app: App, regions: Regions, region: string, totals: Record<Fl
     length ? h("p", {}, `Mean of its land: ${each(1e15 / (regions.area[region] * length))} gC m⁻² d⁻¹.`) : null);
 }
 
-/** What the gridded reference sums up to, PgC. */
-function truthOf(app: App, regions: Regions, region: string, flux: Flux, month: number): number | null {
-  return regions.truth[app.state.label]?.[region]?.[flux][month] ?? null;
+const hasReference = (app: App, regions: Regions): boolean => !!app.run.index.reference && Object.keys(regions.reference ?? {}).length > 0;
+
+/** The gridded reference and the estimate over the cells and months with both. */
+function comparedOf(app: App, regions: Regions, region: string, flux: Flux, month: number): Compared | null {
+  return regions.reference?.[app.state.label]?.[region]?.[flux][month] ?? null;
+}
+
+/** The reference beside the total of all land, PgC: its gaps are filled with the estimate; null where there are too many. */
+function filled(app: App, regions: Regions, region: string, flux: Flux, month: number): number | null {
+  const [compared, total] = [comparedOf(app, regions, region, flux, month), regions.totals[app.state.label][region]?.[flux][month]];
+  if (!compared || !total || compared[2] < (regions.covered ?? 1)) return null;
+  return compared[2] < COMPLETE ? total[0] + compared[0] - compared[1] : compared[0];
+}
+
+/** What the dashed lines are. */
+function dashed(app: App, regions: Regions): string {
+  return `; dashed: ${app.run.index.reference} where it covers at least ${number(100 * (regions.covered ?? 1), 0)} % of the land, its gaps filled with the estimate`;
 }
 
 function months(app: App, regions: Regions, region: string): HTMLElement {
   const { state, run } = app;
   const of = regions.totals[state.label][region];
-  const ticks = truthOf(app, regions, region, state.flux, 1) !== null;
+  const ticks = MONTHS.some((_, m) => filled(app, regions, region, state.flux, m + 1) !== null);
   const buttons = h("div", { class: "segmented", role: "group", "aria-label": "Flux" }, ...FLUXES.map((flux) => h("button", { type: "button", "aria-pressed": String(flux === state.flux), click: () => app.set({ flux }) }, run.index.fluxes[flux].short)));
-  const line = of[state.flux].slice(1).map((total, m) => total && { mean: total[0], least: total[2], most: total[3], truth: truthOf(app, regions, region, state.flux, m + 1) });
+  const line = of[state.flux].slice(1).map((total, m) => total && { mean: total[0], least: total[2], most: total[3], truth: filled(app, regions, region, state.flux, m + 1) });
   const table = h("details", {}, h("summary", {}, "Numbers"), h("table", {},
     h("caption", {}, "PgC per month, mean and 90 % interval"),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Month"), ...FLUXES.map((flux) => h("th", { scope: "col" }, run.index.fluxes[flux].short)))),
@@ -160,7 +182,7 @@ function months(app: App, regions: Regions, region: string): HTMLElement {
       return h("td", {}, total ? `${mass(total[0])} (${mass(total[2])} … ${mass(total[3])})` : "–");
     }))))));
   return h("section", {}, h("h3", {}, "Month by month"), buttons, monthBars(line, `var(--${state.flux})`, "PgC", state.month, (month) => app.set({ month })),
-    h("p", { class: "soft caption" }, `PgC per month; dark lines: 90 % interval${ticks ? `; dashed: ${run.index.reference}` : ""}. Choose a month.`), table);
+    h("p", { class: "soft caption" }, `PgC per month; dark lines: 90 % interval${ticks ? dashed(app, regions) : ""}. Choose a month.`), table);
 }
 
 function budgets(app: App, regions: Regions, region: string): HTMLElement {
@@ -169,7 +191,7 @@ function budgets(app: App, regions: Regions, region: string): HTMLElement {
   const published = run.index.about.published[state.flux];
   const row = (code: string): Bar | null => {
     const total = totals[code][state.flux][0];
-    return total && { name: regionName(regions, code), mean: total[0], least: total[2], most: total[3], truth: truthOf(app, regions, code, state.flux, 0), marked: code === region, choose: () => choose(app, regions, code) };
+    return total && { name: regionName(regions, code), mean: total[0], least: total[2], most: total[3], truth: filled(app, regions, code, state.flux, 0), marked: code === region, choose: () => choose(app, regions, code) };
   };
   const list = (kind: string): Bar[] => Object.keys(regions.kinds).filter((code) => regions.kinds[code] === kind && regions.area[code] > 0).map(row).filter((bar): bar is Bar => !!bar && bar.most !== bar.least || (!!bar && bar.mean !== 0));
   const colour = `var(--${state.flux})`;
@@ -178,7 +200,7 @@ function budgets(app: App, regions: Regions, region: string): HTMLElement {
   return h("section", {},
     h("h3", {}, `${run.index.fluxes[state.flux].long}: budgets of the year`),
     bars([...list("polygon"), ...list("globe"), ...list("mapped"), ...list("band")], colour, "PgC yr⁻¹", published),
-    h("p", { class: "soft caption" }, `PgC per year; dark lines: 90 % interval${run.index.reference && Object.keys(regions.truth).length ? `; dashed: ${run.index.reference}, where it can be summed` : ""}. `,
+    h("p", { class: "soft caption" }, `PgC per year; dark lines: 90 % interval${hasReference(app, regions) ? dashed(app, regions) : ""}. `,
       published ? `Striped, behind all land: published, ${number(published.low, 1)} to ${number(published.high, 1)} (${published.source})${virtual ? ", of the real Earth" : ""}.` : "No comparable published total.", state.flux === "nee" ? " Fire and lateral fluxes excluded." : ""),
     h("h4", {}, HEADINGS.region), bars(sorted, colour, "PgC yr⁻¹"),
     h("h4", {}, HEADINGS.class), bars(list("class").sort((a, b) => Math.abs(b.mean) - Math.abs(a.mean)), colour, "PgC yr⁻¹"));

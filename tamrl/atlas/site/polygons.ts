@@ -45,7 +45,7 @@ export class ReaderPolygons {
   remove(): void {
     for (const regions of this.holders) for (const { name } of this.polygons) {
       const code = ReaderPolygons.code(name);
-      for (const part of [regions.kinds, regions.outlines, regions.area, ...Object.values(regions.totals), ...Object.values(regions.truth)]) delete part[code];
+      for (const part of [regions.kinds, regions.outlines, regions.area, ...Object.values(regions.totals), ...Object.values(regions.reference ?? {})]) delete part[code];
     }
     this.holders.clear();
     [this.polygons, this.file] = [[], ""];
@@ -66,7 +66,7 @@ export class ReaderPolygons {
       regions.outlines[code] = { name, rings };
       regions.area[code] = totals[k].area;
       (regions.totals[label] ??= {})[code] = totals[k].fluxes;
-      if (totals[k].truth) (regions.truth[label] ??= {})[code] = totals[k].truth;
+      if (totals[k].reference) ((regions.reference ??= {})[label] ??= {})[code] = totals[k].reference;
     });
   }
 }

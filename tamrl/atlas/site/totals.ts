@@ -1,7 +1,7 @@
 // Totals of polygons with the error of the total: what tamrl/api/totals.py and tamrl/uncertainty/aggregate.py do, in the browser.
 import { FILL } from "./pack";
 import type { Run } from "./run";
-import { FLUXES, type ErrorParts, type Flux, type SpatialPart, type Sums, type Total } from "./types";
+import { FLUXES, type Compared, type ErrorParts, type Flux, type SpatialPart, type Sums, type Total } from "./types";
 
 const MONTHS = 12;
 const RAD = Math.PI / 180;
@@ -10,7 +10,7 @@ const PETAGRAM = 1e15;
 /** Totals of the year and of the months of one polygon. */
 export interface PolygonTotals {
   fluxes: Record<Flux, (Total | null)[]>;
-  truth: Record<Flux, (number | null)[]> | null;
+  reference: Record<Flux, (Compared | null)[]> | null;
   /** Its land with values, m². */
   area: number;
 }
@@ -264,18 +264,34 @@ function total(run: Run, sums: Sums, numbers: Numbers, weight: Float64Array, day
     });
   }
   const every = days.reduce((sum, value) => sum + value, 0);
-  return { fluxes, truth: truthOf(run, numbers, weight, days), area: land / every };
+  return { fluxes, reference: run.layers.has("gpp.truth") ? compare(numbers, weight, days) : null, area: land / every };
 }
 
-/** Totals of the gridded reference, PgC. */
-function truthOf(run: Run, numbers: Numbers, weight: Float64Array, days: number[]): PolygonTotals["truth"] {
-  if (!run.layers.has("gpp.truth")) return null;
+/** The gridded reference beside the mean of the members, over the cells and months with both (tamrl/atlas/areas.py). */
+function compare(numbers: Numbers, weight: Float64Array, days: number[]): Record<Flux, (Compared | null)[]> {
   const { length } = numbers.lat;
-  const out = {} as Record<Flux, (number | null)[]>;
+  const [gpp, reco] = ["gpp", "reco"].map((flux) => numbers.layers.get(`${flux}.members`)!);
+  const members = gpp.length / length / MONTHS;
+  const estimate = (layer: Float32Array, m: number, i: number): number => {
+    let sum = 0;
+    for (let k = 0; k < members; k++) sum += layer[(m * members + k) * length + i];
+    return sum / members;
+  };
+  const out = {} as Record<Flux, (Compared | null)[]>;
   for (const flux of FLUXES) {
-    const values = numbers.layers.get(`${flux}.truth`)!;
-    const months = days.map((count, m) => numbers.land.reduce((sum, land, i) => sum + weight[i] * land * count * (values[m * length + i] || 0), 0) / PETAGRAM);
-    out[flux] = [months.reduce((sum, value) => sum + value, 0), ...months];
+    const known = numbers.layers.get(`${flux}.truth`)!;
+    const sums = Array.from({ length: MONTHS + 1 }, () => new Float64Array(4));
+    days.forEach((count, m) => {
+      for (let i = 0; i < length; i++) {
+        const area = weight[i] * numbers.land[i];
+        const [value, ofGpp, ofReco] = [known[m * length + i], estimate(gpp, m, i), estimate(reco, m, i)];
+        if (!area || Number.isNaN(ofGpp + ofReco)) continue;
+        const mine = { gpp: ofGpp, reco: ofReco, nee: ofReco - ofGpp }[flux];
+        const parts = Number.isNaN(value) ? [0, 0, 0, area] : [(area * count * value) / PETAGRAM, (area * count * mine) / PETAGRAM, area, area];
+        for (const sum of [sums[0], sums[m + 1]]) parts.forEach((part, k) => (sum[k] += part));
+      }
+    });
+    out[flux] = sums.map(([theirs, mine, both, mapped]) => (both ? [theirs, mine, both / mapped] : null));
   }
   return out;
 }

@@ -135,10 +135,15 @@ export interface Sums {
 /** Mean, standard deviation of its error, and the ends of its 90 % interval, PgC. */
 export type Total = [number, number | null, number, number];
 
+/** Totals of reference and estimate over the cells and months with both, PgC, and their share of the land and months with an estimate. */
+export type Compared = [number, number, number];
+
 export interface Regions {
   totals: Record<string, Record<string, Record<Flux, (Total | null)[]>>>;
-  /** Of the gridded reference, PgC of the year and of the months; not of land-cover classes, and empty without a reference. */
-  truth: Record<string, Record<string, Record<Flux, (number | null)[]>>>;
+  /** Of the year and of the months; not of land-cover classes, empty without a reference, and not in atlases of earlier versions. */
+  reference?: Record<string, Record<string, Record<Flux, (Compared | null)[]>>>;
+  /** Least share that a reference must cover to be filled with the estimate and drawn beside its intervals. */
+  covered?: number;
   kinds: Record<string, "globe" | "mapped" | "band" | "class" | "region" | "polygon">;
   outlines: Record<string, { name: string; rings: [number, number][][] }>;
   area: Record<string, number>;
