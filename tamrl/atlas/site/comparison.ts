@@ -1,6 +1,7 @@
 // Two runs in numbers: what each says of a place or a region, and how far they are apart.
 import type { App } from "./app";
 import { digitsOf, digitsOfError, h, number, signed } from "./dom";
+import { poorSkill } from "./fields";
 import type { Run } from "./run";
 import { pickMonth } from "./source";
 import { FLUXES, type Flux, type Total } from "./types";
@@ -34,7 +35,7 @@ async function comparedRun(app: App): Promise<Compared | null> {
   return { other, label, name: same ? run : `${run} (${label})` };
 }
 
-function table(app: App, name: string, unit: string, pairOf: (flux: Flux) => Pair): HTMLElement {
+function table(app: App, { other, name }: Compared, unit: string, pairOf: (flux: Flux) => Pair): HTMLElement {
   const { run } = app;
   const cell = (one: Estimate | null): HTMLElement => h("td", {}, one ? `${number(one.mean, one.digits)} (${number(one.low, one.digits)} … ${number(one.high, one.digits)})` : "–");
   return h("section", { id: "comparison", "aria-label": "Two runs" },
@@ -46,14 +47,16 @@ function table(app: App, name: string, unit: string, pairOf: (flux: Flux) => Pai
         const [mine, theirs] = pairOf(flux);
         const digits = Math.min(mine?.digits ?? 6, theirs?.digits ?? 6);
         return h("tr", { "data-flux": flux }, h("th", { scope: "row" }, run.index.fluxes[flux].short), cell(mine), cell(theirs), h("td", {}, mine && theirs ? signed(mine.mean - theirs.mean, digits) : "–"));
-      })))));
+      })))),
+    ...FLUXES.flatMap((flux) => [run, other].map((one) => [one, poorSkill(one, flux)] as const)).filter(([, warning]) => warning).map(([one, warning]) =>
+      h("p", { class: "warn" }, `${warning} in run ${one.index.run}.`)));
 }
 
 /** Totals of a region in both runs, where two are compared. */
 export async function compareRegion(app: App, region: string): Promise<HTMLElement[]> {
   const compared = await comparedRun(app);
   if (!compared) return [];
-  const { other, label, name } = compared;
+  const { other, label } = compared;
   const [regions, theirs] = [await app.run.regions(), await other.regions()];
   if (regions.kinds[region] === "polygon") {
     try {
@@ -64,7 +67,7 @@ export async function compareRegion(app: App, region: string): Promise<HTMLEleme
   }
   const estimate = (total: Total | null | undefined): Estimate | null => total ? { mean: total[0], low: total[2], high: total[3], digits: total[1] ? digitsOfError(total[1], total[0]) : digitsOf(total[0]) } : null;
   const { month } = app.state;
-  return [table(app, name, month ? "PgC of the month" : "PgC of the year", (flux) => [
+  return [table(app, compared, month ? "PgC of the month" : "PgC of the year", (flux) => [
     estimate(regions.totals[app.state.label][region]?.[flux][month]), estimate(theirs.totals[label]?.[region]?.[flux][month])])];
 }
 
@@ -80,5 +83,5 @@ export async function comparePlace(app: App, lat: number, lon: number): Promise<
     return { mean, low, high, digits: 2 };
   };
   const pairs = new Map(await Promise.all(FLUXES.map(async (flux) => [flux, [await estimate(run, state.label, flux), await estimate(compared.other, compared.label, flux)]] as [Flux, Pair])));
-  return [table(app, compared.name, `gC m⁻² d⁻¹${run.index.step === "day" ? ", intervals of a day" : ""}`, (flux) => pairs.get(flux)!)];
+  return [table(app, compared, `gC m⁻² d⁻¹${run.index.step === "day" ? ", intervals of a day" : ""}`, (flux) => pairs.get(flux)!)];
 }

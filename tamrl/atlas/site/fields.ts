@@ -2,7 +2,7 @@
 import { differenceScale, paint, scaleOf, type Extent, type Scale } from "./colour";
 import type { Run } from "./run";
 import { nice, values, type Source } from "./source";
-import { FLUXES } from "./types";
+import { FLUXES, type Flux } from "./types";
 
 interface Part {
   run: Run;
@@ -53,10 +53,16 @@ export function worldOf(shown: Shown): string | null {
 export function warningOf(shown: Shown): string | null {
   for (const { run, source } of [shown, ...(shown.minus ? [shown.minus] : [])]) {
     const flux = FLUXES.find((name) => source.id.startsWith(`${name}.`));
-    const skill = flux && run.index.about.skill[flux];
-    if (flux && skill?.startsWith("no ")) return `${run.index.fluxes[flux].short}: ${skill.split(/[,;:(]/)[0].trim()}`;
+    const warning = flux && poorSkill(run, flux);
+    if (warning) return warning;
   }
   return null;
+}
+
+/** What held-out towers say of a flux whose maps have no skill, null for the others. */
+export function poorSkill(run: Run, flux: Flux): string | null {
+  const skill = run.index.about.skill[flux];
+  return skill.startsWith("no ") ? `${run.index.fluxes[flux].short}: ${skill.split(/[,;:(]/)[0].trim()}` : null;
 }
 
 /** Whether the sign of the shown values tells a sink from a source. */
