@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.path import Path as Outline
 
 from tamrl.errors import InputError
 
@@ -29,20 +28,39 @@ def polygon_share(rings: Sequence[Ring], lat: np.ndarray, lon: np.ndarray, *, po
     size = abs(float(lat[1] - lat[0]))
     offsets = ((np.arange(points) + 0.5) / points - 0.5) * size
     share = np.zeros((lat.size, lon.size))
-    low, high = (np.array([f(ring, axis=0) for ring in rings]) for f in (np.min, np.max))
-    ends = ((lat, low[:, 1].min(), high[:, 1].max()), (lon, low[:, 0].min(), high[:, 0].max()))
+    corners = np.concatenate(rings)
+    (west, south), (east, north) = corners.min(axis=0), corners.max(axis=0)
+    ends = ((lat, south, north), (lon, west, east))
     inside = [np.flatnonzero((axis + size / 2 > first) & (axis - size / 2 < last)) for axis, first, last in ends]
     if not (inside[0].size and inside[1].size):
         return share
     y, x = ((axis[cells][:, None] + offsets).ravel() for axis, cells in zip((lat, lon), inside, strict=True))
-    odd = np.zeros((y.size, x.size), dtype=bool)
-    for ring, (west, south), (east, north) in zip(rings, low, high, strict=True):
-        part = np.ix_((y >= south) & (y <= north), (x >= west) & (x <= east))
-        raster = np.stack(np.broadcast_arrays(x[part[1]], y[part[0]]), axis=-1)
-        odd[part] ^= Outline(ring).contains_points(raster.reshape(-1, 2)).reshape(raster.shape[:2])
-    cells = odd.reshape(inside[0].size, points, inside[1].size, points).mean(axis=(1, 3))
+    within = _points_within(rings, np.sort(y), x)
+    if y[0] > y[-1]:
+        within = within[::-1]
+    cells = within.reshape(inside[0].size, points, inside[1].size, points).mean(axis=(1, 3))
     share[np.ix_(*inside)] = cells
     return share
+
+
+def _points_within(rings: Sequence[Ring], y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Which points (y, x) of a raster lie within outlines: an odd number of edges is crossed on the way to them from the west.
+
+    `y` and `x` rise. A point on an edge belongs to the area east or north of it, so that neighbours that share the edge do not
+    share the point.
+    """
+    edges = np.stack([np.concatenate(rings), np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])], axis=1)
+    falls = edges[:, 0, 1] > edges[:, 1, 1]
+    edges[falls] = edges[falls, ::-1]  # neighbours go along their edge in two directions: the same bits for both
+    first, last = (np.searchsorted(y, edges[:, which, 1]) for which in (0, 1))
+    count = last - first
+    edge = np.repeat(np.arange(len(edges)), count)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + first[edge]
+    (x0, y0), (x1, y1) = edges[edge].transpose(1, 2, 0)
+    column = np.searchsorted(x, x0 + (y[row] - y0) / (y1 - y0) * (x1 - x0))
+    crossed = np.zeros((y.size, x.size + 1), dtype=np.uint8)  # its numbers may wrap around: odd stays odd
+    np.add.at(crossed, (row, column), 1)
+    return np.asarray(np.add.accumulate(crossed[:, :-1], axis=1, dtype=np.uint8) & 1, dtype=bool)
 
 
 def check_outlines(polygons: Mapping[str, Sequence[Ring]], *, where: object) -> None:
