@@ -197,7 +197,7 @@ def shaping_digest(config: Config) -> str:
 def check_inputs(config: Config) -> None:
     """Refuse a run with missing raw inputs that no rule makes; the error names the place."""
     if config.grid.countries:
-        find_countries(config.grid.countries)
+        find_countries(config.grid.countries, where="grid.countries")
     wanted = {}
     for section in ("towers", "drivers"):
         for name in getattr(getattr(config, section), PLUGINS[section][0]):

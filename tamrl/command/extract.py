@@ -12,19 +12,21 @@ DESCRIPTION = """Series of the maps of a run at points, and totals of polygons, 
 
 The file of places is a CSV with lat, lon and perhaps site, or GeoJSON or a shapefile (.shp, .zip) with points and polygons.
 Each point takes the cell in which it lies. --totals writes the PgC of each polygon and mapped year, with the error of the sum
-itself.
+itself; --countries gives those of countries, by English name or ISO code.
 
 examples:
   tamrl extract results/real --places places.csv --period climatology
   tamrl extract results/quarter --places places.geojson --flux gpp --year 2012 --output gpp.csv
-  tamrl extract results/quarter --places basins.shp --totals totals.csv"""
+  tamrl extract results/quarter --places basins.shp --totals totals.csv
+  tamrl extract results/quarter --countries Germany FRA --totals totals.csv"""
 
 
 def add_extract(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the subcommand."""
     parser = add_command(commands, "extract", extract_series, description=DESCRIPTION, summary="series of the maps at places")
     parser.add_argument("run", metavar="RUN", help="folder of a run, such as results/real")
-    parser.add_argument("--places", required=True, metavar="FILE", help="CSV, GeoJSON or shapefile")
+    parser.add_argument("--places", metavar="FILE", help="CSV, GeoJSON or shapefile")
+    parser.add_argument("--countries", nargs="+", default=[], metavar="NAME", help="countries whose totals to write")
     parser.add_argument("--flux", nargs="+", choices=FLUXES, default=list(FLUXES), help="by default all three")
     parser.add_argument("--period", default="daily", help="daily (default), 8day, monthly, annual, seasonal or climatology")
     parser.add_argument("--year", nargs="+", type=int, help="by default all years of the maps")
@@ -38,10 +40,14 @@ def extract_series(options: argparse.Namespace) -> int:
     check_output(options.output)
     if options.totals is not None and not options.totals.endswith(".csv"):
         raise InputError("totals are written as CSV", where=options.totals, todo="let the name end in .csv")
-    from tamrl.api.extraction import read_places, series_at
+    if not (options.places or options.countries):
+        raise InputError("no place is named", where="tamrl extract", todo="give --places FILE, or --countries NAME")
+    if options.countries and options.totals is None:
+        raise InputError("countries have totals alone", where="--countries", todo="add --totals FILE")
+    from tamrl.api.extraction import places_of, series_at
     from tamrl.api.run import open_run
 
-    run, places = open_run(options.run), read_places(options.places)
+    run, places = open_run(options.run), places_of(options.places, options.countries)
     if options.totals is not None:
         from tamrl.api.totals import polygon_totals
 

@@ -35,10 +35,11 @@ WORDS = {
 """Abbreviations in names; both forms are known."""
 
 
-def find_countries(names: Iterable[str]) -> dict[str, str]:
+def find_countries(names: Iterable[str], *, where: str) -> dict[str, str]:
     """Return by full name the key of each country in the package, for English names and ISO codes in any case.
 
-    Raises `ConfigError` with similar names for an unknown one, `InputError` if the package is not installed.
+    `where` is what names them, for errors. Raises `ConfigError` with similar names for an unknown one, `InputError` if the
+    package is not installed.
     """
     known: dict[str, tuple[str, str]] = {}
     codes = set()
@@ -53,15 +54,15 @@ def find_countries(names: Iterable[str]) -> dict[str, str]:
         if _plain(name) not in known:
             similar = near(name.upper(), codes) if len(name) < 4 else near(name.title(), {full for full, _ in known.values()})
             asked = "no country has this name or code"
-            raise ConfigError(asked, where="grid.countries", found=name, todo=f"write its English name or ISO code; {similar}")
+            raise ConfigError(asked, where=where, found=name, todo=f"write its English name or ISO code; {similar}")
         full, key = known[_plain(name)]
         keys[full] = key
     return keys
 
 
-def read_countries(names: Iterable[str]) -> dict[str, list[np.ndarray]]:
-    """Return the outlines of countries by name (`tamrl.polygons.shares.Polygons`)."""
-    keys, outlines = find_countries(names), _read("polygons")
+def read_countries(names: Iterable[str], *, where: str) -> dict[str, list[np.ndarray]]:
+    """Return the outlines of countries by name (`tamrl.polygons.shares.Polygons`); raises as `find_countries` does."""
+    keys, outlines = find_countries(names, where=where), _read("polygons")
     return {name: [np.array(ring, dtype=float)[:, ::-1] for ring in _rings(outlines[key])] for name, key in keys.items()}
 
 

@@ -40,6 +40,6 @@ def read_outlines(bounds: object, countries: Sequence[str]) -> list[Polygons]:
     """Return the polygons of the file that `grid.bounds` names, and those of `grid.countries`; either may be absent."""
     groups = [read_polygons(bounds)] if isinstance(bounds, str) else []
     if countries:
-        groups.append(read_countries(countries))
+        groups.append(read_countries(countries, where="grid.countries"))
         check_outlines(groups[-1], where=PACKAGE)
     return groups

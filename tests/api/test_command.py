@@ -181,6 +181,19 @@ def test_places_that_cannot_be_are_named(tiny_run, folder, capsys, name, content
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "no place is named"),
+        (("--countries", "Germany"), "add --totals FILE"),
+        (("--countries", "Germny", "--totals", "t.csv"), "did you mean Germany"),
+    ],
+)
+def test_countries_that_cannot_be_are_named(tiny_run, folder, capsys, words, said):
+    assert main(["extract", tiny_run.folder, *words]) == 1
+    assert said in capsys.readouterr().err and not Path("t.csv").exists()
+
+
 def test_periods_and_runs_that_are_not_there(tiny_run, folder, capsys):
     assert main(["extract", tiny_run.folder, "--places", "places.csv"]) == 1
     assert "no daily maps of gpp" in capsys.readouterr().err

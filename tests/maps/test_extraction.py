@@ -138,5 +138,7 @@ def test_the_command_writes_totals_of_polygons(run, tmp_path, capsys):
     assert main(["extract", str(run.folder), "--places", str(places), "--totals", str(tmp_path / "t.csv")]) == 0
     table = pd.read_csv(tmp_path / "t.csv")
     assert table["polygon"].tolist() == ["box"] * 3 and (table["std"] > 0).all() and "t.csv" in capsys.readouterr().out
+    words = ["extract", str(run.folder), "--countries", "BLR", "--places", str(places), "--totals", str(tmp_path / "t.csv")]
+    assert main(words) == 0 and pd.read_csv(tmp_path / "t.csv")["polygon"].unique().tolist() == ["box", "Belarus"]
     assert main(["extract", str(run.folder), "--places", str(places)]) == 1
     assert "--totals" in capsys.readouterr().err
