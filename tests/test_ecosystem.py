@@ -88,3 +88,15 @@ def test_both_containers_hold_the_same_environment(root):
         assert one == two, pattern
     ignored = (root / "envs/Dockerfile.dockerignore").read_text().splitlines()
     assert ignored[0] == "*" and all(f"!{source.split('/')[0]}" in ignored for source, _ in copied)
+
+
+def test_the_recipe_of_conda_needs_what_the_package_needs(root):
+    recipe, project = _yaml(root / "envs/recipe.yaml"), tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert recipe["context"]["version"] == tamrl.__version__ and recipe["about"]["license"] == project["license"]
+    names = {"matplotlib": "matplotlib-base", "netCDF4": "netcdf4", "torch": "pytorch"}  # on conda-forge
+    wanted = [
+        re.fullmatch(r"([\w-]+)(.*)", need).groups() for need in [f"python{project['requires-python']}", *project["dependencies"]]
+    ]
+    assert {" ".join((names.get(name, name), bound)).strip() for name, bound in wanted} == set(recipe["requirements"]["run"])
+    (script,) = recipe["build"]["python"]["entry_points"]
+    assert dict([script.split(" = ")]) == project["scripts"] and recipe["about"]["summary"] == project["description"]
