@@ -25,12 +25,12 @@ def content(script: Path) -> object:
 def of_regions(data: Path) -> pd.DataFrame:
     """Each month and year of each region, whether its 90 % interval holds the truth."""
     regions, rows = content(data / "regions.js"), []
-    for label, truth in regions["truth"].items():
-        for region, fluxes in truth.items():
+    for label, reference in regions["reference"].items():
+        for region, fluxes in reference.items():
             for flux, values in fluxes.items():
-                for month, (true, total) in enumerate(zip(values, regions["totals"][label][region][flux], strict=True)):
-                    if true is not None and total is not None and (total[0] or true):
-                        rows.append((region, regions["kinds"][region], flux, month, total[2] <= true <= total[3]))
+                for month, (compared, total) in enumerate(zip(values, regions["totals"][label][region][flux], strict=True)):
+                    if compared is not None and total is not None and (total[0] or compared[0]):
+                        rows.append((region, regions["kinds"][region], flux, month, total[2] <= compared[0] <= total[3]))
     return pd.DataFrame(rows, columns=["region", "kind", "flux", "month", "inside"])
 
 

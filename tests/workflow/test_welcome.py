@@ -40,9 +40,9 @@ def test_held_out_towers_lie_in_their_ranges_as_often_as_the_page_says(asked, fi
 def test_totals_of_regions_by_month_hold_the_truth_more_often_than_the_members_do(asked, finished):
     """Over regions and months; so short a training is biased alike everywhere, which the towers tell in part."""
     regions = contracts.read_csv(str(finished.results / "regions.csv"), contracts.REGIONS)
-    truth = welcome.content(finished.results / "atlas/data/regions.js")["truth"]["2012"]
+    reference = welcome.content(finished.results / "atlas/data/regions.js")["reference"]["2012"]
     rows = regions[(regions["kind"] == "region") & (regions["month"] > 0)]
-    true = np.array([truth[row.region][row.flux][row.month] for row in rows.itertuples()], float)
+    true = np.array([reference[row.region][row.flux][row.month][0] for row in rows.itertuples()], float)
     alone = pd.Series(np.abs(true - rows["mean"]).to_numpy() <= MEMBERS * rows["member_std"].to_numpy(), index=rows["flux"])
     for flux in FLUXES:
         assert asked["total of a region, months", flux] >= alone[flux].mean() + 0.1, flux
