@@ -1,10 +1,13 @@
-"""A process that reads mutated samples of one target, and says before and after each what it does; the parent watches it.
+"""Processes that read mutated samples of one target each, and say before and after each what they do; the parent watches them.
+
+They are forked from one that has imported what they need. It reads requests on its standard input, one JSON line each.
 
 A limit of memory above what the process holds after its imports stands for a machine: a small file that wants more is a fault.
 """
 
 import importlib
 import json
+import os
 import random
 import resource
 import shutil
@@ -12,6 +15,7 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 from tamrl.errors import MachineError, TamrlError
 from tests.fuzz import mutate
@@ -50,6 +54,7 @@ def run(module: str, name: str, seed: int, first: int, last: int) -> None:
     target = next(t for t in importlib.import_module(module).TARGETS if t.name == name)
     out = sys.stdout
     sys.stdout = sys.stderr
+    print(json.dumps({"process": os.getpid()}), file=out, flush=True)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         base = Path(scratch)
         (base / "valid").mkdir()
@@ -78,5 +83,29 @@ def _copy(base: Path, name: str) -> Path:
     return Path(shutil.copytree(base / "valid", base / name))
 
 
+def serve() -> None:
+    """Fork a process for each request, one after the other, and say how it ended."""
+    importlib.import_module("tests.fuzz.targets")
+    for line in sys.stdin:
+        request = json.loads(line)
+        if not (process := os.fork()):
+            _run_and_exit(request)
+        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        print(json.dumps({"exit": code}), flush=True)
+
+
+def _run_and_exit(request: dict) -> NoReturn:
+    os.environ.update(request["environment"])
+    code = 1
+    try:
+        run(*request["arguments"])
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    run(*sys.argv[1:3], *map(int, sys.argv[3:]))
+    serve()

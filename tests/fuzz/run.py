@@ -3,12 +3,14 @@
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,32 +32,57 @@ class Tally:
     faults: list[dict] = field(default_factory=list)
 
 
-class _Child:
-    """A process that reads cases; its lines come with a limit of time."""
+class _Nursery:
+    """A process with all imports, from which one at a time is forked that reads cases; its lines come with a limit of time."""
 
-    def __init__(self, *arguments: object) -> None:
-        command = [sys.executable, "-m", "tests.fuzz.child", *map(str, arguments)]
+    def __init__(self) -> None:
         env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "TAMRL_FUZZ": "1"}
-        self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.lines: queue.Queue[str | None] = queue.Queue()
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        self.process = subprocess.Popen([sys.executable, "-m", "tests.fuzz.child"], cwd=ROOT, env=env, text=True, **pipes)
+        self.lines: queue.Queue[dict | None] = queue.Queue()
         self.stderr: list[str] = []
         threading.Thread(target=self._drain, daemon=True).start()
         threading.Thread(target=lambda: self.stderr.extend(self.process.stderr), daemon=True).start()
 
     def _drain(self) -> None:
         for line in self.process.stdout:
-            self.lines.put(line)
+            self.lines.put(json.loads(line))
         self.lines.put(None)
+
+    @contextmanager
+    def child(self, *arguments: object) -> Iterator["_Nursery"]:
+        """A process that reads cases; it is ended, should it still run, with the block."""
+        self.stderr.clear()
+        chosen = {name: value for name, value in os.environ.items() if name.startswith("FUZZ_")}
+        self.process.stdin.write(json.dumps({"arguments": arguments, "environment": chosen}) + "\n")
+        self.process.stdin.flush()
+        self.code: int | None = None
+        process = self.next(START)["process"]
+        try:
+            yield self
+        finally:
+            if self.code is None:
+                os.kill(process, signal.SIGKILL)
+            while self.code is None:
+                self.next(START)
 
     def next(self, limit: float) -> dict | None:
         """The next line; None where the process is at its end. `queue.Empty` after `limit` seconds."""
         line = self.lines.get(timeout=limit)
-        return None if line is None else json.loads(line)
+        if line is None:
+            raise RuntimeError(f"no process can be forked\n{''.join(self.stderr)}")
+        self.code = line.get("exit")
+        return line if self.code is None else None
 
-    def end(self) -> None:
-        """Kill the process, should it still run, and wait."""
-        self.process.kill()
-        self.process.wait()
+
+_own = threading.local()
+
+
+def _nursery() -> _Nursery:
+    """That of this thread."""
+    if not hasattr(_own, "nursery"):
+        _own.nursery = _Nursery()
+    return _own.nursery
 
 
 def run(target: Target, *, seed: int, cases: Sequence[int], limit: float = LIMIT, module: str = "tests.fuzz.targets") -> Tally:
@@ -72,8 +99,7 @@ def run(target: Target, *, seed: int, cases: Sequence[int], limit: float = LIMIT
     """
     tally, at, last = Tally(target.name), cases[0], cases[-1] + 1
     while at < last:
-        child = _Child(module, target.name, seed, at, last)
-        try:
+        with _nursery().child(module, target.name, seed, at, last) as child:
             if not child.next(START):
                 raise RuntimeError(f"{target.name}: the valid sample cannot be read\n{''.join(child.stderr)}")
             for found in _read(child, at, last, limit):
@@ -81,12 +107,10 @@ def run(target: Target, *, seed: int, cases: Sequence[int], limit: float = LIMIT
                 if found["outcome"] in BAD:
                     tally.faults.append({"target": target.name, "seed": seed} | found)
                 at = found["case"] + 1
-        finally:
-            child.end()
     return tally
 
 
-def _read(child: _Child, first: int, last: int, limit: float) -> Iterator[dict]:
+def _read(child: _Nursery, first: int, last: int, limit: float) -> Iterator[dict]:
     """Each case with its outcome, until the process hangs, dies or is done."""
     for _ in range(first, last):
         begun = child.next(limit)
@@ -96,8 +120,7 @@ def _read(child: _Child, first: int, last: int, limit: float) -> Iterator[dict]:
             yield begun | {"outcome": "hang", "said": f"more than {limit:g} s"}
             return
         if ended is None:
-            child.process.wait()
-            yield begun | {"outcome": "dead", "said": f"exit {child.process.returncode}: {''.join(child.stderr)[-2000:]}"}
+            yield begun | {"outcome": "dead", "said": f"exit {child.code}: {''.join(child.stderr)[-2000:]}"}
             return
         yield begun | ended
 
