@@ -124,9 +124,8 @@ def test_pages_fit_the_screen_and_are_found(address, chromium, width, height):
     page.goto(f"{address}index.html")
     if width < 1000:
         page.locator("label[for=__search].md-header__button").first.click()
-    page.locator("input.md-search__input").fill("leaf area")
-    if width >= 1000:
-        page.locator(".md-search-result__item").first.wait_for(timeout=120_000)
+    page.locator("input.md-search__input").press_sequentially("leaf area", delay=50)
+    page.locator(".md-search-result__item").first.wait_for(timeout=120_000)
     assert errors == []
     page.close()
 
