@@ -13,7 +13,6 @@ from tamrl.carbon import FLUXES
 from tamrl.errors import InputError
 from tamrl.grid import Grid
 from tamrl.intake import border, text
-from tamrl.polygons.countries import read_countries
 from tamrl.polygons.features import NAMES
 from tamrl.polygons.kinds import ACCEPTED, is_read
 from tamrl.polygons.reading import read_features
@@ -45,12 +44,6 @@ def read_places(path: str | Path) -> PlacesOfFile:
             places = _of_csv(file)
     check_points(places.points, where=file)
     return places
-
-
-def places_of(path: str | None, countries: Sequence[str]) -> PlacesOfFile:
-    """The places of a file (`read_places`), and the outlines of countries by name or code; either may be absent."""
-    places = read_places(path) if path else PlacesOfFile(pd.DataFrame(columns=["site", "lat", "lon"]))
-    return PlacesOfFile(places.points, places.polygons | (read_countries(countries, where="--countries") if countries else {}))
 
 
 def check_points(points: pd.DataFrame, *, where: object) -> None:

@@ -44,21 +44,29 @@ def extract_series(options: argparse.Namespace) -> int:
         raise InputError("no place is named", where="tamrl extract", todo="give --places FILE, or --countries NAME")
     if options.countries and options.totals is None:
         raise InputError("countries have totals alone", where="--countries", todo="add --totals FILE")
-    from tamrl.api.extraction import places_of, series_at
+    from tamrl.api.extraction import read_places, series_at
     from tamrl.api.run import open_run
+    from tamrl.polygons.countries import read_countries
 
-    run, places = open_run(options.run), places_of(options.places, options.countries)
+    run, places = open_run(options.run), read_places(options.places) if options.places else None
+    polygons = dict(places.polygons) if places else {}
+    if options.countries:
+        countries = read_countries(options.countries, where="--countries")
+        if twice := sorted(countries.keys() & polygons.keys()):
+            todo = "give another name to the polygon of the file"
+            raise InputError("a polygon has the name of a country", where=options.places, found=twice, todo=todo)
+        polygons |= countries
     if options.totals is not None:
         from tamrl.api.totals import polygon_totals
 
-        table = polygon_totals(run, places.polygons, years=options.year)
+        table = polygon_totals(run, polygons, years=options.year)
         with files.atomic(options.totals, sealed=False) as part:
             escaping.write_csv(table[table["flux"].isin(options.flux)], part)
-        summary = {"file": options.totals, "polygons": len(places.polygons)}
-        print(as_text(summary) if options.json else f"{options.totals}: {len(places.polygons)} polygons")
-        if places.points.empty:
+        summary = {"file": options.totals, "polygons": len(polygons)}
+        print(as_text(summary) if options.json else f"{options.totals}: {len(polygons)} polygons")
+        if places is None or places.points.empty:
             return 0
-    if places.points.empty:
+    if places is None or places.points.empty:
         todo = "give points, or their rows in a CSV; totals of polygons need --totals FILE"
         raise InputError("the file holds no points", where=options.places, todo=todo)
     ds = series_at(run, places.points, fluxes=options.flux, period=options.period, year=options.year)

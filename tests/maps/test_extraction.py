@@ -140,5 +140,7 @@ def test_the_command_writes_totals_of_polygons(run, tmp_path, capsys):
     assert table["polygon"].tolist() == ["box"] * 3 and (table["std"] > 0).all() and "t.csv" in capsys.readouterr().out
     words = ["extract", str(run.folder), "--countries", "BLR", "--places", str(places), "--totals", str(tmp_path / "t.csv")]
     assert main(words) == 0 and pd.read_csv(tmp_path / "t.csv")["polygon"].unique().tolist() == ["box", "Belarus"]
+    places.write_text(places.read_text().replace("box", "Belarus"))
+    assert main(words) == 1 and "a polygon has the name of a country" in capsys.readouterr().err
     assert main(["extract", str(run.folder), "--places", str(places)]) == 1
     assert "--totals" in capsys.readouterr().err
