@@ -46,7 +46,7 @@ def listed(names: Iterable[str]) -> list[Alternative]:
     return list(dict.fromkeys(Alternative(m["partitioning"], m["threshold"]) for m in matches))
 
 
-def behind(name: str) -> str:
-    """The flux of a column of an alternative; any other name stays."""
+def base_name(name: str) -> str:
+    """The flux whose alternative a column holds, or the name itself if the column holds none."""
     match = _COLUMN.fullmatch(name)
     return match["flux"] if match else name

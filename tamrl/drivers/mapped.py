@@ -45,9 +45,9 @@ class MappedRegion:
         """Refuse a region with fewer than two rows or columns of cells."""
         rows, columns = (int(self.cells.any(axis).sum()) for axis in (1, 0))
         if min(rows, columns) < 2:
-            held = f"{rows} rows and {columns} columns of cells of {grid.resolution:g}° have their centre in them"
-            todo = "give larger polygons, in degrees east and north, or a finer grid.resolution"
-            raise ConfigError("the polygons hold fewer than two rows or columns", where=self.name, found=held, todo=todo)
+            held = f"{rows} rows and {columns} columns of cells of {grid.resolution:g}° have their centre in it"
+            todo = "take a larger region, in degrees east and north, or a finer grid.resolution"
+            raise ConfigError("the region holds fewer than two rows or columns", where=self.name, found=held, todo=todo)
 
     def require_land(self, land_fraction: np.ndarray) -> None:
         """Refuse a region over sea only; `land_fraction` (lat, lon) is that of the global grid."""

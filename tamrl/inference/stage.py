@@ -62,6 +62,7 @@ def predict_towers(
     fold_of = split.set_index("site")["fold"].reindex(ds["site"].values).to_numpy()
 
     def predict_fold(fold: str) -> list[pd.DataFrame]:
+        """One table per member of a fold and flux, at the towers that it holds out."""
         held_out = ds.isel(site=fold_of == fold)
         of_fold = [m for m in members if m.spec.fold == fold]
         since = first_held_out(split, held_out["site"].values)

@@ -9,7 +9,7 @@ from tamrl import carbon
 from tamrl.alternatives import PERCENTILES, Alternative
 from tamrl.carbon import FLUXES
 from tamrl.files import verified
-from tamrl.training.member import member_seed
+from tamrl.training.member import SEED_BITS, member_seed
 
 LEAST = 0.5
 """Share of the measured steps of a tower that an alternative must have to be drawn there."""
@@ -70,7 +70,7 @@ def choose_alternatives(share: xr.DataArray, chosen: str, seed: int) -> dict[str
         usable = [default, *(one for one, part in zip(labels, shares, strict=True) if part >= LEAST)]
         partitioning = method if any(one.partitioning == method for one in usable) else default.partitioning
         options = [one for one in usable if one.partitioning == partitioning]
-        taken = _nearest(options, 100 * member_seed(seed, "ustar", site) / 2**48)
+        taken = _nearest(options, 100 * member_seed(seed, "ustar", site) / 2**SEED_BITS)
         if taken != default:
             drawn[site] = taken.label
     return drawn

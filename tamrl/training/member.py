@@ -34,9 +34,13 @@ class FittedMember:
     sum_sites: tuple[str, ...] = ()
 
 
+SEED_BITS = 48
+"""Bits of a seed of `member_seed`."""
+
+
 def member_seed(seed: int, *names: str) -> int:
-    """A seed of its own for every model, fold and member of a run (48 bits)."""
-    return int(hashlib.sha256("/".join([str(seed), *names]).encode()).hexdigest()[:12], 16)
+    """A seed of its own for every model, fold and member of a run, of `SEED_BITS` bits."""
+    return int(hashlib.sha256("/".join([str(seed), *names]).encode()).hexdigest(), 16) >> (256 - SEED_BITS)
 
 
 def held_back(group: np.ndarray, share: float, seed: int) -> np.ndarray:

@@ -112,8 +112,8 @@ class ClusterExecutor:
         while (reported := len(self._client.scheduler_info(n_workers=-1)["workers"])) < count:
             self.check_launcher()
             if time.monotonic() > end:
-                asked, found = f"{count} workers were launched", f"{reported} reported in {PATIENCE:.0f} s"
-                raise InputError(asked, found=found, todo="see inference.launcher")
+                reports = f"{reported} reported in {PATIENCE:.0f} s"
+                raise InputError(f"{count} workers were launched", found=reports, todo="see inference.launcher")
             time.sleep(0.2)
         self._processes = self._client.run(os.getpid)
 

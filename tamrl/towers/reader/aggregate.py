@@ -46,7 +46,7 @@ def daily_rows(raw: pd.DataFrame, mapping: Mapping[str, str], *, where: object) 
     groups = values.groupby(raw[START].dt.normalize())
     enough = groups.count() >= MIN_SHARE * per_day
     daily = groups.mean()
-    for name, column in ((alternatives.behind(name), column) for name, column in mapping.items()):
+    for name, column in ((alternatives.base_name(name), column) for name, column in mapping.items()):
         if name != columns.QC and variables.get(name).daily == "sum":
             daily[column] *= per_day
         if name in FLUXES:
@@ -90,7 +90,7 @@ def _masked(raw: pd.DataFrame, mapping: Mapping[str, str], where: object) -> tup
     columns_read, fills = {}, {"fills_targets": 0, "fills_drivers": 0}
     for name, column in mapping.items():
         values, masked = variables.mask_fill(text.parse_numbers(raw[column], where=f"{where}, column {column}"))
-        if name == alternatives.behind(name):
+        if name == alternatives.base_name(name):
             fills["fills_targets" if name in (*FLUXES, columns.QC) else "fills_drivers"] += int(masked)
         columns_read[column] = np.where(np.isnan(values), np.nan, values <= GOOD_FLAG) if name == columns.QC else values
     return pd.DataFrame(columns_read, index=raw.index), fills

@@ -157,7 +157,7 @@ def convert_columns(
             raise InputError(f"no column {column!r} for {name}", where=where, todo=near(column, map(str, raw.columns)))
         before = text.parse_numbers(raw[column], where=at)
         values, _ = variables.mask_fill(before)
-        if name == (entry := alternatives.behind(name)):
+        if name == (entry := alternatives.base_name(name)):
             fills["fills_targets" if name in (*FLUXES, QC) else "fills_drivers"] += np.isnan(values) & ~np.isnan(before)
         if name == QC:
             _check_qc(values, at)
