@@ -149,23 +149,36 @@ def far_field(rng, towers: HeldOut, space: SpatialErrors, times: int) -> np.ndar
     return np.linalg.cholesky(covariance + 1e-9 * np.eye(len(g))) @ rng.standard_normal((len(g), times))
 
 
-def test_errors_that_grow_with_the_distance_to_towers_are_found_again():
-    """Within what sampling explains: a variance of n independent values is known to its share sqrt(2 / n).
+FAR = SpatialErrors(nugget=0.5, near=0.0, length_km=10.0, far=1.0, far_km=1000.0, correlogram=NO_PAIRS)
+PAIRS = ((300.0, 2000.0), (1000.0, 2000.0), (300.0, 100.0))
+"""Distance between two cells, and of both to the nearest tower, km."""
+TIMES = 24
 
-    The next longer length may fit alike and is taken then, which makes errors wide rather than narrow.
+
+def fitted_excess(seed: int) -> tuple[np.ndarray, float]:
+    """Fitted less true covariance of `PAIRS`, and the standard deviation of it that sampling explains.
+
+    A variance of n independent values is known to its share sqrt(2 / n).
     """
-    space = SpatialErrors(nugget=0.5, near=0.0, length_km=10.0, far=1.0, far_km=1000.0, correlogram=NO_PAIRS)
-    longer, times, excess, sampling = space.model_copy(update={"far_km": 2000.0}), 24, [], []
-    cases = ((300.0, 2000.0), (1000.0, 2000.0), (300.0, 100.0))
-    for seed in range(6):
-        rng = np.random.default_rng(seed)
-        towers = held_out(rng)
-        values = far_field(rng, towers, space, times)
-        found, scale = fit_space(towers, values), np.mean(values**2)  # shares are of the mean square of the towers
-        excess.append([float(found.between(*case)) * scale - float(space.between(*case)) for case in cases])
-        sampling.append(np.sqrt(2 / (times * towers.regions(space.far_km))))
-    wide = np.array([float(longer.between(*case)) - float(space.between(*case)) for case in cases])
-    error = 3 * np.array(sampling)[:, None]
+    rng = np.random.default_rng(seed)
+    towers = held_out(rng)
+    values = far_field(rng, towers, FAR, TIMES)
+    space, scale = fit_space(towers, values), np.mean(values**2)  # shares are of the mean square of the towers
+    excess = np.array([float(space.between(*pair)) * scale - float(FAR.between(*pair)) for pair in PAIRS])
+    return excess, float(np.sqrt(2 / (TIMES * towers.regions(FAR.far_km))))
+
+
+def test_errors_that_grow_with_the_distance_to_towers_are_found_again():
+    excess, _ = fitted_excess(8)
+    assert (excess > -0.15).all() and (excess < 0.25).all()  # of lengths that fit alike the longest is taken: rather wide
+
+
+def test_fitted_errors_are_off_by_no_more_than_sampling_explains():
+    """The next longer length may fit alike and is taken then, which makes errors wide rather than narrow."""
+    longer = FAR.model_copy(update={"far_km": 2000.0})
+    wide = np.array([float(longer.between(*pair)) - float(FAR.between(*pair)) for pair in PAIRS])
+    excess, sampling = map(np.array, zip(*map(fitted_excess, range(6)), strict=True))
+    error = 3 * sampling[:, None]
     assert (excess >= np.minimum(wide, 0.0) - error).all() and (excess <= np.maximum(wide, 0.0) + error).all()
     of_mean = np.sqrt((error**2).sum()) / len(error)
     mean = np.mean(excess, axis=0)
