@@ -93,16 +93,15 @@ export function shareOf(rings: Ring[], resolution: number, points: number): Map<
   const line = (k: number): number => 90 - (k + 0.5) * step;
   for (const ring of rings) {
     for (let i = 0; i < ring.length; i++) {
-      const [[x0, y0], [x1, y1]] = [ring[i], ring[(i + 1) % ring.length]];
-      const first = Math.max(0, Math.floor((90 - Math.max(y0, y1)) / step - 0.5));
-      for (let k = first; k < columns * points && line(k) >= Math.min(y0, y1); k++) {
+      const ends = [ring[i], ring[(i + 1) % ring.length]];
+      const [[x0, y0], [x1, y1]] = ends[0][1] > ends[1][1] ? ends.reverse() : ends; // from south to north: the same bits for both neighbours
+      for (let k = Math.max(0, Math.floor((90 - y1) / step - 0.5)); k < columns * points && line(k) >= y0; k++) {
         const y = line(k);
-        const up = y1 >= y;
-        if (y0 >= y === up) continue;
-        const near = Math.round((x0 + ((y - y0) * (x1 - x0)) / (y1 - y0) + 180) / step - 0.5);
-        const west = (y1 - y) * (x0 - x1) >= (x1 - (-180 + (near + 0.5) * step)) * (y0 - y1) === up; // a point on an outline counts as matplotlib counts it
+        if (y >= y1) continue;
+        const x = x0 + ((y - y0) / (y1 - y0)) * (x1 - x0);
+        const near = Math.round((x + 180) / step - 0.5);
         const row = crossings.get(k) ?? [];
-        row.push(west ? near + 1 : near);
+        row.push(-180 + (near + 0.5) * step >= x ? near : near + 1); // a point on an edge belongs to the area east or north of it
         crossings.set(k, row);
       }
     }
