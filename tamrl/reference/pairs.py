@@ -42,11 +42,25 @@ class Pair:
     climatology: bool
     totals: dict[str, np.ndarray]
     """Totals of the product over each year by region, PgC yr-1, from its own cells and not from the compared ones alone."""
+    land: np.ndarray
+    """Array (lat): land of the run in each row of the common grid, m2."""
 
     @property
     def flux(self) -> str:
         """The flux of the run."""
         return QUANTITIES[self.quantity]
+
+    def compared_totals(self, region: str) -> "ComparedTotals":
+        """Totals of run and product over the land of the compared cells within a region of `totals`."""
+        rows = band_rows(self.grid)[region]
+        area = self.area * rows[np.nonzero(self.cells)[0]]
+        days = np.stack([month_days(year) for year in self.years])
+        run, product = ((np.asarray(f, "float64") @ area) for f in (self.run, self.product))
+        if self.climatology:
+            days, product = days.mean(0, keepdims=True), product.mean(0, keepdims=True)
+        ours, theirs = ((monthly * days).sum(1) / carbon.GRAMS_PER_PETAGRAM for monthly in (run, product))
+        land = float(self.land @ rows)
+        return ComparedTotals(ours, theirs, float(area.sum()) / land if land else np.nan)
 
     def share(self, regridder: Regridder, shares: np.ndarray, land: np.ndarray) -> np.ndarray:
         """Return shares of the land of run cells (lat, lon) as shares of the land of the compared cells (cell).
@@ -57,6 +71,18 @@ class Pair:
         shares, land : (lat, lon) of the run
         """
         return np.asarray(np.nan_to_num(regridder.mean(shares, land)[self.cells]))
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedTotals:
+    """Totals of run and product over the same land, PgC yr-1."""
+
+    run: np.ndarray
+    """Array (year); one mean year of a climatology."""
+    product: np.ndarray
+    """The same of the product."""
+    share: float
+    """Share of the run's land that is compared."""
 
 
 def pair_up(ds: xr.Dataset, layout: GriddedLayout, quantity: str, maps: RunMaps) -> Pair:
@@ -92,9 +118,17 @@ def pair_up(ds: xr.Dataset, layout: GriddedLayout, quantity: str, maps: RunMaps)
         raise InputError("product and run have no cells in common", where=field.attrs["product"], found=f"{common.shape} cells")
     _log.info("%s: %d years, %d cells of %d x %d", quantity, len(years), cells.sum(), *common.shape)
     totals = {name: np.array([side.totals[year][name] for year in years]) for name in side.bands}
-    area = run.land_area[cells]
     return Pair(
-        quantity, common, cells, area, mine[..., cells], theirs_by_year[..., cells], tuple(years), maps.climatology, totals
+        quantity=quantity,
+        grid=common,
+        cells=cells,
+        area=run.land_area[cells],
+        run=mine[..., cells],
+        product=theirs_by_year[..., cells],
+        years=tuple(years),
+        climatology=maps.climatology,
+        totals=totals,
+        land=run.land_area.sum(1),
     )
 
 
@@ -141,13 +175,12 @@ class _ProductSide:
 
     def year(self, field: xr.DataArray, year: int) -> np.ndarray:
         """Months of a year on the common grid (12, lat, lon), float32; adds to the totals."""
-        days = np.diff(calendar.bounds(np.arange(f"{year}-01", f"{year + 1}-01", dtype="datetime64[M]"), "month"), axis=1)[:, 0]
         inside = np.flatnonzero(calendar.year(field["time"].values) == year)
         months, rows = [], np.zeros(self.grid.lat.size)
-        for position, length in zip(inside, days.astype(int), strict=True):
+        for position, length in zip(inside, month_days(year), strict=True):
             values = field.isel(time=position).values
             carried = np.where(np.isfinite(values), values, 0.0) * self.weight
-            rows += (carried * self.grid.area).sum(1, dtype="float64") * float(length)
+            rows += (carried * self.grid.area).sum(1, dtype="float64") * length
             months.append(self._on_common(values))
         self.totals[year] = {n: float((rows * s).sum()) / carbon.GRAMS_PER_PETAGRAM for n, s in self.bands.items()}
         return np.stack(months)
@@ -172,8 +205,13 @@ def band_rows(grid: CellGrid) -> dict[str, np.ndarray]:
     return shares
 
 
+def month_days(year: int) -> np.ndarray:
+    """Days of the months of a year (12), float64."""
+    starts = np.arange(f"{year}-01", f"{year + 1}-01", dtype="datetime64[M]")
+    return np.asarray(np.diff(calendar.bounds(starts, "month"), axis=1)[:, 0].astype("float64"))
+
+
 def month_weights() -> np.ndarray:
     """Shares of the months in the days of a mean year (12)."""
-    starts = np.arange("2001-01", "2002-01", dtype="datetime64[M]")
-    days = np.diff(calendar.bounds(starts, "month"), axis=1)[:, 0].astype(float)
+    days = month_days(2001)
     return np.asarray(days / days.sum())

@@ -41,9 +41,13 @@ COMPARED_TOTALS = pa.DataFrameSchema(
     _keys
     | {"year": pa.Column(str), "region": pa.Column(str)}
     | dict.fromkeys(("run_total", "run_std", "run_q05", "run_q95", "product_total"), _real)
+    | dict.fromkeys(("run_compared", "product_compared", "compared_share"), _real)
     | {"inside": pa.Column(float, pa.Check.isin((0.0, 1.0)), nullable=True, coerce=True)},
     strict=True,
     name="compared_totals",
 )
-"""`comparison/{product}/totals.csv`: PgC yr-1. `inside` is 1 where the product lies in the run's 90 % interval. A total of the
-product is that of its own cells, whatever land they cover."""
+"""`comparison/{product}/totals.csv`: PgC yr-1. `product_total` is of the product's own cells, whatever land they cover.
+
+`run_compared` and `product_compared` are of the compared cells, which hold `compared_share` of the run's land. `inside` is 1
+where the product, with the run's flux on the land that is not compared, lies in the run's 90 % interval. A table of totals has
+no cells: the three are missing, and `inside` is of `product_total`."""

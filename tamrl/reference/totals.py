@@ -12,9 +12,13 @@ from tamrl.classes import GLOBE
 from tamrl.errors import InputError, near
 from tamrl.intake import border, completeness, text
 from tamrl.reference.layouts import QUANTITIES, BudgetLayout
-from tamrl.reference.pairs import Pair
+from tamrl.reference.pairs import ComparedTotals, Pair
+from tamrl.reference.tables import COMPARED_TOTALS
 
 PETAGRAMS = "PgC yr-1"
+
+COMPARED = ("run_compared", "product_compared", "compared_share")
+"""Columns that a table of totals, which has no cells, leaves missing."""
 
 
 def compare_totals(pair: Pair, budgets: pd.DataFrame, *, product: str) -> pd.DataFrame:
@@ -30,10 +34,26 @@ def compare_totals(pair: Pair, budgets: pd.DataFrame, *, product: str) -> pd.Dat
     for region, totals in pair.totals.items():
         yearly = dict(zip(map(str, pair.years), totals.tolist(), strict=True))
         known = {CLIMATOLOGY: float(np.mean(totals))} if pair.climatology else yearly
-        frames.append(beside_run(known, budgets, quantity=pair.quantity, region=region))
+        rows = beside_run(known, budgets, quantity=pair.quantity, region=region)
+        frames.append(_over_common_land(rows, pair.compared_totals(region), labels=list(known)))
     table = pd.concat(frames, ignore_index=True)
     table.insert(0, "product", product)
     return table
+
+
+def _over_common_land(rows: pd.DataFrame, both: ComparedTotals, *, labels: list[str]) -> pd.DataFrame:
+    """Fill in the totals over the compared cells, and ask there whether the product lies in the run's interval.
+
+    Parameters
+    ----------
+    rows : `beside_run`
+    both : totals by year
+    labels : years of the totals
+    """
+    table = pd.DataFrame({"run_compared": both.run, "product_compared": both.product}, index=labels).reindex(rows["year"])
+    rows = rows.assign(**{name: table[name].to_numpy() for name in table}, compared_share=both.share)
+    filled = rows["run_total"] + rows["product_compared"] - rows["run_compared"]
+    return rows.assign(inside=filled.between(rows["run_q05"], rows["run_q95"]).astype(float))
 
 
 def beside_run(totals: Mapping[str, float], budgets: pd.DataFrame, *, quantity: str, region: str) -> pd.DataFrame:
@@ -55,8 +75,8 @@ def beside_run(totals: Mapping[str, float], budgets: pd.DataFrame, *, quantity: 
         inside = float(row["q05"] <= total <= row["q95"])
         numbers = {"run_total": row["mean"], "run_std": row["std"], "run_q05": row["q05"], "run_q95": row["q95"]}
         keys = {"quantity": quantity, "flux": flux, "year": year, "region": region}
-        rows.append(keys | numbers | {"product_total": total, "inside": inside})
-    columns = ["quantity", "flux", "year", "region", "run_total", "run_std", "run_q05", "run_q95", "product_total", "inside"]
+        rows.append(keys | numbers | {"product_total": total, **dict.fromkeys(COMPARED, np.nan), "inside": inside})
+    columns = [name for name in COMPARED_TOTALS.columns if name != "product"]
     return pd.DataFrame(rows, columns=columns)
 
 

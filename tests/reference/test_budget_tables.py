@@ -28,6 +28,7 @@ def test_land_use_less_sink_is_the_net_biome_exchange(table):
     assert result["year"].tolist() == ["2010", "2011"] and set(result["quantity"]) == {"nbe"} and set(result["flux"]) == {"nee"}
     assert result["product_total"].tolist() == pytest.approx([-1.5, -2.1])
     assert result["inside"].tolist() == [1.0, 1.0]
+    assert result[["run_compared", "product_compared", "compared_share"]].isna().all(axis=None)
 
 
 def test_a_mean_year_is_beside_the_mean_of_the_table(table):

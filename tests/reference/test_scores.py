@@ -97,10 +97,36 @@ def test_totals_stand_beside_the_intervals_of_the_run():
     earth = CellGrid(maps.land.lat, maps.land.lon).area.sum() * 365 / 1e15
     assert pair.totals["globe"] == pytest.approx([earth, earth], rel=1e-9)
     assert sum(pair.totals[name] for name in pair.totals if name != "globe") == pytest.approx(pair.totals["globe"])
-    for mean, inside in ((earth, 1.0), (earth + 2, 0.0)):
-        table = compare_totals(pair, budgets(["2010", "2011"], mean, 1.0), product="known")
+    mine = pair.compared_totals("globe").run
+    for wide, inside in ((10 * np.abs(mine - earth).max(), 1.0), (1e-3, 0.0)):
+        table = compare_totals(pair, budgets(["2010", "2011"], mine[0], wide), product="known")
         COMPARED_TOTALS.validate(table)
-        assert (table[table["region"] == "globe"]["inside"] == inside).all()
+        globe = table[table["region"] == "globe"]
+        assert (globe["inside"] == inside).all()
+        assert globe["compared_share"].to_numpy() == pytest.approx(1) and globe["run_compared"].to_numpy() == pytest.approx(mine)
+        assert globe["product_compared"].to_numpy() == pytest.approx(earth, rel=1e-6)
+    parts = table[table["region"] != "globe"].groupby("year")[["run_compared", "product_compared"]].sum()
+    np.testing.assert_allclose(parts, globe.set_index("year")[["run_compared", "product_compared"]], rtol=1e-9)
+
+
+@pytest.mark.parametrize("labels", [["2010", "2011"], ["climatology"]])
+def test_land_that_a_product_lacks_is_no_difference(labels):
+    years = (2010, 2011)
+    hole = lambda values, year, month: np.where(np.arange(18)[:, None] < 6, np.nan, values)  # noqa: E731
+    maps = known_maps(labels, size=10.0)
+    whole, part = (
+        pair_up(product_dataset("gpp", size=10.0, years=years, **o), layout(), "gpp", maps) for o in ({}, {"change": hole})
+    )
+    run_total = whole.compared_totals("globe").run[0]
+    table = compare_totals(part, budgets(labels, run_total, 12.0), product="part")
+    globe = table[table["region"] == "globe"]
+    assert (globe["product_total"] < 0.9 * run_total).all() and (globe["inside"] == 1).all()
+    lat = maps.land.lat
+    south = np.cos(np.deg2rad(lat))[lat < 30].sum() / np.cos(np.deg2rad(lat)).sum()
+    assert globe["compared_share"].to_numpy() == pytest.approx(south, rel=1e-3)
+    np.testing.assert_allclose(globe["run_compared"], globe["product_compared"], rtol=1e-2)
+    empty = table[table["region"] == "50N-90N"]
+    assert (empty["compared_share"] == 0).all() and (empty["inside"] == 1).all()
 
 
 def test_a_flux_per_cell_is_spread_over_the_land_of_the_cell():

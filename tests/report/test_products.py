@@ -60,6 +60,7 @@ def test_the_section_shows_figures_and_scores(run):
     assert pictures == ["products_totals", "products_taylor", "products_cycles"]
     alt = {item.name: item.alt for item in section.items if isinstance(item, Picture)}
     assert "ratio of standard deviations 1.50" in alt["products_taylor"] and "PgC yr⁻¹, run " in alt["products_totals"]
+    assert "(on the 100 % of the land that both cover " in alt["products_totals"]
     assert "Largest difference" in alt["products_cycles"] and "+" in alt["products_cycles"]
     (table,) = (item for item in section.items if isinstance(item, ReportTable))
     globe = next(row for row in table.rows if row[2] == "globe")

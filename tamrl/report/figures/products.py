@@ -89,6 +89,11 @@ def plot_product_cycles(cycles: pd.DataFrame, titles: Mapping[str, str]) -> Figu
     return figure
 
 
+def on_land_of_run(totals: pd.DataFrame) -> pd.Series:
+    """Totals of products on the land of the run, with its flux where they are not compared; missing for tables of totals."""
+    return totals["run_total"] + totals["product_compared"] - totals["run_compared"]
+
+
 @style.styled
 def plot_product_totals(totals: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     """Plot global totals by year: the run with its 90 % interval, and products.
@@ -110,7 +115,8 @@ def plot_product_totals(totals: pd.DataFrame, titles: Mapping[str, str]) -> Figu
         axes.errorbar(at, mine["run_total"], error, fmt="o", color=FLUX_COLOURS[flux], capsize=2, label="run, 90 % interval")
         for name, theirs in part.groupby("product", observed=True):
             place = [years.index(year) for year in theirs["year"]]
-            axes.plot(place, theirs["product_total"], "D", markersize=5, color=colours[str(name)])
+            axes.plot(place, theirs["product_total"], "D", markersize=5, color=colours[str(name)], fillstyle="none")
+            axes.plot(place, on_land_of_run(theirs), "D", markersize=5, color=colours[str(name)])
         axes.set_xticks(at, years, rotation=90 if len(years) > 4 else 0, fontsize=7)
         axes.set(title=QUANTITY_NAMES[quantity], xlim=(-0.6, len(years) - 0.4))
     figure.axes[0].set_ylabel("PgC yr⁻¹")

@@ -3,6 +3,8 @@
 from calendar import month_name
 from collections.abc import Mapping
 
+import numpy as np
+
 from tamrl.classes import GLOBE
 from tamrl.evaluation.bootstrap import Interval
 from tamrl.evaluation.compare import interannual_sentence
@@ -55,11 +57,18 @@ def _anomaly_facts(compared: ProductComparisons) -> str:
 def _total_facts(compared: ProductComparisons) -> str:
     """Means over the years of the totals of the globe."""
     globe = compared.totals[compared.totals["region"] == GLOBE]
-    means = globe.groupby(["product", "quantity"], sort=False, observed=True)[["run_total", "product_total"]].mean()
-    parts = [
-        f"{quantity.upper()} of {compared.titles[name]} {format_number(theirs, 1)} PgC yr⁻¹, run {format_number(ours, 1)}"
-        for (name, quantity), (ours, theirs) in zip(means.index, means.to_numpy(), strict=True)
-    ]
+    columns = ["run_total", "product_total", "run_compared", "product_compared", "compared_share"]
+    parts = []
+    for (name, quantity), rows in globe.groupby(["product", "quantity"], sort=False, observed=True):
+        mean = rows[columns].mean()
+        ours, theirs = format_number(mean["run_total"], 1), format_number(mean["product_total"], 1)
+        part = f"{quantity.upper()} of {compared.titles[name]} {theirs} PgC yr⁻¹, run {ours}"
+        if np.isfinite(mean["compared_share"]):
+            ours, theirs = format_number(mean["run_compared"], 1), format_number(mean["product_compared"], 1)
+            part += (
+                f" (on the {format_number(100 * mean['compared_share'], 0)} % of the land that both cover {theirs} and {ours})"
+            )
+        parts.append(part)
     return f"{'; '.join(parts)}."
 
 
