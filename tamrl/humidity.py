@@ -17,13 +17,13 @@ def saturation_vapour_pressure(temperature: np.ndarray) -> np.ndarray:
     return pressure
 
 
-def vapour_pressure_deficit(*, air_temperature: np.ndarray, dew_point_temperature: np.ndarray) -> np.ndarray:
-    """Vapour pressure deficit in hPa from air temperature and dew point in K (same shape); never below zero.
+def vapour_pressure_deficit(*, saturation_vapour_pressure: np.ndarray, vapour_pressure: np.ndarray) -> np.ndarray:
+    """Vapour pressure deficit in hPa from saturation and actual vapour pressure in hPa (same shape); never below zero.
 
-    Computed from means of a step it is biased low, because saturation pressure is convex in temperature (Jensen): for
-    a daily range of 10 K by about 1 hPa at 20 °C. Monthly means add to that.
+    Where the pressures were computed from mean temperatures of a step, it is biased low, because saturation pressure is convex in
+    temperature (Jensen): for a daily range of 10 K by about 1 hPa at 20 °C. Monthly means add to that.
     """
-    deficit = saturation_vapour_pressure(air_temperature) - saturation_vapour_pressure(dew_point_temperature)
+    deficit = saturation_vapour_pressure - vapour_pressure
     positive: np.ndarray = np.maximum(deficit, deficit.dtype.type(0))
     return positive
 

@@ -37,6 +37,13 @@ class Alias(Strict):
 
     name: str
     units: str
+    of_each: Literal["saturation_vapour_pressure"] | None = None
+    """Function that is taken of each value before means over time are; `units` is that of its values."""
+
+    @property
+    def kept_name(self) -> str:
+        """Name in files of days that are made of hours."""
+        return f"{self.of_each}_of_{self.name}" if self.of_each else self.name
 
     @property
     def is_amount(self) -> bool:
@@ -148,6 +155,17 @@ def era5_entry(short_name: str) -> Era5Entry:
         todo = f"give the variable an entry `era5`; {near(short_name, known)}"
         raise ConfigError(f"ERA5's {short_name} is in no entry of the vocabulary", where=FILE, todo=todo)
     return known[short_name]
+
+
+def era5_short_name(name: str) -> str:
+    """Return the name in files, such as t2m, of ERA5's variable that is called `name` in the public store of hours."""
+    return next(entry.era5.short_name for entry in vocabulary().values() if entry.era5 and entry.era5.name == name)
+
+
+def aliases_of(name: str, source: str) -> list[Alias]:
+    """Return what the vocabulary makes of the variable `name` of a source: the values themselves, and functions of each."""
+    aliases = (entry.sources[source] for entry in vocabulary().values() if source in entry.sources)
+    return [alias for alias in aliases if alias.name == name]
 
 
 def grib_names() -> dict[tuple[int, int], str]:

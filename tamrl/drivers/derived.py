@@ -102,8 +102,14 @@ def carbon_dioxide(at: Coordinates) -> np.ndarray:
 
 
 REGISTRY: dict[str, Derivation] = {
+    "saturation_vapour_pressure": Derivation(
+        ("air_temperature",), lambda needs, at: humidity.saturation_vapour_pressure(needs["air_temperature"])
+    ),
+    "vapour_pressure": Derivation(
+        ("dew_point_temperature",), lambda needs, at: humidity.saturation_vapour_pressure(needs["dew_point_temperature"])
+    ),
     "vapour_pressure_deficit": Derivation(
-        ("air_temperature", "dew_point_temperature"), lambda needs, at: humidity.vapour_pressure_deficit(**needs)
+        ("saturation_vapour_pressure", "vapour_pressure"), lambda needs, at: humidity.vapour_pressure_deficit(**needs)
     ),
     "relative_humidity": Derivation(
         ("air_temperature", "dew_point_temperature"), lambda needs, at: humidity.relative_humidity(**needs)

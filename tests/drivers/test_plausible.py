@@ -25,9 +25,14 @@ def _fields():
     sky = axis.per_step(solar.potential_radiation)
     green = 0.1 + 0.45 * np.cos(LAT) ** 2 + 0.2 * c * np.cos(LAT)
     both = {"air_temperature": warm, "dew_point_temperature": dew}
+    pressures = {
+        "saturation_vapour_pressure": humidity.saturation_vapour_pressure(warm),
+        "vapour_pressure": humidity.saturation_vapour_pressure(dew),
+    }
     return {
         **both,
-        "vapour_pressure_deficit": humidity.vapour_pressure_deficit(**both),
+        **pressures,
+        "vapour_pressure_deficit": humidity.vapour_pressure_deficit(**pressures),
         "diurnal_temperature_range": 7.5 + 3 * np.cos(LAT) ** 2 + 3 * np.sin(2 * LAT) ** 2 + 1.3 * c,
         "shortwave_radiation": sky * 0.55,
         "precipitation": 0.7 + 3.5 * np.cos(LAT) ** 2 + 0.5 * c,

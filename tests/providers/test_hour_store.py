@@ -15,18 +15,22 @@ import pytest
 import xarray as xr
 import zarr
 
+from tamrl import humidity
 from tamrl.calendar import TimeAxis
 from tamrl.drivers import stage
+from tamrl.drivers.cube import plan
 from tamrl.drivers.remote import climate_store, store_login, zarr_store
 from tamrl.drivers.sources import arco_era5
 from tamrl.errors import InputError, OutageError
 from tamrl.layout import Downloads
+from tamrl.twin import hours
+from tamrl.twin.lattice import WeatherLattice
 from tests.providers.climate_store import running_store
 from tests.providers.hour_store import running_bucket
 from tests.providers.test_climate_store import QUICK
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("air_temperature", "precipitation")
+NAMES = ("air_temperature", "saturation_vapour_pressure", "precipitation")
 AXIS = TimeAxis.of_years("day", (2011,), "2011-02")
 
 
@@ -93,6 +97,50 @@ def test_days_on_the_disk_are_the_bits_of_hours_read_directly(fetch, bucket, ori
         assert da.attrs["expver"] == "0001: 59 times"
     assert arco_era5.version(options)["files"] == 4
     assert arco_era5.items(options, NAMES) == ["t2m", "tp"] and arco_era5.inputs(options) == [arco_era5.FOLDER.path(options)]
+
+
+@pytest.fixture
+def warm_days(bucket):
+    """Temperatures (hour, lat, lon) of January that swing by 10 K a day, in the store."""
+    nodes = WeatherLattice(30)
+    time = np.datetime64("2011-01-01T00", "h") + np.arange(24 * 31)
+    swing = 10 * np.sin(2 * np.pi * np.arange(24 * 31) / 24)[:, None, None]
+    values = (288 + 8 * np.cos(np.deg2rad(nodes.lat))[:, None] + swing + np.zeros(nodes.shape)).astype("float32")
+    hours.fill_store(bucket.root, "t2m", values, times=time)
+    return values
+
+
+def test_vapour_pressures_are_means_over_the_pressures_of_hours(fetch, bucket, warm_days):
+    wanted = ("air_temperature", "saturation_vapour_pressure", "vapour_pressure")
+    axis = TimeAxis.of_years("day", (2011,), "2011-01")
+    assert plan.plan_cube(("vapour_pressure_deficit",), ("arco_era5",)) == {"arco_era5": wanted[1:]}
+    direct = arco_era5.open_dynamic(arco_era5.Options(path=str(bucket.root)), names=wanted, axis=axis)
+    before = len(bucket.chunks())
+    fetch("t2m", months=1)
+    fetch("d2m", months=1)
+    assert len(bucket.chunks()) - before == 2 * 31, "each hour is fetched once"
+    options = arco_era5.Options(path=bucket.url, download=True)
+    assert arco_era5.items(options, wanted) == ["t2m", "d2m"]
+    found = arco_era5.open_dynamic(options, names=wanted, axis=axis)
+    for name in wanted:
+        xr.testing.assert_identical(found[name].drop_attrs().load(), direct[name].drop_attrs().load())
+    days = warm_days.reshape(31, 24, *warm_days.shape[1:])
+    expected = humidity.saturation_vapour_pressure(days).mean(1, dtype="float64")
+    by_lat = found["saturation_vapour_pressure"].isel(lon=0)
+    np.testing.assert_allclose(by_lat, expected[:, :, 0], rtol=1e-5)
+    of_mean = humidity.saturation_vapour_pressure(found["air_temperature"].values)[:, :, 0]
+    assert ((by_lat - of_mean) > 1).all(), "the pressure of the mean temperature is too low"
+
+
+def test_days_without_what_is_made_of_hours_are_made_anew(fetch, bucket, caplog):
+    folder = fetch(months=1)
+    (file,) = folder.glob("*.nc")
+    with xr.open_dataset(file, decode_cf=False) as ds:
+        old = ds.drop_vars("saturation_vapour_pressure_of_2m_temperature").load()
+    old.to_netcdf(file)
+    before = len(bucket.chunks())
+    fetch(months=1)
+    assert len(bucket.chunks()) == before + 31 and "lacks saturation_vapour_pressure_of_2m_temperature: made anew" in caplog.text
 
 
 def test_a_finished_month_is_never_fetched_again(fetch, bucket):
@@ -213,6 +261,10 @@ def test_days_of_empty_hours_are_ordered_where_asked_for(fetch, bucket, write, t
         factor = 1 + 0.01 * days.isin(pd.to_datetime(gaps))
         expected = write.weather(item, days, resolution=30)[:, :, 0] * factor[:, None]
         np.testing.assert_allclose(ds[long].sel(lon=0), expected, rtol=1e-5)
+        if item == "t2m":
+            pressure = humidity.saturation_vapour_pressure(ds[long].values[days.isin(pd.to_datetime(gaps))])
+            kept = ds[f"saturation_vapour_pressure_of_{long}"].values[days.isin(pd.to_datetime(gaps))]
+            np.testing.assert_allclose(kept, pressure, rtol=1e-6)
         assert ds.attrs["days_from_the_climate_data_store"] == ", ".join(gaps), "an amount of 00:00 is of the day before"
     assert names(folder) == [f"arco_era5_{long}_2011_01.nc"]
 

@@ -1,6 +1,7 @@
 """Days made of the hours of the public store of ERA5, one NetCDF file for each variable and month, written once.
 
-The values are those of `hour_store.open_store` to the bit, before units are converted: means, or sums of amounts, of UTC days.
+The values are those of `hour_store.open_store` to the bit, before units are converted: means, or sums of amounts, of UTC days. A
+file also holds the means of what the vocabulary makes of each hour (`each_value`), so that the hours are fetched once.
 """
 
 import calendar
@@ -13,15 +14,15 @@ import dask
 import numpy as np
 import xarray as xr
 
-from tamrl import files
+from tamrl import files, variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers.formats import netcdf
-from tamrl.drivers.reanalysis import joining, time_steps
-from tamrl.drivers.reanalysis.hour_store import FINAL, LAST, EmptyHours, HourStore
+from tamrl.drivers.reanalysis import each_value, joining, time_steps
+from tamrl.drivers.reanalysis.hour_store import FINAL, LAST, SOURCE, EmptyHours, HourStore
 from tamrl.drivers.reanalysis.joining import DAY, HOUR
 from tamrl.errors import InputError
 from tamrl.intake import border
-from tamrl.variables import Era5Entry
+from tamrl.variables import Alias, Era5Entry
 from tamrl.web.addresses import redacted
 
 _log = logging.getLogger(__name__)
@@ -38,9 +39,9 @@ def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: 
     """Write the files of the first `months` of a year that are not in the folder, or hold preliminary days that are final now.
 
     Hours of a month that is not finished stay in the folder as they arrived, so that the next call asks for the others alone.
-    Days that were made of another store are made anew, with a line in the log. Raise `InputError` if the store does not hold a
-    whole month, or hours of it have no value anywhere on the globe and `fills` is not set; `DownloadError` if the store cannot be
-    reached.
+    Days that were made of another store, or lack a variable of today's vocabulary, are made anew, with a line in the log. Raise
+    `InputError` if the store does not hold a whole month, or hours of it have no value anywhere on the globe and `fills` is not
+    set; `DownloadError` if the store cannot be reached.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: 
     fills : take days with such hours from the daily statistics of the Climate Data Store
     """
     wanted = {month: folder / f"arco_era5_{entry.name}_{year}_{month:02d}.nc" for month in range(1, months + 1)}
-    _remove_other_days(list(wanted.values()), path)
+    aliases = variables.aliases_of(entry.name, SOURCE)
+    _remove_other_days(list(wanted.values()), path, {alias.kept_name for alias in aliases})
     missing = {month: target for month, target in wanted.items() if not target.is_file() or _preliminary_days(target)}
     store = HourStore.open(path) if missing else None
     arrived = folder / CHUNKS / hashlib.sha256(path.rstrip("/").encode()).hexdigest()[:12]
@@ -59,18 +61,19 @@ def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: 
             continue
         _refuse_unfinished(store, entry, year, month)
         store.chunks_stay_in(arrived if final else None)  # preliminary hours may be others next time
-        days, empty = _read_days(store, entry, year, month)
+        days, empty = _read_days(store, aliases, year, month)
         store.forget(entry.name, empty.seen, arrived)
         if empty.seen and not fills:
             empty.refuse()
         if empty.seen:
             days = _filled(days, entry, empty, folder / ORDERED)
-        if (lost := np.isnan(days.values).all(axis=(1, 2))).any():
+        if (lost := days[entry.name].isnull().all(("lat", "lon")).values).any():
             first = str(days["time"].values[lost.argmax()])[:10]
             raise InputError(
                 "days cannot be made: hours are missing", where=empty.where, found=f"{lost.sum()} days from {first} on"
             )
-        encoding = {entry.name: {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": (1, *days.shape[1:])}}
+        chunks = (1, days.sizes["lat"], days.sizes["lon"])
+        encoding = {name: {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": chunks} for name in days.data_vars}
         with files.atomic(target) as part:
             _described(days, entry, store).to_netcdf(part, engine="netcdf4", encoding=encoding)
         shutil.rmtree(folder / ORDERED, ignore_errors=True)
@@ -91,14 +94,22 @@ def refuse_other_days(folder: str, path: str) -> None:
         raise InputError(asked, where=folder, found=present, todo=todo)
 
 
-def _remove_other_days(targets: list[Path], path: str) -> None:
-    """Remove the files that were made of another store, with a line in the log."""
+def _remove_other_days(targets: list[Path], path: str, names: set[str]) -> None:
+    """Remove the files that were made of another store, or lack one of the variables, with a line in the log."""
     for target in (target for target in targets if target.is_file()):
         if (store := _store_of(target)) != path.rstrip("/"):
             _log.warning(
                 "%s was made of %s: made anew of %s", target.name, redacted(store or "a store without name"), redacted(path)
             )
             target.unlink()
+        elif lacking := names - _variables_of(target):
+            _log.warning("%s lacks %s: made anew", target.name, ", ".join(sorted(lacking)))
+            target.unlink()
+
+
+def _variables_of(target: Path) -> set[str]:
+    with xr.open_dataset(target, decode_cf=False) as ds:
+        return set(map(str, ds.data_vars))
 
 
 def _store_of(target: Path) -> str | None:
@@ -117,7 +128,7 @@ def _preliminary_days(target: Path) -> int:
 
 
 def _is_amount(entry: Era5Entry) -> bool:
-    return entry.aliases["arco_era5"].is_amount
+    return entry.aliases[SOURCE].is_amount
 
 
 def _month(year: int, month: int) -> TimeAxis:
@@ -136,13 +147,12 @@ def _refuse_unfinished(store: HourStore, entry: Era5Entry, year: int, month: int
         raise InputError(asked, where=f"{store.path} ({entry.name})", found=store.extent.get(LAST), todo=todo)
 
 
-def _read_days(store: HourStore, entry: Era5Entry, year: int, month: int) -> tuple[xr.DataArray, EmptyHours]:
-    """The days of a month with the coordinate `expver`, and the hours that are empty."""
-    axis, where = _month(year, month), f"{store.path} ({entry.name})"
+def _read_days(store: HourStore, aliases: list[Alias], year: int, month: int) -> tuple[xr.Dataset, EmptyHours]:
+    """The days of a month by the names in files, with the coordinate `expver`, and the hours that are empty."""
+    axis, where = _month(year, month), f"{store.path} ({aliases[0].name})"
     empty = EmptyHours(where, refused=False)
-    raw = netcdf.orient(store.hours(entry.aliases["arco_era5"], axis, empty), where)
-    raw = netcdf.mask_fill_values(raw, name=entry.name, where=where)
-    lazy = time_steps.on_steps(raw, axis=axis, total=_is_amount(entry), accumulation="hour", where=where)
+    raw = netcdf.orient(store.hours(aliases[0], axis, empty), where)
+    lazy = _on_days(netcdf.mask_fill_values(raw, name=aliases[0].name, where=where), aliases, axis, where)
     with dask.config.set(scheduler="threads", num_workers=THREADS):
         days = lazy.load()
     preliminary = days["time"].values + DAY > store.day_after(FINAL)
@@ -152,7 +162,18 @@ def _read_days(store: HourStore, entry: Era5Entry, year: int, month: int) -> tup
     return days.assign_coords(expver=("time", np.where(preliminary, 5, 1))), empty
 
 
-def _filled(days: xr.DataArray, entry: Era5Entry, empty: EmptyHours, folder: Path) -> xr.DataArray:
+def _on_days(raw: xr.DataArray, aliases: list[Alias], axis: TimeAxis, where: str) -> xr.Dataset:
+    """What the aliases make of a raw series, as means or sums of days, lazy."""
+    made = {alias: each_value.of_each_value(raw, alias, where) for alias in aliases}
+    return xr.Dataset(
+        {
+            alias.kept_name: time_steps.on_steps(values, axis=axis, total=alias.is_amount, accumulation="hour", where=where)
+            for alias, values in made.items()
+        }
+    )
+
+
+def _filled(days: xr.Dataset, entry: Era5Entry, empty: EmptyHours, folder: Path) -> xr.Dataset:
     """The days with those of empty hours from the Climate Data Store."""
     from tamrl.drivers.remote import climate_store
 
@@ -167,19 +188,22 @@ def _filled(days: xr.DataArray, entry: Era5Entry, empty: EmptyHours, folder: Pat
     with border.reading("the days that were ordered cannot be used", where=place, todo="set `gaps: refuse`"):
         parts = [ds[entry.short_name] for _, ds in netcdf.open_all(folder, {order.file}) if entry.short_name in ds]
         raw = netcdf.orient(joining.join_series(parts, where=place), place)
-        other = time_steps.on_steps(raw, axis=axis, total=_is_amount(entry), accumulation="hour", where=place).load()
+        other = _on_days(raw, variables.aliases_of(entry.name, SOURCE), axis, place).load()
         xr.align(days, other, join="exact")
-    taken = days.copy(data=np.where(gaps[:, None, None], other.values, days.values))
+    taken = days.copy(data={n: np.where(gaps[:, None, None], other[n].values, days[n].values) for n in days.data_vars})
     return taken.assign_attrs(filled=", ".join(np.datetime_as_string(days["time"].values[gaps], unit="D")))
 
 
-def _described(days: xr.DataArray, entry: Era5Entry, store: HourStore) -> xr.Dataset:
+def _described(days: xr.Dataset, entry: Era5Entry, store: HourStore) -> xr.Dataset:
     """The dataset of a file."""
     filled = days.attrs.get("filled")
     unit = str(store.dataset[entry.name].attrs.get("units", ""))
     method = "sum" if _is_amount(entry) else "mean"
-    attrs = {"cell_methods": f"time: {method} (interval: 1 hour)"} | ({"units": unit} if unit else {})
-    ds = days.astype("float32").drop_attrs().assign_attrs(attrs).to_dataset(name=entry.name)
+    ds = days.astype("float32").drop_attrs()
+    for alias in variables.aliases_of(entry.name, SOURCE):
+        stated = alias.units if alias.of_each else unit
+        attrs = {"cell_methods": f"time: {method} (interval: 1 hour)"} | ({"units": stated} if stated else {})
+        ds[alias.kept_name].attrs = attrs
     ds["expver"].attrs["long_name"] = "1: final, 5: preliminary (ERA5T)"
     preliminary = int((days["expver"].values == 5).sum())
     notes = {"title": "Days of ERA5 made of hours", "store": store.path, "preliminary_days": preliminary, **store.extent}

@@ -1,7 +1,8 @@
 """ERA5 as one public Zarr store of hours, no account needed: ARCO-ERA5 (Carver & Merose 2023, doi 10.24381/cds.adbb2d47).
 
 Only the chunks of the variables and years of the run are fetched: one hour of one variable is a chunk of about 2 MB. With
-`download: true` each finished month stays on the disk as days, and is never fetched again. An hourly amount covers the hour that
+`download: true` each finished month stays on the disk as days, and is never fetched again. Vapour pressures, and so their
+deficit, are means over the pressures of the hours, not pressures of mean temperatures. An hourly amount covers the hour that
 ends at its time, so the one of 00:00 belongs to the day before. Hours after the store's `valid_time_stop` are preliminary and
 count as `expver` 5; hours after `valid_time_stop_era5t` hold nothing yet; earlier hours without a value on the globe are refused.
 """
@@ -48,7 +49,7 @@ def inputs(options: Options) -> list[str]:
 
 def items(options: Options, names: tuple[str, ...]) -> list[str]:
     """What is fetched separately: variables by their short names."""
-    return [variables.get(name).sources["cds_era5"].name for name in names]
+    return list(dict.fromkeys(variables.era5_short_name(variables.get(name).sources[NAME].name) for name in names))
 
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
