@@ -19,7 +19,8 @@ def main(files: Sequence[str]) -> int:
     print(format_search(config) if config.search else format_plan(RunSize.of(config), run=config.run))
     if needs := data_needs(config):
         print(f"\n{config.run} will need", *needs, sep="\n  ")
-        print(f"\nwhat {config.run} would fetch by each route\n\n{format_routes(config)}")
+    if routes := format_routes(config):
+        print(f"\nwhat {config.run} would fetch by each route\n\n{routes}")
     runs = ", ".join(run.run for run in Basis.read().basis)
     print(f"\nFitted to the runs {runs}; good to about a factor of {MARGIN:g} (docs/scaling.md).")
     return 0

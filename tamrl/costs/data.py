@@ -36,18 +36,18 @@ class Need:
 
 
 def format_routes(config: Config) -> str:
-    """Return a table of what the configuration would fetch by each route: requests, bytes, hours, disk; empty without sources."""
-    if not config.drivers.sources or config.twin:
+    """Return a table of what the configuration would fetch by each route: requests, bytes, hours and disk; empty if none."""
+    if config.twin or not any(_can_fetch(name) for name in config.drivers.sources):
         return ""
     from tamrl.drivers.cube.plan import plan_cube
 
-    weather = tuple(variables.get("air_temperature").sources)  # of these a run reads one
+    weather = tuple(filter(_can_fetch, variables.get("air_temperature").sources))  # of these a run reads one
     others = tuple(name for name in config.drivers.sources if name not in weather)
     rows = ["| route | requests | GB | h at 10 MB/s | GB that stay |", "|---|--:|--:|--:|--:|"]
     for name in (*weather, *others):
-        source = registry.load_source(name)
-        if not source.CAPABILITIES.downloads:
+        if not _can_fetch(name):
             continue
+        source = registry.load_source(name)
         options = source.Options.model_validate({"download": True})
         wanted = plan_cube(cube_variables(config), (name, *others) if name in weather else config.drivers.sources)[name]
         volume = source.volume(options, variables=_fetched(wanted, name), years=len(config.time.years))
@@ -55,6 +55,10 @@ def format_routes(config: Config) -> str:
     shuttle = registry.load(registry.NETWORKS, "shuttle")
     size = shuttle.ARCHIVES * shuttle.ARCHIVE_BYTES
     return "\n".join([*rows, _route("shuttle", shuttle.ARCHIVES, size, size)])
+
+
+def _can_fetch(source: str) -> bool:
+    return bool(registry.load_source(source).CAPABILITIES.downloads)
 
 
 def _route(name: str, requests: float, size: float, stays: float) -> str:

@@ -7,12 +7,14 @@ import yaml
 
 from tamrl import config, registry
 from tamrl.costs import data
+from tamrl.costs.__main__ import main as plan_main
 from tamrl.costs.plan import disk_bytes
 from tamrl.costs.size import RunSize
 from tamrl.plugins import SourceVolume
 from tamrl.sections.run import Config
 
-GLOBAL = yaml.safe_load((Path(__file__).parents[2] / "config/global.yaml").read_text())
+ROOT = Path(__file__).parents[2]
+GLOBAL = yaml.safe_load((ROOT / "config/global.yaml").read_text())
 
 
 def globe(**changes) -> Config:
@@ -74,6 +76,14 @@ def test_the_routes_by_hand():
     assert requests["earth_data_hub"] == pytest.approx(4 * (8766 / 75 * 120 + 24 * 8), abs=1) and requests["static"] == 3
     assert float(rows["modis"][2]) == pytest.approx(24 * 23 * 45e6 / 10e6 / 3600, abs=0.1)
     assert data.format_routes(config.load({})) == ""
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
+def test_every_configuration_has_a_plan(file, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert plan_main([f"config/{file}"]) == 0
+    text = capsys.readouterr().out
+    assert "docs/scaling.md" in text and ("would fetch by each route" in text) == (file == "global.yaml")
 
 
 def test_it_reads_like_text():
