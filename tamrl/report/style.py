@@ -6,7 +6,7 @@ brown and sinks teal, a pair that red-green blindness does not confuse.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
 from typing import Literal, ParamSpec, TypeVar
@@ -21,6 +21,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.typing import RcKeyType
 
@@ -36,6 +37,12 @@ INK, SOFT, FAINT, PAPER = "#22303a", "#5f6f79", "#c9d1d6", "#ffffff"
 
 OCEAN, BARE_LAND = "#eef2f4", "#dcdcd8"
 """Water, and land without a value."""
+
+LEGEND_SIZE = 8
+"""Points of the text of legends."""
+
+LEGEND_HANDLE = 5.0
+"""Width of a mark of a legend and of the gaps beside it, in sizes of its text."""
 
 DPI = 160
 """Pixels per inch of the figures; a full width of 11 inches is twice the width of a page."""
@@ -88,7 +95,7 @@ _RC: dict[RcKeyType, object] = {
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": LEGEND_SIZE,
     "figure.facecolor": PAPER,
     "savefig.facecolor": PAPER,
 }
@@ -118,6 +125,17 @@ def constrained(figure: Figure) -> ConstrainedLayoutEngine:
     layout = figure.get_layout_engine()
     assert isinstance(layout, ConstrainedLayoutEngine)
     return layout
+
+
+def legend_columns(figure: Figure, labels: Iterable[str], *, most: int) -> int:
+    """Columns of a legend below the panels: at most `most`, and no more than the width of the figure has room for.
+
+    A wider legend leaves the panels no width, and the figure cannot be drawn.
+    """
+    texts = [TextPath((0, 0), label, size=LEGEND_SIZE).get_extents().width for label in labels]
+    column = max(texts, default=0.0) + LEGEND_HANDLE * LEGEND_SIZE
+    room = int(0.96 * 72 * figure.get_figwidth() / column)
+    return max(1, min(most, len(texts), room))
 
 
 def panels(figure: Figure, count: int, *, sharey: bool = False) -> list[Axes]:

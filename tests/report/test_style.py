@@ -1,8 +1,13 @@
+from itertools import product
+
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tamrl.grid import Grid
 from tamrl.report import projection, style
+from tamrl.report.figures.scores import plot_nse_by_scale
 
 
 @pytest.mark.parametrize("name", ["gpp", "reco", "spread", "score", "coverage", "density"])
@@ -35,6 +40,24 @@ def test_our_model_always_has_the_same_colour():
         == style.SERIES[0]
         == style.series_colours(["tamrl"], "tamrl")["tamrl"]
     )
+
+
+def test_a_legend_has_as_many_columns_as_fit():
+    figure = style.new_figure(11, 3)
+    assert style.legend_columns(figure, ["a", "b", "c"], most=8) == 3 == style.legend_columns(figure, "abcde", most=3)
+    assert style.legend_columns(figure, [f"a_long_name_of_a_model_{k}" for k in range(18)], most=18) in (4, 5, 6)
+    assert style.legend_columns(figure, ["a" * 500], most=8) == 1 == style.legend_columns(figure, [], most=8)
+
+
+def test_scores_of_many_models_are_drawn():
+    """So many names in one row would leave the panels no width, and matplotlib draws no such figure."""
+    models = [f"a_long_name_of_a_model_{k}" for k in range(18)]
+    keys = product(models, ["kfold"], ["gpp", "reco", "nee"], ["day", "month"], range(4))
+    metrics = pd.DataFrame(keys, columns=["model", "split", "flux", "scale", "nse"]).assign(nse=0.5)
+    figure = plot_nse_by_scale(metrics, map_model=models[3])
+    FigureCanvasAgg(figure).draw()
+    (legend,), width = figure.legends, figure.bbox.width
+    assert legend.get_window_extent().width <= width and all(axes.get_window_extent().width > 0.2 * width for axes in figure.axes)
 
 
 def test_numbers_have_true_minus_signs():

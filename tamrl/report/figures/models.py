@@ -97,7 +97,8 @@ def plot_errors_by_group(metrics: pd.DataFrame, towers: pd.DataFrame, *, scale: 
         axes.set_yticks(range(len(groups)), [f"{name} ({len(sites)})" for name, sites in groups.items()])
         axes.set(ylim=(len(groups) - 0.5, -0.5), xlim=(0, None), title=FLUX_LONG[flux], xlabel=f"median RMSE ({FLUX_UNITS})")
     handles = [Line2D([], [], color=c, marker="o", linestyle="") for c in colours.values()]
-    figure.legend(handles, list(colours), loc="outside lower center", ncols=min(len(colours), 8))
+    columns = style.legend_columns(figure, colours, most=8)
+    figure.legend(handles, list(colours), loc="outside lower center", ncols=columns)
     return figure
 
 

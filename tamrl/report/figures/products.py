@@ -57,7 +57,7 @@ def plot_taylor(scores: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
         axes.tick_params(axis="y", labelsize=7)
         axes.set_title(QUANTITY_NAMES[quantity])
     handles = [figure.axes[0].plot([], [], "o", color=colours[name], label=title)[0] for name, title in titles.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=style.legend_columns(figure, titles.values(), most=4))
     return figure
 
 
@@ -85,7 +85,7 @@ def plot_product_cycles(cycles: pd.DataFrame, titles: Mapping[str, str]) -> Figu
             panel.axes.set_ylabel(f"{panel.row.upper()} ({FLUX_UNITS})", fontsize=7)
     handles = [figure.axes[0].plot([], [], color=colours[name], label=title)[0] for name, title in titles.items()]
     handles.append(figure.axes[0].plot([], [], color=style.SOFT, linewidth=2.2, alpha=0.5, label="run")[0])
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=style.legend_columns(figure, titles.values(), most=4))
     return figure
 
 
@@ -121,7 +121,7 @@ def plot_product_totals(totals: pd.DataFrame, titles: Mapping[str, str]) -> Figu
         axes.set(title=QUANTITY_NAMES[quantity], xlim=(-0.6, len(years) - 0.4))
     figure.axes[0].set_ylabel("PgC yr⁻¹")
     handles = [figure.axes[0].plot([], [], "D", color=colours[name], label=title)[0] for name, title in titles.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=style.legend_columns(figure, titles.values(), most=4))
     return figure
 
 
@@ -170,5 +170,5 @@ def plot_product_anomalies(totals: pd.DataFrame, titles: Mapping[str, str]) -> F
     shown = [name for name in titles if name in set(table["product"])]
     handles = [figure.axes[0].plot([], [], "o-", markersize=3, color=colours[name], label=titles[name])[0] for name in shown]
     handles.append(figure.axes[0].plot([], [], color=style.SOFT, linewidth=2.4, alpha=0.6, label="run")[0])
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=style.legend_columns(figure, titles.values(), most=4))
     return figure

@@ -106,7 +106,8 @@ def plot_paired_differences(metrics: pd.DataFrame, groups: TowerGroups, *, map_m
         if panel.bottom:
             panel.axes.set_xlabel(f"difference of RMSE ({FLUX_UNITS})\n← {map_model} better · rival better →")
     handles = [Line2D([], [], color=colours[r], marker="o", linewidth=1.6) for r in rivals]
-    figure.legend(handles, [f"{map_model} − {r}" for r in rivals], loc="outside lower center", ncols=min(len(rivals), 4))
+    labels = [f"{map_model} − {r}" for r in rivals]
+    figure.legend(handles, labels, loc="outside lower center", ncols=style.legend_columns(figure, labels, most=4))
     return figure
 
 
@@ -150,7 +151,8 @@ def plot_nse_by_scale(metrics: pd.DataFrame, *, map_model: str) -> Figure:
         panel.axes.set_xticks(range(len(shown)), [SCALE_NAMES[s].replace(" ", "\n") for s in shown], fontsize=7)
         panel.axes.set_ylim(-1.05, 1.02)
         label_panel(panel, "NSE of a tower")
-    figure.legend(*panels[0].axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(colours))
+    columns = style.legend_columns(figure, colours, most=len(colours))
+    figure.legend(*panels[0].axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
     return figure
 
 

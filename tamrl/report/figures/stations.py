@@ -46,7 +46,8 @@ def plot_stations(towers: pd.DataFrame, sites: pd.DataFrame, *, step: str, base:
     image = panels[1].scatter(x, y, c=years, edgecolor=style.INK, zorder=6, s=20, cmap=cmap, norm=norm, linewidth=0.35)
     panels[1].set_title(f"years of good {step}s: {years.sum():,.0f} in all")
     style.colour_bar(figure, image, list(panels), "years", extend="neither")
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 10), handletextpad=0.1)
+    columns = style.legend_columns(figure, (str(handle.get_label()) for handle in handles), most=10)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handletextpad=0.1)
     return figure
 
 

@@ -87,7 +87,8 @@ def plot_site_means(means: pd.DataFrame, intervals: dict[tuple[str, str], Interv
             style.draw_note(panel.axes, f"NSE = {style.true_minus(r2.text())}\n{r2.n} towers")
         _label_axes(panel)
     handles = [Line2D([], [], color=c, marker="o", linestyle="", label=zone) for zone, c in colours.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    columns = style.legend_columns(figure, colours, most=len(colours))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 
 
