@@ -192,11 +192,12 @@ class Opened:
         self.page.wait_for_selector(f"html[data-drawn]:not([data-drawn='{before}'])", state="attached")
 
     def coloured(self, pane: str = "pane-a") -> float:
-        """Share of pixels of the map that carry a value."""
+        """Share of pixels of the map that carry a value, once a resized map is painted again."""
         return self.page.evaluate(
-            """name => { const c = document.querySelector(`#${name} .cells`);
+            """name => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => {
+            const c = document.querySelector(`#${name} .cells`);
             const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-            let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n / (d.length / 4); }""",
+            let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; done(n / (d.length / 4)); })))""",
             pane,
         )
 
