@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+COVERED = 0.9
+"""Least share of land and time that a reference must cover to be filled with the estimate and set beside its intervals."""
+
 
 @dataclass(frozen=True)
 class WeightedSum:

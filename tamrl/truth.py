@@ -30,8 +30,8 @@ from tamrl.maps.budgets.totals import MonthlyTotals
 from tamrl.maps.land import Land, describe_land
 from tamrl.maps.means.periods import PERIODS, Periods
 from tamrl.predictions import open_predictions
+from tamrl.reduce import COVERED
 from tamrl.report.map_sums import check_same_grid, cut_reference, open_reference, pair_reference, time_blocks, unit_factor
-from tamrl.report.sums import COVERED
 from tamrl.uncertainty.calibration import Calibration
 from tamrl.uncertainty.conformal import NORMAL
 from tamrl.workflow import stage

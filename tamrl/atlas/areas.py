@@ -13,7 +13,7 @@ from tamrl.carbon import FLUXES
 from tamrl.maps.budgets.regions import Regions, region_kind
 from tamrl.maps.land import Land
 from tamrl.maps.outlines import SREX
-from tamrl.report.sums import COVERED
+from tamrl.reduce import COVERED
 
 ReferenceTotals = dict[str, dict[str, dict[str, list[list[float | None] | None]]]]
 """By label, region and flux, for the year and the twelve months: totals of reference and estimate (PgC) over the cells and months

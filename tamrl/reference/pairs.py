@@ -50,17 +50,10 @@ class Pair:
         """The flux of the run."""
         return QUANTITIES[self.quantity]
 
-    def compared_totals(self, region: str) -> "ComparedTotals":
-        """Totals of run and product over the land of the compared cells within a region of `totals`."""
-        rows = band_rows(self.grid)[region]
-        area = self.area * rows[np.nonzero(self.cells)[0]]
-        days = np.stack([month_days(year) for year in self.years])
-        run, product = ((np.asarray(f, "float64") @ area) for f in (self.run, self.product))
-        if self.climatology:
-            days, product = days.mean(0, keepdims=True), product.mean(0, keepdims=True)
-        ours, theirs = ((monthly * days).sum(1) / carbon.GRAMS_PER_PETAGRAM for monthly in (run, product))
-        land = float(self.land @ rows)
-        return ComparedTotals(ours, theirs, float(area.sum()) / land if land else np.nan)
+    def band_shares(self) -> dict[str, np.ndarray]:
+        """Share of each compared cell (cell) that lies in the globe and in each latitude band."""
+        rows = np.nonzero(self.cells)[0]
+        return {name: shares[rows] for name, shares in band_rows(self.grid).items()}
 
     def share(self, regridder: Regridder, shares: np.ndarray, land: np.ndarray) -> np.ndarray:
         """Return shares of the land of run cells (lat, lon) as shares of the land of the compared cells (cell).
@@ -71,18 +64,6 @@ class Pair:
         shares, land : (lat, lon) of the run
         """
         return np.asarray(np.nan_to_num(regridder.mean(shares, land)[self.cells]))
-
-
-@dataclass(frozen=True, eq=False)
-class ComparedTotals:
-    """Totals of run and product over the same land, PgC yr-1."""
-
-    run: np.ndarray
-    """Array (year); one mean year of a climatology."""
-    product: np.ndarray
-    """The same of the product."""
-    share: float
-    """Share of the run's land that is compared."""
 
 
 def pair_up(ds: xr.Dataset, layout: GriddedLayout, quantity: str, maps: RunMaps) -> Pair:

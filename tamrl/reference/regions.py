@@ -7,7 +7,7 @@ import numpy as np
 from tamrl import classes
 from tamrl.classes import GLOBE
 from tamrl.maps.land import Land
-from tamrl.reference.pairs import Pair, band_rows
+from tamrl.reference.pairs import Pair
 from tamrl.reference.regrid import CellGrid, Regridder
 
 LEAST_AREA = 1e10
@@ -28,8 +28,7 @@ class ComparedRegions:
     def of(cls, pair: Pair, land: Land) -> "ComparedRegions":
         """Regions of a pair from the land of the run; cells of several classes count for each by its share."""
         regridder = Regridder(CellGrid(land.lat, land.lon), pair.grid)
-        columns = np.nonzero(pair.cells)[0]
-        shares = {(GLOBE if name == GLOBE else "band", name): rows[columns] for name, rows in band_rows(pair.grid).items()}
+        shares = {(GLOBE if name == GLOBE else "band", name): share for name, share in pair.band_shares().items()}
         for kind, names, stack in (("class", classes.IGBP, land.igbp), ("climate", classes.KOPPEN, land.koppen)):
             if stack is not None:
                 by_name = dict(zip(names, stack, strict=True))

@@ -72,7 +72,7 @@ class RegionSeries:
 
     @classmethod
     def of(cls, pair: Pair, weight: np.ndarray) -> "RegionSeries":
-        """Means over the cells with `weight` (region, cell), which sums to 1."""
+        """Sums over the cells times `weight` (region, cell): means where it sums to 1, totals where it is an area."""
         run, product = (np.einsum("rc,ymc->rym", weight, part, optimize=True) for part in (pair.run, pair.product))
         return cls(run, product)
 

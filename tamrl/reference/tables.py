@@ -49,5 +49,6 @@ COMPARED_TOTALS = pa.DataFrameSchema(
 """`comparison/{product}/totals.csv`: PgC yr-1. `product_total` is of the product's own cells, whatever land they cover.
 
 `run_compared` and `product_compared` are of the compared cells, which hold `compared_share` of the run's land. `inside` is 1
-where the product, with the run's flux on the land that is not compared, lies in the run's 90 % interval. A table of totals has
-no cells: the three are missing, and `inside` is of `product_total`."""
+where the product, with the run's flux on the land that is not compared, lies in the run's 90 % interval; it is missing where less
+than `reduce.COVERED` of the land is compared. A table of totals has no cells: the three are missing, and `inside` is of
+`product_total`."""

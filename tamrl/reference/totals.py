@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tamrl import units
+from tamrl import carbon, units
 from tamrl.calendar import CLIMATOLOGY
 from tamrl.classes import GLOBE
 from tamrl.errors import InputError, near
 from tamrl.intake import border, completeness, text
+from tamrl.reduce import COVERED
 from tamrl.reference.layouts import QUANTITIES, BudgetLayout
-from tamrl.reference.pairs import ComparedTotals, Pair
+from tamrl.reference.pairs import Pair, band_rows, month_days
+from tamrl.reference.scores import RegionSeries
 from tamrl.reference.tables import COMPARED_TOTALS
 
 PETAGRAMS = "PgC yr-1"
@@ -30,30 +32,40 @@ def compare_totals(pair: Pair, budgets: pd.DataFrame, *, product: str) -> pd.Dat
     budgets : of the run, `contracts.BUDGETS`
     product : its name in the table
     """
-    frames = []
+    compared, frames = _compared_totals(pair), []
     for region, totals in pair.totals.items():
         yearly = dict(zip(map(str, pair.years), totals.tolist(), strict=True))
         known = {CLIMATOLOGY: float(np.mean(totals))} if pair.climatology else yearly
-        rows = beside_run(known, budgets, quantity=pair.quantity, region=region)
-        frames.append(_over_common_land(rows, pair.compared_totals(region), labels=list(known)))
-    table = pd.concat(frames, ignore_index=True)
-    table.insert(0, "product", product)
-    return table
+        frames.append(beside_run(known, budgets, quantity=pair.quantity, region=region))
+    table = pd.concat(frames, ignore_index=True).drop(columns=list(COMPARED)).merge(compared, on=["region", "year"], how="left")
+    filled = on_land_of_run(table)
+    inside = filled.between(table["run_q05"], table["run_q95"]).astype(float).where(filled.notna())
+    return table.assign(product=product, inside=inside)[list(COMPARED_TOTALS.columns)]
 
 
-def _over_common_land(rows: pd.DataFrame, both: ComparedTotals, *, labels: list[str]) -> pd.DataFrame:
-    """Fill in the totals over the compared cells, and ask there whether the product lies in the run's interval.
+def on_land_of_run(totals: pd.DataFrame) -> pd.Series:
+    """Totals of a product on the land of the run, PgC yr-1, with the run's flux where they are not compared.
 
-    Parameters
-    ----------
-    rows : `beside_run`
-    both : totals by year
-    labels : years of the totals
+    Missing where less than `COVERED` of that land is compared, and for tables of totals. `totals` by `tables.COMPARED_TOTALS`.
     """
-    table = pd.DataFrame({"run_compared": both.run, "product_compared": both.product}, index=labels).reindex(rows["year"])
-    rows = rows.assign(**{name: table[name].to_numpy() for name in table}, compared_share=both.share)
-    filled = rows["run_total"] + rows["product_compared"] - rows["run_compared"]
-    return rows.assign(inside=filled.between(rows["run_q05"], rows["run_q95"]).astype(float))
+    filled = totals["run_total"] + totals["product_compared"] - totals["run_compared"]
+    return filled.where(totals["compared_share"] >= COVERED)
+
+
+def _compared_totals(pair: Pair) -> pd.DataFrame:
+    """Totals of run and product over the compared land: `region`, `year` and `COMPARED`."""
+    days, years = np.stack([month_days(year) for year in pair.years]), [str(year) for year in pair.years]
+    area = {region: share * pair.area for region, share in pair.band_shares().items()}
+    series = RegionSeries.of(pair, np.stack(list(area.values())))
+    run, product = series.run, series.product
+    if pair.climatology:
+        days, product, years = days.mean(0, keepdims=True), product.mean(1, keepdims=True), [CLIMATOLOGY]
+    land = {region: pair.land @ rows for region, rows in band_rows(pair.grid).items()}
+    with np.errstate(invalid="ignore"):
+        share = [np.float64(part.sum()) / land[region] for region, part in area.items()]
+    totals = [(monthly * days).sum(2) / carbon.GRAMS_PER_PETAGRAM for monthly in (run, product)]
+    columns = dict(zip(COMPARED, (*map(np.ravel, totals), np.repeat(share, len(years))), strict=True))
+    return pd.DataFrame({"region": np.repeat(list(area), len(years)), "year": years * len(area), **columns})
 
 
 def beside_run(totals: Mapping[str, float], budgets: pd.DataFrame, *, quantity: str, region: str) -> pd.DataFrame:

@@ -13,13 +13,10 @@ import numpy as np
 from tamrl import calendar, carbon
 from tamrl.classes import GLOBE, LATITUDE_BANDS
 from tamrl.errors import ContractError
-from tamrl.reduce import WeightedSum, divide_sums, over_classes, over_rows, over_time, weigh
+from tamrl.reduce import COVERED, WeightedSum, divide_sums, over_classes, over_rows, over_time, weigh
 
 SPREAD_EDGES = np.geomspace(0.02, 20.0, 29)
 """Edges of the classes of predicted standard deviation, gC m-2 d-1."""
-
-COVERED = 0.9
-"""Least share of land and time that a reference must cover to be filled with the estimate and set beside its intervals."""
 
 BARE = 0.02
 """Steps whose spread and reference are both smaller (gC m-2 d-1) are left out: ice and deserts would raise the coverage."""

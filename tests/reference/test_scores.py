@@ -90,6 +90,14 @@ def test_a_mean_year_is_compared_with_the_mean_of_all_years():
     assert table.loc["globe", "bias"] == pytest.approx(-0.05, abs=1e-4)
 
 
+def run_totals(pair, maps):
+    """Totals of the run (year), PgC yr-1, over the compared cells of maps on the same grid as the product or a finer one."""
+    area = CellGrid(maps.land.lat, maps.land.lon).area
+    days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    labels = maps.labels if pair.climatology else map(str, pair.years)
+    return np.array([sum(d * (m * area).sum() for d, m in zip(days, maps.months("gpp", y), strict=True)) / 1e15 for y in labels])
+
+
 def test_totals_stand_beside_the_intervals_of_the_run():
     ds = product_dataset("gpp", size=10.0, change=lambda values, year, month: np.ones_like(values))
     maps = known_maps(["2010", "2011"])
@@ -97,7 +105,7 @@ def test_totals_stand_beside_the_intervals_of_the_run():
     earth = CellGrid(maps.land.lat, maps.land.lon).area.sum() * 365 / 1e15
     assert pair.totals["globe"] == pytest.approx([earth, earth], rel=1e-9)
     assert sum(pair.totals[name] for name in pair.totals if name != "globe") == pytest.approx(pair.totals["globe"])
-    mine = pair.compared_totals("globe").run
+    mine = run_totals(pair, maps)
     for wide, inside in ((10 * np.abs(mine - earth).max(), 1.0), (1e-3, 0.0)):
         table = compare_totals(pair, budgets(["2010", "2011"], mine[0], wide), product="known")
         COMPARED_TOTALS.validate(table)
@@ -112,21 +120,25 @@ def test_totals_stand_beside_the_intervals_of_the_run():
 @pytest.mark.parametrize("labels", [["2010", "2011"], ["climatology"]])
 def test_land_that_a_product_lacks_is_no_difference(labels):
     years = (2010, 2011)
-    hole = lambda values, year, month: np.where(np.arange(18)[:, None] < 6, np.nan, values)  # noqa: E731
+    gap = lambda rows: lambda values, year, month: np.where(np.arange(18)[:, None] < rows, np.nan, values)  # noqa: E731
     maps = known_maps(labels, size=10.0)
-    whole, part = (
-        pair_up(product_dataset("gpp", size=10.0, years=years, **o), layout(), "gpp", maps) for o in ({}, {"change": hole})
-    )
-    run_total = whole.compared_totals("globe").run[0]
-    table = compare_totals(part, budgets(labels, run_total, 12.0), product="part")
-    globe = table[table["region"] == "globe"]
-    assert (globe["product_total"] < 0.9 * run_total).all() and (globe["inside"] == 1).all()
-    lat = maps.land.lat
-    south = np.cos(np.deg2rad(lat))[lat < 30].sum() / np.cos(np.deg2rad(lat)).sum()
-    assert globe["compared_share"].to_numpy() == pytest.approx(south, rel=1e-3)
-    np.testing.assert_allclose(globe["run_compared"], globe["product_compared"], rtol=1e-2)
-    empty = table[table["region"] == "50N-90N"]
-    assert (empty["compared_share"] == 0).all() and (empty["inside"] == 1).all()
+    area = CellGrid(maps.land.lat, maps.land.lon).area.sum(1)
+
+    def beside(rows, total, std):
+        pair = pair_up(product_dataset("gpp", size=10.0, years=years, change=gap(rows)), layout(), "gpp", maps)
+        table = compare_totals(pair, budgets(labels, total, std), product="part")
+        return table[table["region"] == "globe"], table[table["region"] == "50N-90N"]
+
+    whole, _ = beside(0, 1.0, 1.0)
+    run_total = whole["run_compared"].iloc[0]
+    near = 2 * np.abs(whole["product_compared"] - whole["run_compared"]).max() + 1e-3
+    few, band = beside(3, run_total, near)
+    assert few["compared_share"].to_numpy() == pytest.approx(area[3:].sum() / area.sum(), rel=1e-6) and (few["inside"] == 1).all()
+    assert (few["product_total"] < run_total - 1.645 * near).all(), "its own cells would lie outside"
+    assert (band["compared_share"] > 0).all() and band["inside"].isna().all()
+    many, band = beside(6, run_total, near)
+    assert many["inside"].isna().all() and (many["compared_share"] < 0.9).all(), "most of it would be the run's"
+    assert (band["compared_share"] == 0).all() and band["inside"].isna().all()
 
 
 def test_a_flux_per_cell_is_spread_over_the_land_of_the_cell():

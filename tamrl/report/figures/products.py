@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tamrl.classes import LATITUDE_BANDS
 from tamrl.reference.layouts import QUANTITIES
+from tamrl.reference.totals import on_land_of_run
 from tamrl.report import style
 from tamrl.report.style import BAND_NAMES, FLUX_COLOURS, FLUX_NAMES, FLUX_UNITS
 
@@ -87,11 +88,6 @@ def plot_product_cycles(cycles: pd.DataFrame, titles: Mapping[str, str]) -> Figu
     handles.append(figure.axes[0].plot([], [], color=style.SOFT, linewidth=2.2, alpha=0.5, label="run")[0])
     figure.legend(handles=handles, loc="outside lower center", ncols=style.legend_columns(figure, titles.values(), most=4))
     return figure
-
-
-def on_land_of_run(totals: pd.DataFrame) -> pd.Series:
-    """Totals of products on the land of the run, with its flux where they are not compared; missing for tables of totals."""
-    return totals["run_total"] + totals["product_compared"] - totals["run_compared"]
 
 
 @style.styled

@@ -1,5 +1,6 @@
 """Sections of the report that need maps: the maps, where they are wrong, and their totals."""
 
+from tamrl.reduce import COVERED
 from tamrl.report.figures import budgets, reference, truth
 from tamrl.report.figures import maps as map_figures
 from tamrl.report.pages import map_facts, texts
@@ -7,7 +8,6 @@ from tamrl.report.pages.captions import captioned
 from tamrl.report.pages.html import Fold, Item, Note, Picture, Section
 from tamrl.report.results import MapResults, RunResults
 from tamrl.report.style import COMPLETE, true_minus
-from tamrl.report.sums import COVERED
 
 
 def maps_section(results: RunResults, maps: MapResults) -> Section:

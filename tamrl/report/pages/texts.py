@@ -5,7 +5,7 @@ CAPTIONS = {
     "between 23.5° S and 23.5° N. On the line, prediction and tower agree.",
     "products_totals": "Global totals: the run with the 90 % interval of the total itself, and the products. Hollow: a product "
     "on its own cells, with its own land where it has such. Filled: on the land of the run, with the run's flux where the "
-    "product has none.",
+    "product has none; drawn where both cover 90 % of it.",
     "products_anomalies": "Global totals of years less their mean over the years that run and product share. Thick: the run. "
     "What its anomalies are worth at held-out towers stands above.",
     "products_taylor": "Taylor diagrams over months and cells, weighted by land: the angle is the correlation, the distance from "
