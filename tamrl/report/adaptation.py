@@ -142,5 +142,6 @@ def plot_adaptation(rows: pd.DataFrame) -> Figure:
             panel.axes.set_ylabel(f"change of RMSE (%)\n{START_NAMES[panel.row]}", fontsize=8)
         if panel.bottom:
             panel.axes.set_xlabel("months of fluxes used")
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=max(len(series), 1))
+    columns = style.legend_columns(figure, colours, most=len(colours))
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns)
     return figure
