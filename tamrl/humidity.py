@@ -21,7 +21,7 @@ def vapour_pressure_deficit(*, saturation_vapour_pressure: np.ndarray, vapour_pr
     """Vapour pressure deficit in hPa from saturation and actual vapour pressure in hPa (same shape); never below zero.
 
     Where the pressures were computed from mean temperatures of a step, it is biased low, because saturation pressure is convex in
-    temperature (Jensen): for a daily range of 10 K by about 1 hPa at 20 °C. Monthly means add to that.
+    temperature (Jensen): for a daily range of 10 K by about 0.5 hPa at 20 °C. Monthly means add to that.
     """
     deficit = saturation_vapour_pressure - vapour_pressure
     positive: np.ndarray = np.maximum(deficit, deficit.dtype.type(0))

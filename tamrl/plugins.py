@@ -189,8 +189,8 @@ class DriverSource(Plugin, Protocol):
     def version(self, options: Any) -> Mapping[str, object]:
         """What was read, as JSON-like values for the provenance."""
 
-    def volume(self, options: Any, *, variables: int, years: int) -> SourceVolume:
-        """What so many variables and years amount to; nothing for what is small."""
+    def volume(self, options: Any, *, names: tuple[str, ...], years: int) -> SourceVolume:
+        """What variables of the vocabulary and a number of years amount to; nothing for what is small."""
 
 
 class ListingSource(DriverSource, Protocol):

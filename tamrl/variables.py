@@ -37,13 +37,13 @@ class Alias(Strict):
 
     name: str
     units: str
-    of_each: Literal["saturation_vapour_pressure"] | None = None
-    """Function that is taken of each value before means over time are; `units` is that of its values."""
+    function: Literal["saturation_vapour_pressure"] | None = None
+    """Function of each value, applied before means over time are taken; `units` is that of its result."""
 
     @property
-    def kept_name(self) -> str:
+    def stored_name(self) -> str:
         """Name in files of days that are made of hours."""
-        return f"{self.of_each}_of_{self.name}" if self.of_each else self.name
+        return f"{self.function}_of_{self.name}" if self.function else self.name
 
     @property
     def is_amount(self) -> bool:
@@ -157,15 +157,18 @@ def era5_entry(short_name: str) -> Era5Entry:
     return known[short_name]
 
 
-def era5_short_name(name: str) -> str:
-    """Return the name in files, such as t2m, of ERA5's variable that is called `name` in the public store of hours."""
-    return next(entry.era5.short_name for entry in vocabulary().values() if entry.era5 and entry.era5.name == name)
-
-
 def aliases_of(name: str, source: str) -> list[Alias]:
-    """Return what the vocabulary makes of the variable `name` of a source: the values themselves, and functions of each."""
-    aliases = (entry.sources[source] for entry in vocabulary().values() if source in entry.sources)
-    return [alias for alias in aliases if alias.name == name]
+    """Return what the vocabulary makes of the variable `name` of a source: its values first, then functions of them."""
+    aliases = [entry.sources[source] for entry in vocabulary().values() if source in entry.sources]
+    return sorted((alias for alias in aliases if alias.name == name), key=lambda alias: alias.function or "")
+
+
+def name_without_function(alias: Alias) -> str:
+    """Return the canonical name of what the function of an alias is applied to; raise `ConfigError` if no entry has it."""
+    for name, entry in vocabulary().items():
+        if any(other.name == alias.name and other.function is None for other in entry.sources.values()):
+            return name
+    raise ConfigError(f"no entry of the vocabulary is {alias.name} itself", where=FILE, todo="add an entry without `function`")
 
 
 def grib_names() -> dict[tuple[int, int], str]:

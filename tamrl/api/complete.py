@@ -172,9 +172,9 @@ def _converted(field: xr.DataArray, name: str, where: object) -> xr.DataArray:
     return variables.canonical(field, name=name, source_units=str(unit), where=where)
 
 
-def _named_needs(name: str) -> list[str]:
+def _measured_needs(name: str) -> list[str]:
     """What a variable is computed from, down to what is measured."""
-    steps = [[need] if not variables.get(need).derived else _named_needs(need) for need in derived.derivation(name).needs]
+    steps = [[need] if not variables.get(need).derived else _measured_needs(need) for need in derived.derivation(name).needs]
     return [need for step in steps for need in step]
 
 
@@ -184,7 +184,7 @@ def _lacking(names: Sequence[str], ds: xr.Dataset, where: object) -> InputError:
     for name in names:
         entry = variables.get(name)
         also = [*(entry.towers.names if entry.towers else ()), *([TOWER_CLASSES[name]] if name in TOWER_CLASSES else ())]
-        needs = _named_needs(name) if entry.derived and name != "co2" else ()
+        needs = _measured_needs(name) if entry.derived and name != "co2" else ()
         ways = [f"as column {' or '.join(also)}"] if also else []
         ways += [f"computed from {' and '.join(needs)}"] if needs else []
         accepted.append(f"{name} ({entry.units}){': ' if ways else ''}{', or '.join(ways)}")

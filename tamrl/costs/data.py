@@ -50,7 +50,7 @@ def format_routes(config: Config) -> str:
         source = registry.load_source(name)
         options = source.Options.model_validate({"download": True})
         wanted = plan_cube(cube_variables(config), (name, *others) if name in weather else config.drivers.sources)[name]
-        volume = source.volume(options, variables=_fetched(wanted, name), years=len(config.time.years))
+        volume = source.volume(options, names=wanted, years=len(config.time.years))
         rows.append(_route(name, volume.requests, volume.size, volume.condensed or volume.size))
     shuttle = registry.load(registry.NETWORKS, "shuttle")
     size = shuttle.ARCHIVES * shuttle.ARCHIVE_BYTES
@@ -65,11 +65,6 @@ def _route(name: str, requests: float, size: float, stays: float) -> str:
     return f"| `{name}` | {requests:,.0f} | {size / GB:,.0f} | {size / LINE / 3600:,.1f} | {stays / GB:,.0f} |"
 
 
-def _fetched(names: tuple[str, ...], source: str) -> int:
-    """How many variables a source gives: several of the vocabulary may be made of one."""
-    return len({variables.get(name).sources[source].name for name in names})
-
-
 def data_needs(config: Config) -> list[Need]:
     """Return the needs of a run on real data on two cores; nothing for a virtual Earth."""
     if not config.drivers.sources or config.twin:
@@ -81,8 +76,8 @@ def data_needs(config: Config) -> list[Need]:
     volumes: dict[str, SourceVolume] = {}
     orders: list[Need] = []
     for name in config.drivers.sources:
-        options, source, count = config.drivers.plugin_options(name), registry.load_source(name), _fetched(wanted[name], name)
-        volumes[name] = source.volume(options, variables=count, years=years)
+        options, source, count = config.drivers.plugin_options(name), registry.load_source(name), len(wanted[name])
+        volumes[name] = source.volume(options, names=wanted[name], years=years)
         if source.CAPABILITIES.ordered and getattr(options, "download", False):
             orders.append(Need(f"orders of {name}, whose time in the queue is not counted", count * years * MONTHS, "files"))
     composites = sum(volume.composites for volume in volumes.values())

@@ -28,7 +28,9 @@ def amounts(conf: Config) -> dict[str, float]:
 def test_the_global_run():
     conf = globe()
     size, needs = RunSize.of(conf), amounts(conf)
-    assert needs["files of arco_era5"] > 1000 and 50 < needs["what stays of arco_era5"] < 100
+    field = 24 * 365.25 * 721 * 1440 * 4 / 1e9  # GB of days in single precision
+    assert needs["files of arco_era5"] == pytest.approx(4 * 24 * 0.4 * field)
+    assert needs["what stays of arco_era5"] == pytest.approx(6 * 0.5 * field), "two temperatures, two pressures, two amounts"
     assert needs["files of static"] == pytest.approx((130_618_411 + 465_969_062 + 10e6) / 1e9), "three maps, fetched once"
     total = sum(amount for name, amount in needs.items() if name.startswith("files of"))
     assert needs["hours to fetch them at 10 MB/s"] == pytest.approx(total * 1e9 / 10e6 / 3600)
@@ -54,19 +56,26 @@ def test_a_virtual_earth_fetches_nothing():
 
 
 def test_files_of_the_sources():
-    def volume(source, variables=4, **options):
+    weather = ("air_temperature", "dew_point_temperature", "shortwave_radiation", "precipitation")
+
+    def volume(source, names=weather, **options):
         plugin = registry.load_source(source)
-        return plugin.volume(plugin.Options(**options), variables=variables, years=24)
+        return plugin.volume(plugin.Options(**options), names=names, years=24)
 
     assert volume("cds_era5").size == pytest.approx(4 * 24 * 365.25 * 721 * 1440 * 2)
     assert volume("arco_era5").size == pytest.approx(24 * 0.8 * volume("cds_era5").size), "0.39 of the bytes were measured"
-    assert volume("arco_era5").condensed == 0 and volume("arco_era5", download=True).condensed == volume("cds_era5").size
+    days = volume("arco_era5", download=True)
+    assert volume("arco_era5").condensed == 0 and days.condensed == pytest.approx(volume("cds_era5").size * 6 / 4), (
+        "two pressures"
+    )
+    pressures = ("air_temperature", "saturation_vapour_pressure", "vapour_pressure", "shortwave_radiation", "precipitation")
+    assert volume("arco_era5", pressures, download=True) == days, "each hour is fetched once"
     assert volume("cds_era5_land").size == pytest.approx(4 * 24 * 365.25 * 1801 * 3600 * 2)
     hub = volume("earth_data_hub", download=True)
     assert hub.size == hub.condensed == pytest.approx(4 * 24 * 365.25 * 1472 * 3600 * 4 * 0.19) and 120e9 < hub.size < 180e9
     assert volume("modis") == SourceVolume(24 * 23 * 45e6, 24 * 23, requests=24 * 23)
     assert volume("mcd43c4").size == pytest.approx(24 * 365 / 8 * 90e6) and volume("mcd43c4").composites == 24 * 45
-    assert volume("static") == volume("packaged") == volume("modis", variables=0) == SourceVolume()
+    assert volume("static") == volume("packaged") == volume("modis", ()) == SourceVolume()
 
 
 def test_the_routes_by_hand():

@@ -38,10 +38,10 @@ def test_vpd_keeps_missing_and_precision():
 
 
 def test_vpd_of_daily_means_is_biased_low():
-    hours = kelvin(15, 20, 25)
-    dew = kelvin(10, 10, 10)
-    mean, of_mean = deficit(hours, dew).mean(), deficit(hours[1:2], dew[:1]).item()
-    assert 0 < mean - of_mean < 1.5
+    hours = kelvin(*(20 + 5 * np.sin(np.arange(24) / 12 * np.pi)))
+    dew = kelvin(*[10] * 24)
+    mean, of_mean = deficit(hours, dew).mean(), deficit(kelvin(20), dew[:1]).item()
+    assert mean - of_mean == pytest.approx(0.494, abs=0.005)
 
 
 def dates(*text):

@@ -118,7 +118,7 @@ def cube_of(world, source, options, path):
 def planned_objects(source):
     """Objects of a variable and these months by the plan of the costs, for the chunks of the doubles."""
     plugin = registry.load_source(source)
-    requests = plugin.volume(plugin.Options(), variables=1, years=1).requests
+    requests = plugin.volume(plugin.Options(), names=("air_temperature",), years=1).requests
     return requests * MONTHS / 12 / (24 if source == "arco_era5" else 1)
 
 

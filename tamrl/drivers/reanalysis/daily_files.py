@@ -1,7 +1,7 @@
 """Days made of the hours of the public store of ERA5, one NetCDF file for each variable and month, written once.
 
 The values are those of `hour_store.open_store` to the bit, before units are converted: means, or sums of amounts, of UTC days. A
-file also holds the means of what the vocabulary makes of each hour (`each_value`), so that the hours are fetched once.
+file also holds the means of what the vocabulary makes of each hour (`value_functions`), so that the hours are fetched once.
 """
 
 import calendar
@@ -17,7 +17,7 @@ import xarray as xr
 from tamrl import files, variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers.formats import netcdf
-from tamrl.drivers.reanalysis import each_value, joining, time_steps
+from tamrl.drivers.reanalysis import joining, time_steps, value_functions
 from tamrl.drivers.reanalysis.hour_store import FINAL, LAST, SOURCE, EmptyHours, HourStore
 from tamrl.drivers.reanalysis.joining import DAY, HOUR
 from tamrl.errors import InputError
@@ -50,7 +50,7 @@ def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: 
     """
     wanted = {month: folder / f"arco_era5_{entry.name}_{year}_{month:02d}.nc" for month in range(1, months + 1)}
     aliases = variables.aliases_of(entry.name, SOURCE)
-    _remove_other_days(list(wanted.values()), path, {alias.kept_name for alias in aliases})
+    _remove_other_days(list(wanted.values()), path)
     missing = {month: target for month, target in wanted.items() if not target.is_file() or _preliminary_days(target)}
     store = HourStore.open(path) if missing else None
     arrived = folder / CHUNKS / hashlib.sha256(path.rstrip("/").encode()).hexdigest()[:12]
@@ -83,42 +83,36 @@ def fetch_days(path: str, entry: Era5Entry, year: int, folder: Path, *, months: 
 
 
 def refuse_other_days(folder: str, path: str) -> None:
-    """Raise `InputError` if a folder holds days that were made of another store than that at `path`."""
+    """Raise `InputError` if a folder holds days of another store than that at `path`, or without a variable of the vocabulary."""
     files_of_days = netcdf.weather_files(folder)
-    others = [(target, store) for target in files_of_days if (store := _store_of(target)) != path.rstrip("/")]
+    others = [(target, fault) for target in files_of_days if (fault := _fault(target, path))]
     if others:
-        target, store = others[0]
-        asked = "days on the disk were made of another store than drivers.arco_era5.path names"
-        present = f"{len(others)} of {len(files_of_days)} files, such as {target.name}, made of {store or 'a store without name'}"
-        todo = f"delete {folder} to have the days made anew of {path}, or set drivers.arco_era5.path to that store"
+        target, fault = others[0]
+        asked = "days on the disk are not those that drivers.arco_era5 asks for"
+        present = f"{len(others)} of {len(files_of_days)} files, such as {target.name}, which {fault}"
+        todo = f"delete {folder} to have the days made anew of {path}, or set drivers.arco_era5.path to their store"
         raise InputError(asked, where=folder, found=present, todo=todo)
 
 
-def _remove_other_days(targets: list[Path], path: str, names: set[str]) -> None:
-    """Remove the files that were made of another store, or lack one of the variables, with a line in the log."""
+def _remove_other_days(targets: list[Path], path: str) -> None:
+    """Remove the files that `refuse_other_days` would refuse, with a line in the log."""
     for target in (target for target in targets if target.is_file()):
-        if (store := _store_of(target)) != path.rstrip("/"):
-            _log.warning(
-                "%s was made of %s: made anew of %s", target.name, redacted(store or "a store without name"), redacted(path)
-            )
-            target.unlink()
-        elif lacking := names - _variables_of(target):
-            _log.warning("%s lacks %s: made anew", target.name, ", ".join(sorted(lacking)))
+        if fault := _fault(target, path):
+            _log.warning("%s %s: made anew of %s", target.name, fault, redacted(path))
             target.unlink()
 
 
-def _variables_of(target: Path) -> set[str]:
-    with xr.open_dataset(target, decode_cf=False) as ds:
-        return set(map(str, ds.data_vars))
-
-
-def _store_of(target: Path) -> str | None:
-    """Address or folder of the store that the days of a file were made of; None if it does not say."""
+def _fault(target: Path, path: str) -> str | None:
+    """Why the days of a file are not those of the store at `path`; None if they are."""
     with (
         border.reading("the days on the disk cannot be read", where=target, todo="delete the file to have it made anew"),
         xr.open_dataset(target, decode_cf=False) as ds,
     ):
-        return str(ds.attrs["store"]).rstrip("/") if "store" in ds.attrs else None
+        store, present = str(ds.attrs.get("store", "")), set(map(str, ds.data_vars))
+    if store.rstrip("/") != path.rstrip("/"):
+        return f"was made of {redacted(store) or 'a store without name'}"
+    wanted = {alias.stored_name for name in present for alias in variables.aliases_of(name, SOURCE)}
+    return f"lacks {', '.join(sorted(wanted - present))}" if wanted - present else None
 
 
 def _preliminary_days(target: Path) -> int:
@@ -164,10 +158,10 @@ def _read_days(store: HourStore, aliases: list[Alias], year: int, month: int) ->
 
 def _on_days(raw: xr.DataArray, aliases: list[Alias], axis: TimeAxis, where: str) -> xr.Dataset:
     """What the aliases make of a raw series, as means or sums of days, lazy."""
-    made = {alias: each_value.of_each_value(raw, alias, where) for alias in aliases}
+    made = {alias: value_functions.apply_function(raw, alias, where) for alias in aliases}
     return xr.Dataset(
         {
-            alias.kept_name: time_steps.on_steps(values, axis=axis, total=alias.is_amount, accumulation="hour", where=where)
+            alias.stored_name: time_steps.on_steps(values, axis=axis, total=alias.is_amount, accumulation="hour", where=where)
             for alias, values in made.items()
         }
     )
@@ -201,9 +195,9 @@ def _described(days: xr.Dataset, entry: Era5Entry, store: HourStore) -> xr.Datas
     method = "sum" if _is_amount(entry) else "mean"
     ds = days.astype("float32").drop_attrs()
     for alias in variables.aliases_of(entry.name, SOURCE):
-        stated = alias.units if alias.of_each else unit
+        stated = alias.units if alias.function else unit
         attrs = {"cell_methods": f"time: {method} (interval: 1 hour)"} | ({"units": stated} if stated else {})
-        ds[alias.kept_name].attrs = attrs
+        ds[alias.stored_name].attrs = attrs
     ds["expver"].attrs["long_name"] = "1: final, 5: preliminary (ERA5T)"
     preliminary = int((days["expver"].values == 5).sum())
     notes = {"title": "Days of ERA5 made of hours", "store": store.path, "preliminary_days": preliminary, **store.extent}

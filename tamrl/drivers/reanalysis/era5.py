@@ -33,7 +33,7 @@ def open_files(
     paths, opened = {path for path, _ in datasets}, {}
     place = paths.pop() if len(paths) == 1 else folder  # what errors about all files name
     for name in names:
-        alias = variables.get(name).sources[source].kept_name
+        alias = variables.get(name).sources[source].stored_name
         where = f"{place} ({alias})"
         raw = joining.join_series([ds[alias] for _, ds in datasets if alias in ds], where=where)
         opened[name] = time_steps.driver_on_steps(

@@ -14,7 +14,7 @@ import xarray as xr
 from tamrl import files, variables
 from tamrl.calendar import TimeAxis
 from tamrl.drivers.formats import netcdf
-from tamrl.drivers.reanalysis import each_value, joining, time_steps
+from tamrl.drivers.reanalysis import joining, time_steps, value_functions
 from tamrl.drivers.reanalysis.joining import HOUR
 from tamrl.drivers.remote import zarr_store
 from tamrl.errors import InputError
@@ -134,7 +134,7 @@ def open_store(path: str, *, names: tuple[str, ...], axis: TimeAxis) -> dict[str
     for name in names:
         alias = variables.get(name).sources[SOURCE]
         where = f"{path} ({alias.name})"
-        raw = each_value.of_each_value(store.hours(alias, axis, EmptyHours(where)), alias, where)
+        raw = value_functions.apply_function(store.hours(alias, axis, EmptyHours(where)), alias, where)
         drivers[name] = time_steps.driver_on_steps(name, raw, source=SOURCE, axis=axis, accumulation="hour", where=where)
     return drivers
 

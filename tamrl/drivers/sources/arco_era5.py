@@ -49,7 +49,8 @@ def inputs(options: Options) -> list[str]:
 
 def items(options: Options, names: tuple[str, ...]) -> list[str]:
     """What is fetched separately: variables by their short names."""
-    return list(dict.fromkeys(variables.era5_short_name(variables.get(name).sources[NAME].name) for name in names))
+    plain = [variables.name_without_function(variables.get(name).sources[NAME]) for name in names]
+    return list(dict.fromkeys(variables.get(name).sources["cds_era5"].name for name in plain))
 
 
 def fetch(options: Options, *, item: str, year: int, folder: Path, months: int = 12) -> None:
@@ -73,11 +74,12 @@ def version(options: Options) -> "Mapping[str, object]":
     return FOLDER.version(options) if options.download else hour_store.store_version(options.path)
 
 
-def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
-    """24 global fields per day in single precision, packed to two fifths; of the days half the bytes of one field stay."""
-    days = variables * years * 365.25 * 721 * 1440 * 4
-    requests = variables * years * 365.25 * 24
-    return SourceVolume(days * 24 * 0.4, condensed=days * 0.5 if options.download else 0.0, requests=requests)
+def volume(options: Options, *, names: tuple[str, ...], years: int) -> SourceVolume:
+    """24 global fields per day in single precision, packed to two fifths; of each field of days half the bytes stay."""
+    raw, days = {variables.get(name).sources[NAME].name for name in names}, years * 365.25
+    field = days * 721 * 1440 * 4
+    stored = sum(len(variables.aliases_of(name, NAME)) for name in raw) if options.download else 0
+    return SourceVolume(len(raw) * field * 24 * 0.4, condensed=stored * field * 0.5, requests=len(raw) * days * 24)
 
 
 def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":

@@ -55,9 +55,9 @@ def fetch(options: Options, *, item: str, year: int, folder: Path, months: int =
     climate_store.fetch_orders(climate_store.era5_land_orders(variables.era5_entry(item), year, months), folder)
 
 
-def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
+def volume(options: Options, *, names: tuple[str, ...], years: int) -> SourceVolume:
     """Half the bytes of one global field per day in single precision."""
-    return SourceVolume(variables * years * 365.25 * 1801 * 3600 * 4 * 0.5, requests=variables * years * 12)
+    return SourceVolume(len(names) * years * 365.25 * 1801 * 3600 * 4 * 0.5, requests=len(names) * years * 12)
 
 
 def open_dynamic(

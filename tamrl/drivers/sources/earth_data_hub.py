@@ -78,12 +78,12 @@ class HubFolder(SourceFolder):
 
         return super().version(options) if options.download else hub_days.hub_version(options.path)
 
-    def volume(self, options: Options, *, variables: int, years: int) -> SourceVolume:
+    def volume(self, options: Options, *, names: tuple[str, ...], years: int) -> SourceVolume:
         """Chunks that hold some day of the years; those that two years share are fetched once."""
         days = years * 365.25
-        size = variables * days * SHAPE[0] * SHAPE[1] * 4 * PACKED
+        size = len(names) * days * SHAPE[0] * SHAPE[1] * 4 * PACKED
         chunks = days / CHUNK[0] * math.ceil(SHAPE[0] / CHUNK[1]) * math.ceil(SHAPE[1] / CHUNK[2])
-        requests = variables * (chunks + years * METADATA)
+        requests = len(names) * (chunks + years * METADATA)
         return SourceVolume(size, condensed=size if options.download else 0.0, requests=requests)
 
     def open_dynamic(self, options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":

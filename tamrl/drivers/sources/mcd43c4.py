@@ -89,11 +89,11 @@ def version(options: Options) -> "Mapping[str, object]":
     return {"product": options.product, "collections": collections, **version_of(folder)}
 
 
-def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
+def volume(options: Options, *, names: tuple[str, ...], years: int) -> SourceVolume:
     """The product's files of the days that are read, whatever the variables."""
     composites = max(FILES // options.every, 1)
     amount = years * FILES / options.every
-    return SourceVolume(amount * FILE_BYTES, years * composites, requests=amount) if variables else SourceVolume()
+    return SourceVolume(amount * FILE_BYTES, years * composites, requests=amount) if names else SourceVolume()
 
 
 def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":

@@ -153,13 +153,13 @@ def version(options: Options) -> "Mapping[str, object]":
     return {**known, **version_of(folder)}
 
 
-def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
+def volume(options: Options, *, names: tuple[str, ...], years: int) -> SourceVolume:
     """The product's files, whatever the variables, and those of a later sensor in the overlap."""
     count, size = FILES[options.product]
     follows = options.successor
     twice = follows.overlap / 12 * count if follows else 0.0
     total = years * count * size + (twice * FILES[follows.product][1] if follows else 0.0)
-    return SourceVolume(total, years * count, requests=years * count + twice) if variables else SourceVolume()
+    return SourceVolume(total, years * count, requests=years * count + twice) if names else SourceVolume()
 
 
 def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":

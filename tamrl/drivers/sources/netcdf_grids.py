@@ -48,7 +48,7 @@ def version(options: Options) -> "Mapping[str, object]":
 class _MeanYear:
     """What `tamrl.plugins.DriverSource` asks of a source, for a folder of grids."""
 
-    def volume(self, options: Options, *, variables: int, years: int) -> SourceVolume:
+    def volume(self, options: Options, *, names: tuple[str, ...], years: int) -> SourceVolume:
         """Nothing: mean years are small."""
         return SourceVolume()
 

@@ -60,7 +60,7 @@ def version(options: Options) -> "Mapping[str, object]":
     }
 
 
-def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
+def volume(options: Options, *, names: tuple[str, ...], years: int) -> SourceVolume:
     """Nothing: the packages are installed."""
     return SourceVolume()
 

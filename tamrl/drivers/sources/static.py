@@ -145,9 +145,9 @@ def version(options: Options) -> "Mapping[str, object]":
     return {item: origins[item] | version_of(folder) for item, folder in folders.items() if folder.is_dir()}
 
 
-def volume(options: Options, *, variables: int, years: int) -> SourceVolume:
+def volume(options: Options, *, names: tuple[str, ...], years: int) -> SourceVolume:
     """The files of the three maps where they are fetched; those of a folder are small."""
-    if not (options.download and variables):
+    if not (options.download and names):
         return SourceVolume()
     size = LAND_COVER_BYTES + (options.koppen.size or 0) + (options.elevation.size or 0)
     return SourceVolume(size, requests=3)
