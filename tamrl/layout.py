@@ -46,6 +46,7 @@ class File(StrEnum):
     CUBE = "drivers/cube.zarr"
     CUBE_PART = "drivers/parts/{variable}.zarr"
     CUBE_KEPT = "drivers/.cube.zarr.kept"
+    DRIVER_SEASON = "drivers/seasons/{variable}.nc"
     PLACE_DRIVERS = "drivers/places.nc"
     TOWER_DRIVERS = "drivers/towers.nc"
     DRIVER_COMPARISON = "drivers/comparison.csv"

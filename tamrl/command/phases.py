@@ -68,6 +68,7 @@ PHASES = (
         (
             "predict_tiles",
             "predict_part",
+            "describe_driver",
             "assess_applicability",
             "write_map",
             "write_members",

@@ -14,7 +14,12 @@ Amount = Callable[[RunSize], float]
 PACKED = 0.6
 """Size of compressed float32 on disk."""
 
-LIKE = {"build_driver": "build_cube", "sum_year": "sum_budgets", "sum_maps": "write_report"}
+LIKE = {
+    "build_driver": "build_cube",
+    "describe_driver": "assess_applicability",
+    "sum_year": "sum_budgets",
+    "sum_maps": "write_report",
+}
 """Rules with the rates of another rule."""
 
 FEW = 4
@@ -213,8 +218,21 @@ RULES: dict[str, Work] = {
     "build_samples": Work(5, _single, _tower_steps, _table),
     NETWORK: Work(6, lambda s: s.network_models * _held(s) + s.members, lambda s: s.samples * s.depth, _table),
     TREE: Work(6, lambda s: s.tree_models * _held(s), lambda s: s.trees * min(_tower_steps(s), 100_000), _table),
+    "describe_driver": Work(
+        5,
+        lambda s: s.variable_jobs * s.variables,
+        lambda s: _cell_steps(s) * s.mapped / s.variables,
+        _map_field,
+        reads=lambda s: _driver(s) * s.mapped,
+        threads=8,
+    ),
     "assess_applicability": Work(
-        6, _single, lambda s: _cell_steps(s) * s.mapped, _map_field, reads=lambda s: bytes_of_cube(s) * s.mapped, threads=8
+        6,
+        _single,
+        lambda s: _cell_steps(s) * s.mapped * (not s.variable_jobs),
+        _map_field,
+        reads=lambda s: bytes_of_cube(s) * s.mapped * (not s.variable_jobs),
+        threads=8,
     ),
     "assess_towers": Work(6, _single, _tower_steps, _table),
     "predict_towers": Work(7, _models, lambda s: _tower_steps(s) * s.held_members, _table, threads=5),

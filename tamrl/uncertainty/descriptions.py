@@ -1,7 +1,7 @@
 """What describes places for the area of applicability: predictors from drivers, the towers as reference, and the flags."""
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -33,8 +33,29 @@ def few_steps(step: Step) -> int:
     return DAYS if step == "day" else 1
 
 
+Season = tuple[xr.DataArray, xr.DataArray]
+"""Annual mean and seasonal amplitude of a driver at places, as of `applicability.mean_and_amplitude`."""
+
+
+def describe_season(driver: xr.DataArray, *, least: int | None = None) -> Season:
+    """Annual mean and seasonal amplitude of a driver (time, ...) at each place (...).
+
+    `least` is as of `applicability.mean_and_amplitude`.
+    """
+    values = driver.transpose("time", ...)
+    month = calendar.month(driver["time"].values)
+    mean, amplitude = applicability.mean_and_amplitude(_blocks(values), month, least=least)
+    place = values.isel(time=0, drop=True)
+    return place.copy(data=mean), place.copy(data=amplitude)
+
+
 def describe_places(
-    ds: xr.Dataset, dynamic: tuple[str, ...], static: tuple[str, ...], *, least: int | None = None
+    ds: xr.Dataset,
+    dynamic: tuple[str, ...],
+    static: tuple[str, ...],
+    *,
+    least: int | None = None,
+    seasons: Mapping[str, Season] | None = None,
 ) -> xr.DataArray:
     """Predictors of all places of `ds` as (..., predictor), each with the family that shares its scale.
 
@@ -43,13 +64,12 @@ def describe_places(
     ds : drivers (time, ...) of towers or cells
     dynamic, static : names of the drivers
     least : as of `applicability.mean_and_amplitude`
+    seasons : of all dynamic drivers at these places, if they are known already
     """
-    month = calendar.month(ds["time"].values)
-    columns, families = [], []
+    columns: list[xr.DataArray] = []
+    families: list[str] = []
     for name in dynamic:
-        values = ds[name].transpose("time", ...)
-        mean, amplitude = applicability.mean_and_amplitude(_blocks(values), month, least=least)
-        columns += [values.isel(time=0, drop=True).copy(data=column) for column in (mean, amplitude)]
+        columns += seasons[name] if seasons else describe_season(ds[name], least=least)
         families += [f"{name} mean", f"{name} amplitude"]
     for name in static:
         kind = variables.get(name).classes

@@ -1,24 +1,51 @@
 """Stages of uncertainty: where the globe, and held-out towers, are unlike the towers that trained."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tamrl import contracts, files, georeference, simulated, stores
+from tamrl import contracts, files, georeference, simulated, stores, variables
 from tamrl.log import progress
 from tamrl.sections.inputs import Features
 from tamrl.uncertainty import applicability, descriptions
-from tamrl.uncertainty.descriptions import MISSING, TowerPredictors, describe_places
+from tamrl.uncertainty.descriptions import MISSING, Season, TowerPredictors, describe_places, describe_season
 from tamrl.workflow import stage
 
 _log = logging.getLogger(__name__)
 ROWS = 30
 """Rows of the grid at once where the cube does not say its chunks."""
+
+
+@stage
+def describe_driver(*, cube: str, season: str, variable: str, threads: int = 1) -> None:
+    """Describe a driver of the cube at each cell, for `assess_applicability`.
+
+    Parameters
+    ----------
+    cube : path of `drivers/cube.zarr`
+    season : path, NetCDF with `mean` and `amplitude` (lat, lon), float64 in the unit of the driver; NaN as of
+        `applicability.mean_and_amplitude`
+    variable : dynamic driver
+    threads : bands of rows that are read at once
+    """
+    driver = stores.open_cube(cube)[variable]
+    described = np.full((2, driver.sizes["lat"], driver.sizes["lon"]), np.nan)
+
+    def describe(rows: slice) -> None:
+        described[:, rows] = [part.transpose("lat", "lon").values for part in describe_season(driver.isel(lat=rows))]
+
+    _by_bands(driver, describe, threads, title=variable)
+    ds, units = xr.Dataset(coords={name: driver[name] for name in ("lat", "lon")}), variables.get(variable).units
+    ds["mean"] = ("lat", "lon"), described[0], {"long_name": f"annual mean of {variable}", "units": units}
+    ds["amplitude"] = ("lat", "lon"), described[1], {"long_name": f"seasonal range of {variable}", "units": units}
+    with files.atomic(Path(season)) as part:
+        ds.to_netcdf(part, engine="netcdf4", encoding={name: {"zlib": True, "complevel": 1} for name in ds})
 
 
 @stage
@@ -30,6 +57,7 @@ def assess_applicability(
     map: str,
     features: Features,
     min_land_fraction: float,
+    seasons: list[str] | None = None,
     virtual: bool = False,
     threads: int = 1,
 ) -> None:
@@ -43,6 +71,8 @@ def assess_applicability(
         `maps/applicability.nc`.
     min_land_fraction : float
         Cells with less land are missing.
+    seasons : list of path, optional
+        What `describe_driver` wrote of each dynamic driver, in their order; without, the cube is read here.
     virtual : bool
         Whether the inputs of the run were simulated (`tamrl.simulated`); the file says so then.
     threads : int
@@ -54,11 +84,13 @@ def assess_applicability(
         reference = TowerPredictors.of(towers, splits, dynamic, static, records=False).reference
     grid = contracts.check_cube(stores.open_cube(cube), dynamic=dynamic, static=static, where=cube)
     index = np.full(grid["land_fraction"].shape, np.nan, "float32")
-    bands = list(_strips(grid, dynamic))
-    with ThreadPoolExecutor(threads) as pool:
-        described = pool.map(lambda rows: _strip(grid.isel(lat=rows), reference, dynamic, static), bands)
-        for rows, band in zip(progress(bands, "applicability"), described, strict=True):
-            index[rows] = band
+    with ExitStack() as stack:
+        known = _read_seasons(stack, dynamic, seasons or ())
+
+        def compare(rows: slice) -> None:
+            index[rows] = _band(grid, rows, known, reference, features)
+
+        _by_bands(grid[dynamic[0]], compare, threads, title="applicability")
     land = (grid["land_fraction"] >= min_land_fraction).values
     ds = _dataset(grid, np.where(land, index, np.nan), reference)
     ds.attrs = simulated.label_attributes(ds.attrs, virtual)
@@ -90,17 +122,38 @@ def assess_towers(*, samples: str, splits: str, table: str, features: Features, 
     contracts.write_table(table, pd.DataFrame(columns), contracts.DISSIMILARITY, virtual=virtual)
 
 
-def _strips(grid: xr.Dataset, dynamic: tuple[str, ...]) -> Iterator[slice]:
+def _by_bands(driver: xr.DataArray, call: Callable[[slice], None], threads: int, *, title: str) -> None:
+    """Call a function for each band of rows of the cube, several at once."""
+    bands = list(_bands(driver))
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in zip(progress(bands, title), pool.map(call, bands), strict=True):
+            pass
+
+
+def _bands(driver: xr.DataArray) -> Iterator[slice]:
     """Bands of rows as high as the cube's chunks, so that each chunk is read once."""
-    chunks = grid[dynamic[0]].encoding.get("chunks")
+    chunks = driver.encoding.get("chunks")
     height = chunks[1] if chunks else ROWS
-    for top in range(0, grid.sizes["lat"], height):
-        yield slice(top, min(top + height, grid.sizes["lat"]))
+    for top in range(0, driver.sizes["lat"], height):
+        yield slice(top, min(top + height, driver.sizes["lat"]))
 
 
-def _strip(grid: xr.Dataset, towers: applicability.Reference, dynamic: tuple[str, ...], static: tuple[str, ...]) -> np.ndarray:
-    """Dissimilarity index of a band of rows, float32 (lat, lon)."""
-    described = describe_places(grid, dynamic, static).transpose("lat", "lon", "predictor").values
+def _read_seasons(stack: ExitStack, dynamic: Sequence[str], paths: Sequence[str]) -> dict[str, Season]:
+    """What files of `describe_driver` say of the drivers; empty without files."""
+    described = {}
+    for name, path in zip(dynamic, paths, strict=bool(paths)):
+        ds = stack.enter_context(xr.open_dataset(files.verified(path)))
+        described[name] = ds["mean"], ds["amplitude"]
+    return described
+
+
+def _band(
+    grid: xr.Dataset, rows: slice, seasons: Mapping[str, Season], towers: applicability.Reference, features: Features
+) -> np.ndarray:
+    """Dissimilarity index of a band of rows, float32 (lat, lon); `seasons` of the whole grid, or none."""
+    known = {name: (mean.isel(lat=rows), amplitude.isel(lat=rows)) for name, (mean, amplitude) in seasons.items()}
+    places = describe_places(grid.isel(lat=rows), features.dynamic, features.static, seasons=known)
+    described = places.transpose("lat", "lon", "predictor").values
     flat = described.reshape(-1, described.shape[-1])
     return applicability.dissimilarity(towers, flat).reshape(described.shape[:2]).astype("float32")
 

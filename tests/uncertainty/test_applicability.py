@@ -13,7 +13,7 @@ from tamrl.errors import ContractError
 from tamrl.grid import Grid
 from tamrl.uncertainty import applicability, stage
 from tamrl.uncertainty.descriptions import DescribedTowers
-from tamrl.uncertainty.stage import assess_applicability, assess_towers
+from tamrl.uncertainty.stage import assess_applicability, assess_towers, describe_driver
 
 MONTHS = np.repeat(np.arange(1, 13), 30)
 
@@ -143,7 +143,7 @@ def inputs(tmp_path):
     return tmp_path
 
 
-def assess(folder, virtual=False, threads=1, **features):
+def assess(folder, virtual=False, threads=1, seasons=None, **features):
     assess_applicability(
         cube=folder / "cube.zarr",
         samples=folder / "grid.nc",
@@ -151,6 +151,7 @@ def assess(folder, virtual=False, threads=1, **features):
         map=folder / "applicability.nc",
         features={"dynamic": ["air_temperature"], "static": ["igbp_fraction"]} | features,
         min_land_fraction=0.02,
+        seasons=seasons,
         virtual=virtual,
         threads=threads,
     )
@@ -158,10 +159,22 @@ def assess(folder, virtual=False, threads=1, **features):
 
 
 def test_threads_change_no_bit_of_the_map(inputs, monkeypatch):
-    monkeypatch.setattr(stage, "_strips", lambda grid, dynamic: (slice(k, k + 1) for k in range(grid.sizes["lat"])))
+    monkeypatch.setattr(stage, "_bands", lambda driver: (slice(k, k + 1) for k in range(driver.sizes["lat"])))
     maps = [assess(inputs, threads=threads).load() for threads in (1, 3)]
     xr.testing.assert_identical(*maps)
     assert np.unique(maps[0]["applicability"]).size > 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_drivers_described_by_jobs_of_their_own_give_the_same_bits(inputs, threads):
+    whole, season = assess(inputs).load(), inputs / "air_temperature.nc"
+    describe_driver(cube=inputs / "cube.zarr", season=season, variable="air_temperature", threads=threads)
+    xr.testing.assert_identical(assess(inputs, seasons=[season]).load(), whole)
+    with xr.open_dataset(season) as described:
+        assert described["mean"].attrs["units"] == "K"
+    with pytest.raises(ContractError, match="sealed"):
+        season.write_bytes(season.read_bytes()[:-1])
+        assess(inputs, seasons=[season])
 
 
 def test_the_stage_maps_where_towers_stand_and_where_they_do_not(inputs):
@@ -190,7 +203,7 @@ def test_strips_of_any_height_give_the_same_map(inputs, monkeypatch):
     from tamrl.uncertainty import stage
 
     whole = assess(inputs)["dissimilarity"].values
-    monkeypatch.setattr(stage, "_strips", lambda grid, dynamic: [slice(i, i + 1) for i in range(grid.sizes["lat"])])
+    monkeypatch.setattr(stage, "_bands", lambda driver: [slice(i, i + 1) for i in range(driver.sizes["lat"])])
     np.testing.assert_array_equal(assess(inputs)["dissimilarity"].values, whole)
 
 

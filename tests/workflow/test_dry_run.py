@@ -35,8 +35,9 @@ def test_every_configuration_plans_to_the_last_rule(file, shared_data, tmp_path)
 def test_variables_of_the_cube_can_be_jobs_of_their_own():
     done = plan("--config", "drivers={variable_jobs: true}")
     assert done.returncode == 0, done.stdout + done.stderr
-    counts = dict(line.split()[:2] for line in done.stdout.splitlines() if line.startswith("build_"))
-    assert counts["build_driver"] == "8" and counts["build_cube"] == "1"
+    counts = dict(line.split()[:2] for line in done.stdout.splitlines() if line.startswith(("build_", "describe_", "assess_")))
+    assert counts["build_driver"] == counts["describe_driver"] == "8"
+    assert counts["build_cube"] == counts["assess_applicability"] == "1"
 
 
 def test_members_that_draw_alternatives_get_them(tmp_path):

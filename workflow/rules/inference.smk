@@ -105,10 +105,33 @@ rule predict_part:
         "../scripts/run_stage.py"
 
 
+# What a driver's season says of each cell, with `drivers.variable_jobs`: a cluster reads all drivers at once.
+rule describe_driver:
+    input:
+        cube=THIS(File.CUBE),
+    output:
+        season=THIS(File.DRIVER_SEASON),
+    log:
+        THIS.log("describe_driver", "{variable}"),
+    benchmark:
+        THIS.benchmark("describe_driver", "{variable}")
+    conda:
+        ENV
+    threads: 2
+    resources:
+        **needs("describe_driver"),
+    params:
+        stage="tamrl.uncertainty.stage.describe_driver",
+        code=code("tamrl.uncertainty.stage"),
+    script:
+        "../scripts/run_stage.py"
+
+
 # Cells whose drivers lie outside of what the towers cover.
 rule assess_applicability:
     input:
         cube=THIS(File.CUBE),
+        seasons=[THIS(File.DRIVER_SEASON, variable=name) for name in MAIN.drivers.variables.dynamic if MAIN.drivers.variable_jobs],
         samples=ANY(File.SAMPLES, drivers="grid"),
         splits=ANY(File.SPLITS),
     output:
