@@ -44,7 +44,11 @@ BINS = 12
 
 ROWS_PER_BIN = 20
 FLOOR = 0.05
-"""Smallest share of the mean squared residual that r^2 may take, where members already spread wider than they err."""
+"""Smallest share of the mean squared residual of its bin that r^2 may take, where members already spread wider than they err.
+"""
+
+LEAST = 0.001
+"""The same of the mean squared residual of all rows: no bin is taken for free of error."""
 
 DRAWS = 1000
 """Repetitions of drawing one score from every group; they sweep the distribution of each of its towers evenly."""
@@ -319,8 +323,8 @@ def _variance(rows: _Residuals, variance: np.ndarray) -> tuple[np.ndarray, np.nd
     knots, square, members = (
         np.bincount(position, weight * x, len(edges) + 1)[filled] / total[filled] for x in (centre, residual**2, variance)
     )
-    floor = FLOOR * np.sum(weight * residual**2) + np.finfo(float).tiny
-    return knots, np.maximum(square - members, floor)
+    least = LEAST * np.sum(weight * residual**2) + np.finfo(float).tiny
+    return knots, np.maximum(square - members, np.maximum(FLOOR * square, least))
 
 
 def _table_intervals(frame: pd.DataFrame, calibration: FluxCalibration) -> Intervals:

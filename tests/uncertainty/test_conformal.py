@@ -65,6 +65,19 @@ def test_intervals_widen_where_errors_grow_and_where_members_disagree():
     assert (np.diff(q95 - q05) > 0.1).all() and (np.diff(sigma) > 0.05).all()
 
 
+@pytest.mark.parametrize("spread", [0.02, 1e-4])
+def test_small_fluxes_have_small_intervals(spread):
+    """Winters err by a twentieth of summers: what all rows err by must not widen them."""
+    rng, rows = np.random.default_rng(8), 4000
+    predicted = np.where(np.arange(rows) % 2 == 0, 0.0, 8.0) + rng.uniform(0, 0.5, rows)
+    deviation = np.where(predicted < 4, 0.1, 2.0)
+    frame = pd.DataFrame({"site": [f"XX-{i % 40}" for i in range(rows)], "flux": "gpp", "predicted": predicted, "spread": spread})
+    frame["observed"] = predicted + rng.normal(0, deviation)
+    sigma = apply(conformal.fit_table(frame, "gpp"), frame)["std"]
+    for size in (0.1, 2.0):
+        assert sigma[deviation == size].mean() == pytest.approx(size, rel=0.25)
+
+
 def test_every_tower_weighs_the_same_however_long_its_record():
     rng = np.random.default_rng(2)
     frame = towers(25, rng)
