@@ -20,6 +20,7 @@ from tamrl.plugins import Adapting
 from tamrl.samples.splits import first_held_out
 from tamrl.sections.results import Adaptation
 from tamrl.training.checkpoint import Trained, load_ensemble
+from tamrl.training.memory import keep_freed_memory
 from tamrl.workflow import stage
 
 _log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ def adapt_towers(
         If the split holds no tower out, or none has enough months.
     """
     torch.set_num_threads(1)
+    keep_freed_memory()
     members = load_ensemble(models)
     spec = members[0].spec.inputs
     ds = contracts.check_samples(xr.load_dataset(verified(samples)), dynamic=spec.dynamic, static=spec.static, where=samples)

@@ -28,6 +28,7 @@ from tamrl.training.alternatives import draw_alternatives
 from tamrl.training.checkpoint import Trained, save_model
 from tamrl.training.device import choose_device
 from tamrl.training.member import fit_member, member_seed
+from tamrl.training.memory import keep_freed_memory
 from tamrl.training.model_spec import ModelSpec, TrainingRecord
 from tamrl.training.resume import Resume
 from tamrl.training.sums import TrainingSums
@@ -69,6 +70,7 @@ def train_model(
     """
     started = time.monotonic()
     torch.set_num_threads(1)  # the same bits on any machine; jobs run side by side
+    keep_freed_memory()
     module, every = registry.load_model_plugin(plugin), (samples, *further)
     chosen = module.Options(**options)
     spec = InputSpec.requested(chosen, **features.model_dump(), step=step)
