@@ -11,10 +11,9 @@ from tamrl.calendar import MONTHS
 from tamrl.costs.fit import MIB
 from tamrl.costs.needs import job_mib
 from tamrl.costs.plan import plan_steps
-from tamrl.costs.size import RunSize
+from tamrl.costs.size import RunSize, source_volumes
 from tamrl.costs.work import bytes_of_cube, bytes_of_products
 from tamrl.planning import cube_variables
-from tamrl.plugins import SourceVolume
 from tamrl.sections.run import Config
 
 GB = 1e9
@@ -71,15 +70,13 @@ def data_needs(config: Config) -> list[Need]:
         return []
     from tamrl.drivers.cube.plan import plan_cube  # a virtual Earth is planned without it
 
-    size, years = RunSize.of(config), len(config.time.years)
+    size, volumes = RunSize.of(config), source_volumes(config)
     wanted = plan_cube(cube_variables(config), config.drivers.sources)
-    volumes: dict[str, SourceVolume] = {}
     orders: list[Need] = []
-    for name in config.drivers.sources:
-        options, source, count = config.drivers.plugin_options(name), registry.load_source(name), len(wanted[name])
-        volumes[name] = source.volume(options, names=wanted[name], years=years)
-        if source.CAPABILITIES.ordered and getattr(options, "download", False):
-            orders.append(Need(f"orders of {name}, whose time in the queue is not counted", count * years * MONTHS, "files"))
+    for name in volumes:
+        options, files = config.drivers.plugin_options(name), len(wanted[name]) * len(config.time.years) * MONTHS
+        if registry.load_source(name).CAPABILITIES.ordered and getattr(options, "download", False):
+            orders.append(Need(f"orders of {name}, whose time in the queue is not counted", files, "files"))
     composites = sum(volume.composites for volume in volumes.values())
     needs = [Need(f"files of {name}", volume.size / GB, "GB") for name, volume in volumes.items() if volume.size]
     needs += [Need(f"what stays of {name}", volume.condensed / GB, "GB") for name, volume in volumes.items() if volume.condensed]

@@ -16,7 +16,7 @@ LEAST_MIB, LEAST_MINUTES = 2000, 20
 """Smallest request of a job: queues round up, and a cold file system takes the first minutes."""
 
 BANDWIDTH = 100e6
-"""Bytes a second that one job reads or writes on a shared file system, cautiously."""
+"""Bytes a second of a file that a job reads or writes on a shared file system, cautiously."""
 
 Request = Callable[..., int]
 
@@ -29,7 +29,7 @@ def _rate(rule: str) -> Rate:
 def job_seconds(rule: str, size: RunSize, *, threads: int = 1) -> float:
     """Return the seconds of one job: its start, its work on `threads` processors, and its bytes through the file system."""
     rate, work = _rate(rule), RULES[rule]
-    moved = work.reads(size) + work.writes(size)
+    moved = work.reads(size) / work.streams + work.writes(size)
     return rate.start + rate.per_unit * work.units(size) / threads + moved / BANDWIDTH
 
 

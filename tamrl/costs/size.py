@@ -7,7 +7,8 @@ from tamrl.calendar import MONTHS
 from tamrl.errors import ConfigError
 from tamrl.grid import Grid
 from tamrl.options import Strict
-from tamrl.plugins import TrainingCost
+from tamrl.planning import cube_variables
+from tamrl.plugins import SourceVolume, TrainingCost
 from tamrl.sections.run import Config
 
 LAND = 0.35
@@ -64,6 +65,8 @@ class RunSize(Strict):
     """Recurrent networks of one model."""
     variable_jobs: bool = False
     """Whether each variable of the cube is a separate job."""
+    source_bytes: float = 0.0
+    """Bytes of the files that the sources of drivers read."""
 
     @property
     def depth(self) -> float:
@@ -106,7 +109,19 @@ class RunSize(Strict):
             twin=config.twin is not None,
             streams=network.streams,
             variable_jobs=config.drivers.variable_jobs,
+            source_bytes=sum(volume.condensed or volume.size for volume in source_volumes(config).values()),
         )
+
+
+def source_volumes(config: Config) -> dict[str, SourceVolume]:
+    """Return what the sources of the drivers hold, by source; nothing of a virtual Earth."""
+    if config.twin or not config.drivers.sources:
+        return {}
+    from tamrl.drivers.cube.plan import plan_cube  # a virtual Earth is planned without it
+
+    wanted, years = plan_cube(cube_variables(config), config.drivers.sources), len(config.time.years)
+    loaded = {name: registry.load_source(name) for name in config.drivers.sources}
+    return {n: source.volume(config.drivers.plugin_options(n), names=wanted[n], years=years) for n, source in loaded.items()}
 
 
 def mapped_shape(config: Config) -> tuple[int, int]:

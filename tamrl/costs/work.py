@@ -43,6 +43,8 @@ class Work:
     reads: Amount = lambda s: 0.0
     writes: Amount = lambda s: 0.0
     """Bytes that one job reads (`reads`) and writes."""
+    streams: int = 1
+    """Files that one job reads at once."""
     threads: int = 1
     """Threads that one job can use."""
     process: float = 0.0
@@ -201,15 +203,22 @@ RULES: dict[str, Work] = {
     "write_truth": Work(1, _twin, _cell_steps, _year),
     "read_network": Work(2, lambda s: s.networks_read, _tower_steps, _table, threads=16),
     "build_driver": Work(
-        2, lambda s: s.variable_jobs * s.variables, _cell_steps, _year, reads=_driver, writes=_driver, threads=8
+        2,
+        lambda s: s.variable_jobs * s.variables,
+        _cell_steps,
+        _year,
+        reads=lambda s: s.source_bytes / s.variables,
+        writes=_driver,
+        threads=8,
     ),
     "build_cube": Work(
         2,
         _single,
         lambda s: _cell_steps(s) * s.variables * (not s.variable_jobs),
         _year,
-        reads=bytes_of_cube,
+        reads=lambda s: s.source_bytes,  # for the checksums of all files
         writes=lambda s: 0.0 if s.variable_jobs else bytes_of_cube(s),  # parts are linked
+        streams=8,
         threads=8,
     ),
     "harmonise_towers": Work(3, _single, _tower_steps, _table),

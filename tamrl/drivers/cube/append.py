@@ -271,10 +271,8 @@ def _step_of(day: str, axis: TimeAxis) -> Any:
 def stamp_files(paths: Mapping[str, Path], *, checksums: bool) -> dict[str, FileStamp]:
     """Stamps of files; with `checksums` all are read through."""
     status = {name: path.stat() for name, path in paths.items()}
-    return {
-        name: FileStamp(s.st_size, s.st_mtime_ns, netcdf.file_checksum(paths[name]) if checksums else None)
-        for name, s in status.items()
-    }
+    sums = netcdf.file_checksums(paths) if checksums else dict.fromkeys(paths)
+    return {name: FileStamp(s.st_size, s.st_mtime_ns, sums[name]) for name, s in status.items()}
 
 
 def _changed(old: Mapping[str, FileStamp], now: Mapping[str, FileStamp], paths: Mapping[str, Path]) -> str | None:

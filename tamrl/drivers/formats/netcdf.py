@@ -4,7 +4,8 @@ import hashlib
 import logging
 import tempfile
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +22,9 @@ _log = logging.getLogger(__name__)
 NAMES = {"latitude": "lat", "y": "lat", "longitude": "lon", "x": "lon"}
 STANDARD = {"latitude": "lat", "grid_latitude": None, "longitude": "lon", "grid_longitude": None}
 SUFFIXES = (".nc", ".nc4", ".zip", ".grib", ".grb", ".grib1", ".grib2", ".grb2")
+STREAMS = 8
+"""Files that are read through at once for their checksums."""
+
 LARGEST_RATIO = 200
 """A zip that unpacks to more than so many times its size is refused (NetCDF inside is already compressed)."""
 
@@ -209,10 +213,16 @@ def mask_fill_values(da: xr.DataArray, *, name: str, where: object) -> xr.DataAr
 def fingerprint_folder(folder: str | Path) -> dict[str, object]:
     """Number and bytes of a folder's files, and the SHA-256 of the list of their names and checksums, for the provenance."""
     paths = files_by_name(folder)
-    sums = {name: file_checksum(path) for name, path in paths.items()}
+    sums = file_checksums(paths)
     size = sum(path.stat().st_size for path in paths.values())
     digest = hashlib.sha256(files.as_json(sums).encode()).hexdigest()
     return {"path": str(folder), "files": len(paths), "bytes": size, "sha256": digest}
+
+
+def file_checksums(paths: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 of files by name, several read at once: decades of files are much for one stream of a file system."""
+    with ThreadPoolExecutor(STREAMS) as pool:
+        return dict(zip(paths, pool.map(file_checksum, paths.values()), strict=True))
 
 
 def file_checksum(path: Path) -> str:
