@@ -20,6 +20,9 @@ from snakemake.benchmark import benchmarked
 from snakemake.script import PythonScript
 
 PACKAGE = Path(__file__).parent
+LOOK = 1
+"""Seconds between two looks at the processor time and memory of a job; Snakemake takes 30, and misses what comes after the last.
+"""
 FURTHER = ("tamrl.models.tamrl", "tamrl.product_checks", "tamrl.record", "tamrl.report.summary", "tamrl.truth")
 """Modules that jobs import and that are not named after a stage."""
 
@@ -54,7 +57,7 @@ def execute(script: Any, path: str, edit: bool = False) -> None:
         return
     job = multiprocessing.get_context("forkserver").Process(target=run_script, args=(path,))
     job.start()
-    with benchmarked(job.pid, script.bench_record) if script.bench_record is not None else nullcontext():
+    with benchmarked(job.pid, script.bench_record, LOOK) if script.bench_record is not None else nullcontext():
         job.join()
     if job.exitcode:
         raise subprocess.CalledProcessError(job.exitcode, path)

@@ -2,9 +2,12 @@
 
 import os
 import subprocess
+import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from snakemake import benchmark
 
 from tamrl import forked
 
@@ -44,3 +47,19 @@ def test_an_error_reaches_the_hook_that_writes_it_into_the_log(tmp_path):
     with pytest.raises(subprocess.CalledProcessError) as failed:
         forked.execute(HERE, str(script))
     assert failed.value.returncode == 1 and (tmp_path / "job.log").read_text() == "ValueError: of the job"
+
+
+def test_a_job_is_looked_at_until_its_end(tmp_path, monkeypatch):
+    """What a job takes after the last look is in no benchmark."""
+    script, record, looks = tmp_path / "job.py", benchmark.BenchmarkRecord(), []
+    script.write_text("import time\nwhile time.process_time() < 4:\n    pass\n")
+
+    class Timer(benchmark.BenchmarkTimer):
+        def work(self):
+            super().work()
+            looks.append(time.monotonic())
+
+    monkeypatch.setattr(benchmark, "BenchmarkTimer", Timer)
+    forked.execute(SimpleNamespace(**vars(HERE) | {"bench_record": record}), str(script))
+    assert np.diff(looks)[2:].min() >= forked.LOOK, "the interval holds from the start"
+    assert record.cpu_time > 4 - 2 * forked.LOOK > 1
