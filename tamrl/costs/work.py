@@ -127,6 +127,11 @@ def _driver(size: RunSize) -> float:
     return bytes_of_cube(size) / size.variables
 
 
+def _seasons(size: RunSize) -> float:
+    """Bytes of mean and amplitude of each driver."""
+    return size.cells * size.variables * 2 * 8.0
+
+
 def _store(size: RunSize) -> float:
     """Bytes of the predictions of one label on disk."""
     return _map_land(size) * size.map_steps * size.members * 2 * 4 * PACKED
@@ -240,7 +245,7 @@ RULES: dict[str, Work] = {
         _single,
         lambda s: _cell_steps(s) * s.mapped * (not s.variable_jobs),
         _map_field,
-        reads=lambda s: bytes_of_cube(s) * s.mapped * (not s.variable_jobs),
+        reads=lambda s: s.mapped * (_seasons(s) if s.variable_jobs else bytes_of_cube(s)),
         threads=8,
     ),
     "assess_towers": Work(6, _single, _tower_steps, _table),
