@@ -170,6 +170,13 @@ class SourceVolume:
     """Bytes on the disk, where something smaller is made of the files as they arrive."""
     requests: float = 0.0
     """Files, orders or chunks that a download asks for."""
+    streamed: bool = False
+    """Whether it is read at its provider, and nothing of it stays."""
+
+    @property
+    def on_disk(self) -> float:
+        """Bytes of the files that are read."""
+        return 0.0 if self.streamed else self.condensed or self.size
 
 
 class DriverSource(Plugin, Protocol):

@@ -66,7 +66,7 @@ class RunSize(Strict):
     variable_jobs: bool = False
     """Whether each variable of the cube is a separate job."""
     source_bytes: float = 0.0
-    """Bytes of the files that the sources of drivers read."""
+    """Bytes of the source files of the drivers."""
 
     @property
     def depth(self) -> float:
@@ -109,7 +109,7 @@ class RunSize(Strict):
             twin=config.twin is not None,
             streams=network.streams,
             variable_jobs=config.drivers.variable_jobs,
-            source_bytes=sum(volume.condensed or volume.size for volume in source_volumes(config).values()),
+            source_bytes=sum(volume.on_disk for volume in source_volumes(config).values()),
         )
 
 

@@ -78,9 +78,30 @@ def test_a_region_takes_less_time_and_disk_after_the_drivers():
     assert work.bytes_of_products(region) == pytest.approx(region.mapped * work.bytes_of_products(globe))
 
 
-def test_every_job_of_the_global_run_fits_a_common_node():
-    conf = config.load(yaml.safe_load((ROOT / "config/global.yaml").read_text()))
-    assert max(step.mib for step in plan.plan_steps(RunSize.of(conf))) < 64 * 1024
+def _global(**drivers) -> RunSize:
+    given = yaml.safe_load((ROOT / "config/global.yaml").read_text())
+    return RunSize.of(config.load(given | {"drivers": given["drivers"] | drivers}))
+
+
+def test_the_global_run_has_no_serial_tail():
+    steps = plan.plan_steps(_global())
+    assert max(step.seconds for step in steps) < 600
+    assert plan.run_hours(steps, nodes=16) < 0.75
+    assert max(step.mib for step in steps) < 64 * 1024, "a common node"
+
+
+def test_files_that_are_read_for_their_checksums_count():
+    kept, streamed = _global(), _global(arco_era5={"download": False})
+    assert kept.source_bytes > 120e9 > streamed.source_bytes > 0, "what stays with its provider is no file"
+    assert RunSize.of(_config()).source_bytes == 0, "a virtual Earth fetches nothing"
+    assert needs.job_seconds("build_cube", kept) > needs.job_seconds("build_cube", streamed) + 100
+
+
+def test_drivers_in_jobs_of_their_own_are_described_so_too():
+    together, single = (_global(variable_jobs=chosen) for chosen in (False, True))
+    rules = {step.rule: step for step in plan.plan_steps(single)}
+    assert rules["describe_driver"].jobs == single.variables
+    assert rules["assess_applicability"].seconds < needs.job_seconds("assess_applicability", together, threads=8) / 20
 
 
 def test_the_plan_is_printed_for_every_configuration():

@@ -79,7 +79,8 @@ def volume(options: Options, *, names: tuple[str, ...], years: int) -> SourceVol
     raw, days = {variables.get(name).sources[NAME].name for name in names}, years * 365.25
     field = days * 721 * 1440 * 4
     stored = sum(len(variables.aliases_of(name, NAME)) for name in raw) if options.download else 0
-    return SourceVolume(len(raw) * field * 24 * 0.4, condensed=stored * field * 0.5, requests=len(raw) * days * 24)
+    size, requests = len(raw) * field * 24 * 0.4, len(raw) * days * 24
+    return SourceVolume(size, condensed=stored * field * 0.5, requests=requests, streamed=not options.download)
 
 
 def open_dynamic(options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":

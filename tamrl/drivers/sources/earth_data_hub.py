@@ -84,7 +84,7 @@ class HubFolder(SourceFolder):
         size = len(names) * days * SHAPE[0] * SHAPE[1] * 4 * PACKED
         chunks = days / CHUNK[0] * math.ceil(SHAPE[0] / CHUNK[1]) * math.ceil(SHAPE[1] / CHUNK[2])
         requests = len(names) * (chunks + years * METADATA)
-        return SourceVolume(size, condensed=size if options.download else 0.0, requests=requests)
+        return SourceVolume(size, condensed=size if options.download else 0.0, requests=requests, streamed=not options.download)
 
     def open_dynamic(self, options: Options, *, names: tuple[str, ...], axis: "TimeAxis") -> "dict[str, xr.DataArray]":
         """The named variables on all of `axis`, lazy."""
