@@ -1,8 +1,7 @@
 """What a plug-in module holds: one protocol for each kind, with the abilities that a plug-in declares.
 
 A plug-in is a module; its name is the name of its file. Modules are light: a dry run imports them all, so torch, xarray and
-pandas are imported inside functions or by private modules of the package. Each takes its own class `Options`, which is why the
-protocols leave the type of `options` open.
+pandas are imported inside functions. Each takes its own class `Options`, so the protocols leave the type of `options` open.
 """
 
 from collections.abc import Collection, Mapping
@@ -173,11 +172,6 @@ class SourceVolume:
     streamed: bool = False
     """Whether it is read at its provider, and nothing of it stays."""
 
-    @property
-    def on_disk(self) -> float:
-        """Bytes of the files that are read."""
-        return 0.0 if self.streamed else self.condensed or self.size
-
 
 class DriverSource(Plugin, Protocol):
     """A source of gridded drivers: `tamrl/drivers/sources/<name>.py`. The package describes the arrays."""
@@ -333,8 +327,7 @@ class ArchiveNetwork(TowerNetwork, Protocol[ProductT, ReadingT, SiteT]):
 
         Parameters
         ----------
-        product : file of the tower, an element of `archives`
-        how : what to read from it, defined by the tower package
+        product, how : file of the tower, an element of `archives`, and what to read from it, defined by the tower package
         """
 
 

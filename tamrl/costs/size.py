@@ -109,7 +109,7 @@ class RunSize(Strict):
             twin=config.twin is not None,
             streams=network.streams,
             variable_jobs=config.drivers.variable_jobs,
-            source_bytes=sum(volume.on_disk for volume in source_volumes(config).values()),
+            source_bytes=sum(v.condensed or v.size for v in source_volumes(config).values() if not v.streamed),
         )
 
 
