@@ -170,6 +170,7 @@ class Decoder(nn.Module):
 
     def forward(self, x: Dynamic, z: SiteCode, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         """Outputs (site, time, output), and the memory after the last step."""
-        h = self.film_input(self.embed(x), z).relu_()
+        embedded = self.embed(x.flatten(0, 1)).unflatten(0, x.shape[:2])  # a matrix takes some of the features without a copy
+        h = self.film_input(embedded, z).relu_()
         h, memory = self.lstm(h, memory)
         return self.head(self.tap(self.dropout(self.film_hidden(h, z)))), memory

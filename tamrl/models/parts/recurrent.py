@@ -92,7 +92,7 @@ class TamRl(FluxNetwork):
 
     def _streams(self, x: Dynamic, z: SiteCode, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         """Outputs of the decoders (stream, site, time, output), and their memories."""
-        count = len(self.decoders)
+        count, x = len(self.decoders), x.contiguous()  # once for all streams
         memories = [None] * count if memory is None else zip(*(part.chunk(count) for part in memory), strict=True)
         streams = zip(self.decoders, self.features, z.chunk(count, dim=-1), memories, strict=True)
         results = [decoder(x[..., :features], code, before) for decoder, features, code, before in streams]
