@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,19 +21,20 @@ from tamrl import classes, stores, variables
 from tamrl.grid import Grid
 from tamrl.inference.executors import start_executor
 from tamrl.inference.job import MapRequest, plan_map
-from tamrl.inference.worker import Worker, fill_tile, open_map_inputs
+from tamrl.inference.worker import OpenedMap, Worker, fill_tile, open_map_inputs
 from tamrl.models import tamrl
 from tamrl.samples.dataset import InputSpec
 from tamrl.samples.standardise import Moments, Standardisation
 from tamrl.sections.models import Engine
 from tamrl.training import checkpoint
 from tamrl.training.model_spec import model_dims
+from tests.benchmarks.bench_inference import matrix_rate
 from tests.benchmarks.rows import row, took
 from tests.modelling import trained
 
 ROOT = Path(__file__).parents[2]
 YEARS, JOBS, MEMBERS = 24, 100, 10
-TILE = 12
+TILE, DAYS = 12, 2 * 365
 DYNAMIC, STATIC = ("air_temperature", "shortwave_radiation", "evi"), ("igbp_fraction",)
 INFERENCE = {"batch": 2048, "spinup": 365, "device": "cpu"}
 
@@ -82,11 +84,11 @@ def _planning() -> float:
 def _workers(folder: Path) -> list[dict[str, Any]]:
     """Wall time of the same tiles on one thread, on two, and on two Dask workers of one thread each, which open the map first."""
     _cube(folder / "cube.zarr")
-    models = tuple(Path(_member(folder / f"member-{k}", k)) for k in range(2))
+    models = tuple(Path(_member(folder / f"member-{k}", k)) for k in range(5))
     launcher = folder / "launch"
     launcher.write_text('#!/bin/sh\n"$@" 2>/dev/null &\n"$@" 2>/dev/null &\nwait\n')
     launcher.chmod(stat.S_IRWXU)
-    seconds = {}
+    seconds, share = {}, 0.0
     for name in ("one", "two", "nodes"):
         store = folder / name / "2011.zarr"
         store.parent.mkdir()
@@ -97,11 +99,25 @@ def _workers(folder: Path) -> list[dict[str, Any]]:
         size = {"one": {"threads": 1}, "two": {"threads": 2}, "nodes": {"threads": 1, "nodes": 2, "launcher": str(launcher)}}
         with start_executor(**size[name], device="cpu", folder=store.parent) as executor:
             work = worker.fill if executor.in_process else partial(fill_tile, worker.job)
+            before = time.process_time()
             seconds[name] = took(partial(executor.map, work, worker.job.tiles))
+        if name == "one":
+            share = _operations(opened) / (time.process_time() - before) / matrix_rate()
     return [
+        row("tiles of a map: products of the network over the matrix rate", share, "share", 0.6),
         row("tiles of a map: two threads over one", seconds["one"] / seconds["two"], "times", None),
         row("tiles of a map: two Dask workers over one thread", seconds["one"] / seconds["nodes"], "times", None),
     ]
+
+
+def _operations(opened: OpenedMap) -> float:
+    """Operations in the matrix products of all decoders, over a map and the steps before it."""
+    count = 0.0
+    for member in opened.exact:
+        for decoder in member.model.decoders:
+            layers = (*decoder.lstm.parameters(), decoder.embed.weight, decoder.head.weight)
+            count += sum(2 * weight.numel() for weight in layers if weight.dim() == 2)
+    return count * opened.drivers.sizes["lat"] * opened.drivers.sizes["lon"] * DAYS
 
 
 def _cube(path: Path) -> None:
