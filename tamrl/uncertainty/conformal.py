@@ -43,7 +43,7 @@ BINS = 12
 """Bins of the predicted flux for the variance of residuals, equally filled in weight."""
 
 ROWS_PER_BIN = 20
-FLOOR = 0.05
+FLOOR = 0.2
 """Smallest share of the mean squared residual of its bin that r^2 may take, where members already spread wider than they err.
 """
 
