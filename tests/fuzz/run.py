@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,7 +62,8 @@ class _Nursery:
             yield self
         finally:
             if self.code is None:
-                os.kill(process, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it may have ended after its last line
+                    os.kill(process, signal.SIGKILL)
             while self.code is None:
                 self.next(START)
 
