@@ -44,11 +44,10 @@ BINS = 12
 
 ROWS_PER_BIN = 20
 FLOOR = 0.2
-"""Smallest share of the mean squared residual of its bin that r^2 may take, where members already spread wider than they err.
-"""
+"""Smallest share of the mean squared residual of a bin that r^2 may take there, where members spread wider than they err."""
 
 LEAST = 0.001
-"""The same of the mean squared residual of all rows: no bin is taken for free of error."""
+"""Smallest share of the mean squared residual of all rows that r^2 may take in any bin: none is free of error."""
 
 DRAWS = 1000
 """Repetitions of drawing one score from every group; they sweep the distribution of each of its towers evenly."""

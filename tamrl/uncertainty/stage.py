@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from tamrl import contracts, files, georeference, simulated, stores, variables
+from tamrl.errors import ContractError
 from tamrl.log import progress
 from tamrl.sections.inputs import Features
 from tamrl.uncertainty import applicability, descriptions
@@ -29,8 +30,8 @@ def describe_driver(*, cube: str, season: str, variable: str, threads: int = 1) 
     Parameters
     ----------
     cube : path of `drivers/cube.zarr`
-    season : path, NetCDF with `mean` and `amplitude` (lat, lon), float64 in the unit of the driver; NaN as of
-        `applicability.mean_and_amplitude`
+    season : path, NetCDF with `mean` and `amplitude` (lat, lon), float64 in the unit of the driver, which the attribute `driver`
+        names; NaN as of `applicability.mean_and_amplitude`
     variable : dynamic driver
     threads : bands of rows that are read at once
     """
@@ -44,6 +45,7 @@ def describe_driver(*, cube: str, season: str, variable: str, threads: int = 1) 
     ds, units = xr.Dataset(coords={name: driver[name] for name in ("lat", "lon")}), variables.get(variable).units
     ds["mean"] = ("lat", "lon"), described[0], {"long_name": f"annual mean of {variable}", "units": units}
     ds["amplitude"] = ("lat", "lon"), described[1], {"long_name": f"seasonal range of {variable}", "units": units}
+    ds.attrs["driver"] = variable
     with files.atomic(Path(season)) as part:
         ds.to_netcdf(part, engine="netcdf4", encoding={name: {"zlib": True, "complevel": 1} for name in ds})
 
@@ -72,7 +74,7 @@ def assess_applicability(
     min_land_fraction : float
         Cells with less land are missing.
     seasons : list of path, optional
-        What `describe_driver` wrote of each dynamic driver, in their order; without, the cube is read here.
+        What `describe_driver` wrote of these dynamic drivers, and of others; without, the cube is read here.
     virtual : bool
         Whether the inputs of the run were simulated (`tamrl.simulated`); the file says so then.
     threads : int
@@ -85,7 +87,7 @@ def assess_applicability(
     grid = contracts.check_cube(stores.open_cube(cube), dynamic=dynamic, static=static, where=cube)
     index = np.full(grid["land_fraction"].shape, np.nan, "float32")
     with ExitStack() as stack:
-        known = _read_seasons(stack, dynamic, seasons or ())
+        known = _read_seasons(stack, grid, dynamic, seasons or ())
 
         def compare(rows: slice) -> None:
             index[rows] = _band(grid, rows, known, reference, features)
@@ -138,12 +140,23 @@ def _bands(driver: xr.DataArray) -> Iterator[slice]:
         yield slice(top, min(top + height, driver.sizes["lat"]))
 
 
-def _read_seasons(stack: ExitStack, dynamic: Sequence[str], paths: Sequence[str]) -> dict[str, Season]:
-    """What files of `describe_driver` say of the drivers; empty without files."""
+def _read_seasons(stack: ExitStack, grid: xr.Dataset, dynamic: Sequence[str], paths: Sequence[str]) -> dict[str, Season]:
+    """What files of `describe_driver` say of the drivers of the cube; empty without files.
+
+    Parameters
+    ----------
+    stack : closes the files
+    grid : the cube
+    dynamic, paths : names of the drivers, and files of these and others, in any order
+    """
     described = {}
-    for name, path in zip(dynamic, paths, strict=bool(paths)):
+    for path in paths:
         ds = stack.enter_context(xr.open_dataset(files.verified(path)))
-        described[name] = ds["mean"], ds["amplitude"]
+        if not all(np.array_equal(ds[name], grid[name]) for name in ("lat", "lon")):
+            raise ContractError("a driver is described on another grid than that of the cube", where=path, found=dict(ds.sizes))
+        described[ds.attrs["driver"]] = ds["mean"], ds["amplitude"]
+    if paths and (missing := sorted(set(dynamic) - set(described))):
+        raise ContractError("drivers are not described", where=Path(paths[0]).parent, found=missing)
     return described
 
 

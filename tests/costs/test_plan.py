@@ -11,6 +11,7 @@ from tamrl import config
 from tamrl.costs import needs, plan, work
 from tamrl.costs.search import format_search, setting_hours
 from tamrl.costs.size import RunSize
+from tamrl.drivers.formats import netcdf
 from tamrl.inference.executors import processes
 from tamrl.sections.run import Config
 
@@ -92,6 +93,7 @@ def test_the_global_run_has_no_serial_tail():
 
 def test_files_that_are_read_for_their_checksums_count():
     kept, streamed = _global(), _global(arco_era5={"download": False})
+    assert work.RULES["build_cube"].streams == netcdf.STREAMS
     assert kept.source_bytes > 120e9 > streamed.source_bytes > 0, "what stays with its provider is no file"
     assert RunSize.of(_config()).source_bytes == 0, "a virtual Earth fetches nothing"
     assert needs.job_seconds("build_cube", kept) > needs.job_seconds("build_cube", streamed) + 100

@@ -1,13 +1,14 @@
 """The index by hand, the threshold's rule, and the stage on a small world."""
 
 import os
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from tamrl import classes, contracts, simulated, stores
+from tamrl import classes, contracts, files, simulated, stores
 from tamrl.carbon import FLUXES
 from tamrl.errors import ContractError
 from tamrl.grid import Grid
@@ -172,8 +173,35 @@ def test_drivers_described_by_jobs_of_their_own_give_the_same_bits(inputs, threa
     xr.testing.assert_identical(assess(inputs, seasons=[season]).load(), whole)
     with xr.open_dataset(season) as described:
         assert described["mean"].attrs["units"] == "K"
+    season.write_bytes(season.read_bytes()[:-1])
     with pytest.raises(ContractError, match="sealed"):
-        season.write_bytes(season.read_bytes()[:-1])
+        assess(inputs, seasons=[season])
+
+
+def test_descriptions_are_taken_by_the_name_of_their_driver(inputs):
+    """A choice may do without a driver, or name them in another order."""
+    with xr.open_zarr(inputs / "cube.zarr", consolidated=False) as cube:
+        twice = cube.load().assign(dew_point_temperature=cube["air_temperature"] - 5)
+    shutil.rmtree(inputs / "cube.zarr")
+    twice.to_zarr(inputs / "cube.zarr", zarr_format=3, consolidated=False)
+    stores.seal_store(inputs / "cube.zarr", origin={})
+    expected, paths = assess(inputs).load(), []
+    for name in ("dew_point_temperature", "air_temperature"):
+        paths.append(inputs / f"{name}.nc")
+        describe_driver(cube=inputs / "cube.zarr", season=paths[-1], variable=name)
+    xr.testing.assert_identical(assess(inputs, seasons=paths).load(), expected)
+    with pytest.raises(ContractError, match="not described"):
+        assess(inputs, seasons=paths[:1])
+
+
+def test_descriptions_of_another_grid_are_refused(inputs):
+    season = inputs / "air_temperature.nc"
+    describe_driver(cube=inputs / "cube.zarr", season=season, variable="air_temperature")
+    with xr.open_dataset(season) as described:
+        shifted = described.load().assign_coords(lat=described["lat"] + 1)
+    with files.atomic(season) as part:
+        shifted.to_netcdf(part, engine="netcdf4")
+    with pytest.raises(ContractError, match="another grid"):
         assess(inputs, seasons=[season])
 
 
